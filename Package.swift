@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every room is compiled in Swift 6 mode, with explicit existentials and imports that do not leak.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// The numeric rooms drop bounds and overflow traps in release: their loops run over raw memory.
+let numeric = strict + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "trainyard",
+    products: [
+        .executable(name: "trainyard", targets: ["trainyard"]),
+        .executable(name: "trainyard-train", targets: ["trainyard-train"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
+        .target(name: "Schedules", swiftSettings: strict),
+        .target(name: "Plans", dependencies: ["Schedules", "Yams"], swiftSettings: strict),
+        .target(name: "Costs", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
+        .target(name: "Simulator", dependencies: ["Schedules"], swiftSettings: strict),
+        .target(name: "Planner", dependencies: ["Plans", "Schedules", "Costs", "Simulator"], swiftSettings: strict),
+        .target(name: "Reports", dependencies: ["Plans", "Schedules", "Costs", "Planner"], swiftSettings: strict),
+
+        // The runtime.
+        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+        .target(name: "MPI", dependencies: ["CMPI"], swiftSettings: strict),
+        .target(name: "Tensors", dependencies: ["COneDNN"], swiftSettings: numeric),
+        .target(
+            name: "Training", dependencies: ["Plans", "Schedules", "Tensors", "MPI"], swiftSettings: strict),
+
+        // The two programs.
+        .executableTarget(
+            name: "trainyard",
+            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", argumentParser, logging],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "trainyard-train",
+            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", argumentParser, logging],
+            swiftSettings: strict),
+
+        // Programs the tests and `make bench` run under mpirun or on their own.
+        .executableTarget(name: "mpi-checks", dependencies: ["MPI"], path: "Tests/MPIChecks", swiftSettings: strict),
+        .executableTarget(
+            name: "kernel-bench", dependencies: ["Tensors"], path: "bench/KernelBench", swiftSettings: numeric),
+
+        .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
+        .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
+        .testTarget(
+            name: "CostsTests", dependencies: ["Costs", "Plans", "Schedules"], swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: strict),
+        .testTarget(
+            name: "PlannerTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ReportsTests", dependencies: ["Reports", "Plans", "Schedules", "Costs", "Planner"],
+            swiftSettings: strict),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI"],
+            swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", swiftSettings: strict),
+    ]
+)

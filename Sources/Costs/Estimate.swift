@@ -1,0 +1,125 @@
+package import Plans
+
+/// The answer to one plan with one layout.
+package struct Estimate: Hashable, Codable, Sendable {
+    /// The plan, its `layout` the one that was priced.
+    package var plan: Plan
+    package var layout: Layout
+    package var parameters: Double
+    package var activeParameters: Double
+    /// Micro-batches an iteration on each pipeline.
+    package var microbatches: Int
+    package var iteration: Iteration
+    /// One entry a pipeline rank (tensor, context and data ranks of one stage hold the same).
+    package var memoryByRank: [RankMemory]
+    /// nil when the plan has no `tokens`.
+    package var run: Run?
+    /// The arithmetic behind the figures, in the order it was done.
+    package var explanation: [Explanation]
+
+    /// One training step.
+    package struct Iteration: Hashable, Codable, Sendable {
+        package var seconds: Double
+        package var tokens: Double
+        /// Full (non-causal) attention, no recompute: what MFU is quoted with (Korthikanti et al. 2022, appendix A).
+        package var modelFLOPs: Double
+        /// Model FLOPs plus recomputation.
+        package var hardwareFLOPs: Double
+        package var breakdown: Breakdown
+        /// Fraction of the pipeline's rank-seconds that are idle.
+        package var bubbleFraction: Double
+    }
+
+    /// Where the seconds of an iteration go; the parts sum to `Iteration.seconds`.
+    package struct Breakdown: Hashable, Codable, Sendable {
+        package var compute = 0.0
+        package var recompute = 0.0
+        package var tensorComm = 0.0
+        package var pipelineBubble = 0.0
+        package var pipelineComm = 0.0
+        package var dataComm = 0.0
+        package var contextComm = 0.0
+        package var expertComm = 0.0
+        package var optimizer = 0.0
+        package var other = 0.0
+
+        package init() {}
+
+        package var sum: Double {
+            compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm
+                + optimizer + other
+        }
+    }
+
+    /// Bytes on each device of one pipeline rank.
+    package struct RankMemory: Hashable, Codable, Sendable {
+        package var rank: Int
+        package var weights: Double
+        package var gradients: Double
+        package var optimizer: Double
+        package var activations: Double
+        /// Logits, communication buffers, driver and libraries, fragmentation.
+        package var other: Double
+
+        package var peak: Double { weights + gradients + optimizer + activations + other }
+
+        package init(
+            rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double
+        ) {
+            self.rank = rank
+            self.weights = weights
+            self.gradients = gradients
+            self.optimizer = optimizer
+            self.activations = activations
+            self.other = other
+        }
+    }
+
+    /// The whole run of `plan.tokens`.
+    package struct Run: Hashable, Codable, Sendable {
+        package var steps: Double
+        package var days: Double
+        package var gpuHours: Double
+        /// Share of wall-clock time that is training, after failures and checkpoints (Daly 2006).
+        package var goodput: Double
+        /// nil without a price.
+        package var cost: Double?
+        /// nil without a board power.
+        package var energyMWh: Double?
+        package var lowDays: Double
+        package var highDays: Double
+        /// Confidence of the band lowDays…highDays.
+        package var confidence: Double
+
+        /// One GPU-month is 730 GPU-hours.
+        package var gpuMonths: Double { gpuHours / 730 }
+    }
+
+    /// One line of arithmetic: what, how, with which numbers, from where.
+    package struct Explanation: Hashable, Codable, Sendable {
+        package var figure: String
+        package var formula: String
+        package var inputs: String
+        package var value: String
+        package var source: String
+
+        package init(figure: String, formula: String, inputs: String, value: String, source: String) {
+            self.figure = figure
+            self.formula = formula
+            self.inputs = inputs
+            self.value = value
+            self.source = source
+        }
+    }
+
+    /// Peak bytes of the fullest rank.
+    package var peakMemory: Double { memoryByRank.map(\.peak).max() ?? 0 }
+    package var fits: Bool { peakMemory <= plan.cluster.device.memoryBytes }
+    package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
+    /// Datasheet peak of all devices at the plan's precision, FLOP/s.
+    package var clusterPeak: Double {
+        (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.devices)
+    }
+    package var mfu: Double { iteration.modelFLOPs / iteration.seconds / clusterPeak }
+    package var hfu: Double { iteration.hardwareFLOPs / iteration.seconds / clusterPeak }
+}

@@ -1,0 +1,112 @@
+/// One accelerator (or one process of a laptop): what the cost model needs to know, every figure with its source in
+/// the cluster file.
+package struct Device: Hashable, Codable, Sendable {
+    package var name: String
+    /// Bytes of device memory.
+    package var memoryBytes: Double
+    /// Datasheet memory bandwidth, bytes a second.
+    package var memoryBytesPerSecond: Double
+    /// Share of the datasheet bandwidth that memory-bound kernels reach.
+    package var memoryEfficiency: Double
+    /// Datasheet dense matrix-product rate by precision, FLOP/s.
+    package var peakFLOPs: [Precision: Double]
+    /// Share of the peak a matrix product reaches, by its size.
+    package var matmulEfficiency: EfficiencyCurve
+    /// Share of the peak that fused (flash) attention reaches, by tokens a sequence.
+    package var attentionEfficiency: EfficiencyCurve
+    /// Seconds one kernel launch costs when nothing hides it.
+    package var launchSeconds: Double
+    /// Bytes taken by the driver, libraries and communicators before any tensor is allocated.
+    package var reservedBytes: Double
+    /// Board power, watts; nil when unknown (energy is then left out).
+    package var watts: Double?
+
+    package init(
+        name: String, memoryBytes: Double, memoryBytesPerSecond: Double, memoryEfficiency: Double,
+        peakFLOPs: [Precision: Double], matmulEfficiency: EfficiencyCurve, attentionEfficiency: EfficiencyCurve,
+        launchSeconds: Double, reservedBytes: Double, watts: Double? = nil
+    ) {
+        self.name = name
+        self.memoryBytes = memoryBytes
+        self.memoryBytesPerSecond = memoryBytesPerSecond
+        self.memoryEfficiency = memoryEfficiency
+        self.peakFLOPs = peakFLOPs
+        self.matmulEfficiency = matmulEfficiency
+        self.attentionEfficiency = attentionEfficiency
+        self.launchSeconds = launchSeconds
+        self.reservedBytes = reservedBytes
+        self.watts = watts
+    }
+}
+
+/// A share of peak as a function of size: linear between the points in the logarithm of the size, flat outside.
+package struct EfficiencyCurve: Hashable, Codable, Sendable {
+    package struct Point: Hashable, Codable, Sendable {
+        /// FLOPs of the product, or tokens of the sequence.
+        package var size: Double
+        /// Share of the datasheet peak, 0 to 1.
+        package var share: Double
+
+        package init(size: Double, share: Double) {
+            self.size = size
+            self.share = share
+        }
+    }
+
+    /// Points in ascending order of size; at least one.
+    package var points: [Point]
+
+    package init(points: [Point]) { self.points = points }
+}
+
+/// One level of a cluster's network.
+package struct Network: Hashable, Codable, Sendable {
+    package var name: String
+    /// Devices that reach one another over this level (e.g. 8 in a node, everything for the outermost).
+    package var devices: Int
+    /// Bandwidth each device has in one direction when all of them send, bytes a second (NICs are shared out).
+    package var bytesPerSecond: Double
+    /// Seconds one step of a collective or one transfer costs beyond its bytes.
+    package var latencySeconds: Double
+    /// Share of the bandwidth large messages reach.
+    package var efficiency: Double
+    /// Whether switches add up all-reduces (SHARP, NVLS).
+    package var inNetworkReduction: Bool
+
+    package init(
+        name: String, devices: Int, bytesPerSecond: Double, latencySeconds: Double, efficiency: Double,
+        inNetworkReduction: Bool = false
+    ) {
+        self.name = name
+        self.devices = devices
+        self.bytesPerSecond = bytesPerSecond
+        self.latencySeconds = latencySeconds
+        self.efficiency = efficiency
+        self.inNetworkReduction = inNetworkReduction
+    }
+}
+
+/// What the model is trained on.
+package struct Cluster: Hashable, Codable, Sendable {
+    package var name: String
+    package var device: Device
+    package var devicesPerNode: Int
+    /// Networks from inside out; the last one joins every node.
+    package var networks: [Network]
+    /// Price of one device-hour; nil leaves the cost out.
+    package var pricePerDeviceHour: Double?
+    /// Mean time between failures of one device, seconds; nil leaves goodput at 1.
+    package var meanTimeBetweenFailures: Double?
+
+    package init(
+        name: String, device: Device, devicesPerNode: Int, networks: [Network], pricePerDeviceHour: Double? = nil,
+        meanTimeBetweenFailures: Double? = nil
+    ) {
+        self.name = name
+        self.device = device
+        self.devicesPerNode = devicesPerNode
+        self.networks = networks
+        self.pricePerDeviceHour = pricePerDeviceHour
+        self.meanTimeBetweenFailures = meanTimeBetweenFailures
+    }
+}

@@ -1,0 +1,83 @@
+package import Schedules
+
+/// How the work is split over devices: the one description shared by planner, simulator and runtime.
+package struct Layout: Hashable, Codable, Sendable {
+    /// What is recomputed in the backward pass instead of kept (Korthikanti et al. 2022).
+    package enum Recompute: String, Hashable, Codable, Sendable, CaseIterable {
+        case none
+        /// Core attention only.
+        case selective
+        /// The whole block from its input.
+        case full
+    }
+
+    /// What data-parallel ranks share out among themselves (ZeRO stages 0 to 3; `parameters` is also FSDP).
+    package enum Sharding: String, Hashable, Codable, Sendable, CaseIterable {
+        case none, optimizer, gradients, parameters
+    }
+
+    /// Which communication runs behind compute.
+    package struct Overlap: Hashable, Codable, Sendable {
+        package var data: Bool
+        package var tensor: Bool
+        package var pipeline: Bool
+
+        package init(data: Bool = true, tensor: Bool = false, pipeline: Bool = true) {
+            self.data = data
+            self.tensor = tensor
+            self.pipeline = pipeline
+        }
+    }
+
+    package var data: Int
+    package var tensor: Int
+    package var pipeline: Int
+    /// Stages a pipeline rank holds, `v`.
+    package var virtualStages: Int
+    package var context: Int
+    package var expert: Int
+    package var expertTensor: Int
+    /// Sequences in one micro-batch.
+    package var microbatch: Int
+    package var schedule: ScheduleName
+    package var recompute: Recompute
+    package var sharding: Sharding
+    package var sequenceParallel: Bool
+    package var flashAttention: Bool
+    /// Format gradients are accumulated in; nil takes the default of the plan's precision (fp32 with bf16 and fp32,
+    /// fp16 with fp16).
+    package var gradients: Precision?
+    package var overlap: Overlap
+    /// Blocks of every stage, in stage order; nil lets `StagePartition` balance them.
+    package var layersPerStage: [Int]?
+
+    package init(
+        data: Int = 1, tensor: Int = 1, pipeline: Int = 1, virtualStages: Int = 1, context: Int = 1, expert: Int = 1,
+        expertTensor: Int = 1, microbatch: Int = 1, schedule: ScheduleName = .oneForwardOneBackward,
+        recompute: Recompute = .none, sharding: Sharding = .none, sequenceParallel: Bool = false,
+        flashAttention: Bool = true, gradients: Precision? = nil, overlap: Overlap = Overlap(),
+        layersPerStage: [Int]? = nil
+    ) {
+        self.data = data
+        self.tensor = tensor
+        self.pipeline = pipeline
+        self.virtualStages = virtualStages
+        self.context = context
+        self.expert = expert
+        self.expertTensor = expertTensor
+        self.microbatch = microbatch
+        self.schedule = schedule
+        self.recompute = recompute
+        self.sharding = sharding
+        self.sequenceParallel = sequenceParallel
+        self.flashAttention = flashAttention
+        self.gradients = gradients
+        self.overlap = overlap
+        self.layersPerStage = layersPerStage
+    }
+
+    /// Devices the layout needs: data · tensor · pipeline · context.
+    package var devices: Int { data * tensor * pipeline * context }
+    /// Stages of the pipeline: pipeline · virtualStages.
+    package var stages: Int { pipeline * virtualStages }
+}

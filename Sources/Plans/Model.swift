@@ -1,0 +1,59 @@
+/// The shape of a transformer language model.
+package struct Model: Hashable, Codable, Sendable {
+    /// Which conventions the blocks follow.
+    package enum Family: String, Hashable, Codable, Sendable, CaseIterable {
+        /// LayerNorm, learned positions, biases.
+        case gpt
+        /// RMSNorm, rotary positions, no biases.
+        case llama
+    }
+
+    /// The feed-forward network's activation; `swiglu` and `geglu` have three matrices, the others two.
+    package enum MLP: String, Hashable, Codable, Sendable, CaseIterable {
+        case gelu, relu, squaredRelu, swiglu, geglu
+
+        package var isGated: Bool { self == .swiglu || self == .geglu }
+        /// Weight matrices of one feed-forward network.
+        package var matrices: Int { isGated ? 3 : 2 }
+    }
+
+    /// The name of the shape in `plans/models/`, or nil.
+    package var name: String?
+    package var family: Family
+    package var layers: Int
+    package var hidden: Int
+    package var heads: Int
+    /// Key/value heads (grouped-query attention); equal to `heads` for multi-head attention.
+    package var kvHeads: Int
+    package var headSize: Int
+    package var ffn: Int
+    package var mlp: MLP
+    /// Vocabulary entries before padding.
+    package var vocab: Int
+    /// Tokens a sequence.
+    package var sequence: Int
+    package var tiedEmbeddings: Bool
+
+    package init(
+        name: String? = nil, family: Family, layers: Int, hidden: Int, heads: Int, kvHeads: Int? = nil,
+        headSize: Int? = nil, ffn: Int? = nil, mlp: MLP? = nil, vocab: Int, sequence: Int, tiedEmbeddings: Bool? = nil
+    ) {
+        self.name = name
+        self.family = family
+        self.layers = layers
+        self.hidden = hidden
+        self.heads = heads
+        self.kvHeads = kvHeads ?? heads
+        self.headSize = headSize ?? hidden / max(heads, 1)
+        self.ffn = ffn ?? 4 * hidden
+        self.mlp = mlp ?? (family == .gpt ? .gelu : .swiglu)
+        self.vocab = vocab
+        self.sequence = sequence
+        self.tiedEmbeddings = tiedEmbeddings ?? (family == .gpt)
+    }
+}
+
+/// Number format of weights and matrix products.
+package enum Precision: String, Hashable, Codable, Sendable, CaseIterable {
+    case fp32, fp16, bf16, fp8
+}
