@@ -64,11 +64,11 @@ package enum CausalAttention {
                 let shift = Vector(repeating: logSumExp[entry * sequence + row])
                 let (weight, gradient) = (weights + row * sequence, gradients + row * sequence)
                 eachVector(row + 1) {
-                    let p = exponential(weight.vector($0) - shift)
+                    let p = (weight.vector($0) - shift).exponential
                     weight.store(p, $0)
                     gradient.store(p * (gradient.vector($0) - projection), $0)
                 } tail: {
-                    let p = exponential(weight.vector($0, count: $1) - shift)
+                    let p = (weight.vector($0, count: $1) - shift).exponential
                     weight.store(p, $0, count: $1)
                     gradient.store(p * (gradient.vector($0, count: $1) - projection), $0, count: $1)
                 }

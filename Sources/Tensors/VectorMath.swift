@@ -59,6 +59,17 @@ package enum VectorMath {
         for row in 0..<rows { add(into: sums, from: x + row * width, count: width) }
     }
 
+    /// y = eˣ; y may be x. Error below 1.5 ulp for −87.3 ≤ x ≤ 88.3, 0 below that range and finite above it.
+    package static func exponential(
+        _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        eachVector(count) {
+            y.store(x.vector($0).exponential, $0)
+        } tail: {
+            y.store(x.vector($0, count: $1).exponential, $0, count: $1)
+        }
+    }
+
     /// The largest of `count` > 0 numbers.
     package static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
         var best = Vector(repeating: -.infinity)
@@ -87,11 +98,11 @@ package enum VectorMath {
         let largest = maximum(x, count: count)
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            let value = exponential(x.vector($0) - largest)
+            let value = (x.vector($0) - largest).exponential
             x.store(value, $0)
             sum += value
         } tail: { index, count in
-            let value = exponential(x.vector(index, count: count) - largest)
+            let value = (x.vector(index, count: count) - largest).exponential
             x.store(value, index, count: count)
             for lane in 0..<count { sum[lane] += value[lane] }
         }
@@ -102,9 +113,9 @@ package enum VectorMath {
     static func sumOfExponentials(_ x: UnsafePointer<Float>, count: Int, largest: Float) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            sum += exponential(x.vector($0) - largest)
+            sum += (x.vector($0) - largest).exponential
         } tail: { index, count in
-            let value = exponential(x.vector(index, count: count) - largest)
+            let value = (x.vector(index, count: count) - largest).exponential
             for lane in 0..<count { sum[lane] += value[lane] }
         }
         return sum.laneSum
