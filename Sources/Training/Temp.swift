@@ -1,4 +1,5 @@
 package import Plans
+package import Schedules
 package struct RankGrid {
     package struct Coordinates { package var pipeline = 0; package var data = 0; package init(pipeline: Int = 0, data: Int = 0) { self.pipeline = pipeline; self.data = data } }
     let layout: Layout
@@ -14,3 +15,8 @@ extension StagePartition {
         self.init(layers: ranges)
     }
 }
+internal import Foundation
+package struct PlanProblems: Error {}
+extension Plan { package static func read(path: String) throws -> Plan { try JSONDecoder().decode(Plan.self, from: Data(contentsOf: URL(fileURLWithPath: path))) } }
+extension Model { package func modelFLOPs(sequences: Double) -> Double { 1 } }
+extension Timeline { package func chromeTrace() -> String { "" } }

@@ -38,7 +38,7 @@ struct GenerateCommand: ParsableCommand {
                 out.write(Data([$0]))
             }
             out.write(Data("\n".utf8))
-        } catch let error as TrainingError {
+        } catch {
             FileHandle.standardError.write(Data("trainyard-train: \(error)\n".utf8))
             throw ExitCode(2)
         }

@@ -1,4 +1,6 @@
 internal import Foundation
+internal import Plans
+internal import Schedules
 internal import Training
 
 #if canImport(Glibc)

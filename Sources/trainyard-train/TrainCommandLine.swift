@@ -1,10 +1,6 @@
 internal import ArgumentParser
-internal import MPI
+internal import Foundation
 internal import Tensors
-
-#if canImport(Glibc)
-    internal import Glibc
-#endif
 
 /// One rank of a real run. `mpirun -n P trainyard-train FILE` is the whole launch; the other subcommands run the same
 /// kernels for text generation and calibration.
@@ -33,10 +29,10 @@ struct TrainCommandLine: ParsableCommand {
             let code = exitCode(for: error)
             let text = fullMessage(for: error)
             if !text.isEmpty {
-                if code.isSuccess { print(text) } else { fputs(text + "\n", stderr) }
+                if code.isSuccess { print(text) } else { FileHandle.standardError.write(Data((text + "\n").utf8)) }
             }
             // ArgumentParser's 64 is the contract's 2: bad usage.
-            Glibc.exit(code.rawValue == 64 ? 2 : code.rawValue)
+            Foundation.exit(code.rawValue == 64 ? 2 : code.rawValue)
         }
     }
 }
