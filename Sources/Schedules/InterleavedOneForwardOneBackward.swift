@@ -91,11 +91,23 @@ enum InterleavedOneForwardOneBackward: PipelineSchedule {
         min(shape.microbatches * shape.virtualStages, warmup(rank: rank, shape) + 1)
     }
 
-    /// m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p (Narayanan et al. 2021, 2.2.2), (m+pv−1)(T_F+T_B)/v for m ≤ p.
+    /// m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p (Narayanan et al. 2021, 2.2.2), (m+pv−1)(T_F+T_B)/v for m ≤ p, plus
+    /// 2(p−1)c + (v−1)[max(0, pc − (g₁−p)T_F/v) + max(0, pc − (g₂−p)T_B/v)].
+    ///
+    /// g₁ is the first group and g₂ the last. A group of p pays all p hops each time it wraps from the last rank to the
+    /// first (2(pv−1)c in all, whatever m is: the long warm-up hides the transfers of the steady state); every
+    /// micro-batch a group has beyond p gives one stage's time to hide them in. Exact for small c.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, v, m) = (Double(shape.ranks), Double(shape.virtualStages), Double(shape.microbatches))
         let work = times.forward + times.backward
         let compute = m >= p ? m * work + (p - 1) * work / v : (m + p * v - 1) * work / v
-        return compute + (p > 1 ? 2 * (p * v - 1) * times.transfer : 0)
+        guard shape.ranks > 1, times.transfer > 0 else { return compute }
+        let g = groupSize(shape)
+        let remainder = shape.microbatches % g
+        func wrap(_ group: Int, _ time: Double) -> Double {
+            max(0, p * times.transfer - Double(max(0, group - shape.ranks)) * time / v)
+        }
+        let wraps = wrap(g, times.forward) + wrap(remainder == 0 ? g : remainder, times.backward)
+        return compute + 2 * (p - 1) * times.transfer + (v - 1) * wraps
     }
 }
