@@ -5,8 +5,8 @@ extension SIMD16<Float> {
     /// Cody–Waite reduction x = n·ln 2 + r, |r| ≤ ln 2 / 2, then the Taylor polynomial of degree 7 in r, whose
     /// truncation error (r⁸/8! < 6·10⁻⁹) is under a tenth of an ulp, and the exponent n added to the bits.
     @inline(__always)
-    var exponential: Vector {
-        let clamped = pointwiseMin(pointwiseMax(self, Vector(repeating: -87.33)), Vector(repeating: 88.37))
+    func exponential() -> Vector {
+        let clamped = self.larger(Vector(repeating: -87.33)).smaller(Vector(repeating: 88.37))
         // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits of the significand.
         let magic = Vector(repeating: 12_582_912)
         let shifted = magic.plus(clamped, Vector(repeating: 1.442_695_04))
@@ -28,5 +28,5 @@ extension SIMD16<Float> {
 
     /// 1 / (1 + e⁻ˣ) in every lane; relative error below 4 ulp where the result is normal.
     @inline(__always)
-    var sigmoid: Vector { 1 / (1 + (-self).exponential) }
+    func sigmoid() -> Vector { 1 / (1 + (-self).exponential()) }
 }
