@@ -102,12 +102,12 @@ package enum CausalAttention {
         for index in Swift.stride(from: 0, to: boundary, by: lanes) { best = best.larger(scores.vector(index)) }
         let largest = best.laneMax()
         let shift = Vector(repeating: largest)
-        let end = (last - shift).exponential()
+        let end = exponential(of: last - shift)
         scores.store(end, boundary)
         clearBehind(boundary, scores)
         var sum = end
         for index in Swift.stride(from: 0, to: boundary, by: lanes) {
-            let value = (scores.vector(index) - shift).exponential()
+            let value = exponential(of: scores.vector(index) - shift)
             scores.store(value, index)
             sum += value
         }

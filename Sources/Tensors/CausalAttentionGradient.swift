@@ -142,12 +142,12 @@ extension CausalAttention {
         let (shift, offset) = (Vector(repeating: logSumExp), Vector(repeating: projection))
         let boundary = row / lanes * lanes
         for index in Swift.stride(from: 0, to: boundary, by: lanes) {
-            let p = (weights.vector(index) - shift).exponential()
+            let p = exponential(of: weights.vector(index) - shift)
             weights.store(p, index)
             slopes.store(p * (slopes.vector(index) - offset), index)
         }
         let hidden = SIMD16<Int32>(repeating: Int32(row - boundary)) .< laneIndices
-        let p = (weights.vector(boundary) - shift).exponential().replacing(with: 0, where: hidden)
+        let p = exponential(of: weights.vector(boundary) - shift).replacing(with: 0, where: hidden)
         weights.store(p, boundary)
         slopes.store((p * (slopes.vector(boundary) - offset)).replacing(with: 0, where: hidden), boundary)
         clearBehind(boundary, weights)

@@ -130,17 +130,84 @@ enum PanelProduct {
         _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, scale: Float,
         into panels: UnsafeMutablePointer<Float>
     ) {
-        for start in Swift.stride(from: 0, to: rows, by: width) {
-            let panel = panels + start * columns
-            let count = min(width, rows - start)
-            for row in 0..<count {
-                let source = x + (start + row) * stride
-                for column in 0..<columns { panel[column * width + row] = source[column] * scale }
+        for start in Swift.stride(from: 0, to: rows, by: lanes) {
+            let panel = panels + start / width * width * columns + start % width
+            let rowCount = min(lanes, rows - start)
+            var column = 0
+            while rowCount == lanes && column + lanes <= columns {
+                transpose(x + start * stride + column, stride, scale, into: panel + column * width)
+                column += lanes
             }
-            for column in 0..<columns {
-                for row in count..<max(count, width) { panel[column * width + row] = 0 }
+            while column < columns {
+                for row in 0..<rowCount {
+                    panel[column * width + row] = x[(start + row) * stride + column] * scale
+                }
+                for row in rowCount..<max(lanes, rowCount) { panel[column * width + row] = 0 }
+                column += 1
             }
         }
+        // A last half panel without rows.
+        if rows % width != 0, rows % width <= lanes {
+            let panel = panels + rows / width * width * columns + lanes
+            for column in 0..<columns { panel.store(Vector(repeating: 0), column * width) }
+        }
+    }
+
+    /// Sixteen columns of sixteen rows, as sixteen rows of a panel. Four rounds of interleaving row i with row i + 8
+    /// move every number to its transposed place.
+    @inline(__always)
+    private static func transpose(
+        _ x: UnsafePointer<Float>, _ stride: Int, _ scale: Float, into panel: UnsafeMutablePointer<Float>
+    ) {
+        var (a0, a1, a2, a3) = (x.vector(0), x.vector(stride), x.vector(2 * stride), x.vector(3 * stride))
+        var (a4, a5, a6, a7) = (
+            x.vector(4 * stride), x.vector(5 * stride), x.vector(6 * stride), x.vector(7 * stride)
+        )
+        var (b0, b1, b2, b3) = (
+            x.vector(8 * stride), x.vector(9 * stride), x.vector(10 * stride), x.vector(11 * stride)
+        )
+        var (b4, b5, b6, b7) = (
+            x.vector(12 * stride), x.vector(13 * stride), x.vector(14 * stride), x.vector(15 * stride)
+        )
+        for _ in 0..<4 {
+            let (c0, c1) = interleave(a0, b0)
+            let (c2, c3) = interleave(a1, b1)
+            let (c4, c5) = interleave(a2, b2)
+            let (c6, c7) = interleave(a3, b3)
+            let (d0, d1) = interleave(a4, b4)
+            let (d2, d3) = interleave(a5, b5)
+            let (d4, d5) = interleave(a6, b6)
+            let (d6, d7) = interleave(a7, b7)
+            (a0, a1, a2, a3, a4, a5, a6, a7) = (c0, c1, c2, c3, c4, c5, c6, c7)
+            (b0, b1, b2, b3, b4, b5, b6, b7) = (d0, d1, d2, d3, d4, d5, d6, d7)
+        }
+        panel.store(a0 * scale, 0)
+        panel.store(a1 * scale, width)
+        panel.store(a2 * scale, 2 * width)
+        panel.store(a3 * scale, 3 * width)
+        panel.store(a4 * scale, 4 * width)
+        panel.store(a5 * scale, 5 * width)
+        panel.store(a6 * scale, 6 * width)
+        panel.store(a7 * scale, 7 * width)
+        panel.store(b0 * scale, 8 * width)
+        panel.store(b1 * scale, 9 * width)
+        panel.store(b2 * scale, 10 * width)
+        panel.store(b3 * scale, 11 * width)
+        panel.store(b4 * scale, 12 * width)
+        panel.store(b5 * scale, 13 * width)
+        panel.store(b6 * scale, 14 * width)
+        panel.store(b7 * scale, 15 * width)
+    }
+
+    /// The lanes of `a` and `b` in turn: the first halves, then the second halves.
+    @inline(__always)
+    private static func interleave(_ a: Vector, _ b: Vector) -> (Vector, Vector) {
+        var (low, high) = (a, b)
+        low.evenHalf = a.lowHalf
+        low.oddHalf = b.lowHalf
+        high.evenHalf = a.highHalf
+        high.oddHalf = b.highHalf
+        return (low, high)
     }
 
     /// Numbers in the panels of a [rows, columns] matrix.
