@@ -10,7 +10,7 @@ package enum CrossEntropy {
             let values = logits + row * vocab
             let target = Int(targets[row])
             let chosen = values[target]
-            let (largest, sum) = VectorMath.exponentials(values, count: vocab)
+            let (largest, sum) = VectorMath.shiftedExponentials(values, count: vocab)
             total += Double(largest - chosen) + Double(VectorMath.logarithm(sum))
             VectorMath.scale(values, count: vocab, by: scale / sum)
             values[target] -= scale

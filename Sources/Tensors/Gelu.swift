@@ -45,7 +45,7 @@ package enum Gelu {
     @inline(__always)
     private static func gate(_ x: Vector, _ square: Vector) -> Vector {
         let factor = Vector(repeating: twice).plus(square, Vector(repeating: twice * 0.044_715))
-        return (x * factor).sigmoid
+        return sigmoid(of: x * factor)
     }
 
     @inline(__always)

@@ -19,7 +19,7 @@ package enum LayerNorm {
                 total += input.vector($0, count: $1)
             }
             normalise(
-                input, rowMean: total.laneSum / Float(width), gain: gain, bias: bias, y: y + row * width,
+                input, rowMean: total.laneSum() / Float(width), gain: gain, bias: bias, y: y + row * width,
                 mean: mean + row, inverseDeviation: inverseDeviation + row, width: width)
         }
     }
@@ -47,7 +47,7 @@ package enum LayerNorm {
                 total += value
             }
             normalise(
-                output, rowMean: total.laneSum / Float(width), gain: gain, bias: bias, y: y + row * width,
+                output, rowMean: total.laneSum() / Float(width), gain: gain, bias: bias, y: y + row * width,
                 mean: mean + row, inverseDeviation: inverseDeviation + row, width: width)
         }
     }
@@ -75,9 +75,9 @@ package enum LayerNorm {
                 projected = projected.plus(scaled, input.vector($0, count: $1) - centre)
             }
             // dx = (g·dy − mean(g·dy) − x̂ · mean(g·dy·x̂)) · inverseDeviation, x̂ the normalised input.
-            let meanGradient = Vector(repeating: -sum.laneSum / Float(width))
+            let meanGradient = Vector(repeating: -sum.laneSum() / Float(width))
             let slope = Vector(
-                repeating: -projected.laneSum * inverseDeviation[row] * inverseDeviation[row] / Float(width))
+                repeating: -projected.laneSum() * inverseDeviation[row] * inverseDeviation[row] / Float(width))
             eachVector(width) {
                 var value = meanGradient.plus(gradient.vector($0), gain.vector($0))
                 value = value.plus(input.vector($0) - centre, slope) * scale
@@ -131,7 +131,7 @@ package enum LayerNorm {
                 squares[lane] += difference * difference
             }
         }
-        let inverse = 1 / (squares.laneSum / Float(width) + epsilon).squareRoot()
+        let inverse = 1 / (squares.laneSum() / Float(width) + epsilon).squareRoot()
         mean.pointee = rowMean
         inverseDeviation.pointee = inverse
         let scale = Vector(repeating: inverse)

@@ -45,7 +45,7 @@ extension UnsafeMutablePointer<Float> {
 extension SIMD16<Float> {
     /// The sum of the lanes, always in the same order: halves folded onto each other.
     @inline(__always)
-    var laneSum: Float {
+    func laneSum() -> Float {
         let eight = lowHalf + highHalf
         let four = eight.lowHalf + eight.highHalf
         let two = four.lowHalf + four.highHalf
@@ -54,12 +54,19 @@ extension SIMD16<Float> {
 
     /// The largest lane.
     @inline(__always)
-    var laneMax: Float {
-        let eight = pointwiseMax(lowHalf, highHalf)
-        let four = pointwiseMax(eight.lowHalf, eight.highHalf)
-        let two = pointwiseMax(four.lowHalf, four.highHalf)
-        return Swift.max(two.x, two.y)
+    func laneMax() -> Float {
+        var result = self[0]
+        for lane in 1..<lanes { result = self[lane] > result ? self[lane] : result }
+        return result
     }
+
+    /// The larger of each pair of lanes; the library's `pointwiseMax` heeds not-a-numbers, lane by lane.
+    @inline(__always)
+    func larger(_ other: Vector) -> Vector { other.replacing(with: self, where: self .> other) }
+
+    /// The smaller of each pair of lanes.
+    @inline(__always)
+    func smaller(_ other: Vector) -> Vector { other.replacing(with: self, where: self .< other) }
 
     /// `self + a·b`, rounded once.
     @inline(__always)

@@ -16,7 +16,7 @@ package enum VectorMath {
                 let value = block.vector($0, count: $1)
                 sum = sum.plus(value, value)
             }
-            total += Double(sum.laneSum)
+            total += Double(sum.laneSum())
             start = end
         }
         return total
@@ -60,13 +60,13 @@ package enum VectorMath {
     }
 
     /// y = eˣ; y may be x. Error below 1.5 ulp for −87.3 ≤ x ≤ 88.3, 0 below that range and finite above it.
-    package static func exponential(
-        _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int
+    package static func exponentials(
+        of x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int
     ) {
         eachVector(count) {
-            y.store(x.vector($0).exponential, $0)
+            y.store(exponential(of: x.vector($0)), $0)
         } tail: {
-            y.store(x.vector($0, count: $1).exponential, $0, count: $1)
+            y.store(exponential(of: x.vector($0, count: $1)), $0, count: $1)
         }
     }
 
@@ -75,11 +75,11 @@ package enum VectorMath {
         var best = Vector(repeating: -.infinity)
         var last = -Float.infinity
         eachVector(count) {
-            best = pointwiseMax(best, x.vector($0))
+            best = best.larger(x.vector($0))
         } tail: { index, count in
             for lane in index..<index + count { last = max(last, x[lane]) }
         }
-        return max(best.laneMax, last)
+        return max(best.laneMax(), last)
     }
 
     /// In place probabilities of `count` > 0 logits.
@@ -88,37 +88,37 @@ package enum VectorMath {
     package static func softmax(
         _ x: UnsafeMutablePointer<Float>, count: Int
     ) -> (largest: Float, sum: Float) {
-        let result = exponentials(x, count: count)
+        let result = shiftedExponentials(x, count: count)
         scale(x, count: count, by: 1 / result.sum)
         return result
     }
 
     /// In place e^(x − largest).
-    static func exponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> (largest: Float, sum: Float) {
+    static func shiftedExponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> (largest: Float, sum: Float) {
         let largest = maximum(x, count: count)
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            let value = (x.vector($0) - largest).exponential
+            let value = exponential(of: x.vector($0) - largest)
             x.store(value, $0)
             sum += value
         } tail: { index, count in
-            let value = (x.vector(index, count: count) - largest).exponential
+            let value = exponential(of: x.vector(index, count: count) - largest)
             x.store(value, index, count: count)
             for lane in 0..<count { sum[lane] += value[lane] }
         }
-        return (largest, sum.laneSum)
+        return (largest, sum.laneSum())
     }
 
     /// Σ e^(x − largest), x left as it is.
     static func sumOfExponentials(_ x: UnsafePointer<Float>, count: Int, largest: Float) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            sum += (x.vector($0) - largest).exponential
+            sum += exponential(of: x.vector($0) - largest)
         } tail: { index, count in
-            let value = (x.vector(index, count: count) - largest).exponential
+            let value = exponential(of: x.vector(index, count: count) - largest)
             for lane in 0..<count { sum[lane] += value[lane] }
         }
-        return sum.laneSum
+        return sum.laneSum()
     }
 
     /// ln x of one number.
