@@ -124,6 +124,6 @@ extension Trainer {
     /// The world rank of the first data-parallel copy of that stage.
     private func owner(of tensor: ParameterTensor) -> Int {
         let pipelineRank = stage(of: tensor).map { schedule.placement.rank(stage: $0, microbatch: 0) } ?? 0
-        return grid.rank(of: RankGrid.Coordinates(pipeline: pipelineRank))
+        return grid.rank(at: RankGrid.Coordinates(pipeline: pipelineRank))
     }
 }

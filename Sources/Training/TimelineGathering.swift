@@ -11,7 +11,7 @@ extension Trainer {
         guard let all = try world.gather(bytes, to: 0) else { return nil }
         var ranks: [[Timeline.Span]] = []
         for pipeline in 0..<layout.pipeline {
-            let rank = grid.rank(of: RankGrid.Coordinates(pipeline: pipeline))
+            let rank = grid.rank(at: RankGrid.Coordinates(pipeline: pipeline))
             ranks.append(Self.unpack(all[rank]))
         }
         let origin = ranks.compactMap { $0.first?.start }.min() ?? 0

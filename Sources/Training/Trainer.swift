@@ -38,7 +38,7 @@ package final class Trainer {
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: microbatches)
         try schedule.validate()
         self.schedule = schedule
-        grid = RankGrid(layout: layout)
+        grid = RankGrid(layout)
         let place = grid.coordinates(of: world.rank)
         pipelineRank = place.pipeline
         dataRank = place.data
@@ -46,7 +46,7 @@ package final class Trainer {
             let dataGroup = try world.split(color: place.pipeline, key: place.data)
         else { preconditionFailure("a split with a colour gives a communicator") }
         self.pipelineGroup = pipelineGroup
-        partition = try StagePartition(model: plan.model, layout: layout)
+        partition = StagePartition(layout, model: plan.model)
 
         let data = try TextData(
             path: settings.data, sequence: plan.model.sequence, batch: plan.batch, order: settings.order,
