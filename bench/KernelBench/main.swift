@@ -1,20 +1,42 @@
+import Foundation
 import Tensors
 
-MatrixProduct.useOneThread()
-let effort = KernelProbe.Effort(repeats: 15, quantile: 0)
-print(
-    "peak", KernelProbe.peakRate(effort: effort) / 1e9, "bandwidth", KernelProbe.memoryBandwidth(effort: effort) / 1e9)
-for (i, o) in [(384, 1152), (384, 384), (384, 1536), (1536, 384)] {
-    let t = KernelProbe.linear(rows: 1024, inputs: i, outputs: o, effort: effort)
-    let f = 2.0 * 1024 * Double(i * o) / 1e9
-    print(
-        i, o, t.forward * 1e3, t.inputGradient * 1e3, t.weightGradient * 1e3, f / t.forward, f / t.inputGradient,
-        f / t.weightGradient)
+// Times every kernel on one core for the shapes of two small GPTs. Arguments: S or M (both by default), and the
+// number of repeats; the shortest time is printed, since other programs can only lengthen it.
+let arguments = CommandLine.arguments.dropFirst()
+let repeats = arguments.compactMap { Int($0) }.first
+let chosen = [Shapes.small, .medium].filter {
+    arguments.isEmpty || repeats != nil && arguments.count == 1 || arguments.contains($0.name)
 }
-print(KernelProbe.head(rows: 1024, inputs: 384, outputs: 256, effort: effort))
-print(KernelProbe.attention(batch: 4, sequence: 256, heads: 6, headSize: 64, effort: effort))
-print(KernelProbe.layerNorm(rows: 1024, width: 384, effort: effort))
-print(KernelProbe.gelu(rows: 1024, width: 1536, effort: effort))
-print(KernelProbe.crossEntropy(rows: 1024, vocab: 256, effort: effort))
-print(KernelProbe.embedding(batch: 4, sequence: 256, width: 384, vocab: 256, effort: effort))
-print(KernelProbe.adamW(count: 5_500_000, effort: effort))
+
+MatrixProduct.useOneThread()
+let peak = KernelProbe.peakRate(effort: .init(repeats: 40, quantile: 0))
+let bandwidth = KernelProbe.memoryBandwidth(effort: .init(repeats: 10, quantile: 0))
+print(String(format: "one core: multiply-add peak %.1f GFLOP/s fp32, memory %.1f GB/s", peak / 1e9, bandwidth / 1e9))
+
+for shapes in chosen {
+    let effort = KernelProbe.Effort(repeats: repeats ?? (shapes.hidden < 512 ? 25 : 7), quantile: 0)
+    print("\nconfiguration \(shapes.name): \(shapes.rows) rows, hidden \(shapes.hidden), sequence \(shapes.sequence)")
+    print(Measurement.header)
+    let (forward, backward) = shapes.layer(effort)
+    func total(_ name: String, _ parts: [Measurement]) -> Measurement {
+        Measurement(
+            name: name, time: parts.reduce(0) { $0 + $1.time }, operations: parts.reduce(0) { $0 + $1.operations })
+    }
+    for measurement in forward { print(measurement.row(peak: peak)) }
+    print(total("= one layer forward", forward).row(peak: peak))
+    for measurement in backward { print(measurement.row(peak: peak)) }
+    print(total("= one layer backward", backward).row(peak: peak))
+    let layer = total("= one layer", forward + backward)
+    print(layer.row(peak: peak))
+    let ends = shapes.ends(effort)
+    for measurement in ends { print(measurement.row(peak: peak)) }
+    let parameters = shapes.layers / 2 * shapes.layerParameters
+    let optimizer = KernelProbe.adamW(count: parameters, effort: effort)
+    print(
+        Measurement(name: "AdamW of \(shapes.layers / 2) layers", time: optimizer, bytes: 28 * Double(parameters)).row(
+            peak: peak))
+    let stack = Array(repeating: layer, count: shapes.layers / 2)
+    print(total("= half the layers", stack).row(peak: peak))
+    print(total("= half the layers and the ends", stack + ends).row(peak: peak))
+}
