@@ -44,7 +44,7 @@ package struct AdamW: Hashable, Sendable {
             let gradient = g * factor
             let mean = m.plus(gradient - m, first)
             let square = (gradient * rest * gradient).plus(v, second)
-            let denominator = small.plus(square.squareRoot(), inverseRoot)
+            let denominator = small.plus(squareRoot(of: square), inverseRoot)
             return ((p * keep).plus(mean / denominator, stride), mean, square)
         }
 

@@ -3,7 +3,10 @@
 ///
 /// Cody–Waite reduction x = n·ln 2 + r, |r| ≤ ln 2 / 2, then the Taylor polynomial of degree 7 in r, whose
 /// truncation error (r⁸/8! < 6·10⁻⁹) is under a tenth of an ulp, and the exponent n added to the bits.
-@inline(__always)
+///
+/// Transparent, because the optimiser leaves a function of this length as a call even when told to inline it, and a
+/// call spills every vector register.
+@_transparent
 func exponential(of x: Vector) -> Vector {
     let clamped = x.larger(Vector(repeating: -87.33)).smaller(Vector(repeating: 88.37))
     // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits of the significand.
@@ -26,5 +29,5 @@ func exponential(of x: Vector) -> Vector {
 }
 
 /// 1 / (1 + e⁻ˣ) in every lane; relative error below 4 ulp where the result is normal.
-@inline(__always)
+@_transparent
 func sigmoid(of x: Vector) -> Vector { 1 / (1 + exponential(of: -x)) }

@@ -134,9 +134,9 @@ enum PanelProduct {
             let panel = panels + start / width * width * columns + start % width
             let rowCount = min(lanes, rows - start)
             var column = 0
-            while rowCount == lanes && column + lanes <= columns {
+            while rowCount == lanes && column + 4 <= columns {
                 transpose(x + start * stride + column, stride, scale, into: panel + column * width)
-                column += lanes
+                column += 4
             }
             while column < columns {
                 for row in 0..<rowCount {
@@ -153,61 +153,62 @@ enum PanelProduct {
         }
     }
 
-    /// Sixteen columns of sixteen rows, as sixteen rows of a panel. Four rounds of interleaving row i with row i + 8
-    /// move every number to its transposed place.
+    /// Four columns of sixteen rows, as four rows of a panel. Vector j gathers the quarters of rows j, j + 4, j + 8 and
+    /// j + 12, so that a 4 × 4 transposition within every quarter leaves the rows in order.
     @inline(__always)
     private static func transpose(
         _ x: UnsafePointer<Float>, _ stride: Int, _ scale: Float, into panel: UnsafeMutablePointer<Float>
     ) {
-        var (a0, a1, a2, a3) = (x.vector(0), x.vector(stride), x.vector(2 * stride), x.vector(3 * stride))
-        var (a4, a5, a6, a7) = (
-            x.vector(4 * stride), x.vector(5 * stride), x.vector(6 * stride), x.vector(7 * stride)
-        )
-        var (b0, b1, b2, b3) = (
-            x.vector(8 * stride), x.vector(9 * stride), x.vector(10 * stride), x.vector(11 * stride)
-        )
-        var (b4, b5, b6, b7) = (
-            x.vector(12 * stride), x.vector(13 * stride), x.vector(14 * stride), x.vector(15 * stride)
-        )
-        for _ in 0..<4 {
-            let (c0, c1) = interleave(a0, b0)
-            let (c2, c3) = interleave(a1, b1)
-            let (c4, c5) = interleave(a2, b2)
-            let (c6, c7) = interleave(a3, b3)
-            let (d0, d1) = interleave(a4, b4)
-            let (d2, d3) = interleave(a5, b5)
-            let (d4, d5) = interleave(a6, b6)
-            let (d6, d7) = interleave(a7, b7)
-            (a0, a1, a2, a3, a4, a5, a6, a7) = (c0, c1, c2, c3, c4, c5, c6, c7)
-            (b0, b1, b2, b3, b4, b5, b6, b7) = (d0, d1, d2, d3, d4, d5, d6, d7)
-        }
-        panel.store(a0 * scale, 0)
-        panel.store(a1 * scale, width)
-        panel.store(a2 * scale, 2 * width)
-        panel.store(a3 * scale, 3 * width)
-        panel.store(a4 * scale, 4 * width)
-        panel.store(a5 * scale, 5 * width)
-        panel.store(a6 * scale, 6 * width)
-        panel.store(a7 * scale, 7 * width)
-        panel.store(b0 * scale, 8 * width)
-        panel.store(b1 * scale, 9 * width)
-        panel.store(b2 * scale, 10 * width)
-        panel.store(b3 * scale, 11 * width)
-        panel.store(b4 * scale, 12 * width)
-        panel.store(b5 * scale, 13 * width)
-        panel.store(b6 * scale, 14 * width)
-        panel.store(b7 * scale, 15 * width)
+        let a = quarters(x, 4 * stride)
+        let b = quarters(x + stride, 4 * stride)
+        let c = quarters(x + 2 * stride, 4 * stride)
+        let d = quarters(x + 3 * stride, 4 * stride)
+        let (ab, cd) = (interleaveLow(a, b), interleaveLow(c, d))
+        panel.store(pairsLow(ab, cd) * scale, 0)
+        panel.store(pairsHigh(ab, cd) * scale, width)
+        let (ef, gh) = (interleaveHigh(a, b), interleaveHigh(c, d))
+        panel.store(pairsLow(ef, gh) * scale, 2 * width)
+        panel.store(pairsHigh(ef, gh) * scale, 3 * width)
     }
 
-    /// The lanes of `a` and `b` in turn: the first halves, then the second halves.
+    /// Four numbers from each of four rows.
     @inline(__always)
-    private static func interleave(_ a: Vector, _ b: Vector) -> (Vector, Vector) {
-        var (low, high) = (a, b)
-        low.evenHalf = a.lowHalf
-        low.oddHalf = b.lowHalf
-        high.evenHalf = a.highHalf
-        high.oddHalf = b.highHalf
-        return (low, high)
+    private static func quarters(_ x: UnsafePointer<Float>, _ stride: Int) -> Vector {
+        @inline(__always)
+        func quarter(_ row: Int) -> SIMD4<Float> {
+            UnsafeRawPointer(x + row * stride).loadUnaligned(as: SIMD4<Float>.self)
+        }
+        return Vector(
+            lowHalf: SIMD8(lowHalf: quarter(0), highHalf: quarter(1)),
+            highHalf: SIMD8(lowHalf: quarter(2), highHalf: quarter(3)))
+    }
+
+    /// In every quarter: a₀ b₀ a₁ b₁.
+    @inline(__always)
+    private static func interleaveLow(_ a: Vector, _ b: Vector) -> Vector {
+        Vector(
+            a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5], a[8], b[8], a[9], b[9], a[12], b[12], a[13], b[13])
+    }
+
+    /// In every quarter: a₂ b₂ a₃ b₃.
+    @inline(__always)
+    private static func interleaveHigh(_ a: Vector, _ b: Vector) -> Vector {
+        Vector(
+            a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7], a[10], b[10], a[11], b[11], a[14], b[14], a[15], b[15])
+    }
+
+    /// In every quarter: the first pair of a and of b.
+    @inline(__always)
+    private static func pairsLow(_ a: Vector, _ b: Vector) -> Vector {
+        let (a, b) = (unsafeBitCast(a, to: SIMD8<Double>.self), unsafeBitCast(b, to: SIMD8<Double>.self))
+        return unsafeBitCast(SIMD8(a[0], b[0], a[2], b[2], a[4], b[4], a[6], b[6]), to: Vector.self)
+    }
+
+    /// In every quarter: the second pair of a and of b.
+    @inline(__always)
+    private static func pairsHigh(_ a: Vector, _ b: Vector) -> Vector {
+        let (a, b) = (unsafeBitCast(a, to: SIMD8<Double>.self), unsafeBitCast(b, to: SIMD8<Double>.self))
+        return unsafeBitCast(SIMD8(a[1], b[1], a[3], b[3], a[5], b[5], a[7], b[7]), to: Vector.self)
     }
 
     /// Numbers in the panels of a [rows, columns] matrix.
