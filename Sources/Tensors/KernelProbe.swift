@@ -137,6 +137,14 @@ package enum KernelProbe {
         return (forward, inputGradient)
     }
 
+    /// Seconds of adding up the columns of [rows, width]: the gradient of a bias.
+    package static func columnSums(rows: Int, width: Int, effort: Effort = Effort()) -> Double {
+        let (x, sums) = (filled(rows * width), filled(width))
+        return measure(effort) {
+            VectorMath.addColumnSums(of: x.pointer, into: sums.pointer, rows: rows, width: width)
+        }
+    }
+
     /// Seconds of the loss and its gradient.
     package static func crossEntropy(rows: Int, vocab: Int, effort: Effort = Effort()) -> Double {
         let logits = filled(rows * vocab)

@@ -18,8 +18,9 @@ struct ProbeCommand: ParsableCommand {
     func run() throws {
         let code = runRank(program: "trainyard-train", exitCode: RunCommand.exitCode) { world in
             let plan = try Plan.read(path: plan)
-            let probe = try MachineProbe(
-                model: plan.model, sequences: plan.layout?.microbatch ?? 1, quick: quick, world: world.communicator)
+            let probe = try MachineMeasurement(
+                measuring: plan.model, sequences: plan.layout?.microbatch ?? 1, quick: quick,
+                world: world.communicator)
             guard world.communicator.rank == 0 else { return }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

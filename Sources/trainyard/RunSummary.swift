@@ -59,7 +59,7 @@ struct RunSummary {
     }
 
     /// Predicted over measured on one time axis.
-    func svg() -> String { TimelineSVG.comparison(predictedTimeline, measuredTimeline) }
+    func svg() -> String { TimelineSVG().drawing(of: [predictedTimeline, measuredTimeline]) }
 
     private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {
         func cell(_ value: Double) -> String {

@@ -64,7 +64,7 @@ import Testing
             #expect((0..<slot.tensor.count).allSatisfy { actual[$0] == expected[$0] }, "\(slot.tensor.name)")
         }
         let decayed = parts.slots.filter { $0.offset < parts.decayedCount }
-        #expect(decayed.allSatisfy(\.tensor.decays))
+        #expect(decayed.allSatisfy { $0.tensor.decays })
         #expect(parts.slots.filter { $0.offset >= parts.decayedCount }.allSatisfy { !$0.tensor.decays })
     }
 }

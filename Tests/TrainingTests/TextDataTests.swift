@@ -8,7 +8,7 @@ import Testing
     /// A file of bytes that ends with the test.
     final class TemporaryFile {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-        init(_ bytes: [UInt8]) { FileManager.default.createFile(atPath: path, contents: Data(bytes)) }
+        init(_ bytes: [UInt8]) { _ = FileManager.default.createFile(atPath: path, contents: Data(bytes)) }
         deinit { try? FileManager.default.removeItem(atPath: path) }
     }
 
