@@ -61,11 +61,11 @@ struct BlockTimes {
             + rates.product(T, h, ffnIn) + rates.product(T, ffn, h)
     }
 
-    /// The result is read, added to and written: twice the gradient's bytes.
     private var weightGradients: Double {
-        let (T, out) = (shard.tokens, 2 * gradientBytes)
-        return rates.product(h, queries + 2 * keys, T, outBytes: out) + rates.product(queries, h, T, outBytes: out)
-            + rates.product(h, ffnIn, T, outBytes: out) + rates.product(ffn, h, T, outBytes: out)
+        let (T, g) = (shard.tokens, gradientBytes)
+        return rates.accumulate(h, queries + 2 * keys, T, accumulatorBytes: g)
+            + rates.accumulate(queries, h, T, accumulatorBytes: g)
+            + rates.accumulate(h, ffnIn, T, accumulatorBytes: g) + rates.accumulate(ffn, h, T, accumulatorBytes: g)
     }
 
     // MARK: Memory-bound operations
@@ -153,7 +153,7 @@ struct BlockTimes {
     /// layer's transfers run behind its neighbour's compute.
     private func addParameterGathers(to times: inout UnitTimes) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
-        let parameters = model.blockParameters.perDevice(tensor: Int(shard.tensor))
+        let parameters = BlockParameters(model).perDevice(tensor: Int(shard.tensor))
         let gather = shard.dataGroup.gather(bytes: w * parameters)
         let reduce = shard.dataGroup.gather(bytes: gradientBytes * parameters)
         let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)

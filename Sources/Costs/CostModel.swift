@@ -25,7 +25,7 @@ extension LayoutWork {
     package func estimate(time: IterationTime) -> Estimate {
         var plan = pricer.plan
         plan.layout = layout
-        let parameters = parameterCount(model)
+        let parameters = Double(model.parameters().total)
         let memory = (0..<p).map { self.memory(rank: $0) }
         let iteration = Estimate.Iteration(
             seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,

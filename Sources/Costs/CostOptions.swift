@@ -1,12 +1,13 @@
 /// What a plan does not say and the count depends on. The defaults are what `estimate` uses.
 package struct CostOptions: Hashable, Sendable {
-    /// Whether blocks drop activations at random and keep the masks. Off by default: the contract has no such key, the
-    /// runtime trains without, and so do current models; the figures of Korthikanti et al. (2022) count the masks.
-    package var dropout = false
+    /// Whether blocks drop activations at random and keep the masks; nil: with unfused attention only. The contract has
+    /// no such key: models trained before flash attention dropped activations (and the figures of Korthikanti et al.
+    /// 2022 count the masks), current ones and the runtime here do not.
+    package var dropout: Bool?
     /// Allocator fragmentation as a share of the activations and temporary buffers. [own] 2 to 10 % are seen.
     package var fragmentation = 0.05
 
-    package init(dropout: Bool = false, fragmentation: Double = 0.05) {
+    package init(dropout: Bool? = nil, fragmentation: Double = 0.05) {
         self.dropout = dropout
         self.fragmentation = fragmentation
     }

@@ -31,11 +31,9 @@ package struct DeviceRates: Sendable {
         elementBytes = precision == .fp32 ? 4 : 2
     }
 
-    /// Seconds of an m×k by k×n product whose result has `outBytes` an element.
-    func product(_ m: Double, _ n: Double, _ k: Double, outBytes: Double? = nil, high: Bool = false) -> Double {
-        let flops = 2 * m * n * k
-        let bytes = elementBytes * (m * k + k * n) + (outBytes ?? elementBytes) * m * n
-        return product(flops: flops, bytes: bytes, high: high)
+    /// Seconds of an m×k by k×n product.
+    func product(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
+        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
     }
 
     /// Seconds of products of `flops` in all that touch `bytes`.
@@ -43,6 +41,13 @@ package struct DeviceRates: Sendable {
         guard flops > 0 else { return 0 }
         let share = matmul.share(of: high ? flops : flops * sizeScale)
         return max(launch, flops / ((high ? highPeak : peak) * share), bytes / memoryRate)
+    }
+
+    /// Seconds of a weight-gradient product added to an accumulator of `accumulatorBytes` an element: a tile is read and
+    /// written after its last multiply-add, so that traffic comes on top.
+    func accumulate(_ m: Double, _ n: Double, _ k: Double, accumulatorBytes: Double, high: Bool = false) -> Double {
+        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n), high: high)
+            + 2 * accumulatorBytes * m * n / memoryRate
     }
 
     /// Seconds of a kernel that moves `bytes`.

@@ -32,7 +32,7 @@ struct EndTimes {
         times.forward.compute =
             rates.memory(2 * w * local) + rates.product(T, columns, h, high: true)
             + rates.memory(CostConstants.lossForwardBytes * logits)
-        times.weightGradient = rates.product(h, columns, T, outBytes: 2 * gradientBytes, high: true)
+        times.weightGradient = rates.accumulate(h, columns, T, accumulatorBytes: gradientBytes, high: true)
         times.backward.compute =
             rates.memory(3 * w * local) + rates.product(T, h, columns, high: true)
             + times.weightGradient + rates.memory(CostConstants.lossBackwardBytes * logits)

@@ -2,7 +2,9 @@ package import Plans
 package import Schedules
 
 /// Prices layouts of one plan: everything that depends on the plan alone is computed once.
-package struct Pricer: Sendable {
+///
+/// A class, so that the works of a search share one without copying it.
+package final class Pricer: Sendable {
     package let plan: Plan
     package let options: CostOptions
     let rates: DeviceRates
@@ -40,7 +42,10 @@ package struct Pricer: Sendable {
         let shape = PipelineShape(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
-        return LayoutWork(pricer: self, layout: layout, shape: shape)
+        let layers = StagePartition(layout, model: plan.model).sizes
+        guard layers.count == layout.stages, layers.allSatisfy({ $0 > 0 }), layers.reduce(0, +) == plan.model.layers
+        else { throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers") }
+        return LayoutWork(pricer: self, layout: layout, shape: shape, layers: layers)
     }
 }
 
@@ -65,21 +70,23 @@ package struct LayoutWork: Sendable {
     var v: Int { shape.virtualStages }
     var m: Int { shape.microbatches }
 
-    init(pricer: Pricer, layout: Layout, shape: PipelineShape) {
+    init(pricer: Pricer, layout: Layout, shape: PipelineShape, layers: [Int]) {
         self.pricer = pricer
         self.layout = layout
         self.shape = shape
         let model = pricer.plan.model
-        vocabulary = paddedVocabulary(model.vocab, tensor: layout.tensor)
+        vocabulary = model.paddedVocab(tensor: layout.tensor)
         state = StateBytes(precision: pricer.plan.precision, gradients: layout.gradients)
-        shard = Shard(plan: pricer.plan, layout: layout, vocabulary: vocabulary, dropout: pricer.options.dropout)
+        shard = Shard(
+            plan: pricer.plan, layout: layout, vocabulary: vocabulary,
+            dropout: pricer.options.dropout ?? !layout.flashAttention)
         let rates = pricer.rates
         block = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient).unit()
         let ends = EndTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
         embedding = ends.embedding()
         head = ends.head()
         host = CostConstants.hostLaunches * rates.launch
-        layers = layout.layersPerStage ?? balancedLayers(model.layers, stages: layout.stages)
+        self.layers = layers
     }
 
     /// Times of one micro-batch on one stage.
@@ -119,26 +126,20 @@ package struct LayoutWork: Sendable {
             holdsHead: rank == p - 1)
     }
 
-    /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism, x without.
+    /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
+    /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
     package var transfer: Double {
         guard p > 1 else { return 0 }
-        return shard.pipelineGroup.transfer(bytes: boundaryBytes)
+        let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
+        guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
+        let scattered =
+            shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
+            + shard.tensorGroup.gather(bytes: boundaryBytes)
+        return min(direct, scattered)
     }
 
     /// Bytes of one activation between stages on one device.
     package var boundaryBytes: Double {
         pricer.rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
     }
-}
-
-func paddedVocabulary(_ vocab: Int, tensor: Int) -> Int {
-    let multiple = 128 * tensor
-    return (vocab + multiple - 1) / multiple * multiple
-}
-
-func balancedLayers(_ layers: Int, stages: Int) -> [Int] {
-    let (base, extra) = (layers / stages, layers % stages)
-    // What is left over goes to the middle: the ends have the embedding and the head.
-    let first = (stages - extra) / 2
-    return (0..<stages).map { base + ($0 >= first && $0 < first + extra ? 1 : 0) }
 }

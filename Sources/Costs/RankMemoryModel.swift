@@ -61,7 +61,7 @@ extension LayoutWork {
         if shard.sequenceParallel { buffers += w * shard.tokens * h }
         if p > 1 { buffers += 2 * boundaryBytes }
         if layout.sharding == .parameters, group > 1 {
-            let unit = model.blockParameters.perDevice(tensor: layout.tensor)
+            let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
             let table = rank == 0 || rank == p - 1 ? Double(vocabulary) * h / shard.tensor : 0
             // The layer at work, the next one on its way, and the gradients of the first.
             buffers += (2 * state.weight + state.gradient) * max(unit, table)

@@ -26,7 +26,7 @@ extension LayoutWork {
     /// Seconds one checkpoint blocks training: weights and optimizer, written once, by all nodes together.
     package var checkpointSeconds: Double {
         let plan = pricer.plan
-        let parameters = parameterCount(plan.model)
+        let parameters = Double(plan.model.parameters().total)
         let bytes = (state.weight + state.optimizer) * parameters
         let nodes = max(1, (plan.devices + plan.cluster.devicesPerNode - 1) / max(plan.cluster.devicesPerNode, 1))
         return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
@@ -72,10 +72,4 @@ package struct ErrorBand: Hashable, Sendable {
         // Fewer published runs stand behind these.
         if layout.sharding == .parameters || layout.context > 1 { (low, high) = (0.2, 0.35) }
     }
-}
-
-/// Parameters of the model as published, without padding.
-package func parameterCount(_ model: Model) -> Double {
-    model.deviceParameters(
-        layers: model.layers, tensor: 1, vocabulary: model.vocab, holdsEmbedding: true, holdsHead: true)
 }

@@ -1,9 +1,10 @@
 import Foundation
 import Plans
 import Schedules
+import Testing
 
 /// One case of Tests/Goldens/worked_examples.json, as far as dense models need it.
-struct WorkedExample: Decodable {
+struct WorkedExample: Decodable, CustomTestStringConvertible {
     struct Parallel: Decodable {
         var t, p, d, c, v: Int
         var sequence_parallel: Bool
@@ -107,6 +108,10 @@ struct WorkedExample: Decodable {
         var shape = Self.models[model] ?? TestModel.tiny
         shape.sequence = Int(tokens_per_iteration) / parallel.global_batch
         return shape
+    }
+
+    var testDescription: String {
+        "\(model) t\(parallel.t) p\(parallel.p) v\(parallel.v) d\(parallel.d) c\(parallel.c) \(parallel.recompute)"
     }
 
     var layout: Layout {
