@@ -15,23 +15,29 @@
 package func runRank(
     program: String, exitCode: (any Error) -> Int32 = { _ in 1 }, _ body: (borrowing World) throws -> Void
 ) -> Int32 {
-    var rank: Int?
+    let world: World
     do {
-        let world = try World()
-        rank = world.communicator.rank
+        world = try World()
+    } catch {
+        // Without MPI there is no job to abort; the launcher ends the others when this process fails.
+        writeToStandardError("\(program): \(oneLine("\(error)"))\n")
+        exitNow(failure(exitCode(error)))
+    }
+    do {
         try body(world)
         try world.communicator.checkNothingDropped()
         return 0
     } catch {
-        let patience = min(rank ?? 0, 8)
-        if patience > 0 { usleep(UInt32(patience) * 100_000) }
-        let origin = rank.map { "rank \($0): " } ?? ""
-        writeToStandardError("\(program): \(origin)\(oneLine("\(error)"))\n")
-        let code = exitCode(error)
-        // Zero would tell the launcher that all went well.
-        World.abort(code == 0 ? 1 : code)
+        let rank = world.communicator.rank
+        usleep(UInt32(min(rank, 8)) * 100_000)
+        writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
+        // The world must outlive this: finalising would wait for ranks that wait for this one.
+        return withExtendedLifetime(world.communicator) { World.abort(failure(exitCode(error))) }
     }
 }
+
+/// Zero would tell the launcher that all went well.
+private func failure(_ code: Int32) -> Int32 { code == 0 ? 1 : code }
 
 /// Line breaks would tear one rank's message apart among the others'.
 private func oneLine(_ text: String) -> String {
