@@ -10,6 +10,10 @@ let chosen = [Shapes.small, .medium].filter {
 }
 
 MatrixProduct.useOneThread()
+if !KernelProbe.usesFusedMultiplyAdd {
+    print(
+        "built for any processor of this kind; `swift run -c release -Xcc -march=native kernel-bench` uses this one's")
+}
 let peak = KernelProbe.peakRate(effort: .init(repeats: 40, quantile: 0))
 let bandwidth = KernelProbe.memoryBandwidth(effort: .init(repeats: 10, quantile: 0))
 print(String(format: "one core: multiply-add peak %.1f GFLOP/s fp32, memory %.1f GB/s", peak / 1e9, bandwidth / 1e9))
