@@ -43,4 +43,15 @@ for shapes in chosen {
     let stack = Array(repeating: layer, count: shapes.layers / 2)
     print(total("= half the layers", stack).row(peak: peak))
     print(total("= half the layers and the ends", stack + ends).row(peak: peak))
+    let real = Stack.measure(shapes, repeats: effort.repeats)
+    let half = Double(shapes.layers / 2)
+    for (name, time, parts) in [("forward", real.forward, forward), ("backward", real.backward, backward)] {
+        let operations = total(name, parts).operations * half
+        print(
+            Measurement(name: "half the layers in order, \(name)", time: time, operations: operations).row(peak: peak))
+    }
+    let operations = layer.operations * half
+    print(
+        Measurement(name: "half the layers in order", time: real.forward + real.backward, operations: operations).row(
+            peak: peak))
 }
