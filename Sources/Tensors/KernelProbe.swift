@@ -1,3 +1,5 @@
+internal import COneDNN
+
 /// Times the kernels of this room on the machine at hand, for calibrating a device description and for `kernel-bench`.
 ///
 /// Every function runs once unmeasured, then repeats the kernel and returns the median of the measured seconds.
@@ -193,6 +195,9 @@ package enum KernelProbe {
                 count: count, step: step, learningRate: 1e-4, decay: true)
         }
     }
+
+    /// Whether this build may use the processor's fused multiply-add; without it the kernels run far below their speed.
+    package static var usesFusedMultiplyAdd: Bool { trainyard_has_fused_multiply_add() }
 
     /// FLOP/s of fused multiply-adds between registers: what no kernel can pass on this core.
     package static func peakRate(effort: Effort = Effort()) -> Double {

@@ -130,85 +130,39 @@ enum PanelProduct {
         _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, scale: Float,
         into panels: UnsafeMutablePointer<Float>
     ) {
-        for start in Swift.stride(from: 0, to: rows, by: lanes) {
-            let panel = panels + start / width * width * columns + start % width
-            let rowCount = min(lanes, rows - start)
-            var column = 0
-            while rowCount == lanes && column + 4 <= columns {
-                transpose(x + start * stride + column, stride, scale, into: panel + column * width)
-                column += 4
+        for start in Swift.stride(from: 0, to: rows, by: width) {
+            let panel = panels + start * columns
+            let count = min(width, rows - start)
+            let (wholeRows, wholeColumns) = (count / 4 * 4, columns / 4 * 4)
+            for row in Swift.stride(from: 0, to: wholeRows, by: 4) {
+                for column in Swift.stride(from: 0, to: wholeColumns, by: 4) {
+                    let source = x + (start + row) * stride + column
+                    transpose(source, stride, scale, into: panel + column * width + row)
+                }
             }
-            while column < columns {
-                for row in 0..<rowCount {
+            for column in 0..<columns {
+                for row in (column < wholeColumns ? wholeRows : 0)..<count {
                     panel[column * width + row] = x[(start + row) * stride + column] * scale
                 }
-                for row in rowCount..<max(lanes, rowCount) { panel[column * width + row] = 0 }
-                column += 1
+                for row in count..<width { panel[column * width + row] = 0 }
             }
-        }
-        // A last half panel without rows.
-        if rows % width != 0, rows % width <= lanes {
-            let panel = panels + rows / width * width * columns + lanes
-            for column in 0..<columns { panel.store(Vector(repeating: 0), column * width) }
         }
     }
 
-    /// Four columns of sixteen rows, as four rows of a panel. Vector j gathers the quarters of rows j, j + 4, j + 8 and
-    /// j + 12, so that a 4 × 4 transposition within every quarter leaves the rows in order.
+    /// Four columns of four rows, as part of four rows of a panel.
     @inline(__always)
     private static func transpose(
         _ x: UnsafePointer<Float>, _ stride: Int, _ scale: Float, into panel: UnsafeMutablePointer<Float>
     ) {
-        let a = quarters(x, 4 * stride)
-        let b = quarters(x + stride, 4 * stride)
-        let c = quarters(x + 2 * stride, 4 * stride)
-        let d = quarters(x + 3 * stride, 4 * stride)
-        let (ab, cd) = (interleaveLow(a, b), interleaveLow(c, d))
-        panel.store(pairsLow(ab, cd) * scale, 0)
-        panel.store(pairsHigh(ab, cd) * scale, width)
-        let (ef, gh) = (interleaveHigh(a, b), interleaveHigh(c, d))
-        panel.store(pairsLow(ef, gh) * scale, 2 * width)
-        panel.store(pairsHigh(ef, gh) * scale, 3 * width)
-    }
-
-    /// Four numbers from each of four rows.
-    @inline(__always)
-    private static func quarters(_ x: UnsafePointer<Float>, _ stride: Int) -> Vector {
         @inline(__always)
-        func quarter(_ row: Int) -> SIMD4<Float> {
-            UnsafeRawPointer(x + row * stride).loadUnaligned(as: SIMD4<Float>.self)
+        func row(_ index: Int) -> SIMD4<Float> {
+            UnsafeRawPointer(x + index * stride).loadUnaligned(as: SIMD4<Float>.self) * scale
         }
-        return Vector(
-            lowHalf: SIMD8(lowHalf: quarter(0), highHalf: quarter(1)),
-            highHalf: SIMD8(lowHalf: quarter(2), highHalf: quarter(3)))
-    }
-
-    /// In every quarter: a₀ b₀ a₁ b₁.
-    @inline(__always)
-    private static func interleaveLow(_ a: Vector, _ b: Vector) -> Vector {
-        Vector(
-            a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5], a[8], b[8], a[9], b[9], a[12], b[12], a[13], b[13])
-    }
-
-    /// In every quarter: a₂ b₂ a₃ b₃.
-    @inline(__always)
-    private static func interleaveHigh(_ a: Vector, _ b: Vector) -> Vector {
-        Vector(
-            a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7], a[10], b[10], a[11], b[11], a[14], b[14], a[15], b[15])
-    }
-
-    /// In every quarter: the first pair of a and of b.
-    @inline(__always)
-    private static func pairsLow(_ a: Vector, _ b: Vector) -> Vector {
-        let (a, b) = (unsafeBitCast(a, to: SIMD8<Double>.self), unsafeBitCast(b, to: SIMD8<Double>.self))
-        return unsafeBitCast(SIMD8(a[0], b[0], a[2], b[2], a[4], b[4], a[6], b[6]), to: Vector.self)
-    }
-
-    /// In every quarter: the second pair of a and of b.
-    @inline(__always)
-    private static func pairsHigh(_ a: Vector, _ b: Vector) -> Vector {
-        let (a, b) = (unsafeBitCast(a, to: SIMD8<Double>.self), unsafeBitCast(b, to: SIMD8<Double>.self))
-        return unsafeBitCast(SIMD8(a[1], b[1], a[3], b[3], a[5], b[5], a[7], b[7]), to: Vector.self)
+        let (a, b, c, d) = (row(0), row(1), row(2), row(3))
+        for column in 0..<4 {
+            UnsafeMutableRawPointer(panel + column * width).storeBytes(
+                of: SIMD4(a[column], b[column], c[column], d[column]), as: SIMD4<Float>.self)
+        }
     }
 
     /// Numbers in the panels of a [rows, columns] matrix.

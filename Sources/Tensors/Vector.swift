@@ -1,3 +1,5 @@
+internal import COneDNN
+
 /// Sixteen fp32 lanes: one AVX-512 register, or as many narrower ones as the target has.
 typealias Vector = SIMD16<Float>
 
@@ -68,9 +70,11 @@ extension SIMD16<Float> {
     @inline(__always)
     func smaller(_ other: Vector) -> Vector { other.replacing(with: self, where: self .< other) }
 
-    /// `self + a·b`, rounded once.
+    /// `self + a·b`, rounded once where the target can. Elsewhere a fused product would be a library call a lane.
     @inline(__always)
-    func plus(_ a: Vector, _ b: Vector) -> Vector { addingProduct(a, b) }
+    func plus(_ a: Vector, _ b: Vector) -> Vector {
+        trainyard_has_fused_multiply_add() ? addingProduct(a, b) : self + a * b
+    }
 }
 
 /// Walks `count` numbers sixteen at a time; `tail` gets the index and number of the last few, if any.

@@ -10,6 +10,10 @@ let chosen = [Shapes.small, .medium].filter {
 }
 
 MatrixProduct.useOneThread()
+if !KernelProbe.usesFusedMultiplyAdd {
+    print(
+        "built for any processor of this kind; `swift run -c release -Xcc -march=native kernel-bench` uses this one's")
+}
 let peak = KernelProbe.peakRate(effort: .init(repeats: 40, quantile: 0))
 let bandwidth = KernelProbe.memoryBandwidth(effort: .init(repeats: 10, quantile: 0))
 print(String(format: "one core: multiply-add peak %.1f GFLOP/s fp32, memory %.1f GB/s", peak / 1e9, bandwidth / 1e9))
@@ -39,4 +43,15 @@ for shapes in chosen {
     let stack = Array(repeating: layer, count: shapes.layers / 2)
     print(total("= half the layers", stack).row(peak: peak))
     print(total("= half the layers and the ends", stack + ends).row(peak: peak))
+    let real = Stack.measure(shapes, repeats: effort.repeats)
+    let half = Double(shapes.layers / 2)
+    for (name, time, parts) in [("forward", real.forward, forward), ("backward", real.backward, backward)] {
+        let operations = total(name, parts).operations * half
+        print(
+            Measurement(name: "half the layers in order, \(name)", time: time, operations: operations).row(peak: peak))
+    }
+    let operations = layer.operations * half
+    print(
+        Measurement(name: "half the layers in order", time: real.forward + real.backward, operations: operations).row(
+            peak: peak))
 }
