@@ -51,7 +51,7 @@ extension ScheduleName {
     }
 
     /// Actions beyond which a list is refused rather than built (a list takes 20 bytes an action).
-    package static var mostActions: Int { 1 << 27 }
+    package static var mostActions: Int { 1 << 24 }
 
     /// The action lists of every rank.
     /// - Throws: the broken rule, for a shape without a list or with one of more than `mostActions` actions.
