@@ -44,15 +44,17 @@ extension Layout {
             ("data", data), ("tensor", tensor), ("pipeline", pipeline), ("virtualStages", virtualStages),
             ("context", context), ("expert", expert), ("expertTensor", expertTensor), ("microbatch", microbatch),
         ]
-        return degrees.filter { $0.1 < 1 }.map { name, value in
-            PlanProblem(field: "layout.\(name)", value: "\(value)", rule: "must be at least 1")
+        // The upper bound keeps every product of two degrees inside 64 bits.
+        return degrees.filter { !(1...1_000_000_000).contains($0.1) }.map { name, value in
+            PlanProblem(
+                field: "layout.\(name)", value: "\(value)", rule: "must be at least 1 and at most 1,000,000,000")
         }
     }
 
     private func deviceProblems(_ devices: Int) -> [PlanProblem] {
-        let (rest, overflow) = tensor.multipliedReportingOverflow(by: pipeline)
-        guard !overflow, rest <= 1 << 40, data <= 1 << 20, context <= 1 << 20 else {
-            return [PlanProblem(.misfit, field: "layout", rule: "tensor · pipeline is beyond any machine")]
+        let rest = tensor * pipeline
+        guard rest <= 1 << 40, data <= 1 << 20, context <= 1 << 20 else {
+            return [PlanProblem(.misfit, field: "layout", rule: "the product of its degrees is beyond any machine")]
         }
         let inner = rest * context
         guard inner * data != devices else { return [] }
@@ -149,10 +151,10 @@ extension Layout {
     }
 
     private func batchProblems(_ batch: Int) -> [PlanProblem] {
-        let (slice, overflow) = microbatch.multipliedReportingOverflow(by: data)
-        guard !overflow, slice > 0, batch >= slice, batch % slice == 0 else {
-            let up = overflow ? batch : (batch + slice - 1) / slice * slice
-            let down = overflow ? 0 : batch / slice * slice
+        let slice = microbatch * data
+        guard batch >= slice, batch % slice == 0 else {
+            let down = batch / slice * slice
+            let up = down + slice
             let batches = [down, up].filter { $0 > 0 }.map(String.init)
             return [
                 PlanProblem(

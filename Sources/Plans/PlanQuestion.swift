@@ -7,10 +7,11 @@ extension Plan {
     ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
     ///   - batch: sequences a step; by size when nil (`Model.defaultBatch`).
     ///   - sequence: tokens a sequence; the model's own when nil.
+    ///   - precision: what the device trains in when nil.
     /// - Throws: every value out of range and every unknown name.
     package static func question(
         parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int? = nil,
-        sequence: Int? = nil, precision: Precision = .bf16, library: Library = .standard()
+        sequence: Int? = nil, precision: Precision? = nil, library: Library = .standard()
     ) throws(PlanProblems) -> Plan {
         var problems: [PlanProblem] = []
         func check(_ field: String, _ value: Int?, _ range: ClosedRange<Int>) {
@@ -28,7 +29,7 @@ extension Plan {
         }
         let shape = model(parameters, modelName, sequence: sequence, library: library, problems: &problems)
         let cluster = collect(&problems) { () throws(PlanProblems) in try Cluster.read(gpu, library: library) }
-        if let cluster, cluster.device.peakFLOPs[precision] == nil {
+        if let cluster, let precision, cluster.device.peakFLOPs[precision] == nil {
             problems.append(
                 PlanProblem(
                     field: "precision", value: precision.rawValue, rule: "\(cluster.device.name) has no rate for it"))
@@ -38,7 +39,8 @@ extension Plan {
         return Plan(
             name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
-            batch: batch ?? Model.defaultBatch(parameters: total, sequence: shape.sequence), precision: precision,
+            batch: batch ?? Model.defaultBatch(parameters: total, sequence: shape.sequence),
+            precision: precision ?? cluster.device.trainingPrecision,
             layout: nil)
     }
 
@@ -82,5 +84,12 @@ extension Wording {
             return (rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)) + unit
         }
         return value.short
+    }
+}
+
+extension Device {
+    /// The format models are trained in on this device: bf16, fp16 where there is no bf16, else fp32.
+    package var trainingPrecision: Precision {
+        [.bf16, .fp16].first { peakFLOPs[$0] != nil } ?? .fp32
     }
 }

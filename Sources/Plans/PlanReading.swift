@@ -40,8 +40,7 @@ struct PlanReading {
         let statedBatch = reader.count("batch", in: Bounds.batch)
         let train = TrainReading.read(reader, library: library)
         let isTrained = reader.contains("train")
-        // The runtime computes in fp32; a plan that is only priced means what the field trains in.
-        let precision = reader.choice("precision", of: Precision.self) ?? (isTrained ? .fp32 : .bf16)
+        let statedPrecision = reader.choice("precision", of: Precision.self)
         var layout = LayoutReading.read(reader)
         if !reader.contains("layout"), isTrained {
             layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
@@ -59,6 +58,8 @@ struct PlanReading {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
         guard let model, let cluster else { return nil }
+        // The runtime computes in fp32; a plan that is only priced means what the field trains in.
+        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
         if cluster.device.peakFLOPs[precision] == nil {
             let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
             reader.report(

@@ -87,7 +87,8 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         BadPlan("cluster: a100-80g-sxm", "cluster: {extends: a100-80g-sxm, nicGbs: 9}", "did you mean 'nicGbps'?"),
         BadPlan("cluster: a100-80g-sxm", "cluster: {devicesPerNode: 8}", "cluster.device.memory: is missing"),
         BadPlan("precision: bf16", "precision: bf61", "did you mean 'bf16'?"),
-        BadPlan("cluster: a100-80g-sxm", "cluster: v100-32g-sxm", "has no rate for it; use fp32 or fp16"),
+        BadPlan(
+            "cluster: a100-80g-sxm", "cluster: v100-32g-sxm", "has no rate for it (found 'bf16'); use fp32 or fp16"),
         BadPlan("layout:\n", "layout: best\nlayuot:\n", "layout: must be auto or a map of degrees (found 'best')"),
         BadPlan("tokens: 10B", "tokens: 10B\ntokens: 20B", "the same key twice in one map: 'tokens'"),
         BadPlan("tokens: 10B", "tokens: [10B", "plan.yaml:"),
@@ -176,7 +177,7 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
 
     @Test func bytesThatAreNotTextAreRefused() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).yaml").path
-        FileManager.default.createFile(atPath: path, contents: Data([0xff, 0xfe, 0x00, 0xd8]))
+        try Data([0xff, 0xfe, 0x00, 0xd8]).write(to: URL(fileURLWithPath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
         let error = #expect(throws: PlanProblems.self) { try Plan.read(path: path, library: Checkout.library) }
         #expect(error?.description.contains("is not UTF-8 text") == true)

@@ -14,7 +14,7 @@ import Testing
         #expect(cluster.networks[0].devices == 8)
         #expect(cluster.networks[0].bytesPerSecond == 300e9)
         #expect(cluster.networks[1].bytesPerSecond == 25e9)
-        #expect(cluster.meanTimeBetweenFailures == 50_677 * 3600)
+        #expect(cluster.meanTimeBetweenFailures == Double(50_677 * 3600))
     }
 
     @Test func aFileMayExtendAnother() throws {
@@ -32,7 +32,7 @@ import Testing
         for name in ["a100-80g-sxm", "h100-80g-sxm", "laptop"] {
             let cluster = try Cluster.read(name, library: Checkout.library)
             let path = folder.appendingPathComponent("copy.yaml").path
-            FileManager.default.createFile(atPath: path, contents: Data(cluster.yaml(comment: "a copy\nof it").utf8))
+            try Data(cluster.yaml(comment: "a copy\nof it").utf8).write(to: URL(fileURLWithPath: path))
             #expect(try Cluster.read(path, library: Checkout.library) == cluster)
         }
     }
@@ -43,9 +43,7 @@ import Testing
             at: folder.appendingPathComponent("cluster"), withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         for (file, base) in [("a", "b"), ("b", "a")] {
-            FileManager.default.createFile(
-                atPath: folder.appendingPathComponent("cluster/\(file).yaml").path,
-                contents: Data("extends: \(base)\n".utf8))
+            try Data("extends: \(base)\n".utf8).write(to: folder.appendingPathComponent("cluster/\(file).yaml"))
         }
         let error = #expect(throws: PlanProblems.self) {
             try Cluster.read("a", library: Library(folders: [folder.path]))
@@ -66,7 +64,7 @@ import Testing
             networks:
               - {name: nvlink, bandwith: 300 GB/s, latency: 5 us, efficiency: 1.7}
             """
-        FileManager.default.createFile(atPath: path, contents: Data(text.utf8))
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         let error = #expect(throws: PlanProblems.self) { try Cluster.read(path, library: Checkout.library) }
         let lines = (error?.problems ?? []).map { $0.description.replacing(path, with: "bad.yaml") }
         #expect(lines.count == 4, "\(lines)")

@@ -33,7 +33,10 @@ import Testing
         (Layout(pipeline: 2, virtualStages: 2, schedule: .gpipe), "layout.schedule"),
         (Layout(pipeline: 2, virtualStages: 4, schedule: .interleaved), "8 stages need at least as many layers"),
         (Layout(pipeline: 2, layersPerStage: [7, 0]), "every stage needs at least one layer"),
-        (Layout(data: .max, tensor: .max), "beyond any machine"), (Layout(microbatch: .max), "must divide batch"),
+        (Layout(data: .max, tensor: .max), "at most 1,000,000,000"),
+        (Layout(microbatch: .max), "at most 1,000,000,000"),
+        (Layout(tensor: 1_000_000_000, pipeline: 1_000_000_000), "beyond any machine"),
+        (Layout(data: 2, microbatch: 1_000_000_000), "must divide batch 12"),
     ])
     func eachRuleHasItsWords(_ layout: Layout, _ said: String) {
         let lines = layout.problems(for: model, batch: 12, devices: 1).map(\.description)

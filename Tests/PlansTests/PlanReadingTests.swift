@@ -157,6 +157,12 @@ import Testing
         #expect(plan.model == Model.shaped(parameters: 100e9))
     }
 
+    @Test(arguments: [("v100-32g-sxm", Precision.fp16), ("h100-80g-sxm", .bf16), ("laptop", .fp32)])
+    func precisionFollowsTheDevice(_ cluster: String, _ precision: Precision) throws {
+        let plan = try PlanText.read("model: llama2-7b\ncluster: \(cluster)\ndevices: 8\nbatch: 8\n")
+        #expect(plan.precision == precision)
+    }
+
     @Test func aQuestionReportsEverythingWrong() throws {
         let error = #expect(throws: PlanProblems.self) {
             try Plan.question(

@@ -17,7 +17,7 @@ enum PlanText {
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let path = folder.appendingPathComponent(name).path
-        FileManager.default.createFile(atPath: path, contents: Data(text.utf8))
+        try? Data(text.utf8).write(to: URL(fileURLWithPath: path))
         do throws(PlanProblems) {
             return try Plan.read(path: path, devices: devices, library: Checkout.library)
         } catch {
