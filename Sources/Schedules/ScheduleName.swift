@@ -4,3 +4,89 @@ package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
     case oneForwardOneBackward = "1f1b"
     case interleaved = "interleaved-1f1b"
 }
+
+/// A pipeline shape for which a schedule has no list.
+package struct ScheduleProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package var schedule: ScheduleName
+    /// The broken rule in words, with what to do instead where that is known.
+    package var rule: String
+
+    package init(schedule: ScheduleName, rule: String) {
+        self.schedule = schedule
+        self.rule = rule
+    }
+
+    package var description: String { rule }
+}
+
+extension ScheduleName {
+    /// The functions behind the name.
+    private var rules: any PipelineSchedule.Type {
+        switch self {
+        case .gpipe: GPipe.self
+        case .oneForwardOneBackward: OneForwardOneBackward.self
+        case .interleaved: InterleavedOneForwardOneBackward.self
+        }
+    }
+
+    /// The broken rule in words, or nil when the shape has a list. No list is built.
+    package func problem(ranks: Int, virtualStages: Int, microbatches: Int, groupSize: Int? = nil) -> String? {
+        problem(
+            PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: microbatches, groupSize: groupSize))
+    }
+
+    /// The broken rule in words, or nil when the shape has a list. No list is built.
+    package func problem(_ shape: PipelineShape) -> String? {
+        let largest = Int(Int32.max)
+        for (name, value) in [
+            ("ranks", shape.ranks), ("virtual stages", shape.virtualStages), ("micro-batches", shape.microbatches),
+        ] {
+            if value < 1 { return "\(rawValue) needs at least 1 of \(name), not \(value)" }
+            if value > largest { return "\(rawValue) takes at most \(largest) \(name), not \(value)" }
+        }
+        if shape.ranks * shape.virtualStages > largest {
+            return "\(rawValue) takes at most \(largest) stages, not \(shape.ranks) × \(shape.virtualStages)"
+        }
+        return rules.problem(shape)
+    }
+
+    /// Actions beyond which a list is refused rather than built (a list takes 20 bytes an action).
+    package static var mostActions: Int { 1 << 24 }
+
+    /// The action lists of every rank.
+    /// - Throws: the broken rule, for a shape without a list or with one of more than `mostActions` actions.
+    package func schedule(
+        ranks: Int, virtualStages: Int, microbatches: Int, groupSize: Int? = nil
+    ) throws(ScheduleProblem) -> Schedule {
+        try schedule(
+            PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: microbatches, groupSize: groupSize))
+    }
+
+    /// The action lists of every rank.
+    /// - Throws: the broken rule, for a shape without a list or with one of more than `mostActions` actions.
+    package func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
+        if let rule = problem(shape) { throw ScheduleProblem(schedule: self, rule: rule) }
+        let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
+            by: 2 * shape.microbatches)
+        guard !overflow, actions <= Self.mostActions else {
+            throw ScheduleProblem(
+                schedule: self,
+                rule: "the lists of \(shape.ranks) ranks × \(shape.virtualStages) virtual stages × "
+                    + "\(shape.microbatches) micro-batches would hold more than \(Self.mostActions) actions")
+        }
+        return Schedule(
+            name: rawValue, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
+            placement: rules.placement(shape), actions: (0..<shape.ranks).map { rules.actions(rank: $0, shape) })
+    }
+
+    /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
+    package func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
+        rules.peakActivations(rank: rank, shape)
+    }
+
+    /// Time of one iteration with equal stages: exact where the schedule's own `makespan` says so. The shape must have
+    /// no problem.
+    package func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
+        rules.makespan(shape, times: times)
+    }
+}

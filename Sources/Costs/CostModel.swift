@@ -1,0 +1,40 @@
+package import Plans
+package import Schedules
+
+/// The price of one plan with one layout, from closed forms.
+/// - Throws: what makes the plan or the layout impossible to price.
+package func estimate(
+    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
+) throws(CostError) -> Estimate {
+    let work = try Pricer(plan: plan, options: options).work(layout)
+    return work.estimate(time: work.iterationTime())
+}
+
+/// What every action of the layout's schedule takes: the simulator times with it exactly what `estimate` prices.
+package func actionCosts(
+    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
+) throws(CostError) -> ActionCosts {
+    try Pricer(plan: plan, options: options).work(layout).actionCosts
+}
+
+extension LayoutWork {
+    /// FLOPs of one iteration, the vocabulary as the model states it.
+    package var flops: FLOPs { FLOPs(model: model, sequences: pricer.plan.batch, vocabulary: model.vocab) }
+
+    /// The whole answer around an iteration's time.
+    package func estimate(time: IterationTime) -> Estimate {
+        var plan = pricer.plan
+        plan.layout = layout
+        let parameters = Double(model.parameters().total)
+        let memory = (0..<p).map { self.memory(rank: $0) }
+        let iteration = Estimate.Iteration(
+            seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
+            hardwareFLOPs: flops.hardware(layout.recompute), breakdown: time.breakdown,
+            bubbleFraction: time.bubbleFraction)
+        var estimate = Estimate(
+            plan: plan, layout: layout, parameters: parameters, activeParameters: parameters, microbatches: m,
+            iteration: iteration, memoryByRank: memory, run: run(seconds: time.seconds), explanation: [])
+        estimate.explanation = explanation(of: estimate, time: time)
+        return estimate
+    }
+}

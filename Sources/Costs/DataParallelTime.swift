@@ -1,0 +1,64 @@
+internal import Plans
+
+extension LayoutWork {
+    /// Gradient reduction and weight gathering once an iteration, seconds nothing hides.
+    ///
+    /// The first rank's cool-down ends last, so its reduction is the late one. With overlap it runs behind the last
+    /// micro-batch's backward but for the last bucket; gathering sharded weights runs behind the first forward but for
+    /// the first bucket. Gradients sharded among the ranks (ZeRO-2) are scattered after every micro-batch.
+    package var dataExposed: Double {
+        let tied = tiedEmbeddingSeconds
+        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return tied }
+        let held = parameters(rank: 0)
+        let times = rank(0)
+        let bucket = min(1, CostConstants.bucketParameters / held)
+        let gradients = state.gradient * held
+        let group = shard.dataGroup
+        func exposed(_ seconds: Double, behind: Double) -> Double {
+            layout.overlap.data ? max(seconds * bucket, seconds - behind) : seconds
+        }
+        switch layout.sharding {
+        case .none, .parameters:
+            return tied + exposed(group.allReduce(bytes: gradients), behind: times.backward.total)
+        case .optimizer, .gradients:
+            let scatter = exposed(group.gather(bytes: gradients), behind: times.backward.total)
+            let gather = exposed(group.gather(bytes: state.weight * held), behind: times.forward.total)
+            return tied + (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
+        }
+    }
+
+    /// All-reduce of a tied embedding's gradient between the first and the last rank.
+    var tiedEmbeddingSeconds: Double {
+        guard model.tiedEmbeddings, p > 1 else { return 0 }
+        let stride = layout.tensor * layout.context * layout.data * (p - 1)
+        let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
+        return pair.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
+    }
+
+    /// Parameters of the fullest rank: the step ends when its update does.
+    var mostParameters: Double {
+        var most = 0.0
+        for rank in 0..<p { most = max(most, parameters(rank: rank)) }
+        return most
+    }
+
+    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
+    /// also read for its norm and zeroed. Memory-bound.
+    package var optimizerSeconds: Double {
+        let held = mostParameters
+        let group = Double(layout.data * layout.context)
+        let owned = layout.sharding == .none ? held : held / group
+        let kept = layout.sharding == .gradients || layout.sharding == .parameters ? held / group : held
+        // fp32 weights are their own master copy.
+        let narrow = pricer.plan.precision == .fp32 ? 0.0 : 2
+        let step = (state.gradient + 24 + narrow) * owned
+        let norm = state.gradient * owned
+        let zero = state.gradient * kept
+        return pricer.rates.memory(step) + pricer.rates.memory(norm) + pricer.rates.memory(zero)
+    }
+
+    /// All-reduce of the gradient norm over all devices.
+    var gradientNormSeconds: Double {
+        DeviceGroup(size: layout.devices, stride: 1, cluster: pricer.plan.cluster).allReduce(bytes: 4)
+    }
+}

@@ -1,0 +1,75 @@
+package import Plans
+
+/// What one device computes a second: the roofline of every operation.
+package struct DeviceRates: Sendable {
+    /// Datasheet rate of the blocks' and of half-precision products, FLOP/s.
+    let peak: Double
+    let highPeak: Double
+    /// Size of a product on the curve over its real size: an 8-bit product is as efficient as the half-precision one
+    /// that takes as long.
+    let sizeScale: Double
+    /// Bytes a second of memory-bound kernels.
+    let memoryRate: Double
+    let launch: Double
+    let matmul: EfficiencyCurve
+    let attention: EfficiencyCurve
+    /// Bytes of one activation element.
+    let elementBytes: Double
+
+    package init(device: Device, precision: Precision) throws(CostError) {
+        guard let peak = device.peakFLOPs[precision], peak > 0 else {
+            throw .noRate(precision: precision.rawValue, device: device.name)
+        }
+        self.peak = peak
+        // Attention, the head and everything an 8-bit run keeps in 16 bits.
+        highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
+        sizeScale = highPeak / peak
+        memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
+        launch = device.launchSeconds
+        matmul = device.matmulEfficiency
+        attention = device.attentionEfficiency
+        elementBytes = precision == .fp32 ? 4 : 2
+    }
+
+    /// Seconds of an m×k by k×n product.
+    func product(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
+        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
+    }
+
+    /// Seconds of products of `flops` in all that touch `bytes`.
+    func product(flops: Double, bytes: Double, high: Bool = false) -> Double {
+        guard flops > 0 else { return 0 }
+        let share = matmul.share(of: high ? flops : flops * sizeScale)
+        return max(launch, flops / ((high ? highPeak : peak) * share), bytes / memoryRate)
+    }
+
+    /// Seconds of a weight-gradient product added to an accumulator of `accumulatorBytes` an element: a tile is read and
+    /// written after its last multiply-add, so that traffic comes on top.
+    func accumulate(_ m: Double, _ n: Double, _ k: Double, accumulatorBytes: Double, high: Bool = false) -> Double {
+        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n), high: high)
+            + 2 * accumulatorBytes * m * n / memoryRate
+    }
+
+    /// Seconds of a kernel that moves `bytes`.
+    func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
+
+    /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
+    func flash(flops: Double, length: Double, share: Double = 1) -> Double {
+        max(launch, flops / (highPeak * attention.share(of: length) * share))
+    }
+}
+
+extension EfficiencyCurve {
+    /// Share of peak at a size: linear between the points in log₂ of the size, flat outside.
+    /// Complexity: O(points).
+    package func share(of size: Double) -> Double {
+        guard let last = points.last else { return 1 }
+        if size >= last.size { return last.share }
+        if size <= points[0].size { return points[0].share }
+        var upper = 1
+        while points[upper].size < size { upper += 1 }
+        let (low, high) = (points[upper - 1], points[upper])
+        let position = logarithm(size / low.size) / logarithm(high.size / low.size)
+        return low.share + (high.share - low.share) * position
+    }
+}

@@ -1,0 +1,86 @@
+internal import Plans
+package import Schedules
+
+/// The time of one iteration in plain numbers.
+package struct IterationTime: Hashable, Sendable {
+    package var seconds: Double { breakdown.sum }
+    package var breakdown = Estimate.Breakdown()
+    /// Idle share of the pipeline's rank-seconds.
+    package var bubbleFraction = 0.0
+    /// The pipeline rank with the most work.
+    package var bottleneck = 0
+}
+
+extension LayoutWork {
+    /// What the simulator needs to time the layout's schedule.
+    package var actionCosts: ActionCosts {
+        let stages = layers.indices.map(stage)
+        return ActionCosts(
+            forward: stages.map(\.forward.total),
+            backwardInput: stages.map { $0.backward.total - $0.weightGradient },
+            backwardWeight: stages.map(\.weightGradient), backward: stages.map(\.backward.total),
+            transfer: transfer, transferMode: layout.overlap.pipeline ? .asynchronous : .blocking)
+    }
+
+    /// Time of one iteration by closed form: the schedule's law for equal stages at the slowest rank's pace, its
+    /// filling and draining scaled to what the other ranks really take.
+    ///
+    /// Exact with equal stages; with uneven ones see docs/cost-model.md for how far it is from the simulator.
+    package func iterationTime() -> IterationTime {
+        var (sum, slowest, bottleneck) = (0.0, -1.0, 0)
+        for rank in 0..<p {
+            let total = self.rank(rank).total
+            sum += total
+            if total > slowest { (slowest, bottleneck) = (total, rank) }
+        }
+        let times = rank(bottleneck)
+        let busy = Double(m) * slowest
+        var (span, filled) = (busy, busy)
+        if p > 1 {
+            var uniform = UniformTimes(forward: times.forward.total, backward: times.backward.total)
+            let still = layout.schedule.makespan(shape, times: uniform)
+            filled = busy + (still - busy) * (sum - slowest) / (Double(p - 1) * slowest)
+            if layout.overlap.pipeline {
+                uniform.transfer = transfer
+            } else {
+                // The sender waits: every stage's passes are longer by a message.
+                uniform.forward += Double(v) * transfer
+                uniform.backward += Double(v) * transfer
+            }
+            span = filled + max(0, layout.schedule.makespan(shape, times: uniform) - still)
+        }
+        return iterationTime(bottleneck: times, rank: bottleneck, work: sum, filled: filled, span: span)
+    }
+
+    /// Time of one iteration whose pipeline takes `span` seconds (simulated, with transfers) and `filled` seconds
+    /// without them.
+    package func iterationTime(filled: Double, span: Double) -> IterationTime {
+        var (sum, slowest, bottleneck) = (0.0, -1.0, 0)
+        for rank in 0..<p {
+            let total = self.rank(rank).total
+            sum += total
+            if total > slowest { (slowest, bottleneck) = (total, rank) }
+        }
+        return iterationTime(bottleneck: rank(bottleneck), rank: bottleneck, work: sum, filled: filled, span: span)
+    }
+
+    private func iterationTime(
+        bottleneck times: UnitTimes, rank: Int, work: Double, filled: Double, span: Double
+    ) -> IterationTime {
+        let count = Double(m)
+        let (forward, backward) = (times.forward, times.backward)
+        var result = IterationTime()
+        result.bottleneck = rank
+        result.breakdown.compute = count * (forward.compute + backward.compute)
+        result.breakdown.recompute = count * (forward.recompute + backward.recompute)
+        result.breakdown.tensorComm = count * (forward.tensor + backward.tensor)
+        result.breakdown.contextComm = count * (forward.context + backward.context)
+        result.breakdown.pipelineBubble = max(0, filled - count * times.total)
+        result.breakdown.pipelineComm = max(0, span - filled)
+        result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed
+        result.breakdown.optimizer = optimizerSeconds
+        result.breakdown.other = count * (forward.host + backward.host) + gradientNormSeconds
+        result.bubbleFraction = span > 0 ? max(0, 1 - count * work / (Double(p) * span)) : 0
+        return result
+    }
+}

@@ -1,0 +1,68 @@
+/// Seconds of one pass of one micro-batch through a block, a stage or a rank, by what they are spent on.
+package struct PassTimes: Hashable, Sendable {
+    package var compute = 0.0
+    package var recompute = 0.0
+    /// Tensor-parallel collectives nothing hides.
+    package var tensor = 0.0
+    /// Context-parallel exchange nothing hides.
+    package var context = 0.0
+    /// Gathering and reducing sharded parameters, what nothing hides.
+    package var data = 0.0
+    /// Host work around the micro-batch.
+    package var host = 0.0
+
+    package init() {}
+
+    package var total: Double { compute + recompute + tensor + context + data + host }
+
+    static func + (a: PassTimes, b: PassTimes) -> PassTimes {
+        var sum = a
+        sum.compute += b.compute
+        sum.recompute += b.recompute
+        sum.tensor += b.tensor
+        sum.context += b.context
+        sum.data += b.data
+        sum.host += b.host
+        return sum
+    }
+
+    static func * (count: Double, times: PassTimes) -> PassTimes {
+        var product = times
+        product.compute *= count
+        product.recompute *= count
+        product.tensor *= count
+        product.context *= count
+        product.data *= count
+        product.host *= count
+        return product
+    }
+}
+
+/// Forward and backward of one micro-batch through a block, a stage or a rank.
+package struct UnitTimes: Hashable, Sendable {
+    package var forward = PassTimes()
+    /// Input and weight gradients, and what is recomputed for them.
+    package var backward = PassTimes()
+    /// The part of `backward.compute` that only the weight gradients need.
+    package var weightGradient = 0.0
+
+    package init() {}
+
+    package var total: Double { forward.total + backward.total }
+
+    static func + (a: UnitTimes, b: UnitTimes) -> UnitTimes {
+        var sum = UnitTimes()
+        sum.forward = a.forward + b.forward
+        sum.backward = a.backward + b.backward
+        sum.weightGradient = a.weightGradient + b.weightGradient
+        return sum
+    }
+
+    static func * (count: Double, times: UnitTimes) -> UnitTimes {
+        var product = UnitTimes()
+        product.forward = count * times.forward
+        product.backward = count * times.backward
+        product.weightGradient = count * times.weightGradient
+        return product
+    }
+}

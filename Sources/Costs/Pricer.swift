@@ -1,0 +1,145 @@
+package import Plans
+package import Schedules
+
+/// Prices layouts of one plan: everything that depends on the plan alone is computed once.
+///
+/// A class, so that the works of a search share one without copying it.
+package final class Pricer: Sendable {
+    package let plan: Plan
+    package let options: CostOptions
+    let rates: DeviceRates
+
+    package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
+        self.plan = plan
+        self.options = options
+        rates = try DeviceRates(device: plan.cluster.device, precision: plan.precision)
+        guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
+            throw .badPlan("batch, devices, layers and sequence must be positive")
+        }
+        guard !plan.cluster.networks.isEmpty || plan.devices == 1 else {
+            throw .badPlan("cluster \(plan.cluster.name) names no network to join \(plan.devices) devices")
+        }
+    }
+
+    /// Everything about one layout that its price needs.
+    package func work(_ layout: Layout) throws(CostError) -> LayoutWork {
+        let sequences = layout.data * layout.microbatch
+        guard
+            min(
+                layout.data, layout.tensor, layout.pipeline, layout.virtualStages, layout.context, layout.microbatch,
+                layout.expert) > 0
+        else { throw .badLayout("every degree of the layout and the micro-batch must be at least 1") }
+        guard plan.batch % sequences == 0 else {
+            throw .badLayout(
+                "batch \(plan.batch) is not a multiple of data \(layout.data) × micro-batch \(layout.microbatch)")
+        }
+        guard layout.devices == plan.devices else {
+            throw .badLayout("the layout takes \(layout.devices) devices, the plan has \(plan.devices)")
+        }
+        guard layout.stages <= plan.model.layers else {
+            throw .badLayout("\(layout.stages) stages for \(plan.model.layers) layers: at least one layer a stage")
+        }
+        let shape = PipelineShape(
+            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: plan.batch / sequences)
+        if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
+        let layers = StagePartition(layout, model: plan.model).sizes
+        guard layers.count == layout.stages, layers.allSatisfy({ $0 > 0 }), layers.reduce(0, +) == plan.model.layers
+        else { throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers") }
+        return LayoutWork(pricer: self, layout: layout, shape: shape, layers: layers)
+    }
+}
+
+/// One layout's stages: what each holds and how long each takes.
+package struct LayoutWork: Sendable {
+    package let layout: Layout
+    package let shape: PipelineShape
+    package let vocabulary: Int
+    package let shard: Shard
+    package let state: StateBytes
+    package let block: UnitTimes
+    package let embedding: UnitTimes
+    package let head: UnitTimes
+    /// Host work of one pass of one micro-batch through a stage, seconds.
+    let host: Double
+    let pricer: Pricer
+    /// Layers of each stage, in stage order.
+    package let layers: [Int]
+
+    var model: Model { pricer.plan.model }
+    var p: Int { shape.ranks }
+    var v: Int { shape.virtualStages }
+    var m: Int { shape.microbatches }
+
+    init(pricer: Pricer, layout: Layout, shape: PipelineShape, layers: [Int]) {
+        self.pricer = pricer
+        self.layout = layout
+        self.shape = shape
+        let model = pricer.plan.model
+        vocabulary = model.paddedVocab(tensor: layout.tensor)
+        state = StateBytes(precision: pricer.plan.precision, gradients: layout.gradients)
+        shard = Shard(
+            plan: pricer.plan, layout: layout, vocabulary: vocabulary,
+            dropout: pricer.options.dropout ?? !layout.flashAttention)
+        let rates = pricer.rates
+        block = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient).unit()
+        let ends = EndTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
+        embedding = ends.embedding()
+        head = ends.head()
+        host = CostConstants.hostLaunches * rates.launch
+        self.layers = layers
+    }
+
+    /// Times of one micro-batch on one stage.
+    package func stage(_ index: Int) -> UnitTimes {
+        var times = Double(layers[index]) * block
+        times.forward.host = host
+        times.backward.host = host
+        if index == 0 { times = times + embedding }
+        if index == layers.count - 1 { times = times + head }
+        return times
+    }
+
+    /// Times of one micro-batch on all stages of a pipeline rank.
+    package func rank(_ rank: Int) -> UnitTimes {
+        var times = Double(rankLayers(rank)) * block
+        times.forward.host = Double(v) * host
+        times.backward.host = Double(v) * host
+        if rank == 0 { times = times + embedding }
+        if rank == p - 1 { times = times + head }
+        return times
+    }
+
+    package func rankLayers(_ rank: Int) -> Int {
+        var sum = 0
+        var stage = rank
+        while stage < layers.count {
+            sum += layers[stage]
+            stage += p
+        }
+        return sum
+    }
+
+    /// Parameters one device of a pipeline rank holds.
+    package func parameters(rank: Int) -> Double {
+        model.deviceParameters(
+            layers: rankLayers(rank), tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: rank == 0,
+            holdsHead: rank == p - 1)
+    }
+
+    /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
+    /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
+    package var transfer: Double {
+        guard p > 1 else { return 0 }
+        let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
+        guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
+        let scattered =
+            shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
+            + shard.tensorGroup.gather(bytes: boundaryBytes)
+        return min(direct, scattered)
+    }
+
+    /// Bytes of one activation between stages on one device.
+    package var boundaryBytes: Double {
+        pricer.rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
+    }
+}

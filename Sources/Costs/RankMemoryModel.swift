@@ -1,0 +1,82 @@
+internal import Plans
+internal import Schedules
+
+extension LayoutWork {
+    /// What one block keeps for one micro-batch.
+    package var blockActivations: BlockActivations {
+        BlockActivations(
+            model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
+            recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
+            elementBytes: pricer.rates.elementBytes)
+    }
+
+    /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
+    package func inFlight(rank: Int) -> Int { layout.schedule.peakActivations(rank: rank, shape) }
+
+    /// Bytes the blocks of `rank` keep at the fullest moment.
+    package func blockActivationBytes(rank: Int) -> Double {
+        Double(inFlight(rank: rank) * rankLayers(rank)) / Double(v) * blockActivations.kept
+    }
+
+    /// Masks of the embedding's dropout on the first rank, one byte an element and micro-batch in flight
+    /// (Korthikanti et al. 2022, section 4.3).
+    package func embeddingMaskBytes(rank: Int) -> Double {
+        guard shard.dropout, rank == 0 else { return 0 }
+        return Double(inFlight(rank: rank)) / Double(v) * shard.tokens * Double(model.hidden) / shard.sequenceShare
+    }
+
+    /// Inputs of the final norm and of the head for the micro-batches whose loss is pending.
+    package func headInputBytes(rank: Int) -> Double {
+        rank == p - 1 ? pendingLosses * 2 * boundaryBytes : 0
+    }
+
+    /// fp32 logits of the micro-batches whose loss is pending.
+    package func logitBytes(rank: Int) -> Double {
+        rank == p - 1 ? pendingLosses * 4 * shard.tokens * Double(vocabulary) / shard.tensor : 0
+    }
+
+    /// Micro-batches between the forward and the backward of the last stage: all of them where every forward comes
+    /// first, one otherwise.
+    private var pendingLosses: Double {
+        layout.schedule == .gpipe ? Double(m) : 1
+    }
+
+    /// Bytes on every device of `rank`.
+    package func memory(rank: Int) -> Estimate.RankMemory {
+        let w = pricer.rates.elementBytes
+        let group = layout.data * layout.context
+        let held = state.held(parameters: parameters(rank: rank), sharding: layout.sharding, group: group)
+        let block = blockActivations
+        let activations =
+            blockActivationBytes(rank: rank) + block.recomputed + embeddingMaskBytes(rank: rank)
+            + headInputBytes(rank: rank)
+
+        // Temporary buffers: gradients of the widest tensors of one block, of the logits, gathered inputs, messages,
+        // gathered parameters.
+        let h = Double(model.hidden)
+        let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
+        var buffers = w * shard.tokens * widest
+        let logits = logitBytes(rank: rank)
+        if rank == p - 1 { buffers += logits + w * shard.tokens * Double(vocabulary) / shard.tensor }
+        if shard.sequenceParallel { buffers += w * shard.tokens * h }
+        if p > 1 { buffers += 2 * boundaryBytes }
+        if layout.sharding == .parameters, group > 1 {
+            let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
+            let table = rank == 0 || rank == p - 1 ? Double(vocabulary) * h / shard.tensor : 0
+            // The layer at work, the next one on its way, and the gradients of the first.
+            buffers += (2 * state.weight + state.gradient) * max(unit, table)
+        }
+        let fragmentation = pricer.options.fragmentation * (activations + buffers)
+        return Estimate.RankMemory(
+            rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
+            activations: activations,
+            other: buffers + fragmentation + pricer.plan.cluster.device.reservedBytes)
+    }
+
+    /// Bytes of the fullest rank.
+    package var peakMemory: Double {
+        var peak = 0.0
+        for rank in 0..<p { peak = max(peak, memory(rank: rank).peak) }
+        return peak
+    }
+}

@@ -1,0 +1,75 @@
+package import Plans
+
+/// When failures and checkpoints interrupt training: Daly 2006.
+package struct Goodput: Hashable, Sendable {
+    /// Seconds of training between checkpoints.
+    package var interval: Double
+    /// Share of wall-clock time that is training.
+    package var share: Double
+
+    /// - Parameters:
+    ///   - checkpoint: seconds a checkpoint blocks training, δ.
+    ///   - restart: seconds from a failure to training again, R.
+    ///   - meanTimeBetweenFailures: of the whole system, seconds, M.
+    package init(checkpoint: Double, restart: Double, meanTimeBetweenFailures M: Double) {
+        let ratio = checkpoint / (2 * M)
+        // Equation 37; beyond δ = 2M checkpoints come no closer than M.
+        interval =
+            ratio < 1
+            ? (2 * checkpoint * M).squareRoot() * (1 + ratio.squareRoot() / 3 + ratio / 9) - checkpoint : M
+        // Equation 20: T_w = M e^{R/M} (e^{(τ+δ)/M} − 1) T_s/τ.
+        share = interval / (M * exponential(restart / M) * (exponential((interval + checkpoint) / M) - 1))
+    }
+}
+
+extension LayoutWork {
+    /// Seconds one checkpoint blocks training: weights and optimizer, written once, by all nodes together.
+    package var checkpointSeconds: Double {
+        let plan = pricer.plan
+        let parameters = Double(plan.model.parameters().total)
+        let bytes = (state.weight + state.optimizer) * parameters
+        let nodes = max(1, (plan.devices + plan.cluster.devicesPerNode - 1) / max(plan.cluster.devicesPerNode, 1))
+        return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
+    }
+
+    package var goodput: Goodput? {
+        guard let single = pricer.plan.cluster.meanTimeBetweenFailures, single > 0 else { return nil }
+        return Goodput(
+            checkpoint: checkpointSeconds, restart: CostConstants.restartSeconds,
+            meanTimeBetweenFailures: single / Double(pricer.plan.devices))
+    }
+
+    /// The whole run at `seconds` an iteration; nil when the plan has no token count.
+    package func run(seconds: Double) -> Estimate.Run? {
+        let plan = pricer.plan
+        guard let tokens = plan.tokens else { return nil }
+        let perStep = Double(plan.batch) * Double(plan.model.sequence)
+        let steps = (tokens / perStep).rounded(.up)
+        let share = goodput?.share ?? 1
+        let days = steps * seconds / share / 86400
+        let gpuHours = days * 24 * Double(plan.devices)
+        let device = plan.cluster.device
+        let energy = device.watts.map { watts in
+            gpuHours * watts * (CostConstants.powerShare + CostConstants.hostPowerShare)
+                * CostConstants.powerUsageEffectiveness / 1e6
+        }
+        let band = ErrorBand(layout: layout)
+        return Estimate.Run(
+            steps: steps, days: days, gpuHours: gpuHours, goodput: share,
+            cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours }, energyMWh: energy,
+            lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: band.confidence)
+    }
+}
+
+/// How far a prediction may be from the run, by what it rests on. Provisional: see docs/cost-model.md.
+package struct ErrorBand: Hashable, Sendable {
+    package var low: Double
+    package var high: Double
+    package var confidence: Double
+
+    package init(layout: Layout) {
+        (low, high, confidence) = (0.15, 0.25, 0.9)
+        // Fewer published runs stand behind these.
+        if layout.sharding == .parameters || layout.context > 1 { (low, high) = (0.2, 0.35) }
+    }
+}

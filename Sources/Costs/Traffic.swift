@@ -1,0 +1,45 @@
+internal import Plans
+
+/// Bytes one device sends in one iteration, counted with ring algorithms; what is hidden counts too.
+package struct Traffic: Hashable, Sendable {
+    /// Tensor-parallel collectives of the blocks.
+    package var tensor = 0.0
+    /// Activations and gradients to the neighbouring pipeline ranks.
+    package var pipeline = 0.0
+    /// Half of the gradients' all-reduce, or their reduce-scatter.
+    package var gradients = 0.0
+    /// The weights' all-gather with a sharded optimizer; the all-reduce's other half without.
+    package var weights = 0.0
+    /// Context-parallel ring: keys and values forward, twice as much backward.
+    package var context = 0.0
+}
+
+extension LayoutWork {
+    /// Bytes a device of `rank` sends. Full recomputation repeats the forward's collectives.
+    package func traffic(rank: Int) -> Traffic {
+        let (t, c) = (Double(layout.tensor), Double(layout.context))
+        let w = pricer.rates.elementBytes
+        let passes = Double(m * rankLayers(rank))
+        let payload = w * shard.tokens * Double(model.hidden)
+        var traffic = Traffic()
+        // Ring shares of the payload: an all-reduce sends 2(t−1)/t, all-gather and reduce-scatter (t−1)/t.
+        let forward = layout.sequenceParallel ? 4.0 : 2 * 2
+        let backward = layout.sequenceParallel ? 6.0 : 2 * 2
+        let recomputed = layout.recompute == .full ? forward : 0
+        traffic.tensor = passes * (forward + backward + recomputed) * payload * (t - 1) / t
+        if p > 1 {
+            // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
+            let first = rank == 0 ? 1 : 0
+            let last = rank == p - 1 ? 1 : 0
+            traffic.pipeline = Double(m * (2 * v - first - last)) * boundaryBytes
+        }
+        let group = Double(layout.data * layout.context)
+        let held = parameters(rank: rank)
+        let share = (group - 1) / group
+        traffic.gradients = state.gradient * held * share
+        traffic.weights = (layout.sharding == .none ? state.gradient : state.weight) * held * share
+        let keys = Double(model.kvHeads * model.headSize) / t
+        traffic.context = passes * 3 * (c - 1) * 2 * w * shard.tokens * keys
+        return traffic
+    }
+}

@@ -1,0 +1,52 @@
+package import Costs
+package import Plans
+package import Simulator
+
+/// Why there is no answer to a plan.
+package enum PlannerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The plan or its layout cannot be priced.
+    case cost(CostError)
+    /// The layout's schedule cannot be timed.
+    case simulation(SimulationProblem)
+    /// No split of the model over these devices obeys the rules, in words.
+    case noLayout(String)
+    /// Every split needs more memory than a device has.
+    case nothingFits(NothingFits)
+
+    package var description: String {
+        switch self {
+        case .cost(let error): error.description
+        case .simulation(let problem): problem.description
+        case .noLayout(let reason): reason
+        case .nothingFits(let reason): reason.description
+        }
+    }
+}
+
+/// The layout that came closest to fitting.
+package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
+    package var layout: Layout
+    /// Bytes of its fullest rank.
+    package var peak: Double
+    /// Bytes of a device that may be used.
+    package var usable: Double
+    package var device: String
+    package var devices: Int
+    /// Layouts that were tried.
+    package var tried: Int
+    /// Devices with which some layout fits, in doublings of what was asked; nil when none was found.
+    package var enough: Int?
+
+    package var description: String {
+        let gib = 1_073_741_824.0
+        func tenths(_ bytes: Double) -> String {
+            let value = Int((bytes / gib * 10).rounded())
+            return "\(value / 10).\(value % 10)"
+        }
+        let more =
+            enough.map { "; \($0) devices are enough" } ?? "; no number of these devices tried was enough"
+        return "nothing fits on \(devices) × \(device): the smallest of \(tried) layouts (tensor \(layout.tensor), "
+            + "pipeline \(layout.pipeline), data \(layout.data), recompute \(layout.recompute.rawValue), sharding "
+            + "\(layout.sharding.rawValue)) needs \(tenths(peak)) GiB of \(tenths(usable)) usable" + more
+    }
+}

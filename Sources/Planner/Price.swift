@@ -1,0 +1,36 @@
+package import Costs
+package import Plans
+internal import Schedules
+internal import Simulator
+
+/// Actions beyond which a schedule is priced by closed form alone.
+let mostSimulatedActions = 1 << 21
+
+/// The price of one plan with one layout: the pipeline timed by the simulator, everything else as in `estimate`.
+///
+/// A pipeline of one rank, or one of more than two million actions, keeps the closed form.
+package func price(
+    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
+) throws(PlannerError) -> Estimate {
+    let work: LayoutWork
+    do throws(CostError) { work = try Pricer(plan: plan, options: options).work(layout) } catch { throw .cost(error) }
+    return work.estimate(time: try simulatedTime(work))
+}
+
+/// Time of one iteration with the pipeline timed by the simulator.
+func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
+    let shape = work.shape
+    guard shape.ranks > 1, shape.ranks * shape.virtualStages * shape.microbatches * 2 <= mostSimulatedActions else {
+        return work.iterationTime()
+    }
+    let schedule: Schedule
+    do throws(ScheduleProblem) { schedule = try work.layout.schedule.schedule(shape) } catch {
+        throw .cost(.badLayout(error.rule))
+    }
+    var costs = work.actionCosts
+    do throws(SimulationProblem) {
+        let span = try Simulator.makespan(schedule, costs: costs)
+        costs.transfer = 0
+        return work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
+    } catch { throw .simulation(error) }
+}

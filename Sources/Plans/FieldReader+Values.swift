@@ -1,0 +1,196 @@
+internal import Yams
+
+extension FieldReader {
+    func text(_ key: String) -> String? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
+            report(key, value: Self.shown(node), rule: "must be text")
+            return nil
+        }
+        return scalar.string
+    }
+
+    /// `true` or `false` only: what `yes`, `on` or `y` mean depends on the version of YAML.
+    func flag(_ key: String) -> Bool? {
+        guard let node = take(key) else { return nil }
+        if case .scalar(let scalar) = node {
+            switch scalar.string.lowercased() {
+            case "true": return true
+            case "false": return false
+            case "yes", "on", "y":
+                report(key, value: Self.shown(node), rule: "must be true or false", fix: "write true")
+                return nil
+            case "no", "off", "n":
+                report(key, value: Self.shown(node), rule: "must be true or false", fix: "write false")
+                return nil
+            default: break
+            }
+        }
+        report(key, value: Self.shown(node), rule: "must be true or false")
+        return nil
+    }
+
+    /// One of the words of `Choice`.
+    func choice<Choice: CaseIterable & RawRepresentable>(_ key: String, of type: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
+        guard let node = take(key) else { return nil }
+        let words = type.allCases.map(\.rawValue)
+        if case .scalar(let scalar) = node {
+            if let choice = Choice(rawValue: scalar.string) { return choice }
+            report(
+                key, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))",
+                fix: Wording.didYouMean(scalar.string, among: words))
+            return nil
+        }
+        report(key, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))")
+        return nil
+    }
+
+    /// A number in the base of `unit`, inside `range`.
+    func number(
+        _ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>
+    ) -> Double? {
+        guard let node = take(key) else { return nil }
+        return number(node, unit: unit, range: range) { rule, fix in
+            report(key, value: Self.shown(node), rule: rule, fix: fix)
+        }
+    }
+
+    /// A whole number inside `range`; `4K` and `1e3` are whole numbers too.
+    func count(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        guard let node = take(key) else { return nil }
+        return count(node, range: range) { rule, fix in
+            report(key, value: Self.shown(node), rule: rule, fix: fix)
+        }
+    }
+
+    /// A list of whole numbers, each inside `range`.
+    func counts(_ key: String, in range: ClosedRange<Int>) -> [Int]? {
+        list(key) { reader, node, place in
+            reader.count(node, range: range) { rule, fix in
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
+            }
+        }
+    }
+
+    /// A list of plain numbers, each inside `range`.
+    func numbers(_ key: String, in range: ClosedRange<Double>) -> [Double]? {
+        list(key) { reader, node, place in
+            reader.number(node, unit: .plain, range: range) { rule, fix in
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
+            }
+        }
+    }
+
+    /// A reader of the map under `key`.
+    func map(_ key: String) -> FieldReader? {
+        guard let node = take(key) else { return nil }
+        return FieldReader(node, path: join(key), collector: collector)
+    }
+
+    /// Every element of the list under `key` through `read`; nil when it is absent or an element is wrong.
+    func list<Element>(
+        _ key: String, read: (FieldReader, Node, _ place: String) -> Element?
+    ) -> [Element]? {
+        guard let node = take(key) else { return nil }
+        guard case .sequence(let sequence) = node else {
+            report(key, value: Self.shown(node), rule: "must be a list such as [1, 2]")
+            return nil
+        }
+        var elements: [Element] = []
+        for (index, element) in sequence.enumerated() {
+            guard let value = read(self, element, "\(join(key))[\(index)]") else { continue }
+            elements.append(value)
+        }
+        return elements.count == sequence.count ? elements : nil
+    }
+
+    /// A curve written as a map from size to share: `{1G: 0.2, 4G: 0.4}`.
+    func curve(_ key: String) -> EfficiencyCurve? {
+        guard let node = take(key) else { return nil }
+        guard case .mapping(let mapping) = node, !mapping.isEmpty else {
+            report(
+                key, value: Self.shown(node), rule: "must be a map from size to share such as {1G: 0.2, 64G: 0.6}")
+            return nil
+        }
+        var points: [EfficiencyCurve.Point] = []
+        for (sizeNode, shareNode) in mapping {
+            let fail = { (node: Node, rule: String, fix: String) in
+                self.collector.report(self.join(key), at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
+            }
+            let size = number(sizeNode, unit: .count, range: 1...1e24) { fail(sizeNode, $0, $1) }
+            let share = number(shareNode, unit: .share, range: 1e-6...1) { fail(shareNode, $0, $1) }
+            if let size, let share { points.append(EfficiencyCurve.Point(size: size, share: share)) }
+        }
+        guard points.count == mapping.count else { return nil }
+        if zip(points, points.dropFirst()).contains(where: { $0.size >= $1.size }) {
+            report(key, rule: "sizes must rise from entry to entry")
+            return nil
+        }
+        return EfficiencyCurve(points: points)
+    }
+
+    // MARK: - One scalar
+
+    func number(
+        _ node: Node, unit: Quantity.Unit, range: ClosedRange<Double>, fail: (_ rule: String, _ fix: String) -> Void
+    ) -> Double? {
+        guard case .scalar(let scalar) = node else {
+            fail("must be \(unit.example)", "")
+            return nil
+        }
+        do throws(Quantity.Failure) {
+            let value = try Quantity.parse(scalar.string, as: unit)
+            if range.contains(value) { return value }
+            if value < range.lowerBound {
+                let atLeast =
+                    range.lowerBound == .leastNonzeroMagnitude ? "above 0" : "at least \(range.lowerBound.short)"
+                fail("must be \(atLeast)", "")
+            } else {
+                fail("must be at most \(range.upperBound.short)", "")
+            }
+        } catch {
+            fail(Self.rule(of: error, unit: unit), Self.fix(of: error, text: scalar.string))
+        }
+        return nil
+    }
+
+    func count(_ node: Node, range: ClosedRange<Int>, fail: (_ rule: String, _ fix: String) -> Void) -> Int? {
+        let rule =
+            "must be a whole number from \(Wording.grouped(range.lowerBound)) to \(Wording.grouped(range.upperBound))"
+        guard case .scalar(let scalar) = node else {
+            fail(rule, "")
+            return nil
+        }
+        do throws(Quantity.Failure) {
+            let value = try Quantity.parse(scalar.string, as: .count)
+            if let whole = Int(exactly: value), range.contains(whole) { return whole }
+            fail(rule, "")
+        } catch {
+            fail(
+                error == .malformed ? rule : Self.rule(of: error, unit: .count),
+                Self.fix(of: error, text: scalar.string))
+        }
+        return nil
+    }
+
+    private static func rule(of failure: Quantity.Failure, unit: Quantity.Unit) -> String {
+        switch failure {
+        case .malformed: "must be \(unit.example)"
+        case .leadingZero: "a leading zero makes a number ambiguous (octal in older YAML)"
+        case .notFinite: "must be a finite number"
+        }
+    }
+
+    private static func fix(of failure: Quantity.Failure, text: String) -> String {
+        failure == .leadingZero ? "write \(text.trimmed.drop { $0 == "0" })" : ""
+    }
+}
+
+extension Double {
+    /// Without a needless `.0`, for messages.
+    var short: String {
+        if let whole = Int(exactly: self), whole.magnitude < 1_000_000 { return String(whole) }
+        return String(self)
+    }
+}

@@ -1,0 +1,131 @@
+internal import Yams
+
+/// The problems of one file, and where each field stands.
+final class ProblemCollector {
+    let file: String
+    private(set) var problems: [PlanProblem] = []
+    /// Place of every field read so far, by dotted path.
+    private var places: [String: Mark] = [:]
+
+    init(file: String) { self.file = file }
+
+    var isEmpty: Bool { problems.isEmpty }
+
+    func note(_ path: String, at mark: Mark?) { places[path] = mark }
+
+    func report(_ path: String, at mark: Mark?, value: String = "", rule: String, fix: String = "") {
+        problems.append(
+            PlanProblem(
+                file: file, line: mark?.line, column: mark?.column, field: path, value: value, rule: rule, fix: fix))
+    }
+
+    /// Takes over a problem found without the file, and gives it the place of its field or of the nearest parent.
+    func adopt(_ problem: PlanProblem) {
+        var placed = problem
+        if placed.file == nil {
+            placed.file = file
+            var path = Substring(problem.field)
+            while true {
+                if let mark = places[String(path)] {
+                    placed.line = mark.line
+                    placed.column = mark.column
+                    break
+                }
+                guard let dot = path.lastIndex(of: ".") else { break }
+                path = path[..<dot]
+            }
+        }
+        problems.append(placed)
+    }
+
+    /// All problems so far, in the order of the file.
+    var all: PlanProblems {
+        let ordered = problems.enumerated().sorted { a, b in
+            let left = (a.element.line ?? .max, a.element.column ?? .max, a.offset)
+            let right = (b.element.line ?? .max, b.element.column ?? .max, b.offset)
+            return left < right
+        }
+        var seen: Set<PlanProblem> = []
+        return PlanProblems(ordered.map(\.element).filter { seen.insert($0).inserted })
+    }
+}
+
+/// Reads the fields of one YAML map, strictly: every key is taken once, checked for type and unit, and whatever is
+/// left over at `finish()` is reported with the nearest known key. Nothing stops at the first problem.
+final class FieldReader {
+    let path: String
+    let collector: ProblemCollector
+    /// Where the map itself stands.
+    let mark: Mark?
+    private var entries: [(key: String, keyMark: Mark?, value: Node)] = []
+    private var known: [String] = []
+
+    /// A reader of `node`; reports and reads as empty when it is not a map.
+    init(_ node: Node, path: String, collector: ProblemCollector) {
+        self.path = path
+        self.collector = collector
+        mark = node.mark
+        guard case .mapping(let mapping) = node else {
+            collector.report(
+                path, at: node.mark, value: Self.shown(node), rule: "must be a map of keys and values",
+                fix: path.isEmpty ? "start with 'model:'" : "")
+            return
+        }
+        for (key, value) in mapping {
+            guard case .scalar(let scalar) = key else {
+                collector.report(path, at: key.mark, rule: "every key must be a plain word")
+                continue
+            }
+            entries.append((scalar.string, scalar.mark, value))
+            collector.note(join(scalar.string), at: value.mark ?? scalar.mark)
+        }
+    }
+
+    func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    var keys: [String] { entries.map(\.key) }
+
+    func contains(_ key: String) -> Bool { entries.contains { $0.key == key } }
+
+    /// The node of `key`, nil when absent. A key without a value is reported.
+    func take(_ key: String) -> Node? {
+        known.append(key)
+        guard let entry = entries.first(where: { $0.key == key }) else { return nil }
+        if case .scalar(let scalar) = entry.value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+            collector.report(join(key), at: entry.keyMark, rule: "has no value", fix: "give one or remove the key")
+            return nil
+        }
+        return entry.value
+    }
+
+    func report(_ key: String, value: String = "", rule: String, fix: String = "") {
+        let entry = entries.first { $0.key == key }
+        collector.report(join(key), at: entry?.value.mark ?? entry?.keyMark ?? mark, value: value, rule: rule, fix: fix)
+    }
+
+    func reportMissing(_ key: String, fix: String) {
+        if contains(key) { return }  // Whatever is wrong with its value was already said.
+        collector.report(join(key), at: mark, rule: "is missing", fix: fix)
+    }
+
+    /// Reports every key nobody asked for.
+    func finish() {
+        for entry in entries where !known.contains(entry.key) {
+            var fix = Wording.didYouMean(entry.key, among: known)
+            if fix.isEmpty { fix = "known here: " + known.joined(separator: ", ") }
+            collector.report(join(entry.key), at: entry.keyMark, rule: "unknown key", fix: fix)
+        }
+    }
+
+    /// The value as written, short enough for a message.
+    static func shown(_ node: Node) -> String {
+        switch node {
+        case .scalar(let scalar):
+            let text = scalar.string.count > 60 ? scalar.string.prefix(57) + "..." : scalar.string[...]
+            return "'\(text)'"
+        case .mapping: return "a map"
+        case .sequence: return "a list"
+        case .alias: return "an alias"
+        }
+    }
+}

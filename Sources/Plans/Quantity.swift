@@ -1,0 +1,165 @@
+/// A number as people write it: `3e12`, `3T`, `100B`, `80 GiB`, `900 GB/s`, `989 TFLOP/s`, `90d`, `76 %`.
+package enum Quantity {
+    /// What a number counts, and with it the units it may carry.
+    package enum Unit: String, Sendable {
+        /// Things: tokens, parameters, sequences. Suffixes K, M, B (or G), T, P.
+        case count
+        /// Bytes. KiB, MiB, GiB, TiB or kB, MB, GB, TB.
+        case bytes
+        /// Bytes a second. GB/s, or Gb/s and Gbps for bits.
+        case bytesPerSecond
+        /// Bits a second in units of 10⁹ unless another unit is written.
+        case gigabits
+        /// Floating-point operations a second. GFLOP/s, TFLOP/s, PFLOP/s.
+        case flops
+        /// Seconds. ns, us, ms, s, min, h, d.
+        case seconds
+        /// A share of one: 0.76 or 76 %.
+        case share
+        /// Watts. W, kW.
+        case watts
+        /// A plain number without a unit.
+        case plain
+
+        /// What to write, for messages.
+        package var example: String {
+            switch self {
+            case .count: "a number such as 300e9, 300B or 3T"
+            case .bytes: "an amount of memory such as 80 GiB"
+            case .bytesPerSecond: "a bandwidth such as 300 GB/s"
+            case .gigabits: "a link speed in Gb/s such as 200"
+            case .flops: "a rate such as 312 TFLOP/s"
+            case .seconds: "a time such as 5 us, 90 s or 90d"
+            case .share: "a share such as 0.76 or 76 %"
+            case .watts: "a power such as 400 W"
+            case .plain: "a number such as 0.5 or 3e-4"
+            }
+        }
+    }
+
+    package enum Failure: Error, Hashable, Sendable {
+        /// Not a number of this unit at all.
+        case malformed
+        /// `010`: octal in YAML 1.1, decimal in YAML 1.2; nobody can know what was meant.
+        case leadingZero
+        /// NaN, infinity, or too large to hold.
+        case notFinite
+    }
+
+    /// The value of `text` in the unit's base (things, bytes, bytes a second, Gb/s, FLOP/s, seconds, a share, watts).
+    package static func parse(_ text: String, as unit: Unit) throws(Failure) -> Double {
+        let trimmed = text.trimmed
+        let bare = trimmed.lowercased().drop { $0 == "+" || $0 == "-" || $0 == "." }
+        if ["nan", "inf", "infinity"].contains(String(bare)) { throw .notFinite }
+
+        var rest = Substring(trimmed)
+        var digits = ""
+        if let sign = rest.first, sign == "+" || sign == "-" {
+            digits.append(sign)
+            rest.removeFirst()
+        }
+        let whole = takeDigits(&rest)
+        digits += whole
+        var fraction = ""
+        if rest.first == "." {
+            rest.removeFirst()
+            fraction = takeDigits(&rest)
+            digits += "." + (fraction.isEmpty ? "0" : fraction)
+        }
+        guard !whole.isEmpty || !fraction.isEmpty else { throw .malformed }
+        if whole.count > 1, whole.first == "0" { throw .leadingZero }
+        if whole.isEmpty { digits = digits.replacing(".", with: "0.", maxReplacements: 1) }
+        if let exponent = takeExponent(&rest) { digits += "e" + exponent }
+
+        guard let factor = factor(String(rest).trimmed, unit: unit) else { throw .malformed }
+        guard let mantissa = Double(digits) else { throw .malformed }
+        let value = mantissa * factor
+        guard value.isFinite else { throw .notFinite }
+        return value
+    }
+
+    /// Digits, with `_` allowed between them as in `1_000_000`.
+    private static func takeDigits(_ rest: inout Substring) -> String {
+        var out = ""
+        while let c = rest.first {
+            if c.isASCII, c.isNumber {
+                out.append(c)
+            } else if c != "_" || out.isEmpty || rest.dropFirst().first.map({ $0.isASCII && $0.isNumber }) != true {
+                break
+            }
+            rest.removeFirst()
+        }
+        return out
+    }
+
+    /// `e12`, `E-4`; leaves `rest` alone when what follows is a unit.
+    private static func takeExponent(_ rest: inout Substring) -> String? {
+        guard rest.first == "e" || rest.first == "E" else { return nil }
+        var tail = rest.dropFirst()
+        var sign = ""
+        if let c = tail.first, c == "+" || c == "-" {
+            sign = String(c)
+            tail.removeFirst()
+        }
+        let digits = takeDigits(&tail)
+        guard !digits.isEmpty else { return nil }
+        rest = tail
+        return sign + digits
+    }
+
+    /// What one of the written unit is worth in the base unit, nil for an unknown one.
+    private static func factor(_ suffix: String, unit: Unit) -> Double? {
+        if suffix.isEmpty { return 1 }
+        switch unit {
+        case .count:
+            return counts[suffix]
+        case .bytes:
+            return byteUnits[suffix]
+        case .bytesPerSecond:
+            if let bits = bitRates[suffix] { return bits / 8 }
+            guard suffix.hasSuffix("/s") else { return nil }
+            return byteUnits[String(suffix.dropLast(2)).trimmed]
+        case .gigabits:
+            return bitRates[suffix].map { $0 / 1e9 }
+        case .flops:
+            for ending in ["FLOP/s", "FLOPs", "FLOPS", "FLOP", "flops", "OP/s", ""] where suffix.hasSuffix(ending) {
+                let prefix = String(suffix.dropLast(ending.count)).trimmed
+                return prefix.isEmpty ? 1 : ["M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18][prefix]
+            }
+            return nil
+        case .seconds:
+            return times[suffix]
+        case .share:
+            return suffix == "%" ? 0.01 : nil
+        case .watts:
+            return ["W": 1, "kW": 1e3][suffix]
+        case .plain:
+            return nil
+        }
+    }
+
+    private static let counts: [String: Double] = [
+        "k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "b": 1e9, "B": 1e9, "G": 1e9, "t": 1e12, "T": 1e12, "P": 1e15,
+    ]
+    private static let byteUnits: [String: Double] = [
+        "B": 1, "bytes": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15,
+        "KiB": 0x1p10, "MiB": 0x1p20, "GiB": 0x1p30, "TiB": 0x1p40, "PiB": 0x1p50,
+    ]
+    private static let bitRates: [String: Double] = [
+        "Mb/s": 1e6, "Mbps": 1e6, "Mbit/s": 1e6, "Gb/s": 1e9, "Gbps": 1e9, "Gbit/s": 1e9, "Tb/s": 1e12, "Tbps": 1e12,
+        "Tbit/s": 1e12,
+    ]
+    private static let times: [String: Double] = [
+        "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "min": 60, "h": 3600,
+        "hours": 3600, "d": 86_400, "days": 86_400, "y": 31_557_600, "years": 31_557_600,
+    ]
+}
+
+extension String {
+    /// Without blanks at either end.
+    package var trimmed: String {
+        let body = drop { $0.isWhitespace }
+        guard let end = body.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(body[...end])
+    }
+}

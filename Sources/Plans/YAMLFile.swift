@@ -1,0 +1,71 @@
+internal import Foundation
+internal import Yams
+
+/// Opens a file and reads it as YAML nodes that know their line and column.
+enum YAMLFile {
+    /// Plan and cluster files are a few kilobytes; anything far beyond is another kind of file.
+    static let largestBytes = 4 << 20
+
+    /// The root node of the file at `path`, called `name` in messages. Throws the one problem that stops the reading.
+    static func compose(path: String, name: String) throws(PlanProblem) -> Node {
+        try compose(text: try text(path: path, name: name), name: name)
+    }
+
+    static func text(path: String, name: String) throws(PlanProblem) -> String {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw PlanProblem(file: name, field: "", rule: "no such file")
+        }
+        if isDirectory.boolValue {
+            throw PlanProblem(file: name, field: "", rule: "is a directory", fix: "name a file in it")
+        }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw PlanProblem(file: name, field: "", rule: "cannot be opened for reading", fix: "check its permissions")
+        }
+        defer { try? handle.close() }
+        guard let data = try? handle.read(upToCount: largestBytes + 1) ?? Data() else {
+            throw PlanProblem(file: name, field: "", rule: "cannot be read")
+        }
+        guard data.count <= largestBytes else {
+            throw PlanProblem(file: name, field: "", rule: "is larger than 4 MiB, too large for a YAML file of ours")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw PlanProblem(file: name, field: "", rule: "is not UTF-8 text")
+        }
+        return text
+    }
+
+    static func compose(text: String, name: String) throws(PlanProblem) -> Node {
+        let empty = PlanProblem(file: name, field: "", rule: "is empty", fix: "see docs/plan-format.md for an example")
+        do {
+            guard let node = try Yams.compose(yaml: text) else { throw empty }
+            if case .scalar(let scalar) = node, scalar.string.trimmed.isEmpty { throw empty }
+            return node
+        } catch let problem as PlanProblem {
+            throw problem
+        } catch let error as YamlError {
+            throw worded(error, name: name)
+        } catch {
+            throw PlanProblem(file: name, field: "", rule: "is not YAML")
+        }
+    }
+
+    private static func worded(_ error: YamlError, name: String) -> PlanProblem {
+        switch error {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            let detail = [context?.text, problem].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
+            return PlanProblem(
+                file: name, line: mark.line, column: mark.column, field: "", rule: "is not YAML: \(detail)")
+        case .duplicatedKeysInMapping(let keys, let context):
+            let names = keys.map { "'\($0)'" }.joined(separator: ", ")
+            return PlanProblem(
+                file: name, line: context.mark.line, column: context.mark.column, field: "",
+                rule: "the same key twice in one map: \(names)", fix: "keep one of them")
+        case .reader(let problem, _, _, _):
+            return PlanProblem(file: name, field: "", rule: "is not YAML: \(problem)")
+        default:
+            return PlanProblem(file: name, field: "", rule: "is not YAML")
+        }
+    }
+}

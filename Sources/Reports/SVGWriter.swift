@@ -1,0 +1,50 @@
+internal import Foundation
+
+/// Builds an SVG document as text.
+struct SVGWriter {
+    private(set) var text = ""
+
+    mutating func line(_ element: String) { text += element + "\n" }
+
+    /// A rectangle; `title` shows when the pointer rests on it.
+    mutating func rect(
+        x: Double, y: Double, width: Double, height: Double, css: String, radius: Double = 0, title: String? = nil
+    ) {
+        var element = "<rect x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" width=\"\(Self.number(width))\""
+        element += " height=\"\(Self.number(height))\" class=\"\(css)\""
+        if radius > 0 { element += " rx=\"\(Self.number(radius))\"" }
+        if let title {
+            line(element + "><title>\(Self.escape(title))</title></rect>")
+        } else {
+            line(element + "/>")
+        }
+    }
+
+    mutating func text(_ string: String, x: Double, y: Double, css: String) {
+        line("<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" class=\"\(css)\">\(Self.escape(string))</text>")
+    }
+
+    /// At most two decimals: a hundredth of a pixel.
+    static func number(_ value: Double) -> String {
+        let hundredths = (value * 100).rounded()
+        if hundredths.truncatingRemainder(dividingBy: 100) == 0 { return String(Int(hundredths / 100)) }
+        return String(format: "%.2f", value)
+    }
+
+    /// Characters that mean something in XML.
+    static func escape(_ string: String) -> String {
+        var escaped = ""
+        for character in string.unicodeScalars {
+            switch character {
+            case "&": escaped += "&amp;"
+            case "<": escaped += "&lt;"
+            case ">": escaped += "&gt;"
+            case "\"": escaped += "&quot;"
+            // Control characters have no place in XML 1.0.
+            case "\u{0}"..<"\u{20}": escaped += " "
+            default: escaped.unicodeScalars.append(character)
+            }
+        }
+        return escaped
+    }
+}

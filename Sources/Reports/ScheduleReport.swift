@@ -1,0 +1,43 @@
+package import Schedules
+
+/// A schedule as text and as the JSON of the contract.
+package struct ScheduleReport {
+    private let schedule: Schedule
+
+    package init(_ schedule: Schedule) { self.schedule = schedule }
+
+    /// `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`, one line.
+    package var json: String {
+        // The names of schedules and actions hold no character that JSON escapes.
+        let lists = schedule.actions.map { list in
+            "[" + list.map { "\"\($0)\"" }.joined(separator: ",") + "]"
+        }
+        return "{\"schedule\":\"\(schedule.name)\",\"ranks\":\(schedule.ranks),"
+            + "\"virtualStages\":\(schedule.virtualStages),\"microbatches\":\(schedule.microbatches),"
+            + "\"stageToRank\":[\(schedule.placement.stageToRank.map(String.init).joined(separator: ","))],"
+            + "\"actions\":[\(lists.joined(separator: ","))]}"
+    }
+
+    /// One line a rank: its stages, most activations held, its actions in order.
+    package var text: String {
+        let peaks = schedule.peakActivations(release: .backwardWeight)
+        var stages = [[String]](repeating: [], count: schedule.ranks)
+        for (stage, rank) in schedule.placement.stageToRank.enumerated() { stages[rank].append("\(stage)") }
+        var lines = [
+            "\(schedule.name): \(Self.count(schedule.ranks, "rank")), "
+                + "\(Self.count(schedule.virtualStages, "stage")) a rank, "
+                + "\(Self.count(schedule.microbatches, "micro-batch", plural: "micro-batches")), "
+                + "\(Self.count(schedule.actions.lazy.map(\.count).reduce(0, +), "action"))"
+        ]
+        for (rank, list) in schedule.actions.enumerated() {
+            lines.append(
+                "rank \(rank) (stage \(stages[rank].joined(separator: ",")), holds at most \(peaks[rank])): "
+                    + list.map(\.description).joined(separator: " "))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func count(_ number: Int, _ singular: String, plural: String? = nil) -> String {
+        "\(number) \(number == 1 ? singular : plural ?? singular + "s")"
+    }
+}

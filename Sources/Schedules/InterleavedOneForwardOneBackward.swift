@@ -1,0 +1,113 @@
+/// Interleaved 1F1B (Narayanan et al. 2021, 2.2.2): each rank holds v stages, p apart, and micro-batches pass in
+/// groups of g: all of a group through the rank's first stage, then its second, and so on.
+///
+/// The bubble shrinks by v: (p−1)(T_F+T_B)/v. PyTorch (`ScheduleInterleaved1F1B`) and Megatron-LM differ only in g:
+/// - PyTorch cuts the batch into max(1, ⌊m/p⌋) equal groups; m must divide by that number.
+/// - Megatron-LM takes g from the user (default p), with p ≤ g ≤ m, and lets the last group be smaller as long as it
+///   still has p micro-batches.
+///
+/// Without a group size PyTorch's g is used, which is Megatron's default p wherever m is a multiple of p, and the one
+/// group of m where m ≤ p. Given a group size, Megatron's rule decides.
+enum InterleavedOneForwardOneBackward: PipelineSchedule {
+    static func problem(_ shape: PipelineShape) -> String? {
+        let (p, m) = (shape.ranks, shape.microbatches)
+        guard let g = shape.groupSize else {
+            let rounds = max(1, m / p)
+            if m % rounds == 0 { return nil }
+            return
+                "interleaved-1f1b splits its micro-batches into ⌊microbatches / ranks⌋ = \(rounds) equal groups, and "
+                + "\(m) micro-batches do not divide by \(rounds): take a multiple of \(p) such as \(m - m % p) or "
+                + "\(m - m % p + p), or a group size of \(smallestGroup(shape))"
+        }
+        let least = min(p, m)
+        if g < least || g > m {
+            return "interleaved-1f1b needs a group size from \(least) (ranks, or all micro-batches if fewer) to \(m) "
+                + "(micro-batches), not \(g)"
+        }
+        if m % g != 0 && m % g < p {
+            return
+                "interleaved-1f1b with groups of \(g) leaves \(m % g) of \(m) micro-batches for the last group, which "
+                + "needs none or at least \(p) (one a rank); a group size of \(smallestGroup(shape)) works"
+        }
+        return nil
+    }
+
+    /// The group size in force.
+    static func groupSize(_ shape: PipelineShape) -> Int {
+        shape.groupSize ?? shape.microbatches / max(1, shape.microbatches / shape.ranks)
+    }
+
+    /// The smallest legal group size; the single group of all micro-batches always is one.
+    private static func smallestGroup(_ shape: PipelineShape) -> Int {
+        let (p, m) = (shape.ranks, shape.microbatches)
+        return (min(p, m)..<m).first { m % $0 == 0 || m % $0 >= p } ?? m
+    }
+
+    /// Forwards of rank r before its first backward: (v−1)g + 2(p−1−r), all mv if that is fewer.
+    private static func warmup(rank: Int, _ shape: PipelineShape) -> Int {
+        min(
+            shape.microbatches * shape.virtualStages,
+            (shape.virtualStages - 1) * groupSize(shape) + 2 * (shape.ranks - 1 - rank))
+    }
+
+    static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
+        let order = forwardOrder(shape)
+        let warmup = warmup(rank: rank, shape)
+        func forward(_ k: Int) -> Action {
+            Action(.forward, stage: order[k].chunk * shape.ranks + rank, microbatch: order[k].microbatch)
+        }
+        // Backwards go through the same order with the rank's last stage first.
+        func backward(_ k: Int) -> Action {
+            let chunk = shape.virtualStages - 1 - order[k].chunk
+            return Action(.backward, stage: chunk * shape.ranks + rank, microbatch: order[k].microbatch)
+        }
+        var list: [Action] = []
+        list.reserveCapacity(2 * order.count)
+        for k in 0..<warmup { list.append(forward(k)) }
+        for k in warmup..<order.count {
+            list.append(forward(k))
+            list.append(backward(k - warmup))
+        }
+        for k in (order.count - warmup)..<order.count { list.append(backward(k)) }
+        return list
+    }
+
+    /// The k-th forward of any rank: which of its stages, which micro-batch.
+    private static func forwardOrder(_ shape: PipelineShape) -> [(chunk: Int, microbatch: Int)] {
+        let g = groupSize(shape)
+        var order: [(chunk: Int, microbatch: Int)] = []
+        order.reserveCapacity(shape.microbatches * shape.virtualStages)
+        for first in stride(from: 0, to: shape.microbatches, by: g) {
+            for chunk in 0..<shape.virtualStages {
+                for i in first..<min(first + g, shape.microbatches) { order.append((chunk, i)) }
+            }
+        }
+        return order
+    }
+
+    /// min(mv, (v−1)g + 2(p−1−r) + 1); on rank 0 with g = p the activations of L(1+(p−1)/(pv)) layers
+    /// (Korthikanti et al. 2022, 4.2.3).
+    static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
+        min(shape.microbatches * shape.virtualStages, warmup(rank: rank, shape) + 1)
+    }
+
+    /// m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p (Narayanan et al. 2021, 2.2.2), (m+pv−1)(T_F+T_B)/v for m ≤ p, plus
+    /// 2(p−1)c + (v−1)[max(0, pc − (g₁−p)T_F/v) + max(0, pc − (g₂−p)T_B/v)].
+    ///
+    /// g₁ is the first group and g₂ the last. A group of p pays all p hops each time it wraps from the last rank to the
+    /// first (2(pv−1)c in all, whatever m is: the long warm-up hides the transfers of the steady state); every
+    /// micro-batch a group has beyond p gives one stage's time to hide them in. Exact for small c.
+    static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
+        let (p, v, m) = (Double(shape.ranks), Double(shape.virtualStages), Double(shape.microbatches))
+        let work = times.forward + times.backward
+        let compute = m >= p ? m * work + (p - 1) * work / v : (m + p * v - 1) * work / v
+        guard shape.ranks > 1, times.transfer > 0 else { return compute }
+        let g = groupSize(shape)
+        let remainder = shape.microbatches % g
+        func wrap(_ group: Int, _ time: Double) -> Double {
+            max(0, p * times.transfer - Double(max(0, group - shape.ranks)) * time / v)
+        }
+        let wraps = wrap(g, times.forward) + wrap(remainder == 0 ? g : remainder, times.backward)
+        return compute + 2 * (p - 1) * times.transfer + (v - 1) * wraps
+    }
+}

@@ -1,0 +1,40 @@
+/// 1F1B, also called PipeDream-Flush (Narayanan et al. 2021, 2.2.1; PyTorch `Schedule1F1B`, Megatron-LM without
+/// interleaving, DeepSpeed `TrainSchedule`).
+///
+/// Rank r starts with min(m, p−1−r) forwards, then alternates one forward and one backward, then drains. The bubble
+/// is GPipe's, but rank r holds no more than p−r activations. Any m ≥ 1 has a list; with m < p the pipeline is
+/// never full.
+enum OneForwardOneBackward: PipelineSchedule {
+    static func problem(_ shape: PipelineShape) -> String? {
+        GPipe.oneStageARankProblem(shape, schedule: .oneForwardOneBackward)
+    }
+
+    static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
+        let m = shape.microbatches
+        let warmup = min(m, shape.ranks - 1 - rank)
+        var list: [Action] = []
+        list.reserveCapacity(2 * m)
+        for i in 0..<warmup { list.append(Action(.forward, stage: rank, microbatch: i)) }
+        for i in warmup..<m {
+            list.append(Action(.forward, stage: rank, microbatch: i))
+            list.append(Action(.backward, stage: rank, microbatch: i - warmup))
+        }
+        for i in (m - warmup)..<m { list.append(Action(.backward, stage: rank, microbatch: i)) }
+        return list
+    }
+
+    /// min(m, p−r).
+    static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
+        min(shape.microbatches, shape.ranks - rank)
+    }
+
+    /// (m+p−1)(T_F+T_B) + 2cE, with E = p−1 for m = 1, else (p−1) + (m−2) − ⌊(m−2)/p⌋.
+    ///
+    /// Exact for c ≤ T_F ≤ T_B. In the steady state a cycle through k hops costs 2kc per k+1 micro-batches, so plain
+    /// 1F1B loses 2c(p−1)/p a micro-batch: transfers are never hidden.
+    static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
+        let (p, m) = (shape.ranks, shape.microbatches)
+        let exposed = p == 1 ? 0 : m == 1 ? p - 1 : (p - 1) + (m - 2) - (m - 2) / p
+        return Double(m + p - 1) * (times.forward + times.backward) + 2 * times.transfer * Double(exposed)
+    }
+}

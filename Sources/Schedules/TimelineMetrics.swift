@@ -1,0 +1,132 @@
+extension Timeline {
+    /// Figures of one rank, in the timeline's unit of time.
+    package struct RankFigures: Hashable, Codable, Sendable {
+        /// Start of the first computed action; 0 if the rank computed nothing.
+        package var start: Double
+        /// End of the last computed action.
+        package var end: Double
+        /// Time spent computing actions.
+        package var busy: Double
+        /// Time spent waiting between its first and last action.
+        package var bubbleSpan: Double { end - start - busy }
+    }
+
+    /// One entry a rank.
+    package var figures: [RankFigures] {
+        ranks.map { spans in
+            var figures = RankFigures(start: .infinity, end: 0, busy: 0)
+            for span in spans where span.activity == .compute {
+                figures.start = min(figures.start, span.start)
+                figures.end = max(figures.end, span.end)
+                figures.busy += span.duration
+            }
+            if figures.start == .infinity { figures.start = 0 }
+            return figures
+        }
+    }
+
+    /// From the first action's start to the last action's end: the pipeline alone, without the optimizer after it.
+    package var makespan: Double {
+        let compute = ranks.joined().lazy.filter { $0.activity == .compute }
+        guard let first = compute.map(\.start).min(), let last = compute.map(\.end).max() else { return 0 }
+        return last - first
+    }
+
+    /// From the first span's start to the last span's end, everything included.
+    package var duration: Double {
+        guard let first = ranks.joined().lazy.map(\.start).min(), let last = ranks.joined().lazy.map(\.end).max() else {
+            return 0
+        }
+        return last - first
+    }
+
+    /// Share of the ranks' time in the pipeline that is not compute: 1 − Σ busy / (p · makespan).
+    package var bubbleFraction: Double {
+        let all = Double(ranks.count) * makespan
+        return all > 0 ? 1 - figures.lazy.map(\.busy).reduce(0, +) / all : 0
+    }
+
+    /// The longest wait of any rank between its first and last action: what a run of identical iterations without a
+    /// barrier loses on each (the zero-bubble papers' definition).
+    package var bubbleSpan: Double { figures.map(\.bubbleSpan).max() ?? 0 }
+
+    /// Share of all ranks' time, over the whole duration, that spans of one activity take. Transfers that run at once
+    /// count once each, so the share of communication may pass 1.
+    package func share(of activity: Activity) -> Double {
+        let all = Double(ranks.count) * duration
+        let time = ranks.joined().lazy.filter { $0.activity == activity }.map(\.duration).reduce(0, +)
+        return all > 0 ? time / all : 0
+    }
+
+    /// Share of all ranks' time, over the whole duration, in which a rank communicates and does nothing else: the part
+    /// that compute does not hide.
+    package var exposedCommunicationShare: Double {
+        let all = Double(ranks.count) * duration
+        return all > 0 ? ranks.lazy.map(Self.exposedCommunication).reduce(0, +) / all : 0
+    }
+
+    /// Time of one rank covered by communication and by neither compute nor optimizer.
+    private static func exposedCommunication(_ spans: [Span]) -> Double {
+        let communication: Set<Activity> = [.send, .receive, .collective]
+        let work: Set<Activity> = [.compute, .optimizer]
+        let busy = union(spans.lazy.filter { work.contains($0.activity) })
+        let either = union(spans.lazy.filter { work.contains($0.activity) || communication.contains($0.activity) })
+        return either - busy
+    }
+
+    /// Length of the union of spans that come in order of their start.
+    private static func union(_ spans: some Sequence<Span>) -> Double {
+        var length = 0.0
+        var covered = -Double.infinity
+        for span in spans where span.end > covered {
+            length += span.end - max(span.start, covered)
+            covered = span.end
+        }
+        return length
+    }
+
+    /// Most activations, counted in stages, that each rank holds at once.
+    package func peakActivations(release: ActivationRelease) -> [Int] {
+        ranks.map { spans in
+            release.peak(of: spans.lazy.filter { $0.activity == .compute }.compactMap(\.action))
+        }
+    }
+}
+
+/// When the activation a forward keeps is dropped. The peak depends on the order of actions only.
+package enum ActivationRelease: Hashable, Sendable, CaseIterable {
+    /// At the end of the input gradient (or of a full backward).
+    case backwardInput
+    /// At the end of the weight gradient (or of a full backward).
+    case backwardWeight
+
+    /// Activations an action adds, and how many it drops when it ends. A fused action holds its forward's before it
+    /// drops its backward's.
+    package func change(_ kind: Action.Kind) -> (kept: Int, dropped: Int) {
+        switch kind {
+        case .forward: (1, 0)
+        case .backward: (0, 1)
+        case .backwardInput: (0, self == .backwardInput ? 1 : 0)
+        case .backwardWeight: (0, self == .backwardWeight ? 1 : 0)
+        case .fused: (1, 1)
+        }
+    }
+
+    /// Most activations held over the actions of one rank.
+    package func peak(of actions: some Sequence<Action>) -> Int {
+        var held = 0
+        var most = 0
+        for action in actions {
+            let (kept, dropped) = change(action.kind)
+            held += kept
+            most = max(most, held)
+            held -= dropped
+        }
+        return most
+    }
+}
+
+extension Schedule {
+    /// Most activations, counted in stages, that each rank holds at once.
+    package func peakActivations(release: ActivationRelease) -> [Int] { actions.map { release.peak(of: $0) } }
+}

@@ -1,0 +1,39 @@
+package import Schedules
+
+/// Why a schedule could not be timed.
+package enum SimulationProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The lists cannot be run at all.
+    case schedule(ScheduleViolation)
+    /// A cost has the wrong number of stages, or is negative, infinite or not a number.
+    case costs(String)
+
+    package var description: String {
+        switch self {
+        case .schedule(let violation): violation.description
+        case .costs(let reason): reason
+        }
+    }
+}
+
+extension ActionCosts {
+    /// Every list has one finite, non-negative time a stage.
+    func validate(stages: Int) throws(SimulationProblem) {
+        for (name, times) in [
+            ("forward", forward), ("backward-input", backwardInput), ("backward-weight", backwardWeight),
+            ("backward", backward),
+        ] {
+            if times.count != stages {
+                throw .costs("\(name) costs are given for \(times.count) stages, the schedule has \(stages)")
+            }
+            for (stage, time) in times.enumerated() where !(time >= 0 && time.isFinite) {
+                throw .costs("the \(name) cost of stage \(stage) is \(time); it must be a finite time of at least 0")
+            }
+        }
+        if !(transfer >= 0 && transfer.isFinite) {
+            throw .costs("the transfer cost is \(transfer); it must be a finite time of at least 0")
+        }
+        if !(fusedShare >= 0 && fusedShare.isFinite) {
+            throw .costs("the fused share is \(fusedShare); it must be a finite number of at least 0")
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import Schedules
+
+/// The size of a pipeline on the command line.
+struct PipelineOptions: ParsableArguments {
+    @Option(help: "Pipeline ranks.")
+    var ranks: Int = 4
+
+    @Option(help: "Stages each rank holds.")
+    var virtualStages: Int = 1
+
+    @Option(help: "Micro-batches an iteration.")
+    var microbatches: Int = 8
+
+    @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b); chosen if left out.")
+    var groupSize: Int?
+
+    func shape() -> PipelineShape {
+        PipelineShape(
+            ranks: ranks, virtualStages: virtualStages, microbatches: microbatches, groupSize: groupSize)
+    }
+
+    /// The lists of a schedule named by the user; the exit code of bad input if there are none.
+    static func schedule(named name: String, _ shape: PipelineShape) throws -> Schedule {
+        guard let schedule = ScheduleName(rawValue: name) else {
+            let known = ScheduleName.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CleanFailure.badInput("there is no schedule \"\(name)\"; there are \(known)")
+        }
+        do throws(ScheduleProblem) {
+            return try schedule.schedule(shape)
+        } catch {
+            throw CleanFailure.badInput(error.description)
+        }
+    }
+}

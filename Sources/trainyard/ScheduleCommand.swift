@@ -1,0 +1,29 @@
+internal import ArgumentParser
+internal import Reports
+internal import Schedules
+
+/// `trainyard schedule NAME`: the action lists of a pipeline schedule.
+struct ScheduleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schedule",
+        abstract: "Print the action lists of a pipeline schedule.",
+        discussion: """
+            One list a rank, in the order the rank runs it. 0F3 is the forward of micro-batch 3 on stage 0 and 0B3 its \
+            backward. The combination of ranks, virtual stages and micro-batches is checked; an illegal one ends with \
+            exit code 2 and the rule it breaks.
+            """)
+
+    @Argument(help: "gpipe, 1f1b or interleaved-1f1b.")
+    var name: String
+
+    @OptionGroup var shape: PipelineOptions
+
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    mutating func run() throws {
+        let schedule = try PipelineOptions.schedule(named: name, shape.shape())
+        let report = ScheduleReport(schedule)
+        print(json ? report.json : report.text)
+    }
+}

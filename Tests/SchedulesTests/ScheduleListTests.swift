@@ -1,0 +1,60 @@
+import Testing
+
+@testable import Schedules
+
+/// The lists equal those of PyTorch, Megatron-LM, DeepSpeed and torchgpipe, action for action.
+@Suite struct ScheduleListTests {
+    static func goldens(_ prefixes: String...) -> [GoldenSchedule] {
+        GoldenSchedule.all.filter { golden in prefixes.contains { golden.id.hasPrefix($0) } }
+    }
+
+    @Test func theGoldenFileIsWhole() {
+        #expect(GoldenSchedule.all.count == 83)
+        #expect(Self.goldens("torch/GPipe").count == 6)
+        #expect(Self.goldens("torch/1F1B", "deepspeed/TrainSchedule").count == 6)
+        #expect(Self.goldens("torch/Interleaved1F1B").count == 12)
+        #expect(Self.goldens("megatron/Interleaved1F1B").count == 3)
+        #expect(Self.goldens("torchgpipe").count == 1)
+    }
+
+    @Test(arguments: goldens("torch/GPipe"))
+    func gpipe(_ golden: GoldenSchedule) throws {
+        try expectEqual(
+            ScheduleName.gpipe.schedule(ranks: golden.p, virtualStages: golden.v, microbatches: golden.m), golden)
+    }
+
+    @Test(arguments: goldens("torchgpipe"))
+    func gpipeWithTheLatestForwardFirst(_ golden: GoldenSchedule) throws {
+        let shape = PipelineShape(ranks: golden.p, microbatches: golden.m)
+        for rank in 0..<golden.p {
+            #expect(
+                GPipe.actions(rank: rank, shape, backwards: .lastFirst).map(\.description) == golden.ranks[rank])
+        }
+    }
+
+    @Test(arguments: goldens("torch/1F1B", "deepspeed/TrainSchedule"))
+    func oneForwardOneBackward(_ golden: GoldenSchedule) throws {
+        try expectEqual(
+            ScheduleName.oneForwardOneBackward.schedule(
+                ranks: golden.p, virtualStages: golden.v, microbatches: golden.m), golden)
+    }
+
+    @Test(arguments: goldens("torch/Interleaved1F1B"))
+    func interleavedAsInTorch(_ golden: GoldenSchedule) throws {
+        try expectEqual(
+            ScheduleName.interleaved.schedule(ranks: golden.p, virtualStages: golden.v, microbatches: golden.m), golden)
+    }
+
+    @Test(arguments: goldens("megatron/Interleaved1F1B"))
+    func interleavedAsInMegatron(_ golden: GoldenSchedule) throws {
+        let groupSize = try #require(golden.id.split(separator: "g").last.flatMap { Int($0) })
+        try expectEqual(
+            ScheduleName.interleaved.schedule(
+                ranks: golden.p, virtualStages: golden.v, microbatches: golden.m, groupSize: groupSize), golden)
+    }
+
+    private func expectEqual(_ schedule: Schedule, _ golden: GoldenSchedule) throws {
+        #expect(schedule.actions.map { $0.map(\.description) } == golden.ranks)
+        #expect(schedule.placement.stageToRank == golden.stage_to_rank)
+    }
+}

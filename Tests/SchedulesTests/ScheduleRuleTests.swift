@@ -1,0 +1,92 @@
+import Schedules
+import Testing
+
+/// Which shapes a schedule takes, and what it says of the others.
+@Suite struct ScheduleRuleTests {
+    /// Every shape up to p = 5, v = 3, m = 13, with and without a group size.
+    static let grid: [PipelineShape] = {
+        var shapes: [PipelineShape] = []
+        for p in 1...5 {
+            for v in 1...3 {
+                for m in 1...13 {
+                    shapes.append(PipelineShape(ranks: p, virtualStages: v, microbatches: m))
+                    for g in 1...m {
+                        shapes.append(PipelineShape(ranks: p, virtualStages: v, microbatches: m, groupSize: g))
+                    }
+                }
+            }
+        }
+        return shapes
+    }()
+
+    @Test(arguments: ScheduleName.allCases)
+    func everyAcceptedShapeHasAValidList(_ name: ScheduleName) throws {
+        var accepted = 0
+        for shape in Self.grid where name.problem(shape) == nil {
+            let schedule = try name.schedule(shape)
+            try schedule.validate()
+            #expect(schedule.name == name.rawValue)
+            accepted += 1
+        }
+        #expect(accepted > 60)
+    }
+
+    @Test(arguments: ScheduleName.allCases)
+    func everyRefusedShapeThrowsTheSameRule(_ name: ScheduleName) throws {
+        for shape in Self.grid {
+            guard let rule = name.problem(shape) else { continue }
+            let problem = #expect(throws: ScheduleProblem.self) { try name.schedule(shape) }
+            #expect(problem?.rule == rule)
+            #expect(problem?.description.hasPrefix(name.rawValue) == true)
+        }
+    }
+
+    @Test func interleavedTakesWhatTorchOrMegatronTake() {
+        for shape in Self.grid {
+            let (p, m) = (shape.ranks, shape.microbatches)
+            let legal =
+                if let g = shape.groupSize {
+                    g >= min(p, m) && (m % g == 0 || m % g >= p)
+                } else {
+                    m % max(1, m / p) == 0
+                }
+            #expect((ScheduleName.interleaved.problem(shape) == nil) == legal, "\(shape)")
+        }
+    }
+
+    @Test func aSuggestedGroupSizeWorks() throws {
+        for shape in Self.grid {
+            guard let rule = ScheduleName.interleaved.problem(shape), rule.contains("group size of") else { continue }
+            let words = rule.split(separator: "group size of ").last?.split(separator: " ").first
+            let groupSize: Int = try #require(words.flatMap { Int($0) })
+            var suggested = shape
+            suggested.groupSize = groupSize
+            #expect(ScheduleName.interleaved.problem(suggested) == nil, "\(rule)")
+        }
+    }
+
+    @Test func theRuleIsNamed() {
+        #expect(
+            ScheduleName.oneForwardOneBackward.problem(ranks: 4, virtualStages: 2, microbatches: 8)
+                == "1f1b runs one stage a rank, not 2 virtual stages; interleaved-1f1b runs several")
+        #expect(
+            ScheduleName.interleaved.problem(ranks: 2, virtualStages: 2, microbatches: 5)
+                == "interleaved-1f1b splits its micro-batches into ⌊microbatches / ranks⌋ = 2 equal groups, and 5 "
+                + "micro-batches do not divide by 2: take a multiple of 2 such as 4 or 6, or a group size of 3")
+        #expect(
+            ScheduleName.gpipe.problem(ranks: 0, virtualStages: 1, microbatches: 8)
+                == "gpipe needs at least 1 of ranks, not 0")
+        #expect(
+            ScheduleName.gpipe.problem(ranks: 2, virtualStages: 1, microbatches: -3)
+                == "gpipe needs at least 1 of micro-batches, not -3")
+    }
+
+    @Test func hugeShapesAreRefusedNotBuilt() {
+        #expect(ScheduleName.gpipe.problem(ranks: .max, virtualStages: 1, microbatches: 1) != nil)
+        #expect(ScheduleName.interleaved.problem(ranks: 1 << 20, virtualStages: 1 << 20, microbatches: 1) != nil)
+        #expect(ScheduleName.gpipe.problem(ranks: 1 << 20, virtualStages: 1, microbatches: 1 << 20) == nil)
+        #expect(throws: ScheduleProblem.self) {
+            try ScheduleName.gpipe.schedule(ranks: 1 << 20, virtualStages: 1, microbatches: 1 << 20)
+        }
+    }
+}
