@@ -36,8 +36,11 @@ enum OutputFile {
 /// A failure told in one line on standard error, and the exit code of the contract.
 enum CleanFailure {
     /// Bad usage or bad input: exit code 2.
-    static func badInput(_ message: String) -> ExitCode {
+    static func badInput(_ message: String) -> ExitCode { failure(message, code: 2) }
+
+    /// Says why on standard error and gives the exit code to throw.
+    static func failure(_ message: String, code: Int32) -> ExitCode {
         FileHandle.standardError.write(Data("error: \(message)\n".utf8))
-        return ExitCode(2)
+        return ExitCode(code)
     }
 }
