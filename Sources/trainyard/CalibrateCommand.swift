@@ -22,7 +22,9 @@ struct CalibrateCommand: ParsableCommand {
     @Option(help: "The cluster file to write.")
     var out = "cluster/local.yaml"
 
-    @Option(name: [.customShort("n"), .customLong("processes")], help: "Processes to measure with; as many as the plan runs with, at most one a core.")
+    @Option(
+        name: [.customShort("n"), .customLong("processes")],
+        help: "Processes to measure with; as many as the plan runs with, at most one a core.")
     var processes: Int?
 
     @Flag(help: "A few repeats of each: under fifteen seconds.")

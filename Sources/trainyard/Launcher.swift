@@ -19,7 +19,8 @@ struct Launcher {
         }
         if let found = find("trainyard-train") { return found }
         throw Failure(
-            description: "trainyard-train is not built; run `make build` (it needs Open MPI and oneDNN, planning does not)")
+            description:
+                "trainyard-train is not built; run `make build` (it needs Open MPI and oneDNN, planning does not)")
     }
 
     /// The command line of a run with `processes` ranks.
@@ -59,7 +60,9 @@ struct Launcher {
         let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { if process.isRunning { kill(process.processIdentifier, number == SIGHUP ? SIGTERM : number) } }
+            source.setEventHandler {
+                if process.isRunning { kill(process.processIdentifier, number == SIGHUP ? SIGTERM : number) }
+            }
             source.resume()
             return source
         }

@@ -50,11 +50,15 @@ struct RunSummary {
         lines.append(
             row("step time", predicted.iteration.seconds, measuredSeconds, unit: "s", digits: 3))
         lines.append(
-            row("tokens a second", predicted.tokensPerSecond, predicted.iteration.tokens / measuredSeconds, unit: "", digits: 0))
+            row(
+                "tokens a second", predicted.tokensPerSecond, predicted.iteration.tokens / measuredSeconds, unit: "",
+                digits: 0))
         lines.append(
             row("pipeline bubble", 100 * predictedTimeline.bubbleFraction, 100 * measuredBubble, unit: "%", digits: 1))
         lines.append("")
-        lines.append("predicted with cluster \(cluster); measured: medians of \(steady.count) steps; peak memory by rank: \(memory) MiB")
+        lines.append(
+            "predicted with cluster \(cluster); measured: medians of \(steady.count) steps; peak memory by rank: \(memory) MiB"
+        )
         return lines.joined(separator: "\n")
     }
 

@@ -24,7 +24,9 @@ struct TrainCommand: ParsableCommand {
     @Argument(help: "The plan file; it needs a train section and a layout map.")
     var plan: String
 
-    @Option(name: [.customShort("n"), .customLong("processes")], help: "Processes to start; the product of the plan's degrees, which is the default.")
+    @Option(
+        name: [.customShort("n"), .customLong("processes")],
+        help: "Processes to start; the product of the plan's degrees, which is the default.")
     var processes: Int?
 
     @Option(help: "mpirun's hostfile, to run on several machines.")
