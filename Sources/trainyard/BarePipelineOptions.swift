@@ -43,14 +43,14 @@ struct BarePipelineOptions: ParsableArguments {
         func time(_ name: String, _ given: Double?) throws -> [Double] {
             let time = given ?? 1
             guard time > 0, time.isFinite else {
-                throw CleanFailure.badInput("--\(name) is \(time); an action takes a finite time above 0")
+                throw Failure.input("--\(name) is \(time); an action takes a finite time above 0")
             }
             return [Double](
                 repeating: time / Double(shape.virtualStages), count: shape.ranks * shape.virtualStages)
         }
         let transfer = transfer ?? 0
         guard transfer >= 0, transfer.isFinite else {
-            throw CleanFailure.badInput("--transfer is \(transfer); a transfer takes a finite time of at least 0")
+            throw Failure.input("--transfer is \(transfer); a transfer takes a finite time of at least 0")
         }
         return ActionCosts(
             forward: try time("forward", forward), backwardInput: try time("backward-input", backwardInput),

@@ -27,14 +27,14 @@ struct PipelineOptions: ParsableArguments {
         do throws(ScheduleProblem) {
             return try schedule.schedule(shape)
         } catch {
-            throw CleanFailure.badInput(error.description)
+            throw Failure.input(error.description)
         }
     }
 
     static func scheduleName(_ name: String) throws -> ScheduleName {
         guard let schedule = ScheduleName(rawValue: name) else {
             let known = ScheduleName.allCases.map(\.rawValue)
-            throw CleanFailure.badInput(
+            throw Failure.input(
                 "there is no schedule \"\(name)\"; there are \(Wording.alternatives(known))")
         }
         return schedule

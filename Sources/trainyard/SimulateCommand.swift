@@ -56,7 +56,7 @@ struct SimulateCommand: ParsableCommand {
 
     mutating func run() throws {
         if let width, !(20...1000).contains(width) {
-            throw CleanFailure.badInput("--width takes 20 to 1000 columns, not \(width)")
+            throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
         }
         if let plan { try simulate(planFile: plan) } else { try simulateBare() }
     }
@@ -72,59 +72,44 @@ struct SimulateCommand: ParsableCommand {
         do throws(SimulationProblem) {
             timeline = try Simulator.simulate(schedule, costs: costs)
         } catch {
-            throw CleanFailure.badInput(error.description)
+            throw Failure.input(error.description)
         }
         try show(timeline, of: schedule, unit: .steps, heading: [])
     }
 
     private func simulate(planFile: String) throws {
         if let option = bare.given.first {
-            throw CleanFailure.badInput("\(option) is for a pipeline without a plan; \(planFile) says it itself")
+            throw Failure.input("\(option) is for a pipeline without a plan; \(planFile) says it itself")
         }
         let (plan, layout, found) = try pipeline(of: planFile)
-        let predicted: PredictedIteration
-        do throws(PlannerError) {
-            predicted = try predictedIteration(plan: plan, layout: layout)
-        } catch {
-            throw CleanFailure.badInput(error.description)
-        }
+        let predicted = try predictedIteration(plan: plan, layout: layout)
         let copies = plan.devices / layout.pipeline
-        let pipelines = copies > 1 ? "; each rank stands for \(copies) devices" : ""
+        let stages = layout.virtualStages == 1 ? "" : " × \(layout.virtualStages) stages"
+        let split =
+            "\(layout.schedule.rawValue) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
+            + "data \(layout.data) · \(predicted.estimate.microbatches) micro-batches of \(layout.microbatch)"
         try show(
             predicted.timeline, of: predicted.schedule, unit: .seconds,
-            heading: found + [
-                "\(layout.schedule.rawValue), ranks: \(layout.pipeline), stages a rank: \(layout.virtualStages), "
-                    + "micro-batches: \(predicted.estimate.microbatches)\(pipelines)"
-            ])
+            heading: found + [split + (copies > 1 ? " · each rank stands for \(copies) devices" : "")])
     }
 
     /// The plan with the options' changes, its layout, and what to say about how it was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String]) {
-        var plan: Plan
-        do throws(PlanProblems) {
-            plan = try Plan.read(path: planFile)
-        } catch {
-            throw CleanFailure.failure(error.description, code: error.isMisfitOnly ? 3 : 2)
-        }
+        var plan = try Plan.read(path: planFile)
+        plan.remarks.forEach(Console.note)
         var found: [String] = []
         var layout: Layout
         if let given = plan.layout {
             layout = given
         } else {
-            do throws(PlannerError) {
-                let result = try search(plan: plan)
-                guard let best = result.candidates.first else {
-                    throw PlannerError.noLayout("no layout of \(plan.name) could be priced")
-                }
-                layout = best.layout
-                found = [
-                    "fastest of \(result.feasible) layouts that fit: tensor \(layout.tensor), "
-                        + "pipeline \(layout.pipeline), data \(layout.data), micro-batch \(layout.microbatch), "
-                        + "recompute \(layout.recompute.rawValue), sharding \(layout.sharding.rawValue)"
-                ]
-            } catch {
-                throw CleanFailure.failure(error.description, code: 3)
+            var settings = SearchSettings()
+            settings.top = 1
+            let result = try search(plan: plan, settings: settings)
+            guard let best = result.candidates.first else {
+                throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
+            layout = best.layout
+            found = [SearchReport(result).summary]
         }
         if let schedule {
             layout.schedule = try PipelineOptions.scheduleName(schedule)
@@ -140,7 +125,7 @@ struct SimulateCommand: ParsableCommand {
         }
         if let microbatches {
             guard (1...1 << 24).contains(microbatches) else {
-                throw CleanFailure.badInput("--microbatches takes 1 to \(1 << 24), not \(microbatches)")
+                throw Failure.input("--microbatches takes 1 to \(1 << 24), not \(microbatches)")
             }
             plan.batch = microbatches * layout.data * layout.microbatch
         }
