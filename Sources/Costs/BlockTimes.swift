@@ -138,7 +138,10 @@ struct BlockTimes {
         guard shard.overlap.tensor else { return (whole, whole) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
-        return (max(chunk, whole - linearForward), max(chunk, whole - inputGradients - weightGradients))
+        return (
+            rates.exposed(whole, behind: linearForward, least: chunk),
+            rates.exposed(whole, behind: inputGradients + weightGradients, least: chunk)
+        )
     }
 
     /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it. The
@@ -157,7 +160,7 @@ struct BlockTimes {
         let gather = shard.dataGroup.gather(bytes: w * parameters)
         let reduce = shard.dataGroup.gather(bytes: gradientBytes * parameters)
         let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
-        times.forward.data = max(0, gather - forward)
-        times.backward.data = max(0, gather + reduce - backward)
+        times.forward.data = rates.exposed(gather, behind: forward)
+        times.backward.data = rates.exposed(gather + reduce, behind: backward)
     }
 }

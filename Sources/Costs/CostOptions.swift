@@ -19,6 +19,15 @@ enum CostConstants {
     static let flashBackwardWork = 2.5
     /// Share of the forward's efficiency that flash attention's backward reaches.
     static let flashBackwardShare = 0.85
+    /// Rate below which a device is a process on a processor core, measured in place rather than on a datasheet.
+    static let slowestAccelerator = 10e12
+    /// Share of a kernel's rate on its own that products keep inside a step of an accelerator: real numbers draw more
+    /// power, caches are cold, clocks sink. One figure for all accelerators, see docs/cost-model.md.
+    static let inStepShare = 0.93
+    /// Compute an accelerator loses while a collective runs beside it: the multiprocessors the collective occupies.
+    static let acceleratorContention = 0.2
+    /// The same for a processor core, which copies the messages itself.
+    static let coreContention = 1.0
     /// Bytes moved a logit by the loss, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
     /// Bytes moved a logit by the loss, backward: read and narrow.

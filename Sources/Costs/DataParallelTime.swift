@@ -15,7 +15,8 @@ extension LayoutWork {
         let gradients = state.gradient * held
         let group = shard.dataGroup
         func exposed(_ seconds: Double, behind: Double) -> Double {
-            layout.overlap.data ? max(seconds * bucket, seconds - behind) : seconds
+            layout.overlap.data
+                ? pricer.rates.exposed(seconds, behind: behind, least: seconds * bucket) : seconds
         }
         switch layout.sharding {
         case .none, .parameters:

@@ -8,6 +8,10 @@ package struct DeviceRates: Sendable {
     /// Size of a product on the curve over its real size: an 8-bit product is as efficient as the half-precision one
     /// that takes as long.
     let sizeScale: Double
+    /// Share of the curves' rates that products keep inside a training step.
+    let inStep: Double
+    /// Compute lost while a collective runs beside it, as a share of the collective's time.
+    let contention: Double
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
@@ -24,6 +28,9 @@ package struct DeviceRates: Sendable {
         // Attention, the head and everything an 8-bit run keeps in 16 bits.
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
+        let accelerator = peak >= CostConstants.slowestAccelerator
+        inStep = accelerator ? CostConstants.inStepShare : 1
+        contention = accelerator ? CostConstants.acceleratorContention : CostConstants.coreContention
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
         launch = device.launchSeconds
         matmul = device.matmulEfficiency
@@ -39,7 +46,7 @@ package struct DeviceRates: Sendable {
     /// Seconds of products of `flops` in all that touch `bytes`.
     func product(flops: Double, bytes: Double, high: Bool = false) -> Double {
         guard flops > 0 else { return 0 }
-        let share = matmul.share(of: high ? flops : flops * sizeScale)
+        let share = inStep * matmul.share(of: high ? flops : flops * sizeScale)
         return max(launch, flops / ((high ? highPeak : peak) * share), bytes / memoryRate)
     }
 
@@ -53,9 +60,16 @@ package struct DeviceRates: Sendable {
     /// Seconds of a kernel that moves `bytes`.
     func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
 
+    /// Seconds a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks
+    /// out, and the compute lost to the rest.
+    func exposed(_ seconds: Double, behind: Double, least: Double = 0) -> Double {
+        let outside = max(least, seconds - behind)
+        return outside + contention * max(0, seconds - outside)
+    }
+
     /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
     func flash(flops: Double, length: Double, share: Double = 1) -> Double {
-        max(launch, flops / (highPeak * attention.share(of: length) * share))
+        max(launch, flops / (highPeak * attention.share(of: length) * share * inStep))
     }
 }
 

@@ -13,10 +13,14 @@ final class ProblemCollector {
 
     func note(_ path: String, at mark: Mark?) { places[path] = mark }
 
-    func report(_ path: String, at mark: Mark?, value: String = "", rule: String, fix: String = "") {
+    func report(
+        _ path: String, at mark: Mark?, value: String = "", rule: String, fix: String = "",
+        kind: PlanProblem.Kind = .input
+    ) {
         problems.append(
             PlanProblem(
-                file: file, line: mark?.line, column: mark?.column, field: path, value: value, rule: rule, fix: fix))
+                kind, file: file, line: mark?.line, column: mark?.column, field: path, value: value, rule: rule,
+                fix: fix))
     }
 
     /// Takes over a problem found without the file, and gives it the place of its field or of the nearest parent.
@@ -87,6 +91,12 @@ final class FieldReader {
 
     func contains(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
+    /// The single value written under `key`, nil for a map, a list or nothing. Does not take it.
+    func scalar(_ key: String) -> String? {
+        guard case .scalar(let scalar)? = entries.first(where: { $0.key == key })?.value else { return nil }
+        return scalar.string
+    }
+
     /// The node of `key`, nil when absent. A key without a value is reported.
     func take(_ key: String) -> Node? {
         known.append(key)
@@ -98,9 +108,12 @@ final class FieldReader {
         return entry.value
     }
 
-    func report(_ key: String, value: String = "", rule: String, fix: String = "") {
+    func report(
+        _ key: String, value: String = "", rule: String, fix: String = "", kind: PlanProblem.Kind = .input
+    ) {
         let entry = entries.first { $0.key == key }
-        collector.report(join(key), at: entry?.value.mark ?? entry?.keyMark ?? mark, value: value, rule: rule, fix: fix)
+        let place = entry?.value.mark ?? entry?.keyMark ?? mark
+        collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
     }
 
     func reportMissing(_ key: String, fix: String) {

@@ -13,10 +13,12 @@ package struct Plan: Hashable, Codable, Sendable {
     package var layout: Layout?
     /// Settings of a real run; nil for a plan that is only priced.
     package var train: TrainSettings?
+    /// What the reader assumed or doubts, one sentence each; people see them on standard error.
+    package var remarks: [String]
 
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
-        layout: Layout?, train: TrainSettings? = nil
+        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = []
     ) {
         self.name = name
         self.model = model
@@ -27,6 +29,7 @@ package struct Plan: Hashable, Codable, Sendable {
         self.precision = precision
         self.layout = layout
         self.train = train
+        self.remarks = remarks
     }
 }
 

@@ -6,48 +6,53 @@ enum YAMLFile {
     /// Plan and cluster files are a few kilobytes; anything far beyond is another kind of file.
     static let largestBytes = 4 << 20
 
-    /// The root node of the file at `path`, called `name` in messages. Throws the one problem that stops the reading.
-    static func compose(path: String, name: String) throws(PlanProblem) -> Node {
+    /// The root node of the file at `path`, called `name` in messages. Throws the one problem that
+    /// stops the reading.
+    static func compose(path: String, name: String) throws(PlanProblems) -> Node {
         try compose(text: try text(path: path, name: name), name: name)
     }
 
-    static func text(path: String, name: String) throws(PlanProblem) -> String {
+    static func text(path: String, name: String) throws(PlanProblems) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-            throw PlanProblem(file: name, field: "", rule: "no such file")
+            throw one(name, "no such file")
         }
         if isDirectory.boolValue {
-            throw PlanProblem(file: name, field: "", rule: "is a directory", fix: "name a file in it")
+            throw one(name, "is a directory", "name a file in it")
         }
         guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw PlanProblem(file: name, field: "", rule: "cannot be opened for reading", fix: "check its permissions")
+            throw one(name, "cannot be opened for reading", "check its permissions")
         }
         defer { try? handle.close() }
         guard let data = try? handle.read(upToCount: largestBytes + 1) ?? Data() else {
-            throw PlanProblem(file: name, field: "", rule: "cannot be read")
+            throw one(name, "cannot be read")
         }
         guard data.count <= largestBytes else {
-            throw PlanProblem(file: name, field: "", rule: "is larger than 4 MiB, too large for a YAML file of ours")
+            throw one(name, "is larger than 4 MiB, too large for a YAML file of ours")
         }
         guard let text = String(data: data, encoding: .utf8) else {
-            throw PlanProblem(file: name, field: "", rule: "is not UTF-8 text")
+            throw one(name, "is not UTF-8 text")
         }
         return text
     }
 
-    static func compose(text: String, name: String) throws(PlanProblem) -> Node {
-        let empty = PlanProblem(file: name, field: "", rule: "is empty", fix: "see docs/plan-format.md for an example")
+    static func compose(text: String, name: String) throws(PlanProblems) -> Node {
+        let empty = one(name, "is empty", "see docs/plan-format.md for an example")
         do {
             guard let node = try Yams.compose(yaml: text) else { throw empty }
             if case .scalar(let scalar) = node, scalar.string.trimmed.isEmpty { throw empty }
             return node
-        } catch let problem as PlanProblem {
-            throw problem
+        } catch let problems as PlanProblems {
+            throw problems
         } catch let error as YamlError {
-            throw worded(error, name: name)
+            throw PlanProblems([worded(error, name: name)])
         } catch {
-            throw PlanProblem(file: name, field: "", rule: "is not YAML")
+            throw one(name, "is not YAML")
         }
+    }
+
+    private static func one(_ name: String, _ rule: String, _ fix: String = "") -> PlanProblems {
+        PlanProblems([PlanProblem(file: name, field: "", rule: rule, fix: fix)])
     }
 
     private static func worded(_ error: YamlError, name: String) -> PlanProblem {

@@ -32,35 +32,40 @@ package struct ChromeTrace {
     package func json() -> String { writer.finished() }
 
     private mutating func slice(_ span: Timeline.Span, process: Int, thread: Int) {
-        var arguments: [(String, JSONValue)] = []
-        if let action = span.action {
-            arguments.append(("stage", .integer(Int(action.stage))))
-            arguments.append(("microbatch", .integer(Int(action.microbatch))))
-            if action.kind == .fused {
-                arguments.append(("backwardStage", .integer(Int(action.partnerStage))))
-                arguments.append(("backwardMicrobatch", .integer(Int(action.partnerMicrobatch))))
+        let (start, end) = (nanoseconds(span.start), nanoseconds(span.end))
+        let isCompute = span.activity == .compute
+        var name = isCompute ? "" : span.activity.rawValue
+        if let action = span.action { name += (name.isEmpty ? "" : " ") + action.description }
+        writer.event("X", name.isEmpty ? span.activity.rawValue : name, process: process, thread: thread) { writer in
+            writer.field("cat", (isCompute ? span.action?.kind.category : nil) ?? span.activity.rawValue)
+            writer.field("ts", nanoseconds: start)
+            writer.field("dur", nanoseconds: max(0, end - start))
+            guard span.action != nil || span.peer >= 0 || span.bytes > 0 else { return }
+            writer.arguments { writer in
+                if let action = span.action {
+                    writer.field("stage", Int(action.stage))
+                    writer.field("microbatch", Int(action.microbatch))
+                    if action.kind == .fused {
+                        writer.field("backwardStage", Int(action.partnerStage))
+                        writer.field("backwardMicrobatch", Int(action.partnerMicrobatch))
+                    }
+                }
+                if span.peer >= 0 { writer.field("peer", span.peer) }
+                if span.bytes > 0 { writer.field("bytes", span.bytes) }
             }
         }
-        if span.peer >= 0 { arguments.append(("peer", .integer(span.peer))) }
-        if span.bytes > 0 { arguments.append(("bytes", .number(span.bytes))) }
-        let action = span.action?.description ?? ""
-        let name = span.activity == .compute && !action.isEmpty ? action : "\(span.activity.rawValue) \(action)"
-        let category =
-            span.activity == .compute ? span.action?.kind.category ?? span.activity.rawValue : span.activity.rawValue
-        let (start, end) = (nanoseconds(span.start), nanoseconds(span.end))
-        writer.event(
-            phase: "X", name: name.hasSuffix(" ") ? String(name.dropLast()) : name, category: category,
-            process: process, thread: thread,
-            fields: [("ts", .microseconds(start)), ("dur", .microseconds(max(0, end - start)))], arguments: arguments)
     }
 
     /// Activations in flight, a step up at the start of every forward and down at the end of every backward.
     private mutating func counter(_ spans: [Timeline.Span], process: Int, rank: Int) {
+        let name = "activations of rank \(rank)"
         var held = 0
         func write(at time: Double) {
-            writer.event(
-                phase: "C", name: "activations of rank \(rank)", category: "memory", process: process, thread: nil,
-                fields: [("ts", .microseconds(nanoseconds(time)))], arguments: [("stages", .integer(held))])
+            let time = nanoseconds(time)
+            writer.event("C", name, process: process, thread: nil) { writer in
+                writer.field("ts", nanoseconds: time)
+                writer.arguments { $0.field("stages", held) }
+            }
         }
         for span in spans where span.activity == .compute {
             guard let kind = span.action?.kind else { continue }
@@ -81,51 +86,48 @@ package struct ChromeTrace {
     private mutating func flows(_ timeline: Timeline, process: Int) {
         struct Producer {
             var rank: Int
-            var span: Timeline.Span
+            var departure: Double
         }
-        var producers: [Transfer.Kind: [Int64: Producer]] = [.activation: [:], .gradient: [:]]
-        func key(_ stage: Int32, _ microbatch: Int32) -> Int64 { Int64(stage) << 32 | Int64(microbatch) }
-        func forEachPart(_ body: (_ rank: Int, _ span: Timeline.Span, _ kind: Transfer.Kind, _ part: Action) -> Void) {
+        func forEachPart(_ body: (_ rank: Int, _ span: Timeline.Span, _ part: Action) -> Void) {
             for (rank, spans) in timeline.ranks.enumerated() {
                 for span in spans where span.activity == .compute {
                     guard let parts = span.action?.parts else { continue }
-                    for part in parts where part.kind != .backwardWeight {
-                        body(rank, span, part.kind == .forward ? .activation : .gradient, part)
-                    }
+                    for part in parts where part.kind != .backwardWeight { body(rank, span, part) }
                 }
             }
         }
-        // Filed by the stage the tensor goes into.
-        forEachPart { rank, span, kind, part in
-            producers[kind]?[key(part.stage + (kind == .activation ? 1 : -1), part.microbatch)] =
-                Producer(rank: rank, span: span)
+        /// A key for the tensor that goes into a stage.
+        func key(into stage: Int32, _ part: Action) -> Int64 {
+            Int64(stage) << 32 | Int64(part.microbatch) << 1 | (part.kind == .forward ? 0 : 1)
         }
-        var flow = nextFlow
-        forEachPart { rank, span, kind, part in
-            guard let producer = producers[kind]?[key(part.stage, part.microbatch)], producer.rank != rank else {
-                return
-            }
-            let name = kind == .activation ? "activation" : "gradient"
+        var producers: [Int64: Producer] = [:]
+        forEachPart { rank, span, part in
             // Just inside the end of the producer, so that it binds to that slice and not to the one after it.
-            let departure = producer.span.end - producer.span.duration / 1000
-            writer.event(
-                phase: "s", name: name, category: "transfer", process: process,
-                thread: Tracks.id(rank: producer.rank, track: 0),
-                fields: [("ts", .microseconds(nanoseconds(departure))), ("id", .integer(flow))], arguments: [])
-            writer.event(
-                phase: "f", name: name, category: "transfer", process: process,
-                thread: Tracks.id(rank: rank, track: 0),
-                fields: [
-                    ("ts", .microseconds(nanoseconds(span.start))), ("id", .integer(flow)), ("bp", .string("e")),
-                ],
-                arguments: [])
-            flow += 1
+            producers[key(into: part.stage + (part.kind == .forward ? 1 : -1), part)] =
+                Producer(rank: rank, departure: span.end - span.duration / 1000)
         }
-        nextFlow = flow
+        forEachPart { rank, span, part in
+            guard let producer = producers[key(into: part.stage, part)], producer.rank != rank else { return }
+            let name = part.kind == .forward ? "activation" : "gradient"
+            let flow = nextFlow
+            let (departure, arrival) = (nanoseconds(producer.departure), nanoseconds(span.start))
+            writer.event("s", name, process: process, thread: Tracks.id(rank: producer.rank, track: 0)) { writer in
+                writer.field("cat", "transfer")
+                writer.field("ts", nanoseconds: departure)
+                writer.field("id", flow)
+            }
+            writer.event("f", name, process: process, thread: Tracks.id(rank: rank, track: 0)) { writer in
+                writer.field("cat", "transfer")
+                writer.field("ts", nanoseconds: arrival)
+                writer.field("id", flow)
+                writer.field("bp", "e")
+            }
+            nextFlow += 1
+        }
     }
 
-    private func nanoseconds(_ time: Double) -> Int64 {
-        Int64(exactly: (time * secondsPerUnit * 1e9).rounded()) ?? 0
+    private func nanoseconds(_ time: Double) -> Int {
+        Int(exactly: (time * secondsPerUnit * 1e9).rounded()) ?? 0
     }
 }
 

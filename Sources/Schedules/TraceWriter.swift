@@ -1,14 +1,5 @@
-/// A value of a trace event.
-enum JSONValue {
-    case integer(Int)
-    case number(Double)
-    case string(String)
-    /// Nanoseconds, written as microseconds with three decimals.
-    case microseconds(Int64)
-}
-
-/// Writes trace events as JSON, byte by byte: a trace has a million events and the rooms that make one do without
-/// Foundation.
+/// Writes trace events as JSON, byte by byte and without intermediate values: a trace may have a million events, and the
+/// rooms that make one do without Foundation.
 struct TraceWriter {
     private var bytes: [UInt8] = Array(#"{"displayTimeUnit":"ms","traceEvents":["#.utf8)
     private var isEmpty = true
@@ -16,74 +7,107 @@ struct TraceWriter {
     private(set) var processes = 0
 
     mutating func beginProcess(name: String) {
-        metadata("process_name", process: processes, thread: nil, ("name", .string(name)))
-        metadata("process_sort_index", process: processes, thread: nil, ("sort_index", .integer(processes)))
+        metadata("process_name", process: processes, thread: nil, key: "name", value: name)
+        metadata("process_sort_index", process: processes, thread: nil, key: "sort_index", value: processes)
         processes += 1
     }
 
     mutating func thread(process: Int, id: Int, name: String) {
-        metadata("thread_name", process: process, thread: id, ("name", .string(name)))
-        metadata("thread_sort_index", process: process, thread: id, ("sort_index", .integer(id)))
+        metadata("thread_name", process: process, thread: id, key: "name", value: name)
+        metadata("thread_sort_index", process: process, thread: id, key: "sort_index", value: id)
     }
 
-    private mutating func metadata(_ name: String, process: Int, thread: Int?, _ argument: (String, JSONValue)) {
-        event(
-            phase: "M", name: name, category: nil, process: process, thread: thread, fields: [], arguments: [argument])
+    private mutating func metadata(
+        _ name: String, process: Int, thread: Int?, key: StaticString, value: String
+    ) {
+        event("M", name, process: process, thread: thread) { writer in
+            writer.arguments { $0.field(key, value) }
+        }
     }
 
+    private mutating func metadata(_ name: String, process: Int, thread: Int?, key: StaticString, value: Int) {
+        event("M", name, process: process, thread: thread) { writer in
+            writer.arguments { $0.field(key, value) }
+        }
+    }
+
+    /// One event; `body` adds what its phase needs.
     mutating func event(
-        phase: String, name: String, category: String?, process: Int, thread: Int?, fields: [(String, JSONValue)],
-        arguments: [(String, JSONValue)]
+        _ phase: StaticString, _ name: String, process: Int, thread: Int?, _ body: (inout TraceWriter) -> Void
     ) {
         if !isEmpty { bytes.append(UInt8(ascii: ",")) }
         isEmpty = false
-        bytes.append(contentsOf: "\n{\"ph\":".utf8)
-        write(string: phase)
-        field("name", .string(name))
-        if let category { field("cat", .string(category)) }
-        field("pid", .integer(process))
-        if let thread { field("tid", .integer(thread)) }
-        for (key, value) in fields { field(key, value) }
-        if !arguments.isEmpty {
-            bytes.append(contentsOf: ",\"args\":{".utf8)
-            for (index, (key, value)) in arguments.enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                write(string: key)
-                bytes.append(UInt8(ascii: ":"))
-                write(value)
-            }
-            bytes.append(UInt8(ascii: "}"))
+        append("\n{\"ph\":\"")
+        append(phase)
+        append("\"")
+        field("name", name)
+        field("pid", process)
+        if let thread { field("tid", thread) }
+        body(&self)
+        append("}")
+    }
+
+    /// The event's `args`; `body` adds at least one field.
+    mutating func arguments(_ body: (inout TraceWriter) -> Void) {
+        append(",\"args\":{")
+        let start = bytes.count
+        body(&self)
+        // Fields begin with a comma, the first of an object must not.
+        if bytes.count > start { bytes.remove(at: start) }
+        append("}")
+    }
+
+    mutating func field(_ key: StaticString, _ value: Int) {
+        self.key(key)
+        append(decimal: value.magnitude, isNegative: value < 0)
+    }
+
+    mutating func field(_ key: StaticString, _ value: Double) {
+        self.key(key)
+        bytes.append(contentsOf: (value.isFinite ? "\(value)" : "null").utf8)
+    }
+
+    mutating func field(_ key: StaticString, _ value: String) {
+        self.key(key)
+        append(quoted: value)
+    }
+
+    /// Nanoseconds, written as microseconds with up to three decimals.
+    mutating func field(_ key: StaticString, nanoseconds: Int) {
+        self.key(key)
+        let (whole, part) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
+        append(decimal: whole, isNegative: nanoseconds < 0)
+        if part > 0 {
+            bytes.append(UInt8(ascii: "."))
+            for divisor: UInt in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(part / divisor % 10)) }
         }
-        bytes.append(UInt8(ascii: "}"))
     }
 
     func finished() -> String { String(decoding: bytes + Array("\n]}\n".utf8), as: UTF8.self) }
 
-    private mutating func field(_ key: String, _ value: JSONValue) {
-        bytes.append(UInt8(ascii: ","))
-        write(string: key)
-        bytes.append(UInt8(ascii: ":"))
-        write(value)
+    private mutating func key(_ key: StaticString) {
+        append(",\"")
+        append(key)
+        append("\":")
     }
 
-    private mutating func write(_ value: JSONValue) {
-        switch value {
-        case .integer(let number): bytes.append(contentsOf: String(number).utf8)
-        case .number(let number): bytes.append(contentsOf: (number.isFinite ? "\(number)" : "null").utf8)
-        case .string(let text): write(string: text)
-        case .microseconds(let nanoseconds):
-            if nanoseconds < 0 { bytes.append(UInt8(ascii: "-")) }
-            let (whole, part) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1000)
-            bytes.append(contentsOf: String(whole).utf8)
-            if part > 0 {
-                bytes.append(UInt8(ascii: "."))
-                for divisor: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(part / divisor % 10)) }
-            }
-        }
+    private mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(decimal number: UInt, isNegative: Bool) {
+        if isNegative { bytes.append(UInt8(ascii: "-")) }
+        let first = bytes.count
+        var rest = number
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[first...].reverse()
     }
 
     /// Quotes and escapes (RFC 8259, section 7).
-    private mutating func write(string: String) {
+    private mutating func append(quoted string: String) {
         bytes.append(UInt8(ascii: "\""))
         for byte in string.utf8 {
             switch byte {
@@ -91,10 +115,10 @@ struct TraceWriter {
                 bytes.append(UInt8(ascii: "\\"))
                 bytes.append(byte)
             case 0..<0x20:
-                let digits = Array("0123456789abcdef".utf8)
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(digits[Int(byte >> 4)])
-                bytes.append(digits[Int(byte & 15)])
+                append("\\u00")
+                for digit in [byte >> 4, byte & 15] {
+                    bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+                }
             default: bytes.append(byte)
             }
         }

@@ -40,7 +40,7 @@ struct TrainingRun {
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
         progress.begin()
-        let flops = plan.model.modelFLOPs(sequences: Double(plan.batch))
+        let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).model
         for step in 0..<settings.steps {
             let report = try trainer.step(step)
             if let log { try log.write(report, modelFLOPs: flops) }

@@ -98,18 +98,18 @@ import Testing
         #expect(zip(dx.values, first).allSatisfy { abs($0 - 2 * $1) < 1e-5 })
     }
 
-    @Test func aRowDoesNotDependOnItsMicroBatch() {
-        let (rows, inputs, outputs) = (64, 48, 96)
+    @Test(arguments: [(64, 16, 48, 96), (512, 128, 384, 256), (96, 24, 40, 33)])
+    func aRowDoesNotDependOnItsMicroBatch(_ rows: Int, _ partRows: Int, _ inputs: Int, _ outputs: Int) {
         let x = Numbers(random: rows * inputs, seed: 1)
         let (w, bias) = (Numbers(random: inputs * outputs, seed: 2), Numbers(random: outputs, seed: 3))
         let (whole, part) = (Numbers(rows * outputs), Numbers(rows * outputs))
         Linear.forward(
             x: x.pointer, weight: w.pointer, bias: bias.pointer, y: whole.pointer, rows: rows, inputs: inputs,
             outputs: outputs)
-        for start in stride(from: 0, to: rows, by: 16) {
+        for start in stride(from: 0, to: rows, by: partRows) {
             Linear.forward(
                 x: x.pointer + start * inputs, weight: w.pointer, bias: bias.pointer,
-                y: part.pointer + start * outputs, rows: 16, inputs: inputs, outputs: outputs)
+                y: part.pointer + start * outputs, rows: partRows, inputs: inputs, outputs: outputs)
         }
         #expect(whole.values == part.values)
     }

@@ -12,7 +12,8 @@ let chosen = [Shapes.small, .medium].filter {
 MatrixProduct.useOneThread()
 if !KernelProbe.usesFusedMultiplyAdd {
     print(
-        "built for any processor of this kind; `swift run -c release -Xcc -march=native kernel-bench` uses this one's")
+        "built without fused multiply-add; with `-Xcc -march=native` the build uses this processor's. Shares are of this build's peak."
+    )
 }
 let peak = KernelProbe.peakRate(effort: .init(repeats: 40, quantile: 0))
 let bandwidth = KernelProbe.memoryBandwidth(effort: .init(repeats: 10, quantile: 0))

@@ -1,5 +1,3 @@
-package import Plans
-
 /// Floating-point operations of one iteration; a multiply-add counts as two.
 ///
 /// The sums run over terms that are exact in a `Double` for every shape in use, so the results equal integer
@@ -50,5 +48,13 @@ package struct FLOPs: Hashable, Sendable {
     package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
         (6 * parameters
             + 12 * Double(model.layers) * Double(model.heads * model.headSize) * Double(model.sequence)) * tokens
+    }
+}
+
+extension Model {
+    /// Weights of the matrix products of one block: every one is a multiply-add a token.
+    package var blockWeights: Double {
+        let (h, d) = (Double(hidden), Double(headSize))
+        return h * d * Double(2 * heads + 2 * kvHeads) + Double(mlp.matrices) * h * Double(ffn)
     }
 }

@@ -1,0 +1,165 @@
+/// What a cluster file says, before inheritance is resolved: every field as far as it was given and valid.
+struct ClusterFields {
+    /// One entry of `networks`.
+    struct Level {
+        var name: String
+        /// nil: a node for all but the last entry, everything for the last.
+        var devices: Int?
+        /// nil: from the network cards of a node.
+        var bandwidth: Double?
+        var latency: Double
+        var efficiency: Double
+        var inNetworkReduction: Bool
+    }
+
+    var name: String?
+    var deviceName: String?
+    var memory: Double?
+    var bandwidth: Double?
+    var bandwidthEfficiency: Double?
+    var peak: [Precision: Double] = [:]
+    var matmulEfficiency: EfficiencyCurve?
+    var attentionEfficiency: EfficiencyCurve?
+    var launch: Double?
+    var reserved: Double?
+    var power: Double?
+    var devicesPerNode: Int?
+    var nicGbps: Double?
+    var nicsPerNode: Int?
+    var networks: [Level]?
+    var price: Double?
+    var meanTimeBetweenFailures: Double?
+
+    init() {}
+
+    init(_ reader: FieldReader) {
+        name = reader.text("name")
+        _ = reader.text("source")
+        if let device = reader.map("device") { readDevice(device) }
+        devicesPerNode = reader.count("devicesPerNode", in: 1...1_000_000)
+        nicGbps = reader.number("nicGbps", .gigabits, in: Bounds.positive)
+        nicsPerNode = reader.count("nicsPerNode", in: 1...1_000)
+        networks = reader.list("networks") { reader, node, place in
+            Self.level(FieldReader(node, path: place, collector: reader.collector))
+        }
+        price = reader.number("price", .plain, in: 0...1e6)
+        meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
+    }
+
+    private mutating func readDevice(_ device: FieldReader) {
+        deviceName = device.text("name")
+        _ = device.text("source")
+        memory = device.number("memory", .bytes, in: 1e6...1e18)
+        bandwidth = device.number("bandwidth", .bytesPerSecond, in: 1e6...1e18)
+        bandwidthEfficiency = device.number("bandwidthEfficiency", .share, in: 1e-6...1)
+        if let rates = device.map("peak") {
+            for precision in Precision.allCases {
+                if let rate = rates.number(precision.rawValue, .flops, in: 1e6...1e21) { peak[precision] = rate }
+            }
+            rates.finish()
+        }
+        matmulEfficiency = device.curve("matmulEfficiency")
+        attentionEfficiency = device.curve("attentionEfficiency")
+        launch = device.number("launch", .seconds, in: 0...10)
+        reserved = device.number("reserved", .bytes, in: 0...1e15)
+        power = device.number("power", .watts, in: Bounds.positive)
+        device.finish()
+    }
+
+    private static func level(_ reader: FieldReader) -> Level? {
+        let name = reader.text("name")
+        let devices = reader.count("devices", in: Bounds.devices)
+        let bandwidth = reader.number("bandwidth", .bytesPerSecond, in: 1...1e18)
+        let latency = reader.number("latency", .seconds, in: 0...10)
+        let efficiency = reader.number("efficiency", .share, in: 1e-6...1)
+        let reduces = reader.flag("inNetworkReduction") ?? false
+        for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
+            reader.reportMissing(key, fix: "e.g. \(key): \(example)")
+        }
+        reader.finish()
+        guard let name, let latency, let efficiency else { return nil }
+        return Level(
+            name: name, devices: devices, bandwidth: bandwidth, latency: latency, efficiency: efficiency,
+            inNetworkReduction: reduces)
+    }
+
+    /// These fields, and `base`'s where they say nothing.
+    func over(_ base: ClusterFields) -> ClusterFields {
+        var merged = base
+        merged.name = name ?? base.name
+        merged.deviceName = deviceName ?? base.deviceName
+        merged.memory = memory ?? base.memory
+        merged.bandwidth = bandwidth ?? base.bandwidth
+        merged.bandwidthEfficiency = bandwidthEfficiency ?? base.bandwidthEfficiency
+        merged.peak.merge(peak) { _, ours in ours }
+        merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
+        merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
+        merged.launch = launch ?? base.launch
+        merged.reserved = reserved ?? base.reserved
+        merged.power = power ?? base.power
+        merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
+        merged.nicGbps = nicGbps ?? base.nicGbps
+        merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
+        merged.networks = networks ?? base.networks
+        merged.price = price ?? base.price
+        merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
+        return merged
+    }
+
+    /// The cluster, with what is missing reported at `reader`.
+    func cluster(name fallback: String, _ reader: FieldReader) -> Cluster? {
+        var missing: [(String, String)] = []
+        if deviceName == nil { missing.append(("device.name", "e.g. NVIDIA A100-SXM4-80GB")) }
+        if memory == nil { missing.append(("device.memory", "e.g. 80 GiB")) }
+        if bandwidth == nil { missing.append(("device.bandwidth", "e.g. 2039 GB/s")) }
+        if peak.isEmpty { missing.append(("device.peak", "e.g. {bf16: 312 TFLOP/s}")) }
+        if matmulEfficiency == nil { missing.append(("device.matmulEfficiency", "e.g. {1G: 0.2, 64G: 0.7}")) }
+        if devicesPerNode == nil { missing.append(("devicesPerNode", "e.g. 8")) }
+        if networks?.isEmpty ?? true { missing.append(("networks", "at least one level")) }
+        for (key, fix) in missing { reader.reportMissing(key, fix: fix) }
+        guard let deviceName, let memory, let bandwidth, let matmulEfficiency, let devicesPerNode, let networks,
+            missing.isEmpty, let levels = levels(networks, devicesPerNode: devicesPerNode, reader)
+        else { return nil }
+        let device = Device(
+            name: deviceName, memoryBytes: memory, memoryBytesPerSecond: bandwidth,
+            memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
+            attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
+            reservedBytes: reserved ?? 0, watts: power)
+        return Cluster(
+            name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
+            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures)
+    }
+
+    private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {
+        var levels: [Network] = []
+        for (index, level) in networks.enumerated() {
+            let outermost = index == networks.count - 1
+            var bandwidth = level.bandwidth
+            if outermost, let nicGbps, let nicsPerNode {
+                // Gb/s to bytes a second, and a node's cards shared by its devices.
+                bandwidth = nicGbps * 1e9 / 8 * Double(nicsPerNode) / Double(devicesPerNode)
+            }
+            guard let bandwidth else {
+                reader.report(
+                    "networks", rule: "level '\(level.name)' has no bandwidth",
+                    fix: outermost ? "give bandwidth, or nicGbps and nicsPerNode" : "e.g. bandwidth: 300 GB/s")
+                return nil
+            }
+            let devices = outermost ? Network.everything : level.devices ?? devicesPerNode
+            if let previous = levels.last, devices <= previous.devices, previous.devices > 1, !outermost {
+                reader.report("networks", rule: "levels must widen from inside out; '\(level.name)' does not")
+                return nil
+            }
+            levels.append(
+                Network(
+                    name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
+                    efficiency: level.efficiency, inNetworkReduction: level.inNetworkReduction))
+        }
+        return levels
+    }
+}
+
+extension Network {
+    /// `devices` of the outermost level: it joins them all.
+    package static let everything = 1 << 40
+}

@@ -1,0 +1,42 @@
+extension Cluster {
+    /// The cluster as a file that `Cluster.read` reads back to an equal value.
+    ///
+    /// - Parameter comment: lines put on top, e.g. when and how the figures were measured.
+    package func yaml(comment: String = "") -> String {
+        var lines = comment.split(separator: "\n", omittingEmptySubsequences: false).map { "# \($0)" }
+        if comment.isEmpty { lines = [] }
+        lines += [
+            "name: \(quoted(name))", "device:", "  name: \(quoted(device.name))",
+            "  memory: \(device.memoryBytes) B", "  bandwidth: \(device.memoryBytesPerSecond) B/s",
+            "  bandwidthEfficiency: \(device.memoryEfficiency)", "  peak:",
+        ]
+        for precision in Precision.allCases {
+            if let rate = device.peakFLOPs[precision] { lines.append("    \(precision.rawValue): \(rate) FLOP/s") }
+        }
+        lines += ["  matmulEfficiency:"] + rows(device.matmulEfficiency)
+        lines += ["  attentionEfficiency:"] + rows(device.attentionEfficiency)
+        lines += ["  launch: \(device.launchSeconds) s", "  reserved: \(device.reservedBytes) B"]
+        if let watts = device.watts { lines.append("  power: \(watts) W") }
+        lines += ["devicesPerNode: \(devicesPerNode)", "networks:"]
+        for (index, network) in networks.enumerated() {
+            lines.append("  - name: \(quoted(network.name))")
+            if index < networks.count - 1 { lines.append("    devices: \(network.devices)") }
+            lines += [
+                "    bandwidth: \(network.bytesPerSecond) B/s", "    latency: \(network.latencySeconds) s",
+                "    efficiency: \(network.efficiency)",
+            ]
+            if network.inNetworkReduction { lines.append("    inNetworkReduction: true") }
+        }
+        if let pricePerDeviceHour { lines.append("price: \(pricePerDeviceHour)") }
+        if let meanTimeBetweenFailures { lines.append("meanTimeBetweenFailures: \(meanTimeBetweenFailures) s") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func rows(_ curve: EfficiencyCurve) -> [String] {
+        curve.points.map { "    \($0.size): \($0.share)" }
+    }
+
+    private func quoted(_ text: String) -> String {
+        "'" + text.replacing("'", with: "''") + "'"
+    }
+}

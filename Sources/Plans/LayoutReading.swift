@@ -1,0 +1,60 @@
+internal import Schedules
+
+/// Reads `layout:` of a plan.
+enum LayoutReading {
+    /// What the map says; `data` may be left to the number of devices.
+    struct Result {
+        var layout: Layout
+        var dataIsGiven: Bool
+    }
+
+    /// nil for `auto` and for a layout that cannot be read (then something was reported).
+    static func read(_ plan: FieldReader) -> Result? {
+        if let word = plan.word("layout") {
+            if word != "auto" {
+                plan.report("layout", value: "'\(word)'", rule: "must be auto or a map of degrees")
+            }
+            return nil
+        }
+        guard let reader = plan.map("layout") else { return nil }
+        var layout = Layout()
+        let data = reader.count("data", in: Bounds.degree)
+        layout.data = data ?? 1
+        layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
+        layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
+        layout.virtualStages = reader.count("virtualStages", in: Bounds.layers) ?? 1
+        layout.context = reader.count("context", in: Bounds.degree) ?? 1
+        layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
+        layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
+        layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
+        layout.schedule =
+            reader.choice("schedule", of: ScheduleName.self)
+            ?? (layout.virtualStages > 1 ? .interleaved : .oneForwardOneBackward)
+        layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
+        layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
+        layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
+        layout.flashAttention = reader.flag("flashAttention") ?? true
+        layout.gradients = reader.choice("gradients", of: Precision.self)
+        layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
+        if let overlap = reader.map("overlap") {
+            let standard = Layout.Overlap()
+            layout.overlap = Layout.Overlap(
+                data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
+                pipeline: overlap.flag("pipeline") ?? standard.pipeline)
+            overlap.finish()
+        }
+        for key in ["expert", "expertTensor"] where (key == "expert" ? layout.expert : layout.expertTensor) > 1 {
+            reader.report(key, rule: "expert parallelism is not supported yet", fix: "remove it")
+        }
+        reader.finish()
+        return Result(layout: layout, dataIsGiven: reader.contains("data"))
+    }
+}
+
+extension FieldReader {
+    /// The value of `key` when it is a single word rather than a map; nil, and not taken, otherwise.
+    func word(_ key: String) -> String? {
+        guard scalar(key) != nil else { return nil }
+        return text(key)
+    }
+}

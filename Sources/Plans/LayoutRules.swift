@@ -1,0 +1,195 @@
+internal import Schedules
+
+extension Layout {
+    /// Every rule this layout breaks for `model`, `batch` sequences a step and `devices` devices, all at once, in the
+    /// order of the degrees. Fields are dotted paths of the plan file; lines are added by the reader.
+    package func problems(for model: Model, batch: Int, devices: Int) -> [PlanProblem] {
+        var problems = degreeProblems()
+        // Past this point the rules divide by the degrees.
+        guard problems.isEmpty else { return problems }
+        problems += deviceProblems(devices)
+        problems += tensorProblems(model)
+        problems += contextProblems(model)
+        problems += stageProblems(model)
+        problems += batchProblems(batch)
+        return problems
+    }
+
+    /// What will work but is probably not meant, one sentence each.
+    package func warnings(cluster: Cluster, batch: Int) -> [String] {
+        var warnings: [String] = []
+        if tensor > cluster.devicesPerNode {
+            warnings.append(
+                "tensor \(tensor) reaches beyond the \(cluster.devicesPerNode) devices of a node: "
+                    + "its all-reduces cross the slower network")
+        }
+        let micro = microbatch * data > 0 ? batch / (microbatch * data) : 0
+        if pipeline > 1, micro > 0, micro < pipeline {
+            warnings.append(
+                "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble")
+        }
+        if sharding != .none, data * context == 1 {
+            warnings.append("sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+        }
+        return warnings
+    }
+
+    /// The rule of its schedule that the layout breaks, in words.
+    package func scheduleProblem(microbatches: Int) -> String? {
+        schedule.problem(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
+    }
+
+    private func degreeProblems() -> [PlanProblem] {
+        let degrees = [
+            ("data", data), ("tensor", tensor), ("pipeline", pipeline), ("virtualStages", virtualStages),
+            ("context", context), ("expert", expert), ("expertTensor", expertTensor), ("microbatch", microbatch),
+        ]
+        // The upper bound keeps every product of two degrees inside 64 bits.
+        return degrees.filter { !(1...1_000_000_000).contains($0.1) }.map { name, value in
+            PlanProblem(
+                field: "layout.\(name)", value: "\(value)", rule: "must be at least 1 and at most 1,000,000,000")
+        }
+    }
+
+    private func deviceProblems(_ devices: Int) -> [PlanProblem] {
+        let rest = tensor * pipeline
+        guard rest <= 1 << 40, data <= 1 << 20, context <= 1 << 20 else {
+            return [PlanProblem(.misfit, field: "layout", rule: "the product of its degrees is beyond any machine")]
+        }
+        let inner = rest * context
+        guard inner * data != devices else { return [] }
+        let product =
+            "data \(data) · tensor \(tensor) · pipeline \(pipeline)" + (context > 1 ? " · context \(context)" : "")
+        let fix =
+            devices % inner == 0
+            ? "set layout.data to \(devices / inner), or devices to \(inner * data)"
+            : "set devices to \(inner * data)"
+        return [
+            PlanProblem(
+                .misfit, field: "devices", value: "\(devices)",
+                rule: "must be the product of the degrees, \(product) = \(inner * data)", fix: fix)
+        ]
+    }
+
+    private func tensorProblems(_ model: Model) -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func mustDivide(_ name: String, _ value: Int) {
+            guard value % tensor != 0 else { return }
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
+                    fix: "use \(nearestDivisors(of: value, to: tensor))"))
+        }
+        mustDivide("model.heads", model.heads)
+        if model.kvHeads != model.heads { mustDivide("model.kvHeads", model.kvHeads) }
+        mustDivide("model.ffn", model.ffn)
+        if sequenceParallel, tensor == 1 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.sequenceParallel", value: "true",
+                    rule: "needs tensor above 1: it splits what tensor parallelism leaves whole",
+                    fix: "remove it or raise layout.tensor"))
+        }
+        if sequenceParallel, tensor > 1, model.sequence % (tensor * context) != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.sequenceParallel", value: "true",
+                    rule: "tensor · context \(tensor * context) must divide model.sequence \(model.sequence)"))
+        }
+        return problems
+    }
+
+    private func contextProblems(_ model: Model) -> [PlanProblem] {
+        // Causal attention is balanced by giving every rank one early and one late piece.
+        guard context > 1, model.sequence % (2 * context) != 0 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.context", value: "\(context)",
+                rule: "twice context must divide model.sequence \(model.sequence)",
+                fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
+        ]
+    }
+
+    private func stageProblems(_ model: Model) -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        if virtualStages > 1, pipeline == 1 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.virtualStages", value: "\(virtualStages)",
+                    rule: "needs pipeline above 1", fix: "remove it"))
+        }
+        if stages > model.layers {
+            let most = max(1, model.layers / max(1, virtualStages))
+            problems.append(
+                PlanProblem(
+                    .misfit, field: virtualStages > 1 ? "layout.virtualStages" : "layout.pipeline",
+                    value: "\(virtualStages > 1 ? virtualStages : pipeline)",
+                    rule: "\(stages) stages need at least as many layers, the model has \(model.layers)",
+                    fix: model.layers >= virtualStages ? "pipeline can be at most \(most)" : ""))
+        }
+        guard let sizes = layersPerStage else { return problems }
+        let written = "[\(sizes.map(String.init).joined(separator: ", "))]"
+        if sizes.count != stages {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.layersPerStage", value: written,
+                    rule: "must name \(stages) stages (pipeline · virtualStages), it names \(sizes.count)"))
+        }
+        let sum = sizes.reduce(0) { $0.addingReportingOverflow($1).partialValue }
+        if sum != model.layers {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.layersPerStage", value: written,
+                    rule: "must sum to model.layers \(model.layers), it sums to \(sum)"))
+        }
+        if sizes.contains(where: { $0 < 1 }) {
+            problems.append(
+                PlanProblem(
+                    field: "layout.layersPerStage", value: written, rule: "every stage needs at least one layer"))
+        }
+        return problems
+    }
+
+    private func batchProblems(_ batch: Int) -> [PlanProblem] {
+        let slice = microbatch * data
+        guard batch >= slice, batch % slice == 0 else {
+            let down = batch / slice * slice
+            let up = down + slice
+            let batches = [down, up].filter { $0 > 0 }.map(String.init)
+            return [
+                PlanProblem(
+                    .misfit, field: "layout.microbatch", value: "\(microbatch)",
+                    rule: "microbatch · data, \(microbatch) · \(data) = \(slice), must divide batch \(batch)",
+                    fix: "a batch of \(Wording.alternatives(batches)) would do")
+            ]
+        }
+        guard let rule = scheduleProblem(microbatches: batch / slice) else { return [] }
+        return [PlanProblem(.misfit, field: "layout.schedule", value: schedule.rawValue, rule: rule)]
+    }
+
+    /// The divisors of `value` on both sides of `wanted`, as `6 or 8`.
+    private func nearestDivisors(of value: Int, to wanted: Int) -> String {
+        let divisors = Divisors.of(value)
+        let near = [divisors.last { $0 <= wanted }, divisors.first { $0 > wanted }].compactMap(\.self)
+        return Wording.alternatives(near.map(String.init))
+    }
+}
+
+/// Divisors of the counts that plans hold.
+package enum Divisors {
+    /// In ascending order; O(√value).
+    package static func of(_ value: Int) -> [Int] {
+        guard value > 0 else { return [] }
+        var low: [Int] = []
+        var high: [Int] = []
+        var d = 1
+        while d <= value / d {
+            if value % d == 0 {
+                low.append(d)
+                if d != value / d { high.append(value / d) }
+            }
+            d += 1
+        }
+        return low + high.reversed()
+    }
+}

@@ -1,0 +1,110 @@
+extension Model {
+    /// The shape called `name` in `plans/models/`.
+    /// - Throws: every problem of the file, or that there is no such name.
+    package static func read(_ name: String, library: Library = .standard()) throws(PlanProblems) -> Model {
+        guard let path = library.modelFile(name) else {
+            throw PlanProblems([unknown(name, library: library)])
+        }
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let name = reader.text("name") ?? name
+        let fields = ModelFields(reader)
+        _ = reader.text("source")
+        reader.finish()
+        guard let model = fields.shape(name: name, reader), collector.isEmpty else { throw collector.all }
+        return model
+    }
+
+    static func unknown(_ name: String, library: Library) -> PlanProblem {
+        PlanProblem(
+            field: "model.name", value: "'\(name)'", rule: "no model shape of that name in plans/models/",
+            fix: Library.suggestion(for: name, among: library.modelNames))
+    }
+}
+
+/// What a map says about a shape, before defaults: every field as far as it was given and valid.
+struct ModelFields {
+    var family: Model.Family?
+    var layers: Int?
+    var hidden: Int?
+    var heads: Int?
+    var kvHeads: Int?
+    var headSize: Int?
+    var ffn: Int?
+    var mlp: Model.MLP?
+    var vocab: Int?
+    var sequence: Int?
+    var tiedEmbeddings: Bool?
+
+    init(_ reader: FieldReader) {
+        family = reader.choice("family", of: Model.Family.self)
+        layers = reader.count("layers", in: Bounds.layers)
+        hidden = reader.count("hidden", in: Bounds.hidden)
+        heads = reader.count("heads", in: Bounds.heads)
+        kvHeads = reader.count("kvHeads", in: Bounds.heads)
+        headSize = reader.count("headSize", in: Bounds.headSize)
+        ffn = reader.count("ffn", in: Bounds.ffn)
+        mlp = reader.choice("mlp", of: Model.MLP.self)
+        vocab = reader.count("vocab", in: Bounds.vocab)
+        sequence = reader.count("sequence", in: Bounds.sequence)
+        tiedEmbeddings = reader.flag("tiedEmbeddings")
+    }
+
+    /// Keys that change the blocks, so that a named shape is no longer itself.
+    static let blockKeys = ["family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp"]
+
+    /// The whole shape from these fields alone; reports what is missing and what does not divide.
+    func shape(name: String?, _ reader: FieldReader) -> Model? {
+        let required = [
+            ("family", "gpt or llama"), ("layers", "e.g. layers: 32"), ("hidden", "e.g. hidden: 4096"),
+            ("heads", "e.g. heads: 32"), ("vocab", "e.g. vocab: 50304"), ("sequence", "tokens a sequence, e.g. 2048"),
+        ]
+        for (key, fix) in required { reader.reportMissing(key, fix: fix) }
+        if family == .llama { reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008") }
+        guard let family, let layers, let hidden, let heads, let vocab, let sequence else { return nil }
+        if family == .llama, ffn == nil { return nil }
+        return checked(
+            Model(
+                name: name, family: family, layers: layers, hidden: hidden, heads: heads, kvHeads: kvHeads,
+                headSize: headSize, ffn: ffn, mlp: mlp, vocab: vocab, sequence: sequence,
+                tiedEmbeddings: tiedEmbeddings), reader)
+    }
+
+    /// `base` with these fields in place of its own.
+    func shape(over base: Model, _ reader: FieldReader) -> Model? {
+        var model = base
+        model.family = family ?? base.family
+        model.layers = layers ?? base.layers
+        model.hidden = hidden ?? base.hidden
+        model.heads = heads ?? base.heads
+        model.kvHeads = kvHeads ?? (base.kvHeads == base.heads ? model.heads : base.kvHeads)
+        model.headSize = headSize ?? (hidden == nil && heads == nil ? base.headSize : model.hidden / model.heads)
+        model.ffn = ffn ?? base.ffn
+        model.mlp = mlp ?? base.mlp
+        model.vocab = vocab ?? base.vocab
+        model.sequence = sequence ?? base.sequence
+        model.tiedEmbeddings = tiedEmbeddings ?? base.tiedEmbeddings
+        if Self.blockKeys.contains(where: reader.contains) { model.name = nil }
+        return checked(model, reader)
+    }
+
+    /// The rules between fields.
+    private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
+        var sound = true
+        if headSize == nil, hidden != nil || heads != nil, model.hidden % model.heads != 0 {
+            let near = Divisors.of(model.hidden)
+            let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
+            reader.report(
+                "heads", value: "\(model.heads)", rule: "must divide hidden \(model.hidden)",
+                fix: "use \(Wording.alternatives(choices.map(String.init))), or set headSize", kind: .misfit)
+            sound = false
+        }
+        if model.heads % model.kvHeads != 0 {
+            reader.report(
+                "kvHeads", value: "\(model.kvHeads)", rule: "must divide heads \(model.heads)",
+                fix: "every key/value head serves the same number of heads", kind: .misfit)
+            sound = false
+        }
+        return sound ? model : nil
+    }
+}

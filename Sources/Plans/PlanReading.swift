@@ -1,0 +1,103 @@
+internal import Foundation
+
+extension Plan {
+    /// Reads and checks the plan file at `path`.
+    ///
+    /// - Parameters:
+    ///   - devices: takes the place of the file's `devices`; a layout map keeps its other degrees and `data` follows.
+    ///   - library: where named shapes and clusters are looked up.
+    /// - Throws: every problem of the file at once, with line and column.
+    package static func read(
+        path: String, devices: Int? = nil, library: Library? = nil
+    ) throws(PlanProblems) -> Plan {
+        let root = try YAMLFile.compose(path: path, name: path)
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(root, path: "", collector: collector)
+        guard collector.isEmpty else { throw collector.all }
+        let reading = PlanReading(
+            reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices)
+        let file = (path as NSString).lastPathComponent as NSString
+        guard let plan = reading.plan(fileName: file.deletingPathExtension), collector.isEmpty else {
+            throw collector.all
+        }
+        return plan
+    }
+}
+
+/// One reading of one plan file.
+struct PlanReading {
+    let reader: FieldReader
+    let library: Library
+    let devicesOverride: Int?
+
+    func plan(fileName: String) -> Plan? {
+        let name = reader.text("name") ?? fileName
+        let model = PlanModelReading.read(reader, library: library)
+        let tokens = reader.number("tokens", .count, in: Bounds.tokens)
+        var remarks: [String] = []
+        let cluster = cluster(remarks: &remarks)
+        let statedDevices = reader.count("devices", in: Bounds.devices)
+        let statedBatch = reader.count("batch", in: Bounds.batch)
+        let train = TrainReading.read(reader, library: library)
+        let isTrained = reader.contains("train")
+        let statedPrecision = reader.choice("precision", of: Precision.self)
+        var layout = LayoutReading.read(reader)
+        if !reader.contains("layout"), isTrained {
+            layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
+        }
+        let isAuto = layout == nil
+        if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
+            reader.report(
+                "devices", value: "\(devicesOverride)",
+                rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
+        }
+        reader.finish()
+
+        if isTrained { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
+        if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
+            reader.reportMissing("devices", fix: "e.g. devices: 1024")
+        }
+        guard let model, let cluster else { return nil }
+        // The runtime computes in fp32; a plan that is only priced means what the field trains in.
+        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
+        if cluster.device.peakFLOPs[precision] == nil {
+            let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
+            reader.report(
+                "precision", value: "'\(precision.rawValue)'",
+                rule: "\(cluster.device.name) has no rate for it", fix: "use \(Wording.alternatives(known))")
+            return nil
+        }
+        let parameters = Double(model.parameters().total)
+        let batch = statedBatch ?? Model.defaultBatch(parameters: parameters, sequence: model.sequence)
+        if !reader.contains("batch") {
+            remarks.append(
+                "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are")
+        }
+        let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        let problemFree = reader.collector.isEmpty
+        if let layout = layout?.layout, problemFree {
+            layout.problems(for: model, batch: batch, devices: devices).forEach(reader.collector.adopt)
+            remarks += layout.warnings(cluster: cluster, batch: batch)
+        }
+        return Plan(
+            name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
+            precision: precision, layout: layout?.layout, train: train, remarks: remarks)
+    }
+
+    private func cluster(remarks: inout [String]) -> Cluster? {
+        if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
+        guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
+        remarks.append(remark)
+        return cluster
+    }
+
+    /// The devices of the plan, and the data-parallel degree that follows from them where it is left open.
+    private func resolveDevices(stated: Int?, layout: inout LayoutReading.Result?) -> Int {
+        guard var result = layout else { return devicesOverride ?? stated ?? 1 }
+        defer { layout = result }
+        let inner = result.layout.tensor * result.layout.pipeline * result.layout.context
+        guard let devices = devicesOverride ?? stated else { return result.layout.devices }
+        if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
+        return devices
+    }
+}

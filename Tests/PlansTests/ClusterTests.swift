@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+@testable import Plans
+
+@Suite struct ClusterTests {
+    @Test func figuresComeInBaseUnits() throws {
+        let cluster = try Cluster.read("a100-80g-sxm", library: Checkout.library)
+        #expect(cluster.device.memoryBytes == 80 * 0x1p30)
+        #expect(cluster.device.memoryBytesPerSecond == 2039e9)
+        #expect(cluster.device.peakFLOPs[.bf16] == 312e12)
+        #expect(cluster.device.watts == 400)
+        #expect(cluster.networks.map(\.name) == ["nvlink", "infiniband"])
+        #expect(cluster.networks[0].devices == 8)
+        #expect(cluster.networks[0].bytesPerSecond == 300e9)
+        #expect(cluster.networks[1].bytesPerSecond == 25e9)
+        #expect(cluster.meanTimeBetweenFailures == Double(50_677 * 3600))
+    }
+
+    @Test func aFileMayExtendAnother() throws {
+        let small = try Cluster.read("a100-40g-sxm", library: Checkout.library)
+        let large = try Cluster.read("a100-80g-sxm", library: Checkout.library)
+        #expect(small.device.memoryBytes == 40 * 0x1p30)
+        #expect(small.device.peakFLOPs == large.device.peakFLOPs)
+        #expect(small.networks == large.networks)
+    }
+
+    @Test func whatIsWrittenReadsBackTheSame() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["a100-80g-sxm", "h100-80g-sxm", "laptop"] {
+            let cluster = try Cluster.read(name, library: Checkout.library)
+            let path = folder.appendingPathComponent("copy.yaml").path
+            try Data(cluster.yaml(comment: "a copy\nof it").utf8).write(to: URL(fileURLWithPath: path))
+            #expect(try Cluster.read(path, library: Checkout.library) == cluster)
+        }
+    }
+
+    @Test func filesThatExtendOneAnotherInACircleAreFound() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(
+            at: folder.appendingPathComponent("cluster"), withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (file, base) in [("a", "b"), ("b", "a")] {
+            try Data("extends: \(base)\n".utf8).write(to: folder.appendingPathComponent("cluster/\(file).yaml"))
+        }
+        let error = #expect(throws: PlanProblems.self) {
+            try Cluster.read("a", library: Library(folders: [folder.path]))
+        }
+        #expect(error?.description.contains("in a circle") == true)
+    }
+
+    @Test func problemsNameTheClusterFile() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appendingPathComponent("bad.yaml").path
+        let text = """
+            extends: a100-80g-sxm
+            device:
+              memory: 80 GiBs
+              matmulEfficiency: {4G: 0.4, 1G: 0.2}
+            networks:
+              - {name: nvlink, bandwith: 300 GB/s, latency: 5 us, efficiency: 1.7}
+            """
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: PlanProblems.self) { try Cluster.read(path, library: Checkout.library) }
+        let lines = (error?.problems ?? []).map { $0.description.replacing(path, with: "bad.yaml") }
+        #expect(lines.count == 4, "\(lines)")
+        #expect(lines[0].hasPrefix("bad.yaml:3:11: device.memory: must be an amount of memory"))
+        #expect(lines[1].contains("device.matmulEfficiency: sizes must rise"))
+        #expect(lines[2].contains("networks[0].bandwith: unknown key; did you mean 'bandwidth'?"))
+        #expect(lines[3].contains("networks[0].efficiency: must be at most 1"))
+    }
+}

@@ -1,0 +1,143 @@
+import Schedules
+import Testing
+
+@testable import Plans
+
+@Suite struct LayoutTests {
+    let model = Model(family: .gpt, layers: 7, hidden: 96, heads: 6, vocab: 256, sequence: 64)
+
+    func rules(_ layout: Layout, batch: Int = 12, devices: Int? = nil) -> [String] {
+        layout.problems(for: model, batch: batch, devices: devices ?? layout.devices).map(\.description)
+    }
+
+    @Test func unevenStagesAreFine() {
+        #expect(rules(Layout(pipeline: 3)) == [])
+        #expect(rules(Layout(pipeline: 3, layersPerStage: [1, 2, 4])) == [])
+    }
+
+    @Test func everyBrokenRuleIsReportedAtOnce() {
+        let broken = rules(
+            Layout(data: 5, tensor: 4, pipeline: 8, context: 3, sequenceParallel: true), batch: 12, devices: 100)
+        #expect(broken.contains { $0.hasPrefix("devices: must be the product of the degrees") })
+        #expect(broken.contains { $0.contains("must divide model.heads 6 (found 4); use 3 or 6") })
+        #expect(broken.contains { $0.contains("twice context must divide model.sequence 64") })
+        #expect(broken.contains { $0.contains("8 stages need at least as many layers") })
+        #expect(broken.contains { $0.contains("must divide batch 12") })
+        #expect(broken.contains { $0.contains("tensor · context 12 must divide model.sequence 64") })
+        #expect(broken.count == 6)
+    }
+
+    @Test(arguments: [
+        (Layout(data: 0), "layout.data: must be at least 1"), (Layout(microbatch: -1), "layout.microbatch"),
+        (Layout(sequenceParallel: true), "needs tensor above 1"), (Layout(virtualStages: 2), "needs pipeline above 1"),
+        (Layout(pipeline: 2, virtualStages: 2, schedule: .gpipe), "layout.schedule"),
+        (Layout(pipeline: 2, virtualStages: 4, schedule: .interleaved), "8 stages need at least as many layers"),
+        (Layout(pipeline: 2, layersPerStage: [7, 0]), "every stage needs at least one layer"),
+        (Layout(data: .max, tensor: .max), "at most 1,000,000,000"),
+        (Layout(microbatch: .max), "at most 1,000,000,000"),
+        (Layout(tensor: 1_000_000_000, pipeline: 1_000_000_000), "beyond any machine"),
+        (Layout(data: 2, microbatch: 1_000_000_000), "must divide batch 12"),
+    ])
+    func eachRuleHasItsWords(_ layout: Layout, _ said: String) {
+        let lines = layout.problems(for: model, batch: 12, devices: 1).map(\.description)
+        #expect(lines.contains { $0.contains(said) }, "\(lines)")
+    }
+
+    @Test func tensorBeyondTheNodeIsOnlyAWarning() throws {
+        let cluster = try Cluster.read("a100-80g-sxm", library: Checkout.library)
+        let big = Model(family: .gpt, layers: 16, hidden: 2048, heads: 16, vocab: 512, sequence: 64)
+        let layout = Layout(tensor: 16)
+        #expect(layout.problems(for: big, batch: 16, devices: 16) == [])
+        #expect(layout.warnings(cluster: cluster, batch: 16).count == 1)
+        #expect(Layout(tensor: 8).warnings(cluster: cluster, batch: 16) == [])
+    }
+}
+
+@Suite struct RankGridTests {
+    let grid = RankGrid(tensor: 2, context: 3, data: 4, pipeline: 5)
+
+    @Test func ranksAndCoordinatesAreEachOthersInverse() {
+        for rank in 0..<grid.size { #expect(grid.rank(at: grid.coordinates(of: rank)) == rank) }
+    }
+
+    @Test func tensorIsInnermostAndPipelineOutermost() {
+        #expect(grid.coordinates(of: 1) == RankGrid.Coordinates(tensor: 1))
+        #expect(grid.coordinates(of: 2) == RankGrid.Coordinates(context: 1))
+        #expect(grid.coordinates(of: 6) == RankGrid.Coordinates(data: 1))
+        #expect(grid.coordinates(of: 24) == RankGrid.Coordinates(pipeline: 1))
+    }
+
+    @Test func groupsAreThoseOfMegatron() {
+        #expect(grid.tensorGroup(of: 27) == [26, 27])
+        #expect(grid.contextGroup(of: 1) == [1, 3, 5])
+        #expect(grid.dataGroup(of: 1) == [1, 7, 13, 19])
+        #expect(grid.pipelineGroup(of: 1) == [1, 25, 49, 73, 97])
+        #expect(grid.embeddingGroup(of: 25) == [1, 97])
+        #expect(grid.gradientGroup(of: 1) == [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23])
+        #expect(RankGrid(tensor: 1, data: 2, pipeline: 1).embeddingGroup(of: 1) == [1])
+    }
+
+    @Test func groupsPartitionTheRanks() {
+        for group in [grid.tensorGroup, grid.contextGroup, grid.dataGroup, grid.pipelineGroup, grid.gradientGroup] {
+            let groups = Set((0..<grid.size).map { group($0) })
+            #expect(groups.flatMap(\.self).sorted() == Array(0..<grid.size))
+        }
+    }
+
+    @Test func groupsSpanTheSmallestNetworkThatJoinsThem() throws {
+        let cluster = try Cluster.read("a100-80g-sxm", library: Checkout.library)
+        #expect(cluster.networkLevel(joining: [0, 7]) == 0)
+        #expect(cluster.networkLevel(joining: [7, 8]) == 1)
+        #expect(cluster.networkLevel(joining: [8, 15]) == 0)
+    }
+}
+
+@Suite struct StagePartitionTests {
+    @Test(arguments: [
+        (6, 2, 2, 0.05, [3, 3]), (7, 3, 3, 0.05, [2, 3, 2]), (6, 1, 1, 0.05, [6]), (8, 2, 2, 2.0, [5, 3]),
+        (12, 4, 4, 0.9, [3, 3, 3, 3]), (12, 4, 4, 1.5, [3, 3, 4, 2]), (5, 4, 4, 0.0, [1, 1, 2, 1]),
+        (8, 4, 2, 0.05, [2, 2, 2, 2]), (4, 4, 4, 9.0, [1, 1, 1, 1]),
+        (126, 16, 16, 0.0, Array(repeating: 8, count: 14) + [7, 7]),
+    ])
+    func balances(_ layers: Int, _ stages: Int, _ ranks: Int, _ head: Double, _ expected: [Int]) {
+        let partition = StagePartition(balancing: layers, stages: stages, ranks: ranks, headInBlocks: head)
+        #expect(partition.sizes.reduce(0, +) == layers)
+        #expect(partition.sizes.sorted() == expected.sorted())
+        #expect(partition.sizes.last == expected.last || head == 0)
+    }
+
+    /// Against every way to cut, the rule of the brute-force search: heaviest rank, then largest stage, then squares.
+    @Test(arguments: [(7, 3, 1), (9, 4, 1), (10, 2, 2), (11, 3, 2), (8, 2, 3)], [0.0, 0.05, 0.7, 1.6, 4.0])
+    func isAsGoodAsTheBestOfAllCuts(_ shape: (Int, Int, Int), _ head: Double) {
+        let (layers, ranks, virtualStages) = shape
+        let stages = ranks * virtualStages
+        func key(_ sizes: [Int]) -> [Int] {
+            var load = [Double](repeating: 0, count: ranks)
+            for (stage, size) in sizes.enumerated() { load[stage % ranks] += Double(size) }
+            load[ranks - 1] += head
+            let heaviest = ((load.max() ?? 0) * 1e4).rounded()
+            return [Int(heaviest), sizes.max() ?? 0, sizes.reduce(0) { $0 + $1 * $1 }]
+        }
+        func cuts(_ layers: Int, _ stages: Int) -> [[Int]] {
+            if stages == 1 { return [[layers]] }
+            return (1...layers - stages + 1).flatMap { first in
+                cuts(layers - first, stages - 1).map { [first] + $0 }
+            }
+        }
+        let best = cuts(layers, stages).map(key).min { $0.lexicographicallyPrecedes($1) }
+        let ours = StagePartition(balancing: layers, stages: stages, ranks: ranks, headInBlocks: head)
+        #expect(ours.sizes.allSatisfy { $0 >= 1 })
+        #expect(key(ours.sizes) == best)
+    }
+
+    @Test func aLayoutsOwnSplitIsTaken() {
+        let model = Model(family: .gpt, layers: 7, hidden: 96, heads: 6, vocab: 256, sequence: 64)
+        let partition = StagePartition(Layout(pipeline: 3, layersPerStage: [1, 2, 4]), model: model)
+        #expect(partition.layers == [0..<1, 1..<3, 3..<7])
+    }
+
+    @Test func largeModelsAreQuick() {
+        let partition = StagePartition(balancing: 10_000, stages: 4096, ranks: 1024, headInBlocks: 3)
+        #expect(partition.sizes.reduce(0, +) == 10_000)
+    }
+}

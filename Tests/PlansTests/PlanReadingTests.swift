@@ -1,0 +1,195 @@
+import Schedules
+import Testing
+
+@testable import Plans
+
+@Suite struct PlanReadingTests {
+    static let trained = """
+        name: tiny
+        model: {family: gpt, layers: 4, hidden: 64, heads: 4, vocab: 256, sequence: 32}
+        batch: 8
+        layout: {pipeline: 2, microbatch: 1}
+        train:
+          data: corpus.txt
+          order: sequential
+          steps: 20
+          learningRate: 1e-3
+          minLearningRate: 1e-4
+          warmup: 5
+          schedule: constant
+          betas: [0.9, 0.99]
+          eps: 1e-7
+          weightDecay: 0.01
+          clip: none
+          seed: 7
+          checkpoint: {every: 10, path: runs/tiny, keep: 3}
+        """
+
+    @Test func everyKeyOfThePlanIsRead() throws {
+        let plan = try PlanText.read(
+            """
+            name: full
+            model:
+              family: llama
+              layers: 8
+              hidden: 512
+              heads: 8
+              kvHeads: 4
+              headSize: 32
+              ffn: 1024
+              mlp: geglu
+              vocab: 32000
+              sequence: 2K
+              tiedEmbeddings: true
+            tokens: 1.5B
+            cluster: {extends: a100-80g-sxm, devicesPerNode: 4, nicGbps: 100, nicsPerNode: 2, price: 3.5}
+            devices: 32
+            batch: 64
+            precision: fp16
+            layout:
+              tensor: 2
+              sequenceParallel: true
+              pipeline: 2
+              virtualStages: 2
+              context: 2
+              microbatch: 2
+              recompute: selective
+              sharding: optimizer
+              flashAttention: false
+              gradients: fp32
+              overlap: {data: false, tensor: true, pipeline: false}
+              layersPerStage: [3, 2, 2, 1]
+            """)
+        #expect(
+            plan.model
+                == Model(
+                    family: .llama, layers: 8, hidden: 512, heads: 8, kvHeads: 4, headSize: 32, ffn: 1024, mlp: .geglu,
+                    vocab: 32_000, sequence: 2000, tiedEmbeddings: true))
+        #expect(plan.tokens == 1.5e9)
+        #expect(plan.cluster.devicesPerNode == 4)
+        #expect(plan.cluster.networks.map(\.devices) == [4, Network.everything])
+        #expect(plan.cluster.networks.last?.bytesPerSecond == 100e9 / 8 * 2 / 4)
+        #expect(plan.cluster.pricePerDeviceHour == 3.5)
+        #expect(plan.precision == .fp16)
+        let expected = Layout(
+            data: 4, tensor: 2, pipeline: 2, virtualStages: 2, context: 2, microbatch: 2, schedule: .interleaved,
+            recompute: .selective, sharding: .optimizer, sequenceParallel: true, flashAttention: false,
+            gradients: .fp32, overlap: Layout.Overlap(data: false, tensor: true, pipeline: false),
+            layersPerStage: [3, 2, 2, 1])
+        #expect(plan.layout == expected)
+        #expect(plan.train == nil)
+    }
+
+    @Test func aPlanThatIsOnlyTrainedNeedsNoClusterAndNoTokens() throws {
+        let plan = try PlanText.read(Self.trained)
+        #expect(plan.tokens == nil)
+        #expect(plan.devices == 2)
+        #expect(plan.precision == .fp32)
+        #expect(plan.layout == Layout(pipeline: 2))
+        let train = try #require(plan.train)
+        #expect(train.order == .sequential)
+        #expect(train.steps == 20)
+        #expect(train.learningRate == 1e-3)
+        #expect(train.minLearningRate == 1e-4)
+        #expect(train.warmup == 5)
+        #expect(train.schedule == .constant)
+        #expect(train.betas == [0.9, 0.99])
+        #expect(train.epsilon == 1e-7)
+        #expect(train.weightDecay == 0.01)
+        #expect(train.clip == nil)
+        #expect(train.seed == 7)
+        #expect(train.checkpoint == TrainSettings.Checkpoint(every: 10, path: "runs/tiny", keep: 3))
+        #expect(plan.remarks.contains { $0.contains("no cluster is named") && $0.contains(".yaml") })
+    }
+
+    @Test func trainingDefaultsAreTheUsualOnes() throws {
+        let plan = try PlanText.read(
+            """
+            model: {family: gpt, layers: 1, hidden: 8, heads: 1, vocab: 256, sequence: 8}
+            batch: 2
+            train: {data: a.txt, steps: 3}
+            """)
+        #expect(plan.name == "plan")
+        #expect(plan.train == TrainSettings(data: "a.txt", steps: 3))
+        #expect(plan.layout == Layout())
+    }
+
+    @Test func aNamedModelTakesOverrides() throws {
+        let plan = try PlanText.read(
+            """
+            model: {name: llama2-70b, sequence: 8192, vocab: 64000}
+            cluster: h100-80g-sxm
+            devices: 64
+            """)
+        #expect(plan.model.layers == 80)
+        #expect(plan.model.sequence == 8192)
+        #expect(plan.model.vocab == 64_000)
+        #expect(plan.model.name == "llama2-70b")
+        #expect(plan.layout == nil)
+        #expect(plan.remarks.contains { $0.contains("no batch is given") })
+    }
+
+    @Test func aModelMayBeOneWord() throws {
+        let plan = try PlanText.read("model: gpt3-175b\ncluster: a100-80g-sxm\ndevices: 1024\nbatch: 1536\n")
+        #expect(plan.model.parameters().total == 174_615_846_912)
+    }
+
+    @Test func devicesGivenByHandMoveTheDataDegree() throws {
+        let text = """
+            model: gpt3-175b
+            cluster: a100-80g-sxm
+            devices: 1024
+            batch: 1536
+            layout: {tensor: 8, pipeline: 16, data: 8, recompute: full}
+            """
+        #expect(try PlanText.read(text, devices: 2048).layout?.data == 16)
+        #expect(try PlanText.read(text).layout?.data == 8)
+        #expect(PlanText.problems(text, devices: 1000).contains { $0.contains("must be the product of the degrees") })
+    }
+
+    @Test func aQuestionNeedsNoFile() throws {
+        let plan = try Plan.question(
+            parameters: 100e9, modelName: nil, tokens: 3e12, gpu: "a100-80g-sxm", gpus: 1024, library: Checkout.library)
+        #expect(plan.layout == nil)
+        #expect(plan.batch == 1536)
+        #expect(plan.precision == .bf16)
+        #expect(plan.name == "100B-3T-1024")
+        #expect(plan.model == Model.shaped(parameters: 100e9))
+    }
+
+    @Test(arguments: [("v100-32g-sxm", Precision.fp16), ("h100-80g-sxm", .bf16), ("laptop", .fp32)])
+    func precisionFollowsTheDevice(_ cluster: String, _ precision: Precision) throws {
+        let plan = try PlanText.read("model: llama2-7b\ncluster: \(cluster)\ndevices: 8\nbatch: 8\n")
+        #expect(plan.precision == precision)
+    }
+
+    @Test func aQuestionReportsEverythingWrong() throws {
+        let error = #expect(throws: PlanProblems.self) {
+            try Plan.question(
+                parameters: 5, modelName: nil, tokens: 0, gpu: "a100-80g-smx", gpus: 0, batch: -1,
+                library: Checkout.library)
+        }
+        let lines = error?.problems.map(\.description) ?? []
+        #expect(lines.count == 5)
+        #expect(lines.contains { $0.contains("did you mean 'a100-80g-sxm'?") })
+    }
+
+    @Test(arguments: [
+        "plans/100b-3t-1024.yaml", "plans/gpt3-175b-1024-a100.yaml", "plans/gpt3-175b-64-a100.yaml",
+    ])
+    func shippedPlansAreSound(_ path: String) throws {
+        let plan = try Plan.read(path: "\(Checkout.root)/\(path)", library: Checkout.library)
+        #expect(plan.tokens != nil)
+    }
+
+    @Test func everyShippedModelAndClusterIsSound() throws {
+        let models = Checkout.library.modelNames
+        #expect(models.count >= 10)
+        for name in models { #expect(try Model.read(name, library: Checkout.library).name == name) }
+        let clusters = Checkout.library.clusterNames
+        #expect(clusters.count >= 6)
+        for name in clusters where name != "local" {
+            #expect(try Cluster.read(name, library: Checkout.library).name == name)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Testing
+
+@testable import Plans
+
+@Suite struct QuantityTests {
+    @Test(arguments: [
+        ("3e12", Quantity.Unit.count, 3e12), ("3T", .count, 3e12), ("100B", .count, 100e9), ("1.5M", .count, 1.5e6),
+        ("4K", .count, 4000), ("1_000_000", .count, 1e6), ("-2", .count, -2), ("0.5", .plain, 0.5), (".5", .plain, 0.5),
+        ("3e-4", .plain, 3e-4), ("80 GiB", .bytes, 80 * 0x1p30), ("80GB", .bytes, 80e9), ("512", .bytes, 512),
+        ("900 GB/s", .bytesPerSecond, 900e9), ("200 Gb/s", .bytesPerSecond, 25e9), ("200", .gigabits, 200),
+        ("400 Gbps", .gigabits, 400), ("1.6 Tb/s", .gigabits, 1600), ("989 TFLOP/s", .flops, 989e12),
+        ("312T", .flops, 312e12), ("1e15", .flops, 1e15), ("90d", .seconds, 90 * 86_400), ("5 us", .seconds, 5e-6),
+        ("50677 h", .seconds, 50_677 * 3600), ("76 %", .share, 0.76), ("0.76", .share, 0.76), ("0.7 kW", .watts, 700),
+    ])
+    func reads(_ text: String, _ unit: Quantity.Unit, _ expected: Double) throws {
+        let value = try Quantity.parse(text, as: unit)
+        #expect(abs(value - expected) <= abs(expected) * 1e-12)
+    }
+
+    @Test(arguments: [
+        ("010", Quantity.Failure.leadingZero), ("007B", .leadingZero), ("1:30", .malformed), ("nan", .notFinite),
+        (".nan", .notFinite), (".inf", .notFinite), ("-Infinity", .notFinite), ("1e999", .notFinite),
+        ("12 GiB", .malformed), ("0x10", .malformed), ("", .malformed), ("-", .malformed), ("1e", .malformed),
+        ("ten", .malformed), ("1.2.3", .malformed), ("1,000", .malformed), ("1 2", .malformed),
+    ])
+    func refuses(_ text: String, _ failure: Quantity.Failure) {
+        #expect(throws: failure) { try Quantity.parse(text, as: .count) }
+    }
+
+    @Test(arguments: [
+        ("tensro", "tensor"), ("kv_heads", "kvHeads"), ("micro-batch", "microbatch"), ("Layers", "layers"),
+        ("piepline", "pipeline"),
+    ])
+    func findsTheWordMeant(_ typed: String, _ meant: String) {
+        let known = ["tensor", "kvHeads", "microbatch", "layers", "pipeline", "data"]
+        #expect(Spelling.nearest(to: typed, among: known) == meant)
+    }
+
+    @Test func findsNoWordFarAway() {
+        #expect(Spelling.nearest(to: "colour", among: ["tensor", "data"]) == nil)
+        #expect(Spelling.nearest(to: "", among: ["tensor"]) == nil)
+        #expect(Spelling.distance("ca", "ac") == 1)
+    }
+}
