@@ -126,8 +126,8 @@ struct BlockTimes {
     // MARK: Communication
 
     /// Tensor-parallel collectives of one block that nothing hides: two a pass (all-reduce, or all-gather and
-    /// reduce-scatter with sequence parallelism). The extra gathers of the backward run behind its products
-    /// (Korthikanti et al. 2022, section 4.2.2).
+    /// reduce-scatter with sequence parallelism). The two extra gathers of the backward run behind its
+    /// products (Korthikanti et al. 2022, section 4.2.2).
     private var tensorExposed: (forward: Double, backward: Double) {
         guard shard.tensor > 1 else { return (0, 0) }
         let bytes = w * shard.tokens * h
@@ -135,12 +135,14 @@ struct BlockTimes {
             shard.sequenceParallel
             ? 2 * shard.tensorGroup.gather(bytes: bytes) : shard.tensorGroup.allReduce(bytes: bytes)
         let whole = 2 * pair
-        guard shard.overlap.tensor else { return (whole, whole) }
+        let regather =
+            shard.sequenceParallel ? 2 * rates.contention * shard.tensorGroup.gather(bytes: bytes) : 0
+        guard shard.overlap.tensor else { return (whole, whole + regather) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
         return (
             rates.exposed(whole, behind: linearForward, least: chunk),
-            rates.exposed(whole, behind: inputGradients + weightGradients, least: chunk)
+            rates.exposed(whole, behind: inputGradients + weightGradients, least: chunk) + regather
         )
     }
 

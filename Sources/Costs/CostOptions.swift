@@ -28,6 +28,9 @@ enum CostConstants {
     static let acceleratorContention = 0.2
     /// The same for a processor core, which copies the messages itself.
     static let coreContention = 1.0
+    /// Standard deviation of one node's step time as a share of it: what published series grow by from 1 to 128 nodes
+    /// with the same work a device.
+    static let nodeVariation = 0.015
     /// Bytes moved a logit by the loss, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
     /// Bytes moved a logit by the loss, backward: read and narrow.

@@ -59,9 +59,9 @@ extension LayoutWork {
             ? "2 all-gathers + 2 reduce-scatters a pass and layer" : "2 all-reduces a pass and layer"
         return [
             line(
-                "one block, one micro-batch", "Σ max(FLOPs/(peak·share), bytes/bandwidth, launch)",
+                "one block, one micro-batch", "Σ max(FLOPs/(peak·share·in-step share), bytes/bandwidth, launch)",
                 "\(tokens), \(device.name), \(pricer.plan.precision.rawValue) peak "
-                    + Format.engineering(pricer.rates.peak, "FLOP/s"),
+                    + Format.engineering(pricer.rates.peak, "FLOP/s") + ", in-step share \(pricer.rates.inStep)",
                 "forward \(Format.seconds(block.forward.total)), backward \(Format.seconds(block.backward.total))",
                 "roofline; efficiency curves of the cluster file"),
             line(
@@ -97,8 +97,11 @@ extension LayoutWork {
                 Format.count(mostParameters) + " parameters on the fullest rank", Format.seconds(parts.optimizer),
                 "memory-bound"),
             line(
-                "other", "host work around micro-batches + gradient norm over all devices",
-                "\(Int(CostConstants.hostLaunches)) launches a pass", Format.seconds(parts.other), "own assumption"),
+                "other",
+                "host work around micro-batches + gradient norm + waiting for the slowest node, σ√(2 ln nodes)",
+                "\(Int(CostConstants.hostLaunches)) launches a pass, σ = \(Format.share(CostConstants.nodeVariation)), "
+                    + "waiting \(Format.share(waitingShare))", Format.seconds(parts.other),
+                "own assumptions; σ from published weak-scaling series"),
             line(
                 "seconds", "sum of the parts", "", Format.seconds(estimate.iteration.seconds), ""),
             line(

@@ -76,10 +76,10 @@ extension LayoutWork {
         result.breakdown.tensorComm = count * (forward.tensor + backward.tensor)
         result.breakdown.contextComm = count * (forward.context + backward.context)
         result.breakdown.pipelineBubble = max(0, filled - count * times.total)
-        result.breakdown.pipelineComm = max(0, span - filled)
+        result.breakdown.pipelineComm = max(0, span - filled) + count * (forward.pipeline + backward.pipeline)
         result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed
         result.breakdown.optimizer = optimizerSeconds
-        result.breakdown.other = count * (forward.host + backward.host) + gradientNormSeconds
+        result.breakdown.other = count * (forward.host + backward.host) + gradientNormSeconds + waitingShare * span
         result.bubbleFraction = span > 0 ? max(0, 1 - count * work / (Double(p) * span)) : 0
         return result
     }

@@ -8,12 +8,14 @@ package struct PassTimes: Hashable, Sendable {
     package var context = 0.0
     /// Gathering and reducing sharded parameters, what nothing hides.
     package var data = 0.0
+    /// Compute lost while messages to and from the neighbouring ranks run beside it.
+    package var pipeline = 0.0
     /// Host work around the micro-batch.
     package var host = 0.0
 
     package init() {}
 
-    package var total: Double { compute + recompute + tensor + context + data + host }
+    package var total: Double { compute + recompute + tensor + context + data + pipeline + host }
 
     static func + (a: PassTimes, b: PassTimes) -> PassTimes {
         var sum = a
@@ -22,6 +24,7 @@ package struct PassTimes: Hashable, Sendable {
         sum.tensor += b.tensor
         sum.context += b.context
         sum.data += b.data
+        sum.pipeline += b.pipeline
         sum.host += b.host
         return sum
     }
@@ -33,6 +36,7 @@ package struct PassTimes: Hashable, Sendable {
         product.tensor *= count
         product.context *= count
         product.data *= count
+        product.pipeline *= count
         product.host *= count
         return product
     }

@@ -44,7 +44,9 @@ package final class Pricer: Sendable {
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
         let layers = StagePartition(layout, model: plan.model).sizes
         guard layers.count == layout.stages, layers.allSatisfy({ $0 > 0 }), layers.reduce(0, +) == plan.model.layers
-        else { throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers") }
+        else {
+            throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers")
+        }
         return LayoutWork(pricer: self, layout: layout, shape: shape, layers: layers)
     }
 }
@@ -64,6 +66,10 @@ package struct LayoutWork: Sendable {
     let pricer: Pricer
     /// Layers of each stage, in stage order.
     package let layers: [Int]
+    /// Bytes of one activation between stages on one device.
+    package let boundaryBytes: Double
+    /// Seconds one activation or gradient takes to the next stage.
+    package let transfer: Double
 
     var model: Model { pricer.plan.model }
     var p: Int { shape.ranks }
@@ -87,13 +93,14 @@ package struct LayoutWork: Sendable {
         head = ends.head()
         host = CostConstants.hostLaunches * rates.launch
         self.layers = layers
+        boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
+        transfer = Self.transfer(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
     }
 
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
         var times = Double(layers[index]) * block
-        times.forward.host = host
-        times.backward.host = host
+        addPasses(stages: 1, messages: (index > 0 ? 1 : 0) + (index < layers.count - 1 ? 1 : 0), to: &times)
         if index == 0 { times = times + embedding }
         if index == layers.count - 1 { times = times + head }
         return times
@@ -102,11 +109,19 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on all stages of a pipeline rank.
     package func rank(_ rank: Int) -> UnitTimes {
         var times = Double(rankLayers(rank)) * block
-        times.forward.host = Double(v) * host
-        times.backward.host = Double(v) * host
+        addPasses(stages: v, messages: 2 * v - (rank == 0 ? 1 : 0) - (rank == p - 1 ? 1 : 0), to: &times)
         if rank == 0 { times = times + embedding }
         if rank == p - 1 { times = times + head }
         return times
+    }
+
+    /// Host work of each stage and what the messages of one pass cost beside its compute.
+    private func addPasses(stages: Int, messages: Int, to times: inout UnitTimes) {
+        times.forward.host = Double(stages) * host
+        times.backward.host = times.forward.host
+        guard p > 1, layout.overlap.pipeline else { return }
+        times.forward.pipeline = Double(messages) * pricer.rates.contention * transfer
+        times.backward.pipeline = times.forward.pipeline
     }
 
     package func rankLayers(_ rank: Int) -> Int {
@@ -128,18 +143,13 @@ package struct LayoutWork: Sendable {
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
     /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
-    package var transfer: Double {
-        guard p > 1 else { return 0 }
+    static func transfer(layout: Layout, shard: Shard, boundaryBytes: Double) -> Double {
+        guard layout.pipeline > 1 else { return 0 }
         let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
         guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
         let scattered =
             shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
             + shard.tensorGroup.gather(bytes: boundaryBytes)
         return min(direct, scattered)
-    }
-
-    /// Bytes of one activation between stages on one device.
-    package var boundaryBytes: Double {
-        pricer.rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
     }
 }

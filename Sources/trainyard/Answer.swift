@@ -70,7 +70,7 @@ struct Answer {
         guard layout.pipeline > 1 else { return nil }
         // Interleaved schedules take micro-batches in groups of the pipeline's ranks.
         let legible = 2 * layout.pipeline
-        let drawn = estimate.microbatches <= 3 * layout.pipeline ? estimate.microbatches : legible
+        let drawn = estimate.microbatches <= 8 * layout.pipeline ? estimate.microbatches : legible
         let schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: drawn)
         var timeline = try Simulator.simulate(schedule, costs: actionCosts(plan: estimate.plan, layout: layout))

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Plans
 
 /// `trainyard`: plans, prices, simulates and starts distributed training runs.
 struct Trainyard: ParsableCommand {
@@ -27,10 +28,26 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             ScheduleCommand.self,
             SimulateCommand.self,
+            TrainCommand.self,
+            GenerateCommand.self,
+            CalibrateCommand.self,
         ])
+
+    /// What to say about a first word that is no command; nil when it is one.
+    private static func unknownCommand(_ word: String) -> String? {
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard !word.hasPrefix("-"), !known.contains(word) else { return nil }
+        let near = Wording.didYouMean(word, among: known)
+        return "there is no command '\(word)'; "
+            + (near.isEmpty ? "there are \(known.joined(separator: ", "))" : near)
+    }
 
     /// Parses the arguments and runs; the exit code of the process.
     static func start() -> Int32 {
+        if let word = CommandLine.arguments.dropFirst().first, let problem = unknownCommand(word) {
+            Console.error(problem)
+            return Failure.badInput
+        }
         do {
             var command = try parseAsRoot()
             try command.run()
