@@ -15,7 +15,8 @@ else ifndef TRAINYARD_PORTABLE
     TARGET_CPU := -Xcc -mcpu=native
 endif
 
-# Tests run optimised, in the same build as the programs: they train whole models, and nothing is compiled twice.
+# Tests run optimised too: they train whole models and time nothing. Once no test needs `@testable`, adding
+# `--disable-testable-imports` to `test` makes it share one build with `build`.
 RELEASE := -c release $(TARGET_CPU)
 SOURCES := Package.swift Sources Tests bench
 
@@ -41,7 +42,7 @@ lint:
 	@swift format lint --strict --parallel --recursive $(SOURCES)
 
 test: setup lint
-	@swift test $(RELEASE) --disable-xctest --disable-testable-imports --explicit-target-dependency-import-check error
+	@swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
 
 demo: setup
 	@scripts/fetch-shakespeare.sh

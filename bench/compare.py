@@ -54,31 +54,32 @@ def run(command, **more):
     return done.stdout
 
 
-def ours():
+def ours(count):
     """Tokens a second of each timed step."""
     root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
     binding = ["--bind-to", "core"] if len(os.sched_getaffinity(0)) >= 2 else ["--oversubscribe"]
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "metrics.jsonl")
-        run(["mpirun", "-q", *root, *binding, "-n", "2", ".build/release/trainyard-train", PLAN, "--log", log],
+        run(["mpirun", "-q", *root, *binding, "-n", "2", ".build/release/trainyard-train", PLAN,
+             "--data", DATA, "--steps", str(WARMUP + count), "--log", log, "--quiet"],
             env=dict(os.environ, OMP_NUM_THREADS="1"))
         with open(log) as file:
             steps = [json.loads(line) for line in file if line.strip()]
-    if len(steps) <= WARMUP:
-        fail(f"{PLAN} has {len(steps)} steps; more than {WARMUP} are needed")
+    if len(steps) != WARMUP + count:
+        fail(f"the log has {len(steps)} steps; {WARMUP + count} were asked for")
     return [step["tokensPerSecond"] for step in steps[WARMUP:]]
 
 
-def pytorch(python, steps):
+def pytorch(python, count):
     out = run([python, "bench/pytorch/train.py", "--config", "S", "--processes", "2", "--schedule", "1F1B",
-               "--steps", str(steps), "--warmup", str(WARMUP), "--data", DATA])
+               "--steps", str(count), "--warmup", str(WARMUP), "--data", DATA])
     return json.loads(out.strip().splitlines()[-1])["stepTokensPerSecond"]
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--runs", type=int, default=5, help="runs of each side")
-    p.add_argument("--steps", type=int, default=6, help="timed steps of a PyTorch run; ours are the plan's")
+    p.add_argument("--steps", type=int, default=6, help="timed steps of a run, after two that are not")
     p.add_argument("--json", help="also write the result to this file")
     a = p.parse_args()
     if not os.access(os.path.join(ROOT, ".build/release/trainyard-train"), os.X_OK):
@@ -87,7 +88,7 @@ def main():
         fail("mpirun is not installed; run 'make setup'")
     write_data()
     python = python_with_torch()
-    sides = {"trainyard": ours}
+    sides = {"trainyard": lambda: ours(a.steps)}
     if python:
         sides["pytorch"] = lambda: pytorch(python, a.steps)
     else:
