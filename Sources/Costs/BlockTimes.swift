@@ -70,7 +70,7 @@ struct BlockTimes {
 
     // MARK: Memory-bound operations
 
-    private var elementwiseForward: Double {
+    var elementwiseForward: Double {
         let T = shard.tokens
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0
@@ -82,7 +82,7 @@ struct BlockTimes {
         return seconds
     }
 
-    private var elementwiseBackward: Double {
+    var elementwiseBackward: Double {
         let T = shard.tokens
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0

@@ -28,6 +28,18 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var breakdown: Breakdown
         /// Fraction of the pipeline's rank-seconds that are idle.
         package var bubbleFraction: Double
+
+        package init(
+            seconds: Double, tokens: Double, modelFLOPs: Double, hardwareFLOPs: Double, breakdown: Breakdown,
+            bubbleFraction: Double
+        ) {
+            self.seconds = seconds
+            self.tokens = tokens
+            self.modelFLOPs = modelFLOPs
+            self.hardwareFLOPs = hardwareFLOPs
+            self.breakdown = breakdown
+            self.bubbleFraction = bubbleFraction
+        }
     }
 
     /// Where the seconds of an iteration go; the parts sum to `Iteration.seconds`.
@@ -91,6 +103,21 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// Confidence of the band lowDays…highDays.
         package var confidence: Double
 
+        package init(
+            steps: Double, days: Double, gpuHours: Double, goodput: Double, cost: Double?, energyMWh: Double?,
+            lowDays: Double, highDays: Double, confidence: Double
+        ) {
+            self.steps = steps
+            self.days = days
+            self.gpuHours = gpuHours
+            self.goodput = goodput
+            self.cost = cost
+            self.energyMWh = energyMWh
+            self.lowDays = lowDays
+            self.highDays = highDays
+            self.confidence = confidence
+        }
+
         /// One GPU-month is 730 GPU-hours.
         package var gpuMonths: Double { gpuHours / 730 }
     }
@@ -110,6 +137,21 @@ package struct Estimate: Hashable, Codable, Sendable {
             self.value = value
             self.source = source
         }
+    }
+
+    package init(
+        plan: Plan, layout: Layout, parameters: Double, activeParameters: Double, microbatches: Int,
+        iteration: Iteration, memoryByRank: [RankMemory], run: Run?, explanation: [Explanation]
+    ) {
+        self.plan = plan
+        self.layout = layout
+        self.parameters = parameters
+        self.activeParameters = activeParameters
+        self.microbatches = microbatches
+        self.iteration = iteration
+        self.memoryByRank = memoryByRank
+        self.run = run
+        self.explanation = explanation
     }
 
     /// Peak bytes of the fullest rank.

@@ -19,12 +19,6 @@ package struct BlockParameters: Hashable, Sendable {
 }
 
 extension Model {
-    /// Weights of the matrix products of one block: every one is a multiply-add a token.
-    package var blockWeights: Double {
-        let (h, d) = (Double(hidden), Double(headSize))
-        return h * d * Double(2 * heads + 2 * kvHeads) + Double(mlp.matrices) * h * Double(ffn)
-    }
-
     /// Parameters one device holds of a pipeline rank.
     ///
     /// The position table and the final norm are on every tensor rank; a tied embedding is held by the first and the

@@ -10,12 +10,13 @@ extension Model {
     /// - Heads of 128 (64 below 300 M); 8 key/value heads from 30 B up (Llama 2 70B, Llama 3), as many as heads below.
     /// - Hidden a multiple of 1,024 from 3 B up, so that tensor parallelism of 8 leaves whole heads of 128;
     ///   of 256, below 300 M of 128, for smaller models.
-    /// - SwiGLU feed-forward size a multiple of 256 near 8/3 of hidden, 3.375 with grouped queries (what Llama 2 70B,
-    ///   3.5, and Llama 3 405B, 3.25, put there).
+    /// - SwiGLU feed-forward size a multiple of 256 near 8/3 of hidden, 3.25 with grouped queries (Llama 3
+    ///   405B; Llama 2 70B has 3.5).
     /// - Vocabulary 128,256 from 8 B up (Llama 3), 32,000 below (Llama 2); embeddings tied below 1 B.
     /// - 4,096 tokens a sequence (Llama 2), 2,048 below 3 B.
     ///
-    /// Depths that many pipelines divide (multiples of 8, then 4, then 2) are preferred.
+    /// Depths that many pipelines divide (multiples of 8, then 4, then 2) and widths of a multiple of 16 heads are
+    /// preferred.
     ///
     /// - Parameter parameters: inside `shapeableParameters`.
     /// - Complexity: O(widths · depths), a few thousand candidates.
@@ -25,7 +26,7 @@ extension Model {
         let headSize = parameters < 300e6 ? 64 : 128
         let step = parameters >= 3e9 ? 1024 : (parameters >= 300e6 ? 256 : 128)
         let grouped = parameters >= 30e9
-        let wantedFFN = grouped ? 3.375 : 8.0 / 3
+        let wantedFFN = grouped ? 3.25 : 8.0 / 3
         let wantedRatio = widthOverDepth(parameters: parameters)
         let vocab = vocab ?? (parameters >= 8e9 ? 128_256 : 32_000)
 
@@ -53,8 +54,9 @@ extension Model {
                 let miss = abs(Double(model.parameters().total) / parameters - 1)
                 let ratio = abs(log(Double(hidden) / Double(layers) / wantedRatio))
                 let fullness = abs(log(Double(ffn) / Double(hidden) / wantedFFN))
-                let odd = layers % 8 == 0 ? 0.0 : (layers % 4 == 0 ? 0.05 : (layers % 2 == 0 ? 0.12 : 0.25))
-                let score = (miss > 0.01 ? 100 * miss : 10 * miss) + ratio + 1.5 * fullness + odd
+                let oddDepth = layers % 8 == 0 ? 0.0 : (layers % 4 == 0 ? 0.05 : (layers % 2 == 0 ? 0.12 : 0.25))
+                let odd = oddDepth + (hidden / headSize % 16 == 0 ? 0 : 0.1)
+                let score = (miss > 0.01 ? 100 * miss : 4 * miss) + ratio + 1.5 * fullness + odd
                 if score < best?.score ?? .infinity { best = (score, model) }
             }
             hidden += step

@@ -30,7 +30,7 @@ package struct TimelineSVG {
         let names = timelines.map(\.name).joined(separator: " and ")
         writer.line("<title>\(SVGWriter.escape("Pipeline timeline of \(names)"))</title>")
         writer.line(Self.style(shades: layout.shades))
-        drawGrid(axis, layout, &writer)
+        drawGrid(timelines, axis, layout, &writer)
         var top = layout.margin
         var shown: Set<TimelineCategory> = [.idle]
         for (timeline, origin) in zip(timelines, axis.origins) {
@@ -98,14 +98,23 @@ package struct TimelineSVG {
         }
     }
 
-    private func drawGrid(_ axis: TimelineAxis, _ layout: Layout, _ writer: inout SVGWriter) {
-        let top = layout.margin + layout.title - 4
+    /// A line a tick through the rows of every timeline, the numbers under the last.
+    private func drawGrid(
+        _ timelines: [Timeline], _ axis: TimelineAxis, _ layout: Layout, _ writer: inout SVGWriter
+    ) {
         for tick in axis.ticks(atMost: Int(layout.plot / 110)) {
-            let x = layout.left + tick * layout.scale
-            writer.line(
-                "<line x1=\"\(SVGWriter.number(x))\" y1=\"\(SVGWriter.number(top))\" x2=\"\(SVGWriter.number(x))\""
-                    + " y2=\"\(SVGWriter.number(layout.bottom))\" class=\"grid\"/>")
-            writer.text(axis.text(tick), x: x, y: layout.bottom + 14, css: tick == 0 ? "note" : "note mid")
+            let x = SVGWriter.number(layout.left + tick * layout.scale)
+            var top = layout.margin
+            var path = ""
+            for timeline in timelines {
+                let rows = layout.title + Double(timeline.ranks.count) * layout.row
+                path += "M\(x) \(SVGWriter.number(top + layout.title - 4))V\(SVGWriter.number(top + rows + 2))"
+                top += layout.height(of: timeline)
+            }
+            writer.line("<path d=\"\(path)\" class=\"grid\"/>")
+            writer.text(
+                axis.text(tick), x: layout.left + tick * layout.scale, y: layout.bottom + 4,
+                css: tick == 0 ? "note" : "note mid")
         }
     }
 
@@ -283,7 +292,7 @@ package struct TimelineSVG {
             text{font-family:system-ui,-apple-system,"Segoe UI","DejaVu Sans",Helvetica,sans-serif;fill:#7d8590}
             .name{font-size:15px;font-weight:600}.note{font-size:12px}.end{text-anchor:end}.mid{text-anchor:middle}
             .n11,.n9,.n7{font-size:11px;text-anchor:middle}.n9{font-size:9px}.n7{font-size:7.5px}.light{fill:#fff}.dark{fill:#10202c}
-            .idle{fill:#7d8590;fill-opacity:.16}.grid{stroke:#7d8590;stroke-opacity:.35;stroke-width:1}
+            .idle{fill:#7d8590;fill-opacity:.16}.grid{fill:none;stroke:#7d8590;stroke-opacity:.35;stroke-width:1}
             .comm{stroke:#9a4fd0;fill:none}.commbox{fill:#9a4fd0}
             \(rules.joined(separator: "\n"))
             </style>

@@ -96,7 +96,9 @@ package struct TimelineText {
                 label += "\(action.microbatch)"
                 if action.kind == .fused { label += "/\(action.partnerMicrobatch)" }
             }
-            let text = Array(label.count <= last - first ? label : String(label.prefix(1)))
+            // By the exact length, so that of equal actions all or none are labelled whatever the rounding.
+            let room = Int((span.duration / column + 1e-6).rounded(.down))
+            let text = Array(label.count <= room ? label : String(label.prefix(1)))
             for index in first..<last {
                 let offset = index - first
                 cells[index] = Cell(

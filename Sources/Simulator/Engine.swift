@@ -6,7 +6,8 @@ internal import Schedules
 /// has arrived. A full backward publishes its input gradient only at its end, a fused action both of its outputs.
 /// Everything that a rank's action can delay (the rank itself, the links out of it) is touched by that rank alone, in
 /// the order of its list, so any order of processing that respects arrivals gives the same times: ranks run ahead until
-/// an input is missing and are woken by it. Linear in the number of actions; nothing is allocated on the way.
+/// an input is missing and are woken by it. Linear in the number of actions; nothing is allocated on the way but
+/// a link when it is first used.
 struct Engine {
     let schedule: Schedule
     let costs: ActionCosts
@@ -24,11 +25,16 @@ struct Engine {
 
     /// When each rank is free again.
     private var free: [Double]
-    /// When each directed link is free again, by sender and receiver; empty unless links are exclusive.
-    private var linkFree: [Double]
+    /// When each directed link is free again, by sender: the few ranks it sends to, in the order they were met.
+    private var links: [[Link]]
     /// The rank that waits for an input, −1 if none.
     private var waiting: [Int32]
     private var awake: [Int]
+
+    private struct Link {
+        var peer: Int
+        var free: Double
+    }
 
     init(schedule: Schedule, costs: ActionCosts) {
         self.schedule = schedule
@@ -44,7 +50,7 @@ struct Engine {
         departure = [Double](repeating: .nan, count: inputs)
         arrival = departure
         free = [Double](repeating: 0, count: schedule.ranks)
-        linkFree = costs.transferMode == .link ? [Double](repeating: 0, count: schedule.ranks * schedule.ranks) : []
+        links = [[Link]](repeating: [], count: costs.transferMode == .link ? schedule.ranks : 0)
         waiting = [Int32](repeating: -1, count: inputs)
         awake = Array(0..<schedule.ranks)
     }
@@ -128,10 +134,8 @@ struct Engine {
                 departure[slot] = time
                 arrival[slot] = time + costs.transfer
             case .link:
-                let link = rank * schedule.ranks + peer
-                departure[slot] = max(time, linkFree[link])
+                departure[slot] = occupy(linkFrom: rank, to: peer, at: time)
                 arrival[slot] = departure[slot] + costs.transfer
-                linkFree[link] = arrival[slot]
             case .blocking:
                 departure[slot] = free[rank]
                 arrival[slot] = free[rank] + costs.transfer
@@ -139,6 +143,15 @@ struct Engine {
             }
         }
         if waiting[slot] >= 0 { awake.append(Int(waiting[slot])) }
+    }
+
+    /// Takes a link for one transfer as soon as it is free; the time at which that is.
+    private mutating func occupy(linkFrom rank: Int, to peer: Int, at time: Double) -> Double {
+        let index = links[rank].firstIndex { $0.peer == peer } ?? links[rank].count
+        if index == links[rank].count { links[rank].append(Link(peer: peer, free: 0)) }
+        let begin = max(time, links[rank][index].free)
+        links[rank][index].free = begin + costs.transfer
+        return begin
     }
 
     /// The slot of the tensor an action waits for from a neighbouring stage, nil if it needs none.

@@ -6,17 +6,17 @@ enum OutputFile {
     /// Writes the whole text or nothing: the file appears under its name only when it is complete.
     ///
     /// Devices and pipes are written to directly, because replacing them would remove them.
-    /// - Throws: `CleanFailure` that names the path and the reason.
+    /// - Throws: the exit code of bad input, after a line that names the path and the reason.
     static func write(_ text: String, to path: String) throws {
         var isDirectory: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-        if isDirectory.boolValue { throw CleanFailure.badInput("cannot write \(path): it is a directory") }
+        if isDirectory.boolValue { throw Failure.input("cannot write \(path): it is a directory") }
         let type = exists ? try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType : nil
         let isSpecial = exists && type != .typeRegular && type != .typeSymbolicLink
         do {
             try Data(text.utf8).write(to: URL(filePath: path), options: isSpecial ? [] : .atomic)
         } catch {
-            throw CleanFailure.badInput("cannot write \(path): \(reason(error, path: path))")
+            throw Failure.input("cannot write \(path): \(reason(error, path: path))")
         }
     }
 
@@ -33,11 +33,10 @@ enum OutputFile {
     }
 }
 
-/// A failure told in one line on standard error, and the exit code of the contract.
-enum CleanFailure {
-    /// Bad usage or bad input: exit code 2.
-    static func badInput(_ message: String) -> ExitCode {
-        FileHandle.standardError.write(Data("error: \(message)\n".utf8))
-        return ExitCode(2)
+extension Failure {
+    /// Says on standard error what is wrong with the input; the exit code to throw.
+    static func input(_ message: String) -> ExitCode {
+        Console.error(message)
+        return ExitCode(badInput)
     }
 }

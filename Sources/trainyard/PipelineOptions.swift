@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Plans
 internal import Schedules
 
 /// The size of a pipeline on the command line.
@@ -22,14 +23,20 @@ struct PipelineOptions: ParsableArguments {
 
     /// The lists of a schedule named by the user; the exit code of bad input if there are none.
     static func schedule(named name: String, _ shape: PipelineShape) throws -> Schedule {
-        guard let schedule = ScheduleName(rawValue: name) else {
-            let known = ScheduleName.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CleanFailure.badInput("there is no schedule \"\(name)\"; there are \(known)")
-        }
+        let schedule = try scheduleName(name)
         do throws(ScheduleProblem) {
             return try schedule.schedule(shape)
         } catch {
-            throw CleanFailure.badInput(error.description)
+            throw Failure.input(error.description)
         }
+    }
+
+    static func scheduleName(_ name: String) throws -> ScheduleName {
+        guard let schedule = ScheduleName(rawValue: name) else {
+            let known = ScheduleName.allCases.map(\.rawValue)
+            throw Failure.input(
+                "there is no schedule \"\(name)\"; there are \(Wording.alternatives(known))")
+        }
+        return schedule
     }
 }

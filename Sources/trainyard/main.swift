@@ -1,1 +1,4 @@
-print("not built yet")
+internal import Foundation
+
+Console.endOnClosedPipe()
+exit(Trainyard.start())

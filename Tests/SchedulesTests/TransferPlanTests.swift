@@ -80,18 +80,35 @@ import Testing
     @Test(arguments: ScheduleName.allCases)
     func bothEndsOfAPairAgreeOnTheOrder(_ name: ScheduleName) throws {
         for shape in ScheduleRuleTests.grid where name.problem(shape) == nil {
-            let plan = try name.schedule(shape).transfers
-            for from in 0..<shape.ranks {
-                for to in 0..<shape.ranks {
-                    for kind in Transfer.Kind.allCases {
-                        let sends = plan.perRank[from].compactMap(\.send).filter { $0.peer == to && $0.kind == kind }
-                        let receives = plan.perRank[to].compactMap(\.receive).filter {
-                            $0.peer == from && $0.kind == kind
-                        }
-                        #expect(sends.map(\.tag) == receives.map(\.tag), "\(shape) from \(from) to \(to)")
-                    }
+            try expectInOrder(name.schedule(shape))
+        }
+    }
+
+    @Test(arguments: GoldenSchedule.all)
+    func bothEndsOfAPairAgreeOnTheOrderInEveryGoldenList(_ golden: GoldenSchedule) throws {
+        try expectInOrder(golden.schedule)
+    }
+
+    private func expectInOrder(_ schedule: Schedule) {
+        struct Channel: Hashable {
+            var from: Int
+            var to: Int
+            var kind: Transfer.Kind
+        }
+        var sent: [Channel: [Int32]] = [:]
+        var received: [Channel: [Int32]] = [:]
+        for (rank, list) in schedule.transfers.perRank.enumerated() {
+            for entry in list {
+                for case let transfer? in [entry.send, entry.partnerSend] {
+                    sent[Channel(from: rank, to: Int(transfer.peer), kind: transfer.kind), default: []]
+                        .append(transfer.tag)
+                }
+                for case let transfer? in [entry.receive, entry.partnerReceive] {
+                    received[Channel(from: Int(transfer.peer), to: rank, kind: transfer.kind), default: []]
+                        .append(transfer.tag)
                 }
             }
         }
+        #expect(sent == received, "\(schedule.name)")
     }
 }

@@ -1,0 +1,59 @@
+# make            this list
+# TRAINYARD_PORTABLE=1 make build    for any x86-64 with AVX2 rather than for this machine alone
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Clang's target also sets the one Swift code is compiled for; without it neither AVX nor fused multiply-add is used.
+ifeq ($(shell uname -m),x86_64)
+    ifdef TRAINYARD_PORTABLE
+        TARGET_CPU := -Xcc -march=x86-64-v3
+    else
+        TARGET_CPU := -Xcc -march=native
+    endif
+else ifndef TRAINYARD_PORTABLE
+    TARGET_CPU := -Xcc -mcpu=native
+endif
+
+# Tests run optimised too: they train whole models and time nothing. Once no test needs `@testable`, adding
+# `--disable-testable-imports` to `test` makes it share one build with `build`.
+RELEASE := -c release $(TARGET_CPU)
+SOURCES := Package.swift Sources Tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test lint format demo bench clean
+
+help:
+	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
+	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
+	@echo "make test     lint, build and run every test"
+	@echo "make bench    training speed beside PyTorch's, where PyTorch is installed"
+	@echo "make format   format the sources"
+	@echo "make clean    remove what was built"
+	@echo "make setup    install Open MPI and oneDNN if missing (the others do it too)"
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	@swift build $(RELEASE)
+
+lint:
+	@swift format lint --strict --parallel --recursive $(SOURCES)
+
+test: setup lint
+	@swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+
+demo: setup
+	@scripts/fetch-shakespeare.sh
+	@swift build $(RELEASE)
+	@scripts/demo.sh
+
+bench: build
+	@bench/compare.py
+
+format:
+	@swift format format --in-place --parallel --recursive $(SOURCES)
+
+clean:
+	@swift package clean

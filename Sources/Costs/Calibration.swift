@@ -1,0 +1,60 @@
+package import Plans
+
+extension Cluster {
+    /// The cluster file of a measured machine: a device is one process on one core, a node the whole machine.
+    ///
+    /// Every rate is found by turning the cost model's own formulas round, so that pricing the measured shapes gives
+    /// back the measured seconds. Throws when the measurement holds no usable figure.
+    package init(
+        measured: MachineMeasurement, model: Model, name: String = "local"
+    ) throws(CostError) {
+        guard measured.peakFLOPs > 0, measured.elementwiseSeconds > 0, !measured.products.isEmpty else {
+            throw .badPlan("the measurement holds no rate")
+        }
+        let peak = measured.peakFLOPs
+        // One size takes several shapes: total work over total time.
+        let sizes = Dictionary(grouping: measured.products, by: \.flops)
+        let matmul = sizes.sorted { $0.key < $1.key }.map { size, products in
+            EfficiencyCurve.Point(
+                size: size, share: size * Double(products.count) / (products.reduce(0) { $0 + $1.seconds } * peak))
+        }
+        let attention = measured.attention.map { attention in
+            let tokens = Double(attention.sequences * attention.sequence)
+            let forward = 2 * tokens * Double(attention.sequence) * Double(attention.width)
+            let work = forward * (1 + CostConstants.flashBackwardWork / CostConstants.flashBackwardShare)
+            return EfficiencyCurve.Point(
+                size: Double(attention.sequence),
+                share: work / ((attention.forwardSeconds + attention.backwardSeconds) * peak))
+        }
+        var device = Device(
+            name: "one process of this machine", memoryBytes: measured.memoryBytes / Double(measured.cores),
+            memoryBytesPerSecond: 1, memoryEfficiency: 1, peakFLOPs: [.fp32: peak],
+            matmulEfficiency: EfficiencyCurve(points: matmul), attentionEfficiency: EfficiencyCurve(points: attention),
+            launchSeconds: 0, reservedBytes: 64 * 0x1p20)
+        // At one byte a second, seconds count the bytes the cost model sees.
+        let block = BlockTimes(
+            model: model, rates: try DeviceRates(device: device, precision: .fp32),
+            shard: Shard(
+                plan: Plan(
+                    name: name, model: model, tokens: nil,
+                    cluster: Cluster(name: name, device: device, devicesPerNode: 1, networks: []), devices: 1,
+                    batch: 1, precision: .fp32, layout: nil),
+                layout: Layout(microbatch: max(1, measured.rows / model.sequence)), vocabulary: model.vocab,
+                dropout: false), gradientBytes: 4)
+        device.memoryBytesPerSecond =
+            (block.elementwiseForward + block.elementwiseBackward) / measured.elementwiseSeconds
+        device.launchSeconds = measured.callSeconds
+        let smallest = measured.transfers.min { $0.bytes < $1.bytes }
+        let largest = measured.transfers.max { $0.bytes < $1.bytes }
+        let latency = smallest?.seconds ?? 1e-6
+        let bandwidth =
+            largest.map { $0.bytes / max($0.seconds - latency, 1e-9) } ?? device.memoryBytesPerSecond
+        self.init(
+            name: name, device: device, devicesPerNode: measured.cores,
+            networks: [
+                Network(
+                    name: "shared memory", devices: max(measured.cores, measured.processes),
+                    bytesPerSecond: bandwidth, latencySeconds: latency, efficiency: 1)
+            ])
+    }
+}

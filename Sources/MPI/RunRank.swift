@@ -1,0 +1,56 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Runs one rank of a job from MPI's start to its end.
+///
+/// An error thrown by `body` is printed on one line, `program: rank 1: …`, and ends the whole job with
+/// `exitCode(error)`, so that no other rank waits for this one for ever. Ranks above 0 wait a moment before they speak:
+/// an error that every rank meets alike (a missing file) is then told once.
+/// - Returns: the process's exit code, 0 (a failed rank does not return).
+package func runRank(
+    program: String, exitCode: (any Error) -> Int32 = { _ in 1 }, _ body: (borrowing World) throws -> Void
+) -> Int32 {
+    let world: World
+    do {
+        world = try World()
+    } catch {
+        // Without MPI there is no job to abort; the launcher ends the others when this process fails.
+        writeToStandardError("\(program): \(oneLine("\(error)"))\n")
+        exitNow(failure(exitCode(error)))
+    }
+    do {
+        try body(world)
+        try world.communicator.checkNothingDropped()
+        return 0
+    } catch {
+        let rank = world.communicator.rank
+        usleep(UInt32(min(rank, 8)) * 100_000)
+        writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
+        // The world must outlive this: finalising would wait for ranks that wait for this one.
+        return withExtendedLifetime(world.communicator) { World.abort(failure(exitCode(error))) }
+    }
+}
+
+/// Zero would tell the launcher that all went well.
+private func failure(_ code: Int32) -> Int32 { code == 0 ? 1 : code }
+
+/// Line breaks would tear one rank's message apart among the others'.
+private func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: " · ")
+}
+
+private func writeToStandardError(_ text: String) {
+    var text = text
+    text.withUTF8 { bytes in
+        _ = write(2, bytes.baseAddress, bytes.count)
+    }
+}
+
+func exitNow(_ code: Int32) -> Never {
+    _exit(code)
+}

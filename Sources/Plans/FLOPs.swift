@@ -1,0 +1,60 @@
+/// Floating-point operations of one iteration; a multiply-add counts as two.
+///
+/// The sums run over terms that are exact in a `Double` for every shape in use, so the results equal integer
+/// arithmetic to the last digit.
+package struct FLOPs: Hashable, Sendable {
+    /// Linear layers of the blocks, forward.
+    package var linearForward: Double
+    /// Core attention (QKᵀ and PV) against every key, forward.
+    package var coreForward: Double
+    /// The product with the vocabulary, forward.
+    package var headForward: Double
+
+    /// - Parameters:
+    ///   - sequences: the global batch.
+    ///   - vocabulary: entries of the head, padded or not.
+    package init(model: Model, sequences: Int, vocabulary: Int) {
+        let tokens = Double(sequences) * Double(model.sequence)
+        let layers = Double(model.layers)
+        linearForward = 2 * tokens * (layers * model.blockWeights)
+        coreForward = 4 * tokens * (layers * Double(model.sequence) * Double(model.heads * model.headSize))
+        headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
+    }
+
+    /// Full attention, no recomputation: Korthikanti et al. 2022, appendix A. MFU is quoted with it.
+    package var model: Double { 3 * (linearForward + coreForward + headForward) }
+    /// Half of the attention: what Megatron-LM counts today.
+    package var modelCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
+    /// With selective recomputation as Korthikanti et al. 2022 count it (three times the core attention's forward).
+    package var hardwareSelective: Double { model + 3 * coreForward }
+    /// With selective recomputation counted strictly: one more forward of core attention.
+    package var hardwareSelectiveStrict: Double { model + coreForward }
+    /// With full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
+    package var hardwareFull: Double { model + (linearForward + coreForward) }
+
+    /// What the devices execute under a recomputation mode, in the field's convention.
+    package func hardware(_ recompute: Layout.Recompute) -> Double {
+        switch recompute {
+        case .none: model
+        case .selective: hardwareSelective
+        case .full: hardwareFull
+        }
+    }
+
+    /// 6 N D.
+    package static func sixN(parameters: Double, tokens: Double) -> Double { 6 * parameters * tokens }
+
+    /// PaLM's appendix B: 6 N + 12 L H Q T a token.
+    package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
+        (6 * parameters
+            + 12 * Double(model.layers) * Double(model.heads * model.headSize) * Double(model.sequence)) * tokens
+    }
+}
+
+extension Model {
+    /// Weights of the matrix products of one block: every one is a multiply-add a token.
+    package var blockWeights: Double {
+        let (h, d) = (Double(hidden), Double(headSize))
+        return h * d * Double(2 * heads + 2 * kvHeads) + Double(mlp.matrices) * h * Double(ffn)
+    }
+}

@@ -1,0 +1,136 @@
+package import Costs
+internal import Foundation
+internal import Plans
+internal import Schedules
+
+/// The JSON document of one estimate. The names are those of `docs/json.md` and stay as they are.
+package struct EstimateReport: Encodable, Sendable {
+    struct Model: Encodable { var parameters, activeParameters, layers, hidden: Int }
+
+    struct Cluster: Encodable {
+        var name, device: String
+        var devices: Int
+    }
+
+    struct Layout: Encodable {
+        var data, tensor, pipeline, virtualStages, context, expert, microbatch, globalBatch, microbatches: Int
+        var schedule, recompute, sharding: String
+        var sequenceParallel: Bool
+    }
+
+    struct Iteration: Encodable {
+        var seconds: Double
+        var tokens: Int
+        var modelFLOPs, hardwareFLOPs: Double
+        var breakdown: Estimate.Breakdown
+    }
+
+    struct Throughput: Encodable {
+        var tokensPerSecond, tokensPerSecondPerDevice, modelTFLOPsPerDevice, mfu, hfu: Double
+    }
+
+    struct Memory: Encodable {
+        struct Rank: Encodable {
+            var rank: Int
+            var weightsGiB, gradientsGiB, optimizerGiB, activationsGiB, otherGiB, peakGiB: Double
+        }
+
+        var peakGiB, capacityGiB: Double
+        var fits: Bool
+        var byRank: [Rank]
+    }
+
+    struct Run: Encodable {
+        struct Band: Encodable { var lowDays, highDays, confidence: Double }
+
+        var tokens: Double
+        var steps: Int
+        var days, gpuHours, gpuMonths, goodput: Double
+        /// null where the cluster file states no price or no power.
+        var cost, energyMWh: Double?
+        var band: Band
+
+        enum CodingKeys: String, CodingKey {
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, band
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(tokens, forKey: .tokens)
+            try container.encode(steps, forKey: .steps)
+            try container.encode(days, forKey: .days)
+            try container.encode(gpuHours, forKey: .gpuHours)
+            try container.encode(gpuMonths, forKey: .gpuMonths)
+            try container.encode(goodput, forKey: .goodput)
+            try container.encode(cost, forKey: .cost)
+            try container.encode(energyMWh, forKey: .energyMWh)
+            try container.encode(band, forKey: .band)
+        }
+    }
+
+    var plan: String
+    var model: Model
+    var cluster: Cluster
+    var layout: Layout
+    var iteration: Iteration
+    var throughput: Throughput
+    var memory: Memory
+    /// Absent when the plan states no tokens.
+    var run: Run?
+    /// Present when asked for.
+    var explanation: [Estimate.Explanation]?
+
+    package init(_ estimate: Estimate, explained: Bool = false) {
+        let plan = estimate.plan
+        let layout = estimate.layout
+        self.plan = plan.name
+        model = Model(
+            parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
+            layers: plan.model.layers, hidden: plan.model.hidden)
+        cluster = Cluster(name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.devices)
+        self.layout = Layout(
+            data: layout.data, tensor: layout.tensor, pipeline: layout.pipeline, virtualStages: layout.virtualStages,
+            context: layout.context, expert: layout.expert, microbatch: layout.microbatch, globalBatch: plan.batch,
+            microbatches: estimate.microbatches, schedule: layout.schedule.rawValue,
+            recompute: layout.recompute.rawValue, sharding: layout.sharding.rawValue,
+            sequenceParallel: layout.sequenceParallel)
+        iteration = Iteration(
+            seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
+            modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
+            breakdown: estimate.iteration.breakdown)
+        let devices = Double(plan.devices)
+        throughput = Throughput(
+            tokensPerSecond: estimate.tokensPerSecond, tokensPerSecondPerDevice: estimate.tokensPerSecond / devices,
+            modelTFLOPsPerDevice: estimate.iteration.modelFLOPs / estimate.iteration.seconds / devices / 1e12,
+            mfu: estimate.mfu, hfu: estimate.hfu)
+        memory = Memory(
+            peakGiB: Figures.gib(estimate.peakMemory), capacityGiB: Figures.gib(plan.cluster.device.memoryBytes),
+            fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
+        run = estimate.run.map { run in
+            Run(
+                tokens: plan.tokens ?? 0, steps: Int(run.steps.rounded(.up)), days: run.days, gpuHours: run.gpuHours,
+                gpuMonths: run.gpuMonths, goodput: run.goodput, cost: run.cost, energyMWh: run.energyMWh,
+                band: Run.Band(lowDays: run.lowDays, highDays: run.highDays, confidence: run.confidence))
+        }
+        explanation = explained ? estimate.explanation : nil
+    }
+
+    private static func rank(_ memory: Estimate.RankMemory) -> Memory.Rank {
+        Memory.Rank(
+            rank: memory.rank, weightsGiB: Figures.gib(memory.weights), gradientsGiB: Figures.gib(memory.gradients),
+            optimizerGiB: Figures.gib(memory.optimizer), activationsGiB: Figures.gib(memory.activations),
+            otherGiB: Figures.gib(memory.other), peakGiB: Figures.gib(memory.peak))
+    }
+
+    /// The document as text, keys in alphabetical order.
+    package func json() throws -> String { try JSONDocument.text(self) }
+}
+
+/// One JSON document, the same bytes every time.
+enum JSONDocument {
+    static func text(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}

@@ -1,0 +1,183 @@
+package import Costs
+internal import Plans
+internal import Schedules
+
+/// The answer to a plan, for people: what it takes, how it is split, where the time and the memory go.
+package struct EstimateText {
+    private let estimate: Estimate
+    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`; empty for a layout the plan gave.
+    private let found: String
+    private let width: Int
+
+    package init(_ estimate: Estimate, found: String = "", width: Int = 100) {
+        self.estimate = estimate
+        self.found = found
+        self.width = width
+    }
+
+    private var plan: Plan { estimate.plan }
+    private var layout: Layout { estimate.layout }
+
+    /// Everything but the pipeline's drawing, which is the caller's.
+    package func text() -> String {
+        var lines = headline() + [""] + facts() + ["", "Where the time goes"] + time()
+        lines += ["", "Memory on each device"] + memory()
+        return lines.joined(separator: "\n")
+    }
+
+    // MARK: - The answer
+
+    private func headline() -> [String] {
+        let tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
+        var lines = [
+            "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
+                + "\(Figures.grouped(plan.devices)) × \(plan.cluster.device.name)",
+            "",
+        ]
+        guard let run = estimate.run else {
+            lines.append("  \(Figures.seconds(estimate.iteration.seconds)) a step")
+            lines.append("  \(rates())")
+            return lines
+        }
+        lines.append(
+            "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays)) and "
+                + "\(Figures.duration(days: run.highDays)) with \(Figures.fixed(100 * run.confidence, 0)) % confidence")
+        lines.append(
+            "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
+                + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
+                + (run.energyMWh.map { ", \(Figures.words($0)) MWh" } ?? ""))
+        lines.append("  \(rates())")
+        return lines
+    }
+
+    private func rates() -> String {
+        let perDevice = estimate.iteration.modelFLOPs / estimate.iteration.seconds / Double(plan.devices)
+        let rate =
+            perDevice >= 1e12
+            ? "\(Figures.significant(perDevice / 1e12)) TFLOP/s" : "\(Figures.significant(perDevice / 1e9)) GFLOP/s"
+        return "MFU \(Figures.percent(estimate.mfu)), HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
+    }
+
+    // MARK: - What is trained and how
+
+    private func facts() -> [String] {
+        let model = plan.model
+        let keys = model.kvHeads == model.heads ? "" : " (\(model.kvHeads) for keys and values)"
+        var rows: [(String, String)] = []
+        rows.append(
+            (
+                "Model",
+                "\(model.name.map { "\($0): " } ?? "")\(model.family.rawValue), \(model.layers) layers × hidden "
+                    + "\(Figures.grouped(model.hidden)), \(model.heads) heads of \(model.headSize)\(keys)"
+            ))
+        rows.append(
+            (
+                "",
+                "feed-forward \(Figures.grouped(model.ffn)) \(model.mlp.rawValue), vocabulary "
+                    + "\(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), "
+                    + "\(Figures.grouped(model.sequence)) tokens a sequence"
+            ))
+        rows.append(("Layout", degrees()))
+        rows.append(("", splits()))
+        if !found.isEmpty { rows.append(("", found)) }
+        let tokens = estimate.iteration.tokens
+        rows.append(
+            (
+                "Step",
+                "\(Figures.seconds(estimate.iteration.seconds)) for \(Figures.grouped(plan.batch)) sequences = "
+                    + "\(Figures.words(tokens)) tokens, \(Figures.grouped(estimate.tokensPerSecond)) tokens/s"
+            ))
+        if let run = estimate.run {
+            rows.append(
+                (
+                    "Run",
+                    "\(Figures.grouped(run.steps.rounded(.up))) steps, \(Figures.percent(run.goodput)) of the time trains "
+                        + "(the rest: failures and checkpoints)"
+                ))
+        }
+        if let price = plan.cluster.pricePerDeviceHour {
+            rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
+        }
+        return rows.map { ("  " + $0.0.left(8) + $0.1) }
+    }
+
+    private func degrees() -> String {
+        var parts = ["tensor \(layout.tensor)", "pipeline \(layout.pipeline)", "data \(layout.data)"]
+        if layout.context > 1 { parts.insert("context \(layout.context)", at: 2) }
+        if layout.virtualStages > 1 { parts[1] += " (\(layout.virtualStages) stages a rank)" }
+        parts.append("micro-batch \(layout.microbatch), \(Figures.grouped(estimate.microbatches)) a step")
+        return parts.joined(separator: " · ")
+    }
+
+    private func splits() -> String {
+        var parts: [String] = layout.pipeline > 1 ? [layout.schedule.rawValue] : []
+        parts.append("recompute \(layout.recompute.rawValue)")
+        parts.append("sharding \(layout.sharding.rawValue)")
+        if layout.sequenceParallel { parts.append("sequence parallel") }
+        parts.append(layout.flashAttention ? "flash attention" : "unfused attention")
+        parts.append(plan.precision.rawValue)
+        return parts.joined(separator: ", ")
+    }
+
+    // MARK: - Bars
+
+    private func time() -> [String] {
+        let parts = estimate.iteration.breakdown
+        let rows: [(String, Double)] = [
+            ("compute", parts.compute), ("recompute", parts.recompute), ("tensor comm", parts.tensorComm),
+            ("pipeline bubble", parts.pipelineBubble), ("pipeline comm", parts.pipelineComm),
+            ("data comm", parts.dataComm), ("context comm", parts.contextComm), ("expert comm", parts.expertComm),
+            ("optimizer", parts.optimizer), ("other", parts.other),
+        ]
+        let total = estimate.iteration.seconds
+        let longest = rows.map(\.1).max() ?? 0
+        let columns = max(10, width - 42)
+        return rows.filter { $0.1 > 0 }.map { name, seconds in
+            "  " + name.left(16) + Figures.seconds(seconds).right(10) + Figures.percent(seconds / total).right(9) + "  "
+                + Bar.filled(seconds / longest, width: columns)
+        }
+    }
+
+    private func memory() -> [String] {
+        let ranks = estimate.memoryByRank
+        guard let first = ranks.first, let last = ranks.last else { return [] }
+        let fullest = ranks.max { $0.peak < $1.peak } ?? first
+        let capacity = plan.cluster.device.memoryBytes
+        var chosen: [(String, Estimate.RankMemory)] = [("first", first)]
+        if fullest.rank != first.rank, fullest.rank != last.rank { chosen.append(("fullest", fullest)) }
+        if last.rank != first.rank { chosen.append(("last", last)) }
+        let rows = chosen.map { name, rank in
+            ["\(name) stage"]
+                + [rank.weights, rank.gradients, rank.optimizer, rank.activations, rank.other, rank.peak]
+                .map(Figures.memory)
+        }
+        let table = Table(
+            head: ["", "weights", "gradients", "optimizer", "activations", "other", "peak"], rows: rows
+        )
+        let gauge = Bar.gauge(fullest.peak / capacity, width: 40)
+        let verdict = estimate.fits ? "fits" : "does not fit"
+        return table.lines() + [
+            "  \(gauge) \(Figures.memory(fullest.peak)) of \(Figures.memory(capacity)), "
+                + "\(Figures.fixed(100 * fullest.peak / capacity, 0)) %: \(verdict)"
+        ]
+    }
+}
+
+/// The arithmetic behind an estimate, one figure after the other.
+package struct ExplanationText {
+    private let lines: [Estimate.Explanation]
+
+    package init(_ estimate: Estimate) { lines = estimate.explanation }
+
+    package func text() -> String {
+        var out = ["How the figures come about"]
+        for line in lines {
+            out.append("")
+            out.append("  \(line.figure): \(line.value)")
+            out.append("    = \(line.formula)")
+            if !line.inputs.isEmpty { out.append("    with \(line.inputs)") }
+            if !line.source.isEmpty { out.append("    after \(line.source)") }
+        }
+        return out.joined(separator: "\n")
+    }
+}

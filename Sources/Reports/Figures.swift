@@ -1,0 +1,115 @@
+internal import Foundation
+
+/// Numbers as people read them: grouped, rounded to what matters, with their unit.
+enum Figures {
+    static func fixed(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite else { return "-" }
+        return String(format: "%.\(digits)f", value)
+    }
+
+    /// `1,234,567`.
+    static func grouped(_ value: Double) -> String {
+        guard value.isFinite, abs(value) < 9e18 else { return "-" }
+        let digits = String(Int(abs(value).rounded()))
+        var out = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { out.append(",") }
+            out.append(digit)
+        }
+        return (value < 0 ? "-" : "") + out
+    }
+
+    static func grouped(_ value: Int) -> String { grouped(Double(value)) }
+
+    /// Three significant digits and a word: `3.74 million`.
+    static func words(_ value: Double) -> String {
+        guard value.isFinite else { return "-" }
+        for (name, size) in [("trillion", 1e12), ("billion", 1e9), ("million", 1e6)] where abs(value) >= size {
+            return significant(value / size) + " " + name
+        }
+        return abs(value) < 100 ? significant(value) : grouped(value)
+    }
+
+    /// Three significant digits without an exponent.
+    static func significant(_ value: Double) -> String {
+        guard value.isFinite else { return "-" }
+        let size = abs(value)
+        if size == 0 { return "0" }
+        return fixed(value, size >= 100 ? 0 : (size >= 10 ? 1 : (size >= 1 ? 2 : 3)))
+    }
+
+    static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
+
+    static func seconds(_ seconds: Double) -> String {
+        guard seconds.isFinite else { return "-" }
+        if seconds == 0 { return "0 s" }
+        if abs(seconds) < 1e-3 { return significant(seconds * 1e6) + " µs" }
+        if abs(seconds) < 1 { return significant(seconds * 1e3) + " ms" }
+        return fixed(seconds, seconds >= 100 ? 0 : 2) + " s"
+    }
+
+    /// A run's length in the unit it is spoken of: days, or hours and less when short.
+    static func duration(days: Double) -> String {
+        if days >= 2 { return (days >= 100 ? grouped(days) : fixed(days, 1)) + " days" }
+        if days * 24 >= 1 { return fixed(days * 24, 1) + " hours" }
+        return Figures.seconds(days * 86_400)
+    }
+
+    static func gib(_ bytes: Double) -> Double { bytes / 0x1p30 }
+
+    /// GiB, or MiB where that would all be zeros.
+    static func memory(_ bytes: Double) -> String {
+        bytes >= 0x1p30 ? fixed(gib(bytes), 1) + " GiB" : fixed(bytes / 0x1p20, 0) + " MiB"
+    }
+}
+
+extension String {
+    /// Filled up with blanks to `width` columns on the right.
+    func left(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+
+    /// Filled up with blanks to `width` columns on the left.
+    func right(_ width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
+}
+
+/// A bar of eighths of a column, readable without colour.
+enum Bar {
+    private static let eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+
+    /// `share` (0 to 1) of `width` columns, without what is left of them.
+    static func filled(_ share: Double, width: Int) -> String {
+        guard share.isFinite, share > 0 else { return "" }
+        let total = Int((min(share, 1) * Double(width) * 8).rounded())
+        // Something is never drawn as nothing.
+        let eighth = max(total, 1)
+        return String(repeating: "█", count: eighth / 8) + eighths[eighth % 8]
+    }
+
+    /// `share` of `width` columns with the rest dotted in.
+    static func gauge(_ share: Double, width: Int) -> String {
+        let full = min(width, max(0, Int((share.isFinite ? min(share, 1) * Double(width) : 0).rounded())))
+        return String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
+    }
+}
+
+/// Columns aligned under their heads: the first to the left, the others to the right.
+struct Table {
+    var head: [String]
+    var rows: [[String]]
+    /// Columns aligned to the left.
+    var leftAligned: Set<Int> = [0]
+
+    func lines(indent: String = "  ") -> [String] {
+        let all = [head] + rows
+        let widths = head.indices.map { column in
+            all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+        }
+        return all.map { row in
+            let cells = row.enumerated().map { column, cell in
+                leftAligned.contains(column) ? cell.left(widths[column]) : cell.right(widths[column])
+            }
+            var line = indent + cells.joined(separator: "  ")
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+}

@@ -1,0 +1,39 @@
+/// A loss curve for the terminal, two points a character cell high and wide enough to read.
+package enum LossCurve {
+    /// Draws `losses` (one a step) in `width` × `height` cells with its axes. Each column shows the mean of its steps.
+    package static func text(_ losses: [Double], width: Int = 64, height: Int = 12) -> String {
+        let finite = losses.filter(\.isFinite)
+        guard let low = finite.min(), let high = finite.max(), width > 0, height > 1 else { return "" }
+        let columns = min(width, losses.count)
+        let span = max(high - low, 1e-9)
+        let rows = 2 * height
+        // The row, counted from the top in half cells, of every column's mean.
+        let marks: [Int] = (0..<columns).map { column in
+            let from = column * losses.count / columns
+            let to = max(from + 1, (column + 1) * losses.count / columns)
+            let mean = losses[from..<to].reduce(0, +) / Double(to - from)
+            return min(rows - 1, max(0, Int(((high - mean) / span * Double(rows - 1)).rounded())))
+        }
+        var lines: [String] = []
+        for row in 0..<height {
+            let value = high - span * Double(row) / Double(height - 1)
+            let label = row % 3 == 0 || row == height - 1 ? fixed(value, 2) : ""
+            let cells = marks.map { mark in mark == 2 * row ? "▀" : mark == 2 * row + 1 ? "▄" : " " }.joined()
+            lines.append(String(repeating: " ", count: max(0, 7 - label.count)) + label + " ┤" + cells)
+        }
+        lines.append("        └" + String(repeating: "─", count: columns))
+        let last = "step \(losses.count)"
+        lines.append(
+            "         1" + String(repeating: " ", count: max(1, columns - last.count - 1)) + last)
+        return lines.joined(separator: "\n")
+    }
+
+    /// `value` with `digits` decimals, without Foundation.
+    private static func fixed(_ value: Double, _ digits: Int) -> String {
+        let scale = (0..<digits).reduce(1.0) { product, _ in product * 10 }
+        let scaled = Int((abs(value) * scale).rounded())
+        let fraction = String(scaled % Int(scale))
+        return (value < 0 ? "-" : "") + "\(scaled / Int(scale))."
+            + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}

@@ -1,0 +1,62 @@
+/// The Gaussian error linear unit in its tanh form (GPT-2's `gelu_new`):
+/// y = ½x(1 + tanh u) = x·σ(2u), u = √(2/π)·(x + 0.044715·x³).
+package enum Gelu {
+    /// x += bias in place if given (bias [width]), then y = gelu(x); x, y [rows, width]. The gradient needs the
+    /// biased x. y may be x if no gradient is wanted.
+    package static func forward(
+        x: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>,
+        rows: Int, width: Int
+    ) {
+        for row in 0..<rows {
+            let (input, output) = (x + row * width, y + row * width)
+            eachVector(width) {
+                var value = input.vector($0)
+                if let bias {
+                    value += bias.vector($0)
+                    input.store(value, $0)
+                }
+                output.store(gelu(value), $0)
+            } tail: {
+                var value = input.vector($0, count: $1)
+                if let bias {
+                    value += bias.vector($0, count: $1)
+                    input.store(value, $0, count: $1)
+                }
+                output.store(gelu(value), $0, count: $1)
+            }
+        }
+    }
+
+    /// dx = dy · gelu′(x) for `count` numbers; x is the (biased) input of ``forward``. dx may be dy.
+    package static func inputGradient(
+        x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        eachVector(count) {
+            dx.store(dy.vector($0) * slope(x.vector($0)), $0)
+        } tail: {
+            dx.store(dy.vector($0, count: $1) * slope(x.vector($0, count: $1)), $0, count: $1)
+        }
+    }
+
+    /// 2·√(2/π).
+    private static let twice: Float = 1.595_769_1
+
+    /// σ(2u).
+    @inline(__always)
+    private static func gate(_ x: Vector, _ square: Vector) -> Vector {
+        let factor = Vector(repeating: twice).plus(square, Vector(repeating: twice * 0.044_715))
+        return sigmoid(of: x * factor)
+    }
+
+    @inline(__always)
+    private static func gelu(_ x: Vector) -> Vector { x * gate(x, x * x) }
+
+    /// y′ = σ + x·σ(1 − σ)·2u′, 2u′ = 2·√(2/π)·(1 + 3·0.044715·x²).
+    @inline(__always)
+    private static func slope(_ x: Vector) -> Vector {
+        let square = x * x
+        let open = gate(x, square)
+        let inner = Vector(repeating: twice).plus(square, Vector(repeating: 3 * twice * 0.044_715))
+        return open.plus(x * open * (1 - open), inner)
+    }
+}

@@ -1,0 +1,173 @@
+/// Small matrix products for attention, where operands sit in the cache and a library call would cost as much as the
+/// work. The right operand is a *panel*: [depth, 32] numbers, rows next to each other.
+enum PanelProduct {
+    /// Columns of a panel: two vectors.
+    static let width = 2 * lanes
+    /// Rows worked on at once: eight rows of two vectors are sixteen accumulators, enough to keep two multiply-add
+    /// pipes full, and each step needs ten loads for its sixteen multiply-adds.
+    static let rows = 8
+
+    /// C[m, 32] (+)= A[m, depth]·B[depth, 32], where A's element (i, p) is `a[i · rowStride + p · depthStride]`.
+    @inline(__always)
+    static func multiply(
+        _ a: UnsafePointer<Float>, rowStride: Int, depthStride: Int, panel: UnsafePointer<Float>,
+        _ c: UnsafeMutablePointer<Float>, ldc: Int, m: Int, depth: Int, accumulate: Bool = false
+    ) {
+        var row = 0
+        while row + rows <= m {
+            eight(
+                a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+            row += rows
+        }
+        while row < m {
+            one(a + row * rowStride, depthStride, panel, c + row * ldc, depth, accumulate)
+            row += 1
+        }
+    }
+
+    @inline(never)
+    private static func one(
+        _ a: UnsafePointer<Float>, _ depthStride: Int, _ panel: UnsafePointer<Float>,
+        _ c: UnsafeMutablePointer<Float>, _ depth: Int, _ accumulate: Bool
+    ) {
+        var (left, right) = (Vector(repeating: 0), Vector(repeating: 0))
+        for p in 0..<depth {
+            let value = Vector(repeating: a[p * depthStride])
+            left = left.plus(value, panel.vector(p * width))
+            right = right.plus(value, panel.vector(p * width + lanes))
+        }
+        if accumulate {
+            left = c.vector(0) + left
+            right = c.vector(lanes) + right
+        }
+        c.store(left, 0)
+        c.store(right, lanes)
+    }
+
+    @inline(never)
+    private static func eight(
+        _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
+        _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
+    ) {
+        let zero = Vector(repeating: 0)
+        var (l0, l1, l2, l3, l4, l5, l6, l7) = (zero, zero, zero, zero, zero, zero, zero, zero)
+        var (r0, r1, r2, r3, r4, r5, r6, r7) = (zero, zero, zero, zero, zero, zero, zero, zero)
+        var (low, b) = (a, panel)
+        for _ in 0..<depth {
+            let high = low + 4 * rowStride
+            let (left, right) = (b.vector(0), b.vector(lanes))
+            let a0 = Vector(repeating: low[0])
+            l0 = l0.plus(a0, left)
+            r0 = r0.plus(a0, right)
+            let a1 = Vector(repeating: low[rowStride])
+            l1 = l1.plus(a1, left)
+            r1 = r1.plus(a1, right)
+            let a2 = Vector(repeating: low[2 * rowStride])
+            l2 = l2.plus(a2, left)
+            r2 = r2.plus(a2, right)
+            let a3 = Vector(repeating: low[3 * rowStride])
+            l3 = l3.plus(a3, left)
+            r3 = r3.plus(a3, right)
+            let a4 = Vector(repeating: high[0])
+            l4 = l4.plus(a4, left)
+            r4 = r4.plus(a4, right)
+            let a5 = Vector(repeating: high[rowStride])
+            l5 = l5.plus(a5, left)
+            r5 = r5.plus(a5, right)
+            let a6 = Vector(repeating: high[2 * rowStride])
+            l6 = l6.plus(a6, left)
+            r6 = r6.plus(a6, right)
+            let a7 = Vector(repeating: high[3 * rowStride])
+            l7 = l7.plus(a7, left)
+            r7 = r7.plus(a7, right)
+            low += depthStride
+            b += width
+        }
+        put(c, l0, r0, accumulate)
+        put(c + ldc, l1, r1, accumulate)
+        put(c + 2 * ldc, l2, r2, accumulate)
+        put(c + 3 * ldc, l3, r3, accumulate)
+        put(c + 4 * ldc, l4, r4, accumulate)
+        put(c + 5 * ldc, l5, r5, accumulate)
+        put(c + 6 * ldc, l6, r6, accumulate)
+        put(c + 7 * ldc, l7, r7, accumulate)
+    }
+
+    @inline(__always)
+    private static func put(_ c: UnsafeMutablePointer<Float>, _ left: Vector, _ right: Vector, _ accumulate: Bool) {
+        if accumulate {
+            c.store(c.vector(0) + left, 0)
+            c.store(c.vector(lanes) + right, lanes)
+        } else {
+            c.store(left, 0)
+            c.store(right, lanes)
+        }
+    }
+
+    // MARK: packing
+
+    /// Panels of a matrix x [rows, columns] (row distance `stride`): panel p holds columns 32p…32p+31 of every row,
+    /// zeros where x ends. Needs ``packedCount(rows:columns:)`` numbers.
+    static func pack(
+        _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, into panels: UnsafeMutablePointer<Float>
+    ) {
+        for start in Swift.stride(from: 0, to: columns, by: width) {
+            let panel = panels + start * rows
+            let left = min(lanes, columns - start)
+            let right = min(lanes, columns - start - left)
+            for row in 0..<rows {
+                let source = x + row * stride + start
+                panel.store(left == lanes ? source.vector(0) : source.vector(0, count: left), row * width)
+                panel.store(
+                    right == lanes ? source.vector(lanes) : source.vector(lanes, count: right), row * width + lanes)
+            }
+        }
+    }
+
+    /// Panels of xᵀ [columns, rows] times `scale`: panel p holds rows 32p…32p+31 of x as its columns, zeros where x
+    /// ends. Needs `packedCount(rows: columns, columns: rows)` numbers.
+    static func packTransposed(
+        _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, scale: Float,
+        into panels: UnsafeMutablePointer<Float>
+    ) {
+        for start in Swift.stride(from: 0, to: rows, by: width) {
+            let panel = panels + start * columns
+            let count = min(width, rows - start)
+            let (wholeRows, wholeColumns) = (count / 4 * 4, columns / 4 * 4)
+            for row in Swift.stride(from: 0, to: wholeRows, by: 4) {
+                for column in Swift.stride(from: 0, to: wholeColumns, by: 4) {
+                    let source = x + (start + row) * stride + column
+                    transpose(source, stride, scale, into: panel + column * width + row)
+                }
+            }
+            for column in 0..<columns {
+                for row in (column < wholeColumns ? wholeRows : 0)..<count {
+                    panel[column * width + row] = x[(start + row) * stride + column] * scale
+                }
+                for row in count..<width { panel[column * width + row] = 0 }
+            }
+        }
+    }
+
+    /// Four columns of four rows, as part of four rows of a panel.
+    @inline(__always)
+    private static func transpose(
+        _ x: UnsafePointer<Float>, _ stride: Int, _ scale: Float, into panel: UnsafeMutablePointer<Float>
+    ) {
+        @inline(__always)
+        func row(_ index: Int) -> SIMD4<Float> {
+            UnsafeRawPointer(x + index * stride).loadUnaligned(as: SIMD4<Float>.self) * scale
+        }
+        let (a, b, c, d) = (row(0), row(1), row(2), row(3))
+        for column in 0..<4 {
+            UnsafeMutableRawPointer(panel + column * width).storeBytes(
+                of: SIMD4(a[column], b[column], c[column], d[column]), as: SIMD4<Float>.self)
+        }
+    }
+
+    /// Numbers in the panels of a [rows, columns] matrix.
+    static func packedCount(rows: Int, columns: Int) -> Int { rows * padded(columns) }
+
+    /// `count` rounded up to whole panels.
+    static func padded(_ count: Int) -> Int { (count + width - 1) / width * width }
+}

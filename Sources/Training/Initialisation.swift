@@ -1,0 +1,41 @@
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Seeded random numbers that depend on what they are for, never on who draws them: the same weights for every layout.
+package enum Initialisation {
+    /// Fills a tensor with its start values for `seed`. Element `i` of a normal tensor is the Box–Muller transform of
+    /// two hashes of (seed, name, i).
+    package static func fill(_ pointer: UnsafeMutablePointer<Float>, tensor: ParameterTensor, seed: UInt64) {
+        switch tensor.start {
+        case .zeros: pointer.update(repeating: 0, count: tensor.count)
+        case .ones: pointer.update(repeating: 1, count: tensor.count)
+        case .normal(let deviation):
+            let key = mix(seed ^ UInt64(crc32(tensor.name)) << 32)
+            for index in 0..<tensor.count {
+                // (0, 1] keeps the logarithm finite.
+                let first = (Double(mix(key &+ 2 &* UInt64(index)) >> 11) + 1) * 0x1p-53
+                let second = Double(mix(key &+ 2 &* UInt64(index) &+ 1) >> 11) * 0x1p-53
+                pointer[index] = deviation * Float((-2 * log(first)).squareRoot() * cos(2 * .pi * second))
+            }
+        }
+    }
+
+    /// SplitMix64's finaliser over one step of its sequence (Steele, Lea & Flood 2014).
+    package static func mix(_ value: UInt64) -> UInt64 {
+        var z = value &+ 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// CRC-32 (IEEE 802.3) of a name's UTF-8 bytes.
+    package static func crc32(_ text: String) -> UInt32 {
+        var crc = ~UInt32(0)
+        for byte in text.utf8 {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = (crc >> 1) ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+        return ~crc
+    }
+}

@@ -1,0 +1,20 @@
+package import Plans
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+extension TrainSettings {
+    /// The learning rate of `step` (from 0): linear warm-up to `learningRate` over `warmup` steps, then constant or a
+    /// half cosine down to `minLearningRate` at the last step.
+    package func learningRate(step: Int) -> Double {
+        if step < warmup { return learningRate * Double(step + 1) / Double(warmup) }
+        switch schedule {
+        case .constant: return learningRate
+        case .cosine:
+            let length = max(steps - 1 - warmup, 1)
+            let progress = min(Double(step - warmup) / Double(length), 1)
+            return minLearningRate + (learningRate - minLearningRate) * 0.5 * (1 + cos(.pi * progress))
+        }
+    }
+}

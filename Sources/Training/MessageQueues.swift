@@ -1,0 +1,88 @@
+internal import MPI
+internal import Schedules
+
+/// The receives of one rank in the order it needs them, posted a few ahead of their turn.
+struct ReceiveQueue {
+    private let transfers: [Schedules.Transfer]
+    private let ahead: Int
+    private let set: TransferSet
+    private var posted = 0
+    private var taken = 0
+    /// Posted and not yet taken; `posted − taken` entries, a ring of `ahead`.
+    private var tickets: [(ticket: TransferSet.Ticket, buffer: UnsafeMutablePointer<Float>)?]
+
+    init(transfers: [Schedules.Transfer], ahead: Int, communicator: Communicator) {
+        self.transfers = transfers
+        self.ahead = ahead
+        set = TransferSet(communicator, capacity: ahead)
+        tickets = Array(repeating: nil, count: ahead)
+    }
+
+    /// Begins the list anew, for the next iteration. Every receive of the last one has been taken.
+    mutating func restart() {
+        posted = 0
+        taken = 0
+    }
+
+    /// Posts receives until `ahead` wait for their messages or the list ends.
+    mutating func post(pool: BoundaryPool, count: Int) throws(MPIError) {
+        while posted < transfers.count, posted - taken < ahead {
+            let transfer = transfers[posted]
+            let buffer = pool.take()
+            let ticket = try set.startReceive(
+                into: UnsafeMutableBufferPointer(start: buffer, count: count), from: Int(transfer.peer),
+                tag: Int(transfer.tag))
+            tickets[posted % ahead] = (ticket, buffer)
+            posted += 1
+        }
+    }
+
+    /// Waits for the next message of the list and returns its tensor.
+    mutating func next() throws(MPIError) -> UnsafeMutablePointer<Float> {
+        guard let (ticket, buffer) = tickets[taken % ahead] else {
+            preconditionFailure("a receive was taken before it was posted")
+        }
+        try set.wait(ticket)
+        taken += 1
+        return buffer
+    }
+}
+
+/// Sends under way and the buffers they read from.
+struct SendQueue {
+    private let set: TransferSet
+    private var underway: [(ticket: TransferSet.Ticket, buffer: UnsafeMutablePointer<Float>)] = []
+
+    init(communicator: Communicator) { set = TransferSet(communicator, capacity: 16) }
+
+    /// Starts a send; the buffer goes back to `pool` once the message is gone.
+    mutating func start(
+        _ buffer: UnsafeMutablePointer<Float>, count: Int, _ transfer: Schedules.Transfer, pool: BoundaryPool
+    ) throws(MPIError) {
+        try reclaim(pool: pool)
+        let ticket = try set.startSend(
+            UnsafeBufferPointer(start: buffer, count: count), to: Int(transfer.peer), tag: Int(transfer.tag))
+        underway.append((ticket, buffer))
+    }
+
+    /// Gives back the buffers of finished sends without waiting.
+    mutating func reclaim(pool: BoundaryPool) throws(MPIError) {
+        var kept = 0
+        for index in underway.indices {
+            if try set.isDone(underway[index].ticket) {
+                pool.giveBack(underway[index].buffer)
+            } else {
+                underway[kept] = underway[index]
+                kept += 1
+            }
+        }
+        underway.removeLast(underway.count - kept)
+    }
+
+    /// Waits for every send.
+    mutating func finish(pool: BoundaryPool) throws(MPIError) {
+        try set.waitAll()
+        for (_, buffer) in underway { pool.giveBack(buffer) }
+        underway.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,100 @@
+package import Foundation
+
+/// A safetensors file mapped into memory: a JSON header, then raw little-endian tensors. Reads F32, F16 and BF16.
+///
+/// Format: u64 header length, header, data; offsets count from the end of the header (huggingface/safetensors README).
+package final class SafeTensorsFile {
+    /// One tensor's place in the file.
+    package struct Entry: Hashable, Sendable {
+        package var type: String
+        package var shape: [Int]
+        package var range: Range<Int>
+    }
+
+    package let path: String
+    package let entries: [String: Entry]
+    /// The header's `__metadata__`.
+    package let metadata: [String: String]
+    private let file: MappedFile
+
+    /// Throws `TrainingError.weights` for anything that is not a whole safetensors file.
+    package init(path: String) throws(TrainingError) {
+        self.path = path
+        file = try MappedFile(path: path)
+        func broken(_ reason: String) -> TrainingError { .weights(path: path, reason: reason) }
+        guard file.bytes.count > 8 else { throw broken("not a safetensors file: shorter than its header length") }
+        let length = file.bytes.loadUnaligned(as: UInt64.self).littleEndian
+        guard length <= 100_000_000, Int(length) + 8 <= file.bytes.count else {
+            throw broken("not a safetensors file: a header of \(length) bytes does not fit")
+        }
+        let start = 8 + Int(length)
+        let header = Data(file.bytes[8..<start])
+        guard let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
+            throw broken("not a safetensors file: the header is not JSON")
+        }
+        var entries: [String: Entry] = [:]
+        for (name, value) in object where name != "__metadata__" {
+            guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
+                let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int],
+                offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], start + offsets[1] <= file.bytes.count
+            else { throw broken("tensor \(name): its type, shape or place is broken or outside the file") }
+            entries[name] = Entry(type: type, shape: shape, range: start + offsets[0]..<start + offsets[1])
+        }
+        self.entries = entries
+        metadata = object["__metadata__"] as? [String: String] ?? [:]
+    }
+
+    /// Copies a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
+    package func copy(
+        _ tensor: ParameterTensor, to target: UnsafeMutablePointer<Float>
+    ) throws(TrainingError) {
+        guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
+        }
+        guard entry.shape == tensor.shape else {
+            throw .weights(
+                path: path, reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
+        }
+        let width = entry.type == "F32" ? 4 : entry.type == "F16" || entry.type == "BF16" ? 2 : 0
+        guard width > 0 else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is \(entry.type); F32, F16 and BF16 can be read")
+        }
+        guard entry.range.count == tensor.count * width else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is cut short")
+        }
+        let bytes = file.bytes
+        let begin = entry.range.lowerBound
+        switch entry.type {
+        case "F32":
+            UnsafeMutableRawPointer(target).copyMemory(
+                from: bytes.baseAddress! + begin, byteCount: entry.range.count)
+        case "F16":
+            for index in 0..<tensor.count {
+                target[index] = Float(
+                    Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)))
+            }
+        default:
+            for index in 0..<tensor.count {
+                let high = UInt32(bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)) << 16
+                target[index] = Float(bitPattern: high)
+            }
+        }
+    }
+
+    /// The header of a file of fp32 `tensors` in this order, its length field included.
+    package static func header(tensors: [ParameterTensor], metadata: [String: String]) throws -> Data {
+        var object: [String: Any] = ["__metadata__": metadata]
+        var offset = 0
+        for tensor in tensors {
+            let size = tensor.count * 4
+            object[tensor.name] = [
+                "dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, offset + size],
+            ]
+            offset += size
+        }
+        var header = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        // The tensors start on a multiple of 8, as the reference writer does.
+        while header.count % 8 != 0 { header.append(0x20) }
+        return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header
+    }
+}

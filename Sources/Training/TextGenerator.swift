@@ -1,0 +1,71 @@
+package import Plans
+internal import Tensors
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Continues a text with a trained checkpoint, one byte at a time, in one process.
+package final class TextGenerator {
+    package let model: Model
+    private let parameters: ParameterSet
+    private let stage: GPTStage
+    private let activations: StageActivations
+    private let embedded: FloatStorage
+
+    /// Reads a checkpoint of ours. Throws when the file is missing, broken or of another kind.
+    package convenience init(checkpoint path: String) throws(TrainingError) {
+        let file = try SafeTensorsFile(path: path)
+        try self.init(model: try Checkpoint.model(of: file), weights: file)
+    }
+
+    private init(model: Model, weights: SafeTensorsFile) throws(TrainingError) {
+        self.model = model
+        parameters = ParameterSet(stages: [(0, ParameterLayout.allTensors(model: model))])
+        for slot in parameters.slots { try weights.copy(slot.tensor, to: parameters.weights + slot.offset) }
+        let shape = MicrobatchShape(model: model, sequences: 1)
+        stage = GPTStage(
+            model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
+            shape: shape, workspace: StageWorkspace(shape: shape))
+        activations = StageActivations(shape: shape, blocks: model.layers, isLast: true)
+        embedded = FloatStorage(count: shape.boundaryCount)
+    }
+
+    /// Calls `emit` with each of `count` sampled bytes. `temperature` 0 takes the likeliest; `seed` fixes the draw.
+    /// Text longer than the model's sequence is read through its last tokens.
+    package func generate(
+        prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) -> Void
+    ) {
+        // A model needs at least one token to go on from.
+        var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
+        for drawn in 0..<max(count, 0) {
+            let window = Array(text.suffix(model.sequence))
+            let shape = MicrobatchShape(model: model, sequences: 1, sequence: window.count)
+            activations.input = embedded.pointer
+            stage.embed(tokens: window, output: embedded.pointer, shape: shape)
+            stage.forward(activations, output: nil, shape: shape)
+            guard let head = activations.head else { return }
+            let logits = head.logits + (window.count - 1) * model.vocab
+            let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
+            let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
+            text.append(Int32(token))
+            emit(UInt8(token))
+        }
+    }
+
+    /// Draws an index from softmax(logits / temperature) with `random` in [0, 1).
+    static func sample(
+        _ logits: UnsafePointer<Float>, count: Int, temperature: Double, random: Double
+    ) -> Int {
+        let values = (0..<count).map { Double(logits[$0]) }
+        let largest = values.max() ?? 0
+        guard temperature > 0 else { return values.firstIndex(of: largest) ?? 0 }
+        let weights = values.map { exp(($0 - largest) / temperature) }
+        var remaining = random * weights.reduce(0, +)
+        for (index, weight) in weights.enumerated() {
+            remaining -= weight
+            if remaining < 0 { return index }
+        }
+        return count - 1
+    }
+}

@@ -1,0 +1,39 @@
+package import Schedules
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Notes when a rank did what. Recording a span is two clock reads and an append to reserved memory.
+package final class TimelineRecorder {
+    /// This rank's clock minus rank 0's, seconds.
+    package var clockOffset = 0.0
+    private(set) package var spans: [Timeline.Span] = []
+    /// Seconds this rank computed, since the last `clear`.
+    private(set) package var computeSeconds = 0.0
+
+    package init(expectedSpans: Int) { spans.reserveCapacity(expectedSpans) }
+
+    /// Seconds of this machine's monotonic clock, shifted to rank 0's.
+    package func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9 - clockOffset
+    }
+
+    package func clear() {
+        spans.removeAll(keepingCapacity: true)
+        computeSeconds = 0
+    }
+
+    /// Adds a span that began at `start` and ends now; returns its end.
+    @discardableResult
+    package func record(
+        _ activity: Timeline.Activity, _ action: Action? = nil, since start: Double, bytes: Double = 0, peer: Int = -1
+    ) -> Double {
+        let end = now()
+        spans.append(Timeline.Span(activity, action: action, start: start, end: end, bytes: bytes, peer: peer))
+        if activity == .compute { computeSeconds += end - start }
+        return end
+    }
+}

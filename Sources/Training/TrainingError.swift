@@ -1,0 +1,32 @@
+/// Why a real run cannot start or go on; printed as one line.
+package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A file that cannot be read, mapped or written; `reason` is the system's word.
+    case file(path: String, reason: String)
+    /// The text has fewer tokens than one sequence and its targets need.
+    case textTooShort(path: String, tokens: Int, needed: Int)
+    /// A weights file that is not what the plan's model needs.
+    case weights(path: String, reason: String)
+    /// `mpirun` started another number of processes than the plan's layout has.
+    case processCount(actual: Int, needed: Int, layout: String)
+    /// Something the plan asks for that the runtime does not do.
+    case unsupported(field: String, value: String, reason: String)
+    /// The loss or the gradient norm stopped being a number.
+    case diverged(step: Int, loss: Double, gradientNorm: Double)
+
+    package var description: String {
+        switch self {
+        case .file(let path, let reason): "\(path): \(reason)"
+        case .textTooShort(let path, let tokens, let needed):
+            "\(path): \(tokens) bytes of text, at least \(needed) are needed (one sequence and its next token); "
+                + "give a longer file or a smaller model.sequence"
+        case .weights(let path, let reason): "\(path): \(reason)"
+        case .processCount(let actual, let needed, let layout):
+            "started as \(actual) process\(actual == 1 ? "" : "es"), the plan's layout needs \(needed) (\(layout)); "
+                + "run mpirun -n \(needed), or change the layout"
+        case .unsupported(let field, let value, let reason): "\(field): \(value) cannot be run: \(reason)"
+        case .diverged(let step, let loss, let gradientNorm):
+            "step \(step): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
+                + "lower train.learningRate, raise train.warmup or set train.clip"
+        }
+    }
+}

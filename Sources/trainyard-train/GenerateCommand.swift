@@ -1,0 +1,46 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Training
+
+/// Samples text from a checkpoint.
+struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Continue a text with trained weights (one process).")
+
+    @Argument(help: "A checkpoint: a .safetensors file, or a directory of them (the newest is taken).")
+    var checkpoint: String
+
+    @Option(help: "Text to go on from.")
+    var prompt = "\n"
+
+    @Option(help: "Bytes to write.")
+    var tokens = 300
+
+    @Option(help: "0 takes the likeliest byte; 1 draws as the model says.")
+    var temperature = 0.8
+
+    @Option(help: "Seed of the draw.")
+    var seed: UInt64 = 1
+
+    func validate() throws {
+        guard tokens > 0 else { throw ValidationError("--tokens: \(tokens) is not a positive number") }
+        guard temperature >= 0, temperature.isFinite else {
+            throw ValidationError("--temperature: \(temperature) is not a number from 0 up")
+        }
+    }
+
+    func run() throws {
+        do {
+            let generator = try TextGenerator(checkpoint: Checkpoint.newest(at: checkpoint))
+            let out = FileHandle.standardOutput
+            out.write(Data(prompt.utf8))
+            generator.generate(prompt: Array(prompt.utf8), count: tokens, temperature: temperature, seed: seed) {
+                out.write(Data([$0]))
+            }
+            out.write(Data("\n".utf8))
+        } catch {
+            FileHandle.standardError.write(Data("trainyard-train: \(error)\n".utf8))
+            throw ExitCode(2)
+        }
+    }
+}

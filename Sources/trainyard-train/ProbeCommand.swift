@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import Foundation
+internal import MPI
+internal import Plans
+internal import Training
+
+/// Measures the machine at a plan's shapes and prints JSON; `trainyard calibrate` makes a cluster file of it.
+struct ProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe", abstract: "Measure kernels and messages at a plan's shapes (used by `trainyard calibrate`).")
+
+    @Argument(help: "The plan file whose shapes are measured.")
+    var plan: String
+
+    @Flag(help: "A few repeats of each, some seconds in all.")
+    var quick = false
+
+    func run() throws {
+        let code = runRank(program: "trainyard-train", exitCode: RunCommand.exitCode) { world in
+            let plan = try Plan.read(path: plan)
+            let probe = try MachineMeasurement(
+                measuring: plan.model, sequences: plan.layout?.microbatch ?? 1, quick: quick,
+                world: world.communicator)
+            guard world.communicator.rank == 0 else { return }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            FileHandle.standardOutput.write(try encoder.encode(probe) + Data("\n".utf8))
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+}

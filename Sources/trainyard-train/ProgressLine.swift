@@ -1,0 +1,66 @@
+internal import Foundation
+internal import Plans
+internal import Schedules
+internal import Training
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// Step, loss, tokens a second and time left on standard error: one line rewritten in place on a terminal, a line now
+/// and then elsewhere.
+final class ProgressLine {
+    private let trainer: Trainer
+    private let steps: Int
+    private let enabled: Bool
+    private let rewrites = isatty(STDERR_FILENO) == 1 || ProcessInfo.processInfo.environment["TRAINYARD_TTY"] == "1"
+    private var elapsed = 0.0
+    private var lastPrinted = -Double.infinity
+
+    init(trainer: Trainer, steps: Int, enabled: Bool) {
+        self.trainer = trainer
+        self.steps = steps
+        self.enabled = enabled
+    }
+
+    /// Says what is about to run.
+    func begin() {
+        guard enabled else { return }
+        let layout = trainer.layout
+        let stages = trainer.schedule.stages
+        put(
+            "\(trainer.plan.name): \(layout.devices) process\(layout.devices == 1 ? "" : "es"), pipeline \(layout.pipeline)"
+                + (layout.virtualStages > 1 ? " × \(layout.virtualStages) virtual stages" : "")
+                + (layout.data > 1 ? ", data \(layout.data)" : "")
+                + ", \(trainer.schedule.name), \(trainer.schedule.microbatches) micro-batches of \(layout.microbatch), "
+                + "\(stages) stage\(stages == 1 ? "" : "s"), \(steps) steps\n")
+    }
+
+    func show(_ report: StepReport) {
+        guard enabled else { return }
+        elapsed += report.seconds
+        let done = report.step + 1
+        let pause = rewrites ? 0.1 : 5
+        guard done == steps || done == 1 || elapsed - lastPrinted >= pause else { return }
+        lastPrinted = elapsed
+        let left = elapsed / Double(done) * Double(steps - done)
+        let line =
+            "step \(done)/\(steps)  loss \(fixed(report.loss, 4))  \(Int(report.tokensPerSecond)) tokens/s  "
+            + "bubble \(fixed(report.bubble * 100, 1)) %  \(clock(left)) left"
+        put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
+    }
+
+    func end() {
+        if enabled, rewrites { put("\n") }
+    }
+
+    private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+    private func clock(_ seconds: Double) -> String {
+        let whole = Int(seconds.rounded())
+        return whole >= 3600
+            ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+            : String(format: "%d:%02d", whole / 60, whole % 60)
+    }
+}

@@ -1,0 +1,60 @@
+internal import ArgumentParser
+internal import Foundation
+internal import MPI
+internal import Plans
+internal import Schedules
+internal import Training
+
+/// The default subcommand: train.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Train the plan; every process of the job runs this with the same arguments.")
+
+    @Argument(help: "The plan file.")
+    var plan: String
+
+    @OptionGroup var options: RunOptions
+
+    func run() throws {
+        let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
+            try TrainingRun(planPath: plan, options: options, world: world.communicator).run()
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    /// 2 for what the user can mend in a file or on the command line, 1 for what went wrong while running.
+    static func exitCode(_ error: any Error) -> Int32 {
+        switch error {
+        case let error as TrainingError:
+            if case .diverged = error { return 1 }
+            return 2
+        case is PlanProblems: return 2
+        case is ScheduleProblem, is ValidationError: return 2
+        default: return 1
+        }
+    }
+}
+
+/// What may be changed of a plan's `train` section from the command line, and where the run's records go.
+struct RunOptions: ParsableArguments {
+    @Option(help: "Text to train on, instead of the plan's train.data.")
+    var data: String?
+
+    @Option(help: "Steps to train, instead of the plan's train.steps.")
+    var steps: Int?
+
+    @Option(help: ArgumentHelp("Write one JSON object a step to this file.", valueName: "metrics.jsonl"))
+    var log: String?
+
+    @Option(help: ArgumentHelp("Write the last step's measured timeline (Chrome trace events).", valueName: "trace.json"))
+    var trace: String?
+
+    @Option(help: ArgumentHelp("Write the last step's measured timeline as Trainyard's own JSON.", visibility: .hidden))
+    var timeline: String?
+
+    @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
+    var save: String?
+
+    @Flag(help: "Print nothing but errors.")
+    var quiet = false
+}

@@ -1,0 +1,38 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Tensors
+
+/// One rank of a real run. `mpirun -n P trainyard-train FILE` is the whole launch; the other subcommands run the same
+/// kernels for text generation and calibration.
+@main
+struct TrainCommandLine: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trainyard-train",
+        abstract: "One rank of a real training run, started by mpirun (or by `trainyard train`, which calls mpirun).",
+        discussion: """
+            The number of processes is the product of the plan's degrees:
+
+              mpirun -n 2 trainyard-train plans/tiny-gpt.yaml
+              mpirun -n 4 trainyard-train plans/tiny-gpt-4.yaml --log metrics.jsonl --trace trace.json
+              trainyard-train generate runs/tiny-gpt/step-000300.safetensors --prompt "ROMEO."
+            """,
+        version: "0.1.0",
+        subcommands: [RunCommand.self, GenerateCommand.self, ProbeCommand.self],
+        defaultSubcommand: RunCommand.self)
+
+    static func main() {
+        MatrixProduct.useOneThread()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if !text.isEmpty {
+                if code.isSuccess { print(text) } else { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+            }
+            // ArgumentParser's 64 is the contract's 2: bad usage.
+            Foundation.exit(code.rawValue == 64 ? 2 : code.rawValue)
+        }
+    }
+}

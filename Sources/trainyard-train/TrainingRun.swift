@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import Foundation
+internal import MPI
+internal import Plans
+internal import Schedules
+internal import Training
+
+/// One rank's whole run: read the plan, train, leave the records.
+struct TrainingRun {
+    let planPath: String
+    let options: RunOptions
+    let world: Communicator
+
+    private var isFirst: Bool { world.rank == 0 }
+
+    func run() throws {
+        let plan = try Plan.read(path: planPath)
+        guard var settings = plan.train else {
+            throw TrainingError.unsupported(
+                field: "train", value: "(missing)", reason: "\(planPath) has no train section; see plans/tiny-gpt.yaml")
+        }
+        guard let layout = plan.layout else {
+            throw TrainingError.unsupported(
+                field: "layout", value: "auto", reason: "a real run needs a layout map; `trainyard plan` finds one")
+        }
+        if let data = options.data { settings.data = data }
+        if let steps = options.steps {
+            guard steps > 0 else { throw ValidationError("--steps: \(steps) is not a positive number of steps") }
+            settings.steps = steps
+        }
+        // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
+        let log = try isFirst ? options.log.map(MetricsLog.init(path:)) : nil
+        if isFirst {
+            for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
+                try checkWritable(path)
+            }
+            if let checkpoint = settings.checkpoint { try Checkpoint.prepare(directory: checkpoint.path) }
+        }
+        let trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world)
+        let progress = ProgressLine(
+            trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
+        progress.begin()
+        let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).model
+        for step in 0..<settings.steps {
+            let report = try trainer.step(step)
+            if let log { try log.write(report, modelFLOPs: flops) }
+            progress.show(report)
+            if let checkpoint = settings.checkpoint,
+                (step + 1) % checkpoint.every == 0 || step + 1 == settings.steps
+            {
+                let path = checkpoint.path + "/" + Checkpoint.name(step: step + 1)
+                try trainer.saveWeights(to: path, step: step + 1)
+                if isFirst { Checkpoint.prune(directory: checkpoint.path, keep: checkpoint.keep) }
+            }
+        }
+        progress.end()
+        if let save = options.save { try trainer.saveWeights(to: save, step: settings.steps) }
+        if options.trace != nil || options.timeline != nil {
+            guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
+            if let path = options.trace { try write(timeline.chromeTrace(), to: path) }
+            if let path = options.timeline {
+                try write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
+            }
+        }
+    }
+
+    private func write(_ text: String, to path: String) throws {
+        do {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw TrainingError.file(path: path, reason: "cannot be written")
+        }
+    }
+
+    private func checkWritable(_ path: String) throws {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: directory) else {
+            throw TrainingError.file(path: path, reason: "its directory does not exist or is not writable")
+        }
+    }
+}

@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import Costs
+internal import Planner
+internal import Plans
+internal import Reports
+internal import Schedules
+internal import Simulator
+
+/// How an answer is printed.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    @Flag(help: "Show the arithmetic: formula, inputs and source of every figure.")
+    var explain = false
+
+    @Option(help: "Columns of the output.")
+    var width: Int = 100
+
+    func validate() throws {
+        guard (60...1000).contains(width) else {
+            throw ValidationError("--width takes 60 to 1000 columns, not \(width).")
+        }
+    }
+}
+
+/// A priced plan.
+struct Answer {
+    let estimate: Estimate
+    /// How the layout was found; empty when the plan gave it.
+    let found: String
+
+    /// Prices the plan's layout, or searches for one.
+    init(plan: Plan, searching: Bool) throws {
+        if !searching, let layout = plan.layout {
+            estimate = try price(plan: plan, layout: layout)
+            found = ""
+            return
+        }
+        var settings = SearchSettings()
+        settings.top = 1
+        let result = try search(plan: plan, settings: settings)
+        guard let best = result.candidates.first else {
+            throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
+        }
+        estimate = best
+        found = SearchReport(result).summary
+    }
+
+    /// Prints the answer; throws the exit code of a plan that does not fit.
+    func print(_ output: OutputOptions) throws {
+        if output.json {
+            Swift.print(try EstimateReport(estimate, explained: output.explain).json())
+        } else {
+            Swift.print(EstimateText(estimate, found: found, width: output.width).text())
+            if let drawing = try pipelineDrawing(width: output.width) { Swift.print("\n" + drawing, terminator: "") }
+            if output.explain { Swift.print("\n" + ExplanationText(estimate).text()) }
+        }
+        guard estimate.fits else {
+            Console.error(
+                "the plan does not fit in the memory of \(estimate.plan.cluster.device.name); "
+                    + "`trainyard plan FILE --search` looks for a layout that does")
+            throw ExitCode(Failure.doesNotFit)
+        }
+    }
+
+    /// The pipeline over one step, or over as many micro-batches as can still be seen; nil without a pipeline.
+    private func pipelineDrawing(width: Int) throws -> String? {
+        let layout = estimate.layout
+        guard layout.pipeline > 1 else { return nil }
+        // Interleaved schedules take micro-batches in groups of the pipeline's ranks.
+        let legible = 2 * layout.pipeline
+        let drawn = estimate.microbatches <= 8 * layout.pipeline ? estimate.microbatches : legible
+        let schedule = try layout.schedule.schedule(
+            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: drawn)
+        var timeline = try Simulator.simulate(schedule, costs: actionCosts(plan: estimate.plan, layout: layout))
+        timeline.name = layout.schedule.rawValue
+        let title =
+            drawn == estimate.microbatches
+            ? "The pipeline over one step, \(drawn) micro-batches"
+            : "The pipeline, shown with \(drawn) of a step's \(estimate.microbatches) micro-batches"
+        return title + "\n" + TimelineText(width: width, rows: 16).drawing(of: timeline)
+    }
+}

@@ -1,0 +1,67 @@
+internal import ArgumentParser
+internal import Costs
+internal import Foundation
+internal import Plans
+
+/// Measures this machine and writes it down as a cluster file, so that a real run can be predicted.
+struct CalibrateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "calibrate",
+        abstract: "Measure this machine at a plan's shapes and write cluster/local.yaml.",
+        discussion: """
+            Times matrix products, attention, memory-bound kernels and MPI messages in as many processes as a run would
+            have, all at once. Plans without a cluster are then priced with the result.
+
+              trainyard calibrate --quick                        seconds
+              trainyard calibrate --plan plans/tiny-gpt.yaml
+            """)
+
+    @Option(help: "The plan whose shapes are measured.")
+    var plan = "plans/tiny-gpt.yaml"
+
+    @Option(help: "The cluster file to write.")
+    var out = "cluster/local.yaml"
+
+    @Option(
+        name: [.customShort("n"), .customLong("processes")],
+        help: "Processes to measure with; as many as the plan runs with, at most one a core.")
+    var processes: Int?
+
+    @Flag(help: "A few repeats of each: under fifteen seconds.")
+    var quick = false
+
+    func run() throws {
+        let plan = try Plan.read(path: plan)
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let count = processes ?? min(plan.layout?.devices ?? 1, cores)
+        guard count > 0 else { throw ValidationError("--processes: \(count) is not a positive number") }
+        let began = Date()
+        let command = try Launcher.mpirun(
+            processes: count, hostfile: nil, program: Launcher.trainProgram(),
+            arguments: ["probe", self.plan] + (quick ? ["--quick"] : []))
+        let ended = try Launcher.run(command, capture: true)
+        guard ended.code == 0 else { throw ExitCode(ended.code) }
+        let measured = try JSONDecoder().decode(MachineMeasurement.self, from: ended.output)
+        let cluster = try Cluster(measured: measured, model: plan.model)
+        let comment = """
+            Measured by `trainyard calibrate\(quick ? " --quick" : "")` at the shapes of \(plan.name): \(count) \
+            process\(count == 1 ? "" : "es") at once.
+            One "device" is one process on one core; every figure is what the cost model needs to give back the
+            measured seconds.
+            """
+        try OutputFile.write(cluster.yaml(comment: comment), to: out)
+        let best = cluster.device.matmulEfficiency.points.map(\.share).max() ?? 0
+        let network = cluster.networks.first
+        print(
+            """
+            \(out): \(count) process\(count == 1 ? "" : "es"), measured in \(format(-began.timeIntervalSinceNow, 1)) s
+              peak, one process         \(format(measured.peakFLOPs / 1e9, 1)) GFLOP/s (multiply-adds between registers)
+              matrix products           \(format(100 * best, 0)) % of it at best
+              attention                 \(format(100 * (cluster.device.attentionEfficiency.points.last?.share ?? 0), 0)) % of it, forward
+              memory-bound kernels      \(format(cluster.device.memoryBytesPerSecond / 1e9, 1)) GB/s
+              messages                  \(format((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(format((network?.latencySeconds ?? 0) * 1e6, 1)) µs
+            """)
+    }
+
+    private func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+}

@@ -1,0 +1,86 @@
+internal import ArgumentParser
+internal import Plans
+
+/// `trainyard estimate`: the same as `plan`, without a file.
+struct EstimateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "estimate",
+        abstract: "Price a run from a few numbers, without a file.",
+        discussion: """
+            From --params a dense shape of that size is chosen and printed; --model takes a named one from \
+            plans/models/. The batch is what published runs of that size use unless --batch says otherwise. The \
+            fastest split that fits is searched for.
+
+              trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
+              trainyard estimate --model llama3-70b --tokens 15T --gpu h100-80g-sxm --gpus 2048 --batch 2048
+              trainyard estimate --params 7B --tokens 1T --gpu b200-sxm --gpus 64 --explain
+            """)
+
+    @Option(help: "Parameters, such as 100B or 7e9.")
+    var params: Amount?
+
+    @Option(help: "A shape in plans/models/, instead of --params.")
+    var model: String?
+
+    @Option(help: "Tokens of the whole run, such as 3T.")
+    var tokens: Amount
+
+    @Option(help: "A cluster in cluster/, or the path of a cluster file.")
+    var gpu: String
+
+    @Option(help: "Number of devices.")
+    var gpus: Int
+
+    @Option(help: "Sequences a step.")
+    var batch: Int?
+
+    @Option(help: "Tokens a sequence.")
+    var sequence: Int?
+
+    @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
+    var precision: Precision?
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if (params == nil) == (model == nil) {
+            throw ValidationError("Give --params or --model, one of the two.")
+        }
+    }
+
+    mutating func run() throws {
+        let plan: Plan
+        do throws(PlanProblems) {
+            plan = try Plan.question(
+                parameters: params?.value, modelName: model, tokens: tokens.value, gpu: gpu, gpus: gpus, batch: batch,
+                sequence: sequence, precision: precision)
+        } catch {
+            throw PlanProblems(error.problems.map(asOption))
+        }
+        if batch == nil {
+            Console.note(
+                "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch")
+        }
+        try Answer(plan: plan, searching: true).print(output)
+    }
+
+    /// The option a problem of the plan comes from.
+    private func asOption(_ problem: PlanProblem) -> PlanProblem {
+        var named = problem
+        let options = ["model.name": "model", "cluster": "gpu"]
+        if problem.file == nil { named.field = "--" + (options[problem.field] ?? problem.field) }
+        return named
+    }
+}
+
+/// A number such as `100B`, `3T` or `7e9` on the command line.
+struct Amount: ExpressibleByArgument {
+    var value: Double
+
+    init?(argument: String) {
+        guard let value = try? Quantity.parse(argument, as: .count) else { return nil }
+        self.value = value
+    }
+}
+
+extension Precision: ExpressibleByArgument {}

@@ -1,0 +1,63 @@
+internal import ArgumentParser
+internal import Costs
+internal import Foundation
+internal import Planner
+internal import Plans
+
+/// Turns what a command throws into words on standard error and the exit code of the contract.
+enum Failure {
+    static let failedWhileRunning: Int32 = 1
+    static let badInput: Int32 = 2
+    static let doesNotFit: Int32 = 3
+
+    /// Tells the user about `error`; the exit code to end with.
+    static func report(_ error: any Error) -> Int32 {
+        switch error {
+        case let problems as PlanProblems:
+            problems.problems.forEach { Console.error($0.description) }
+            return problems.isMisfitOnly ? doesNotFit : badInput
+        case let error as PlannerError:
+            Console.error(error.description)
+            switch error {
+            case .noLayout, .nothingFits: return doesNotFit
+            case .cost(let cost): return code(cost)
+            case .simulation: return failedWhileRunning
+            }
+        case let error as CostError:
+            Console.error(error.description)
+            return code(error)
+        default:
+            return reportParsing(error)
+        }
+    }
+
+    private static func code(_ error: CostError) -> Int32 {
+        if case .badLayout = error { return doesNotFit }
+        return badInput
+    }
+
+    /// Usage errors, requests for help and whatever else a command threw.
+    private static func reportParsing(_ error: any Error) -> Int32 {
+        let code = Trainyard.exitCode(for: error)
+        let message = Trainyard.fullMessage(for: error)
+        if code == .success {
+            if !message.isEmpty { print(message) }
+            return 0
+        }
+        if !message.isEmpty { Console.write(message) }
+        return code == .validationFailure ? badInput : code.rawValue
+    }
+}
+
+/// What people read beside the result: standard error.
+enum Console {
+    static func write(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+
+    static func error(_ message: String) { write("error: \(message)") }
+
+    /// Something assumed or doubtful that does not stop the command.
+    static func note(_ message: String) { write("note: \(message)") }
+
+    /// `trainyard … | head` ends as other programs do, without a word.
+    static func endOnClosedPipe() { signal(SIGPIPE, SIG_DFL) }
+}

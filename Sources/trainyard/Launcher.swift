@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import Dispatch
+internal import Foundation
+
+/// Starts `trainyard-train` on its own or under mpirun, and stays until it has ended.
+struct Launcher {
+    /// What keeps a real run from being started; printed as one line, exit code 2.
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// The runtime's program: beside this one, or on the PATH.
+    static func trainProgram() throws(Failure) -> String {
+        let own = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
+        if let beside = own?.appendingPathComponent("trainyard-train").path,
+            FileManager.default.isExecutableFile(atPath: beside)
+        {
+            return beside
+        }
+        if let found = find("trainyard-train") { return found }
+        throw Failure(
+            description:
+                "trainyard-train is not built; run `make build` (it needs Open MPI and oneDNN, planning does not)")
+    }
+
+    /// The command line of a run with `processes` ranks.
+    static func mpirun(
+        processes: Int, hostfile: String?, program: String, arguments: [String]
+    ) throws(Failure) -> [String] {
+        guard let mpirun = find("mpirun") else {
+            throw Failure(
+                description: "mpirun was not found; install Open MPI (apt-get install openmpi-bin libopenmpi-dev)")
+        }
+        var command = [mpirun, "-n", "\(processes)"]
+        // Open MPI refuses to run as root unless told that it is meant (a container, a test machine).
+        if geteuid() == 0 { command.append("--allow-run-as-root") }
+        if let hostfile {
+            command += ["--hostfile", hostfile]
+        } else if processes > ProcessInfo.processInfo.activeProcessorCount {
+            // More ranks than cores: let them wait politely for one another.
+            command += ["--oversubscribe", "--bind-to", "none"]
+        } else {
+            command += ["--bind-to", "core"]
+        }
+        return command + [program] + arguments
+    }
+
+    /// Runs `command` to its end with this terminal, and returns its exit code. Ctrl-C and a request to end are passed
+    /// on, so that nothing is left behind.
+    static func run(_ command: [String], environment: [String: String] = [:], capture: Bool = false) throws(Failure)
+        -> (code: Int32, output: Data)
+    {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        process.standardInput = FileHandle.nullDevice
+        let pipe = Pipe()
+        if capture { process.standardOutput = pipe }
+        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                if process.isRunning { kill(process.processIdentifier, number == SIGHUP ? SIGTERM : number) }
+            }
+            source.resume()
+            return source
+        }
+        defer {
+            for source in sources { source.cancel() }
+            for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
+        }
+        do {
+            try process.run()
+        } catch {
+            throw Failure(description: "\(command[0]) could not be started")
+        }
+        let output = capture ? pipe.fileHandleForReading.readDataToEndOfFile() : Data()
+        process.waitUntilExit()
+        let ended = process.terminationStatus
+        return (process.terminationReason == .uncaughtSignal ? 128 + ended : ended, output)
+    }
+
+    /// An executable of this name on the PATH.
+    private static func find(_ name: String) -> String? {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+        return path.split(separator: ":").map { "\($0)/\(name)" }
+            .first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+}

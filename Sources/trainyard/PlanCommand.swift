@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import Plans
+
+/// `trainyard plan FILE`: what a plan takes.
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Price a plan: time, cost, memory, and the split where the plan leaves it open.",
+        discussion: """
+            A plan file says what is trained, on what, and how it is split. Where it says `layout: auto`, every split \
+            is priced and the fastest that fits is taken.
+
+              trainyard plan plans/100b-3t-1024.yaml
+              trainyard plan plans/gpt3-175b-1024-a100.yaml --explain
+              trainyard plan plans/gpt3-175b-1024-a100.yaml --search --devices 2048
+              trainyard plan plans/100b-3t-1024.yaml --json | jq .run.days
+
+            Exit code 3 means that the plan does not fit: in memory, or because its numbers do not divide.
+            """)
+
+    @Argument(help: "The plan file.")
+    var file: String
+
+    @Option(help: "Devices, instead of the plan's; the data-parallel degree of a layout follows.")
+    var devices: Int?
+
+    @Flag(help: "Search for the fastest layout even if the plan has one.")
+    var search = false
+
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let plan = try Plan.read(path: file, devices: devices)
+        plan.remarks.forEach(Console.note)
+        try Answer(plan: plan, searching: search || plan.layout == nil).print(output)
+    }
+}

@@ -1,0 +1,86 @@
+internal import Costs
+internal import Foundation
+internal import Plans
+internal import Reports
+internal import Schedules
+internal import Simulator
+
+/// A finished run beside its prediction.
+struct RunSummary {
+    let plan: Plan
+    let predicted: Estimate
+    let predictedTimeline: Timeline
+    let measuredTimeline: Timeline
+    let steps: [Step]
+
+    /// What the summary reads of a line of metrics.
+    struct Step: Decodable {
+        var step: Int
+        var loss: Double
+        var seconds: Double
+        var tokensPerSecond: Double
+        var bubble: Double
+        var peakBytes: [Double]
+    }
+
+    /// Reads the records a run left.
+    init(plan: Plan, layout: Layout, metrics: String, timeline: String) throws {
+        self.plan = plan
+        predicted = try estimate(plan: plan, layout: layout)
+        let schedule = try layout.schedule.schedule(
+            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: predicted.microbatches)
+        predictedTimeline = try Simulator.simulate(schedule, costs: actionCosts(plan: plan, layout: layout))
+        let decoder = JSONDecoder()
+        measuredTimeline = try decoder.decode(Timeline.self, from: Data(contentsOf: URL(fileURLWithPath: timeline)))
+        steps = try String(contentsOf: URL(fileURLWithPath: metrics), encoding: .utf8).split(separator: "\n")
+            .map { try decoder.decode(Step.self, from: Data($0.utf8)) }
+    }
+
+    /// Steps after the first, which also warms up libraries and memory.
+    private var steady: ArraySlice<Step> { steps.count > 1 ? steps.dropFirst() : steps[...] }
+    var measuredSeconds: Double { Self.median(steady.map(\.seconds)) }
+    var measuredBubble: Double { Self.median(steady.map(\.bubble)) }
+
+    /// The loss curve, then predicted against measured.
+    func text() -> String {
+        let cluster = plan.cluster.name
+        let memory = (steps.last?.peakBytes ?? []).map { Self.fixed($0 / 0x1p20, 0) }.joined(separator: ", ")
+        var lines = ["", "Loss, \(steps.count) steps", LossCurve.text(steps.map(\.loss)), ""]
+        lines.append("                      predicted   measured   predicted / measured")
+        lines.append(
+            row("step time", predicted.iteration.seconds, measuredSeconds, unit: "s", digits: 3))
+        lines.append(
+            row(
+                "tokens a second", predicted.tokensPerSecond, predicted.iteration.tokens / measuredSeconds, unit: "",
+                digits: 0))
+        lines.append(
+            row("pipeline bubble", 100 * predictedTimeline.bubbleFraction, 100 * measuredBubble, unit: "%", digits: 1))
+        lines.append("")
+        lines.append(
+            "predicted with cluster \(cluster); measured: medians of \(steady.count) steps; peak memory by rank: \(memory) MiB"
+        )
+        return lines.joined(separator: "\n")
+    }
+
+    /// Predicted over measured on one time axis.
+    func svg() -> String { TimelineSVG().drawing(of: [predictedTimeline, measuredTimeline]) }
+
+    private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {
+        func cell(_ value: Double) -> String {
+            let text = Self.fixed(value, digits) + (unit.isEmpty ? "" : " " + unit)
+            return String(repeating: " ", count: max(0, 11 - text.count)) + text
+        }
+        let ratio = Self.fixed(predicted / measured, 2)
+        return "  " + name.padding(toLength: 18, withPad: " ", startingAt: 0) + cell(predicted) + cell(measured)
+            + String(repeating: " ", count: max(0, 23 - ratio.count)) + ratio
+    }
+
+    private static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        guard let last = sorted.last else { return .nan }
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + min(sorted[middle], last)) / 2
+    }
+}

@@ -1,0 +1,88 @@
+internal import ArgumentParser
+internal import Costs
+internal import Foundation
+internal import Plans
+internal import Reports
+internal import Schedules
+internal import Simulator
+
+/// A real run: calls mpirun with what the plan needs, and lays what was measured over what was predicted.
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train the plan for real over MPI, then compare with the prediction.",
+        discussion: """
+            Finds mpirun, starts one process for every rank of the plan's layout and passes on what is needed (as root,
+            more ranks than cores, a hostfile). The same by hand: mpirun -n P trainyard-train FILE.
+
+              trainyard train plans/tiny-gpt.yaml
+              trainyard train plans/tiny-gpt-4.yaml --steps 20 --log metrics.jsonl --trace trace.json
+
+            The prediction is as good as the plan's cluster: `trainyard calibrate` measures this machine first.
+            """)
+
+    @Argument(help: "The plan file; it needs a train section and a layout map.")
+    var plan: String
+
+    @Option(
+        name: [.customShort("n"), .customLong("processes")],
+        help: "Processes to start; the product of the plan's degrees, which is the default.")
+    var processes: Int?
+
+    @Option(help: "mpirun's hostfile, to run on several machines.")
+    var hostfile: String?
+
+    @Option(help: "Text to train on, instead of the plan's train.data.")
+    var data: String?
+
+    @Option(help: "Steps to train, instead of the plan's train.steps.")
+    var steps: Int?
+
+    @Option(help: ArgumentHelp("Keep the metrics, one JSON object a step.", valueName: "metrics.jsonl"))
+    var log: String?
+
+    @Option(help: ArgumentHelp("Write the last step's measured timeline for Perfetto.", valueName: "trace.json"))
+    var trace: String?
+
+    @Option(help: ArgumentHelp("Draw the predicted over the measured timeline.", valueName: "timeline.svg"))
+    var svg: String?
+
+    @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
+    var save: String?
+
+    @Flag(help: "No progress line and no summary.")
+    var quiet = false
+
+    func run() throws {
+        let plan = try Plan.read(path: plan)
+        guard let layout = plan.layout else {
+            throw Launcher.Failure(
+                description: "\(self.plan): layout: auto is for pricing; a real run needs a layout map "
+                    + "(`trainyard plan` finds one)")
+        }
+        let program = try Launcher.trainProgram()
+        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "trainyard-\(ProcessInfo.processInfo.processIdentifier)")
+        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        let metrics = log ?? scratch.appendingPathComponent("metrics.jsonl").path
+        let measured = scratch.appendingPathComponent("timeline.json").path
+
+        var arguments = [self.plan, "--log", metrics, "--timeline", measured]
+        for (flag, value) in [
+            ("--data", data), ("--steps", steps.map(String.init)), ("--trace", trace), ("--save", save),
+        ] {
+            if let value { arguments += [flag, value] }
+        }
+        if quiet { arguments.append("--quiet") }
+        let command = try Launcher.mpirun(
+            processes: processes ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
+        // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
+        let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
+        guard ended.code == 0 else { throw ExitCode(ended.code) }
+        if quiet && svg == nil { return }
+        let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
+        if !quiet { print(summary.text()) }
+        if let svg { try OutputFile.write(summary.svg(), to: svg) }
+    }
+}

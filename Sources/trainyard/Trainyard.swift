@@ -1,0 +1,59 @@
+internal import ArgumentParser
+internal import Plans
+
+/// `trainyard`: plans, prices, simulates and starts distributed training runs.
+struct Trainyard: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trainyard",
+        abstract: "Plan, price, simulate and run the training of language models over many devices.",
+        discussion: """
+            How long does a 100-billion-parameter model on 3 trillion tokens take on 1,024 A100?
+              trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
+
+            The same from a file, with the split found by searching, and every layout that fits, ranked:
+              trainyard plan plans/100b-3t-1024.yaml
+              trainyard search plans/100b-3t-1024.yaml --top 10
+
+            Who does what when:
+              trainyard schedule 1f1b --ranks 4 --microbatches 8
+              trainyard simulate --schedule interleaved-1f1b --ranks 4 --virtual-stages 2
+
+            Results go to standard output (--json prints one document), remarks to standard error. Exit codes: 0 done, \
+            1 failed while running, 2 bad usage or input, 3 the plan does not fit.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            PlanCommand.self,
+            EstimateCommand.self,
+            SearchCommand.self,
+            ScheduleCommand.self,
+            SimulateCommand.self,
+            TrainCommand.self,
+            GenerateCommand.self,
+            CalibrateCommand.self,
+        ])
+
+    /// What to say about a first word that is no command; nil when it is one.
+    private static func unknownCommand(_ word: String) -> String? {
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard !word.hasPrefix("-"), !known.contains(word) else { return nil }
+        let near = Wording.didYouMean(word, among: known)
+        return "there is no command '\(word)'; "
+            + (near.isEmpty ? "there are \(known.joined(separator: ", "))" : near)
+    }
+
+    /// Parses the arguments and runs; the exit code of the process.
+    static func start() -> Int32 {
+        if let word = CommandLine.arguments.dropFirst().first, let problem = unknownCommand(word) {
+            Console.error(problem)
+            return Failure.badInput
+        }
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+            return 0
+        } catch {
+            return Failure.report(error)
+        }
+    }
+}

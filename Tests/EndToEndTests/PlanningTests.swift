@@ -1,0 +1,109 @@
+import Foundation
+import Testing
+
+/// The planning half of the command line, driven as a user drives it.
+@Suite struct PlanningTests {
+    func trainyard(_ arguments: [String]) throws -> BuiltProgram.Outcome {
+        try BuiltProgram("trainyard").run(arguments)
+    }
+
+    static let question = ["estimate", "--params", "100B", "--tokens", "3T", "--gpu", "a100-80g-sxm", "--gpus", "1024"]
+
+    @Test func theOpeningQuestionIsAnswered() throws {
+        let outcome = try trainyard(Self.question)
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        for part in ["GPU-months", "GPU-hours", "dollars", "MFU", "Where the time goes", "Memory on each device"] {
+            #expect(outcome.output.contains(part), "\(part)")
+        }
+        #expect(outcome.errors.contains("note: a batch of"))
+    }
+
+    @Test func jsonIsExactlyOneDocument() throws {
+        for arguments in [
+            Self.question + ["--json"], ["plan", "plans/100b-3t-1024.yaml", "--json", "--explain"],
+            ["search", "plans/100b-3t-1024.yaml", "--top", "3", "--json"],
+        ] {
+            let outcome = try trainyard(arguments)
+            #expect(outcome.exitCode == 0, "\(outcome.everything)")
+            #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) }
+        }
+    }
+
+    /// Runs of this size take four to six months in practice.
+    @Test func theOpeningQuestionLandsWherePracticeDoes() throws {
+        let outcome = try trainyard(Self.question + ["--json"])
+        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let days = try #require((document?["run"] as? [String: Any])?["days"] as? Double)
+        #expect((120...185).contains(days))
+    }
+
+    @Test func theBreakdownSumsToTheStep() throws {
+        let outcome = try trainyard(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
+        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let iteration = try #require(document?["iteration"] as? [String: Any])
+        let parts = try #require(iteration["breakdown"] as? [String: Double])
+        let seconds = try #require(iteration["seconds"] as? Double)
+        #expect(abs(parts.values.reduce(0, +) - seconds) < 1e-9 * seconds)
+    }
+
+    @Test func searchRanksFromFastToSlow() throws {
+        let outcome = try trainyard(["search", "plans/100b-3t-1024.yaml", "--top", "5", "--json"])
+        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let candidates = try #require(document?["candidates"] as? [[String: Any]])
+        let times = candidates.compactMap { ($0["iteration"] as? [String: Any])?["seconds"] as? Double }
+        #expect(times.count == 5)
+        #expect(times == times.sorted())
+        #expect((document?["evaluated"] as? Int ?? 0) >= (document?["feasible"] as? Int ?? .max))
+    }
+
+    @Test func explainShowsFormulasAndSources() throws {
+        let outcome = try trainyard(["plan", "plans/gpt3-175b-1024-a100.yaml", "--explain"])
+        #expect(outcome.output.contains("How the figures come about"))
+        #expect(outcome.output.contains("after Narayanan et al. 2021"))
+    }
+
+    @Test(arguments: [
+        (["plan", "nowhere.yaml"], 2, "error: nowhere.yaml: no such file"), (["plan"], 2, "Missing expected argument"),
+        (["plan", "plans"], 2, "is a directory"), (["plna"], 2, "there is no command 'plna'; did you mean 'plan'?"),
+        (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "100"], 3, "must be the product of the degrees"),
+        (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "0"], 2, "must be a whole number from 1"),
+        (["search", "plans/100b-3t-1024.yaml", "--top", "0"], 2, "--top takes 1 to 10,000"),
+        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "nothing fits on 8"),
+        (["estimate", "--tokens", "3T", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2, "Give --params or --model"),
+        (
+            ["estimate", "--params", "100B", "--tokens", "nan", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2,
+            "'nan' is invalid for '--tokens"
+        ),
+        (
+            ["estimate", "--params", "100B", "--tokens", "3T", "--gpu", "a100-80g-smx", "--gpus", "8"], 2,
+            "--gpu: no cluster of that name in cluster/ (found 'a100-80g-smx'); did you mean 'a100-80g-sxm'?"
+        ),
+    ])
+    func badInputEndsWithItsCodeAndOneClearLine(_ arguments: [String], _ code: Int32, _ said: String) throws {
+        let outcome = try trainyard(arguments)
+        #expect(outcome.exitCode == code, "\(outcome.everything)")
+        #expect(outcome.errors.contains(said), "\(outcome.everything)")
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test func aPlanThatDoesNotFitIsStillPriced() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "planning-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "big.yaml")
+        try Data("model: gpt3-175b\ncluster: a100-80g-sxm\nbatch: 8\nlayout: {tensor: 8}\n".utf8).write(to: file)
+        let outcome = try trainyard(["plan", file.path])
+        #expect(outcome.exitCode == 3, "\(outcome.everything)")
+        #expect(outcome.output.contains("does not fit"))
+        #expect(outcome.errors.contains("--search"))
+    }
+
+    @Test func helpTeachesByExample() throws {
+        for command in ["plan", "estimate", "search"] {
+            let outcome = try trainyard([command, "--help"])
+            #expect(outcome.exitCode == 0)
+            #expect(outcome.output.contains("  trainyard \(command) "))
+        }
+        #expect(try trainyard(["--version"]).output.first?.isNumber == true)
+    }
+}

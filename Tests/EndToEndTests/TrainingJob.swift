@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// A real run of a small GPT under mpirun, in a folder of its own that goes with it.
+final class TrainingJob {
+    /// The model and data every job starts from; tests change what they are about.
+    struct Shape {
+        var layers = 6
+        var hidden = 32
+        var heads = 2
+        var sequence = 16
+        var batch = 8
+        var microbatch = 1
+        var tied = true
+        var steps = 20
+        var order = "sequential"
+        var learningRate = "3e-4"
+        var clip = "1.0"
+        /// Lines of the `layout` map beyond `microbatch`.
+        var layout: [String] = []
+        /// Lines of the `train` map beyond the usual.
+        var train: [String] = []
+    }
+
+    /// What a line of metrics says.
+    struct Step: Decodable {
+        let step: Int
+        let loss: Double
+        let gradNorm: Double
+        let learningRate: Double
+        let seconds: Double
+        let tokensPerSecond: Double
+        let modelFLOPs: Double
+        let bubble: Double
+        let peakBytes: [Double]
+    }
+
+    let folder: URL
+
+    init(_ shape: Shape = Shape(), text: [UInt8] = formulaText(count: 4096)) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-job-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data(text).write(to: folder.appending(path: "text"))
+        try write(shape)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    /// Replaces the plan.
+    func write(_ shape: Shape) throws {
+        let lines =
+            [
+                "model: {family: gpt, layers: \(shape.layers), hidden: \(shape.hidden), heads: \(shape.heads), "
+                    + "vocab: 256, sequence: \(shape.sequence), tiedEmbeddings: \(shape.tied)}",
+                "batch: \(shape.batch)", "precision: fp32", "layout:", "  microbatch: \(shape.microbatch)",
+            ] + shape.layout.map { "  " + $0 } + [
+                "train:", "  data: \(folder.path)/text", "  order: \(shape.order)", "  steps: \(shape.steps)",
+                "  learningRate: \(shape.learningRate)", "  schedule: constant", "  clip: \(shape.clip)", "  seed: 1",
+            ] + shape.train.map { "  " + $0 }
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: plan)
+    }
+
+    var plan: URL { folder.appending(path: "plan.yaml") }
+    var metrics: URL { folder.appending(path: "metrics.jsonl") }
+
+    /// Trains and returns what the metrics say; fails the test when the run does not end well.
+    @discardableResult
+    func train(
+        processes: Int, _ arguments: [String] = [], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> [Step] {
+        let outcome = try launch(processes: processes, ["--log", metrics.path, "--quiet"] + arguments)
+        try #require(outcome.exitCode == 0, "\(outcome.everything)", sourceLocation: sourceLocation)
+        return try steps()
+    }
+
+    /// Trains and returns how it ended.
+    func launch(processes: Int, _ arguments: [String]) throws -> BuiltProgram.Outcome {
+        try BuiltProgram("trainyard-train").run(processes: processes, [plan.path] + arguments)
+    }
+
+    func steps() throws -> [Step] {
+        try String(contentsOf: metrics, encoding: .utf8).split(separator: "\n")
+            .map { try JSONDecoder().decode(Step.self, from: Data($0.utf8)) }
+    }
+
+    /// The weights a run saved, as bytes.
+    func savedWeights(processes: Int) throws -> Data {
+        let path = folder.appending(path: "weights.safetensors")
+        try train(processes: processes, ["--save", path.path])
+        return try Data(contentsOf: path)
+    }
+}

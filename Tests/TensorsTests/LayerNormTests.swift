@@ -1,0 +1,112 @@
+import Tensors
+import Testing
+
+@Suite struct LayerNormTests {
+    struct Shape: CustomTestStringConvertible {
+        var (rows, width): (Int, Int)
+        var testDescription: String { "\(rows) × \(width)" }
+    }
+    static let shapes = [
+        Shape(rows: 1, width: 3), Shape(rows: 5, width: 16), Shape(rows: 3, width: 33), Shape(rows: 4, width: 130),
+    ]
+
+    static func reference(_ x: [Double], _ gain: [Double], _ bias: [Double], _ shape: Shape) -> [Double] {
+        var y = x
+        let width = Double(shape.width)
+        for row in 0..<shape.rows {
+            let slice = x[row * shape.width..<(row + 1) * shape.width]
+            let mean = slice.reduce(0, +) / width
+            let variance = slice.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / width
+            for column in 0..<shape.width {
+                let normalised = (x[row * shape.width + column] - mean) / (variance + 1e-5).squareRoot()
+                y[row * shape.width + column] = normalised * gain[column] + bias[column]
+            }
+        }
+        return y
+    }
+
+    @Test(arguments: shapes) func forwardMatchesFloat64(_ shape: Shape) {
+        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 3)
+        let (gain, bias) = (Numbers(random: shape.width, seed: 2), Numbers(random: shape.width, seed: 3))
+        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
+        let y = Numbers(x.count)
+        LayerNorm.forward(
+            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+        expectClose(y, Self.reference(x.doubles, gain.doubles, bias.doubles, shape))
+        #expect(mean.isIntact && inverse.isIntact)
+    }
+
+    @Test(arguments: shapes) func aLargeOffsetKeepsItsVariance(_ shape: Shape) {
+        let x = Numbers(shape.rows * shape.width) { 1000 + Float($0 * 37 % 11) }
+        let (gain, bias) = (Numbers(shape.width) { _ in 1 }, Numbers(shape.width))
+        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
+        let y = Numbers(x.count)
+        LayerNorm.forward(
+            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+        expectClose(y, Self.reference(x.doubles, gain.doubles, bias.doubles, shape), within: 5e-5)
+    }
+
+    @Test(arguments: shapes, [true, false]) func residualSumIsFused(_ shape: Shape, _ biased: Bool) {
+        let (x, delta) = (
+            Numbers(random: shape.rows * shape.width, seed: 1), Numbers(random: shape.rows * shape.width, seed: 2)
+        )
+        let (gain, bias) = (Numbers(random: shape.width, seed: 3), Numbers(random: shape.width, seed: 4))
+        let shift = Numbers(random: shape.width, seed: 5)
+        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
+        let y = Numbers(x.count)
+        let expected = (0..<x.count).map {
+            x.doubles[$0] + delta.doubles[$0] + (biased ? shift.doubles[$0 % shape.width] : 0)
+        }
+        // The sum may replace its first term.
+        LayerNorm.addForward(
+            x: x.pointer, delta: delta.pointer, deltaBias: biased ? UnsafePointer(shift.pointer) : nil,
+            sum: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+        expectClose(x, expected)
+        expectClose(y, Self.reference(expected, gain.doubles, bias.doubles, shape), within: 5e-6)
+    }
+
+    @Test(arguments: shapes) func gradientsMatchCentralDifferences(_ shape: Shape) {
+        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 2)
+        let (gain, bias) = (Numbers(random: shape.width, seed: 2), Numbers(random: shape.width, seed: 3))
+        let dy = Numbers(random: x.count, seed: 4)
+        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
+        let y = Numbers(x.count)
+        LayerNorm.forward(
+            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+
+        let (xs, gains, biases, dys) = (x.doubles, gain.doubles, bias.doubles, dy.doubles)
+        let slopes = xs.indices.map { index in
+            centralDifference(xs, index) { dot(Self.reference($0, gains, biases, shape), dys) }
+        }
+        let dx = Numbers(random: x.count, seed: 5)
+        let before = dx.doubles
+        LayerNorm.inputGradient(
+            dy: dy.pointer, x: x.pointer, gain: gain.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
+            dx: dx.pointer, rows: shape.rows, width: shape.width, accumulate: true)
+        expectClose(dx, zip(before, slopes).map(+), within: 1e-5)
+
+        let (dGain, dBias) = (Numbers(random: shape.width, seed: 6), Numbers(random: shape.width, seed: 7))
+        let (oldGain, oldBias) = (dGain.doubles, dBias.doubles)
+        LayerNorm.weightGradient(
+            dy: dy.pointer, x: x.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
+            dGain: dGain.pointer, dBias: dBias.pointer, rows: shape.rows, width: shape.width)
+        let gainSlopes = gains.indices.map { index in
+            centralDifference(gains, index) { dot(Self.reference(xs, $0, biases, shape), dys) }
+        }
+        let biasSlopes = biases.indices.map { index in
+            centralDifference(biases, index) { dot(Self.reference(xs, gains, $0, shape), dys) }
+        }
+        expectClose(dGain, zip(oldGain, gainSlopes).map(+), within: 1e-5)
+        expectClose(dBias, zip(oldBias, biasSlopes).map(+), within: 1e-5)
+
+        // Without accumulation the gradient may replace dy.
+        LayerNorm.inputGradient(
+            dy: dy.pointer, x: x.pointer, gain: gain.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
+            dx: dy.pointer, rows: shape.rows, width: shape.width, accumulate: false)
+        expectClose(dy, slopes, within: 1e-5)
+    }
+}

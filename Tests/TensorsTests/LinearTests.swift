@@ -1,0 +1,116 @@
+import Tensors
+import Testing
+
+@Suite struct LinearTests {
+    struct Shape: CustomTestStringConvertible {
+        var (rows, inputs, outputs): (Int, Int, Int)
+        var testDescription: String { "\(rows) rows, \(inputs) → \(outputs)" }
+    }
+    static let shapes = [
+        Shape(rows: 1, inputs: 5, outputs: 3), Shape(rows: 7, inputs: 33, outputs: 18),
+        Shape(rows: 40, inputs: 24, outputs: 64),
+    ]
+
+    /// y = x·w (+ bias) in float64, w [inputs, outputs] or transposed.
+    static func product(_ x: [Double], _ w: [Double], _ bias: [Double]?, _ shape: Shape, transposed: Bool) -> [Double] {
+        var y = [Double](repeating: 0, count: shape.rows * shape.outputs)
+        for row in 0..<shape.rows {
+            for column in 0..<shape.outputs {
+                var sum = bias?[column] ?? 0
+                for p in 0..<shape.inputs {
+                    sum +=
+                        x[row * shape.inputs + p]
+                        * w[transposed ? column * shape.inputs + p : p * shape.outputs + column]
+                }
+                y[row * shape.outputs + column] = sum
+            }
+        }
+        return y
+    }
+
+    @Test(arguments: shapes, [true, false]) func forwardAddsTheBias(_ shape: Shape, _ biased: Bool) {
+        let x = Numbers(random: shape.rows * shape.inputs, seed: 1)
+        let w = Numbers(random: shape.inputs * shape.outputs, seed: 2)
+        let bias = Numbers(random: shape.outputs, seed: 3)
+        let y = Numbers(shape.rows * shape.outputs) { _ in .nan }
+        Linear.forward(
+            x: x.pointer, weight: w.pointer, bias: biased ? UnsafePointer(bias.pointer) : nil, y: y.pointer,
+            rows: shape.rows, inputs: shape.inputs, outputs: shape.outputs)
+        expectClose(
+            y, Self.product(x.doubles, w.doubles, biased ? bias.doubles : nil, shape, transposed: false))
+
+        Linear.transposedForward(
+            x: x.pointer, weight: w.pointer, y: y.pointer, rows: shape.rows, inputs: shape.inputs,
+            outputs: shape.outputs)
+        expectClose(y, Self.product(x.doubles, w.doubles, nil, shape, transposed: true))
+    }
+
+    @Test(arguments: shapes, [true, false]) func gradientsMatchCentralDifferences(_ shape: Shape, _ transposed: Bool) {
+        let x = Numbers(random: shape.rows * shape.inputs, seed: 4)
+        let w = Numbers(random: shape.inputs * shape.outputs, seed: 5)
+        let dy = Numbers(random: shape.rows * shape.outputs, seed: 6)
+        let (dx, dw) = (Numbers(random: x.count, seed: 7), Numbers(random: w.count, seed: 8))
+        let dBias = Numbers(random: shape.outputs, seed: 9)
+        let (oldX, oldW, oldBias) = (dx.doubles, dw.doubles, dBias.doubles)
+        let (inputs, outputs) = (shape.inputs, shape.outputs)
+        if transposed {
+            Linear.transposedInputGradient(
+                dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: shape.rows, inputs: inputs,
+                outputs: outputs, accumulate: true)
+            Linear.transposedWeightGradient(
+                x: x.pointer, dy: dy.pointer, dWeight: dw.pointer, rows: shape.rows, inputs: inputs,
+                outputs: outputs)
+        } else {
+            Linear.inputGradient(
+                dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: shape.rows, inputs: inputs,
+                outputs: outputs, accumulate: true)
+            Linear.weightGradient(
+                x: x.pointer, dy: dy.pointer, dWeight: dw.pointer, dBias: dBias.pointer, rows: shape.rows,
+                inputs: inputs, outputs: outputs)
+            var sums = oldBias
+            for (index, value) in dy.doubles.enumerated() { sums[index % outputs] += value }
+            expectClose(dBias, sums)
+        }
+        #expect(dx.isIntact && dw.isIntact)
+        let (dyValues, xValues, wValues) = (dy.doubles, x.doubles, w.doubles)
+        for index in stride(from: 0, to: x.count, by: max(1, x.count / 13)) {
+            let slope = centralDifference(xValues, index) {
+                dot(Self.product($0, wValues, nil, shape, transposed: transposed), dyValues)
+            }
+            #expect(abs(Double(dx.values[index]) - oldX[index] - slope) < 2e-5)
+        }
+        for index in stride(from: 0, to: w.count, by: max(1, w.count / 13)) {
+            let slope = centralDifference(wValues, index) {
+                dot(Self.product(xValues, $0, nil, shape, transposed: transposed), dyValues)
+            }
+            #expect(abs(Double(dw.values[index]) - oldW[index] - slope) < 2e-5)
+        }
+    }
+
+    @Test func inputGradientOverwritesUnlessToldToAccumulate() {
+        let (dy, w) = (Numbers(random: 6 * 20, seed: 1), Numbers(random: 10 * 20, seed: 2))
+        let dx = Numbers(6 * 10) { _ in .nan }
+        Linear.inputGradient(dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: 6, inputs: 10, outputs: 20)
+        let first = dx.values
+        #expect(first.allSatisfy { $0.isFinite })
+        Linear.inputGradient(
+            dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: 6, inputs: 10, outputs: 20, accumulate: true)
+        #expect(zip(dx.values, first).allSatisfy { abs($0 - 2 * $1) < 1e-5 })
+    }
+
+    @Test(arguments: [(64, 16, 48, 96), (512, 128, 384, 256), (96, 24, 40, 33)])
+    func aRowDoesNotDependOnItsMicroBatch(_ rows: Int, _ partRows: Int, _ inputs: Int, _ outputs: Int) {
+        let x = Numbers(random: rows * inputs, seed: 1)
+        let (w, bias) = (Numbers(random: inputs * outputs, seed: 2), Numbers(random: outputs, seed: 3))
+        let (whole, part) = (Numbers(rows * outputs), Numbers(rows * outputs))
+        Linear.forward(
+            x: x.pointer, weight: w.pointer, bias: bias.pointer, y: whole.pointer, rows: rows, inputs: inputs,
+            outputs: outputs)
+        for start in stride(from: 0, to: rows, by: partRows) {
+            Linear.forward(
+                x: x.pointer + start * inputs, weight: w.pointer, bias: bias.pointer,
+                y: part.pointer + start * outputs, rows: partRows, inputs: inputs, outputs: outputs)
+        }
+        #expect(whole.values == part.values)
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct CrossEntropyTests {
+    static func reference(_ logits: [Double], _ targets: [Int32], vocab: Int) -> Double {
+        var total = 0.0
+        for (row, target) in targets.enumerated() {
+            let values = logits[row * vocab..<(row + 1) * vocab]
+            let largest = values.max() ?? 0
+            let sum = values.reduce(0) { $0 + exp($1 - largest) }
+            total += largest + log(sum) - logits[row * vocab + Int(target)]
+        }
+        return total
+    }
+
+    @Test(arguments: [(1, 1), (1, 17), (6, 33), (3, 256)], [1, 80, 1e5] as [Float])
+    func lossAndGradient(_ shape: (Int, Int), _ spread: Float) {
+        let (rows, vocab) = shape
+        let logits = Numbers(random: rows * vocab, seed: 1, scale: spread)
+        let targets = (0..<rows).map { Int32($0 * 7 % vocab) }
+        let values = logits.doubles
+        let expected = Self.reference(values, targets, vocab: vocab)
+        let quiet = CrossEntropy.loss(logits: logits.pointer, targets: targets, rows: rows, vocab: vocab)
+        #expect(logits.doubles == values)
+        let loss = CrossEntropy.lossAndGradient(
+            logits: logits.pointer, targets: targets, rows: rows, vocab: vocab, scale: 0.25)
+        #expect(abs(loss - expected) <= 1e-6 * max(1, abs(expected)))
+        #expect(abs(quiet - loss) <= 1e-6 * max(1, abs(expected)))
+        var gradient = [Double](repeating: 0, count: values.count)
+        for row in 0..<rows {
+            let slice = values[row * vocab..<(row + 1) * vocab]
+            let largest = slice.max() ?? 0
+            let sum = slice.reduce(0) { $0 + exp($1 - largest) }
+            for column in 0..<vocab {
+                gradient[row * vocab + column] = 0.25 * exp(values[row * vocab + column] - largest) / sum
+            }
+            gradient[row * vocab + Int(targets[row])] -= 0.25
+        }
+        #expect(logits.isIntact)
+        #expect(zip(logits.doubles, gradient).allSatisfy { abs($0 - $1) < 1e-6 })
+        // The reference's own gradient, where differences resolve it.
+        if spread == 1 {
+            let slope = centralDifference(values, 0) { 0.25 * Self.reference($0, targets, vocab: vocab) }
+            #expect(abs(slope - gradient[0]) < 1e-8)
+        }
+    }
+}
+
+@Suite struct EmbeddingTests {
+    @Test(arguments: [(1, 1, 5), (2, 7, 16), (3, 5, 35)]) func looksUpAndScatters(
+        _ batch: Int, _ sequence: Int, _ width: Int
+    ) {
+        let vocab = 11
+        let (table, positions) = (Numbers(random: vocab * width, seed: 1), Numbers(random: sequence * width, seed: 2))
+        let tokens = (0..<batch * sequence).map { Int32($0 * 5 % 4) }
+        let y = Numbers(batch * sequence * width)
+        Embedding.forward(
+            tokens: tokens, tokenTable: table.pointer, positionTable: positions.pointer, y: y.pointer, batch: batch,
+            sequence: sequence, width: width)
+        let expected = (0..<y.count).map { index in
+            let (row, column) = (index / width, index % width)
+            return Double(
+                table.values[Int(tokens[row]) * width + column] + positions.values[row % sequence * width + column])
+        }
+        expectClose(y, expected, within: 0)
+
+        let dy = Numbers(random: y.count, seed: 3)
+        let (dTable, dPositions) = (Numbers(random: table.count, seed: 4), Numbers(random: positions.count, seed: 5))
+        var (tableSums, positionSums) = (dTable.doubles, dPositions.doubles)
+        for (index, value) in dy.doubles.enumerated() {
+            let (row, column) = (index / width, index % width)
+            tableSums[Int(tokens[row]) * width + column] += value
+            positionSums[row % sequence * width + column] += value
+        }
+        Embedding.weightGradient(
+            tokens: tokens, dy: dy.pointer, dTokenTable: dTable.pointer, dPositionTable: dPositions.pointer,
+            batch: batch, sequence: sequence, width: width)
+        expectClose(dTable, tableSums)
+        expectClose(dPositions, positionSums)
+    }
+}
+
+@Suite struct AdamWTests {
+    @Test(arguments: [1, 16, 37], [true, false]) func followsTheFormulaOverManySteps(_ count: Int, _ decay: Bool) {
+        let settings = AdamW(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1)
+        let p = Numbers(random: count, seed: 1)
+        let (m, v) = (Numbers(count), Numbers(count))
+        var (rp, rm, rv) = (p.doubles, m.doubles, v.doubles)
+        let rate = 3e-3
+        for step in 1...12 {
+            let g = Numbers(random: count, seed: UInt64(step + 10), scale: 0.01)
+            settings.step(
+                parameters: p.pointer, gradients: g.pointer, firstMoment: m.pointer, secondMoment: v.pointer,
+                count: count, step: step, learningRate: rate, decay: decay, gradientScale: 0.5)
+            for index in 0..<count {
+                let gradient = Double(g.values[index]) * 0.5
+                if decay { rp[index] *= 1 - rate * 0.1 }
+                rm[index] = 0.9 * rm[index] + 0.1 * gradient
+                rv[index] = 0.95 * rv[index] + 0.05 * gradient * gradient
+                let mean = rm[index] / (1 - pow(0.9, Double(step)))
+                let root = (rv[index] / (1 - pow(0.95, Double(step)))).squareRoot()
+                rp[index] -= rate * mean / (root + 1e-8)
+            }
+        }
+        expectClose(p, rp)
+        expectClose(m, rm)
+        expectClose(v, rv)
+    }
+
+    @Test func aZeroGradientOnlyDecays() {
+        let p = Numbers(20) { _ in 2 }
+        let (g, m, v) = (Numbers(20), Numbers(20), Numbers(20))
+        AdamW(weightDecay: 0.5).step(
+            parameters: p.pointer, gradients: g.pointer, firstMoment: m.pointer, secondMoment: v.pointer, count: 20,
+            step: 1, learningRate: 0.01, decay: true)
+        expectClose(p, [Double](repeating: 2 * (1 - 0.005), count: 20), within: 1e-7)
+    }
+}

@@ -1,0 +1,55 @@
+import Tensors
+import Testing
+
+@Suite struct MatrixProductTests {
+    struct Shape: CustomTestStringConvertible {
+        var (m, n, k): (Int, Int, Int)
+        var transposeA = false
+        var transposeB = false
+        var alpha: Float = 1
+        var beta: Float = 0
+        var testDescription: String { "\(m)×\(n)×\(k) \(transposeA) \(transposeB) α \(alpha) β \(beta)" }
+    }
+
+    static let shapes: [Shape] = {
+        var result: [Shape] = []
+        for (m, n, k) in [(1, 1, 1), (1, 17, 5), (7, 33, 12), (30, 64, 19), (65, 48, 40)] {
+            for flags in 0..<4 {
+                result.append(
+                    Shape(m: m, n: n, k: k, transposeA: flags & 1 == 1, transposeB: flags & 2 == 2))
+            }
+            result.append(Shape(m: m, n: n, k: k, alpha: 0.5, beta: 1))
+            result.append(Shape(m: m, n: n, k: k, transposeA: true, alpha: -2, beta: 0.25))
+        }
+        return result
+    }()
+
+    @Test(arguments: shapes) func equalsFloat64Sums(_ shape: Shape) {
+        MatrixProduct.useOneThread()
+        let (m, n, k) = (shape.m, shape.n, shape.k)
+        let lda = (shape.transposeA ? m : k) + 3
+        let ldb = (shape.transposeB ? k : n) + 1
+        let ldc = n + 2
+        let a = Numbers(random: (shape.transposeA ? k : m) * lda, seed: 1)
+        let b = Numbers(random: (shape.transposeB ? n : k) * ldb, seed: 2)
+        let c = Numbers(random: m * ldc, seed: 3)
+        let (da, db) = (a.doubles, b.doubles)
+        var expected = c.doubles
+        for i in 0..<m {
+            for j in 0..<n {
+                var sum = 0.0
+                for p in 0..<k {
+                    sum +=
+                        da[shape.transposeA ? p * lda + i : i * lda + p]
+                        * db[shape.transposeB ? j * ldb + p : p * ldb + j]
+                }
+                let old = shape.beta == 0 ? 0 : Double(shape.beta) * expected[i * ldc + j]
+                expected[i * ldc + j] = Double(shape.alpha) * sum + old
+            }
+        }
+        MatrixProduct.multiply(
+            a.pointer, transposeA: shape.transposeA, lda: lda, b.pointer, transposeB: shape.transposeB, ldb: ldb,
+            c.pointer, ldc: ldc, m: m, n: n, k: k, alpha: shape.alpha, beta: shape.beta)
+        expectClose(c, expected)
+    }
+}

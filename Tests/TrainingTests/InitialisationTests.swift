@@ -1,0 +1,70 @@
+import Plans
+import Tensors
+import Testing
+
+@testable import Training
+
+@Suite struct InitialisationTests {
+    static let model = Model(family: .gpt, layers: 3, hidden: 32, heads: 4, vocab: 64, sequence: 16)
+
+    @Test func crc32OfTheStandardCheckString() {
+        #expect(Initialisation.crc32("123456789") == 0xCBF4_3926)
+    }
+
+    @Test func splitMix64OfItsPublishedSequence() {
+        // First outputs of SplitMix64 seeded with 1234567 (Vigna's reference implementation).
+        #expect(Initialisation.mix(1_234_567) == 6_457_827_717_110_365_317)
+        #expect(Initialisation.mix(1_234_567 &+ 0x9E37_79B9_7F4A_7C15) == 3_203_168_211_198_807_973)
+    }
+
+    @Test func normalTensorsHaveTheirMomentsAndDependOnSeedAndName() {
+        let count = 100_000
+        func drawn(_ name: String, seed: UInt64) -> [Float] {
+            let storage = FloatStorage(count: count)
+            let tensor = ParameterTensor(name: name, shape: [count / 100, 100], start: .normal(0.02))
+            Initialisation.fill(storage.pointer, tensor: tensor, seed: seed)
+            return Array(UnsafeBufferPointer(start: storage.pointer, count: count))
+        }
+        let values = drawn("a", seed: 1).map(Double.init)
+        let mean = values.reduce(0, +) / Double(count)
+        let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)).squareRoot()
+        #expect(abs(mean) < 5 * 0.02 / Double(count).squareRoot())
+        #expect(abs(deviation - 0.02) < 0.0003)
+        // About 0.27 % of a normal lies beyond three deviations.
+        #expect((150...400).contains(values.count { abs($0) > 0.06 }))
+        #expect(drawn("a", seed: 1) == drawn("a", seed: 1))
+        #expect(drawn("a", seed: 1) != drawn("b", seed: 1))
+        #expect(drawn("a", seed: 1) != drawn("a", seed: 2))
+    }
+
+    @Test(arguments: [true, false]) func stagesHoldTheWholeModelOnce(tied: Bool) {
+        var model = Self.model
+        model.tiedEmbeddings = tied
+        let whole = ParameterLayout.allTensors(model: model)
+        #expect(whole.map(\.count).reduce(0, +) == model.parameters().total)
+        let first = ParameterLayout.tensors(model: model, layers: 0..<2, isFirst: true, isLast: false)
+        let last = ParameterLayout.tensors(model: model, layers: 2..<3, isFirst: false, isLast: true)
+        let copies = tied ? ["wte.weight"] : []
+        #expect((first + last).map(\.name).sorted() == (whole.map(\.name) + copies).sorted())
+    }
+
+    @Test func weightsDoNotDependOnTheSplit() throws {
+        let model = Self.model
+        let whole = ParameterSet(stages: [(0, ParameterLayout.allTensors(model: model))])
+        whole.initialise(seed: 7)
+        let parts = ParameterSet(
+            stages: [
+                (1, ParameterLayout.tensors(model: model, layers: 1..<2, isFirst: false, isLast: false)),
+                (2, ParameterLayout.tensors(model: model, layers: 2..<3, isFirst: false, isLast: true)),
+            ])
+        parts.initialise(seed: 7)
+        for slot in parts.slots {
+            let expected = whole.weights + whole.offset(stage: 0, name: slot.tensor.name)
+            let actual = parts.weights + slot.offset
+            #expect((0..<slot.tensor.count).allSatisfy { actual[$0] == expected[$0] }, "\(slot.tensor.name)")
+        }
+        let decayed = parts.slots.filter { $0.offset < parts.decayedCount }
+        #expect(decayed.allSatisfy { $0.tensor.decays })
+        #expect(parts.slots.filter { $0.offset >= parts.decayedCount }.allSatisfy { !$0.tensor.decays })
+    }
+}
