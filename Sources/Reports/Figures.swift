@@ -23,6 +23,7 @@ enum Figures {
 
     /// Three significant digits and a word: `3.74 million`.
     static func words(_ value: Double) -> String {
+        guard value.isFinite else { return "-" }
         for (name, size) in [("trillion", 1e12), ("billion", 1e9), ("million", 1e6)] where abs(value) >= size {
             return significant(value / size) + " " + name
         }

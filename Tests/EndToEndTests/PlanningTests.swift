@@ -29,6 +29,14 @@ import Testing
         }
     }
 
+    /// Runs of this size take four to six months in practice.
+    @Test func theOpeningQuestionLandsWherePracticeDoes() throws {
+        let outcome = try trainyard(Self.question + ["--json"])
+        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let days = try #require((document?["run"] as? [String: Any])?["days"] as? Double)
+        #expect((120...185).contains(days))
+    }
+
     @Test func theBreakdownSumsToTheStep() throws {
         let outcome = try trainyard(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
         let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]

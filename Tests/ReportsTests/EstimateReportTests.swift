@@ -152,7 +152,7 @@ enum SampleEstimate {
                   compute             7.50 s   75.0 %  ████████████████████████████████████████
                   tensor comm         1.50 s   15.0 %  ████████
                   pipeline bubble     750 ms    7.5 %  ████
-                  data comm           250 ms    2.5 %  █▎
+                  data comm           250 ms    2.5 %  █▍
 
                 Memory on each device
                                 weights  gradients  optimizer  activations    other      peak
