@@ -23,6 +23,9 @@ enum Failure {
             case .cost(let cost): return code(cost)
             case .simulation: return failedWhileRunning
             }
+        case let error as Launcher.Failure:
+            Console.error(error.description)
+            return badInput
         case let error as CostError:
             Console.error(error.description)
             return code(error)

@@ -31,7 +31,8 @@ struct Launcher {
             throw Failure(
                 description: "mpirun was not found; install Open MPI (apt-get install openmpi-bin libopenmpi-dev)")
         }
-        var command = [mpirun, "-n", "\(processes)"]
+        // Quiet: a rank that fails says why itself, on one line.
+        var command = [mpirun, "-q", "-n", "\(processes)"]
         // Open MPI refuses to run as root unless told that it is meant (a container, a test machine).
         if geteuid() == 0 { command.append("--allow-run-as-root") }
         if let hostfile {

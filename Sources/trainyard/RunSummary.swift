@@ -1,9 +1,9 @@
 internal import Costs
 internal import Foundation
+internal import Planner
 internal import Plans
 internal import Reports
 internal import Schedules
-internal import Simulator
 
 /// A finished run beside its prediction.
 struct RunSummary {
@@ -26,10 +26,9 @@ struct RunSummary {
     /// Reads the records a run left.
     init(plan: Plan, layout: Layout, metrics: String, timeline: String) throws {
         self.plan = plan
-        predicted = try estimate(plan: plan, layout: layout)
-        let schedule = try layout.schedule.schedule(
-            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: predicted.microbatches)
-        predictedTimeline = try Simulator.simulate(schedule, costs: actionCosts(plan: plan, layout: layout))
+        let iteration = try predictedIteration(plan: plan, layout: layout)
+        predicted = iteration.estimate
+        predictedTimeline = iteration.timeline
         let decoder = JSONDecoder()
         measuredTimeline = try decoder.decode(Timeline.self, from: Data(contentsOf: URL(fileURLWithPath: timeline)))
         steps = try String(contentsOf: URL(fileURLWithPath: metrics), encoding: .utf8).split(separator: "\n")
@@ -55,11 +54,20 @@ struct RunSummary {
                 digits: 0))
         lines.append(
             row("pipeline bubble", 100 * predictedTimeline.bubbleFraction, 100 * measuredBubble, unit: "%", digits: 1))
-        lines.append("")
-        lines.append(
-            "predicted with cluster \(cluster); measured: medians of \(steady.count) steps; peak memory by rank: \(memory) MiB"
-        )
+        lines += ["", "One step, predicted above measured", timelines(), ""]
+        lines.append("predicted with cluster \(cluster); measured: medians of \(steady.count) steps")
+        lines.append("peak memory by rank: \(memory) MiB")
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        if predicted.layout.devices > cores {
+            lines.append(
+                "\(predicted.layout.devices) processes shared \(cores) cores; the prediction gives each a core of its own"
+            )
+        }
         return lines.joined(separator: "\n")
+    }
+
+    private func timelines() -> String {
+        TimelineText(width: 100).drawing(of: [predictedTimeline, measuredTimeline])
     }
 
     /// Predicted over measured on one time axis.
@@ -79,8 +87,7 @@ struct RunSummary {
 
     private static func median(_ values: [Double]) -> Double {
         let sorted = values.sorted()
-        guard let last = sorted.last else { return .nan }
-        let middle = sorted.count / 2
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + min(sorted[middle], last)) / 2
+        guard !sorted.isEmpty else { return .nan }
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 }

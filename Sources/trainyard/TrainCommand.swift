@@ -1,10 +1,7 @@
 internal import ArgumentParser
-internal import Costs
 internal import Foundation
 internal import Plans
 internal import Reports
-internal import Schedules
-internal import Simulator
 
 /// A real run: calls mpirun with what the plan needs, and lays what was measured over what was predicted.
 struct TrainCommand: ParsableCommand {
@@ -79,10 +76,21 @@ struct TrainCommand: ParsableCommand {
             processes: processes ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
         let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
-        guard ended.code == 0 else { throw ExitCode(ended.code) }
+        guard ended.code == 0 else { throw Self.failure(ended.code) }
         if quiet && svg == nil { return }
         let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
         if !quiet { print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
+    }
+
+    /// What a run that did not end well means. A rank that found bad input has said so itself, with exit code 2.
+    private static func failure(_ code: Int32) -> ExitCode {
+        guard code != Failure.badInput else { return ExitCode(code) }
+        let reason =
+            code > 128
+            ? "a rank or mpirun was ended by signal \(code - 128)"
+            : "a rank failed (exit code \(code)); its words are above"
+        Console.error("the run stopped before its end: \(reason)")
+        return ExitCode(Failure.failedWhileRunning)
     }
 }
