@@ -57,6 +57,30 @@ struct BuiltProgram {
         return try Self.run(mpirun, options + arguments, in: folder)
     }
 
+    /// Starts the program by itself, without waiting for its end; its words go nowhere.
+    func start(_ arguments: [String], in folder: URL = root) throws -> Process {
+        try Self.start(url, arguments, in: folder)
+    }
+
+    /// Starts it as a job of `processes` ranks, without waiting for its end.
+    func start(processes: Int, _ arguments: [String], in folder: URL = root) throws -> Process {
+        let mpirun = try #require(Self.mpirun)
+        let options = ["-q", "--allow-run-as-root", "--oversubscribe", "-n", "\(processes)", url.path]
+        return try Self.start(mpirun, options + arguments, in: folder)
+    }
+
+    private static func start(_ program: URL, _ arguments: [String], in folder: URL) throws -> Process {
+        let process = Process()
+        process.executableURL = program
+        process.arguments = arguments
+        process.currentDirectoryURL = folder
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
     /// Open MPI's launcher, nil where it is not installed.
     static let mpirun: URL? = {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin"

@@ -1,0 +1,148 @@
+import Foundation
+import Testing
+
+/// What a real run does with bad input, and with ranks that die.
+@Suite(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"), .serialized)
+struct RunFailureTests {
+    private func job(_ change: (inout TrainingJob.Shape) -> Void = { _ in }, text: [UInt8] = formulaText(count: 4096))
+        throws -> TrainingJob
+    {
+        var shape = TrainingJob.Shape()
+        shape.steps = 2
+        change(&shape)
+        return try TrainingJob(shape, text: text)
+    }
+
+    /// Runs a job that must fail with exit code 2, and returns the ranks' own words.
+    private func refusal(
+        _ job: TrainingJob, processes: Int, _ arguments: [String] = [],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> String {
+        let outcome = try job.launch(processes: processes, ["--quiet"] + arguments)
+        #expect(outcome.exitCode == 2, "\(outcome.everything)", sourceLocation: sourceLocation)
+        return outcome.errors
+    }
+
+    @Test func anotherNumberOfProcessesIsRefused() throws {
+        let words = try refusal(job { $0.layout = ["pipeline: 2"] }, processes: 3)
+        #expect(words.contains("started as 3 processes, the plan's layout needs 2 (pipeline 2 × data 1)"))
+    }
+
+    @Test func textThatCannotServeIsRefused() throws {
+        #expect(try refusal(job(text: []), processes: 1).contains("text: the file is empty"))
+        #expect(
+            try refusal(job(text: Array(repeating: 65, count: 17)), processes: 2 - 1)
+                .contains("17 bytes of text, at least 18 are needed"))
+        let missing = try refusal(job(), processes: 1, ["--data", "/nowhere/text"])
+        #expect(missing.contains("/nowhere/text: No such file or directory"))
+    }
+
+    @Test func recordsThatCannotBeWrittenAreRefusedAtOnce() throws {
+        for flag in ["--log", "--trace", "--save"] {
+            let words = try refusal(job(), processes: 1, [flag, "/nowhere/file"])
+            #expect(words.contains("/nowhere/file"), "\(words)")
+        }
+        let blocked = try job()
+        let file = blocked.folder.appending(path: "occupied")
+        try Data().write(to: file)
+        var shape = TrainingJob.Shape()
+        shape.train = ["checkpoint: {every: 1, path: \(file.path)/checkpoints, keep: 1}"]
+        try blocked.write(shape)
+        #expect(try refusal(blocked, processes: 1).contains("cannot make this directory for checkpoints"))
+    }
+
+    @Test func whatTheRuntimeCannotDoIsNamed() throws {
+        let cases: [(layout: String, words: String)] = [
+            ("recompute: full", "layout.recompute: full cannot be run"),
+            ("sharding: optimizer", "layout.sharding: optimizer cannot be run"),
+            ("tensor: 2", "layout.tensor: 2 cannot be run"),
+        ]
+        for (layout, expected) in cases {
+            let words = try refusal(job { $0.layout = [layout] }, processes: layout.hasPrefix("tensor") ? 2 : 1)
+            #expect(words.contains(expected), "\(words)")
+        }
+    }
+
+    @Test func aRunThatDivergesSaysSo() throws {
+        let job = try job {
+            $0.learningRate = "1e30"
+            $0.steps = 20
+        }
+        let outcome = try job.launch(processes: 1, ["--quiet"])
+        #expect(outcome.exitCode == 1, "\(outcome.everything)")
+        #expect(outcome.errors.contains("the run diverged"), "\(outcome.everything)")
+    }
+
+    /// A rank killed in the middle ends the job within seconds, with nothing left behind.
+    @Test(arguments: [SIGKILL, SIGTERM]) func aKilledRankEndsTheJob(signal: Int32) throws {
+        let job = try job {
+            $0.steps = 100_000
+            $0.layout = ["pipeline: 2"]
+        }
+        let before = Leftovers.sharedMemory()
+        let running = try BuiltProgram("trainyard-train").start(
+            processes: 2, [job.plan.path, "--quiet", "--log", job.metrics.path])
+        defer { running.terminate() }
+        let ranks = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
+        #expect(kill(ranks[1], signal) == 0)
+        #expect(Leftovers.ends(running, withinSeconds: 20))
+        #expect(running.terminationStatus != 0)
+        #expect(Leftovers.ranks(of: job.plan.path).isEmpty)
+        #expect(Leftovers.sharedMemory().subtracting(before).isEmpty)
+    }
+
+    /// Ctrl-C of `trainyard train` ends mpirun and its ranks.
+    @Test func anInterruptedLauncherLeavesNothing() throws {
+        let job = try job {
+            $0.steps = 100_000
+            $0.layout = ["pipeline: 2"]
+        }
+        let before = Leftovers.sharedMemory()
+        let running = try BuiltProgram("trainyard").start([
+            "train", job.plan.path, "--quiet", "--log", job.metrics.path,
+        ])
+        defer { running.terminate() }
+        _ = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
+        running.interrupt()
+        #expect(Leftovers.ends(running, withinSeconds: 20))
+        #expect(running.terminationStatus != 0)
+        #expect(Leftovers.ranks(of: job.plan.path).isEmpty)
+        #expect(Leftovers.sharedMemory().subtracting(before).isEmpty)
+    }
+}
+
+/// What a job may leave on the machine.
+enum Leftovers {
+    /// Open MPI's shared-memory files.
+    static func sharedMemory() -> Set<String> {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/shm")) ?? []
+        return Set(names.filter { $0.hasPrefix("vader_segment") })
+    }
+
+    /// Running ranks whose arguments name `plan`.
+    static func ranks(of plan: String) -> [pid_t] {
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.compactMap(pid_t.init).filter { process in
+            guard let data = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return false }
+            let words = data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            return words.first?.hasSuffix("/trainyard-train") == true && words.contains(plan)
+        }.sorted()
+    }
+
+    /// The ranks of a job, once all run and the first steps are logged.
+    static func waitForRanks(of plan: String, count: Int, metrics: URL) throws -> [pid_t] {
+        for _ in 0..<600 {
+            let found = ranks(of: plan)
+            let logged = (try? Data(contentsOf: metrics).count) ?? 0
+            if found.count == count, logged > 0 { return found }
+            usleep(100_000)
+        }
+        Issue.record("the job did not start within a minute")
+        throw CocoaError(.fileNoSuchFile)
+    }
+
+    static func ends(_ process: Process, withinSeconds seconds: Int) -> Bool {
+        for _ in 0..<seconds * 10 where process.isRunning { usleep(100_000) }
+        return !process.isRunning
+    }
+}

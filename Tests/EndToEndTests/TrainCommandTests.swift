@@ -1,0 +1,123 @@
+import Foundation
+import Testing
+
+/// `trainyard train`, `generate` and `calibrate` as a user calls them.
+@Suite(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"), .serialized)
+struct TrainCommandTests {
+    @Test func trainsComparesAndGenerates() throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 4
+        shape.layout = ["pipeline: 2", "schedule: 1f1b"]
+        let job = try TrainingJob(shape)
+        shape.train = ["checkpoint: {every: 2, path: \(job.folder.path)/run, keep: 1}"]
+        try job.write(shape)
+        let trace = job.folder.appending(path: "trace.json")
+        let outcome = try BuiltProgram("trainyard").run([
+            "train", job.plan.path, "--log", job.metrics.path, "--trace", trace.path,
+            "--svg", job.folder.appending(path: "t.svg").path,
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        for words in ["Loss, 4 steps", "predicted / measured", "pipeline bubble", "(measured)", "peak memory by rank"] {
+            #expect(outcome.output.contains(words), "\(words): \(outcome.everything)")
+        }
+        #expect(outcome.errors.contains("step 4/4"))
+        let svg = try String(contentsOf: job.folder.appending(path: "t.svg"), encoding: .utf8)
+        #expect(svg.hasPrefix("<svg") || svg.hasPrefix("<?xml"))
+
+        // The launcher and mpirun by hand do the same run.
+        let losses = try job.steps().map(\.loss)
+        #expect(try job.train(processes: 2).map(\.loss) == losses)
+
+        // Only the newest checkpoint is kept.
+        let kept = try FileManager.default.contentsOfDirectory(atPath: job.folder.appending(path: "run").path)
+        #expect(kept == ["step-000004.safetensors"])
+        let text = try BuiltProgram("trainyard").run([
+            "generate", job.folder.appending(path: "run").path, "--prompt", "To be", "--tokens", "20", "--seed", "3",
+        ])
+        #expect(text.exitCode == 0, "\(text.everything)")
+        #expect(text.output.hasPrefix("To be") && text.output.utf8.count >= 5 + 20)
+        let again = try BuiltProgram("trainyard").run([
+            "generate", job.folder.appending(path: "run/step-000004.safetensors").path, "--prompt", "To be", "--tokens",
+            "20", "--seed", "3",
+        ])
+        #expect(again.output == text.output)
+        try checkTrace(trace)
+    }
+
+    /// Every action of 1F1B on two ranks with eight micro-batches is in the measured trace, in order.
+    private func checkTrace(_ url: URL) throws {
+        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
+        let events = try #require(object?["traceEvents"] as? [[String: Any]])
+        let slices = events.filter { $0["ph"] as? String == "X" }
+        for slice in slices {
+            #expect(slice["ts"] is Double && slice["dur"] is Double && slice["pid"] is Int && slice["tid"] is Int)
+        }
+        // Eight forwards and eight backwards on either rank.
+        let names = slices.compactMap { $0["name"] as? String }
+        for stage in 0..<2 {
+            for kind in ["F", "B"] {
+                for microbatch in 0..<8 {
+                    let name = "\(stage)\(kind)\(microbatch)"
+                    #expect(names.contains { $0.contains(name) }, "\(name) is missing of \(Set(names).sorted())")
+                }
+            }
+        }
+    }
+
+    @Test func metricsCarryTheContractsNames() throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 3
+        shape.layout = ["pipeline: 2"]
+        let steps = try TrainingJob(shape).train(processes: 2)
+        #expect(steps.map(\.step) == [0, 1, 2])
+        for step in steps {
+            #expect(step.seconds > 0 && step.tokensPerSecond > 0 && step.peakBytes.count == 2)
+            #expect(abs(step.tokensPerSecond * step.seconds - 8 * 16) < 1e-6)
+            #expect((0..<1).contains(step.bubble))
+            // 72 B L s h² (1 + s/6h + V/12hL): Korthikanti et al. 2022, appendix A, without recomputation.
+            let (layers, hidden, sequence) = (6.0, 32.0, 16.0)
+            let flops =
+                72 * 8 * layers * sequence * hidden * hidden
+                * (1 + sequence / (6 * hidden) + 256 / (12 * hidden * layers))
+            #expect(abs(step.modelFLOPs - flops) < 1e-9 * flops)
+        }
+    }
+
+    @Test func calibrationWritesAClusterThatPricesThePlan() throws {
+        var shape = TrainingJob.Shape()
+        shape.layout = ["pipeline: 2"]
+        let job = try TrainingJob(shape)
+        let cluster = job.folder.appending(path: "measured.yaml").path
+        let outcome = try BuiltProgram("trainyard").run([
+            "calibrate", "--quick", "--plan", job.plan.path, "--out", cluster,
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        #expect(outcome.output.contains("GFLOP/s"))
+        let plan = try String(contentsOf: job.plan, encoding: .utf8)
+        try Data(("cluster: \(cluster)\n" + plan).utf8).write(to: job.plan)
+        let priced = try BuiltProgram("trainyard").run(["plan", job.plan.path, "--json"])
+        #expect(priced.exitCode == 0, "\(priced.everything)")
+        let answer = try JSONSerialization.jsonObject(with: Data(priced.output.utf8)) as? [String: Any]
+        let iteration = try #require(answer?["iteration"] as? [String: Any])
+        #expect(try #require(iteration["seconds"] as? Double) > 0)
+    }
+
+    @Test func badInputIsOneLineAndTwo() throws {
+        let folder = FileManager.default.temporaryDirectory.path
+        let cases: [([String], String)] = [
+            (["train", "/nowhere/plan.yaml"], "/nowhere/plan.yaml"),
+            (["train", "plans/100b-3t-1024.yaml"], "layout"),
+            (["train", "plans/tiny-gpt.yaml", "-n", "3", "--data", "README.md", "--quiet"], "started as 3 processes"),
+            (["generate", "/nowhere/weights.safetensors"], "/nowhere/weights.safetensors"),
+            (["generate", folder + "/"], "holds no checkpoint"),
+            (["generate", "Package.swift"], "not a safetensors file"),
+            (["calibrate", "--plan", "/nowhere/plan.yaml"], "/nowhere/plan.yaml"),
+        ]
+        for (arguments, words) in cases {
+            let outcome = try BuiltProgram("trainyard").run(arguments)
+            #expect(outcome.exitCode == 2, "\(arguments): \(outcome.everything)")
+            #expect(outcome.errors.contains(words), "\(arguments): \(outcome.everything)")
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(arguments): \(outcome.everything)")
+        }
+    }
+}
