@@ -162,7 +162,8 @@ extension LayoutWork {
         lines.append(
             line(
                 "days", "steps · seconds / goodput / 86,400", "", Format.short(run.days),
-                "band ±: \(Format.short(run.lowDays)) to \(Format.short(run.highDays)), provisional"))
+                "nine in ten published runs: \(Format.short(run.lowDays)) to \(Format.short(run.highDays)), provisional"
+            ))
         lines.append(line("GPU-hours", "days · 24 · devices", "", Format.count(run.gpuHours), ""))
         if let cost = run.cost {
             lines.append(

@@ -62,6 +62,8 @@ package struct SearchSpace: Hashable, Sendable {
                     let piecewise = sharding == .gradients || sharding == .parameters
                     guard !piecewise || base.pipeline == 1 else { continue }
                     for recompute in recompute {
+                        // Flash attention keeps no scores: recomputing it costs time and saves nothing.
+                        guard recompute != .selective || !flashAttention else { continue }
                         var layout = base
                         layout.virtualStages = virtual
                         layout.schedule = schedule

@@ -47,7 +47,8 @@ private struct MachineProbe {
         for (inputs, outputs) in [
             (hidden, 3 * hidden), (hidden, hidden), (hidden, model.ffn), (model.ffn, hidden), (hidden, model.vocab),
         ] {
-            for (m, n, k, pass) in [(rows, outputs, inputs, 0), (rows, inputs, outputs, 1), (inputs, outputs, rows, 2)] {
+            for (m, n, k, pass) in [(rows, outputs, inputs, 0), (rows, inputs, outputs, 1), (inputs, outputs, rows, 2)]
+            {
                 // Passes: forward, input gradient (weights transposed), weight gradient (summed up in place).
                 let seconds = try mean {
                     KernelProbe.matrixProduct(

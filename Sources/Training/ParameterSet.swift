@@ -48,7 +48,8 @@ package final class ParameterSet {
         firstMoment = FloatStorage(count: offset)
         secondMoment = FloatStorage(count: offset)
         lookup = Dictionary(
-            slots.map { (Key(stage: $0.stage, name: $0.tensor.name), $0.offset) }, uniquingKeysWith: { first, _ in first })
+            slots.map { (Key(stage: $0.stage, name: $0.tensor.name), $0.offset) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     package var weights: UnsafeMutablePointer<Float> { weightStorage.pointer }

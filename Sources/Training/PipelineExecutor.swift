@@ -37,7 +37,8 @@ final class PipelineExecutor {
         self.batch = batch
         self.recorder = recorder
         guard let shape = stages.values.first?.shape else {
-            throw .unsupported(field: "layout.pipeline", value: "\(schedule.ranks)", reason: "rank \(rank) has no stage")
+            throw .unsupported(
+                field: "layout.pipeline", value: "\(schedule.ranks)", reason: "rank \(rank) has no stage")
         }
         if let split = actions.first(where: { $0.kind != .forward && $0.kind != .backward }) {
             throw .unsupported(
@@ -77,7 +78,8 @@ final class PipelineExecutor {
         _ action: Action, _ stage: GPTStage, _ transfer: ActionTransfers, lossScale: Float
     ) throws(MPIError) -> Double {
         let slot = slot(action)
-        let activations = idleActivations[stage.index]?.popLast()
+        let activations =
+            idleActivations[stage.index]?.popLast()
             ?? StageActivations(shape: stage.shape, blocks: stage.blockCount, isLast: stage.isLast)
         inFlight[slot] = activations
         if stage.isFirst {

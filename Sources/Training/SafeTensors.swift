@@ -53,7 +53,8 @@ package final class SafeTensorsFile {
         }
         guard entry.shape == tensor.shape else {
             throw .weights(
-                path: path, reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
+                path: path,
+                reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
         }
         let width = entry.type == "F32" ? 4 : entry.type == "F16" || entry.type == "BF16" ? 2 : 0
         guard width > 0 else {
@@ -92,7 +93,8 @@ package final class SafeTensorsFile {
             ]
             offset += size
         }
-        var header = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        var header = try JSONSerialization.data(
+            withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
         // The tensors start on a multiple of 8, as the reference writer does.
         while header.count % 8 != 0 { header.append(0x20) }
         return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header

@@ -14,7 +14,9 @@ package final class MappedFile {
         guard descriptor >= 0 else { throw TrainingError.file(path: path, reason: MappedFile.lastError) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw TrainingError.file(path: path, reason: MappedFile.lastError) }
+        guard fstat(descriptor, &status) == 0 else {
+            throw TrainingError.file(path: path, reason: MappedFile.lastError)
+        }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw TrainingError.file(path: path, reason: "not a regular file")
         }

@@ -7,7 +7,8 @@ internal import Training
 /// Measures the machine at a plan's shapes and prints JSON; `trainyard calibrate` makes a cluster file of it.
 struct ProbeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "probe", abstract: "Measure kernels and messages at a plan's shapes (used by `trainyard calibrate`).")
+        commandName: "probe",
+        abstract: "Measure kernels and messages at a plan's shapes (used by `trainyard calibrate`).")
 
     @Argument(help: "The plan file whose shapes are measured.")
     var plan: String

@@ -46,10 +46,11 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Write one JSON object a step to this file.", valueName: "metrics.jsonl"))
     var log: String?
 
-    @Option(help: ArgumentHelp("Write the last step's measured timeline (Chrome trace events).", valueName: "trace.json"))
+    @Option(
+        help: ArgumentHelp("Write the last step's measured timeline (Chrome trace events).", valueName: "trace.json"))
     var trace: String?
 
-    @Option(help: ArgumentHelp("Write the last step's measured timeline as Trainyard's own JSON.", visibility: .hidden))
+    @Option(help: ArgumentHelp("Write that timeline as Trainyard's own JSON.", visibility: .hidden))
     var timeline: String?
 
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))

@@ -52,8 +52,11 @@ import Testing
     }
 
     @Test func truncatedAndForeignFilesAreRefused() {
-        for bytes in [[1, 2, 3], [255, 255, 255, 255, 255, 255, 255, 255, 0], Array(repeating: UInt8(ascii: "x"), count: 64)]
-        as [[UInt8]] {
+        for bytes in [
+            [1, 2, 3], [255, 255, 255, 255, 255, 255, 255, 255, 0], Array(repeating: UInt8(ascii: "x"), count: 64),
+        ]
+            as [[UInt8]]
+        {
             let file = TextDataTests.TemporaryFile(bytes)
             #expect(throws: TrainingError.self) { try SafeTensorsFile(path: file.path) }
         }
@@ -65,7 +68,8 @@ import Testing
         var bytes = try SafeTensorsFile.header(tensors: tensors, metadata: ["format": "pt"])
         #expect(bytes.count % 8 == 0)
         for (index, tensor) in tensors.enumerated() {
-            bytes.append(contentsOf: (0..<tensor.count).flatMap { _ in withUnsafeBytes(of: Float(index)) { Array($0) } })
+            bytes.append(
+                contentsOf: (0..<tensor.count).flatMap { _ in withUnsafeBytes(of: Float(index)) { Array($0) } })
         }
         let file = TextDataTests.TemporaryFile(Array(bytes))
         let opened = try SafeTensorsFile(path: file.path)
