@@ -1,10 +1,16 @@
 internal import Yams
 
 extension FieldReader {
+    /// One line of text.
     func text(_ key: String) -> String? {
         guard let node = take(key) else { return nil }
         guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
             report(key, value: Self.shown(node), rule: "must be text")
+            return nil
+        }
+        // Names and paths are printed: no line breaks, no codes that move a terminal's cursor.
+        guard !scalar.string.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            report(key, rule: "must be one line of text without control characters")
             return nil
         }
         return scalar.string
@@ -85,6 +91,10 @@ extension FieldReader {
     /// A reader of the map under `key`.
     func map(_ key: String) -> FieldReader? {
         guard let node = take(key) else { return nil }
+        guard case .mapping = node else {
+            report(key, value: Self.shown(node), rule: "must be a map of keys and values")
+            return nil
+        }
         return FieldReader(node, path: join(key), collector: collector)
     }
 

@@ -97,9 +97,12 @@ final class FieldReader {
         return scalar.string
     }
 
+    /// Makes `keys` known before any of them is taken, for the message about an unknown one.
+    func expect(_ keys: String...) { known += keys }
+
     /// The node of `key`, nil when absent. A key without a value is reported.
     func take(_ key: String) -> Node? {
-        known.append(key)
+        if !known.contains(key) { known.append(key) }
         guard let entry = entries.first(where: { $0.key == key }) else { return nil }
         if case .scalar(let scalar) = entry.value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
             collector.report(join(key), at: entry.keyMark, rule: "has no value", fix: "give one or remove the key")

@@ -31,6 +31,7 @@ struct PlanReading {
     let devicesOverride: Int?
 
     func plan(fileName: String) -> Plan? {
+        reader.expect("name", "model", "tokens", "cluster")
         let name = reader.text("name") ?? fileName
         let model = PlanModelReading.read(reader, library: library)
         let tokens = reader.number("tokens", .count, in: Bounds.tokens)

@@ -108,7 +108,8 @@ package struct EstimateReport: Encodable, Sendable {
             fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
         run = estimate.run.map { run in
             Run(
-                tokens: plan.tokens ?? 0, steps: Int(run.steps.rounded(.up)), days: run.days, gpuHours: run.gpuHours,
+                tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)), days: run.days,
+                gpuHours: run.gpuHours,
                 gpuMonths: run.gpuMonths, goodput: run.goodput, cost: run.cost, energyMWh: run.energyMWh,
                 band: Run.Band(lowDays: run.lowDays, highDays: run.highDays, confidence: run.confidence))
         }
@@ -130,6 +131,9 @@ package struct EstimateReport: Encodable, Sendable {
 enum JSONDocument {
     static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
+        // A run that never finishes takes infinite days, for which JSON has no number.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }

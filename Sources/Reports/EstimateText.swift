@@ -39,6 +39,12 @@ package struct EstimateText {
             lines.append("  \(rates())")
             return lines
         }
+        guard run.days.isFinite else {
+            lines.append("  does not finish: failures come faster than checkpoints can be written")
+            lines.append("  \(Figures.seconds(estimate.iteration.seconds)) a step")
+            lines.append("  \(rates())")
+            return lines
+        }
         lines.append(
             "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays)) and "
                 + "\(Figures.duration(days: run.highDays)) with \(Figures.fixed(100 * run.confidence, 0)) % confidence")

@@ -27,7 +27,7 @@ enum Figures {
         for (name, size) in [("trillion", 1e12), ("billion", 1e9), ("million", 1e6)] where abs(value) >= size {
             return significant(value / size) + " " + name
         }
-        return abs(value) < 100 ? significant(value) : grouped(value)
+        return abs(value) < 100 && value != value.rounded() ? significant(value) : grouped(value)
     }
 
     /// Three significant digits without an exponent.

@@ -86,6 +86,8 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         BadPlan("cluster: a100-80g-sxm", "cluster: nowhere/x.yaml", "no such file"),
         BadPlan("cluster: a100-80g-sxm", "cluster: {extends: a100-80g-sxm, nicGbs: 9}", "did you mean 'nicGbps'?"),
         BadPlan("cluster: a100-80g-sxm", "cluster: {devicesPerNode: 8}", "cluster.device.memory: is missing"),
+        BadPlan("precision: bf16", "precision: bf16\nname: \"a\\nb\"", "name: must be one line of text"),
+        BadPlan("precision: bf16", "precision: bf16\ntrain: 5", "train: must be a map of keys and values (found '5')"),
         BadPlan("precision: bf16", "precision: bf61", "did you mean 'bf16'?"),
         BadPlan(
             "cluster: a100-80g-sxm", "cluster: v100-32g-sxm", "has no rate for it (found 'bf16'); use fp32 or fp16"),

@@ -168,6 +168,14 @@ enum SampleEstimate {
         #expect(!text.contains("days"))
     }
 
+    @Test func aRunThatNeverFinishesSaysSo() throws {
+        var estimate = SampleEstimate.make()
+        estimate.run?.days = .infinity
+        #expect(EstimateText(estimate).text().contains("does not finish"))
+        let document = Data(try EstimateReport(estimate).json().utf8)
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: document) }
+    }
+
     @Test func whatDoesNotFitSaysSo() {
         #expect(
             EstimateText(SampleEstimate.make(memoryGiB: 96)).text().contains(
