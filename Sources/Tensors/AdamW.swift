@@ -1,7 +1,5 @@
 /// Adam with decoupled weight decay and bias correction, by the formula of `torch.optim.AdamW`.
 package struct AdamW: Hashable, Sendable {
-    /// Decay rates of the first and second moment.
-    package var betas: (first: Double, second: Double) { (beta1, beta2) }
     /// Decay rate of the mean gradient.
     package var beta1: Double
     /// Decay rate of the mean squared gradient.
