@@ -83,9 +83,12 @@ extension Trainer {
         }
         let partial = path + ".partial"
         do {
+            let encoder = JSONEncoder()
+            // The same weights make the same file.
+            encoder.outputFormatting = .sortedKeys
             let metadata = [
                 "format": "pt", Checkpoint.stepKey: "\(step)",
-                Checkpoint.modelKey: String(decoding: try JSONEncoder().encode(plan.model), as: UTF8.self),
+                Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
             ]
             guard FileManager.default.createFile(atPath: partial, contents: nil),
                 let handle = FileHandle(forWritingAtPath: partial)

@@ -1,12 +1,23 @@
 internal import ArgumentParser
 internal import Dispatch
 internal import Foundation
+internal import Synchronization
 
 /// Starts `trainyard-train` on its own or under mpirun, and stays until it has ended.
 struct Launcher {
     /// What keeps a real run from being started; printed as one line, exit code 2.
     struct Failure: Error, CustomStringConvertible {
         var description: String
+    }
+
+    /// How a program ended.
+    struct Ending {
+        /// Its exit code, 128 + n when signal n ended it.
+        var code: Int32
+        /// Whether it was asked to end early, by Ctrl-C or a request to this process.
+        var wasInterrupted: Bool
+        /// What it wrote to standard output, when that was captured.
+        var output: Data
     }
 
     /// The runtime's program: beside this one, or on the PATH.
@@ -48,9 +59,9 @@ struct Launcher {
 
     /// Runs `command` to its end with this terminal, and returns its exit code. Ctrl-C and a request to end are passed
     /// on, so that nothing is left behind.
-    static func run(_ command: [String], environment: [String: String] = [:], capture: Bool = false) throws(Failure)
-        -> (code: Int32, output: Data)
-    {
+    static func run(
+        _ command: [String], environment: [String: String] = [:], capture: Bool = false
+    ) throws(Failure) -> Ending {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
@@ -58,10 +69,13 @@ struct Launcher {
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }
+        let interrupted = Atomic(false)
         let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
+            // A handler that does nothing, not SIG_IGN: what is ignored here would be ignored by mpirun as well.
+            signal(number) { _ in }
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
+                interrupted.store(true, ordering: .relaxed)
                 if process.isRunning { kill(process.processIdentifier, number == SIGHUP ? SIGTERM : number) }
             }
             source.resume()
@@ -79,7 +93,9 @@ struct Launcher {
         let output = capture ? pipe.fileHandleForReading.readDataToEndOfFile() : Data()
         process.waitUntilExit()
         let ended = process.terminationStatus
-        return (process.terminationReason == .uncaughtSignal ? 128 + ended : ended, output)
+        return Ending(
+            code: process.terminationReason == .uncaughtSignal ? 128 + ended : ended,
+            wasInterrupted: interrupted.load(ordering: .relaxed), output: output)
     }
 
     /// An executable of this name on the PATH.

@@ -76,7 +76,7 @@ struct TrainCommand: ParsableCommand {
             processes: processes ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
         let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
-        guard ended.code == 0 else { throw Self.failure(ended.code) }
+        guard ended.code == 0 else { throw Self.failure(ended) }
         if quiet && svg == nil { return }
         let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
         if !quiet { print(summary.text()) }
@@ -84,12 +84,13 @@ struct TrainCommand: ParsableCommand {
     }
 
     /// What a run that did not end well means. A rank that found bad input has said so itself, with exit code 2.
-    private static func failure(_ code: Int32) -> ExitCode {
-        guard code != Failure.badInput else { return ExitCode(code) }
+    private static func failure(_ ending: Launcher.Ending) -> ExitCode {
+        if ending.code == Failure.badInput, !ending.wasInterrupted { return ExitCode(ending.code) }
         let reason =
-            code > 128
-            ? "a rank or mpirun was ended by signal \(code - 128)"
-            : "a rank failed (exit code \(code)); its words are above"
+            ending.wasInterrupted
+            ? "interrupted"
+            : ending.code > 128
+                ? "signal \(ending.code - 128) ended a rank or mpirun" : "a rank failed (exit code \(ending.code))"
         Console.error("the run stopped before its end: \(reason)")
         return ExitCode(Failure.failedWhileRunning)
     }

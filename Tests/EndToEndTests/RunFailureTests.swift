@@ -65,7 +65,7 @@ struct RunFailureTests {
 
     @Test func aRunThatDivergesSaysSo() throws {
         let job = try job {
-            $0.learningRate = "1e30"
+            $0.learningRate = "1000"
             $0.steps = 20
         }
         let outcome = try job.launch(processes: 1, ["--quiet"])
@@ -85,7 +85,7 @@ struct RunFailureTests {
         defer { running.terminate() }
         let ranks = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
         #expect(kill(ranks[1], signal) == 0)
-        #expect(Leftovers.ends(running, withinSeconds: 20))
+        try #require(Leftovers.ends(running, withinSeconds: 20))
         #expect(running.terminationStatus != 0)
         #expect(Leftovers.ranks(of: job.plan.path).isEmpty)
         #expect(Leftovers.sharedMemory().subtracting(before).isEmpty)
@@ -104,7 +104,7 @@ struct RunFailureTests {
         defer { running.terminate() }
         _ = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
         running.interrupt()
-        #expect(Leftovers.ends(running, withinSeconds: 20))
+        try #require(Leftovers.ends(running, withinSeconds: 20))
         #expect(running.terminationStatus != 0)
         #expect(Leftovers.ranks(of: job.plan.path).isEmpty)
         #expect(Leftovers.sharedMemory().subtracting(before).isEmpty)
