@@ -17,7 +17,8 @@ extension Cluster {
         let sizes = Dictionary(grouping: measured.products, by: \.flops)
         let matmul = sizes.sorted { $0.key < $1.key }.map { size, products in
             EfficiencyCurve.Point(
-                size: size, share: size * Double(products.count) / (products.reduce(0) { $0 + $1.seconds } * peak))
+                size: size,
+                share: min(1, size * Double(products.count) / (products.reduce(0) { $0 + $1.seconds } * peak)))
         }
         let attention = measured.attention.map { attention in
             let tokens = Double(attention.sequences * attention.sequence)
@@ -25,7 +26,7 @@ extension Cluster {
             let work = forward * (1 + CostConstants.flashBackwardWork / CostConstants.flashBackwardShare)
             return EfficiencyCurve.Point(
                 size: Double(attention.sequence),
-                share: work / ((attention.forwardSeconds + attention.backwardSeconds) * peak))
+                share: min(1, work / ((attention.forwardSeconds + attention.backwardSeconds) * peak)))
         }
         var device = Device(
             name: "one process of this machine", memoryBytes: measured.memoryBytes / Double(measured.cores),
