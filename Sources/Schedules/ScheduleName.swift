@@ -3,6 +3,14 @@ package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
     case gpipe
     case oneForwardOneBackward = "1f1b"
     case interleaved = "interleaved-1f1b"
+    case loopedBFS = "looped-bfs"
+    case zeroBubbleH1 = "zb-h1"
+    case zeroBubbleH2 = "zb-h2"
+    case interleavedZeroBubble = "interleaved-zb"
+    case zeroBubbleV = "zbv"
+    case dualPipe = "dualpipe"
+    case dualPipeV = "dualpipev"
+    case chimera
 }
 
 /// A pipeline shape for which a schedule has no list.
@@ -26,6 +34,31 @@ extension ScheduleName {
         case .gpipe: GPipe.self
         case .oneForwardOneBackward: OneForwardOneBackward.self
         case .interleaved: InterleavedOneForwardOneBackward.self
+        case .loopedBFS: LoopedBFS.self
+        case .zeroBubbleH1: ZeroBubbleH1.self
+        case .zeroBubbleH2: ZeroBubbleH2.self
+        case .interleavedZeroBubble: InterleavedZeroBubble.self
+        case .zeroBubbleV: ZeroBubbleV.self
+        case .dualPipe: DualPipe.self
+        case .dualPipeV: DualPipeV.self
+        case .chimera: Chimera.self
+        }
+    }
+
+    /// Stages each rank holds where the schedule leaves no choice; nil where it takes any number.
+    package var fixedVirtualStages: Int? {
+        switch self {
+        case .gpipe, .oneForwardOneBackward, .zeroBubbleH1, .zeroBubbleH2: 1
+        case .interleaved, .loopedBFS, .interleavedZeroBubble: nil
+        case .zeroBubbleV, .dualPipe, .dualPipeV, .chimera: 2
+        }
+    }
+
+    /// Whether every stage lives on two ranks, each with a copy of its parameters.
+    package var isBidirectional: Bool {
+        switch self {
+        case .dualPipe, .chimera: true
+        default: false
         }
     }
 
@@ -67,7 +100,7 @@ extension ScheduleName {
     package func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
         if let rule = problem(shape) { throw ScheduleProblem(schedule: self, rule: rule) }
         let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
-            by: 2 * shape.microbatches)
+            by: (rules.splitsBackward ? 3 : 2) * shape.microbatches)
         guard !overflow, actions <= Self.mostActions else {
             throw ScheduleProblem(
                 schedule: self,
@@ -76,7 +109,7 @@ extension ScheduleName {
         }
         return Schedule(
             name: rawValue, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
-            placement: rules.placement(shape), actions: (0..<shape.ranks).map { rules.actions(rank: $0, shape) })
+            placement: rules.placement(shape), actions: rules.lists(shape))
     }
 
     /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
@@ -84,9 +117,13 @@ extension ScheduleName {
         rules.peakActivations(rank: rank, shape)
     }
 
-    /// Time of one iteration with equal stages: exact where the schedule's own `makespan` says so. The shape must have
-    /// no problem.
+    /// Time of one iteration with equal stages: exact where `makespanIsExact`. The shape must have no problem.
     package func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         rules.makespan(shape, times: times)
+    }
+
+    /// Whether `makespan` is the time the simulator finds, rather than an estimate of it.
+    package func makespanIsExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
+        rules.isExact(shape, times: times)
     }
 }

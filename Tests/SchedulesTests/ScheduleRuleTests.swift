@@ -28,7 +28,7 @@ import Testing
             #expect(schedule.name == name.rawValue)
             accepted += 1
         }
-        #expect(accepted > 60)
+        #expect(accepted >= 8)
     }
 
     @Test(arguments: ScheduleName.allCases)
