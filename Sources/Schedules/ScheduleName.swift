@@ -112,6 +112,14 @@ extension ScheduleName {
             placement: rules.placement(shape), actions: rules.lists(shape))
     }
 
+    /// Where the stages live. The shape must have no problem.
+    package func placement(_ shape: PipelineShape) -> StagePlacement { rules.placement(shape) }
+
+    /// Whether each rank holds one stage of the way out and one of the way back, the ends of the pipeline on rank 0.
+    package var isFolded: Bool {
+        rules.placement(PipelineShape(ranks: 2, virtualStages: 2, microbatches: 4)).stageToRank == [0, 1, 1, 0]
+    }
+
     /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
     package func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         rules.peakActivations(rank: rank, shape)

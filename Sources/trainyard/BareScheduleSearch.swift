@@ -92,7 +92,7 @@ struct BareScheduleSearch {
         var found: [StagePlacement] = []
         for stages in virtualStages.map({ [$0] }) ?? (ranks > 1 ? [1, 2] : [1]) {
             found.append(.looped(ranks: ranks, virtualStages: stages))
-            if stages == 2, ranks > 1 { found.append(StagePlacement(stageToRank: Array(0..<ranks) + (0..<ranks).reversed())) }
+            if stages == 2, ranks > 1 { found.append(.folded(ranks: ranks)) }
         }
         return found
     }
@@ -101,10 +101,7 @@ struct BareScheduleSearch {
 extension ScheduleName {
     /// Stages a rank holds where the user does not say: one if the schedule takes it, else as few as it does.
     func usualVirtualStages(_ shape: PipelineShape) -> Int {
-        var two = shape
-        two.virtualStages = 2
-        if self == .interleaved { return 2 }
-        return problem(shape) != nil && problem(two) == nil ? 2 : 1
+        fixedVirtualStages ?? (shape.ranks > 1 ? 2 : 1)
     }
 }
 
