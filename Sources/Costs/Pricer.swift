@@ -132,7 +132,8 @@ package struct LayoutWork: Sendable {
         if let stages = placedStages?[rank] {
             var times = Double(rankLayers(rank)) * passShare * block
             addPasses(
-                stages: Int(Double(stages.count) * passShare), messages: Int(messages(rank: rank).rounded()), to: &times)
+                stages: Int(Double(stages.count) * passShare), messages: Int(messages(rank: rank).rounded()), to: &times
+            )
             if holdsEmbedding(rank) { times = times + passShare * embedding }
             if holdsHead(rank) { times = times + passShare * head }
             return times

@@ -6,6 +6,7 @@ enum LayoutReading {
     struct Result {
         var layout: Layout
         var dataIsGiven: Bool
+        var openSchedule: OpenSchedule?
     }
 
     /// nil for `auto` and for a layout that cannot be read (then something was reported).
@@ -27,8 +28,14 @@ enum LayoutReading {
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
         layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
+        var openSchedule: OpenSchedule?
+        if reader.scalar("schedule") == "auto" {
+            _ = reader.text("schedule")
+            openSchedule = OpenSchedule(
+                virtualStages: reader.contains("virtualStages") ? layout.virtualStages : nil)
+        }
         layout.schedule =
-            reader.choice("schedule", of: ScheduleName.self)
+            (openSchedule == nil ? reader.choice("schedule", of: ScheduleName.self) : nil)
             ?? (layout.virtualStages > 1 ? .interleaved : .oneForwardOneBackward)
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
@@ -47,7 +54,7 @@ enum LayoutReading {
             reader.report(key, rule: "expert parallelism is not supported yet", fix: "remove it")
         }
         reader.finish()
-        return Result(layout: layout, dataIsGiven: reader.contains("data"))
+        return Result(layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule)
     }
 }
 

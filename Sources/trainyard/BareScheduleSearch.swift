@@ -41,13 +41,16 @@ struct BareScheduleSearch {
         if let virtualStages, virtualStages < 1 { throw Failure.input("--virtual-stages must be at least 1") }
         let limit = memoryLimit ?? Double(ranks)
         var best: OptimalSchedule?
+        var misfit: BareCostProblem?
         var fallback: (schedule: Schedule, makespan: Double)?
         for placement in placements(ranks: ranks) {
             let costs: ActionCosts
             do throws(BareCostProblem) {
                 costs = try bare.actionCosts(stages: placement.stages, ranks: ranks)
             } catch {
-                throw Failure.input(error.description)
+                // Times given stage by stage fit one number of stages.
+                misfit = error
+                continue
             }
             let known = ScheduleName.allCases.compactMap { name in
                 try? name.schedule(shape(max(1, placement.stages / ranks)))
@@ -76,6 +79,7 @@ struct BareScheduleSearch {
             return (schedule, "optimal: \(name), with two copies of the parameters")
         }
         guard let best else {
+            if let misfit { throw Failure.input(misfit.description) }
             throw Failure.input("no schedule holds at most \(limit) activations a rank; raise --memory-limit")
         }
         let proof =

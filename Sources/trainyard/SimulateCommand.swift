@@ -91,8 +91,9 @@ struct SimulateCommand: ParsableCommand {
         } else {
             let (schedule, remark) = try bareSchedule()
             try checkSlowRanks(disturbed, ranks: schedule.ranks)
-            do throws(BareCostProblem) { _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks) } catch
-            { throw Failure.input(error.description) }
+            do throws(BareCostProblem) {
+                _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
+            } catch { throw Failure.input(error.description) }
             var pipeline: SimulatedPipeline
             do { pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance) } catch let error
                 as BareCostProblem
@@ -216,7 +217,11 @@ struct SimulateCommand: ParsableCommand {
         plan.remarks.forEach(Console.note)
         var found: [String] = []
         var layout: Layout
-        if let given = plan.layout {
+        if let given = plan.layout, let open = plan.openSchedule, schedule == nil, compare == nil {
+            let choice = try chooseSchedule(plan: plan, layout: given, open: open)
+            layout = choice.estimate.layout
+            found = [choice.summary]
+        } else if let given = plan.layout {
             layout = given
         } else {
             var settings = SearchSettings()
