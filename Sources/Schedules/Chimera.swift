@@ -74,15 +74,18 @@ enum Chimera: PipelineSchedule {
         return ActivationRelease.backwardWeight.peak(of: actions(rank: rank, short))
     }
 
-    /// m(T_F+T_B) + (p−2)T_B (Li & Hoefler 2021, table 2), with the times of one stage: a micro-batch meets a rank once.
+    /// m(T_F+T_B) + (p−2)T_B for one unit, m = p (Li & Hoefler 2021, table 2), with the times of one stage: a micro-batch
+    /// meets a rank once. Every further unit adds p(T_F+T_B) + (p−2)(T_B−T_F): the slots of two units fit together only
+    /// where forward and backward take equally long. A smaller last unit counts as a whole one.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
-        let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
-        return m * times.whole + max(0, p - 2) * times.backward + 2 * (p - 1) * times.transfer
+        let p = Double(shape.ranks)
+        let units = Double((shape.microbatches + shape.ranks - 1) / shape.ranks)
+        let joints = (units - 1) * max(0, times.backward - times.forward)
+        return units * p * times.whole + (p - 2) * (times.backward + joints) + 2 * (p - 1) * times.transfer
     }
 
-    /// For one unit (m = p) and T_B ≥ T_F, without transfers. Longer runs concatenate units, and where a backward is
-    /// longer than a forward they do not fit without new gaps: a lower value then.
+    /// For whole units and T_B ≥ T_F, without transfers; an upper value with a smaller last unit.
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
-        shape.microbatches == shape.ranks && times.backward >= times.forward && times.transfer == 0
+        shape.microbatches % shape.ranks == 0 && times.backward >= times.forward && times.transfer == 0
     }
 }

@@ -45,14 +45,16 @@ enum InterleavedZeroBubble: PipelineSchedule {
         return min(shape.microbatches * shape.virtualStages, (shape.virtualStages - 1) * g + shape.ranks)
     }
 
-    /// mT + (p−1)(T_F+T_I−T_W)/v.
+    /// mT + (p−1)(T_F+T_I−T_W)/v, but at least (m+pv−1)(T_F+T_I)/v + T_W/v: a micro-batch's way through all stages.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, v, m) = (Double(shape.ranks), Double(shape.virtualStages), Double(shape.microbatches))
-        let bubble = (p - 1) * max(0, times.forward + times.backwardInput - times.backwardWeight) / v
-        return m * times.whole + bubble + 2 * (p * v - 1) * times.transfer
+        let passes = times.forward + times.backwardInput
+        let full = m * times.whole + (p - 1) * max(0, passes - times.backwardWeight) / v
+        let short = ((m + p * v - 1) * passes + times.backwardWeight) / v
+        return (m < p ? max(full, short) : full) + 2 * (p * v - 1) * times.transfer
     }
 
-    /// For m ≥ p and T_W ≤ T_I, without transfers.
+    /// For m ≥ p and T_W ≤ T_I, without transfers; a lower value for some m < p.
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
         shape.microbatches >= shape.ranks && times.backwardWeight <= times.backwardInput && times.transfer == 0
     }

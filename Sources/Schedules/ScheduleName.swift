@@ -8,6 +8,8 @@ package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
     case zeroBubbleH2 = "zb-h2"
     case interleavedZeroBubble = "interleaved-zb"
     case zeroBubbleV = "zbv"
+    case vHalf = "v-half"
+    case vMin = "v-min"
     case dualPipe = "dualpipe"
     case dualPipeV = "dualpipev"
     case chimera
@@ -39,6 +41,8 @@ extension ScheduleName {
         case .zeroBubbleH2: ZeroBubbleH2.self
         case .interleavedZeroBubble: InterleavedZeroBubble.self
         case .zeroBubbleV: ZeroBubbleV.self
+        case .vHalf: VHalf.self
+        case .vMin: VMin.self
         case .dualPipe: DualPipe.self
         case .dualPipeV: DualPipeV.self
         case .chimera: Chimera.self
@@ -50,7 +54,7 @@ extension ScheduleName {
         switch self {
         case .gpipe, .oneForwardOneBackward, .zeroBubbleH1, .zeroBubbleH2: 1
         case .interleaved, .loopedBFS, .interleavedZeroBubble: nil
-        case .zeroBubbleV, .dualPipe, .dualPipeV, .chimera: 2
+        case .zeroBubbleV, .vHalf, .vMin, .dualPipe, .dualPipeV, .chimera: 2
         }
     }
 

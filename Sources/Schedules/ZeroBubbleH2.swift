@@ -18,15 +18,18 @@ enum ZeroBubbleH2: PipelineSchedule {
     /// min(m, 2p).
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int { min(shape.microbatches, 2 * shape.ranks) }
 
-    /// mT + (p−1)T_F and, for unequal times, the (p−1)(T_F+T_I−2T_W) of the paper's hand-made list: an upper value then.
+    /// mT + (p−1)T_F for m ≥ p, (m+p−1)(T_F+T_I) + T_W for m ≤ p. With unequal times the paper's hand-made list adds
+    /// (p−1)(T_F+T_I−2T_W): an upper value for m ≥ p.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
+        if m <= p { return ZeroBubbleH1.makespan(shape, times: times) }
         let span = max(0, times.forward + times.backwardInput - 2 * times.backwardWeight)
         return m * times.whole + (p - 1) * (times.forward + span) + 2 * (p - 1) * times.transfer
     }
 
-    /// For m ≥ 2p−1 and T_F = T_I = T_W, without transfers.
+    /// Without transfers: for T_F = T_I = T_W, and for m ≤ p wherever T_W ≤ T_I.
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
-        shape.microbatches >= 2 * shape.ranks - 1 && DualPipeV.isExact(shape, times: times)
+        shape.microbatches <= shape.ranks
+            ? ZeroBubbleH1.isExact(shape, times: times) : DualPipeV.isExact(shape, times: times)
     }
 }

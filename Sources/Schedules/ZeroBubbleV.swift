@@ -68,16 +68,18 @@ enum ZeroBubbleV: PipelineSchedule {
         return ActivationRelease.backwardWeight.peak(of: actions(rank: rank, shape))
     }
 
-    /// mT + (p−1)T_F/2 from 2p−1 micro-batches on; with fewer the cut-out ones leave gaps.
+    /// mT + (p−1)T_I/2, but at least (m+p−1)(T_F+T_I) + T_W: with fewer than 2p−1 micro-batches the cut-out ones leave
+    /// gaps.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
-        let half = shape.microbatches >= 2 * shape.ranks - 1 ? 2.0 : 1
-        let skew = max(0, times.backwardInput - times.backwardWeight)
-        return m * times.whole + (p - 1) * (times.forward / half + skew) + 2 * (2 * p - 1) * times.transfer
+        let full = m * times.whole + (p - 1) * times.backwardInput / 2
+        let short = (m + p - 1) * (times.forward + times.backwardInput) + times.backwardWeight
+        return max(full, short) + 2 * (2 * p - 1) * times.transfer
     }
 
-    /// For m ≥ 2p−1 and T_F = T_I = T_W, without transfers.
+    /// Without transfers: for T_F = T_I = T_W, and for m ≥ 2p−1 wherever T_I ≥ T_F ≥ T_W.
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
-        shape.microbatches >= 2 * shape.ranks - 1 && DualPipeV.isExact(shape, times: times)
+        guard shape.microbatches >= 2 * shape.ranks - 1 else { return DualPipeV.isExact(shape, times: times) }
+        return times.transfer == 0 && times.backwardInput >= times.forward && times.forward >= times.backwardWeight
     }
 }

@@ -71,6 +71,7 @@ import Testing
             ("zb/ZB1P", .zeroBubbleH1), ("zb/ZB2P", .zeroBubbleH2), ("zb/ILP/p2m4/mem2", .zeroBubbleH1),
             ("zb/ILP/p2m4/mem4", .zeroBubbleH2), ("torch/DualPipeV", .dualPipeV), ("deepseek/DualPipeV", .dualPipeV),
             ("deepseek/DualPipe/", .dualPipe), ("chimera", .chimera),
+            ("zb/V-half", .vHalf), ("zb/V-min", .vMin),
         ])
     func theListIsThePeers(_ prefix: String, _ name: ScheduleName) throws {
         for golden in Self.goldens(prefix) {
