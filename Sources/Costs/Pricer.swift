@@ -42,6 +42,11 @@ package final class Pricer: Sendable {
         let shape = PipelineShape(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
+        if layout.schedule.isBidirectional {
+            throw .badLayout(
+                "\(layout.schedule.rawValue) keeps two copies of every stage, which cannot be priced; its action lists "
+                    + "can be simulated without a plan")
+        }
         let layers = StagePartition(layout, model: plan.model).sizes
         guard layers.count == layout.stages, layers.allSatisfy({ $0 > 0 }), layers.reduce(0, +) == plan.model.layers
         else {
@@ -100,7 +105,10 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
         var times = Double(layers[index]) * block
-        addPasses(stages: 1, messages: (index > 0 ? 1 : 0) + (index < layers.count - 1 ? 1 : 0), to: &times)
+        // In a folded pipeline the turn stays on its rank.
+        let receives = index > 0 && !(layout.schedule.isFolded && index == p)
+        let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
+        addPasses(stages: 1, messages: (receives ? 1 : 0) + (sends ? 1 : 0), to: &times)
         if index == 0 { times = times + embedding }
         if index == layers.count - 1 { times = times + head }
         return times
@@ -109,9 +117,9 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on all stages of a pipeline rank.
     package func rank(_ rank: Int) -> UnitTimes {
         var times = Double(rankLayers(rank)) * block
-        addPasses(stages: v, messages: 2 * v - (rank == 0 ? 1 : 0) - (rank == p - 1 ? 1 : 0), to: &times)
+        addPasses(stages: v, messages: messages(rank: rank), to: &times)
         if rank == 0 { times = times + embedding }
-        if rank == p - 1 { times = times + head }
+        if rank == headRank { times = times + head }
         return times
     }
 
@@ -124,7 +132,18 @@ package struct LayoutWork: Sendable {
         times.backward.pipeline = times.forward.pipeline
     }
 
+    /// The pipeline rank of the last stage; that of the first is 0.
+    var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
+
+    /// Messages a rank sends (and receives) in the forward and backward of one micro-batch, both ways together: one a
+    /// stage and pass, without those beyond the ends and those of a turn.
+    func messages(rank: Int) -> Int {
+        let ends = (rank == 0 ? 1 : 0) + (rank == p - 1 ? 1 : 0)
+        return 2 * v - (layout.schedule.isFolded ? 2 : 1) * ends
+    }
+
     package func rankLayers(_ rank: Int) -> Int {
+        if layout.schedule.isFolded { return layers[rank] + layers[2 * p - 1 - rank] }
         var sum = 0
         var stage = rank
         while stage < layers.count {
@@ -138,7 +157,7 @@ package struct LayoutWork: Sendable {
     package func parameters(rank: Int) -> Double {
         model.deviceParameters(
             layers: rankLayers(rank), tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: rank == 0,
-            holdsHead: rank == p - 1)
+            holdsHead: rank == headRank)
     }
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t

@@ -22,14 +22,15 @@ enum LayoutReading {
         layout.data = data ?? 1
         layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
         layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
-        layout.virtualStages = reader.count("virtualStages", in: Bounds.layers) ?? 1
+        let virtualStages = reader.count("virtualStages", in: Bounds.layers)
         layout.context = reader.count("context", in: Bounds.degree) ?? 1
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
         layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
         layout.schedule =
             reader.choice("schedule", of: ScheduleName.self)
-            ?? (layout.virtualStages > 1 ? .interleaved : .oneForwardOneBackward)
+            ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
+        layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false

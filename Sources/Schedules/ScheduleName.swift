@@ -58,6 +58,14 @@ extension ScheduleName {
         }
     }
 
+    /// Whether a rank's two stages lie mirrored, so that the first and the last stage share rank 0.
+    package var isFolded: Bool {
+        switch self {
+        case .zeroBubbleV, .vHalf, .vMin, .dualPipeV: true
+        default: false
+        }
+    }
+
     /// Whether every stage lives on two ranks, each with a copy of its parameters.
     package var isBidirectional: Bool {
         switch self {
