@@ -30,7 +30,7 @@ extension LayoutWork {
 
     /// All-reduce of a tied embedding's gradient between the first and the last rank.
     var tiedEmbeddingSeconds: Double {
-        guard model.tiedEmbeddings, p > 1 else { return 0 }
+        guard model.tiedEmbeddings, headRank > 0 else { return 0 }
         let stride = layout.tensor * layout.context * layout.data * (p - 1)
         let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
         return pair.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)

@@ -123,6 +123,9 @@ package struct LayoutWork: Sendable {
         return stages
     }
 
+    /// The pipeline rank of the last stage (of the first direction); that of the first is 0.
+    var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
+
     package func holdsEmbedding(_ rank: Int) -> Bool { placedStages?[rank].contains(0) ?? (rank == 0) }
 
     package func holdsHead(_ rank: Int) -> Bool { placedStages?[rank].contains(layers.count - 1) ?? (rank == p - 1) }

@@ -23,7 +23,7 @@ enum LayoutReading {
         layout.data = data ?? 1
         layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
         layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
-        layout.virtualStages = reader.count("virtualStages", in: Bounds.layers) ?? 1
+        let virtualStages = reader.count("virtualStages", in: Bounds.layers)
         layout.context = reader.count("context", in: Bounds.degree) ?? 1
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
@@ -31,12 +31,12 @@ enum LayoutReading {
         var openSchedule: OpenSchedule?
         if reader.scalar("schedule") == "auto" {
             _ = reader.text("schedule")
-            openSchedule = OpenSchedule(
-                virtualStages: reader.contains("virtualStages") ? layout.virtualStages : nil)
+            openSchedule = OpenSchedule(virtualStages: virtualStages)
         }
         layout.schedule =
             (openSchedule == nil ? reader.choice("schedule", of: ScheduleName.self) : nil)
-            ?? (layout.virtualStages > 1 ? .interleaved : .oneForwardOneBackward)
+            ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
+        layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false

@@ -58,6 +58,14 @@ extension ScheduleName {
         }
     }
 
+    /// Whether a rank's two stages lie mirrored, so that the first and the last stage share rank 0.
+    package var isFolded: Bool {
+        switch self {
+        case .zeroBubbleV, .vHalf, .vMin, .dualPipeV: true
+        default: false
+        }
+    }
+
     /// Whether every stage lives on two ranks, each with a copy of its parameters.
     package var isBidirectional: Bool {
         switch self {
@@ -118,11 +126,6 @@ extension ScheduleName {
 
     /// Where the stages live. The shape must have no problem.
     package func placement(_ shape: PipelineShape) -> StagePlacement { rules.placement(shape) }
-
-    /// Whether each rank holds one stage of the way out and one of the way back, the ends of the pipeline on rank 0.
-    package var isFolded: Bool {
-        rules.placement(PipelineShape(ranks: 2, virtualStages: 2, microbatches: 4)).stageToRank == [0, 1, 1, 0]
-    }
 
     /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
     package func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {

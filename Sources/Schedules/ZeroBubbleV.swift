@@ -53,6 +53,10 @@ enum ZeroBubbleV: PipelineSchedule {
         return list
     }
 
+    /// The variant of Sea AI Lab's automatic scheduler for unit times: the same steady state and peak, half the bubble at
+    /// m = p, but found rather than written down.
+    static func automaticLists(_ shape: PipelineShape) -> [[Action]] { ZeroBubbleVHeuristic.lists(shape) }
+
     /// One of a rank's two stages, and how many micro-batches it has done.
     private struct Half {
         var stage: Int

@@ -130,6 +130,14 @@ import Testing
         #expect(key(ours.sizes) == best)
     }
 
+    @Test func aFoldedPipelineHasItsHeadOnRankZero() {
+        let partition = StagePartition(balancing: 24, stages: 8, ranks: 4, headInBlocks: 2.5, folded: true)
+        let sizes = partition.sizes
+        let loads = (0..<4).map { sizes[$0] + sizes[7 - $0] }
+        #expect(loads == [5, 6, 6, 7] || loads == [5, 7, 6, 6] || loads == [5, 6, 7, 6], "\(loads)")
+        #expect(sizes[7] <= sizes[0])
+    }
+
     @Test func aLayoutsOwnSplitIsTaken() {
         let model = Model(family: .gpt, layers: 7, hidden: 96, heads: 6, vocab: 256, sequence: 64)
         let partition = StagePartition(Layout(pipeline: 3, layersPerStage: [1, 2, 4]), model: model)

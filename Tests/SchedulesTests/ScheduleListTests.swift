@@ -88,6 +88,12 @@ import Testing
         }
     }
 
+    @Test(arguments: goldens("zb/ZBV/"))
+    func automaticZeroBubbleV(_ golden: GoldenSchedule) throws {
+        let shape = PipelineShape(ranks: golden.p, virtualStages: 2, microbatches: golden.m)
+        #expect(ZeroBubbleV.automaticLists(shape).map { $0.map(\.description) } == golden.ranks)
+    }
+
     private func expectEqual(_ schedule: Schedule, _ golden: GoldenSchedule) throws {
         #expect(schedule.actions.map { $0.map(\.description) } == golden.ranks, "\(golden.id)")
         #expect(try schedule.placement == golden.schedule.placement, "\(golden.id)")
