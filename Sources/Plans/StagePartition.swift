@@ -1,3 +1,5 @@
+internal import Schedules
+
 /// Which blocks every pipeline stage holds.
 package struct StagePartition: Hashable, Codable, Sendable {
     /// Blocks of each stage, in stage order; together they are `0..<layers`.
