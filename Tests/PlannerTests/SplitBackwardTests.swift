@@ -49,7 +49,8 @@ import Testing
         #expect(folded[0].weights > folded[1].weights)
         #expect(folded[7].weights <= folded[6].weights * 1.2)
         let sum = { (ranks: [Estimate.RankMemory]) in ranks.reduce(0) { $0 + $1.weights } }
-        #expect(abs(sum(folded) / sum(plain) - 1) < 1e-9)
+        // The head shares the embedding's table instead of a copy on the last rank: V·h/t parameters of two bytes.
+        #expect(abs(sum(plain) - sum(folded) - 51200 * 12288 / 8 * 2) < 1)
     }
 
     @Test func controllableMemoryHoldsLess() throws {
