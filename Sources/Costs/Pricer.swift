@@ -106,7 +106,10 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
         var times = Double(layers[index]) * block
-        addPasses(stages: 1, messages: (index > 0 ? 1 : 0) + (index < layers.count - 1 ? 1 : 0), to: &times)
+        // In a folded pipeline the turn stays on its rank.
+        let receives = index > 0 && !(layout.schedule.isFolded && index == p)
+        let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
+        addPasses(stages: 1, messages: (receives ? 1 : 0) + (sends ? 1 : 0), to: &times)
         if index == 0 { times = times + embedding }
         if index == layers.count - 1 { times = times + head }
         return times

@@ -49,7 +49,8 @@ import Testing
         #expect(folded[0].weights > folded[1].weights)
         #expect(folded[7].weights <= folded[6].weights * 1.2)
         let sum = { (ranks: [Estimate.RankMemory]) in ranks.reduce(0) { $0 + $1.weights } }
-        #expect(abs(sum(folded) / sum(plain) - 1) < 1e-9)
+        // The head shares the embedding's table instead of a copy on the last rank: V·h/t parameters of two bytes.
+        #expect(abs(sum(plain) - sum(folded) - 51200 * 12288 / 8 * 2) < 1)
     }
 
     @Test func controllableMemoryHoldsLess() throws {
@@ -62,9 +63,12 @@ import Testing
         #expect(try full < activations(.zeroBubbleH2))
     }
 
+    /// Every stage on two ranks: twice the weights in all, and a reduction between the copies.
     @Test(arguments: [ScheduleName.dualPipe, .chimera])
-    func twoCopiesAreNotPricedWrongly(_ name: ScheduleName) throws {
-        let error = #expect(throws: PlannerError.self) { try Self.price(name) }
-        #expect(error.map { "\($0)".contains("two copies of every stage") } == true)
+    func twoCopiesAreHeldAndReduced(_ name: ScheduleName) throws {
+        let (plain, both) = (try Self.price(.gpipe), try Self.price(name))
+        let sum = { (estimate: Estimate) in estimate.memoryByRank.reduce(0) { $0 + $1.gradients } }
+        #expect(abs(sum(both) / sum(plain) - 2) < 0.05)
+        #expect(both.iteration.breakdown.dataComm > plain.iteration.breakdown.dataComm)
     }
 }
