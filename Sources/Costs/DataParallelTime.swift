@@ -1,4 +1,5 @@
 internal import Plans
+internal import Schedules
 
 extension LayoutWork {
     /// Gradient reduction and weight gathering once an iteration, seconds nothing hides.
