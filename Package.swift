@@ -55,6 +55,9 @@ let package = Package(
         .executableTarget(name: "mpi-checks", dependencies: ["MPI"], path: "Tests/MPIChecks", swiftSettings: strict),
         .executableTarget(
             name: "kernel-bench", dependencies: ["Tensors"], path: "bench/KernelBench", swiftSettings: numeric),
+        .executableTarget(
+            name: "schedule-bench", dependencies: ["Schedules", "Simulator"], path: "bench/ScheduleBench",
+            swiftSettings: strict),
 
         .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),

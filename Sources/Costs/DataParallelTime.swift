@@ -1,4 +1,5 @@
 internal import Plans
+internal import Schedules
 
 extension LayoutWork {
     /// Gradient reduction and weight gathering once an iteration, seconds nothing hides.
@@ -7,7 +8,7 @@ extension LayoutWork {
     /// micro-batch's backward but for the last bucket; gathering sharded weights runs behind the first forward but for
     /// the first bucket. Gradients sharded among the ranks (ZeRO-2) are scattered after every micro-batch.
     package var dataExposed: Double {
-        let tied = tiedEmbeddingSeconds
+        let tied = tiedEmbeddingSeconds + copiesSeconds
         guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return tied }
         let held = parameters(rank: 0)
         let times = rank(0)
@@ -30,10 +31,19 @@ extension LayoutWork {
 
     /// All-reduce of a tied embedding's gradient between the first and the last rank.
     var tiedEmbeddingSeconds: Double {
-        guard model.tiedEmbeddings, p > 1 else { return 0 }
+        guard model.tiedEmbeddings, headRank > 0 else { return 0 }
         let stride = layout.tensor * layout.context * layout.data * (p - 1)
         let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
         return pair.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
+    }
+
+    /// All-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline, of the share that is
+    /// theirs once the data-parallel ranks have reduced. Nothing hides it: both copies' last gradients come late.
+    var copiesSeconds: Double {
+        guard layout.schedule.isBidirectional, p > 1 else { return 0 }
+        let stride = layout.tensor * layout.context * layout.data * (p - 1)
+        let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
+        return pair.allReduce(bytes: state.gradient * mostParameters / Double(layout.data * layout.context))
     }
 
     /// Parameters of the fullest rank: the step ends when its update does.

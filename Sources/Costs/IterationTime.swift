@@ -37,7 +37,8 @@ extension LayoutWork {
         let busy = Double(m) * slowest
         var (span, filled) = (busy, busy)
         if p > 1 {
-            var uniform = UniformTimes(forward: times.forward.total, backward: times.backward.total)
+            var uniform = UniformTimes(
+                forward: times.forward.total, backward: times.backward.total, backwardWeight: times.weightGradient)
             let still = layout.schedule.makespan(shape, times: uniform)
             filled = busy + (still - busy) * (sum - slowest) / (Double(p - 1) * slowest)
             if layout.overlap.pipeline {

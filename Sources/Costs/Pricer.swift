@@ -70,6 +70,10 @@ package struct LayoutWork: Sendable {
     package let boundaryBytes: Double
     /// Seconds one activation or gradient takes to the next stage.
     package let transfer: Double
+    /// Stages of each rank where they are not simply p apart; nil where they are.
+    private let placedStages: [[Int]]?
+    /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.
+    private let passShare: Double
 
     var model: Model { pricer.plan.model }
     var p: Int { shape.ranks }
@@ -93,6 +97,8 @@ package struct LayoutWork: Sendable {
         head = ends.head()
         host = CostConstants.hostLaunches * rates.launch
         self.layers = layers
+        passShare = layout.schedule.isBidirectional ? 0.5 : 1
+        placedStages = Self.placedStages(layout.schedule, shape)
         boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
         transfer = Self.transfer(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
     }
@@ -100,14 +106,44 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
         var times = Double(layers[index]) * block
-        addPasses(stages: 1, messages: (index > 0 ? 1 : 0) + (index < layers.count - 1 ? 1 : 0), to: &times)
+        // In a folded pipeline the turn stays on its rank.
+        let receives = index > 0 && !(layout.schedule.isFolded && index == p)
+        let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
+        addPasses(stages: 1, messages: (receives ? 1 : 0) + (sends ? 1 : 0), to: &times)
         if index == 0 { times = times + embedding }
         if index == layers.count - 1 { times = times + head }
         return times
     }
 
-    /// Times of one micro-batch on all stages of a pipeline rank.
+    /// Stages of each rank, nil where stage s is on rank s mod p.
+    private static func placedStages(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[Int]]? {
+        guard schedule.isBidirectional || shape.virtualStages == 2 && schedule.isFolded else { return nil }
+        let placement = schedule.placement(shape)
+        var stages = [[Int]](repeating: [], count: shape.ranks)
+        for stageToRank in [placement.stageToRank, placement.reverseStageToRank ?? []] {
+            for (stage, rank) in stageToRank.enumerated() { stages[rank].append(stage) }
+        }
+        return stages
+    }
+
+    /// The pipeline rank of the last stage (of the first direction); that of the first is 0.
+    var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
+
+    package func holdsEmbedding(_ rank: Int) -> Bool { placedStages?[rank].contains(0) ?? (rank == 0) }
+
+    package func holdsHead(_ rank: Int) -> Bool { placedStages?[rank].contains(layers.count - 1) ?? (rank == p - 1) }
+
+    /// Times of one micro-batch on all stages of a pipeline rank; the mean of the two directions where there are two.
     package func rank(_ rank: Int) -> UnitTimes {
+        if let stages = placedStages?[rank] {
+            var times = Double(rankLayers(rank)) * passShare * block
+            addPasses(
+                stages: Int(Double(stages.count) * passShare), messages: Int(messages(rank: rank).rounded()), to: &times
+            )
+            if holdsEmbedding(rank) { times = times + passShare * embedding }
+            if holdsHead(rank) { times = times + passShare * head }
+            return times
+        }
         var times = Double(rankLayers(rank)) * block
         addPasses(stages: v, messages: 2 * v - (rank == 0 ? 1 : 0) - (rank == p - 1 ? 1 : 0), to: &times)
         if rank == 0 { times = times + embedding }
@@ -124,8 +160,23 @@ package struct LayoutWork: Sendable {
         times.backward.pipeline = times.forward.pipeline
     }
 
+    /// Messages that a rank sends for one micro-batch (and as many that it receives), both ways together.
+    func messages(rank: Int) -> Double {
+        guard let stages = placedStages?[rank] else {
+            return Double(2 * v - (rank == 0 ? 1 : 0) - (rank == p - 1 ? 1 : 0))
+        }
+        // At the fold a stage's neighbour is on the same rank.
+        let inner = passShare == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 2 : 0
+        let ends = stages.filter { $0 == 0 }.count + stages.filter { $0 == layers.count - 1 }.count
+        return Double(2 * stages.count - inner - ends) * passShare
+    }
+
+    /// Layers a rank works through for one micro-batch: half of those it holds where there are two directions.
+    func layersPassed(_ rank: Int) -> Double { Double(rankLayers(rank)) * passShare }
+
     package func rankLayers(_ rank: Int) -> Int {
         var sum = 0
+        if let placedStages { return placedStages[rank].reduce(0) { $0 + layers[$1] } }
         var stage = rank
         while stage < layers.count {
             sum += layers[stage]
@@ -137,8 +188,8 @@ package struct LayoutWork: Sendable {
     /// Parameters one device of a pipeline rank holds.
     package func parameters(rank: Int) -> Double {
         model.deviceParameters(
-            layers: rankLayers(rank), tensor: layout.tensor, vocabulary: vocabulary, holdsEmbedding: rank == 0,
-            holdsHead: rank == p - 1)
+            layers: rankLayers(rank), tensor: layout.tensor, vocabulary: vocabulary,
+            holdsEmbedding: holdsEmbedding(rank), holdsHead: holdsHead(rank))
     }
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t

@@ -21,24 +21,24 @@ extension LayoutWork {
     /// Masks of the embedding's dropout on the first rank, one byte an element and micro-batch in flight
     /// (Korthikanti et al. 2022, section 4.3).
     package func embeddingMaskBytes(rank: Int) -> Double {
-        guard shard.dropout, rank == 0 else { return 0 }
+        guard shard.dropout, holdsEmbedding(rank) else { return 0 }
         return Double(inFlight(rank: rank)) / Double(v) * shard.tokens * Double(model.hidden) / shard.sequenceShare
     }
 
     /// Inputs of the final norm and of the head for the micro-batches whose loss is pending.
     package func headInputBytes(rank: Int) -> Double {
-        rank == p - 1 ? pendingLosses * 2 * boundaryBytes : 0
+        holdsHead(rank) ? pendingLosses * 2 * boundaryBytes : 0
     }
 
     /// fp32 logits of the micro-batches whose loss is pending.
     package func logitBytes(rank: Int) -> Double {
-        rank == p - 1 ? pendingLosses * 4 * shard.tokens * Double(vocabulary) / shard.tensor : 0
+        holdsHead(rank) ? pendingLosses * 4 * shard.tokens * Double(vocabulary) / shard.tensor : 0
     }
 
     /// Micro-batches between the forward and the backward of the last stage: all of them where every forward comes
     /// first, one otherwise.
     private var pendingLosses: Double {
-        layout.schedule == .gpipe ? Double(m) : 1
+        layout.schedule == .gpipe || layout.schedule == .loopedBFS ? Double(m) : 1
     }
 
     /// Bytes on every device of `rank`.
@@ -57,12 +57,12 @@ extension LayoutWork {
         let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
         var buffers = w * shard.tokens * widest
         let logits = logitBytes(rank: rank)
-        if rank == p - 1 { buffers += logits + w * shard.tokens * Double(vocabulary) / shard.tensor }
+        if holdsHead(rank) { buffers += logits + w * shard.tokens * Double(vocabulary) / shard.tensor }
         if shard.sequenceParallel { buffers += w * shard.tokens * h }
         if p > 1 { buffers += 2 * boundaryBytes }
         if layout.sharding == .parameters, group > 1 {
             let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
-            let table = rank == 0 || rank == p - 1 ? Double(vocabulary) * h / shard.tensor : 0
+            let table = holdsEmbedding(rank) || holdsHead(rank) ? Double(vocabulary) * h / shard.tensor : 0
             // The layer at work, the next one on its way, and the gradients of the first.
             buffers += (2 * state.weight + state.gradient) * max(unit, table)
         }

@@ -19,7 +19,7 @@ extension LayoutWork {
     package func traffic(rank: Int) -> Traffic {
         let (t, c) = (Double(layout.tensor), Double(layout.context))
         let w = pricer.rates.elementBytes
-        let passes = Double(m * rankLayers(rank))
+        let passes = Double(m) * layersPassed(rank)
         let payload = w * shard.tokens * Double(model.hidden)
         var traffic = Traffic()
         // Ring shares of the payload: an all-reduce sends 2(t−1)/t, all-gather and reduce-scatter (t−1)/t.
@@ -29,9 +29,7 @@ extension LayoutWork {
         traffic.tensor = passes * (forward + backward + recomputed) * payload * (t - 1) / t
         if p > 1 {
             // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
-            let first = rank == 0 ? 1 : 0
-            let last = rank == p - 1 ? 1 : 0
-            traffic.pipeline = Double(m * (2 * v - first - last)) * boundaryBytes
+            traffic.pipeline = Double(m) * messages(rank: rank) * boundaryBytes
         }
         let group = Double(layout.data * layout.context)
         let held = parameters(rank: rank)

@@ -1,7 +1,7 @@
 package import Costs
 package import Plans
 package import Schedules
-internal import Simulator
+package import Simulator
 
 /// One training step of a plan as predicted, drawn out in time.
 package struct PredictedIteration: Sendable {
@@ -10,12 +10,19 @@ package struct PredictedIteration: Sendable {
     /// the optimizer, so that the timeline lasts as long as the step is priced.
     package var timeline: Timeline
     package var estimate: Estimate
+    /// What the actions take, seconds.
+    package var costs: ActionCosts
+    /// Seconds of the pipeline alone, undisturbed.
+    package var pipeline: Double
+    /// Seconds after the pipeline.
+    package var outside: Double
 }
 
 /// The predicted timeline of one training step, one rank of every pipeline stage.
+/// - Parameter disturbance: Slow ranks and random delays of the pipeline; what follows it takes what it always does.
 /// - Throws: what makes the layout impossible to price, or its lists too long to draw.
 package func predictedIteration(
-    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
+    plan: Plan, layout: Layout, options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance()
 ) throws(PlannerError) -> PredictedIteration {
     let estimate = try price(plan: plan, layout: layout, options: options)
     let schedule: Schedule
@@ -28,12 +35,16 @@ package func predictedIteration(
     do throws(CostError) { costs = try actionCosts(plan: plan, layout: layout, options: options) } catch {
         throw .cost(error)
     }
-    do throws(SimulationProblem) { timeline = try Simulator.simulate(schedule, costs: costs) } catch {
+    let undisturbed: Double
+    do throws(SimulationProblem) {
+        timeline = try Simulator.simulate(schedule, costs: costs, disturbance: disturbance)
+        undisturbed = try Simulator.makespan(schedule, costs: costs)
+    } catch {
         throw .simulation(error)
     }
     let pipeline = timeline.makespan
     let optimizer = estimate.iteration.breakdown.optimizer
-    let collectives = max(0, estimate.iteration.seconds - pipeline - optimizer)
+    let collectives = max(0, estimate.iteration.seconds - undisturbed - optimizer)
     for rank in timeline.ranks.indices {
         if collectives > 0 {
             timeline.ranks[rank].append(
@@ -45,5 +56,7 @@ package func predictedIteration(
         }
     }
     timeline.name = "\(plan.name) (predicted)"
-    return PredictedIteration(schedule: schedule, timeline: timeline, estimate: estimate)
+    return PredictedIteration(
+        schedule: schedule, timeline: timeline, estimate: estimate, costs: costs, pipeline: undisturbed,
+        outside: collectives + optimizer)
 }

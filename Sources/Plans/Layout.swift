@@ -78,6 +78,6 @@ package struct Layout: Hashable, Codable, Sendable {
 
     /// Devices the layout needs: data · tensor · pipeline · context.
     package var devices: Int { data * tensor * pipeline * context }
-    /// Stages of the pipeline: pipeline · virtualStages.
-    package var stages: Int { pipeline * virtualStages }
+    /// Stages of the pipeline: pipeline · virtualStages, or pipeline where every stage lives on two ranks.
+    package var stages: Int { schedule.isBidirectional ? pipeline : pipeline * virtualStages }
 }

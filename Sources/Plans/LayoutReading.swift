@@ -6,6 +6,7 @@ enum LayoutReading {
     struct Result {
         var layout: Layout
         var dataIsGiven: Bool
+        var openSchedule: OpenSchedule?
     }
 
     /// nil for `auto` and for a layout that cannot be read (then something was reported).
@@ -22,14 +23,20 @@ enum LayoutReading {
         layout.data = data ?? 1
         layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
         layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
-        layout.virtualStages = reader.count("virtualStages", in: Bounds.layers) ?? 1
+        let virtualStages = reader.count("virtualStages", in: Bounds.layers)
         layout.context = reader.count("context", in: Bounds.degree) ?? 1
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
         layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
+        var openSchedule: OpenSchedule?
+        if reader.scalar("schedule") == "auto" {
+            _ = reader.text("schedule")
+            openSchedule = OpenSchedule(virtualStages: virtualStages)
+        }
         layout.schedule =
-            reader.choice("schedule", of: ScheduleName.self)
-            ?? (layout.virtualStages > 1 ? .interleaved : .oneForwardOneBackward)
+            (openSchedule == nil ? reader.choice("schedule", of: ScheduleName.self) : nil)
+            ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
+        layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
@@ -47,7 +54,7 @@ enum LayoutReading {
             reader.report(key, rule: "expert parallelism is not supported yet", fix: "remove it")
         }
         reader.finish()
-        return Result(layout: layout, dataIsGiven: reader.contains("data"))
+        return Result(layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule)
     }
 }
 

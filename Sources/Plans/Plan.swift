@@ -11,6 +11,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var precision: Precision
     /// nil: `layout: auto`, the planner searches.
     package var layout: Layout?
+    /// Set where the layout says `schedule: auto`: the planner chooses, and the layout's own schedule means nothing.
+    package var openSchedule: OpenSchedule?
     /// Settings of a real run; nil for a plan that is only priced.
     package var train: TrainSettings?
     /// What the reader assumed or doubts, one sentence each; people see them on standard error.
@@ -18,8 +20,9 @@ package struct Plan: Hashable, Codable, Sendable {
 
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
-        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = []
+        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = [], openSchedule: OpenSchedule? = nil
     ) {
+        self.openSchedule = openSchedule
         self.name = name
         self.model = model
         self.tokens = tokens
@@ -31,6 +34,14 @@ package struct Plan: Hashable, Codable, Sendable {
         self.train = train
         self.remarks = remarks
     }
+}
+
+/// A layout that leaves its schedule to the planner.
+package struct OpenSchedule: Hashable, Codable, Sendable {
+    /// Stages a rank must hold; nil leaves them open too.
+    package var virtualStages: Int?
+
+    package init(virtualStages: Int?) { self.virtualStages = virtualStages }
 }
 
 /// The `train:` section: what a real run needs beyond the shape.

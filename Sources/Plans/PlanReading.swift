@@ -75,14 +75,24 @@ struct PlanReading {
                 "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are")
         }
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        let open = layout?.openSchedule
+        if open != nil, isTrained {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: "layout.schedule", value: "auto",
+                    rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
+            )
+        }
         let problemFree = reader.collector.isEmpty
         if let layout = layout?.layout, problemFree {
-            layout.problems(for: model, batch: batch, devices: devices).forEach(reader.collector.adopt)
+            // Which schedules are legal is for the planner to see where it chooses.
+            layout.problems(for: model, batch: batch, devices: devices)
+                .filter { open == nil || $0.field != "layout.schedule" }.forEach(reader.collector.adopt)
             remarks += layout.warnings(cluster: cluster, batch: batch)
         }
         return Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
-            precision: precision, layout: layout?.layout, train: train, remarks: remarks)
+            precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open)
     }
 
     private func cluster(remarks: inout [String]) -> Cluster? {

@@ -1,3 +1,5 @@
+internal import Schedules
+
 /// Which blocks every pipeline stage holds.
 package struct StagePartition: Hashable, Codable, Sendable {
     /// Blocks of each stage, in stage order; together they are `0..<layers`.
@@ -28,19 +30,19 @@ package struct StagePartition: Hashable, Codable, Sendable {
         } else {
             self.init(
                 balancing: model.layers, stages: layout.stages, ranks: layout.pipeline,
-                headInBlocks: model.headInBlocks)
+                headInBlocks: model.headInBlocks, folded: layout.schedule.isFolded)
         }
     }
 
-    /// Splits `layers` blocks over `stages` stages, stage s on rank s mod `ranks`, with the output head counted as
-    /// `headInBlocks` blocks on the last stage.
+    /// Splits `layers` blocks over `stages` stages, stage s on rank s mod `ranks` (`folded`: mirrored, see
+    /// `StagePlacement.folded`), with the output head counted as `headInBlocks` blocks on the last stage.
     ///
     /// The heaviest rank is made as light as can be; among the splits that do, the largest stage is smallest, and
     /// among those the sum of squares, so sizes differ by at most one wherever the head allows it. A split that divides
     /// evenly stays even when no other is better. Every stage gets at least one block.
     ///
     /// - Complexity: O(stages · log(layers) + layers · log(stages)), no combinations are tried.
-    package init(balancing layers: Int, stages: Int, ranks: Int, headInBlocks: Double) {
+    package init(balancing layers: Int, stages: Int, ranks: Int, headInBlocks: Double, folded: Bool = false) {
         guard stages > 1, layers >= stages else {
             self.init(sizes: stages <= 1 ? [layers] : (0..<stages).map { $0 < layers ? 1 : 0 })
             return
@@ -54,9 +56,10 @@ package struct StagePartition: Hashable, Codable, Sendable {
         let rest = Self.even(layers - bestShare, ranks: ranks - 1, virtualStages: virtualStages)
         self.init(
             sizes: (0..<stages).map { stage in
-                let rank = stage % ranks
                 let chunk = stage / ranks
-                return rank == ranks - 1 ? lastRank[chunk] : rest[rank][chunk]
+                // Counted from the rank of the last stage.
+                let before = folded ? (chunk == 0 ? stage : stages - 1 - stage) : ranks - 1 - stage % ranks
+                return before == 0 ? lastRank[chunk] : rest[ranks - 1 - before][chunk]
             })
     }
 

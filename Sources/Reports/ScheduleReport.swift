@@ -6,7 +6,8 @@ package struct ScheduleReport {
 
     package init(_ schedule: Schedule) { self.schedule = schedule }
 
-    /// `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`, one line.
+    /// `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`, one line; with two directions also
+    /// `reverseStageToRank` and `split`.
     package var json: String {
         // The names of schedules and actions hold no character that JSON escapes.
         let lists = schedule.actions.map { list in
@@ -14,8 +15,15 @@ package struct ScheduleReport {
         }
         return "{\"schedule\":\"\(schedule.name)\",\"ranks\":\(schedule.ranks),"
             + "\"virtualStages\":\(schedule.virtualStages),\"microbatches\":\(schedule.microbatches),"
-            + "\"stageToRank\":[\(schedule.placement.stageToRank.map(String.init).joined(separator: ","))],"
+            + "\"stageToRank\":[\(schedule.placement.stageToRank.map(String.init).joined(separator: ","))],\(reverse)"
             + "\"actions\":[\(lists.joined(separator: ","))]}"
+    }
+
+    /// The second direction of a bidirectional schedule: where its stages live and its first micro-batch.
+    private var reverse: String {
+        guard let stageToRank = schedule.placement.reverseStageToRank else { return "" }
+        return "\"reverseStageToRank\":[\(stageToRank.map(String.init).joined(separator: ","))],"
+            + "\"split\":\(schedule.placement.split),"
     }
 
     /// One line a rank: its stages, most activations held, its actions in order.

@@ -25,8 +25,15 @@ package struct TimelineReport: Encodable {
     let bubbleSpan: Double
     let exposedCommunicationShare: Double
     let byRank: [Rank]
+    /// Over many runs with random delays; left out of the JSON unless there were any.
+    let stepTimes: StepTimesReport?
+    /// Bytes of the fullest device; left out of the JSON unless known.
+    var peakMemory: Double?
 
-    package init(_ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit) {
+    package init(
+        _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil
+    ) {
+        self.stepTimes = stepTimes
         self.schedule = schedule.name
         ranks = schedule.ranks
         virtualStages = schedule.virtualStages

@@ -138,7 +138,7 @@ package struct TimelineSVG {
             let pixels = work.lazy.map { $0.duration * layout.scale }.filter { $0 > 0 }.min() ?? 0
             if pixels >= 0.75 {
                 for span in work {
-                    box(span, origin: origin, y: y, digits: digits, axis, layout, &writer)
+                    box(span, rank: rank, origin: origin, y: y, digits: digits, axis, layout, &writer)
                     shown.insert(TimelineCategory(span))
                 }
             } else {
@@ -160,13 +160,14 @@ package struct TimelineSVG {
     }
 
     private func box(
-        _ span: Timeline.Span, origin: Double, y: Double, digits: Int, _ axis: TimelineAxis, _ layout: Layout,
+        _ span: Timeline.Span, rank: Int, origin: Double, y: Double, digits: Int, _ axis: TimelineAxis,
+        _ layout: Layout,
         _ writer: inout SVGWriter
     ) {
         let x = layout.left + (span.start - origin) * layout.scale
         let width = span.duration * layout.scale
         let category = TimelineCategory(span)
-        let shade = span.action.map { (Int($0.stage) / max(1, layout.ranks)) % layout.shades } ?? 0
+        let shade = span.action.map { Self.shade(stage: Int($0.stage), rank: rank, layout) } ?? 0
         let what = span.action.map { "\($0) " } ?? ""
         let title =
             "\(what)\(category.name): \(axis.text(span.start - origin)) to \(axis.text(span.end - origin))"
@@ -183,6 +184,13 @@ package struct TimelineSVG {
         writer.text(
             label, x: x + (width - gap) / 2, y: y + layout.box / 2 + size * 0.36,
             css: "n\(Int(size)) \(Self.textIsDark(category, shade: shade) ? "dark" : "light")")
+    }
+
+    /// The first of a rank's stages is darkest. A stage of another rank's number comes from the other direction of a
+    /// bidirectional schedule.
+    private static func shade(stage: Int, rank: Int, _ layout: Layout) -> Int {
+        let turn = stage / max(1, layout.ranks)
+        return (turn == 0 && stage != rank ? 1 : turn) % layout.shades
     }
 
     /// Sizes of the numbers in boxes, the largest that fits is taken.
@@ -245,7 +253,7 @@ package struct TimelineSVG {
             x += 22 + Double(category.name.count) * 7 + 22
         }
         if layout.shades > 1 {
-            writer.text("lighter: the rank's later stages", x: x, y: y + 10, css: "note")
+            writer.text("lighter: the rank's other stages", x: x, y: y + 10, css: "note")
             x += 230
         }
         if layout.carriesNumbers {
@@ -269,12 +277,12 @@ package struct TimelineSVG {
 
     /// Base colours, told apart by most colour-blind eyes: blue forward, green backward, amber weight, red optimizer.
     private static let colours: [(css: String, red: Int, green: Int, blue: Int)] = [
-        ("f", 47, 111, 208), ("b", 22, 138, 100), ("i", 22, 138, 100), ("w", 224, 164, 32), ("o", 16, 126, 160),
+        ("f", 47, 111, 208), ("b", 22, 138, 100), ("i", 112, 168, 62), ("w", 224, 164, 32), ("o", 16, 126, 160),
         ("m", 34, 124, 154), ("u", 194, 57, 84),
     ]
 
     private static func textIsDark(_ category: TimelineCategory, shade: Int) -> Bool {
-        shade > 0 || category == .backwardWeight
+        shade > 0 || category == .backwardWeight || category == .backwardInput
     }
 
     private static func style(shades: Int) -> String {

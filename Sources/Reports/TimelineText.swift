@@ -177,7 +177,8 @@ package struct TimelineText {
     private static func colour(_ category: TimelineCategory) -> String {
         switch category {
         case .forward: "\u{1B}[0;38;5;231;48;5;26m"
-        case .backward, .backwardInput: "\u{1B}[0;38;5;231;48;5;29m"
+        case .backward: "\u{1B}[0;38;5;231;48;5;29m"
+        case .backwardInput: "\u{1B}[0;38;5;16;48;5;113m"
         case .backwardWeight: "\u{1B}[0;38;5;16;48;5;178m"
         case .fused, .mixed: "\u{1B}[0;38;5;231;48;5;31m"
         case .optimizer: "\u{1B}[0;38;5;231;48;5;125m"

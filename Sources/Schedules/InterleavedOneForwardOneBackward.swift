@@ -9,24 +9,28 @@
 /// Without a group size PyTorch's g is used, which is Megatron's default p wherever m is a multiple of p, and the one
 /// group of m where m ≤ p. Given a group size, Megatron's rule decides.
 enum InterleavedOneForwardOneBackward: PipelineSchedule {
-    static func problem(_ shape: PipelineShape) -> String? {
+    static func problem(_ shape: PipelineShape) -> String? { groupProblem(shape, schedule: .interleaved) }
+
+    /// The rule of the micro-batch groups, shared by every schedule that passes them through its stages in turn.
+    static func groupProblem(_ shape: PipelineShape, schedule: ScheduleName) -> String? {
+        let name = schedule.rawValue
         let (p, m) = (shape.ranks, shape.microbatches)
         guard let g = shape.groupSize else {
             let rounds = max(1, m / p)
             if m % rounds == 0 { return nil }
             return
-                "interleaved-1f1b splits its micro-batches into ⌊microbatches / ranks⌋ = \(rounds) equal groups, and "
+                "\(name) splits its micro-batches into ⌊microbatches / ranks⌋ = \(rounds) equal groups, and "
                 + "\(m) micro-batches do not divide by \(rounds): take a multiple of \(p) such as \(m - m % p) or "
                 + "\(m - m % p + p), or a group size of \(smallestGroup(shape))"
         }
         let least = min(p, m)
         if g < least || g > m {
-            return "interleaved-1f1b needs a group size from \(least) (ranks, or all micro-batches if fewer) to \(m) "
+            return "\(name) needs a group size from \(least) (ranks, or all micro-batches if fewer) to \(m) "
                 + "(micro-batches), not \(g)"
         }
         if m % g != 0 && m % g < p {
             return
-                "interleaved-1f1b with groups of \(g) leaves \(m % g) of \(m) micro-batches for the last group, which "
+                "\(name) with groups of \(g) leaves \(m % g) of \(m) micro-batches for the last group, which "
                 + "needs none or at least \(p) (one a rank); a group size of \(smallestGroup(shape)) works"
         }
         return nil
@@ -73,7 +77,7 @@ enum InterleavedOneForwardOneBackward: PipelineSchedule {
     }
 
     /// The k-th forward of any rank: which of its stages, which micro-batch.
-    private static func forwardOrder(_ shape: PipelineShape) -> [(chunk: Int, microbatch: Int)] {
+    static func forwardOrder(_ shape: PipelineShape) -> [(chunk: Int, microbatch: Int)] {
         let g = groupSize(shape)
         var order: [(chunk: Int, microbatch: Int)] = []
         order.reserveCapacity(shape.microbatches * shape.virtualStages)

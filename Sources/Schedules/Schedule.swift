@@ -53,6 +53,18 @@ package struct StagePlacement: Hashable, Codable, Sendable {
         StagePlacement(stageToRank: (0..<ranks * virtualStages).map { $0 % ranks })
     }
 
+    /// Two stages a rank, folded: stage `s` on rank `s` on the way out and on rank `2p−1−s` on the way back, so that the
+    /// turn and the ends of the pipeline lie on one rank.
+    package static func folded(ranks: Int) -> StagePlacement {
+        StagePlacement(stageToRank: Array(0..<ranks) + (0..<ranks).reversed())
+    }
+
+    /// Two copies of a pipeline of one stage a rank: micro-batches below `split` start at rank 0, the others at the
+    /// last rank.
+    package static func bidirectional(ranks: Int, split: Int) -> StagePlacement {
+        StagePlacement(stageToRank: Array(0..<ranks), reverseStageToRank: (0..<ranks).reversed(), split: split)
+    }
+
     package var stages: Int { stageToRank.count }
 
     /// The rank that computes `stage` for `microbatch`.

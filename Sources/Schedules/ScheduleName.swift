@@ -3,6 +3,16 @@ package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
     case gpipe
     case oneForwardOneBackward = "1f1b"
     case interleaved = "interleaved-1f1b"
+    case loopedBFS = "looped-bfs"
+    case zeroBubbleH1 = "zb-h1"
+    case zeroBubbleH2 = "zb-h2"
+    case interleavedZeroBubble = "interleaved-zb"
+    case zeroBubbleV = "zbv"
+    case vHalf = "v-half"
+    case vMin = "v-min"
+    case dualPipe = "dualpipe"
+    case dualPipeV = "dualpipev"
+    case chimera
 }
 
 /// A pipeline shape for which a schedule has no list.
@@ -26,6 +36,41 @@ extension ScheduleName {
         case .gpipe: GPipe.self
         case .oneForwardOneBackward: OneForwardOneBackward.self
         case .interleaved: InterleavedOneForwardOneBackward.self
+        case .loopedBFS: LoopedBFS.self
+        case .zeroBubbleH1: ZeroBubbleH1.self
+        case .zeroBubbleH2: ZeroBubbleH2.self
+        case .interleavedZeroBubble: InterleavedZeroBubble.self
+        case .zeroBubbleV: ZeroBubbleV.self
+        case .vHalf: VHalf.self
+        case .vMin: VMin.self
+        case .dualPipe: DualPipe.self
+        case .dualPipeV: DualPipeV.self
+        case .chimera: Chimera.self
+        }
+    }
+
+    /// Stages each rank holds where the schedule leaves no choice; nil where it takes any number.
+    package var fixedVirtualStages: Int? {
+        switch self {
+        case .gpipe, .oneForwardOneBackward, .zeroBubbleH1, .zeroBubbleH2: 1
+        case .interleaved, .loopedBFS, .interleavedZeroBubble: nil
+        case .zeroBubbleV, .vHalf, .vMin, .dualPipe, .dualPipeV, .chimera: 2
+        }
+    }
+
+    /// Whether a rank's two stages lie mirrored, so that the first and the last stage share rank 0.
+    package var isFolded: Bool {
+        switch self {
+        case .zeroBubbleV, .vHalf, .vMin, .dualPipeV: true
+        default: false
+        }
+    }
+
+    /// Whether every stage lives on two ranks, each with a copy of its parameters.
+    package var isBidirectional: Bool {
+        switch self {
+        case .dualPipe, .chimera: true
+        default: false
         }
     }
 
@@ -67,7 +112,7 @@ extension ScheduleName {
     package func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
         if let rule = problem(shape) { throw ScheduleProblem(schedule: self, rule: rule) }
         let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
-            by: 2 * shape.microbatches)
+            by: (rules.splitsBackward ? 3 : 2) * shape.microbatches)
         guard !overflow, actions <= Self.mostActions else {
             throw ScheduleProblem(
                 schedule: self,
@@ -76,17 +121,24 @@ extension ScheduleName {
         }
         return Schedule(
             name: rawValue, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
-            placement: rules.placement(shape), actions: (0..<shape.ranks).map { rules.actions(rank: $0, shape) })
+            placement: rules.placement(shape), actions: rules.lists(shape))
     }
+
+    /// Where the stages live. The shape must have no problem.
+    package func placement(_ shape: PipelineShape) -> StagePlacement { rules.placement(shape) }
 
     /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
     package func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         rules.peakActivations(rank: rank, shape)
     }
 
-    /// Time of one iteration with equal stages: exact where the schedule's own `makespan` says so. The shape must have
-    /// no problem.
+    /// Time of one iteration with equal stages: exact where `makespanIsExact`. The shape must have no problem.
     package func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         rules.makespan(shape, times: times)
+    }
+
+    /// Whether `makespan` is the time the simulator finds, rather than an estimate of it.
+    package func makespanIsExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
+        rules.isExact(shape, times: times)
     }
 }

@@ -45,9 +45,14 @@ extension Schedule {
     /// Ranks run their lists strictly in order; tensors are sent as soon as they exist and wait at the receiver, so
     /// only the order of actions can block. Linear in the number of actions.
     package func validate() throws(ScheduleViolation) {
+        try validateLists()
+        try validateProgress()
+    }
+
+    /// The part of `validate` that looks at each rank's list by itself: whoever runs the lists sees a deadlock anyway.
+    package func validateLists() throws(ScheduleViolation) {
         try validateSizes()
         try validateActions()
-        try validateProgress()
     }
 
     private func validateSizes() throws(ScheduleViolation) {
@@ -70,26 +75,10 @@ extension Schedule {
         var done = [UInt8](repeating: 0, count: stages * microbatches)
         for (rank, list) in actions.enumerated() {
             for (position, action) in list.enumerated() {
-                let place = ScheduleViolation.Place(rank: rank, position: position, action: action)
-                for part in action.parts {
-                    let (stage, microbatch) = (Int(part.stage), Int(part.microbatch))
-                    guard (0..<stages).contains(stage), (0..<microbatches).contains(microbatch) else {
-                        throw .outOfRange(place)
-                    }
-                    let owner = placement.rank(stage: stage, microbatch: microbatch)
-                    if owner != rank { throw .wrongRank(place, owner: owner) }
-                    let index = stage * microbatches + microbatch
-                    if done[index] & part.kind.bit != 0 { throw .repeated(place) }
-                    let needed: Action.Kind? =
-                        switch part.kind {
-                        case .forward, .fused: nil
-                        case .backward, .backwardInput: .forward
-                        case .backwardWeight: .backwardInput
-                        }
-                    if let needed, done[index] & needed.bit == 0 {
-                        throw .tooEarly(place, missing: Action(needed, stage: stage, microbatch: microbatch))
-                    }
-                    done[index] |= part.kind.bit
+                if action.kind == .fused {
+                    for part in action.parts { try note(part, of: action, rank: rank, position: position, &done) }
+                } else {
+                    try note(action, of: action, rank: rank, position: position, &done)
                 }
             }
         }
@@ -105,6 +94,33 @@ extension Schedule {
                         ? "a full backward and half of one" : "no weight gradient"
             throw .missing(stage: index / microbatches, microbatch: index % microbatches, what: what)
         }
+    }
+
+    /// Checks one part of an action against what its rank did before, and marks it done.
+    @inline(__always)
+    private func note(
+        _ part: Action, of action: Action, rank: Int, position: Int, _ done: inout [UInt8]
+    ) throws(ScheduleViolation) {
+        func place() -> ScheduleViolation.Place {
+            ScheduleViolation.Place(rank: rank, position: position, action: action)
+        }
+        let (stage, microbatch) = (Int(part.stage), Int(part.microbatch))
+        guard stage >= 0, stage < stages, microbatch >= 0, microbatch < microbatches else { throw .outOfRange(place()) }
+        let owner = placement.rank(stage: stage, microbatch: microbatch)
+        if owner != rank { throw .wrongRank(place(), owner: owner) }
+        let index = stage * microbatches + microbatch
+        let bits = done[index]
+        if bits & part.kind.bit != 0 { throw .repeated(place()) }
+        let needed: Action.Kind? =
+            switch part.kind {
+            case .forward, .fused: nil
+            case .backward, .backwardInput: .forward
+            case .backwardWeight: .backwardInput
+            }
+        if let needed, bits & needed.bit == 0 {
+            throw .tooEarly(place(), missing: Action(needed, stage: stage, microbatch: microbatch))
+        }
+        done[index] = bits | part.kind.bit
     }
 
     /// Runs the lists without time: a rank goes on until its next action's input is not there yet, and is woken by it.

@@ -3,22 +3,30 @@ package import Schedules
 /// Times a schedule: who does what when, given what every action and transfer takes.
 package enum Simulator {
     /// The predicted timeline: one compute span an action and, when transfers take time, a send span on the sender and a
-    /// receive span on the receiver of every message that crosses ranks.
+    /// receive span on the receiver of every message that crosses ranks; then the tail of the step.
+    /// - Parameter run: Which of the runs that the disturbance's seed gives.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
     package static func simulate(
-        _ schedule: Schedule, costs: ActionCosts
+        _ schedule: Schedule, costs: ActionCosts, tail: StepTail? = nil, disturbance: Disturbance = Disturbance(),
+        run: Int = 0
     ) throws(SimulationProblem) -> Timeline {
-        let engine = try run(schedule, costs: costs)
+        var engine = try engine(schedule, costs: costs, tail: tail, disturbance: disturbance, keepsTimes: true)
+        let slowdown = disturbance.slowdown(ranks: schedule.ranks)
+        engine.run(slowdown: slowdown, noise: noise(disturbance, run: run))
         var ranks: [[Timeline.Span]] = []
         ranks.reserveCapacity(schedule.ranks)
         for (rank, list) in schedule.actions.enumerated() {
             var spans: [Timeline.Span] = []
             spans.reserveCapacity(list.count * (costs.transfer > 0 ? 3 : 1))
-            for (index, action) in zip(engine.firstAction[rank]..., list) {
+            for (index, action) in zip(engine.program.firstAction[rank]..., list) {
                 spans.append(
                     Timeline.Span(.compute, action: action, start: engine.start[index], end: engine.end[index]))
             }
-            if costs.transfer > 0 { appendTransfers(of: rank, to: &spans, engine) }
+            if costs.transfer > 0 { appendTransfers(of: rank, schedule, to: &spans, engine) }
+            if let tail {
+                spans += tailSpans(tail, rank: rank, schedule, engine, slowdown: slowdown?[rank] ?? 1)
+                if tail.overlapsReduction { spans.sort { $0.start < $1.start } }
+            }
             ranks.append(spans)
         }
         return Timeline(name: schedule.name, ranks: ranks)
@@ -26,27 +34,82 @@ package enum Simulator {
 
     /// The end of the last action: what `simulate` gives, without building the spans.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
-    package static func makespan(_ schedule: Schedule, costs: ActionCosts) throws(SimulationProblem) -> Double {
-        try run(schedule, costs: costs).end.max() ?? 0
+    package static func makespan(
+        _ schedule: Schedule, costs: ActionCosts, disturbance: Disturbance = Disturbance()
+    ) throws(SimulationProblem) -> Double {
+        var engine = try engine(schedule, costs: costs, tail: nil, disturbance: disturbance, keepsTimes: false)
+        engine.run(slowdown: disturbance.slowdown(ranks: schedule.ranks), noise: noise(disturbance, run: 0))
+        return engine.makespan
     }
 
-    private static func run(_ schedule: Schedule, costs: ActionCosts) throws(SimulationProblem) -> Engine {
-        do throws(ScheduleViolation) { try schedule.validate() } catch { throw .schedule(error) }
+    /// Time of the whole step, tail included, over `runs` runs with random delays; the same seed gives the same times.
+    /// - Parameter runs: At least 1.
+    /// - Throws: the broken rule of the lists, or the cost that is not a time.
+    package static func stepTimes(
+        _ schedule: Schedule, costs: ActionCosts, tail: StepTail? = nil, disturbance: Disturbance, runs: Int
+    ) throws(SimulationProblem) -> StepTimes {
+        guard runs >= 1 else { throw .costs("\(runs) runs; at least 1 is needed") }
+        var engine = try engine(
+            schedule, costs: costs, tail: tail, disturbance: disturbance, keepsTimes: tail != nil)
+        let slowdown = disturbance.slowdown(ranks: schedule.ranks)
+        var times: [Double] = []
+        times.reserveCapacity(runs)
+        for run in 0..<runs {
+            engine.run(slowdown: slowdown, noise: noise(disturbance, run: run))
+            var time = engine.makespan
+            if let tail {
+                for rank in 0..<schedule.ranks {
+                    let spans = tailSpans(tail, rank: rank, schedule, engine, slowdown: slowdown?[rank] ?? 1)
+                    time = spans.lazy.map(\.end).reduce(time, max)
+                }
+            }
+            times.append(time)
+        }
+        return StepTimes(times)
+    }
+
+    private static func engine(
+        _ schedule: Schedule, costs: ActionCosts, tail: StepTail?, disturbance: Disturbance, keepsTimes: Bool
+    ) throws(SimulationProblem) -> Engine {
+        let program: Program
+        do throws(ScheduleViolation) { program = try Program(schedule) } catch { throw .schedule(error) }
         try costs.validate(stages: schedule.stages)
-        var engine = Engine(schedule: schedule, costs: costs)
-        engine.run()
-        return engine
+        try tail?.validate(stages: schedule.stages, ranks: schedule.ranks)
+        try disturbance.validate(ranks: schedule.ranks)
+        return Engine(program: program, costs: costs, keepsTimes: keepsTimes)
+    }
+
+    private static func noise(_ disturbance: Disturbance, run: Int) -> Noise? {
+        disturbance.jitter > 0 ? Noise(jitter: disturbance.jitter, seed: disturbance.seed, run: run) : nil
+    }
+
+    private static func tailSpans(
+        _ tail: StepTail, rank: Int, _ schedule: Schedule, _ engine: Engine, slowdown: Double
+    ) -> [Timeline.Span] {
+        var ends: [Int: Double] = [:]
+        var free = 0.0
+        for (index, action) in zip(engine.program.firstAction[rank]..., schedule.actions[rank]) {
+            free = engine.end[index]
+            switch action.kind {
+            case .backward, .backwardWeight: ends[Int(action.stage)] = free
+            case .fused: ends[Int(action.partnerStage)] = free
+            case .forward, .backwardInput: break
+            }
+        }
+        return tail.spans(
+            rank: rank, ends: ends.map { (stage: $0.key, end: $0.value) }, free: free, slowdown: slowdown)
     }
 
     /// Adds the messages that `rank` sends and receives, keeping the spans in order of their start.
-    private static func appendTransfers(of rank: Int, to spans: inout [Timeline.Span], _ engine: Engine) {
-        let schedule = engine.schedule
+    private static func appendTransfers(
+        of rank: Int, _ schedule: Schedule, to spans: inout [Timeline.Span], _ engine: Engine
+    ) {
         let last = schedule.stages - 1
         func append(_ activity: Timeline.Activity, _ kind: Transfer.Kind, into stage: Int, of action: Action, at: Int) {
             let microbatch = Int(action.microbatch)
             let peer = schedule.placement.rank(stage: at, microbatch: microbatch)
             guard peer != rank else { return }
-            let slot = engine.slot(kind, into: stage, microbatch: microbatch)
+            let slot = engine.program.slot(kind, into: stage, microbatch: microbatch)
             spans.append(
                 Timeline.Span(
                     activity, action: action, start: engine.departure[slot], end: engine.arrival[slot], peer: peer))

@@ -1,4 +1,5 @@
 internal import Plans
+internal import Schedules
 
 /// Which plans the runtime can run, checked before anything is allocated.
 enum Runnable {
@@ -33,6 +34,10 @@ enum Runnable {
         }
         guard layout.sharding == .none else {
             throw refuse("layout.sharding", layout.sharding.rawValue, "the runtime does not shard yet")
+        }
+        guard !layout.schedule.isBidirectional else {
+            throw refuse(
+                "layout.schedule", layout.schedule.rawValue, "the runtime keeps one copy of a stage so far")
         }
         guard processes == layout.devices else {
             throw .processCount(

@@ -32,6 +32,12 @@ struct Answer {
 
     /// Prices the plan's layout, or searches for one.
     init(plan: Plan, searching: Bool) throws {
+        if !searching, let layout = plan.layout, let open = plan.openSchedule {
+            let choice = try chooseSchedule(plan: plan, layout: layout, open: open)
+            estimate = choice.estimate
+            found = choice.summary
+            return
+        }
         if !searching, let layout = plan.layout {
             estimate = try price(plan: plan, layout: layout)
             found = ""

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Schedules
+internal import Simulator
 
 /// The size and costs of a pipeline that no plan describes.
 struct BarePipelineOptions: ParsableArguments {
@@ -9,14 +10,24 @@ struct BarePipelineOptions: ParsableArguments {
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b). (default: chosen)")
     var groupSize: Int?
 
-    @Option(help: "Forward of a rank's whole share of the model for one micro-batch. (default: 1)")
-    var forward: Double?
+    @Option(
+        help: """
+            Forward of a rank's whole share of the model for one micro-batch; or one time a stage, such as 1,1,1.5. \
+            (default: 1)
+            """)
+    var forward: TimeList?
 
     @Option(help: "Its input gradient. (default: 1)")
-    var backwardInput: Double?
+    var backwardInput: TimeList?
 
     @Option(help: "Its weight gradient. (default: 1)")
-    var backwardWeight: Double?
+    var backwardWeight: TimeList?
+
+    @Option(help: "Both gradients where a schedule does not split them. (default: their sum)")
+    var backward: TimeList?
+
+    @Option(help: "Time of a fused forward and backward as a share of their sum. (default: 1)")
+    var fusedShare: Double?
 
     @Option(help: "One transfer between two ranks. (default: 0)")
     var transfer: Double?
@@ -28,34 +39,90 @@ struct BarePipelineOptions: ParsableArguments {
             """)
     var transferMode: ActionCosts.TransferMode?
 
+    @Option(help: "Summing a rank's gradients over its data-parallel copies. (default: 0)")
+    var reduction: Double?
+
+    @Flag(help: "Each stage's reduction runs beside the compute that is left.")
+    var overlapReduction = false
+
+    @Option(help: "The optimizer of a rank. (default: 0)")
+    var optimizer: Double?
+
     /// The options the user wrote.
     var given: [String] {
         let all: [(String, Bool)] = [
             ("--ranks", ranks != nil), ("--group-size", groupSize != nil), ("--forward", forward != nil),
             ("--backward-input", backwardInput != nil), ("--backward-weight", backwardWeight != nil),
-            ("--transfer", transfer != nil), ("--transfer-mode", transferMode != nil),
+            ("--backward", backward != nil), ("--fused-share", fusedShare != nil), ("--transfer", transfer != nil),
+            ("--transfer-mode", transferMode != nil), ("--reduction", reduction != nil),
+            ("--overlap-reduction", overlapReduction), ("--optimizer", optimizer != nil),
         ]
         return all.filter(\.1).map(\.0)
     }
 
-    /// - Throws: the exit code of bad input for a time that is none.
-    func actionCosts(_ shape: PipelineShape) throws -> ActionCosts {
-        func time(_ name: String, _ given: Double?) throws -> [Double] {
-            let time = given ?? 1
-            guard time > 0, time.isFinite else {
-                throw Failure.input("--\(name) is \(time); an action takes a finite time above 0")
+    /// The costs for a schedule that cuts the model into `stages`.
+    /// - Throws: the option and the time that is none.
+    func actionCosts(stages: Int, ranks: Int) throws(BareCostProblem) -> ActionCosts {
+        func times(_ name: String, _ given: TimeList?) throws(BareCostProblem) -> [Double] {
+            let times = (given ?? TimeList(values: [1])).values
+            for time in times where !(time > 0 && time.isFinite) {
+                throw BareCostProblem("--\(name) is \(time); an action takes a finite time above 0")
             }
-            return [Double](
-                repeating: time / Double(shape.virtualStages), count: shape.ranks * shape.virtualStages)
+            if times.count == 1 {
+                return [Double](repeating: times[0] * Double(ranks) / Double(stages), count: stages)
+            }
+            guard times.count == stages else {
+                throw BareCostProblem("--\(name) gives \(times.count) times, the schedule has \(stages) stages")
+            }
+            return times
         }
         let transfer = transfer ?? 0
         guard transfer >= 0, transfer.isFinite else {
-            throw Failure.input("--transfer is \(transfer); a transfer takes a finite time of at least 0")
+            throw BareCostProblem("--transfer is \(transfer); a transfer takes a finite time of at least 0")
+        }
+        let share = fusedShare ?? 1
+        guard share > 0, share.isFinite else {
+            throw BareCostProblem("--fused-share is \(share); it must be finite and above 0")
         }
         return ActionCosts(
-            forward: try time("forward", forward), backwardInput: try time("backward-input", backwardInput),
-            backwardWeight: try time("backward-weight", backwardWeight), transfer: transfer,
-            transferMode: transferMode ?? .asynchronous)
+            forward: try times("forward", forward), backwardInput: try times("backward-input", backwardInput),
+            backwardWeight: try times("backward-weight", backwardWeight),
+            backward: backward == nil ? nil : try times("backward", backward), transfer: transfer,
+            transferMode: transferMode ?? .asynchronous, fusedShare: share)
+    }
+
+    /// What follows the pipeline, nil if nothing does.
+    /// - Throws: the option and the time that is none.
+    func tail(stages: Int, ranks: Int) throws(BareCostProblem) -> StepTail? {
+        for (name, time) in [("reduction", reduction), ("optimizer", optimizer)] {
+            if let time, !(time >= 0 && time.isFinite) {
+                throw BareCostProblem("--\(name) is \(time); it takes a finite time of at least 0")
+            }
+        }
+        guard reduction ?? 0 > 0 || optimizer ?? 0 > 0 else { return nil }
+        return StepTail(
+            reduction: [Double](repeating: (reduction ?? 0) * Double(ranks) / Double(stages), count: stages),
+            overlapsReduction: overlapReduction, optimizer: [Double](repeating: optimizer ?? 0, count: ranks))
+    }
+}
+
+/// An option whose value is no cost.
+struct BareCostProblem: Error, CustomStringConvertible {
+    var description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Numbers with commas between them.
+struct TimeList: ExpressibleByArgument {
+    var values: [Double]
+
+    init(values: [Double]) { self.values = values }
+
+    init?(argument: String) {
+        let words = argument.split(separator: ",", omittingEmptySubsequences: false)
+        values = words.compactMap { Double($0) }
+        if values.count != words.count { return nil }
     }
 }
 

@@ -22,13 +22,30 @@ struct SimulateCommand: ParsableCommand {
 
               trainyard simulate plans/gpt3-175b-64-a100.yaml --svg timeline.svg --trace trace.json
               trainyard simulate --ranks 4 --microbatches 8 --schedule 1f1b --transfer 0.1
+              trainyard simulate --compare 1f1b,interleaved-1f1b,optimal --memory-limit 4
+              trainyard simulate --ranks 8 --microbatches 32 --jitter 5% --runs 200 --slow-rank 2=1.3
+              trainyard simulate --actions lists.csv
             """)
 
     @Argument(help: ArgumentHelp("The plan file; none: relative costs.", valueName: "file"))
     var plan: String?
 
-    @Option(help: "gpipe, 1f1b or interleaved-1f1b. With a plan, instead of the plan's.")
+    @Option(help: "A schedule by name, or optimal. With a plan, instead of the plan's.")
     var schedule: String?
+
+    @Option(help: ArgumentHelp("Schedules to draw under each other, commas between them.", valueName: "names"))
+    var compare: String?
+
+    @Option(
+        help: ArgumentHelp("Action lists from a file: JSON of `schedule --json`, or CSV.", valueName: "file"))
+    var actions: String?
+
+    @Option(
+        help: """
+            Most activations a rank may hold in an optimal schedule, counted in its whole share of the model for one \
+            micro-batch. (default: what 1f1b holds)
+            """)
+    var memoryLimit: Double?
 
     @Option(help: "Micro-batches an iteration. With a plan, instead of those its batch gives. (default: 8)")
     var microbatches: Int?
@@ -39,6 +56,9 @@ struct SimulateCommand: ParsableCommand {
     @OptionGroup(title: "Without a plan")
     var bare: BarePipelineOptions
 
+    @OptionGroup(title: "Disturbances")
+    var disturbance: DisturbanceOptions
+
     @Option(help: ArgumentHelp("Write a Chrome trace, for Perfetto or chrome://tracing.", valueName: "out.json"))
     var trace: String?
 
@@ -48,8 +68,10 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Print the figures as one JSON document instead of the drawing.")
     var json = false
 
-    @Flag(name: [.customLong("colour"), .customLong("color")], help: "Draw with colours.")
-    var colour = false
+    @Flag(
+        name: [.customLong("colour"), .customLong("color")], inversion: .prefixedNo,
+        help: "Draw with colours. (default: on a terminal)")
+    var colour: Bool?
 
     @Option(help: "Columns of the drawing. (default: the terminal's, else 100)")
     var width: Int?
@@ -58,39 +80,135 @@ struct SimulateCommand: ParsableCommand {
         if let width, !(20...1000).contains(width) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
         }
-        if let plan { try simulate(planFile: plan) } else { try simulateBare() }
+        try refuseContradictions()
+        let disturbed = try disturbance.disturbance()
+        if let compare {
+            try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+        } else if let plan {
+            let (plan, layout, found) = try pipeline(of: plan)
+            try checkSlowRanks(disturbed, ranks: layout.pipeline)
+            try show(SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance))
+        } else {
+            let (schedule, remark) = try bareSchedule()
+            try checkSlowRanks(disturbed, ranks: schedule.ranks)
+            do throws(BareCostProblem) {
+                _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
+            } catch { throw Failure.input(error.description) }
+            var pipeline: SimulatedPipeline
+            do { pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance) } catch let error
+                as BareCostProblem
+            { throw Failure.input(error.description) }
+            pipeline.heading = remark
+            try show(pipeline)
+        }
     }
 
-    private func simulateBare() throws {
-        let shape = PipelineShape(
-            ranks: bare.ranks ?? 4, virtualStages: virtualStages ?? 1, microbatches: microbatches ?? 8,
-            groupSize: bare.groupSize)
-        let name = schedule ?? (shape.virtualStages > 1 ? ScheduleName.interleaved : .oneForwardOneBackward).rawValue
-        let schedule = try PipelineOptions.schedule(named: name, shape)
-        let costs = try bare.actionCosts(shape)
-        let timeline: Timeline
-        do throws(SimulationProblem) {
-            timeline = try Simulator.simulate(schedule, costs: costs)
-        } catch {
-            throw Failure.input(error.description)
+    /// Options that make no sense together.
+    private func refuseContradictions() throws {
+        if let plan, let option = bare.given.first {
+            throw Failure.input("\(option) is for a pipeline without a plan; \(plan) says it itself")
         }
-        try show(timeline, of: schedule, unit: .steps, heading: [])
+        let ways = [("--schedule", schedule != nil), ("--compare", compare != nil), ("--actions", actions != nil)]
+        let given = ways.filter(\.1).map(\.0)
+        if given.count > 1 { throw Failure.input("give \(given[0]) or \(given[1]), not both") }
+        if actions != nil {
+            if plan != nil { throw Failure.input("--actions brings its own pipeline; leave the plan out") }
+            for (name, isGiven) in [
+                ("--ranks", bare.ranks != nil), ("--microbatches", microbatches != nil),
+                ("--virtual-stages", virtualStages != nil), ("--group-size", bare.groupSize != nil),
+            ] where isGiven {
+                throw Failure.input("\(name) is in the file of --actions; leave it out")
+            }
+        }
+        let isSearching = schedule == "optimal" || compare?.split(separator: ",").contains("optimal") == true
+        if memoryLimit != nil, !isSearching {
+            throw Failure.input("--memory-limit is for --schedule optimal")
+        }
+        if let memoryLimit, !(memoryLimit > 0) {
+            throw Failure.input("--memory-limit is \(memoryLimit); it takes a number of activations above 0")
+        }
+        if plan != nil, isSearching {
+            throw Failure.input("optimal is for a pipeline without a plan; for a plan write layout.schedule: auto")
+        }
     }
 
-    private func simulate(planFile: String) throws {
-        if let option = bare.given.first {
-            throw Failure.input("\(option) is for a pipeline without a plan; \(planFile) says it itself")
+    private func checkSlowRanks(_ disturbed: Disturbance, ranks: Int) throws {
+        for rank in disturbed.slowRanks.keys.sorted() where !(0..<ranks).contains(rank) {
+            throw Failure.input("--slow-rank names rank \(rank); there are the ranks 0 to \(ranks - 1)")
         }
-        let (plan, layout, found) = try pipeline(of: planFile)
-        let predicted = try predictedIteration(plan: plan, layout: layout)
-        let copies = plan.devices / layout.pipeline
-        let stages = layout.virtualStages == 1 ? "" : " × \(layout.virtualStages) stages"
-        let split =
-            "\(layout.schedule.rawValue) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
-            + "data \(layout.data) · \(predicted.estimate.microbatches) micro-batches of \(layout.microbatch)"
-        try show(
-            predicted.timeline, of: predicted.schedule, unit: .seconds,
-            heading: found + [split + (copies > 1 ? " · each rank stands for \(copies) devices" : "")])
+    }
+
+    /// The lists of a pipeline without a plan, and what to say about them.
+    private func bareSchedule() throws -> (Schedule, [String]) {
+        if let actions { return (try ActionFile.read(actions), []) }
+        let search = BareScheduleSearch(
+            bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8, memoryLimit: memoryLimit)
+        if schedule == "optimal" {
+            let found = try search.optimal()
+            return (found.schedule, [found.remark])
+        }
+        guard let schedule else {
+            let name = virtualStages ?? 1 > 1 ? ScheduleName.interleaved : .oneForwardOneBackward
+            return (try PipelineOptions.schedule(named: name.rawValue, search.shape(virtualStages ?? 1)), [])
+        }
+        return (try search.named(schedule), [])
+    }
+
+    /// Draws several schedules under each other.
+    private func show(comparing names: [String]) throws {
+        var entries: [SimulatedPipeline] = []
+        var refused: [ScheduleComparison.Refusal] = []
+        var found: [String] = []
+        let planned = try plan.map { try pipeline(of: $0) }
+        let disturbed = try disturbance.disturbance()
+        try checkSlowRanks(disturbed, ranks: planned?.1.pipeline ?? bare.ranks ?? 4)
+        for name in names {
+            if name != "optimal" { _ = try PipelineOptions.scheduleName(name) }
+            do {
+                var next: SimulatedPipeline
+                if let (plan, layout, _) = planned {
+                    let choice = try layout.running(
+                        try PipelineOptions.scheduleName(name), virtualStages: virtualStages, plan: plan)
+                    next = try SimulatedPipeline(plan: plan, layout: choice, found: [], disturbance: disturbance)
+                } else {
+                    let search = BareScheduleSearch(
+                        bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8,
+                        memoryLimit: memoryLimit)
+                    let schedule: Schedule
+                    if name == "optimal" {
+                        let best = try search.optimal()
+                        schedule = best.schedule
+                        found.append(best.remark)
+                    } else {
+                        schedule = try search.schedule(PipelineOptions.scheduleName(name))
+                    }
+                    next = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance)
+                }
+                next.timeline.name = name
+                entries.append(next)
+            } catch let problem as ScheduleProblem {
+                refused.append(ScheduleComparison.Refusal(schedule: name, rule: problem.description))
+            } catch let problem as BareCostProblem {
+                refused.append(ScheduleComparison.Refusal(schedule: name, rule: problem.description))
+            } catch let problem as PlannerError {
+                refused.append(ScheduleComparison.Refusal(schedule: name, rule: problem.description))
+            }
+        }
+        guard let first = entries.first else {
+            for refusal in refused { Console.error("\(refusal.schedule): \(refusal.rule)") }
+            throw ExitCode(Failure.badInput)
+        }
+        try write(entries.map(\.timeline), unit: first.unit)
+        let comparison = ScheduleComparison(entries.map(\.entry), refused: refused, unit: first.unit)
+        if json {
+            print(try comparison.json())
+        } else {
+            for line in (planned?.found ?? []) + found { print(line) }
+            print(
+                comparison.text(
+                    width: width ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
+                terminator: "")
+        }
     }
 
     /// The plan with the options' changes, its layout, and what to say about how it was found.
@@ -99,7 +217,11 @@ struct SimulateCommand: ParsableCommand {
         plan.remarks.forEach(Console.note)
         var found: [String] = []
         var layout: Layout
-        if let given = plan.layout {
+        if let given = plan.layout, let open = plan.openSchedule, schedule == nil, compare == nil {
+            let choice = try chooseSchedule(plan: plan, layout: given, open: open)
+            layout = choice.estimate.layout
+            found = [choice.summary]
+        } else if let given = plan.layout {
             layout = given
         } else {
             var settings = SearchSettings()
@@ -112,14 +234,9 @@ struct SimulateCommand: ParsableCommand {
             found = [SearchReport(result).summary]
         }
         if let schedule {
-            layout.schedule = try PipelineOptions.scheduleName(schedule)
-            // The other schedules run one stage a rank.
-            if layout.schedule != .interleaved && virtualStages == nil {
-                layout.virtualStages = 1
-                layout.layersPerStage = nil
-            }
-        }
-        if let virtualStages {
+            layout = try layout.running(
+                try PipelineOptions.scheduleName(schedule), virtualStages: virtualStages, plan: plan, checked: false)
+        } else if let virtualStages {
             layout.virtualStages = virtualStages
             layout.layersPerStage = nil
         }
@@ -133,22 +250,42 @@ struct SimulateCommand: ParsableCommand {
     }
 
     /// Writes the files asked for and prints.
-    private func show(_ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, heading: [String]) throws {
-        if let trace { try OutputFile.write(timeline.chromeTrace(), to: trace) }
-        if let svg { try OutputFile.write(TimelineSVG(unit: unit).drawing(of: timeline), to: svg) }
+    private func show(_ pipeline: SimulatedPipeline) throws {
+        try write([pipeline.timeline], unit: pipeline.unit)
         if json {
-            print(try TimelineReport(timeline, of: schedule, unit: unit).json())
+            let report = TimelineReport(
+                pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes)
+            print(try report.json())
         } else {
-            for line in [timeline.name] + heading { print(line) }
-            let text = TimelineText(width: width ?? Self.terminalWidth ?? 100, isColoured: colour, unit: unit)
-            print(text.drawing(of: timeline), terminator: "")
+            for line in [pipeline.timeline.name] + pipeline.heading { print(line) }
+            let text = TimelineText(
+                width: width ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured, unit: pipeline.unit)
+            print(text.drawing(of: pipeline.timeline), terminator: "")
+            if let times = pipeline.stepTimes { print(times.text(unit: pipeline.unit)) }
         }
     }
 
+    private func write(_ timelines: [Timeline], unit: TimelineUnit) throws {
+        if let trace {
+            var file = ChromeTrace()
+            timelines.forEach { file.add($0) }
+            try OutputFile.write(file.json(), to: trace)
+        }
+        if let svg { try OutputFile.write(TimelineSVG(unit: unit).drawing(of: timelines), to: svg) }
+    }
+}
+
+extension Console {
     /// Columns of the terminal standard output goes to, nil if it goes elsewhere.
-    private static var terminalWidth: Int? {
+    static var width: Int? {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else { return nil }
         return Int(size.ws_col)
+    }
+
+    /// Whether standard output is a terminal that shows colours and whose user does not object (no-color.org).
+    static var isColoured: Bool {
+        let environment = ProcessInfo.processInfo.environment
+        return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
     }
 }

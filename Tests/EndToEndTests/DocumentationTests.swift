@@ -27,9 +27,22 @@ import Testing
         return examples
     }()
 
-    @Test func thePageHasItsExamples() {
-        #expect(Self.examples.filter { !$0.output.isEmpty }.count == 4)
-        #expect(Self.examples.filter { $0.command.contains("--svg") }.count == 3)
+    /// Every schedule by name, from what the program says of one that it does not know, has its place on the page.
+    @Test func thePageHasItsExamples() throws {
+        let known = try BuiltProgram("trainyard").run(["schedule", "unknown"]).errors
+        let list = try #require(known.firstMatch(of: #/there are ([^\n]+)/#)).1
+        let names = list.replacing(" or ", with: ", ").split(separator: ", ")
+        #expect(names.count >= 13)
+        #expect(Self.examples.filter { !$0.output.isEmpty }.count >= names.count + 3)
+        #expect(Self.examples.filter { $0.command.contains("--svg") }.count >= names.count)
+        let page = try String(contentsOf: BuiltProgram.root.appending(path: "docs/schedules.md"), encoding: .utf8)
+        for name in names {
+            #expect(page.contains("\n## `\(name)`\n"), "\(name) has no section")
+            #expect(page.contains("](images/\(name).svg)"), "\(name) has no picture")
+            #expect(
+                Self.examples.contains { !$0.output.isEmpty && $0.command.contains("--schedule \(name) ") },
+                "\(name) has no example")
+        }
     }
 
     @Test(arguments: examples)

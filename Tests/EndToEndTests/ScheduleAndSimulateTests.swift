@@ -38,6 +38,22 @@ import Testing
         ("simulate --trace Sources", "cannot write Sources: it is a directory"),
         ("simulate plans/no-such-plan.yaml", "no such file"),
         ("simulate plans/gpt3-175b-64-a100.yaml --transfer 1", "--transfer is for a pipeline without a plan"),
+        ("simulate --schedule 1f1b --compare gpipe", "give --schedule or --compare, not both"),
+        ("simulate --compare 1f1b,pipedream", "there is no schedule \"pipedream\""),
+        ("simulate --compare zb-h1,1f1b --virtual-stages 2", "zb-h1: zb-h1 runs one stage a rank"),
+        ("simulate --slow-rank 2", "it takes a rank and a factor such as 2=1.3"),
+        ("simulate --slow-rank 2=0", "the factor must be finite and above 0"),
+        ("simulate --slow-rank 9=2", "there are the ranks 0 to 3"),
+        ("simulate --jitter much", "it takes a share such as 5% or 0.05"),
+        ("simulate --runs 3", "--runs is for random delays: give --jitter too"),
+        ("simulate --jitter 5% --runs 0", "--runs takes 1 to 1000000"),
+        ("simulate --forward 1,2", "--forward gives 2 times, the schedule has 4 stages"),
+        ("simulate --fused-share 0", "--fused-share is 0.0"),
+        ("simulate --optimizer=-1", "--optimizer is -1.0"),
+        ("simulate --memory-limit 2", "--memory-limit is for --schedule optimal"),
+        ("simulate --schedule optimal --memory-limit 0.2", "holds at most 0.2 activations a rank"),
+        ("simulate --actions no-such-file.csv", "no-such-file.csv: no such file"),
+        ("simulate --actions README.md --ranks 2", "--ranks is in the file of --actions"),
         ("simulate --width 7", "--width takes 20 to 1000 columns"),
     ])
     func badInputEndsWithTwoAndSaysWhy(_ line: String, _ message: String) throws {
@@ -96,5 +112,58 @@ import Testing
         #expect(outcome.exitCode == 0)
         #expect(outcome.output.contains("layouts that fit"))
         #expect(outcome.output.contains("rank 0 │"))
+    }
+
+    @Test func actionsFromAFileAreTimed() throws {
+        try withScratch { folder in
+            let file = folder.appending(path: "mine.csv")
+            try Data("0F0,,0F1,0B0,0B1\n,1F0,1B0,1F1,1B1\n".utf8).write(to: file)
+            let outcome = try run("simulate --actions \(file.path) --json")
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            #expect(outcome.output.contains(#""makespan":9,"#) && outcome.output.contains(#""schedule":"mine""#))
+            try Data("0F0,0B0,0F1,0B1\n1F1,1F0,1B1,1B0\n".utf8).write(to: file)
+            let stuck = try run("simulate --actions \(file.path)")
+            #expect(stuck.exitCode == 2 && stuck.output.isEmpty)
+            #expect(stuck.errors.contains("deadlock: (rank 0, position 1, 0B0) waits for (rank 1, position 0, 1F1)"))
+        }
+    }
+
+    @Test func comparedSchedulesShareAnAxisAndATable() throws {
+        let outcome = try run("simulate --compare 1f1b,zb-h1,zbv,dualpipev,optimal --ranks 4 --microbatches 6")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        for row in ["1f1b", "zb-h1", "zbv", "optimal"] { #expect(outcome.output.contains("\n\(row)  ")) }
+        #expect(outcome.output.contains("dualpipev is left out: "))
+        #expect(outcome.output.components(separatedBy: "rank 0 │").count == 5)
+        let planned = try run("simulate plans/gpt3-175b-64-a100.yaml --compare 1f1b,zbv --json")
+        let document = try #require(
+            try JSONSerialization.jsonObject(with: Data(planned.output.utf8)) as? [String: Any])
+        let rows = try #require(document["comparison"] as? [[String: Any]])
+        #expect(rows.compactMap { $0["schedule"] as? String } == ["1f1b", "zbv"])
+        #expect(rows.allSatisfy { ($0["peakMemory"] as? Double ?? 0) > 1e9 })
+    }
+
+    @Test func randomDelaysAreRepeatable() throws {
+        let line = "simulate --ranks 4 --microbatches 8 --jitter 5% --runs 50 --seed 3 --slow-rank 2=1.3"
+        let first = try run(line)
+        #expect(first.exitCode == 0, "\(first.errors)")
+        #expect(first.output.contains("step over 50 runs: min "))
+        #expect(try run(line).output == first.output)
+        #expect(try run(line.replacingOccurrences(of: "seed 3", with: "seed 4")).output != first.output)
+    }
+
+    @Test func autoChoosesAScheduleForALayout() throws {
+        try withScratch { folder in
+            let shipped = try String(
+                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+            let file = folder.appending(path: "auto.yaml")
+            let text = shipped.replacingOccurrences(of: "schedule: interleaved-1f1b", with: "schedule: auto")
+                .replacingOccurrences(of: "  virtualStages: 3\n", with: "")
+            try Data(text.utf8).write(to: file)
+            let outcome = try run("plan \(file.path)")
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            #expect(outcome.output.contains("fastest of "))
+            let chosen = try #require(outcome.output.firstMatch(of: #/schedule: ([a-z0-9-]+)/#)).1
+            #expect(try run("simulate \(file.path)").output.contains("\n\(chosen) · tensor 8"))
+        }
     }
 }

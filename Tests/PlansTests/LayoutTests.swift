@@ -130,6 +130,15 @@ import Testing
         #expect(key(ours.sizes) == best)
     }
 
+    @Test func aFoldedPipelineHasItsHeadOnRankZero() {
+        let partition = StagePartition(balancing: 24, stages: 8, ranks: 4, headInBlocks: 2.5, folded: true)
+        let sizes = partition.sizes
+        let loads = (0..<4).map { sizes[$0] + sizes[7 - $0] }
+        // The head weighs 2.5 blocks: 4 + 2.5 on rank 0, at most 7 on the others.
+        #expect(loads == [4, 7, 7, 6])
+        #expect(sizes[7] <= sizes[0])
+    }
+
     @Test func aLayoutsOwnSplitIsTaken() {
         let model = Model(family: .gpt, layers: 7, hidden: 96, heads: 6, vocab: 256, sequence: 64)
         let partition = StagePartition(Layout(pipeline: 3, layersPerStage: [1, 2, 4]), model: model)

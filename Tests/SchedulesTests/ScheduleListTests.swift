@@ -2,7 +2,7 @@ import Testing
 
 @testable import Schedules
 
-/// The lists equal those of PyTorch, Megatron-LM, DeepSpeed and torchgpipe, action for action.
+/// The lists equal those of PyTorch, Megatron-LM, DeepSpeed, torchgpipe, Zero Bubble and DualPipe, action for action.
 @Suite struct ScheduleListTests {
     static func goldens(_ prefixes: String...) -> [GoldenSchedule] {
         GoldenSchedule.all.filter { golden in prefixes.contains { golden.id.hasPrefix($0) } }
@@ -53,8 +53,49 @@ import Testing
                 ranks: golden.p, virtualStages: golden.v, microbatches: golden.m, groupSize: groupSize), golden)
     }
 
+    @Test func theOtherGoldensAreThere() {
+        #expect(Self.goldens("torch/LoopedBFS").count == 12)
+        #expect(Self.goldens("torch/InterleavedZeroBubble").count == 12)
+        #expect(Self.goldens("torch/ZBVZeroBubble", "zb/ZBV-handcrafted").count == 8)
+        #expect(Self.goldens("zb/ZB1P", "zb/ZB2P", "zb/ILP").count == 6)
+        #expect(Self.goldens("zb/ZBH1-quickstart").count == 2)
+        #expect(Self.goldens("torch/DualPipeV", "deepseek/DualPipeV").count == 4)
+        #expect(Self.goldens("deepseek/DualPipe/", "chimera").count == 3)
+    }
+
+    /// Schedules whose list needs nothing but the shape.
+    @Test(
+        arguments: [
+            ("torch/LoopedBFS", ScheduleName.loopedBFS), ("torch/InterleavedZeroBubble", .interleavedZeroBubble),
+            ("torch/ZBVZeroBubble", .zeroBubbleV), ("zb/ZBV-handcrafted", .zeroBubbleV),
+            ("zb/ZB1P", .zeroBubbleH1), ("zb/ZB2P", .zeroBubbleH2), ("zb/ILP/p2m4/mem2", .zeroBubbleH1),
+            ("zb/ILP/p2m4/mem4", .zeroBubbleH2), ("torch/DualPipeV", .dualPipeV), ("deepseek/DualPipeV", .dualPipeV),
+            ("deepseek/DualPipe/", .dualPipe), ("chimera", .chimera),
+            ("zb/V-half", .vHalf), ("zb/V-min", .vMin),
+        ])
+    func theListIsThePeers(_ prefix: String, _ name: ScheduleName) throws {
+        for golden in Self.goldens(prefix) {
+            try expectEqual(
+                name.schedule(ranks: golden.p, virtualStages: golden.v, microbatches: golden.m), golden)
+        }
+    }
+
+    @Test(arguments: goldens("zb/ZBH1-quickstart"))
+    func handMadeZeroBubble(_ golden: GoldenSchedule) throws {
+        let shape = PipelineShape(ranks: golden.p, microbatches: golden.m)
+        for rank in 0..<golden.p {
+            #expect(ZeroBubbleH1.handMadeActions(rank: rank, shape).map(\.description) == golden.ranks[rank])
+        }
+    }
+
+    @Test(arguments: goldens("zb/ZBV/"))
+    func automaticZeroBubbleV(_ golden: GoldenSchedule) throws {
+        let shape = PipelineShape(ranks: golden.p, virtualStages: 2, microbatches: golden.m)
+        #expect(ZeroBubbleV.automaticLists(shape).map { $0.map(\.description) } == golden.ranks)
+    }
+
     private func expectEqual(_ schedule: Schedule, _ golden: GoldenSchedule) throws {
-        #expect(schedule.actions.map { $0.map(\.description) } == golden.ranks)
-        #expect(schedule.placement.stageToRank == golden.stage_to_rank)
+        #expect(schedule.actions.map { $0.map(\.description) } == golden.ranks, "\(golden.id)")
+        #expect(try schedule.placement == golden.schedule.placement, "\(golden.id)")
     }
 }

@@ -1,0 +1,105 @@
+package import Costs
+package import Plans
+internal import Schedules
+
+/// The schedule chosen for a layout that leaves it open, and what it was chosen from.
+package struct ScheduleChoice: Sendable {
+    /// One schedule the layout could run.
+    package struct Candidate: Sendable {
+        package var layout: Layout
+        package var seconds: Double
+        /// Bytes of its fullest rank.
+        package var peakMemory: Double
+        package var fits: Bool
+    }
+
+    /// The plan's layout with the best schedule, priced.
+    package var estimate: Estimate
+    /// Every legal one: those that fit before those that do not, fastest first.
+    package var candidates: [Candidate]
+
+    /// One line for people: the choice, and the best of the other names.
+    package var summary: String {
+        func words(_ candidate: Candidate) -> String {
+            let stages = candidate.layout.virtualStages
+            let v = candidate.layout.schedule.fixedVirtualStages == nil ? " (\(stages) stages a rank)" : ""
+            return "\(candidate.layout.schedule.rawValue)\(v) \(Self.time(candidate.seconds))"
+        }
+        guard let first = candidates.first else { return "" }
+        let fitting = candidates.filter(\.fits)
+        guard first.fits else {
+            return "schedule: none of \(candidates.count) fits; \(words(first)) needs least"
+        }
+        var named: Set<ScheduleName> = [first.layout.schedule]
+        let others = fitting.filter { named.insert($0.layout.schedule).inserted }.prefix(3).map(words)
+        return "schedule: \(words(first)), fastest of \(fitting.count) that fit"
+            + (others.isEmpty ? "" : "; \(others.joined(separator: ", "))")
+    }
+
+    /// Four digits or so.
+    private static func time(_ seconds: Double) -> String {
+        let milliseconds = Int((seconds * 1000).rounded())
+        guard milliseconds >= 10_000 else { return "\(milliseconds) ms" }
+        let hundredths = (milliseconds + 5) / 10
+        return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
+    }
+}
+
+/// The fastest schedule under the memory limit for a layout that leaves it open, every one timed by the simulator.
+///
+/// Tries every schedule by name, with the stages a rank the plan states, else with one, two, three, four, six and eight
+/// where the layers divide evenly. Where none fits it answers with the one that needs least.
+/// - Throws: why the layout cannot be priced with any.
+package func chooseSchedule(
+    plan: Plan, layout: Layout, open: OpenSchedule, usableMemory: Double = 0.95, options: CostOptions = CostOptions()
+) throws(PlannerError) -> ScheduleChoice {
+    let usable = usableMemory * plan.cluster.device.memoryBytes
+    var found: [(estimate: Estimate, candidate: ScheduleChoice.Candidate)] = []
+    var failure: PlannerError?
+    for name in ScheduleName.allCases {
+        for layout in layouts(layout, name, plan: plan, open: open) {
+            do throws(PlannerError) {
+                let estimate = try price(plan: plan, layout: layout, options: options)
+                found.append(
+                    (
+                        estimate,
+                        ScheduleChoice.Candidate(
+                            layout: layout, seconds: estimate.iteration.seconds, peakMemory: estimate.peakMemory,
+                            fits: estimate.peakMemory <= usable)
+                    ))
+            } catch {
+                failure = failure ?? error
+            }
+        }
+    }
+    // Equal ones keep the order of the names, in which simpler ones come first.
+    let order = found.indices.sorted { a, b in
+        let (one, other) = (found[a].candidate, found[b].candidate)
+        if one.fits != other.fits { return one.fits }
+        let (x, y) = one.fits ? (one.seconds, other.seconds) : (one.peakMemory, other.peakMemory)
+        return x == y ? a < b : x < y
+    }
+    guard let best = order.first else {
+        throw failure ?? .noLayout("no schedule is legal for \(layout.pipeline) pipeline ranks and this batch")
+    }
+    return ScheduleChoice(estimate: found[best].estimate, candidates: order.map { found[$0].candidate })
+}
+
+/// The layouts in which a schedule is tried.
+private func layouts(_ layout: Layout, _ name: ScheduleName, plan: Plan, open: OpenSchedule) -> [Layout] {
+    let microbatches = plan.batch / max(1, layout.data * layout.microbatch)
+    let counts = name.fixedVirtualStages.map { [$0] } ?? [1, 2, 3, 4, 6, 8]
+    return (open.virtualStages.map { [$0] } ?? counts).compactMap { count in
+        var next = layout
+        next.schedule = name
+        next.virtualStages = count
+        let shape = PipelineShape(ranks: layout.pipeline, virtualStages: count, microbatches: microbatches)
+        guard name.problem(shape) == nil, next.stages <= plan.model.layers else { return nil }
+        if let sizes = layout.layersPerStage {
+            guard sizes.count == next.stages else { return nil }
+        } else if open.virtualStages == nil, name.fixedVirtualStages == nil, count > 1 {
+            guard plan.model.layers % next.stages == 0 else { return nil }
+        }
+        return next
+    }
+}

@@ -1,0 +1,172 @@
+internal import Foundation
+package import Schedules
+
+/// Why a file is no set of action lists.
+package struct ActionListProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package var description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Reads the action lists of a file: the JSON of `trainyard schedule --json` (or just its `actions`), or the field's CSV
+/// with one row a rank and one action a cell, empty cells being pauses.
+package struct ActionListReader {
+    /// Bytes beyond which a file is refused.
+    package static let mostBytes = 1 << 28
+
+    /// What the JSON of a schedule may say; only `actions` is needed.
+    private struct File: Decodable {
+        var schedule: String?
+        var ranks: Int?
+        var virtualStages: Int?
+        var microbatches: Int?
+        var stageToRank: [Int]?
+        var reverseStageToRank: [Int]?
+        var split: Int?
+        var actions: [[String]]
+    }
+
+    /// - Parameter name: What the schedule is called if the text does not say.
+    /// - Throws: the row and cell that is no action, or what else cannot be read. Whether the lists can be run is for
+    ///   the simulator to say.
+    package static func read(_ text: String, name: String) throws(ActionListProblem) -> Schedule {
+        let start = text.first { !$0.isWhitespace }
+        var file: File
+        if start == "{" || start == "[" {
+            file = try json(text)
+        } else {
+            file = File(actions: rows(text))
+        }
+        if file.actions.isEmpty { throw ActionListProblem("there is no list in it") }
+        var lists: [[Action]] = []
+        for (rank, cells) in file.actions.enumerated() {
+            var list: [Action] = []
+            list.reserveCapacity(cells.count)
+            for (position, cell) in cells.enumerated() where !cell.isEmpty {
+                guard let action = Action(cell) else {
+                    throw ActionListProblem(
+                        "rank \(rank), position \(position): \"\(cell)\" is no action; one is written 0F1, 0B1, 0I1, "
+                            + "0W1 or (0F1;2B0)OVERLAP_F_B")
+                }
+                list.append(action)
+            }
+            lists.append(list)
+        }
+        return try schedule(lists, file, name: file.schedule ?? name)
+    }
+
+    private static func json(_ text: String) throws(ActionListProblem) -> File {
+        let data = Data(text.utf8)
+        let decoder = JSONDecoder()
+        if let lists = try? decoder.decode([[String]].self, from: data) { return File(actions: lists) }
+        do {
+            return try decoder.decode(File.self, from: data)
+        } catch DecodingError.keyNotFound(let key, _) {
+            throw ActionListProblem("its JSON has no \"\(key.stringValue)\"")
+        } catch DecodingError.typeMismatch(_, let context) {
+            let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
+            throw ActionListProblem("its JSON has something else than expected at \(path.joined(separator: "."))")
+        } catch {
+            throw ActionListProblem("it is not the JSON of `trainyard schedule --json`")
+        }
+    }
+
+    private static func rows(_ text: String) -> [[String]] {
+        var rows = text.split(whereSeparator: \.isNewline).map { line in
+            line.split(separator: ",", omittingEmptySubsequences: false).map { cell in
+                cell.trimmingCharacters(in: CharacterSet(charactersIn: " \t\""))
+            }
+        }
+        while rows.last?.allSatisfy(\.isEmpty) == true { rows.removeLast() }
+        return rows
+    }
+
+    private static func schedule(
+        _ lists: [[Action]], _ file: File, name: String
+    ) throws(ActionListProblem) -> Schedule {
+        let parts = lists.lazy.joined().flatMap(\.parts)
+        let most = parts.reduce((stage: 0, microbatch: 0)) {
+            (max($0.stage, Int($1.stage)), max($0.microbatch, Int($1.microbatch)))
+        }
+        let ranks = file.ranks ?? lists.count
+        if lists.count != ranks { throw ActionListProblem("it says \(ranks) ranks and holds \(lists.count) lists") }
+        let placement: StagePlacement
+        if let stageToRank = file.stageToRank {
+            placement = StagePlacement(
+                stageToRank: stageToRank, reverseStageToRank: file.reverseStageToRank, split: file.split ?? .max)
+        } else {
+            placement = Self.placement(lists, stages: most.stage + 1)
+        }
+        let microbatches = file.microbatches ?? most.microbatch + 1
+        // A stray number in one cell would otherwise ask for tables of its size.
+        let cells = placement.stages.multipliedReportingOverflow(by: microbatches)
+        let actions = lists.reduce(0) { $0 + $1.count }
+        guard !cells.overflow, microbatches >= 1, placement.stages >= 1, cells.partialValue <= 4 * actions + 1024 else {
+            throw ActionListProblem(
+                "its \(actions) actions cannot be all of \(placement.stages) stages × \(microbatches) micro-batches")
+        }
+        return Schedule(
+            name: name, ranks: ranks, virtualStages: file.virtualStages ?? max(1, placement.stages / ranks),
+            microbatches: microbatches, placement: placement, actions: lists)
+    }
+
+    /// Each stage where most of its actions are. Where every stage is on two ranks and the same micro-batch divides
+    /// them, there are two directions.
+    private static func placement(_ lists: [[Action]], stages: Int) -> StagePlacement {
+        struct Use {
+            var count = 0
+            var first = Int.max
+            var last = -1
+        }
+        // Beyond any real file; the check of sizes will refuse it.
+        guard stages <= 1 << 20 else { return StagePlacement(stageToRank: [Int](repeating: 0, count: stages)) }
+        var uses = [[Int: Use]](repeating: [:], count: stages)
+        for (rank, list) in lists.enumerated() {
+            for part in list.lazy.flatMap(\.parts) {
+                var use = uses[Int(part.stage)][rank] ?? Use()
+                use.count += 1
+                use.first = min(use.first, Int(part.microbatch))
+                use.last = max(use.last, Int(part.microbatch))
+                uses[Int(part.stage)][rank] = use
+            }
+        }
+        if let both = directions(uses.map { $0.map { (rank: $0.key, first: $0.value.first, last: $0.value.last) } }) {
+            return both
+        }
+        return StagePlacement(
+            stageToRank: uses.map { ranks in
+                ranks.max { ($0.value.count, -$0.key) < ($1.value.count, -$1.key) }?.key ?? 0
+            })
+    }
+
+    private static func directions(_ uses: [[(rank: Int, first: Int, last: Int)]]) -> StagePlacement? {
+        var (down, up): ([Int], [Int]) = ([], [])
+        var split: Int?
+        for ranks in uses {
+            let sorted = ranks.sorted { $0.first < $1.first }
+            guard sorted.count == 2, sorted[0].last < sorted[1].first, split ?? sorted[1].first == sorted[1].first
+            else { return nil }
+            split = sorted[1].first
+            down.append(sorted[0].rank)
+            up.append(sorted[1].rank)
+        }
+        return split.map { StagePlacement(stageToRank: down, reverseStageToRank: up, split: $0) }
+    }
+}
+
+extension Schedule {
+    /// A broken rule in words that name the rank even where no list holds the action.
+    package func words(_ violation: ScheduleViolation) -> String {
+        guard case .missing(let stage, let microbatch, let what) = violation,
+            (0..<stages).contains(stage), (0..<microbatches).contains(microbatch)
+        else { return violation.description }
+        let rank = placement.rank(stage: stage, microbatch: microbatch)
+        let kinds: [String: Action.Kind] = [
+            "no forward": .forward, "no backward": .backward, "no weight gradient": .backwardWeight,
+        ]
+        guard let kind = kinds[what] else { return "rank \(rank), \(violation)" }
+        let action = Action(kind, stage: stage, microbatch: microbatch)
+        let end = actions.indices.contains(rank) ? actions[rank].count : 0
+        return "rank \(rank), none of positions 0 to \(max(0, end - 1)), \(action): missing (\(violation))"
+    }
+}

@@ -1,0 +1,40 @@
+internal import Foundation
+
+/// Times of a step over many runs, as figures and in words.
+package struct StepTimesReport: Encodable, Sendable {
+    let runs: Int
+    let jitter: Double
+    let seed: UInt64
+    /// Without jitter and with every rank at its full speed.
+    let undisturbed: Double
+    let minimum: Double
+    let median: Double
+    let p90: Double
+    let maximum: Double
+    let mean: Double
+
+    package init(
+        runs: Int, jitter: Double, seed: UInt64, undisturbed: Double, minimum: Double, median: Double, p90: Double,
+        maximum: Double, mean: Double
+    ) {
+        self.runs = runs
+        self.jitter = jitter
+        self.seed = seed
+        self.undisturbed = undisturbed
+        self.minimum = minimum
+        self.median = median
+        self.p90 = p90
+        self.maximum = maximum
+        self.mean = mean
+    }
+
+    /// One line.
+    package func text(unit: TimelineUnit) -> String {
+        func time(_ value: Double) -> String {
+            unit == .seconds ? Figures.seconds(value) : String(format: "%.4g", value)
+        }
+        let share = undisturbed > 0 ? String(format: "%.3f", median / undisturbed) : "-"
+        return "step over \(runs) runs: min \(time(minimum)) · median \(time(median)) · p90 \(time(p90)) · "
+            + "max \(time(maximum)) · median \(share) × the undisturbed \(time(undisturbed))"
+    }
+}

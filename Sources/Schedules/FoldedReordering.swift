@@ -1,0 +1,292 @@
+/// The greedy reordering of Pipeline Parallelism with Controllable Memory (Qi et al. 2024, arXiv 2405.15362; Sea AI Lab's
+/// scheduler): from a pattern of unit slots that repeats every six to the lists of a folded pipeline.
+///
+/// The pattern says in which slot each rank runs the four passes of micro-batch 0: forwards out and back, input
+/// gradients out and back; micro-batch i follows 6i slots later. Weight gradients take the slots left free, oldest first.
+/// Then passes of the beginning and of the end, where the pattern leaves gaps, move to the earliest free slot that their
+/// inputs and the pattern's memory allow, everything is squeezed together, and the end is reordered once more. In between
+/// the pattern has no gaps. Linear in the number of micro-batches.
+struct FoldedReordering {
+    /// The passes of one micro-batch on one rank, in the order of the pattern; `weight` are those of both stages.
+    private enum Pass {
+        static let out = 0
+        static let back = 1
+        static let gradientBack = 2
+        static let gradientOut = 3
+        static let weight = 4
+    }
+
+    /// What a rank holds after a slot, and how many weight gradients wait.
+    private struct Held {
+        var activations: Int32 = 0
+        var waiting: Int32 = 0
+    }
+
+    private let p: Int
+    private let m: Int
+    /// Slot of every pass: by pass, then rank · count + index with m of each pass and 2m weight gradients.
+    private var slots: [[Int32]]
+
+    /// - Parameter pattern: for each rank the slots of micro-batch 0's four passes.
+    init(pattern: [[Int]], microbatches: Int) {
+        (p, m) = (pattern.count, microbatches)
+        slots = (0..<4).map { pass in
+            var slots: [Int32] = []
+            slots.reserveCapacity(pattern.count * microbatches)
+            for rank in pattern { for i in 0..<microbatches { slots.append(Int32(rank[pass] + 6 * i)) } }
+            return slots
+        }
+    }
+
+    /// The list of every rank.
+    mutating func lists() -> [[Action]] {
+        placeWeights()
+        reorder(withWeights: true)
+        squeeze()
+        slots.removeLast()
+        reorder(withWeights: false)
+        placeWeights()
+        squeeze()
+        slots.removeLast()
+        return finalLists()
+    }
+
+    private func count(_ pass: Int) -> Int { pass == Pass.weight ? 2 * m : m }
+
+    /// One past the last slot in use.
+    private var width: Int { 1 + slots.reduce(0) { max($0, Int($1.max() ?? 0)) } }
+
+    /// What stands in each slot: pass · 2m + index, −1 if nothing; by rank · width + slot.
+    private func table(width: Int) -> [Int32] {
+        var table = [Int32](repeating: -1, count: p * width)
+        for pass in slots.indices {
+            let each = count(pass)
+            for rank in 0..<p {
+                for i in 0..<each {
+                    table[rank * width + Int(slots[pass][rank * each + i])] = Int32(pass * 2 * m + i)
+                }
+            }
+        }
+        return table
+    }
+
+    /// Gives each weight gradient the first free slot after its input gradient.
+    private mutating func placeWeights() {
+        let width = width
+        let table = table(width: width)
+        var weights: [Int32] = []
+        weights.reserveCapacity(2 * p * m)
+        for rank in 0..<p {
+            var waiting = 0
+            var end = 0
+            for pass in 0..<4 { end = max(end, Int(slots[pass][rank * m + m - 1])) }
+            for slot in 0...end {
+                let code = Int(table[rank * width + slot])
+                if code >= 0 {
+                    if code / (2 * m) >= Pass.gradientBack { waiting += 1 }
+                } else if waiting > 0 {
+                    weights.append(Int32(slot))
+                    waiting -= 1
+                }
+            }
+            for extra in 0..<waiting { weights.append(Int32(end + 1 + extra)) }
+        }
+        slots.append(weights)
+    }
+
+    private func advance(_ held: Held, _ code: Int32, withWeights: Bool) -> Held {
+        var held = held
+        if code < 0 {
+            // Without slots of their own the weight gradients take the free ones.
+            if held.waiting > 0 {
+                held.activations -= 1
+                held.waiting -= 1
+            }
+            return held
+        }
+        switch Int(code) / (2 * m) {
+        case Pass.out, Pass.back: held.activations += 1
+        case Pass.weight: held.activations -= 1
+        default: if !withWeights { held.waiting += 1 }
+        }
+        return held
+    }
+
+    /// Moves passes of the beginning (only with weight gradients) and of the end to earlier slots. The middle lasts from
+    /// rank 0's first finished micro-batch to the last one's start.
+    private mutating func reorder(withWeights: Bool) {
+        let width = width
+        let original = table(width: width)
+        var limit: Int32 = 0
+        for rank in 0..<p {
+            var held = Held()
+            for slot in 0..<width {
+                held = advance(held, original[rank * width + slot], withWeights: withWeights)
+                limit = max(limit, held.activations)
+            }
+        }
+        var placed = [Int32](repeating: -1, count: p * width)
+        var held = [Held](repeating: Held(), count: p * width)
+        var phase = 0
+        for slot in 0..<width {
+            for rank in 0..<p {
+                let base = rank * width
+                let code = original[base + slot]
+                let before = slot > 0 ? held[base + slot - 1] : Held()
+                guard code >= 0 else {
+                    held[base + slot] = advance(before, -1, withWeights: withWeights)
+                    continue
+                }
+                let (pass, index) = (Int(code) / (2 * m), Int(code) % (2 * m))
+                if phase == 0, pass == Pass.gradientOut, rank == 0 { phase = 1 }
+                let moves = phase == 2 || (phase == 0 && withWeights)
+                if phase == 1, pass == Pass.out, index == m - 1 { phase = 2 }
+                var target = slot
+                if moves {
+                    let first = earliest(pass, index, rank)
+                    if withWeights {
+                        target = Self.freeSlot(
+                            from: first, to: slot, base: base, placed: placed, held: held,
+                            limit: pass <= Pass.back ? limit : .max)
+                    } else {
+                        target = slotWithinLimit(
+                            code, from: first, to: slot, base: base, placed: placed, held: held, limit: limit)
+                    }
+                }
+                placed[base + target] = code
+                slots[pass][rank * count(pass) + index] = Int32(target)
+                for changed in target...slot {
+                    held[base + changed] = advance(
+                        changed > 0 ? held[base + changed - 1] : Held(), placed[base + changed],
+                        withWeights: withWeights)
+                }
+            }
+        }
+    }
+
+    /// First slot in which the inputs of a pass are there.
+    private func earliest(_ pass: Int, _ index: Int, _ rank: Int) -> Int {
+        var last: Int32 = -1
+        if pass == Pass.weight {
+            last = slotOfGradient(index, rank)
+            if index > 0 { last = max(last, slots[pass][rank * 2 * m + index - 1]) }
+            return Int(last) + 1
+        }
+        let here = rank * m + index
+        if pass % 2 == 0 {
+            if rank > 0 { last = max(last, slots[pass][here - m]) }
+        } else if rank + 1 < p {
+            last = max(last, slots[pass][here + m])
+        }
+        if pass > 0 { last = max(last, slots[pass - 1][here]) }
+        if index > 0 { last = max(last, slots[pass][here - 1]) }
+        return Int(last) + 1
+    }
+
+    /// Slot of the rank's input gradient number `index`, counted over both stages in order of slots.
+    private func slotOfGradient(_ index: Int, _ rank: Int) -> Int32 {
+        let (a, b) = (Pass.gradientBack, Pass.gradientOut)
+        // How many of the first index + 1 are `a`: the least number whose next one comes after all of `b`'s share.
+        var (low, high) = (max(0, index + 1 - m), min(m, index + 1))
+        while low < high {
+            let middle = (low + high) / 2
+            if slots[a][rank * m + middle] < slots[b][rank * m + index - middle] {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        var slot: Int32 = -1
+        if low > 0 { slot = slots[a][rank * m + low - 1] }
+        if low <= index { slot = max(slot, slots[b][rank * m + index - low]) }
+        return slot
+    }
+
+    /// The first free slot from which on one more activation stays within the limit; `last` if there is none.
+    private static func freeSlot(
+        from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32
+    ) -> Int {
+        var start = last
+        while start > first, held[base + start - 1].activations < limit { start -= 1 }
+        while start < last, placed[base + start] >= 0 { start += 1 }
+        return start
+    }
+
+    /// The first free slot such that memory stays within the limit up to `last`, whose slot then is free for a weight
+    /// gradient; `last` if there is none. After it, no more can be held than before.
+    private func slotWithinLimit(
+        _ code: Int32, from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32
+    ) -> Int {
+        candidates: for target in first..<max(first, last) where placed[base + target] < 0 {
+            var state = advance(
+                target > 0 ? held[base + target - 1] : Held(), code, withWeights: false)
+            if state.activations > limit { continue }
+            for slot in target + 1..<last + 1 {
+                state = advance(state, slot < last ? placed[base + slot] : -1, withWeights: false)
+                if state.activations > limit { continue candidates }
+            }
+            return target
+        }
+        return last
+    }
+
+    /// Runs every rank's passes in order of their slots, each as soon as its inputs are there.
+    private mutating func squeeze() {
+        let width = width
+        let table = table(width: width)
+        var clock = [Int32](repeating: 0, count: p)
+        // Slots are overwritten as they are passed: inputs always stand in earlier ones.
+        for slot in 0..<width {
+            for rank in 0..<p {
+                let code = Int(table[rank * width + slot])
+                guard code >= 0 else { continue }
+                let (pass, index) = (code / (2 * m), code % (2 * m))
+                var start = clock[rank]
+                if pass < Pass.weight { start = max(start, Int32(earliest(pass, index, rank))) }
+                slots[pass][rank * count(pass) + index] = start
+                clock[rank] = start + 1
+            }
+        }
+    }
+
+    /// Passes in order of their slots. Of the waiting weight gradients those of the stage on the way back go first.
+    private func finalLists() -> [[Action]] {
+        let width = width
+        let table = table(width: width)
+        return (0..<p).map { rank in
+            let (outStage, backStage) = (rank, 2 * p - 1 - rank)
+            var list: [Action] = []
+            list.reserveCapacity(6 * m)
+            var waiting = [0, 0]
+            var done = [0, 0]
+            func weight() {
+                let side = waiting[0] > 0 ? 0 : 1
+                guard waiting[side] > 0 else { return }
+                waiting[side] -= 1
+                list.append(
+                    Action(.backwardWeight, stage: side == 0 ? backStage : outStage, microbatch: done[side]))
+                done[side] += 1
+            }
+            for slot in 0..<width {
+                let code = Int(table[rank * width + slot])
+                guard code >= 0 else {
+                    weight()
+                    continue
+                }
+                let index = code % (2 * m)
+                switch code / (2 * m) {
+                case Pass.out: list.append(Action(.forward, stage: outStage, microbatch: index))
+                case Pass.back: list.append(Action(.forward, stage: backStage, microbatch: index))
+                case Pass.gradientBack:
+                    list.append(Action(.backwardInput, stage: backStage, microbatch: index))
+                    waiting[0] += 1
+                default:
+                    list.append(Action(.backwardInput, stage: outStage, microbatch: index))
+                    waiting[1] += 1
+                }
+            }
+            while list.count < 6 * m { weight() }
+            return list
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/// ZB-V (Qi et al. 2023, arXiv 2401.10241, section 6; the hand-made list of Sea AI Lab and PyTorch's
+/// `ScheduleZBVZeroBubble`): two stages a rank in a V and backwards split in two. With equal times of forward, input and
+/// weight gradient no rank idles between its first and last action, and every rank holds the same memory.
+///
+/// The pattern needs 2p−1 micro-batches; of fewer, the list is that of 2p−1 without the ones that are not there.
+enum ZeroBubbleV: PipelineSchedule {
+    static var splitsBackward: Bool { true }
+
+    static func problem(_ shape: PipelineShape) -> String? {
+        problem(shape, of: .zeroBubbleV, virtualStages: 2)
+    }
+
+    static func placement(_ shape: PipelineShape) -> StagePlacement { .folded(ranks: shape.ranks) }
+
+    static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
+        let (p, m) = (shape.ranks, shape.microbatches)
+        let padded = max(2 * p - 1, m)
+        var (out, back) = (Half(stage: rank), Half(stage: 2 * p - 1 - rank))
+        var list: [Action] = []
+        list.reserveCapacity(6 * m)
+        func add(_ kind: Action.Kind, _ stage: Int, _ counter: inout Int) {
+            if counter < m { list.append(Action(kind, stage: stage, microbatch: counter)) }
+            counter += 1
+        }
+        func wholeBackward(_ half: inout Half) {
+            add(.backwardInput, half.stage, &half.inputs)
+            add(.backwardWeight, half.stage, &half.weights)
+        }
+        // Warm-up: fill the way out, then both ways, then start going back.
+        for _ in 0..<(2 * (p - rank) - 1) { add(.forward, out.stage, &out.forwards) }
+        for _ in 0..<rank {
+            add(.forward, back.stage, &back.forwards)
+            add(.forward, out.stage, &out.forwards)
+        }
+        for _ in 0..<(p - rank) {
+            add(.forward, back.stage, &back.forwards)
+            wholeBackward(&back)
+        }
+        while back.forwards < out.forwards || out.forwards < padded {
+            if out.forwards < padded { add(.forward, out.stage, &out.forwards) }
+            wholeBackward(&out)
+            add(.forward, back.stage, &back.forwards)
+            wholeBackward(&back)
+        }
+        // Cool-down: input gradients first, the weight gradients fill what would be bubble.
+        for _ in 0..<rank {
+            add(.backwardInput, out.stage, &out.inputs)
+            add(.backwardInput, back.stage, &back.inputs)
+        }
+        for _ in 0..<(p - rank) { wholeBackward(&out) }
+        while back.weights < back.inputs { add(.backwardWeight, back.stage, &back.weights) }
+        while out.weights < out.inputs { add(.backwardWeight, out.stage, &out.weights) }
+        return list
+    }
+
+    /// The variant of Sea AI Lab's automatic scheduler for unit times: the same steady state and peak, half the bubble at
+    /// m = p, but found rather than written down.
+    static func automaticLists(_ shape: PipelineShape) -> [[Action]] { ZeroBubbleVHeuristic.lists(shape) }
+
+    /// One of a rank's two stages, and how many micro-batches it has done.
+    private struct Half {
+        var stage: Int
+        var forwards = 0
+        var inputs = 0
+        var weights = 0
+    }
+
+    /// 2p half-size stages on every rank, the memory of p whole ones.
+    static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
+        let p = shape.ranks
+        if shape.microbatches >= 2 * p - 1 { return 2 * p }
+        return ActivationRelease.backwardWeight.peak(of: actions(rank: rank, shape))
+    }
+
+    /// mT + (p−1)T_I/2, but at least (m+p−1)(T_F+T_I) + T_W: with fewer than 2p−1 micro-batches the cut-out ones leave
+    /// gaps.
+    static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
+        let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
+        let full = m * times.whole + (p - 1) * times.backwardInput / 2
+        let short = (m + p - 1) * (times.forward + times.backwardInput) + times.backwardWeight
+        return max(full, short) + 2 * (2 * p - 1) * times.transfer
+    }
+
+    /// Without transfers: for T_F = T_I = T_W, and for m ≥ 2p−1 wherever T_I ≥ T_F ≥ T_W.
+    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
+        guard shape.microbatches >= 2 * shape.ranks - 1 else { return DualPipeV.isExact(shape, times: times) }
+        return times.transfer == 0 && times.backwardInput >= times.forward && times.forward >= times.backwardWeight
+    }
+}

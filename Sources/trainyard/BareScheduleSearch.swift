@@ -1,0 +1,154 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Plans
+internal import Reports
+internal import Schedules
+internal import Simulator
+
+/// Finds the lists of a pipeline without a plan.
+struct BareScheduleSearch {
+    var bare: BarePipelineOptions
+    /// nil leaves it to the schedule.
+    var virtualStages: Int?
+    var microbatches: Int
+    var memoryLimit: Double?
+
+    func shape(_ virtualStages: Int) -> PipelineShape {
+        PipelineShape(
+            ranks: bare.ranks ?? 4, virtualStages: virtualStages, microbatches: microbatches,
+            groupSize: bare.groupSize)
+    }
+
+    /// The lists of a schedule the user named; the exit code of bad input if there are none.
+    func named(_ name: String) throws -> Schedule {
+        let name = try PipelineOptions.scheduleName(name)
+        do throws(ScheduleProblem) { return try schedule(name) } catch { throw Failure.input(error.description) }
+    }
+
+    /// With the stages a rank asked for, else with as many as the schedule takes.
+    func schedule(_ name: ScheduleName) throws(ScheduleProblem) -> Schedule {
+        try name.schedule(shape(virtualStages ?? name.usualVirtualStages(shape(1))))
+    }
+
+    /// The best schedule within the limit, and how it was found.
+    func optimal() throws -> (schedule: Schedule, remark: String) {
+        let ranks = bare.ranks ?? 4
+        let count = microbatches.multipliedReportingOverflow(by: ranks)
+        guard ranks >= 1, ranks <= 1024, microbatches >= 1, !count.overflow, count.partialValue <= 1 << 17 else {
+            throw Failure.input(
+                "optimal takes 1 to 1024 ranks and at least 1 micro-batch, \(1 << 17) ranks × micro-batches in all")
+        }
+        if let virtualStages, virtualStages < 1 { throw Failure.input("--virtual-stages must be at least 1") }
+        let limit = memoryLimit ?? Double(ranks)
+        var best: OptimalSchedule?
+        var misfit: BareCostProblem?
+        var fallback: (schedule: Schedule, makespan: Double)?
+        for placement in placements(ranks: ranks) {
+            let costs: ActionCosts
+            do throws(BareCostProblem) {
+                costs = try bare.actionCosts(stages: placement.stages, ranks: ranks)
+            } catch {
+                // Times given stage by stage fit one number of stages.
+                misfit = error
+                continue
+            }
+            let known = ScheduleName.allCases.compactMap { name in
+                try? name.schedule(shape(max(1, placement.stages / ranks)))
+            }.filter { $0.placement == placement }
+            let most = (limit * Double(placement.stages) / Double(ranks)).rounded(.down)
+            let found = try Simulator.optimal(
+                ScheduleProblemStatement(
+                    placement: placement, microbatches: microbatches, costs: costs,
+                    memoryLimit: Int(min(most, 1e9))), known: known)
+            if let found, found.makespan < best?.makespan ?? .infinity { best = found }
+        }
+        // Two-directional schedules hold other parameters; the search does not make them but must not lose to them.
+        for name in ScheduleName.allCases {
+            guard let schedule = try? schedule(name), schedule.placement.reverseStageToRank != nil,
+                let costs = try? bare.actionCosts(stages: schedule.stages, ranks: ranks),
+                let makespan = try? Simulator.makespan(schedule, costs: costs),
+                Double(schedule.peakActivations(release: .backwardWeight).max() ?? 0) * Double(ranks)
+                    <= limit * Double(schedule.stages), makespan < fallback?.makespan ?? .infinity
+            else { continue }
+            fallback = (schedule, makespan)
+        }
+        if let fallback, fallback.makespan < best?.makespan ?? .infinity {
+            var schedule = fallback.schedule
+            let name = schedule.name
+            schedule.name = "optimal"
+            return (schedule, "optimal: \(name), with two copies of the parameters")
+        }
+        guard let best else {
+            if let misfit { throw Failure.input(misfit.description) }
+            throw Failure.input("no schedule holds at most \(limit) activations a rank; raise --memory-limit")
+        }
+        let proof =
+            best.isProven
+            ? "none with these stages is faster"
+            : "at most \(Self.percent(best.makespan / best.lowerBound - 1)) above the least possible"
+        return (best.schedule, "optimal: \(best.origin), \(best.schedule.virtualStages) stage(s) a rank, \(proof)")
+    }
+
+    private static func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
+
+    /// Where the stages may live: as many a rank as asked for, looped; folded too where there are two.
+    private func placements(ranks: Int) -> [StagePlacement] {
+        var found: [StagePlacement] = []
+        for stages in virtualStages.map({ [$0] }) ?? (ranks > 1 ? [1, 2] : [1]) {
+            found.append(.looped(ranks: ranks, virtualStages: stages))
+            if stages == 2, ranks > 1 { found.append(.folded(ranks: ranks)) }
+        }
+        return found
+    }
+}
+
+extension ScheduleName {
+    /// Stages a rank holds where the user does not say: one if the schedule takes it, else as few as it does.
+    func usualVirtualStages(_ shape: PipelineShape) -> Int {
+        fixedVirtualStages ?? (shape.ranks > 1 ? 2 : 1)
+    }
+}
+
+extension Layout {
+    /// The same layout under another schedule, with the stages a rank that are asked for or that the schedule takes.
+    /// - Throws: the rule that the schedule breaks, if `checked`.
+    func running(
+        _ name: ScheduleName, virtualStages: Int?, plan: Plan, checked: Bool = true
+    ) throws(ScheduleProblem) -> Layout {
+        var layout = self
+        layout.schedule = name
+        let microbatches = max(1, plan.batch / max(1, data * microbatch))
+        var shape = PipelineShape(ranks: pipeline, virtualStages: self.virtualStages, microbatches: microbatches)
+        if let virtualStages {
+            layout.virtualStages = virtualStages
+        } else if name.problem(shape) != nil || (self.virtualStages == 1 && name != schedule) {
+            shape.virtualStages = 1
+            layout.virtualStages = name.usualVirtualStages(shape)
+        }
+        if layout.virtualStages != self.virtualStages { layout.layersPerStage = nil }
+        shape.virtualStages = layout.virtualStages
+        guard checked else { return layout }
+        if let rule = name.problem(shape) { throw ScheduleProblem(schedule: name, rule: rule) }
+        return layout
+    }
+}
+
+/// Action lists in a file.
+enum ActionFile {
+    /// - Throws: the exit code of bad input, after a line that names the file and what is wrong.
+    static func read(_ path: String) throws -> Schedule {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw Failure.input("\(path): no such file, or it cannot be read")
+        }
+        guard data.count <= ActionListReader.mostBytes else {
+            throw Failure.input("\(path): larger than \(ActionListReader.mostBytes) bytes")
+        }
+        guard let text = String(data: data, encoding: .utf8) else { throw Failure.input("\(path): not text") }
+        let name = URL(filePath: path).deletingPathExtension().lastPathComponent
+        do throws(ActionListProblem) {
+            return try ActionListReader.read(text, name: name)
+        } catch {
+            throw Failure.input("\(path): \(error)")
+        }
+    }
+}
