@@ -20,7 +20,7 @@ package struct DeviceRates: Sendable {
     /// Bytes of one activation element.
     let elementBytes: Double
 
-    package init(device: Device, precision: Precision) throws(CostError) {
+    package init(device: Device, precision: Precision, fitted: FittedConstants = FittedConstants()) throws(CostError) {
         guard let peak = device.peakFLOPs[precision], peak > 0 else {
             throw .noRate(precision: precision.rawValue, device: device.name)
         }
@@ -29,8 +29,8 @@ package struct DeviceRates: Sendable {
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
         let accelerator = peak >= CostConstants.slowestAccelerator
-        inStep = accelerator ? CostConstants.inStepShare : 1
-        contention = accelerator ? CostConstants.acceleratorContention : CostConstants.coreContention
+        inStep = accelerator ? fitted.inStepShare : 1
+        contention = accelerator ? fitted.contention : CostConstants.coreContention
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
         launch = device.launchSeconds
         matmul = device.matmulEfficiency
