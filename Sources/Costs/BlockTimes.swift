@@ -80,7 +80,16 @@ struct BlockTimes {
             times.backward.expert += feedForward.exchange
         }
         addParameterGathers(to: &times)
+        waitForHost(&times)
         return times
+    }
+
+    /// Small passes end before the host has launched them.
+    private func waitForHost(_ times: inout UnitTimes) {
+        let launching = shard.flashAttention ? rates.host.fused : rates.host.unfused
+        let passes = shard.recompute == .full ? 2.0 : 1
+        times.forward.host = max(0, launching - times.forward.total)
+        times.backward.host = max(0, passes * launching - times.backward.total)
     }
 
     // MARK: Matrix products

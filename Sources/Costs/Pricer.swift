@@ -121,8 +121,8 @@ package struct LayoutWork: Sendable {
 
     /// Host work of each stage and what the messages of one pass cost beside its compute.
     private func addPasses(stages: Int, messages: Int, to times: inout UnitTimes) {
-        times.forward.host = Double(stages) * host
-        times.backward.host = times.forward.host
+        times.forward.host += Double(stages) * host
+        times.backward.host += Double(stages) * host
         guard p > 1, layout.overlap.pipeline else { return }
         times.forward.pipeline = Double(messages) * pricer.rates.contention * transfer
         times.backward.pipeline = times.forward.pipeline

@@ -15,11 +15,17 @@ extension FittedConstants {
         for inStep in [0.81, 0.84, 0.87, 0.9, 0.93, 0.96, 1] {
             for contention in [0.0, 0.2, 0.4] {
                 for variation in [0.0, 0.0075, 0.015, 0.03] {
-                    var constants = FittedConstants()
-                    constants.inStepShare = inStep
-                    constants.contention = contention
-                    constants.nodeVariation = variation
-                    candidates.append(constants)
+                    for unfused in [0.0, 0.7e-3, 1.05e-3, 1.4e-3] {
+                        for fused in [0.0, 0.4e-3, 0.8e-3] {
+                            var constants = FittedConstants()
+                            constants.inStepShare = inStep
+                            constants.contention = contention
+                            constants.nodeVariation = variation
+                            constants.hostUnfused = unfused
+                            constants.hostFused = fused
+                            candidates.append(constants)
+                        }
+                    }
                 }
             }
         }
