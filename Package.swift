@@ -13,7 +13,6 @@ let strict: [SwiftSetting] = [
 let numeric = strict + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "trainyard",
@@ -23,7 +22,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -46,11 +44,11 @@ let package = Package(
         // The two programs.
         .executableTarget(
             name: "trainyard",
-            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", argumentParser, logging],
+            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", argumentParser],
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", argumentParser, logging],
+            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", argumentParser],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.

@@ -11,12 +11,14 @@ extension Cluster {
         guard measured.peakFLOPs > 0, measured.elementwiseSeconds > 0, !measured.products.isEmpty else {
             throw .badPlan("the measurement holds no rate")
         }
-        let peak = measured.peakFLOPs
+        // On a busy machine a product can be caught in a better moment than the peak was.
+        let peak = measured.products.reduce(measured.peakFLOPs) { max($0, $1.flops / $1.seconds) }
         // One size takes several shapes: total work over total time.
         let sizes = Dictionary(grouping: measured.products, by: \.flops)
         let matmul = sizes.sorted { $0.key < $1.key }.map { size, products in
             EfficiencyCurve.Point(
-                size: size, share: size * Double(products.count) / (products.reduce(0) { $0 + $1.seconds } * peak))
+                size: size,
+                share: min(1, size * Double(products.count) / (products.reduce(0) { $0 + $1.seconds } * peak)))
         }
         let attention = measured.attention.map { attention in
             let tokens = Double(attention.sequences * attention.sequence)
@@ -24,7 +26,7 @@ extension Cluster {
             let work = forward * (1 + CostConstants.flashBackwardWork / CostConstants.flashBackwardShare)
             return EfficiencyCurve.Point(
                 size: Double(attention.sequence),
-                share: work / ((attention.forwardSeconds + attention.backwardSeconds) * peak))
+                share: min(1, work / ((attention.forwardSeconds + attention.backwardSeconds) * peak)))
         }
         var device = Device(
             name: "one process of this machine", memoryBytes: measured.memoryBytes / Double(measured.cores),

@@ -1,5 +1,3 @@
-internal import Tensors
-
 /// A tensor's weights and the place its gradient is summed up.
 struct WeightAndGradient {
     let weight: UnsafeMutablePointer<Float>
@@ -41,26 +39,5 @@ struct BlockParameters {
         expandBias = tensor(block + "mlp.c_fc.bias")
         contract = tensor(block + "mlp.c_proj.weight")
         contractBias = tensor(block + "mlp.c_proj.bias")
-    }
-}
-
-/// Scratch memory the stages of one rank share: one action runs at a time.
-final class StageWorkspace {
-    private let storage: FloatStorage
-    /// `[rows, hidden]`.
-    let rowsByHidden: UnsafeMutablePointer<Float>
-    /// `[rows, max(ffn, 3·hidden)]`.
-    let rowsByWidest: UnsafeMutablePointer<Float>
-    /// What attention needs for one head.
-    let attention: UnsafeMutablePointer<Float>
-
-    init(shape: MicrobatchShape) {
-        let attentionCount = CausalAttention.workspaceCount(sequence: shape.sequence, headSize: shape.headSize)
-        let widest = shape.rows * max(shape.ffn, 3 * shape.hidden)
-        storage = FloatStorage(count: shape.boundaryCount + widest + attentionCount + 64)
-        var arena = Arena(storage)
-        rowsByHidden = arena.take(shape.boundaryCount)
-        rowsByWidest = arena.take(widest)
-        attention = arena.take(attentionCount)
     }
 }

@@ -48,10 +48,15 @@ package enum Checkpoint {
         return path + "/" + name
     }
 
-    /// The names of a directory's checkpoints, oldest first.
+    /// The names of a directory's checkpoints, oldest first by the time they were written: a shorter run that follows a
+    /// longer one is the newer.
     private static func checkpoints(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.sorted()
+        let written = names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.map { name in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: directory + "/" + name)
+            return (name: name, date: attributes?[.modificationDate] as? Date ?? .distantPast)
+        }
+        return written.sorted { ($0.date, $0.name) < ($1.date, $1.name) }.map(\.name)
     }
 
     /// The model a checkpoint of ours was trained as.

@@ -9,7 +9,7 @@ extension MachineMeasurement {
     package init(measuring model: Model, sequences: Int, quick: Bool, world: Communicator) throws(MPIError) {
         let probe = MachineProbe(
             model: model, rows: sequences * model.sequence, sequences: sequences,
-            effort: KernelProbe.Effort(repeats: quick ? 7 : 31), quick: quick, world: world)
+            effort: KernelProbe.Effort(repeats: quick ? 41 : 201), quick: quick, world: world)
         self.init(
             processes: world.size, cores: ProcessInfo.processInfo.activeProcessorCount,
             memoryBytes: Double(ProcessInfo.processInfo.physicalMemory), peakFLOPs: try probe.peak(),

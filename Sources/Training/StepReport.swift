@@ -7,13 +7,13 @@ package struct StepReport: Hashable, Sendable {
     /// Global L2 norm of the gradients before clipping.
     package var gradientNorm: Double
     package var learningRate: Double
-    /// Wall-clock seconds of the step, slowest rank.
+    /// Wall-clock seconds of the step on this rank; every step ends with a collective, so the ranks differ little.
     package var seconds: Double
     /// Tokens of the global batch.
     package var tokens: Int
     /// Share of the pipeline phase's rank-seconds without compute: 1 − Σ compute / (ranks · longest phase).
     package var bubble: Double
-    /// Share of the step's rank-seconds that is compute (optimizer included).
+    /// Share of this rank's step that is compute (optimizer included).
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]

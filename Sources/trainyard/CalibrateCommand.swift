@@ -31,6 +31,7 @@ struct CalibrateCommand: ParsableCommand {
     var quick = false
 
     func run() throws {
+        setBrokenFileAside()
         let plan = try Plan.read(path: plan)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes ?? min(plan.layout?.devices ?? 1, cores)
@@ -61,6 +62,14 @@ struct CalibrateCommand: ParsableCommand {
               memory-bound kernels      \(format(cluster.device.memoryBytesPerSecond / 1e9, 1)) GB/s
               messages                  \(format((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(format((network?.latencySeconds ?? 0) * 1e6, 1)) µs
             """)
+    }
+
+    /// A cluster file that cannot be read would stop the plan that is to be measured, and is about to be replaced.
+    private func setBrokenFileAside() {
+        guard FileManager.default.fileExists(atPath: out), (try? Cluster.read(out)) == nil else { return }
+        Console.note("\(out) cannot be read; it is kept as \(out).broken and measured anew")
+        try? FileManager.default.removeItem(atPath: out + ".broken")
+        try? FileManager.default.moveItem(atPath: out, toPath: out + ".broken")
     }
 
     private func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }

@@ -1,7 +1,5 @@
 internal import ArgumentParser
-internal import Dispatch
 internal import Foundation
-internal import Synchronization
 
 /// Starts `trainyard-train` on its own or under mpirun, and stays until it has ended.
 struct Launcher {
@@ -69,33 +67,20 @@ struct Launcher {
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }
-        let interrupted = Atomic(false)
-        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            // A handler that does nothing, not SIG_IGN: what is ignored here would be ignored by mpirun as well.
-            signal(number) { _ in }
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                interrupted.store(true, ordering: .relaxed)
-                if process.isRunning { kill(process.processIdentifier, number == SIGHUP ? SIGTERM : number) }
-            }
-            source.resume()
-            return source
-        }
-        defer {
-            for source in sources { source.cancel() }
-            for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
-        }
+        let forwarding = SignalForwarding()
+        defer { forwarding.end() }
         do {
             try process.run()
         } catch {
             throw Failure(description: "\(command[0]) could not be started")
         }
+        forwarding.begin(to: process.processIdentifier)
         let output = capture ? pipe.fileHandleForReading.readDataToEndOfFile() : Data()
         process.waitUntilExit()
         let ended = process.terminationStatus
         return Ending(
             code: process.terminationReason == .uncaughtSignal ? 128 + ended : ended,
-            wasInterrupted: interrupted.load(ordering: .relaxed), output: output)
+            wasInterrupted: forwarding.wasAsked, output: output)
     }
 
     /// An executable of this name on the PATH.

@@ -54,7 +54,7 @@ struct RunSummary {
                 digits: 0))
         lines.append(
             row("pipeline bubble", 100 * predictedTimeline.bubbleFraction, 100 * measuredBubble, unit: "%", digits: 1))
-        lines += ["", "One step, predicted above measured", timelines(), ""]
+        lines += ["", "One step, predicted above measured", timelines()]
         lines.append("predicted with cluster \(cluster); measured: medians of \(steady.count) steps")
         lines.append("peak memory by rank: \(memory) MiB")
         let cores = ProcessInfo.processInfo.activeProcessorCount

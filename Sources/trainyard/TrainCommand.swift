@@ -57,6 +57,11 @@ struct TrainCommand: ParsableCommand {
                 description: "\(self.plan): layout: auto is for pricing; a real run needs a layout map "
                     + "(`trainyard plan` finds one)")
         }
+        guard plan.train != nil else {
+            throw Launcher.Failure(
+                description: "\(self.plan): there is no train section (data, steps, learningRate …); "
+                    + "plans/tiny-gpt.yaml shows one")
+        }
         let program = try Launcher.trainProgram()
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(
             "trainyard-\(ProcessInfo.processInfo.processIdentifier)")
