@@ -96,7 +96,8 @@ struct ClusterFields {
         merged.peak.merge(peak) { _, ours in ours }
         merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
         merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
-        merged.matmulShape = matmulShape ?? base.matmulShape
+        // A curve of its own takes the place of the base's products by shape.
+        merged.matmulShape = matmulShape ?? (matmulEfficiency == nil ? base.matmulShape : nil)
         merged.launch = launch ?? base.launch
         merged.reserved = reserved ?? base.reserved
         merged.power = power ?? base.power

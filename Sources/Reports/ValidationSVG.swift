@@ -43,7 +43,7 @@ package struct ValidationSVG: Sendable {
         svg.line(".equal{stroke:#333}.band{stroke:#999;stroke-dasharray:4 4}.end{text-anchor:end}")
         svg.line(".middle{text-anchor:middle}</style>")
         svg.line("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>")
-        svg.text("Predicted against measured seconds a step", x: Self.left, y: 28, css: "title")
+        svg.text("Predicted against measured seconds a step", x: Self.left, y: 20, css: "title")
         for power in Int(low)...Int(high) {
             let value = pow(10, Double(power))
             svg.line(line(x(value), Self.top, x(value), Self.top + Self.side, "grid"))
