@@ -17,18 +17,37 @@ package struct BlockActivations: Hashable, Sendable {
     /// Held while one block runs its backward after full recomputation (0 otherwise).
     package var recomputed: Double
 
+    /// With balanced routing a block with experts keeps as much on every expert rank, whatever the expert degree.
+    ///
     /// - Parameters:
+    ///   - mixture: a block with experts.
     ///   - tokens: rows of the micro-batch on this device, b·s/c.
     package init(
         model: Model, tokens: Double, tensor: Int, sequenceParallel: Bool, recompute: Layout.Recompute,
-        flashAttention: Bool, dropout: Bool, elementBytes w: Double
+        flashAttention: Bool, dropout: Bool, elementBytes w: Double, mixture: Bool = false
     ) {
         let (h, t) = (Double(model.hidden), Double(tensor))
         let sp = sequenceParallel ? t : 1
         let (a, g, d) = (Double(model.heads), Double(model.kvHeads), Double(model.headSize))
         let hiddenTensors = model.mlp.isGated ? 3.0 : 2.0
         let shared = (4 * w * h + (dropout ? 2 * h : 0)) / sp
-        let sharded = w * ((a + 2 * g) * d + a * d + hiddenTensors * Double(model.ffn)) / t
+        let attention: Double
+        if let mla = model.mla {
+            let (query, value) = (Double(mla.queryHead), Double(mla.valueSize))
+            let latent = Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
+            attention = w * (a * (2 * query + value) + a * value) / t + w * latent
+        } else {
+            attention = w * ((a + 2 * g) * d + a * d) / t
+        }
+        let feedForward: Double
+        if mixture, let moe = model.moe {
+            // Dispatched and combined rows, what an expert keeps of each, router scores; shared experts as dense ones.
+            let routed = Double(moe.topK) * w * (2 * h + hiddenTensors * Double(moe.ffn)) + 8 * Double(moe.experts)
+            feedForward = routed / sp + w * hiddenTensors * Double(moe.sharedWidth) / t
+        } else {
+            feedForward = w * hiddenTensors * Double(model.ffn) / t
+        }
+        let sharded = attention + feedForward
         let core: Double =
             if flashAttention {
                 4 * a / t

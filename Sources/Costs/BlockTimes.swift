@@ -14,6 +14,11 @@ struct BlockTimes {
 
     private var w: Double { rates.elementBytes }
     private var h: Double { Double(model.hidden) }
+    /// Elementwise work of a whole dense block, forward and backward.
+    var elementwise: Double {
+        let feedForward = denseFeedForward.elementwise
+        return elementwiseForward + elementwiseBackward + feedForward.forward + feedForward.backward
+    }
     /// Query width on one device, a·d/t.
     private var queries: Double { Double(model.heads * model.headSize) / shard.tensor }
     /// Key (or value) width on one device, g·d/t.
@@ -22,17 +27,47 @@ struct BlockTimes {
     /// Width of the first feed-forward product.
     private var ffnIn: Double { (model.mlp.isGated ? 2 : 1) * ffn }
 
+    /// A dense block.
     func unit() -> UnitTimes {
+        unit(feedForward: denseFeedForward, collectives: shard.tensor > 1 ? 2 : 0)
+    }
+
+    /// A block with experts.
+    func unit(experts: Model.Mixture) -> UnitTimes {
+        let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
+        // Routed tokens stay scattered over the tensor ranks; only shared experts gather them.
+        let pairs = shard.tensor > 1 ? (experts.shared > 0 ? 2.0 : 1) : 0
+        return unit(feedForward: times.feedForward(), collectives: pairs)
+    }
+
+    /// A feed-forward network for one micro-batch.
+    struct FeedForward {
+        var forward = 0.0
+        var inputGradient = 0.0
+        var weightGradient = 0.0
+        /// Activation and what else is memory-bound, forward and backward.
+        var elementwise = (forward: 0.0, backward: 0.0)
+        /// Taking tokens to their experts and back, one pass.
+        var exchange = 0.0
+    }
+
+    /// - Parameter collectives: pairs of tensor-parallel collectives in a pass.
+    private func unit(feedForward: FeedForward, collectives pairs: Double) -> UnitTimes {
         let attention = attention()
-        let forwardCompute = linearForward + elementwiseForward + attention.forward
+        let products = projections.forward + feedForward.forward
+        let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
         var times = UnitTimes()
         times.forward.compute = forwardCompute
         times.forward.context = contextExposed(attention: attention.forward, passes: 1)
-        times.weightGradient = weightGradients
-        times.backward.compute = inputGradients + weightGradients + elementwiseBackward + attention.backward
+        times.weightGradient = projections.weight + feedForward.weightGradient
+        let gradients = projections.input + feedForward.inputGradient + times.weightGradient
+        times.backward.compute =
+            gradients + elementwiseBackward + feedForward.elementwise.backward + attention.backward
         times.backward.context = contextExposed(attention: attention.backward, passes: 2)
+        times.forward.expert = feedForward.exchange
+        times.backward.expert = feedForward.exchange
 
-        let collectives = tensorExposed
+        let collectives = tensorExposed(pairs: pairs, forward: products, backward: gradients)
         times.forward.tensor = collectives.forward
         times.backward.tensor = collectives.backward
         switch shard.recompute {
@@ -42,60 +77,109 @@ struct BlockTimes {
             times.backward.recompute = forwardCompute
             times.backward.tensor += collectives.forward
             times.backward.context += times.forward.context
+            times.backward.expert += feedForward.exchange
         }
         addParameterGathers(to: &times)
+        waitForHost(&times)
         return times
+    }
+
+    /// Small passes end before the host has launched them.
+    private func waitForHost(_ times: inout UnitTimes) {
+        let launching = shard.flashAttention ? rates.host.fused : rates.host.unfused
+        let passes = shard.recompute == .full ? 2.0 : 1
+        times.forward.host = max(0, launching - times.forward.total)
+        times.backward.host = max(0, passes * launching - times.backward.total)
     }
 
     // MARK: Matrix products
 
-    private var linearForward: Double {
-        let T = shard.tokens
-        return rates.product(T, queries + 2 * keys, h) + rates.product(T, h, queries)
-            + rates.product(T, ffnIn, h) + rates.product(T, h, ffn)
-    }
-
-    private var inputGradients: Double {
-        let T = shard.tokens
-        return rates.product(T, h, queries + 2 * keys) + rates.product(T, queries, h)
-            + rates.product(T, h, ffnIn) + rates.product(T, ffn, h)
-    }
-
-    private var weightGradients: Double {
+    /// Projections of the attention: forward, gradients of inputs and of weights.
+    private var projections: (forward: Double, input: Double, weight: Double) {
+        if let mla = model.mla { return latentProjections(mla) }
         let (T, g) = (shard.tokens, gradientBytes)
-        return rates.accumulate(h, queries + 2 * keys, T, accumulatorBytes: g)
-            + rates.accumulate(queries, h, T, accumulatorBytes: g)
-            + rates.accumulate(h, ffnIn, T, accumulatorBytes: g) + rates.accumulate(ffn, h, T, accumulatorBytes: g)
+        return (
+            rates.product(T, queries + 2 * keys, h) + rates.product(T, h, queries),
+            rates.product(T, h, queries + 2 * keys) + rates.product(T, queries, h),
+            rates.accumulate(h, queries + 2 * keys, T, accumulatorBytes: g)
+                + rates.accumulate(queries, h, T, accumulatorBytes: g)
+        )
+    }
+
+    /// Down to the latents (on every tensor rank, its share of the rows with sequence parallelism), up to the heads, and
+    /// the output.
+    private func latentProjections(_ mla: Model.LatentAttention) -> (forward: Double, input: Double, weight: Double) {
+        let (T, a) = (shard.tokens, Double(model.heads) / shard.tensor)
+        let scattered = T / shard.sequenceShare
+        let (query, latent) = (Double(mla.queryRank), Double(mla.kvRank))
+        var sum = (forward: 0.0, input: 0.0, weight: 0.0)
+        func add(_ rows: Double, _ inputs: Double, _ outputs: Double) {
+            sum.forward += rates.product(rows, outputs, inputs)
+            sum.input += rates.product(rows, inputs, outputs)
+            sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+        }
+        let heads = a * Double(mla.queryHead)
+        if query > 0 {
+            add(scattered, h, query)
+            add(T, query, heads)
+        } else {
+            add(T, h, heads)
+        }
+        add(scattered, h, latent + Double(mla.ropeSize))
+        add(T, latent, a * Double(mla.nopeSize + mla.valueSize))
+        add(T, a * Double(mla.valueSize), h)
+        return sum
+    }
+
+    private var denseFeedForward: FeedForward {
+        let (T, g) = (shard.tokens, gradientBytes)
+        var times = FeedForward()
+        times.forward = rates.product(T, ffnIn, h) + rates.product(T, h, ffn)
+        times.inputGradient = rates.product(T, h, ffnIn) + rates.product(T, ffn, h)
+        times.weightGradient =
+            rates.accumulate(h, ffnIn, T, accumulatorBytes: g) + rates.accumulate(ffn, h, T, accumulatorBytes: g)
+        // The activation reads f or 2f and writes f.
+        times.elementwise.forward = rates.memory(w * T * (ffnIn + ffn))
+        times.elementwise.backward = rates.memory(w * T * (2 * ffnIn + ffn))
+        if model.family == .gpt { times.elementwise.backward += rates.memory(w * T * ffnIn) }
+        return times
     }
 
     // MARK: Memory-bound operations
 
-    var elementwiseForward: Double {
+    /// Of the attention's half and of both norms and residuals.
+    private var elementwiseForward: Double {
         let T = shard.tokens
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0
         // Two norms (read, write) and two residual additions with bias (two reads, write).
         var seconds = 2 * rates.memory(2 * w * row) + 2 * rates.memory((3 * w + mask) * row)
-        // Activation: reads f or 2f, writes f.
-        seconds += rates.memory(w * T * (ffnIn + ffn))
         if model.family == .llama { seconds += rates.memory(2 * w * T * (queries + keys)) }
-        return seconds
+        return seconds + latentCopies
     }
 
-    var elementwiseBackward: Double {
+    private var elementwiseBackward: Double {
         let T = shard.tokens
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0
         // A norm reads its input and the gradient and writes one; the residual adds two gradients.
         var seconds = 2 * rates.memory(3 * w * row) + 2 * rates.memory((3 * w + mask) * row)
-        seconds += rates.memory(w * T * (2 * ffnIn + ffn))
         if model.family == .llama {
             seconds += rates.memory(2 * w * T * (queries + keys))
         } else {
             // Bias gradients read every output gradient once.
-            seconds += rates.memory(w * T * (queries + 2 * keys + ffnIn)) + rates.memory(2 * w * row)
+            seconds += rates.memory(w * T * (queries + 2 * keys)) + rates.memory(2 * w * row)
         }
-        return seconds
+        return seconds + latentCopies
+    }
+
+    /// Latent attention assembles its query and key heads from two parts each and normalises the latents.
+    private var latentCopies: Double {
+        guard let mla = model.mla else { return 0 }
+        let a = Double(model.heads) / shard.tensor
+        let latents = Double(mla.queryRank + mla.kvRank)
+        return rates.memory(4 * w * shard.tokens * a * Double(mla.queryHead))
+            + rates.memory(2 * w * shard.tokens * latents)
     }
 
     // MARK: Core attention
@@ -104,7 +188,7 @@ struct BlockTimes {
         let s = Double(model.sequence)
         let T = shard.tokens
         // QKᵀ and PV against every key.
-        let flops = 4 * T * s * queries
+        let flops = 4 * T * s * model.attentionWidth / shard.tensor
         if shard.flashAttention {
             // The kernel skips the masked half.
             let forward = rates.flash(flops: flops / 2, length: s)
@@ -128,21 +212,23 @@ struct BlockTimes {
     /// Tensor-parallel collectives of one block that nothing hides: two a pass (all-reduce, or all-gather and
     /// reduce-scatter with sequence parallelism). The two extra gathers of the backward run behind its
     /// products (Korthikanti et al. 2022, section 4.2.2).
-    private var tensorExposed: (forward: Double, backward: Double) {
+    private func tensorExposed(
+        pairs: Double, forward: Double, backward: Double
+    ) -> (forward: Double, backward: Double) {
         guard shard.tensor > 1 else { return (0, 0) }
         let bytes = w * shard.tokens * h
         let pair =
             shard.sequenceParallel
             ? 2 * shard.tensorGroup.gather(bytes: bytes) : shard.tensorGroup.allReduce(bytes: bytes)
-        let whole = 2 * pair
+        let whole = pairs * pair
         let regather =
-            shard.sequenceParallel ? 2 * rates.contention * shard.tensorGroup.gather(bytes: bytes) : 0
+            shard.sequenceParallel ? pairs * rates.contention * shard.tensorGroup.gather(bytes: bytes) : 0
         guard shard.overlap.tensor else { return (whole, whole + regather) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
         return (
-            rates.exposed(whole, behind: linearForward, least: chunk),
-            rates.exposed(whole, behind: inputGradients + weightGradients, least: chunk) + regather
+            rates.exposed(whole, behind: forward, least: chunk),
+            rates.exposed(whole, behind: backward, least: chunk) + regather
         )
     }
 

@@ -44,7 +44,7 @@ extension Cluster {
                 layout: Layout(microbatch: max(1, measured.rows / model.sequence)), vocabulary: model.vocab,
                 dropout: false), gradientBytes: 4)
         device.memoryBytesPerSecond =
-            (block.elementwiseForward + block.elementwiseBackward) / measured.elementwiseSeconds
+            block.elementwise / measured.elementwiseSeconds
         device.launchSeconds = measured.callSeconds
         let smallest = measured.transfers.min { $0.bytes < $1.bytes }
         let largest = measured.transfers.max { $0.bytes < $1.bytes }

@@ -32,7 +32,8 @@ extension LayoutWork {
             hardwareFLOPs: flops.hardware(layout.recompute), breakdown: time.breakdown,
             bubbleFraction: time.bubbleFraction)
         var estimate = Estimate(
-            plan: plan, layout: layout, parameters: parameters, activeParameters: parameters, microbatches: m,
+            plan: plan, layout: layout, parameters: parameters, activeParameters: Double(model.parameters().active),
+            microbatches: m,
             iteration: iteration, memoryByRank: memory, run: run(seconds: time.seconds), explanation: [])
         estimate.explanation = explanation(of: estimate, time: time)
         return estimate

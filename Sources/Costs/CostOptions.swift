@@ -7,9 +7,14 @@ package struct CostOptions: Hashable, Sendable {
     /// Allocator fragmentation as a share of the activations and temporary buffers. [own] 2 to 10 % are seen.
     package var fragmentation = 0.05
 
-    package init(dropout: Bool? = nil, fragmentation: Double = 0.05) {
+    package var fitted = FittedConstants()
+
+    package init(
+        dropout: Bool? = nil, fragmentation: Double = 0.05, fitted: FittedConstants = FittedConstants()
+    ) {
         self.dropout = dropout
         self.fragmentation = fragmentation
+        self.fitted = fitted
     }
 }
 
@@ -21,16 +26,8 @@ enum CostConstants {
     static let flashBackwardShare = 0.85
     /// Rate below which a device is a process on a processor core, measured in place rather than on a datasheet.
     static let slowestAccelerator = 10e12
-    /// Share of a kernel's rate on its own that products keep inside a step of an accelerator: real numbers draw more
-    /// power, caches are cold, clocks sink. One figure for all accelerators, see docs/cost-model.md.
-    static let inStepShare = 0.93
-    /// Compute an accelerator loses while a collective runs beside it: the multiprocessors the collective occupies.
-    static let acceleratorContention = 0.2
-    /// The same for a processor core, which copies the messages itself.
+    /// Compute a processor core loses while messages pass: it copies them itself.
     static let coreContention = 1.0
-    /// Standard deviation of one node's step time as a share of it: what published series grow by from 1 to 128 nodes
-    /// with the same work a device.
-    static let nodeVariation = 0.015
     /// Bytes moved a logit by the loss, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
     /// Bytes moved a logit by the loss, backward: read and narrow.

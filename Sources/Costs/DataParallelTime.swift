@@ -10,22 +10,28 @@ extension LayoutWork {
     package var dataExposed: Double {
         let tied = tiedEmbeddingSeconds + copiesSeconds
         guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return tied }
-        let held = parameters(rank: 0)
         let times = rank(0)
+        let dense = reduction(of: denseParameters(rank: 0), group: shard.dataGroup, behind: times)
+        let experts = expertParameters(rank: 0)
+        guard experts > 0, shard.expertDataGroup.size > 1 else { return tied + dense }
+        return tied + dense + reduction(of: experts, group: shard.expertDataGroup, behind: times)
+    }
+
+    /// Reduction of the gradients and gathering of the weights of `held` parameters that `group` shares.
+    private func reduction(of held: Double, group: DeviceGroup, behind times: UnitTimes) -> Double {
         let bucket = min(1, CostConstants.bucketParameters / held)
         let gradients = state.gradient * held
-        let group = shard.dataGroup
         func exposed(_ seconds: Double, behind: Double) -> Double {
             layout.overlap.data
                 ? pricer.rates.exposed(seconds, behind: behind, least: seconds * bucket) : seconds
         }
         switch layout.sharding {
         case .none, .parameters:
-            return tied + exposed(group.allReduce(bytes: gradients), behind: times.backward.total)
+            return exposed(group.allReduce(bytes: gradients), behind: times.backward.total)
         case .optimizer, .gradients:
             let scatter = exposed(group.gather(bytes: gradients), behind: times.backward.total)
             let gather = exposed(group.gather(bytes: state.weight * held), behind: times.forward.total)
-            return tied + (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
+            return (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
         }
     }
 
@@ -53,13 +59,22 @@ extension LayoutWork {
         return most
     }
 
+    /// Routed experts' parameters on the rank that holds `most` in all.
+    private func rankExperts(of most: Double) -> Double {
+        guard model.moe != nil else { return 0 }
+        for rank in 0..<p where parameters(rank: rank) == most { return expertParameters(rank: rank) }
+        return 0
+    }
+
     /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
     /// also read for its norm and zeroed. Memory-bound.
     package var optimizerSeconds: Double {
-        let held = mostParameters
         let group = Double(layout.data * layout.context)
-        let owned = layout.sharding == .none ? held : held / group
-        let kept = layout.sharding == .gradients || layout.sharding == .parameters ? held / group : held
+        let experts = rankExperts(of: mostParameters)
+        let held = mostParameters - experts
+        let sharded = held / group + experts / Double(shard.expertDataGroup.size)
+        let owned = layout.sharding == .none ? held + experts : sharded
+        let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
         // fp32 weights are their own master copy.
         let narrow = pricer.plan.precision == .fp32 ? 0.0 : 2
         let step = (state.gradient + 24 + narrow) * owned
@@ -79,6 +94,6 @@ extension LayoutWork {
         let plan = pricer.plan
         let perNode = max(1, plan.cluster.devicesPerNode)
         let nodes = Double((plan.devices + perNode - 1) / perNode)
-        return nodes > 1 ? CostConstants.nodeVariation * (2 * logarithm(nodes)).squareRoot() : 0
+        return nodes > 1 ? pricer.options.fitted.nodeVariation * (2 * logarithm(nodes)).squareRoot() : 0
     }
 }

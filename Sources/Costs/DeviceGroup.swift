@@ -81,6 +81,20 @@ package struct DeviceGroup: Sendable {
         return min(ring, inner + middle + outer)
     }
 
+    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each of the group (its own too).
+    ///
+    /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts.
+    /// Messages of one device leave together: a latency for each doubling of the group rather than for each peer [own].
+    package func allToAll(bytes: Double) -> Double {
+        guard size > 1 else { return 0 }
+        let near = first.members / Double(size)
+        let middle = second.members > 1 ? near * second.members : near
+        let inside = first.members > 1 ? bytes * (near - 1 / Double(size)) / first.rate : 0
+        let across = second.members > 1 ? bytes * (middle - near) / second.rate : 0
+        let beyond = third.members > 1 ? bytes * (1 - middle) / third.rate : 0
+        return treeLatency + max(inside, across, beyond)
+    }
+
     /// Reduce-scatter inside, all-reduce across, all-gather inside, level by level.
     private func hierarchical(bytes: Double) -> Double {
         let inner = 2 * Self.gatherRing(first, bytes: bytes)

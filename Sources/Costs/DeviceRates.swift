@@ -15,12 +15,17 @@ package struct DeviceRates: Sendable {
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
+    /// Seconds the host takes to launch a block's pass, with unfused and with fused attention; 0 on a processor core,
+    /// which computes when it is called.
+    let host: (unfused: Double, fused: Double)
     let matmul: EfficiencyCurve
+    /// Products by shape instead; nil where only sizes were measured.
+    let shape: MatmulShape?
     let attention: EfficiencyCurve
     /// Bytes of one activation element.
     let elementBytes: Double
 
-    package init(device: Device, precision: Precision) throws(CostError) {
+    package init(device: Device, precision: Precision, fitted: FittedConstants = FittedConstants()) throws(CostError) {
         guard let peak = device.peakFLOPs[precision], peak > 0 else {
             throw .noRate(precision: precision.rawValue, device: device.name)
         }
@@ -29,18 +34,36 @@ package struct DeviceRates: Sendable {
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
         let accelerator = peak >= CostConstants.slowestAccelerator
-        inStep = accelerator ? CostConstants.inStepShare : 1
-        contention = accelerator ? CostConstants.acceleratorContention : CostConstants.coreContention
+        inStep = accelerator ? fitted.inStepShare : 1
+        contention = accelerator ? fitted.contention : CostConstants.coreContention
+        host = accelerator ? (fitted.hostUnfused, fitted.hostFused) : (0, 0)
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
         launch = device.launchSeconds
         matmul = device.matmulEfficiency
+        shape = device.matmulShape
         attention = device.attentionEfficiency
         elementBytes = precision == .fp32 ? 4 : 2
     }
 
     /// Seconds of an m×k by k×n product.
     func product(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
-        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
+        let bytes = elementBytes * (m * k + k * n + m * n)
+        guard let shape else { return product(flops: 2 * m * n * k, bytes: bytes, high: high) }
+        return tiled(m, n, k, shape: shape, bytes: bytes, high: high)
+    }
+
+    /// Seconds of a product by its tiles and waves. An 8-bit product of twice the rate fills twice the depth.
+    private func tiled(
+        _ m: Double, _ n: Double, _ k: Double, shape: MatmulShape, bytes: Double, high: Bool
+    ) -> Double {
+        guard m > 0, n > 0, k > 0 else { return 0 }
+        let tile = MatmulShape.tile
+        let waves = (m / tile).rounded(.up) * (n / tile).rounded(.up) / shape.units
+        let counted = (1 - shape.quantised) * max(waves, 1) + shape.quantised * waves.rounded(.up)
+        let depth = k + (high ? shape.fill : shape.fill / sizeScale)
+        let work = counted * shape.units * 2 * tile * tile * depth
+        let rate = (high ? highPeak : peak) * shape.sustained * inStep
+        return max(launch, work / rate + shape.overhead, bytes / memoryRate)
     }
 
     /// Seconds of products of `flops` in all that touch `bytes`.
@@ -53,8 +76,11 @@ package struct DeviceRates: Sendable {
     /// Seconds of a weight-gradient product added to an accumulator of `accumulatorBytes` an element: a tile is read and
     /// written after its last multiply-add, so that traffic comes on top.
     func accumulate(_ m: Double, _ n: Double, _ k: Double, accumulatorBytes: Double, high: Bool = false) -> Double {
-        product(flops: 2 * m * n * k, bytes: elementBytes * (m * k + k * n), high: high)
-            + 2 * accumulatorBytes * m * n / memoryRate
+        let bytes = elementBytes * (m * k + k * n)
+        let product =
+            shape.map { tiled(m, n, k, shape: $0, bytes: bytes, high: high) }
+            ?? product(flops: 2 * m * n * k, bytes: bytes, high: high)
+        return product + 2 * accumulatorBytes * m * n / memoryRate
     }
 
     /// Seconds of a kernel that moves `bytes`.

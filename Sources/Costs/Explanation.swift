@@ -99,7 +99,7 @@ extension LayoutWork {
             line(
                 "other",
                 "host work around micro-batches + gradient norm + waiting for the slowest node, σ√(2 ln nodes)",
-                "\(Int(CostConstants.hostLaunches)) launches a pass, σ = \(Format.share(CostConstants.nodeVariation)), "
+                "\(Int(CostConstants.hostLaunches)) launches a pass, σ = \(Format.share(pricer.options.fitted.nodeVariation)), "
                     + "waiting \(Format.share(waitingShare))", Format.seconds(parts.other),
                 "own assumptions; σ from published weak-scaling series"),
             line(

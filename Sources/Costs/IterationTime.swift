@@ -76,6 +76,7 @@ extension LayoutWork {
         result.breakdown.recompute = count * (forward.recompute + backward.recompute)
         result.breakdown.tensorComm = count * (forward.tensor + backward.tensor)
         result.breakdown.contextComm = count * (forward.context + backward.context)
+        result.breakdown.expertComm = count * (forward.expert + backward.expert)
         result.breakdown.pipelineBubble = max(0, filled - count * times.total)
         result.breakdown.pipelineComm = max(0, span - filled) + count * (forward.pipeline + backward.pipeline)
         result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed

@@ -6,6 +6,8 @@ package struct PassTimes: Hashable, Sendable {
     package var tensor = 0.0
     /// Context-parallel exchange nothing hides.
     package var context = 0.0
+    /// All-to-alls that take tokens to their experts and back.
+    package var expert = 0.0
     /// Gathering and reducing sharded parameters, what nothing hides.
     package var data = 0.0
     /// Compute lost while messages to and from the neighbouring ranks run beside it.
@@ -15,7 +17,7 @@ package struct PassTimes: Hashable, Sendable {
 
     package init() {}
 
-    package var total: Double { compute + recompute + tensor + context + data + pipeline + host }
+    package var total: Double { compute + recompute + tensor + context + expert + data + pipeline + host }
 
     static func + (a: PassTimes, b: PassTimes) -> PassTimes {
         var sum = a
@@ -23,6 +25,7 @@ package struct PassTimes: Hashable, Sendable {
         sum.recompute += b.recompute
         sum.tensor += b.tensor
         sum.context += b.context
+        sum.expert += b.expert
         sum.data += b.data
         sum.pipeline += b.pipeline
         sum.host += b.host
@@ -35,6 +38,7 @@ package struct PassTimes: Hashable, Sendable {
         product.recompute *= count
         product.tensor *= count
         product.context *= count
+        product.expert *= count
         product.data *= count
         product.pipeline *= count
         product.host *= count

@@ -12,7 +12,7 @@ package final class Pricer: Sendable {
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
         self.plan = plan
         self.options = options
-        rates = try DeviceRates(device: plan.cluster.device, precision: plan.precision)
+        rates = try DeviceRates(device: plan.cluster.device, precision: plan.precision, fitted: options.fitted)
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
             throw .badPlan("batch, devices, layers and sequence must be positive")
         }
@@ -27,7 +27,7 @@ package final class Pricer: Sendable {
         guard
             min(
                 layout.data, layout.tensor, layout.pipeline, layout.virtualStages, layout.context, layout.microbatch,
-                layout.expert) > 0
+                layout.expert, layout.expertTensor) > 0
         else { throw .badLayout("every degree of the layout and the micro-batch must be at least 1") }
         guard plan.batch % sequences == 0 else {
             throw .badLayout(
@@ -59,6 +59,8 @@ package struct LayoutWork: Sendable {
     package let shard: Shard
     package let state: StateBytes
     package let block: UnitTimes
+    /// A block with experts; `block` in a dense model.
+    package let mixtureBlock: UnitTimes
     package let embedding: UnitTimes
     package let head: UnitTimes
     /// Host work of one pass of one micro-batch through a stage, seconds.
@@ -91,7 +93,9 @@ package struct LayoutWork: Sendable {
             plan: pricer.plan, layout: layout, vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         let rates = pricer.rates
-        block = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient).unit()
+        let times = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
+        block = times.unit()
+        mixtureBlock = model.moe.map { times.unit(experts: $0) } ?? block
         let ends = EndTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
         embedding = ends.embedding()
         head = ends.head()
@@ -105,7 +109,7 @@ package struct LayoutWork: Sendable {
 
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
-        var times = Double(layers[index]) * block
+        var times = blocks(layers[index], mixtureLayers(stage: index))
         // In a folded pipeline the turn stays on its rank.
         let receives = index > 0 && !(layout.schedule.isFolded && index == p)
         let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
@@ -136,7 +140,7 @@ package struct LayoutWork: Sendable {
     /// Times of one micro-batch on all stages of a pipeline rank; the mean of the two directions where there are two.
     package func rank(_ rank: Int) -> UnitTimes {
         if let stages = placedStages?[rank] {
-            var times = Double(rankLayers(rank)) * passShare * block
+            var times = passShare * blocks(rankLayers(rank), rankMixtureLayers(rank))
             addPasses(
                 stages: Int(Double(stages.count) * passShare), messages: Int(messages(rank: rank).rounded()), to: &times
             )
@@ -144,7 +148,7 @@ package struct LayoutWork: Sendable {
             if holdsHead(rank) { times = times + passShare * head }
             return times
         }
-        var times = Double(rankLayers(rank)) * block
+        var times = blocks(rankLayers(rank), rankMixtureLayers(rank))
         addPasses(stages: v, messages: 2 * v - (rank == 0 ? 1 : 0) - (rank == p - 1 ? 1 : 0), to: &times)
         if rank == 0 { times = times + embedding }
         if rank == p - 1 { times = times + head }
@@ -153,8 +157,8 @@ package struct LayoutWork: Sendable {
 
     /// Host work of each stage and what the messages of one pass cost beside its compute.
     private func addPasses(stages: Int, messages: Int, to times: inout UnitTimes) {
-        times.forward.host = Double(stages) * host
-        times.backward.host = times.forward.host
+        times.forward.host += Double(stages) * host
+        times.backward.host += Double(stages) * host
         guard p > 1, layout.overlap.pipeline else { return }
         times.forward.pipeline = Double(messages) * pricer.rates.contention * transfer
         times.backward.pipeline = times.forward.pipeline
@@ -174,6 +178,28 @@ package struct LayoutWork: Sendable {
     /// Layers a rank works through for one micro-batch: half of those it holds where there are two directions.
     func layersPassed(_ rank: Int) -> Double { Double(rankLayers(rank)) * passShare }
 
+    private func blocks(_ count: Int, _ mixtures: Int) -> UnitTimes {
+        guard mixtures > 0 else { return Double(count) * block }
+        return Double(count - mixtures) * block + Double(mixtures) * mixtureBlock
+    }
+
+    /// Blocks with experts of a stage.
+    package func mixtureLayers(stage: Int) -> Int {
+        guard let moe = model.moe else { return 0 }
+        var start = 0
+        for index in 0..<stage { start += layers[index] }
+        return moe.blocks(before: start + layers[stage]) - moe.blocks(before: start)
+    }
+
+    /// Blocks with experts of a rank.
+    package func rankMixtureLayers(_ rank: Int) -> Int {
+        guard model.moe != nil else { return 0 }
+        guard let stages = placedStages?[rank] else {
+            return stride(from: rank, to: layers.count, by: p).reduce(0) { $0 + mixtureLayers(stage: $1) }
+        }
+        return stages.reduce(0) { $0 + mixtureLayers(stage: $1) }
+    }
+
     package func rankLayers(_ rank: Int) -> Int {
         var sum = 0
         if let placedStages { return placedStages[rank].reduce(0) { $0 + layers[$1] } }
@@ -186,10 +212,19 @@ package struct LayoutWork: Sendable {
     }
 
     /// Parameters one device of a pipeline rank holds.
-    package func parameters(rank: Int) -> Double {
+    package func parameters(rank: Int) -> Double { denseParameters(rank: rank) + expertParameters(rank: rank) }
+
+    /// Those of them that are routed experts'.
+    package func expertParameters(rank: Int) -> Double {
+        model.expertParameters(
+            mixtureLayers: rankMixtureLayers(rank), expert: layout.expert, expertTensor: layout.expertTensor)
+    }
+
+    /// All others.
+    package func denseParameters(rank: Int) -> Double {
         model.deviceParameters(
-            layers: rankLayers(rank), tensor: layout.tensor, vocabulary: vocabulary,
-            holdsEmbedding: holdsEmbedding(rank), holdsHead: holdsHead(rank))
+            layers: rankLayers(rank), mixtureLayers: rankMixtureLayers(rank), tensor: layout.tensor,
+            vocabulary: vocabulary, holdsEmbedding: holdsEmbedding(rank), holdsHead: holdsHead(rank))
     }
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t

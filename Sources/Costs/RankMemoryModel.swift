@@ -10,12 +10,23 @@ extension LayoutWork {
             elementBytes: pricer.rates.elementBytes)
     }
 
+    /// The same of a block with experts.
+    package var mixtureActivations: BlockActivations {
+        BlockActivations(
+            model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
+            recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
+            elementBytes: pricer.rates.elementBytes, mixture: true)
+    }
+
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
     package func inFlight(rank: Int) -> Int { layout.schedule.peakActivations(rank: rank, shape) }
 
     /// Bytes the blocks of `rank` keep at the fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {
-        Double(inFlight(rank: rank) * rankLayers(rank)) / Double(v) * blockActivations.kept
+        let mixtures = rankMixtureLayers(rank)
+        let dense = Double(inFlight(rank: rank) * (rankLayers(rank) - mixtures)) / Double(v) * blockActivations.kept
+        guard mixtures > 0 else { return dense }
+        return dense + Double(inFlight(rank: rank) * mixtures) / Double(v) * mixtureActivations.kept
     }
 
     /// Masks of the embedding's dropout on the first rank, one byte an element and micro-batch in flight
@@ -45,8 +56,16 @@ extension LayoutWork {
     package func memory(rank: Int) -> Estimate.RankMemory {
         let w = pricer.rates.elementBytes
         let group = layout.data * layout.context
-        let held = state.held(parameters: parameters(rank: rank), sharding: layout.sharding, group: group)
-        let block = blockActivations
+        var held = state.held(parameters: denseParameters(rank: rank), sharding: layout.sharding, group: group)
+        let mixtures = rankMixtureLayers(rank)
+        if mixtures > 0 {
+            let experts = state.held(
+                parameters: expertParameters(rank: rank), sharding: layout.sharding, group: shard.expertDataGroup.size)
+            held.weights += experts.weights
+            held.gradients += experts.gradients
+            held.optimizer += experts.optimizer
+        }
+        let block = mixtures > 0 ? mixtureActivations : blockActivations
         let activations =
             blockActivationBytes(rank: rank) + block.recomputed + embeddingMaskBytes(rank: rank)
             + headInputBytes(rank: rank)

@@ -21,6 +21,13 @@ package struct Shard: Sendable {
     /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
     let dataGroup: DeviceGroup
     let pipelineGroup: DeviceGroup
+    /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
+    let expertGroup: DeviceGroup
+    let expertTensorGroup: DeviceGroup
+    /// Ranks that hold the same experts.
+    let expertDataGroup: DeviceGroup
+    let expert: Double
+    let expertTensor: Double
 
     package init(plan: Plan, layout: Layout, vocabulary: Int, dropout: Bool) {
         tensor = Double(layout.tensor)
@@ -38,6 +45,12 @@ package struct Shard: Sendable {
         tensorGroup = DeviceGroup(size: layout.tensor, stride: 1, cluster: cluster)
         contextGroup = DeviceGroup(size: layout.context, stride: layout.tensor, cluster: cluster)
         dataGroup = DeviceGroup(size: layout.data * layout.context, stride: layout.tensor, cluster: cluster)
+        (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
+        let inner = layout.expert * layout.expertTensor
+        expertTensorGroup = DeviceGroup(size: layout.expertTensor, stride: 1, cluster: cluster)
+        expertGroup = DeviceGroup(size: layout.expert, stride: layout.expertTensor, cluster: cluster)
+        let stageRanks = layout.tensor * layout.context * layout.data
+        expertDataGroup = DeviceGroup(size: max(1, stageRanks / inner), stride: inner, cluster: cluster)
         pipelineGroup = DeviceGroup(
             size: layout.pipeline, stride: layout.tensor * layout.context * layout.data, cluster: cluster)
     }

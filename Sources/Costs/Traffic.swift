@@ -12,6 +12,8 @@ package struct Traffic: Hashable, Sendable {
     package var weights = 0.0
     /// Context-parallel ring: keys and values forward, twice as much backward.
     package var context = 0.0
+    /// Expert-parallel all-to-alls: dispatch and combine, forward and backward.
+    package var expert = 0.0
 }
 
 extension LayoutWork {
@@ -31,8 +33,15 @@ extension LayoutWork {
             // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
             traffic.pipeline = Double(m) * messages(rank: rank) * boundaryBytes
         }
+        if let moe = model.moe {
+            let rows = Double(moe.topK) * shard.tokens / shard.sequenceShare
+            let exchanges = 4 + (layout.recompute == .full ? 2.0 : 0)
+            traffic.expert =
+                Double(m * rankMixtureLayers(rank)) * exchanges * w * rows * Double(model.hidden)
+                * (shard.expert - 1) / shard.expert
+        }
         let group = Double(layout.data * layout.context)
-        let held = parameters(rank: rank)
+        let held = denseParameters(rank: rank)
         let share = (group - 1) / group
         traffic.gradients = state.gradient * held * share
         traffic.weights = (layout.sharding == .none ? state.gradient : state.weight) * held * share

@@ -12,6 +12,8 @@ package struct Device: Hashable, Codable, Sendable {
     package var peakFLOPs: [Precision: Double]
     /// Share of the peak a matrix product reaches, by its size.
     package var matmulEfficiency: EfficiencyCurve
+    /// The same by shape, for devices whose products were measured shape by shape; nil: by size alone.
+    package var matmulShape: MatmulShape?
     /// Share of the peak that fused (flash) attention reaches, by tokens a sequence.
     package var attentionEfficiency: EfficiencyCurve
     /// Seconds one kernel launch costs when nothing hides it.
@@ -24,7 +26,7 @@ package struct Device: Hashable, Codable, Sendable {
     package init(
         name: String, memoryBytes: Double, memoryBytesPerSecond: Double, memoryEfficiency: Double,
         peakFLOPs: [Precision: Double], matmulEfficiency: EfficiencyCurve, attentionEfficiency: EfficiencyCurve,
-        launchSeconds: Double, reservedBytes: Double, watts: Double? = nil
+        launchSeconds: Double, reservedBytes: Double, watts: Double? = nil, matmulShape: MatmulShape? = nil
     ) {
         self.name = name
         self.memoryBytes = memoryBytes
@@ -36,7 +38,37 @@ package struct Device: Hashable, Codable, Sendable {
         self.launchSeconds = launchSeconds
         self.reservedBytes = reservedBytes
         self.watts = watts
+        self.matmulShape = matmulShape
     }
+}
+
+/// How long a matrix product of m × k by k × n takes on a device that gives tiles of 128 × 128 to its units, in waves:
+/// `waves · units · 2·128² · (k + fill) / (sustained · peak) + overhead`.
+///
+/// A product of w waves is counted as (1 − quantised)·max(w, 1) + quantised·⌈w⌉ of them: kernels split tiles over the
+/// last wave in part.
+package struct MatmulShape: Hashable, Codable, Sendable {
+    /// Multiprocessors.
+    package var units: Double
+    /// Share of the datasheet peak a long product of whole waves reaches.
+    package var sustained: Double
+    /// Depth a tile costs beyond its own k: loading the first operands, storing the result.
+    package var fill: Double
+    /// Share of the last wave's idle tiles that is paid for.
+    package var quantised: Double
+    /// Seconds a product costs beside its tiles.
+    package var overhead: Double
+
+    package init(units: Double, sustained: Double, fill: Double, quantised: Double, overhead: Double) {
+        self.units = units
+        self.sustained = sustained
+        self.fill = fill
+        self.quantised = quantised
+        self.overhead = overhead
+    }
+
+    /// Edge of a tile.
+    package static let tile = 128.0
 }
 
 /// A share of peak as a function of size: linear between the points in the logarithm of the size, flat outside.

@@ -20,6 +20,7 @@ struct ClusterFields {
     var peak: [Precision: Double] = [:]
     var matmulEfficiency: EfficiencyCurve?
     var attentionEfficiency: EfficiencyCurve?
+    var matmulShape: MatmulShape?
     var launch: Double?
     var reserved: Double?
     var power: Double?
@@ -60,6 +61,7 @@ struct ClusterFields {
         }
         matmulEfficiency = device.curve("matmulEfficiency")
         attentionEfficiency = device.curve("attentionEfficiency")
+        matmulShape = device.map("matmulShape").flatMap(MatmulShape.init)
         launch = device.number("launch", .seconds, in: 0...10)
         reserved = device.number("reserved", .bytes, in: 0...1e15)
         power = device.number("power", .watts, in: Bounds.positive)
@@ -94,6 +96,8 @@ struct ClusterFields {
         merged.peak.merge(peak) { _, ours in ours }
         merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
         merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
+        // A curve of its own takes the place of the base's products by shape.
+        merged.matmulShape = matmulShape ?? (matmulEfficiency == nil ? base.matmulShape : nil)
         merged.launch = launch ?? base.launch
         merged.reserved = reserved ?? base.reserved
         merged.power = power ?? base.power
@@ -124,7 +128,7 @@ struct ClusterFields {
             name: deviceName, memoryBytes: memory, memoryBytesPerSecond: bandwidth,
             memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
             attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
-            reservedBytes: reserved ?? 0, watts: power)
+            reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape)
         return Cluster(
             name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
             pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures)
@@ -156,6 +160,27 @@ struct ClusterFields {
                     efficiency: level.efficiency, inNetworkReduction: level.inNetworkReduction))
         }
         return levels
+    }
+}
+
+extension MatmulShape {
+    /// Reads `matmulShape:`; reports what is missing.
+    init?(_ reader: FieldReader) {
+        let units = reader.count("units", in: 1...1_000_000)
+        let sustained = reader.number("sustained", .share, in: 1e-6...1)
+        let fill = reader.number("fill", .count, in: 0...1e6)
+        let quantised = reader.number("quantised", .share, in: 0...1)
+        let overhead = reader.number("overhead", .seconds, in: 0...1)
+        for (key, fix) in [
+            ("units", "multiprocessors, e.g. 108"), ("sustained", "e.g. 0.8"), ("fill", "e.g. 128"),
+            ("quantised", "e.g. 0.5"), ("overhead", "e.g. 3 us"),
+        ] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let units, let sustained, let fill, let quantised, let overhead else { return nil }
+        self.init(
+            units: Double(units), sustained: sustained, fill: fill, quantised: quantised, overhead: overhead)
     }
 }
 

@@ -37,11 +37,11 @@ enum ClusterReading {
     }
 
     /// `cluster:` of a plan: a name, a path or a map.
-    static func read(_ plan: FieldReader, library: Library) -> Cluster? {
-        if let reference = plan.word("cluster") {
-            return named(reference, library: library, report: { plan.report("cluster", $0) }, plan.collector)
+    static func read(_ plan: FieldReader, key: String = "cluster", library: Library) -> Cluster? {
+        if let reference = plan.word(key) {
+            return named(reference, library: library, report: { plan.report(key, $0) }, plan.collector)
         }
-        guard let reader = plan.map("cluster") else { return nil }
+        guard let reader = plan.map(key) else { return nil }
         guard let fields = resolved(reader, library: library, depth: 0) else { return nil }
         return fields.cluster(name: reader.scalar("extends") ?? "custom", reader)
     }

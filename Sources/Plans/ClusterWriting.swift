@@ -15,6 +15,12 @@ extension Cluster {
         }
         lines += ["  matmulEfficiency:"] + rows(device.matmulEfficiency)
         lines += ["  attentionEfficiency:"] + rows(device.attentionEfficiency)
+        if let shape = device.matmulShape {
+            lines += [
+                "  matmulShape:", "    units: \(Int(shape.units))", "    sustained: \(shape.sustained)",
+                "    fill: \(shape.fill)", "    quantised: \(shape.quantised)", "    overhead: \(shape.overhead) s",
+            ]
+        }
         lines += ["  launch: \(device.launchSeconds) s", "  reserved: \(device.reservedBytes) B"]
         if let watts = device.watts { lines.append("  power: \(watts) W") }
         lines += ["devicesPerNode: \(devicesPerNode)", "networks:"]

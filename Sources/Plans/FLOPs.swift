@@ -16,8 +16,10 @@ package struct FLOPs: Hashable, Sendable {
     package init(model: Model, sequences: Int, vocabulary: Int) {
         let tokens = Double(sequences) * Double(model.sequence)
         let layers = Double(model.layers)
-        linearForward = 2 * tokens * (layers * model.blockWeights)
-        coreForward = 4 * tokens * (layers * Double(model.sequence) * Double(model.heads * model.headSize))
+        let mixture = Double(model.mixtureLayers)
+        linearForward =
+            2 * tokens * ((layers - mixture) * model.blockWeights + mixture * model.mixtureBlockWeights)
+        coreForward = 4 * tokens * (layers * Double(model.sequence) * model.attentionWidth)
         headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
     }
 
@@ -41,20 +43,33 @@ package struct FLOPs: Hashable, Sendable {
         }
     }
 
-    /// 6 N D.
+    /// 6 N D, N the active parameters.
     package static func sixN(parameters: Double, tokens: Double) -> Double { 6 * parameters * tokens }
 
     /// PaLM's appendix B: 6 N + 12 L H Q T a token.
     package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
         (6 * parameters
-            + 12 * Double(model.layers) * Double(model.heads * model.headSize) * Double(model.sequence)) * tokens
+            + 12 * Double(model.layers) * model.attentionWidth * Double(model.sequence)) * tokens
     }
 }
 
 extension Model {
-    /// Weights of the matrix products of one block: every one is a multiply-add a token.
-    package var blockWeights: Double {
-        let (h, d) = (Double(hidden), Double(headSize))
-        return h * d * Double(2 * heads + 2 * kvHeads) + Double(mlp.matrices) * h * Double(ffn)
+    /// Weights of the matrix products of one dense block: every one is a multiply-add a token.
+    package var blockWeights: Double { attentionWeights + Double(mlp.matrices) * Double(hidden) * Double(ffn) }
+
+    /// The same of a block with experts, those a token passes through.
+    package var mixtureBlockWeights: Double {
+        guard let moe else { return blockWeights }
+        let width = Double(moe.topK * moe.ffn + moe.sharedWidth)
+        return attentionWeights + Double(hidden) * (Double(moe.experts) + Double(mlp.matrices) * width)
+    }
+
+    private var attentionWeights: Double {
+        let (h, a) = (Double(hidden), Double(heads))
+        guard let mla else { return h * Double(headSize) * Double(2 * heads + 2 * kvHeads) }
+        let (query, latent) = (Double(mla.queryRank), Double(mla.kvRank))
+        let queries = a * Double(mla.queryHead)
+        return (query > 0 ? (h + queries) * query : h * queries) + h * (latent + Double(mla.ropeSize))
+            + latent * a * Double(mla.nopeSize + mla.valueSize) + a * Double(mla.valueSize) * h
     }
 }

@@ -23,6 +23,11 @@ final class ProblemCollector {
                 fix: fix))
     }
 
+    /// Reports what is wrong in a line of a text.
+    func report(_ path: String, line: Int, value: String, rule: String, fix: String) {
+        problems.append(PlanProblem(file: file, line: line, field: path, value: value, rule: rule, fix: fix))
+    }
+
     /// Takes over a problem found without the file, and gives it the place of its field or of the nearest parent.
     func adopt(_ problem: PlanProblem) {
         var placed = problem
@@ -95,6 +100,12 @@ final class FieldReader {
     func scalar(_ key: String) -> String? {
         guard case .scalar(let scalar)? = entries.first(where: { $0.key == key })?.value else { return nil }
         return scalar.string
+    }
+
+    /// A reader of the map under `key` for a look ahead: takes nothing and reports nothing.
+    func entryMap(_ key: String) -> FieldReader? {
+        guard let node = entries.first(where: { $0.key == key })?.value, case .mapping = node else { return nil }
+        return FieldReader(node, path: join(key), collector: ProblemCollector(file: collector.file))
     }
 
     /// Makes `keys` known before any of them is taken, for the message about an unknown one.

@@ -50,9 +50,6 @@ enum LayoutReading {
                 pipeline: overlap.flag("pipeline") ?? standard.pipeline)
             overlap.finish()
         }
-        for key in ["expert", "expertTensor"] where (key == "expert" ? layout.expert : layout.expertTensor) > 1 {
-            reader.report(key, rule: "expert parallelism is not supported yet", fix: "remove it")
-        }
         reader.finish()
         return Result(layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule)
     }

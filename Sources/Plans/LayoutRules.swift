@@ -10,6 +10,7 @@ extension Layout {
         problems += deviceProblems(devices)
         problems += tensorProblems(model)
         problems += contextProblems(model)
+        problems += expertProblems(model)
         problems += stageProblems(model)
         problems += batchProblems(batch)
         return problems
@@ -108,6 +109,43 @@ extension Layout {
                 rule: "twice context must divide model.sequence \(model.sequence)",
                 fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
         ]
+    }
+
+    /// Experts are spread over the tensor, context and data ranks of a pipeline stage.
+    private func expertProblems(_ model: Model) -> [PlanProblem] {
+        guard expert > 1 || expertTensor > 1 else { return [] }
+        guard let moe = model.moe else {
+            return [
+                PlanProblem(
+                    .misfit, field: expert > 1 ? "layout.expert" : "layout.expertTensor",
+                    value: "\(expert > 1 ? expert : expertTensor)", rule: "the model has no experts to spread",
+                    fix: "remove it")
+            ]
+        }
+        var problems: [PlanProblem] = []
+        if moe.experts % expert != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expert", value: "\(expert)",
+                    rule: "must divide model.moe.experts \(moe.experts)",
+                    fix: "use \(nearestDivisors(of: moe.experts, to: expert))"))
+        }
+        let ranks = tensor * context * data
+        if expert > ranks || expertTensor > ranks || ranks % (expert * expertTensor) != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expert", value: "\(expert)",
+                    rule: "expert · expertTensor \(expert) · \(expertTensor) must divide the \(ranks) ranks of a stage")
+            )
+        }
+        if moe.ffn % expertTensor != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expertTensor", value: "\(expertTensor)",
+                    rule: "must divide model.moe.ffn \(moe.ffn)",
+                    fix: "use \(nearestDivisors(of: moe.ffn, to: expertTensor))"))
+        }
+        return problems
     }
 
     private func stageProblems(_ model: Model) -> [PlanProblem] {

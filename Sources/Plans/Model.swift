@@ -33,10 +33,15 @@ package struct Model: Hashable, Codable, Sendable {
     /// Tokens a sequence.
     package var sequence: Int
     package var tiedEmbeddings: Bool
+    /// The experts of a mixture-of-experts model; nil for a dense one.
+    package var moe: Mixture?
+    /// Multi-head latent attention; nil for ordinary attention.
+    package var mla: LatentAttention?
 
     package init(
         name: String? = nil, family: Family, layers: Int, hidden: Int, heads: Int, kvHeads: Int? = nil,
-        headSize: Int? = nil, ffn: Int? = nil, mlp: MLP? = nil, vocab: Int, sequence: Int, tiedEmbeddings: Bool? = nil
+        headSize: Int? = nil, ffn: Int? = nil, mlp: MLP? = nil, vocab: Int, sequence: Int, tiedEmbeddings: Bool? = nil,
+        moe: Mixture? = nil, mla: LatentAttention? = nil
     ) {
         self.name = name
         self.family = family
@@ -50,6 +55,8 @@ package struct Model: Hashable, Codable, Sendable {
         self.vocab = vocab
         self.sequence = sequence
         self.tiedEmbeddings = tiedEmbeddings ?? (family == .gpt)
+        self.moe = moe
+        self.mla = mla
     }
 }
 

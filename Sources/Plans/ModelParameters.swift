@@ -7,8 +7,14 @@ extension Model {
         package var ffn: Int
         /// The two norms of one block.
         package var norms: Int
-        /// Blocks of the model.
+        /// Router, routed and shared experts in place of `ffn` in a block that has them; 0 for a dense model.
+        package var mixture = 0
+        /// Routed experts of `mixture` alone, and those of them one token passes through.
+        package var routed = 0
+        package var routedActive = 0
+        /// Blocks of the model, and how many of them have experts.
         package var layers: Int
+        package var mixtureLayers = 0
         /// Token embedding, vocabulary × hidden.
         package var embedding: Int
         /// Output projection, vocabulary × hidden; 0 when tied to the embedding.
@@ -18,31 +24,53 @@ extension Model {
         /// The norm after the last block.
         package var finalNorm: Int
 
-        /// One block.
+        /// One dense block.
         package var perBlock: Int { attention + ffn + norms }
-        package var blocks: Int { layers * perBlock }
+        /// One block with experts.
+        package var perMixtureBlock: Int { attention + mixture + norms }
+        package var blocks: Int { (layers - mixtureLayers) * perBlock + mixtureLayers * perMixtureBlock }
         package var total: Int { blocks + embedding + head + positions + finalNorm }
+        /// Without the experts a token does not pass through.
+        package var active: Int { total - mixtureLayers * (routed - routedActive) }
     }
 
     /// Parameters with a vocabulary of `vocab` entries (the model's own, unpadded, when nil).
     ///
     /// GPT block: 12h² + 13h with multi-head attention and f = 4h (Narayanan et al. 2021, equation 2). Llama block:
     /// 2h·a·d + 2h·g·d attention, 3h·f gated feed-forward, 2h norms. h hidden, a heads, g key/value heads, d head
-    /// size, f feed-forward size.
+    /// size, f feed-forward size. With experts: router hE, E experts of nh·fₑ, shared ones of nh·fₛ. Latent attention:
+    /// h·q + q + q·a(dₙ+dᵣ) + h(k+dᵣ) + k + k·a(dₙ+dᵥ) + a·dᵥ·h, the lone q and k the latents' norms (DeepSeek-V2).
     package func parameters(vocab: Int? = nil) -> Parameters {
         let biased = family == .gpt
         let vocab = vocab ?? self.vocab
         let queries = heads * headSize
         let keys = kvHeads * headSize
-        let attention = hidden * queries + 2 * hidden * keys + queries * hidden
+        let attention = mla.map(latentAttention) ?? hidden * queries + 2 * hidden * keys + queries * hidden
         let attentionBiases = biased ? queries + 2 * keys + hidden : 0
         let ffnBiases = biased ? (mlp.matrices - 1) * ffn + hidden : 0
         // LayerNorm has a scale and a shift, RMSNorm a scale.
         let norm = biased ? 2 * hidden : hidden
-        return Parameters(
+        var parameters = Parameters(
             attention: attention + attentionBiases, ffn: mlp.matrices * hidden * ffn + ffnBiases, norms: 2 * norm,
             layers: layers, embedding: vocab * hidden, head: tiedEmbeddings ? 0 : vocab * hidden,
             positions: family == .gpt ? sequence * hidden : 0, finalNorm: norm)
+        if let moe {
+            let expert = mlp.matrices * hidden * moe.ffn
+            parameters.routed = moe.experts * expert
+            parameters.routedActive = moe.topK * expert
+            parameters.mixture = hidden * moe.experts + parameters.routed + mlp.matrices * hidden * moe.sharedWidth
+            parameters.mixtureLayers = mixtureLayers
+        }
+        return parameters
+    }
+
+    private func latentAttention(_ mla: LatentAttention) -> Int {
+        let queries =
+            mla.queryRank > 0
+            ? (hidden + 1) * mla.queryRank + mla.queryRank * heads * mla.queryHead : hidden * heads * mla.queryHead
+        let latent = hidden * (mla.kvRank + mla.ropeSize) + mla.kvRank
+        let keysAndValues = mla.kvRank * heads * (mla.nopeSize + mla.valueSize)
+        return queries + latent + keysAndValues + heads * mla.valueSize * hidden
     }
 
     /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `multiple` entries

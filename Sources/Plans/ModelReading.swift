@@ -35,6 +35,8 @@ struct ModelFields {
     var vocab: Int?
     var sequence: Int?
     var tiedEmbeddings: Bool?
+    var moe: Model.Mixture?
+    var mla: Model.LatentAttention?
 
     init(_ reader: FieldReader) {
         family = reader.choice("family", of: Model.Family.self)
@@ -48,10 +50,12 @@ struct ModelFields {
         vocab = reader.count("vocab", in: Bounds.vocab)
         sequence = reader.count("sequence", in: Bounds.sequence)
         tiedEmbeddings = reader.flag("tiedEmbeddings")
+        moe = reader.map("moe").flatMap(Model.Mixture.init)
+        mla = reader.map("mla").flatMap(Model.LatentAttention.init)
     }
 
     /// Keys that change the blocks, so that a named shape is no longer itself.
-    static let blockKeys = ["family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp"]
+    static let blockKeys = ["family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp", "moe", "mla"]
 
     /// The whole shape from these fields alone; reports what is missing and what does not divide.
     func shape(name: String?, _ reader: FieldReader) -> Model? {
@@ -67,7 +71,7 @@ struct ModelFields {
             Model(
                 name: name, family: family, layers: layers, hidden: hidden, heads: heads, kvHeads: kvHeads,
                 headSize: headSize, ffn: ffn, mlp: mlp, vocab: vocab, sequence: sequence,
-                tiedEmbeddings: tiedEmbeddings), reader)
+                tiedEmbeddings: tiedEmbeddings, moe: moe, mla: mla), reader)
     }
 
     /// `base` with these fields in place of its own.
@@ -84,6 +88,8 @@ struct ModelFields {
         model.vocab = vocab ?? base.vocab
         model.sequence = sequence ?? base.sequence
         model.tiedEmbeddings = tiedEmbeddings ?? base.tiedEmbeddings
+        model.moe = moe ?? base.moe
+        model.mla = mla ?? base.mla
         if Self.blockKeys.contains(where: reader.contains) { model.name = nil }
         return checked(model, reader)
     }
@@ -91,7 +97,7 @@ struct ModelFields {
     /// The rules between fields.
     private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
         var sound = true
-        if headSize == nil, hidden != nil || heads != nil, model.hidden % model.heads != 0 {
+        if headSize == nil, model.mla == nil, hidden != nil || heads != nil, model.hidden % model.heads != 0 {
             let near = Divisors.of(model.hidden)
             let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
             reader.report(
@@ -105,6 +111,52 @@ struct ModelFields {
                 fix: "every key/value head serves the same number of heads", kind: .misfit)
             sound = false
         }
+        if let moe = model.moe, moe.topK > moe.experts {
+            reader.report(
+                "moe", value: "topK \(moe.topK)", rule: "must be at most the \(moe.experts) experts", kind: .misfit)
+            sound = false
+        }
         return sound ? model : nil
+    }
+}
+
+extension Model.Mixture {
+    /// Reads `moe:`; reports what is missing.
+    init?(_ reader: FieldReader) {
+        let experts = reader.count("experts", in: Bounds.heads)
+        let topK = reader.count("topK", in: Bounds.heads)
+        let ffn = reader.count("ffn", in: Bounds.ffn)
+        let shared = reader.count("shared", in: 0...Bounds.heads.upperBound) ?? 0
+        let sharedFfn = reader.count("sharedFfn", in: 0...Bounds.ffn.upperBound) ?? 0
+        let firstDense = reader.count("firstDense", in: 0...Bounds.layers.upperBound) ?? 0
+        let every = reader.count("every", in: Bounds.layers) ?? 1
+        for (key, fix) in [("experts", "e.g. 8"), ("topK", "e.g. 2"), ("ffn", "of one expert, e.g. 14336")] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let experts, let topK, let ffn else { return nil }
+        self.init(
+            experts: experts, topK: topK, ffn: ffn, shared: shared, sharedFfn: sharedFfn == 0 ? ffn : sharedFfn,
+            firstDense: firstDense, every: every)
+    }
+}
+
+extension Model.LatentAttention {
+    /// Reads `mla:`; reports what is missing.
+    init?(_ reader: FieldReader) {
+        let queryRank = reader.count("queryRank", in: 0...Bounds.hidden.upperBound) ?? 0
+        let kvRank = reader.count("kvRank", in: Bounds.hidden)
+        let nopeSize = reader.count("nopeSize", in: Bounds.headSize)
+        let ropeSize = reader.count("ropeSize", in: Bounds.headSize)
+        let valueSize = reader.count("valueSize", in: Bounds.headSize)
+        for (key, fix) in [
+            ("kvRank", "e.g. 512"), ("nopeSize", "e.g. 128"), ("ropeSize", "e.g. 64"), ("valueSize", "e.g. 128"),
+        ] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let kvRank, let nopeSize, let ropeSize, let valueSize else { return nil }
+        self.init(
+            queryRank: queryRank, kvRank: kvRank, nopeSize: nopeSize, ropeSize: ropeSize, valueSize: valueSize)
     }
 }

@@ -17,10 +17,28 @@ package struct Plan: Hashable, Codable, Sendable {
     package var train: TrainSettings?
     /// What the reader assumed or doubts, one sentence each; people see them on standard error.
     package var remarks: [String]
+    /// What the run was measured to take, for comparison; never read by the cost model.
+    package var measured: Measured?
+
+    /// The `measured:` section.
+    package struct Measured: Hashable, Codable, Sendable {
+        /// Seconds an iteration.
+        package var seconds: Double
+        /// Peak bytes of the fullest device.
+        package var memoryBytes: Double?
+        package var source: String?
+
+        package init(seconds: Double, memoryBytes: Double? = nil, source: String? = nil) {
+            self.seconds = seconds
+            self.memoryBytes = memoryBytes
+            self.source = source
+        }
+    }
 
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
-        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = [], openSchedule: OpenSchedule? = nil
+        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = [], openSchedule: OpenSchedule? = nil,
+        measured: Measured? = nil
     ) {
         self.openSchedule = openSchedule
         self.name = name
@@ -33,6 +51,7 @@ package struct Plan: Hashable, Codable, Sendable {
         self.layout = layout
         self.train = train
         self.remarks = remarks
+        self.measured = measured
     }
 }
 

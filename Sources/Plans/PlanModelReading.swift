@@ -1,10 +1,7 @@
 /// Reads `model:` of a plan: a name, a parameter count or a shape.
 enum PlanModelReading {
     /// Ways to describe a model that plan files may use one day.
-    private static let notYet = [
-        "hf": "Hugging Face configurations are", "moe": "mixture-of-experts models are",
-        "mla": "multi-head latent attention is",
-    ]
+    private static let notYet = ["hf": "Hugging Face configurations are"]
 
     static func read(_ plan: FieldReader, library: Library) -> Model? {
         // `model: gpt3-175b` is the same as `model: {name: gpt3-175b}`.

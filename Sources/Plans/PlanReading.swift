@@ -52,6 +52,7 @@ struct PlanReading {
                 "devices", value: "\(devicesOverride)",
                 rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
         }
+        let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.finish()
 
         if isTrained { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
@@ -92,7 +93,8 @@ struct PlanReading {
         }
         return Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
-            precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open)
+            precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
+            measured: measured)
     }
 
     private func cluster(remarks: inout [String]) -> Cluster? {
@@ -110,5 +112,17 @@ struct PlanReading {
         guard let devices = devicesOverride ?? stated else { return result.layout.devices }
         if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
         return devices
+    }
+}
+
+extension Plan.Measured {
+    init?(_ reader: FieldReader) {
+        let seconds = reader.number("seconds", .seconds, in: Bounds.positive)
+        let memory = reader.number("memory", .bytes, in: Bounds.positive)
+        let source = reader.text("source")
+        reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
+        reader.finish()
+        guard let seconds else { return nil }
+        self.init(seconds: seconds, memoryBytes: memory, source: source)
     }
 }

@@ -31,6 +31,7 @@ struct Trainyard: ParsableCommand {
             TrainCommand.self,
             GenerateCommand.self,
             CalibrateCommand.self,
+            ValidateCommand.self,
         ])
 
     /// What to say about a first word that is no command; nil when it is one.

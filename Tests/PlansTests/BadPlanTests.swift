@@ -78,7 +78,7 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         BadPlan("  tensor: 2", "  tensor: 2\n  recompute: some", "must be none, selective or full (found 'some')"),
         BadPlan("  tensor: 2", "  tensor: 2\n  layersPerStage: [5, 5]", "must sum to model.layers 12, it sums to 10"),
         BadPlan("  tensor: 2", "  tensor: 2\n  layersPerStage: [4, 4, 4]", "must name 2 stages"),
-        BadPlan("  tensor: 2", "  tensor: 2\n  expert: 8", "expert parallelism is not supported yet"),
+        BadPlan("  tensor: 2", "  tensor: 2\n  expert: 8", "the model has no experts to spread"),
         BadPlan(
             "  tensor: 2", "  tensor: 2\n  overlap: {dat: true}",
             "layout.overlap.dat: unknown key; did you mean 'data'?"),
@@ -104,8 +104,8 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
 
     @Test(arguments: [
         ("name: {hf: config.json}", "model.name: must be text"), ("hf: config.json", "not supported yet"),
-        ("params: 100B, moe: {experts: 8}", "mixture-of-experts models are not supported yet"),
-        ("params: 100B, mla: {kvRank: 8}", "multi-head latent attention is not supported yet"),
+        ("params: 100B, moe: {experts: 8}", "model.moe.topK: is missing"),
+        ("params: 100B, mla: {kvRank: 8}", "model.mla.nopeSize: is missing"),
         ("params: 5", "10 million to 20 trillion"), ("params: -1", "must be at least 0"),
         ("params: 100B, layers: 12", "params chooses the blocks itself"),
         ("params: 7B, name: llama2-7b", "a name or params, not both"),

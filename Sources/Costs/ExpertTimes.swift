@@ -1,0 +1,65 @@
+internal import Plans
+
+/// Times of the feed-forward half of a block with experts, for one micro-batch on one device, routing balanced.
+///
+/// Shapes: T rows, divided by the tensor degree with sequence parallelism; k experts a token; E experts over the expert
+/// degree; each expert's matrices divided by the expert-tensor degree.
+struct ExpertTimes {
+    let model: Model
+    let moe: Model.Mixture
+    let rates: DeviceRates
+    let shard: Shard
+    let gradientBytes: Double
+
+    func feedForward() -> BlockTimes.FeedForward {
+        let (w, h) = (rates.elementBytes, Double(model.hidden))
+        let inputs = model.mlp.isGated ? 2.0 : 1
+        let local = shard.tokens / shard.sequenceShare
+        var times = BlockTimes.FeedForward()
+
+        // The router, in fp32 as a rule, and its softmax and top-k.
+        let experts = Double(moe.experts)
+        times.forward = rates.product(local, experts, h)
+        times.inputGradient = rates.product(local, h, experts)
+        times.weightGradient = rates.accumulate(h, experts, local, accumulatorBytes: gradientBytes)
+        times.elementwise.forward = rates.memory(4 * 4 * local * experts)
+        times.elementwise.backward = times.elementwise.forward
+
+        // Rows that arrive: as many as leave when routing is balanced, from each rank that shares an expert.
+        let routed = Double(moe.topK) * local
+        let rows = routed * shard.expertTensor
+        let held = experts / shard.expert
+        let ffn = Double(moe.ffn) / shard.expertTensor
+        let forward = grouped(rows, held: held, inputs * ffn, h) + grouped(rows, held: held, h, ffn)
+        times.forward += forward
+        times.inputGradient += forward
+        times.weightGradient += forward + rates.memory(2 * gradientBytes * held * (1 + inputs) * h * ffn)
+
+        // Sorting by expert and putting back, each a read and a write; weighting and adding up k rows.
+        let sorted = 2 * rates.memory(2 * w * routed * h) + rates.memory(w * (routed + local) * h)
+        let activation = rates.memory(w * rows * (inputs + 1) * ffn)
+        times.elementwise.forward += sorted + activation
+        times.elementwise.backward += sorted + rates.memory(w * rows * (2 * inputs + 1) * ffn)
+
+        // Dispatch and combine.
+        times.exchange = 2 * shard.expertGroup.allToAll(bytes: w * routed * h)
+        if shard.expertTensor > 1 { times.exchange += 2 * shard.expertTensorGroup.gather(bytes: w * rows * h) }
+
+        if moe.sharedWidth > 0 {
+            let (T, width) = (shard.tokens, Double(moe.sharedWidth) / shard.tensor)
+            times.forward += rates.product(T, inputs * width, h) + rates.product(T, h, width)
+            times.inputGradient += rates.product(T, h, inputs * width) + rates.product(T, width, h)
+            times.weightGradient +=
+                rates.accumulate(h, inputs * width, T, accumulatorBytes: gradientBytes)
+                + rates.accumulate(width, h, T, accumulatorBytes: gradientBytes)
+            times.elementwise.forward += rates.memory(w * T * (inputs + 1) * width)
+            times.elementwise.backward += rates.memory(w * T * (2 * inputs + 1) * width)
+        }
+        return times
+    }
+
+    /// Seconds of the products of all held experts, run one after the other: each has rows/held rows of its own.
+    private func grouped(_ rows: Double, held: Double, _ n: Double, _ k: Double) -> Double {
+        held * rates.product(max(1, rows / held), n, k)
+    }
+}

@@ -1,0 +1,136 @@
+package import Costs
+package import Plans
+
+/// One published run beside its prediction.
+package struct ValidatedRun: Sendable {
+    package var run: PublishedRun
+    /// nil when the run cannot be priced.
+    package var estimate: Estimate?
+    /// Why not; empty when it can.
+    package var obstacle: String
+
+    /// Predicted over measured seconds, minus one; nil without either.
+    package var error: Double? {
+        guard let estimate, let seconds = run.seconds else { return nil }
+        return estimate.iteration.seconds / seconds - 1
+    }
+
+    /// The same of the fullest device's memory.
+    package var memoryError: Double? {
+        guard let estimate, case .peak(let bytes)? = run.memory else { return nil }
+        return estimate.peakMemory / bytes - 1
+    }
+}
+
+/// Published runs replayed.
+package struct Validation: Sendable {
+    package var runs: [ValidatedRun]
+    /// Seconds the replay took.
+    package var seconds: Double
+
+    /// Runs that can be priced and have a measured time.
+    package var timed: [ValidatedRun] { runs.filter { $0.error != nil } }
+
+    /// Rows that cannot be priced, by reason, most frequent first.
+    package var obstacles: [(reason: String, count: Int)] {
+        let reasons = runs.filter { $0.estimate == nil }.map(\.obstacle)
+        return Dictionary(grouping: reasons) { $0 }.map { ($0.key, $0.value.count) }
+            .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+    }
+
+    /// `timed` runs by what `key` says, in alphabetical order.
+    package func figures(by key: (PublishedRun) -> String) -> [(name: String, figures: ErrorFigures)] {
+        Dictionary(grouping: timed) { key($0.run) }.map { ($0.key, ErrorFigures($0.value.compactMap(\.error))) }
+            .sorted { $0.0 < $1.0 }
+    }
+
+    /// Mean rank correlation (Spearman) between predicted and measured time among the layouts of one model on the same
+    /// devices and batch, over groups of at least four; nil when there are none.
+    package func rankCorrelation(of runs: [ValidatedRun]) -> (mean: Double, groups: Int)? {
+        let groups = Dictionary(grouping: runs.filter { $0.error != nil }) { run in
+            let plan = run.run.plan
+            return [plan?.model.name ?? "", "\(plan?.devices ?? 0)", "\(plan?.batch ?? 0)"]
+        }
+        let correlations = groups.values.filter { $0.count >= 4 }.map { group in
+            Self.spearman(
+                group.map { $0.run.seconds ?? 0 }, group.map { $0.estimate?.iteration.seconds ?? 0 })
+        }
+        guard !correlations.isEmpty else { return nil }
+        return (correlations.reduce(0, +) / Double(correlations.count), correlations.count)
+    }
+
+    private static func spearman(_ a: [Double], _ b: [Double]) -> Double {
+        let (x, y) = (ranks(a), ranks(b))
+        let mean = Double(a.count + 1) / 2
+        var (xy, xx, yy) = (0.0, 0.0, 0.0)
+        for (i, j) in zip(x, y) {
+            xy += (i - mean) * (j - mean)
+            xx += (i - mean) * (i - mean)
+            yy += (j - mean) * (j - mean)
+        }
+        return xx > 0 && yy > 0 ? xy / (xx * yy).squareRoot() : 0
+    }
+
+    /// Places in ascending order, from 1; equal values share the mean of theirs.
+    private static func ranks(_ values: [Double]) -> [Double] {
+        values.map { value in
+            let below = values.filter { $0 < value }.count
+            let equal = values.filter { $0 == value }.count
+            return Double(below) + Double(equal + 1) / 2
+        }
+    }
+}
+
+/// How far predictions are from measurements.
+package struct ErrorFigures: Hashable, Sendable {
+    package var count: Int
+    /// Of the absolute relative errors.
+    package var median: Double
+    package var mean: Double
+    package var ninetieth: Double
+    /// Median of the signed errors: above 0 the prediction is too slow.
+    package var bias: Double
+    /// Share of the rows within 10 %.
+    package var within: Double
+
+    /// - Parameter errors: predicted over measured, minus one.
+    package init(_ errors: [Double]) {
+        let absolute = errors.map(abs).sorted()
+        count = errors.count
+        median = Self.quantile(absolute, 0.5)
+        mean = absolute.reduce(0, +) / Double(max(1, count))
+        ninetieth = Self.quantile(absolute, 0.9)
+        bias = Self.quantile(errors.sorted(), 0.5)
+        within = Double(absolute.filter { $0 <= 0.1 }.count) / Double(max(1, count))
+    }
+
+    /// Linear between the two nearest of the `sorted` values; NaN of none.
+    package static func quantile(_ sorted: [Double], _ share: Double) -> Double {
+        guard let last = sorted.last else { return .nan }
+        let place = share * Double(sorted.count - 1)
+        let low = Int(place)
+        guard low + 1 < sorted.count else { return last }
+        return sorted[low] + (sorted[low + 1] - sorted[low]) * (place - Double(low))
+    }
+}
+
+/// Prices every run that can be priced, its pipeline timed by the simulator.
+package func validate(_ runs: [PublishedRun], options: CostOptions = CostOptions()) -> Validation {
+    let clock = ContinuousClock()
+    var validated: [ValidatedRun] = []
+    let elapsed = clock.measure {
+        validated = runs.map { run in
+            guard let plan = run.plan, let layout = plan.layout else {
+                return ValidatedRun(run: run, estimate: nil, obstacle: run.obstacle)
+            }
+            do throws(PlannerError) {
+                let estimate = try price(plan: plan, layout: layout, options: options)
+                return ValidatedRun(run: run, estimate: estimate, obstacle: "")
+            } catch {
+                return ValidatedRun(run: run, estimate: nil, obstacle: error.description)
+            }
+        }
+    }
+    let parts = elapsed.components
+    return Validation(runs: validated, seconds: Double(parts.seconds) + Double(parts.attoseconds) * 1e-18)
+}

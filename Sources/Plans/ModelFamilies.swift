@@ -1,0 +1,73 @@
+extension Model {
+    /// Feed-forward networks of which every token passes through a few (mixture of experts).
+    package struct Mixture: Hashable, Codable, Sendable {
+        /// Routed experts of a block.
+        package var experts: Int
+        /// Routed experts a token passes through.
+        package var topK: Int
+        /// Feed-forward size of a routed expert.
+        package var ffn: Int
+        /// Experts that every token passes through.
+        package var shared: Int
+        /// Feed-forward size of a shared expert.
+        package var sharedFfn: Int
+        /// Blocks at the start of the model that stay dense.
+        package var firstDense: Int
+        /// One block in `every` has experts, the last of each group (1: all of them).
+        package var every: Int
+
+        package init(
+            experts: Int, topK: Int, ffn: Int, shared: Int = 0, sharedFfn: Int? = nil, firstDense: Int = 0,
+            every: Int = 1
+        ) {
+            self.experts = experts
+            self.topK = topK
+            self.ffn = ffn
+            self.shared = shared
+            self.sharedFfn = sharedFfn ?? ffn
+            self.firstDense = firstDense
+            self.every = every
+        }
+
+        /// Feed-forward size of the shared experts together.
+        package var sharedWidth: Int { shared * sharedFfn }
+
+        /// Blocks with experts among the first `layers`.
+        package func blocks(before layers: Int) -> Int { max(0, layers - firstDense) / max(1, every) }
+    }
+
+    /// Attention whose keys and values come from a shared latent vector (DeepSeek-V2, section 2.1).
+    package struct LatentAttention: Hashable, Codable, Sendable {
+        /// Size of the latent queries; 0 projects queries directly.
+        package var queryRank: Int
+        /// Size of the latent keys and values.
+        package var kvRank: Int
+        /// Part of a query or key head without a position.
+        package var nopeSize: Int
+        /// Part of a query or key head with a rotary position; the keys' is shared by all heads.
+        package var ropeSize: Int
+        /// Size of a value head.
+        package var valueSize: Int
+
+        package init(queryRank: Int, kvRank: Int, nopeSize: Int, ropeSize: Int, valueSize: Int) {
+            self.queryRank = queryRank
+            self.kvRank = kvRank
+            self.nopeSize = nopeSize
+            self.ropeSize = ropeSize
+            self.valueSize = valueSize
+        }
+
+        /// Size of a query or key head.
+        package var queryHead: Int { nopeSize + ropeSize }
+    }
+
+    /// Blocks with experts; 0 for a dense model.
+    package var mixtureLayers: Int { moe?.blocks(before: layers) ?? 0 }
+
+    /// Half of what a token and a key cost in core attention, all heads: the width a·d, with latent attention the mean
+    /// of the query and the value widths. A multiply-add each for the score and for the value.
+    package var attentionWidth: Double {
+        guard let mla else { return Double(heads * headSize) }
+        return Double(heads * (mla.queryHead + mla.valueSize)) / 2
+    }
+}

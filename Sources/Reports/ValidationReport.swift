@@ -1,0 +1,239 @@
+internal import Costs
+package import Planner
+internal import Plans
+
+/// What published runs took beside what was predicted: tables for people, JSON for programs, Markdown for the docs.
+package struct ValidationReport: Sendable {
+    private let validation: Validation
+    private let heldOut: LeaveOneSourceOut?
+    /// Rows listed under the worst.
+    private static let worstRows = 10
+
+    package init(_ validation: Validation, heldOut: LeaveOneSourceOut? = nil) {
+        self.validation = validation
+        self.heldOut = heldOut
+    }
+
+    /// A named table: rendered with blanks or with bars between the columns.
+    private struct Section {
+        var title: String
+        var table: Table
+    }
+
+    package func text() -> String {
+        ([summary, ""] + sections.flatMap { [$0.title] + $0.table.lines() + [""] }).dropLast()
+            .joined(separator: "\n")
+    }
+
+    package func markdown() -> String {
+        var lines = [summary, ""]
+        for section in sections {
+            lines += ["### \(section.title)", "", Self.row(section.table.head)]
+            lines.append(
+                Self.row(section.table.head.indices.map { section.table.leftAligned.contains($0) ? "---" : "---:" }))
+            lines += section.table.rows.map(Self.row) + [""]
+        }
+        return lines.dropLast().joined(separator: "\n")
+    }
+
+    private static func row(_ cells: [String]) -> String {
+        "| " + cells.map { $0.replacing("|", with: "/") }.joined(separator: " | ") + " |"
+    }
+
+    private var summary: String {
+        let priced = validation.runs.filter { $0.estimate != nil }.count
+        return "\(Figures.grouped(validation.runs.count)) published runs, \(Figures.grouped(priced)) of them priced, "
+            + "\(Figures.grouped(validation.timed.count)) with a measured time"
+    }
+
+    /// How long the replay took; apart from the tables, which are the same on every machine.
+    package var timing: String { "replayed in " + Figures.seconds(validation.seconds) }
+
+    private var sections: [Section] {
+        var sections: [Section] = []
+        if let heldOut { sections.append(self.heldOut(heldOut)) }
+        guard !validation.timed.isEmpty else { return sections + [memory, obstacles].compactMap(\.self) }
+        let core = validation.timed.filter(\.run.isCore)
+        var overall = [("all", ErrorFigures(validation.timed.compactMap(\.error)))]
+        if !core.isEmpty, core.count < validation.timed.count {
+            overall.append(("core rows", ErrorFigures(core.compactMap(\.error))))
+        }
+        sections.append(Section(title: "Iteration time", table: Self.errors("rows", overall)))
+        sections.append(
+            Section(
+                title: "Iteration time by source", table: Self.errors("source", validation.figures(by: \.source))))
+        sections.append(
+            Section(
+                title: "Iteration time by device", table: Self.errors("device", validation.figures(by: \.device))))
+        sections += [ranking, memory].compactMap(\.self)
+        sections.append(worst)
+        return sections + [obstacles].compactMap(\.self)
+    }
+
+    private static let errorHead = ["median", "mean", "90th percentile", "bias", "within 10 %"]
+
+    private static func errors(_ head: String, _ rows: [(String, ErrorFigures)]) -> Table {
+        Table(
+            head: [head, "count"] + errorHead,
+            rows: rows.map { [$0.0, Figures.grouped($0.1.count)] + cells($0.1) })
+    }
+
+    private static func cells(_ figures: ErrorFigures) -> [String] {
+        [
+            Figures.percent(figures.median), Figures.percent(figures.mean), Figures.percent(figures.ninetieth),
+            signed(figures.bias), Figures.percent(figures.within),
+        ]
+    }
+
+    private static func signed(_ share: Double) -> String { (share > 0 ? "+" : "") + Figures.percent(share) }
+
+    private func heldOut(_ result: LeaveOneSourceOut) -> Section {
+        let all = ("all, each by the others' constants", result.overall)
+        return Section(
+            title: "Leave one source out: constants refitted on all other sources",
+            table: Self.errors("source left out", [all] + result.sources.map { ($0.name, $0.figures) }))
+    }
+
+    /// Rank correlation of the layouts of one model, source by source.
+    private var ranking: Section? {
+        let bySource = Dictionary(grouping: validation.timed) { $0.run.source }.sorted { $0.key < $1.key }
+        let rows = bySource.compactMap { source, runs in
+            validation.rankCorrelation(of: runs).map { [source, "\($0.groups)", Figures.fixed($0.mean, 3)] }
+        }
+        guard !rows.isEmpty else { return nil }
+        return Section(
+            title: "Ranking the layouts of one model (Spearman, groups of four and more)",
+            table: Table(head: ["source", "groups", "mean"], rows: rows))
+    }
+
+    private var memory: Section? {
+        let published = validation.runs.filter { $0.memoryError != nil }
+        var rows = Dictionary(grouping: published) { $0.run.source }.sorted { $0.key < $1.key }
+            .map { ($0.key, ErrorFigures($0.value.compactMap(\.memoryError))) }
+        if rows.count > 1 { rows.insert(("all", ErrorFigures(published.compactMap(\.memoryError))), at: 0) }
+        var table = Self.errors("source", rows)
+        let failed = validation.runs.filter { $0.run.memory == .outOfMemory && $0.estimate != nil }
+        if !failed.isEmpty {
+            let caught = failed.filter { $0.estimate?.fits == false }.count
+            table.rows.append(
+                ["published out of memory, predicted not to fit", "\(caught) of \(failed.count)", "", "", "", "", ""])
+        }
+        return table.rows.isEmpty ? nil : Section(title: "Memory of the fullest device", table: table)
+    }
+
+    /// The rows furthest off, with what their predicted seconds are spent on.
+    private var worst: Section {
+        let rows = validation.timed.sorted { abs($0.error ?? 0) > abs($1.error ?? 0) }.prefix(Self.worstRows)
+        return Section(
+            title: "Furthest off",
+            table: Table(
+                head: ["run", "measured", "predicted", "error", "predicted time goes to"],
+                rows: rows.map { row in
+                    [
+                        row.run.name, Figures.seconds(row.run.seconds ?? .nan),
+                        Figures.seconds(row.estimate?.iteration.seconds ?? .nan), Self.signed(row.error ?? .nan),
+                        Self.parts(row.estimate?.iteration.breakdown),
+                    ]
+                }, leftAligned: [0, 4]))
+    }
+
+    /// Shares of the largest parts of an iteration.
+    private static func parts(_ breakdown: Estimate.Breakdown?) -> String {
+        guard let breakdown else { return "" }
+        let parts = [
+            ("compute", breakdown.compute), ("recompute", breakdown.recompute), ("tensor", breakdown.tensorComm),
+            ("bubble", breakdown.pipelineBubble), ("pipeline", breakdown.pipelineComm), ("data", breakdown.dataComm),
+            ("context", breakdown.contextComm), ("experts", breakdown.expertComm),
+            ("optimizer", breakdown.optimizer), ("other", breakdown.other),
+        ]
+        return parts.filter { $0.1 >= 0.02 * breakdown.sum }.sorted { $0.1 > $1.1 }
+            .map { "\($0.0) \(Figures.fixed(100 * $0.1 / breakdown.sum, 0)) %" }.joined(separator: ", ")
+    }
+
+    private var obstacles: Section? {
+        let rows = validation.obstacles.map { [$0.reason, Figures.grouped($0.count)] }
+        guard !rows.isEmpty else { return nil }
+        return Section(title: "Not priced", table: Table(head: ["reason", "rows"], rows: rows))
+    }
+}
+
+extension ValidationReport: Encodable {
+    private struct Row: Encodable {
+        var name: String
+        var source: String
+        var device: String
+        var tier: String
+        var core: Bool
+        var measuredSeconds: Double?
+        var predictedSeconds: Double?
+        var error: Double?
+        var measuredMemoryGiB: Double?
+        var predictedMemoryGiB: Double?
+        var outOfMemory: Bool?
+        var fits: Bool?
+        var notPriced: String?
+        var breakdown: Estimate.Breakdown?
+
+        init(_ row: ValidatedRun) {
+            name = row.run.name
+            source = row.run.source
+            device = row.run.device
+            tier = row.run.tier.rawValue
+            core = row.run.isCore
+            measuredSeconds = row.run.seconds
+            predictedSeconds = row.estimate?.iteration.seconds
+            error = row.error
+            if case .peak(let bytes)? = row.run.memory { measuredMemoryGiB = Figures.gib(bytes) }
+            outOfMemory = row.run.memory == .outOfMemory ? true : nil
+            predictedMemoryGiB = row.estimate.map { Figures.gib($0.peakMemory) }
+            fits = row.estimate?.fits
+            notPriced = row.estimate == nil ? row.obstacle : nil
+            breakdown = row.estimate?.iteration.breakdown
+        }
+    }
+
+    private struct Summary: Encodable {
+        var rows: Int
+        var medianError: Double
+        var meanError: Double
+        var ninetiethPercentile: Double
+        var bias: Double
+        var within10Percent: Double
+
+        init(_ figures: ErrorFigures) {
+            rows = figures.count
+            medianError = figures.median
+            meanError = figures.mean
+            ninetiethPercentile = figures.ninetieth
+            bias = figures.bias
+            within10Percent = figures.within
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case runs, overall, core, bySource, byDevice, leaveOneSourceOut, seconds
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(validation.seconds, forKey: .seconds)
+        try container.encode(validation.runs.map(Row.init), forKey: .runs)
+        func summarise(_ rows: [ValidatedRun], _ key: CodingKeys) throws {
+            let errors = rows.compactMap(\.error)
+            if !errors.isEmpty { try container.encode(Summary(ErrorFigures(errors)), forKey: key) }
+        }
+        try summarise(validation.timed, .overall)
+        try summarise(validation.timed.filter(\.run.isCore), .core)
+        func named(_ groups: [(name: String, figures: ErrorFigures)]) -> [String: Summary] {
+            Dictionary(uniqueKeysWithValues: groups.map { ($0.name, Summary($0.figures)) })
+        }
+        try container.encode(named(validation.figures(by: \.source)), forKey: .bySource)
+        try container.encode(named(validation.figures(by: \.device)), forKey: .byDevice)
+        if let heldOut {
+            try container.encode(
+                named([("all", heldOut.overall)] + heldOut.sources), forKey: .leaveOneSourceOut)
+        }
+    }
+
+    package func json() throws -> String { try JSONDocument.text(self) }
+}

@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Planner
+internal import Plans
+internal import Reports
+
+/// `trainyard validate`: published runs replayed.
+struct ValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate",
+        abstract: "Replay published training runs and print how far the predictions are off.",
+        discussion: """
+            The runs of plans/published/ are priced with the layouts their sources state, and compared with the times \
+            and the memory they print. --runs takes other tables of that form, plan files with a `measured` map \
+            (measured: {seconds: 12.5}), or a folder of either.
+
+              trainyard validate
+              trainyard validate --runs my-runs/ --json
+              trainyard validate --leave-one-source-out --markdown --svg docs/images/validation.svg
+            """)
+
+    @Option(help: "A file of runs, a plan file with measured seconds, or a folder of them.")
+    var runs: String?
+
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    @Flag(help: "Print the tables of docs/validation.md.")
+    var markdown = false
+
+    @Option(help: "Write the scatter of predicted against measured seconds to this file.")
+    var svg: String?
+
+    @Flag(help: "Refit the fitted constants on all other sources for each source, and print the errors there.")
+    var leaveOneSourceOut = false
+
+    func validate() throws {
+        if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
+    }
+
+    mutating func run() throws {
+        let library = Library.standard()
+        guard let path = runs ?? library.existing("plans/published") else {
+            throw Failure.input("plans/published is nowhere to be found; name runs with --runs")
+        }
+        var published: [PublishedRun] = []
+        for file in try files(path) { published += try PublishedRun.read(path: file, library: library) }
+        let validation = Planner.validate(published)
+        let report = ValidationReport(
+            validation, heldOut: leaveOneSourceOut ? Planner.leaveOneSourceOut(published) : nil)
+        if let svg { try OutputFile.write(ValidationSVG(validation).text(), to: svg) }
+        if json {
+            print(try report.json())
+        } else {
+            print(markdown ? report.markdown() : report.text())
+            Console.note(report.timing)
+        }
+    }
+
+    /// The files `path` names, in alphabetical order.
+    private func files(_ path: String) throws -> [String] {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw Failure.input("\(path): no such file or folder")
+        }
+        guard isFolder.boolValue else { return [path] }
+        let names = try FileManager.default.contentsOfDirectory(atPath: path)
+            .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+        guard !names.isEmpty else { throw Failure.input("\(path): no .yaml files in this folder") }
+        return names.map { "\(path)/\($0)" }
+    }
+}

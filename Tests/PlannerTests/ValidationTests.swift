@@ -1,0 +1,77 @@
+import Costs
+import Foundation
+import Planner
+import Plans
+import Testing
+
+@Suite struct ValidationTests {
+    private func runs(_ source: String) throws -> [PublishedRun] {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "plans/published/\(source).yaml").path
+        return try PublishedRun.read(path: path, library: Shipped.library)
+    }
+
+    @Test func figuresOfErrors() {
+        let figures = ErrorFigures([-0.3, 0.1, 0.05, -0.02, 0.2])
+        #expect(figures.count == 5)
+        #expect(figures.median == 0.1)
+        #expect(abs(figures.mean - 0.134) < 1e-12)
+        #expect(figures.bias == 0.05)
+        #expect(abs(figures.ninetieth - 0.26) < 1e-12)
+        #expect(figures.within == 0.6)
+        #expect(ErrorFigures([]).median.isNaN)
+    }
+
+    @Test func pricesWithTheStatedLayout() throws {
+        let published = try runs("megatron-sc21")
+        let validation = validate(published)
+        #expect(validation.runs.count == published.count)
+        for row in validation.timed {
+            let (plan, layout) = (try #require(row.run.plan), try #require(row.run.plan?.layout))
+            #expect(row.estimate == (try price(plan: plan, layout: layout)))
+            let ratio = try #require(row.estimate).iteration.seconds / (row.run.seconds ?? .nan)
+            #expect(row.error == ratio - 1)
+        }
+        // ZeRO-3 rows aside, these are the best documented runs there are.
+        let megatron = validation.timed.filter { $0.run.plan?.layout?.sharding != .parameters }
+        #expect(megatron.count >= 16)
+        #expect(ErrorFigures(megatron.compactMap(\.error)).median < 0.08)
+    }
+
+    @Test func rankCorrelationIsOneInOrderAndMinusOneInReverse() throws {
+        var published = try runs("vtrain-multi-node")
+        let predicted = validate(published).runs.map { $0.estimate?.iteration.seconds }
+        for sign in [1.0, -1] {
+            for index in published.indices {
+                published[index].seconds = predicted[index].map { 1e6 + sign * 1e3 * $0 }
+            }
+            let validation = validate(published)
+            let correlation = try #require(validation.rankCorrelation(of: validation.timed))
+            #expect(abs(correlation.mean - sign) < 1e-9)
+        }
+    }
+
+    @Test func rowsThatCannotBePricedAreCounted() throws {
+        let validation = validate(try runs("whole-runs"))
+        #expect(validation.timed.isEmpty)
+        #expect(validation.obstacles.reduce(0) { $0 + $1.count } == validation.runs.count)
+    }
+
+    /// A source whose times are what the model says with other constants is predicted by constants fitted elsewhere.
+    @Test func leavingASourceOutNeverLooksAtIt() throws {
+        let (a, b) = (try runs("megatron-sc21"), try runs("megatron-2020"))
+        let honest = leaveOneSourceOut(a + b)
+        #expect(honest.sources.count == 2)
+        #expect(honest.overall.count == honest.sources.reduce(0) { $0 + $1.figures.count })
+        var slower = b
+        for index in slower.indices { slower[index].seconds = slower[index].seconds.map { 10 * $0 } }
+        let other = leaveOneSourceOut(a + slower)
+        // The constants that predict b come from a alone: predicted times stay, so the errors scale with the seconds.
+        let name = try #require(b.first?.source)
+        func figures(_ result: LeaveOneSourceOut) -> ErrorFigures? {
+            result.sources.first { $0.name == name }?.figures
+        }
+        let (before, after) = (try #require(figures(honest)), try #require(figures(other)))
+        #expect(abs((1 + after.bias) * 10 - (1 + before.bias)) < 1e-9)
+    }
+}
