@@ -1,8 +1,9 @@
 internal import Foundation
 
 /// Numbers as people read them: grouped, rounded to what matters, with their unit.
-enum Figures {
-    static func fixed(_ value: Double, _ digits: Int) -> String {
+package enum Figures {
+    /// `value` with `digits` decimals.
+    package static func fixed(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return "-" }
         return String(format: "%.\(digits)f", value)
     }

@@ -17,7 +17,7 @@ package enum LossCurve {
         var lines: [String] = []
         for row in 0..<height {
             let value = high - span * Double(row) / Double(height - 1)
-            let label = row % 3 == 0 || row == height - 1 ? fixed(value, 2) : ""
+            let label = row % 3 == 0 || row == height - 1 ? Figures.fixed(value, 2) : ""
             let cells = marks.map { mark in mark == 2 * row ? "▀" : mark == 2 * row + 1 ? "▄" : " " }.joined()
             lines.append(String(repeating: " ", count: max(0, 7 - label.count)) + label + " ┤" + cells)
         }
@@ -26,14 +26,5 @@ package enum LossCurve {
         lines.append(
             "         1" + String(repeating: " ", count: max(1, columns - last.count - 1)) + last)
         return lines.joined(separator: "\n")
-    }
-
-    /// `value` with `digits` decimals, without Foundation.
-    private static func fixed(_ value: Double, _ digits: Int) -> String {
-        let scale = (0..<digits).reduce(1.0) { product, _ in product * 10 }
-        let scaled = Int((abs(value) * scale).rounded())
-        let fraction = String(scaled % Int(scale))
-        return (value < 0 ? "-" : "") + "\(scaled / Int(scale))."
-            + String(repeating: "0", count: digits - fraction.count) + fraction
     }
 }

@@ -1,9 +1,5 @@
 internal import MPI
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// How far the ranks' clocks are apart: the offset of the exchange with the shortest round trip (Cristian 1989).
 enum ClockAlignment {
     private static let exchanges = 20
@@ -16,12 +12,12 @@ enum ClockAlignment {
             for _ in 0..<exchanges {
                 if world.rank == 0 {
                     _ = try world.receive(Double.self, count: 1, from: rank, tag: tag)
-                    try world.send([seconds()], to: rank, tag: tag)
+                    try world.send([MonotonicClock.seconds()], to: rank, tag: tag)
                 } else {
-                    let asked = seconds()
+                    let asked = MonotonicClock.seconds()
                     try world.send([asked], to: 0, tag: tag)
                     let theirs = try world.receive(Double.self, count: 1, from: 0, tag: tag)[0]
-                    let answered = seconds()
+                    let answered = MonotonicClock.seconds()
                     if answered - asked < shortest {
                         shortest = answered - asked
                         offset = (asked + answered) / 2 - theirs
@@ -33,10 +29,4 @@ enum ClockAlignment {
     }
 
     private static let tag = 0
-
-    private static func seconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
 }

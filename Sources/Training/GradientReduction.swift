@@ -14,7 +14,7 @@ struct GradientReduction {
     private let skipsTiedInNorm: Bool
 
     init(
-        world: Communicator, pipelineGroup: Communicator, dataGroup: Communicator, model: Model, stages: Int,
+        pipelineGroup: Communicator, dataGroup: Communicator, model: Model, stages: Int,
         held: [Int], parameters: ParameterSet
     ) throws(MPIError) {
         self.dataGroup = dataGroup

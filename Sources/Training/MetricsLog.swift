@@ -4,6 +4,7 @@ internal import Foundation
 package final class MetricsLog {
     private let handle: FileHandle
     private let path: String
+    private let encoder = JSONEncoder()
 
     /// Creates or empties the file. Throws `TrainingError.file` when it cannot be written.
     package init(path: String) throws(TrainingError) {
@@ -12,6 +13,7 @@ package final class MetricsLog {
         else { throw .file(path: path, reason: "cannot be written: " + MappedFile.lastError) }
         self.handle = handle
         self.path = path
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
 
     deinit { try? handle.close() }
@@ -23,8 +25,6 @@ package final class MetricsLog {
             seconds: report.seconds, tokensPerSecond: report.tokensPerSecond, modelFLOPs: modelFLOPs,
             bubble: report.bubble, computeShare: report.computeShare, peakBytes: report.peakBytes)
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
         } catch {
             throw .file(path: path, reason: "cannot be written")

@@ -18,7 +18,7 @@ package final class ParameterSet {
     private let gradientStorage: FloatStorage
     private let firstMoment: FloatStorage
     private let secondMoment: FloatStorage
-    private let lookup: [Key: Int]
+    private let lookup: [Key: Slot]
 
     private struct Key: Hashable {
         var stage: Int
@@ -48,7 +48,7 @@ package final class ParameterSet {
         firstMoment = FloatStorage(count: offset)
         secondMoment = FloatStorage(count: offset)
         lookup = Dictionary(
-            slots.map { (Key(stage: $0.stage, name: $0.tensor.name), $0.offset) },
+            slots.map { (Key(stage: $0.stage, name: $0.tensor.name), $0) },
             uniquingKeysWith: { first, _ in first })
     }
 
@@ -57,15 +57,14 @@ package final class ParameterSet {
 
     /// Where a stage's tensor begins in the flat arrays. The name must be one of the stage's.
     package func offset(stage: Int, name: String) -> Int {
-        guard let offset = lookup[Key(stage: stage, name: name)] else {
+        guard let slot = slot(stage: stage, name: name) else {
             preconditionFailure("stage \(stage) holds no \(name)")
         }
-        return offset
+        return slot.offset
     }
 
-    package func slot(stage: Int, name: String) -> Slot? {
-        slots.first { $0.stage == stage && $0.tensor.name == name }
-    }
+    /// A stage's tensor, or nil when the stage is not held here or has no tensor of that name.
+    package func slot(stage: Int, name: String) -> Slot? { lookup[Key(stage: stage, name: name)] }
 
     package func clearGradients() { gradients.update(repeating: 0, count: count) }
 
@@ -78,6 +77,11 @@ package final class ParameterSet {
                 secondMoment: secondMoment.pointer + range.lowerBound, count: range.count, step: step,
                 learningRate: learningRate, decay: decays, gradientScale: gradientScale)
         }
+    }
+
+    /// Fills every tensor from a weights file.
+    package func load(from file: SafeTensorsFile) throws(TrainingError) {
+        for slot in slots { try file.copy(slot.tensor, to: weights + slot.offset) }
     }
 
     /// Fills every tensor from its name and `seed`.

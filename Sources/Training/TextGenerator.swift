@@ -22,7 +22,7 @@ package final class TextGenerator {
     private init(model: Model, weights: SafeTensorsFile) throws(TrainingError) {
         self.model = model
         parameters = ParameterSet(stages: [(0, ParameterLayout.allTensors(model: model))])
-        for slot in parameters.slots { try weights.copy(slot.tensor, to: parameters.weights + slot.offset) }
+        try parameters.load(from: weights)
         let shape = MicrobatchShape(model: model, sequences: 1)
         stage = GPTStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,

@@ -1,9 +1,5 @@
 package import Schedules
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// Notes when a rank did what. Recording a span is two clock reads and an append to reserved memory.
 package final class TimelineRecorder {
     /// This rank's clock minus rank 0's, seconds.
@@ -15,11 +11,7 @@ package final class TimelineRecorder {
     package init(expectedSpans: Int) { spans.reserveCapacity(expectedSpans) }
 
     /// Seconds of this machine's monotonic clock, shifted to rank 0's.
-    package func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9 - clockOffset
-    }
+    package func now() -> Double { MonotonicClock.seconds() - clockOffset }
 
     package func clear() {
         spans.removeAll(keepingCapacity: true)

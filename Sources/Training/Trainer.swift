@@ -10,8 +10,7 @@ package final class Trainer {
     package let layout: Layout
     package let settings: TrainSettings
     package let schedule: Schedule
-    /// This rank in the pipeline and among the data-parallel copies.
-    package let pipelineRank: Int
+    /// This rank among the data-parallel copies.
     package let dataRank: Int
     package let parameters: ParameterSet
     /// The spans of the last step, on rank 0's clock.
@@ -19,7 +18,6 @@ package final class Trainer {
     let world: Communicator
     let partition: StagePartition
     let grid: RankGrid
-    private let pipelineGroup: Communicator
     private let executor: PipelineExecutor
     private let batch: LocalBatch
     private let reduction: GradientReduction
@@ -40,12 +38,10 @@ package final class Trainer {
         self.schedule = schedule
         grid = RankGrid(layout)
         let place = grid.coordinates(of: world.rank)
-        pipelineRank = place.pipeline
         dataRank = place.data
         guard let pipelineGroup = try world.split(color: place.data, key: place.pipeline),
             let dataGroup = try world.split(color: place.pipeline, key: place.data)
         else { preconditionFailure("a split with a colour gives a communicator") }
-        self.pipelineGroup = pipelineGroup
         partition = StagePartition(layout, model: plan.model)
 
         let data = try TextData(
@@ -65,7 +61,11 @@ package final class Trainer {
                     model: plan.model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last)
                 return (stage, tensors)
             })
-        try Trainer.fillWeights(parameters, settings: settings)
+        if let path = settings.initialWeights {
+            try parameters.load(from: SafeTensorsFile(path: path))
+        } else {
+            parameters.initialise(seed: settings.seed)
+        }
 
         let shape = MicrobatchShape(model: plan.model, sequences: layout.microbatch)
         let workspace = StageWorkspace(shape: shape)
@@ -83,7 +83,7 @@ package final class Trainer {
             schedule: schedule, rank: place.pipeline, stages: stages, batch: batch, communicator: pipelineGroup,
             recorder: recorder)
         reduction = try GradientReduction(
-            world: world, pipelineGroup: pipelineGroup, dataGroup: dataGroup, model: plan.model,
+            pipelineGroup: pipelineGroup, dataGroup: dataGroup, model: plan.model,
             stages: schedule.stages, held: held, parameters: parameters)
         optimizer = AdamW(
             beta1: settings.betas[0], beta2: settings.betas[1], epsilon: settings.epsilon,
@@ -129,14 +129,5 @@ package final class Trainer {
             step: step, loss: meanLoss, gradientNorm: norm, learningRate: rate, seconds: end - start, tokens: tokens,
             bubble: 1 - column(2).reduce(0, +) / (ranks * longest),
             computeShare: (phaseCompute + (end - mark)) / (end - start), peakBytes: column(4))
-    }
-
-    private static func fillWeights(_ parameters: ParameterSet, settings: TrainSettings) throws(TrainingError) {
-        guard let path = settings.initialWeights else {
-            parameters.initialise(seed: settings.seed)
-            return
-        }
-        let file = try SafeTensorsFile(path: path)
-        for slot in parameters.slots { try file.copy(slot.tensor, to: parameters.weights + slot.offset) }
     }
 }

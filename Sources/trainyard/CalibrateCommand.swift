@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Costs
 internal import Foundation
 internal import Plans
+internal import Reports
 
 /// Measures this machine and writes it down as a cluster file, so that a real run can be predicted.
 struct CalibrateCommand: ParsableCommand {
@@ -55,12 +56,12 @@ struct CalibrateCommand: ParsableCommand {
         let network = cluster.networks.first
         print(
             """
-            \(out): \(count) process\(count == 1 ? "" : "es"), measured in \(format(-began.timeIntervalSinceNow, 1)) s
-              peak, one process         \(format(measured.peakFLOPs / 1e9, 1)) GFLOP/s (multiply-adds between registers)
-              matrix products           \(format(100 * best, 0)) % of it at best
-              attention                 \(format(100 * (cluster.device.attentionEfficiency.points.last?.share ?? 0), 0)) % of it, forward
-              memory-bound kernels      \(format(cluster.device.memoryBytesPerSecond / 1e9, 1)) GB/s
-              messages                  \(format((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(format((network?.latencySeconds ?? 0) * 1e6, 1)) µs
+            \(out): \(count) process\(count == 1 ? "" : "es"), measured in \(Figures.fixed(-began.timeIntervalSinceNow, 1)) s
+              peak, one process         \(Figures.fixed(measured.peakFLOPs / 1e9, 1)) GFLOP/s (multiply-adds between registers)
+              matrix products           \(Figures.fixed(100 * best, 0)) % of it at best
+              attention                 \(Figures.fixed(100 * (cluster.device.attentionEfficiency.points.last?.share ?? 0), 0)) % of it, forward
+              memory-bound kernels      \(Figures.fixed(cluster.device.memoryBytesPerSecond / 1e9, 1)) GB/s
+              messages                  \(Figures.fixed((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(Figures.fixed((network?.latencySeconds ?? 0) * 1e6, 1)) µs
             """)
     }
 
@@ -71,6 +72,4 @@ struct CalibrateCommand: ParsableCommand {
         try? FileManager.default.removeItem(atPath: out + ".broken")
         try? FileManager.default.moveItem(atPath: out, toPath: out + ".broken")
     }
-
-    private func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 }

@@ -43,7 +43,7 @@ struct RunSummary {
     /// The loss curve, then predicted against measured.
     func text() -> String {
         let cluster = plan.cluster.name
-        let memory = (steps.last?.peakBytes ?? []).map { Self.fixed($0 / 0x1p20, 0) }.joined(separator: ", ")
+        let memory = (steps.last?.peakBytes ?? []).map { Figures.fixed($0 / 0x1p20, 0) }.joined(separator: ", ")
         var lines = ["", "Loss, \(steps.count) steps", LossCurve.text(steps.map(\.loss)), ""]
         lines.append("                      predicted   measured   predicted / measured")
         lines.append(
@@ -75,15 +75,13 @@ struct RunSummary {
 
     private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {
         func cell(_ value: Double) -> String {
-            let text = Self.fixed(value, digits) + (unit.isEmpty ? "" : " " + unit)
+            let text = Figures.fixed(value, digits) + (unit.isEmpty ? "" : " " + unit)
             return String(repeating: " ", count: max(0, 11 - text.count)) + text
         }
-        let ratio = Self.fixed(predicted / measured, 2)
+        let ratio = Figures.fixed(predicted / measured, 2)
         return "  " + name.padding(toLength: 18, withPad: " ", startingAt: 0) + cell(predicted) + cell(measured)
             + String(repeating: " ", count: max(0, 23 - ratio.count)) + ratio
     }
-
-    private static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
     private static func median(_ values: [Double]) -> Double {
         let sorted = values.sorted()

@@ -1,0 +1,13 @@
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// The clock every measured time comes from: alignment between ranks and spans must read the same one.
+enum MonotonicClock {
+    /// Seconds since some moment of the past, this machine's own.
+    static func seconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
