@@ -80,16 +80,22 @@ struct BlockTimes {
             times.backward.expert += feedForward.exchange
         }
         addParameterGathers(to: &times)
-        waitForHost(&times)
+        waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
         return times
     }
 
     /// Small passes end before the host has launched them.
-    private func waitForHost(_ times: inout UnitTimes) {
-        let launching = shard.flashAttention ? rates.host.fused : rates.host.unfused
+    private func waitForHost(_ times: inout UnitTimes, collectives: Double, mixture: Bool) {
+        let software = rates.framework
+        let starting = collectives * software.hostCollective
+        let waiting = mixture ? software.hostExperts : 0
+        let forward = software.hostForward + starting
+        let again = shard.recompute == .full ? forward : 0
+        let backward = software.hostBackward + starting + again
         let passes = shard.recompute == .full ? 2.0 : 1
-        times.forward.host = max(0, launching - times.forward.total)
-        times.backward.host = max(0, passes * launching - times.backward.total)
+        times.forward.host = waiting + max(0, forward - (software.blockingLaunches ? 0 : times.forward.total))
+        times.backward.host =
+            passes * waiting + max(0, backward - (software.blockingLaunches ? 0 : times.backward.total))
     }
 
     // MARK: Matrix products
@@ -139,9 +145,11 @@ struct BlockTimes {
         times.weightGradient =
             rates.accumulate(h, ffnIn, T, accumulatorBytes: g) + rates.accumulate(ffn, h, T, accumulatorBytes: g)
         // The activation reads f or 2f and writes f.
-        times.elementwise.forward = rates.memory(w * T * (ffnIn + ffn))
-        times.elementwise.backward = rates.memory(w * T * (2 * ffnIn + ffn))
-        if model.family == .gpt { times.elementwise.backward += rates.memory(w * T * ffnIn) }
+        times.elementwise.forward = rates.elementwise(w * T * (ffnIn + ffn))
+        times.elementwise.backward = rates.elementwise(w * T * (2 * ffnIn + ffn))
+        if model.family == .gpt { times.elementwise.backward += rates.elementwise(w * T * ffnIn) }
+        times.elementwise.forward += rates.cast(T * (h + ffn))
+        times.elementwise.backward += rates.cast(T * (h + ffnIn))
         return times
     }
 
@@ -153,9 +161,9 @@ struct BlockTimes {
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0
         // Two norms (read, write) and two residual additions with bias (two reads, write).
-        var seconds = 2 * rates.memory(2 * w * row) + 2 * rates.memory((3 * w + mask) * row)
-        if model.family == .llama { seconds += rates.memory(2 * w * T * (queries + keys)) }
-        return seconds + latentCopies
+        var seconds = 2 * rates.elementwise(2 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
+        if model.family == .llama { seconds += rates.elementwise(2 * w * T * (queries + keys)) }
+        return seconds + latentCopies + rates.cast(T * (h + queries))
     }
 
     private var elementwiseBackward: Double {
@@ -163,14 +171,14 @@ struct BlockTimes {
         let row = T * h / shard.sequenceShare
         let mask = shard.dropout ? 1.0 : 0
         // A norm reads its input and the gradient and writes one; the residual adds two gradients.
-        var seconds = 2 * rates.memory(3 * w * row) + 2 * rates.memory((3 * w + mask) * row)
+        var seconds = 2 * rates.elementwise(3 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
         if model.family == .llama {
-            seconds += rates.memory(2 * w * T * (queries + keys))
+            seconds += rates.elementwise(2 * w * T * (queries + keys))
         } else {
             // Bias gradients read every output gradient once.
-            seconds += rates.memory(w * T * (queries + 2 * keys)) + rates.memory(2 * w * row)
+            seconds += rates.elementwise(w * T * (queries + 2 * keys)) + rates.elementwise(2 * w * row)
         }
-        return seconds + latentCopies
+        return seconds + latentCopies + rates.cast(T * (h + queries + 2 * keys))
     }
 
     /// Latent attention assembles its query and key heads from two parts each and normalises the latents.
@@ -178,8 +186,8 @@ struct BlockTimes {
         guard let mla = model.mla else { return 0 }
         let a = Double(model.heads) / shard.tensor
         let latents = Double(mla.queryRank + mla.kvRank)
-        return rates.memory(4 * w * shard.tokens * a * Double(mla.queryHead))
-            + rates.memory(2 * w * shard.tokens * latents)
+        return rates.elementwise(4 * w * shard.tokens * a * Double(mla.queryHead))
+            + rates.elementwise(2 * w * shard.tokens * latents)
     }
 
     // MARK: Core attention
@@ -199,11 +207,14 @@ struct BlockTimes {
         }
         // Unfused: every score exists in memory; products do not skip the mask.
         let scores = T * s * Double(model.heads) / shard.tensor
-        let inputs = w * T * (queries + keys)
-        let product = rates.product(flops: flops / 2, bytes: w * scores + inputs, high: true)
-        let dropForward = shard.dropout ? rates.memory((2 * w + 1) * scores) : 0
-        let forward = 2 * product + rates.memory(2 * w * scores) + dropForward
-        let backward = 4 * product + rates.memory(3 * w * scores) + dropForward
+        let bytes = w * scores + w * T * (queries + keys)
+        // One small product a head: as many tiles as one tall product of all heads' rows has.
+        let (rows, width) = (scores / s, model.attentionWidth / Double(model.heads))
+        let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
+        let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
+        let dropForward = shard.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
+        let forward = toScores + fromScores + rates.elementwise(2 * w * scores) + dropForward
+        let backward = toScores + 3 * fromScores + rates.elementwise(3 * w * scores) + dropForward
         return (forward, backward)
     }
 
@@ -222,7 +233,7 @@ struct BlockTimes {
             ? 2 * shard.tensorGroup.gather(bytes: bytes) : shard.tensorGroup.allReduce(bytes: bytes)
         let whole = pairs * pair
         let regather =
-            shard.sequenceParallel ? pairs * rates.contention * shard.tensorGroup.gather(bytes: bytes) : 0
+            shard.sequenceParallel ? pairs * rates.framework.contention * shard.tensorGroup.gather(bytes: bytes) : 0
         guard shard.overlap.tensor else { return (whole, whole + regather) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
@@ -240,15 +251,26 @@ struct BlockTimes {
         return (shard.context - 1) * max(0, passes * exchange - attention / shard.context)
     }
 
+    /// What a step loses to `seconds` of gathering and scattering parameters beside `compute` seconds of work.
+    private func gatherExposed(_ seconds: Double, behind compute: Double) -> Double {
+        let software = rates.framework
+        let hidden = min(software.gathersHidden * seconds, compute)
+        return seconds - hidden + software.gatherContention * hidden
+    }
+
     /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
     /// layer's transfers run behind its neighbour's compute.
     private func addParameterGathers(to times: inout UnitTimes) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
         let parameters = BlockParameters(model).perDevice(tensor: Int(shard.tensor))
-        let gather = shard.dataGroup.gather(bytes: w * parameters)
-        let reduce = shard.dataGroup.gather(bytes: gradientBytes * parameters)
+        let count = rates.framework.gathersPerBlock
+        let rate = rates.framework.gatherEfficiency
+        let gather = shard.shardGroup.gather(bytes: w * parameters / rate, count: count)
+        let reduce =
+            shard.shardGroup.gather(bytes: gradientBytes * parameters / rate, count: count)
+            + shard.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(shard.shardGroup.size))
         let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
-        times.forward.data = rates.exposed(gather, behind: forward)
-        times.backward.data = rates.exposed(gather + reduce, behind: backward)
+        times.forward.data = gatherExposed(gather, behind: forward)
+        times.backward.data = gatherExposed(gather + reduce, behind: backward)
     }
 }

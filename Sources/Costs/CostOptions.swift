@@ -7,14 +7,9 @@ package struct CostOptions: Hashable, Sendable {
     /// Allocator fragmentation as a share of the activations and temporary buffers. [own] 2 to 10 % are seen.
     package var fragmentation = 0.05
 
-    package var fitted = FittedConstants()
-
-    package init(
-        dropout: Bool? = nil, fragmentation: Double = 0.05, fitted: FittedConstants = FittedConstants()
-    ) {
+    package init(dropout: Bool? = nil, fragmentation: Double = 0.05) {
         self.dropout = dropout
         self.fragmentation = fragmentation
-        self.fitted = fitted
     }
 }
 
@@ -24,16 +19,10 @@ enum CostConstants {
     static let flashBackwardWork = 2.5
     /// Share of the forward's efficiency that flash attention's backward reaches.
     static let flashBackwardShare = 0.85
-    /// Rate below which a device is a process on a processor core, measured in place rather than on a datasheet.
-    static let slowestAccelerator = 10e12
-    /// Compute a processor core loses while messages pass: it copies them itself.
-    static let coreContention = 1.0
     /// Bytes moved a logit by the loss, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
     /// Bytes moved a logit by the loss, backward: read and narrow.
     static let lossBackwardBytes = 6.0
-    /// Host work around one micro-batch on one stage, counted in kernel launches.
-    static let hostLaunches = 20.0
     /// Parameters in the last gradient bucket, whose reduction nothing hides (Megatron's bucket size).
     static let bucketParameters = 40e6
     /// Bytes a second one node writes to checkpoint storage.

@@ -11,28 +11,38 @@ extension LayoutWork {
         let tied = tiedEmbeddingSeconds + copiesSeconds
         guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return tied }
         let times = rank(0)
-        let dense = reduction(of: denseParameters(rank: 0), group: shard.dataGroup, behind: times)
+        let dense = reduction(
+            of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup, behind: times)
         let experts = expertParameters(rank: 0)
         guard experts > 0, shard.expertDataGroup.size > 1 else { return tied + dense }
-        return tied + dense + reduction(of: experts, group: shard.expertDataGroup, behind: times)
+        let (shards, replicas) = layout.sharding == .none
+            ? (DeviceGroup.alone, shard.expertDataGroup) : (shard.expertDataGroup, .alone)
+        return tied + dense + reduction(of: experts, shards: shards, replicas: replicas, behind: times)
     }
 
-    /// Reduction of the gradients and gathering of the weights of `held` parameters that `group` shares.
-    private func reduction(of held: Double, group: DeviceGroup, behind times: UnitTimes) -> Double {
-        let bucket = min(1, CostConstants.bucketParameters / held)
+    /// Reduction of the gradients and gathering of the weights of `held` parameters: scattered among `shards`, then
+    /// added up over `replicas`.
+    private func reduction(
+        of held: Double, shards: DeviceGroup, replicas: DeviceGroup, behind times: UnitTimes
+    ) -> Double {
+        let buckets = max(1, (held / rates.framework.bucketParameters).rounded(.up))
         let gradients = state.gradient * held
         func exposed(_ seconds: Double, behind: Double) -> Double {
-            layout.overlap.data
-                ? pricer.rates.exposed(seconds, behind: behind, least: seconds * bucket) : seconds
+            layout.overlap.data ? rates.exposed(seconds, behind: behind, least: seconds / buckets) : seconds
         }
-        switch layout.sharding {
-        case .none, .parameters:
-            return exposed(group.allReduce(bytes: gradients), behind: times.backward.total)
-        case .optimizer, .gradients:
-            let scatter = exposed(group.gather(bytes: gradients), behind: times.backward.total)
-            let gather = exposed(group.gather(bytes: state.weight * held), behind: times.forward.total)
-            return (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
+        let sharded = layout.sharding == .optimizer || layout.sharding == .gradients
+        guard sharded, rates.framework.scattersGradients || layout.sharding == .gradients else {
+            let inside = shards.allReduce(bytes: gradients / buckets)
+            let reduce = exposed(
+                buckets * (inside + replicas.allReduce(bytes: gradients / buckets)), behind: times.backward.total)
+            // Nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
+            return reduce + (sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0)
         }
+        let among = replicas.allReduce(bytes: gradients / buckets / Double(shards.size))
+        let scatter = exposed(
+            shards.gather(bytes: gradients, count: buckets) + buckets * among, behind: times.backward.total)
+        let gather = exposed(shards.gather(bytes: state.weight * held, count: buckets), behind: times.forward.total)
+        return (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
     }
 
     /// All-reduce of a tied embedding's gradient between the first and the last rank.
@@ -69,7 +79,7 @@ extension LayoutWork {
     /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
     /// also read for its norm and zeroed. Memory-bound.
     package var optimizerSeconds: Double {
-        let group = Double(layout.data * layout.context)
+        let group = Double(layout.shardRanks)
         let experts = rankExperts(of: mostParameters)
         let held = mostParameters - experts
         let sharded = held / group + experts / Double(shard.expertDataGroup.size)
@@ -80,7 +90,7 @@ extension LayoutWork {
         let step = (state.gradient + 24 + narrow) * owned
         let norm = state.gradient * owned
         let zero = state.gradient * kept
-        return pricer.rates.memory(step) + pricer.rates.memory(norm) + pricer.rates.memory(zero)
+        return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
     }
 
     /// All-reduce of the gradient norm over all devices.
@@ -94,6 +104,6 @@ extension LayoutWork {
         let plan = pricer.plan
         let perNode = max(1, plan.cluster.devicesPerNode)
         let nodes = Double((plan.devices + perNode - 1) / perNode)
-        return nodes > 1 ? pricer.options.fitted.nodeVariation * (2 * logarithm(nodes)).squareRoot() : 0
+        return nodes > 1 ? rates.framework.nodeVariation * (2 * logarithm(nodes)).squareRoot() : 0
     }
 }

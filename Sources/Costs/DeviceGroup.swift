@@ -47,6 +47,11 @@ package struct DeviceGroup: Sendable {
         }
     }
 
+    /// One device by itself.
+    static let alone = DeviceGroup(size: 1)
+
+    private init(size: Int) { self.size = size }
+
     /// Seconds to send `bytes` to a neighbour of the group.
     ///
     /// With several levels some neighbours are far: the slowest sets the pace.
@@ -56,29 +61,24 @@ package struct DeviceGroup: Sendable {
         return level.latency + bytes / level.rate
     }
 
-    /// Seconds of an all-reduce of `bytes`: the cheapest of ring, double binary tree, hierarchy and in-network sum.
+    /// Seconds of an all-reduce of `bytes`: the cheapest of ring, double binary tree and in-network sum.
     package func allReduce(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
-        let ring = 2 * (n - 1) * ringLatency + 2 * bytes * (n - 1) / n / ringRate
+        let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / ringRate
         let tree = 2 * treeLatency + 2 * bytes / ringRate
-        var best = min(ring, tree, hierarchical(bytes: bytes))
+        var best = min(ring, tree)
         if second.members == 1, first.reduces {
             best = min(best, 2 * first.latency + bytes * (n - 1) / (n + 1) / first.rate)
         }
         return best
     }
 
-    /// Seconds of a reduce-scatter or an all-gather of `bytes` in all (the full tensor): ring or hierarchy.
-    package func gather(bytes: Double) -> Double {
+    /// Seconds of `count` reduce-scatters or all-gathers of `bytes` in all (the full tensors): rings, as in NCCL.
+    package func gather(bytes: Double, count: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
-        let ring = (n - 1) * ringLatency + bytes * (n - 1) / n / ringRate
-        // Innermost level on a share of the tensor that the outer levels have already scattered.
-        let inner = Self.gatherRing(first, bytes: bytes)
-        let middle = Self.gatherRing(second, bytes: bytes / first.members)
-        let outer = Self.gatherRing(third, bytes: bytes / (first.members * second.members))
-        return min(ring, inner + middle + outer)
+        return count * ringLatency + bytes * (n - 1) / n / ringRate
     }
 
     /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each of the group (its own too).
@@ -95,27 +95,22 @@ package struct DeviceGroup: Sendable {
         return treeLatency + max(inside, across, beyond)
     }
 
-    /// Reduce-scatter inside, all-reduce across, all-gather inside, level by level.
-    private func hierarchical(bytes: Double) -> Double {
-        let inner = 2 * Self.gatherRing(first, bytes: bytes)
-        let middle = 2 * Self.gatherRing(second, bytes: bytes / first.members)
-        let outer = 2 * Self.gatherRing(third, bytes: bytes / (first.members * second.members))
-        return inner + middle + outer
-    }
-
-    private static func gatherRing(_ level: Level, bytes: Double) -> Double {
-        guard level.members > 1 else { return 0 }
-        return (level.members - 1) * level.latency + bytes * (level.members - 1) / level.members / level.rate
-    }
-
     /// A flat ring leaves each sub-group once: the NICs of all its members carry that one stream.
     private var ringRate: Double {
         min(first.rate, second.rate * first.members, third.rate * first.members * second.members)
     }
 
+    /// Latency of a part's way once round the ring, which crosses each level as often as that has sub-groups but once
+    /// (NCCL, src/graph/tuning.cc).
     private var ringLatency: Double {
-        // Steps move together, so each waits for the slowest hop.
-        max(first.latency, second.latency, third.latency)
+        let (inner, middle, outer) = (first.members, second.members, third.members)
+        let beyond = outer > 1 ? outer : 0
+        let across = middle > 1 ? middle * outer - beyond : 0
+        let inside = Double(size) - (beyond > 0 ? across + beyond : across)
+        let steps = beyond + across + (inner > 1 ? inside : 0)
+        let slowest = beyond > 0 ? third.latency : across > 0 ? second.latency : first.latency
+        return inside * first.latency + across * second.latency + beyond * third.latency
+            - (steps > 0 ? slowest : 0)
     }
 
     private var treeLatency: Double {

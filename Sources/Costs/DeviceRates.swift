@@ -10,22 +10,21 @@ package struct DeviceRates: Sendable {
     let sizeScale: Double
     /// Share of the curves' rates that products keep inside a training step.
     let inStep: Double
-    /// Compute lost while a collective runs beside it, as a share of the collective's time.
-    let contention: Double
+    let framework: Framework
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
-    /// Seconds the host takes to launch a block's pass, with unfused and with fused attention; 0 on a processor core,
-    /// which computes when it is called.
-    let host: (unfused: Double, fused: Double)
     let matmul: EfficiencyCurve
-    /// Products by shape instead; nil where only sizes were measured.
+    /// Products by measured shapes instead, or by tiles and waves; nil where only sizes were measured.
+    let products: ProductTable?
     let shape: MatmulShape?
     let attention: EfficiencyCurve
+    /// Rate of the software's fused attention over the curve's.
+    private let attentionFactor: Double
     /// Bytes of one activation element.
     let elementBytes: Double
 
-    package init(device: Device, precision: Precision, fitted: FittedConstants = FittedConstants()) throws(CostError) {
+    package init(device: Device, precision: Precision, framework: Framework) throws(CostError) {
         guard let peak = device.peakFLOPs[precision], peak > 0 else {
             throw .noRate(precision: precision.rawValue, device: device.name)
         }
@@ -33,30 +32,39 @@ package struct DeviceRates: Sendable {
         // Attention, the head and everything an 8-bit run keeps in 16 bits.
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
-        let accelerator = peak >= CostConstants.slowestAccelerator
-        inStep = accelerator ? fitted.inStepShare : 1
-        contention = accelerator ? fitted.contention : CostConstants.coreContention
-        host = accelerator ? (fitted.hostUnfused, fitted.hostFused) : (0, 0)
+        inStep = device.sustainedShare
+        self.framework = framework
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
         launch = device.launchSeconds
         matmul = device.matmulEfficiency
+        products = device.products
         shape = device.matmulShape
         attention = device.attentionEfficiency
+        attentionFactor = framework.attention * (framework.portableAttention ? device.portableAttention : 1)
         elementBytes = precision == .fp32 ? 4 : 2
     }
 
     /// Seconds of an m×k by k×n product.
     func product(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
-        let bytes = elementBytes * (m * k + k * n + m * n)
-        guard let shape else { return product(flops: 2 * m * n * k, bytes: bytes, high: high) }
-        return tiled(m, n, k, shape: shape, bytes: bytes, high: high)
+        product(m, n, k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
+    }
+
+    /// Seconds of an m×k by k×n product that moves `bytes`, by the best that is known of the device.
+    func product(_ m: Double, _ n: Double, _ k: Double, bytes: Double, high: Bool) -> Double {
+        guard m > 0, n > 0, k > 0 else { return 0 }
+        if let products {
+            // An 8-bit product of twice the rate is as efficient as the half-precision one of half its depth.
+            let share = products.share(m, n, high ? k : k / sizeScale)
+            return max(launch, 2 * m * n * k / ((high ? highPeak : peak) * share * inStep), bytes / memoryRate)
+        }
+        if let shape { return tiled(m, n, k, shape: shape, bytes: bytes, high: high) }
+        return product(flops: 2 * m * n * k, bytes: bytes, high: high)
     }
 
     /// Seconds of a product by its tiles and waves. An 8-bit product of twice the rate fills twice the depth.
     private func tiled(
         _ m: Double, _ n: Double, _ k: Double, shape: MatmulShape, bytes: Double, high: Bool
     ) -> Double {
-        guard m > 0, n > 0, k > 0 else { return 0 }
         let tile = MatmulShape.tile
         let waves = (m / tile).rounded(.up) * (n / tile).rounded(.up) / shape.units
         let counted = (1 - shape.quantised) * max(waves, 1) + shape.quantised * waves.rounded(.up)
@@ -76,40 +84,28 @@ package struct DeviceRates: Sendable {
     /// Seconds of a weight-gradient product added to an accumulator of `accumulatorBytes` an element: a tile is read and
     /// written after its last multiply-add, so that traffic comes on top.
     func accumulate(_ m: Double, _ n: Double, _ k: Double, accumulatorBytes: Double, high: Bool = false) -> Double {
-        let bytes = elementBytes * (m * k + k * n)
-        let product =
-            shape.map { tiled(m, n, k, shape: $0, bytes: bytes, high: high) }
-            ?? product(flops: 2 * m * n * k, bytes: bytes, high: high)
-        return product + 2 * accumulatorBytes * m * n / memoryRate
+        product(m, n, k, bytes: elementBytes * (m * k + k * n), high: high)
+            + (2 * accumulatorBytes + (framework.fusedAccumulation ? 0 : 2 * elementBytes)) * m * n / memoryRate
     }
 
     /// Seconds of a kernel that moves `bytes`.
     func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
 
+    /// Seconds of writing `elements` in 8 bits, as they are and transposed, for products of twice the rate.
+    func cast(_ elements: Double) -> Double { sizeScale > 1 ? memory((elementBytes + 2) * elements) : 0 }
+
+    /// Seconds of elementwise work that would move `bytes` if it were one kernel.
+    func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }
+
     /// Seconds a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks
     /// out, and the compute lost to the rest.
     func exposed(_ seconds: Double, behind: Double, least: Double = 0) -> Double {
         let outside = max(least, seconds - behind)
-        return outside + contention * max(0, seconds - outside)
+        return outside + framework.contention * max(0, seconds - outside)
     }
 
     /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
     func flash(flops: Double, length: Double, share: Double = 1) -> Double {
-        max(launch, flops / (highPeak * attention.share(of: length) * share * inStep))
-    }
-}
-
-extension EfficiencyCurve {
-    /// Share of peak at a size: linear between the points in log₂ of the size, flat outside.
-    /// Complexity: O(points).
-    package func share(of size: Double) -> Double {
-        guard let last = points.last else { return 1 }
-        if size >= last.size { return last.share }
-        if size <= points[0].size { return points[0].share }
-        var upper = 1
-        while points[upper].size < size { upper += 1 }
-        let (low, high) = (points[upper - 1], points[upper])
-        let position = logarithm(size / low.size) / logarithm(high.size / low.size)
-        return low.share + (high.share - low.share) * position
+        max(launch, flops / (highPeak * attention.share(of: length) * share * attentionFactor * inStep))
     }
 }

@@ -14,8 +14,8 @@ struct EndTimes {
         var times = UnitTimes()
         // Rows are looked up (read, written), positions added; the gradient is added to the table's rows.
         let positions = model.family == .gpt ? 2.0 : 0
-        times.forward.compute = rates.memory((2 + positions) * w * row)
-        times.backward.compute = rates.memory((w + 2 * gradientBytes) * row / shard.sequenceShare)
+        times.forward.compute = rates.elementwise((2 + positions) * w * row)
+        times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / shard.sequenceShare)
         times.weightGradient = times.backward.compute
         times.forward.tensor = reduction
         times.backward.tensor = shard.sequenceParallel ? shard.tensorGroup.gather(bytes: w * row) : 0
@@ -30,12 +30,12 @@ struct EndTimes {
         let logits = T * columns
         let local = row / shard.sequenceShare
         times.forward.compute =
-            rates.memory(2 * w * local) + rates.product(T, columns, h, high: true)
-            + rates.memory(CostConstants.lossForwardBytes * logits)
+            rates.elementwise(2 * w * local) + rates.product(T, columns, h, high: true)
+            + rates.elementwise(CostConstants.lossForwardBytes * logits)
         times.weightGradient = rates.accumulate(h, columns, T, accumulatorBytes: gradientBytes, high: true)
         times.backward.compute =
-            rates.memory(3 * w * local) + rates.product(T, h, columns, high: true)
-            + times.weightGradient + rates.memory(CostConstants.lossBackwardBytes * logits)
+            rates.elementwise(3 * w * local) + rates.product(T, h, columns, high: true)
+            + times.weightGradient + rates.elementwise(CostConstants.lossBackwardBytes * logits)
         if shard.tensor > 1 {
             // Maximum, target logit and sum of exponentials, 4 bytes a token each (vocabulary-parallel loss).
             let loss = 3 * shard.tensorGroup.allReduce(bytes: 4 * T)
@@ -57,9 +57,10 @@ struct EndTimes {
     private func addTableGathers(to times: inout UnitTimes, backwardGathers: Double) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
         let parameters = Double(shard.vocabulary) * Double(model.hidden) / shard.tensor
-        let gather = shard.dataGroup.gather(bytes: w * parameters)
+        let gather = shard.shardGroup.gather(bytes: w * parameters)
         times.forward.data = gather
         times.backward.data =
-            backwardGathers * gather + shard.dataGroup.gather(bytes: gradientBytes * parameters)
+            backwardGathers * gather + shard.shardGroup.gather(bytes: gradientBytes * parameters)
+            + shard.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(shard.shardGroup.size))
     }
 }

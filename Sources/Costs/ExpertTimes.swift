@@ -22,7 +22,7 @@ struct ExpertTimes {
         times.forward = rates.product(local, experts, h)
         times.inputGradient = rates.product(local, h, experts)
         times.weightGradient = rates.accumulate(h, experts, local, accumulatorBytes: gradientBytes)
-        times.elementwise.forward = rates.memory(4 * 4 * local * experts)
+        times.elementwise.forward = rates.elementwise(4 * 4 * local * experts)
         times.elementwise.backward = times.elementwise.forward
 
         // Rows that arrive: as many as leave when routing is balanced, from each rank that shares an expert.
@@ -36,10 +36,10 @@ struct ExpertTimes {
         times.weightGradient += forward + rates.memory(2 * gradientBytes * held * (1 + inputs) * h * ffn)
 
         // Sorting by expert and putting back, each a read and a write; weighting and adding up k rows.
-        let sorted = 2 * rates.memory(2 * w * routed * h) + rates.memory(w * (routed + local) * h)
-        let activation = rates.memory(w * rows * (inputs + 1) * ffn)
-        times.elementwise.forward += sorted + activation
-        times.elementwise.backward += sorted + rates.memory(w * rows * (2 * inputs + 1) * ffn)
+        let sorted = 2 * rates.elementwise(2 * w * routed * h) + rates.elementwise(w * (routed + local) * h)
+        let activation = rates.elementwise(w * rows * (inputs + 1) * ffn)
+        times.elementwise.forward += sorted + activation + rates.cast(rows * (h + ffn))
+        times.elementwise.backward += sorted + rates.cast(rows * (h + inputs * ffn)) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
 
         // Dispatch and combine.
         times.exchange = 2 * shard.expertGroup.allToAll(bytes: w * routed * h)
@@ -52,14 +52,14 @@ struct ExpertTimes {
             times.weightGradient +=
                 rates.accumulate(h, inputs * width, T, accumulatorBytes: gradientBytes)
                 + rates.accumulate(width, h, T, accumulatorBytes: gradientBytes)
-            times.elementwise.forward += rates.memory(w * T * (inputs + 1) * width)
-            times.elementwise.backward += rates.memory(w * T * (2 * inputs + 1) * width)
+            times.elementwise.forward += rates.elementwise(w * T * (inputs + 1) * width)
+            times.elementwise.backward += rates.elementwise(w * T * (2 * inputs + 1) * width)
         }
         return times
     }
 
     /// Seconds of the products of all held experts, run one after the other: each has rows/held rows of its own.
     private func grouped(_ rows: Double, held: Double, _ n: Double, _ k: Double) -> Double {
-        held * rates.product(max(1, rows / held), n, k)
+        held * rates.product(max(1, rows / held), n, k) / rates.framework.experts
     }
 }

@@ -59,9 +59,9 @@ extension LayoutWork {
             ? "2 all-gathers + 2 reduce-scatters a pass and layer" : "2 all-reduces a pass and layer"
         return [
             line(
-                "one block, one micro-batch", "Σ max(FLOPs/(peak·share·in-step share), bytes/bandwidth, launch)",
+                "one block, one micro-batch", "Σ max(FLOPs/(peak·share·sustained share), bytes/bandwidth, launch)",
                 "\(tokens), \(device.name), \(pricer.plan.precision.rawValue) peak "
-                    + Format.engineering(pricer.rates.peak, "FLOP/s") + ", in-step share \(pricer.rates.inStep)",
+                    + Format.engineering(rates.peak, "FLOP/s") + ", sustained share \(rates.inStep)",
                 "forward \(Format.seconds(block.forward.total)), backward \(Format.seconds(block.backward.total))",
                 "roofline; efficiency curves of the cluster file"),
             line(
@@ -72,7 +72,7 @@ extension LayoutWork {
                 Format.seconds(parts.recompute), "Korthikanti et al. 2022"),
             line(
                 "tensorComm", "m × layers × (\(collective)) not hidden",
-                "t=\(layout.tensor), \(Format.bytes(pricer.rates.elementBytes * shard.tokens * Double(model.hidden)))"
+                "t=\(layout.tensor), \(Format.bytes(rates.elementBytes * shard.tokens * Double(model.hidden)))"
                     + " a collective", Format.seconds(parts.tensorComm),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"),
             line(
@@ -99,7 +99,7 @@ extension LayoutWork {
             line(
                 "other",
                 "host work around micro-batches + gradient norm + waiting for the slowest node, σ√(2 ln nodes)",
-                "\(Int(CostConstants.hostLaunches)) launches a pass, σ = \(Format.share(pricer.options.fitted.nodeVariation)), "
+                "\(rates.framework.name), σ = \(Format.share(rates.framework.nodeVariation)), "
                     + "waiting \(Format.share(waitingShare))", Format.seconds(parts.other),
                 "own assumptions; σ from published weak-scaling series"),
             line(

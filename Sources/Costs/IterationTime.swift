@@ -82,6 +82,7 @@ extension LayoutWork {
         result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed
         result.breakdown.optimizer = optimizerSeconds
         result.breakdown.other = count * (forward.host + backward.host) + gradientNormSeconds + waitingShare * span
+            + rates.framework.hostStep
         result.bubbleFraction = span > 0 ? max(0, 1 - count * work / (Double(p) * span)) : 0
         return result
     }

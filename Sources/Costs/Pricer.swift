@@ -7,12 +7,20 @@ package import Schedules
 package final class Pricer: Sendable {
     package let plan: Plan
     package let options: CostOptions
-    let rates: DeviceRates
+    /// By the software that layouts run on.
+    private let rates: [String: DeviceRates]
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
         self.plan = plan
         self.options = options
-        rates = try DeviceRates(device: plan.cluster.device, precision: plan.precision, fitted: options.fitted)
+        var rates: [String: DeviceRates] = [:]
+        let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
+        for name in names {
+            let framework = plan.frameworks.known[name] ?? Framework(name: name)
+            rates[name] = try DeviceRates(
+                device: plan.cluster.device, precision: plan.precision, framework: framework)
+        }
+        self.rates = rates
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
             throw .badPlan("batch, devices, layers and sequence must be positive")
         }
@@ -47,7 +55,9 @@ package final class Pricer: Sendable {
         else {
             throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers")
         }
-        return LayoutWork(pricer: self, layout: layout, shape: shape, layers: layers)
+        let name = plan.framework(for: layout).name
+        guard let rates = rates[name] else { throw .badPlan("no framework \(name)") }
+        return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers)
     }
 }
 
@@ -66,6 +76,7 @@ package struct LayoutWork: Sendable {
     /// Host work of one pass of one micro-batch through a stage, seconds.
     let host: Double
     let pricer: Pricer
+    let rates: DeviceRates
     /// Layers of each stage, in stage order.
     package let layers: [Int]
     /// Bytes of one activation between stages on one device.
@@ -82,8 +93,9 @@ package struct LayoutWork: Sendable {
     var v: Int { shape.virtualStages }
     var m: Int { shape.microbatches }
 
-    init(pricer: Pricer, layout: Layout, shape: PipelineShape, layers: [Int]) {
+    init(pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int]) {
         self.pricer = pricer
+        self.rates = rates
         self.layout = layout
         self.shape = shape
         let model = pricer.plan.model
@@ -92,14 +104,13 @@ package struct LayoutWork: Sendable {
         shard = Shard(
             plan: pricer.plan, layout: layout, vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
-        let rates = pricer.rates
         let times = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
         block = times.unit()
         mixtureBlock = model.moe.map { times.unit(experts: $0) } ?? block
         let ends = EndTimes(model: model, rates: rates, shard: shard, gradientBytes: state.gradient)
         embedding = ends.embedding()
         head = ends.head()
-        host = CostConstants.hostLaunches * rates.launch
+        host = rates.framework.hostMicrobatch / 2
         self.layers = layers
         passShare = layout.schedule.isBidirectional ? 0.5 : 1
         placedStages = Self.placedStages(layout.schedule, shape)
@@ -160,7 +171,7 @@ package struct LayoutWork: Sendable {
         times.forward.host += Double(stages) * host
         times.backward.host += Double(stages) * host
         guard p > 1, layout.overlap.pipeline else { return }
-        times.forward.pipeline = Double(messages) * pricer.rates.contention * transfer
+        times.forward.pipeline = Double(messages) * rates.framework.contention * transfer
         times.backward.pipeline = times.forward.pipeline
     }
 

@@ -7,7 +7,7 @@ extension LayoutWork {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: pricer.rates.elementBytes)
+            elementBytes: rates.elementBytes)
     }
 
     /// The same of a block with experts.
@@ -15,7 +15,7 @@ extension LayoutWork {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: pricer.rates.elementBytes, mixture: true)
+            elementBytes: rates.elementBytes, mixture: true)
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
@@ -54,8 +54,8 @@ extension LayoutWork {
 
     /// Bytes on every device of `rank`.
     package func memory(rank: Int) -> Estimate.RankMemory {
-        let w = pricer.rates.elementBytes
-        let group = layout.data * layout.context
+        let w = rates.elementBytes
+        let group = layout.shardRanks
         var held = state.held(parameters: denseParameters(rank: rank), sharding: layout.sharding, group: group)
         let mixtures = rankMixtureLayers(rank)
         if mixtures > 0 {

@@ -20,6 +20,9 @@ package struct Shard: Sendable {
     let contextGroup: DeviceGroup
     /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
     let dataGroup: DeviceGroup
+    /// Those that hold one set of shards, and those that hold the same shard.
+    let shardGroup: DeviceGroup
+    let replicaGroup: DeviceGroup
     let pipelineGroup: DeviceGroup
     /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
     let expertGroup: DeviceGroup
@@ -45,6 +48,9 @@ package struct Shard: Sendable {
         tensorGroup = DeviceGroup(size: layout.tensor, stride: 1, cluster: cluster)
         contextGroup = DeviceGroup(size: layout.context, stride: layout.tensor, cluster: cluster)
         dataGroup = DeviceGroup(size: layout.data * layout.context, stride: layout.tensor, cluster: cluster)
+        let (ranks, shards) = (layout.data * layout.context, layout.shardRanks)
+        shardGroup = DeviceGroup(size: shards, stride: layout.tensor, cluster: cluster)
+        replicaGroup = DeviceGroup(size: max(1, ranks / shards), stride: layout.tensor * shards, cluster: cluster)
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
         let inner = layout.expert * layout.expertTensor
         expertTensorGroup = DeviceGroup(size: layout.expertTensor, stride: 1, cluster: cluster)

@@ -20,7 +20,7 @@ extension LayoutWork {
     /// Bytes a device of `rank` sends. Full recomputation repeats the forward's collectives.
     package func traffic(rank: Int) -> Traffic {
         let (t, c) = (Double(layout.tensor), Double(layout.context))
-        let w = pricer.rates.elementBytes
+        let w = rates.elementBytes
         let passes = Double(m) * layersPassed(rank)
         let payload = w * shard.tokens * Double(model.hidden)
         var traffic = Traffic()

@@ -12,10 +12,17 @@ package struct Device: Hashable, Codable, Sendable {
     package var peakFLOPs: [Precision: Double]
     /// Share of the peak a matrix product reaches, by its size.
     package var matmulEfficiency: EfficiencyCurve
-    /// The same by shape, for devices whose products were measured shape by shape; nil: by size alone.
+    /// The same by shape, for devices whose products were measured shape by shape.
+    package var products: ProductTable?
+    /// The same by tiles and waves, for devices of which only those are known; nil: by size alone.
     package var matmulShape: MatmulShape?
+    /// Share of a product's rate on its own that it keeps inside a training step: real numbers draw more power, clocks
+    /// sink.
+    package var sustainedShare: Double
     /// Share of the peak that fused (flash) attention reaches, by tokens a sequence.
     package var attentionEfficiency: EfficiencyCurve
+    /// Share of that rate kernels reach that were written for older devices.
+    package var portableAttention: Double
     /// Seconds one kernel launch costs when nothing hides it.
     package var launchSeconds: Double
     /// Bytes taken by the driver, libraries and communicators before any tensor is allocated.
@@ -26,7 +33,8 @@ package struct Device: Hashable, Codable, Sendable {
     package init(
         name: String, memoryBytes: Double, memoryBytesPerSecond: Double, memoryEfficiency: Double,
         peakFLOPs: [Precision: Double], matmulEfficiency: EfficiencyCurve, attentionEfficiency: EfficiencyCurve,
-        launchSeconds: Double, reservedBytes: Double, watts: Double? = nil, matmulShape: MatmulShape? = nil
+        launchSeconds: Double, reservedBytes: Double, watts: Double? = nil, matmulShape: MatmulShape? = nil,
+        products: ProductTable? = nil, sustainedShare: Double = 1, portableAttention: Double = 1
     ) {
         self.name = name
         self.memoryBytes = memoryBytes
@@ -39,6 +47,9 @@ package struct Device: Hashable, Codable, Sendable {
         self.reservedBytes = reservedBytes
         self.watts = watts
         self.matmulShape = matmulShape
+        self.products = products
+        self.sustainedShare = sustainedShare
+        self.portableAttention = portableAttention
     }
 }
 
@@ -69,26 +80,6 @@ package struct MatmulShape: Hashable, Codable, Sendable {
 
     /// Edge of a tile.
     package static let tile = 128.0
-}
-
-/// A share of peak as a function of size: linear between the points in the logarithm of the size, flat outside.
-package struct EfficiencyCurve: Hashable, Codable, Sendable {
-    package struct Point: Hashable, Codable, Sendable {
-        /// FLOPs of the product, or tokens of the sequence.
-        package var size: Double
-        /// Share of the datasheet peak, 0 to 1.
-        package var share: Double
-
-        package init(size: Double, share: Double) {
-            self.size = size
-            self.share = share
-        }
-    }
-
-    /// Points in ascending order of size; at least one.
-    package var points: [Point]
-
-    package init(points: [Point]) { self.points = points }
 }
 
 /// One level of a cluster's network.

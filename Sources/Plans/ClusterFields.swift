@@ -8,7 +8,8 @@ struct ClusterFields {
         /// nil: from the network cards of a node.
         var bandwidth: Double?
         var latency: Double
-        var efficiency: Double
+        /// By the Gb/s of a network card; one point where that does not matter.
+        var efficiency: EfficiencyCurve
         var inNetworkReduction: Bool
     }
 
@@ -21,6 +22,9 @@ struct ClusterFields {
     var matmulEfficiency: EfficiencyCurve?
     var attentionEfficiency: EfficiencyCurve?
     var matmulShape: MatmulShape?
+    var products: ProductTable?
+    var sustained: Double?
+    var portableAttention: Double?
     var launch: Double?
     var reserved: Double?
     var power: Double?
@@ -62,6 +66,9 @@ struct ClusterFields {
         matmulEfficiency = device.curve("matmulEfficiency")
         attentionEfficiency = device.curve("attentionEfficiency")
         matmulShape = device.map("matmulShape").flatMap(MatmulShape.init)
+        products = device.map("products").flatMap(ProductTable.init)
+        sustained = device.number("sustained", .share, in: 0.01...2)
+        portableAttention = device.number("portableAttention", .share, in: 0.01...1)
         launch = device.number("launch", .seconds, in: 0...10)
         reserved = device.number("reserved", .bytes, in: 0...1e15)
         power = device.number("power", .watts, in: Bounds.positive)
@@ -73,7 +80,7 @@ struct ClusterFields {
         let devices = reader.count("devices", in: Bounds.devices)
         let bandwidth = reader.number("bandwidth", .bytesPerSecond, in: 1...1e18)
         let latency = reader.number("latency", .seconds, in: 0...10)
-        let efficiency = reader.number("efficiency", .share, in: 1e-6...1)
+        let efficiency = reader.shareOrCurve("efficiency")
         let reduces = reader.flag("inNetworkReduction") ?? false
         for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
             reader.reportMissing(key, fix: "e.g. \(key): \(example)")
@@ -96,8 +103,12 @@ struct ClusterFields {
         merged.peak.merge(peak) { _, ours in ours }
         merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
         merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
-        // A curve of its own takes the place of the base's products by shape.
-        merged.matmulShape = matmulShape ?? (matmulEfficiency == nil ? base.matmulShape : nil)
+        // Products told in another way take the place of the base's.
+        let replaced = matmulEfficiency != nil || matmulShape != nil || products != nil
+        merged.matmulShape = replaced ? matmulShape : base.matmulShape
+        merged.products = replaced ? products : base.products
+        merged.sustained = sustained ?? base.sustained
+        merged.portableAttention = portableAttention ?? base.portableAttention
         merged.launch = launch ?? base.launch
         merged.reserved = reserved ?? base.reserved
         merged.power = power ?? base.power
@@ -128,7 +139,8 @@ struct ClusterFields {
             name: deviceName, memoryBytes: memory, memoryBytesPerSecond: bandwidth,
             memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
             attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
-            reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape)
+            reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape, products: products,
+            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1)
         return Cluster(
             name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
             pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures)
@@ -157,7 +169,7 @@ struct ClusterFields {
             levels.append(
                 Network(
                     name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
-                    efficiency: level.efficiency, inNetworkReduction: level.inNetworkReduction))
+                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity), inNetworkReduction: level.inNetworkReduction))
         }
         return levels
     }

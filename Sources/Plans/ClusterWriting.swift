@@ -21,6 +21,9 @@ extension Cluster {
                 "    fill: \(shape.fill)", "    quantised: \(shape.quantised)", "    overhead: \(shape.overhead) s",
             ]
         }
+        if let products = device.products { lines += products.yaml }
+        if device.sustainedShare != 1 { lines.append("  sustained: \(device.sustainedShare)") }
+        if device.portableAttention != 1 { lines.append("  portableAttention: \(device.portableAttention)") }
         lines += ["  launch: \(device.launchSeconds) s", "  reserved: \(device.reservedBytes) B"]
         if let watts = device.watts { lines.append("  power: \(watts) W") }
         lines += ["devicesPerNode: \(devicesPerNode)", "networks:"]

@@ -16,6 +16,16 @@ extension FieldReader {
         return scalar.string
     }
 
+    /// Text of any number of lines.
+    func block(_ key: String) -> String? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
+            report(key, value: Self.shown(node), rule: "must be text")
+            return nil
+        }
+        return scalar.string
+    }
+
     /// `true` or `false` only: what `yes`, `on` or `y` mean depends on the version of YAML.
     func flag(_ key: String) -> Bool? {
         guard let node = take(key) else { return nil }
@@ -113,6 +123,12 @@ extension FieldReader {
             elements.append(value)
         }
         return elements.count == sequence.count ? elements : nil
+    }
+
+    /// One share for every size, or a curve.
+    func shareOrCurve(_ key: String) -> EfficiencyCurve? {
+        guard scalar(key) != nil else { return curve(key) }
+        return number(key, .share, in: 1e-6...1).map { EfficiencyCurve(points: [.init(size: 1, share: $0)]) }
     }
 
     /// A curve written as a map from size to share: `{1G: 0.2, 4G: 0.4}`.

@@ -42,6 +42,9 @@ package struct Layout: Hashable, Codable, Sendable {
     package var schedule: ScheduleName
     package var recompute: Recompute
     package var sharding: Sharding
+    /// Data (and context) ranks that hold one set of shards between them; nil: all of them. Fewer is hybrid sharding:
+    /// gathering stays inside the group, whole groups are replicas of one another.
+    package var shardGroup: Int?
     package var sequenceParallel: Bool
     package var flashAttention: Bool
     /// Format gradients are accumulated in; nil takes the default of the plan's precision (fp32 with bf16 and fp32,
@@ -56,8 +59,9 @@ package struct Layout: Hashable, Codable, Sendable {
         expertTensor: Int = 1, microbatch: Int = 1, schedule: ScheduleName = .oneForwardOneBackward,
         recompute: Recompute = .none, sharding: Sharding = .none, sequenceParallel: Bool = false,
         flashAttention: Bool = true, gradients: Precision? = nil, overlap: Overlap = Overlap(),
-        layersPerStage: [Int]? = nil
+        layersPerStage: [Int]? = nil, shardGroup: Int? = nil
     ) {
+        self.shardGroup = shardGroup
         self.data = data
         self.tensor = tensor
         self.pipeline = pipeline
@@ -78,6 +82,8 @@ package struct Layout: Hashable, Codable, Sendable {
 
     /// Devices the layout needs: data · tensor · pipeline · context.
     package var devices: Int { data * tensor * pipeline * context }
+    /// Data and context ranks that hold one set of shards.
+    package var shardRanks: Int { sharding == .none ? 1 : shardGroup ?? data * context }
     /// Stages of the pipeline: pipeline · virtualStages, or pipeline where every stage lives on two ranks.
     package var stages: Int { schedule.isBidirectional ? pipeline : pipeline * virtualStages }
 }

@@ -39,6 +39,7 @@ enum LayoutReading {
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
+        layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = reader.choice("gradients", of: Precision.self)

@@ -10,6 +10,7 @@ extension Layout {
         problems += deviceProblems(devices)
         problems += tensorProblems(model)
         problems += contextProblems(model)
+        problems += shardProblems()
         problems += expertProblems(model)
         problems += stageProblems(model)
         problems += batchProblems(batch)
@@ -108,6 +109,25 @@ extension Layout {
                 .misfit, field: "layout.context", value: "\(context)",
                 rule: "twice context must divide model.sequence \(model.sequence)",
                 fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
+        ]
+    }
+
+    private func shardProblems() -> [PlanProblem] {
+        guard let shardGroup else { return [] }
+        let ranks = data * context
+        guard ranks % shardGroup == 0 else {
+            return [
+                PlanProblem(
+                    .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
+                    rule: "must divide data · context, \(ranks)",
+                    fix: "use \(nearestDivisors(of: ranks, to: shardGroup))")
+            ]
+        }
+        guard expert > 1, shardGroup < ranks else { return [] }
+        return [
+            PlanProblem(
+                field: "layout.shardGroup", value: "\(shardGroup)",
+                rule: "smaller groups than data · context are not priced with expert parallelism", fix: "remove it")
         ]
     }
 

@@ -39,6 +39,11 @@ package struct Library: Hashable, Sendable {
     /// The file of the cluster `name`, nil when there is none.
     package func clusterFile(_ name: String) -> String? { file(name, in: ["cluster"]) }
 
+    /// The file of the framework `name`, nil when there is none.
+    package func frameworkFile(_ name: String) -> String? { file(name, in: ["frameworks"]) }
+
+    package var frameworkNames: [String] { names(in: ["frameworks"]) }
+
     package var modelNames: [String] { names(in: ["plans/models", "models"]) }
 
     package var clusterNames: [String] { names(in: ["cluster"]) }

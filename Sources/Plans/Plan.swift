@@ -19,6 +19,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var remarks: [String]
     /// What the run was measured to take, for comparison; never read by the cost model.
     package var measured: Measured?
+    /// The training software, with what it costs.
+    package var frameworks: Frameworks
 
     /// The `measured:` section.
     package struct Measured: Hashable, Codable, Sendable {
@@ -38,8 +40,9 @@ package struct Plan: Hashable, Codable, Sendable {
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
         layout: Layout?, train: TrainSettings? = nil, remarks: [String] = [], openSchedule: OpenSchedule? = nil,
-        measured: Measured? = nil
+        measured: Measured? = nil, frameworks: Frameworks = Frameworks()
     ) {
+        self.frameworks = frameworks
         self.openSchedule = openSchedule
         self.name = name
         self.model = model
@@ -52,6 +55,13 @@ package struct Plan: Hashable, Codable, Sendable {
         self.train = train
         self.remarks = remarks
         self.measured = measured
+    }
+}
+
+extension Plan {
+    /// The software `layout` runs on.
+    package func framework(for layout: Layout) -> Framework {
+        frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)
     }
 }
 

@@ -34,14 +34,15 @@ extension Plan {
                 PlanProblem(
                     field: "precision", value: precision.rawValue, rule: "\(cluster.device.name) has no rate for it"))
         }
-        guard let shape, let cluster, problems.isEmpty else { throw PlanProblems(problems) }
+        let frameworks = collect(&problems) { () throws(PlanProblems) in try Frameworks.read(library: library) }
+        guard let shape, let cluster, let frameworks, problems.isEmpty else { throw PlanProblems(problems) }
         let total = Double(shape.parameters().total)
         return Plan(
             name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? Model.defaultBatch(parameters: total, sequence: shape.sequence),
             precision: precision ?? cluster.device.trainingPrecision,
-            layout: nil)
+            layout: nil, frameworks: frameworks)
     }
 
     private static func model(

@@ -52,6 +52,7 @@ struct PlanReading {
                 "devices", value: "\(devicesOverride)",
                 rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
         }
+        let frameworks = Frameworks.read(reader, library: library)
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.finish()
 
@@ -59,7 +60,7 @@ struct PlanReading {
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
-        guard let model, let cluster else { return nil }
+        guard let model, let cluster, let frameworks else { return nil }
         // The runtime computes in fp32; a plan that is only priced means what the field trains in.
         let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
         if cluster.device.peakFLOPs[precision] == nil {
@@ -94,7 +95,7 @@ struct PlanReading {
         return Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
-            measured: measured)
+            measured: measured, frameworks: frameworks)
     }
 
     private func cluster(remarks: inout [String]) -> Cluster? {

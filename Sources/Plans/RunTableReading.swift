@@ -7,8 +7,8 @@ struct RunTableReading {
     private static let columns = [
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
-        "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "gpuHours", "tokens", "confidence",
-        "notes",
+        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "gpuHours", "tokens", "confidence",
+        "framework", "notes",
     ]
 
     private let reader: FieldReader
@@ -18,12 +18,16 @@ struct RunTableReading {
     private var clusters: [String: (base: String, cluster: Cluster?)] = [:]
     private var notes: [String: String] = [:]
     private var shared: [String: Substring] = [:]
+    private var frameworks = Frameworks()
     private var lines: [Substring] = []
     /// Line of the file the first line of `runs` stands on.
     private var firstLine = 1
 
     init(_ reader: FieldReader, library: Library) {
         self.reader = reader
+        do throws(PlanProblems) { frameworks = try Frameworks.read(library: library) } catch {
+            error.problems.forEach(reader.collector.adopt)
+        }
         if let map = reader.map("sources") {
             for key in map.keys {
                 guard let source = map.map(key) else { continue }
@@ -149,16 +153,19 @@ struct RunTableReading {
             sequenceParallel: row.flag("sequenceParallel") ?? false, flashAttention: row.flag("flash") ?? true,
             gradients: row.choice("gradients", of: Precision.self),
             overlap: Layout.Overlap(
-                data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p")))
+                data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p")),
+            shardGroup: row.count("shardGroup"))
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")
         }
+        var software = frameworks
+        software.named = row.looked(up: "framework", in: frameworks.known)?.name
         if let problem = layout.problems(for: model, batch: batch, devices: devices).first {
             throw Obstacle(reason: "\(problem.field) \(problem.rule)")
         }
         return Plan(
             name: name, model: model, tokens: nil, cluster: cluster, devices: devices, batch: batch,
-            precision: precision, layout: layout)
+            precision: precision, layout: layout, frameworks: software)
     }
 
     private func report(_ index: Int, _ column: String, value: String = "", rule: String, fix: String = "") {

@@ -34,6 +34,9 @@ struct ValidateCommand: ParsableCommand {
     @Flag(help: "Refit the fitted constants on all other sources for each source, and print the errors there.")
     var leaveOneSourceOut = false
 
+    @Flag(help: "Print the constants that predict the runs best, and how far off they are.")
+    var refit = false
+
     func validate() throws {
         if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
     }
@@ -45,6 +48,7 @@ struct ValidateCommand: ParsableCommand {
         }
         var published: [PublishedRun] = []
         for file in try files(path) { published += try PublishedRun.read(path: file, library: library) }
+        if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(
             validation, heldOut: leaveOneSourceOut ? Planner.leaveOneSourceOut(published) : nil)
@@ -54,6 +58,19 @@ struct ValidateCommand: ParsableCommand {
         } else {
             print(markdown ? report.markdown() : report.text())
             Console.note(report.timing)
+        }
+    }
+
+    /// The runs with the constants that predict them best, which are printed.
+    private func fitted(_ published: [PublishedRun]) -> [PublishedRun] {
+        let refit = Refit.shipped
+        let usable = published.filter { $0.plan != nil && $0.seconds != nil }
+        let constants = refit.fit(usable)
+        for (parameter, value) in zip(refit.parameters, constants) { Console.note("\(parameter) \(value)") }
+        return published.map { run in
+            var run = run
+            run.plan = run.plan.map { refit.applied(constants, to: $0, device: run.device) }
+            return run
         }
     }
 

@@ -1,0 +1,160 @@
+/// One generation of training software: what it costs beyond what the device and the network can do.
+///
+/// The defaults are software that costs nothing: every elementwise chain one kernel, no host work. Real ones are the
+/// files in `frameworks/`, which say where each constant comes from; `validate --refit` fits the marked ones again.
+package struct Framework: Hashable, Codable, Sendable {
+    package var name: String
+    /// The framework whose constants it starts from.
+    package var base: String?
+    /// Constants its file states itself; the others follow `base`'s.
+    package var own: Set<Constant> = []
+    /// Memory traffic of elementwise work over that of fused kernels, which read and write each tensor once.
+    package var elementwise = 1.0
+    /// Rate of fused attention over that of the device's curve.
+    package var attention = 1.0
+    /// Whether its fused attention is written for the device it runs on, or one kernel for all.
+    package var portableAttention = false
+    /// Rate of experts' products over that of single products of the same shape.
+    package var experts = 1.0
+    /// Compute lost while a collective runs beside it, as a share of the collective's time.
+    package var contention = 0.0
+    /// The same of gathering and scattering sharded parameters.
+    package var gatherContention = 0.0
+    /// Share of the network's rate that gathering and scattering sharded parameters reaches.
+    package var gatherEfficiency = 1.0
+    /// Share of gathering and scattering sharded parameters that may run beside compute.
+    package var gathersHidden = 1.0
+    /// Standard deviation of one node's step time as a share of it.
+    package var nodeVariation = 0.0
+    /// Whether the host waits for every kernel (`CUDA_LAUNCH_BLOCKING=1`): its work then comes on top of the device's.
+    package var blockingLaunches = false
+    /// Seconds the host takes to launch one block's forward; the device waits where it is faster.
+    package var hostForward = 0.0
+    /// The same of a block's backward.
+    package var hostBackward = 0.0
+    /// Seconds a pass through a block of experts waits for the host, whatever the device does: the host reads back how
+    /// many tokens go where before it can launch the rest.
+    package var hostExperts = 0.0
+    /// Seconds the host takes to start one tensor-parallel collective.
+    package var hostCollective = 0.0
+    /// Seconds of host work around one micro-batch on one rank.
+    package var hostMicrobatch = 0.0
+    /// Seconds of host work around one step.
+    package var hostStep = 0.0
+    /// Parameters a reduction or gathering takes at once; a step's are that many collectives.
+    package var bucketParameters = 40e6
+    /// Collectives that gather one block's sharded parameters: one, or one a tensor.
+    package var gathersPerBlock = 1.0
+    /// Whether weight-gradient products add to the accumulated gradient themselves, or a kernel of its own does.
+    package var fusedAccumulation = true
+    /// Whether a sharded optimizer's gradients are scattered; they are all-reduced where not.
+    package var scattersGradients = true
+    /// Memory traffic of the optimizer step over one fused kernel's.
+    package var optimizer = 1.0
+    /// Bytes the software itself takes on a device: contexts, workspaces, communicators' buffers; nil: the device
+    /// file's `reserved`.
+    package var reservedBytes: Double?
+    /// Allocator's losses as a share of the activations and temporary buffers.
+    package var fragmentation = 0.05
+
+    package init(name: String) { self.name = name }
+
+    /// The constants by name.
+    package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
+        case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
+        case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
+        case bucketParameters, gathersPerBlock, gatherEfficiency
+    }
+
+    package subscript(constant: Constant) -> Double {
+        get { self[keyPath: constant.path] }
+        set { self[keyPath: constant.path] = newValue }
+    }
+}
+
+extension Framework.Constant {
+    var path: WritableKeyPath<Framework, Double> {
+        switch self {
+        case .elementwise: \.elementwise
+        case .attention: \.attention
+        case .experts: \.experts
+        case .contention: \.contention
+        case .gatherContention: \.gatherContention
+        case .gathersHidden: \.gathersHidden
+        case .nodeVariation: \.nodeVariation
+        case .hostForward: \.hostForward
+        case .hostBackward: \.hostBackward
+        case .hostExperts: \.hostExperts
+        case .hostCollective: \.hostCollective
+        case .hostMicrobatch: \.hostMicrobatch
+        case .hostStep: \.hostStep
+        case .optimizer: \.optimizer
+        case .fragmentation: \.fragmentation
+        case .bucketParameters: \.bucketParameters
+        case .gathersPerBlock: \.gathersPerBlock
+        case .gatherEfficiency: \.gatherEfficiency
+        }
+    }
+
+    /// Whether a value is in seconds; all others are plain numbers.
+    package var isSeconds: Bool {
+        switch self {
+        case .hostForward, .hostBackward, .hostExperts, .hostCollective, .hostMicrobatch, .hostStep: true
+        default: false
+        }
+    }
+
+    package var range: ClosedRange<Double> {
+        switch self {
+        case .elementwise, .optimizer: 0.1...100
+        case .bucketParameters: 1...1e15
+        case .gathersPerBlock: 1...1000
+        case .attention, .experts: 0.1...1.2
+        case .gatherEfficiency: 0.01...1
+        case .contention, .gatherContention, .gathersHidden, .nodeVariation, .fragmentation: 0...1
+        default: 0...60
+        }
+    }
+}
+
+/// The generations a plan can run on, and which of them a layout is taken to run on.
+package struct Frameworks: Hashable, Codable, Sendable {
+    /// By name.
+    package var known: [String: Framework]
+    /// The one the plan names; nil: by layout.
+    package var named: String?
+
+    package init(_ frameworks: [Framework] = [], named: String? = nil) {
+        known = Dictionary(frameworks.map { ($0.name, $0) }) { _, last in last }
+        self.named = named
+    }
+
+    /// Names the automatic choice knows.
+    package static let processes = "trainyard"
+    package static let unfusedMegatron = "megatron-2021"
+    package static let unfusedZero = "deepspeed-2021"
+    package static let megatron = "megatron-core"
+    package static let sharded = "torch-fsdp"
+    package static let replicated = "torch-ddp"
+
+    package static let automaticNames = [processes, unfusedMegatron, unfusedZero, megatron, sharded, replicated]
+
+    /// Rate below which a device is a process on a processor core.
+    package static let slowestAccelerator = 10e12
+
+    /// What a plan that names none is taken to run on, by what the layout shows of it: processor cores run this
+    /// runtime; attention that keeps its scores is the software of 2020 to 2022; fully sharded parameters and plain
+    /// data parallelism are PyTorch's own way, everything split further is Megatron's.
+    package static func automatic(for layout: Layout, peak: Double) -> String {
+        if peak < slowestAccelerator { return processes }
+        guard layout.flashAttention else { return layout.sharding == .parameters ? unfusedZero : unfusedMegatron }
+        let split = layout.tensor * layout.pipeline * layout.expert * layout.expertTensor > 1
+        return layout.sharding == .parameters ? sharded : split ? megatron : replicated
+    }
+
+    /// The one `layout` runs on; software that costs nothing where none is known.
+    package func framework(for layout: Layout, peak: Double) -> Framework {
+        let name = named ?? Self.automatic(for: layout, peak: peak)
+        return known[name] ?? Framework(name: name)
+    }
+}

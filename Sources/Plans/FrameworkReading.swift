@@ -1,0 +1,77 @@
+extension Framework {
+    /// The framework file at `path`.
+    /// - Throws: every problem of the file.
+    package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let stem = path.split(separator: "/").last.map { $0.prefix { $0 != "." } } ?? ""
+        let name = reader.text("name") ?? String(stem)
+        var framework = Framework(name: name)
+        if let base = reader.text("extends") {
+            guard base != name, let path = library.frameworkFile(base) else {
+                reader.report(
+                    "extends", value: "'\(base)'", rule: "no other framework of that name in frameworks/",
+                    fix: Library.suggestion(for: base, among: library.frameworkNames))
+                throw collector.all
+            }
+            framework = try inherited(path)
+            framework.name = name
+            framework.base = base
+            framework.own = []
+        }
+        _ = reader.text("source")
+        for constant in Constant.allCases {
+            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant == .bucketParameters ? .count : .plain
+            if let value = reader.number(constant.rawValue, unit, in: constant.range) {
+                framework[constant] = value
+                framework.own.insert(constant)
+            }
+        }
+        framework.fusedAccumulation = reader.flag("fusedAccumulation") ?? framework.fusedAccumulation
+        framework.scattersGradients = reader.flag("scattersGradients") ?? framework.scattersGradients
+        framework.portableAttention = reader.flag("portableAttention") ?? framework.portableAttention
+        framework.blockingLaunches = reader.flag("blockingLaunches") ?? framework.blockingLaunches
+        framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        reader.finish()
+        guard collector.isEmpty else { throw collector.all }
+        return framework
+    }
+
+    /// A file that extends none itself.
+    private static func inherited(_ path: String) throws(PlanProblems) -> Framework {
+        let framework = try read(path: path, library: Library(folders: []))
+        return framework
+    }
+}
+
+extension Frameworks {
+    /// All framework files of `library`.
+    /// - Throws: every problem of the files.
+    package static func read(library: Library) throws(PlanProblems) -> Frameworks {
+        var frameworks: [Framework] = []
+        for name in library.frameworkNames {
+            guard let path = library.frameworkFile(name) else { continue }
+            frameworks.append(try Framework.read(path: path, library: library))
+        }
+        return Frameworks(frameworks)
+    }
+
+    /// `framework:` of a plan, `auto` where it says nothing.
+    static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
+        let name = plan.word("framework")
+        var frameworks: Frameworks
+        do throws(PlanProblems) { frameworks = try read(library: library) } catch {
+            error.problems.forEach(plan.collector.adopt)
+            return nil
+        }
+        guard let name, name != "auto" else { return frameworks }
+        guard frameworks.known[name] != nil else {
+            plan.report(
+                "framework", value: "'\(name)'", rule: "no framework of that name in frameworks/",
+                fix: Library.suggestion(for: name, among: frameworks.known.keys.sorted()))
+            return nil
+        }
+        frameworks.named = name
+        return frameworks
+    }
+}
