@@ -2,10 +2,11 @@
 """Speed of the schedule simulator over sizes, beside simulate_reference.py on the same lists.
 
 What is compared: for us, making the lists, checking them (once, in place, in order, free of deadlock, channels in order)
-and the time of the last action, best of five, on one core; for the reference, the simulation of the same lists already
-read into Python values, without reading or checking them, once. Both must find the same makespan, and on small lists
-the three ways of sending are compared too. The reference is the plain loop of the field (of all ranks' next actions the
-one that starts earliest): as fast as such a loop gets in plain Python, and dearer with more ranks.
+and the time of the last action, on one core; for the reference, the simulation of the same lists, already read into
+Python values and neither read nor checked in that time. Each is the best of several, but for runs of the reference that
+take seconds. Both must find the same makespan, and on small lists the start, end, busy time and peak of every rank in the
+three ways of sending. The reference is the plain loop of the field (of all ranks' next actions the one that starts
+earliest): as fast as such a loop gets in plain Python, and dearer with more ranks.
 """
 
 import json
@@ -35,9 +36,14 @@ def reference(row):
     actions = [[simulate_reference.parse(action) for action in rank] for rank in lists["actions"]]
     costs = {"F": [1] * stages, "I": [1] * stages, "W": [1] * stages, "B": [2] * stages}
     rank_of = simulate_reference.place_of(lists)
-    began = time.perf_counter()
-    found = simulate_reference.simulate(actions, rank_of, stages, costs, transfer=0.25)
-    return time.perf_counter() - began, found["makespan"]
+    best = float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        found = simulate_reference.simulate(actions, rank_of, stages, costs, transfer=0.25)
+        best = min(best, time.perf_counter() - began)
+        if best > 0.5:
+            break
+    return best, found["makespan"]
 
 
 def check_modes():
@@ -77,7 +83,7 @@ def main():
     ]
     check_modes()
     print(
-        "Simulated actions, one core. We make, check and time the lists, best of 5; Python times them only.\n"
+        "Simulated actions, one core. We make, check and time the lists, the best of many; Python times them only.\n"
         "5 schedules × 3 ways of sending: start, end, busy time and peak of every rank are the same in both.\n")
     head = f"{'schedule':<16}{'p':>4}{'v':>3}{'m':>6}{'actions':>10}{'ms':>9}{'million/s':>11}{'Python ms':>11}{'ratio':>8}"
     print(head)

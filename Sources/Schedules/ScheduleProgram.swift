@@ -62,6 +62,7 @@ package struct ScheduleProgram: Sendable {
         microbatches = schedule.microbatches
         split = schedule.placement.reverseStageToRank == nil ? .max : schedule.placement.split
         findLinks(schedule.placement)
+        firstAction.reserveCapacity(ranks + 1)
         for list in schedule.actions { firstAction.append(firstAction[firstAction.count - 1] + list.count) }
         let walk = ScheduleWalk(self, schedule)
         if let violation = walk.violation { throw violation }
@@ -70,11 +71,21 @@ package struct ScheduleProgram: Sendable {
     }
 
     private mutating func findLinks(_ placement: StagePlacement) {
-        struct Ends: Hashable {
-            var sender: Int
-            var receiver: Int
+        inbound.reserveCapacity(4 * stages)
+        // Per rank the last link found that leaves it, per link the one found before from the same rank; −1 ends.
+        var last = [Int](repeating: -1, count: ranks)
+        var before: [Int] = []
+        func link(from sender: Int, to receiver: Int) -> Int {
+            var link = last[sender]
+            while link >= 0 {
+                if links[link].receiver == receiver { return link }
+                link = before[link]
+            }
+            links.append(Link(sender: sender, receiver: receiver))
+            before.append(last[sender])
+            last[sender] = links.count - 1
+            return links.count - 1
         }
-        var known: [Ends: Int32] = [:]
         for kind in Transfer.Kind.allCases {
             for stageToRank in [placement.stageToRank, placement.reverseStageToRank ?? placement.stageToRank] {
                 for stage in stageToRank.indices {
@@ -83,11 +94,7 @@ package struct ScheduleProgram: Sendable {
                         inbound.append(-1)
                         continue
                     }
-                    let ends = Ends(sender: stageToRank[neighbour], receiver: stageToRank[stage])
-                    let link = known[ends] ?? Int32(links.count)
-                    if link == links.count { links.append(Link(sender: ends.sender, receiver: ends.receiver)) }
-                    known[ends] = link
-                    inbound.append(link)
+                    inbound.append(Int32(link(from: stageToRank[neighbour], to: stageToRank[stage])))
                 }
             }
         }
