@@ -83,6 +83,9 @@ package struct LayoutWork: Sendable {
     package let boundaryBytes: Double
     /// Seconds one activation or gradient takes to the next stage.
     package let transfer: Double
+    /// Most activations each rank holds at once, counted in its stages, where that is not what the layout's schedule
+    /// holds: with lists of a search.
+    package var heldActivations: [Int]?
     /// Stages of each rank where they are not simply p apart; nil where they are.
     private let placedStages: [[Int]]?
     /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.

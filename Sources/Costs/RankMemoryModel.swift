@@ -19,7 +19,9 @@ extension LayoutWork {
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
-    package func inFlight(rank: Int) -> Int { layout.schedule.peakActivations(rank: rank, shape) }
+    package func inFlight(rank: Int) -> Int {
+        heldActivations?[rank] ?? layout.schedule.peakActivations(rank: rank, shape)
+    }
 
     /// Bytes the blocks of `rank` keep at the fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {

@@ -26,7 +26,6 @@ package func predictedIteration(
 ) throws(PlannerError) -> PredictedIteration {
     let estimate = try price(plan: plan, layout: layout, options: options)
     let schedule: Schedule
-    var timeline: Timeline
     do throws(ScheduleProblem) {
         schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: estimate.microbatches)
@@ -35,6 +34,15 @@ package func predictedIteration(
     do throws(CostError) { costs = try actionCosts(plan: plan, layout: layout, options: options) } catch {
         throw .cost(error)
     }
+    return try predictedIteration(
+        plan: plan, schedule: schedule, costs: costs, estimate: estimate, disturbance: disturbance)
+}
+
+/// The same of given lists.
+func predictedIteration(
+    plan: Plan, schedule: Schedule, costs: ActionCosts, estimate: Estimate, disturbance: Disturbance
+) throws(PlannerError) -> PredictedIteration {
+    var timeline: Timeline
     let undisturbed: Double
     do throws(SimulationProblem) {
         timeline = try Simulator.simulate(schedule, costs: costs, disturbance: disturbance)

@@ -34,7 +34,7 @@ enum LayoutReading {
             openSchedule = OpenSchedule(virtualStages: virtualStages)
         }
         layout.schedule =
-            (openSchedule == nil ? reader.choice("schedule", of: ScheduleName.self) : nil)
+            (openSchedule == nil ? schedule(reader) : nil)
             ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
@@ -53,6 +53,22 @@ enum LayoutReading {
         }
         reader.finish()
         return Result(layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule)
+    }
+
+    /// A schedule by its name or by another that is in use.
+    private static func schedule(_ reader: FieldReader) -> ScheduleName? {
+        if let named = reader.scalar("schedule").flatMap(ScheduleName.init(named:)) {
+            _ = reader.text("schedule")
+            return named
+        }
+        if reader.scalar("schedule") == "optimal" {
+            _ = reader.text("schedule")
+            reader.report(
+                "schedule", value: "'optimal'", rule: "must be auto or the name of a schedule",
+                fix: "lists of a search have no name; see them with trainyard simulate FILE --schedule optimal")
+            return nil
+        }
+        return reader.choice("schedule", of: ScheduleName.self)
     }
 }
 

@@ -13,8 +13,8 @@ package struct ChromeTrace {
 
     /// Adds one process to the file.
     package mutating func add(_ timeline: Timeline) {
-        let process = writer.processes
         writer.beginProcess(name: timeline.name)
+        let process = writer.processes
         for (rank, spans) in timeline.ranks.enumerated() {
             let tracks = Tracks(rank: rank, spans: spans)
             for track in 0..<tracks.count {
@@ -177,8 +177,9 @@ private struct Tracks {
         count = ends.count + 1
     }
 
-    /// Room for as many tracks as a rank can need, so that numbers do not meet.
-    static func id(rank: Int, track: Int) -> Int { rank << 20 | track }
+    /// Room for as many tracks as a rank can need, so that numbers do not meet; none is 0, which Perfetto keeps for
+    /// itself, and all are below 2³², beyond which it puts tracks together.
+    static func id(rank: Int, track: Int) -> Int { (rank + 1) << 16 | track }
 
     func id(_ track: Int) -> Int { Self.id(rank: rank, track: track) }
 

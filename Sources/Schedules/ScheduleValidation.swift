@@ -19,6 +19,8 @@ package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertib
     case tooEarly(Place, missing: Action)
     /// A stage and micro-batch without its forward, or without either a full backward or both halves of one.
     case missing(stage: Int, microbatch: Int, what: String)
+    /// An action takes the tensor that one action sent before the tensor that another sent earlier by the same channel.
+    case outOfOrder(Place, takes: Place, before: Place)
     /// Each place waits for the tensor of an action that stands behind the next place; the last for one behind the first.
     case deadlock(cycle: [Place])
 
@@ -31,6 +33,9 @@ package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertib
         case .tooEarly(let place, let missing): return "\(place): comes before \(missing)"
         case .missing(let stage, let microbatch, let what):
             return "stage \(stage), micro-batch \(microbatch): \(what)"
+        case .outOfOrder(let place, let takes, let before):
+            return "\(place): takes the tensor of (\(takes)) before that of (\(before)), which is sent first; "
+                + "the channel between two ranks keeps the order"
         case .deadlock(let cycle):
             let chain = cycle.map { "(\($0))" } + cycle.prefix(1).map { "(\($0))" }
             return "deadlock: " + chain.joined(separator: " waits for ")
@@ -40,22 +45,18 @@ package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertib
 
 extension Schedule {
     /// Checks that the lists can be run: every stage computes every micro-batch's forward and backward exactly once, on
-    /// the rank that holds it, each backward after its forward, and no ring of ranks waits for itself.
+    /// the rank that holds it, each backward after its forward; no ring of ranks waits for itself; and both ends of a
+    /// channel agree on the order of its messages.
     ///
     /// Ranks run their lists strictly in order; tensors are sent as soon as they exist and wait at the receiver, so
-    /// only the order of actions can block. Linear in the number of actions.
-    package func validate() throws(ScheduleViolation) {
-        try validateLists()
-        try validateProgress()
-    }
+    /// only the order of actions can block. From each rank to each other there are two in-order channels, one for
+    /// activations and one for gradients: with one for both, the lists of PyTorch's and Megatron-LM's interleaved
+    /// schedules on two ranks, and of every folded schedule, would be out of order.
+    ///
+    /// Linear in the number of actions.
+    package func validate() throws(ScheduleViolation) { _ = try ScheduleProgram(self) }
 
-    /// The part of `validate` that looks at each rank's list by itself: whoever runs the lists sees a deadlock anyway.
-    package func validateLists() throws(ScheduleViolation) {
-        try validateSizes()
-        try validateActions()
-    }
-
-    private func validateSizes() throws(ScheduleViolation) {
+    func validateSizes() throws(ScheduleViolation) {
         func require(_ holds: Bool, _ reason: String) throws(ScheduleViolation) {
             if !holds { throw .malformed(reason) }
         }
@@ -70,7 +71,7 @@ extension Schedule {
     }
 
     /// Once, on its rank, in a legal local order.
-    private func validateActions() throws(ScheduleViolation) {
+    func validateActions() throws(ScheduleViolation) {
         // One bit for each of F, B, I, W of a stage and micro-batch.
         var done = [UInt8](repeating: 0, count: stages * microbatches)
         for (rank, list) in actions.enumerated() {
@@ -121,76 +122,6 @@ extension Schedule {
             throw .tooEarly(place(), missing: Action(needed, stage: stage, microbatch: microbatch))
         }
         done[index] = bits | part.kind.bit
-    }
-
-    /// Runs the lists without time: a rank goes on until its next action's input is not there yet, and is woken by it.
-    private func validateProgress() throws(ScheduleViolation) {
-        let inputs = stages * microbatches
-        // Per consuming action (forwards, then backwards): 0 not there, 1 there, else 2 + the rank waiting for it.
-        var state = [Int32](repeating: 0, count: 2 * inputs)
-        var position = [Int](repeating: 0, count: ranks)
-        var awake = Array(0..<ranks)
-        var finished = 0
-        while let rank = awake.popLast() {
-            advance: while position[rank] < actions[rank].count {
-                let action = actions[rank][position[rank]]
-                for part in action.parts {
-                    guard let input = inputIndex(of: part) else { continue }
-                    if state[input] != 1 {
-                        state[input] = Int32(rank) + 2
-                        break advance
-                    }
-                }
-                for part in action.parts {
-                    guard let output = outputIndex(of: part) else { continue }
-                    if state[output] > 1 { awake.append(Int(state[output]) - 2) }
-                    state[output] = 1
-                }
-                position[rank] += 1
-            }
-            if position[rank] == actions[rank].count { finished += 1 }
-        }
-        if finished < ranks { throw .deadlock(cycle: cycle(stuckAt: position, state: state)) }
-    }
-
-    /// Follows who waits for whom from any stuck rank until a rank comes up again.
-    private func cycle(stuckAt position: [Int], state: [Int32]) -> [ScheduleViolation.Place] {
-        var path: [ScheduleViolation.Place] = []
-        var seenAt = [Int](repeating: -1, count: ranks)
-        guard var rank = (0..<ranks).first(where: { position[$0] < actions[$0].count }) else { return [] }
-        while seenAt[rank] < 0 {
-            seenAt[rank] = path.count
-            let action = actions[rank][position[rank]]
-            path.append(ScheduleViolation.Place(rank: rank, position: position[rank], action: action))
-            for part in action.parts {
-                guard let input = inputIndex(of: part), state[input] != 1 else { continue }
-                let producer = Int(part.stage) + (part.kind == .forward ? -1 : 1)
-                rank = placement.rank(stage: producer, microbatch: Int(part.microbatch))
-                break
-            }
-        }
-        return Array(path[seenAt[rank]...])
-    }
-
-    /// Slot of the tensor an action waits for: activations first, then gradients; nil if it needs none from a
-    /// neighbouring stage.
-    private func inputIndex(of part: Action) -> Int? {
-        let index = Int(part.stage) * microbatches + Int(part.microbatch)
-        switch part.kind {
-        case .forward: return part.stage == 0 ? nil : index
-        case .backward, .backwardInput: return Int(part.stage) == stages - 1 ? nil : stages * microbatches + index
-        case .backwardWeight, .fused: return nil
-        }
-    }
-
-    /// Slot of the tensor an action makes for a neighbouring stage.
-    private func outputIndex(of part: Action) -> Int? {
-        let index = Int(part.stage) * microbatches + Int(part.microbatch)
-        switch part.kind {
-        case .forward: return Int(part.stage) == stages - 1 ? nil : index + microbatches
-        case .backward, .backwardInput: return part.stage == 0 ? nil : (stages - 1) * microbatches + index
-        case .backwardWeight, .fused: return nil
-        }
     }
 }
 

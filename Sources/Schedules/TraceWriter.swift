@@ -3,13 +3,13 @@
 struct TraceWriter {
     private var bytes: [UInt8] = Array(#"{"displayTimeUnit":"ms","traceEvents":["#.utf8)
     private var isEmpty = true
-    /// Processes begun so far; the next one's number.
+    /// Processes begun so far; also the last one's number, since Perfetto keeps 0 for the idle process of a kernel.
     private(set) var processes = 0
 
     mutating func beginProcess(name: String) {
+        processes += 1
         metadata("process_name", process: processes, thread: nil, key: "name", value: name)
         metadata("process_sort_index", process: processes, thread: nil, key: "sort_index", value: processes)
-        processes += 1
     }
 
     mutating func thread(process: Int, id: Int, name: String) {

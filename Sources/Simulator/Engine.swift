@@ -6,7 +6,7 @@ internal import Schedules
 /// has arrived. A full backward publishes its input gradient only at its end, a fused action both of its outputs.
 /// One pass over the actions; nothing is allocated on the way, and an engine runs as often as is wanted.
 struct Engine {
-    let program: Program
+    let program: ScheduleProgram
     private let mode: ActionCosts.TransferMode
     private let transfer: Double
     /// Time of each kind on each stage: forward, backward, input gradient, weight gradient.
@@ -28,7 +28,7 @@ struct Engine {
     private var linkFree: [Double]
 
     /// - Parameter keepsTimes: Whether the times of single actions are wanted, or only the makespan.
-    init(program: Program, costs: ActionCosts, keepsTimes: Bool) {
+    init(program: ScheduleProgram, costs: ActionCosts, keepsTimes: Bool) {
         self.program = program
         mode = costs.transferMode
         transfer = costs.transfer

@@ -21,6 +21,8 @@ struct ExactSearch {
     /// Whether no order was left untried that could have been faster.
     private(set) var isComplete = false
     private var nodes = 0
+    /// Whether a faster order was passed over because it sends out of order: others of its kind were not looked for.
+    private var sawOutOfOrder = false
 
     /// Per stage the micro-batches begun (forward, input gradient, weight gradient) and per rank its time.
     private struct Node {
@@ -66,7 +68,7 @@ struct ExactSearch {
         let splits = zip(costs.backward, zip(costs.backwardInput, costs.backwardWeight)).allSatisfy {
             $0 >= ($1.0 + $1.1) * (1 - 1e-12)
         }
-        isComplete = nodes < Self.mostNodes && splits
+        isComplete = nodes < Self.mostNodes && splits && !sawOutOfOrder
     }
 
     private mutating func branch(_ node: Node) {
@@ -80,7 +82,8 @@ struct ExactSearch {
                 let start = max(node.free[rank], input)
                 if start < .infinity { ready.append((kind, stage, start, start + time)) }
             }
-            if f < count, node.held[rank] < statement.limit {
+            let mayTurn = !statement.endsLossesAtOnce || stage < stages - 1 || f == i
+            if f < count, node.held[rank] < statement.memoryLimits[rank], mayTurn {
                 add(.forward, node.activation[stage * count + f], statement.costs.forward[stage])
             }
             if i < f { add(.backwardInput, node.gradient[stage * count + i], statement.costs.backwardInput[stage]) }
@@ -90,6 +93,11 @@ struct ExactSearch {
             let makespan = node.free.max() ?? 0
             // Otherwise the limit stopped all ranks.
             if node.lists.reduce(0, { $0 + $1.count }) == 3 * stages * count, makespan < least {
+                // Where two stages of a rank send by one channel, an order of the kind tried may break the channel's.
+                guard statement.makespan(of: node.lists) != nil else {
+                    sawOutOfOrder = true
+                    return
+                }
                 least = makespan
                 best = node.lists
             }

@@ -54,7 +54,7 @@ struct Improvement {
             name: "", ranks: statement.ranks, virtualStages: 1, microbatches: statement.microbatches,
             placement: statement.placement, actions: lists)
         left -= 2 * lists.reduce(0) { $0 + $1.count }
-        guard let program = try? Program(schedule) else { return nil }
+        guard let program = try? ScheduleProgram(schedule) else { return nil }
         var engine = Engine(program: program, costs: statement.costs, keepsTimes: true)
         engine.run()
         return engine
@@ -62,7 +62,7 @@ struct Improvement {
 
     /// Whether a rank's list keeps to the limit; the order of an action and its own gradients is checked when timed.
     private func isLegal(_ rank: Int) -> Bool {
-        ActivationRelease.backwardWeight.peak(of: lists[rank]) <= statement.limit
+        statement.keepsToLimit(lists[rank], rank: rank)
     }
 
     /// Places on the critical path at which an action began the moment its neighbour on the rank ended, though its

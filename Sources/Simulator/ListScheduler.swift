@@ -22,7 +22,7 @@ struct Preference: Hashable {
     /// Orders of preference worth trying, likely ones first.
     static func all(_ statement: ScheduleProblemStatement) -> [Preference] {
         let (p, v) = (statement.ranks, max(1, statement.stages / statement.ranks))
-        let ceiling = min(statement.limit, statement.microbatches * v)
+        let ceiling = min(statement.memoryLimits.max() ?? 1, statement.microbatches * v)
         var mosts: [(most: Int, slope: Int)] = []
         for (most, slope) in [
             (ceiling, 0), (2 * p * v - 1, 0), (p * v, 0), (v, 2), (v, 1), (1 + (v - 1) * p, 2), (1 + (v - 1) * p, 1),
@@ -150,7 +150,7 @@ struct ListScheduler {
     private func choice(_ rank: Int, at time: Double, _ state: State) -> (Action.Kind, Int)? {
         let own = stagesOfRank[rank]
         let cap = min(
-            statement.limit, preference.most + preference.slope * (statement.ranks - 1 - rank))
+            statement.memoryLimits[rank], preference.most + preference.slope * (statement.ranks - 1 - rank))
         var weight: Int?
         for stage in own where state.weights[stage] < state.inputs[stage] {
             if weight.map({ state.weights[stage] < state.weights[$0] }) ?? true { weight = stage }
@@ -165,6 +165,7 @@ struct ListScheduler {
         var isFull = false
         for (index, stage) in own.enumerated() where state.forwards[stage] < count {
             guard state.activation[stage * count + state.forwards[stage]] <= time else { continue }
+            if statement.endsLossesAtOnce, stage == stages - 1, state.inputs[stage] < state.forwards[stage] { continue }
             // Room is kept for the way of one micro-batch through the rank's later stages.
             guard state.held[rank] + own.count - 1 - index < cap else {
                 isFull = true

@@ -1,25 +1,5 @@
 package import Schedules
 
-/// What a schedule is looked for: stages on ranks, what they take, and how much a rank may hold.
-package struct ScheduleProblemStatement: Sendable {
-    package var placement: StagePlacement
-    package var microbatches: Int
-    package var costs: ActionCosts
-    /// Most activations, counted in stages, that a rank may hold until their weight gradient is done; nil: any number.
-    package var memoryLimit: Int?
-
-    package init(placement: StagePlacement, microbatches: Int, costs: ActionCosts, memoryLimit: Int? = nil) {
-        self.placement = placement
-        self.microbatches = microbatches
-        self.costs = costs
-        self.memoryLimit = memoryLimit
-    }
-
-    var stages: Int { placement.stages }
-    var ranks: Int { (placement.stageToRank.max() ?? 0) + 1 }
-    var limit: Int { memoryLimit ?? .max }
-}
-
 /// The best schedule found for a statement.
 package struct OptimalSchedule: Sendable {
     package var schedule: Schedule
@@ -30,6 +10,16 @@ package struct OptimalSchedule: Sendable {
     package var lowerBound: Double
     /// Whether it was shown that none of the placement is faster: the bound is met, or every order was tried.
     package var isProven: Bool
+
+    /// One line for people: how it was found, and how far it may be from the least possible.
+    package var remark: String {
+        let permille = lowerBound > 0 ? Int(((makespan / lowerBound - 1) * 1000).rounded()) : 0
+        let proof =
+            isProven
+            ? "none with these stages is faster"
+            : "at most \(permille / 10).\(permille % 10) % above the least possible"
+        return "optimal: \(origin), \(schedule.virtualStages) stage(s) a rank, \(proof)"
+    }
 }
 
 extension Simulator {
@@ -46,7 +36,9 @@ extension Simulator {
         _ statement: ScheduleProblemStatement, known: [Schedule] = [], effort: Int = 20_000_000
     ) throws(SimulationProblem) -> OptimalSchedule? {
         try statement.costs.validate(stages: statement.stages)
-        guard statement.microbatches >= 1, statement.placement.reverseStageToRank == nil else { return nil }
+        guard statement.microbatches >= 1, statement.placement.reverseStageToRank == nil,
+            statement.memoryLimits.allSatisfy({ $0 >= 1 })
+        else { return nil }
         let bound = statement.lowerBound
         var best: (lists: [[Action]], makespan: Double, origin: String)?
         func offer(_ lists: [[Action]], _ origin: String) {
@@ -86,44 +78,5 @@ extension Simulator {
             microbatches: statement.microbatches, placement: statement.placement, actions: best.lists)
         return OptimalSchedule(
             schedule: schedule, makespan: best.makespan, origin: best.origin, lowerBound: bound, isProven: isProven)
-    }
-}
-
-extension ScheduleProblemStatement {
-    /// Time of lists that keep to the limit; nil of those that do not, or cannot be run.
-    func makespan(of lists: [[Action]]) -> Double? {
-        guard lists.allSatisfy({ ActivationRelease.backwardWeight.peak(of: $0) <= limit }) else { return nil }
-        let schedule = Schedule(
-            name: "optimal", ranks: ranks, virtualStages: max(1, stages / ranks), microbatches: microbatches,
-            placement: placement, actions: lists)
-        guard let program = try? Program(schedule) else { return nil }
-        var engine = Engine(program: program, costs: costs, keepsTimes: false)
-        engine.run()
-        return engine.makespan
-    }
-
-    /// The longest of: for each rank, all its work after the first activation can have arrived; and one micro-batch's
-    /// way through all stages and back.
-    var lowerBound: Double {
-        var arrival = 0.0
-        var head = [Double](repeating: .infinity, count: ranks)
-        var work = [Double](repeating: 0, count: ranks)
-        var path = 0.0
-        for (stage, rank) in placement.stageToRank.enumerated() {
-            // A hop between ranks takes a transfer, whoever waits for it.
-            if stage > 0, placement.stageToRank[stage - 1] != rank {
-                arrival += costs.transfer
-                path += 2 * costs.transfer
-            }
-            head[rank] = min(head[rank], arrival)
-            arrival += costs.forward[stage]
-            let half = costs.backwardInput[stage] + costs.backwardWeight[stage]
-            work[rank] += Double(microbatches) * (costs.forward[stage] + min(half, costs.backward[stage]))
-            path += costs.forward[stage] + min(costs.backwardInput[stage], costs.backward[stage])
-        }
-        // The first stage still has its weight gradient to do.
-        path += min(
-            costs.backwardWeight[0], max(0, costs.backward[0] - min(costs.backwardInput[0], costs.backward[0])))
-        return zip(head, work).reduce(path) { max($0, $1.0 + $1.1) }
     }
 }

@@ -71,8 +71,8 @@ package enum Simulator {
     private static func engine(
         _ schedule: Schedule, costs: ActionCosts, tail: StepTail?, disturbance: Disturbance, keepsTimes: Bool
     ) throws(SimulationProblem) -> Engine {
-        let program: Program
-        do throws(ScheduleViolation) { program = try Program(schedule) } catch { throw .schedule(error) }
+        let program: ScheduleProgram
+        do throws(ScheduleViolation) { program = try ScheduleProgram(schedule) } catch { throw .schedule(error) }
         try costs.validate(stages: schedule.stages)
         try tail?.validate(stages: schedule.stages, ranks: schedule.ranks)
         try disturbance.validate(ranks: schedule.ranks)

@@ -82,14 +82,8 @@ struct BareScheduleSearch {
             if let misfit { throw Failure.input(misfit.description) }
             throw Failure.input("no schedule holds at most \(limit) activations a rank; raise --memory-limit")
         }
-        let proof =
-            best.isProven
-            ? "none with these stages is faster"
-            : "at most \(Self.percent(best.makespan / best.lowerBound - 1)) above the least possible"
-        return (best.schedule, "optimal: \(best.origin), \(best.schedule.virtualStages) stage(s) a rank, \(proof)")
+        return (best.schedule, best.remark)
     }
-
-    private static func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
 
     /// Where the stages may live: as many a rank as asked for, looped; folded too where there are two.
     private func placements(ranks: Int) -> [StagePlacement] {

@@ -7,8 +7,8 @@ struct PipelineOptions: ParsableArguments {
     @Option(help: "Pipeline ranks.")
     var ranks: Int = 4
 
-    @Option(help: "Stages each rank holds.")
-    var virtualStages: Int = 1
+    @Option(help: "Stages each rank holds. (default: one if the schedule takes it, else as few as it does)")
+    var virtualStages: Int?
 
     @Option(help: "Micro-batches an iteration.")
     var microbatches: Int = 8
@@ -16,9 +16,12 @@ struct PipelineOptions: ParsableArguments {
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b); chosen if left out.")
     var groupSize: Int?
 
-    func shape() -> PipelineShape {
-        PipelineShape(
-            ranks: ranks, virtualStages: virtualStages, microbatches: microbatches, groupSize: groupSize)
+    /// The lists of a schedule named by the user; the exit code of bad input if there are none.
+    func schedule(named name: String) throws -> Schedule {
+        let stages = try virtualStages ?? Self.scheduleName(name).fixedVirtualStages ?? 1
+        return try Self.schedule(
+            named: name,
+            PipelineShape(ranks: ranks, virtualStages: stages, microbatches: microbatches, groupSize: groupSize))
     }
 
     /// The lists of a schedule named by the user; the exit code of bad input if there are none.
@@ -32,7 +35,7 @@ struct PipelineOptions: ParsableArguments {
     }
 
     static func scheduleName(_ name: String) throws -> ScheduleName {
-        guard let schedule = ScheduleName(rawValue: name) else {
+        guard let schedule = ScheduleName(named: name) else {
             let known = ScheduleName.allCases.map(\.rawValue)
             throw Failure.input(
                 "there is no schedule \"\(name)\"; there are \(Wording.alternatives(known))")

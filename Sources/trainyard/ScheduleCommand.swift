@@ -13,7 +13,10 @@ struct ScheduleCommand: ParsableCommand {
             exit code 2 and the rule it breaks.
             """)
 
-    @Argument(help: "gpipe, 1f1b or interleaved-1f1b.")
+    @Argument(
+        help: ArgumentHelp(
+            "\(ScheduleName.allCases.map(\.rawValue).joined(separator: ", ")); or a name other tools use, such as zb1p "
+                + "or ZBVZeroBubble."))
     var name: String
 
     @OptionGroup var shape: PipelineOptions
@@ -22,7 +25,7 @@ struct ScheduleCommand: ParsableCommand {
     var json = false
 
     mutating func run() throws {
-        let schedule = try PipelineOptions.schedule(named: name, shape.shape())
+        let schedule = try shape.schedule(named: name)
         let report = ScheduleReport(schedule)
         print(json ? report.json : report.text)
     }

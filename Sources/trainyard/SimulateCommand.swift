@@ -30,7 +30,11 @@ struct SimulateCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The plan file; none: relative costs.", valueName: "file"))
     var plan: String?
 
-    @Option(help: "A schedule by name, or optimal. With a plan, instead of the plan's.")
+    @Option(
+        help: """
+            A schedule by name, or optimal: the best a search finds, with a plan within its devices' memory. With a plan, \
+            instead of the plan's.
+            """)
     var schedule: String?
 
     @Option(help: ArgumentHelp("Schedules to draw under each other, commas between them.", valueName: "names"))
@@ -76,6 +80,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Columns of the drawing. (default: the terminal's, else 100)")
     var width: Int?
 
+    /// The name of the search.
+    private static let optimal = "optimal"
+
     mutating func run() throws {
         if let width, !(20...1000).contains(width) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
@@ -87,7 +94,14 @@ struct SimulateCommand: ParsableCommand {
         } else if let plan {
             let (plan, layout, found) = try pipeline(of: plan)
             try checkSlowRanks(disturbed, ranks: layout.pipeline)
-            try show(SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance))
+            if schedule == Self.optimal {
+                try show(
+                    SimulatedPipeline(
+                        optimal: plan, layout: layout, virtualStages: virtualStages, found: found,
+                        disturbance: disturbance))
+            } else {
+                try show(SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance))
+            }
         } else {
             let (schedule, remark) = try bareSchedule()
             try checkSlowRanks(disturbed, ranks: schedule.ranks)
@@ -95,7 +109,9 @@ struct SimulateCommand: ParsableCommand {
                 _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
             } catch { throw Failure.input(error.description) }
             var pipeline: SimulatedPipeline
-            do { pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance) } catch let error
+            do {
+                pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance, file: actions)
+            } catch let error
                 as BareCostProblem
             { throw Failure.input(error.description) }
             pipeline.heading = remark
@@ -120,15 +136,16 @@ struct SimulateCommand: ParsableCommand {
                 throw Failure.input("\(name) is in the file of --actions; leave it out")
             }
         }
-        let isSearching = schedule == "optimal" || compare?.split(separator: ",").contains("optimal") == true
+        let isSearching = schedule == Self.optimal || compare?.split(separator: ",").contains("optimal") == true
         if memoryLimit != nil, !isSearching {
             throw Failure.input("--memory-limit is for --schedule optimal")
         }
         if let memoryLimit, !(memoryLimit > 0) {
             throw Failure.input("--memory-limit is \(memoryLimit); it takes a number of activations above 0")
         }
-        if plan != nil, isSearching {
-            throw Failure.input("optimal is for a pipeline without a plan; for a plan write layout.schedule: auto")
+        if plan != nil, memoryLimit != nil {
+            throw Failure.input(
+                "--memory-limit is for a pipeline without a plan; a plan's limit is its devices' memory")
         }
     }
 
@@ -143,7 +160,7 @@ struct SimulateCommand: ParsableCommand {
         if let actions { return (try ActionFile.read(actions), []) }
         let search = BareScheduleSearch(
             bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8, memoryLimit: memoryLimit)
-        if schedule == "optimal" {
+        if schedule == Self.optimal {
             let found = try search.optimal()
             return (found.schedule, [found.remark])
         }
@@ -163,10 +180,16 @@ struct SimulateCommand: ParsableCommand {
         let disturbed = try disturbance.disturbance()
         try checkSlowRanks(disturbed, ranks: planned?.1.pipeline ?? bare.ranks ?? 4)
         for name in names {
-            if name != "optimal" { _ = try PipelineOptions.scheduleName(name) }
+            let schedule = name == Self.optimal ? nil : try PipelineOptions.scheduleName(name)
+            let name = schedule?.rawValue ?? name
             do {
                 var next: SimulatedPipeline
-                if let (plan, layout, _) = planned {
+                if let (plan, layout, _) = planned, schedule == nil {
+                    next = try SimulatedPipeline(
+                        optimal: plan, layout: layout, virtualStages: virtualStages, found: [],
+                        disturbance: disturbance)
+                    found += next.heading.prefix(1)
+                } else if let (plan, layout, _) = planned {
                     let choice = try layout.running(
                         try PipelineOptions.scheduleName(name), virtualStages: virtualStages, plan: plan)
                     next = try SimulatedPipeline(plan: plan, layout: choice, found: [], disturbance: disturbance)
@@ -175,7 +198,7 @@ struct SimulateCommand: ParsableCommand {
                         bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8,
                         memoryLimit: memoryLimit)
                     let schedule: Schedule
-                    if name == "optimal" {
+                    if name == Self.optimal {
                         let best = try search.optimal()
                         schedule = best.schedule
                         found.append(best.remark)
@@ -233,10 +256,10 @@ struct SimulateCommand: ParsableCommand {
             layout = best.layout
             found = [SearchReport(result).summary]
         }
-        if let schedule {
+        if let schedule, schedule != Self.optimal {
             layout = try layout.running(
                 try PipelineOptions.scheduleName(schedule), virtualStages: virtualStages, plan: plan, checked: false)
-        } else if let virtualStages {
+        } else if let virtualStages, schedule == nil {
             layout.virtualStages = virtualStages
             layout.layersPerStage = nil
         }
@@ -272,20 +295,5 @@ struct SimulateCommand: ParsableCommand {
             try OutputFile.write(file.json(), to: trace)
         }
         if let svg { try OutputFile.write(TimelineSVG(unit: unit).drawing(of: timelines), to: svg) }
-    }
-}
-
-extension Console {
-    /// Columns of the terminal standard output goes to, nil if it goes elsewhere.
-    static var width: Int? {
-        var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else { return nil }
-        return Int(size.ws_col)
-    }
-
-    /// Whether standard output is a terminal that shows colours and whose user does not object (no-color.org).
-    static var isColoured: Bool {
-        let environment = ProcessInfo.processInfo.environment
-        return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
     }
 }

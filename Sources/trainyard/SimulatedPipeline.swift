@@ -21,14 +21,17 @@ struct SimulatedPipeline {
     }
 
     /// A schedule with relative costs.
-    init(_ schedule: Schedule, bare: BarePipelineOptions, disturbance: DisturbanceOptions) throws {
+    /// - Parameter file: Where its lists were read, if they were.
+    init(
+        _ schedule: Schedule, bare: BarePipelineOptions, disturbance: DisturbanceOptions, file: String? = nil
+    ) throws {
         let costs = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
         let tail = try bare.tail(stages: schedule.stages, ranks: schedule.ranks)
         do throws(SimulationProblem) {
             timeline = try Simulator.simulate(
                 schedule, costs: costs, tail: tail, disturbance: try Self.disturbance(disturbance))
         } catch {
-            throw Self.input(error, schedule)
+            throw Self.input(error, schedule, file)
         }
         let undisturbed =
             disturbance.isDisturbed ? try Simulator.simulate(schedule, costs: costs, tail: tail).duration : 0
@@ -42,14 +45,32 @@ struct SimulatedPipeline {
         do { return try options.disturbance() } catch { throw .costs("\(error)") }
     }
 
-    private static func input(_ problem: SimulationProblem, _ schedule: Schedule) -> any Error {
-        if case .schedule(let violation) = problem { return Failure.input(schedule.words(violation)) }
+    private static func input(_ problem: SimulationProblem, _ schedule: Schedule, _ file: String?) -> any Error {
+        if case .schedule(let violation) = problem {
+            return Failure.input((file.map { "\($0): " } ?? "") + schedule.words(violation))
+        }
         return Failure.input(problem.description)
     }
 
     /// The step of a plan.
     init(plan: Plan, layout: Layout, found: [String], disturbance: DisturbanceOptions) throws {
-        let predicted = try predictedIteration(plan: plan, layout: layout, disturbance: try disturbance.disturbance())
+        try self.init(
+            predictedIteration(plan: plan, layout: layout, disturbance: try disturbance.disturbance()), plan: plan,
+            found: found, disturbance: disturbance)
+    }
+
+    /// The step of a plan with the best lists a search finds for its layout.
+    init(
+        optimal plan: Plan, layout: Layout, virtualStages: Int?, found: [String], disturbance: DisturbanceOptions
+    ) throws {
+        let best = try optimalIteration(
+            plan: plan, layout: layout, virtualStages: virtualStages, disturbance: try disturbance.disturbance())
+        try self.init(best.iteration, plan: plan, found: found + [best.remark], disturbance: disturbance)
+    }
+
+    private init(
+        _ predicted: PredictedIteration, plan: Plan, found: [String], disturbance: DisturbanceOptions
+    ) throws {
         schedule = predicted.schedule
         timeline = predicted.timeline
         unit = .seconds
@@ -57,10 +78,11 @@ struct SimulatedPipeline {
         stepTimes = try disturbance.report(
             schedule, costs: predicted.costs, tail: nil, outside: predicted.outside,
             undisturbed: predicted.pipeline)
+        let layout = predicted.estimate.layout
         let copies = plan.devices / layout.pipeline
         let stages = layout.virtualStages == 1 ? "" : " × \(layout.virtualStages) stages"
         let split =
-            "\(layout.schedule.rawValue) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
+            "\(schedule.name) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
             + "data \(layout.data) · \(predicted.estimate.microbatches) micro-batches of \(layout.microbatch)"
         heading = found + [split + (copies > 1 ? " · each rank stands for \(copies) devices" : "")]
     }

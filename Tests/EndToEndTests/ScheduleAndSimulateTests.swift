@@ -128,6 +128,77 @@ import Testing
         }
     }
 
+    /// What can be wrong with lists of one's own: rank, position and action are named, and the rule.
+    @Test(arguments: [
+        ("0F0,0F1,0B0\n1F0,1B0,1F1,1B1\n", "rank 0, none of positions 0 to 2, 0B1: missing"),
+        ("0F0,0F1,0B0,0B1\n1F0,1I0,1F1,1B1\n", "rank 1, none of positions 0 to 3, 1W0: missing"),
+        ("0F0,0F1,0B0,0B1,0F1\n1F0,1B0,1F1,1B1\n", "rank 0, position 4, 0F1: done twice"),
+        ("0F0,0F1,0B0,0B1,1B1\n1F0,1B0,1F1,1B1\n", "rank 0, position 4, 1B1: this stage lives on rank 1"),
+        ("0F0,0B1,0F1,0B0\n1F0,1B0,1F1,1B1\n", "rank 0, position 1, 0B1: comes before 0F1"),
+        ("0F0,0F1,0B0,0X1\n1F0,1B0,1F1,1B1\n", "rank 0, position 3: \"0X1\" is no action"),
+        (
+            "0F0,0F1,0B0,0B1\n1F1,1F0,1B0,1B1\n",
+            "rank 1, position 0, 1F1: takes the tensor of (rank 0, position 1, 0F1) before that of (rank 0, position 0, 0F0)"
+        ),
+        (
+            "0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n",
+            "deadlock: (rank 0, position 1, 0B0) waits for (rank 1, position 1, 1F1) waits for (rank 0, position 1, 0B0)"
+        ),
+    ])
+    func brokenListsAreNamed(_ lists: String, _ message: String) throws {
+        try withScratch { folder in
+            let file = folder.appending(path: "broken.csv")
+            try Data(lists.utf8).write(to: file)
+            let outcome = try run("simulate --actions \(file.path)")
+            #expect(outcome.exitCode == 2 && outcome.output.isEmpty)
+            #expect(outcome.errors.hasPrefix("error: \(file.path): \(message)"), "\(outcome.errors)")
+        }
+    }
+
+    /// Names of other tools are read, ours are printed.
+    @Test func otherNamesAreUnderstood() throws {
+        let outcome = try run("schedule ZBVZeroBubble --ranks 2 --virtual-stages 2 --microbatches 4 --json")
+        #expect(outcome.output == (try run("schedule zbv --ranks 2 --virtual-stages 2 --microbatches 4 --json")).output)
+        #expect(outcome.output.hasPrefix(#"{"schedule":"zbv","#))
+        #expect(
+            try run("schedule DualPipeV --ranks 2 --microbatches 4").output.hasPrefix("dualpipev: 2 ranks, 2 stages"))
+        #expect(try run("simulate --compare 1F1B,ZB1P --ranks 2").output.contains("\nzb-h1  "))
+        try withScratch { folder in
+            let shipped = try String(
+                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+            let file = folder.appending(path: "named.yaml")
+            func plan(_ schedule: String) throws {
+                let text = shipped.replacingOccurrences(of: "interleaved-1f1b", with: schedule)
+                try Data(text.utf8).write(to: file)
+            }
+            try plan("Interleaved1F1B")
+            let answer = try run("plan \(file.path) --json")
+            #expect(answer.output.contains("\"interleaved-1f1b\""), "\(answer.errors)")
+            try plan("optimal")
+            let refused = try run("plan \(file.path)")
+            #expect(refused.exitCode == 2)
+            #expect(refused.errors.contains("simulate FILE --schedule optimal"), "\(refused.errors)")
+        }
+    }
+
+    @Test func optimalKeepsToThePlansMemory() throws {
+        let outcome = try run("simulate plans/gpt3-175b-64-a100.yaml --compare 1f1b,zbv,optimal --json")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        let document = try #require(
+            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        let rows = try #require(document["comparison"] as? [[String: Any]])
+        #expect(rows.compactMap { $0["schedule"] as? String } == ["1f1b", "zbv", "optimal"])
+        let steps = rows.compactMap { $0["duration"] as? Double }
+        #expect(steps.count == 3 && steps[2] <= (steps.prefix(2).min() ?? 0))
+        // 95 % of the device's 80 GiB.
+        #expect(rows.allSatisfy { ($0["peakMemory"] as? Double ?? .infinity) <= 76 * 1_073_741_824 })
+        #expect(
+            try run("simulate plans/gpt3-175b-64-a100.yaml --schedule optimal").output.contains("\noptimal · tensor 8"))
+        let limited = try run("simulate plans/gpt3-175b-64-a100.yaml --schedule optimal --memory-limit 3")
+        #expect(limited.exitCode == 2)
+        #expect(limited.errors.contains("a plan's limit is its devices' memory"))
+    }
+
     @Test func comparedSchedulesShareAnAxisAndATable() throws {
         let outcome = try run("simulate --compare 1f1b,zb-h1,zbv,dualpipev,optimal --ranks 4 --microbatches 6")
         #expect(outcome.exitCode == 0, "\(outcome.errors)")

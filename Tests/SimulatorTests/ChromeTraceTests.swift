@@ -62,6 +62,28 @@ import Testing
         #expect(trace.of("f").allSatisfy { $0.bp == "e" })
     }
 
+    /// What Perfetto asks of numbers beside the format: no process or thread 0 (its own idle one), none of more than 32
+    /// bits; and every event belongs to a track that was named.
+    @Test func processesAndThreadsAreNumberedAsPerfettoWants() throws {
+        var both = ChromeTrace()
+        both.add(try Self.timeline(transfer: 0.25))
+        both.add(Timeline(name: "many ranks", ranks: [[Timeline.Span]](repeating: [], count: 5000)))
+        let trace = try Self.parse(both.json())
+        #expect(Set(trace.traceEvents.map(\.pid)) == [1, 2])
+        let threads = trace.traceEvents.compactMap(\.tid)
+        #expect(threads.allSatisfy { $0 > 0 && $0 <= UInt32.max })
+        struct Track: Hashable {
+            var pid: Int
+            var tid: Int?
+        }
+        func tracks(_ events: [Trace.Event]) -> Set<Track> { Set(events.map { Track(pid: $0.pid, tid: $0.tid) }) }
+        let named = tracks(trace.of("M").filter { $0.name == "thread_name" })
+        #expect(tracks(trace.of("X") + trace.of("s") + trace.of("f")).isSubset(of: named))
+        #expect(named.count == trace.of("M").filter { $0.name == "thread_name" }.count)
+        #expect(named == tracks(trace.of("M").filter { $0.name == "thread_sort_index" }))
+        for event in trace.traceEvents { #expect(event.ts ?? 0 >= 0 && event.dur ?? 0 >= 0 && !event.name.isEmpty) }
+    }
+
     @Test func slicesCarryTimesInMicroseconds() throws {
         let timeline = try Self.timeline(transfer: 0.25)
         let trace = try Self.parse(timeline.chromeTrace(secondsPerUnit: 1e-3))
@@ -82,7 +104,7 @@ import Testing
         let trace = try Self.parse(both.json())
         let names = trace.of("M").filter { $0.name == "process_name" }.map { $0.args?["name"] }
         #expect(names == [.text("interleaved-1f1b"), .text("a \"measured\" \\ run\n")])
-        let threads = trace.of("M").filter { $0.name == "thread_name" && $0.pid == 0 }.map { $0.args?["name"] }
+        let threads = trace.of("M").filter { $0.name == "thread_name" && $0.pid == 1 }.map { $0.args?["name"] }
         #expect(threads == [.text("rank 0"), .text("rank 1")])
     }
 

@@ -1,0 +1,125 @@
+package import Costs
+package import Plans
+internal import Schedules
+package import Simulator
+
+/// The best schedule a search finds for a plan's layout, and how it was found.
+package struct OptimalIteration: Sendable {
+    package var iteration: PredictedIteration
+    /// One line for people.
+    package var remark: String
+}
+
+/// Searches the fastest lists for a layout within the memory of its devices; never slower than the best schedule by name
+/// that fits.
+///
+/// Tries one stage a rank, and two both looped and folded (or as many as are asked for). Each rank may hold as many
+/// activations as fit beside its weights, gradients and optimizer. Schedules by name compete with their own stages.
+/// - Parameter usableMemory: Share of a device's memory that may be used.
+/// - Throws: why the layout cannot be priced, or that no schedule fits.
+package func optimalIteration(
+    plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = 0.95,
+    options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
+) throws(PlannerError) -> OptimalIteration {
+    let named = try chooseSchedule(
+        plan: plan, layout: layout, open: OpenSchedule(virtualStages: virtualStages), usableMemory: usableMemory,
+        options: options)
+    let usable = usableMemory * plan.cluster.device.memoryBytes
+    let pricer: Pricer
+    do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
+    var best: (found: OptimalSchedule, work: LayoutWork, estimate: Estimate)?
+    for layout in placements(layout, virtualStages: virtualStages) {
+        guard let work = try? pricer.work(layout),
+            let found = try search(work, usable: usable, effort: effort)
+        else { continue }
+        var held = work
+        held.heldActivations = found.schedule.peakActivations(release: .backwardWeight)
+        let estimate = held.estimate(time: try time(of: found.schedule, work))
+        if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
+    }
+    let leader = named.candidates.first.flatMap { $0.fits ? $0 : nil }
+    if let best, best.estimate.iteration.seconds < leader?.seconds ?? .infinity {
+        return OptimalIteration(
+            iteration: try predictedIteration(
+                plan: plan, schedule: best.found.schedule, costs: best.work.actionCosts, estimate: best.estimate,
+                disturbance: disturbance),
+            remark: best.found.remark)
+    }
+    guard let leader else {
+        let least = named.candidates.first
+        throw .noLayout(
+            "no schedule fits this layout: \(least?.layout.schedule.rawValue ?? "the smallest") needs "
+                + "\(gibibytes(least?.peakMemory ?? 0)) GiB of \(gibibytes(usable)) usable")
+    }
+    var iteration = try predictedIteration(
+        plan: plan, layout: leader.layout, options: options, disturbance: disturbance)
+    iteration.schedule.name = "optimal"
+    return OptimalIteration(
+        iteration: iteration,
+        remark:
+            "optimal: \(leader.layout.schedule.rawValue), \(leader.layout.virtualStages) stage(s) a rank; the search "
+            + "finds none faster")
+}
+
+/// The layout with each placement of its stages that is searched, under a schedule that has it.
+private func placements(_ layout: Layout, virtualStages: Int?) -> [Layout] {
+    var layouts: [Layout] = []
+    for count in virtualStages.map({ [$0] }) ?? (layout.pipeline > 1 ? [1, 2] : [1]) {
+        for name in count == 1
+            ? [ScheduleName.oneForwardOneBackward] : count == 2 ? [.interleaved, .zeroBubbleV] : [.interleaved]
+        {
+            var next = layout
+            next.schedule = name
+            next.virtualStages = count
+            if next.stages != layout.stages { next.layersPerStage = nil }
+            layouts.append(next)
+        }
+    }
+    return layouts
+}
+
+/// The best lists for a layout's stages; nil if none keeps to the memory.
+private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(PlannerError) -> OptimalSchedule? {
+    let shape = work.shape
+    let placement = work.layout.schedule.placement(shape)
+    let most = shape.microbatches * shape.virtualStages
+    let limits = (0..<shape.ranks).map { rank in
+        // Memory grows by the same amount with every activation held.
+        func memory(_ held: Int) -> Double {
+            var with = work
+            with.heldActivations = [Int](repeating: held, count: shape.ranks)
+            return with.memory(rank: rank).peak
+        }
+        var (fits, fails) = (0, most + 1)
+        while fails - fits > 1 {
+            let middle = (fits + fails) / 2
+            if memory(middle) <= usable { fits = middle } else { fails = middle }
+        }
+        return fits
+    }
+    let known = ScheduleName.allCases.compactMap { name in
+        try? name.schedule(shape)
+    }.filter { $0.placement == placement }
+    do throws(SimulationProblem) {
+        return try Simulator.optimal(
+            ScheduleProblemStatement(
+                placement: placement, microbatches: shape.microbatches, costs: work.actionCosts, memoryLimits: limits,
+                endsLossesAtOnce: true),
+            known: known, effort: effort)
+    } catch { throw .simulation(error) }
+}
+
+/// Time of a whole step with given lists.
+private func time(of schedule: Schedule, _ work: LayoutWork) throws(PlannerError) -> IterationTime {
+    var costs = work.actionCosts
+    do throws(SimulationProblem) {
+        let span = try Simulator.makespan(schedule, costs: costs)
+        costs.transfer = 0
+        return work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
+    } catch { throw .simulation(error) }
+}
+
+private func gibibytes(_ bytes: Double) -> String {
+    let tenths = Int((bytes / 1_073_741_824 * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+}

@@ -1,0 +1,78 @@
+/// The tables of a walk through a schedule as its inner loop sees them. Stages and micro-batches were checked before, so
+/// nothing is checked again.
+struct ScheduleTables {
+    let stages: Int
+    let microbatches: Int
+    let split: Int32
+    /// Link into a stage, −1 for none: by kind, direction and stage.
+    let inbound: UnsafeBufferPointer<Int32>
+    /// See `ScheduleWalk`.
+    let slots: UnsafeMutableBufferPointer<Int32>
+    /// Messages sent and taken so far, by channel.
+    let sent: UnsafeMutableBufferPointer<Int32>
+    let taken: UnsafeMutableBufferPointer<Int32>
+
+    @inline(__always)
+    func link(_ isActivation: Bool, into stage: Int32, _ microbatch: Int32) -> Int32 {
+        inbound[((isActivation ? 0 : 2) + (microbatch < split ? 0 : 1)) * stages + Int(stage)]
+    }
+
+    @inline(__always)
+    func slot(_ isActivation: Bool, into stage: Int32, _ microbatch: Int32) -> Int32 {
+        Int32(((isActivation ? 0 : stages) + Int(stage)) * microbatches + Int(microbatch))
+    }
+
+    /// The slot an action's part waits for, −1 if it needs nothing from a neighbouring stage.
+    @inline(__always)
+    func input(_ kind: Action.Kind, _ stage: Int32, _ microbatch: Int32) -> Int32 {
+        switch kind {
+        case .forward, .fused: stage == 0 ? -1 : slot(true, into: stage, microbatch)
+        case .backward, .backwardInput: Int(stage) == stages - 1 ? -1 : slot(false, into: stage, microbatch)
+        case .backwardWeight: -1
+        }
+    }
+
+    /// Whether an awaited tensor is not there yet; then the rank is put down to be woken by it.
+    @inline(__always)
+    func isMissing(_ slot: Int32, for rank: Int) -> Bool {
+        guard slot >= 0, slots[Int(slot)] <= 0 else { return false }
+        slots[Int(slot)] = -1 - Int32(rank)
+        return true
+    }
+
+    /// Takes a part's input out of its channel.
+    /// - Returns: false if it is not the channel's next message.
+    @inline(__always)
+    func take(_ isActivation: Bool, _ slot: Int32, _ stage: Int32, _ microbatch: Int32) -> Bool {
+        guard slot >= 0 else { return true }
+        let link = link(isActivation, into: stage, microbatch)
+        guard link >= 0 else { return true }
+        let channel = channel(isActivation, link)
+        guard taken[channel] == slots[Int(slot)] - 1 else { return false }
+        taken[channel] += 1
+        return true
+    }
+
+    /// Fills the slot of a part's output.
+    /// - Returns: the slot and its link, −1 for none; and the rank that waited for it, −1 for none.
+    @inline(__always)
+    func emit(
+        _ isActivation: Bool, _ stage: Int32, _ microbatch: Int32
+    ) -> (slot: Int32, link: Int32, waiting: Int32) {
+        let next = stage + (isActivation ? 1 : -1)
+        guard next >= 0, Int(next) < stages else { return (-1, -1, -1) }
+        let slot = slot(isActivation, into: next, microbatch)
+        let waiting = slots[Int(slot)] < 0 ? -1 - slots[Int(slot)] : -1
+        let link = link(isActivation, into: next, microbatch)
+        slots[Int(slot)] = 1
+        if link >= 0 {
+            let channel = channel(isActivation, link)
+            slots[Int(slot)] += sent[channel]
+            sent[channel] += 1
+        }
+        return (slot, link, waiting)
+    }
+
+    @inline(__always)
+    func channel(_ isActivation: Bool, _ link: Int32) -> Int { 2 * Int(link) + (isActivation ? 0 : 1) }
+}
