@@ -27,7 +27,7 @@ help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
-	@echo "make bench    speed of the simulator, and of training beside PyTorch's where that is installed"
+	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
 	@echo "make format   format the sources"
 	@echo "make clean    remove what was built"
 	@echo "make setup    install Open MPI and oneDNN if missing (the others do it too)"
@@ -51,6 +51,7 @@ demo: setup
 
 bench: build
 	@bench/schedules.py
+	@.build/release/search-bench
 	@bench/compare.py
 
 format:

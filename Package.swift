@@ -59,6 +59,10 @@ let package = Package(
             name: "schedule-bench", dependencies: ["Schedules", "Simulator"], path: "bench/ScheduleBench",
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "search-bench", dependencies: ["Planner", "Plans", "Schedules", "Costs"], path: "bench/SearchBench",
+            swiftSettings: strict),
+
         .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(

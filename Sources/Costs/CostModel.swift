@@ -21,6 +21,19 @@ extension LayoutWork {
     /// FLOPs of one iteration, the vocabulary as the model states it.
     package var flops: FLOPs { FLOPs(model: model, sequences: pricer.plan.batch, vocabulary: model.vocab) }
 
+    /// FLOPs the devices run, recomputation included.
+    var hardwareFLOPs: Double {
+        guard layout.recompute == .full, layout.recomputeLayers != nil else { return flops.hardware(layout.recompute) }
+        return flops.model + recomputedShare * (flops.hardware(.full) - flops.model)
+    }
+
+    /// Share of the blocks that are recomputed whole.
+    var recomputedShare: Double {
+        guard layout.recompute == .full else { return 0 }
+        guard let some = layout.recomputeLayers else { return 1 }
+        return Double(layers.reduce(0) { $0 + min(some, $1) }) / Double(max(1, model.layers))
+    }
+
     /// The whole answer around an iteration's time.
     package func estimate(time: IterationTime) -> Estimate {
         var plan = pricer.plan
@@ -29,7 +42,7 @@ extension LayoutWork {
         let memory = (0..<p).map { self.memory(rank: $0) }
         let iteration = Estimate.Iteration(
             seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
-            hardwareFLOPs: flops.hardware(layout.recompute), breakdown: time.breakdown,
+            hardwareFLOPs: hardwareFLOPs, breakdown: time.breakdown,
             bubbleFraction: time.bubbleFraction)
         var estimate = Estimate(
             plan: plan, layout: layout, parameters: parameters, activeParameters: Double(model.parameters().active),

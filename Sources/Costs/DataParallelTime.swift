@@ -1,6 +1,36 @@
 internal import Plans
 internal import Schedules
 
+/// Reducing the gradients and gathering the weights of one group of parameters, before anything hides it.
+struct Reduction: Sendable {
+    /// Seconds of the reduction, and of the gathering.
+    var reduce = 0.0
+    var gather = 0.0
+    /// Seconds of them that nothing can hide: the last bucket, the first one.
+    var lastBucket = 0.0
+    var firstBucket = 0.0
+    /// Whether gathering runs behind the first forward, and whether a reduction follows every micro-batch.
+    var hidesGather = false
+    var isRepeated = false
+    /// Whether any of it runs behind compute.
+    var overlaps = true
+    /// Compute lost while a collective runs beside it.
+    var contention = 0.0
+
+    /// Seconds a step loses where a rank's passes of one micro-batch take `forward` and `backward`.
+    func exposed(forward: Double, backward: Double, microbatches: Double) -> Double {
+        let reduction = exposed(reduce, behind: backward, least: lastBucket)
+        let gathering = hidesGather ? exposed(gather, behind: forward, least: firstBucket) : gather
+        return (isRepeated ? microbatches : 1) * reduction + gathering
+    }
+
+    private func exposed(_ seconds: Double, behind: Double, least: Double) -> Double {
+        guard overlaps else { return seconds }
+        let outside = max(least, seconds - behind)
+        return outside + contention * max(0, seconds - outside)
+    }
+}
+
 extension LayoutWork {
     /// Gradient reduction and weight gathering once an iteration, seconds nothing hides.
     ///
@@ -9,40 +39,57 @@ extension LayoutWork {
     /// the first bucket. Gradients sharded among the ranks (ZeRO-2) are scattered after every micro-batch.
     package var dataExposed: Double {
         let tied = tiedEmbeddingSeconds + copiesSeconds
-        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return tied }
+        guard let dense = denseReduction else { return tied }
         let times = rank(0)
-        let dense = reduction(
-            of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup, behind: times)
+        func exposed(_ reduction: Reduction) -> Double {
+            reduction.exposed(
+                forward: times.forward.total, backward: times.backward.total, microbatches: Double(m))
+        }
+        guard let experts = expertReduction else { return tied + exposed(dense) }
+        return tied + exposed(dense) + exposed(experts)
+    }
+
+    /// Of everything but routed experts; nil where there is nothing to reduce.
+    var denseReduction: Reduction? {
+        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return nil }
+        return reduction(of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup)
+    }
+
+    /// Of routed experts.
+    var expertReduction: Reduction? {
+        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return nil }
         let experts = expertParameters(rank: 0)
-        guard experts > 0, shard.expertDataGroup.size > 1 else { return tied + dense }
-        let (shards, replicas) = layout.sharding == .none
+        guard experts > 0, shard.expertDataGroup.size > 1 else { return nil }
+        let (shards, replicas) =
+            layout.sharding == .none
             ? (DeviceGroup.alone, shard.expertDataGroup) : (shard.expertDataGroup, .alone)
-        return tied + dense + reduction(of: experts, shards: shards, replicas: replicas, behind: times)
+        return reduction(of: experts, shards: shards, replicas: replicas)
     }
 
     /// Reduction of the gradients and gathering of the weights of `held` parameters: scattered among `shards`, then
     /// added up over `replicas`.
-    private func reduction(
-        of held: Double, shards: DeviceGroup, replicas: DeviceGroup, behind times: UnitTimes
-    ) -> Double {
+    private func reduction(of held: Double, shards: DeviceGroup, replicas: DeviceGroup) -> Reduction {
         let buckets = max(1, (held / rates.framework.bucketParameters).rounded(.up))
         let gradients = state.gradient * held
-        func exposed(_ seconds: Double, behind: Double) -> Double {
-            layout.overlap.data ? rates.exposed(seconds, behind: behind, least: seconds / buckets) : seconds
-        }
+        var result = Reduction()
+        result.overlaps = layout.overlap.data
+        result.contention = rates.framework.contention
         let sharded = layout.sharding == .optimizer || layout.sharding == .gradients
-        guard sharded, rates.framework.scattersGradients || layout.sharding == .gradients else {
+        if sharded, rates.framework.scattersGradients || layout.sharding == .gradients {
+            let among = replicas.allReduce(bytes: gradients / buckets / Double(shards.size))
+            result.reduce = shards.gather(bytes: gradients, count: buckets) + buckets * among
+            result.gather = shards.gather(bytes: state.weight * held, count: buckets)
+            result.hidesGather = true
+            result.isRepeated = layout.sharding == .gradients
+        } else {
             let inside = shards.allReduce(bytes: gradients / buckets)
-            let reduce = exposed(
-                buckets * (inside + replicas.allReduce(bytes: gradients / buckets)), behind: times.backward.total)
+            result.reduce = buckets * (inside + replicas.allReduce(bytes: gradients / buckets))
             // Nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
-            return reduce + (sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0)
+            result.gather = sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0
         }
-        let among = replicas.allReduce(bytes: gradients / buckets / Double(shards.size))
-        let scatter = exposed(
-            shards.gather(bytes: gradients, count: buckets) + buckets * among, behind: times.backward.total)
-        let gather = exposed(shards.gather(bytes: state.weight * held, count: buckets), behind: times.forward.total)
-        return (layout.sharding == .gradients ? Double(m) : 1) * scatter + gather
+        result.lastBucket = result.reduce / buckets
+        result.firstBucket = result.gather / buckets
+        return result
     }
 
     /// All-reduce of a tied embedding's gradient between the first and the last rank.
@@ -62,26 +109,25 @@ extension LayoutWork {
         return pair.allReduce(bytes: state.gradient * mostParameters / Double(layout.data * layout.context))
     }
 
-    /// Parameters of the fullest rank: the step ends when its update does.
-    var mostParameters: Double {
-        var most = 0.0
-        for rank in 0..<p { most = max(most, parameters(rank: rank)) }
-        return most
+    /// The fullest rank's share: the step ends when its update does.
+    private var fullest: PipelineShares.Rank {
+        var (most, fullest) = (-1.0, PipelineShares.Rank())
+        for kind in shares.kinds {
+            let held = parameters(of: kind.share)
+            if held > most { (most, fullest) = (held, kind.share) }
+        }
+        return fullest
     }
 
-    /// Routed experts' parameters on the rank that holds `most` in all.
-    private func rankExperts(of most: Double) -> Double {
-        guard model.moe != nil else { return 0 }
-        for rank in 0..<p where parameters(rank: rank) == most { return expertParameters(rank: rank) }
-        return 0
-    }
+    /// Parameters of the fullest rank.
+    var mostParameters: Double { parameters(of: fullest) }
 
     /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
     /// also read for its norm and zeroed. Memory-bound.
     package var optimizerSeconds: Double {
         let group = Double(layout.shardRanks)
-        let experts = rankExperts(of: mostParameters)
-        let held = mostParameters - experts
+        let fullest = fullest
+        let (held, experts) = (denseParameters(of: fullest), expertParameters(of: fullest))
         let sharded = held / group + experts / Double(shard.expertDataGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts

@@ -11,6 +11,38 @@ package struct IterationTime: Hashable, Sendable {
     package var bottleneck = 0
 }
 
+/// Seconds of the pipeline by its schedule's law, without transfers and with them.
+struct PipelineSpans {
+    var filled: Double
+    var span: Double
+
+    /// - Parameters:
+    ///   - work: of all ranks together for one micro-batch.
+    ///   - forward: of the slowest rank for one micro-batch; `backward` and `weight` (the part of the backward that only
+    ///     weight gradients need) likewise.
+    @inline(__always)
+    init(
+        _ schedule: ScheduleName, _ shape: PipelineShape, overlapsTransfer: Bool, transfer: Double, work: Double,
+        forward: Double, backward: Double, weight: Double
+    ) {
+        let (p, slowest) = (shape.ranks, forward + backward)
+        let busy = Double(shape.microbatches) * slowest
+        (filled, span) = (busy, busy)
+        guard p > 1 else { return }
+        var uniform = UniformTimes(forward: forward, backward: backward, backwardWeight: weight)
+        let still = schedule.makespan(shape, times: uniform)
+        filled = busy + (still - busy) * (work - slowest) / (Double(p - 1) * slowest)
+        if overlapsTransfer {
+            uniform.transfer = transfer
+        } else {
+            // The sender waits: every stage's passes are longer by a message.
+            uniform.forward += Double(shape.virtualStages) * transfer
+            uniform.backward += Double(shape.virtualStages) * transfer
+        }
+        span = filled + max(0, schedule.makespan(shape, times: uniform) - still)
+    }
+}
+
 extension LayoutWork {
     /// What the simulator needs to time the layout's schedule.
     package var actionCosts: ActionCosts {
@@ -27,42 +59,31 @@ extension LayoutWork {
     ///
     /// Exact with equal stages; with uneven ones see docs/cost-model.md for how far it is from the simulator.
     package func iterationTime() -> IterationTime {
-        var (sum, slowest, bottleneck) = (0.0, -1.0, 0)
-        for rank in 0..<p {
-            let total = self.rank(rank).total
-            sum += total
-            if total > slowest { (slowest, bottleneck) = (total, rank) }
-        }
-        let times = rank(bottleneck)
-        let busy = Double(m) * slowest
-        var (span, filled) = (busy, busy)
-        if p > 1 {
-            var uniform = UniformTimes(
-                forward: times.forward.total, backward: times.backward.total, backwardWeight: times.weightGradient)
-            let still = layout.schedule.makespan(shape, times: uniform)
-            filled = busy + (still - busy) * (sum - slowest) / (Double(p - 1) * slowest)
-            if layout.overlap.pipeline {
-                uniform.transfer = transfer
-            } else {
-                // The sender waits: every stage's passes are longer by a message.
-                uniform.forward += Double(v) * transfer
-                uniform.backward += Double(v) * transfer
-            }
-            span = filled + max(0, layout.schedule.makespan(shape, times: uniform) - still)
-        }
-        return iterationTime(bottleneck: times, rank: bottleneck, work: sum, filled: filled, span: span)
+        let (sum, slowest, bottleneck) = slowestRank
+        let spans = PipelineSpans(
+            layout.schedule, shape, overlapsTransfer: layout.overlap.pipeline, transfer: transfer, work: sum,
+            forward: slowest.forward.total, backward: slowest.backward.total, weight: slowest.weightGradient)
+        return iterationTime(
+            bottleneck: slowest, rank: bottleneck, work: sum, filled: spans.filled, span: spans.span)
     }
 
     /// Time of one iteration whose pipeline takes `span` seconds (simulated, with transfers) and `filled` seconds
     /// without them.
     package func iterationTime(filled: Double, span: Double) -> IterationTime {
+        let (sum, slowest, bottleneck) = slowestRank
+        return iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
+    }
+
+    /// Work of all ranks for one micro-batch, and the rank with the most of it.
+    private var slowestRank: (sum: Double, slowest: UnitTimes, rank: Int) {
+        let times = shares.kinds.map { self.times(of: $0.share) }
         var (sum, slowest, bottleneck) = (0.0, -1.0, 0)
-        for rank in 0..<p {
-            let total = self.rank(rank).total
+        for (rank, kind) in shares.kindOfRank.enumerated() {
+            let total = times[kind].total
             sum += total
             if total > slowest { (slowest, bottleneck) = (total, rank) }
         }
-        return iterationTime(bottleneck: rank(bottleneck), rank: bottleneck, work: sum, filled: filled, span: span)
+        return (sum, times[shares.kindOfRank[bottleneck]], bottleneck)
     }
 
     private func iterationTime(

@@ -1,21 +1,88 @@
 internal import Plans
 internal import Schedules
 
-extension LayoutWork {
-    /// What one block keeps for one micro-batch.
-    package var blockActivations: BlockActivations {
-        BlockActivations(
-            model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
-            recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes)
+/// Bytes of activations and of the buffers beside them on one device, for one micro-batch: what depends on the
+/// micro-batch and on how it is cut, and not on how parameters are held.
+struct ActivationTerms: Sendable {
+    /// What one block keeps, and one with experts (`block` in a dense model).
+    var block: BlockActivations
+    var mixture: BlockActivations
+    /// The same of blocks that keep everything, where only some are recomputed.
+    var plain: BlockActivations
+    var plainMixture: BlockActivations
+    /// Whether only some blocks are recomputed.
+    var isPartial: Bool
+    /// Masks of the embedding's dropout, one byte an element (Korthikanti et al. 2022, section 4.3).
+    var mask: Double
+    /// Inputs of the final norm and of the head.
+    var headInputs: Double
+    /// fp32 logits.
+    var logits: Double
+    /// Gradients of the widest tensors of one block, gathered inputs, messages.
+    var buffers: Double
+    /// Gradient of the logits.
+    var headBuffers: Double
+
+    /// Bytes the blocks of a rank keep with `inFlight` stages held of `stages` it has.
+    func blocks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
+        let dense = share.layers - share.mixtures
+        func held(_ count: Int, _ kept: Double) -> Double { Double(inFlight * count) / Double(stages) * kept }
+        guard isPartial else {
+            let bytes = held(dense, block.kept)
+            return share.mixtures > 0 ? bytes + held(share.mixtures, mixture.kept) : bytes
+        }
+        let bytes = held(dense - share.recomputed, plain.kept) + held(share.recomputed, block.kept)
+        guard share.mixtures > 0 else { return bytes }
+        return bytes + held(share.mixtures - share.recomputedMixtures, plainMixture.kept)
+            + held(share.recomputedMixtures, mixture.kept)
     }
 
-    /// The same of a block with experts.
-    package var mixtureActivations: BlockActivations {
+    func masks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
+        share.holdsEmbedding ? Double(inFlight) / Double(stages) * mask : 0
+    }
+
+    /// All activations of a rank; `pending`: micro-batches whose loss is pending.
+    func activations(of share: PipelineShares.Rank, inFlight: Int, stages: Int, pending: Double) -> Double {
+        blocks(of: share, inFlight: inFlight, stages: stages) + (share.mixtures > 0 ? mixture : block).recomputed
+            + masks(of: share, inFlight: inFlight, stages: stages) + (share.holdsHead ? pending * headInputs : 0)
+    }
+
+    /// Temporary buffers of a rank.
+    func buffers(of share: PipelineShares.Rank, pending: Double) -> Double {
+        buffers + (share.holdsHead ? pending * logits + headBuffers : 0)
+    }
+}
+
+extension LayoutWork {
+    /// What one block keeps for one micro-batch.
+    package var blockActivations: BlockActivations { blockActivations(mixture: false, recompute: layout.recompute) }
+
+    private func blockActivations(mixture: Bool, recompute: Layout.Recompute) -> BlockActivations {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
-            recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes, mixture: true)
+            recompute: recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
+            elementBytes: rates.elementBytes, mixture: mixture)
+    }
+
+    var activationTerms: ActivationTerms {
+        let w = rates.elementBytes
+        let h = Double(model.hidden)
+        let block = blockActivations
+        let hasExperts = model.moe != nil
+        let mixture = hasExperts ? blockActivations(mixture: true, recompute: layout.recompute) : block
+        let isPartial = layout.recomputeLayers != nil
+        let plain = isPartial ? blockActivations(mixture: false, recompute: .none) : block
+        let plainMixture = isPartial && hasExperts ? blockActivations(mixture: true, recompute: .none) : plain
+        // Temporary buffers: gradients of the widest tensors of one block, gathered inputs, messages.
+        let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
+        var buffers = w * shard.tokens * widest
+        if shard.sequenceParallel { buffers += w * shard.tokens * h }
+        if p > 1 { buffers += 2 * boundaryBytes }
+        return ActivationTerms(
+            block: block, mixture: mixture, plain: plain, plainMixture: plainMixture, isPartial: isPartial,
+            mask: shard.dropout ? shard.tokens * h / shard.sequenceShare : 0, headInputs: 2 * boundaryBytes,
+            logits: 4 * shard.tokens * Double(vocabulary) / shard.tensor, buffers: buffers,
+            headBuffers: w * shard.tokens * Double(vocabulary) / shard.tensor)
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
@@ -25,79 +92,82 @@ extension LayoutWork {
 
     /// Bytes the blocks of `rank` keep at the fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {
-        let mixtures = rankMixtureLayers(rank)
-        let dense = Double(inFlight(rank: rank) * (rankLayers(rank) - mixtures)) / Double(v) * blockActivations.kept
-        guard mixtures > 0 else { return dense }
-        return dense + Double(inFlight(rank: rank) * mixtures) / Double(v) * mixtureActivations.kept
+        activationTerms.blocks(of: shares.ranks[rank], inFlight: inFlight(rank: rank), stages: v)
     }
 
-    /// Masks of the embedding's dropout on the first rank, one byte an element and micro-batch in flight
-    /// (Korthikanti et al. 2022, section 4.3).
+    /// Masks of the embedding's dropout on the first rank.
     package func embeddingMaskBytes(rank: Int) -> Double {
-        guard shard.dropout, holdsEmbedding(rank) else { return 0 }
-        return Double(inFlight(rank: rank)) / Double(v) * shard.tokens * Double(model.hidden) / shard.sequenceShare
+        activationTerms.masks(of: shares.ranks[rank], inFlight: inFlight(rank: rank), stages: v)
     }
 
     /// Inputs of the final norm and of the head for the micro-batches whose loss is pending.
     package func headInputBytes(rank: Int) -> Double {
-        holdsHead(rank) ? pendingLosses * 2 * boundaryBytes : 0
+        holdsHead(rank) ? pendingLosses * activationTerms.headInputs : 0
     }
 
     /// fp32 logits of the micro-batches whose loss is pending.
-    package func logitBytes(rank: Int) -> Double {
-        holdsHead(rank) ? pendingLosses * 4 * shard.tokens * Double(vocabulary) / shard.tensor : 0
-    }
+    package func logitBytes(rank: Int) -> Double { holdsHead(rank) ? pendingLosses * activationTerms.logits : 0 }
+
+    private var pendingLosses: Double { Self.pendingLosses(layout.schedule, microbatches: m) }
 
     /// Micro-batches between the forward and the backward of the last stage: all of them where every forward comes
     /// first, one otherwise.
-    private var pendingLosses: Double {
-        layout.schedule == .gpipe || layout.schedule == .loopedBFS ? Double(m) : 1
+    static func pendingLosses(_ schedule: ScheduleName, microbatches: Int) -> Double {
+        schedule == .gpipe || schedule == .loopedBFS ? Double(microbatches) : 1
     }
 
-    /// Bytes on every device of `rank`.
-    package func memory(rank: Int) -> Estimate.RankMemory {
-        let w = rates.elementBytes
-        let group = layout.shardRanks
-        var held = state.held(parameters: denseParameters(rank: rank), sharding: layout.sharding, group: group)
-        let mixtures = rankMixtureLayers(rank)
-        if mixtures > 0 {
+    /// Weights, gradients and optimizer of a rank.
+    func held(by share: PipelineShares.Rank) -> (weights: Double, gradients: Double, optimizer: Double) {
+        var held = state.held(
+            parameters: denseParameters(of: share), sharding: layout.sharding, group: layout.shardRanks)
+        if share.mixtures > 0 {
             let experts = state.held(
-                parameters: expertParameters(rank: rank), sharding: layout.sharding, group: shard.expertDataGroup.size)
+                parameters: expertParameters(of: share), sharding: layout.sharding,
+                group: shard.expertDataGroup.size)
             held.weights += experts.weights
             held.gradients += experts.gradients
             held.optimizer += experts.optimizer
         }
-        let block = mixtures > 0 ? mixtureActivations : blockActivations
-        let activations =
-            blockActivationBytes(rank: rank) + block.recomputed + embeddingMaskBytes(rank: rank)
-            + headInputBytes(rank: rank)
+        return held
+    }
 
-        // Temporary buffers: gradients of the widest tensors of one block, of the logits, gathered inputs, messages,
-        // gathered parameters.
-        let h = Double(model.hidden)
-        let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
-        var buffers = w * shard.tokens * widest
-        let logits = logitBytes(rank: rank)
-        if holdsHead(rank) { buffers += logits + w * shard.tokens * Double(vocabulary) / shard.tensor }
-        if shard.sequenceParallel { buffers += w * shard.tokens * h }
-        if p > 1 { buffers += 2 * boundaryBytes }
-        if layout.sharding == .parameters, group > 1 {
-            let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
-            let table = holdsEmbedding(rank) || holdsHead(rank) ? Double(vocabulary) * h / shard.tensor : 0
-            // The layer at work, the next one on its way, and the gradients of the first.
-            buffers += (2 * state.weight + state.gradient) * max(unit, table)
-        }
-        let fragmentation = pricer.options.fragmentation * (activations + buffers)
+    /// Buffers of a rank for parameters that are gathered before use.
+    func gathered(by share: PipelineShares.Rank) -> Double {
+        guard layout.sharding == .parameters, layout.shardRanks > 1 else { return 0 }
+        let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
+        let table =
+            share.holdsEmbedding || share.holdsHead
+            ? Double(vocabulary) * Double(model.hidden) / shard.tensor : 0
+        // The layer at work, the next one on its way, and the gradients of the first.
+        return (2 * state.weight + state.gradient) * max(unit, table)
+    }
+
+    /// Allocator's losses as a share of the activations and temporary buffers.
+    var fragmentation: Double { pricer.options.fragmentation }
+
+    /// Bytes taken before any tensor is allocated.
+    var reserved: Double { pricer.plan.cluster.device.reservedBytes }
+
+    /// Bytes on every device of `rank`.
+    package func memory(rank: Int) -> Estimate.RankMemory { memory(rank: rank, terms: activationTerms) }
+
+    private func memory(rank: Int, terms: ActivationTerms) -> Estimate.RankMemory {
+        let share = shares.ranks[rank]
+        let held = held(by: share)
+        let activations = terms.activations(
+            of: share, inFlight: inFlight(rank: rank), stages: v, pending: pendingLosses)
+        let buffers = terms.buffers(of: share, pending: pendingLosses) + gathered(by: share)
         return Estimate.RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
             activations: activations,
-            other: buffers + fragmentation + pricer.plan.cluster.device.reservedBytes)
+            other: buffers + fragmentation * (activations + buffers) + reserved)
     }
 
     /// Bytes of the fullest rank.
     package var peakMemory: Double {
+        let terms = activationTerms
         var peak = 0.0
-        for rank in 0..<p { peak = max(peak, memory(rank: rank).peak) }
+        for rank in 0..<p { peak = max(peak, memory(rank: rank, terms: terms).peak) }
         return peak
     }
 }

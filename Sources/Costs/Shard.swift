@@ -10,7 +10,7 @@ package struct Shard: Sendable {
     let sequenceShare: Double
     let sequenceParallel: Bool
     let flashAttention: Bool
-    let recompute: Layout.Recompute
+    private(set) var recompute: Layout.Recompute
     let overlap: Layout.Overlap
     let sharding: Layout.Sharding
     let dropout: Bool
@@ -31,6 +31,13 @@ package struct Shard: Sendable {
     let expertDataGroup: DeviceGroup
     let expert: Double
     let expertTensor: Double
+
+    /// The same without recomputation.
+    var keepingEverything: Shard {
+        var shard = self
+        shard.recompute = .none
+        return shard
+    }
 
     package init(plan: Plan, layout: Layout, vocabulary: Int, dropout: Bool) {
         tensor = Double(layout.tensor)

@@ -27,7 +27,7 @@ extension LayoutWork {
         // Ring shares of the payload: an all-reduce sends 2(t−1)/t, all-gather and reduce-scatter (t−1)/t.
         let forward = layout.sequenceParallel ? 4.0 : 2 * 2
         let backward = layout.sequenceParallel ? 6.0 : 2 * 2
-        let recomputed = layout.recompute == .full ? forward : 0
+        let recomputed = recomputedShare * forward
         traffic.tensor = passes * (forward + backward + recomputed) * payload * (t - 1) / t
         if p > 1 {
             // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
@@ -35,7 +35,7 @@ extension LayoutWork {
         }
         if let moe = model.moe {
             let rows = Double(moe.topK) * shard.tokens / shard.sequenceShare
-            let exchanges = 4 + (layout.recompute == .full ? 2.0 : 0)
+            let exchanges = 4 + 2 * recomputedShare
             traffic.expert =
                 Double(m * rankMixtureLayers(rank)) * exchanges * w * rows * Double(model.hidden)
                 * (shard.expert - 1) / shard.expert

@@ -8,6 +8,10 @@ package enum PlannerError: Error, Hashable, Sendable, CustomStringConvertible {
     case cost(CostError)
     /// The layout's schedule cannot be timed.
     case simulation(SimulationProblem)
+    /// What is asked contradicts itself, in words.
+    case contradiction(String)
+    /// Nothing meets what is asked for, with the nearest that does.
+    case unreachable(String)
     /// No split of the model over these devices obeys the rules, in words.
     case noLayout(String)
     /// Every split needs more memory than a device has.
@@ -17,7 +21,7 @@ package enum PlannerError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .cost(let error): error.description
         case .simulation(let problem): problem.description
-        case .noLayout(let reason): reason
+        case .noLayout(let reason), .contradiction(let reason), .unreachable(let reason): reason
         case .nothingFits(let reason): reason.description
         }
     }
@@ -44,7 +48,7 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
             return "\(value / 10).\(value % 10)"
         }
         let more =
-            enough.map { "; \($0) devices are enough" } ?? "; no number of these devices tried was enough"
+            enough.map { "; it needs at least \($0) devices" } ?? "; even 64 times as many devices would not be enough"
         return "nothing fits on \(devices) × \(device): the smallest of \(tried) layouts (tensor \(layout.tensor), "
             + "pipeline \(layout.pipeline), data \(layout.data), recompute \(layout.recompute.rawValue), sharding "
             + "\(layout.sharding.rawValue)) needs \(tenths(peak)) GiB of \(tenths(usable)) usable" + more

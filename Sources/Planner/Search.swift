@@ -4,14 +4,32 @@ package import Plans
 
 /// Ranked layouts of one plan.
 package struct SearchResult: Hashable, Sendable {
-    /// Layouts that fit, fastest first.
+    /// Layouts that fit, best first.
     package var candidates: [Estimate]
-    /// Layouts whose memory, and time where they fit, was computed.
+    /// Layouts that no other beats in both time and memory, smallest first; empty unless asked for.
+    package var front: [Estimate] = []
+    /// Layouts whose memory and time was computed.
     package var evaluated: Int
     /// Layouts that fit.
     package var feasible: Int
+    /// Layouts that a rule of their schedule forbids: counted, not priced.
+    package var rejected = 0
     /// Wall-clock seconds of the search.
     package var seconds: Double
+    /// Busy seconds of all cores while layouts were priced.
+    package var pricingSeconds = 0.0
+}
+
+/// What makes one layout better than another.
+package enum SearchObjective: String, Hashable, Sendable, CaseIterable {
+    /// Shortest step.
+    case time
+    /// Cheapest run, over fewer devices too.
+    case cost
+    /// Least memory on the fullest device.
+    case memory
+    /// Fewest devices that do.
+    case devices
 }
 
 /// How a search is done; the answer does not depend on `threads`.
@@ -21,98 +39,121 @@ package struct SearchSettings: Hashable, Sendable {
     package var top = 20
     /// Share of device memory a layout may fill.
     package var usableMemory = 0.95
+    /// By time or by memory; cost and devices are asked of `searchCounts`.
+    package var objective = SearchObjective.time
+    /// Whether to return the front of time and memory too.
+    package var wantsFront = false
+    /// Whether the leaders are timed by the simulator and ranked by that; closed forms alone otherwise.
+    package var simulates = true
     /// Concurrent workers; nil: one a core.
     package var threads: Int?
 
     package init() {}
 }
 
-/// The fastest layouts of a plan that fit in memory.
+/// The best layouts of a plan that fit in memory.
 ///
-/// Every layout of the space is priced by closed form; the fastest are timed by the simulator and ranked by that.
+/// Every layout of the space is priced by closed form; the leaders, and the best of every schedule, are timed by the
+/// simulator and ranked by that.
+/// - Parameter progress: Called now and then with the share that is done, from any thread.
 /// - Throws: `nothingFits` with the layout that came closest, or why there is none at all.
 package func search(
-    plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions()
+    plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions(),
+    progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
     let clock = ContinuousClock()
     let began = clock.now
     let pricer: Pricer
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
-    let layouts = settings.space.layouts(plan)
-    guard !layouts.isEmpty else { throw .noLayout(noLayoutReason(plan)) }
-
+    if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    let prices = map(layouts.count, threads: settings.threads) { quickPrice(pricer, layouts[$0], usable: usable) }
-    let fitting = prices.indices.filter { prices[$0].seconds < .infinity }
-    guard !fitting.isEmpty else { throw nothingFits(plan, layouts, prices, usable, settings, options) }
+    var question = SpaceQuestion()
+    question.leaders = max(settings.top, 1) * 3 / 2 + 2
+    question.byMemory = settings.objective == .memory
+    question.keepsFront = settings.wantsFront
+    question.usable = usable
+    question.threads = settings.threads
+    question.progress = progress
+    let space = priceSpace(settings.space, pricer: pricer, question: question)
+    guard space.evaluated > 0 else { throw .noLayout(settings.space.emptiness(plan, rejected: space.rejected)) }
+    guard space.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    // Equal times keep the order of the space, so the answer is one whatever ran first.
-    let ranked = fitting.sorted { (prices[$0].seconds, $0) < (prices[$1].seconds, $1) }
-    let finalists = Array(ranked.prefix(max(settings.top, 1) * 3 / 2 + 2))
-    let times = map(finalists.count, threads: settings.threads) { index -> IterationTime? in
-        guard let work = try? pricer.work(layouts[finalists[index]]) else { return nil }
-        return (try? simulatedTime(work)) ?? work.iterationTime()
+    let timed = estimates(of: space.leaders, pricer: pricer, settings: settings)
+    // Equal ones keep the order of the space, so the answer is one whatever ran first.
+    let order = timed.indices.sorted { one, other in
+        let (a, b) = (timed[one], timed[other])
+        if settings.objective == .memory, a.peakMemory != b.peakMemory { return a.peakMemory < b.peakMemory }
+        return (a.iteration.seconds, one) < (b.iteration.seconds, other)
     }
-    let order = finalists.indices.sorted {
-        (times[$0]?.seconds ?? .infinity, $0) < (times[$1]?.seconds ?? .infinity, $1)
+    var result = SearchResult(
+        candidates: order.prefix(settings.top).map { timed[$0] }, evaluated: space.evaluated,
+        feasible: space.feasible, rejected: space.rejected, seconds: 0, pricingSeconds: space.workerSeconds)
+    if settings.wantsFront {
+        var front: [Estimate] = []
+        let points = estimates(of: thinned(space.front, to: 48), pricer: pricer, settings: settings)
+        for point in (points + timed).sorted(by: { $0.peakMemory < $1.peakMemory }) {
+            if point.iteration.seconds < front.last?.iteration.seconds ?? .infinity {
+                // Of several with the same memory the fastest stays.
+                if front.last?.peakMemory == point.peakMemory { front.removeLast() }
+                front.append(point)
+            }
+        }
+        result.front = front
     }
-    var candidates: [Estimate] = []
-    for index in order.prefix(settings.top) {
-        guard let time = times[index], let work = try? pricer.work(layouts[finalists[index]]) else { continue }
-        candidates.append(work.estimate(time: time))
-    }
-    let elapsed = clock.now - began
-    return SearchResult(
-        candidates: candidates, evaluated: layouts.count, feasible: fitting.count,
-        seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18)
+    result.seconds = (clock.now - began).inSeconds
+    return result
 }
 
-/// A layout's memory, and its time where it fits.
-private struct QuickPrice: Sendable {
-    var peak = Double.infinity
-    /// Infinite where it does not fit or cannot be priced.
-    var seconds = Double.infinity
+/// The layouts timed by the simulator, in their order; those that cannot be timed keep their closed form.
+func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSettings) -> [Estimate] {
+    map(layouts.count, threads: settings.threads) { index -> Estimate? in
+        guard let work = try? pricer.work(layouts[index].layout) else { return nil }
+        let time = settings.simulates ? try? simulatedTime(work) : nil
+        return work.estimate(time: time ?? work.iterationTime())
+    }.compactMap(\.self)
 }
 
-private func quickPrice(_ pricer: Pricer, _ layout: Layout, usable: Double) -> QuickPrice {
-    guard let work = try? pricer.work(layout) else { return QuickPrice() }
-    var price = QuickPrice(peak: work.peakMemory)
-    if price.peak <= usable { price.seconds = work.iterationTime().seconds }
-    return price
+/// At most `count` of the points, evenly, with both ends.
+private func thinned(_ front: [PricedLayout], to count: Int) -> [PricedLayout] {
+    guard front.count > count, count > 1 else { return front }
+    return (0..<count).map { front[$0 * (front.count - 1) / (count - 1)] }
 }
 
 private func nothingFits(
-    _ plan: Plan, _ layouts: [Layout], _ prices: [QuickPrice], _ usable: Double, _ settings: SearchSettings,
-    _ options: CostOptions
+    _ plan: Plan, _ space: PricedSpace, _ usable: Double, _ settings: SearchSettings, _ options: CostOptions
 ) -> PlannerError {
-    guard let closest = prices.indices.min(by: { prices[$0].peak < prices[$1].peak }),
-        prices[closest].peak < .infinity
-    else { return .noLayout(noLayoutReason(plan)) }
-    var larger = plan
-    var enough: Int?
-    for _ in 0..<10 {
-        larger.devices *= 2
-        guard let pricer = try? Pricer(plan: larger, options: options) else { break }
-        let layouts = settings.space.layouts(larger)
-        let fits = map(layouts.count, threads: settings.threads) { index in
-            guard let work = try? pricer.work(layouts[index]) else { return false }
-            return work.peakMemory <= usable
-        }
-        if fits.contains(true) {
-            enough = larger.devices
-            break
-        }
+    guard let smallest = space.smallest else {
+        return .noLayout(settings.space.emptiness(plan, rejected: space.rejected))
     }
     return .nothingFits(
         NothingFits(
-            layout: layouts[closest], peak: prices[closest].peak, usable: usable, device: plan.cluster.device.name,
-            devices: plan.devices, tried: layouts.count, enough: enough))
+            layout: smallest.layout, peak: smallest.peak, usable: usable, device: plan.cluster.device.name,
+            devices: plan.devices, tried: space.evaluated,
+            enough: fewestDevices(plan, above: plan.devices, settings: settings, options: options)))
 }
 
-private func noLayoutReason(_ plan: Plan) -> String {
-    "no split of \(plan.devices) devices obeys the rules: data-parallel ranks must divide the batch of \(plan.batch), "
-        + "tensor-parallel ones the \(plan.model.heads) heads (\(plan.model.kvHeads) of keys), and the pipeline can "
-        + "have at most \(plan.model.layers) stages"
+/// The fewest devices above `above` on which some layout of the space fits, to an eighth of their number; nil when 64
+/// times as many are too few.
+func fewestDevices(
+    _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
+) -> Int? {
+    // What needs least memory is enough to know.
+    var sparing = settings.space
+    sparing.mostMicrobatch = 1
+    sparing.partialRecompute = false
+    if sparing.recompute.contains(.full) { sparing.recompute = [.full] }
+    var question = SpaceQuestion()
+    question.leaders = 1
+    question.perSchedule = 0
+    question.usable = settings.usableMemory * plan.cluster.device.memoryBytes
+    question.threads = settings.threads
+    for count in DeviceCounts.between(above + 1, above * 64, node: plan.cluster.devicesPerNode) {
+        var larger = plan
+        larger.devices = count
+        guard let pricer = try? Pricer(plan: larger, options: options) else { return nil }
+        if priceSpace(sparing, pricer: pricer, question: question).feasible > 0 { return count }
+    }
+    return nil
 }
 
 /// `body` of every index, computed on all cores, in order of the index.

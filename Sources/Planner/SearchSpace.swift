@@ -1,42 +1,80 @@
+internal import Costs
 package import Plans
-internal import Schedules
+package import Schedules
 
-/// The layouts a search tries. Every combination of the degrees that divide what they must is in it.
+/// The layouts a search tries: every combination of the degrees that divide what they must, within limits and with
+/// fields the user has fixed.
 package struct SearchSpace: Hashable, Sendable {
+    /// Fields every layout must have; nil leaves one open.
+    package struct Fixed: Hashable, Sendable {
+        package var tensor: Int?
+        package var pipeline: Int?
+        package var virtualStages: Int?
+        package var context: Int?
+        package var expert: Int?
+        package var expertTensor: Int?
+        package var data: Int?
+        package var microbatch: Int?
+        package var recomputeLayers: Int?
+
+        package init() {}
+    }
+
+    package var fixed = Fixed()
     /// Largest tensor degree; nil: the devices of a node, whose links tensor parallelism needs.
     package var mostTensor: Int?
     /// Largest micro-batch, sequences.
     package var mostMicrobatch = 16
     /// Largest number of stages a pipeline rank holds.
     package var mostVirtualStages = 16
+    /// Those whose time has a law that the simulator confirms.
+    package var schedules: [ScheduleName] = ScheduleName.allCases.filter { $0 != .vHalf && $0 != .vMin }
     package var recompute = Layout.Recompute.allCases
+    /// Whether to try a quarter, half and three quarters of a stage's blocks recomputed too.
+    package var partialRecompute = true
     package var sharding = Layout.Sharding.allCases
+    /// Whether to try fully sharded parameters inside a node, replicated across nodes.
+    package var hybridSharding = true
+    package var sequenceParallel = [false, true]
     package var flashAttention = true
     package var overlap = Layout.Overlap()
     package var gradients: Precision?
     /// Sequences are split among context-parallel ranks down to this many tokens.
-    package var fewestContextTokens = 16384
+    package var fewestContextTokens = 2048
 
     package init() {}
 
-    /// Every legal layout of the plan, in a fixed order.
-    ///
-    /// Sharding of gradients or parameters goes without a pipeline: its reductions would follow every micro-batch.
-    package func layouts(_ plan: Plan) -> [Layout] {
+    /// Flash attention, overlap and gradient format of every layout.
+    package var base: Layout {
+        Layout(flashAttention: flashAttention, gradients: gradients, overlap: overlap)
+    }
+
+    /// What every mesh is tried with.
+    func choices(_ plan: Plan) -> MeshChoices {
+        let node = max(1, plan.cluster.devicesPerNode)
+        // A node's share of the data-parallel ranks, whatever the tensor degree is.
+        let groups = hybridSharding ? Divisors.of(node).filter { $0 > 1 } : []
+        return MeshChoices(
+            base: base, recompute: recompute, sharding: sharding, shardGroups: groups,
+            sequenceParallel: sequenceParallel)
+    }
+
+    /// Every way to divide the devices, in a fixed order.
+    func meshes(_ plan: Plan) -> [Mesh] {
         let model = plan.model
-        var found: [Layout] = []
+        var found: [Mesh] = []
         let limit = mostTensor ?? max(1, plan.cluster.devicesPerNode)
-        for tensor in divisors(plan.devices, most: limit) where divides(tensor, model) {
-            for context in divisors(plan.devices / tensor) where contextFits(context, model) {
+        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit) where divides(tensor, model) {
+            for context in degrees(plan.devices / tensor, fixed.context) where contextFits(context, model) {
                 let rest = plan.devices / tensor / context
-                for pipeline in divisors(rest, most: model.layers) {
+                for pipeline in degrees(rest, fixed.pipeline, most: model.layers) {
                     let data = rest / pipeline
-                    guard plan.batch % data == 0 else { continue }
-                    for microbatch in divisors(plan.batch / data, most: mostMicrobatch) {
-                        let base = Layout(
-                            data: data, tensor: tensor, pipeline: pipeline, context: context, microbatch: microbatch,
-                            flashAttention: flashAttention, gradients: gradients, overlap: overlap)
-                        append(base, microbatches: plan.batch / data / microbatch, model: model, to: &found)
+                    guard fixed.data == nil || fixed.data == data, plan.batch % data == 0 else { continue }
+                    for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model) {
+                        found.append(
+                            Mesh(
+                                tensor: tensor, context: context, pipeline: pipeline, data: data, expert: expert,
+                                expertTensor: expertTensor))
                     }
                 }
             }
@@ -44,37 +82,47 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    private func append(_ base: Layout, microbatches: Int, model: Model, to found: inout [Layout]) {
-        let group = base.data * base.context
-        for virtual in 1...(base.pipeline > 1 ? mostVirtualStages : 1) {
-            let stages = base.pipeline * virtual
-            guard stages <= model.layers else { break }
-            // Interleaving exists for even stages.
-            guard virtual == 1 || model.layers % stages == 0 else { continue }
-            let schedule: ScheduleName = virtual > 1 ? .interleaved : .oneForwardOneBackward
-            let problem = schedule.problem(
-                ranks: base.pipeline, virtualStages: virtual, microbatches: microbatches)
-            guard problem == nil else { continue }
-            for sequenceParallel in [false, true] {
-                guard !sequenceParallel || (base.tensor > 1 && splitsSequence(base, model)) else { continue }
-                for sharding in sharding {
-                    guard sharding == .none || group > 1 else { continue }
-                    let piecewise = sharding == .gradients || sharding == .parameters
-                    guard !piecewise || base.pipeline == 1 else { continue }
-                    for recompute in recompute {
-                        // Flash attention keeps no scores: recomputing it costs time and saves nothing.
-                        guard recompute != .selective || !flashAttention else { continue }
-                        var layout = base
-                        layout.virtualStages = virtual
-                        layout.schedule = schedule
-                        layout.sequenceParallel = sequenceParallel
-                        layout.sharding = sharding
-                        layout.recompute = recompute
-                        found.append(layout)
-                    }
-                }
+    /// Micro-batches of a mesh, ascending.
+    func microbatches(_ mesh: Mesh, _ plan: Plan) -> [Int] {
+        let share = plan.batch / mesh.data
+        if let fixed = fixed.microbatch { return share % fixed == 0 ? [fixed] : [] }
+        return Divisors.of(share).filter { $0 <= mostMicrobatch }
+    }
+
+    /// The ways to run the pipelines of `meshes`.
+    func table(_ plan: Plan, meshes: [Mesh]) -> PipelineTable {
+        var sizes: [PipelineTable.Size] = []
+        var seen: Set<PipelineTable.Size> = []
+        for mesh in meshes {
+            for microbatch in microbatches(mesh, plan) {
+                let size = PipelineTable.Size(
+                    ranks: mesh.pipeline, microbatches: plan.batch / (mesh.data * microbatch))
+                if seen.insert(size).inserted { sizes.append(size) }
             }
         }
+        let stages = fixed.virtualStages.map { $0...$0 } ?? 1...max(1, mostVirtualStages)
+        return PipelineTable(
+            plan.model, sizes: sizes,
+            choice: PipelineTable.Choice(
+                schedules: schedules, virtualStages: stages,
+                partialRecompute: partialRecompute && recompute.contains(.full),
+                recomputeLayers: fixed.recomputeLayers))
+    }
+
+    /// Expert and expert-tensor degrees of a stage's `ranks`.
+    private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
+        guard let moe = model.moe else {
+            return (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
+        }
+        var found: [(Int, Int)] = []
+        // Experts are cut as the rest of the block is, or not at all.
+        for pieces in fixed.expertTensor.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
+        where ranks % pieces == 0 && moe.ffn % pieces == 0 {
+            for expert in degrees(moe.experts, fixed.expert) where ranks / pieces % expert == 0 {
+                found.append((expert, pieces))
+            }
+        }
+        return found
     }
 
     private func divides(_ tensor: Int, _ model: Model) -> Bool {
@@ -83,25 +131,14 @@ package struct SearchSpace: Hashable, Sendable {
     }
 
     private func contextFits(_ context: Int, _ model: Model) -> Bool {
-        context == 1 || (model.sequence % (2 * context) == 0 && model.sequence / context >= fewestContextTokens)
+        guard context > 1 else { return true }
+        guard model.sequence % (2 * context) == 0 else { return false }
+        return fixed.context == context || model.sequence / context >= fewestContextTokens
     }
 
-    private func splitsSequence(_ layout: Layout, _ model: Model) -> Bool {
-        model.sequence / layout.context % layout.tensor == 0
-    }
-
-    private func divisors(_ number: Int, most: Int = .max) -> [Int] {
-        guard number > 0 else { return [] }
-        var small: [Int] = []
-        var large: [Int] = []
-        var candidate = 1
-        while candidate * candidate <= number {
-            if number % candidate == 0 {
-                small.append(candidate)
-                if candidate != number / candidate { large.append(number / candidate) }
-            }
-            candidate += 1
-        }
-        return (small + large.reversed()).filter { $0 <= most }
+    /// Divisors of `number`, or the one that is fixed where it is a divisor.
+    private func degrees(_ number: Int, _ fixed: Int?, most: Int = .max) -> [Int] {
+        if let fixed { return fixed > 0 && number % fixed == 0 && fixed <= most ? [fixed] : [] }
+        return Divisors.of(number).filter { $0 <= most }
     }
 }

@@ -41,6 +41,9 @@ package struct Layout: Hashable, Codable, Sendable {
     package var microbatch: Int
     package var schedule: ScheduleName
     package var recompute: Recompute
+    /// Blocks of every stage that are recomputed where `recompute` is full, the first ones (Megatron-LM's
+    /// `--recompute-num-layers` with the block method); nil: all of them.
+    package var recomputeLayers: Int?
     package var sharding: Sharding
     /// Data (and context) ranks that hold one set of shards between them; nil: all of them. Fewer is hybrid sharding:
     /// gathering stays inside the group, whole groups are replicas of one another.
@@ -59,8 +62,9 @@ package struct Layout: Hashable, Codable, Sendable {
         expertTensor: Int = 1, microbatch: Int = 1, schedule: ScheduleName = .oneForwardOneBackward,
         recompute: Recompute = .none, sharding: Sharding = .none, sequenceParallel: Bool = false,
         flashAttention: Bool = true, gradients: Precision? = nil, overlap: Overlap = Overlap(),
-        layersPerStage: [Int]? = nil, shardGroup: Int? = nil
+        layersPerStage: [Int]? = nil, shardGroup: Int? = nil, recomputeLayers: Int? = nil
     ) {
+        self.recomputeLayers = recomputeLayers
         self.shardGroup = shardGroup
         self.data = data
         self.tensor = tensor

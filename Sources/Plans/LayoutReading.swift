@@ -38,6 +38,7 @@ enum LayoutReading {
             ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
+        layout.recomputeLayers = reader.count("recomputeLayers", in: Bounds.layers)
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false

@@ -12,6 +12,7 @@ extension Layout {
         problems += contextProblems(model)
         problems += shardProblems()
         problems += expertProblems(model)
+        problems += recomputeProblems()
         problems += stageProblems(model)
         problems += batchProblems(batch)
         return problems
@@ -109,6 +110,16 @@ extension Layout {
                 .misfit, field: "layout.context", value: "\(context)",
                 rule: "twice context must divide model.sequence \(model.sequence)",
                 fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
+        ]
+    }
+
+    private func recomputeProblems() -> [PlanProblem] {
+        guard let recomputeLayers, recompute != .full else { return [] }
+        return [
+            PlanProblem(
+                field: "layout.recomputeLayers", value: "\(recomputeLayers)",
+                rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
+                fix: "set layout.recompute to full, or remove it")
         ]
     }
 

@@ -19,7 +19,8 @@ enum Failure {
         case let error as PlannerError:
             Console.error(error.description)
             switch error {
-            case .noLayout, .nothingFits: return doesNotFit
+            case .noLayout, .nothingFits, .unreachable: return doesNotFit
+            case .contradiction: return badInput
             case .cost(let cost): return code(cost)
             case .simulation: return failedWhileRunning
             }

@@ -1,0 +1,179 @@
+package import Plans
+package import Schedules
+
+/// One layout's stages: what each holds and how long each takes.
+package struct LayoutWork: Sendable {
+    package let layout: Layout
+    package let shape: PipelineShape
+    package let vocabulary: Int
+    package let shard: Shard
+    package let state: StateBytes
+    /// What one micro-batch takes in each part of a stage.
+    package let units: BlockUnits
+    /// Host work of one pass of one micro-batch through a stage, seconds.
+    let host: Double
+    let pricer: Pricer
+    let rates: DeviceRates
+    /// Layers of each stage, in stage order.
+    package let layers: [Int]
+    /// What each rank holds and does.
+    package let shares: PipelineShares
+    /// Bytes of one activation between stages on one device.
+    package let boundaryBytes: Double
+    /// Seconds one activation or gradient takes to the next stage.
+    package let transfer: Double
+    /// Most activations each rank holds at once, counted in its stages, where that is not what the layout's schedule
+    /// holds: with lists of a search.
+    package var heldActivations: [Int]?
+
+    package var block: UnitTimes { units.block }
+    /// A block with experts; `block` in a dense model.
+    package var mixtureBlock: UnitTimes { units.mixtureBlock }
+    var model: Model { pricer.plan.model }
+    var p: Int { shape.ranks }
+    var v: Int { shape.virtualStages }
+    var m: Int { shape.microbatches }
+
+    /// - Parameters:
+    ///   - shares: of these layers, where they are known already.
+    ///   - units: likewise; zeros where nothing is asked that depends on the micro-batch.
+    init(
+        pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
+        shares: PipelineShares? = nil, units: BlockUnits? = nil
+    ) {
+        self.pricer = pricer
+        self.rates = rates
+        self.layout = layout
+        self.shape = shape
+        let model = pricer.plan.model
+        vocabulary = model.paddedVocab(tensor: layout.tensor)
+        state = StateBytes(precision: pricer.plan.precision, gradients: layout.gradients)
+        shard = Shard(
+            plan: pricer.plan, layout: layout, vocabulary: vocabulary,
+            dropout: pricer.options.dropout ?? !layout.flashAttention)
+        self.units =
+            units
+            ?? BlockUnits(
+                model: model, rates: rates, shard: shard, gradientBytes: state.gradient,
+                plain: layout.recomputeLayers != nil)
+        host = rates.framework.hostMicrobatch / 2
+        self.layers = layers
+        self.shares =
+            shares
+            ?? PipelineShares(
+                schedule: layout.schedule, shape: shape, layers: layers, model: model,
+                recomputeLayers: layout.recomputeLayers)
+        boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
+        transfer = Self.transfer(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
+    }
+
+    /// Times of one micro-batch on one stage.
+    package func stage(_ index: Int) -> UnitTimes {
+        var times = stageBlocks(index)
+        // In a folded pipeline the turn stays on its rank.
+        let receives = index > 0 && !(layout.schedule.isFolded && index == p)
+        let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
+        addPasses(stages: 1, messages: (receives ? 1 : 0) + (sends ? 1 : 0), to: &times)
+        if index == 0 { times = times + units.embedding }
+        if index == layers.count - 1 { times = times + units.head }
+        return times
+    }
+
+    private func stageBlocks(_ index: Int) -> UnitTimes {
+        let (count, mixtures) = (layers[index], mixtureLayers(stage: index))
+        guard let some = layout.recomputeLayers else {
+            return units.blocks(layers: count, mixtures: mixtures, partly: false)
+        }
+        let again = min(some, count)
+        let withExperts = mixtureLayers(stage: index, first: again)
+        return units.blocks(
+            layers: count, mixtures: mixtures, partly: true, recomputed: again - withExperts,
+            recomputedMixtures: withExperts)
+    }
+
+    /// The pipeline rank of the last stage (of the first direction); that of the first is 0.
+    var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
+
+    package func holdsEmbedding(_ rank: Int) -> Bool { shares.ranks[rank].holdsEmbedding }
+
+    package func holdsHead(_ rank: Int) -> Bool { shares.ranks[rank].holdsHead }
+
+    /// Times of one micro-batch on all stages of a pipeline rank; the mean of the two directions where there are two.
+    package func rank(_ rank: Int) -> UnitTimes { times(of: shares.ranks[rank]) }
+
+    func times(of share: PipelineShares.Rank) -> UnitTimes {
+        var times =
+            shares.passShare
+            * units.blocks(
+                layers: share.layers, mixtures: share.mixtures, partly: layout.recomputeLayers != nil,
+                recomputed: share.recomputed, recomputedMixtures: share.recomputedMixtures)
+        addPasses(stages: share.passes, messages: Int(share.messages.rounded()), to: &times)
+        if share.holdsEmbedding { times = times + shares.passShare * units.embedding }
+        if share.holdsHead { times = times + shares.passShare * units.head }
+        return times
+    }
+
+    /// Host work of each stage and what the messages of one pass cost beside its compute.
+    private func addPasses(stages: Int, messages: Int, to times: inout UnitTimes) {
+        times.forward.host += Double(stages) * host
+        times.backward.host += Double(stages) * host
+        guard p > 1, layout.overlap.pipeline else { return }
+        times.forward.pipeline = Double(messages) * rates.framework.contention * transfer
+        times.backward.pipeline = times.forward.pipeline
+    }
+
+    /// Messages that a rank sends for one micro-batch (and as many that it receives), both ways together.
+    func messages(rank: Int) -> Double { shares.ranks[rank].messages }
+
+    /// Layers a rank works through for one micro-batch: half of those it holds where there are two directions.
+    func layersPassed(_ rank: Int) -> Double { Double(rankLayers(rank)) * shares.passShare }
+
+    /// Blocks with experts of a stage, of its `first` blocks only where given.
+    package func mixtureLayers(stage: Int, first: Int? = nil) -> Int {
+        guard let moe = model.moe else { return 0 }
+        var start = 0
+        for index in 0..<stage { start += layers[index] }
+        return moe.blocks(before: start + (first ?? layers[stage])) - moe.blocks(before: start)
+    }
+
+    /// Blocks with experts of a rank.
+    package func rankMixtureLayers(_ rank: Int) -> Int { shares.ranks[rank].mixtures }
+
+    package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
+
+    /// Parameters one device of a pipeline rank holds.
+    package func parameters(rank: Int) -> Double { parameters(of: shares.ranks[rank]) }
+
+    /// Those of them that are routed experts'.
+    package func expertParameters(rank: Int) -> Double { expertParameters(of: shares.ranks[rank]) }
+
+    /// All others.
+    package func denseParameters(rank: Int) -> Double { denseParameters(of: shares.ranks[rank]) }
+
+    func parameters(of share: PipelineShares.Rank) -> Double {
+        denseParameters(of: share) + expertParameters(of: share)
+    }
+
+    func expertParameters(of share: PipelineShares.Rank) -> Double {
+        model.expertParameters(
+            mixtureLayers: share.mixtures, expert: layout.expert, expertTensor: layout.expertTensor)
+    }
+
+    func denseParameters(of share: PipelineShares.Rank) -> Double {
+        model.deviceParameters(
+            layers: share.layers, mixtureLayers: share.mixtures, tensor: layout.tensor, vocabulary: vocabulary,
+            holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
+    }
+
+    /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
+    /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
+    static func transfer(layout: Layout, shard: Shard, boundaryBytes: Double) -> Double {
+        guard layout.pipeline > 1 else { return 0 }
+        let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
+        guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
+        let scattered =
+            shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
+            + shard.tensorGroup.gather(bytes: boundaryBytes)
+        return min(direct, scattered)
+    }
+}

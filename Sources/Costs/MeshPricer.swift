@@ -1,0 +1,220 @@
+package import Plans
+package import Schedules
+
+/// Time and memory of one layout of a mesh, and which one it is.
+package struct QuickPrice: Sendable {
+    /// By closed form, as `LayoutWork.iterationTime`.
+    package var seconds: Double
+    /// Bytes of the fullest rank, as `LayoutWork.peakMemory`.
+    package var peak: Double
+    package var microbatch: Int32
+    package var virtualStages: Int32
+    /// 0: every device of the group.
+    package var shardGroup: Int32
+    /// 0: all blocks, where anything is recomputed.
+    package var recomputeLayers: Int32
+    package var schedule: ScheduleName
+    package var recompute: Layout.Recompute
+    package var sharding: Layout.Sharding
+    package var sequenceParallel: Bool
+
+    /// The layout of `mesh` it is the price of.
+    package func layout(_ mesh: Mesh, base: Layout) -> Layout {
+        var layout = mesh.layout(base)
+        layout.microbatch = Int(microbatch)
+        layout.virtualStages = Int(virtualStages)
+        layout.schedule = schedule
+        layout.recompute = recompute
+        layout.recomputeLayers = recomputeLayers == 0 ? nil : Int(recomputeLayers)
+        layout.sharding = sharding
+        layout.shardGroup = shardGroup == 0 ? nil : Int(shardGroup)
+        layout.sequenceParallel = sequenceParallel
+        return layout
+    }
+}
+
+/// What every mesh of a search is tried with.
+package struct MeshChoices: Hashable, Sendable {
+    /// Flash attention, overlap and gradient format of every layout.
+    package var base: Layout
+    package var recompute: [Layout.Recompute]
+    package var sharding: [Layout.Sharding]
+    /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
+    package var shardGroups: [Int]
+    package var sequenceParallel: [Bool]
+
+    package init(
+        base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
+        sequenceParallel: [Bool]
+    ) {
+        self.base = base
+        self.recompute = recompute
+        self.sharding = sharding
+        self.shardGroups = shardGroups
+        self.sequenceParallel = sequenceParallel
+    }
+}
+
+/// Prices every layout of a mesh from terms that are computed once for all that share them.
+///
+/// What depends on how parameters are held (memory of the state, reductions, optimizer) is computed by partition of the
+/// blocks and sharding; what depends on the micro-batch (times of blocks and ends, activations, messages) by
+/// micro-batch, sequence parallelism and recomputation. A layout's price puts one of each together, rank by kind of
+/// rank, and allocates nothing. Every term comes from `LayoutWork`: there is one set of formulas.
+package struct MeshPricer {
+    let pricer: Pricer
+    let table: PipelineTable
+    let choices: MeshChoices
+    private var states: [StateTerms] = []
+    private var stateBytes: [Double] = []
+    private var activations: [Double] = []
+
+    package init(pricer: Pricer, table: PipelineTable, choices: MeshChoices) {
+        self.pricer = pricer
+        self.table = table
+        self.choices = choices
+    }
+
+    /// Appends the price of every layout of `mesh` with one of `microbatches` sequences a micro-batch, in a fixed order.
+    /// - Returns: how many ways a rule of their schedule forbade.
+    package mutating func price(
+        _ mesh: Mesh, microbatches: [Int], into prices: inout ContiguousArray<QuickPrice>
+    ) -> Int {
+        var rejected = 0
+        let group = mesh.data * mesh.context
+        let shardings = choices.sharding.filter { $0 == .none || group > 1 }
+        let whole = shardings.filter { $0 != .parameters }
+        if !whole.isEmpty {
+            rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)
+        }
+        guard shardings.contains(.parameters) else { return rejected }
+        rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: nil, into: &prices)
+        for shards in choices.shardGroups
+        where shards > 1 && shards < group && group % shards == 0 && mesh.expert == 1 {
+            rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: shards, into: &prices)
+        }
+        return rejected
+    }
+
+    /// Of layouts whose blocks take the same time: all but fully sharded ones, or those of one group.
+    private mutating func price(
+        _ mesh: Mesh, _ microbatches: [Int], shardings: [Layout.Sharding], shardGroup: Int?,
+        into prices: inout ContiguousArray<QuickPrice>
+    ) -> Int {
+        let plan = pricer.plan
+        var layout = mesh.layout(choices.base)
+        layout.sharding = shardings[0]
+        layout.shardGroup = shardGroup
+        guard let rates = pricer.rates[plan.framework(for: layout).name],
+            let partitions = table.partitionsByRanks[mesh.pipeline], let firstPartition = partitions.first
+        else { return 0 }
+        prepareStates(layout, partitions: partitions, shardings: shardings, rates: rates)
+        var rejected = 0
+        for microbatch in microbatches {
+            let count = plan.batch / (mesh.data * microbatch)
+            let size = PipelineTable.Size(ranks: mesh.pipeline, microbatches: count)
+            guard let entries = table.entriesBySize[size] else { continue }
+            layout.microbatch = microbatch
+            for sequenceParallel in choices.sequenceParallel {
+                guard !sequenceParallel || mesh.tensor > 1 else { continue }
+                guard !sequenceParallel || plan.model.sequence % (mesh.tensor * mesh.context) == 0 else { continue }
+                layout.sequenceParallel = sequenceParallel
+                for recompute in choices.recompute {
+                    // Flash attention keeps no scores: recomputing it costs time and saves nothing.
+                    guard recompute != .selective || !layout.flashAttention else { continue }
+                    layout.recompute = recompute
+                    // Any number of blocks makes the work hold the times of both kinds.
+                    layout.recomputeLayers = recompute == .full ? 1 : nil
+                    let any = table.partitions[firstPartition]
+                    let work = LayoutWork(
+                        pricer: pricer, rates: rates, layout: layout,
+                        shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
+                        shares: any.shares)
+                    rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
+                    price(
+                        PassTerms(work), entries: entries, layout: layout, shardings: shardings, into: &prices)
+                }
+            }
+        }
+        return rejected
+    }
+
+    /// The state terms of every partition and sharding, at partition · shardings + sharding.
+    private mutating func prepareStates(
+        _ layout: Layout, partitions: [Int], shardings: [Layout.Sharding], rates: DeviceRates
+    ) {
+        let most = table.partitions.count * shardings.count
+        if states.count < most { states = [StateTerms](repeating: StateTerms(), count: most) }
+        stateBytes.removeAll(keepingCapacity: true)
+        var layout = layout
+        for index in partitions {
+            let partition = table.partitions[index]
+            layout.schedule = partition.schedule
+            layout.virtualStages = partition.virtualStages
+            for (place, sharding) in shardings.enumerated() {
+                layout.sharding = sharding
+                let work = LayoutWork(
+                    pricer: pricer, rates: rates, layout: layout,
+                    shape: PipelineShape(
+                        ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
+                    layers: partition.layers, shares: partition.shares, units: BlockUnits())
+                states[index * shardings.count + place] = StateTerms(work, firstByte: stateBytes.count)
+                let losses = 1 + work.fragmentation
+                for kind in partition.shares.kinds {
+                    let held = work.held(by: kind.share)
+                    stateBytes.append(
+                        held.weights + held.gradients + held.optimizer + work.reserved
+                            + losses * work.gathered(by: kind.share))
+                }
+            }
+        }
+        let kinds = table.kinds.count
+        if activations.count < kinds { activations = [Double](repeating: 0, count: kinds) }
+    }
+
+    /// The inner loop: everything of one micro-batch with every way to run the pipeline and every sharding.
+    private mutating func price(
+        _ pass: PassTerms, entries: Range<Int>, layout: Layout, shardings: [Layout.Sharding],
+        into prices: inout ContiguousArray<QuickPrice>
+    ) {
+        let mayBePartial = layout.recompute == .full
+        let count = shardings.count
+        var price = QuickPrice(
+            seconds: 0, peak: 0, microbatch: Int32(layout.microbatch), virtualStages: 1,
+            shardGroup: Int32(layout.shardGroup ?? 0), recomputeLayers: 0, schedule: .oneForwardOneBackward,
+            recompute: layout.recompute, sharding: .none, sequenceParallel: layout.sequenceParallel)
+        let table = table
+        table.entries.withUnsafeBufferPointer { allEntries in
+            table.kinds.withUnsafeBufferPointer { kinds in
+                table.inFlight.withUnsafeBufferPointer { inFlight in
+                    states.withUnsafeBufferPointer { states in
+                        stateBytes.withUnsafeBufferPointer { stateBytes in
+                            activations.withUnsafeMutableBufferPointer { activations in
+                                for index in entries {
+                                    let entry = allEntries[index]
+                                    guard mayBePartial || !entry.isPartial else { continue }
+                                    let pipeline = pass.pipeline(
+                                        entry, kinds: kinds, inFlight: inFlight, activations: activations)
+                                    price.schedule = entry.schedule
+                                    price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
+                                    price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
+                                    for place in 0..<count {
+                                        let state = states[entry.partition * count + place]
+                                        price.seconds = state.seconds(pipeline, entry.shape.microbatches)
+                                        var peak = 0.0
+                                        for kind in 0..<entry.kinds {
+                                            peak = max(peak, stateBytes[state.firstByte + kind] + activations[kind])
+                                        }
+                                        price.peak = peak
+                                        price.sharding = shardings[place]
+                                        prices.append(price)
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+internal import Plans
+internal import Schedules
+
+/// What of a layout's time depends on how parameters are held, and on no micro-batch.
+struct StateTerms: Sendable {
+    /// Seconds of a step outside the pipeline that nothing changes.
+    var fixed = 0.0
+    /// Share of the pipeline's time lost to the slowest node.
+    var waiting = 0.0
+    var dense = Reduction()
+    var experts = Reduction()
+    /// Where the bytes of its kinds of rank start.
+    var firstByte = 0
+
+    init() {}
+
+    init(_ work: LayoutWork, firstByte: Int) {
+        fixed =
+            work.tiedEmbeddingSeconds + work.copiesSeconds + work.optimizerSeconds + work.gradientNormSeconds
+            + work.rates.framework.hostStep
+        waiting = work.waitingShare
+        dense = work.denseReduction ?? Reduction()
+        experts = work.expertReduction ?? Reduction()
+        self.firstByte = firstByte
+    }
+
+    /// A whole step: `IterationTime.seconds`.
+    @inline(__always)
+    func seconds(_ pipeline: PassTerms.Pipeline, _ microbatches: Int) -> Double {
+        let count = Double(microbatches)
+        return pipeline.seconds + waiting * pipeline.span + fixed
+            + dense.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
+            + experts.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
+    }
+}
+
+/// What of a layout's price depends on the micro-batch and how it is cut.
+struct PassTerms: Sendable {
+    /// Seconds of one part of a stage.
+    struct Part: Sendable {
+        var forward: Double
+        var backward: Double
+        var weight: Double
+
+        init(_ times: UnitTimes) {
+            forward = times.forward.total
+            backward = times.backward.total
+            weight = times.weightGradient
+        }
+    }
+
+    /// What the pipeline takes, whatever the sharding.
+    struct Pipeline {
+        /// Compute, bubble and messages.
+        var seconds: Double
+        var span: Double
+        /// Passes of one micro-batch on the first rank.
+        var firstForward: Double
+        var firstBackward: Double
+    }
+
+    let block: Part
+    let mixture: Part
+    let plain: Part
+    let plainMixture: Part
+    let embedding: Part
+    let head: Part
+    /// Host work of one pass through one stage.
+    let host: Double
+    /// Compute lost to one message of a pass.
+    let message: Double
+    let transfer: Double
+    let overlapsTransfer: Bool
+    /// One plus the allocator's losses.
+    let losses: Double
+    let memory: ActivationTerms
+    /// The same where all blocks are recomputed alike.
+    let memoryAlike: ActivationTerms
+
+    init(_ work: LayoutWork) {
+        let units = work.units
+        block = Part(units.block)
+        mixture = Part(units.mixtureBlock)
+        plain = Part(units.plainBlock)
+        plainMixture = Part(units.plainMixtureBlock)
+        embedding = Part(units.embedding)
+        head = Part(units.head)
+        host = work.host
+        overlapsTransfer = work.layout.overlap.pipeline
+        transfer = work.transfer
+        message = work.p > 1 && overlapsTransfer ? work.rates.framework.contention * work.transfer : 0
+        losses = 1 + work.fragmentation
+        memory = work.activationTerms
+        var alike = memory
+        alike.isPartial = false
+        memoryAlike = alike
+    }
+
+    /// Times of the pipeline, with the bytes that activations take on each kind of rank written to `activations`.
+    @inline(__always)
+    func pipeline(
+        _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
+        inFlight: UnsafeBufferPointer<Int>, activations: UnsafeMutableBufferPointer<Double>
+    ) -> Pipeline {
+        var (sum, most) = (0.0, -1.0)
+        var (forward, backward, weight) = (0.0, 0.0, 0.0)
+        var (firstForward, firstBackward) = (0.0, 0.0)
+        let terms = entry.isPartial ? memory : memoryAlike
+        for index in 0..<entry.kinds {
+            let kind = kinds[entry.firstKind + index]
+            let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
+            let total = times.forward + times.backward
+            sum += Double(kind.count) * total
+            if index == 0 { (firstForward, firstBackward) = (times.forward, times.backward) }
+            if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
+            let held = terms.activations(
+                of: kind.share, inFlight: inFlight[entry.firstHeld + index], stages: entry.shape.virtualStages,
+                pending: entry.pending)
+            activations[index] = losses * (held + terms.buffers(of: kind.share, pending: entry.pending))
+        }
+        let spans = PipelineSpans(
+            entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,
+            forward: forward, backward: backward, weight: weight)
+        let busy = Double(entry.shape.microbatches) * most
+        return Pipeline(
+            seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled), span: spans.span,
+            firstForward: firstForward, firstBackward: firstBackward)
+    }
+
+    /// One micro-batch on a rank: `LayoutWork.times(of:)` summed up.
+    @inline(__always)
+    private func rank(
+        _ share: PipelineShares.Rank, isPartial: Bool, passShare: Double
+    ) -> (forward: Double, backward: Double, weight: Double) {
+        var (forward, backward, weight) = (0.0, 0.0, 0.0)
+        @inline(__always)
+        func add(_ count: Int, _ part: Part) {
+            forward += Double(count) * part.forward
+            backward += Double(count) * part.backward
+            weight += Double(count) * part.weight
+        }
+        let dense = share.layers - share.mixtures
+        if isPartial {
+            add(dense - share.recomputed, plain)
+            add(share.recomputed, block)
+            if share.mixtures > 0 {
+                add(share.mixtures - share.recomputedMixtures, plainMixture)
+                add(share.recomputedMixtures, mixture)
+            }
+        } else {
+            add(dense, block)
+            if share.mixtures > 0 { add(share.mixtures, mixture) }
+        }
+        if share.holdsEmbedding { add(1, embedding) }
+        if share.holdsHead { add(1, head) }
+        let beside = Double(share.passes) * host + share.messages.rounded() * message
+        return (passShare * forward + beside, passShare * backward + beside, passShare * weight)
+    }
+}

@@ -1,0 +1,104 @@
+package import Plans
+package import Schedules
+
+/// What every rank of a pipeline holds and does for one micro-batch, and which ranks are alike.
+package struct PipelineShares: Hashable, Sendable {
+    /// Everything that distinguishes a rank's times and memory from another's, activations in flight aside.
+    package struct Rank: Hashable, Sendable {
+        /// Blocks held, those with experts among them.
+        package var layers = 0
+        package var mixtures = 0
+        /// Where only some blocks are recomputed: how many dense ones and how many with experts.
+        package var recomputed = 0
+        package var recomputedMixtures = 0
+        package var holdsEmbedding = false
+        package var holdsHead = false
+        /// Stages one micro-batch passes.
+        package var passes = 1
+        /// Messages sent for one micro-batch (and as many received), both ways together.
+        package var messages = 0.0
+
+        package init() {}
+    }
+
+    /// Ranks that are alike.
+    package struct Kind: Hashable, Sendable {
+        package var share: Rank
+        package var count: Int
+    }
+
+    package let ranks: [Rank]
+    /// In the order of their first ranks.
+    package let kinds: [Kind]
+    /// Index into `kinds` of every rank.
+    package let kindOfRank: [Int]
+    /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.
+    package let passShare: Double
+
+    /// - Parameters:
+    ///   - layers: blocks of each stage, in stage order.
+    ///   - recomputeLayers: blocks of each stage that are recomputed, where that is not one answer for all.
+    package init(
+        schedule: ScheduleName, shape: PipelineShape, layers: [Int], model: Model, recomputeLayers: Int? = nil
+    ) {
+        passShare = schedule.isBidirectional ? 0.5 : 1
+        var starts = [0]
+        for count in layers { starts.append(starts[starts.count - 1] + count) }
+        func mixtures(from: Int, to: Int) -> Int {
+            model.moe.map { $0.blocks(before: to) - $0.blocks(before: from) } ?? 0
+        }
+        let last = layers.count - 1
+        let placed = Self.placedStages(schedule, shape)
+        let shared: Double = passShare
+        let ranks = (0..<shape.ranks).map { rank in
+            var share = Rank()
+            let stages = placed?[rank] ?? Array(stride(from: rank, to: layers.count, by: shape.ranks))
+            for stage in stages {
+                let (start, end) = (starts[stage], starts[stage + 1])
+                share.layers += end - start
+                share.mixtures += mixtures(from: start, to: end)
+                if stage == 0 { share.holdsEmbedding = true }
+                if stage == last { share.holdsHead = true }
+                guard let recomputeLayers else { continue }
+                let again = min(end, start + recomputeLayers)
+                let withExperts = mixtures(from: start, to: again)
+                share.recomputed += again - start - withExperts
+                share.recomputedMixtures += withExperts
+            }
+            if placed == nil {
+                share.passes = shape.virtualStages
+                share.messages = Double(
+                    2 * shape.virtualStages - (rank == 0 ? 1 : 0) - (rank == shape.ranks - 1 ? 1 : 0))
+            } else {
+                share.passes = Int(Double(stages.count) * shared)
+                // At the fold a stage's neighbour is on the same rank.
+                let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 2 : 0
+                let ends = stages.filter { $0 == 0 }.count + stages.filter { $0 == last }.count
+                share.messages = Double(2 * stages.count - inner - ends) * shared
+            }
+            return share
+        }
+        var kinds: [Kind] = []
+        var kindOfRank: [Int] = []
+        for share in ranks {
+            let kind = kinds.firstIndex { $0.share == share } ?? kinds.count
+            if kind == kinds.count { kinds.append(Kind(share: share, count: 0)) }
+            kinds[kind].count += 1
+            kindOfRank.append(kind)
+        }
+        self.ranks = ranks
+        self.kinds = kinds
+        self.kindOfRank = kindOfRank
+    }
+
+    /// Stages of each rank, nil where stage s is on rank s mod p.
+    private static func placedStages(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[Int]]? {
+        guard schedule.isBidirectional || shape.virtualStages == 2 && schedule.isFolded else { return nil }
+        let placement = schedule.placement(shape)
+        var stages = [[Int]](repeating: [], count: shape.ranks)
+        for stageToRank in [placement.stageToRank, placement.reverseStageToRank ?? []] {
+            for (stage, rank) in stageToRank.enumerated() { stages[rank].append(stage) }
+        }
+        return stages
+    }
+}

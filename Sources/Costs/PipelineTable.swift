@@ -1,0 +1,181 @@
+package import Plans
+package import Schedules
+
+/// Every way to run a pipeline of a model, by its ranks and micro-batches: schedule, stages a rank, blocks recomputed,
+/// with which ranks are alike and what each holds at once. Computed once for all layouts of a search.
+package final class PipelineTable: Sendable {
+    /// Ranks and micro-batches of a pipeline.
+    package struct Size: Hashable, Sendable {
+        package var ranks: Int
+        package var microbatches: Int
+
+        package init(ranks: Int, microbatches: Int) {
+            self.ranks = ranks
+            self.microbatches = microbatches
+        }
+    }
+
+    /// Which schedules are in it, and how far they go.
+    package struct Choice: Hashable, Sendable {
+        package var schedules: [ScheduleName]
+        /// Stages a rank holds, for schedules that leave them open.
+        package var virtualStages: ClosedRange<Int>
+        /// Whether to recompute a quarter, half and three quarters of a stage's blocks too, or the one number given.
+        package var partialRecompute: Bool
+        package var recomputeLayers: Int?
+
+        package init(
+            schedules: [ScheduleName], virtualStages: ClosedRange<Int>, partialRecompute: Bool,
+            recomputeLayers: Int? = nil
+        ) {
+            self.schedules = schedules
+            self.virtualStages = virtualStages
+            self.partialRecompute = partialRecompute
+            self.recomputeLayers = recomputeLayers
+        }
+    }
+
+    /// A split of the model's blocks over the ranks.
+    struct Partition: Sendable {
+        var layers: [Int]
+        var shares: PipelineShares
+        /// One of the schedules that run it.
+        var schedule: ScheduleName
+        var virtualStages: Int
+        /// nil: all of them, where anything is recomputed.
+        var recomputeLayers: Int?
+        /// Where its kinds of rank start in `kinds`.
+        var firstKind: Int
+    }
+
+    /// One way to run the pipeline.
+    struct Entry: Sendable {
+        var schedule: ScheduleName
+        /// Index into `partitions`.
+        var partition: Int
+        var firstKind: Int
+        var kinds: Int
+        var shape: PipelineShape
+        var isPartial: Bool
+        var recomputeLayers: Int
+        var passShare: Double
+        /// Micro-batches whose loss is pending at once.
+        var pending: Double
+        /// Where the activations in flight of its kinds start in `inFlight`.
+        var firstHeld: Int
+    }
+
+    let partitions: [Partition]
+    /// Indices into `partitions` by ranks.
+    let partitionsByRanks: [Int: [Int]]
+    let kinds: [PipelineShares.Kind]
+    let inFlight: [Int]
+    let entries: [Entry]
+    let entriesBySize: [Size: Range<Int>]
+    /// Ways that a rule of their schedule forbids.
+    let rejectedBySize: [Size: Int]
+
+    private struct Key: Hashable {
+        var ranks: Int
+        var stages: Int
+        var isFolded: Bool
+        var isBidirectional: Bool
+        var recomputeLayers: Int?
+    }
+
+    package init(_ model: Model, sizes: [Size], choice: Choice) {
+        var partitions: [Partition] = []
+        var byRanks: [Int: [Int]] = [:]
+        var kinds: [PipelineShares.Kind] = []
+        var known: [Key: Int] = [:]
+        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int {
+            let key = Key(
+                ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
+                isBidirectional: schedule.isBidirectional, recomputeLayers: recompute)
+            if let index = known[key] { return index }
+            let layout = Layout(pipeline: ranks, virtualStages: virtualStages, schedule: schedule)
+            let layers = StagePartition(layout, model: model).sizes
+            let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
+            let shares = PipelineShares(
+                schedule: schedule, shape: shape, layers: layers, model: model, recomputeLayers: recompute)
+            partitions.append(
+                Partition(
+                    layers: layers, shares: shares, schedule: schedule, virtualStages: virtualStages,
+                    recomputeLayers: recompute, firstKind: kinds.count))
+            kinds += shares.kinds
+            known[key] = partitions.count - 1
+            byRanks[ranks, default: []].append(partitions.count - 1)
+            return partitions.count - 1
+        }
+
+        var entries: [Entry] = []
+        var inFlight: [Int] = []
+        var bySize: [Size: Range<Int>] = [:]
+        var rejected: [Size: Int] = [:]
+        for size in sizes where bySize[size] == nil {
+            let first = entries.count
+            for (schedule, virtualStages) in Self.ways(ranks: size.ranks, layers: model.layers, choice) {
+                let shape = PipelineShape(
+                    ranks: size.ranks, virtualStages: virtualStages, microbatches: size.microbatches)
+                guard schedule.problem(shape) == nil else {
+                    rejected[size, default: 0] += 1
+                    continue
+                }
+                let peaks = (0..<size.ranks).map { schedule.peakActivations(rank: $0, shape) }
+                let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
+                    let index = partition(
+                        schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                    let shares = partitions[index].shares
+                    var most = [Int](repeating: 0, count: shares.kinds.count)
+                    for (rank, kind) in shares.kindOfRank.enumerated() { most[kind] = max(most[kind], peaks[rank]) }
+                    entries.append(
+                        Entry(
+                            schedule: schedule, partition: index, firstKind: partitions[index].firstKind,
+                            kinds: shares.kinds.count, shape: shape, isPartial: recompute != nil,
+                            recomputeLayers: recompute ?? 0, passShare: shares.passShare,
+                            pending: LayoutWork.pendingLosses(schedule, microbatches: size.microbatches),
+                            firstHeld: inFlight.count))
+                    inFlight += most
+                }
+            }
+            bySize[size] = first..<entries.count
+        }
+        self.partitions = partitions
+        partitionsByRanks = byRanks
+        self.kinds = kinds
+        self.inFlight = inFlight
+        self.entries = entries
+        entriesBySize = bySize
+        rejectedBySize = rejected
+    }
+
+    /// Schedules and stages a rank of a pipeline of `ranks`.
+    private static func ways(ranks: Int, layers: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
+        if ranks == 1 {
+            // Without a pipeline the order says nothing: the one that holds least.
+            guard choice.virtualStages.contains(1) else { return [] }
+            let wanted = choice.schedules.contains(.oneForwardOneBackward) ? .oneForwardOneBackward : choice.schedules.first
+            return wanted.map { $0.fixedVirtualStages ?? 1 == 1 ? [($0, 1)] : [] } ?? []
+        }
+        return choice.schedules.flatMap { schedule -> [(ScheduleName, Int)] in
+            let copies = schedule.isBidirectional ? 2 : 1
+            if let fixed = schedule.fixedVirtualStages {
+                guard choice.virtualStages.contains(fixed), ranks * fixed / copies <= layers else { return [] }
+                return [(schedule, fixed)]
+            }
+            // With one stage a rank it is the plain schedule again.
+            let most = min(layers / ranks, choice.virtualStages.upperBound)
+            let least = max(2, choice.virtualStages.lowerBound)
+            return least <= most ? (least...most).map { (schedule, $0) } : []
+        }
+    }
+
+    /// Blocks of a stage that are recomputed; nil: all.
+    private static func recomputeLayers(_ layers: [Int], _ choice: Choice) -> [Int?] {
+        if let given = choice.recomputeLayers { return [given] }
+        guard choice.partialRecompute, let most = layers.max(), most > 1 else { return [nil] }
+        let parts = Set([most / 4, most / 2, most * 3 / 4]).filter { $0 > 0 }.sorted()
+        return [nil] + parts.map(Optional.some)
+    }
+}

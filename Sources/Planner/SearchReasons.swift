@@ -1,0 +1,79 @@
+internal import Costs
+package import Plans
+internal import Schedules
+
+extension SearchSpace {
+    /// Why the constraints exclude one another whatever the devices, in words; nil where they do not.
+    package func contradiction(_ plan: Plan) -> String? {
+        if let tensor = fixed.tensor, let most = mostTensor, tensor > most {
+            return "tensor \(tensor) contradicts a largest tensor degree of \(most)"
+        }
+        if let microbatch = fixed.microbatch, microbatch > plan.batch {
+            return "a micro-batch of \(microbatch) sequences is more than the batch of \(plan.batch)"
+        }
+        let model = plan.model
+        if model.moe == nil, (fixed.expert ?? 1) > 1 || (fixed.expertTensor ?? 1) > 1 {
+            return "expert parallelism needs a model with experts; this one is dense"
+        }
+        if fixed.tensor == 1, sequenceParallel == [true] {
+            return "sequence parallelism splits what tensor parallelism leaves whole: it needs tensor above 1"
+        }
+        if fixed.recomputeLayers != nil, !recompute.contains(.full) {
+            return "a number of recomputed layers needs full recomputation, which is excluded"
+        }
+        if let schedule = schedules.first, schedules.count == 1 {
+            if fixed.pipeline == 1, schedule != .oneForwardOneBackward {
+                return "schedule \(schedule.rawValue) orders a pipeline, and pipeline is fixed at 1"
+            }
+            if let stages = fixed.virtualStages, let own = schedule.fixedVirtualStages, stages != own {
+                return "schedule \(schedule.rawValue) runs \(own) stages a rank, not \(stages)"
+            }
+        }
+        if fixed.pipeline == 1, let stages = fixed.virtualStages, stages > 1 {
+            return "\(stages) virtual stages need a pipeline above 1"
+        }
+        return nil
+    }
+
+    /// Why the space has no layout, in words.
+    func emptiness(_ plan: Plan, rejected: Int) -> String {
+        let model = plan.model
+        let named: [(String, Int?)] = [
+            ("tensor", fixed.tensor), ("context", fixed.context), ("pipeline", fixed.pipeline), ("data", fixed.data),
+        ]
+        let given = named.compactMap { name, value in value.map { "\(name) \($0)" } }
+        let product = named.reduce(1) { $0 * ($1.1 ?? 1) }
+        if !given.isEmpty, plan.devices % product != 0 {
+            return "\(given.joined(separator: " · ")) = \(product) does not divide \(plan.devices) devices"
+        }
+        if named.allSatisfy({ $0.1 != nil }), product != plan.devices {
+            return "\(given.joined(separator: " · ")) takes \(product) devices, the plan has \(plan.devices)"
+        }
+        if let tensor = fixed.tensor {
+            for (name, value) in [
+                ("heads", model.heads), ("heads of keys", model.kvHeads), ("feed-forward size", model.ffn),
+            ] where value % tensor != 0 {
+                return "tensor \(tensor) does not divide the model's \(name), \(value)"
+            }
+        }
+        if let pipeline = fixed.pipeline, pipeline > model.layers {
+            return "pipeline \(pipeline) needs as many layers, the model has \(model.layers)"
+        }
+        if let data = fixed.data, plan.batch % data != 0 {
+            return "data \(data) does not divide the batch of \(plan.batch)"
+        }
+        if let microbatch = fixed.microbatch, plan.batch % microbatch != 0 {
+            return "a micro-batch of \(microbatch) does not divide the batch of \(plan.batch)"
+        }
+        if let expert = fixed.expert, let moe = model.moe, moe.experts % expert != 0 {
+            return "expert \(expert) does not divide the model's \(moe.experts) experts"
+        }
+        if rejected > 0 {
+            return "no way to run the pipelines obeys the rules of \(schedules.map(\.rawValue).joined(separator: ", "))"
+        }
+        return
+            "no split of \(plan.devices) devices obeys the rules: data-parallel ranks must divide the batch of "
+            + "\(plan.batch), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
+            + "can have at most \(model.layers) stages"
+    }
+}
