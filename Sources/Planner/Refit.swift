@@ -55,7 +55,7 @@ package struct Refit: Sendable {
         var plan: Plan
         var layout: Layout
         var seconds: Double
-        var framework: String
+        var framework: Framework
         var device: String
         var weight: Double
     }
@@ -98,9 +98,7 @@ package struct Refit: Sendable {
             switch parameter {
             case .framework(let name, let constant):
                 for key in plan.frameworks.known.keys {
-                    guard let framework = plan.frameworks.known[key],
-                        key == name || framework.base == name && !framework.own.contains(constant)
-                    else { continue }
+                    guard plan.frameworks.known[key]?.takes(constant, from: name) ?? false else { continue }
                     plan.frameworks.known[key]?[constant] = value
                 }
             case .device(let name): if name == Self.family(device) { plan.cluster.device.sustainedShare = value }
@@ -131,7 +129,7 @@ package struct Refit: Sendable {
             else { return nil }
             return Row(
                 plan: plan, layout: layout, seconds: seconds,
-                framework: plan.framework(for: layout).base ?? plan.framework(for: layout).name,
+                framework: plan.framework(for: layout),
                 device: run.device,
                 weight: 1 / Double(max(Self.fullSource, counts[run.source] ?? 1)))
         }
@@ -139,7 +137,7 @@ package struct Refit: Sendable {
 
     private static func concerns(_ parameter: Parameter, _ row: Row) -> Bool {
         switch parameter {
-        case .framework(let name, _): name == row.framework
+        case .framework(let name, let constant): row.framework.takes(constant, from: name)
         case .device(let name): name == family(row.device)
         case .slowNetwork: isSlow(row.plan.cluster)
         }

@@ -66,6 +66,11 @@ package struct Framework: Hashable, Codable, Sendable {
         case bucketParameters, gathersPerBlock, gatherEfficiency
     }
 
+    /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
+    package func takes(_ constant: Constant, from name: String) -> Bool {
+        self.name == name || base == name && !own.contains(constant)
+    }
+
     package subscript(constant: Constant) -> Double {
         get { self[keyPath: constant.path] }
         set { self[keyPath: constant.path] = newValue }
@@ -132,6 +137,7 @@ package struct Frameworks: Hashable, Codable, Sendable {
     /// Names the automatic choice knows.
     package static let processes = "trainyard"
     package static let unfusedMegatron = "megatron-2021"
+    package static let blockingMegatron = "megatron-2021-blocking"
     package static let unfusedZero = "deepspeed-2021"
     package static let megatron = "megatron-core"
     package static let sharded = "torch-fsdp"
