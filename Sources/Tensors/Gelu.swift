@@ -49,11 +49,11 @@ package enum Gelu {
     }
 
     @inline(__always)
-    private static func gelu(_ x: Vector) -> Vector { x * gate(x, x * x) }
+    static func gelu(_ x: Vector) -> Vector { x * gate(x, x * x) }
 
     /// y′ = σ + x·σ(1 − σ)·2u′, 2u′ = 2·√(2/π)·(1 + 3·0.044715·x²).
     @inline(__always)
-    private static func slope(_ x: Vector) -> Vector {
+    static func slope(_ x: Vector) -> Vector {
         let square = x * x
         let open = gate(x, square)
         let inner = Vector(repeating: twice).plus(square, Vector(repeating: 3 * twice * 0.044_715))
