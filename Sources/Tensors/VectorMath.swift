@@ -121,6 +121,21 @@ package enum VectorMath {
         return sum.laneSum()
     }
 
+    /// Σ a·b, gathered in fp32.
+    static func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+        var sum = Vector(repeating: 0)
+        eachVector(count) {
+            sum = sum.plus(a.vector($0), b.vector($0))
+        } tail: {
+            sum = sum.plus(a.vector($0, count: $1), b.vector($0, count: $1))
+        }
+        return sum.laneSum()
+    }
+
+    /// eˣ of one number, by the C library.
+    @inline(__always)
+    static func scalarExponential(_ x: Float) -> Float { expf(x) }
+
     /// ln x of one number.
     @inline(__always)
     static func logarithm(_ x: Float) -> Float { logf(x) }
