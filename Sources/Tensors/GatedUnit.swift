@@ -49,7 +49,7 @@ package enum GatedUnit: Hashable, Sendable {
     ) {
         for row in 0..<rows {
             let (gate, up, y) = (gate + row * stride, up + row * stride, y + row * width)
-            eachVector(width) {
+            eachVectorInPlace(width) {
                 y.store(activation(gate.vector($0)) * up.vector($0), $0)
             } tail: {
                 y.store(activation(gate.vector($0, count: $1)) * up.vector($0, count: $1), $0, count: $1)
@@ -66,7 +66,7 @@ package enum GatedUnit: Hashable, Sendable {
         for row in 0..<rows {
             let (gate, up, dy) = (gate + row * stride, up + row * stride, dy + row * width)
             let (dGate, dUp) = (dGate + row * gradientStride, dUp + row * gradientStride)
-            eachVector(width) {
+            eachVectorInPlace(width) {
                 let (value, slope) = activation(gate.vector($0))
                 let (gradient, other) = (dy.vector($0), up.vector($0))
                 dGate.store(gradient * other * slope, $0)
