@@ -96,17 +96,23 @@ package enum VectorMath {
     /// In place e^(x − largest).
     static func shiftedExponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> (largest: Float, sum: Float) {
         let largest = maximum(x, count: count)
+        return (largest, shiftExponentials(x, count: count, by: largest))
+    }
+
+    /// In place e^(x − shift).
+    /// - Returns: their sum.
+    static func shiftExponentials(_ x: UnsafeMutablePointer<Float>, count: Int, by shift: Float) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            let value = exponential(of: x.vector($0) - largest)
+            let value = exponential(of: x.vector($0) - shift)
             x.store(value, $0)
             sum += value
         } tail: { index, count in
-            let value = exponential(of: x.vector(index, count: count) - largest)
+            let value = exponential(of: x.vector(index, count: count) - shift)
             x.store(value, index, count: count)
             for lane in 0..<count { sum[lane] += value[lane] }
         }
-        return (largest, sum.laneSum())
+        return sum.laneSum()
     }
 
     /// Σ e^(x − largest), x left as it is.
