@@ -76,7 +76,7 @@ package enum Attention {
                         mixed + column, ldc: width, m: tileEnd - tile, depth: depth)
                 }
                 for row in tile..<tileEnd {
-                    copy(
+                    VectorMath.copy(
                         mixed + (row - tile) * width, scaledBy: inverses[row - tile],
                         into: output + row * shape.outputRows.stride, count: size)
                 }
@@ -176,19 +176,4 @@ package enum Attention {
     /// 0, 1, …, 15.
     @inline(__always)
     static var laneIndices: SIMD16<Int32> { SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
-
-    /// target (+)= source · scale.
-    @inline(__always)
-    static func copy(
-        _ source: UnsafePointer<Float>, scaledBy scale: Float, into target: UnsafeMutablePointer<Float>, count: Int,
-        accumulate: Bool = false
-    ) {
-        eachVector(count) {
-            let value = source.vector($0) * scale
-            target.store(accumulate ? target.vector($0) + value : value, $0)
-        } tail: {
-            let value = source.vector($0, count: $1) * scale
-            target.store(accumulate ? target.vector($0, count: $1) + value : value, $0, count: $1)
-        }
-    }
 }

@@ -87,10 +87,10 @@ extension Attention {
                     for row in 0..<keys {
                         let place = target + row * dRows.stride + column
                         let source = column * keys + row * PanelProduct.width
-                        copy(
+                        VectorMath.copy(
                             space.dKeys + source, scaledBy: shape.scale, into: dKey + place, count: count,
                             accumulate: accumulate)
-                        copy(
+                        VectorMath.copy(
                             space.dValues + source, scaledBy: 1, into: dValue + place, count: count,
                             accumulate: accumulate)
                     }
@@ -143,7 +143,7 @@ extension Attention {
                     start: start, end: end, shape: shape)
             }
             for row in start..<end {
-                copy(
+                VectorMath.copy(
                     space.dQueries + (row - start) * width, scaledBy: shape.scale, into: dQuery + row * dQueryStride,
                     count: size, accumulate: accumulate)
             }

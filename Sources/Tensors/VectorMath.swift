@@ -40,6 +40,21 @@ package enum VectorMath {
         }
     }
 
+    /// target (+)= source · scale.
+    @inline(__always)
+    static func copy(
+        _ source: UnsafePointer<Float>, scaledBy scale: Float, into target: UnsafeMutablePointer<Float>, count: Int,
+        accumulate: Bool = false
+    ) {
+        eachVector(count) {
+            let value = source.vector($0) * scale
+            target.store(accumulate ? target.vector($0) + value : value, $0)
+        } tail: {
+            let value = source.vector($0, count: $1) * scale
+            target.store(accumulate ? target.vector($0, count: $1) + value : value, $0, count: $1)
+        }
+    }
+
     /// Every number becomes `value`.
     package static func fill(_ target: UnsafeMutablePointer<Float>, count: Int, with value: Float) {
         if count > 0 { target.update(repeating: value, count: count) }
