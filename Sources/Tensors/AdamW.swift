@@ -22,10 +22,12 @@ package struct AdamW: Hashable, Sendable {
     /// - Parameters:
     ///   - step: number of this update, from 1.
     ///   - decay: whether ``weightDecay`` applies (to matrices, by custom, not to biases and norms).
+    ///   - rounded: if given, the updated parameters rounded to bf16 are written there in the same pass.
     package func step(
         parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int,
-        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1
+        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1,
+        rounded: UnsafeMutablePointer<BFloat16>? = nil
     ) {
         let correction1 = 1 - power(beta1, step)
         let correction2 = (1 - power(beta2, step)).squareRoot()
@@ -50,6 +52,7 @@ package struct AdamW: Hashable, Sendable {
             let new = update(
                 parameters.vector($0), gradients.vector($0), firstMoment.vector($0), secondMoment.vector($0))
             parameters.store(new.p, $0)
+            if let rounded { rounded.store(BFloat16.rounded(new.p), $0) }
             firstMoment.store(new.m, $0)
             secondMoment.store(new.v, $0)
         } tail: {
@@ -57,6 +60,7 @@ package struct AdamW: Hashable, Sendable {
                 parameters.vector($0, count: $1), gradients.vector($0, count: $1),
                 firstMoment.vector($0, count: $1), secondMoment.vector($0, count: $1))
             parameters.store(new.p, $0, count: $1)
+            if let rounded { BFloat16.round(parameters + $0, into: rounded + $0, count: $1) }
             firstMoment.store(new.m, $0, count: $1)
             secondMoment.store(new.v, $0, count: $1)
         }
