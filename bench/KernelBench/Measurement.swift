@@ -52,12 +52,9 @@ struct Shapes {
             backward.append(Measurement(name: label + " dX", time: time.inputGradient, operations: operations))
             backward.append(Measurement(name: label + " dW, db", time: time.weightGradient, operations: operations))
         }
-        let attention = KernelProbe.attention(
-            batch: microbatch, sequence: sequence, heads: heads, headSize: hidden / heads, effort: effort)
-        // Two products forward and five backward over the half of the scores on or below the diagonal.
-        let product = 2 * Double(rows * hidden) * Double(sequence + 1) / 2
-        forward.append(Measurement(name: "attention", time: attention.forward, operations: 2 * product))
-        backward.append(Measurement(name: "attention", time: attention.inputGradient, operations: 5 * product))
+        let attention = attention(effort)
+        forward.append(attention.forward)
+        backward.append(attention.backward)
         let numbers = 4 * Double(rows * hidden)
         let gelu = KernelProbe.gelu(rows: rows, width: 4 * hidden, effort: effort)
         forward.append(Measurement(name: "bias + GELU", time: gelu.forward, bytes: 12 * numbers))
@@ -70,6 +67,18 @@ struct Shapes {
                     name: name, time: norm.inputGradient + norm.weightGradient, bytes: 6 * numbers))
         }
         return (forward, backward)
+    }
+
+    /// Attention alone, forward and backward.
+    func attention(_ effort: KernelProbe.Effort) -> (forward: Measurement, backward: Measurement) {
+        let time = KernelProbe.attention(
+            batch: microbatch, sequence: sequence, heads: heads, headSize: hidden / heads, effort: effort)
+        // Two products forward and five backward over the half of the scores on or below the diagonal.
+        let product = 2 * Double(rows * hidden) * Double(sequence + 1) / 2
+        return (
+            Measurement(name: "attention", time: time.forward, operations: 2 * product),
+            Measurement(name: "attention gradient", time: time.inputGradient, operations: 5 * product)
+        )
     }
 
     /// The kernels of the model's ends, forward and backward.
