@@ -1,12 +1,12 @@
 import Foundation
 import Tensors
 
-// Times every kernel on one core for the shapes of two small GPTs. Arguments: S or M (both by default), the number of
-// repeats, and `attention` for that alone; the shortest time is printed, since other programs can only lengthen it.
+// Times every kernel on one core for the shapes of two small GPTs and of a llama. Arguments: S, M or llama (all by
+// default), the number of repeats, and `attention` for that alone; the shortest time is printed, since other programs can only lengthen it.
 let arguments = CommandLine.arguments.dropFirst()
 let repeats = arguments.compactMap { Int($0) }.first
 let named = [Shapes.small, .medium].filter { arguments.contains($0.name) }
-let chosen = named.isEmpty ? [.small, .medium] : named
+let chosen = named.isEmpty && !arguments.contains("llama") ? [.small, .medium] : named
 
 MatrixProduct.useOneThread()
 if !KernelProbe.usesFusedMultiplyAdd {
@@ -60,4 +60,13 @@ for shapes in chosen {
     print(
         Measurement(name: "half the layers in order", time: real.forward + real.backward, operations: operations).row(
             peak: peak))
+}
+
+if arguments.contains("llama") || named.isEmpty && !arguments.contains("attention") {
+    let llama = Llama()
+    print("\nllama: \(llama.rows) rows, hidden \(llama.hidden), feed-forward \(llama.ffn), sequence \(llama.sequence)")
+    print(Measurement.header)
+    let effort = KernelProbe.Effort(repeats: repeats ?? 25, quantile: 0)
+    for measurement in llama.kernels(effort) + llama.bfloat16(effort) { print(measurement.row(peak: peak)) }
+    if !BFloat16.isSupported { print("bf16: not on this processor") }
 }
