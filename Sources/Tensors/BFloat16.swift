@@ -20,10 +20,14 @@ package struct BFloat16: Hashable, Sendable {
     package static func round(
         _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<BFloat16>, count: Int
     ) {
-        eachVector(count) {
-            target.store(rounded(source.vector($0)), $0)
-        } tail: { index, count in
-            for lane in index..<index + count { target[lane] = BFloat16(source[lane]) }
+        var index = 0
+        while index + lanes <= count {
+            target.store(rounded(source.vector(index)), index)
+            index += lanes
+        }
+        while index < count {
+            target[index] = BFloat16(source[index])
+            index += 1
         }
     }
 
@@ -33,8 +37,10 @@ package struct BFloat16: Hashable, Sendable {
     ) {
         eachVector(count) {
             let bits = UnsafeRawPointer(source + $0).loadUnaligned(as: SIMD16<UInt16>.self)
-            let wide = SIMD16<UInt32>(truncatingIfNeeded: bits) &<< SIMD16(repeating: 16)
-            target.store(unsafeBitCast(wide, to: Vector.self), $0)
+            // Each number is the upper half of its lane.
+            var halves = SIMD32<UInt16>(repeating: 0)
+            halves.oddHalf = bits
+            target.store(unsafeBitCast(halves, to: Vector.self), $0)
         } tail: { index, count in
             for lane in index..<index + count { target[lane] = source[lane].float }
         }
@@ -44,10 +50,11 @@ package struct BFloat16: Hashable, Sendable {
     @inline(__always)
     static func rounded(_ value: Vector) -> SIMD16<UInt16> {
         let pattern = unsafeBitCast(value, to: SIMD16<UInt32>.self)
-        let high = pattern &>> SIMD16(repeating: 16)
-        let nearest = (pattern &+ 0x7FFF &+ (high & 1)) &>> SIMD16(repeating: 16)
-        let isNumber = value .== value
-        return SIMD16<UInt16>(truncatingIfNeeded: (high | 0x40).replacing(with: nearest, where: isNumber))
+        let lowest = (pattern &>> SIMD16(repeating: 16)) & 1
+        let nearest = pattern &+ (lowest &+ 0x7FFF)
+        let kept = (pattern | 0x40_0000).replacing(with: nearest, where: value .== value)
+        // The upper half of every lane: the library's own narrowing goes lane by lane.
+        return unsafeBitCast(kept, to: SIMD32<UInt16>.self).oddHalf
     }
 }
 
