@@ -7,7 +7,8 @@ extension LayoutWork {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes)
+            elementBytes: rates.elementBytes,
+            keepsOperations: rates.framework.selectiveOperations)
     }
 
     /// The same of a block with experts.
@@ -15,7 +16,8 @@ extension LayoutWork {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: layout.recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes, mixture: true)
+            elementBytes: rates.elementBytes, mixture: true,
+            keepsOperations: rates.framework.selectiveOperations)
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
@@ -78,7 +80,10 @@ extension LayoutWork {
         let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
         var buffers = w * shard.tokens * widest
         let logits = logitBytes(rank: rank)
-        if holdsHead(rank) { buffers += logits + w * shard.tokens * Double(vocabulary) / shard.tensor }
+        if holdsHead(rank) {
+            // Of the micro-batches whose loss is pending the logits; of the one at work every copy.
+            buffers += logits + (rates.framework.logitBytes - 4) * shard.tokens * Double(vocabulary) / shard.tensor
+        }
         if shard.sequenceParallel { buffers += w * shard.tokens * h }
         if p > 1 { buffers += 2 * boundaryBytes }
         if layout.sharding == .parameters, group > 1 {
@@ -87,11 +92,15 @@ extension LayoutWork {
             // The layer at work, the next one on its way, and the gradients of the first.
             buffers += (2 * state.weight + state.gradient) * max(unit, table)
         }
-        let fragmentation = pricer.options.fragmentation * (activations + buffers)
+        if rates.framework.twoGradients, state.gradient > state.weight {
+            held.gradients *= 1 + state.weight / state.gradient
+        }
+        let fragmentation = rates.framework.fragmentation * (activations + buffers)
+        let outside = rates.framework.reservedBytes ?? pricer.plan.cluster.device.reservedBytes
         return Estimate.RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
-            activations: activations,
-            other: buffers + fragmentation + pricer.plan.cluster.device.reservedBytes)
+            activations: activations, other: buffers + fragmentation + outside, unused: fragmentation,
+            outside: outside)
     }
 
     /// Bytes of the fullest rank.

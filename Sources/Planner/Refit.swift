@@ -14,7 +14,7 @@ package struct Refit: Sendable {
         case framework(String, Framework.Constant)
         /// A device's sustained share, by the first word of its cluster file's name.
         case device(String)
-        /// Efficiency of the outermost network where its cards carry 100 Gb/s or less for two devices.
+        /// Efficiency of the outermost network where two devices share a card of 100 Gb/s or less.
         case slowNetwork
 
         /// What the constant can be.
@@ -30,7 +30,7 @@ package struct Refit: Sendable {
             switch self {
             case .framework(let name, let constant): "\(name).\(constant.rawValue)"
             case .device(let name): "\(name).sustained"
-            case .slowNetwork: "100 Gb/s cards.efficiency"
+            case .slowNetwork: "slow cards.efficiency"
             }
         }
     }
@@ -103,13 +103,16 @@ package struct Refit: Sendable {
                 }
             case .device(let name): if name == Self.family(device) { plan.cluster.device.sustainedShare = value }
             case .slowNetwork:
-                if Self.isSlow(plan.cluster) { plan.cluster.networks[plan.cluster.networks.count - 1].efficiency = value }
+                let outermost = plan.cluster.networks.count - 1
+                guard Self.isSlow(plan.cluster) else { continue }
+                plan.cluster.networks[outermost].efficiency = value
+                plan.cluster.networks[outermost].allReduceEfficiency = value
             }
         }
         return plan
     }
 
-    private static func isSlow(_ cluster: Cluster) -> Bool { (cluster.networks.last?.bytesPerSecond ?? 1e12) < 7e9 }
+    private static func isSlow(_ cluster: Cluster) -> Bool { (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9 }
 
     /// Devices of one architecture share their constant.
     static func family(_ device: String) -> String {
