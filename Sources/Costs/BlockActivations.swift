@@ -21,10 +21,12 @@ package struct BlockActivations: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - mixture: a block with experts.
+    ///   - keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
     ///   - tokens: rows of the micro-batch on this device, b·s/c.
     package init(
         model: Model, tokens: Double, tensor: Int, sequenceParallel: Bool, recompute: Layout.Recompute,
-        flashAttention: Bool, dropout: Bool, elementBytes w: Double, mixture: Bool = false
+        flashAttention: Bool, dropout: Bool, elementBytes w: Double, mixture: Bool = false,
+        keepsOperations: Bool = false
     ) {
         let (h, t) = (Double(model.hidden), Double(tensor))
         let sp = sequenceParallel ? t : 1
@@ -58,6 +60,12 @@ package struct BlockActivations: Hashable, Sendable {
         case .none:
             kept = tokens * (shared + sharded + core)
             recomputed = 0
+        case .selective where keepsOperations:
+            // The block's input, attention's result and the results of every second product.
+            let inner = (model.mlp.isGated ? 2.0 : 1) * Double(model.ffn)
+            let products = ((a + 2 * g) * d + inner) / t + 2 * h / sp
+            kept = tokens * (w * h / sp + w * a * d / t + core + w * products / 2)
+            recomputed = tokens * (shared + sharded + core)
         case .selective:
             kept = tokens * (shared + sharded)
             // One block's core attention exists again during its backward.

@@ -72,7 +72,10 @@ struct BlockTimes {
         times.backward.tensor = collectives.backward
         switch shard.recompute {
         case .none: break
-        case .selective: times.backward.recompute = attention.forward
+        case .selective:
+            times.backward.recompute =
+                rates.framework.selectiveOperations
+                ? products / 2 + elementwiseForward + feedForward.elementwise.forward : attention.forward
         case .full:
             times.backward.recompute = forwardCompute
             times.backward.tensor += collectives.forward

@@ -4,13 +4,7 @@ package struct CostOptions: Hashable, Sendable {
     /// no such key: models trained before flash attention dropped activations (and the figures of Korthikanti et al.
     /// 2022 count the masks), current ones and the runtime here do not.
     package var dropout: Bool?
-    /// Allocator fragmentation as a share of the activations and temporary buffers. [own] 2 to 10 % are seen.
-    package var fragmentation = 0.05
-
-    package init(dropout: Bool? = nil, fragmentation: Double = 0.05) {
-        self.dropout = dropout
-        self.fragmentation = fragmentation
-    }
+    package init(dropout: Bool? = nil) { self.dropout = dropout }
 }
 
 /// Constants of the time model that no cluster file carries; each is explained in docs/cost-model.md.

@@ -11,14 +11,18 @@ package struct DeviceGroup: Sendable {
         var members: Double
         /// Bytes a second one device sends when all send, with the efficiency of large messages.
         var rate: Double
+        /// The same of all-reduces.
+        var reduceRate: Double
         var latency: Double
         var reduces: Bool
+
+        static let none = Level(members: 1, rate: .infinity, reduceRate: .infinity, latency: 0, reduces: false)
     }
 
     package let size: Int
-    private(set) var first = Level(members: 1, rate: .infinity, latency: 0, reduces: false)
-    private(set) var second = Level(members: 1, rate: .infinity, latency: 0, reduces: false)
-    private(set) var third = Level(members: 1, rate: .infinity, latency: 0, reduces: false)
+    private(set) var first = Level.none
+    private(set) var second = Level.none
+    private(set) var third = Level.none
 
     /// - Parameter stride: distance between neighbours of the group in device numbers.
     package init(size: Int, stride: Int, cluster: Cluster) {
@@ -32,14 +36,15 @@ package struct DeviceGroup: Sendable {
             guard reached > joined else { continue }
             let level = Level(
                 members: Double(reached) / Double(joined), rate: network.bytesPerSecond * network.efficiency,
-                latency: network.latencySeconds, reduces: network.inNetworkReduction)
+                reduceRate: network.bytesPerSecond * network.allReduceEfficiency, latency: network.latencySeconds, reduces: network.inNetworkReduction)
             switch levels {
             case 0: first = level
             case 1: second = level
             default:
                 // Deeper networks than three levels share the outermost one's figures.
                 third = Level(
-                    members: third.members * level.members, rate: level.rate, latency: level.latency,
+                    members: third.members * level.members, rate: level.rate, reduceRate: level.reduceRate,
+                    latency: level.latency,
                     reduces: level.reduces)
             }
             levels += 1
@@ -65,11 +70,13 @@ package struct DeviceGroup: Sendable {
     package func allReduce(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
-        let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / ringRate
-        let tree = 2 * treeLatency + 2 * bytes / ringRate
+        let rate = min(
+            first.reduceRate, second.reduceRate * first.members, third.reduceRate * first.members * second.members)
+        let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / rate
+        let tree = 2 * treeLatency + 2 * bytes / rate
         var best = min(ring, tree)
         if second.members == 1, first.reduces {
-            best = min(best, 2 * first.latency + bytes * (n - 1) / (n + 1) / first.rate)
+            best = min(best, 2 * first.latency + bytes * (n - 1) / (n + 1) / first.reduceRate)
         }
         return best
     }

@@ -72,12 +72,28 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var activations: Double
         /// Logits, communication buffers, driver and libraries, fragmentation.
         package var other: Double
+        /// The part of `other` that the allocator holds and no tensor uses.
+        package var unused: Double
+        /// The part of `other` that the allocator never sees.
+        package var outside: Double
+
+        /// Bytes as they are counted by `kind`.
+        package func peak(_ kind: MemoryKind) -> Double {
+            switch kind {
+            case .device: peak
+            case .reserved: peak - outside
+            case .allocated: peak - outside - unused
+            }
+        }
 
         package var peak: Double { weights + gradients + optimizer + activations + other }
 
         package init(
-            rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double
+            rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double,
+            unused: Double = 0, outside: Double = 0
         ) {
+            self.unused = unused
+            self.outside = outside
             self.rank = rank
             self.weights = weights
             self.gradients = gradients
@@ -155,8 +171,14 @@ package struct Estimate: Hashable, Codable, Sendable {
     }
 
     /// Peak bytes of the fullest rank.
-    package var peakMemory: Double { memoryByRank.map(\.peak).max() ?? 0 }
-    package var fits: Bool { peakMemory <= plan.cluster.device.memoryBytes }
+    package var peakMemory: Double { peakMemory(.device) }
+    /// The same as `kind` counts it.
+    package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
+    /// Whether the fullest rank leaves what no allocator can use.
+    package var fits: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
+    /// Share of a device's memory that can be filled: drivers take 1 %, and runs above 95 % fail on the first long
+    /// allocation.
+    package static let usableShare = 0.95
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
     /// Datasheet peak of all devices at the plan's precision, FLOP/s.
     package var clusterPeak: Double {

@@ -133,7 +133,7 @@ extension LayoutWork {
             line(
                 "other memory", "logits + buffers + fragmentation + reserved",
                 "logits \(Format.bytes(logitBytes(rank: full.rank))), fragmentation "
-                    + "\(Format.share(pricer.options.fragmentation)), reserved "
+                    + "\(Format.share(rates.framework.fragmentation)), reserved "
                     + Format.bytes(pricer.plan.cluster.device.reservedBytes),
                 Format.bytes(full.other), "own assumption where no source is named"),
         ]

@@ -120,8 +120,9 @@ package struct MeshPricer {
                 guard !sequenceParallel || plan.model.sequence % (mesh.tensor * mesh.context) == 0 else { continue }
                 layout.sequenceParallel = sequenceParallel
                 for recompute in choices.recompute {
-                    // Flash attention keeps no scores: recomputing it costs time and saves nothing.
-                    guard recompute != .selective || !layout.flashAttention else { continue }
+                    // Flash attention keeps no scores: recomputing it alone costs time and saves nothing.
+                    guard recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
+                    else { continue }
                     layout.recompute = recompute
                     // Any number of blocks makes the work hold the times of both kinds.
                     layout.recomputeLayers = recompute == .full ? 1 : nil
@@ -163,7 +164,7 @@ package struct MeshPricer {
                 for kind in partition.shares.kinds {
                     let held = work.held(by: kind.share)
                     stateBytes.append(
-                        held.weights + held.gradients + held.optimizer + work.reserved
+                        held.weights + held.gradients + held.optimizer + work.outside
                             + losses * work.gathered(by: kind.share))
                 }
             }

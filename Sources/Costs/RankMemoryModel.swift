@@ -20,7 +20,7 @@ struct ActivationTerms: Sendable {
     var logits: Double
     /// Gradients of the widest tensors of one block, gathered inputs, messages.
     var buffers: Double
-    /// Gradient of the logits.
+    /// Beside the pending logits: every copy of those at work.
     var headBuffers: Double
 
     /// Bytes the blocks of a rank keep with `inFlight` stages held of `stages` it has.
@@ -61,7 +61,8 @@ extension LayoutWork {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes, mixture: mixture)
+            elementBytes: rates.elementBytes, mixture: mixture,
+            keepsOperations: rates.framework.selectiveOperations)
     }
 
     var activationTerms: ActivationTerms {
@@ -82,7 +83,7 @@ extension LayoutWork {
             block: block, mixture: mixture, plain: plain, plainMixture: plainMixture, isPartial: isPartial,
             mask: shard.dropout ? shard.tokens * h / shard.sequenceShare : 0, headInputs: 2 * boundaryBytes,
             logits: 4 * shard.tokens * Double(vocabulary) / shard.tensor, buffers: buffers,
-            headBuffers: w * shard.tokens * Double(vocabulary) / shard.tensor)
+            headBuffers: (rates.framework.logitBytes - 4) * shard.tokens * Double(vocabulary) / shard.tensor)
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
@@ -128,6 +129,9 @@ extension LayoutWork {
             held.gradients += experts.gradients
             held.optimizer += experts.optimizer
         }
+        if rates.framework.twoGradients, state.gradient > state.weight {
+            held.gradients *= 1 + state.weight / state.gradient
+        }
         return held
     }
 
@@ -143,10 +147,10 @@ extension LayoutWork {
     }
 
     /// Allocator's losses as a share of the activations and temporary buffers.
-    var fragmentation: Double { pricer.options.fragmentation }
+    var fragmentation: Double { rates.framework.fragmentation }
 
-    /// Bytes taken before any tensor is allocated.
-    var reserved: Double { pricer.plan.cluster.device.reservedBytes }
+    /// Bytes that the allocator never sees.
+    var outside: Double { rates.framework.reservedBytes ?? pricer.plan.cluster.device.reservedBytes }
 
     /// Bytes on every device of `rank`.
     package func memory(rank: Int) -> Estimate.RankMemory { memory(rank: rank, terms: activationTerms) }
@@ -157,10 +161,10 @@ extension LayoutWork {
         let activations = terms.activations(
             of: share, inFlight: inFlight(rank: rank), stages: v, pending: pendingLosses)
         let buffers = terms.buffers(of: share, pending: pendingLosses) + gathered(by: share)
+        let unused = fragmentation * (activations + buffers)
         return Estimate.RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
-            activations: activations,
-            other: buffers + fragmentation * (activations + buffers) + reserved)
+            activations: activations, other: buffers + unused + outside, unused: unused, outside: outside)
     }
 
     /// Bytes of the fullest rank.

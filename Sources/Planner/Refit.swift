@@ -14,7 +14,7 @@ package struct Refit: Sendable {
         case framework(String, Framework.Constant)
         /// A device's sustained share, by the first word of its cluster file's name.
         case device(String)
-        /// Efficiency of the outermost network where its cards carry 100 Gb/s or less for two devices.
+        /// Efficiency of the outermost network where two devices share a card of 100 Gb/s or less.
         case slowNetwork
 
         /// What the constant can be.
@@ -30,7 +30,7 @@ package struct Refit: Sendable {
             switch self {
             case .framework(let name, let constant): "\(name).\(constant.rawValue)"
             case .device(let name): "\(name).sustained"
-            case .slowNetwork: "100 Gb/s cards.efficiency"
+            case .slowNetwork: "slow cards.efficiency"
             }
         }
     }
@@ -55,7 +55,7 @@ package struct Refit: Sendable {
         var plan: Plan
         var layout: Layout
         var seconds: Double
-        var framework: String
+        var framework: Framework
         var device: String
         var weight: Double
     }
@@ -98,20 +98,21 @@ package struct Refit: Sendable {
             switch parameter {
             case .framework(let name, let constant):
                 for key in plan.frameworks.known.keys {
-                    guard let framework = plan.frameworks.known[key],
-                        key == name || framework.base == name && !framework.own.contains(constant)
-                    else { continue }
+                    guard plan.frameworks.known[key]?.takes(constant, from: name) ?? false else { continue }
                     plan.frameworks.known[key]?[constant] = value
                 }
             case .device(let name): if name == Self.family(device) { plan.cluster.device.sustainedShare = value }
             case .slowNetwork:
-                if Self.isSlow(plan.cluster) { plan.cluster.networks[plan.cluster.networks.count - 1].efficiency = value }
+                let outermost = plan.cluster.networks.count - 1
+                guard Self.isSlow(plan.cluster) else { continue }
+                plan.cluster.networks[outermost].efficiency = value
+                plan.cluster.networks[outermost].allReduceEfficiency = value
             }
         }
         return plan
     }
 
-    private static func isSlow(_ cluster: Cluster) -> Bool { (cluster.networks.last?.bytesPerSecond ?? 1e12) < 7e9 }
+    private static func isSlow(_ cluster: Cluster) -> Bool { (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9 }
 
     /// Devices of one architecture share their constant.
     static func family(_ device: String) -> String {
@@ -131,7 +132,7 @@ package struct Refit: Sendable {
             else { return nil }
             return Row(
                 plan: plan, layout: layout, seconds: seconds,
-                framework: plan.framework(for: layout).base ?? plan.framework(for: layout).name,
+                framework: plan.framework(for: layout),
                 device: run.device,
                 weight: 1 / Double(max(Self.fullSource, counts[run.source] ?? 1)))
         }
@@ -139,7 +140,7 @@ package struct Refit: Sendable {
 
     private static func concerns(_ parameter: Parameter, _ row: Row) -> Bool {
         switch parameter {
-        case .framework(let name, _): name == row.framework
+        case .framework(let name, let constant): row.framework.takes(constant, from: name)
         case .device(let name): name == family(row.device)
         case .slowNetwork: isSlow(row.plan.cluster)
         }

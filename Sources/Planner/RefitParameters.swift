@@ -24,7 +24,8 @@ extension Refit {
             (.framework(Frameworks.unfusedMegatron, .hostCollective), 40e-6),
             (.framework(Frameworks.sharded, .gatherContention), 0.5), (.framework(Frameworks.sharded, .attention), 0.8),
             (.framework(Frameworks.unfusedZero, .gatherEfficiency), 0.5),
-            (.framework(Frameworks.megatron, .hostExperts), 2e-3), (.framework(Frameworks.megatron, .experts), 0.9),
+            (.framework(Frameworks.blockingMegatron, .hostForward), 1.2e-3),
+            (.framework(Frameworks.megatron, .hostExperts), 2e-3),
         ]
         return Refit(start)
     }

@@ -17,8 +17,8 @@ package struct ValidatedRun: Sendable {
 
     /// The same of the fullest device's memory.
     package var memoryError: Double? {
-        guard let estimate, case .peak(let bytes)? = run.memory else { return nil }
-        return estimate.peakMemory / bytes - 1
+        guard let estimate, case .peak(let bytes, let kind)? = run.memory else { return nil }
+        return estimate.peakMemory(kind) / bytes - 1
     }
 }
 

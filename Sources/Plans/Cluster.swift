@@ -93,13 +93,16 @@ package struct Network: Hashable, Codable, Sendable {
     package var latencySeconds: Double
     /// Share of the bandwidth large messages reach.
     package var efficiency: Double
+    /// The same of all-reduces, whose rings pass every part on while they add it.
+    package var allReduceEfficiency: Double
     /// Whether switches add up all-reduces (SHARP, NVLS).
     package var inNetworkReduction: Bool
 
     package init(
         name: String, devices: Int, bytesPerSecond: Double, latencySeconds: Double, efficiency: Double,
-        inNetworkReduction: Bool = false
+        inNetworkReduction: Bool = false, allReduceEfficiency: Double? = nil
     ) {
+        self.allReduceEfficiency = allReduceEfficiency ?? efficiency
         self.name = name
         self.devices = devices
         self.bytesPerSecond = bytesPerSecond

@@ -11,6 +11,7 @@ struct ClusterFields {
         /// By the Gb/s of a network card; one point where that does not matter.
         var efficiency: EfficiencyCurve
         var inNetworkReduction: Bool
+        var allReduceEfficiency: Double?
     }
 
     var name: String?
@@ -82,6 +83,7 @@ struct ClusterFields {
         let latency = reader.number("latency", .seconds, in: 0...10)
         let efficiency = reader.shareOrCurve("efficiency")
         let reduces = reader.flag("inNetworkReduction") ?? false
+        let allReduce = reader.number("allReduceEfficiency", .share, in: 1e-6...1)
         for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
             reader.reportMissing(key, fix: "e.g. \(key): \(example)")
         }
@@ -89,7 +91,7 @@ struct ClusterFields {
         guard let name, let latency, let efficiency else { return nil }
         return Level(
             name: name, devices: devices, bandwidth: bandwidth, latency: latency, efficiency: efficiency,
-            inNetworkReduction: reduces)
+            inNetworkReduction: reduces, allReduceEfficiency: allReduce)
     }
 
     /// These fields, and `base`'s where they say nothing.
@@ -169,7 +171,8 @@ struct ClusterFields {
             levels.append(
                 Network(
                     name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
-                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity), inNetworkReduction: level.inNetworkReduction))
+                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity), inNetworkReduction: level.inNetworkReduction,
+                    allReduceEfficiency: level.allReduceEfficiency))
         }
         return levels
     }

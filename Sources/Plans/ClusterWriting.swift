@@ -34,6 +34,9 @@ extension Cluster {
                 "    bandwidth: \(network.bytesPerSecond) B/s", "    latency: \(network.latencySeconds) s",
                 "    efficiency: \(network.efficiency)",
             ]
+            if network.allReduceEfficiency != network.efficiency {
+                lines.append("    allReduceEfficiency: \(network.allReduceEfficiency)")
+            }
             if network.inNetworkReduction { lines.append("    inNetworkReduction: true") }
         }
         if let pricePerDeviceHour { lines.append("price: \(pricePerDeviceHour)") }

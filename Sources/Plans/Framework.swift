@@ -51,6 +51,13 @@ package struct Framework: Hashable, Codable, Sendable {
     package var scattersGradients = true
     /// Memory traffic of the optimizer step over one fused kernel's.
     package var optimizer = 1.0
+    /// Whether gradients exist in the weights' format beside the fp32 ones they are added to.
+    package var twoGradients = false
+    /// Whether selective recomputation keeps the results of attention and of every second product and computes the rest
+    /// again, as PyTorch's selective activation checkpointing does; core attention alone is computed again where not.
+    package var selectiveOperations = false
+    /// Bytes a logit of the micro-batch whose loss is computed: its copies in half and full precision, its gradient.
+    package var logitBytes = 6.0
     /// Bytes the software itself takes on a device: contexts, workspaces, communicators' buffers; nil: the device
     /// file's `reserved`.
     package var reservedBytes: Double?
@@ -63,7 +70,12 @@ package struct Framework: Hashable, Codable, Sendable {
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
         case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
-        case bucketParameters, gathersPerBlock, gatherEfficiency
+        case bucketParameters, gathersPerBlock, gatherEfficiency, logitBytes
+    }
+
+    /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
+    package func takes(_ constant: Constant, from name: String) -> Bool {
+        self.name == name || base == name && !own.contains(constant)
     }
 
     package subscript(constant: Constant) -> Double {
@@ -93,6 +105,7 @@ extension Framework.Constant {
         case .bucketParameters: \.bucketParameters
         case .gathersPerBlock: \.gathersPerBlock
         case .gatherEfficiency: \.gatherEfficiency
+        case .logitBytes: \.logitBytes
         }
     }
 
@@ -109,6 +122,7 @@ extension Framework.Constant {
         case .elementwise, .optimizer: 0.1...100
         case .bucketParameters: 1...1e15
         case .gathersPerBlock: 1...1000
+        case .logitBytes: 1...100
         case .attention, .experts: 0.1...1.2
         case .gatherEfficiency: 0.01...1
         case .contention, .gatherContention, .gathersHidden, .nodeVariation, .fragmentation: 0...1
@@ -132,6 +146,7 @@ package struct Frameworks: Hashable, Codable, Sendable {
     /// Names the automatic choice knows.
     package static let processes = "trainyard"
     package static let unfusedMegatron = "megatron-2021"
+    package static let blockingMegatron = "megatron-2021-blocking"
     package static let unfusedZero = "deepspeed-2021"
     package static let megatron = "megatron-core"
     package static let sharded = "torch-fsdp"

@@ -27,14 +27,21 @@ extension Framework {
                 framework.own.insert(constant)
             }
         }
-        framework.fusedAccumulation = reader.flag("fusedAccumulation") ?? framework.fusedAccumulation
-        framework.scattersGradients = reader.flag("scattersGradients") ?? framework.scattersGradients
-        framework.portableAttention = reader.flag("portableAttention") ?? framework.portableAttention
-        framework.blockingLaunches = reader.flag("blockingLaunches") ?? framework.blockingLaunches
+        for (key, path) in Self.switches {
+            if let value = reader.flag(key) { framework[keyPath: path] = value }
+        }
         framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
         reader.finish()
         guard collector.isEmpty else { throw collector.all }
         return framework
+    }
+
+    private static var switches: [(String, WritableKeyPath<Framework, Bool>)] {
+        [
+            ("fusedAccumulation", \.fusedAccumulation), ("scattersGradients", \.scattersGradients),
+            ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
+            ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
+        ]
     }
 
     /// A file that extends none itself.

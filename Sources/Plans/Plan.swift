@@ -28,9 +28,11 @@ package struct Plan: Hashable, Codable, Sendable {
         package var seconds: Double
         /// Peak bytes of the fullest device.
         package var memoryBytes: Double?
+        package var memoryKind: MemoryKind
         package var source: String?
 
-        package init(seconds: Double, memoryBytes: Double? = nil, source: String? = nil) {
+        package init(seconds: Double, memoryBytes: Double? = nil, memoryKind: MemoryKind = .device, source: String? = nil) {
+            self.memoryKind = memoryKind
             self.seconds = seconds
             self.memoryBytes = memoryBytes
             self.source = source

@@ -120,10 +120,11 @@ extension Plan.Measured {
     init?(_ reader: FieldReader) {
         let seconds = reader.number("seconds", .seconds, in: Bounds.positive)
         let memory = reader.number("memory", .bytes, in: Bounds.positive)
+        let kind = reader.choice("memoryKind", of: MemoryKind.self)
         let source = reader.text("source")
         reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
         reader.finish()
         guard let seconds else { return nil }
-        self.init(seconds: seconds, memoryBytes: memory, source: source)
+        self.init(seconds: seconds, memoryBytes: memory, memoryKind: kind ?? .device, source: source)
     }
 }

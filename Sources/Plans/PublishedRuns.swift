@@ -1,3 +1,13 @@
+/// What a figure of device memory counts.
+package enum MemoryKind: String, Hashable, Codable, Sendable, CaseIterable {
+    /// All the driver reports.
+    case device
+    /// What the allocator holds.
+    case reserved
+    /// What tensors use.
+    case allocated
+}
+
 /// One training run as its source prints it.
 package struct PublishedRun: Hashable, Sendable {
     /// How firmly the figures stand: A printed with a full layout, B some of it inferred, C recalled or incomplete.
@@ -5,8 +15,8 @@ package struct PublishedRun: Hashable, Sendable {
 
     /// What a source says of device memory.
     package enum Memory: Hashable, Sendable {
-        /// Bytes of the fullest device.
-        case peak(Double)
+        /// Bytes of the fullest device, and what was counted.
+        case peak(Double, MemoryKind)
         /// The run did not fit.
         case outOfMemory
     }
@@ -74,6 +84,6 @@ extension PublishedRun {
             name: plan.name, source: measured.source ?? "plan files", tier: .A, isCore: true,
             device: plan.cluster.name, plan: plan.layout == nil ? nil : plan,
             obstacle: plan.layout == nil ? "the plan leaves its layout open" : "", seconds: measured.seconds,
-            memory: measured.memoryBytes.map(Memory.peak))
+            memory: measured.memoryBytes.map { .peak($0, measured.memoryKind) })
     }
 }

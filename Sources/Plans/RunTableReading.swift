@@ -7,7 +7,7 @@ struct RunTableReading {
     private static let columns = [
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
-        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "gpuHours", "tokens", "confidence",
+        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "memoryKind", "gpuHours", "tokens", "confidence",
         "framework", "notes",
     ]
 
@@ -102,7 +102,7 @@ struct RunTableReading {
         if row["memory"] == "oom" {
             memory = .outOfMemory
         } else if let gigabytes = row.number("memory") {
-            memory = .peak(gigabytes * 1e9)
+            memory = .peak(gigabytes * 1e9, row.choice("memoryKind", of: MemoryKind.self) ?? .device)
         }
         var run = PublishedRun(
             name: row["id"].map(String.init) ?? "", source: source, tier: tier, isCore: row.flag("core") ?? false,

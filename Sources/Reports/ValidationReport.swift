@@ -183,9 +183,11 @@ extension ValidationReport: Encodable {
             measuredSeconds = row.run.seconds
             predictedSeconds = row.estimate?.iteration.seconds
             error = row.error
-            if case .peak(let bytes)? = row.run.memory { measuredMemoryGiB = Figures.gib(bytes) }
+            if case .peak(let bytes, _)? = row.run.memory { measuredMemoryGiB = Figures.gib(bytes) }
             outOfMemory = row.run.memory == .outOfMemory ? true : nil
-            predictedMemoryGiB = row.estimate.map { Figures.gib($0.peakMemory) }
+            var kind = MemoryKind.device
+            if case .peak(_, let counted)? = row.run.memory { kind = counted }
+            predictedMemoryGiB = row.estimate.map { Figures.gib($0.peakMemory(kind)) }
             fits = row.estimate?.fits
             notPriced = row.estimate == nil ? row.obstacle : nil
             breakdown = row.estimate?.iteration.breakdown
