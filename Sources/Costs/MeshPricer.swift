@@ -42,11 +42,14 @@ package struct MeshChoices: Hashable, Sendable {
     /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
+    /// Whether fully sharded parameters are tried over all data-parallel ranks too.
+    package var wholeSharding: Bool
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool]
+        sequenceParallel: [Bool], wholeSharding: Bool = true
     ) {
+        self.wholeSharding = wholeSharding
         self.base = base
         self.recompute = recompute
         self.sharding = sharding
@@ -88,7 +91,9 @@ package struct MeshPricer {
             rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)
         }
         guard shardings.contains(.parameters) else { return rejected }
-        rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: nil, into: &prices)
+        if choices.wholeSharding {
+            rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: nil, into: &prices)
+        }
         for shards in choices.shardGroups
         where shards > 1 && shards < group && group % shards == 0 && mesh.expert == 1 {
             rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: shards, into: &prices)

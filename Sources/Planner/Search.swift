@@ -45,6 +45,8 @@ package struct SearchSettings: Hashable, Sendable {
     package var wantsFront = false
     /// Whether the leaders are timed by the simulator and ranked by that; closed forms alone otherwise.
     package var simulates = true
+    /// Whether to look for the number of devices that would do where nothing fits.
+    package var explainsMisfit = true
     /// Concurrent workers; nil: one a core.
     package var threads: Int?
 
@@ -129,7 +131,8 @@ private func nothingFits(
         NothingFits(
             layout: smallest.layout, peak: smallest.peak, usable: usable, device: plan.cluster.device.name,
             devices: plan.devices, tried: space.evaluated,
-            enough: fewestDevices(plan, above: plan.devices, settings: settings, options: options)))
+            enough: settings.explainsMisfit
+                ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
 }
 
 /// The fewest devices above `above` on which some layout of the space fits, to an eighth of their number; nil when 64

@@ -20,7 +20,18 @@ package struct SearchSpace: Hashable, Sendable {
         package init() {}
     }
 
+    /// Degrees every layout must reach.
+    package struct Least: Hashable, Sendable {
+        package var tensor = 1
+        package var pipeline = 1
+        package var context = 1
+        package var expert = 1
+
+        package init() {}
+    }
+
     package var fixed = Fixed()
+    package var least = Least()
     /// Largest tensor degree; nil: the devices of a node, whose links tensor parallelism needs.
     package var mostTensor: Int?
     /// Largest micro-batch, sequences.
@@ -35,6 +46,8 @@ package struct SearchSpace: Hashable, Sendable {
     package var sharding = Layout.Sharding.allCases
     /// Whether to try fully sharded parameters inside a node, replicated across nodes.
     package var hybridSharding = true
+    /// Whether to try parameters sharded over all data-parallel ranks.
+    package var wholeSharding = true
     package var sequenceParallel = [false, true]
     package var flashAttention = true
     package var overlap = Layout.Overlap()
@@ -56,7 +69,7 @@ package struct SearchSpace: Hashable, Sendable {
         let groups = hybridSharding ? Divisors.of(node).filter { $0 > 1 } : []
         return MeshChoices(
             base: base, recompute: recompute, sharding: sharding, shardGroups: groups,
-            sequenceParallel: sequenceParallel)
+            sequenceParallel: sequenceParallel, wholeSharding: wholeSharding)
     }
 
     /// Every way to divide the devices, in a fixed order.
@@ -64,10 +77,11 @@ package struct SearchSpace: Hashable, Sendable {
         let model = plan.model
         var found: [Mesh] = []
         let limit = mostTensor ?? max(1, plan.cluster.devicesPerNode)
-        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit) where divides(tensor, model) {
-            for context in degrees(plan.devices / tensor, fixed.context) where contextFits(context, model) {
+        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit) 
+        where tensor >= least.tensor && divides(tensor, model) {
+            for context in degrees(plan.devices / tensor, fixed.context) where context >= least.context && contextFits(context, model) {
                 let rest = plan.devices / tensor / context
-                for pipeline in degrees(rest, fixed.pipeline, most: model.layers) {
+                for pipeline in degrees(rest, fixed.pipeline, most: model.layers) where pipeline >= least.pipeline {
                     let data = rest / pipeline
                     guard fixed.data == nil || fixed.data == data, plan.batch % data == 0 else { continue }
                     for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model) {
@@ -112,13 +126,13 @@ package struct SearchSpace: Hashable, Sendable {
     /// Expert and expert-tensor degrees of a stage's `ranks`.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
         guard let moe = model.moe else {
-            return (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
+            return least.expert == 1 && (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
         // Experts are cut as the rest of the block is, or not at all.
         for pieces in fixed.expertTensor.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
         where ranks % pieces == 0 && moe.ffn % pieces == 0 {
-            for expert in degrees(moe.experts, fixed.expert) where ranks / pieces % expert == 0 {
+            for expert in degrees(moe.experts, fixed.expert) where expert >= least.expert && ranks / pieces % expert == 0 {
                 found.append((expert, pieces))
             }
         }

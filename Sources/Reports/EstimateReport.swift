@@ -16,6 +16,9 @@ package struct EstimateReport: Encodable, Sendable {
         var data, tensor, pipeline, virtualStages, context, expert, microbatch, globalBatch, microbatches: Int
         var schedule, recompute, sharding: String
         var sequenceParallel: Bool
+        var expertTensor: Int
+        /// Absent where there is none.
+        var recomputeLayers, shardGroup: Int?
     }
 
     struct Iteration: Encodable {
@@ -93,7 +96,8 @@ package struct EstimateReport: Encodable, Sendable {
             context: layout.context, expert: layout.expert, microbatch: layout.microbatch, globalBatch: plan.batch,
             microbatches: estimate.microbatches, schedule: layout.schedule.rawValue,
             recompute: layout.recompute.rawValue, sharding: layout.sharding.rawValue,
-            sequenceParallel: layout.sequenceParallel)
+            sequenceParallel: layout.sequenceParallel, expertTensor: layout.expertTensor,
+            recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup)
         iteration = Iteration(
             seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,

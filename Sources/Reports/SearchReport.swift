@@ -6,17 +6,22 @@ internal import Schedules
 /// Ranked layouts: one JSON document or one table.
 package struct SearchReport: Encodable, Sendable {
     private let candidates: [EstimateReport]
+    /// Absent unless asked for.
+    private let front: [EstimateReport]?
     private let evaluated: Int
     private let feasible: Int
+    private let rejected: Int
     private let seconds: Double
     private let result: SearchResult
 
-    private enum CodingKeys: String, CodingKey { case candidates, evaluated, feasible, seconds }
+    private enum CodingKeys: String, CodingKey { case candidates, front, evaluated, feasible, rejected, seconds }
 
     package init(_ result: SearchResult) {
         self.result = result
         candidates = result.candidates.map { EstimateReport($0) }
+        front = result.front.isEmpty ? nil : result.front.map { EstimateReport($0) }
         evaluated = result.evaluated
+        rejected = result.rejected
         feasible = result.feasible
         seconds = result.seconds
     }
@@ -32,33 +37,50 @@ package struct SearchReport: Encodable, Sendable {
     /// The candidates under each other, fastest first.
     package func text() -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
+        let lines = [title(best), summary, ""] + table(result.candidates)
+        guard !result.front.isEmpty else { return lines.joined(separator: "\n") }
+        return (lines + ["", "No layout beats these in both time and memory:", ""] + table(result.front))
+            .joined(separator: "\n")
+    }
+
+    private func title(_ best: Estimate) -> String {
         let plan = best.plan
-        let hasRun = best.run != nil
-        var head = ["", "tensor", "pipeline", "stages", "data", "micro", "context"]
+        return "\(plan.name): \(Figures.words(best.parameters)) parameters on \(Figures.grouped(plan.devices)) × "
+            + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
+    }
+
+    private func table(_ estimates: [Estimate]) -> [String] {
+        let hasRun = estimates.contains { $0.run != nil }
+        let hasCost = estimates.contains { $0.run?.cost != nil }
+        var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
         head += ["schedule", "recompute", "sharding", "seq.par.", "step", "MFU", "bubble", "peak GiB"]
         if hasRun { head.append("days") }
-        let rows = result.candidates.enumerated().map { index, estimate in
+        if hasCost { head.append("dollars") }
+        let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
-                "\(index + 1)", "\(layout.tensor)", "\(layout.pipeline)", "\(layout.virtualStages)", "\(layout.data)",
+                "\(index + 1)", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)", "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", "\(layout.context)",
-                layout.pipeline > 1 ? layout.schedule.rawValue : "-", layout.recompute.rawValue,
-                layout.sharding.rawValue, layout.sequenceParallel ? "yes" : "no",
+                "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),
+                layout.pipeline > 1 ? layout.schedule.rawValue : "-", layout.recompute.rawValue + (layout.recomputeLayers.map { " \($0)" } ?? ""),
+                layout.sharding.rawValue + (layout.shardGroup.map { "/\($0)" } ?? ""), layout.sequenceParallel ? "yes" : "no",
                 Figures.seconds(estimate.iteration.seconds), Figures.percent(estimate.mfu),
                 Figures.percent(estimate.iteration.bubbleFraction), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
             if hasRun { row.append(estimate.run.map { Figures.fixed($0.days, 1) } ?? "-") }
+            if hasCost { row.append(estimate.run.flatMap(\.cost).map(Figures.words) ?? "-") }
             return row
         }
         // A column that says the same everywhere and is off says nothing.
         let keep = head.indices.filter { column in
-            !(head[column] == "context" && rows.allSatisfy { $0[column] == "1" })
+            switch head[column] {
+            case "context", "expert": !rows.allSatisfy { $0[column] == "1" }
+            case "devices": Set(rows.map { $0[column] }).count > 1
+            default: true
+            }
         }
         let table = Table(
             head: keep.map { head[$0] }, rows: rows.map { row in keep.map { row[$0] } }, leftAligned: [])
-        let title =
-            "\(plan.name): \(Figures.words(best.parameters)) parameters on \(Figures.grouped(plan.devices)) × "
-            + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
-        return ([title, summary, ""] + table.lines()).joined(separator: "\n")
+        return table.lines()
     }
 }

@@ -7,13 +7,16 @@ internal import Reports
 struct SearchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "search",
-        abstract: "Rank the layouts of a plan that fit in memory, fastest first.",
+        abstract: "Rank the layouts of a plan that fit in memory.",
         discussion: """
-            Every combination of tensor, pipeline, virtual stages, data and context degree, micro-batch, recomputation \
-            and sharding is priced; the fastest are timed by the simulator. A layout in the plan is ignored.
+            Every combination of tensor, pipeline, virtual stages, data, context and expert degree, micro-batch, \
+            schedule, recomputation and sharding is priced; the best, and the best of every schedule, are timed by the \
+            simulator. A layout in the plan is ignored; options fix single fields.
 
               trainyard search plans/100b-3t-1024.yaml
-              trainyard search plans/gpt3-175b-1024-a100.yaml --top 5 --devices 512
+              trainyard search plans/gpt3-175b-1024-a100.yaml --tensor 8 --schedules 1f1b,interleaved-1f1b
+              trainyard search plans/gpt3-175b-1024-a100.yaml --pareto --top 5
+              trainyard search plans/100b-3t-1024.yaml --objective devices
               trainyard search plans/100b-3t-1024.yaml --json | jq '.candidates[0].layout'
             """)
 
@@ -26,6 +29,17 @@ struct SearchCommand: ParsableCommand {
     @Option(help: "Devices, instead of the plan's.")
     var devices: Int?
 
+    @Option(help: "What is best: time, cost, memory or devices. For cost and devices fewer devices are tried too.")
+    var objective: SearchObjective = .time
+
+    @Flag(help: "Print the layouts that no other beats in both time and memory, too.")
+    var pareto = false
+
+    @OptionGroup(title: "Constraints") var space: SpaceOptions
+
+    @Option(help: "Concurrent workers; one a core if left out. The answer is the same.")
+    var threads: Int?
+
     @Flag(help: "Print one JSON document.")
     var json = false
 
@@ -33,14 +47,31 @@ struct SearchCommand: ParsableCommand {
         guard (1...10_000).contains(top) else {
             throw ValidationError("--top takes 1 to 10,000 layouts, not \(top).")
         }
+        guard (1...1024).contains(threads ?? 1) else {
+            throw ValidationError("--threads takes 1 to 1,024, not \(threads ?? 0).")
+        }
     }
 
     mutating func run() throws {
-        let plan = try Plan.read(path: file, devices: devices)
-        plan.remarks.forEach(Console.note)
-        var settings = SearchSettings()
+        var settings = try space.settings()
         settings.top = top
-        let report = SearchReport(try Planner.search(plan: plan, settings: settings))
+        settings.objective = objective
+        settings.wantsFront = pareto
+        settings.threads = threads
+        var plan = try Plan.read(path: file, devices: devices)
+        try space.apply(to: &plan)
+        plan.remarks.forEach(Console.note)
+        let progress = SearchProgress()
+        defer { progress.clear() }
+        let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(100 * $0)) %") }
+        let result =
+            objective == .cost || objective == .devices
+            ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
+            : try Planner.search(plan: plan, settings: settings, progress: shown)
+        progress.clear()
+        let report = SearchReport(result)
         print(json ? try report.json() : report.text())
     }
 }
+
+extension SearchObjective: ExpressibleByArgument {}

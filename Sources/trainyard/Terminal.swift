@@ -13,4 +13,10 @@ extension Console {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
     }
+
+    /// Whether standard error is a terminal, where a line can be drawn over.
+    static var drawsProgress: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Writes to standard error without ending the line.
+    static func draw(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -14,6 +14,10 @@ struct Trainyard: ParsableCommand {
               trainyard plan plans/100b-3t-1024.yaml
               trainyard search plans/100b-3t-1024.yaml --top 10
 
+            Why the other ways to split it lose, and what more or fewer devices bring:
+              trainyard compare plans/100b-3t-1024.yaml
+              trainyard sweep plans/100b-3t-1024.yaml --devices 256..4096
+
             Who does what when:
               trainyard schedule 1f1b --ranks 4 --microbatches 8
               trainyard simulate --schedule interleaved-1f1b --ranks 4 --virtual-stages 2
@@ -26,6 +30,8 @@ struct Trainyard: ParsableCommand {
             PlanCommand.self,
             EstimateCommand.self,
             SearchCommand.self,
+            CompareCommand.self,
+            SweepCommand.self,
             ScheduleCommand.self,
             SimulateCommand.self,
             TrainCommand.self,

@@ -1,0 +1,78 @@
+internal import Plans
+internal import Schedules
+
+/// One way to split a model that goes by a name of its own, and the part of the search space that it is.
+package struct Strategy: Hashable, Sendable {
+    package var name: String
+    /// What it does, in a few words.
+    package var summary: String
+    package var space: SearchSpace
+
+    /// Every strategy, in the order they are shown.
+    package static let all: [Strategy] = {
+        var found: [Strategy] = []
+        func add(_ name: String, _ summary: String, _ change: (inout SearchSpace) -> Void) {
+            var space = SearchSpace()
+            change(&space)
+            found.append(Strategy(name: name, summary: summary, space: space))
+        }
+        func alone(_ space: inout SearchSpace) {
+            (space.fixed.tensor, space.fixed.pipeline, space.fixed.context) = (1, 1, 1)
+            (space.fixed.expert, space.fixed.expertTensor) = (1, 1)
+        }
+        let kinds: [(String, String, [Layout.Sharding])] = [
+            ("data", "every device holds everything", [.none]),
+            ("zero-1", "data parallel, optimizer sharded", [.optimizer]),
+            ("zero-2", "optimizer and gradients sharded", [.gradients]),
+            ("zero-3", "everything sharded over all devices", [.parameters]),
+        ]
+        for (name, summary, sharding) in kinds {
+            add(name, summary) {
+                alone(&$0)
+                $0.sharding = sharding
+                $0.hybridSharding = false
+            }
+        }
+        add("fsdp-hybrid", "everything sharded inside a node, nodes are replicas") {
+            alone(&$0)
+            $0.sharding = [.parameters]
+            $0.wholeSharding = false
+        }
+        add("tensor", "matrices cut inside a node, data parallel outside") {
+            alone(&$0)
+            $0.fixed.tensor = nil
+            $0.least.tensor = 2
+            $0.sharding = [.none, .optimizer]
+        }
+        for schedule in SearchSpace().schedules {
+            add("pipeline-\(schedule.rawValue)", "layers in stages, \(schedule.rawValue)") {
+                alone(&$0)
+                $0.fixed.pipeline = nil
+                $0.least.pipeline = 2
+                $0.schedules = [schedule]
+                $0.sharding = [.none, .optimizer]
+            }
+        }
+        add("3d", "tensor inside nodes, pipeline across, data around") {
+            ($0.fixed.context, $0.fixed.expert, $0.fixed.expertTensor) = (1, 1, 1)
+            ($0.least.tensor, $0.least.pipeline) = (2, 2)
+            $0.sharding = [.none, .optimizer]
+        }
+        add("context", "sequences cut among devices, all else open") {
+            $0.least.context = 2
+            $0.fewestContextTokens = 256
+            ($0.fixed.expert, $0.fixed.expertTensor) = (1, 1)
+        }
+        add("expert", "experts spread over devices, all else open") {
+            $0.least.expert = 2
+            $0.fixed.context = 1
+        }
+        return found
+    }()
+
+    /// The strategies that `word` names: one, or all of a family (`pipeline`, `zero`).
+    package static func named(_ word: String) -> [Strategy] {
+        let exact = all.filter { $0.name == word.lowercased() }
+        return exact.isEmpty ? all.filter { $0.name.hasPrefix(word.lowercased() + "-") } : exact
+    }
+}

@@ -1,0 +1,112 @@
+internal import Costs
+internal import Foundation
+package import Planner
+internal import Plans
+internal import Schedules
+
+/// Strategies side by side on one plan: one table and a sentence each, or one JSON object.
+package struct ComparisonReport: Encodable, Sendable {
+    struct Row: Encodable {
+        var strategy, summary, verdict, limit: String
+        var fits: Bool
+        var evaluated: Int
+        /// Bytes a device sends over each network in a step.
+        var trafficBytes: [String: Double]
+        /// Absent where the strategy has no layout.
+        var estimate: EstimateReport?
+    }
+
+    private let plan: String
+    private let cluster: String
+    private let strategies: [Row]
+    private let rows: [ComparedStrategy]
+
+    private enum CodingKeys: String, CodingKey { case plan, cluster, strategies }
+
+    package init(_ rows: [ComparedStrategy], plan: String, cluster: String) {
+        self.plan = plan
+        self.cluster = cluster
+        self.rows = rows
+        strategies = rows.map { row in
+            Row(
+                strategy: row.strategy.name, summary: row.strategy.summary, verdict: row.verdict, limit: row.limit,
+                fits: row.fits, evaluated: row.evaluated,
+                trafficBytes: Dictionary(row.traffic.map { ($0.network, $0.bytes) }) { $0 + $1 },
+                estimate: row.estimate.map { EstimateReport($0) })
+        }
+    }
+
+    /// One document of several comparisons.
+    package static func json(_ reports: [ComparisonReport]) throws -> String {
+        struct Document: Encodable { var comparisons: [ComparisonReport] }
+        return try JSONDocument.text(Document(comparisons: reports))
+    }
+
+    /// The table and the sentences under it.
+    package func text() -> String {
+        guard let first = rows.lazy.compactMap(\.estimate).first else {
+            return (["\(plan) on \(cluster): no strategy has a layout"] + sentences()).joined(separator: "\n")
+        }
+        let networks = rows.first { !$0.traffic.isEmpty }?.traffic.map(\.network) ?? []
+        let hasRun = first.run != nil
+        let hasCost = rows.contains { $0.estimate?.run?.cost != nil }
+        var head = ["strategy", "step", "MFU", "GiB"]
+        if hasRun { head += ["days", "GPU-months"] }
+        if hasCost { head.append("dollars") }
+        head += networks.map { "\($0) GB" } + ["layout"]
+        let order = rows.filter { $0.estimate != nil }.sorted { a, b in
+            if a.fits != b.fits { return a.fits }
+            return (a.estimate?.iteration.seconds ?? .infinity) < (b.estimate?.iteration.seconds ?? .infinity)
+        }
+        let lines = order.map { row -> [String] in
+            guard let estimate = row.estimate else { return [] }
+            var cells = [
+                row.strategy.name, row.fits ? Figures.seconds(estimate.iteration.seconds) : "does not fit",
+                row.fits ? Figures.percent(estimate.mfu) : "-", Figures.fixed(Figures.gib(estimate.peakMemory), 1),
+            ]
+            let run = row.fits ? estimate.run : nil
+            if hasRun { cells += [run.map { Figures.fixed($0.days, 1) } ?? "-"] }
+            if hasRun { cells += [run.map { Figures.words($0.gpuMonths) } ?? "-"] }
+            if hasCost { cells.append(run.flatMap(\.cost).map(Figures.words) ?? "-") }
+            cells += row.traffic.map { Figures.significant($0.bytes / 1e9) }
+            return cells + [Self.short(estimate)]
+        }
+        let table = Table(head: head, rows: lines, leftAligned: [0, head.count - 1])
+        let title =
+            "\(plan): \(Figures.words(first.parameters)) parameters on \(Figures.grouped(first.plan.devices)) × "
+            + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
+            + "\(Figures.grouped(first.plan.model.sequence)) tokens"
+        return ([title, "each strategy at its own best; GB: sent by a device in a step", ""] + table.lines() + [""]
+            + sentences()).joined(separator: "\n")
+    }
+
+    private func sentences() -> [String] {
+        let width = rows.map(\.strategy.name.count).max() ?? 0
+        return rows.map { row in
+            let limit = row.fits && row.limit != "-" ? " (limited by \(row.limit))" : ""
+            return "  " + row.strategy.name.left(width) + "  " + row.verdict + limit
+        }
+    }
+
+    /// `t8 p16 d8 · micro 1 · 1f1b ×2 · full`.
+    static func short(_ estimate: Estimate) -> String {
+        let layout = estimate.layout
+        var degrees = "t\(layout.tensor) p\(layout.pipeline) d\(layout.data)"
+        if layout.context > 1 { degrees += " c\(layout.context)" }
+        if layout.expert > 1 { degrees += " e\(layout.expert)" }
+        if layout.expertTensor > 1 { degrees += " et\(layout.expertTensor)" }
+        var parts = [degrees, "micro \(layout.microbatch)"]
+        if layout.pipeline > 1 {
+            parts.append(layout.schedule.rawValue + (layout.virtualStages > 1 ? " ×\(layout.virtualStages)" : ""))
+        }
+        if layout.recompute != .none {
+            parts.append(
+                "recompute \(layout.recompute.rawValue)" + (layout.recomputeLayers.map { " \($0) a stage" } ?? ""))
+        }
+        if layout.sharding != .none {
+            parts.append("shard \(layout.sharding.rawValue)" + (layout.shardGroup.map { "/\($0)" } ?? ""))
+        }
+        if layout.sequenceParallel { parts.append("sp") }
+        return parts.joined(separator: " · ")
+    }
+}

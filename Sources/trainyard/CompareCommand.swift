@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import Planner
+internal import Plans
+internal import Reports
+
+/// `trainyard compare FILE…`: strategies side by side.
+struct CompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "Compare ways to split a model, each at its own best, and say why the others lose.",
+        discussion: """
+            Data parallel, ZeRO 1 to 3, FSDP inside nodes, tensor, pipeline with each schedule, 3D, context and expert \
+            parallel: the fastest layout of each that fits, with time, MFU, memory, GPU-months, cost, the bytes a device \
+            sends over each network, what limits it and why it loses. --clusters asks the same of other devices.
+
+              trainyard compare plans/100b-3t-1024.yaml
+              trainyard compare plans/100b-3t-1024.yaml --strategies zero,tensor,pipeline-1f1b,3d
+              trainyard compare plans/100b-3t-1024.yaml --strategies 3d --clusters a100-80g-sxm,h100-80g-sxm
+              trainyard compare plans/100b-3t-1024.yaml --json | jq '.comparisons[0].strategies[].verdict'
+            """)
+
+    @Argument(help: "Plan files.")
+    var files: [String]
+
+    @Option(help: "Strategies, with commas; pipeline and zero stand for all of theirs. All if left out.")
+    var strategies: String?
+
+    @Option(help: "Clusters in cluster/ or cluster files, with commas, instead of the plan's.")
+    var clusters: String?
+
+    @Option(help: "Devices, instead of the plan's.")
+    var devices: Int?
+
+    @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
+    var unfusedAttention = false
+
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    mutating func run() throws {
+        let known = Strategy.all.map(\.name)
+        let chosen = try strategies.map { list in
+            try words(list, "--strategies", known + ["pipeline", "zero"]) { name -> [Strategy]? in
+                let found = Strategy.named(name)
+                return found.isEmpty ? nil : found
+            }.flatMap(\.self)
+        }
+        var settings = SearchSettings()
+        settings.space.flashAttention = !unfusedAttention
+        var reports: [ComparisonReport] = []
+        var nothing = true
+        for file in files {
+            let plan = try Plan.read(path: file, devices: devices)
+            plan.remarks.forEach(Console.note)
+            for variant in try onClusters(plan, clusters, file: file) {
+                let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
+                if rows.contains(where: \.fits) { nothing = false }
+                reports.append(ComparisonReport(rows, plan: variant.name, cluster: variant.cluster.name))
+            }
+        }
+        print(json ? try ComparisonReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        guard nothing else { return }
+        Console.error("no strategy fits; `trainyard search FILE` says how many devices would do")
+        throw ExitCode(Failure.doesNotFit)
+    }
+}
+
+/// The plan on each of the named clusters; on its own where none is named.
+func onClusters(_ plan: Plan, _ list: String?, file: String) throws -> [Plan] {
+    guard let list else { return [plan] }
+    let names = list.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
+    guard !names.isEmpty else { throw Failure.input("--clusters names no cluster") }
+    return try names.map { name in
+        let cluster: Cluster
+        do throws(PlanProblems) { cluster = try Cluster.read(name, library: .standard(besides: file)) } catch {
+            throw PlanProblems(
+                error.problems.map { problem in
+                    var named = problem
+                    if problem.file == nil { named.field = "--clusters" }
+                    return named
+                })
+        }
+        var moved = plan
+        moved.cluster = cluster
+        if cluster.device.peakFLOPs[plan.precision] == nil {
+            moved.precision = cluster.device.trainingPrecision
+            Console.note("\(cluster.name) has no rate for \(plan.precision.rawValue); \(moved.precision.rawValue) is taken")
+        }
+        return moved
+    }
+}

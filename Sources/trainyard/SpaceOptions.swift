@@ -1,0 +1,132 @@
+internal import ArgumentParser
+internal import Planner
+internal import Plans
+internal import Schedules
+
+/// Constraints on the layouts that are tried.
+struct SpaceOptions: ParsableArguments {
+    @Option(help: "Fix the tensor degree (inside a node unless fixed or --max-tensor says otherwise).")
+    var tensor: Int?
+    @Option(help: "Fix the pipeline degree.")
+    var pipeline: Int?
+    @Option(help: "Fix the stages a pipeline rank holds.")
+    var virtualStages: Int?
+    @Option(help: "Fix the context degree.")
+    var context: Int?
+    @Option(help: "Fix the expert degree.")
+    var expert: Int?
+    @Option(help: "Fix the degree experts' matrices are cut by.")
+    var expertTensor: Int?
+    @Option(help: "Fix the data-parallel degree.")
+    var data: Int?
+    @Option(help: "Fix the micro-batch, sequences.")
+    var microbatch: Int?
+    @Option(help: "Fix the recomputed blocks of a stage.")
+    var recomputeLayers: Int?
+    @Option(help: "Largest tensor degree; the devices of a node if left out.")
+    var maxTensor: Int?
+    @Option(help: "Largest micro-batch, sequences.")
+    var maxMicrobatch: Int = 16
+    @Option(help: "Schedules to try, with commas: 1f1b,zbv …; all with a law if left out.")
+    var schedules: String?
+    @Option(help: "Recomputation to try, with commas: none,selective,full.")
+    var recompute: String?
+    @Option(help: "Sharding to try, with commas: none,optimizer,gradients,parameters.")
+    var sharding: String?
+    @Flag(inversion: .prefixedNo, help: "Fix sequence parallelism; both are tried if left out.")
+    var sequenceParallel: Bool?
+    @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
+    var unfusedAttention = false
+    @Option(help: "Share of device memory that stays free.")
+    var headroom: Double = 0.05
+    @Option(help: "Train in fp32, fp16, bf16 or fp8, instead of the plan's.")
+    var precision: Precision?
+
+    func validate() throws {
+        for (name, value) in [
+            ("tensor", tensor), ("pipeline", pipeline), ("virtual-stages", virtualStages), ("context", context),
+            ("expert", expert), ("expert-tensor", expertTensor), ("data", data), ("microbatch", microbatch),
+            ("recompute-layers", recomputeLayers), ("max-tensor", maxTensor), ("max-microbatch", maxMicrobatch),
+        ] {
+            guard let value, !(1...1_000_000).contains(value) else { continue }
+            throw ValidationError("--\(name) takes 1 to 1,000,000, not \(value).")
+        }
+        guard headroom >= 0, headroom < 1 else {
+            throw ValidationError("--headroom takes a share from 0 to below 1, not \(headroom).")
+        }
+    }
+
+    /// How the search is to be done.
+    func settings() throws -> SearchSettings {
+        var settings = SearchSettings()
+        settings.usableMemory = 1 - headroom
+        settings.space.fixed.tensor = tensor
+        settings.space.fixed.pipeline = pipeline
+        settings.space.fixed.virtualStages = virtualStages
+        settings.space.fixed.context = context
+        settings.space.fixed.expert = expert
+        settings.space.fixed.expertTensor = expertTensor
+        settings.space.fixed.data = data
+        settings.space.fixed.microbatch = microbatch
+        settings.space.fixed.recomputeLayers = recomputeLayers
+        settings.space.mostTensor = maxTensor
+        settings.space.mostMicrobatch = maxMicrobatch
+        settings.space.flashAttention = !unfusedAttention
+        if let virtualStages { settings.space.mostVirtualStages = max(virtualStages, 1) }
+        if let sequenceParallel { settings.space.sequenceParallel = [sequenceParallel] }
+        if let schedules {
+            settings.space.schedules = try words(schedules, "--schedules", ScheduleName.allCases.map(\.rawValue)) {
+                ScheduleName(named: $0)
+            }
+        }
+        if let recompute {
+            settings.space.recompute = try words(
+                recompute, "--recompute", Layout.Recompute.allCases.map(\.rawValue), Layout.Recompute.init)
+        }
+        if let sharding {
+            settings.space.sharding = try words(
+                sharding, "--sharding", Layout.Sharding.allCases.map(\.rawValue), Layout.Sharding.init)
+        }
+        return settings
+    }
+
+    /// The plan with the precision asked for.
+    func apply(to plan: inout Plan) throws {
+        guard let precision else { return }
+        guard plan.cluster.device.peakFLOPs[precision] != nil else {
+            throw Failure.input("--precision: \(plan.cluster.device.name) has no rate for \(precision.rawValue)")
+        }
+        plan.precision = precision
+    }
+}
+
+/// The words of a list with commas, each one known.
+/// - Throws: the exit code of bad input, after a line that names the wrong word and the nearest known one.
+func words<Value>(
+    _ list: String, _ option: String, _ known: [String], _ make: (String) -> Value?
+) throws -> [Value] {
+    let names = list.split(separator: ",").map { $0.trimmingPrefix(" ") }.map(String.init)
+    guard !names.isEmpty else { throw Failure.input("\(option) needs at least one of \(known.joined(separator: ", "))") }
+    return try names.map { name in
+        if let value = make(name) { return value }
+        let near = Wording.didYouMean(name, among: known)
+        throw Failure.input(
+            "\(option): there is no '\(name)'; " + (near.isEmpty ? "there are \(known.joined(separator: ", "))" : near))
+    }
+}
+
+/// A line on standard error that says how far a long search is; silent where nobody looks.
+final class SearchProgress: Sendable {
+    private let isShown = Console.drawsProgress
+
+    /// Overwrites the line.
+    func show(_ text: String) {
+        guard isShown else { return }
+        Console.draw("\r\u{1B}[K" + text)
+    }
+
+    func clear() {
+        guard isShown else { return }
+        Console.draw("\r\u{1B}[K")
+    }
+}

@@ -1,0 +1,252 @@
+internal import ArgumentParser
+internal import Costs
+internal import Foundation
+internal import Planner
+internal import Plans
+internal import Reports
+
+/// `trainyard sweep FILE`: what if.
+struct SweepCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sweep",
+        abstract: "What if: more devices, another batch, model, sequence, network; or how many devices a deadline takes.",
+        discussion: """
+            Every point is searched for its own best layout. Over --devices there are two tables: strong scaling (the \
+            batch stays) and weak scaling (the batch grows with the devices), with marks where the batch limits it. \
+            Values are given with commas, or as a range that doubles. Without a variable, --deadline, --cost and \
+            --gpu-months find the fewest devices, or with --largest the largest model, that keep them.
+
+              trainyard sweep plans/100b-3t-1024.yaml --devices 256..16384 --svg scaling.svg
+              trainyard sweep plans/100b-3t-1024.yaml --clusters a100-80g-sxm,h100-80g-sxm,b200-sxm
+              trainyard sweep plans/100b-3t-1024.yaml --network-speed 0.5,1,2
+              trainyard sweep plans/100b-3t-1024.yaml --deadline 90d
+              trainyard sweep plans/100b-3t-1024.yaml --gpu-months 4000 --largest
+            """)
+
+    @Argument(help: "The plan file.")
+    var file: String
+
+    @Option(help: "Numbers of devices: 256..16384 doubles, 512,768,1024 lists.")
+    var devices: String?
+    @Option(help: "Batches, sequences a step.")
+    var batch: String?
+    @Option(help: "Tokens a sequence; the batch keeps its tokens.")
+    var sequence: String?
+    @Option(help: "Parameters of dense models, such as 7B,70B.")
+    var params: String?
+    @Option(help: "Clusters in cluster/ or cluster files.")
+    var clusters: String?
+    @Option(help: "Speed of the network between nodes as a multiple of the cluster's, such as 0.5,1,2.")
+    var networkSpeed: String?
+    @Option(help: "The run must end in this time, such as 90d.")
+    var deadline: String?
+    @Option(help: "The run may cost this much, such as 5M.")
+    var cost: String?
+    @Option(help: "The run may take this many GPU-months.")
+    var gpuMonths: String?
+    @Flag(help: "Find the largest model on the plan's devices, instead of the fewest devices.")
+    var largest = false
+    @Option(help: "Most devices that are tried for a deadline or a cost.")
+    var mostDevices: Int = 65_536
+    @Option(help: "Write the scaling curves with the ideal line to this SVG file.")
+    var svg: String?
+    @OptionGroup(title: "Constraints") var space: SpaceOptions
+    @Flag(help: "Print one JSON document.")
+    var json = false
+
+    func validate() throws {
+        guard (1...1_000_000).contains(mostDevices) else {
+            throw ValidationError("--most-devices takes 1 to 1,000,000, not \(mostDevices).")
+        }
+    }
+
+    mutating func run() throws {
+        let limits = try limits()
+        let asked = [devices, batch, sequence, params, clusters, networkSpeed].compactMap(\.self).count
+        guard asked <= 1 else {
+            throw Failure.input(
+                "give one of --devices, --batch, --sequence, --params, --clusters and --network-speed, not \(asked)")
+        }
+        guard asked == 1 || !limits.isOpen else {
+            throw Failure.input(
+                "a sweep over nothing: give --devices, --batch, --sequence, --params, --clusters or --network-speed, "
+                    + "or a limit: --deadline, --cost or --gpu-months")
+        }
+        guard asked == 0 || limits.isOpen else {
+            throw Failure.input("--deadline, --cost and --gpu-months find their own value: leave the variable out")
+        }
+        guard !largest || !limits.isOpen else {
+            throw Failure.input("--largest needs a limit: --deadline, --cost or --gpu-months")
+        }
+        guard svg == nil || devices != nil else { throw Failure.input("--svg draws scaling over --devices") }
+        let settings = try space.settings()
+        var plan = try Plan.read(path: file)
+        try space.apply(to: &plan)
+        plan.layout = nil
+        plan.remarks.forEach(Console.note)
+        let progress = SearchProgress()
+        defer { progress.clear() }
+        if !limits.isOpen {
+            try answer(plan, limits, settings, progress)
+            return
+        }
+        let reports = try series(plan).map { name, variable, points in
+            SweepReport(
+                sweep(points, settings: settings) { progress.show("\(name): \(points[$0].label)") }, name: name,
+                variable: variable)
+        }
+        progress.clear()
+        if let svg {
+            guard let drawing = SweepReport.svg(reports) else {
+                throw Failure.input("--svg needs at least two numbers of devices that have a layout")
+            }
+            try OutputFile.write(drawing, to: svg)
+        }
+        print(json ? try SweepReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        guard !reports.contains(where: \.hasAnswer) else { return }
+        Console.error("no point of the sweep has a layout that fits")
+        throw ExitCode(Failure.doesNotFit)
+    }
+
+    /// The inverse question.
+    private func answer(
+        _ plan: Plan, _ limits: RunLimits, _ settings: SearchSettings, _ progress: SearchProgress
+    ) throws {
+        let found =
+            largest
+            ? try largestModel(plan, keeping: limits, settings: settings) { progress.show("trying \(Int($0 / 1e6))M") }
+            : try Planner.fewestDevices(plan, keeping: limits, most: mostDevices, settings: settings) {
+                progress.show("trying \($0) devices")
+            }
+        progress.clear()
+        if json {
+            print(try EstimateReport(found.estimate).json())
+            return
+        }
+        let how =
+            largest
+            ? "largest of the models tried on \(Wording.grouped(plan.devices)) devices (\(found.tried) searches)"
+            : "fewest devices that keep the limit (\(found.tried) numbers searched)"
+        print(EstimateText(found.estimate, found: how).text())
+    }
+
+    private func limits() throws -> RunLimits {
+        var limits = RunLimits()
+        limits.days = try positive(deadline, "--deadline", .seconds).map { $0 / 86_400 }
+        limits.cost = try positive(cost, "--cost", .count)
+        limits.gpuMonths = try positive(gpuMonths, "--gpu-months", .count)
+        return limits
+    }
+
+    private func positive(_ text: String?, _ option: String, _ unit: Quantity.Unit) throws -> Double? {
+        guard let text else { return nil }
+        guard let value = try? Quantity.parse(text, as: unit), value > 0 else {
+            throw Failure.input("\(option): '\(text)' is not \(unit.example) above zero")
+        }
+        return value
+    }
+
+    private typealias Series = (name: String, variable: SweepVariable, points: [SweepPoint])
+
+    private func series(_ plan: Plan) throws -> [Series] {
+        func points(
+            _ text: String, _ option: String, whole: Bool = true, _ change: (inout Plan, Double) -> Void
+        ) throws -> [SweepPoint] {
+            try values(text, option, whole: whole).map { value in
+                var changed = plan
+                change(&changed, value)
+                return SweepPoint(label: Wording.magnitude(value), value: value, plan: changed)
+            }
+        }
+        if let devices {
+            let strong = try points(devices, "--devices") { $0.devices = Int($1) }
+            guard let first = strong.first else { return [] }
+            let weak = strong.map { point in
+                var point = point
+                // The first point keeps the plan's batch: sequences for each device stay as they are there.
+                let share = point.value / first.value
+                point.plan.batch = max(1, Int((Double(plan.batch) * share).rounded()))
+                return point
+            }
+            return [
+                ("strong scaling: batch \(Wording.grouped(plan.batch))", .devices, strong),
+                ("weak scaling: batch grows with the devices", .devices, weak),
+            ]
+        }
+        if let batch { return [("batch", .batch, try points(batch, "--batch") { $0.batch = Int($1) })] }
+        if let sequence {
+            let tokens = Double(plan.batch * plan.model.sequence)
+            return [
+                (
+                    "tokens a sequence, as many tokens a step", .sequence,
+                    try points(sequence, "--sequence") {
+                        $0.model.sequence = Int($1)
+                        $0.batch = max(1, Int((tokens / $1).rounded()))
+                    }
+                )
+            ]
+        }
+        if let params {
+            let shaped = try points(params, "--params") { _, _ in }
+            for point in shaped where !Model.shapeableParameters.contains(point.value) {
+                throw Failure.input("--params: a shape is chosen for 10 million to 20 trillion parameters")
+            }
+            return [
+                (
+                    "parameters of a dense model", .parameters,
+                    shaped.map { point in
+                        var point = point
+                        point.plan.model = Model.shaped(parameters: point.value, sequence: plan.model.sequence)
+                        return point
+                    }
+                )
+            ]
+        }
+        if let networkSpeed {
+            return [
+                (
+                    "speed of the network between nodes, times the cluster's", .networkSpeed,
+                    try points(networkSpeed, "--network-speed", whole: false) { plan, factor in
+                        guard let last = plan.cluster.networks.indices.last else { return }
+                        plan.cluster.networks[last].bytesPerSecond *= factor
+                    }
+                )
+            ]
+        }
+        let moved = try onClusters(plan, clusters, file: file)
+        return [
+            (
+                "clusters", .cluster,
+                moved.enumerated().map { SweepPoint(label: $1.cluster.name, value: Double($0), plan: $1) }
+            )
+        ]
+    }
+
+    /// The numbers of `a,b,c`, or of `a..b` by doubling.
+    private func values(_ text: String, _ option: String, whole: Bool) throws -> [Double] {
+        func number(_ word: String) throws -> Double {
+            guard let value = try? Quantity.parse(word, as: .count), value > 0, value <= 1e15,
+                !whole || value == value.rounded()
+            else { throw Failure.input("\(option): '\(word)' is not \(whole ? "a whole number" : "a number") above zero") }
+            return value
+        }
+        var found: [Double] = []
+        if let dots = text.range(of: "..") {
+            let (least, most) = (try number(String(text[..<dots.lowerBound])), try number(String(text[dots.upperBound...])))
+            guard least <= most else { throw Failure.input("\(option): the range \(text) runs backwards") }
+            var value = least
+            while value < most {
+                found.append(value)
+                value *= 2
+            }
+            found.append(most)
+        } else {
+            found = try text.split(separator: ",").map { try number(String($0.trimmingPrefix(" "))) }
+        }
+        guard !found.isEmpty else { throw Failure.input("\(option) names no value") }
+        if option != "--params", let most = found.max(), most > 1_000_000 {
+            throw Failure.input("\(option) takes at most 1,000,000, not \(Wording.magnitude(most))")
+        }
+        return found
+    }
+}
