@@ -24,25 +24,23 @@ enum Runnable {
         guard plan.precision == .fp32 else {
             throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 so far")
         }
-        for (field, degree) in [
-            ("layout.tensor", layout.tensor), ("layout.context", layout.context), ("layout.expert", layout.expert),
-        ] where degree > 1 {
-            throw refuse(field, "\(degree)", "the runtime splits by pipeline and data so far; set it to 1")
+        for (field, degree) in [("layout.context", layout.context), ("layout.expert", layout.expert)] where degree > 1 {
+            throw refuse(field, "\(degree)", "the runtime does not split this way yet; set it to 1")
         }
-        guard layout.recompute == .none else {
-            throw refuse("layout.recompute", layout.recompute.rawValue, "the runtime keeps all activations so far")
-        }
-        guard layout.sharding == .none else {
-            throw refuse("layout.sharding", layout.sharding.rawValue, "the runtime does not shard yet")
-        }
-        guard !layout.schedule.isBidirectional else {
-            throw refuse(
-                "layout.schedule", layout.schedule.rawValue, "the runtime keeps one copy of a stage so far")
+        if let problem = layout.problemsOfARun(model).first {
+            throw .layout(problem)
         }
         guard processes == layout.devices else {
             throw .processCount(
                 actual: processes, needed: layout.devices,
-                layout: "pipeline \(layout.pipeline) × data \(layout.data)")
+                layout: degrees(layout))
         }
+    }
+
+    /// The degrees whose product is the number of processes.
+    private static func degrees(_ layout: Layout) -> String {
+        let rare = [("tensor", layout.tensor), ("context", layout.context)].filter { $0.1 > 1 }
+        return ([("pipeline", layout.pipeline), ("data", layout.data)] + rare).map { "\($0.0) \($0.1)" }
+            .joined(separator: " × ")
     }
 }

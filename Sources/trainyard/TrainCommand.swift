@@ -88,9 +88,12 @@ struct TrainCommand: ParsableCommand {
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
     }
 
-    /// What a run that did not end well means. A rank that found bad input has said so itself, with exit code 2.
+    /// What a run that did not end well means. A rank that found bad input, or a layout that does not fit, has said so
+    /// itself, with exit code 2 or 3.
     private static func failure(_ ending: Launcher.Ending) -> ExitCode {
-        if ending.code == Failure.badInput, !ending.wasInterrupted { return ExitCode(ending.code) }
+        if [Failure.badInput, Failure.doesNotFit].contains(ending.code), !ending.wasInterrupted {
+            return ExitCode(ending.code)
+        }
         let reason =
             ending.wasInterrupted
             ? "interrupted"

@@ -51,16 +51,30 @@ struct RunFailureTests {
         #expect(try refusal(blocked, processes: 1).contains("cannot make this directory for checkpoints"))
     }
 
-    @Test func whatTheRuntimeCannotDoIsNamed() throws {
-        let cases: [(layout: String, words: String)] = [
-            ("recompute: full", "layout.recompute: full cannot be run"),
-            ("sharding: optimizer", "layout.sharding: optimizer cannot be run"),
-            ("tensor: 2", "layout.tensor: 2 cannot be run"),
+    /// What does not divide ends with exit code 3, whether the plan's reader or the run itself finds it.
+    @Test func whatDoesNotDivideIsNamed() throws {
+        let cases: [(layout: [String], processes: Int, words: String)] = [
+            (["tensor: 3"], 3, "layout.tensor: must divide model.heads 2 (found 3)"),
+            (["pipeline: 3", "schedule: dualpipe"], 3, "dualpipe needs an even number of ranks, not 3"),
+            (
+                ["pipeline: 4", "schedule: dualpipe", "data: 2"], 8,
+                "dualpipe needs at least 2 · ranks = 8 micro-batches"
+            ),
+            (
+                ["pipeline: 2", "data: 2", "schedule: chimera", "sharding: parameters"], 4,
+                "layout.sharding: cannot go with chimera"
+            ),
         ]
-        for (layout, expected) in cases {
-            let words = try refusal(job { $0.layout = [layout] }, processes: layout.hasPrefix("tensor") ? 2 : 1)
-            #expect(words.contains(expected), "\(words)")
+        for (layout, processes, expected) in cases {
+            let outcome = try job { $0.layout = layout }.launch(processes: processes, ["--quiet"])
+            #expect(outcome.exitCode == 3, "\(layout): \(outcome.everything)")
+            #expect(outcome.errors.contains(expected), "\(layout): \(outcome.everything)")
         }
+    }
+
+    @Test func whatTheRuntimeCannotDoIsNamed() throws {
+        let words = try refusal(job { $0.layout = ["context: 2"] }, processes: 2)
+        #expect(words.contains("layout.context: 2 cannot be run"), "\(words)")
     }
 
     @Test func aRunThatDivergesSaysSo() throws {

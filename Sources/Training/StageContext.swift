@@ -1,0 +1,59 @@
+internal import MPI
+internal import Plans
+internal import Tensors
+
+/// What the stages of one rank share: sizes, scratch memory and the groups their layers talk to. One action runs at a
+/// time, so one set of scratch buffers is enough. R rows, S rows of the stream, H hidden, F ffn.
+final class StageContext {
+    let shape: MicrobatchShape
+    let tensor: TensorParallel
+    let pieces: SequencePieces
+    let attention: AttentionCore
+    let loss: VocabularyParallelLoss
+    let shards: ParameterShards
+    let profile: Profile
+    let recompute: Layout.Recompute
+    /// Whether the schedule computes weight gradients as actions of their own.
+    let splitsBackward: Bool
+
+    private let storage: FloatStorage
+    /// A branch's output before it joins the stream, and a norm's gradient `[S, H]`.
+    let delta: UnsafeMutablePointer<Float>
+    /// Gradient of the attention's output `[R, heads · headSize]`.
+    let narrow: UnsafeMutablePointer<Float>
+    /// Gradient of queries, keys and values, or of the feed-forward's inner columns `[R, widest]`.
+    let wide: UnsafeMutablePointer<Float>
+
+    init(
+        shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
+        shards: ParameterShards, recompute: Layout.Recompute, splitsBackward: Bool, profile: Profile
+    ) {
+        self.shape = shape
+        self.tensor = tensor
+        self.pieces = pieces
+        self.attention = attention
+        self.shards = shards
+        self.recompute = recompute
+        self.splitsBackward = splitsBackward
+        self.profile = profile
+        loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
+        let counts = [
+            shape.boundaryCount, shape.rows * shape.width, shape.rows * max(shape.ffn, shape.qkvWidth),
+        ]
+        storage = FloatStorage(count: counts.reduce(0) { $0 + ($1 + 15) / 16 * 16 })
+        var arena = Arena(storage)
+        delta = arena.take(counts[0])
+        narrow = arena.take(counts[1])
+        wide = arena.take(counts[2])
+    }
+
+    /// One process, everything kept: for text generation.
+    convenience init(shape: MicrobatchShape, parameters: ParameterSet) {
+        let profile = Profile()
+        self.init(
+            shape: shape, tensor: TensorParallel(profile: profile), pieces: SequencePieces(sequence: shape.sequence),
+            attention: AttentionCore(shape: shape, profile: profile),
+            shards: ParameterShards(parameters, profile: profile),
+            recompute: .none, splitsBackward: false, profile: profile)
+    }
+}

@@ -1,0 +1,116 @@
+internal import Plans
+internal import Schedules
+
+/// One layout, the model it trains, and how close it must come to one process.
+struct LayoutCase {
+    /// The models of the table.
+    enum Shape: String {
+        case untied, tied
+
+        var model: Model {
+            Model(
+                family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16, tiedEmbeddings: self == .tied)
+        }
+    }
+
+    let name: String
+    let shape: Shape
+    let layout: Layout
+    /// Whether only the order of actions differs from a reference, not the order of any sum.
+    let isBitIdentical: Bool
+    /// Whether shared memory is left out, as between nodes.
+    let sharesMemory: Bool
+
+    init(
+        _ name: String, _ shape: Shape = .untied, _ layout: Layout, bits: Bool = false, sharesMemory: Bool = true
+    ) {
+        self.name = name + (shape == .untied ? "" : " " + shape.rawValue)
+        self.shape = shape
+        self.layout = layout
+        isBitIdentical = bits
+        self.sharesMemory = sharesMemory
+    }
+
+    static let all = schedules + tensor + data + recompute + combined
+
+    /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
+    static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
+        [2, 4].flatMap { ranks -> [LayoutCase] in
+            let stages = schedule.fixedVirtualStages ?? 2
+            let layout = Layout(pipeline: ranks, virtualStages: stages, schedule: schedule)
+            return [
+                // Two copies of a stage add their micro-batches in another order; so does looped BFS, which goes back
+                // through them from the last to the first.
+                LayoutCase(
+                    "\(schedule.rawValue) on \(ranks)", .untied, layout,
+                    bits: !schedule.isBidirectional && schedule != .loopedBFS),
+                LayoutCase("\(schedule.rawValue) on \(ranks)", .tied, layout),
+            ].dropLast(ranks == 2 ? 1 : 0)
+        }
+    }
+
+    static let tensor: [LayoutCase] = [2, 4].flatMap { degree in
+        [false, true].flatMap { sequence in
+            [LayoutCase.Shape.untied, .tied].map { shape in
+                LayoutCase(
+                    "tensor \(degree)" + (sequence ? " sequence" : ""), shape,
+                    Layout(tensor: degree, sequenceParallel: sequence))
+            }
+        }
+    }
+
+    static let data: [LayoutCase] = Layout.Sharding.allCases.flatMap { sharding in
+        [
+            LayoutCase("data 2 \(sharding.rawValue)", .untied, Layout(data: 2, sharding: sharding)),
+            LayoutCase("data 4 \(sharding.rawValue)", .tied, Layout(data: 4, sharding: sharding)),
+            LayoutCase(
+                "data 2 pipeline 2 \(sharding.rawValue)", .tied, Layout(data: 2, pipeline: 2, sharding: sharding)),
+            LayoutCase(
+                "data 2 \(sharding.rawValue) by messages", .untied, Layout(data: 2, sharding: sharding),
+                sharesMemory: false),
+        ]
+    }
+
+    static let recompute: [LayoutCase] = [Layout.Recompute.selective, .full].flatMap { recompute in
+        [
+            LayoutCase("recompute \(recompute.rawValue)", .untied, Layout(recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) 1f1b", .untied, Layout(pipeline: 2, recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) zbv", .untied,
+                Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) tensor sequence", .tied,
+                Layout(tensor: 2, recompute: recompute, sequenceParallel: true)),
+        ]
+    }
+
+    static let combined: [LayoutCase] = [
+        LayoutCase("tensor 2 pipeline 2", .tied, Layout(tensor: 2, pipeline: 2)),
+        LayoutCase("tensor 2 pipeline 2 data 2", .tied, Layout(data: 2, tensor: 2, pipeline: 2)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence zb-h1 optimizer", .untied,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, schedule: .zeroBubbleH1, sharding: .optimizer, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 dualpipev data 2 parameters", .tied,
+            Layout(data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipeV, sharding: .parameters)),
+        LayoutCase(
+            "chimera data 2 optimizer", .tied,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, schedule: .chimera, sharding: .optimizer)),
+        LayoutCase(
+            "dualpipe tensor 2 sequence full", .tied,
+            Layout(
+                tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, recompute: .full, sequenceParallel: true)
+        ),
+        LayoutCase(
+            "uneven stages", .tied, Layout(pipeline: 3, layersPerStage: [1, 5, 2])),
+        LayoutCase(
+            "tensor 2 pipeline 4 sequence by messages", .tied,
+            Layout(tensor: 2, pipeline: 4, sequenceParallel: true), sharesMemory: false),
+        LayoutCase(
+            "interleaved-zb data 2 gradients", .tied,
+            Layout(
+                data: 2, pipeline: 2, virtualStages: 2, schedule: .interleavedZeroBubble, sharding: .gradients)),
+    ]
+}
