@@ -17,3 +17,12 @@ static inline _Bool trainyard_has_fused_multiply_add(void) {
   return 0;
 #endif
 }
+
+/// Whether this build targets a processor with 32 vector registers of 16 floats: known at compile time.
+static inline _Bool trainyard_has_wide_registers(void) {
+#if defined(__AVX512F__)
+  return 1;
+#else
+  return 0;
+#endif
+}

@@ -9,7 +9,7 @@ package enum Gelu {
     ) {
         for row in 0..<rows {
             let (input, output) = (x + row * width, y + row * width)
-            eachVector(width) {
+            eachVectorInPlace(width) {
                 var value = input.vector($0)
                 if let bias {
                     value += bias.vector($0)
@@ -31,32 +31,32 @@ package enum Gelu {
     package static func inputGradient(
         x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, count: Int
     ) {
-        eachVector(count) {
+        eachVectorInPlace(count) {
             dx.store(dy.vector($0) * slope(x.vector($0)), $0)
         } tail: {
             dx.store(dy.vector($0, count: $1) * slope(x.vector($0, count: $1)), $0, count: $1)
         }
     }
 
-    /// 2·√(2/π).
-    private static let twice: Float = 1.595_769_1
+    // Transparent for the reason given at ``exponential(of:)``.
 
-    /// σ(2u).
-    @inline(__always)
-    private static func gate(_ x: Vector, _ square: Vector) -> Vector {
-        let factor = Vector(repeating: twice).plus(square, Vector(repeating: twice * 0.044_715))
+    /// σ(2u); 1.595… is 2·√(2/π).
+    @_transparent
+    static func gate(_ x: Vector, _ square: Vector) -> Vector {
+        let factor = Vector(repeating: 1.595_769_1).plus(square, Vector(repeating: 1.595_769_1 * 0.044_715))
         return sigmoid(of: x * factor)
     }
 
-    @inline(__always)
-    private static func gelu(_ x: Vector) -> Vector { x * gate(x, x * x) }
+    /// y of x.
+    @_transparent
+    static func gelu(_ x: Vector) -> Vector { x * gate(x, x * x) }
 
     /// y′ = σ + x·σ(1 − σ)·2u′, 2u′ = 2·√(2/π)·(1 + 3·0.044715·x²).
-    @inline(__always)
-    private static func slope(_ x: Vector) -> Vector {
+    @_transparent
+    static func slope(_ x: Vector) -> Vector {
         let square = x * x
         let open = gate(x, square)
-        let inner = Vector(repeating: twice).plus(square, Vector(repeating: 3 * twice * 0.044_715))
+        let inner = Vector(repeating: 1.595_769_1).plus(square, Vector(repeating: 3 * 1.595_769_1 * 0.044_715))
         return open.plus(x * open * (1 - open), inner)
     }
 }

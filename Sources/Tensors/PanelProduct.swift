@@ -1,10 +1,13 @@
+internal import COneDNN
+
 /// Small matrix products for attention, where operands sit in the cache and a library call would cost as much as the
 /// work. The right operand is a *panel*: [depth, 32] numbers, rows next to each other.
 enum PanelProduct {
     /// Columns of a panel: two vectors.
     static let width = 2 * lanes
-    /// Rows worked on at once: eight rows of two vectors are sixteen accumulators, enough to keep two multiply-add
-    /// pipes full, and each step needs ten loads for its sixteen multiply-adds.
+    /// Rows worked on at once: with AVX-512 eight rows of two vectors are sixteen accumulators, enough to keep two
+    /// multiply-add pipes full, and each step needs ten loads for its sixteen multiply-adds. With narrower registers
+    /// they are worked on in parts.
     static let rows = 8
 
     /// C[m, 32] (+)= A[m, depth]·B[depth, 32], where A's element (i, p) is `a[i · rowStride + p · depthStride]`.
@@ -14,10 +17,21 @@ enum PanelProduct {
         _ c: UnsafeMutablePointer<Float>, ldc: Int, m: Int, depth: Int, accumulate: Bool = false
     ) {
         var row = 0
-        while row + rows <= m {
-            eight(
-                a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
-            row += rows
+        if trainyard_has_wide_registers() {
+            while row + rows <= m {
+                eight(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                row += rows
+            }
+        } else {
+            // Eight rows left are two fours rather than a six and two ones.
+            while m - row >= 6 && m - row != 8 {
+                six(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                row += 6
+            }
+            while m - row >= 4 {
+                four(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                row += 4
+            }
         }
         while row < m {
             one(a + row * rowStride, depthStride, panel, c + row * ldc, depth, accumulate)
@@ -43,6 +57,8 @@ enum PanelProduct {
         c.store(left, 0)
         c.store(right, lanes)
     }
+
+    // MARK: thirty-two registers of sixteen floats
 
     @inline(never)
     private static func eight(
@@ -102,6 +118,70 @@ enum PanelProduct {
             c.store(left, 0)
             c.store(right, lanes)
         }
+    }
+
+    // MARK: sixteen registers of eight floats
+
+    /// Six rows against either half of the panel: twelve accumulators, two loads and six broadcasts a step.
+    @inline(never)
+    private static func six(
+        _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
+        _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
+    ) {
+        let zero = Vector(repeating: 0)
+        for half in Swift.stride(from: 0, to: width, by: lanes) {
+            var (s0, s1, s2, s3, s4, s5) = (zero, zero, zero, zero, zero, zero)
+            var (low, b) = (a, panel + half)
+            for _ in 0..<depth {
+                let high = low + 3 * rowStride
+                let right = b.vector(0)
+                s0 = s0.plus(Vector(repeating: low[0]), right)
+                s1 = s1.plus(Vector(repeating: low[rowStride]), right)
+                s2 = s2.plus(Vector(repeating: low[2 * rowStride]), right)
+                s3 = s3.plus(Vector(repeating: high[0]), right)
+                s4 = s4.plus(Vector(repeating: high[rowStride]), right)
+                s5 = s5.plus(Vector(repeating: high[2 * rowStride]), right)
+                low += depthStride
+                b += width
+            }
+            put(c + half, s0, accumulate)
+            put(c + half + ldc, s1, accumulate)
+            put(c + half + 2 * ldc, s2, accumulate)
+            put(c + half + 3 * ldc, s3, accumulate)
+            put(c + half + 4 * ldc, s4, accumulate)
+            put(c + half + 5 * ldc, s5, accumulate)
+        }
+    }
+
+    /// Four rows against either half of the panel.
+    @inline(never)
+    private static func four(
+        _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
+        _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
+    ) {
+        let zero = Vector(repeating: 0)
+        for half in Swift.stride(from: 0, to: width, by: lanes) {
+            var (s0, s1, s2, s3) = (zero, zero, zero, zero)
+            var (low, b) = (a, panel + half)
+            for _ in 0..<depth {
+                let right = b.vector(0)
+                s0 = s0.plus(Vector(repeating: low[0]), right)
+                s1 = s1.plus(Vector(repeating: low[rowStride]), right)
+                s2 = s2.plus(Vector(repeating: low[2 * rowStride]), right)
+                s3 = s3.plus(Vector(repeating: low[3 * rowStride]), right)
+                low += depthStride
+                b += width
+            }
+            put(c + half, s0, accumulate)
+            put(c + half + ldc, s1, accumulate)
+            put(c + half + 2 * ldc, s2, accumulate)
+            put(c + half + 3 * ldc, s3, accumulate)
+        }
+    }
+
+    @inline(__always)
+    private static func put(_ c: UnsafeMutablePointer<Float>, _ value: Vector, _ accumulate: Bool) {
+        c.store(accumulate ? c.vector(0) + value : value, 0)
     }
 
     // MARK: packing

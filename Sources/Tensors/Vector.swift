@@ -87,3 +87,15 @@ func eachVector(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     }
     if index < count { tail(index, count - index) }
 }
+
+/// The same for long bodies without sums of their own: `body` becomes the loop's own code whatever its length, where
+/// the optimiser would leave a call a vector that loads the body's constants again each time.
+@_transparent
+func eachVectorInPlace(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
+    var index = 0
+    while index + lanes <= count {
+        body(index)
+        index += lanes
+    }
+    if index < count { tail(index, count - index) }
+}

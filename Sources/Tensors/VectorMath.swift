@@ -40,6 +40,21 @@ package enum VectorMath {
         }
     }
 
+    /// target (+)= source · scale.
+    @inline(__always)
+    static func copy(
+        _ source: UnsafePointer<Float>, scaledBy scale: Float, into target: UnsafeMutablePointer<Float>, count: Int,
+        accumulate: Bool = false
+    ) {
+        eachVector(count) {
+            let value = source.vector($0) * scale
+            target.store(accumulate ? target.vector($0) + value : value, $0)
+        } tail: {
+            let value = source.vector($0, count: $1) * scale
+            target.store(accumulate ? target.vector($0, count: $1) + value : value, $0, count: $1)
+        }
+    }
+
     /// Every number becomes `value`.
     package static func fill(_ target: UnsafeMutablePointer<Float>, count: Int, with value: Float) {
         if count > 0 { target.update(repeating: value, count: count) }
@@ -96,17 +111,23 @@ package enum VectorMath {
     /// In place e^(x − largest).
     static func shiftedExponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> (largest: Float, sum: Float) {
         let largest = maximum(x, count: count)
+        return (largest, shiftExponentials(x, count: count, by: largest))
+    }
+
+    /// In place e^(x − shift).
+    /// - Returns: their sum.
+    static func shiftExponentials(_ x: UnsafeMutablePointer<Float>, count: Int, by shift: Float) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            let value = exponential(of: x.vector($0) - largest)
+            let value = exponential(of: x.vector($0) - shift)
             x.store(value, $0)
             sum += value
         } tail: { index, count in
-            let value = exponential(of: x.vector(index, count: count) - largest)
+            let value = exponential(of: x.vector(index, count: count) - shift)
             x.store(value, index, count: count)
             for lane in 0..<count { sum[lane] += value[lane] }
         }
-        return (largest, sum.laneSum())
+        return sum.laneSum()
     }
 
     /// Σ e^(x − largest), x left as it is.
@@ -120,6 +141,21 @@ package enum VectorMath {
         }
         return sum.laneSum()
     }
+
+    /// Σ a·b, gathered in fp32.
+    static func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+        var sum = Vector(repeating: 0)
+        eachVector(count) {
+            sum = sum.plus(a.vector($0), b.vector($0))
+        } tail: {
+            sum = sum.plus(a.vector($0, count: $1), b.vector($0, count: $1))
+        }
+        return sum.laneSum()
+    }
+
+    /// eˣ of one number, by the C library.
+    @inline(__always)
+    static func scalarExponential(_ x: Float) -> Float { expf(x) }
 
     /// ln x of one number.
     @inline(__always)

@@ -1,0 +1,41 @@
+/// ReLU, max(x, 0), and squared ReLU, max(x, 0)² (So et al. 2021), with the calls of ``Gelu``. No weights.
+package enum Rectifier: Hashable, Sendable {
+    case relu
+    case squaredRelu
+
+    /// x += bias in place if given (bias [width]), then y = activation(x); x, y [rows, width]. The gradient needs the
+    /// biased x. y may be x if no gradient is wanted.
+    package func forward(
+        x: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>, rows: Int,
+        width: Int
+    ) {
+        if let bias { VectorMath.addBias(bias, into: x, rows: rows, width: width) }
+        let zero = Vector(repeating: 0)
+        let squares = self == .squaredRelu
+        eachVector(rows * width) {
+            let value = x.vector($0).larger(zero)
+            y.store(squares ? value * value : value, $0)
+        } tail: {
+            let value = x.vector($0, count: $1).larger(zero)
+            y.store(squares ? value * value : value, $0, count: $1)
+        }
+    }
+
+    /// dx = dy · activation′(x) for `count` numbers; x is the (biased) input of ``forward``, the slope at 0 is 0. dx may
+    /// be dy.
+    package func inputGradient(
+        x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        let zero = Vector(repeating: 0)
+        let squares = self == .squaredRelu
+        @inline(__always)
+        func gradient(_ x: Vector, _ dy: Vector) -> Vector {
+            squares ? dy * (x.larger(zero) * 2) : zero.replacing(with: dy, where: x .> zero)
+        }
+        eachVector(count) {
+            dx.store(gradient(x.vector($0), dy.vector($0)), $0)
+        } tail: {
+            dx.store(gradient(x.vector($0, count: $1), dy.vector($0, count: $1)), $0, count: $1)
+        }
+    }
+}

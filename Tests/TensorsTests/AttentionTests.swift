@@ -1,0 +1,152 @@
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct AttentionTests {
+    struct Case: CustomTestStringConvertible {
+        var (batch, queries, keys, heads, keyValueHeads, headSize): (Int, Int, Int, Int, Int, Int)
+        var mask: AttentionMask
+        var testDescription: String {
+            "\(batch) × \(queries) against \(keys), \(heads)/\(keyValueHeads) heads of \(headSize), \(mask)"
+        }
+        var shape: AttentionShape {
+            AttentionShape(
+                batch: batch, queries: queries, keys: keys, heads: heads, keyValueHeads: keyValueHeads,
+                headSize: headSize, mask: mask)
+        }
+        var reference: AttentionReference {
+            var ahead = keys
+            if case .causal(let distance) = mask { ahead = distance }
+            return AttentionReference(
+                batch: batch, queries: queries, keys: keys, heads: heads, keyValueHeads: keyValueHeads,
+                headSize: headSize, ahead: ahead)
+        }
+    }
+
+    static func cases(_ batch: Int, _ queries: Int, _ keys: Int, _ heads: Int, _ keyHeads: Int, _ size: Int) -> [Case] {
+        let masks: [AttentionMask] =
+            [.full] + [0, 1, 7, 16, 37, 1000, -1, -5, -33, -1000].map { .causal(ahead: $0) }
+        return masks.map {
+            Case(
+                batch: batch, queries: queries, keys: keys, heads: heads, keyValueHeads: keyHeads, headSize: size,
+                mask: $0)
+        }
+    }
+
+    static let all =
+        cases(1, 5, 3, 1, 1, 4) + cases(2, 37, 53, 4, 2, 24) + cases(1, 70, 64, 3, 1, 64) + cases(1, 64, 130, 2, 2, 40)
+
+    /// Everything attention computes for one block, checked for writing past its ends.
+    struct Run {
+        let (output, logSumExp, dq, dk, dv): (Numbers, Numbers, Numbers, Numbers, Numbers)
+
+        init(_ q: Numbers, _ k: Numbers, _ v: Numbers, _ dOutput: Numbers, _ shape: AttentionShape) {
+            output = Numbers(q.count) { _ in .nan }
+            logSumExp = Numbers(shape.batch * shape.heads * shape.queries) { _ in .nan }
+            let delta = Numbers(logSumExp.count) { _ in .nan }
+            (dq, dk, dv) = (
+                Numbers(q.count) { _ in .nan }, Numbers(k.count) { _ in .nan }, Numbers(k.count) { _ in .nan }
+            )
+            let space = Numbers(shape.workspaceCount) { _ in .nan }
+            Attention.forward(
+                query: q.pointer, key: k.pointer, value: v.pointer, output: output.pointer,
+                logSumExp: logSumExp.pointer, workspace: space.pointer, shape: shape)
+            #expect(space.isIntact)
+            for index in 0..<space.count { space.pointer[index] = .nan }
+            Attention.delta(output: output.pointer, dOutput: dOutput.pointer, into: delta.pointer, shape: shape)
+            Attention.inputGradient(
+                query: q.pointer, key: k.pointer, value: v.pointer, dOutput: dOutput.pointer,
+                logSumExp: logSumExp.pointer, delta: delta.pointer, dQuery: dq.pointer, dKey: dk.pointer,
+                dValue: dv.pointer, workspace: space.pointer, shape: shape)
+            #expect(space.isIntact && delta.isIntact)
+        }
+    }
+
+    @Test(arguments: all) func matchesFloat64(_ test: Case) {
+        let reference = test.reference
+        let (q, dOutput) = (
+            Numbers(random: reference.queryCount, seed: 1, scale: 2), Numbers(random: reference.queryCount, seed: 2)
+        )
+        let (k, v) = (
+            Numbers(random: reference.keyCount, seed: 3, scale: 2), Numbers(random: reference.keyCount, seed: 4)
+        )
+        let run = Run(q, k, v, dOutput, test.shape)
+        let expected = reference.forward(q.doubles, k.doubles, v.doubles)
+        expectClose(run.output, expected.output, within: 5e-6)
+        for (value, exact) in zip(run.logSumExp.doubles, expected.logSumExp) {
+            #expect(value == exact || abs(value - exact) < 2e-5)
+        }
+        #expect(run.logSumExp.isIntact)
+        #expect(test.shape.isEmpty == expected.logSumExp.allSatisfy { $0 == -.infinity })
+        let gradient = reference.gradient(
+            q.doubles, k.doubles, v.doubles, dOutput.doubles, logSumExp: expected.logSumExp,
+            delta: reference.delta(expected.output, dOutput.doubles))
+        expectClose(run.dq, gradient.q, within: 1e-5)
+        expectClose(run.dk, gradient.k, within: 1e-5)
+        expectClose(run.dv, gradient.v, within: 1e-5)
+    }
+
+    @Test func theReferenceGradientMatchesCentralDifferences() {
+        let reference = AttentionReference(
+            batch: 1, queries: 4, keys: 5, heads: 4, keyValueHeads: 2, headSize: 3, ahead: 2)
+        let (q, dOutput) = (
+            Numbers(random: reference.queryCount, seed: 1).doubles,
+            Numbers(random: reference.queryCount, seed: 2).doubles
+        )
+        let (k, v) = (
+            Numbers(random: reference.keyCount, seed: 3).doubles, Numbers(random: reference.keyCount, seed: 4).doubles
+        )
+        let whole = reference.forward(q, k, v)
+        let gradient = reference.gradient(
+            q, k, v, dOutput, logSumExp: whole.logSumExp, delta: reference.delta(whole.output, dOutput))
+        for index in q.indices {
+            let slope = centralDifference(q, index) { dot(reference.forward($0, k, v).output, dOutput) }
+            #expect(abs(slope - gradient.q[index]) < 1e-8)
+        }
+        for index in k.indices {
+            let slope = centralDifference(k, index) { dot(reference.forward(q, $0, v).output, dOutput) }
+            #expect(abs(slope - gradient.k[index]) < 1e-8)
+            let other = centralDifference(v, index) { dot(reference.forward(q, k, $0).output, dOutput) }
+            #expect(abs(other - gradient.v[index]) < 1e-8)
+        }
+    }
+
+    @Test func groupedHeadsEqualRepeatedKeys() {
+        let (batch, sequence, heads, keyHeads, size) = (2, 40, 6, 2, 16)
+        let tokens = batch * sequence
+        let (grouped, repeated) = ((heads + 2 * keyHeads) * size, 3 * heads * size)
+        let qkv = Numbers(random: tokens * grouped, seed: 1)
+        let wide = Numbers(tokens * repeated) { index in
+            let (row, column) = (index / repeated, index % repeated)
+            let (kind, head) = (column / (heads * size), column % (heads * size) / size)
+            let source = [head, heads + head / 3, heads + keyHeads + head / 3][kind]
+            return qkv.pointer[row * grouped + source * size + column % size]
+        }
+        let dOutput = Numbers(random: tokens * heads * size, seed: 2)
+        func run(_ x: Numbers, _ keyHeads: Int?) -> (output: Numbers, dx: Numbers) {
+            let (output, dx) = (Numbers(dOutput.count), Numbers(x.count) { _ in .nan })
+            let logSumExp = Numbers(tokens * heads)
+            let space = Numbers(CausalAttention.workspaceCount(sequence: sequence, headSize: size)) { _ in .nan }
+            CausalAttention.forward(
+                qkv: x.pointer, output: output.pointer, logSumExp: logSumExp.pointer, workspace: space.pointer,
+                batch: batch, sequence: sequence, heads: heads, keyValueHeads: keyHeads, headSize: size)
+            CausalAttention.inputGradient(
+                qkv: x.pointer, output: output.pointer, dOutput: dOutput.pointer, logSumExp: logSumExp.pointer,
+                dqkv: dx.pointer, workspace: space.pointer, batch: batch, sequence: sequence, heads: heads,
+                keyValueHeads: keyHeads, headSize: size)
+            #expect(space.isIntact && output.isIntact && dx.isIntact)
+            return (output, dx)
+        }
+        let (narrow, full) = (run(qkv, keyHeads), run(wide, nil))
+        #expect(narrow.output.values == full.output.values)
+        // A key head's gradient is the sum over the query heads that read it.
+        var expected = [Double](repeating: 0, count: qkv.count)
+        for (index, value) in full.dx.doubles.enumerated() {
+            let (row, column) = (index / repeated, index % repeated)
+            let (kind, head) = (column / (heads * size), column % (heads * size) / size)
+            let source = [head, heads + head / 3, heads + keyHeads + head / 3][kind]
+            expected[row * grouped + source * size + column % size] += value
+        }
+        expectClose(narrow.dx, expected)
+    }
+}

@@ -1,0 +1,151 @@
+import Tensors
+import Testing
+
+@Suite struct ExpertTests {
+    static let (tokens, chosen, experts, width) = (7, 2, 5, 19)
+    static let choices: [Int32] = [3, 0, 0, 3, 4, 1, 3, 4, 0, 1, 1, 3, 3, 0]
+
+    static func sorted() -> (counts: [Int32], places: [Int32]) {
+        var counts = [Int32](repeating: -1, count: experts)
+        var places = [Int32](repeating: -1, count: tokens * chosen)
+        ExpertRows.sort(
+            choices: choices, counts: &counts, places: &places, tokens: tokens, chosen: chosen, experts: experts)
+        return (counts, places)
+    }
+
+    @Test func sortingIsStable() {
+        let (counts, places) = Self.sorted()
+        #expect(counts == [4, 3, 0, 5, 2])
+        let order = places.indices.sorted {
+            (Self.choices[$0], $0) < (Self.choices[$1], $1)
+        }
+        #expect(order.enumerated().allSatisfy { places[$0.element] == Int32($0.offset) })
+    }
+
+    @Test func permutingAndItsGradient() {
+        let (_, places) = Self.sorted()
+        let (slots, width) = (Self.tokens * Self.chosen, Self.width)
+        let x = Numbers(random: Self.tokens * width, seed: 1)
+        let rows = Numbers(slots * width) { _ in .nan }
+        ExpertRows.permute(
+            x: x.pointer, places: places, rows: rows.pointer, tokens: Self.tokens, chosen: Self.chosen, width: width)
+        var expected = [Double](repeating: 0, count: rows.count)
+        var inverse = [Int](repeating: 0, count: slots)
+        for (index, place) in places.enumerated() {
+            inverse[Int(place)] = index
+            for d in 0..<width { expected[Int(place) * width + d] = x.doubles[index / Self.chosen * width + d] }
+        }
+        expectClose(rows, expected, within: 0)
+
+        let dRows = Numbers(random: rows.count, seed: 2)
+        for accumulate in [false, true] {
+            let dx = Numbers(x.count) { _ in accumulate ? 1 : .nan }
+            ExpertRows.permuteGradient(
+                dRows: dRows.pointer, places: places, dx: dx.pointer, tokens: Self.tokens, chosen: Self.chosen,
+                width: width, accumulate: accumulate)
+            var sums = [Double](repeating: accumulate ? 1 : 0, count: x.count)
+            for (index, value) in dRows.doubles.enumerated() {
+                sums[inverse[index / width] / Self.chosen * width + index % width] += value
+            }
+            expectClose(dx, sums)
+        }
+    }
+
+    static func combined(_ rows: [Double], _ weights: [Double], _ places: [Int32]) -> [Double] {
+        var y = [Double](repeating: 0, count: tokens * width)
+        for (index, place) in places.enumerated() {
+            for d in 0..<width { y[index / chosen * width + d] += weights[index] * rows[Int(place) * width + d] }
+        }
+        return y
+    }
+
+    @Test func unpermutingAndItsGradient() {
+        let (_, places) = Self.sorted()
+        let (slots, width) = (Self.tokens * Self.chosen, Self.width)
+        let (rows, weights) = (Numbers(random: slots * width, seed: 1), Numbers(random: slots, seed: 2))
+        let expected = Self.combined(rows.doubles, weights.doubles, places)
+        for accumulate in [false, true] {
+            let y = Numbers(Self.tokens * width) { _ in accumulate ? 1 : .nan }
+            ExpertRows.unpermute(
+                rows: rows.pointer, places: places, weights: weights.pointer, y: y.pointer, tokens: Self.tokens,
+                chosen: Self.chosen, width: width, accumulate: accumulate)
+            expectClose(y, expected.map { $0 + (accumulate ? 1 : 0) })
+        }
+        let dy = Numbers(random: Self.tokens * width, seed: 3)
+        let (dRows, dWeights) = (Numbers(rows.count) { _ in .nan }, Numbers(slots) { _ in .nan })
+        ExpertRows.unpermuteGradient(
+            dy: dy.pointer, rows: rows.pointer, places: places, weights: weights.pointer, dRows: dRows.pointer,
+            dWeights: dWeights.pointer, tokens: Self.tokens, chosen: Self.chosen, width: width)
+        let (rowValues, weightValues, dyValues) = (rows.doubles, weights.doubles, dy.doubles)
+        expectClose(
+            dRows,
+            rowValues.indices.map { index in
+                centralDifference(rowValues, index) { dot(Self.combined($0, weightValues, places), dyValues) }
+            })
+        expectClose(
+            dWeights,
+            weightValues.indices.map { index in
+                centralDifference(weightValues, index) { dot(Self.combined(rowValues, $0, places), dyValues) }
+            })
+    }
+
+    @Test func blocksAreRegroupedByExpertAndBack() {
+        let counts: [Int32] = [2, 0, 3, 1, 1, 0]  // two senders, three experts
+        // A row is named by sender, expert and number.
+        var (sent, byExpert): ([Float], [Float]) = ([], [])
+        for group in 0..<2 {
+            for expert in 0..<3 {
+                for row in 0..<Int(counts[group * 3 + expert]) { sent.append(Float(group * 100 + expert * 10 + row)) }
+            }
+        }
+        for expert in 0..<3 { byExpert += sent.filter { Int($0) % 100 / 10 == expert } }
+        let x = Numbers(sent.count * 2) { sent[$0 / 2] }
+        let (y, back) = (Numbers(x.count) { _ in .nan }, Numbers(x.count) { _ in .nan })
+        ExpertRows.regroup(x: x.pointer, counts: counts, y: y.pointer, groups: 2, experts: 3, width: 2)
+        #expect(y.values == byExpert.flatMap { [$0, $0] } && y.isIntact)
+        ExpertRows.regroup(
+            x: y.pointer, counts: counts, y: back.pointer, groups: 2, experts: 3, width: 2, inverse: true)
+        #expect(back.values == x.values && back.isIntact)
+    }
+
+    @Test func everyExpertHasItsOwnWeights() {
+        let counts: [Int32] = [4, 0, 1, 2]
+        let (rows, inputs, outputs) = (7, 11, 18)
+        let owner = [0, 0, 0, 0, 2, 3, 3]
+        let x = Numbers(random: rows * inputs, seed: 1)
+        let weights = Numbers(random: 4 * inputs * outputs, seed: 2)
+        func product(_ x: [Double], _ w: [Double]) -> [Double] {
+            var y = [Double](repeating: 0, count: rows * outputs)
+            for row in 0..<rows {
+                for column in 0..<outputs {
+                    for p in 0..<inputs {
+                        let weight = w[(owner[row] * inputs + p) * outputs + column]
+                        y[row * outputs + column] += x[row * inputs + p] * weight
+                    }
+                }
+            }
+            return y
+        }
+        let y = Numbers(rows * outputs) { _ in .nan }
+        ExpertLinear.forward(
+            x: x.pointer, weights: weights.pointer, y: y.pointer, counts: counts, experts: 4, inputs: inputs,
+            outputs: outputs)
+        let (xs, ws) = (x.doubles, weights.doubles)
+        expectClose(y, product(xs, ws))
+        let dy = Numbers(random: y.count, seed: 3)
+        let dys = dy.doubles
+        let dx = Numbers(x.count) { _ in .nan }
+        ExpertLinear.inputGradient(
+            dy: dy.pointer, weights: weights.pointer, dx: dx.pointer, counts: counts, experts: 4, inputs: inputs,
+            outputs: outputs)
+        expectClose(
+            dx, xs.indices.map { index in centralDifference(xs, index) { dot(product($0, ws), dys) } }, within: 5e-6)
+        let dWeights = Numbers(weights.count) { _ in 1 }
+        ExpertLinear.weightGradient(
+            x: x.pointer, dy: dy.pointer, dWeights: dWeights.pointer, counts: counts, experts: 4, inputs: inputs,
+            outputs: outputs)
+        expectClose(
+            dWeights,
+            ws.indices.map { index in 1 + centralDifference(ws, index) { dot(product(xs, $0), dys) } }, within: 5e-6)
+    }
+}

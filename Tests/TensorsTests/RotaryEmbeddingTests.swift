@@ -1,0 +1,105 @@
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct RotaryEmbeddingTests {
+    struct Shape: CustomTestStringConvertible {
+        var (batch, sequence, heads, headSize): (Int, Int, Int, Int)
+        var width: Int { heads * headSize }
+        var rows: Int { batch * sequence }
+        var testDescription: String { "\(batch) × \(sequence), \(heads) heads of \(headSize)" }
+    }
+    static let shapes = [
+        Shape(batch: 1, sequence: 3, heads: 1, headSize: 2), Shape(batch: 2, sequence: 5, heads: 3, headSize: 10),
+        Shape(batch: 2, sequence: 4, heads: 2, headSize: 64),
+    ]
+
+    /// x·cos + rotate_half(x)·sin, rotate_half(x) = (−second half, first half), as transformers' llama writes it.
+    static func reference(_ x: [Double], positions: [Int32], _ shape: Shape, base: Double) -> [Double] {
+        var y = x
+        let half = shape.headSize / 2
+        for row in 0..<shape.rows {
+            for head in 0..<shape.heads {
+                let start = row * shape.width + head * shape.headSize
+                for d in 0..<shape.headSize {
+                    let frequency = 1 / pow(base, Double(2 * (d % half)) / Double(shape.headSize))
+                    let angle = Double(positions[row % shape.sequence]) * frequency
+                    let turned = d < half ? -x[start + d + half] : x[start + d - half]
+                    y[start + d] = x[start + d] * cos(angle) + turned * sin(angle)
+                }
+            }
+        }
+        return y
+    }
+
+    static func tables(_ positions: [Int32], _ shape: Shape, base: Double) -> (Numbers, Numbers) {
+        let (cosines, sines) = (
+            Numbers(positions.count * shape.headSize / 2), Numbers(positions.count * shape.headSize / 2)
+        )
+        RotaryEmbedding.fillTables(
+            positions: positions, count: positions.count, headSize: shape.headSize, base: base,
+            cosines: cosines.pointer, sines: sines.pointer)
+        #expect(cosines.isIntact && sines.isIntact)
+        return (cosines, sines)
+    }
+
+    @Test(arguments: shapes, [10_000, 500_000] as [Double]) func matchesRotateHalf(_ shape: Shape, _ base: Double) {
+        // The two pieces of a zigzag shard: the positions have a gap.
+        let positions = (0..<shape.sequence).map { (index: Int) -> Int32 in Int32(index + (index < 2 ? 2 : 1000)) }
+        let (cosines, sines) = Self.tables(positions, shape, base: base)
+        let x = Numbers(random: shape.rows * shape.width, seed: 1)
+        let (before, dy) = (x.doubles, Numbers(random: x.count, seed: 2))
+        RotaryEmbedding.rotate(
+            x.pointer, stride: shape.width, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows,
+            period: shape.sequence, heads: shape.heads, headSize: shape.headSize)
+        expectClose(x, Self.reference(before, positions: positions, shape, base: base))
+
+        let dys = dy.doubles
+        RotaryEmbedding.inputGradient(
+            dy.pointer, stride: shape.width, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows,
+            period: shape.sequence, heads: shape.heads, headSize: shape.headSize)
+        let slopes = before.indices.map { index in
+            centralDifference(before, index) {
+                dot(Self.reference($0, positions: positions, shape, base: base), dys)
+            }
+        }
+        expectClose(dy, slopes)
+    }
+
+    @Test func turnsQueriesAndKeysWhereTheyLie() {
+        let shape = Shape(batch: 2, sequence: 3, heads: 2, headSize: 6)
+        let positions = [Int32](0..<3)
+        let (cosines, sines) = Self.tables(positions, shape, base: 10_000)
+        // Two query heads, one key head and one value head in a row.
+        let stride = 4 * shape.headSize
+        let qkv = Numbers(random: shape.rows * stride, seed: 3)
+        let before = qkv.doubles
+        RotaryEmbedding.rotate(
+            qkv.pointer, stride: stride, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows, period: 3,
+            heads: 3, headSize: shape.headSize)
+        let three = Shape(batch: 2, sequence: 3, heads: 3, headSize: 6)
+        let heads = (0..<shape.rows).flatMap { row in before[row * stride..<row * stride + 18] }
+        let turned = Self.reference(heads, positions: positions, three, base: 10_000)
+        var expected = before
+        for row in 0..<shape.rows {
+            expected.replaceSubrange(row * stride..<row * stride + 18, with: turned[row * 18..<(row + 1) * 18])
+        }
+        expectClose(qkv, expected)
+    }
+
+    @Test func scoresDependOnTheDistanceAlone() {
+        let shape = Shape(batch: 1, sequence: 4, heads: 1, headSize: 16)
+        let (q, k) = (Numbers(random: 16, seed: 1).values, Numbers(random: 16, seed: 2).values)
+        let (cosines, sines) = Self.tables([3, 10, 1003, 1010], shape, base: 10_000)
+        let rows = Numbers(64) { (index: Int) -> Float in (index / 16 % 2 == 0 ? q : k)[index % 16] }
+        RotaryEmbedding.rotate(
+            rows.pointer, stride: 16, cosines: cosines.pointer, sines: sines.pointer, rows: 4, period: 4, heads: 1,
+            headSize: 16)
+        let turned = rows.doubles
+        func row(_ index: Int) -> [Double] { Array(turned[index * 16..<(index + 1) * 16]) }
+        let near = dot(row(0), row(1))
+        #expect(abs(near - dot(row(2), row(3))) < 1e-5)
+        let unturned = dot(q.map { Double($0) }, k.map { Double($0) })
+        #expect(abs(near - unturned) > 1e-3)
+    }
+}
