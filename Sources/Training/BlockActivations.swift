@@ -17,7 +17,7 @@ struct BlockActivations {
     let middle: UnsafeMutablePointer<Float>
     /// Second norm's output `[S, H]`.
     let normed2: UnsafeMutablePointer<Float>
-    /// Pre-activation with its bias `[R, F]`; after a split backward's first half its gradient.
+    /// Pre-activation with its bias, `[R, F]`, or gate and input `[R, 2F]`; after a split backward's first half its gradient.
     let expanded: UnsafeMutablePointer<Float>
     /// The activation's output `[R, F]`.
     let activated: UnsafeMutablePointer<Float>
@@ -47,7 +47,7 @@ struct BlockActivations {
         logSumExp = take(shape.sequences * shape.heads * shape.sequence, isCore: true, &kept, &rebuilt)
         middle = take(boundary, &kept, &rebuilt)
         normed2 = take(boundary, &kept, &rebuilt)
-        expanded = take(rows * shape.ffn, &kept, &rebuilt)
+        expanded = take(rows * shape.expandedWidth, &kept, &rebuilt)
         activated = take(rows * shape.ffn, &kept, &rebuilt)
         outputGradient = take(splitsBackward ? boundary : 0, &kept, &rebuilt)
         statistics1 =

@@ -7,28 +7,47 @@ struct BlockBuilder {
     let parameters: ParameterSet
     let stage: Int
     let context: StageContext
+    let names: TensorNames
+
+    init(model: Model, parameters: ParameterSet, stage: Int, context: StageContext) {
+        self.model = model
+        self.parameters = parameters
+        self.stage = stage
+        self.context = context
+        names = TensorNames(model)
+    }
 
     func parameter(_ name: String) -> Parameter { parameters.parameter(stage: stage, name: name) }
 
-    func norm(_ name: String) -> NormLayer {
-        NormLayer(gain: parameter(name + ".weight"), shift: parameter(name + ".bias"), width: model.hidden)
+    private func optional(_ name: String) -> Parameter? {
+        parameters.find(stage: stage, name: name).map { Parameter(unit: $0.unit, offset: $0.slot.offset) }
     }
 
+    func norm(_ name: String) -> NormLayer {
+        NormLayer(gain: parameter(name + ".weight"), shift: optional(name + ".bias"), width: model.hidden)
+    }
+
+    /// `isTransposed`: llama's matrices.
     private func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> LinearLayer {
         LinearLayer(
-            weight: parameter(name + ".weight"), bias: parameter(name + ".bias"), inputs: inputs, outputs: outputs,
-            isTransposed: false)
+            weight: parameter(name + ".weight"), bias: optional(name + ".bias"), inputs: inputs, outputs: outputs,
+            isTransposed: model.family == .llama)
     }
 
     func block(_ layer: Int) -> TransformerBlock {
-        let (shape, name) = (context.shape, "h.\(layer).")
-        let norm1 = norm(name + "ln_1")
+        let (shape, block) = (context.shape, names.block(named: layer))
+        let norm1 = norm(block + names.norms.0)
+        let isGPT = model.family == .gpt
         return TransformerBlock(
-            unit: norm1.gain.unit, norm1: norm1, qkv: linear(name + "attn.c_attn", shape.hidden, shape.qkvWidth),
-            projection: linear(name + "attn.c_proj", shape.width, shape.hidden), norm2: norm(name + "ln_2"),
+            unit: norm1.gain.unit, norm1: norm1,
+            // The first of the matrices that one product reads gives its name.
+            qkv: linear(block + (isGPT ? "attn.c_attn" : "self_attn.q_proj"), shape.hidden, shape.qkvWidth),
+            projection: linear(block + (isGPT ? "attn.c_proj" : "self_attn.o_proj"), shape.width, shape.hidden),
+            norm2: norm(block + names.norms.1),
             feedForward: FeedForward(
-                expand: linear(name + "mlp.c_fc", shape.hidden, shape.ffn),
-                contract: linear(name + "mlp.c_proj", shape.ffn, shape.hidden), context: context),
+                expand: linear(block + (isGPT ? "mlp.c_fc" : "mlp.gate_proj"), shape.hidden, shape.expandedWidth),
+                contract: linear(block + (isGPT ? "mlp.c_proj" : "mlp.down_proj"), shape.ffn, shape.hidden),
+                activation: Activation(model.mlp), context: context),
             context: context)
     }
 }
@@ -41,12 +60,8 @@ enum Residual {
         rows: Int, width: Int, _ profile: Profile
     ) {
         profile.measure(.norms) {
-            if let bias {
-                VectorMath.residualAdd(x: x, delta: delta, bias: bias.weight, y: y, rows: rows, width: width)
-            } else {
-                y.update(from: x, count: rows * width)
-                VectorMath.add(into: y, from: delta, count: rows * width)
-            }
+            VectorMath.residualAdd(
+                x: x, delta: delta, bias: bias.map { UnsafePointer($0.weight) }, y: y, rows: rows, width: width)
         }
     }
 }

@@ -6,6 +6,7 @@ internal import Tensors
 struct FeedForward {
     let expand: LinearLayer
     let contract: LinearLayer
+    let activation: Activation
     let context: StageContext
 
     /// The bias that joins the stream with the branch.
@@ -25,8 +26,8 @@ struct FeedForward {
         let x = try context.tensor.gather(kept.normed2, rows: shape.rows, width: shape.hidden)
         expand.forward(x, into: kept.expanded, rows: shape.rows, addsBias: false, context.profile)
         context.profile.measure(.activations) {
-            Gelu.forward(
-                x: kept.expanded, bias: expand.bias.map { UnsafePointer($0.weight) }, y: kept.activated,
+            activation.forward(
+                kept.expanded, bias: expand.bias.map { UnsafePointer($0.weight) }, into: kept.activated,
                 rows: shape.rows, width: shape.ffn)
         }
     }
@@ -44,10 +45,10 @@ struct FeedForward {
             contract.weightGradient(kept.activated, dy, rows: rows, profile)
         }
         contract.inputGradient(dy, into: context.wide, rows: rows, profile)
-        // A split backward keeps this gradient in the place of the activation's input.
-        let dExpanded = weightsLater ? kept.expanded : context.wide
+        // The gradient takes the activation's input's place; a split backward keeps it there.
+        let dExpanded = kept.expanded
         profile.measure(.activations) {
-            Gelu.inputGradient(x: kept.expanded, dy: context.wide, dx: dExpanded, count: rows * shape.ffn)
+            activation.inputGradient(kept.expanded, dy: context.wide, into: dExpanded, rows: rows, width: shape.ffn)
         }
         if !weightsLater {
             let x = try tensor.gather(kept.normed2, rows: rows, width: hidden)

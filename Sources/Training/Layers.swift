@@ -69,10 +69,10 @@ struct NormStatistics {
     }
 }
 
-/// A layer norm's parameters. Shapes: x, y `[rows, width]`.
+/// A layer norm's parameters, or without a shift those of an RMS norm. Shapes: x, y `[rows, width]`.
 struct NormLayer {
     let gain: Parameter
-    let shift: Parameter
+    let shift: Parameter?
     let width: Int
 
     func forward(
@@ -80,9 +80,13 @@ struct NormLayer {
         _ profile: Profile
     ) {
         profile.measure(.norms) {
-            LayerNorm.forward(
-                x: x, gain: gain.weight, bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse,
-                rows: rows, width: width)
+            if let shift {
+                LayerNorm.forward(
+                    x: x, gain: gain.weight, bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse,
+                    rows: rows, width: width)
+            } else {
+                RMSNorm.forward(x: x, gain: gain.weight, y: y, inverseRoot: kept.inverse, rows: rows, width: width)
+            }
         }
     }
 
@@ -93,9 +97,15 @@ struct NormLayer {
         _ profile: Profile
     ) {
         profile.measure(.norms) {
-            LayerNorm.addForward(
-                x: x, delta: delta, deltaBias: bias.map { UnsafePointer($0.weight) }, sum: sum, gain: gain.weight,
-                bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse, rows: rows, width: width)
+            if let shift {
+                LayerNorm.addForward(
+                    x: x, delta: delta, deltaBias: bias.map { UnsafePointer($0.weight) }, sum: sum, gain: gain.weight,
+                    bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse, rows: rows, width: width)
+            } else {
+                RMSNorm.addForward(
+                    x: x, delta: delta, sum: sum, gain: gain.weight, y: y, inverseRoot: kept.inverse, rows: rows,
+                    width: width)
+            }
         }
     }
 
@@ -105,12 +115,20 @@ struct NormLayer {
         rows: Int, accumulate: Bool, _ profile: Profile
     ) {
         profile.measure(.norms) {
-            LayerNorm.weightGradient(
-                dy: dy, x: x, mean: kept.mean, inverseDeviation: kept.inverse, dGain: gain.gradient,
-                dBias: shift.gradient, rows: rows, width: width)
-            LayerNorm.inputGradient(
-                dy: dy, x: x, gain: gain.weight, mean: kept.mean, inverseDeviation: kept.inverse, dx: dx, rows: rows,
-                width: width, accumulate: accumulate)
+            if let shift {
+                LayerNorm.weightGradient(
+                    dy: dy, x: x, mean: kept.mean, inverseDeviation: kept.inverse, dGain: gain.gradient,
+                    dBias: shift.gradient, rows: rows, width: width)
+                LayerNorm.inputGradient(
+                    dy: dy, x: x, gain: gain.weight, mean: kept.mean, inverseDeviation: kept.inverse, dx: dx,
+                    rows: rows, width: width, accumulate: accumulate)
+            } else {
+                RMSNorm.weightGradient(
+                    dy: dy, x: x, inverseRoot: kept.inverse, dGain: gain.gradient, rows: rows, width: width)
+                RMSNorm.inputGradient(
+                    dy: dy, x: x, gain: gain.weight, inverseRoot: kept.inverse, dx: dx, rows: rows, width: width,
+                    accumulate: accumulate)
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var kvHeads: Int
     package var headSize: Int
     package var ffn: Int
+    /// Whether the feed-forward's first product makes gate and input side by side.
+    package var isGated: Bool
     package var vocab: Int
     /// Parts the rows are cut into between the matrix products: the tensor degree with sequence parallelism, else 1.
     package var rowParts: Int
@@ -26,6 +28,7 @@ package struct MicrobatchShape: Hashable, Sendable {
         kvHeads = model.kvHeads / tensor
         headSize = model.headSize
         ffn = model.ffn / tensor
+        isGated = model.mlp.isGated
         vocab = model.vocab / tensor
         rowParts = sequenceParallel ? tensor : 1
     }
@@ -38,6 +41,10 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var width: Int { heads * headSize }
     /// Columns of queries, keys and values side by side.
     package var qkvWidth: Int { (heads + 2 * kvHeads) * headSize }
+    /// Columns of keys, and of values.
+    package var keyWidth: Int { kvHeads * headSize }
+    /// Columns of the feed-forward's first product.
+    package var expandedWidth: Int { isGated ? 2 * ffn : ffn }
     /// Elements of the tensor that crosses a stage boundary, `[streamRows, hidden]`.
     package var boundaryCount: Int { streamRows * hidden }
 }

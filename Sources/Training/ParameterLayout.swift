@@ -38,9 +38,9 @@ package enum ParameterLayout {
                 name: positions, shape: [model.sequence, model.hidden], start: .normal(0.02), seesStreamRows: true)
             units.append(Unit(kind: .positions, tensors: [tensor]))
         }
-        for layer in layers { units.append(Unit(kind: .block(layer), tensors: names.block(layer, model))) }
+        for layer in layers { units.append(Unit(kind: .block(layer), tensors: names.block(layer))) }
         if isLast {
-            units.append(Unit(kind: .finalNorm, tensors: names.norm(names.finalNorm, model)))
+            units.append(Unit(kind: .finalNorm, tensors: names.norm(names.finalNorm)))
             if !(model.tiedEmbeddings && isFirst) {
                 units.append(table(model.tiedEmbeddings ? names.table : names.head))
             }

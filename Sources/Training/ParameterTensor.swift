@@ -26,6 +26,8 @@ package struct ParameterTensor: Hashable, Sendable {
     /// Whether its gradient is summed up over the residual stream's rows, of which a rank has only some under sequence
     /// parallelism.
     package var seesStreamRows = false
+    /// Whether it lies right behind the tensor before it, so that one product reads both.
+    package var joinsPrevious = false
 
     package var count: Int { shape.reduce(1, *) }
     /// AdamW decays matrices and embeddings, not biases and norms.

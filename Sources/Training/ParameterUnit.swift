@@ -1,6 +1,6 @@
 /// Weights and gradients that are reduced, sharded and gathered together: one block, one table, one norm.
 ///
-/// The decayed tensors come first, then the others, each on a cache line; the whole is padded so that the ranks that
+/// The decayed tensors come first, then the others, each on a cache line unless it joins the one before; the whole is padded so that the ranks that
 /// shard it get equal slices of whole cache lines.
 package final class ParameterUnit {
     /// One tensor's place in the unit.
@@ -37,6 +37,7 @@ package final class ParameterUnit {
         for decays in [true, false] {
             for tensor in unit.tensors where tensor.decays == decays {
                 let count = share.count(tensor)
+                if let last = slots.last, tensor.joinsPrevious { offset = last.offset + last.count }
                 slots.append(Slot(tensor: tensor, offset: offset, count: count))
                 offset += Self.padded(count, to: 16)
             }

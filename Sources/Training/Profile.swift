@@ -35,6 +35,11 @@ package final class Profile {
 
     package func clear() { for index in seconds.indices { seconds[index] = 0 } }
 
+    /// Books the time since `start`, a reading of `MonotonicClock`.
+    func add(_ part: Part, since start: Double) {
+        if isOn { seconds[part.rawValue] += MonotonicClock.seconds() - start }
+    }
+
     /// Runs `body` and books its time to `part`.
     @inline(__always)
     func measure<Result, Failure: Error>(

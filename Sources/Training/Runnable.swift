@@ -9,22 +9,24 @@ enum Runnable {
         func refuse(_ field: String, _ value: String, _ reason: String) -> TrainingError {
             .unsupported(field: field, value: value, reason: reason)
         }
-        guard model.family == .gpt else {
-            throw refuse("model.family", model.family.rawValue, "the runtime trains the gpt family so far")
+        guard model.mla == nil else {
+            throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.mlp == .gelu else {
-            throw refuse("model.mlp", model.mlp.rawValue, "the runtime's gpt blocks use gelu")
+        guard model.moe == nil else {
+            throw refuse("model.moe", "(given)", "the runtime does not train mixtures of experts yet")
         }
-        guard model.kvHeads == model.heads else {
-            throw refuse("model.kvHeads", "\(model.kvHeads)", "grouped-query attention is not run yet")
+        if let rule = mlpProblem(model) { throw refuse("model.mlp", model.mlp.rawValue, rule) }
+        guard model.family == .llama || model.kvHeads == model.heads else {
+            throw refuse(
+                "model.kvHeads", "\(model.kvHeads)", "gpt blocks have as many key heads as heads; llama's may share them")
         }
-        guard model.heads * model.headSize == model.hidden else {
-            throw refuse("model.headSize", "\(model.headSize)", "the runtime needs heads · headSize = hidden")
+        guard model.family == .gpt || model.headSize % 2 == 0 else {
+            throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
         }
         guard plan.precision == .fp32 else {
             throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 so far")
         }
-        for (field, degree) in [("layout.context", layout.context), ("layout.expert", layout.expert)] where degree > 1 {
+        for (field, degree) in [("layout.expert", layout.expert)] where degree > 1 {
             throw refuse(field, "\(degree)", "the runtime does not split this way yet; set it to 1")
         }
         if let problem = layout.problemsOfARun(model).first {
@@ -34,6 +36,15 @@ enum Runnable {
             throw .processCount(
                 actual: processes, needed: layout.devices,
                 layout: degrees(layout))
+        }
+    }
+
+    /// Which feed-forwards a family's blocks have.
+    private static func mlpProblem(_ model: Model) -> String? {
+        switch (model.family, model.mlp.isGated) {
+        case (.gpt, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"
+        case (.llama, false): "the runtime's llama blocks take swiglu or geglu"
+        case (.gpt, false), (.llama, true): nil
         }
     }
 

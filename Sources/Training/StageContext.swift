@@ -7,7 +7,8 @@ internal import Tensors
 final class StageContext {
     let shape: MicrobatchShape
     let tensor: TensorParallel
-    let pieces: SequencePieces
+    /// Where each local token of a sequence stands in the whole sequence.
+    let positions: [Int32]
     let attention: AttentionCore
     let loss: VocabularyParallelLoss
     let shards: ParameterShards
@@ -30,7 +31,7 @@ final class StageContext {
     ) {
         self.shape = shape
         self.tensor = tensor
-        self.pieces = pieces
+        positions = (0..<shape.sequence).map { Int32(pieces.position(ofLocal: $0)) }
         self.attention = attention
         self.shards = shards
         self.recompute = recompute
@@ -38,7 +39,7 @@ final class StageContext {
         self.profile = profile
         loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
         let counts = [
-            shape.boundaryCount, shape.rows * shape.width, shape.rows * max(shape.ffn, shape.qkvWidth),
+            shape.boundaryCount, shape.rows * shape.width, shape.rows * max(shape.expandedWidth, shape.qkvWidth),
         ]
         storage = FloatStorage(count: counts.reduce(0) { $0 + ($1 + 15) / 16 * 16 })
         var arena = Arena(storage)
@@ -48,12 +49,13 @@ final class StageContext {
     }
 
     /// One process, everything kept: for text generation.
-    convenience init(shape: MicrobatchShape, parameters: ParameterSet) {
+    convenience init(model: Model, shape: MicrobatchShape, parameters: ParameterSet) {
         let profile = Profile()
+        let pieces = SequencePieces(sequence: shape.sequence)
         self.init(
-            shape: shape, tensor: TensorParallel(profile: profile), pieces: SequencePieces(sequence: shape.sequence),
-            attention: AttentionCore(shape: shape, profile: profile),
-            shards: ParameterShards(parameters, profile: profile),
-            recompute: .none, splitsBackward: false, profile: profile)
+            shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
+            attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
+            shards: ParameterShards(parameters, profile: profile), recompute: .none, splitsBackward: false,
+            profile: profile)
     }
 }

@@ -1,6 +1,7 @@
 internal import Plans
 
-/// The tensors of a family by their Hugging Face names.
+/// The tensors of a family by their Hugging Face names: GPT-2's matrices lie `[inputs, outputs]`, llama's
+/// `[outputs, inputs]`.
 struct TensorNames {
     let table: String
     /// nil for rotary positions.
@@ -8,28 +9,45 @@ struct TensorNames {
     /// Without `.weight`.
     let finalNorm: String
     let head: String
+    private let model: Model
 
     init(_ model: Model) {
-        table = "wte.weight"
-        positions = "wpe.weight"
-        finalNorm = "ln_f"
+        self.model = model
         head = "lm_head.weight"
+        switch model.family {
+        case .gpt: (table, positions, finalNorm) = ("wte.weight", "wpe.weight", "ln_f")
+        case .llama: (table, positions, finalNorm) = ("model.embed_tokens.weight", nil, "model.norm")
+        }
     }
 
-    /// Gain and shift of a norm.
-    func norm(_ name: String, _ model: Model) -> [ParameterTensor] {
-        [
-            ParameterTensor(name: name + ".weight", shape: [model.hidden], start: .ones, seesStreamRows: true),
-            ParameterTensor(name: name + ".bias", shape: [model.hidden], start: .zeros, seesStreamRows: true),
-        ]
+    /// The prefix of block `layer`'s tensors.
+    func block(named layer: Int) -> String { model.family == .gpt ? "h.\(layer)." : "model.layers.\(layer)." }
+
+    /// The two norms of a block, without `.weight`.
+    var norms: (String, String) {
+        model.family == .gpt ? ("ln_1", "ln_2") : ("input_layernorm", "post_attention_layernorm")
+    }
+
+    /// Gain and, for layer norms, shift.
+    func norm(_ name: String) -> [ParameterTensor] {
+        let gain = ParameterTensor(name: name + ".weight", shape: [model.hidden], start: .ones, seesStreamRows: true)
+        guard model.family == .gpt else { return [gain] }
+        return [gain, ParameterTensor(name: name + ".bias", shape: [model.hidden], start: .zeros, seesStreamRows: true)]
     }
 
     /// The tensors of block `layer`.
-    func block(_ layer: Int, _ model: Model) -> [ParameterTensor] {
+    func block(_ layer: Int) -> [ParameterTensor] {
+        let block = block(named: layer)
+        let norms = norm(block + norms.0) + norm(block + norms.1)
+        return norms + (model.family == .gpt ? gptMatrices(block) : attention(block) + gatedMatrices(block + "mlp.", model.ffn))
+    }
+
+    /// Deviation of the projections onto the residual stream.
+    private var residual: Float { 0.02 / Float(2 * model.layers).squareRoot() }
+
+    private func gptMatrices(_ block: String) -> [ParameterTensor] {
         let (hidden, width) = (model.hidden, model.heads * model.headSize)
-        let residual = 0.02 / Float(2 * model.layers).squareRoot()
-        let block = "h.\(layer)."
-        /// A matrix `[inputs, outputs]` and its bias; `groups` of columns are cut, or the rows with 0.
+        /// A matrix and its bias; `groups` of columns are cut, or the rows with 0.
         func linear(_ name: String, _ inputs: Int, _ outputs: Int, _ deviation: Float, groups: Int) -> [ParameterTensor]
         {
             [
@@ -41,9 +59,38 @@ struct TensorNames {
                     split: groups > 0 ? .columns(groups: groups) : .whole),
             ]
         }
-        return norm(block + "ln_1", model) + linear("attn.c_attn", hidden, 3 * width, 0.02, groups: 3)
-            + linear("attn.c_proj", width, hidden, residual, groups: 0) + norm(block + "ln_2", model)
+        return linear("attn.c_attn", hidden, 3 * width, 0.02, groups: 3)
+            + linear("attn.c_proj", width, hidden, residual, groups: 0)
             + linear("mlp.c_fc", hidden, model.ffn, 0.02, groups: 1)
             + linear("mlp.c_proj", model.ffn, hidden, residual, groups: 0)
+    }
+
+    /// Queries, keys and values one behind the other, so that one product makes all three.
+    private func attention(_ block: String) -> [ParameterTensor] {
+        let (width, keyWidth) = (model.heads * model.headSize, model.kvHeads * model.headSize)
+        func rows(_ name: String, _ outputs: Int, joins: Bool) -> ParameterTensor {
+            ParameterTensor(
+                name: block + "self_attn.\(name)_proj.weight", shape: [outputs, model.hidden], start: .normal(0.02),
+                split: .rows, joinsPrevious: joins)
+        }
+        let output = ParameterTensor(
+            name: block + "self_attn.o_proj.weight", shape: [model.hidden, width], start: .normal(residual),
+            split: .columns(groups: 1))
+        return [rows("q", width, joins: false), rows("k", keyWidth, joins: true), rows("v", keyWidth, joins: true), output]
+    }
+
+    /// Gate and input one behind the other, then the way back; `prefix` ends in a point.
+    func gatedMatrices(_ prefix: String, _ ffn: Int) -> [ParameterTensor] {
+        func rows(_ name: String, joins: Bool) -> ParameterTensor {
+            ParameterTensor(
+                name: prefix + name + "_proj.weight", shape: [ffn, model.hidden], start: .normal(0.02), split: .rows,
+                joinsPrevious: joins)
+        }
+        return [
+            rows("gate", joins: false), rows("up", joins: true),
+            ParameterTensor(
+                name: prefix + "down_proj.weight", shape: [model.hidden, ffn], start: .normal(residual),
+                split: .columns(groups: 1)),
+        ]
     }
 }

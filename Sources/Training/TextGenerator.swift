@@ -28,7 +28,7 @@ package final class TextGenerator {
         let shape = MicrobatchShape(model: model, sequences: 1)
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
-            context: StageContext(shape: shape, parameters: parameters))
+            context: StageContext(model: model, shape: shape, parameters: parameters))
         activations = StageActivations(shape: shape, blocks: model.layers, isLast: true)
         embedded = FloatStorage(count: shape.boundaryCount)
     }

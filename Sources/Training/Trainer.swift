@@ -92,7 +92,11 @@ package final class Trainer {
             profile: profile)
         let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
         let context = StageContext(
-            shape: shape, tensor: tensor, pieces: pieces, attention: AttentionCore(shape: shape, profile: profile),
+            shape: shape, tensor: tensor, pieces: pieces,
+            attention: AttentionCore(
+                shape: shape, pieces: pieces, isRotary: model.family == .llama,
+                ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
+                profile: profile),
             shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward, profile: profile)
         let stages = held.map { [partition, parameters] stage in
             ModelStage(

@@ -24,6 +24,7 @@ struct TransformerBlock {
         let (tensor, profile, rows) = (context.tensor, context.profile, shape.rows)
         let x = try tensor.gather(kept.normed1, rows: rows, width: shape.hidden)
         qkv.forward(x, into: kept.qkv, rows: rows, addsBias: true, profile)
+        context.attention.rotate(kept.qkv, shape: shape)
         try context.attention.forward(
             qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp, shape: shape)
         projection.forward(
@@ -87,6 +88,7 @@ struct TransformerBlock {
         try context.attention.backward(
             qkv: kept.qkv, output: kept.attention, dOutput: context.narrow, logSumExp: kept.logSumExp,
             dqkv: context.wide, shape: shape)
+        context.attention.rotateBack(context.wide, shape: shape)
         if weightsLater {
             kept.qkv.update(from: context.wide, count: rows * shape.qkvWidth)
         } else {

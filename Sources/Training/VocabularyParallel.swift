@@ -1,10 +1,6 @@
 internal import MPI
 internal import Tensors
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
 /// Look-up in a token table `[vocab/t, hidden]` of which each tensor rank holds a slice of the entries.
 struct VocabularyParallelEmbedding {
     let table: Parameter
@@ -17,80 +13,75 @@ struct VocabularyParallelEmbedding {
     func forward(
         tokens: UnsafePointer<Int32>, into output: UnsafeMutablePointer<Float>, shape: MicrobatchShape
     ) throws(MPIError) {
-        let (hidden, profile) = (shape.hidden, context.profile)
-        let tensor = context.tensor
-        let partial = tensor.partial(of: output)
+        let (tensor, profile) = (context.tensor, context.profile)
         profile.measure(.embedding) {
-            let first = Int32(tensor.rank * shape.vocab)
-            for row in 0..<shape.rows {
-                let entry = Int(tokens[row] - first)
-                if (0..<shape.vocab).contains(entry) {
-                    (partial + row * hidden).update(from: table.weight + entry * hidden, count: hidden)
-                } else {
-                    (partial + row * hidden).update(repeating: 0, count: hidden)
-                }
-            }
+            EmbeddingShard.forward(
+                tokens: tokens, table: table.weight, firstToken: tensor.rank * shape.vocab, vocab: shape.vocab,
+                y: tensor.partial(of: output), rows: shape.rows, width: shape.hidden)
         }
-        try tensor.sum(rows: shape.rows, width: hidden, into: output)
+        try tensor.sum(rows: shape.rows, width: shape.hidden, into: output)
         guard let positions else { return }
         profile.measure(.embedding) {
-            forEachStreamRow(shape) { row, position in
-                VectorMath.add(into: output + row * hidden, from: positions.weight + position * hidden, count: hidden)
+            context.positions.withUnsafeBufferPointer {
+                // Row r of the stream is row first + r of the micro-batch.
+                let first = tensor.splitsRows ? tensor.rank * shape.streamRows : 0
+                for row in 0..<shape.streamRows {
+                    let position = Int($0[(first + row) % shape.sequence])
+                    VectorMath.add(
+                        into: output + row * shape.hidden, from: positions.weight + position * shape.hidden,
+                        count: shape.hidden)
+                }
             }
         }
     }
 
-    /// Adds the gradient of the output `[streamRows, hidden]` to the tables'.
+    /// Adds the gradient of the output `[streamRows, hidden]` to the token table's.
     func backward(
         tokens: UnsafePointer<Int32>, gradient: UnsafeMutablePointer<Float>, shape: MicrobatchShape
     ) throws(MPIError) {
-        let (hidden, tensor) = (shape.hidden, context.tensor)
-        let whole = try tensor.gather(gradient, rows: shape.rows, width: hidden)
+        let tensor = context.tensor
+        let whole = try tensor.gather(gradient, rows: shape.rows, width: shape.hidden)
         context.profile.measure(.embedding) {
-            let first = Int32(tensor.rank * shape.vocab)
-            for row in 0..<shape.rows {
-                let entry = Int(tokens[row] - first)
-                guard (0..<shape.vocab).contains(entry) else { continue }
-                VectorMath.add(into: table.gradient + entry * hidden, from: whole + row * hidden, count: hidden)
-            }
+            EmbeddingShard.weightGradient(
+                tokens: tokens, dy: whole, dTable: table.gradient, firstToken: tensor.rank * shape.vocab,
+                vocab: shape.vocab, rows: shape.rows, width: shape.hidden)
         }
     }
 
     /// The same for the position table, whose unit is its own.
     func positionsBackward(gradient: UnsafeMutablePointer<Float>, shape: MicrobatchShape) {
         guard let positions else { return }
-        let hidden = shape.hidden
         context.profile.measure(.embedding) {
-            forEachStreamRow(shape) { row, position in
-                VectorMath.add(
-                    into: positions.gradient + position * hidden, from: gradient + row * hidden, count: hidden)
+            context.positions.withUnsafeBufferPointer {
+                let first = context.tensor.splitsRows ? context.tensor.rank * shape.streamRows : 0
+                for row in 0..<shape.streamRows {
+                    let position = Int($0[(first + row) % shape.sequence])
+                    VectorMath.add(
+                        into: positions.gradient + position * shape.hidden, from: gradient + row * shape.hidden,
+                        count: shape.hidden)
+                }
             }
-        }
-    }
-
-    /// This rank's rows of the stream and where in its sequence each stands.
-    private func forEachStreamRow(_ shape: MicrobatchShape, _ body: (_ row: Int, _ position: Int) -> Void) {
-        let first = shape.rowParts > 1 ? context.tensor.rank * shape.streamRows : 0
-        for row in 0..<shape.streamRows {
-            body(row, context.pieces.position(ofLocal: (first + row) % shape.sequence))
         }
     }
 }
 
-/// Cross-entropy of logits `[rows, vocab/t]` of which each tensor rank holds the columns of its entries: largest and sum
-/// of every row's softmax are exchanged, never the logits.
+/// Cross-entropy of logits `[rows, vocab/t]` of which each tensor rank holds the columns of its entries: the largest
+/// logit, the sum of exponentials and the target's logit of every row are exchanged, never the logits.
 struct VocabularyParallelLoss {
     private let tensor: TensorParallel
     private let profile: Profile
-    /// (largest logit, sum of exponentials, logit of the target) of every row, own and of all ranks.
+    /// Largest logits, sums, target logits, `[rows]` each: of this rank, of all ranks, of the whole vocabulary.
     private let own: FloatStorage
     private let all: FloatStorage
+    private let whole: FloatStorage
 
     init(shape: MicrobatchShape, tensor: TensorParallel, profile: Profile) {
         self.tensor = tensor
         self.profile = profile
-        own = FloatStorage(count: tensor.size > 1 ? 3 * shape.rows : 0)
-        all = FloatStorage(count: tensor.size > 1 ? 3 * shape.rows * tensor.size : 0)
+        let rows = tensor.size > 1 ? shape.rows : 0
+        own = FloatStorage(count: 2 * rows)
+        all = FloatStorage(count: 2 * rows * tensor.size)
+        whole = FloatStorage(count: 3 * rows)
     }
 
     /// Turns the logits into their gradient times `scale`.
@@ -103,35 +94,29 @@ struct VocabularyParallelLoss {
                 CrossEntropy.lossAndGradient(logits: logits, targets: targets, rows: rows, vocab: vocab, scale: scale)
             }
         }
-        let first = Int32(tensor.rank * vocab)
+        let first = tensor.rank * vocab
+        let (maxima, sums) = (whole.pointer, whole.pointer + rows)
         profile.measure(.loss) {
-            for row in 0..<rows {
-                let entry = Int(targets[row] - first)
-                own.pointer[3 * row + 2] = (0..<vocab).contains(entry) ? logits[row * vocab + entry] : -.infinity
-                let (largest, sum) = VectorMath.softmax(logits + row * vocab, count: vocab)
-                own.pointer[3 * row] = largest
-                own.pointer[3 * row + 1] = sum
-            }
+            CrossEntropyShard.maxima(logits: logits, into: own.pointer, rows: rows, columns: vocab)
         }
-        try tensor.gatherSmall(own.pointer, count: 3 * rows, into: all.pointer)
-        var total = 0.0
+        try tensor.gatherSmall(own.pointer, count: rows, into: all.pointer)
+        for row in 0..<rows {
+            maxima[row] = (0..<tensor.size).reduce(-.infinity) { max($0, all.pointer[$1 * rows + row]) }
+        }
         profile.measure(.loss) {
-            for row in 0..<rows {
-                func figure(_ rank: Int, _ index: Int) -> Float { all.pointer[3 * (rank * rows + row) + index] }
-                var (largest, target) = (-Float.infinity, -Float.infinity)
-                for rank in 0..<tensor.size {
-                    largest = max(largest, figure(rank, 0))
-                    target = max(target, figure(rank, 2))
-                }
-                var sum: Float = 0
-                for rank in 0..<tensor.size { sum += figure(rank, 1) * expf(figure(rank, 0) - largest) }
-                total += Double(largest - target) + Double(logf(sum))
-                let share = figure(tensor.rank, 1) * expf(figure(tensor.rank, 0) - largest) / sum
-                VectorMath.scale(logits + row * vocab, count: vocab, by: scale * share)
-                let entry = Int(targets[row] - first)
-                if (0..<vocab).contains(entry) { logits[row * vocab + entry] -= scale }
-            }
+            CrossEntropyShard.exponentials(
+                logits: logits, maxima: maxima, targets: targets, firstToken: first, sums: own.pointer,
+                targetLogits: own.pointer + rows, rows: rows, columns: vocab)
         }
-        return total
+        try tensor.gatherSmall(own.pointer, count: 2 * rows, into: all.pointer)
+        for index in 0..<2 * rows {
+            sums[index] = (0..<tensor.size).reduce(0) { $0 + all.pointer[$1 * 2 * rows + index] }
+        }
+        return profile.measure(.loss) {
+            CrossEntropyShard.gradient(
+                exponentials: logits, sums: sums, targets: targets, firstToken: first, scale: scale, rows: rows,
+                columns: vocab)
+            return CrossEntropyShard.loss(maxima: maxima, sums: sums, targetLogits: sums + rows, rows: rows)
+        }
     }
 }

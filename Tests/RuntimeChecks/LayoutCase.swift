@@ -6,10 +6,20 @@ struct LayoutCase {
     /// The models of the table.
     enum Shape: String {
         case untied, tied
+        /// Llama with as many key heads as heads, and with two heads to a key head.
+        case llama, grouped
 
         var model: Model {
-            Model(
-                family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16, tiedEmbeddings: self == .tied)
+            switch self {
+            case .untied, .tied:
+                Model(
+                    family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16,
+                    tiedEmbeddings: self == .tied)
+            case .llama, .grouped:
+                Model(
+                    family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
+                    mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
+            }
         }
     }
 
@@ -31,7 +41,7 @@ struct LayoutCase {
         self.sharesMemory = sharesMemory
     }
 
-    static let all = schedules + tensor + data + recompute + combined
+    static let all = schedules + tensor + data + recompute + combined + llama + context
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -112,5 +122,35 @@ struct LayoutCase {
             "interleaved-zb data 2 gradients", .tied,
             Layout(
                 data: 2, pipeline: 2, virtualStages: 2, schedule: .interleavedZeroBubble, sharding: .gradients)),
+    ]
+
+    static let llama: [LayoutCase] = [
+        LayoutCase("pipeline 2", .llama, Layout(pipeline: 2), bits: true),
+        LayoutCase("zbv", .grouped, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true),
+        LayoutCase("tensor 4", .llama, Layout(tensor: 4)),
+        LayoutCase("tensor 2 sequence", .grouped, Layout(tensor: 2, sequenceParallel: true)),
+        LayoutCase("data 2 parameters", .grouped, Layout(data: 2, sharding: .parameters)),
+        LayoutCase("recompute full", .grouped, Layout(recompute: .full), bits: true),
+        LayoutCase("recompute selective", .llama, Layout(recompute: .selective), bits: true),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence dualpipev gradients", .grouped,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipeV, sharding: .gradients,
+                sequenceParallel: true)),
+    ]
+
+    static let context: [LayoutCase] = [
+        LayoutCase("context 2", .untied, Layout(context: 2)),
+        LayoutCase("context 4", .tied, Layout(context: 4)),
+        LayoutCase("context 8", .llama, Layout(context: 8)),
+        LayoutCase("context 2", .grouped, Layout(context: 2)),
+        LayoutCase("context 2 data 2 parameters", .tied, Layout(data: 2, context: 2, sharding: .parameters)),
+        LayoutCase(
+            "context 2 pipeline 2 tensor 2 sequence", .tied,
+            Layout(tensor: 2, pipeline: 2, context: 2, sequenceParallel: true)),
+        LayoutCase(
+            "context 2 zb-h1 selective", .grouped,
+            Layout(pipeline: 2, context: 2, schedule: .zeroBubbleH1, recompute: .selective)),
+        LayoutCase("context 4 full", .untied, Layout(context: 4, recompute: .full)),
     ]
 }
