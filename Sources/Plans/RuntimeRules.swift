@@ -13,6 +13,24 @@ extension Layout {
                 "layout.tensor", "\(tensor)", "must divide model.vocab \(model.vocab): every rank holds a slice of it",
                 "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
         }
+        if let moe = model.moe {
+            if tensor > 1 {
+                refuse(
+                    "layout.tensor", "\(tensor)",
+                    "must be 1 with model.moe: the runtime spreads experts over data and "
+                        + "context ranks", "raise layout.expert instead")
+            } else if data * context % expert != 0 {
+                refuse(
+                    "layout.expert", "\(expert)", "must divide data · context \(data * context)",
+                    "raise layout.data or lower layout.expert")
+            }
+            if expertTensor > 1 {
+                refuse("layout.expertTensor", "\(expertTensor)", "must be 1: the runtime keeps an expert whole")
+            }
+            if moe.experts % expert != 0 {
+                refuse("layout.expert", "\(expert)", "must divide model.moe.experts \(moe.experts)")
+            }
+        }
         let shardsGradients = sharding == .gradients || sharding == .parameters
         if schedule.isBidirectional, shardsGradients {
             refuse(

@@ -23,14 +23,24 @@ struct BlockActivations {
     let activated: UnsafeMutablePointer<Float>
     /// Gradient of the block's output `[S, H]`, from a split backward's first half to its second.
     let outputGradient: UnsafeMutablePointer<Float>
+    /// What a block with experts keeps besides; nil in dense ones.
+    let mixture: MixtureActivations?
     let statistics1: NormStatistics
     let statistics2: NormStatistics
 
+    /// Which feed-forward a block has.
+    enum Kind: Hashable {
+        case dense, mixture
+    }
+
     /// Carves the tensors out of `kept`, and those that are rebuilt in the backward out of `rebuilt`.
     init(
-        kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, recompute: Layout.Recompute,
-        splitsBackward: Bool
+        kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: Kind,
+        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?
     ) {
+        self.mixture = mixture
+        // Beside its experts a block has only the shared ones' columns.
+        let inner = kind == .dense ? shape.ffn : shape.sharedWidth
         let boundary = shape.boundaryCount
         let (rows, width) = (shape.rows, shape.width)
         // The input of a stage's first block comes with every micro-batch.
@@ -47,8 +57,8 @@ struct BlockActivations {
         logSumExp = take(shape.sequences * shape.heads * shape.sequence, isCore: true, &kept, &rebuilt)
         middle = take(boundary, &kept, &rebuilt)
         normed2 = take(boundary, &kept, &rebuilt)
-        expanded = take(rows * shape.expandedWidth, &kept, &rebuilt)
-        activated = take(rows * shape.ffn, &kept, &rebuilt)
+        expanded = take(rows * shape.expandedWidth(inner), &kept, &rebuilt)
+        activated = take(rows * inner, &kept, &rebuilt)
         outputGradient = take(splitsBackward ? boundary : 0, &kept, &rebuilt)
         statistics1 =
             recompute == .full

@@ -1,3 +1,4 @@
+internal import MPI
 internal import Plans
 internal import Tensors
 
@@ -38,16 +39,50 @@ struct BlockBuilder {
         let (shape, block) = (context.shape, names.block(named: layer))
         let norm1 = norm(block + names.norms.0)
         let isGPT = model.family == .gpt
+        let feedForward: any FeedForwardBranch =
+            model.hasExperts(layer)
+            ? mixture(block, layer)
+            : dense(
+                block + (isGPT ? "mlp.c_fc" : "mlp.gate_proj"), block + (isGPT ? "mlp.c_proj" : "mlp.down_proj"),
+                shape.ffn)
         return TransformerBlock(
             unit: norm1.gain.unit, norm1: norm1,
             // The first of the matrices that one product reads gives its name.
             qkv: linear(block + (isGPT ? "attn.c_attn" : "self_attn.q_proj"), shape.hidden, shape.qkvWidth),
             projection: linear(block + (isGPT ? "attn.c_proj" : "self_attn.o_proj"), shape.width, shape.hidden),
             norm2: norm(block + names.norms.1),
-            feedForward: FeedForward(
-                expand: linear(block + (isGPT ? "mlp.c_fc" : "mlp.gate_proj"), shape.hidden, shape.expandedWidth),
-                contract: linear(block + (isGPT ? "mlp.c_proj" : "mlp.down_proj"), shape.ffn, shape.hidden),
-                activation: Activation(model.mlp), context: context),
+            feedForward: feedForward, context: context)
+    }
+
+    private func dense(_ expand: String, _ contract: String, _ width: Int) -> FeedForward {
+        let hidden = context.shape.hidden
+        return FeedForward(
+            expand: linear(expand, hidden, context.shape.expandedWidth(width)),
+            contract: linear(contract, width, hidden), activation: Activation(model.mlp), width: width, context: context
+        )
+    }
+
+    private func mixture(_ block: String, _ layer: Int) -> any FeedForwardBranch {
+        guard let moe = model.moe, let exchange = context.exchange else {
+            preconditionFailure("a block with experts needs a way to them")
+        }
+        let first = exchange.group.rank * exchange.local
+        let experts = (first..<first + exchange.local).map { number in
+            let name = block + "mlp.experts.\(number)."
+            return (
+                expand: linear(name + "gate_proj", model.hidden, 2 * moe.ffn),
+                contract: linear(name + "down_proj", moe.ffn, model.hidden)
+            )
+        }
+        return MixtureOfExperts(
+            router: linear(block + "mlp.gate", model.hidden, moe.experts),
+            routing: Router(experts: moe.experts, chosen: moe.topK), experts: experts,
+            unit: experts[0].expand.weight.unit,
+            shared: moe.sharedWidth > 0
+                ? dense(
+                    block + "mlp.shared_experts.gate_proj", block + "mlp.shared_experts.down_proj", moe.sharedWidth)
+                : nil,
+            activation: Activation(model.mlp), ffn: moe.ffn, exchange: exchange, balance: context.balance,
             context: context)
     }
 }

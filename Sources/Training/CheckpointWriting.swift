@@ -82,9 +82,16 @@ extension Trainer {
     /// The world ranks whose shares make the whole tensor: the first of all copies.
     private func owners(of tensor: ParameterTensor) -> [Int] {
         let pipeline = stage(of: tensor).map { schedule.placement.rank(stage: $0, microbatch: 0) } ?? 0
-        return (0..<(tensor.split == .whole ? 1 : layout.tensor)).map {
-            grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline))
+        let slices = 0..<(tensor.split == .whole ? 1 : layout.tensor)
+        guard let expert = TensorNames.expert(in: tensor.name), let moe = plan.model.moe else {
+            return slices.map { grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline)) }
         }
+        let seat = expert / (moe.experts / layout.expert)
+        return [
+            grid.rank(
+                at: RankGrid.Coordinates(
+                    context: seat % layout.context, data: seat / layout.context, pipeline: pipeline))
+        ]
     }
 
     /// The stage that holds a tensor; the first for a tied table.
@@ -93,7 +100,7 @@ extension Trainer {
             .first { $0.tensors.contains { $0.name == tensor.name } }?.kind
         switch kind {
         case .positions: return 0
-        case .block(let layer): return partition.layers.firstIndex { $0.contains(layer) }
+        case .block(let layer), .experts(let layer): return partition.layers.firstIndex { $0.contains(layer) }
         case .table: return tensor.name == TensorNames(plan.model).table ? 0 : partition.stages - 1
         case .finalNorm, nil: return partition.stages - 1
         }

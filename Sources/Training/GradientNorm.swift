@@ -39,14 +39,16 @@ struct GradientNorm {
         var sum = 0.0
         for unit in parameters.units where !(skipsTied && unit === tied) {
             let range = parameters.ownRange(unit)
+            // Without sharding every rank of the unit's group has the whole sum.
+            let copies = parameters.sharding == .none ? Double(unit.shard.size) : 1
             for slot in unit.slots where slot.tensor.split != .whole || tensorRank == 0 {
                 let part = (slot.offset..<slot.offset + slot.count).clamped(to: range)
                 guard !part.isEmpty else { continue }
-                sum += VectorMath.sumOfSquares(
+                let squares = VectorMath.sumOfSquares(
                     parameters.gradientSlice(unit) + part.lowerBound - range.lowerBound, count: part.count)
+                sum += squares / copies
             }
         }
-        // Without sharding every rank of the group has the whole sum.
-        return parameters.sharding == .none ? sum / Double(parameters.shard.size) : sum
+        return sum
     }
 }

@@ -14,6 +14,10 @@ package struct MicrobatchShape: Hashable, Sendable {
     /// Whether the feed-forward's first product makes gate and input side by side.
     package var isGated: Bool
     package var vocab: Int
+    /// Experts of a block, how many of them a token takes, and the width of the shared ones; 0 for a dense model.
+    package var experts: Int
+    package var chosenExperts: Int
+    package var sharedWidth: Int
     /// Parts the rows are cut into between the matrix products: the tensor degree with sequence parallelism, else 1.
     package var rowParts: Int
 
@@ -30,6 +34,9 @@ package struct MicrobatchShape: Hashable, Sendable {
         ffn = model.ffn / tensor
         isGated = model.mlp.isGated
         vocab = model.vocab / tensor
+        experts = model.moe?.experts ?? 0
+        chosenExperts = model.moe?.topK ?? 0
+        sharedWidth = model.moe?.sharedWidth ?? 0
         rowParts = sequenceParallel ? tensor : 1
     }
 
@@ -43,8 +50,8 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var qkvWidth: Int { (heads + 2 * kvHeads) * headSize }
     /// Columns of keys, and of values.
     package var keyWidth: Int { kvHeads * headSize }
-    /// Columns of the feed-forward's first product.
-    package var expandedWidth: Int { isGated ? 2 * ffn : ffn }
+    /// Columns of the first product of a feed-forward of `inner` columns.
+    package func expandedWidth(_ inner: Int) -> Int { isGated ? 2 * inner : inner }
     /// Elements of the tensor that crosses a stage boundary, `[streamRows, hidden]`.
     package var boundaryCount: Int { streamRows * hidden }
 }

@@ -12,6 +12,8 @@ final class ModelStage {
     let isLast: Bool
     let context: StageContext
     let blocks: [TransformerBlock]
+    /// Which feed-forward each block has.
+    let kinds: [BlockActivations.Kind]
     private let embedding: VocabularyParallelEmbedding?
     private let finalNorm: NormLayer?
     private let head: LinearLayer?
@@ -28,6 +30,7 @@ final class ModelStage {
         let names = TensorNames(model)
         let build = BlockBuilder(model: model, parameters: parameters, stage: index, context: context)
         blocks = layers.map { build.block($0) }
+        kinds = layers.map { model.hasExperts($0) ? .mixture : .dense }
         let shape = context.shape
         embedding =
             isFirst

@@ -9,6 +9,8 @@ package enum ParameterLayout {
         case positions
         /// Block of this number.
         case block(Int)
+        /// The experts of a block that this rank holds.
+        case experts(Int)
         case finalNorm
     }
 
@@ -21,7 +23,10 @@ package enum ParameterLayout {
     /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
     /// With tied embeddings the first and the last stage each hold a copy of `wte.weight`; a stage that is both, one.
     /// Matrices start as N(0, 0.02), projections onto the residual stream as N(0, 0.02/√(2·layers)) (Radford et al. 2019).
-    package static func units(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [Unit] {
+    /// `experts`: which slice of every block's experts is held.
+    package static func units(
+        model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool, experts: TensorShare = TensorShare()
+    ) -> [Unit] {
         let names = TensorNames(model)
         var units: [Unit] = []
         func table(_ name: String) -> Unit {
@@ -38,7 +43,14 @@ package enum ParameterLayout {
                 name: positions, shape: [model.sequence, model.hidden], start: .normal(0.02), seesStreamRows: true)
             units.append(Unit(kind: .positions, tensors: [tensor]))
         }
-        for layer in layers { units.append(Unit(kind: .block(layer), tensors: names.block(layer))) }
+        for layer in layers {
+            units.append(Unit(kind: .block(layer), tensors: names.block(layer)))
+            if let moe = model.moe, model.hasExperts(layer) {
+                let own = moe.experts / experts.size
+                let tensors = (experts.rank * own..<(experts.rank + 1) * own).flatMap { names.expert($0, layer) }
+                units.append(Unit(kind: .experts(layer), tensors: tensors))
+            }
+        }
         if isLast {
             units.append(Unit(kind: .finalNorm, tensors: names.norm(names.finalNorm)))
             if !(model.tiedEmbeddings && isFirst) {

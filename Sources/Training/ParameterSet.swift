@@ -14,8 +14,6 @@ package import Tensors
 package final class ParameterSet {
     package let units: [ParameterUnit]
     package let sharding: Layout.Sharding
-    /// Which slice this rank keeps, of how many.
-    package let shard: TensorShare
     package let share: TensorShare
     /// Elements of all units.
     package let count: Int
@@ -36,31 +34,33 @@ package final class ParameterSet {
     ///   - stages: the units of each stage of this rank, by stage number.
     ///   - share: which slice of the split tensors is held.
     ///   - shard: which slice of every unit is kept where `sharding` says so.
+    ///   - expertShard: the same for experts.
     package init(
         stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
-        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare()
+        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare()
     ) {
         var made: [ParameterUnit] = []
         var lookup: [Key: (unit: Int, slot: Int)] = [:]
-        var base = 0
+        var (base, cut) = (0, 0)
         for (stage, units) in stages {
             for unit in units {
+                var own = shard
+                if case .experts = unit.kind { own = expertShard }
                 let added = ParameterUnit(
-                    stage: stage, unit: unit, share: share, parts: shard.size, base: base, number: made.count)
+                    stage: stage, unit: unit, share: share, shard: own, base: base, sliceBase: cut, number: made.count)
                 for (index, slot) in added.slots.enumerated() {
                     lookup[Key(stage: stage, name: slot.tensor.name)] = (made.count, index)
                 }
                 made.append(added)
                 base += added.count
+                cut += added.sliceCount
             }
         }
         units = made
         self.lookup = lookup
         self.sharding = sharding
-        self.shard = shard
         self.share = share
         count = base
-        let cut = base / shard.size
         let largest = made.map(\.count).max() ?? 0
         let cutsGradients = sharding == .gradients || sharding == .parameters
         weightStorage = FloatStorage(count: sharding == .parameters ? cut : base)
@@ -93,21 +93,20 @@ package final class ParameterSet {
     /// The part of a unit whose moments are kept here, as a range of the unit.
     func ownRange(_ unit: ParameterUnit) -> Range<Int> {
         guard sharding != .none else { return 0..<unit.count }
-        let part = unit.count / shard.size
-        return shard.rank * part..<(shard.rank + 1) * part
+        return unit.shard.rank * unit.sliceCount..<(unit.shard.rank + 1) * unit.sliceCount
     }
 
     /// This rank's slice of a unit's weights, with sharded parameters.
     func weightSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
         sharding == .parameters
-            ? weightStorage.pointer + unit.base / shard.size : unit.weights + ownRange(unit).lowerBound
+            ? weightStorage.pointer + unit.sliceBase : unit.weights + ownRange(unit).lowerBound
     }
 
     /// Where `ownRange` of a unit's reduced gradients lies.
     func gradientSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
         gradientScratch == nil
             ? gradientStorage.pointer + unit.base + ownRange(unit).lowerBound
-            : gradientStorage.pointer + unit.base / shard.size
+            : gradientStorage.pointer + unit.sliceBase
     }
 
     package func clearGradients() {
@@ -120,7 +119,7 @@ package final class ParameterSet {
     package func optimise(_ settings: AdamW, step: Int, learningRate: Double, gradientScale: Float) {
         for unit in units {
             let range = ownRange(unit)
-            let moments = sharding == .none ? unit.base : unit.base / shard.size
+            let moments = sharding == .none ? unit.base : unit.sliceBase
             for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
                 let own = part.clamped(to: range)
                 guard !own.isEmpty else { continue }

@@ -14,8 +14,9 @@ internal import Tensors
 /// and is driven on between units.
 final class ParameterShards {
     private let parameters: ParameterSet
-    private let buffers: GroupBuffers?
-    private let background: TransferSet?
+    private let dense: Group
+    /// Ranks that hold the same experts.
+    private let experts: Group
     private let tensor: TensorParallel
     private let profile: Profile
     /// Whether units may be reduced while the ranks still compute: not where they run different lists of actions.
@@ -29,44 +30,59 @@ final class ParameterShards {
     private var oldest = 0
     private let scratch: FloatStorage
 
+    /// The ranks a unit's gradients are summed over.
+    private struct Group {
+        var buffers: GroupBuffers?
+        /// Sums under way, where the ranks share no memory.
+        var background: TransferSet?
+
+        init() {}
+
+        init(_ group: Communicator, units: Int, sharesMemory: Bool) throws(MPIError) {
+            guard group.size > 1 else { return }
+            let made = try GroupBuffers(
+                group, capacity: max(ParameterShards.piece, 16 * group.size), sharesMemory: sharesMemory)
+            buffers = made
+            if !made.sharesMemory { background = TransferSet(group, capacity: units) }
+        }
+    }
+
+    private func group(of unit: ParameterUnit) -> Group { unit.isExperts ? experts : dense }
+
     /// Numbers a rank hands over at a time: half a megabyte stays in a core's cache.
     private static let piece = 1 << 17
 
     /// One rank that keeps everything.
     convenience init(_ parameters: ParameterSet, profile: Profile) {
         self.init(
-            parameters, buffers: nil, background: nil, tensor: TensorParallel(profile: profile), reducesEarly: true,
+            parameters, dense: Group(), experts: Group(), tensor: TensorParallel(profile: profile), reducesEarly: true,
             expected: parameters.units.map { _ in 0 }, profile: profile)
     }
 
     /// - Parameters:
     ///   - group: the ranks that hold the same stages.
+    ///   - experts: those of them that hold the same experts.
     ///   - reducesEarly: whether they run the same actions in the same order.
     ///   - expected: by unit, how often its gradients are finished in a step.
     convenience init(
-        _ parameters: ParameterSet, group: Communicator, tensor: TensorParallel, reducesEarly: Bool, expected: [Int],
-        sharesMemory: Bool, profile: Profile
+        _ parameters: ParameterSet, group: Communicator, experts: Communicator, tensor: TensorParallel,
+        reducesEarly: Bool, expected: [Int], sharesMemory: Bool, profile: Profile
     ) throws(MPIError) {
-        var buffers: GroupBuffers?
-        var background: TransferSet?
-        if group.size > 1 {
-            let made = try GroupBuffers(
-                group, capacity: max(Self.piece, 16 * group.size), sharesMemory: sharesMemory)
-            buffers = made
-            if !made.sharesMemory { background = TransferSet(group, capacity: parameters.units.count) }
-        }
+        let units = parameters.units.count
+        let dense = try Group(group, units: units, sharesMemory: sharesMemory)
+        let experts = try Group(experts, units: units, sharesMemory: sharesMemory)
         self.init(
-            parameters, buffers: buffers, background: background, tensor: tensor, reducesEarly: reducesEarly,
-            expected: expected, profile: profile)
+            parameters, dense: dense, experts: experts, tensor: tensor, reducesEarly: reducesEarly, expected: expected,
+            profile: profile)
     }
 
     private init(
-        _ parameters: ParameterSet, buffers: GroupBuffers?, background: TransferSet?, tensor: TensorParallel,
-        reducesEarly: Bool, expected: [Int], profile: Profile
+        _ parameters: ParameterSet, dense: Group, experts: Group, tensor: TensorParallel, reducesEarly: Bool,
+        expected: [Int], profile: Profile
     ) {
         self.parameters = parameters
-        self.buffers = buffers
-        self.background = background
+        self.dense = dense
+        self.experts = experts
         self.tensor = tensor
         self.reducesEarly = reducesEarly
         self.expected = expected
@@ -74,8 +90,9 @@ final class ParameterShards {
         remaining = expected
         let largest = parameters.units.map(\.count).max() ?? 0
         gathered = parameters.sharding == .parameters ? (0..<2).map { _ in FloatStorage(count: largest) } : []
+        let buffers = [dense.buffers, experts.buffers].compactMap(\.self)
         scratch = FloatStorage(
-            count: buffers == nil ? 0 : buffers?.sharesMemory == true ? Self.piece : largest)
+            count: buffers.isEmpty ? 0 : buffers.allSatisfy(\.sharesMemory) ? Self.piece : max(largest, Self.piece))
     }
 
     var cutsGradients: Bool { parameters.sharding == .gradients || parameters.sharding == .parameters }
@@ -100,18 +117,20 @@ final class ParameterShards {
 
     private func gather(_ unit: ParameterUnit) throws(MPIError) {
         let slice = parameters.weightSlice(unit)
-        guard let buffers else { return unit.weights.update(from: slice, count: unit.count) }
-        try buffers.gatherSlices(slice, length: unit.count / buffers.group.size, into: unit.weights)
+        guard let buffers = group(of: unit).buffers else {
+            return unit.weights.update(from: slice, count: unit.count)
+        }
+        try buffers.gatherSlices(slice, length: unit.sliceCount, into: unit.weights)
     }
 
     /// After the optimizer's step: every rank gets the others' new weights.
     func shareWeights() throws(MPIError) {
         residents = [nil, nil]
-        guard let buffers, parameters.sharding == .optimizer || parameters.sharding == .gradients else { return }
+        guard parameters.sharding == .optimizer || parameters.sharding == .gradients else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             for unit in parameters.units {
-                try buffers.gatherSlices(
-                    parameters.weightSlice(unit), length: unit.count / buffers.group.size, into: unit.weights)
+                try group(of: unit).buffers?.gatherSlices(
+                    parameters.weightSlice(unit), length: unit.sliceCount, into: unit.weights)
             }
         }
     }
@@ -133,22 +152,29 @@ final class ParameterShards {
         if cutsGradients { return try reduceAndKeepSlice(unit) }
         remaining[unit.number] -= 1
         if remaining[unit.number] == 0, reducesEarly { try reduce(unit) }
-        if let background, background.pending > 0 {
-            _ = try profile.measure(.dataTransfers) { () throws(MPIError) in try background.progress() }
-        }
+        try driveOn(dense.background)
+        try driveOn(experts.background)
+    }
+
+    private func driveOn(_ background: TransferSet?) throws(MPIError) {
+        guard let background, background.pending > 0 else { return }
+        _ = try profile.measure(.dataTransfers) { () throws(MPIError) in try background.progress() }
     }
 
     /// After the last gradient of a step: every unit's sum is complete.
     func end() throws(MPIError) {
         if !cutsGradients, !reducesEarly { for unit in parameters.units { try reduce(unit) } }
-        try profile.measure(.dataTransfers) { () throws(MPIError) in try background?.waitAll() }
+        try profile.measure(.dataTransfers) { () throws(MPIError) in
+            try dense.background?.waitAll()
+            try experts.background?.waitAll()
+        }
     }
 
     private func reduceAndKeepSlice(_ unit: ParameterUnit) throws(MPIError) {
         try completeRows(unit)
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             let slice = parameters.gradientSlice(unit)
-            if let buffers {
+            if let buffers = group(of: unit).buffers {
                 try buffers.reduceScatter(
                     unit.gradients, count: unit.count, into: slice, adds: true, scratch: scratch.pointer)
             } else {
@@ -160,9 +186,10 @@ final class ParameterShards {
 
     private func reduce(_ unit: ParameterUnit) throws(MPIError) {
         try completeRows(unit)
-        guard let buffers else { return }
+        let group = group(of: unit)
+        guard let buffers = group.buffers else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
-            if let background {
+            if let background = group.background {
                 try background.startSum(UnsafeMutableBufferPointer(start: unit.gradients, count: unit.count))
             } else if parameters.sharding == .optimizer {
                 try buffers.reduceScatter(

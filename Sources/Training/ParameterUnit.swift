@@ -21,6 +21,10 @@ package final class ParameterUnit {
     package let decayedCount: Int
     /// Place among all units of the rank, in elements.
     package let base: Int
+    /// Which slice of it this rank keeps, of how many, where it is sharded.
+    package let shard: TensorShare
+    /// Place of that slice among all units' slices, in elements.
+    package let sliceBase: Int
     /// Number of the unit on this rank.
     package let number: Int
     /// The whole unit's weights; with sharded parameters valid only between its gathering and the next.
@@ -29,7 +33,8 @@ package final class ParameterUnit {
     package var gradients: UnsafeMutablePointer<Float>
 
     init(
-        stage: Int, unit: ParameterLayout.Unit, share: TensorShare, parts: Int, base: Int, number: Int
+        stage: Int, unit: ParameterLayout.Unit, share: TensorShare, shard: TensorShare, base: Int, sliceBase: Int,
+        number: Int
     ) {
         var slots: [Slot] = []
         var offset = 0
@@ -47,8 +52,10 @@ package final class ParameterUnit {
         kind = unit.kind
         self.slots = slots
         decayedCount = decayed
-        count = Self.padded(offset, to: 16 * parts)
+        count = Self.padded(offset, to: 16 * shard.size)
         self.base = base
+        self.shard = shard
+        self.sliceBase = sliceBase
         self.number = number
         // Replaced by the parameter set before anybody reads them.
         weights = UnsafeMutablePointer(bitPattern: 64)!
@@ -56,6 +63,15 @@ package final class ParameterUnit {
     }
 
     private static func padded(_ count: Int, to step: Int) -> Int { (count + step - 1) / step * step }
+
+    /// Elements of this rank's slice.
+    package var sliceCount: Int { count / shard.size }
+
+    /// Whether it holds experts, which other ranks hold than a block's other tensors.
+    package var isExperts: Bool {
+        if case .experts = kind { return true }
+        return false
+    }
 
     /// The slot of a tensor, or nil.
     package func slot(_ name: String) -> Slot? { slots.first { $0.tensor.name == name } }

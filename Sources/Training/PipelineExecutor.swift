@@ -53,8 +53,10 @@ final class PipelineExecutor {
         pool = BoundaryPool(elements: context.shape.boundaryCount)
         idleActivations = Array(repeating: [], count: schedule.stages)
         idleRebuilt = Array(repeating: [], count: schedule.stages)
+        // One place must hold a block of either kind: those tensors that both have, and the experts' own.
         rebuilt = RecomputedBlocks(
-            shape: context.shape, blocks: 1, recompute: context.recompute, splitsBackward: context.splitsBackward)
+            shape: context.shape, blocks: Array(Set(held.flatMap(\.kinds))), recompute: context.recompute,
+            splitsBackward: context.splitsBackward)
         let slots = schedule.stages * schedule.microbatches
         inFlight = Array(repeating: nil, count: slots)
         localActivations = Array(repeating: nil, count: slots)
@@ -109,7 +111,7 @@ final class PipelineExecutor {
         let activations =
             idleActivations[stage.index].popLast()
             ?? StageActivations(
-                shape: shape, blocks: stage.blocks.count, isLast: stage.isLast, recompute: context.recompute,
+                shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: context.recompute,
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt)
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
@@ -143,7 +145,7 @@ final class PipelineExecutor {
             activations.hold(
                 idleRebuilt[stage.index].popLast()
                     ?? RecomputedBlocks(
-                        shape: context.shape, blocks: stage.blocks.count, recompute: .full, splitsBackward: true))
+                        shape: context.shape, blocks: stage.kinds, recompute: .full, splitsBackward: true))
         }
         try stage.backward(
             activations, gradient: gradient,

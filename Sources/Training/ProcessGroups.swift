@@ -14,10 +14,15 @@ struct ProcessGroups {
     /// The ranks that hold the same stages and share of the matrices: data and context parallel ones, and with a
     /// bidirectional pipeline also the rank with the stages' other copies.
     let gradient: Communicator
+    /// The ranks that exchange tokens because each holds other experts, and those of `gradient` with the same experts.
+    let experts: Communicator
+    let expertCopies: Communicator
     /// First and last rank of a pipeline whose embeddings are tied but lie on two ranks; nil for every other rank.
     let embedding: Communicator?
 
-    init(_ world: Communicator, grid: RankGrid, schedule: Schedule, tied: Bool) throws(MPIError) {
+    init(
+        _ world: Communicator, grid: RankGrid, schedule: Schedule, tied: Bool, experts degree: Int
+    ) throws(MPIError) {
         let place = grid.coordinates(of: world.rank)
         self.place = place
         func group(color: Int, key: Int) throws(MPIError) -> Communicator {
@@ -37,6 +42,14 @@ struct ProcessGroups {
         let twins = schedule.placement.reverseStageToRank == nil ? place.pipeline : min(place.pipeline, mirrored)
         gradient = try group(
             color: twins * grid.tensor + place.tensor,
+            key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
+        // Neighbouring data and context ranks share the experts out among themselves.
+        let seat = place.data * grid.context + place.context
+        experts = try group(
+            color: ((place.pipeline * grid.data * grid.context + seat) / degree) * grid.tensor + place.tensor, key: seat
+        )
+        expertCopies = try group(
+            color: (twins * degree + seat % degree) * grid.tensor + place.tensor,
             key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
         let held = schedule.stages(on: place.pipeline)
         let (first, last) = (held.contains(0), held.contains(schedule.stages - 1))

@@ -12,22 +12,20 @@ enum Runnable {
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.moe == nil else {
-            throw refuse("model.moe", "(given)", "the runtime does not train mixtures of experts yet")
+        guard model.moe == nil || model.family == .llama else {
+            throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
         if let rule = mlpProblem(model) { throw refuse("model.mlp", model.mlp.rawValue, rule) }
         guard model.family == .llama || model.kvHeads == model.heads else {
             throw refuse(
-                "model.kvHeads", "\(model.kvHeads)", "gpt blocks have as many key heads as heads; llama's may share them")
+                "model.kvHeads", "\(model.kvHeads)",
+                "gpt blocks have as many key heads as heads; llama's may share them")
         }
         guard model.family == .gpt || model.headSize % 2 == 0 else {
             throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
         }
         guard plan.precision == .fp32 else {
             throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 so far")
-        }
-        for (field, degree) in [("layout.expert", layout.expert)] where degree > 1 {
-            throw refuse(field, "\(degree)", "the runtime does not split this way yet; set it to 1")
         }
         if let problem = layout.problemsOfARun(model).first {
             throw .layout(problem)

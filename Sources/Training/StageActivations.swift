@@ -31,18 +31,21 @@ final class StageActivations {
         }
     }
 
-    /// Room for one micro-batch through `count` ≥ 1 blocks. `rebuilt`: the rank's memory for rebuilt tensors.
+    /// Room for one micro-batch through at least one block, of these kinds. `rebuilt`: the rank's memory for rebuilt tensors.
     init(
-        shape: MicrobatchShape, blocks count: Int, isLast: Bool, recompute: Layout.Recompute = .none,
+        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
+        recompute: Layout.Recompute = .none,
         splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil
     ) {
+        // With full recomputation the experts' tensors, too, are rebuilt in one place.
+        let mixtures = kinds.map { $0 == .mixture ? rebuilt?.mixture ?? shape.mixtureActivations() : nil }
         func carve(_ arena: inout Arena) -> ([BlockActivations], HeadActivations?) {
-            let blocks = (0..<count).map { block in
+            let blocks = kinds.enumerated().map { block, kind in
                 // Every block's rebuilt tensors lie at the same place.
                 var scratch = rebuilt?.arena(of: 0) ?? Arena()
                 return BlockActivations(
-                    kept: &arena, rebuilt: &scratch, shape: shape, isFirst: block == 0, recompute: recompute,
-                    splitsBackward: splitsBackward)
+                    kept: &arena, rebuilt: &scratch, shape: shape, isFirst: block == 0, kind: kind,
+                    recompute: recompute, splitsBackward: splitsBackward, mixture: mixtures[block])
             }
             return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape) : nil)
         }
@@ -76,24 +79,41 @@ final class RecomputedBlocks {
     private let storage: FloatStorage
     private let countPerBlock: Int
     private(set) var blocks: [BlockActivations] = []
+    /// Of the first block with experts, with full recomputation.
+    let mixture: MixtureActivations?
 
-    /// nil when nothing is rebuilt.
-    init?(shape: MicrobatchShape, blocks count: Int, recompute: Layout.Recompute, splitsBackward: Bool) {
+    /// Room for blocks of these kinds; nil when nothing is rebuilt.
+    init?(
+        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], recompute: Layout.Recompute, splitsBackward: Bool
+    ) {
         guard recompute != .none else { return nil }
-        func carve(_ arena: inout Arena) -> BlockActivations {
+        let mixtures = kinds.map { $0 == .mixture && recompute == .full ? shape.mixtureActivations() : nil }
+        mixture = mixtures.compactMap(\.self).first
+        func carve(_ block: Int, _ arena: inout Arena) -> BlockActivations {
             var kept = Arena()
             return BlockActivations(
-                kept: &kept, rebuilt: &arena, shape: shape, isFirst: true, recompute: recompute,
-                splitsBackward: splitsBackward)
+                kept: &kept, rebuilt: &arena, shape: shape, isFirst: true, kind: kinds[block], recompute: recompute,
+                splitsBackward: splitsBackward, mixture: mixtures[block])
         }
-        var counting = Arena()
-        _ = carve(&counting)
-        countPerBlock = counting.used
-        storage = FloatStorage(count: countPerBlock * count)
-        var arena = Arena(storage)
-        for _ in 0..<count { blocks.append(carve(&arena)) }
+        countPerBlock = kinds.indices.reduce(0) { most, block in
+            var counting = Arena()
+            _ = carve(block, &counting)
+            return max(most, counting.used)
+        }
+        storage = FloatStorage(count: countPerBlock * kinds.count)
+        for block in kinds.indices {
+            var arena = arena(of: block)
+            blocks.append(carve(block, &arena))
+        }
     }
 
     /// The place of one block's tensors.
     func arena(of block: Int) -> Arena { Arena(storage, from: block * countPerBlock) }
+}
+
+extension MicrobatchShape {
+    /// Room for one block with experts.
+    func mixtureActivations() -> MixtureActivations {
+        MixtureActivations(tokens: rows, experts: experts, chosen: chosenExperts, hidden: hidden)
+    }
 }

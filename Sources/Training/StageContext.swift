@@ -17,6 +17,15 @@ final class StageContext {
     /// Whether the schedule computes weight gradients as actions of their own.
     let splitsBackward: Bool
 
+    /// The experts' ways, and scratch rows on them: tokens sorted by expert, experts' outputs, their inner columns, the
+    /// router's gradient.
+    let exchange: ExpertExchange?
+    let balance: LoadBalance
+    let expertRows = GrowingRows()
+    let expertOutputs = GrowingRows()
+    let expertInner = GrowingRows()
+    let routerGradient = GrowingRows()
+
     private let storage: FloatStorage
     /// A branch's output before it joins the stream, and a norm's gradient `[S, H]`.
     let delta: UnsafeMutablePointer<Float>
@@ -27,7 +36,9 @@ final class StageContext {
 
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
-        shards: ParameterShards, recompute: Layout.Recompute, splitsBackward: Bool, profile: Profile
+        shards: ParameterShards, recompute: Layout.Recompute, splitsBackward: Bool, exchange: ExpertExchange?,
+        balance: LoadBalance,
+        profile: Profile
     ) {
         self.shape = shape
         self.tensor = tensor
@@ -37,9 +48,12 @@ final class StageContext {
         self.recompute = recompute
         self.splitsBackward = splitsBackward
         self.profile = profile
+        self.exchange = exchange
+        self.balance = balance
         loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
         let counts = [
-            shape.boundaryCount, shape.rows * shape.width, shape.rows * max(shape.expandedWidth, shape.qkvWidth),
+            shape.boundaryCount, shape.rows * shape.width,
+            shape.rows * max(shape.expandedWidth(max(shape.ffn, shape.sharedWidth)), shape.qkvWidth),
         ]
         storage = FloatStorage(count: counts.reduce(0) { $0 + ($1 + 15) / 16 * 16 })
         var arena = Arena(storage)
@@ -56,6 +70,6 @@ final class StageContext {
             shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
             attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
             shards: ParameterShards(parameters, profile: profile), recompute: .none, splitsBackward: false,
-            profile: profile)
+            exchange: nil, balance: LoadBalance(nil, coefficient: 0, batchTokens: 1), profile: profile)
     }
 }

@@ -32,14 +32,35 @@ struct TensorNames {
     func norm(_ name: String) -> [ParameterTensor] {
         let gain = ParameterTensor(name: name + ".weight", shape: [model.hidden], start: .ones, seesStreamRows: true)
         guard model.family == .gpt else { return [gain] }
-        return [gain, ParameterTensor(name: name + ".bias", shape: [model.hidden], start: .zeros, seesStreamRows: true)]
+        return [
+            gain, ParameterTensor(name: name + ".bias", shape: [model.hidden], start: .zeros, seesStreamRows: true),
+        ]
     }
 
     /// The tensors of block `layer`.
     func block(_ layer: Int) -> [ParameterTensor] {
         let block = block(named: layer)
         let norms = norm(block + norms.0) + norm(block + norms.1)
-        return norms + (model.family == .gpt ? gptMatrices(block) : attention(block) + gatedMatrices(block + "mlp.", model.ffn))
+        if model.family == .gpt { return norms + gptMatrices(block) }
+        guard let moe = model.moe, model.hasExperts(layer) else {
+            return norms + attention(block) + gatedMatrices(block + "mlp.", model.ffn)
+        }
+        let router = ParameterTensor(
+            name: block + "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(0.02))
+        let shared = moe.sharedWidth > 0 ? gatedMatrices(block + "mlp.shared_experts.", moe.sharedWidth) : []
+        return norms + attention(block) + [router] + shared
+    }
+
+    /// The tensors of expert `number` of block `layer`.
+    func expert(_ number: Int, _ layer: Int) -> [ParameterTensor] {
+        gatedMatrices(block(named: layer) + "mlp.experts.\(number).", model.moe?.ffn ?? 0)
+    }
+
+    /// The number of the expert a tensor belongs to, or nil.
+    static func expert(in name: String) -> Int? {
+        let parts = name.split(separator: ".")
+        guard let place = parts.firstIndex(of: "experts"), place + 1 < parts.count else { return nil }
+        return Int(parts[place + 1])
     }
 
     /// Deviation of the projections onto the residual stream.
@@ -76,11 +97,13 @@ struct TensorNames {
         let output = ParameterTensor(
             name: block + "self_attn.o_proj.weight", shape: [model.hidden, width], start: .normal(residual),
             split: .columns(groups: 1))
-        return [rows("q", width, joins: false), rows("k", keyWidth, joins: true), rows("v", keyWidth, joins: true), output]
+        return [
+            rows("q", width, joins: false), rows("k", keyWidth, joins: true), rows("v", keyWidth, joins: true), output,
+        ]
     }
 
     /// Gate and input one behind the other, then the way back; `prefix` ends in a point.
-    func gatedMatrices(_ prefix: String, _ ffn: Int) -> [ParameterTensor] {
+    private func gatedMatrices(_ prefix: String, _ ffn: Int) -> [ParameterTensor] {
         func rows(_ name: String, joins: Bool) -> ParameterTensor {
             ParameterTensor(
                 name: prefix + name + "_proj.weight", shape: [ffn, model.hidden], start: .normal(0.02), split: .rows,

@@ -29,7 +29,7 @@ package final class TextGenerator {
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
-        activations = StageActivations(shape: shape, blocks: model.layers, isLast: true)
+        activations = StageActivations(shape: shape, blocks: stage.kinds, isLast: true)
         embedded = FloatStorage(count: shape.boundaryCount)
     }
 

@@ -44,7 +44,8 @@ package final class Trainer {
         try schedule.validate()
         self.schedule = schedule
         grid = RankGrid(layout)
-        groups = try ProcessGroups(world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings)
+        groups = try ProcessGroups(
+            world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: layout.expert)
         let place = groups.place
         partition = StagePartition(layout, model: model)
 
@@ -62,15 +63,18 @@ package final class Trainer {
         let last = schedule.stages - 1
         // A tied table that is first and last stage's on one rank is one tensor.
         let sharesTable = model.tiedEmbeddings && held.contains(0) && held.contains(last)
+        let experts = TensorShare(rank: groups.experts.rank, size: groups.experts.size)
         parameters = ParameterSet(
             stages: held.map { [partition] stage in
                 var units = ParameterLayout.units(
-                    model: model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last)
+                    model: model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
+                    experts: experts)
                 if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
                 return (stage, units)
             },
             share: TensorShare(rank: place.tensor, size: layout.tensor), sharding: layout.sharding,
-            shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size))
+            shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
+            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size))
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
         } else {
@@ -87,7 +91,7 @@ package final class Trainer {
             return sharesTable && unit.kind == .table ? count + schedule.backwards(of: last, on: rank) : count
         }
         shards = try ParameterShards(
-            parameters, group: groups.gradient, tensor: tensor,
+            parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
             reducesEarly: schedule.placement.reverseStageToRank == nil, expected: expected, sharesMemory: sharesMemory,
             profile: profile)
         let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
@@ -97,7 +101,13 @@ package final class Trainer {
                 shape: shape, pieces: pieces, isRotary: model.family == .llama,
                 ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
                 profile: profile),
-            shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward, profile: profile)
+            shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
+            exchange: model.moe.map { [groups, profile] in
+                ExpertExchange(groups.experts, experts: $0.experts, width: model.hidden, profile: profile)
+            },
+            balance: LoadBalance(
+                groups.context, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
+            profile: profile)
         let stages = held.map { [partition, parameters] stage in
             ModelStage(
                 model: model, index: stage, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,

@@ -15,7 +15,7 @@ struct TransformerBlock {
     let qkv: LinearLayer
     let projection: LinearLayer
     let norm2: NormLayer
-    let feedForward: FeedForward
+    let feedForward: any FeedForwardBranch
     let context: StageContext
 
     /// The attention branch from `kept.normed1`; its output, without the projection's bias, goes to `context.delta`

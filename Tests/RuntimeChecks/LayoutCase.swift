@@ -8,6 +8,8 @@ struct LayoutCase {
         case untied, tied
         /// Llama with as many key heads as heads, and with two heads to a key head.
         case llama, grouped
+        /// Llama with four experts in all blocks but the first, and a shared one in `shared`.
+        case experts, shared
 
         var model: Model {
             switch self {
@@ -15,6 +17,11 @@ struct LayoutCase {
                 Model(
                     family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16,
                     tiedEmbeddings: self == .tied)
+            case .experts, .shared:
+                Model(
+                    family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: 2, ffn: 48, vocab: 128, sequence: 16,
+                    moe: Model.Mixture(
+                        experts: 4, topK: 2, ffn: 24, shared: self == .shared ? 1 : 0, firstDense: 1))
             case .llama, .grouped:
                 Model(
                     family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
@@ -41,7 +48,7 @@ struct LayoutCase {
         self.sharesMemory = sharesMemory
     }
 
-    static let all = schedules + tensor + data + recompute + combined + llama + context
+    static let all = schedules + tensor + data + recompute + combined + llama + context + experts
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -152,5 +159,29 @@ struct LayoutCase {
             "context 2 zb-h1 selective", .grouped,
             Layout(pipeline: 2, context: 2, schedule: .zeroBubbleH1, recompute: .selective)),
         LayoutCase("context 4 full", .untied, Layout(context: 4, recompute: .full)),
+    ]
+
+    static let experts: [LayoutCase] = [
+        LayoutCase("pipeline 2", .experts, Layout(pipeline: 2), bits: true),
+        LayoutCase("data 2", .experts, Layout(data: 2)),
+        LayoutCase("data 2 expert 2", .experts, Layout(data: 2, expert: 2)),
+        LayoutCase("data 4 expert 4", .shared, Layout(data: 4, expert: 4)),
+        LayoutCase("data 4 expert 2", .shared, Layout(data: 4, expert: 2)),
+        LayoutCase("data 2 expert 2 by messages", .shared, Layout(data: 2, expert: 2), sharesMemory: false),
+        LayoutCase("context 2 expert 2", .shared, Layout(context: 2, expert: 2)),
+        LayoutCase("data 4 expert 2 optimizer", .experts, Layout(data: 4, expert: 2, sharding: .optimizer)),
+        LayoutCase("data 4 expert 2 parameters", .shared, Layout(data: 4, expert: 2, sharding: .parameters)),
+        LayoutCase("recompute full", .shared, Layout(recompute: .full), bits: true),
+        LayoutCase(
+            "pipeline 2 data 2 expert 2 zb-h1 selective", .shared,
+            Layout(data: 2, pipeline: 2, expert: 2, schedule: .zeroBubbleH1, recompute: .selective)),
+        LayoutCase(
+            "chimera data 2 expert 2", .shared,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, expert: 2, schedule: .chimera)),
+        LayoutCase(
+            "zbv context 2 data 2 expert 4 full gradients", .shared,
+            Layout(
+                data: 2, pipeline: 2, virtualStages: 2, context: 2, expert: 4, schedule: .zeroBubbleV, recompute: .full,
+                sharding: .gradients)),
     ]
 }
