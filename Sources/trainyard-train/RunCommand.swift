@@ -60,6 +60,12 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
     var save: String?
 
+    @Option(help: ArgumentHelp("Write TensorBoard event files into this directory.", valueName: "directory"))
+    var tensorboard: String?
+
+    @Flag(help: "Print at the end where a step's time goes, by kernel and by communication.")
+    var profile = false
+
     @Flag(help: "Print nothing but errors.")
     var quiet = false
 }

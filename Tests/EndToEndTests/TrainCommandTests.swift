@@ -64,6 +64,29 @@ struct TrainCommandTests {
         }
     }
 
+    @Test func aRunIsObserved() throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 3
+        shape.layout = ["pipeline: 2", "tensor: 2", "sequenceParallel: true"]
+        let job = try TrainingJob(shape)
+        let (board, curve) = (job.folder.appending(path: "board"), job.folder.appending(path: "loss.svg"))
+        let outcome = try BuiltProgram("trainyard").run([
+            "train", job.plan.path, "--quiet", "--profile", "--tensorboard", board.path, "--loss-svg", curve.path,
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        for words in [
+            "2 steps, mean of 4 ranks", "matrix products", "attention", "norms and residuals", "cross-entropy",
+            "tensor-parallel sums and gathers", "pipeline messages and waiting", "optimizer",
+        ] {
+            #expect(outcome.output.contains(words), "\(words): \(outcome.everything)")
+        }
+        // The shares are of the whole step.
+        let shares = outcome.output.matches(of: #/([0-9.]+) %/#).compactMap { Double($0.1) }
+        #expect(shares.count >= 8 && abs(shares.reduce(0, +) - 100) < 5, "\(outcome.output)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: board.path).count == 1)
+        #expect(try String(contentsOf: curve, encoding: .utf8).contains("<polyline"))
+    }
+
     @Test func metricsCarryTheContractsNames() throws {
         var shape = TrainingJob.Shape()
         shape.steps = 3
