@@ -22,43 +22,61 @@ package struct AdamW: Hashable, Sendable {
     /// - Parameters:
     ///   - step: number of this update, from 1.
     ///   - decay: whether ``weightDecay`` applies (to matrices, by custom, not to biases and norms).
+    ///   - rounded: if given, the updated parameters rounded to bf16 are written there in the same pass.
     package func step(
         parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int,
-        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1
+        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1,
+        rounded: UnsafeMutablePointer<BFloat16>? = nil
     ) {
-        let correction1 = 1 - power(beta1, step)
-        let correction2 = (1 - power(beta2, step)).squareRoot()
-        let keep = Vector(repeating: Float(1 - (decay ? learningRate * weightDecay : 0)))
-        let stride = Vector(repeating: Float(-learningRate / correction1))
-        let inverseRoot = Vector(repeating: Float(1 / correction2))
-        let small = Vector(repeating: Float(epsilon))
-        let (first, second) = (Vector(repeating: Float(1 - beta1)), Vector(repeating: Float(beta2)))
-        let rest = Vector(repeating: Float(1 - beta2))
-        let factor = Vector(repeating: gradientScale)
+        let factors = Factors(self, step: step, learningRate: learningRate, decay: decay, gradientScale: gradientScale)
+        let (start, left) = (count / lanes * lanes, count % lanes)
+        // A plain loop: as a closure the body would be a call a vector.
+        var index = 0
+        while index < start {
+            let new = factors.updated(
+                parameters.vector(index), gradients.vector(index), firstMoment.vector(index),
+                secondMoment.vector(index))
+            parameters.store(new.p, index)
+            firstMoment.store(new.m, index)
+            secondMoment.store(new.v, index)
+            if let rounded { rounded.store(BFloat16.rounded(new.p), index) }
+            index += lanes
+        }
+        guard left > 0 else { return }
+        let new = factors.updated(
+            parameters.vector(start, count: left), gradients.vector(start, count: left),
+            firstMoment.vector(start, count: left), secondMoment.vector(start, count: left))
+        parameters.store(new.p, start, count: left)
+        firstMoment.store(new.m, start, count: left)
+        secondMoment.store(new.v, start, count: left)
+        if let rounded { BFloat16.round(parameters + start, into: rounded + start, count: left) }
+    }
 
-        @inline(__always)
-        func update(_ p: Vector, _ g: Vector, _ m: Vector, _ v: Vector) -> (p: Vector, m: Vector, v: Vector) {
-            let gradient = g * factor
+    /// What one step multiplies by, in every lane.
+    private struct Factors {
+        let keep, stride, inverseRoot, small, first, second, rest, scale: Vector
+
+        init(_ settings: AdamW, step: Int, learningRate: Double, decay: Bool, gradientScale: Float) {
+            let correction1 = 1 - settings.power(settings.beta1, step)
+            let correction2 = (1 - settings.power(settings.beta2, step)).squareRoot()
+            keep = Vector(repeating: Float(1 - (decay ? learningRate * settings.weightDecay : 0)))
+            stride = Vector(repeating: Float(-learningRate / correction1))
+            inverseRoot = Vector(repeating: Float(1 / correction2))
+            small = Vector(repeating: Float(settings.epsilon))
+            first = Vector(repeating: Float(1 - settings.beta1))
+            second = Vector(repeating: Float(settings.beta2))
+            rest = Vector(repeating: Float(1 - settings.beta2))
+            scale = Vector(repeating: gradientScale)
+        }
+
+        @_transparent
+        func updated(_ p: Vector, _ g: Vector, _ m: Vector, _ v: Vector) -> (p: Vector, m: Vector, v: Vector) {
+            let gradient = g * scale
             let mean = m.plus(gradient - m, first)
             let square = (gradient * rest * gradient).plus(v, second)
             let denominator = small.plus(squareRoot(of: square), inverseRoot)
             return ((p * keep).plus(mean / denominator, stride), mean, square)
-        }
-
-        eachVector(count) {
-            let new = update(
-                parameters.vector($0), gradients.vector($0), firstMoment.vector($0), secondMoment.vector($0))
-            parameters.store(new.p, $0)
-            firstMoment.store(new.m, $0)
-            secondMoment.store(new.v, $0)
-        } tail: {
-            let new = update(
-                parameters.vector($0, count: $1), gradients.vector($0, count: $1),
-                firstMoment.vector($0, count: $1), secondMoment.vector($0, count: $1))
-            parameters.store(new.p, $0, count: $1)
-            firstMoment.store(new.m, $0, count: $1)
-            secondMoment.store(new.v, $0, count: $1)
         }
     }
 

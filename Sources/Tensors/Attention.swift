@@ -9,8 +9,8 @@
 /// each block of keys, joins the results with ``merge``, and calls ``inputGradient`` for each block with the joined
 /// logSumExp.
 package enum Attention {
-    /// Query rows in a block; a multiple of the rows of a micro-kernel.
-    static let block = 32
+    /// Query rows in a block; a multiple of a panel product's tile.
+    static var block: Int { 4 * PanelProduct.tile }
 
     /// Distance between the rows of a block of scores. The extra vector keeps rows of power-of-two length out of the
     /// same cache sets when a column is read.
@@ -54,14 +54,14 @@ package enum Attention {
         let (width, size) = (PanelProduct.padded(shape.headSize), shape.headSize)
         let scoreStride = scoreStride(shape.keys)
         let mixed = scores + block * scoreStride
-        let inverses = mixed + PanelProduct.rows * width
+        let inverses = mixed + PanelProduct.tile * width
         for start in Swift.stride(from: 0, to: shape.queries, by: block) {
             let end = min(start + block, shape.queries)
             blockProduct(
                 query, stride: shape.queryRows.stride, panels: keyPanels, into: scores, scoreStride: scoreStride,
                 start: start, end: end, shape: shape)
-            for tile in Swift.stride(from: start, to: end, by: PanelProduct.rows) {
-                let tileEnd = min(tile + PanelProduct.rows, end)
+            for tile in Swift.stride(from: start, to: end, by: PanelProduct.tile) {
+                let tileEnd = min(tile + PanelProduct.tile, end)
                 let depth = shape.visible(tileEnd - 1)
                 let weights = scores + (tile - start) * scoreStride
                 for row in tile..<tileEnd {

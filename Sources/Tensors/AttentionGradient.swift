@@ -118,8 +118,8 @@ extension Attention {
             blockProduct(
                 dOutput, stride: outputStride, panels: space.transposedValues, into: space.slopes,
                 scoreStride: scoreStride, start: start, end: end, shape: shape)
-            for tile in Swift.stride(from: start, to: end, by: PanelProduct.rows) {
-                let tileEnd = min(tile + PanelProduct.rows, end)
+            for tile in Swift.stride(from: start, to: end, by: PanelProduct.tile) {
+                let tileEnd = min(tile + PanelProduct.tile, end)
                 for row in tile..<tileEnd {
                     scoreGradient(
                         weights: space.weights + (row - start) * scoreStride,
@@ -128,8 +128,8 @@ extension Attention {
                 }
             }
             for column in Swift.stride(from: 0, to: width, by: panelWidth) {
-                for tile in Swift.stride(from: start, to: end, by: PanelProduct.rows) {
-                    let tileEnd = min(tile + PanelProduct.rows, end)
+                for tile in Swift.stride(from: start, to: end, by: PanelProduct.tile) {
+                    let tileEnd = min(tile + PanelProduct.tile, end)
                     PanelProduct.multiply(
                         space.slopes + (tile - start) * scoreStride, rowStride: scoreStride, depthStride: 1,
                         panel: space.keys + column * keys, space.dQueries + (tile - start) * width + column,
@@ -156,12 +156,12 @@ extension Attention {
         _ scores: UnsafePointer<Float>, _ scoreStride: Int, _ panel: UnsafePointer<Float>,
         into sums: UnsafeMutablePointer<Float>, start: Int, end: Int, shape: AttentionShape
     ) {
-        for tile in Swift.stride(from: 0, to: shape.visible(end - 1), by: PanelProduct.rows) {
+        for tile in Swift.stride(from: 0, to: shape.visible(end - 1), by: PanelProduct.tile) {
             let first = max(start, tile - shape.ahead)
             PanelProduct.multiply(
                 scores + (first - start) * scoreStride + tile, rowStride: 1, depthStride: scoreStride,
                 panel: panel + first * PanelProduct.width, sums + tile * PanelProduct.width, ldc: PanelProduct.width,
-                m: min(PanelProduct.rows, shape.keys - tile), depth: end - first, accumulate: true)
+                m: min(PanelProduct.tile, shape.keys - tile), depth: end - first, accumulate: true)
         }
     }
 

@@ -42,7 +42,9 @@ package enum GatedUnit: Hashable, Sendable {
         }
     }
 
-    @inline(__always)
+    // Transparent, so that the activation becomes part of the loop.
+
+    @_transparent
     private static func forward(
         _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, _ stride: Int, _ y: UnsafeMutablePointer<Float>,
         _ rows: Int, _ width: Int, _ activation: (Vector) -> Vector
@@ -57,7 +59,7 @@ package enum GatedUnit: Hashable, Sendable {
         }
     }
 
-    @inline(__always)
+    @_transparent
     private static func inputGradient(
         _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, _ stride: Int, _ dy: UnsafePointer<Float>,
         _ dGate: UnsafeMutablePointer<Float>, _ dUp: UnsafeMutablePointer<Float>, _ gradientStride: Int, _ rows: Int,

@@ -261,7 +261,7 @@ package enum KernelProbe {
     // MARK: helpers
 
     /// Numbers in (−1, 1), the same in every run.
-    private static func filled(_ count: Int) -> FloatStorage {
+    static func filled(_ count: Int) -> FloatStorage {
         let storage = FloatStorage(count: count)
         var state: UInt32 = 12345
         for index in 0..<count {
@@ -271,7 +271,7 @@ package enum KernelProbe {
         return storage
     }
 
-    private static func measure(_ effort: Effort, _ body: () -> Void) -> Double {
+    static func measure(_ effort: Effort, _ body: () -> Void) -> Double {
         body()
         let clock = ContinuousClock()
         let times = (0..<max(effort.repeats, 1)).map { _ in clock.measure(body) / .seconds(1) }.sorted()

@@ -9,6 +9,8 @@ enum PanelProduct {
     /// multiply-add pipes full, and each step needs ten loads for its sixteen multiply-adds. With narrower registers
     /// they are worked on in parts.
     static let rows = 8
+    /// Rows that a caller who can choose should hand over at once: sixteen are two sixes and a four without AVX-512.
+    static var tile: Int { trainyard_has_wide_registers() ? 8 : 16 }
 
     /// C[m, 32] (+)= A[m, depth]·B[depth, 32], where A's element (i, p) is `a[i · rowStride + p · depthStride]`.
     @inline(__always)

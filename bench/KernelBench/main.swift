@@ -1,13 +1,12 @@
 import Foundation
 import Tensors
 
-// Times every kernel on one core for the shapes of two small GPTs. Arguments: S or M (both by default), and the
-// number of repeats; the shortest time is printed, since other programs can only lengthen it.
+// Times every kernel on one core for the shapes of two small GPTs and of a llama. Arguments: S, M or llama (all by
+// default), the number of repeats, and `attention` for that alone; the shortest time is printed, since other programs can only lengthen it.
 let arguments = CommandLine.arguments.dropFirst()
 let repeats = arguments.compactMap { Int($0) }.first
-let chosen = [Shapes.small, .medium].filter {
-    arguments.isEmpty || repeats != nil && arguments.count == 1 || arguments.contains($0.name)
-}
+let named = [Shapes.small, .medium].filter { arguments.contains($0.name) }
+let chosen = named.isEmpty && !arguments.contains("llama") ? [.small, .medium] : named
 
 MatrixProduct.useOneThread()
 if !KernelProbe.usesFusedMultiplyAdd {
@@ -23,6 +22,12 @@ for shapes in chosen {
     let effort = KernelProbe.Effort(repeats: repeats ?? (shapes.hidden < 512 ? 25 : 7), quantile: 0)
     print("\nconfiguration \(shapes.name): \(shapes.rows) rows, hidden \(shapes.hidden), sequence \(shapes.sequence)")
     print(Measurement.header)
+    if arguments.contains("attention") {
+        let (forward, backward) = shapes.attention(effort)
+        print(forward.row(peak: peak))
+        print(backward.row(peak: peak))
+        continue
+    }
     let (forward, backward) = shapes.layer(effort)
     func total(_ name: String, _ parts: [Measurement]) -> Measurement {
         Measurement(
@@ -55,4 +60,13 @@ for shapes in chosen {
     print(
         Measurement(name: "half the layers in order", time: real.forward + real.backward, operations: operations).row(
             peak: peak))
+}
+
+if arguments.contains("llama") || named.isEmpty && !arguments.contains("attention") {
+    let llama = Llama()
+    print("\nllama: \(llama.rows) rows, hidden \(llama.hidden), feed-forward \(llama.ffn), sequence \(llama.sequence)")
+    print(Measurement.header)
+    let effort = KernelProbe.Effort(repeats: repeats ?? 25, quantile: 0)
+    for measurement in llama.kernels(effort) + llama.bfloat16(effort) { print(measurement.row(peak: peak)) }
+    if !BFloat16.isSupported { print("bf16: not on this processor") }
 }
