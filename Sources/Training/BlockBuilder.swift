@@ -32,7 +32,7 @@ struct BlockBuilder {
     private func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> LinearLayer {
         LinearLayer(
             weight: parameter(name + ".weight"), bias: optional(name + ".bias"), inputs: inputs, outputs: outputs,
-            isTransposed: model.family == .llama)
+            isTransposed: model.family == .llama, mixed: context.mixed)
     }
 
     func block(_ layer: Int) -> TransformerBlock {

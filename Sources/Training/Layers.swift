@@ -8,13 +8,23 @@ struct LinearLayer {
     let outputs: Int
     /// Whether W is stored `[outputs, inputs]`.
     let isTransposed: Bool
+    /// Products in bf16; nil for fp32.
+    var mixed: MixedProducts?
 
     /// y = x·W, plus b when `addsBias`.
     func forward(
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, addsBias: Bool, _ profile: Profile
     ) {
         profile.measure(.matrixProducts) {
-            if isTransposed {
+            if let mixed {
+                let shift = addsBias ? bias : nil
+                if let shift {
+                    for row in 0..<rows { (y + row * outputs).update(from: shift.weight, count: outputs) }
+                }
+                mixed.multiply(
+                    x, weight.weight, transposeB: isTransposed, into: y, m: rows, n: outputs, k: inputs,
+                    accumulate: shift != nil)
+            } else if isTransposed {
                 Linear.transposedForward(
                     x: x, weight: weight.weight, y: y, rows: rows, inputs: inputs, outputs: outputs)
             } else {
@@ -31,7 +41,11 @@ struct LinearLayer {
         _ profile: Profile
     ) {
         profile.measure(.matrixProducts) {
-            if isTransposed {
+            if let mixed {
+                mixed.multiply(
+                    dy, weight.weight, transposeB: !isTransposed, into: dx, m: rows, n: inputs, k: outputs,
+                    accumulate: accumulate)
+            } else if isTransposed {
                 Linear.transposedInputGradient(
                     dy: dy, weight: weight.weight, dx: dx, rows: rows, inputs: inputs, outputs: outputs,
                     accumulate: accumulate)
@@ -46,7 +60,13 @@ struct LinearLayer {
     /// Adds xᵀ·dy to the weight's gradient and the column sums of dy to the bias's.
     func weightGradient(_ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, rows: Int, _ profile: Profile) {
         profile.measure(.matrixProducts) {
-            if isTransposed {
+            if let mixed {
+                let (left, right) = isTransposed ? (dy, x) : (x, dy)
+                mixed.multiply(
+                    left, transposeA: true, right, into: weight.gradient, m: isTransposed ? outputs : inputs,
+                    n: isTransposed ? inputs : outputs, k: rows, accumulate: true)
+                if let bias { VectorMath.addColumnSums(of: dy, into: bias.gradient, rows: rows, width: outputs) }
+            } else if isTransposed {
                 Linear.transposedWeightGradient(
                     x: x, dy: dy, dWeight: weight.gradient, rows: rows, inputs: inputs, outputs: outputs)
             } else {

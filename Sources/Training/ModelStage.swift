@@ -43,7 +43,9 @@ final class ModelStage {
             ? parameters.parameter(
                 stage: tableStage ?? index, name: model.tiedEmbeddings ? names.table : names.head) : nil
         head = table.map {
-            LinearLayer(weight: $0, bias: nil, inputs: shape.hidden, outputs: shape.vocab, isTransposed: true)
+            LinearLayer(
+                weight: $0, bias: nil, inputs: shape.hidden, outputs: shape.vocab, isTransposed: true,
+                mixed: context.mixed)
         }
     }
 

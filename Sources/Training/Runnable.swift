@@ -24,8 +24,8 @@ enum Runnable {
         guard model.family == .gpt || model.headSize % 2 == 0 else {
             throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
         }
-        guard plan.precision == .fp32 else {
-            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 so far")
+        guard plan.precision == .fp32 || plan.precision == .bf16 else {
+            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
         }
         if let problem = layout.problemsOfARun(model).first {
             throw .layout(problem)

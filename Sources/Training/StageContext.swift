@@ -20,6 +20,8 @@ final class StageContext {
     /// The experts' ways, and scratch rows on them: tokens sorted by expert, experts' outputs, their inner columns, the
     /// router's gradient.
     let exchange: ExpertExchange?
+    /// bf16 products; nil for fp32.
+    let mixed: MixedProducts?
     let balance: LoadBalance
     let expertRows = GrowingRows()
     let expertOutputs = GrowingRows()
@@ -38,7 +40,7 @@ final class StageContext {
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
         shards: ParameterShards, recompute: Layout.Recompute, splitsBackward: Bool, exchange: ExpertExchange?,
         balance: LoadBalance,
-        profile: Profile
+        mixed: MixedProducts? = nil, profile: Profile
     ) {
         self.shape = shape
         self.tensor = tensor
@@ -50,6 +52,7 @@ final class StageContext {
         self.profile = profile
         self.exchange = exchange
         self.balance = balance
+        self.mixed = mixed
         loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
         let counts = [
             shape.boundaryCount, shape.rows * shape.width,

@@ -28,9 +28,12 @@ package final class Trainer {
     /// Builds this rank's part of the run and fills its weights (from `settings.initialWeights` or the seed).
     /// Every rank of `world` calls it. Throws `TrainingError` or `PlanProblems` for a plan that cannot be run as it was
     /// started.
-    /// - Parameter sharesMemory: whether ranks of one node may meet in shared memory; if not, MPI's collectives serve.
+    /// - Parameters:
+    ///   - sharesMemory: whether ranks of one node may meet in shared memory; if not, MPI's collectives serve.
+    ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers.
     package init(
-        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, sharesMemory: Bool = true
+        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, sharesMemory: Bool = true,
+        emulatesBFloat16: Bool = false
     ) throws {
         try Runnable.check(plan: plan, layout: layout, processes: world.size)
         self.plan = plan
@@ -95,7 +98,7 @@ package final class Trainer {
             reducesEarly: schedule.placement.reverseStageToRank == nil, expected: expected, sharesMemory: sharesMemory,
             profile: profile)
         let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
-        let context = StageContext(
+        let context = try StageContext(
             shape: shape, tensor: tensor, pieces: pieces,
             attention: AttentionCore(
                 shape: shape, pieces: pieces, isRotary: model.family == .llama,
@@ -107,7 +110,7 @@ package final class Trainer {
             },
             balance: LoadBalance(
                 groups.context, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
-            profile: profile)
+            mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
         let stages = held.map { [partition, parameters] stage in
             ModelStage(
                 model: model, index: stage, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,

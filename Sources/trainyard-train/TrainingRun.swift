@@ -3,6 +3,7 @@ internal import Foundation
 internal import MPI
 internal import Plans
 internal import Schedules
+internal import Tensors
 internal import Training
 
 /// One rank's whole run: read the plan, train, leave the records.
@@ -36,6 +37,11 @@ struct TrainingRun {
                 try checkWritable(path)
             }
             if let checkpoint = settings.checkpoint { try Checkpoint.prepare(directory: checkpoint.path) }
+        }
+        guard plan.precision != .bf16 || BFloat16.isSupported else {
+            throw TrainingError.unsupported(
+                field: "precision", value: "bf16",
+                reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
         }
         let trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world)
         let progress = ProgressLine(

@@ -104,6 +104,21 @@ struct RunFailureTests {
         }
     }
 
+    /// bf16 trains where the processor multiplies it, and is refused in one line elsewhere.
+    @Test func bf16NeedsItsProcessor() throws {
+        let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let outcome = try job {
+            $0.precision = "bf16"
+            $0.layout = ["pipeline: 2"]
+        }.launch(processes: 2, ["--quiet"])
+        if processor.contains("avx512_bf16") {
+            #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        } else {
+            #expect(outcome.exitCode == 2, "\(outcome.everything)")
+            #expect(outcome.errors.contains("this processor does not multiply bf16 numbers"), "\(outcome.everything)")
+        }
+    }
+
     @Test func whatTheRuntimeCannotDoIsNamed() throws {
         let sizes = "layers: 6, hidden: 32, heads: 2, ffn: 48, vocab: 256, sequence: 16"
         let cases: [(model: String, words: String)] = [

@@ -37,18 +37,22 @@ struct LayoutCase {
     let isBitIdentical: Bool
     /// Whether shared memory is left out, as between nodes.
     let sharesMemory: Bool
+    /// bf16 is compared with bf16 on one process: a rounding that tips over weighs more there.
+    let precision: Precision
 
     init(
-        _ name: String, _ shape: Shape = .untied, _ layout: Layout, bits: Bool = false, sharesMemory: Bool = true
+        _ name: String, _ shape: Shape = .untied, _ layout: Layout, bits: Bool = false, sharesMemory: Bool = true,
+        precision: Precision = .fp32
     ) {
         self.name = name + (shape == .untied ? "" : " " + shape.rawValue)
         self.shape = shape
         self.layout = layout
         isBitIdentical = bits
         self.sharesMemory = sharesMemory
+        self.precision = precision
     }
 
-    static let all = schedules + tensor + data + recompute + combined + llama + context + experts
+    static let all = schedules + tensor + data + recompute + combined + llama + context + experts + mixedPrecision
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -183,5 +187,14 @@ struct LayoutCase {
             Layout(
                 data: 2, pipeline: 2, virtualStages: 2, context: 2, expert: 4, schedule: .zeroBubbleV, recompute: .full,
                 sharding: .gradients)),
+    ]
+
+    static let mixedPrecision: [LayoutCase] = [
+        LayoutCase("bf16 pipeline 2", .untied, Layout(pipeline: 2), bits: true, precision: .bf16),
+        LayoutCase(
+            "bf16 zbv", .grouped, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true,
+            precision: .bf16),
+        LayoutCase("bf16 tensor 2 sequence", .tied, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
+        LayoutCase("bf16 data 2 parameters", .shared, Layout(data: 2, sharding: .parameters), precision: .bf16),
     ]
 }
