@@ -1,4 +1,3 @@
-internal import MPI
 internal import Plans
 internal import Tensors
 
@@ -66,7 +65,7 @@ struct BlockBuilder {
         guard let moe = model.moe, let exchange = context.exchange else {
             preconditionFailure("a block with experts needs a way to them")
         }
-        let first = exchange.group.rank * exchange.local
+        let first = exchange.rank * exchange.local
         let experts = (first..<first + exchange.local).map { number in
             let name = block + "mlp.experts.\(number)."
             return (

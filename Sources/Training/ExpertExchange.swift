@@ -4,7 +4,11 @@ internal import Tensors
 /// The way of tokens to the ranks that hold their experts, and back (Lepikhin et al. 2021, GShard): an all-to-all whose
 /// blocks are as long as the router made them. T tokens, k choices, E experts, G ranks, H hidden.
 final class ExpertExchange {
-    let group: Communicator
+    /// nil for one process without MPI.
+    private let group: Communicator?
+    /// This rank among those that share the experts, and how many they are.
+    let rank: Int
+    let size: Int
     /// Experts of this rank, E/G.
     let local: Int
     private let width: Int
@@ -14,13 +18,15 @@ final class ExpertExchange {
     private let sending: UnsafeMutablePointer<Int32>
     private let receiving: UnsafeMutablePointer<Int32>
 
-    init(_ group: Communicator, experts: Int, width: Int, profile: Profile) {
+    init(_ group: Communicator?, experts: Int, width: Int, profile: Profile) {
         self.group = group
-        local = experts / group.size
+        rank = group?.rank ?? 0
+        size = group?.size ?? 1
+        local = experts / size
         self.width = width
         self.profile = profile
-        sending = .allocate(capacity: group.size)
-        receiving = .allocate(capacity: group.size)
+        sending = .allocate(capacity: size)
+        receiving = .allocate(capacity: size)
     }
 
     deinit {
@@ -36,11 +42,11 @@ final class ExpertExchange {
     func announce(
         counts: UnsafePointer<Int32>, arriving: UnsafeMutablePointer<Int32>
     ) throws(MPIError) -> Int {
-        guard group.size > 1 else {
+        guard let group, size > 1 else {
             arriving.update(from: counts, count: local)
             return (0..<local).reduce(0) { $0 + Int(counts[$1]) }
         }
-        let count = local * group.size
+        let count = local * size
         try profile.measure(.expertTransfers) { () throws(MPIError) in
             try group.allToAll(
                 UnsafeBufferPointer(start: counts, count: count),
@@ -55,7 +61,7 @@ final class ExpertExchange {
         _ rows: UnsafePointer<Float>, counts: UnsafePointer<Int32>, arriving: UnsafePointer<Int32>, total: Int,
         into output: UnsafeMutablePointer<Float>, sent: Int
     ) throws(MPIError) {
-        guard group.size > 1 else { return output.update(from: rows, count: sent * width) }
+        guard let group, size > 1 else { return output.update(from: rows, count: sent * width) }
         addUp(counts, arriving)
         let arrived = scratch.reserve(total * width)
         try profile.measure(.expertTransfers) { () throws(MPIError) in
@@ -63,7 +69,7 @@ final class ExpertExchange {
         }
         profile.measure(.router) {
             ExpertRows.regroup(
-                x: arrived, counts: arriving, y: output, groups: group.size, experts: local, width: width)
+                x: arrived, counts: arriving, y: output, groups: size, experts: local, width: width)
         }
     }
 
@@ -72,12 +78,12 @@ final class ExpertExchange {
         _ rows: UnsafePointer<Float>, counts: UnsafePointer<Int32>, arriving: UnsafePointer<Int32>, total: Int,
         into output: UnsafeMutablePointer<Float>, sent: Int
     ) throws(MPIError) {
-        guard group.size > 1 else { return output.update(from: rows, count: sent * width) }
+        guard let group, size > 1 else { return output.update(from: rows, count: sent * width) }
         addUp(counts, arriving)
         let leaving = scratch.reserve(total * width)
         profile.measure(.router) {
             ExpertRows.regroup(
-                x: rows, counts: arriving, y: leaving, groups: group.size, experts: local, width: width, inverse: true)
+                x: rows, counts: arriving, y: leaving, groups: size, experts: local, width: width, inverse: true)
         }
         try profile.measure(.expertTransfers) { () throws(MPIError) in
             try group.allToAll(leaving, sending: receiving, into: output, receiving: sending, width: width)
@@ -86,7 +92,7 @@ final class ExpertExchange {
 
     /// Rows to and from each rank.
     private func addUp(_ counts: UnsafePointer<Int32>, _ arriving: UnsafePointer<Int32>) {
-        for rank in 0..<group.size {
+        for rank in 0..<size {
             sending[rank] = (0..<local).reduce(0) { $0 + counts[rank * local + $1] }
             receiving[rank] = (0..<local).reduce(0) { $0 + arriving[rank * local + $1] }
         }

@@ -146,7 +146,7 @@ struct MixtureOfExperts: FeedForwardBranch {
         var start = 0
         for (index, expert) in experts.enumerated() {
             var rows = 0
-            for rank in 0..<exchange.group.size { rows += Int(mixture.arriving[rank * exchange.local + index]) }
+            for rank in 0..<exchange.size { rows += Int(mixture.arriving[rank * exchange.local + index]) }
             if rows > 0 { body(expert, start, rows) }
             start += rows
         }

@@ -73,6 +73,8 @@ final class StageContext {
             shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
             attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
             shards: ParameterShards(parameters, profile: profile), recompute: .none, splitsBackward: false,
-            exchange: nil, balance: LoadBalance(nil, coefficient: 0, batchTokens: 1), profile: profile)
+            exchange: model.moe.map {
+                ExpertExchange(nil, experts: $0.experts, width: model.hidden, profile: profile)
+            }, balance: LoadBalance(nil, coefficient: 0, batchTokens: 1), profile: profile)
     }
 }

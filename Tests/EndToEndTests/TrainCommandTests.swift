@@ -64,6 +64,25 @@ struct TrainCommandTests {
         }
     }
 
+    /// Llama's weights, experts that lay on two ranks among them, are put together, read again and go on writing.
+    @Test(arguments: ["", ", moe: {experts: 4, topK: 2, ffn: 16, shared: 1, firstDense: 1}"])
+    func llamasGenerateToo(experts: String) throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 2
+        shape.model =
+            "{family: llama, layers: 2, hidden: 32, heads: 4, kvHeads: 2, ffn: 48, vocab: 256, sequence: 16\(experts)}"
+        shape.layout = experts.isEmpty ? ["tensor: 2"] : ["data: 2", "expert: 2"]
+        let job = try TrainingJob(shape)
+        shape.train = ["checkpoint: {every: 2, path: \(job.folder.path)/run, keep: 1}"]
+        try job.write(shape)
+        try job.train(processes: 2)
+        let text = try BuiltProgram("trainyard").run([
+            "generate", job.folder.appending(path: "run").path, "--prompt", "To be", "--tokens", "30", "--seed", "3",
+        ])
+        #expect(text.exitCode == 0, "\(text.everything)")
+        #expect(text.output.hasPrefix("To be") && text.output.utf8.count >= 5 + 30)
+    }
+
     @Test func aRunIsObserved() throws {
         var shape = TrainingJob.Shape()
         shape.steps = 3
