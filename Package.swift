@@ -54,6 +54,9 @@ let package = Package(
         // Programs the tests and `make bench` run under mpirun or on their own.
         .executableTarget(name: "mpi-checks", dependencies: ["MPI"], path: "Tests/MPIChecks", swiftSettings: strict),
         .executableTarget(
+            name: "runtime-checks", dependencies: ["Training", "Plans", "Schedules", "MPI"],
+            path: "Tests/RuntimeChecks", swiftSettings: strict),
+        .executableTarget(
             name: "kernel-bench", dependencies: ["Tensors"], path: "bench/KernelBench", swiftSettings: numeric),
         .executableTarget(
             name: "schedule-bench", dependencies: ["Schedules", "Simulator"], path: "bench/ScheduleBench",

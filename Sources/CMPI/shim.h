@@ -22,6 +22,12 @@ static inline void *cmpi_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Status *cmpi_status_ignore(void) { return MPI_STATUS_IGNORE; }
 static inline MPI_Status *cmpi_statuses_ignore(void) { return MPI_STATUSES_IGNORE; }
 
+static inline MPI_Info cmpi_info_null(void) { return MPI_INFO_NULL; }
+static inline MPI_Win cmpi_win_null(void) { return MPI_WIN_NULL; }
+static inline int cmpi_comm_type_shared(void) { return MPI_COMM_TYPE_SHARED; }
+/// Orders every access to shared memory before it against every one behind it, for compiler and processor.
+static inline void cmpi_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
 // Integers that an implementation may define as macros, enumerators or variables.
 static inline int cmpi_undefined(void) { return MPI_UNDEFINED; }
 static inline int cmpi_any_source(void) { return MPI_ANY_SOURCE; }

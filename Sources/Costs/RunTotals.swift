@@ -1,4 +1,4 @@
-package import Plans
+internal import Plans
 
 /// When failures and checkpoints interrupt training: Daly 2006.
 package struct Goodput: Hashable, Sendable {
@@ -53,26 +53,10 @@ extension LayoutWork {
             gpuHours * watts * (CostConstants.powerShare + CostConstants.hostPowerShare)
                 * CostConstants.powerUsageEffectiveness / 1e6
         }
-        let band = ErrorBand(layout: layout)
+        let band = ErrorBand(framework: rates.framework)
         return Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
             cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours }, energyMWh: energy,
-            lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: band.confidence)
-    }
-}
-
-/// How far a run may be from its prediction: what nine in ten of the published runs were, see docs/cost-model.md.
-///
-/// Wider above than below: software less tuned than the model's kernels is common, faster hardware is not.
-package struct ErrorBand: Hashable, Sendable {
-    /// Share of the prediction the run may be shorter and longer by.
-    package var low: Double
-    package var high: Double
-    package var confidence: Double
-
-    package init(layout: Layout) {
-        (low, high, confidence) = (0.1, 0.45, 0.9)
-        // Fully sharded and context-parallel runs differ most from their predictions.
-        if layout.sharding == .parameters || layout.context > 1 { high = 1 }
+            lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
     }
 }

@@ -121,6 +121,34 @@ extension Communicator {
             MPI_Alltoall(input.baseAddress, count, type, output.baseAddress, count, type, handle), "MPI_Alltoall")
     }
 
+    /// Sends rows to every rank and receives rows from each, in rank order (section 5.8, `MPI_Alltoallv`). Counts are in
+    /// rows of `width` elements; the buffers hold as many rows as the counts add up to, and do not overlap.
+    package func allToAll<T: MPIElement>(
+        _ input: UnsafePointer<T>, sending: UnsafePointer<Int32>, into output: UnsafeMutablePointer<T>,
+        receiving: UnsafePointer<Int32>, width: Int
+    ) throws(MPIError) {
+        try session.checkIntact()
+        let (ranks, code) = (size, Int32(clamping: width))
+        let result = try withUnsafeTemporaryAllocation(of: Int32.self, capacity: 4 * ranks) {
+            (numbers) throws(MPIError) -> Int32 in
+            let base = numbers.baseAddress!
+            let (sent, sentFrom) = (base, base + ranks)
+            let (received, receivedAt) = (base + 2 * ranks, base + 3 * ranks)
+            var (start, end) = (0, 0)
+            for rank in 0..<ranks {
+                (sent[rank], received[rank]) = (sending[rank] &* code, receiving[rank] &* code)
+                sentFrom[rank] = try checkedCount(start * width, "MPI_Alltoallv")
+                receivedAt[rank] = try checkedCount(end * width, "MPI_Alltoallv")
+                start += Int(sending[rank])
+                end += Int(receiving[rank])
+            }
+            _ = try checkedCount(max(start, end) * width, "MPI_Alltoallv")
+            let type = T.elementKind.datatype
+            return MPI_Alltoallv(input, sent, sentFrom, type, output, received, receivedAt, type, handle)
+        }
+        try check(result, "MPI_Alltoallv")
+    }
+
     /// Brings every rank's bytes, of whatever lengths, to the root (section 5.5).
     /// - Returns: one array a rank at the root, nil elsewhere.
     package func gather(_ bytes: [UInt8], to root: Int) throws(MPIError) -> [[UInt8]]? {

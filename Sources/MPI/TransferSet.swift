@@ -69,6 +69,20 @@ package final class TransferSet {
         return add(request, isReceive: true)
     }
 
+    /// Starts summing `buffer` over the ranks of the communicator, in place (section 5.12.8, `MPI_Iallreduce`). Collective:
+    /// every rank starts its sums in the same order. The buffer must live, untouched, until the transfer is done.
+    @discardableResult
+    package func startSum<T: MPIElement>(_ buffer: UnsafeMutableBufferPointer<T>) throws(MPIError) -> Ticket {
+        try communicator.session.checkIntact()
+        let count = try checkedCount(buffer.count, "MPI_Iallreduce")
+        var request: MPI_Request? = cmpi_request_null()
+        try check(
+            MPI_Iallreduce(
+                cmpi_in_place(), buffer.baseAddress, count, T.elementKind.datatype, Reduction.sum.operation,
+                communicator.handle, &request), "MPI_Iallreduce")
+        return add(request ?? cmpi_request_null(), isReceive: false)
+    }
+
     /// Returns when the ticket's transfer is done.
     package func wait(_ ticket: Ticket) throws(MPIError) {
         guard isPending(ticket) else { return }

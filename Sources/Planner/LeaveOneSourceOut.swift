@@ -9,6 +9,33 @@ package struct LeaveOneSourceOut: Sendable {
     package var overall: ErrorFigures
     package var core: ErrorFigures
     package var sources: [(name: String, figures: ErrorFigures)]
+
+    /// The bands nine in ten runs fell into, with unfused attention and with fused, and how many of a source's runs the
+    /// band of the other sources holds: the mean over the sources.
+    ///
+    /// Core rows, and every row of a source that marks none.
+    package var bands: [(style: String, band: ErrorBand, runs: Int, covered: Double)] {
+        let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
+        let judged = runs.filter { $0.run.isCore || !marking.contains($0.run.source) }
+        return ["unfused attention", "fused attention"].map { style in
+            let rows = judged.filter { ($0.run.plan?.layout?.flashAttention == false) == (style == "unfused attention") }
+            let sources = Dictionary(grouping: rows, by: \.run.source)
+            let shares = sources.map { name, own in
+                let band = Self.band(of: rows.filter { $0.run.source != name })
+                return Double(own.filter { band.holds(Self.ratio($0)) }.count) / Double(own.count)
+            }
+            return (style, Self.band(of: rows), rows.count, shares.reduce(0, +) / Double(max(1, shares.count)))
+        }
+    }
+
+    private static func ratio(_ run: ValidatedRun) -> Double { 1 / (1 + (run.error ?? 0)) }
+
+    private static func band(of runs: [ValidatedRun]) -> ErrorBand {
+        let counts = Dictionary(grouping: runs, by: \.run.source).mapValues(\.count)
+        // Ten rows make a source count in full.
+        return ErrorBand(
+            measuredOverPredicted: runs.map { (ratio($0), 1 / Double(max(10, counts[$0.run.source] ?? 1))) })
+    }
 }
 
 /// Fits the constants once for every source, without that source, and predicts it with them.

@@ -61,6 +61,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Bytes the software itself takes on a device: contexts, workspaces, communicators' buffers; nil: the device
     /// file's `reserved`.
     package var reservedBytes: Double?
+    /// Share of the prediction that nineteen in twenty published steps are not shorter by, and not longer by.
+    package var bandLow = 0.2
+    package var bandHigh = 0.5
     /// Allocator's losses as a share of the activations and temporary buffers.
     package var fragmentation = 0.05
 
@@ -70,7 +73,7 @@ package struct Framework: Hashable, Codable, Sendable {
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
         case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
-        case bucketParameters, gathersPerBlock, gatherEfficiency, logitBytes
+        case bucketParameters, gathersPerBlock, gatherEfficiency, logitBytes, bandLow, bandHigh
     }
 
     /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
@@ -106,6 +109,8 @@ extension Framework.Constant {
         case .gathersPerBlock: \.gathersPerBlock
         case .gatherEfficiency: \.gatherEfficiency
         case .logitBytes: \.logitBytes
+        case .bandLow: \.bandLow
+        case .bandHigh: \.bandHigh
         }
     }
 
@@ -123,6 +128,8 @@ extension Framework.Constant {
         case .bucketParameters: 1...1e15
         case .gathersPerBlock: 1...1000
         case .logitBytes: 1...100
+        case .bandHigh: 0...10
+        case .bandLow: 0...1
         case .attention, .experts: 0.1...1.2
         case .gatherEfficiency: 0.01...1
         case .contention, .gatherContention, .gathersHidden, .nodeVariation, .fragmentation: 0...1

@@ -61,6 +61,11 @@ extension Model {
         package var queryHead: Int { nopeSize + ropeSize }
     }
 
+    /// Whether block `layer` has experts.
+    package func hasExperts(_ layer: Int) -> Bool {
+        moe.map { $0.blocks(before: layer + 1) > $0.blocks(before: layer) } ?? false
+    }
+
     /// Blocks with experts; 0 for a dense model.
     package var mixtureLayers: Int { moe?.blocks(before: layers) ?? 0 }
 

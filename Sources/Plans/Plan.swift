@@ -123,6 +123,8 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var weightDecay: Double
     /// Global gradient norm above which gradients are scaled down; nil: no clipping.
     package var clip: Double?
+    /// Weight of the experts' load-balance loss beside the cross-entropy.
+    package var auxiliaryLoss: Double
     package var seed: UInt64
     /// Initial weights (safetensors, Hugging Face GPT-2 names), or nil for seeded random ones.
     package var initialWeights: String?
@@ -132,7 +134,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,
         minLearningRate: Double? = nil, warmup: Int = 0, schedule: LearningRateSchedule = .cosine,
         betas: [Double] = [0.9, 0.95], epsilon: Double = 1e-8, weightDecay: Double = 0.1, clip: Double? = 1,
-        seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil
+        auxiliaryLoss: Double = 0.01, seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil
     ) {
         self.data = data
         self.tokenizer = tokenizer
@@ -146,6 +148,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.epsilon = epsilon
         self.weightDecay = weightDecay
         self.clip = clip
+        self.auxiliaryLoss = auxiliaryLoss
         self.seed = seed
         self.initialWeights = initialWeights
         self.checkpoint = checkpoint

@@ -60,9 +60,16 @@ struct PlanReading {
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
-        guard let model, let cluster, let frameworks else { return nil }
+        guard let model, var cluster, let frameworks else { return nil }
         // The runtime computes in fp32; a plan that is only priced means what the field trains in.
         let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
+        if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
+            let rate = cluster.device.peakFLOPs[.fp32]
+        {
+            // Whether the processor has it is for the run to say; the prediction beside it needs some rate.
+            cluster.device.peakFLOPs[.bf16] = rate
+            remarks.append("\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32")
+        }
         if cluster.device.peakFLOPs[precision] == nil {
             let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
             reader.report(

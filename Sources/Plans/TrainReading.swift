@@ -43,6 +43,7 @@ enum TrainReading {
         } else if let clip = reader.number("clip", .plain, in: 0...1e9) {
             settings.clip = clip == 0 ? nil : clip
         }
+        settings.auxiliaryLoss = reader.number("auxiliaryLoss", .plain, in: 0...1e6) ?? settings.auxiliaryLoss
         if let seed = reader.count("seed", in: 0...Int(1) << 53) { settings.seed = UInt64(seed) }
         settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
         settings.checkpoint = checkpoint(reader)

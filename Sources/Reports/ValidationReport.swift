@@ -51,7 +51,7 @@ package struct ValidationReport: Sendable {
 
     private var sections: [Section] {
         var sections: [Section] = []
-        if let heldOut { sections.append(self.heldOut(heldOut)) }
+        if let heldOut { sections += [self.heldOut(heldOut), bands(heldOut)] }
         guard !validation.timed.isEmpty else { return sections + [memory, obstacles].compactMap(\.self) }
         let core = validation.timed.filter(\.run.isCore)
         var overall = [("all", ErrorFigures(validation.timed.compactMap(\.error)))]
@@ -88,10 +88,25 @@ package struct ValidationReport: Sendable {
     private static func signed(_ share: Double) -> String { (share > 0 ? "+" : "") + Figures.percent(share) }
 
     private func heldOut(_ result: LeaveOneSourceOut) -> Section {
-        let all = ("all, each by the others' constants", result.overall)
+        var all = [("all, each by the others' constants", result.overall)]
+        if result.core.count > 0 { all.append(("core rows of them", result.core)) }
         return Section(
             title: "Leave one source out: constants refitted on all other sources",
-            table: Self.errors("source left out", [all] + result.sources.map { ($0.name, $0.figures) }))
+            table: Self.errors("source left out", all + result.sources.map { ($0.name, $0.figures) }))
+    }
+
+    /// What nine in ten runs were, by style of software.
+    private func bands(_ result: LeaveOneSourceOut) -> Section {
+        Section(
+            title: "Error bands: nine in ten runs, each predicted without its source",
+            table: Table(
+                head: ["software", "runs", "shorter by", "longer by", "a source's runs inside the others' band"],
+                rows: result.bands.map { row in
+                    [
+                        row.style, Figures.grouped(row.runs), Figures.percent(row.band.low),
+                        Figures.percent(row.band.high), Figures.percent(row.covered),
+                    ]
+                }))
     }
 
     /// Rank correlation of the layouts of one model, source by source.

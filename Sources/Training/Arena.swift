@@ -8,7 +8,8 @@ struct Arena {
     /// Counts what would be taken; the pointers handed out must not be used.
     init() { base = nil }
 
-    init(_ storage: FloatStorage) { base = storage.pointer }
+    /// - Parameter start: first element to hand out, a multiple of 16.
+    init(_ storage: FloatStorage, from start: Int = 0) { base = storage.pointer + start }
 
     mutating func take(_ count: Int) -> UnsafeMutablePointer<Float> {
         defer { used += (count + 15) / 16 * 16 }

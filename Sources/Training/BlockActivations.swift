@@ -1,44 +1,72 @@
-/// What one block keeps of one micro-batch between its forward and its backward. R rows, H hidden, F ffn.
+internal import Plans
+
+/// What one block keeps of one micro-batch between its forward and its backward. R rows, S rows of the stream, H hidden,
+/// D attention width, F ffn.
 struct BlockActivations {
-    /// Block input, the residual stream `[R, H]`; a stage's first block is given a boundary buffer.
+    /// Block input, the residual stream `[S, H]`; a stage's first block is given a boundary buffer.
     var input: UnsafeMutablePointer<Float>
-    /// First norm's output `[R, H]`.
+    /// First norm's output `[S, H]`.
     let normed1: UnsafeMutablePointer<Float>
-    /// Queries, keys, values side by side `[R, 3H]`.
+    /// Queries, keys, values side by side `[R, qkvWidth]`; after a split backward's first half their gradient.
     let qkv: UnsafeMutablePointer<Float>
-    /// Attention output before its projection `[R, H]`.
+    /// Attention output before its projection `[R, D]`.
     let attention: UnsafeMutablePointer<Float>
     /// log-sum-exp of every attention row `[sequences, heads, sequence]`.
     let logSumExp: UnsafeMutablePointer<Float>
-    /// Residual stream after attention `[R, H]`.
+    /// Residual stream after attention `[S, H]`; after a split backward's first half the gradient there.
     let middle: UnsafeMutablePointer<Float>
-    /// Second norm's output `[R, H]`.
+    /// Second norm's output `[S, H]`.
     let normed2: UnsafeMutablePointer<Float>
-    /// Pre-activation with its bias `[R, F]`.
+    /// Pre-activation with its bias, `[R, F]`, or gate and input `[R, 2F]`; after a split backward's first half its gradient.
     let expanded: UnsafeMutablePointer<Float>
-    /// GELU's output `[R, F]`.
+    /// The activation's output `[R, F]`.
     let activated: UnsafeMutablePointer<Float>
-    /// Means and inverse deviations of the two norms, `[R]` each.
-    let mean1: UnsafeMutablePointer<Float>
-    let inverse1: UnsafeMutablePointer<Float>
-    let mean2: UnsafeMutablePointer<Float>
-    let inverse2: UnsafeMutablePointer<Float>
+    /// Gradient of the block's output `[S, H]`, from a split backward's first half to its second.
+    let outputGradient: UnsafeMutablePointer<Float>
+    /// What a block with experts keeps besides; nil in dense ones.
+    let mixture: MixtureActivations?
+    let statistics1: NormStatistics
+    let statistics2: NormStatistics
 
-    /// Carves the tensors out of `arena`; the input of a stage's first block comes with every micro-batch.
-    init(arena: inout Arena, shape: MicrobatchShape, isFirst: Bool) {
+    /// Which feed-forward a block has.
+    enum Kind: Hashable {
+        case dense, mixture
+    }
+
+    /// Carves the tensors out of `kept`, and those that are rebuilt in the backward out of `rebuilt`.
+    init(
+        kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: Kind,
+        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?
+    ) {
+        self.mixture = mixture
+        // Beside its experts a block has only the shared ones' columns.
+        let inner = kind == .dense ? shape.ffn : shape.sharedWidth
         let boundary = shape.boundaryCount
-        input = arena.take(isFirst ? 0 : boundary)
-        normed1 = arena.take(boundary)
-        qkv = arena.take(3 * boundary)
-        attention = arena.take(boundary)
-        logSumExp = arena.take(shape.sequences * shape.heads * shape.sequence)
-        middle = arena.take(boundary)
-        normed2 = arena.take(boundary)
-        expanded = arena.take(shape.rows * shape.ffn)
-        activated = arena.take(shape.rows * shape.ffn)
-        mean1 = arena.take(shape.rows)
-        inverse1 = arena.take(shape.rows)
-        mean2 = arena.take(shape.rows)
-        inverse2 = arena.take(shape.rows)
+        let (rows, width) = (shape.rows, shape.width)
+        // The input of a stage's first block comes with every micro-batch.
+        input = kept.take(isFirst ? 0 : boundary)
+        func take(_ count: Int, isCore: Bool = false, _ kept: inout Arena, _ rebuilt: inout Arena)
+            -> UnsafeMutablePointer<Float>
+        {
+            let isRebuilt = recompute == .full || (recompute == .selective && isCore)
+            return isRebuilt ? rebuilt.take(count) : kept.take(count)
+        }
+        normed1 = take(boundary, &kept, &rebuilt)
+        qkv = take(rows * shape.qkvWidth, &kept, &rebuilt)
+        attention = take(rows * width, isCore: true, &kept, &rebuilt)
+        logSumExp = take(shape.sequences * shape.heads * shape.sequence, isCore: true, &kept, &rebuilt)
+        middle = take(boundary, &kept, &rebuilt)
+        normed2 = take(boundary, &kept, &rebuilt)
+        expanded = take(rows * shape.expandedWidth(inner), &kept, &rebuilt)
+        activated = take(rows * inner, &kept, &rebuilt)
+        outputGradient = take(splitsBackward ? boundary : 0, &kept, &rebuilt)
+        statistics1 =
+            recompute == .full
+            ? NormStatistics(arena: &rebuilt, rows: shape.streamRows)
+            : NormStatistics(arena: &kept, rows: shape.streamRows)
+        statistics2 =
+            recompute == .full
+            ? NormStatistics(arena: &rebuilt, rows: shape.streamRows)
+            : NormStatistics(arena: &kept, rows: shape.streamRows)
     }
 }

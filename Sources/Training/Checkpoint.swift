@@ -1,7 +1,5 @@
 internal import Foundation
-internal import MPI
 package import Plans
-internal import Schedules
 
 /// Weights on disk: one safetensors file with Hugging Face GPT-2 names, whatever the layout that trained them, and the
 /// model's shape in its metadata.
@@ -69,69 +67,5 @@ package enum Checkpoint {
         } catch {
             throw .weights(path: file.path, reason: "the model shape in its metadata cannot be read")
         }
-    }
-}
-
-extension Trainer {
-    /// Writes all weights to `path`: tensor by tensor to rank 0, which writes a file beside it and renames it at the
-    /// end, so that `path` is never half a file. Every rank calls it.
-    package func saveWeights(to path: String, step: Int) throws {
-        let tensors = ParameterLayout.allTensors(model: plan.model)
-        guard world.rank == 0 else {
-            guard dataRank == 0 else { return }
-            for (index, tensor) in tensors.enumerated() where owner(of: tensor) == world.rank {
-                guard let stage = stage(of: tensor) else { continue }
-                let begin = parameters.weights + parameters.offset(stage: stage, name: tensor.name)
-                try world.send(UnsafeBufferPointer(start: begin, count: tensor.count), to: 0, tag: index)
-            }
-            return
-        }
-        let partial = path + ".partial"
-        do {
-            let encoder = JSONEncoder()
-            // The same weights make the same file.
-            encoder.outputFormatting = .sortedKeys
-            let metadata = [
-                "format": "pt", Checkpoint.stepKey: "\(step)",
-                Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
-            ]
-            guard FileManager.default.createFile(atPath: partial, contents: nil),
-                let handle = FileHandle(forWritingAtPath: partial)
-            else { throw TrainingError.file(path: partial, reason: "cannot be written: " + MappedFile.lastError) }
-            defer { try? handle.close() }
-            try handle.write(contentsOf: SafeTensorsFile.header(tensors: tensors, metadata: metadata))
-            var scratch: [Float] = []
-            for (index, tensor) in tensors.enumerated() {
-                let owner = owner(of: tensor)
-                if owner == 0, let stage = stage(of: tensor) {
-                    let begin = parameters.weights + parameters.offset(stage: stage, name: tensor.name)
-                    try handle.write(contentsOf: Data(bytesNoCopy: begin, count: tensor.count * 4, deallocator: .none))
-                } else {
-                    scratch = try world.receive(Float.self, count: tensor.count, from: owner, tag: index)
-                    try handle.write(contentsOf: scratch.withUnsafeBytes { Data($0) })
-                }
-            }
-            try handle.synchronize()
-        } catch {
-            try? FileManager.default.removeItem(atPath: partial)
-            throw error
-        }
-        guard rename(partial, path) == 0 else {
-            throw TrainingError.file(path: path, reason: "cannot be written: " + MappedFile.lastError)
-        }
-    }
-
-    /// The stage that holds a tensor; the first for a tied table.
-    private func stage(of tensor: ParameterTensor) -> Int? {
-        if tensor.name == "wte.weight" || tensor.name == "wpe.weight" { return 0 }
-        guard tensor.name.hasPrefix("h.") else { return partition.stages - 1 }
-        guard let layer = Int(tensor.name.dropFirst(2).prefix { $0 != "." }) else { return nil }
-        return partition.layers.firstIndex { $0.contains(layer) }
-    }
-
-    /// The world rank of the first data-parallel copy of that stage.
-    private func owner(of tensor: ParameterTensor) -> Int {
-        let pipelineRank = stage(of: tensor).map { schedule.placement.rank(stage: $0, microbatch: 0) } ?? 0
-        return grid.rank(at: RankGrid.Coordinates(pipeline: pipelineRank))
     }
 }

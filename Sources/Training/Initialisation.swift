@@ -4,21 +4,28 @@
 
 /// Seeded random numbers that depend on what they are for, never on who draws them: the same weights for every layout.
 package enum Initialisation {
-    /// Fills a tensor with its start values for `seed`. Element `i` of a normal tensor is the Box–Muller transform of
-    /// two hashes of (seed, name, i).
-    package static func fill(_ pointer: UnsafeMutablePointer<Float>, tensor: ParameterTensor, seed: UInt64) {
+    /// Fills this rank's share of a tensor with its start values for `seed`. Element `i` of a whole normal tensor is the
+    /// Box–Muller transform of two hashes of (seed, name, i).
+    package static func fill(
+        _ pointer: UnsafeMutablePointer<Float>, tensor: ParameterTensor, seed: UInt64,
+        share: TensorShare = TensorShare()
+    ) {
         switch tensor.start {
-        case .zeros: pointer.update(repeating: 0, count: tensor.count)
-        case .ones: pointer.update(repeating: 1, count: tensor.count)
+        case .zeros: pointer.update(repeating: 0, count: share.count(tensor))
+        case .ones: pointer.update(repeating: 1, count: share.count(tensor))
         case .normal(let deviation):
             let key = mix(seed ^ UInt64(crc32(tensor.name)) << 32)
-            for index in 0..<tensor.count {
-                // (0, 1] keeps the logarithm finite.
-                let first = (Double(mix(key &+ 2 &* UInt64(index)) >> 11) + 1) * 0x1p-53
-                let second = Double(mix(key &+ 2 &* UInt64(index) &+ 1) >> 11) * 0x1p-53
-                pointer[index] = deviation * Float((-2 * log(first)).squareRoot() * cos(2 * .pi * second))
+            share.forEachRun(tensor) { local, whole, count in
+                for index in 0..<count { pointer[local + index] = deviation * normal(key, whole + index) }
             }
         }
+    }
+
+    private static func normal(_ key: UInt64, _ index: Int) -> Float {
+        // (0, 1] keeps the logarithm finite.
+        let first = (Double(mix(key &+ 2 &* UInt64(index)) >> 11) + 1) * 0x1p-53
+        let second = Double(mix(key &+ 2 &* UInt64(index) &+ 1) >> 11) * 0x1p-53
+        return Float((-2 * log(first)).squareRoot() * cos(2 * .pi * second))
     }
 
     /// SplitMix64's finaliser over one step of its sequence (Steele, Lea & Flood 2014).

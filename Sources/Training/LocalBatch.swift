@@ -1,18 +1,21 @@
-/// The tokens one data-parallel rank needs for a step, `[microbatches · sequences, sequence]`.
+/// The tokens one rank needs for a step, `[microbatches · sequences, sequence]`; with context parallelism its pieces of
+/// every sequence.
 final class LocalBatch {
     private let data: TextData
     private let shape: MicrobatchShape
     private let microbatches: Int
     private let first: Int
+    private let pieces: SequencePieces
     private let inputTokens: UnsafeMutablePointer<Int32>
     private let targetTokens: UnsafeMutablePointer<Int32>
 
     /// `first`: this rank's first sequence of the global batch.
-    init(data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int) {
+    init(data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces) {
         self.data = data
         self.shape = shape
         self.microbatches = microbatches
         self.first = first
+        self.pieces = pieces
         inputTokens = .allocate(capacity: microbatches * shape.rows)
         targetTokens = .allocate(capacity: microbatches * shape.rows)
     }
@@ -25,7 +28,8 @@ final class LocalBatch {
     /// Reads the sequences of `step`.
     func load(step: Int) {
         data.fill(
-            step: step, first: first, count: microbatches * shape.sequences, inputs: inputTokens, targets: targetTokens)
+            step: step, first: first, count: microbatches * shape.sequences, pieces: pieces, inputs: inputTokens,
+            targets: targetTokens)
     }
 
     func inputs(microbatch: Int) -> UnsafePointer<Int32> { UnsafePointer(inputTokens + microbatch * shape.rows) }

@@ -1,59 +1,68 @@
 package import Plans
 
-/// One weight tensor of a GPT, under its Hugging Face GPT-2 name.
-package struct ParameterTensor: Hashable, Sendable {
-    /// How a tensor starts when no weights are given.
-    package enum Start: Hashable, Sendable {
-        case zeros, ones
-        /// Normal with this standard deviation.
-        case normal(Float)
+/// Which tensors a pipeline stage holds, in the units that are reduced, sharded and gathered together.
+package enum ParameterLayout {
+    /// What a unit is to its stage.
+    package enum Kind: Hashable, Sendable {
+        /// Token table, or the output projection: one `[vocab, hidden]` tensor.
+        case table
+        case positions
+        /// Block of this number.
+        case block(Int)
+        /// The experts of a block that this rank holds.
+        case experts(Int)
+        case finalNorm
     }
 
-    package var name: String
-    /// Row-major; matrices are `[inputs, outputs]` (Conv1D), embeddings `[entries, hidden]`.
-    package var shape: [Int]
-    package var start: Start
+    /// The tensors of one unit.
+    package struct Unit: Hashable, Sendable {
+        package var kind: Kind
+        package var tensors: [ParameterTensor]
+    }
 
-    package var count: Int { shape.reduce(1, *) }
-    /// AdamW decays matrices and embeddings, not biases and norms.
-    package var decays: Bool { shape.count >= 2 }
-}
-
-/// Which tensors a pipeline stage holds.
-package enum ParameterLayout {
-    /// The tensors of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
-    /// With tied embeddings the first and the last stage each hold a copy of `wte.weight`.
+    /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
+    /// With tied embeddings the first and the last stage each hold a copy of `wte.weight`; a stage that is both, one.
     /// Matrices start as N(0, 0.02), projections onto the residual stream as N(0, 0.02/√(2·layers)) (Radford et al. 2019).
-    package static func tensors(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [ParameterTensor] {
-        let hidden = model.hidden
-        let residual = 0.02 / Float(2 * model.layers).squareRoot()
-        var tensors: [ParameterTensor] = []
-        func add(_ name: String, _ shape: [Int], _ start: ParameterTensor.Start) {
-            tensors.append(ParameterTensor(name: name, shape: shape, start: start))
+    /// `experts`: which slice of every block's experts is held.
+    package static func units(
+        model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool, experts: TensorShare = TensorShare()
+    ) -> [Unit] {
+        let names = TensorNames(model)
+        var units: [Unit] = []
+        func table(_ name: String) -> Unit {
+            Unit(
+                kind: .table,
+                tensors: [
+                    ParameterTensor(
+                        name: name, shape: [model.vocab, model.hidden], start: .normal(0.02), split: .rows)
+                ])
         }
-        if isFirst || (isLast && model.tiedEmbeddings) { add("wte.weight", [model.vocab, hidden], .normal(0.02)) }
-        if isFirst { add("wpe.weight", [model.sequence, hidden], .normal(0.02)) }
+        if isFirst { units.append(table(names.table)) }
+        if isFirst, let positions = names.positions {
+            let tensor = ParameterTensor(
+                name: positions, shape: [model.sequence, model.hidden], start: .normal(0.02), seesStreamRows: true)
+            units.append(Unit(kind: .positions, tensors: [tensor]))
+        }
         for layer in layers {
-            let block = "h.\(layer)."
-            add(block + "ln_1.weight", [hidden], .ones)
-            add(block + "ln_1.bias", [hidden], .zeros)
-            add(block + "attn.c_attn.weight", [hidden, 3 * hidden], .normal(0.02))
-            add(block + "attn.c_attn.bias", [3 * hidden], .zeros)
-            add(block + "attn.c_proj.weight", [hidden, hidden], .normal(residual))
-            add(block + "attn.c_proj.bias", [hidden], .zeros)
-            add(block + "ln_2.weight", [hidden], .ones)
-            add(block + "ln_2.bias", [hidden], .zeros)
-            add(block + "mlp.c_fc.weight", [hidden, model.ffn], .normal(0.02))
-            add(block + "mlp.c_fc.bias", [model.ffn], .zeros)
-            add(block + "mlp.c_proj.weight", [model.ffn, hidden], .normal(residual))
-            add(block + "mlp.c_proj.bias", [hidden], .zeros)
+            units.append(Unit(kind: .block(layer), tensors: names.block(layer)))
+            if let moe = model.moe, model.hasExperts(layer) {
+                let own = moe.experts / experts.size
+                let tensors = (experts.rank * own..<(experts.rank + 1) * own).flatMap { names.expert($0, layer) }
+                units.append(Unit(kind: .experts(layer), tensors: tensors))
+            }
         }
         if isLast {
-            add("ln_f.weight", [hidden], .ones)
-            add("ln_f.bias", [hidden], .zeros)
-            if !model.tiedEmbeddings { add("lm_head.weight", [model.vocab, hidden], .normal(0.02)) }
+            units.append(Unit(kind: .finalNorm, tensors: names.norm(names.finalNorm)))
+            if !(model.tiedEmbeddings && isFirst) {
+                units.append(table(model.tiedEmbeddings ? names.table : names.head))
+            }
         }
-        return tensors
+        return units
+    }
+
+    /// The same as one list.
+    package static func tensors(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [ParameterTensor] {
+        units(model: model, layers: layers, isFirst: isFirst, isLast: isLast).flatMap(\.tensors)
     }
 
     /// Every tensor of the whole model, each once.

@@ -1,91 +1,169 @@
+package import Plans
 package import Tensors
 
-/// Weights, gradients and AdamW moments of the stages one rank holds, each a flat array: the decayed tensors of every
-/// stage first, then the others, so that the optimizer runs over two ranges and a reduction over one.
+/// Weights, gradients and AdamW moments of the stages one rank holds.
+///
+/// What a rank keeps follows the sharding over `shards` ranks that hold the same stages (ZeRO, Rajbhandari et al. 2020):
+///
+/// | sharding | weights | gradients | moments |
+/// |---|---|---|---|
+/// | none | whole | whole | whole |
+/// | optimizer | whole | whole | a slice of every unit |
+/// | gradients | whole | a slice | a slice |
+/// | parameters | a slice | a slice | a slice |
 package final class ParameterSet {
-    /// One tensor's place in the flat arrays.
-    package struct Slot: Hashable, Sendable {
-        package var tensor: ParameterTensor
-        package var stage: Int
-        package var offset: Int
-    }
-
-    package let slots: [Slot]
+    package let units: [ParameterUnit]
+    package let sharding: Layout.Sharding
+    package let share: TensorShare
+    /// Elements of all units.
     package let count: Int
-    /// Elements at the front that AdamW decays.
-    package let decayedCount: Int
     private let weightStorage: FloatStorage
     private let gradientStorage: FloatStorage
     private let firstMoment: FloatStorage
     private let secondMoment: FloatStorage
-    private let lookup: [Key: Slot]
+    /// Where gradients of a whole unit are summed up before they are cut, when only slices are kept.
+    private let gradientScratch: FloatStorage?
+    private let lookup: [Key: (unit: Int, slot: Int)]
 
     private struct Key: Hashable {
         var stage: Int
         var name: String
     }
 
-    /// `stages`: the tensors of each stage of this rank, by stage number. All values start at zero.
-    package init(stages: [(stage: Int, tensors: [ParameterTensor])]) {
-        var slots: [Slot] = []
-        var offset = 0
-        var decayed = 0
-        for decays in [true, false] {
-            for (stage, tensors) in stages {
-                for tensor in tensors where tensor.decays == decays {
-                    slots.append(Slot(tensor: tensor, stage: stage, offset: offset))
-                    // Every tensor starts on a cache line.
-                    offset += (tensor.count + 15) / 16 * 16
+    /// - Parameters:
+    ///   - stages: the units of each stage of this rank, by stage number.
+    ///   - share: which slice of the split tensors is held.
+    ///   - shard: which slice of every unit is kept where `sharding` says so.
+    ///   - expertShard: the same for experts.
+    package init(
+        stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
+        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare()
+    ) {
+        var made: [ParameterUnit] = []
+        var lookup: [Key: (unit: Int, slot: Int)] = [:]
+        var (base, cut) = (0, 0)
+        for (stage, units) in stages {
+            for unit in units {
+                var own = shard
+                if case .experts = unit.kind { own = expertShard }
+                let added = ParameterUnit(
+                    stage: stage, unit: unit, share: share, shard: own, base: base, sliceBase: cut, number: made.count)
+                for (index, slot) in added.slots.enumerated() {
+                    lookup[Key(stage: stage, name: slot.tensor.name)] = (made.count, index)
                 }
+                made.append(added)
+                base += added.count
+                cut += added.sliceCount
             }
-            if decays { decayed = offset }
         }
-        self.slots = slots
-        count = offset
-        decayedCount = decayed
-        weightStorage = FloatStorage(count: offset)
-        gradientStorage = FloatStorage(count: offset)
-        firstMoment = FloatStorage(count: offset)
-        secondMoment = FloatStorage(count: offset)
-        lookup = Dictionary(
-            slots.map { (Key(stage: $0.stage, name: $0.tensor.name), $0) },
-            uniquingKeysWith: { first, _ in first })
+        units = made
+        self.lookup = lookup
+        self.sharding = sharding
+        self.share = share
+        count = base
+        let largest = made.map(\.count).max() ?? 0
+        let cutsGradients = sharding == .gradients || sharding == .parameters
+        weightStorage = FloatStorage(count: sharding == .parameters ? cut : base)
+        gradientStorage = FloatStorage(count: cutsGradients ? cut : base)
+        firstMoment = FloatStorage(count: sharding == .none ? base : cut)
+        secondMoment = FloatStorage(count: sharding == .none ? base : cut)
+        gradientScratch = cutsGradients ? FloatStorage(count: largest) : nil
+        for unit in units {
+            unit.gradients = gradientScratch?.pointer ?? gradientStorage.pointer + unit.base
+            if sharding != .parameters { unit.weights = weightStorage.pointer + unit.base }
+        }
     }
 
-    package var weights: UnsafeMutablePointer<Float> { weightStorage.pointer }
-    package var gradients: UnsafeMutablePointer<Float> { gradientStorage.pointer }
+    /// A stage's tensor; nil when the stage is not held here or has no tensor of that name.
+    package func find(stage: Int, name: String) -> (unit: ParameterUnit, slot: ParameterUnit.Slot)? {
+        guard let place = lookup[Key(stage: stage, name: name)] else { return nil }
+        return (units[place.unit], units[place.unit].slots[place.slot])
+    }
 
-    /// Where a stage's tensor begins in the flat arrays. The name must be one of the stage's.
-    package func offset(stage: Int, name: String) -> Int {
-        guard let slot = slot(stage: stage, name: name) else {
+    /// A stage's tensor. The name must be one of the stage's.
+    func parameter(stage: Int, name: String) -> Parameter {
+        guard let (unit, slot) = find(stage: stage, name: name) else {
             preconditionFailure("stage \(stage) holds no \(name)")
         }
-        return slot.offset
+        return Parameter(unit: unit, offset: slot.offset)
     }
 
-    /// A stage's tensor, or nil when the stage is not held here or has no tensor of that name.
-    package func slot(stage: Int, name: String) -> Slot? { lookup[Key(stage: stage, name: name)] }
+    // MARK: slices
 
-    package func clearGradients() { gradients.update(repeating: 0, count: count) }
+    /// The part of a unit whose moments are kept here, as a range of the unit.
+    func ownRange(_ unit: ParameterUnit) -> Range<Int> {
+        guard sharding != .none else { return 0..<unit.count }
+        return unit.shard.rank * unit.sliceCount..<(unit.shard.rank + 1) * unit.sliceCount
+    }
 
-    /// One AdamW step over everything this rank holds; gradients are multiplied by `gradientScale` first (clipping).
+    /// This rank's slice of a unit's weights, with sharded parameters.
+    func weightSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
+        sharding == .parameters
+            ? weightStorage.pointer + unit.sliceBase : unit.weights + ownRange(unit).lowerBound
+    }
+
+    /// Where `ownRange` of a unit's reduced gradients lies.
+    func gradientSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
+        gradientScratch == nil
+            ? gradientStorage.pointer + unit.base + ownRange(unit).lowerBound
+            : gradientStorage.pointer + unit.sliceBase
+    }
+
+    package func clearGradients() {
+        gradientStorage.pointer.update(repeating: 0, count: gradientStorage.count)
+        if let gradientScratch { gradientScratch.pointer.update(repeating: 0, count: gradientScratch.count) }
+    }
+
+    /// One AdamW step over everything whose moments are kept here; gradients are multiplied by `gradientScale` first
+    /// (clipping).
     package func optimise(_ settings: AdamW, step: Int, learningRate: Double, gradientScale: Float) {
-        for (range, decays) in [(0..<decayedCount, true), (decayedCount..<count, false)] where !range.isEmpty {
-            settings.step(
-                parameters: weights + range.lowerBound, gradients: gradients + range.lowerBound,
-                firstMoment: firstMoment.pointer + range.lowerBound,
-                secondMoment: secondMoment.pointer + range.lowerBound, count: range.count, step: step,
-                learningRate: learningRate, decay: decays, gradientScale: gradientScale)
+        for unit in units {
+            let range = ownRange(unit)
+            let moments = sharding == .none ? unit.base : unit.sliceBase
+            for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
+                let own = part.clamped(to: range)
+                guard !own.isEmpty else { continue }
+                let skip = own.lowerBound - range.lowerBound
+                settings.step(
+                    parameters: weightSlice(unit) + skip,
+                    gradients: gradientSlice(unit) + skip, firstMoment: firstMoment.pointer + moments + skip,
+                    secondMoment: secondMoment.pointer + moments + skip, count: own.count, step: step,
+                    learningRate: learningRate, decay: decays, gradientScale: gradientScale)
+            }
         }
     }
+
+    // MARK: start values
 
     /// Fills every tensor from a weights file.
     package func load(from file: SafeTensorsFile) throws(TrainingError) {
-        for slot in slots { try file.copy(slot.tensor, to: weights + slot.offset) }
+        let scratch = scratchForFilling
+        for unit in units {
+            let target = scratch?.pointer ?? unit.weights
+            for slot in unit.slots { try file.copy(slot.tensor, to: target + slot.offset, share: share) }
+            keepSlice(of: unit, from: target)
+        }
     }
 
     /// Fills every tensor from its name and `seed`.
     package func initialise(seed: UInt64) {
-        for slot in slots { Initialisation.fill(weights + slot.offset, tensor: slot.tensor, seed: seed) }
+        let scratch = scratchForFilling
+        for unit in units {
+            let target = scratch?.pointer ?? unit.weights
+            for slot in unit.slots {
+                Initialisation.fill(target + slot.offset, tensor: slot.tensor, seed: seed, share: share)
+            }
+            keepSlice(of: unit, from: target)
+        }
+    }
+
+    private var scratchForFilling: FloatStorage? {
+        sharding == .parameters ? FloatStorage(count: units.map(\.count).max() ?? 0) : nil
+    }
+
+    private func keepSlice(of unit: ParameterUnit, from whole: UnsafeMutablePointer<Float>) {
+        guard sharding == .parameters else { return }
+        let range = ownRange(unit)
+        weightSlice(unit).update(from: whole + range.lowerBound, count: range.count)
     }
 }

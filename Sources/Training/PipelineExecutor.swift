@@ -1,20 +1,30 @@
 internal import MPI
+internal import Plans
 internal import Schedules
 internal import Tensors
 
 /// Runs one rank's action list: receive posted ahead, compute, send started, next action. It knows no schedule by
 /// name, and nothing of what the other ranks do but the messages of the `TransferPlan`.
+///
+/// A forward leaves what its backward needs in `inFlight`. A whole backward frees it; a split one turns the gradient
+/// around first (`backwardInput`, which sends it on at once) and frees with `backwardWeight`. A fused action is its
+/// forward, then its backward.
 final class PipelineExecutor {
     private let actions: [Action]
     private let transfers: [ActionTransfers]
     private let microbatches: Int
-    private let stages: [Int: GPTStage]
+    /// By stage number; nil for those of other ranks.
+    private let stages: [ModelStage?]
+    private let context: StageContext
     private let batch: LocalBatch
     private let recorder: TimelineRecorder
     private let pool: BoundaryPool
     private let boundaryCount: Int
     /// Activation sets not in use, by stage.
-    private var idleActivations: [Int: [StageActivations]] = [:]
+    private var idleActivations: [[StageActivations]]
+    /// With full recomputation: the one block's worth all stages rebuild into, and sets for split backwards, by stage.
+    private let rebuilt: RecomputedBlocks?
+    private var idleRebuilt: [[RecomputedBlocks]]
     /// By stage · microbatches + micro-batch: what a forward left for its backward.
     private var inFlight: [StageActivations?]
     /// The same index: a tensor handed from one stage of this rank to another, without a message.
@@ -27,32 +37,33 @@ final class PipelineExecutor {
     private static let receivesAhead = 2
 
     init(
-        schedule: Schedule, rank: Int, stages: [Int: GPTStage], batch: LocalBatch, communicator: Communicator,
-        recorder: TimelineRecorder
-    ) throws(TrainingError) {
+        schedule: Schedule, rank: Int, stages held: [ModelStage], context: StageContext, batch: LocalBatch,
+        communicator: Communicator, recorder: TimelineRecorder
+    ) {
         actions = schedule.actions[rank]
         transfers = schedule.transfers.perRank[rank]
         microbatches = schedule.microbatches
+        var stages: [ModelStage?] = Array(repeating: nil, count: schedule.stages)
+        for stage in held { stages[stage.index] = stage }
         self.stages = stages
+        self.context = context
         self.batch = batch
         self.recorder = recorder
-        guard let shape = stages.values.first?.shape else {
-            throw .unsupported(
-                field: "layout.pipeline", value: "\(schedule.ranks)", reason: "rank \(rank) has no stage")
-        }
-        if let split = actions.first(where: { $0.kind != .forward && $0.kind != .backward }) {
-            throw .unsupported(
-                field: "layout.schedule", value: schedule.name,
-                reason: "the runtime does not split the backward yet (action \(split))")
-        }
-        boundaryCount = shape.boundaryCount
-        pool = BoundaryPool(elements: shape.boundaryCount)
+        boundaryCount = context.shape.boundaryCount
+        pool = BoundaryPool(elements: context.shape.boundaryCount)
+        idleActivations = Array(repeating: [], count: schedule.stages)
+        idleRebuilt = Array(repeating: [], count: schedule.stages)
+        // One place must hold a block of either kind: those tensors that both have, and the experts' own.
+        rebuilt = RecomputedBlocks(
+            shape: context.shape, blocks: Array(Set(held.flatMap(\.kinds))), recompute: context.recompute,
+            splitsBackward: context.splitsBackward)
         let slots = schedule.stages * schedule.microbatches
         inFlight = Array(repeating: nil, count: slots)
         localActivations = Array(repeating: nil, count: slots)
         localGradients = Array(repeating: nil, count: slots)
         receives = ReceiveQueue(
-            transfers: transfers.compactMap(\.receive), ahead: Self.receivesAhead, communicator: communicator)
+            transfers: transfers.flatMap { [$0.receive, $0.partnerReceive].compactMap(\.self) },
+            ahead: Self.receivesAhead, communicator: communicator)
         sends = SendQueue(communicator: communicator)
     }
 
@@ -62,69 +73,115 @@ final class PipelineExecutor {
         var loss = 0.0
         receives.restart()
         for (position, action) in actions.enumerated() {
-            try receives.post(pool: pool, count: boundaryCount)
-            guard let stage = stages[Int(action.stage)] else { continue }
-            switch action.kind {
-            case .forward: loss += try forward(action, stage, transfers[position], lossScale: lossScale)
-            case .backward: try backward(action, stage, transfers[position])
-            case .backwardInput, .backwardWeight, .fused: preconditionFailure("refused by the initialiser")
+            let transfer = transfers[position]
+            var parts = action.parts
+            var (receive, send) = (transfer.receive, transfer.send)
+            while let part = parts.next() {
+                try receives.post(pool: pool, count: boundaryCount)
+                if let stage = stages[Int(part.stage)] {
+                    loss += try run(part, stage, receive, send, lossScale: lossScale)
+                }
+                (receive, send) = (transfer.partnerReceive, transfer.partnerSend)
             }
         }
         try sends.finish(pool: pool)
         return loss
     }
 
+    private func run(
+        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        lossScale: Float
+    ) throws(MPIError) -> Double {
+        switch action.kind {
+        case .forward: return try forward(action, stage, receive, send, lossScale: lossScale)
+        case .backward: try backward(action, stage, receive, send, weightsLater: false)
+        case .backwardInput: try backward(action, stage, receive, send, weightsLater: true)
+        case .backwardWeight: try weightGradients(action, stage)
+        case .fused: preconditionFailure("a fused action is run part by part")
+        }
+        return 0
+    }
+
     private func forward(
-        _ action: Action, _ stage: GPTStage, _ transfer: ActionTransfers, lossScale: Float
+        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        lossScale: Float
     ) throws(MPIError) -> Double {
         let slot = slot(action)
+        let shape = context.shape
         let activations =
-            idleActivations[stage.index]?.popLast()
-            ?? StageActivations(shape: stage.shape, blocks: stage.blockCount, isLast: stage.isLast)
+            idleActivations[stage.index].popLast()
+            ?? StageActivations(
+                shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: context.recompute,
+                splitsBackward: context.splitsBackward, rebuilt: rebuilt)
         inFlight[slot] = activations
-        if stage.isFirst {
-            activations.input = pool.take()
-        } else {
-            activations.input = try input(action, transfer.receive, &localActivations)
-        }
+        activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
         let start = recorder.now()
         if stage.isFirst {
-            stage.embed(
-                tokens: batch.inputs(microbatch: Int(action.microbatch)), output: activations.input, shape: stage.shape)
+            try stage.embed(
+                tokens: batch.inputs(microbatch: Int(action.microbatch)), output: activations.input, shape: shape)
         }
         let output = stage.isLast ? nil : pool.take()
-        stage.forward(activations, output: output, shape: stage.shape)
+        try stage.forward(activations, output: output, shape: shape)
         var loss = 0.0
         if stage.isLast {
-            loss = stage.loss(
+            loss = try stage.loss(
                 activations, targets: batch.targets(microbatch: Int(action.microbatch)), scale: lossScale)
         }
         recorder.record(.compute, action, since: start)
-        if let output {
-            try hand(output, action, transfer.send, to: slot + microbatches, &localActivations)
-        }
+        if let output { try hand(output, action, send, to: slot + microbatches, &localActivations) }
         return loss
     }
 
-    private func backward(_ action: Action, _ stage: GPTStage, _ transfer: ActionTransfers) throws(MPIError) {
+    private func backward(
+        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        weightsLater: Bool
+    ) throws(MPIError) {
         let slot = slot(action)
-        guard let activations = inFlight[slot] else {
-            preconditionFailure("\(action) before its forward in a validated schedule")
-        }
-        let gradient = stage.isLast ? pool.take() : try input(action, transfer.receive, &localGradients)
+        let activations = waiting(action)
+        let gradient = stage.isLast ? pool.take() : try input(action, receive, &localGradients)
         let start = recorder.now()
-        stage.backward(
+        if weightsLater, context.recompute == .full {
+            // What is rebuilt now must last until the weight gradients.
+            activations.hold(
+                idleRebuilt[stage.index].popLast()
+                    ?? RecomputedBlocks(
+                        shape: context.shape, blocks: stage.kinds, recompute: .full, splitsBackward: true))
+        }
+        try stage.backward(
             activations, gradient: gradient,
-            tokens: stage.isFirst ? batch.inputs(microbatch: Int(action.microbatch)) : nil)
+            tokens: stage.isFirst ? batch.inputs(microbatch: Int(action.microbatch)) : nil, weightsLater: weightsLater)
         recorder.record(.compute, action, since: start)
-        inFlight[slot] = nil
-        pool.giveBack(activations.input)
-        idleActivations[stage.index, default: []].append(activations)
+        if !weightsLater { release(activations, slot: slot, stage) }
         if stage.isFirst {
             pool.giveBack(gradient)
         } else {
-            try hand(gradient, action, transfer.send, to: slot - microbatches, &localGradients)
+            try hand(gradient, action, send, to: slot - microbatches, &localGradients)
         }
+    }
+
+    private func weightGradients(_ action: Action, _ stage: ModelStage) throws(MPIError) {
+        let activations = waiting(action)
+        let start = recorder.now()
+        try stage.weightGradients(activations)
+        recorder.record(.compute, action, since: start)
+        release(activations, slot: slot(action), stage)
+    }
+
+    private func waiting(_ action: Action) -> StageActivations {
+        guard let activations = inFlight[slot(action)] else {
+            preconditionFailure("\(action) before its forward in a validated schedule")
+        }
+        return activations
+    }
+
+    private func release(_ activations: StageActivations, slot: Int, _ stage: ModelStage) {
+        inFlight[slot] = nil
+        pool.giveBack(activations.input)
+        if let held = activations.held {
+            idleRebuilt[stage.index].append(held)
+            activations.hold(nil)
+        }
+        idleActivations[stage.index].append(activations)
     }
 
     /// The tensor an action waits for, from a message or from this rank's own neighbouring stage.
@@ -140,7 +197,7 @@ final class PipelineExecutor {
             return tensor
         }
         let start = recorder.now()
-        let buffer = try receives.next()
+        let buffer = try context.profile.measure(.pipelineWaits) { () throws(MPIError) in try receives.next() }
         recorder.record(
             .receive, action, since: start, bytes: Double(boundaryCount * 4), peer: Int(receive.peer))
         return buffer
@@ -156,7 +213,9 @@ final class PipelineExecutor {
             return
         }
         let start = recorder.now()
-        try sends.start(tensor, count: boundaryCount, send, pool: pool)
+        try context.profile.measure(.pipelineWaits) { () throws(MPIError) in
+            try sends.start(tensor, count: boundaryCount, send, pool: pool)
+        }
         recorder.record(.send, action, since: start, bytes: Double(boundaryCount * 4), peer: Int(send.peer))
     }
 

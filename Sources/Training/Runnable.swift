@@ -9,40 +9,47 @@ enum Runnable {
         func refuse(_ field: String, _ value: String, _ reason: String) -> TrainingError {
             .unsupported(field: field, value: value, reason: reason)
         }
-        guard model.family == .gpt else {
-            throw refuse("model.family", model.family.rawValue, "the runtime trains the gpt family so far")
+        guard model.mla == nil else {
+            throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.mlp == .gelu else {
-            throw refuse("model.mlp", model.mlp.rawValue, "the runtime's gpt blocks use gelu")
+        guard model.moe == nil || model.family == .llama else {
+            throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
-        guard model.kvHeads == model.heads else {
-            throw refuse("model.kvHeads", "\(model.kvHeads)", "grouped-query attention is not run yet")
-        }
-        guard model.heads * model.headSize == model.hidden else {
-            throw refuse("model.headSize", "\(model.headSize)", "the runtime needs heads · headSize = hidden")
-        }
-        guard plan.precision == .fp32 else {
-            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 so far")
-        }
-        for (field, degree) in [
-            ("layout.tensor", layout.tensor), ("layout.context", layout.context), ("layout.expert", layout.expert),
-        ] where degree > 1 {
-            throw refuse(field, "\(degree)", "the runtime splits by pipeline and data so far; set it to 1")
-        }
-        guard layout.recompute == .none else {
-            throw refuse("layout.recompute", layout.recompute.rawValue, "the runtime keeps all activations so far")
-        }
-        guard layout.sharding == .none else {
-            throw refuse("layout.sharding", layout.sharding.rawValue, "the runtime does not shard yet")
-        }
-        guard !layout.schedule.isBidirectional else {
+        if let rule = mlpProblem(model) { throw refuse("model.mlp", model.mlp.rawValue, rule) }
+        guard model.family == .llama || model.kvHeads == model.heads else {
             throw refuse(
-                "layout.schedule", layout.schedule.rawValue, "the runtime keeps one copy of a stage so far")
+                "model.kvHeads", "\(model.kvHeads)",
+                "gpt blocks have as many key heads as heads; llama's may share them")
+        }
+        guard model.family == .gpt || model.headSize % 2 == 0 else {
+            throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
+        }
+        guard plan.precision == .fp32 || plan.precision == .bf16 else {
+            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
+        }
+        if let problem = layout.problemsOfARun(model).first {
+            throw .layout(problem)
         }
         guard processes == layout.devices else {
             throw .processCount(
                 actual: processes, needed: layout.devices,
-                layout: "pipeline \(layout.pipeline) × data \(layout.data)")
+                layout: degrees(layout))
         }
+    }
+
+    /// Which feed-forwards a family's blocks have.
+    private static func mlpProblem(_ model: Model) -> String? {
+        switch (model.family, model.mlp.isGated) {
+        case (.gpt, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"
+        case (.llama, false): "the runtime's llama blocks take swiglu or geglu"
+        case (.gpt, false), (.llama, true): nil
+        }
+    }
+
+    /// The degrees whose product is the number of processes.
+    private static func degrees(_ layout: Layout) -> String {
+        let rare = [("tensor", layout.tensor), ("context", layout.context)].filter { $0.1 > 1 }
+        return ([("pipeline", layout.pipeline), ("data", layout.data)] + rare).map { "\($0.0) \($0.1)" }
+            .joined(separator: " × ")
     }
 }

@@ -44,9 +44,9 @@ package final class SafeTensorsFile {
         metadata = object["__metadata__"] as? [String: String] ?? [:]
     }
 
-    /// Copies a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
+    /// Copies this rank's share of a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
     package func copy(
-        _ tensor: ParameterTensor, to target: UnsafeMutablePointer<Float>
+        _ tensor: ParameterTensor, to target: UnsafeMutablePointer<Float>, share: TensorShare = TensorShare()
     ) throws(TrainingError) {
         guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
             throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
@@ -64,20 +64,22 @@ package final class SafeTensorsFile {
             throw .weights(path: path, reason: "tensor \(tensor.name) is cut short")
         }
         let bytes = file.bytes
-        let begin = entry.range.lowerBound
-        switch entry.type {
-        case "F32":
-            UnsafeMutableRawPointer(target).copyMemory(
-                from: bytes.baseAddress! + begin, byteCount: entry.range.count)
-        case "F16":
-            for index in 0..<tensor.count {
-                target[index] = Float(
-                    Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)))
-            }
-        default:
-            for index in 0..<tensor.count {
-                let high = UInt32(bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)) << 16
-                target[index] = Float(bitPattern: high)
+        share.forEachRun(tensor) { local, whole, count in
+            let begin = entry.range.lowerBound + width * whole
+            let target = target + local
+            switch entry.type {
+            case "F32":
+                UnsafeMutableRawPointer(target).copyMemory(from: bytes.baseAddress! + begin, byteCount: 4 * count)
+            case "F16":
+                for index in 0..<count {
+                    target[index] = Float(
+                        Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)))
+                }
+            default:
+                for index in 0..<count {
+                    let high = UInt32(bytes.loadUnaligned(fromByteOffset: begin + 2 * index, as: UInt16.self)) << 16
+                    target[index] = Float(bitPattern: high)
+                }
             }
         }
     }

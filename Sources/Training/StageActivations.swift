@@ -1,35 +1,52 @@
+internal import Plans
 internal import Tensors
 
-/// Everything a stage keeps of one micro-batch in flight; R rows, H hidden, V vocabulary.
+/// Everything a stage keeps of one micro-batch in flight; S rows of the stream, R rows, H hidden, V vocabulary.
+///
+/// With recomputation the blocks' tensors that are rebuilt lie in memory of their own: one block's worth that all blocks
+/// and micro-batches of the rank use in turn, or, between the two halves of a split backward, a set of the micro-batch's
+/// own (`hold`).
 final class StageActivations {
     private let storage: FloatStorage
-    private(set) var blocks: [BlockActivations]
+    private var blocks: [BlockActivations]
+    /// The blocks' rebuilt tensors while the weight gradients are still to come.
+    private(set) var held: RecomputedBlocks?
     /// What the last stage keeps of its norm and head; nil elsewhere.
     let head: HeadActivations?
 
     /// Final norm, logits and loss of one micro-batch.
     struct HeadActivations {
-        /// Output of the last block `[R, H]`.
+        /// Output of the last block `[S, H]`.
         let input: UnsafeMutablePointer<Float>
         let normed: UnsafeMutablePointer<Float>
-        let mean: UnsafeMutablePointer<Float>
-        let inverse: UnsafeMutablePointer<Float>
+        let statistics: NormStatistics
         /// Logits, turned in place into their gradient `[R, V]`.
         let logits: UnsafeMutablePointer<Float>
 
         init(arena: inout Arena, shape: MicrobatchShape) {
             input = arena.take(shape.boundaryCount)
             normed = arena.take(shape.boundaryCount)
-            mean = arena.take(shape.rows)
-            inverse = arena.take(shape.rows)
+            statistics = NormStatistics(arena: &arena, rows: shape.streamRows)
             logits = arena.take(shape.rows * shape.vocab)
         }
     }
 
-    /// Room for one micro-batch of `shape` through `count` ≥ 1 blocks.
-    init(shape: MicrobatchShape, blocks count: Int, isLast: Bool) {
+    /// Room for one micro-batch through at least one block, of these kinds. `rebuilt`: the rank's memory for rebuilt tensors.
+    init(
+        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
+        recompute: Layout.Recompute = .none,
+        splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil
+    ) {
+        // With full recomputation the experts' tensors, too, are rebuilt in one place.
+        let mixtures = kinds.map { $0 == .mixture ? rebuilt?.mixture ?? shape.mixtureActivations() : nil }
         func carve(_ arena: inout Arena) -> ([BlockActivations], HeadActivations?) {
-            let blocks = (0..<count).map { BlockActivations(arena: &arena, shape: shape, isFirst: $0 == 0) }
+            let blocks = kinds.enumerated().map { block, kind in
+                // Every block's rebuilt tensors lie at the same place.
+                var scratch = rebuilt?.arena(of: 0) ?? Arena()
+                return BlockActivations(
+                    kept: &arena, rebuilt: &scratch, shape: shape, isFirst: block == 0, kind: kind,
+                    recompute: recompute, splitsBackward: splitsBackward, mixture: mixtures[block])
+            }
             return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape) : nil)
         }
         var counting = Arena()
@@ -39,9 +56,64 @@ final class StageActivations {
         (blocks, head) = carve(&arena)
     }
 
-    /// The stage's input `[R, H]`: a boundary buffer that stays with the micro-batch until its backward.
+    /// The tensors of block `index` of the stage.
+    func block(_ index: Int) -> BlockActivations {
+        guard let held else { return blocks[index] }
+        var block = held.blocks[index]
+        block.input = blocks[index].input
+        return block
+    }
+
+    /// From here to `release` the rebuilt tensors lie in `set`; nil goes back to the shared place.
+    func hold(_ set: RecomputedBlocks?) { held = set }
+
+    /// The stage's input `[S, H]`: a boundary buffer that stays with the micro-batch until its backward.
     var input: UnsafeMutablePointer<Float> {
         get { blocks[0].input }
         set { blocks[0].input = newValue }
+    }
+}
+
+/// Memory for tensors that are rebuilt in the backward: of one block, or of every block of a stage.
+final class RecomputedBlocks {
+    private let storage: FloatStorage
+    private let countPerBlock: Int
+    private(set) var blocks: [BlockActivations] = []
+    /// Of the first block with experts, with full recomputation.
+    let mixture: MixtureActivations?
+
+    /// Room for blocks of these kinds; nil when nothing is rebuilt.
+    init?(
+        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], recompute: Layout.Recompute, splitsBackward: Bool
+    ) {
+        guard recompute != .none else { return nil }
+        let mixtures = kinds.map { $0 == .mixture && recompute == .full ? shape.mixtureActivations() : nil }
+        mixture = mixtures.compactMap(\.self).first
+        func carve(_ block: Int, _ arena: inout Arena) -> BlockActivations {
+            var kept = Arena()
+            return BlockActivations(
+                kept: &kept, rebuilt: &arena, shape: shape, isFirst: true, kind: kinds[block], recompute: recompute,
+                splitsBackward: splitsBackward, mixture: mixtures[block])
+        }
+        countPerBlock = kinds.indices.reduce(0) { most, block in
+            var counting = Arena()
+            _ = carve(block, &counting)
+            return max(most, counting.used)
+        }
+        storage = FloatStorage(count: countPerBlock * kinds.count)
+        for block in kinds.indices {
+            var arena = arena(of: block)
+            blocks.append(carve(block, &arena))
+        }
+    }
+
+    /// The place of one block's tensors.
+    func arena(of block: Int) -> Arena { Arena(storage, from: block * countPerBlock) }
+}
+
+extension MicrobatchShape {
+    /// Room for one block with experts.
+    func mixtureActivations() -> MixtureActivations {
+        MixtureActivations(tokens: rows, experts: experts, chosen: chosenExperts, hidden: hidden)
     }
 }

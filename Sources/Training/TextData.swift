@@ -78,16 +78,19 @@ package final class TextData {
         }
     }
 
-    /// Copies `count` sequences of `step` from `first` on: `inputs` and the next-token `targets`, `[count, sequence]`.
-    /// Either may be nil.
+    /// Copies `count` sequences of `step` from `first` on: `inputs` and the next-token `targets`, `[count, sequence]`;
+    /// with `pieces` only those of each sequence. Either may be nil.
     package func fill(
-        step: Int, first: Int, count: Int, inputs: UnsafeMutablePointer<Int32>?, targets: UnsafeMutablePointer<Int32>?
+        step: Int, first: Int, count: Int, pieces: SequencePieces? = nil, inputs: UnsafeMutablePointer<Int32>?,
+        targets: UnsafeMutablePointer<Int32>?
     ) {
+        let pieces = pieces ?? SequencePieces(sequence: sequence)
         for index in 0..<count {
             let begin = start(step: step, index: first + index)
-            for position in 0..<sequence {
-                inputs?[index * sequence + position] = Int32(file.bytes[begin + position])
-                targets?[index * sequence + position] = Int32(file.bytes[begin + position + 1])
+            for local in 0..<pieces.length {
+                let position = begin + pieces.position(ofLocal: local)
+                inputs?[index * pieces.length + local] = Int32(file.bytes[position])
+                targets?[index * pieces.length + local] = Int32(file.bytes[position + 1])
             }
         }
     }

@@ -1,3 +1,4 @@
+package import MPI
 package import Plans
 internal import Tensors
 
@@ -9,7 +10,7 @@ internal import Tensors
 package final class TextGenerator {
     package let model: Model
     private let parameters: ParameterSet
-    private let stage: GPTStage
+    private let stage: ModelStage
     private let activations: StageActivations
     private let embedded: FloatStorage
 
@@ -21,13 +22,14 @@ package final class TextGenerator {
 
     private init(model: Model, weights: SafeTensorsFile) throws(TrainingError) {
         self.model = model
-        parameters = ParameterSet(stages: [(0, ParameterLayout.allTensors(model: model))])
+        let units = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
+        parameters = ParameterSet(stages: [(0, units)])
         try parameters.load(from: weights)
         let shape = MicrobatchShape(model: model, sequences: 1)
-        stage = GPTStage(
+        stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
-            shape: shape, workspace: StageWorkspace(shape: shape))
-        activations = StageActivations(shape: shape, blocks: model.layers, isLast: true)
+            context: StageContext(model: model, shape: shape, parameters: parameters))
+        activations = StageActivations(shape: shape, blocks: stage.kinds, isLast: true)
         embedded = FloatStorage(count: shape.boundaryCount)
     }
 
@@ -35,15 +37,15 @@ package final class TextGenerator {
     /// Text longer than the model's sequence is read through its last tokens.
     package func generate(
         prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) -> Void
-    ) {
+    ) throws(MPIError) {
         // A model needs at least one token to go on from.
         var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
         for drawn in 0..<max(count, 0) {
             let window = Array(text.suffix(model.sequence))
             let shape = MicrobatchShape(model: model, sequences: 1, sequence: window.count)
             activations.input = embedded.pointer
-            stage.embed(tokens: window, output: embedded.pointer, shape: shape)
-            stage.forward(activations, output: nil, shape: shape)
+            try stage.embed(tokens: window, output: embedded.pointer, shape: shape)
+            try stage.forward(activations, output: nil, shape: shape)
             guard let head = activations.head else { return }
             let logits = head.logits + (window.count - 1) * model.vocab
             let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53

@@ -10,81 +10,123 @@ package final class Trainer {
     package let layout: Layout
     package let settings: TrainSettings
     package let schedule: Schedule
-    /// This rank among the data-parallel copies.
-    package let dataRank: Int
     package let parameters: ParameterSet
     /// The spans of the last step, on rank 0's clock.
     package let recorder: TimelineRecorder
+    /// Where this rank's time goes, while it is on.
+    package let profile: Profile
     let world: Communicator
     let partition: StagePartition
     let grid: RankGrid
+    let shards: ParameterShards
+    private let groups: ProcessGroups
     private let executor: PipelineExecutor
     private let batch: LocalBatch
-    private let reduction: GradientReduction
+    private let norm: GradientNorm
     private let optimizer: AdamW
 
     /// Builds this rank's part of the run and fills its weights (from `settings.initialWeights` or the seed).
-    /// Every rank of `world` calls it. Throws `TrainingError` for a plan that cannot be run as it was started.
-    package init(plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator) throws {
+    /// Every rank of `world` calls it. Throws `TrainingError` or `PlanProblems` for a plan that cannot be run as it was
+    /// started.
+    /// - Parameters:
+    ///   - sharesMemory: whether ranks of one node may meet in shared memory; if not, MPI's collectives serve.
+    ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers.
+    package init(
+        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, sharesMemory: Bool = true,
+        emulatesBFloat16: Bool = false
+    ) throws {
         try Runnable.check(plan: plan, layout: layout, processes: world.size)
         self.plan = plan
         self.layout = layout
         self.settings = settings
         self.world = world
+        let model = plan.model
         let microbatches = plan.batch / (layout.data * layout.microbatch)
         let schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: microbatches)
         try schedule.validate()
         self.schedule = schedule
         grid = RankGrid(layout)
-        let place = grid.coordinates(of: world.rank)
-        dataRank = place.data
-        guard let pipelineGroup = try world.split(color: place.data, key: place.pipeline),
-            let dataGroup = try world.split(color: place.pipeline, key: place.data)
-        else { preconditionFailure("a split with a colour gives a communicator") }
-        partition = StagePartition(layout, model: plan.model)
+        groups = try ProcessGroups(
+            world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: layout.expert)
+        let place = groups.place
+        partition = StagePartition(layout, model: model)
 
         let data = try TextData(
-            path: settings.data, sequence: plan.model.sequence, batch: plan.batch, order: settings.order,
-            seed: settings.seed)
-        guard data.largestToken < plan.model.vocab else {
+            path: settings.data, sequence: model.sequence, batch: plan.batch, order: settings.order, seed: settings.seed
+        )
+        guard data.largestToken < model.vocab else {
             throw TrainingError.unsupported(
-                field: "model.vocab", value: "\(plan.model.vocab)",
+                field: "model.vocab", value: "\(model.vocab)",
                 reason: "the text holds byte \(data.largestToken); a vocabulary of 256 covers every byte")
         }
 
-        let held = (0..<schedule.stages).filter { schedule.placement.rank(stage: $0, microbatch: 0) == place.pipeline }
+        let rank = place.pipeline
+        let held = schedule.stages(on: rank)
         let last = schedule.stages - 1
+        // A tied table that is first and last stage's on one rank is one tensor.
+        let sharesTable = model.tiedEmbeddings && held.contains(0) && held.contains(last)
+        let experts = TensorShare(rank: groups.experts.rank, size: groups.experts.size)
         parameters = ParameterSet(
             stages: held.map { [partition] stage in
-                let tensors = ParameterLayout.tensors(
-                    model: plan.model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last)
-                return (stage, tensors)
-            })
+                var units = ParameterLayout.units(
+                    model: model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
+                    experts: experts)
+                if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
+                return (stage, units)
+            },
+            share: TensorShare(rank: place.tensor, size: layout.tensor), sharding: layout.sharding,
+            shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
+            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size))
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
         } else {
             parameters.initialise(seed: settings.seed)
         }
 
-        let shape = MicrobatchShape(model: plan.model, sequences: layout.microbatch)
-        let workspace = StageWorkspace(shape: shape)
-        var stages: [Int: GPTStage] = [:]
-        for stage in held {
-            stages[stage] = GPTStage(
-                model: plan.model, index: stage, layers: partition.layers[stage], isFirst: stage == 0,
-                isLast: stage == last, parameters: parameters, shape: shape, workspace: workspace)
+        profile = Profile()
+        let shape = MicrobatchShape(
+            model: model, sequences: layout.microbatch, tensor: layout.tensor,
+            sequenceParallel: layout.sequenceParallel, context: layout.context)
+        let tensor = try TensorParallel(groups.tensor, shape: shape, sharesMemory: sharesMemory, profile: profile)
+        let expected = parameters.units.map { unit in
+            let count = schedule.backwards(of: unit.stage, on: rank)
+            return sharesTable && unit.kind == .table ? count + schedule.backwards(of: last, on: rank) : count
+        }
+        shards = try ParameterShards(
+            parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
+            reducesEarly: schedule.placement.reverseStageToRank == nil, expected: expected, sharesMemory: sharesMemory,
+            profile: profile)
+        let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
+        let context = try StageContext(
+            shape: shape, tensor: tensor, pieces: pieces,
+            attention: AttentionCore(
+                shape: shape, pieces: pieces, isRotary: model.family == .llama,
+                ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
+                profile: profile),
+            shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
+            exchange: model.moe.map { [groups, profile] in
+                ExpertExchange(groups.experts, experts: $0.experts, width: model.hidden, profile: profile)
+            },
+            balance: LoadBalance(
+                groups.context, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
+            mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
+        let stages = held.map { [partition, parameters] stage in
+            ModelStage(
+                model: model, index: stage, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
+                parameters: parameters, tableStage: sharesTable ? 0 : nil, context: context)
         }
         batch = LocalBatch(
-            data: data, shape: shape, microbatches: microbatches, first: place.data * plan.batch / layout.data)
-        recorder = TimelineRecorder(expectedSpans: 4 * schedule.actions[place.pipeline].count + 16)
+            data: data, shape: shape, microbatches: microbatches, first: place.data * plan.batch / layout.data,
+            pieces: pieces)
+        recorder = TimelineRecorder(expectedSpans: 6 * schedule.actions[rank].count + 16)
         recorder.clockOffset = try ClockAlignment.offset(world)
-        executor = try PipelineExecutor(
-            schedule: schedule, rank: place.pipeline, stages: stages, batch: batch, communicator: pipelineGroup,
-            recorder: recorder)
-        reduction = try GradientReduction(
-            pipelineGroup: pipelineGroup, dataGroup: dataGroup, model: plan.model,
-            stages: schedule.stages, held: held, parameters: parameters)
+        executor = PipelineExecutor(
+            schedule: schedule, rank: rank, stages: stages, context: context, batch: batch,
+            communicator: groups.pipeline, recorder: recorder)
+        norm = try GradientNorm(
+            parameters: parameters, embedding: groups.embedding, tensorRank: place.tensor, last: last,
+            sharesMemory: sharesMemory)
         optimizer = AdamW(
             beta1: settings.betas[0], beta2: settings.betas[1], epsilon: settings.epsilon,
             weightDecay: settings.weightDecay)
@@ -97,37 +139,44 @@ package final class Trainer {
         let start = recorder.now()
         let tokens = plan.batch * plan.model.sequence
         parameters.clearGradients()
+        shards.begin()
         batch.load(step: step)
-        let loss = try executor.run(lossScale: 1 / Float(tokens))
+        // Every tensor rank computes the same loss; the first one's counts.
+        let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
         let phaseEnd = recorder.now()
         let phaseCompute = recorder.computeSeconds
 
         var mark = recorder.now()
-        try reduction.reduce(parameters)
+        try shards.end()
+        try norm.tie()
         mark = recorder.record(.collective, since: mark)
-        let squared = reduction.squaredNorm(parameters) / Double(layout.data)
+        let squared = norm.squared()
         // One small collective carries every figure of the step.
         let mine = [loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes()]
         let all = try world.allGather(mine)
         mark = recorder.record(.collective, since: mark, bytes: Double(8 * all.count))
         func column(_ index: Int) -> [Double] { stride(from: index, to: all.count, by: mine.count).map { all[$0] } }
 
-        let norm = column(1).reduce(0, +).squareRoot()
+        let gradientNorm = column(1).reduce(0, +).squareRoot()
         let meanLoss = column(0).reduce(0, +) / Double(tokens)
-        guard norm.isFinite, meanLoss.isFinite else {
-            throw TrainingError.diverged(step: step, loss: meanLoss, gradientNorm: norm)
+        guard gradientNorm.isFinite, meanLoss.isFinite else {
+            throw TrainingError.diverged(step: step, loss: meanLoss, gradientNorm: gradientNorm)
         }
         var scale: Float = 1
-        if let clip = settings.clip, norm > clip { scale = Float(clip / (norm + 1e-6)) }
+        if let clip = settings.clip, gradientNorm > clip { scale = Float(clip / (gradientNorm + 1e-6)) }
         let rate = settings.learningRate(step: step)
-        parameters.optimise(optimizer, step: step + 1, learningRate: rate, gradientScale: scale)
-        let end = recorder.record(.optimizer, since: mark)
+        profile.measure(.optimizer) {
+            parameters.optimise(optimizer, step: step + 1, learningRate: rate, gradientScale: scale)
+        }
+        let optimized = recorder.record(.optimizer, since: mark)
+        try shards.shareWeights()
+        let end = layout.sharding == .none ? optimized : recorder.record(.collective, since: optimized)
 
         let longest = column(3).max() ?? 0
         let ranks = Double(world.size)
         return StepReport(
-            step: step, loss: meanLoss, gradientNorm: norm, learningRate: rate, seconds: end - start, tokens: tokens,
-            bubble: 1 - column(2).reduce(0, +) / (ranks * longest),
-            computeShare: (phaseCompute + (end - mark)) / (end - start), peakBytes: column(4))
+            step: step, loss: meanLoss, gradientNorm: gradientNorm, learningRate: rate, seconds: end - start,
+            tokens: tokens, bubble: 1 - column(2).reduce(0, +) / (ranks * longest),
+            computeShare: (phaseCompute + (optimized - mark)) / (end - start), peakBytes: column(4))
     }
 }

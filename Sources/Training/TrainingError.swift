@@ -1,3 +1,5 @@
+package import Plans
+
 /// Why a real run cannot start or go on; printed as one line.
 package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file that cannot be read, mapped or written; `reason` is the system's word.
@@ -10,6 +12,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case processCount(actual: Int, needed: Int, layout: String)
     /// Something the plan asks for that the runtime does not do.
     case unsupported(field: String, value: String, reason: String)
+    /// A layout that cannot be run with its model.
+    case layout(PlanProblem)
     /// The loss or the gradient norm stopped being a number.
     case diverged(step: Int, loss: Double, gradientNorm: Double)
 
@@ -24,6 +28,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
             "started as \(actual) process\(actual == 1 ? "" : "es"), the plan's layout needs \(needed) (\(layout)); "
                 + "run mpirun -n \(needed), or change the layout"
         case .unsupported(let field, let value, let reason): "\(field): \(value) cannot be run: \(reason)"
+        case .layout(let problem): problem.description
         case .diverged(let step, let loss, let gradientNorm):
             "step \(step): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
                 + "lower train.learningRate, raise train.warmup or set train.clip"

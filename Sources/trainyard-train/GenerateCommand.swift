@@ -34,7 +34,7 @@ struct GenerateCommand: ParsableCommand {
             let generator = try TextGenerator(checkpoint: Checkpoint.newest(at: checkpoint))
             let out = FileHandle.standardOutput
             out.write(Data(prompt.utf8))
-            generator.generate(prompt: Array(prompt.utf8), count: tokens, temperature: temperature, seed: seed) {
+            try generator.generate(prompt: Array(prompt.utf8), count: tokens, temperature: temperature, seed: seed) {
                 out.write(Data([$0]))
             }
             out.write(Data("\n".utf8))

@@ -31,9 +31,21 @@ final class ProgressLine {
         put(
             "\(trainer.plan.name): \(layout.devices) process\(layout.devices == 1 ? "" : "es"), pipeline \(layout.pipeline)"
                 + (layout.virtualStages > 1 ? " × \(layout.virtualStages) virtual stages" : "")
-                + (layout.data > 1 ? ", data \(layout.data)" : "")
+                + rest(layout)
                 + ", \(trainer.schedule.name), \(trainer.schedule.microbatches) micro-batches of \(layout.microbatch), "
                 + "\(stages) stage\(stages == 1 ? "" : "s"), \(steps) steps\n")
+    }
+
+    /// What else the layout splits and keeps.
+    private func rest(_ layout: Layout) -> String {
+        let degrees = [
+            ("tensor", layout.tensor), ("context", layout.context), ("data", layout.data), ("expert", layout.expert),
+        ]
+        var words = degrees.filter { $0.1 > 1 }.map { "\($0.0) \($0.1)" }
+        if layout.sequenceParallel { words.append("sequence parallel") }
+        if layout.sharding != .none { words.append("sharded \(layout.sharding.rawValue)") }
+        if layout.recompute != .none { words.append("\(layout.recompute.rawValue) recomputation") }
+        return words.map { ", " + $0 }.joined()
     }
 
     func show(_ report: StepReport) {

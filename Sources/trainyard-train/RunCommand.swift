@@ -22,13 +22,17 @@ struct RunCommand: ParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    /// 2 for what the user can mend in a file or on the command line, 1 for what went wrong while running.
+    /// 2 for what the user can mend in a file or on the command line, 3 for a layout that does not divide or fit, 1 for
+    /// what went wrong while running.
     static func exitCode(_ error: any Error) -> Int32 {
         switch error {
         case let error as TrainingError:
-            if case .diverged = error { return 1 }
-            return 2
-        case is PlanProblems: return 2
+            switch error {
+            case .diverged: return 1
+            case .layout(let problem): return problem.kind == .misfit ? 3 : 2
+            default: return 2
+            }
+        case let problems as PlanProblems: return problems.isMisfitOnly ? 3 : 2
         case is ScheduleProblem, is ValidationError: return 2
         default: return 1
         }
@@ -55,6 +59,12 @@ struct RunOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
     var save: String?
+
+    @Option(help: ArgumentHelp("Write TensorBoard event files into this directory.", valueName: "directory"))
+    var tensorboard: String?
+
+    @Flag(help: "Print at the end where a step's time goes, by kernel and by communication.")
+    var profile = false
 
     @Flag(help: "Print nothing but errors.")
     var quiet = false

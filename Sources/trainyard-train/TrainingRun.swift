@@ -3,6 +3,7 @@ internal import Foundation
 internal import MPI
 internal import Plans
 internal import Schedules
+internal import Tensors
 internal import Training
 
 /// One rank's whole run: read the plan, train, leave the records.
@@ -30,20 +31,35 @@ struct TrainingRun {
         }
         // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
         let log = try isFirst ? options.log.map(MetricsLog.init(path:)) : nil
+        let board = try isFirst ? options.tensorboard.map { try TensorBoardLog(directory: $0) } : nil
         if isFirst {
             for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
                 try checkWritable(path)
             }
             if let checkpoint = settings.checkpoint { try Checkpoint.prepare(directory: checkpoint.path) }
         }
+        guard plan.precision != .bf16 || BFloat16.isSupported else {
+            throw TrainingError.unsupported(
+                field: "precision", value: "bf16",
+                reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
+        }
         let trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world)
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
         progress.begin()
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).model
+        trainer.profile.isOn = options.profile
+        var profiled = (steps: 0, seconds: 0.0)
         for step in 0..<settings.steps {
             let report = try trainer.step(step)
+            if step == 0, settings.steps > 1 {
+                // The first step also warms up libraries and memory.
+                trainer.profile.clear()
+            } else {
+                profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
+            }
             if let log { try log.write(report, modelFLOPs: flops) }
+            if let board { try board.write(report) }
             progress.show(report)
             if let checkpoint = settings.checkpoint,
                 (step + 1) % checkpoint.every == 0 || step + 1 == settings.steps
@@ -54,6 +70,11 @@ struct TrainingRun {
             }
         }
         progress.end()
+        if options.profile,
+            let table = try trainer.profile.report(world, seconds: profiled.seconds, steps: profiled.steps)
+        {
+            print(table)
+        }
         if let save = options.save { try trainer.saveWeights(to: save, step: settings.steps) }
         if options.trace != nil || options.timeline != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }

@@ -73,6 +73,9 @@ struct RunSummary {
     /// Predicted over measured on one time axis.
     func svg() -> String { TimelineSVG().drawing(of: [predictedTimeline, measuredTimeline]) }
 
+    /// The loss of every step.
+    func lossSVG() -> String { LossSVG.drawing(steps.map(\.loss), title: "\(plan.name): loss") }
+
     private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {
         func cell(_ value: Double) -> String {
             let text = Figures.fixed(value, digits) + (unit.isEmpty ? "" : " " + unit)

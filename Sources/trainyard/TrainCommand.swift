@@ -47,6 +47,15 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
     var save: String?
 
+    @Option(help: ArgumentHelp("Draw the loss curve.", valueName: "loss.svg"))
+    var lossSvg: String?
+
+    @Option(help: ArgumentHelp("Write TensorBoard event files into this directory.", valueName: "directory"))
+    var tensorboard: String?
+
+    @Flag(help: "Print where a step's time goes, by kernel and by communication.")
+    var profile = false
+
     @Flag(help: "No progress line and no summary.")
     var quiet = false
 
@@ -73,24 +82,30 @@ struct TrainCommand: ParsableCommand {
         var arguments = [self.plan, "--log", metrics, "--timeline", measured]
         for (flag, value) in [
             ("--data", data), ("--steps", steps.map(String.init)), ("--trace", trace), ("--save", save),
+            ("--tensorboard", tensorboard),
         ] {
             if let value { arguments += [flag, value] }
         }
         if quiet { arguments.append("--quiet") }
+        if profile { arguments.append("--profile") }
         let command = try Launcher.mpirun(
             processes: processes ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
         let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
         guard ended.code == 0 else { throw Self.failure(ended) }
-        if quiet && svg == nil { return }
+        if quiet && svg == nil && lossSvg == nil { return }
         let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
         if !quiet { print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
+        if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
     }
 
-    /// What a run that did not end well means. A rank that found bad input has said so itself, with exit code 2.
+    /// What a run that did not end well means. A rank that found bad input, or a layout that does not fit, has said so
+    /// itself, with exit code 2 or 3.
     private static func failure(_ ending: Launcher.Ending) -> ExitCode {
-        if ending.code == Failure.badInput, !ending.wasInterrupted { return ExitCode(ending.code) }
+        if [Failure.badInput, Failure.doesNotFit].contains(ending.code), !ending.wasInterrupted {
+            return ExitCode(ending.code)
+        }
         let reason =
             ending.wasInterrupted
             ? "interrupted"

@@ -25,8 +25,10 @@ struct FormulaModel {
         return all
     }
 
+    func write(to url: URL) throws { try Self.write(tensors, to: url) }
+
     /// Writes the file by the format's own words: header length, JSON header, tensors.
-    func write(to url: URL) throws {
+    static func write(_ tensors: [(name: String, shape: [Int])], to url: URL) throws {
         var header: [String: Any] = [:]
         var data = Data()
         for (name, shape) in tensors {

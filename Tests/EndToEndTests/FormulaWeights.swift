@@ -26,7 +26,8 @@ func formulaText(count: Int) -> [UInt8] {
 
 private func isNormWeight(_ name: String) -> Bool {
     let parts = name.split(separator: ".")
-    return parts.count >= 2 && parts[parts.count - 1] == "weight" && parts[parts.count - 2].hasPrefix("ln_")
+    return parts.count >= 2 && parts[parts.count - 1] == "weight"
+        && (parts[parts.count - 2].hasPrefix("ln_") || parts[parts.count - 2].hasSuffix("norm"))
 }
 
 private func formulaWeight(checksum: UInt32, isNorm: Bool, index: Int) -> Float {

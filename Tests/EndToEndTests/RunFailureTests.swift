@@ -38,9 +38,10 @@ struct RunFailureTests {
     }
 
     @Test func recordsThatCannotBeWrittenAreRefusedAtOnce() throws {
-        for flag in ["--log", "--trace", "--save"] {
-            let words = try refusal(job(), processes: 1, [flag, "/nowhere/file"])
-            #expect(words.contains("/nowhere/file"), "\(words)")
+        for flag in ["--log", "--trace", "--save", "--tensorboard"] {
+            let path = flag == "--tensorboard" ? "/proc/board" : "/nowhere/file"
+            let words = try refusal(job(), processes: 1, [flag, path])
+            #expect(words.contains(path), "\(words)")
         }
         let blocked = try job()
         let file = blocked.folder.appending(path: "occupied")
@@ -51,14 +52,92 @@ struct RunFailureTests {
         #expect(try refusal(blocked, processes: 1).contains("cannot make this directory for checkpoints"))
     }
 
-    @Test func whatTheRuntimeCannotDoIsNamed() throws {
-        let cases: [(layout: String, words: String)] = [
-            ("recompute: full", "layout.recompute: full cannot be run"),
-            ("sharding: optimizer", "layout.sharding: optimizer cannot be run"),
-            ("tensor: 2", "layout.tensor: 2 cannot be run"),
+    /// What does not divide ends with exit code 3, whether the plan's reader or the run itself finds it.
+    @Test func whatDoesNotDivideIsNamed() throws {
+        let experts =
+            "{family: llama, layers: 6, hidden: 32, heads: 2, ffn: 48, vocab: 256, sequence: 16, "
+            + "moe: {experts: 4, topK: 2, ffn: 16}}"
+        let odd = "{family: gpt, layers: 6, hidden: 32, heads: 2, vocab: 257, sequence: 16}"
+        let cases: [(model: String?, layout: [String], processes: Int, words: String)] = [
+            (nil, ["tensor: 3"], 3, "layout.tensor: must divide model.heads 2 (found 3)"),
+            (
+                odd, ["tensor: 2"], 2,
+                "layout.tensor: must divide model.vocab 257: every rank holds a slice of it (found 2)"
+            ),
+            (nil, ["context: 3"], 3, "layout.context: twice context must divide model.sequence 16 (found 3)"),
+            (
+                nil, ["tensor: 2", "context: 3", "sequenceParallel: true"], 6,
+                "tensor · context 6 must divide model.sequence 16"
+            ),
+            (nil, ["pipeline: 3", "schedule: dualpipe"], 3, "dualpipe needs an even number of ranks, not 3"),
+            (
+                nil, ["pipeline: 2", "schedule: interleaved-1f1b", "virtualStages: 4"], 2,
+                "8 stages need at least as many"
+            ),
+            (
+                nil, ["pipeline: 4", "schedule: dualpipe", "data: 2"], 8,
+                "dualpipe needs at least 2 · ranks = 8 micro-batches"
+            ),
+            (
+                nil, ["pipeline: 2", "data: 2", "schedule: chimera", "sharding: parameters"], 4,
+                "layout.sharding: cannot go with chimera"
+            ),
+            (
+                nil, ["data: 4", "sharding: parameters", "shardGroup: 2"], 4,
+                "layout.shardGroup: must be data · context, 4, in a real run"
+            ),
+            (nil, ["data: 2", "expert: 2"], 2, "layout.expert: the model has no experts to spread (found 2)"),
+            (experts, ["data: 3", "expert: 3"], 3, "must divide model.moe.experts 4"),
+            (
+                experts, ["data: 2", "expert: 4"], 2,
+                "layout.expert: expert · expertTensor 4 · 1 must divide the 2 ranks"
+            ),
+            (experts, ["tensor: 2"], 2, "layout.tensor: must be 1 with model.moe"),
+            (
+                experts, ["data: 2", "expert: 1", "expertTensor: 2"], 2,
+                "layout.expertTensor: must be 1: the runtime keeps an expert whole"
+            ),
         ]
-        for (layout, expected) in cases {
-            let words = try refusal(job { $0.layout = [layout] }, processes: layout.hasPrefix("tensor") ? 2 : 1)
+        for (model, layout, processes, expected) in cases {
+            let outcome = try job {
+                $0.model = model
+                $0.layout = layout
+            }.launch(processes: processes, ["--quiet"])
+            #expect(outcome.exitCode == 3, "\(layout): \(outcome.everything)")
+            #expect(outcome.errors.contains(expected), "\(layout): \(outcome.everything)")
+        }
+    }
+
+    /// bf16 trains where the processor multiplies it, and is refused in one line elsewhere.
+    @Test func bf16NeedsItsProcessor() throws {
+        let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let outcome = try job {
+            $0.precision = "bf16"
+            $0.layout = ["pipeline: 2"]
+        }.launch(processes: 2, ["--quiet"])
+        if processor.contains("avx512_bf16") {
+            #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        } else {
+            #expect(outcome.exitCode == 2, "\(outcome.everything)")
+            #expect(outcome.errors.contains("this processor does not multiply bf16 numbers"), "\(outcome.everything)")
+        }
+    }
+
+    @Test func whatTheRuntimeCannotDoIsNamed() throws {
+        let sizes = "layers: 6, hidden: 32, heads: 2, ffn: 48, vocab: 256, sequence: 16"
+        let cases: [(model: String, words: String)] = [
+            ("{family: gpt, \(sizes), kvHeads: 1}", "model.kvHeads: 1 cannot be run"),
+            ("{family: gpt, \(sizes), mlp: swiglu}", "model.mlp: swiglu cannot be run"),
+            ("{family: llama, \(sizes), mlp: gelu}", "model.mlp: gelu cannot be run"),
+            ("{family: llama, \(sizes), headSize: 15}", "model.headSize: 15 cannot be run"),
+            ("{family: gpt, \(sizes), moe: {experts: 2, topK: 1, ffn: 16}}", "model.moe: (given) cannot be run"),
+            (
+                "{family: llama, \(sizes), mla: {kvRank: 8, nopeSize: 8, ropeSize: 8, valueSize: 8}}",
+                "model.mla: (given) cannot be run"
+            ),
+        ]
+        for (model, expected) in cases {
+            let words = try refusal(job { $0.model = model }, processes: 1)
             #expect(words.contains(expected), "\(words)")
         }
     }

@@ -64,6 +64,48 @@ struct TrainCommandTests {
         }
     }
 
+    /// Llama's weights, experts that lay on two ranks among them, are put together, read again and go on writing.
+    @Test(arguments: ["", ", moe: {experts: 4, topK: 2, ffn: 16, shared: 1, firstDense: 1}"])
+    func llamasGenerateToo(experts: String) throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 2
+        shape.model =
+            "{family: llama, layers: 2, hidden: 32, heads: 4, kvHeads: 2, ffn: 48, vocab: 256, sequence: 16\(experts)}"
+        shape.layout = experts.isEmpty ? ["tensor: 2"] : ["data: 2", "expert: 2"]
+        let job = try TrainingJob(shape)
+        shape.train = ["checkpoint: {every: 2, path: \(job.folder.path)/run, keep: 1}"]
+        try job.write(shape)
+        try job.train(processes: 2)
+        let text = try BuiltProgram("trainyard").run([
+            "generate", job.folder.appending(path: "run").path, "--prompt", "To be", "--tokens", "30", "--seed", "3",
+        ])
+        #expect(text.exitCode == 0, "\(text.everything)")
+        #expect(text.output.hasPrefix("To be") && text.output.utf8.count >= 5 + 30)
+    }
+
+    @Test func aRunIsObserved() throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 3
+        shape.layout = ["pipeline: 2", "tensor: 2", "sequenceParallel: true"]
+        let job = try TrainingJob(shape)
+        let (board, curve) = (job.folder.appending(path: "board"), job.folder.appending(path: "loss.svg"))
+        let outcome = try BuiltProgram("trainyard").run([
+            "train", job.plan.path, "--quiet", "--profile", "--tensorboard", board.path, "--loss-svg", curve.path,
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        for words in [
+            "2 steps, mean of 4 ranks", "matrix products", "attention", "norms and residuals", "cross-entropy",
+            "tensor-parallel sums and gathers", "pipeline messages and waiting", "optimizer",
+        ] {
+            #expect(outcome.output.contains(words), "\(words): \(outcome.everything)")
+        }
+        // The shares are of the whole step.
+        let shares = outcome.output.matches(of: #/([0-9.]+) %/#).compactMap { Double($0.1) }
+        #expect(shares.count >= 8 && abs(shares.reduce(0, +) - 100) < 5, "\(outcome.output)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: board.path).count == 1)
+        #expect(try String(contentsOf: curve, encoding: .utf8).contains("<polyline"))
+    }
+
     @Test func metricsCarryTheContractsNames() throws {
         var shape = TrainingJob.Shape()
         shape.steps = 3

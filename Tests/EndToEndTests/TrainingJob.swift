@@ -16,6 +16,9 @@ final class TrainingJob {
         var order = "sequential"
         var learningRate = "3e-4"
         var clip = "1.0"
+        var precision = "fp32"
+        /// The whole `model` map, instead of a GPT of the sizes above.
+        var model: String?
         /// Lines of the `layout` map beyond `microbatch`.
         var layout: [String] = []
         /// Lines of the `train` map beyond the usual.
@@ -50,9 +53,12 @@ final class TrainingJob {
     func write(_ shape: Shape) throws {
         let lines =
             [
-                "model: {family: gpt, layers: \(shape.layers), hidden: \(shape.hidden), heads: \(shape.heads), "
-                    + "vocab: 256, sequence: \(shape.sequence), tiedEmbeddings: \(shape.tied)}",
-                "batch: \(shape.batch)", "precision: fp32", "layout:", "  microbatch: \(shape.microbatch)",
+                "model: "
+                    + (shape.model
+                        ?? "{family: gpt, layers: \(shape.layers), hidden: \(shape.hidden), heads: \(shape.heads), "
+                        + "vocab: 256, sequence: \(shape.sequence), tiedEmbeddings: \(shape.tied)}"),
+                "batch: \(shape.batch)", "precision: \(shape.precision)", "layout:",
+                "  microbatch: \(shape.microbatch)",
             ] + shape.layout.map { "  " + $0 } + [
                 "train:", "  data: \(folder.path)/text", "  order: \(shape.order)", "  steps: \(shape.steps)",
                 "  learningRate: \(shape.learningRate)", "  schedule: constant", "  clip: \(shape.clip)", "  seed: 1",

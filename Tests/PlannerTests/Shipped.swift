@@ -14,7 +14,8 @@ enum Shipped {
     ) throws -> Plan {
         Plan(
             name: "test", model: model, tokens: tokens, cluster: try Cluster.read(cluster, library: library),
-            devices: devices, batch: batch, precision: precision, layout: nil)
+            devices: devices, batch: batch, precision: precision, layout: nil,
+            frameworks: try Frameworks.read(library: library))
     }
 
     static let llama8B = Model(

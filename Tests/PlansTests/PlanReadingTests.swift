@@ -25,6 +25,13 @@ import Testing
           checkpoint: {every: 10, path: runs/tiny, keep: 3}
         """
 
+    @Test func aRunInBF16IsPricedAtTheFP32RateWhereTheClusterHasNoOther() throws {
+        let plan = try PlanText.read("precision: bf16\n" + Self.trained)
+        #expect(plan.precision == .bf16)
+        #expect(plan.cluster.device.peakFLOPs[.bf16] == plan.cluster.device.peakFLOPs[.fp32])
+        #expect(plan.remarks.contains { $0.contains("has no rate for bf16") }, "\(plan.remarks)")
+    }
+
     @Test func everyKeyOfThePlanIsRead() throws {
         let plan = try PlanText.read(
             """

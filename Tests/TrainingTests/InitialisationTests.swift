@@ -50,21 +50,65 @@ import Testing
 
     @Test func weightsDoNotDependOnTheSplit() throws {
         let model = Self.model
-        let whole = ParameterSet(stages: [(0, ParameterLayout.allTensors(model: model))])
+        let whole = ParameterSet(
+            stages: [(0, ParameterLayout.units(model: model, layers: 0..<3, isFirst: true, isLast: true))])
         whole.initialise(seed: 7)
         let parts = ParameterSet(
             stages: [
-                (1, ParameterLayout.tensors(model: model, layers: 1..<2, isFirst: false, isLast: false)),
-                (2, ParameterLayout.tensors(model: model, layers: 2..<3, isFirst: false, isLast: true)),
+                (1, ParameterLayout.units(model: model, layers: 1..<2, isFirst: false, isLast: false)),
+                (2, ParameterLayout.units(model: model, layers: 2..<3, isFirst: false, isLast: true)),
             ])
         parts.initialise(seed: 7)
-        for slot in parts.slots {
-            let expected = whole.weights + whole.offset(stage: 0, name: slot.tensor.name)
-            let actual = parts.weights + slot.offset
-            #expect((0..<slot.tensor.count).allSatisfy { actual[$0] == expected[$0] }, "\(slot.tensor.name)")
+        for unit in parts.units {
+            for slot in unit.slots {
+                let expected = whole.parameter(stage: 0, name: slot.tensor.name).weight
+                let actual = unit.weights + slot.offset
+                #expect((0..<slot.count).allSatisfy { actual[$0] == expected[$0] }, "\(slot.tensor.name)")
+                #expect(slot.tensor.decays == (slot.offset < unit.decayedCount), "\(slot.tensor.name)")
+            }
         }
-        let decayed = parts.slots.filter { $0.offset < parts.decayedCount }
-        #expect(decayed.allSatisfy { $0.tensor.decays })
-        #expect(parts.slots.filter { $0.offset >= parts.decayedCount }.allSatisfy { !$0.tensor.decays })
+    }
+
+    /// Every element of a tensor lies on exactly one tensor rank, and starts with the whole tensor's value.
+    @Test(arguments: [2, 4]) func sharesMakeTheWholeTensor(size: Int) {
+        for tensor in ParameterLayout.allTensors(model: Self.model) {
+            let whole = FloatStorage(count: tensor.count)
+            Initialisation.fill(whole.pointer, tensor: tensor, seed: 7)
+            var seen = [Int](repeating: 0, count: tensor.count)
+            for rank in 0..<size {
+                let share = TensorShare(rank: rank, size: size)
+                let part = FloatStorage(count: share.count(tensor))
+                Initialisation.fill(part.pointer, tensor: tensor, seed: 7, share: share)
+                var filled = 0
+                share.forEachRun(tensor) { local, place, count in
+                    for index in 0..<count {
+                        #expect(part.pointer[local + index] == whole.pointer[place + index], "\(tensor.name)")
+                        seen[place + index] += 1
+                    }
+                    filled += count
+                }
+                #expect(filled == share.count(tensor), "\(tensor.name)")
+            }
+            let copies = tensor.split == .whole ? size : 1
+            #expect(seen.allSatisfy { $0 == copies }, "\(tensor.name)")
+        }
+    }
+
+    /// The slices of all shards lie side by side and cover every unit.
+    @Test(arguments: Layout.Sharding.allCases) func slicesCoverEveryUnit(sharding: Layout.Sharding) {
+        let units = ParameterLayout.units(model: Self.model, layers: 0..<3, isFirst: true, isLast: true)
+        let sets = (0..<3).map {
+            ParameterSet(stages: [(0, units)], sharding: sharding, shard: TensorShare(rank: $0, size: 3))
+        }
+        for number in sets[0].units.indices {
+            let ranges = sets.map { $0.ownRange($0.units[number]) }
+            let count = sets[0].units[number].count
+            if sharding == .none {
+                #expect(ranges.allSatisfy { $0 == 0..<count })
+            } else {
+                #expect(ranges.flatMap(Array.init) == Array(0..<count))
+                #expect(ranges.allSatisfy { $0.count % 16 == 0 })
+            }
+        }
     }
 }

@@ -5,19 +5,34 @@ import Testing
 @testable import Training
 
 @Suite struct RunnableTests {
-    /// A schedule with two copies of every stage has no split action to stumble over: it is refused by name.
-    @Test(arguments: ScheduleName.allCases)
-    func twoCopiesOfAStageAreRefused(_ name: ScheduleName) throws {
+    private func refusal(_ layout: Layout, _ change: (inout Plan) -> Void = { _ in }) throws -> String? {
         let path = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         var plan = try Plan.read(path: "/\(path)/plans/tiny-gpt.yaml")
-        plan.precision = .fp32
-        let layout = Layout(pipeline: 2, virtualStages: name.fixedVirtualStages ?? 1, schedule: name)
-        var refused = false
+        change(&plan)
         do throws(TrainingError) {
             try Runnable.check(plan: plan, layout: layout, processes: layout.devices)
         } catch {
-            refused = "\(error)".contains("layout.schedule")
+            return "\(error)"
         }
-        #expect(refused == name.isBidirectional)
+        return nil
+    }
+
+    @Test(arguments: ScheduleName.allCases)
+    func everyScheduleRuns(_ name: ScheduleName) throws {
+        #expect(try refusal(Layout(pipeline: 2, virtualStages: name.fixedVirtualStages ?? 1, schedule: name)) == nil)
+    }
+
+    @Test func whatCannotBeSplitIsNamed() throws {
+        let slices = try #require(try refusal(Layout(tensor: 4)) { $0.model.vocab = 258 })
+        #expect(slices.contains("layout.tensor: must divide model.vocab 258"))
+        #expect(slices.contains("raise model.vocab to 260"))
+        for sharding in [Layout.Sharding.gradients, .parameters] {
+            for schedule in [ScheduleName.dualPipe, .chimera] {
+                let layout = Layout(
+                    data: 2, pipeline: 2, virtualStages: 2, schedule: schedule, sharding: sharding)
+                let words = try #require(try refusal(layout))
+                #expect(words.contains("layout.sharding: cannot go with \(schedule.rawValue)"), "\(words)")
+            }
+        }
     }
 }

@@ -1,0 +1,70 @@
+internal import CMPI
+
+/// Memory that every rank of a communicator can read and write directly (MPI 3.1, section 11.2.3): one segment a rank.
+/// Only ranks of one node can have it.
+///
+/// Writes of one rank are seen by another after both have called `meet`. All calls are collective.
+package final class SharedWindow {
+    /// Bytes of one rank's segment.
+    package let bytesPerRank: Int
+    private let communicator: Communicator
+    private var window: MPI_Win?
+    private let segments: [UnsafeMutableRawPointer]
+
+    /// Segments of `bytesPerRank` zeroed bytes, aligned to 64.
+    /// - Returns: nil, on every rank alike, when the ranks do not all share one memory.
+    package init?(_ communicator: Communicator, bytesPerRank: Int) throws(MPIError) {
+        guard try communicator.sharesMemory() else { return nil }
+        self.communicator = communicator
+        self.bytesPerRank = bytesPerRank
+        var made: MPI_Win? = cmpi_win_null()
+        var own: UnsafeMutableRawPointer?
+        let padded = (max(bytesPerRank, 1) + 4095) / 4096 * 4096
+        try check(
+            MPI_Win_allocate_shared(MPI_Aint(padded), 1, cmpi_info_null(), communicator.handle, &own, &made),
+            "MPI_Win_allocate_shared")
+        var found: [UnsafeMutableRawPointer] = []
+        for rank in 0..<communicator.size {
+            var size = MPI_Aint(0)
+            var unit: Int32 = 0
+            var base: UnsafeMutableRawPointer?
+            try check(MPI_Win_shared_query(made, Int32(rank), &size, &unit, &base), "MPI_Win_shared_query")
+            guard let base else { throw MPIError.mismatch("no segment of rank \(rank)", call: "MPI_Win_shared_query") }
+            found.append(base)
+        }
+        window = made
+        segments = found
+        segments[communicator.rank].initializeMemory(as: UInt8.self, repeating: 0, count: padded)
+        try meet()
+    }
+
+    deinit { MPI_Win_free(&window) }
+
+    /// The segment of `rank`.
+    package func segment<T: MPIElement>(of rank: Int, as type: T.Type = T.self) -> UnsafeMutablePointer<T> {
+        segments[rank].assumingMemoryBound(to: T.self)
+    }
+
+    /// Returns when every rank has called it; what they wrote before is there to read.
+    package func meet() throws(MPIError) {
+        cmpi_fence()
+        try communicator.barrier()
+        cmpi_fence()
+    }
+}
+
+extension Communicator {
+    /// Whether all ranks run on one node (MPI 3.1, section 6.4.2, `MPI_COMM_TYPE_SHARED`). Collective.
+    package func sharesMemory() throws(MPIError) -> Bool {
+        try session.checkIntact()
+        var made: MPI_Comm?
+        try check(
+            MPI_Comm_split_type(handle, cmpi_comm_type_shared(), Int32(clamping: rank), cmpi_info_null(), &made),
+            "MPI_Comm_split_type")
+        var local: Int32 = 0
+        try check(MPI_Comm_size(made, &local), "MPI_Comm_size")
+        MPI_Comm_free(&made)
+        // Nodes of different sizes must come to one answer.
+        return try allReduce(Int32(Int(local) == size ? 1 : 0), .min) == 1
+    }
+}

@@ -1,0 +1,108 @@
+internal import Foundation
+internal import MPI
+internal import Plans
+internal import Schedules
+internal import Tensors
+
+extension Trainer {
+    /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
+    /// renames it at the end, so that `path` is never half a file. Every rank calls it.
+    package func saveWeights(to path: String, step: Int) throws {
+        let tensors = ParameterLayout.allTensors(model: plan.model)
+        guard world.rank == 0 else {
+            for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
+            return
+        }
+        let partial = path + ".partial"
+        do {
+            let encoder = JSONEncoder()
+            // The same weights make the same file.
+            encoder.outputFormatting = .sortedKeys
+            let metadata = [
+                "format": "pt", Checkpoint.stepKey: "\(step)",
+                Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
+            ]
+            guard FileManager.default.createFile(atPath: partial, contents: nil),
+                let handle = FileHandle(forWritingAtPath: partial)
+            else { throw TrainingError.file(path: partial, reason: "cannot be written: " + MappedFile.lastError) }
+            defer { try? handle.close() }
+            try handle.write(contentsOf: SafeTensorsFile.header(tensors: tensors, metadata: metadata))
+            for (index, tensor) in tensors.enumerated() {
+                let whole = try collect(tensor, tag: index)
+                try handle.write(
+                    contentsOf: Data(bytesNoCopy: whole.pointer, count: tensor.count * 4, deallocator: .none))
+            }
+            try handle.synchronize()
+        } catch {
+            try? FileManager.default.removeItem(atPath: partial)
+            throw error
+        }
+        guard rename(partial, path) == 0 else {
+            throw TrainingError.file(path: path, reason: "cannot be written: " + MappedFile.lastError)
+        }
+    }
+
+    /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.
+    private func sendShare(of tensor: ParameterTensor, tag: Int) throws {
+        guard let share = try localShare(of: tensor), owners(of: tensor).contains(world.rank) else { return }
+        try world.send(share, to: 0, tag: tag)
+    }
+
+    /// Rank 0: the whole tensor from its owners' shares.
+    private func collect(_ tensor: ParameterTensor, tag: Int) throws -> FloatStorage {
+        let whole = FloatStorage(count: tensor.count)
+        let mine = try localShare(of: tensor)
+        for (slice, owner) in owners(of: tensor).enumerated() {
+            let share = TensorShare(rank: slice, size: layout.tensor)
+            let received = FloatStorage(count: owner == 0 ? 0 : share.count(tensor))
+            var source = UnsafePointer(received.pointer)
+            if owner == 0, let own = mine?.baseAddress {
+                source = own
+            } else {
+                try world.receive(
+                    into: UnsafeMutableBufferPointer(start: received.pointer, count: received.count), from: owner,
+                    tag: tag)
+            }
+            share.forEachRun(tensor) { local, place, count in
+                (whole.pointer + place).update(from: source + local, count: count)
+            }
+        }
+        return whole
+    }
+
+    /// This rank's share of a tensor, gathered from its shards; nil where its stage is not held.
+    private func localShare(of tensor: ParameterTensor) throws -> UnsafeBufferPointer<Float>? {
+        guard let stage = stage(of: tensor), let (unit, slot) = parameters.find(stage: stage, name: tensor.name) else {
+            return nil
+        }
+        try shards.need(unit)
+        return UnsafeBufferPointer(start: unit.weights + slot.offset, count: slot.count)
+    }
+
+    /// The world ranks whose shares make the whole tensor: the first of all copies.
+    private func owners(of tensor: ParameterTensor) -> [Int] {
+        let pipeline = stage(of: tensor).map { schedule.placement.rank(stage: $0, microbatch: 0) } ?? 0
+        let slices = 0..<(tensor.split == .whole ? 1 : layout.tensor)
+        guard let expert = TensorNames.expert(in: tensor.name), let moe = plan.model.moe else {
+            return slices.map { grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline)) }
+        }
+        let seat = expert / (moe.experts / layout.expert)
+        return [
+            grid.rank(
+                at: RankGrid.Coordinates(
+                    context: seat % layout.context, data: seat / layout.context, pipeline: pipeline))
+        ]
+    }
+
+    /// The stage that holds a tensor; the first for a tied table.
+    private func stage(of tensor: ParameterTensor) -> Int? {
+        let kind = ParameterLayout.units(model: plan.model, layers: 0..<plan.model.layers, isFirst: true, isLast: true)
+            .first { $0.tensors.contains { $0.name == tensor.name } }?.kind
+        switch kind {
+        case .positions: return 0
+        case .block(let layer), .experts(let layer): return partition.layers.firstIndex { $0.contains(layer) }
+        case .table: return tensor.name == TensorNames(plan.model).table ? 0 : partition.stages - 1
+        case .finalNorm, nil: return partition.stages - 1
+        }
+    }
+}

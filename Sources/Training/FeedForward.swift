@@ -1,0 +1,86 @@
+internal import MPI
+internal import Tensors
+
+/// What stands behind a block's second norm.
+protocol FeedForwardBranch {
+    /// The bias that joins the stream with the branch.
+    var outputBias: Parameter? { get }
+
+    /// From `kept.normed2`; the output, without its bias, goes to `context.delta` `[S, H]`.
+    func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError)
+
+    /// The forward up to what the backward needs.
+    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError)
+
+    /// `gradient` `[S, H]` by the branch's output; the gradient by its input, before norm₂, goes to `context.delta`.
+    func backward(
+        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
+    ) throws(MPIError)
+
+    /// The second half of a split backward.
+    func weightGradients(_ kept: BlockActivations) throws(MPIError)
+}
+
+/// A block's feed-forward branch, x·W₁ → activation → ·W₂, on one rank. R rows, S rows of the stream, H hidden, F this
+/// rank's inner columns.
+struct FeedForward: FeedForwardBranch {
+    let expand: LinearLayer
+    let contract: LinearLayer
+    let activation: Activation
+    /// F.
+    let width: Int
+    let context: StageContext
+
+    var outputBias: Parameter? { contract.bias }
+
+    func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
+        try recompute(kept, shape: shape)
+        contract.forward(
+            kept.activated, into: context.tensor.partial(of: context.delta), rows: shape.rows, addsBias: false,
+            context.profile)
+        try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta)
+    }
+
+    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
+        let x = try context.tensor.gather(kept.normed2, rows: shape.rows, width: shape.hidden)
+        expand.forward(x, into: kept.expanded, rows: shape.rows, addsBias: false, context.profile)
+        context.profile.measure(.activations) {
+            activation.forward(
+                kept.expanded, bias: expand.bias.map { UnsafePointer($0.weight) }, into: kept.activated,
+                rows: shape.rows, width: width)
+        }
+    }
+
+    func backward(
+        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
+    ) throws(MPIError) {
+        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
+        let (rows, hidden) = (shape.rows, shape.hidden)
+        let dy = try tensor.gather(gradient, rows: rows, width: hidden)
+        if weightsLater {
+            kept.outputGradient.update(from: gradient, count: shape.boundaryCount)
+        } else {
+            contract.weightGradient(kept.activated, dy, rows: rows, profile)
+        }
+        contract.inputGradient(dy, into: context.wide, rows: rows, profile)
+        // The gradient takes the activation's input's place; a split backward keeps it there.
+        let dExpanded = kept.expanded
+        profile.measure(.activations) {
+            activation.inputGradient(kept.expanded, dy: context.wide, into: dExpanded, rows: rows, width: width)
+        }
+        if !weightsLater {
+            let x = try tensor.gather(kept.normed2, rows: rows, width: hidden)
+            expand.weightGradient(x, dExpanded, rows: rows, profile)
+        }
+        expand.inputGradient(dExpanded, into: tensor.partial(of: context.delta), rows: rows, profile)
+        try tensor.sum(rows: rows, width: hidden, into: context.delta)
+    }
+
+    func weightGradients(_ kept: BlockActivations) throws(MPIError) {
+        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
+        let dy = try tensor.gather(kept.outputGradient, rows: shape.rows, width: shape.hidden)
+        contract.weightGradient(kept.activated, dy, rows: shape.rows, profile)
+        let x = try tensor.gather(kept.normed2, rows: shape.rows, width: shape.hidden)
+        expand.weightGradient(x, kept.expanded, rows: shape.rows, profile)
+    }
+}

@@ -1,0 +1,88 @@
+/// Weights and gradients that are reduced, sharded and gathered together: one block, one table, one norm.
+///
+/// The decayed tensors come first, then the others, each on a cache line unless it joins the one before; the whole is padded so that the ranks that
+/// shard it get equal slices of whole cache lines.
+package final class ParameterUnit {
+    /// One tensor's place in the unit.
+    package struct Slot: Hashable, Sendable {
+        package var tensor: ParameterTensor
+        /// First element within the unit.
+        package var offset: Int
+        /// Elements this rank holds of it.
+        package var count: Int
+    }
+
+    package let stage: Int
+    package let kind: ParameterLayout.Kind
+    package let slots: [Slot]
+    /// Elements, padding included.
+    package let count: Int
+    /// Elements at the front that AdamW decays.
+    package let decayedCount: Int
+    /// Place among all units of the rank, in elements.
+    package let base: Int
+    /// Which slice of it this rank keeps, of how many, where it is sharded.
+    package let shard: TensorShare
+    /// Place of that slice among all units' slices, in elements.
+    package let sliceBase: Int
+    /// Number of the unit on this rank.
+    package let number: Int
+    /// The whole unit's weights; with sharded parameters valid only between its gathering and the next.
+    package var weights: UnsafeMutablePointer<Float>
+    /// The whole unit's gradients; with sharded gradients a scratch buffer that all units share.
+    package var gradients: UnsafeMutablePointer<Float>
+
+    init(
+        stage: Int, unit: ParameterLayout.Unit, share: TensorShare, shard: TensorShare, base: Int, sliceBase: Int,
+        number: Int
+    ) {
+        var slots: [Slot] = []
+        var offset = 0
+        var decayed = 0
+        for decays in [true, false] {
+            for tensor in unit.tensors where tensor.decays == decays {
+                let count = share.count(tensor)
+                if let last = slots.last, tensor.joinsPrevious { offset = last.offset + last.count }
+                slots.append(Slot(tensor: tensor, offset: offset, count: count))
+                offset += Self.padded(count, to: 16)
+            }
+            if decays { decayed = offset }
+        }
+        self.stage = stage
+        kind = unit.kind
+        self.slots = slots
+        decayedCount = decayed
+        count = Self.padded(offset, to: 16 * shard.size)
+        self.base = base
+        self.shard = shard
+        self.sliceBase = sliceBase
+        self.number = number
+        // Replaced by the parameter set before anybody reads them.
+        weights = UnsafeMutablePointer(bitPattern: 64)!
+        gradients = weights
+    }
+
+    private static func padded(_ count: Int, to step: Int) -> Int { (count + step - 1) / step * step }
+
+    /// Elements of this rank's slice.
+    package var sliceCount: Int { count / shard.size }
+
+    /// Whether it holds experts, which other ranks hold than a block's other tensors.
+    package var isExperts: Bool {
+        if case .experts = kind { return true }
+        return false
+    }
+
+    /// The slot of a tensor, or nil.
+    package func slot(_ name: String) -> Slot? { slots.first { $0.tensor.name == name } }
+}
+
+/// One tensor's weights and the place its gradient is summed up.
+struct Parameter {
+    /// The parameter set keeps its units for as long as any stage lives.
+    unowned(unsafe) let unit: ParameterUnit
+    let offset: Int
+
+    var weight: UnsafeMutablePointer<Float> { unit.weights + offset }
+    var gradient: UnsafeMutablePointer<Float> { unit.gradients + offset }
+}

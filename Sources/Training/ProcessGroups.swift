@@ -1,0 +1,88 @@
+internal import MPI
+internal import Plans
+internal import Schedules
+
+/// Which ranks a rank works with, one communicator a kind of parallelism.
+struct ProcessGroups {
+    let place: RankGrid.Coordinates
+    /// The ranks that share this rank's matrices.
+    let tensor: Communicator
+    /// The ranks that hold the other pieces of its sequences.
+    let context: Communicator
+    /// The ranks a micro-batch travels through.
+    let pipeline: Communicator
+    /// The ranks that hold the same stages and share of the matrices: data and context parallel ones, and with a
+    /// bidirectional pipeline also the rank with the stages' other copies.
+    let gradient: Communicator
+    /// The ranks that exchange tokens because each holds other experts, and those of `gradient` with the same experts.
+    let experts: Communicator
+    let expertCopies: Communicator
+    /// First and last rank of a pipeline whose embeddings are tied but lie on two ranks; nil for every other rank.
+    let embedding: Communicator?
+
+    init(
+        _ world: Communicator, grid: RankGrid, schedule: Schedule, tied: Bool, experts degree: Int
+    ) throws(MPIError) {
+        let place = grid.coordinates(of: world.rank)
+        self.place = place
+        func group(color: Int, key: Int) throws(MPIError) -> Communicator {
+            guard let made = try world.split(color: color, key: key) else {
+                preconditionFailure("a split with a colour gives a communicator")
+            }
+            return made
+        }
+        tensor = try group(
+            color: (place.pipeline * grid.data + place.data) * grid.context + place.context, key: place.tensor)
+        context = try group(
+            color: (place.pipeline * grid.data + place.data) * grid.tensor + place.tensor, key: place.context)
+        pipeline = try group(
+            color: (place.data * grid.context + place.context) * grid.tensor + place.tensor, key: place.pipeline)
+        // Ranks r and p−1−r of a bidirectional pipeline hold the same two stages.
+        let mirrored = grid.pipeline - 1 - place.pipeline
+        let twins = schedule.placement.reverseStageToRank == nil ? place.pipeline : min(place.pipeline, mirrored)
+        gradient = try group(
+            color: twins * grid.tensor + place.tensor,
+            key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
+        // Neighbouring data and context ranks share the experts out among themselves.
+        let seat = place.data * grid.context + place.context
+        experts = try group(
+            color: ((place.pipeline * grid.data * grid.context + seat) / degree) * grid.tensor + place.tensor, key: seat
+        )
+        expertCopies = try group(
+            color: (twins * degree + seat % degree) * grid.tensor + place.tensor,
+            key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
+        let held = schedule.stages(on: place.pipeline)
+        let (first, last) = (held.contains(0), held.contains(schedule.stages - 1))
+        let joins = tied && first != last
+        // Every rank takes part in a split, whether or not it joins a group.
+        embedding =
+            tied
+            ? try world.split(
+                color: joins
+                    ? (place.data * grid.context + place.context) * grid.tensor + place.tensor : nil,
+                key: place.pipeline) : nil
+    }
+}
+
+extension Schedule {
+    /// The stages `rank` holds, of both directions, in order.
+    func stages(on rank: Int) -> [Int] {
+        (0..<stages).filter {
+            placement.stageToRank[$0] == rank || placement.reverseStageToRank?[$0] == rank
+        }
+    }
+
+    /// How many backwards of `stage` `rank` computes in an iteration.
+    func backwards(of stage: Int, on rank: Int) -> Int {
+        actions[rank].reduce(0) { count, action in
+            var count = count
+            var parts = action.parts
+            while let part = parts.next() {
+                if Int(part.stage) == stage, part.kind == .backward || part.kind == .backwardInput { count += 1 }
+            }
+            return count
+        }
+    }
+
+    var splitsBackward: Bool { actions.contains { $0.contains { $0.kind == .backwardInput } } }
+}

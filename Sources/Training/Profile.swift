@@ -1,0 +1,54 @@
+/// Seconds by kind of kernel and by kind of communication. Two readings of the clock a measurement, nothing allocated;
+/// off, one comparison.
+package final class Profile {
+    /// What the seconds went to.
+    package enum Part: Int, CaseIterable, Sendable {
+        case matrixProducts, attention, norms, activations, embedding, loss, router, optimizer
+        case tensorTransfers, contextTransfers, expertTransfers, dataTransfers, pipelineWaits
+
+        /// Words for people.
+        package var title: String {
+            switch self {
+            case .matrixProducts: "matrix products"
+            case .attention: "attention"
+            case .norms: "norms and residuals"
+            case .activations: "activations"
+            case .embedding: "embedding"
+            case .loss: "cross-entropy"
+            case .router: "expert routing"
+            case .optimizer: "optimizer"
+            case .tensorTransfers: "tensor-parallel sums and gathers"
+            case .contextTransfers: "context-parallel ring"
+            case .expertTransfers: "expert-parallel exchanges"
+            case .dataTransfers: "gradient reduction, sharding"
+            case .pipelineWaits: "pipeline messages and waiting"
+            }
+        }
+
+        package var isCommunication: Bool { rawValue >= Part.tensorTransfers.rawValue }
+    }
+
+    package var isOn: Bool
+    private(set) package var seconds = [Double](repeating: 0, count: Part.allCases.count)
+
+    package init(isOn: Bool = false) { self.isOn = isOn }
+
+    package func clear() { for index in seconds.indices { seconds[index] = 0 } }
+
+    /// Books the time since `start`, a reading of `MonotonicClock`.
+    func add(_ part: Part, since start: Double) {
+        if isOn { seconds[part.rawValue] += MonotonicClock.seconds() - start }
+    }
+
+    /// Runs `body` and books its time to `part`.
+    @inline(__always)
+    func measure<Result, Failure: Error>(
+        _ part: Part, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard isOn else { return try body() }
+        let start = MonotonicClock.seconds()
+        let result = try body()
+        seconds[part.rawValue] += MonotonicClock.seconds() - start
+        return result
+    }
+}

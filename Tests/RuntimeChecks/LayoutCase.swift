@@ -1,0 +1,200 @@
+internal import Plans
+internal import Schedules
+
+/// One layout, the model it trains, and how close it must come to one process.
+struct LayoutCase {
+    /// The models of the table.
+    enum Shape: String {
+        case untied, tied
+        /// Llama with as many key heads as heads, and with two heads to a key head.
+        case llama, grouped
+        /// Llama with four experts in all blocks but the first, and a shared one in `shared`.
+        case experts, shared
+
+        var model: Model {
+            switch self {
+            case .untied, .tied:
+                Model(
+                    family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16,
+                    tiedEmbeddings: self == .tied)
+            case .experts, .shared:
+                Model(
+                    family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: 2, ffn: 48, vocab: 128, sequence: 16,
+                    moe: Model.Mixture(
+                        experts: 4, topK: 2, ffn: 24, shared: self == .shared ? 1 : 0, firstDense: 1))
+            case .llama, .grouped:
+                Model(
+                    family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
+                    mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
+            }
+        }
+    }
+
+    let name: String
+    let shape: Shape
+    let layout: Layout
+    /// Whether only the order of actions differs from a reference, not the order of any sum.
+    let isBitIdentical: Bool
+    /// Whether shared memory is left out, as between nodes.
+    let sharesMemory: Bool
+    /// bf16 is compared with bf16 on one process: a rounding that tips over weighs more there.
+    let precision: Precision
+
+    init(
+        _ name: String, _ shape: Shape = .untied, _ layout: Layout, bits: Bool = false, sharesMemory: Bool = true,
+        precision: Precision = .fp32
+    ) {
+        self.name = name + (shape == .untied ? "" : " " + shape.rawValue)
+        self.shape = shape
+        self.layout = layout
+        isBitIdentical = bits
+        self.sharesMemory = sharesMemory
+        self.precision = precision
+    }
+
+    static let all = schedules + tensor + data + recompute + combined + llama + context + experts + mixedPrecision
+
+    /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
+    static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
+        [2, 4].flatMap { ranks -> [LayoutCase] in
+            let stages = schedule.fixedVirtualStages ?? 2
+            let layout = Layout(pipeline: ranks, virtualStages: stages, schedule: schedule)
+            return [
+                // Two copies of a stage add their micro-batches in another order; so does looped BFS, which goes back
+                // through them from the last to the first.
+                LayoutCase(
+                    "\(schedule.rawValue) on \(ranks)", .untied, layout,
+                    bits: !schedule.isBidirectional && schedule != .loopedBFS),
+                LayoutCase("\(schedule.rawValue) on \(ranks)", .tied, layout),
+            ].dropLast(ranks == 2 ? 1 : 0)
+        }
+    }
+
+    static let tensor: [LayoutCase] = [2, 4].flatMap { degree in
+        [false, true].flatMap { sequence in
+            [LayoutCase.Shape.untied, .tied].map { shape in
+                LayoutCase(
+                    "tensor \(degree)" + (sequence ? " sequence" : ""), shape,
+                    Layout(tensor: degree, sequenceParallel: sequence))
+            }
+        }
+    }
+
+    static let data: [LayoutCase] = Layout.Sharding.allCases.flatMap { sharding in
+        [
+            LayoutCase("data 2 \(sharding.rawValue)", .untied, Layout(data: 2, sharding: sharding)),
+            LayoutCase("data 4 \(sharding.rawValue)", .tied, Layout(data: 4, sharding: sharding)),
+            LayoutCase(
+                "data 2 pipeline 2 \(sharding.rawValue)", .tied, Layout(data: 2, pipeline: 2, sharding: sharding)),
+            LayoutCase(
+                "data 2 \(sharding.rawValue) by messages", .untied, Layout(data: 2, sharding: sharding),
+                sharesMemory: false),
+        ]
+    }
+
+    static let recompute: [LayoutCase] = [Layout.Recompute.selective, .full].flatMap { recompute in
+        [
+            LayoutCase("recompute \(recompute.rawValue)", .untied, Layout(recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) 1f1b", .untied, Layout(pipeline: 2, recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) zbv", .untied,
+                Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, recompute: recompute), bits: true),
+            LayoutCase(
+                "recompute \(recompute.rawValue) tensor sequence", .tied,
+                Layout(tensor: 2, recompute: recompute, sequenceParallel: true)),
+        ]
+    }
+
+    static let combined: [LayoutCase] = [
+        LayoutCase("tensor 2 pipeline 2", .tied, Layout(tensor: 2, pipeline: 2)),
+        LayoutCase("tensor 2 pipeline 2 data 2", .tied, Layout(data: 2, tensor: 2, pipeline: 2)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence zb-h1 optimizer", .untied,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, schedule: .zeroBubbleH1, sharding: .optimizer, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 dualpipev data 2 parameters", .tied,
+            Layout(data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipeV, sharding: .parameters)),
+        LayoutCase(
+            "chimera data 2 optimizer", .tied,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, schedule: .chimera, sharding: .optimizer)),
+        LayoutCase(
+            "dualpipe tensor 2 sequence full", .tied,
+            Layout(
+                tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, recompute: .full, sequenceParallel: true)
+        ),
+        LayoutCase(
+            "uneven stages", .tied, Layout(pipeline: 3, layersPerStage: [1, 5, 2])),
+        LayoutCase(
+            "tensor 2 pipeline 4 sequence by messages", .tied,
+            Layout(tensor: 2, pipeline: 4, sequenceParallel: true), sharesMemory: false),
+        LayoutCase(
+            "interleaved-zb data 2 gradients", .tied,
+            Layout(
+                data: 2, pipeline: 2, virtualStages: 2, schedule: .interleavedZeroBubble, sharding: .gradients)),
+    ]
+
+    static let llama: [LayoutCase] = [
+        LayoutCase("pipeline 2", .llama, Layout(pipeline: 2), bits: true),
+        LayoutCase("zbv", .grouped, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true),
+        LayoutCase("tensor 4", .llama, Layout(tensor: 4)),
+        LayoutCase("tensor 2 sequence", .grouped, Layout(tensor: 2, sequenceParallel: true)),
+        LayoutCase("data 2 parameters", .grouped, Layout(data: 2, sharding: .parameters)),
+        LayoutCase("recompute full", .grouped, Layout(recompute: .full), bits: true),
+        LayoutCase("recompute selective", .llama, Layout(recompute: .selective), bits: true),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence dualpipev gradients", .grouped,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipeV, sharding: .gradients,
+                sequenceParallel: true)),
+    ]
+
+    static let context: [LayoutCase] = [
+        LayoutCase("context 2", .untied, Layout(context: 2)),
+        LayoutCase("context 4", .tied, Layout(context: 4)),
+        LayoutCase("context 8", .llama, Layout(context: 8)),
+        LayoutCase("context 2", .grouped, Layout(context: 2)),
+        LayoutCase("context 2 data 2 parameters", .tied, Layout(data: 2, context: 2, sharding: .parameters)),
+        LayoutCase(
+            "context 2 pipeline 2 tensor 2 sequence", .tied,
+            Layout(tensor: 2, pipeline: 2, context: 2, sequenceParallel: true)),
+        LayoutCase(
+            "context 2 zb-h1 selective", .grouped,
+            Layout(pipeline: 2, context: 2, schedule: .zeroBubbleH1, recompute: .selective)),
+        LayoutCase("context 4 full", .untied, Layout(context: 4, recompute: .full)),
+    ]
+
+    static let experts: [LayoutCase] = [
+        LayoutCase("pipeline 2", .experts, Layout(pipeline: 2), bits: true),
+        LayoutCase("data 2", .experts, Layout(data: 2)),
+        LayoutCase("data 2 expert 2", .experts, Layout(data: 2, expert: 2)),
+        LayoutCase("data 4 expert 4", .shared, Layout(data: 4, expert: 4)),
+        LayoutCase("data 4 expert 2", .shared, Layout(data: 4, expert: 2)),
+        LayoutCase("data 2 expert 2 by messages", .shared, Layout(data: 2, expert: 2), sharesMemory: false),
+        LayoutCase("context 2 expert 2", .shared, Layout(context: 2, expert: 2)),
+        LayoutCase("data 4 expert 2 optimizer", .experts, Layout(data: 4, expert: 2, sharding: .optimizer)),
+        LayoutCase("data 4 expert 2 parameters", .shared, Layout(data: 4, expert: 2, sharding: .parameters)),
+        LayoutCase("recompute full", .shared, Layout(recompute: .full), bits: true),
+        LayoutCase(
+            "pipeline 2 data 2 expert 2 zb-h1 selective", .shared,
+            Layout(data: 2, pipeline: 2, expert: 2, schedule: .zeroBubbleH1, recompute: .selective)),
+        LayoutCase(
+            "chimera data 2 expert 2", .shared,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, expert: 2, schedule: .chimera)),
+        LayoutCase(
+            "zbv context 2 data 2 expert 4 full gradients", .shared,
+            Layout(
+                data: 2, pipeline: 2, virtualStages: 2, context: 2, expert: 4, schedule: .zeroBubbleV, recompute: .full,
+                sharding: .gradients)),
+    ]
+
+    static let mixedPrecision: [LayoutCase] = [
+        LayoutCase("bf16 pipeline 2", .untied, Layout(pipeline: 2), bits: true, precision: .bf16),
+        LayoutCase(
+            "bf16 zbv", .grouped, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true,
+            precision: .bf16),
+        LayoutCase("bf16 tensor 2 sequence", .tied, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
+        LayoutCase("bf16 data 2 parameters", .shared, Layout(data: 2, sharding: .parameters), precision: .bf16),
+    ]
+}
