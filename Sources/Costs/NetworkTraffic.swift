@@ -51,7 +51,9 @@ extension LayoutWork {
         let state = scatters * sent.gradients + gathers * sent.weights
         if layout.sharding != .none, layout.shardRanks < ranks {
             add(state, size: layout.shardRanks, stride: stride)
-            add(2 * sent.gradients / Double(layout.shardRanks), size: ranks / layout.shardRanks, stride: stride * layout.shardRanks)
+            add(
+                2 * sent.gradients / Double(layout.shardRanks), size: ranks / layout.shardRanks,
+                stride: stride * layout.shardRanks)
         } else {
             add(state, size: ranks, stride: stride)
         }

@@ -155,7 +155,8 @@ package final class PipelineTable: Sendable {
         if ranks == 1 {
             // Without a pipeline the order says nothing: the one that holds least.
             guard choice.virtualStages.contains(1) else { return [] }
-            let wanted = choice.schedules.contains(.oneForwardOneBackward) ? .oneForwardOneBackward : choice.schedules.first
+            let wanted =
+                choice.schedules.contains(.oneForwardOneBackward) ? .oneForwardOneBackward : choice.schedules.first
             return wanted.map { $0.fixedVirtualStages ?? 1 == 1 ? [($0, 1)] : [] } ?? []
         }
         return choice.schedules.flatMap { schedule -> [(ScheduleName, Int)] in

@@ -22,7 +22,8 @@ package struct ComparedStrategy: Sendable {
 ///
 /// - Throws: what makes the plan impossible to price.
 package func compare(
-    plan: Plan, strategies: [Strategy], settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions()
+    plan: Plan, strategies: [Strategy], settings: SearchSettings = SearchSettings(),
+    options: CostOptions = CostOptions()
 ) throws(PlannerError) -> [ComparedStrategy] {
     let pricer: Pricer
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
@@ -115,7 +116,8 @@ enum Verdict {
     static func verdict(_ estimate: Estimate, fits: Bool, against winner: Estimate?, usable: Double) -> String {
         guard fits else {
             let share = largestShare(estimate)
-            return "does not fit: at least \(gib(estimate.peakMemory)) GiB of \(gib(usable)) usable, \(gib(share.bytes)) "
+            return
+                "does not fit: at least \(gib(estimate.peakMemory)) GiB of \(gib(usable)) usable, \(gib(share.bytes)) "
                 + "of them \(share.name)"
         }
         guard let winner, winner.layout != estimate.layout else { return "the fastest" }

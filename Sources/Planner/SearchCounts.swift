@@ -38,7 +38,9 @@ package func searchCounts(
             if settings.objective == .devices { break }
         } catch { failure = error }
     }
-    guard !all.candidates.isEmpty else { throw failure ?? .noLayout("nothing fits on \(plan.devices) devices or fewer") }
+    guard !all.candidates.isEmpty else {
+        throw failure ?? .noLayout("nothing fits on \(plan.devices) devices or fewer")
+    }
     if settings.objective == .cost {
         let order = all.candidates.indices.sorted { one, other in
             let (a, b) = (all.candidates[one].run?.cost ?? .infinity, all.candidates[other].run?.cost ?? .infinity)

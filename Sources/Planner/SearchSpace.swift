@@ -57,6 +57,15 @@ package struct SearchSpace: Hashable, Sendable {
 
     package init() {}
 
+    /// What most large runs are made of: 1F1B, plain or interleaved, and context parallelism for long sequences only. A
+    /// plan that leaves its layout open is answered from it, so that the answer is one that common software runs.
+    package static var established: SearchSpace {
+        var space = SearchSpace()
+        space.schedules = [.oneForwardOneBackward, .interleaved]
+        space.fewestContextTokens = 16384
+        return space
+    }
+
     /// Flash attention, overlap and gradient format of every layout.
     package var base: Layout {
         Layout(flashAttention: flashAttention, gradients: gradients, overlap: overlap)
@@ -77,9 +86,10 @@ package struct SearchSpace: Hashable, Sendable {
         let model = plan.model
         var found: [Mesh] = []
         let limit = mostTensor ?? max(1, plan.cluster.devicesPerNode)
-        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit) 
+        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit)
         where tensor >= least.tensor && divides(tensor, model) {
-            for context in degrees(plan.devices / tensor, fixed.context) where context >= least.context && contextFits(context, model) {
+            for context in degrees(plan.devices / tensor, fixed.context)
+            where context >= least.context && contextFits(context, model) {
                 let rest = plan.devices / tensor / context
                 for pipeline in degrees(rest, fixed.pipeline, most: model.layers) where pipeline >= least.pipeline {
                     let data = rest / pipeline
@@ -132,7 +142,8 @@ package struct SearchSpace: Hashable, Sendable {
         // Experts are cut as the rest of the block is, or not at all.
         for pieces in fixed.expertTensor.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
         where ranks % pieces == 0 && moe.ffn % pieces == 0 {
-            for expert in degrees(moe.experts, fixed.expert) where expert >= least.expert && ranks / pieces % expert == 0 {
+            for expert in degrees(moe.experts, fixed.expert)
+            where expert >= least.expert && ranks / pieces % expert == 0 {
                 found.append((expert, pieces))
             }
         }

@@ -76,7 +76,8 @@ package struct ComparisonReport: Encodable, Sendable {
             "\(plan): \(Figures.words(first.parameters)) parameters on \(Figures.grouped(first.plan.devices)) × "
             + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
-        return ([title, "each strategy at its own best; GB: sent by a device in a step", ""] + table.lines() + [""]
+        return
+            ([title, "each strategy at its own best; GB: sent by a device in a step", ""] + table.lines() + [""]
             + sentences()).joined(separator: "\n")
     }
 

@@ -59,11 +59,14 @@ package struct SearchReport: Encodable, Sendable {
         let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
-                "\(index + 1)", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)", "\(layout.virtualStages)", "\(layout.data)",
+                "\(index + 1)", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)",
+                "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", "\(layout.context)",
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),
-                layout.pipeline > 1 ? layout.schedule.rawValue : "-", layout.recompute.rawValue + (layout.recomputeLayers.map { " \($0)" } ?? ""),
-                layout.sharding.rawValue + (layout.shardGroup.map { "/\($0)" } ?? ""), layout.sequenceParallel ? "yes" : "no",
+                layout.pipeline > 1 ? layout.schedule.rawValue : "-",
+                layout.recompute.rawValue + (layout.recomputeLayers.map { " \($0)" } ?? ""),
+                layout.sharding.rawValue + (layout.shardGroup.map { "/\($0)" } ?? ""),
+                layout.sequenceParallel ? "yes" : "no",
                 Figures.seconds(estimate.iteration.seconds), Figures.percent(estimate.mfu),
                 Figures.percent(estimate.iteration.bubbleFraction), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]

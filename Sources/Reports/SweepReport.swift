@@ -92,7 +92,8 @@ package struct SweepReport: Encodable, Sendable {
             lines.append("  * beyond the critical batch: more sequences a step no longer save steps in proportion")
         }
         if marks.contains("°") {
-            lines.append("  ° the batch limits the scaling: too few micro-batches to fill the pipelines (over 10 % idle)")
+            lines.append(
+                "  ° the batch limits the scaling: too few micro-batches to fill the pipelines (over 10 % idle)")
         }
         return lines.joined(separator: "\n")
     }
@@ -107,7 +108,12 @@ package struct SweepReport: Encodable, Sendable {
             (
                 name: report.name,
                 points: report.swept.compactMap { point in
-                    point.estimate.map { (x: point.value, y: $0.tokensPerSecond, mark: (CriticalBatch(point.plan)?.share(point.plan) ?? 0) > 1) }
+                    point.estimate.map {
+                        (
+                            x: point.value, y: $0.tokensPerSecond,
+                            mark: (CriticalBatch(point.plan)?.share(point.plan) ?? 0) > 1
+                        )
+                    }
                 }
             )
         }.filter { $0.points.count > 1 }
@@ -174,7 +180,8 @@ struct LogChart {
         }
         let (a, b) = (place(x.lowerBound, ideal.0), place(x.upperBound, ideal.1))
         writer.line(
-            "<path class=\"i\" d=\"M\(SVGWriter.number(a.x)) \(SVGWriter.number(a.y))L\(SVGWriter.number(b.x)) \(SVGWriter.number(b.y))\"/>")
+            "<path class=\"i\" d=\"M\(SVGWriter.number(a.x)) \(SVGWriter.number(a.y))L\(SVGWriter.number(b.x)) \(SVGWriter.number(b.y))\"/>"
+        )
         for (index, curve) in curves.enumerated() {
             let places = curve.points.map { place($0.0, $0.1) }
             let path = places.map { "\(SVGWriter.number($0.x)) \(SVGWriter.number($0.y))" }.joined(separator: "L")
@@ -184,7 +191,8 @@ struct LogChart {
                 let fill = point.2 ? " style=\"fill:#fff;stroke:currentColor\"" : ""
                 writer.line(
                     "<circle class=\"p\(index % 2)\" cx=\"\(SVGWriter.number(at.x))\" cy=\"\(SVGWriter.number(at.y))\" r=\"4.5\"\(fill)>"
-                        + "<title>\(SVGWriter.escape("\(Figures.grouped(point.0)) devices: \(Figures.words(point.1)) tokens/s"))</title></circle>")
+                        + "<title>\(SVGWriter.escape("\(Figures.grouped(point.0)) devices: \(Figures.words(point.1)) tokens/s"))</title></circle>"
+                )
             }
         }
         var at = left
@@ -203,7 +211,8 @@ struct LogChart {
 
     private func line(_ writer: inout SVGWriter, _ a: (Double, Double), _ b: (Double, Double)) {
         writer.line(
-            "<line class=\"g\" x1=\"\(SVGWriter.number(a.0))\" y1=\"\(SVGWriter.number(a.1))\" x2=\"\(SVGWriter.number(b.0))\" y2=\"\(SVGWriter.number(b.1))\"/>")
+            "<line class=\"g\" x1=\"\(SVGWriter.number(a.0))\" y1=\"\(SVGWriter.number(a.1))\" x2=\"\(SVGWriter.number(b.0))\" y2=\"\(SVGWriter.number(b.1))\"/>"
+        )
     }
 
     private func ticks(_ range: ClosedRange<Double>) -> [Double] {

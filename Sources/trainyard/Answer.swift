@@ -45,6 +45,7 @@ struct Answer {
         }
         var settings = SearchSettings()
         settings.top = 1
+        settings.space = .established
         let result = try search(plan: plan, settings: settings)
         guard let best = result.candidates.first else {
             throw PlannerError.noLayout("no layout of \(plan.name) could be timed")

@@ -84,7 +84,8 @@ func onClusters(_ plan: Plan, _ list: String?, file: String) throws -> [Plan] {
         moved.cluster = cluster
         if cluster.device.peakFLOPs[plan.precision] == nil {
             moved.precision = cluster.device.trainingPrecision
-            Console.note("\(cluster.name) has no rate for \(plan.precision.rawValue); \(moved.precision.rawValue) is taken")
+            Console.note(
+                "\(cluster.name) has no rate for \(plan.precision.rawValue); \(moved.precision.rawValue) is taken")
         }
         return moved
     }

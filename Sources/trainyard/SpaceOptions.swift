@@ -106,7 +106,9 @@ func words<Value>(
     _ list: String, _ option: String, _ known: [String], _ make: (String) -> Value?
 ) throws -> [Value] {
     let names = list.split(separator: ",").map { $0.trimmingPrefix(" ") }.map(String.init)
-    guard !names.isEmpty else { throw Failure.input("\(option) needs at least one of \(known.joined(separator: ", "))") }
+    guard !names.isEmpty else {
+        throw Failure.input("\(option) needs at least one of \(known.joined(separator: ", "))")
+    }
     return try names.map { name in
         if let value = make(name) { return value }
         let near = Wording.didYouMean(name, among: known)

@@ -9,7 +9,8 @@ internal import Reports
 struct SweepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sweep",
-        abstract: "What if: more devices, another batch, model, sequence, network; or how many devices a deadline takes.",
+        abstract:
+            "What if: more devices, another batch, model, sequence, network; or how many devices a deadline takes.",
         discussion: """
             Every point is searched for its own best layout. Over --devices there are two tables: strong scaling (the \
             batch stays) and weak scaling (the batch grows with the devices), with marks where the batch limits it. \
@@ -160,17 +161,19 @@ struct SweepCommand: ParsableCommand {
         }
         if let devices {
             let strong = try points(devices, "--devices") { $0.devices = Int($1) }
-            guard let first = strong.first else { return [] }
             let weak = strong.map { point in
                 var point = point
-                // The first point keeps the plan's batch: sequences for each device stay as they are there.
-                let share = point.value / first.value
+                // Sequences for each device stay as in the plan.
+                let share = point.value / Double(max(1, plan.devices))
                 point.plan.batch = max(1, Int((Double(plan.batch) * share).rounded()))
                 return point
             }
             return [
                 ("strong scaling: batch \(Wording.grouped(plan.batch))", .devices, strong),
-                ("weak scaling: batch grows with the devices", .devices, weak),
+                (
+                    "weak scaling: batch grows with the devices, \(Wording.grouped(plan.batch)) on \(Wording.grouped(plan.devices))",
+                    .devices, weak
+                ),
             ]
         }
         if let batch { return [("batch", .batch, try points(batch, "--batch") { $0.batch = Int($1) })] }
@@ -227,12 +230,16 @@ struct SweepCommand: ParsableCommand {
         func number(_ word: String) throws -> Double {
             guard let value = try? Quantity.parse(word, as: .count), value > 0, value <= 1e15,
                 !whole || value == value.rounded()
-            else { throw Failure.input("\(option): '\(word)' is not \(whole ? "a whole number" : "a number") above zero") }
+            else {
+                throw Failure.input("\(option): '\(word)' is not \(whole ? "a whole number" : "a number") above zero")
+            }
             return value
         }
         var found: [Double] = []
         if let dots = text.range(of: "..") {
-            let (least, most) = (try number(String(text[..<dots.lowerBound])), try number(String(text[dots.upperBound...])))
+            let (least, most) = (
+                try number(String(text[..<dots.lowerBound])), try number(String(text[dots.upperBound...]))
+            )
             guard least <= most else { throw Failure.input("\(option): the range \(text) runs backwards") }
             var value = least
             while value < most {

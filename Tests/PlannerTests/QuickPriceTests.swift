@@ -23,7 +23,9 @@ import Testing
         space.schedules = ScheduleName.allCases
         space.mostVirtualStages = 5
         space.mostMicrobatch = 4
-        func plan(_ model: Model, _ cluster: String, _ devices: Int, _ batch: Int, _ precision: Precision) throws -> Plan {
+        func plan(_ model: Model, _ cluster: String, _ devices: Int, _ batch: Int, _ precision: Precision) throws
+            -> Plan
+        {
             var plan = try Shipped.plan(model, on: cluster, devices: devices, batch: batch, precision: precision)
             plan.frameworks = try Frameworks.read(library: Shipped.library)
             return plan

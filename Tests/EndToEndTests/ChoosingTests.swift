@@ -1,0 +1,154 @@
+import Foundation
+import Testing
+
+/// `search`, `compare` and `sweep`, driven as a user drives them.
+@Suite struct ChoosingTests {
+    func trainyard(_ arguments: [String]) throws -> BuiltProgram.Outcome {
+        try BuiltProgram("trainyard").run(arguments)
+    }
+
+    private func document(_ arguments: [String]) throws -> [String: Any] {
+        let outcome = try trainyard(arguments + ["--json"])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    }
+
+    private static let plan = "plans/100b-3t-1024.yaml"
+
+    @Test func constraintsHoldInWhatIsPrinted() throws {
+        let found = try document(
+            [
+                "search", Self.plan, "--tensor", "8", "--schedules", "Interleaved1F1B", "--sharding", "optimizer",
+                "--top", "3",
+            ])
+        let candidates = try #require(found["candidates"] as? [[String: Any]])
+        #expect(candidates.count == 3)
+        for candidate in candidates {
+            let layout = try #require(candidate["layout"] as? [String: Any])
+            #expect(layout["tensor"] as? Int == 8)
+            #expect(layout["schedule"] as? String == "interleaved-1f1b")
+            #expect(layout["sharding"] as? String == "optimizer")
+        }
+    }
+
+    @Test func threadsDoNotChangeTheAnswer() throws {
+        func answer(_ threads: String) throws -> NSDictionary {
+            var found = try document(
+                ["search", "plans/deepseek-v3-2048-h800.yaml", "--top", "3", "--pareto", "--threads", threads])
+            found["seconds"] = nil
+            return found as NSDictionary
+        }
+        #expect(try answer("1") == answer("5"))
+    }
+
+    @Test func fewestDevicesAndLeastCost() throws {
+        let fewest = try trainyard(["search", Self.plan, "--objective", "devices", "--top", "1"])
+        #expect(fewest.exitCode == 0, "\(fewest.everything)")
+        let found = try document(["search", Self.plan, "--objective", "cost", "--top", "5"])
+        let costs = try #require(found["candidates"] as? [[String: Any]]).compactMap {
+            ($0["run"] as? [String: Any])?["cost"] as? Double
+        }
+        #expect(costs.count == 5 && costs == costs.sorted())
+    }
+
+    @Test func everyStrategyHasAVerdict() throws {
+        let found = try document(["compare", "plans/gpt3-175b-1024-a100.yaml"])
+        let comparison = try #require((found["comparisons"] as? [[String: Any]])?.first)
+        let strategies = try #require(comparison["strategies"] as? [[String: Any]])
+        #expect(strategies.count >= 15)
+        for strategy in strategies { #expect((strategy["verdict"] as? String)?.isEmpty == false) }
+        #expect(strategies.filter { $0["verdict"] as? String == "the fastest" }.count == 1)
+        let text = try trainyard(["compare", "plans/gpt3-175b-1024-a100.yaml"]).output
+        #expect(text.contains("do not divide a batch of 1536"))
+        #expect(text.contains("weights, gradients and optimizer"))
+        #expect(text.contains("the model has no experts to spread"))
+    }
+
+    @Test func theSamePlanOnOtherDevices() throws {
+        let found = try document(
+            ["compare", Self.plan, "--strategies", "3d", "--clusters", "a100-80g-sxm,h100-80g-sxm"])
+        let seconds = try #require(found["comparisons"] as? [[String: Any]]).compactMap { comparison -> Double? in
+            let strategy = (comparison["strategies"] as? [[String: Any]])?.first
+            let iteration = (strategy?["estimate"] as? [String: Any])?["iteration"] as? [String: Any]
+            return iteration?["seconds"] as? Double
+        }
+        #expect(seconds.count == 2)
+        #expect(seconds[1] < seconds[0])
+    }
+
+    @Test func scalingTablesAndTheirDrawing() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "choosing-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let svg = folder.appending(path: "scaling.svg").path
+        let found = try document(["sweep", Self.plan, "--devices", "512..4096", "--svg", svg])
+        let sweeps = try #require(found["sweeps"] as? [[String: Any]])
+        #expect(sweeps.count == 2)
+        for sweep in sweeps {
+            let points = try #require(sweep["points"] as? [[String: Any]])
+            #expect(points.count == 4)
+            #expect(points.first?["efficiency"] as? Double == 1)
+        }
+        let drawing = try String(contentsOfFile: svg, encoding: .utf8)
+        #expect(drawing.contains("ideal") && drawing.contains("strong scaling") && drawing.contains("weak scaling"))
+        // Twice the network is never slower.
+        let network = try document(["sweep", Self.plan, "--network-speed", "0.5,1,2"])
+        let points = try #require((network["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
+        let seconds = points.compactMap {
+            (($0["estimate"] as? [String: Any])?["iteration"] as? [String: Any])?["seconds"] as? Double
+        }
+        #expect(seconds.count == 3 && seconds == seconds.sorted(by: >))
+    }
+
+    @Test func limitsAreKept() throws {
+        func run(_ arguments: [String]) throws -> (run: [String: Any], devices: Int) {
+            let found = try document(["sweep", Self.plan] + arguments)
+            return (
+                try #require(found["run"] as? [String: Any]),
+                try #require((found["cluster"] as? [String: Any])?["devices"] as? Int)
+            )
+        }
+        let quick = try run(["--deadline", "90d"])
+        let slow = try run(["--deadline", "200d"])
+        #expect(try #require(quick.run["days"] as? Double) <= 90)
+        #expect(try #require(slow.run["days"] as? Double) <= 200)
+        #expect(slow.devices < quick.devices)
+        #expect(try #require(try run(["--gpu-months", "4500"]).run["gpuMonths"] as? Double) <= 4500)
+        #expect(try #require(try run(["--cost", "2M", "--largest"]).run["cost"] as? Double) <= 2e6)
+    }
+
+    @Test(arguments: [
+        (
+            ["search", plan, "--tensor", "16", "--max-tensor", "8"], 2,
+            "tensor 16 contradicts a largest tensor degree of 8"
+        ),
+        (["search", plan, "--tensor", "7"], 3, "tensor 7 = 7 does not divide 1024 devices"),
+        (["search", plan, "--pipeline", "1", "--schedules", "zbv"], 2, "zbv orders a pipeline"),
+        (["search", plan, "--schedules", "zbw"], 2, "--schedules: there is no 'zbw'; did you mean 'zbv'?"),
+        (["search", plan, "--sharding", "zero"], 2, "--sharding: there is no 'zero'"),
+        (["search", plan, "--devices", "8"], 3, "it needs at least"),
+        (["search", "plans/deepseek-v3-2048-h800.yaml", "--objective", "cost"], 2, "states no price"),
+        (["compare", plan, "--strategies", "pipelin-1f1b"], 2, "did you mean 'pipeline-1f1b'?"),
+        (["compare", plan, "--clusters", "a100-80g-smx"], 2, "--clusters: no cluster of that name"),
+        (["sweep", plan], 2, "a sweep over nothing"), (["sweep", plan, "--devices", "512..256"], 2, "runs backwards"),
+        (["sweep", plan, "--devices", "x"], 2, "is not a whole number"),
+        (["sweep", plan, "--deadline", "1d"], 3, "the nearest is"),
+        (["sweep", plan, "--deadline", "soon"], 2, "--deadline: 'soon' is not a time"),
+        (["sweep", plan, "--devices", "64", "--batch", "64"], 2, "give one of"),
+        (["sweep", plan, "--largest", "--devices", "64"], 2, "--largest needs a limit"),
+        (["sweep", "plans/deepseek-v3-2048-h800.yaml", "--cost", "5M"], 2, "states no price"),
+        (["sweep", plan, "--devices", "8"], 3, "no point of the sweep"),
+    ])
+    func badInputEndsWithItsCodeAndOneClearLine(_ arguments: [String], _ code: Int32, _ said: String) throws {
+        let outcome = try trainyard(arguments)
+        #expect(outcome.exitCode == code, "\(outcome.everything)")
+        #expect(outcome.errors.contains(said), "\(outcome.everything)")
+    }
+
+    /// Where no price is known the cost is left out, never zero.
+    @Test func withoutAPriceThereIsNoCost() throws {
+        let text = try trainyard(["compare", "plans/deepseek-v3-2048-h800.yaml", "--strategies", "expert"])
+        #expect(text.exitCode == 0, "\(text.everything)")
+        #expect(!text.output.contains("dollars"))
+    }
+}
