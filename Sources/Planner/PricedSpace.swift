@@ -137,7 +137,7 @@ private struct Collector: Sendable {
         // Scores worse than these change nothing.
         var bar = leaders.count < question.leaders ? Double.infinity : leaders[leaders.count - 1].score
         var bars = bySchedule.map {
-            $0.count < question.perSchedule ? Double.infinity : $0[$0.count - 1].score
+            $0.count < question.perSchedule ? Double.infinity : $0.last?.score ?? -.infinity
         }
         var least = smallest?.score ?? .infinity
         for (place, price) in prices.enumerated() {
@@ -157,7 +157,7 @@ private struct Collector: Sendable {
                 Self.insert(entry, into: &bySchedule[price.schedule.index], most: question.perSchedule)
                 if leaders.count == question.leaders { bar = leaders[leaders.count - 1].score }
                 let own = bySchedule[price.schedule.index]
-                if own.count == question.perSchedule { bars[price.schedule.index] = own[own.count - 1].score }
+                if own.count == question.perSchedule, let last = own.last { bars[price.schedule.index] = last.score }
             }
             if question.keepsFront {
                 insertInFront(

@@ -136,7 +136,7 @@ struct LogChart {
     let y: ClosedRange<Double>
     private let width = 760.0
     private let height = 460.0
-    private let left = 80.0
+    private let left = 104.0
     private let right = 24.0
     private let top = 44.0
     private let bottom = 92.0
@@ -196,7 +196,7 @@ struct LogChart {
             }
         }
         var at = left
-        let legend = height - 28
+        let legend = height - 36
         for (index, curve) in curves.enumerated() {
             writer.line("<path class=\"c\(index % 2)\" d=\"M\(SVGWriter.number(at)) \(legend)h26\"/>")
             writer.text(curve.name, x: at + 32, y: legend + 4, css: "")
@@ -204,6 +204,9 @@ struct LogChart {
         }
         writer.line("<path class=\"i\" d=\"M\(SVGWriter.number(at)) \(legend)h26\"/>")
         writer.text("ideal", x: at + 32, y: legend + 4, css: "")
+        if curves.contains(where: { $0.points.contains { $0.2 } }) {
+            writer.text("hollow: beyond the critical batch", x: left, y: legend + 22, css: "")
+        }
         writer.text("devices", x: (left + width - right) / 2, y: height - bottom + 38, css: "m")
         writer.line("</svg>")
         return writer.text

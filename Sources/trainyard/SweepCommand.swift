@@ -156,7 +156,9 @@ struct SweepCommand: ParsableCommand {
             try values(text, option, whole: whole).map { value in
                 var changed = plan
                 change(&changed, value)
-                return SweepPoint(label: Wording.magnitude(value), value: value, plan: changed)
+                let isCount = whole && option != "--params"
+                let label = isCount ? Wording.grouped(Int(value)) : Wording.magnitude(value)
+                return SweepPoint(label: label, value: value, plan: changed)
             }
         }
         if let devices {

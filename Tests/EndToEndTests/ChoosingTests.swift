@@ -127,7 +127,6 @@ import Testing
         (["search", plan, "--schedules", "zbw"], 2, "--schedules: there is no 'zbw'; did you mean 'zbv'?"),
         (["search", plan, "--sharding", "zero"], 2, "--sharding: there is no 'zero'"),
         (["search", plan, "--devices", "8"], 3, "it needs at least"),
-        (["search", "plans/deepseek-v3-2048-h800.yaml", "--objective", "cost"], 2, "states no price"),
         (["compare", plan, "--strategies", "pipelin-1f1b"], 2, "did you mean 'pipeline-1f1b'?"),
         (["compare", plan, "--clusters", "a100-80g-smx"], 2, "--clusters: no cluster of that name"),
         (["sweep", plan], 2, "a sweep over nothing"), (["sweep", plan, "--devices", "512..256"], 2, "runs backwards"),
@@ -136,7 +135,6 @@ import Testing
         (["sweep", plan, "--deadline", "soon"], 2, "--deadline: 'soon' is not a time"),
         (["sweep", plan, "--devices", "64", "--batch", "64"], 2, "give one of"),
         (["sweep", plan, "--largest", "--devices", "64"], 2, "--largest needs a limit"),
-        (["sweep", "plans/deepseek-v3-2048-h800.yaml", "--cost", "5M"], 2, "states no price"),
         (["sweep", plan, "--devices", "8"], 3, "no point of the sweep"),
     ])
     func badInputEndsWithItsCodeAndOneClearLine(_ arguments: [String], _ code: Int32, _ said: String) throws {
@@ -145,10 +143,25 @@ import Testing
         #expect(outcome.errors.contains(said), "\(outcome.everything)")
     }
 
-    /// Where no price is known the cost is left out, never zero.
+    /// Where no price is known the cost is left out, never zero, and nothing is kept below one.
     @Test func withoutAPriceThereIsNoCost() throws {
-        let text = try trainyard(["compare", "plans/deepseek-v3-2048-h800.yaml", "--strategies", "expert"])
-        #expect(text.exitCode == 0, "\(text.everything)")
-        #expect(!text.output.contains("dollars"))
+        let folder = FileManager.default.temporaryDirectory.appending(path: "choosing-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let plan = folder.appending(path: "small.yaml").path
+        let text =
+            "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nbatch: 8\nprecision: fp32\nlayout: auto\n"
+        try Data(text.utf8).write(to: URL(filePath: plan))
+        let compared = try trainyard(["compare", plan, "--strategies", "data,pipeline-1f1b"])
+        #expect(compared.exitCode == 0, "\(compared.everything)")
+        #expect(!compared.output.contains("dollars"))
+        let swept = try trainyard(["sweep", plan, "--devices", "1,2"])
+        #expect(swept.exitCode == 0, "\(swept.everything)")
+        #expect(!swept.output.contains("dollars"))
+        for arguments in [["search", plan, "--objective", "cost"], ["sweep", plan, "--cost", "5M"]] {
+            let outcome = try trainyard(arguments)
+            #expect(outcome.exitCode == 2, "\(outcome.everything)")
+            #expect(outcome.errors.contains("states no price"), "\(outcome.everything)")
+        }
     }
 }

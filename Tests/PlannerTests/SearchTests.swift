@@ -22,7 +22,7 @@ import Testing
         let best = try #require(try Self.big.get().candidates.first)
         #expect(best.fits)
         let days = try #require(best.run?.days)
-        #expect((120...185).contains(days))
+        #expect((110...185).contains(days))
         #expect((0.35...0.58).contains(best.mfu))
     }
 
