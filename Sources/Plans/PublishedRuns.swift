@@ -57,15 +57,19 @@ package struct PublishedRun: Hashable, Sendable {
 
 extension PublishedRun {
     /// Every run of the file at `path`: a table of runs, or a plan file with `measured`.
+    ///
+    /// - Parameter measured: what a plan file that does not say so itself was measured to take.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
-        path: String, library: Library = .standard()
+        path: String, measured: Plan.Measured? = nil, library: Library = .standard()
     ) throws(PlanProblems) -> [PublishedRun] {
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
         guard reader.contains("runs") else {
-            return [try PublishedRun(plan: try Plan.read(path: path, library: library), path: path)]
+            var plan = try Plan.read(path: path, library: library)
+            plan.measured = plan.measured ?? measured
+            return [try PublishedRun(plan: plan, path: path)]
         }
         let runs = RunTableReading(reader, library: library).runs()
         guard collector.isEmpty else { throw collector.all }

@@ -47,7 +47,10 @@ struct ValidateCommand: ParsableCommand {
             throw Failure.input("plans/published is nowhere to be found; name runs with --runs")
         }
         var published: [PublishedRun] = []
-        for file in try files(path) { published += try PublishedRun.read(path: file, library: library) }
+        let index = try MeasurementIndex.beside(path)
+        for file in try files(path) {
+            published += try PublishedRun.read(path: file, measured: index[file], library: library)
+        }
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(
