@@ -16,8 +16,7 @@ package struct EstimateReport: Encodable, Sendable {
         var data, tensor, pipeline, virtualStages, context, expert, microbatch, globalBatch, microbatches: Int
         var schedule, recompute, sharding: String
         var sequenceParallel: Bool
-        /// Absent where it is 1.
-        /// Absent where there is none.
+        /// Absent where there is none, the first where it is 1.
         var expertTensor, recomputeLayers, shardGroup: Int?
     }
 
@@ -96,7 +95,8 @@ package struct EstimateReport: Encodable, Sendable {
             context: layout.context, expert: layout.expert, microbatch: layout.microbatch, globalBatch: plan.batch,
             microbatches: estimate.microbatches, schedule: layout.schedule.rawValue,
             recompute: layout.recompute.rawValue, sharding: layout.sharding.rawValue,
-            sequenceParallel: layout.sequenceParallel, expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
+            sequenceParallel: layout.sequenceParallel,
+            expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
             recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup)
         iteration = Iteration(
             seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
