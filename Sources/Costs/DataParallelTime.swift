@@ -15,7 +15,8 @@ extension LayoutWork {
             of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup, behind: times)
         let experts = expertParameters(rank: 0)
         guard experts > 0, shard.expertDataGroup.size > 1 else { return tied + dense }
-        let (shards, replicas) = layout.sharding == .none
+        let (shards, replicas) =
+            layout.sharding == .none
             ? (DeviceGroup.alone, shard.expertDataGroup) : (shard.expertDataGroup, .alone)
         return tied + dense + reduction(of: experts, shards: shards, replicas: replicas, behind: times)
     }
