@@ -35,7 +35,8 @@ extension Cluster {
             launchSeconds: 0, reservedBytes: 64 * 0x1p20)
         // At one byte a second, seconds count the bytes the cost model sees.
         let block = BlockTimes(
-            model: model, rates: try DeviceRates(
+            model: model,
+            rates: try DeviceRates(
                 device: device, precision: .fp32, framework: Framework(name: Frameworks.processes)),
             shard: Shard(
                 plan: Plan(

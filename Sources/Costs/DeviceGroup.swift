@@ -36,7 +36,8 @@ package struct DeviceGroup: Sendable {
             guard reached > joined else { continue }
             let level = Level(
                 members: Double(reached) / Double(joined), rate: network.bytesPerSecond * network.efficiency,
-                reduceRate: network.bytesPerSecond * network.allReduceEfficiency, latency: network.latencySeconds, reduces: network.inNetworkReduction)
+                reduceRate: network.bytesPerSecond * network.allReduceEfficiency, latency: network.latencySeconds,
+                reduces: network.inNetworkReduction)
             switch levels {
             case 0: first = level
             case 1: second = level

@@ -39,7 +39,8 @@ struct ExpertTimes {
         let sorted = 2 * rates.elementwise(2 * w * routed * h) + rates.elementwise(w * (routed + local) * h)
         let activation = rates.elementwise(w * rows * (inputs + 1) * ffn)
         times.elementwise.forward += sorted + activation + rates.cast(rows * (h + ffn))
-        times.elementwise.backward += sorted + rates.cast(rows * (h + inputs * ffn)) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
+        times.elementwise.backward +=
+            sorted + rates.cast(rows * (h + inputs * ffn)) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
 
         // Dispatch and combine.
         times.exchange = 2 * shard.expertGroup.allToAll(bytes: w * routed * h)

@@ -102,7 +102,8 @@ extension LayoutWork {
         result.breakdown.pipelineComm = max(0, span - filled) + count * (forward.pipeline + backward.pipeline)
         result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed
         result.breakdown.optimizer = optimizerSeconds
-        result.breakdown.other = count * (forward.host + backward.host) + gradientNormSeconds + waitingShare * span
+        result.breakdown.other =
+            count * (forward.host + backward.host) + gradientNormSeconds + waitingShare * span
             + rates.framework.hostStep
         result.bubbleFraction = span > 0 ? max(0, 1 - count * work / (Double(p) * span)) : 0
         return result

@@ -18,7 +18,9 @@ package struct LeaveOneSourceOut: Sendable {
         let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
         let judged = runs.filter { $0.run.isCore || !marking.contains($0.run.source) }
         return ["unfused attention", "fused attention"].map { style in
-            let rows = judged.filter { ($0.run.plan?.layout?.flashAttention == false) == (style == "unfused attention") }
+            let rows = judged.filter {
+                ($0.run.plan?.layout?.flashAttention == false) == (style == "unfused attention")
+            }
             let sources = Dictionary(grouping: rows, by: \.run.source)
             let shares = sources.map { name, own in
                 let band = Self.band(of: rows.filter { $0.run.source != name })

@@ -112,7 +112,9 @@ package struct Refit: Sendable {
         return plan
     }
 
-    private static func isSlow(_ cluster: Cluster) -> Bool { (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9 }
+    private static func isSlow(_ cluster: Cluster) -> Bool {
+        (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9
+    }
 
     /// Devices of one architecture share their constant.
     static func family(_ device: String) -> String {

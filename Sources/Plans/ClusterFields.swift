@@ -171,7 +171,8 @@ struct ClusterFields {
             levels.append(
                 Network(
                     name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
-                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity), inNetworkReduction: level.inNetworkReduction,
+                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity),
+                    inNetworkReduction: level.inNetworkReduction,
                     allReduceEfficiency: level.allReduceEfficiency))
         }
         return levels

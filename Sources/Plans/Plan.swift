@@ -31,7 +31,9 @@ package struct Plan: Hashable, Codable, Sendable {
         package var memoryKind: MemoryKind
         package var source: String?
 
-        package init(seconds: Double, memoryBytes: Double? = nil, memoryKind: MemoryKind = .device, source: String? = nil) {
+        package init(
+            seconds: Double, memoryBytes: Double? = nil, memoryKind: MemoryKind = .device, source: String? = nil
+        ) {
             self.memoryKind = memoryKind
             self.seconds = seconds
             self.memoryBytes = memoryBytes

@@ -7,7 +7,8 @@ struct RunTableReading {
     private static let columns = [
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
-        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "memoryKind", "gpuHours", "tokens", "confidence",
+        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "memoryKind",
+        "gpuHours", "tokens", "confidence",
         "framework", "notes",
     ]
 

@@ -34,7 +34,7 @@ import Testing
         let outcome = try trainyard(Self.question + ["--json"])
         let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
         let days = try #require((document?["run"] as? [String: Any])?["days"] as? Double)
-        #expect((110...185).contains(days))
+        #expect((115...185).contains(days))
     }
 
     @Test func theBreakdownSumsToTheStep() throws {

@@ -30,7 +30,9 @@ import Testing
         }
         // Everything of the iteration but what happens outside the pipeline.
         let time = work.iterationTime()
-        let outside = work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+        let outside =
+            work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+            + plan.framework(for: layout).hostStep
         let span = (time.seconds - outside) / (1 + work.waitingShare)
         return (span, real)
     }
@@ -99,7 +101,9 @@ import Testing
         let work = try Pricer(plan: plan).work(layout)
         let span = try Simulator.makespan(try layout.schedule.schedule(work.shape), costs: work.actionCosts)
         let seconds = try price(plan: plan, layout: layout).iteration.seconds
-        let outside = work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+        let outside =
+            work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+            + plan.framework(for: layout).hostStep
         #expect(abs(seconds / (span * (1 + work.waitingShare) + outside) - 1) < 1e-9)
     }
 }

@@ -74,4 +74,25 @@ import Testing
         let (before, after) = (try #require(figures(honest)), try #require(figures(other)))
         #expect(abs((1 + after.bias) * 10 - (1 + before.bias)) < 1e-9)
     }
+
+    /// Runs that took what other constants say are explained by those constants.
+    @Test func aRefitFindsTheConstantsBehindTheTimes() throws {
+        let published = try runs("megatron-sc21").filter { $0.plan?.layout?.sharding == Layout.Sharding.none }
+        let refit = Refit([
+            (.device("a100"), 0.95), (.framework(Frameworks.unfusedMegatron, .elementwise), 1.5),
+            (.framework(Frameworks.megatron, .elementwise), 1.25),
+        ])
+        let truth = [0.8, 2.5, 1.25]
+        let made = try published.map { run in
+            var run = run
+            let plan = refit.applied(truth, to: try #require(run.plan), device: run.device)
+            run.seconds = try estimate(plan: plan, layout: try #require(plan.layout)).iteration.seconds
+            return run
+        }
+        let found = refit.fit(made)
+        #expect(abs(found[0] / truth[0] - 1) < 0.02)
+        #expect(abs(found[1] / truth[1] - 1) < 0.05)
+        // No row runs on it, so it stays.
+        #expect(abs(found[2] - truth[2]) < 1e-9)
+    }
 }

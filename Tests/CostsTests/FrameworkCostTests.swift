@@ -1,0 +1,83 @@
+import Costs
+import Plans
+import Testing
+
+/// What each constant of a framework does to a step.
+@Suite struct FrameworkCostTests {
+    private func step(_ layout: Layout, devices: Int = 8, change: (inout Framework) -> Void = { _ in }) throws
+        -> Estimate
+    {
+        var framework = Framework(name: "test")
+        change(&framework)
+        let plan = Plan(
+            name: "test", model: TestModel.llama70B, tokens: 1e12, cluster: TestCluster.a100(), devices: devices,
+            batch: 64, precision: .bf16, layout: nil, frameworks: Frameworks([framework], named: "test"))
+        return try estimate(plan: plan, layout: layout)
+    }
+
+    private let tensor = Layout(tensor: 8, sequenceParallel: true)
+
+    @Test(arguments: [
+        Framework.Constant.elementwise, .hostStep, .hostMicrobatch, .optimizer, .contention,
+    ])
+    func moreCostsMore(_ constant: Framework.Constant) throws {
+        let free = try step(tensor).iteration.seconds
+        let costly = try step(tensor) { $0[constant] = constant.isSeconds ? 0.5 : $0[constant] + 0.5 }.iteration.seconds
+        #expect(costly > free)
+    }
+
+    /// The device waits for a slow host and not for a fast one; with blocking launches it always does.
+    @Test func hostTimeHidesBehindTheDevice() throws {
+        let free = try step(tensor).iteration.seconds
+        #expect(try step(tensor) { $0.hostForward = 1e-6 }.iteration.seconds == free)
+        #expect(try step(tensor) { $0.hostForward = 1 }.iteration.seconds > free + 80 * 64 * 0.9)
+        let blocking = try step(tensor) {
+            $0.hostForward = 1e-3
+            $0.blockingLaunches = true
+        }
+        #expect(abs(blocking.iteration.seconds - free - 80 * 64 * 1e-3) < 0.01 * free)
+    }
+
+    /// Hybrid sharding keeps gathers inside a node and pays with memory.
+    @Test func shardGroupsTradeMemoryForTheNetwork() throws {
+        let whole = Layout(data: 64, microbatch: 1, recompute: .full, sharding: .parameters)
+        var hybrid = whole
+        hybrid.shardGroup = 8
+        let (far, near) = (try step(whole, devices: 64), try step(hybrid, devices: 64))
+        #expect(near.iteration.breakdown.dataComm < far.iteration.breakdown.dataComm)
+        #expect(near.memoryByRank[0].optimizer > 7.9 * far.memoryByRank[0].optimizer)
+    }
+
+    @Test func memoryIsCountedByKind() throws {
+        let estimate = try step(tensor) {
+            $0.reservedBytes = 3e9
+            $0.fragmentation = 0.1
+        }
+        #expect(abs(estimate.peakMemory(.device) - estimate.peakMemory(.reserved) - 3e9) < 1)
+        #expect(estimate.peakMemory(.allocated) < estimate.peakMemory(.reserved))
+        let twice = try step(tensor) {
+            $0.reservedBytes = 3e9
+            $0.fragmentation = 0.1
+            $0.twoGradients = true
+        }
+        // 2 bytes a parameter beside the 4 that are there.
+        #expect(abs(twice.memoryByRank[0].gradients / estimate.memoryByRank[0].gradients - 1.5) < 1e-12)
+    }
+
+    @Test func operationsKeptNeedLessThanEverythingAndMoreThanNothing() throws {
+        func peak(_ recompute: Layout.Recompute, _ operations: Bool) throws -> Double {
+            var layout = tensor
+            layout.recompute = recompute
+            return try step(layout) { $0.selectiveOperations = operations }.memoryByRank[0].activations
+        }
+        #expect(try peak(.selective, true) < peak(.none, false))
+        #expect(try peak(.selective, true) > peak(.full, false))
+    }
+
+    @Test func bandsLeaveFiveInAHundredOnEachSide() {
+        let ratios = (1...100).map { (value: 0.5 + Double($0) / 100, weight: 1.0) }
+        let band = ErrorBand(measuredOverPredicted: ratios)
+        #expect(abs(band.low - 0.45) < 1e-9 && abs(band.high - 0.45) < 1e-9)
+        #expect(band.holds(1) && band.holds(0.56) && !band.holds(0.5) && !band.holds(1.5))
+    }
+}
