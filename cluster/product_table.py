@@ -18,6 +18,7 @@ try:
 except ImportError:
     np = None  # type: ignore[assignment]
 
+PULL = 0.01  # weight of a cell's first guess beside one measurement of that very shape
 Axes = Sequence[Sequence[int]]
 # Powers of two, as far as layers go; the vocabulary's width is the last point.
 GRID = ([2**i for i in range(6, 16)], [2**i for i in range(6, 15)] + [65536], [2**i for i in range(6, 15)] + [65536])
@@ -81,10 +82,12 @@ def hats(shapes: Any, axes: Axes) -> tuple[Any, Any]:
 
 
 def nearest(shapes: Any, shares: Any, axes: Axes) -> Any:
-    """The share of the measured shape nearest each cell, distances in log2: a first guess and a mild pull."""
+    """The median share of the seven measured shapes nearest each cell, in log2: a first guess and a mild pull."""
     logs = np.log2(shapes[:, :3])
     grid = np.stack(np.meshgrid(*[np.log2(np.array(axis, float)) for axis in axes], indexing="ij"), -1).reshape(-1, 3)
-    return np.array([shares[np.argmin(((logs - cell) ** 2).sum(axis=1))] for cell in grid])
+    closest = min(7, len(shares)) - 1
+    order = [np.argpartition(((logs - cell) ** 2).sum(axis=1), closest)[: closest + 1] for cell in grid]
+    return np.array([np.median(shares[near]) for near in order])
 
 
 def compress(rows: Any, axes: Axes, peak: float) -> Any:
@@ -96,13 +99,14 @@ def compress(rows: Any, axes: Axes, peak: float) -> Any:
     design = weights / measured[:, None]
     pairs = cells[:, :, None] * len(guess) + cells[:, None, :]
     table = guess
-    for _ in range(6):
+    # From forgiving to strict, so that an outlier at a point of the grid cannot hold on to the first guess.
+    for scale in (1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.05, 0.05):
         error = (design * table[cells]).sum(axis=1) - 1
-        robust = 1 / (1 + (error / 0.05) ** 2)
+        robust = 1 / (1 + (error / scale) ** 2)
         outer = robust[:, None, None] * design[:, :, None] * design[:, None, :]
         normal = np.bincount(pairs.ravel(), outer.ravel(), len(guess) ** 2).reshape(len(guess), -1)
         right = np.bincount(cells.ravel(), (robust[:, None] * design).ravel(), len(guess))
-        table = np.linalg.solve(normal + np.diag((0.3 / guess) ** 2), right + 0.09 / guess)
+        table = np.linalg.solve(normal + np.diag((PULL / guess) ** 2), right + PULL**2 / guess)
     return np.clip(np.round(table, 3), 1e-3, 1)
 
 
