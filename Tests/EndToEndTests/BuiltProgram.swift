@@ -88,7 +88,8 @@ struct BuiltProgram {
             .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     }()
 
-    private static func run(_ program: URL, _ arguments: [String], in folder: URL) throws -> Outcome {
+    /// Runs any program.
+    static func run(_ program: URL, _ arguments: [String], in folder: URL) throws -> Outcome {
         let process = Process()
         process.executableURL = program
         process.arguments = arguments

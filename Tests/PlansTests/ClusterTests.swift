@@ -14,7 +14,7 @@ import Testing
         #expect(cluster.networks[0].devices == 8)
         #expect(cluster.networks[0].bytesPerSecond == 300e9)
         #expect(cluster.networks[1].bytesPerSecond == 25e9)
-        #expect(cluster.meanTimeBetweenFailures == Double(50_677 * 3600))
+        #expect(cluster.meanTimeBetweenFailures == Double(8_090 * 3600))
     }
 
     @Test func aFileMayExtendAnother() throws {
