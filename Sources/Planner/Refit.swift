@@ -76,7 +76,6 @@ package struct Refit: Sendable {
             let next = logs.indices.map { min(max(logs[$0] + step[$0], bounds[$0].0), bounds[$0].1) }
             let nextErrors = rows.map { error(of: $0, values: next.map(exp), options: options) }
             let (before, after) = (loss(logs, rows, errors), loss(next, rows, nextErrors))
-            if ProcessInfo.processInfo.environment["REFIT"] != nil { print("loss", before, after, damping) }
             if after < before {
                 (logs, errors) = (next, nextErrors)
                 damping = max(damping / 5, 1e-6)
