@@ -44,7 +44,8 @@ package struct BlockActivations: Hashable, Sendable {
         let feedForward: Double
         if mixture, let moe = model.moe {
             // Dispatched and combined rows, what an expert keeps of each, router scores; shared experts as dense ones.
-            let routed = Double(moe.topK) * w * (2 * h + hiddenTensors * Double(moe.ffn)) + 8 * Double(moe.experts)
+            let rows = Double(moe.topK) * moe.imbalance
+            let routed = rows * w * (2 * h + hiddenTensors * Double(moe.ffn)) + 8 * Double(moe.experts)
             feedForward = routed / sp + w * hiddenTensors * Double(moe.sharedWidth) / t
         } else {
             feedForward = w * hiddenTensors * Double(model.ffn) / t

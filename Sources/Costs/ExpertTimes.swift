@@ -25,9 +25,10 @@ struct ExpertTimes {
         times.elementwise.forward = rates.elementwise(4 * 4 * local * experts)
         times.elementwise.backward = times.elementwise.forward
 
-        // Rows that arrive: as many as leave when routing is balanced, from each rank that shares an expert.
+        // Rows that arrive: as many as leave when routing is balanced, from each rank that shares an expert. The fullest
+        // rank sets the pace.
         let routed = Double(moe.topK) * local
-        let rows = routed * shard.expertTensor
+        let rows = moe.imbalance * routed * shard.expertTensor
         let held = experts / shard.expert
         let ffn = Double(moe.ffn) / shard.expertTensor
         let forward = grouped(rows, held: held, inputs * ffn, h) + grouped(rows, held: held, h, ffn)
@@ -43,7 +44,7 @@ struct ExpertTimes {
             sorted + rates.cast(rows * (h + inputs * ffn)) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
 
         // Dispatch and combine.
-        times.exchange = 2 * shard.expertGroup.allToAll(bytes: w * routed * h)
+        times.exchange = 2 * shard.expertGroup.allToAll(bytes: moe.imbalance * w * routed * h)
         if shard.expertTensor > 1 { times.exchange += 2 * shard.expertTensorGroup.gather(bytes: w * rows * h) }
 
         if moe.sharedWidth > 0 {

@@ -15,11 +15,14 @@ extension Model {
         package var firstDense: Int
         /// One block in `every` has experts, the last of each group (1: all of them).
         package var every: Int
+        /// Tokens that the fullest rank of experts gets over the mean; 1 is balanced routing.
+        package var imbalance: Double
 
         package init(
             experts: Int, topK: Int, ffn: Int, shared: Int = 0, sharedFfn: Int? = nil, firstDense: Int = 0,
-            every: Int = 1
+            every: Int = 1, imbalance: Double = 1
         ) {
+            self.imbalance = imbalance
             self.experts = experts
             self.topK = topK
             self.ffn = ffn

@@ -130,6 +130,7 @@ extension Model.Mixture {
         let sharedFfn = reader.count("sharedFfn", in: 0...Bounds.ffn.upperBound) ?? 0
         let firstDense = reader.count("firstDense", in: 0...Bounds.layers.upperBound) ?? 0
         let every = reader.count("every", in: Bounds.layers) ?? 1
+        let imbalance = reader.number("imbalance", .plain, in: 1...1000) ?? 1
         for (key, fix) in [("experts", "e.g. 8"), ("topK", "e.g. 2"), ("ffn", "of one expert, e.g. 14336")] {
             reader.reportMissing(key, fix: fix)
         }
@@ -137,7 +138,7 @@ extension Model.Mixture {
         guard let experts, let topK, let ffn else { return nil }
         self.init(
             experts: experts, topK: topK, ffn: ffn, shared: shared, sharedFfn: sharedFfn == 0 ? ffn : sharedFfn,
-            firstDense: firstDense, every: every)
+            firstDense: firstDense, every: every, imbalance: imbalance)
     }
 }
 

@@ -88,4 +88,20 @@ import Testing
         #expect(abs(band.low - 0.45) < 1e-9 && abs(band.high - 0.45) < 1e-9)
         #expect(band.holds(1) && band.holds(0.56) && !band.holds(0.5) && !band.holds(1.5))
     }
+
+    /// The fullest rank of experts sets the pace and holds most.
+    @Test func imbalancedRoutingCostsTimeAndMemory() throws {
+        func step(_ imbalance: Double) throws -> Estimate {
+            var model = TestModel.llama70B
+            model.moe = Model.Mixture(experts: 8, topK: 2, ffn: 14336, imbalance: imbalance)
+            let plan = Plan(
+                name: "test", model: model, tokens: 1e12, cluster: TestCluster.a100(), devices: 64, batch: 64,
+                precision: .bf16, layout: nil)
+            return try estimate(plan: plan, layout: Layout(data: 64, expert: 8, sharding: .optimizer))
+        }
+        let (even, skewed) = (try step(1), try step(1.5))
+        #expect(skewed.iteration.breakdown.expertComm > 1.4 * even.iteration.breakdown.expertComm)
+        #expect(skewed.iteration.seconds > 1.1 * even.iteration.seconds)
+        #expect(skewed.memoryByRank[0].activations > even.memoryByRank[0].activations)
+    }
 }
