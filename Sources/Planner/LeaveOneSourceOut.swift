@@ -34,9 +34,8 @@ package struct LeaveOneSourceOut: Sendable {
 
     private static func band(of runs: [ValidatedRun]) -> ErrorBand {
         let counts = Dictionary(grouping: runs, by: \.run.source).mapValues(\.count)
-        // Ten rows make a source count in full.
         return ErrorBand(
-            measuredOverPredicted: runs.map { (ratio($0), 1 / Double(max(10, counts[$0.run.source] ?? 1))) })
+            measuredOverPredicted: runs.map { (ratio($0), Refit.weight(ofOneIn: counts[$0.run.source])) })
     }
 }
 
@@ -53,11 +52,7 @@ package func leaveOneSourceOut(
         nonisolated(unsafe) let slots = slots
         DispatchQueue.concurrentPerform(iterations: names.count) { index in
             let constants = refit.fit(usable.filter { $0.source != names[index] }, options: options)
-            let moved = (bySource[names[index]] ?? []).map { run in
-                var run = run
-                run.plan = run.plan.map { refit.applied(constants, to: $0, device: run.device) }
-                return run
-            }
+            let moved = refit.applied(constants, to: bySource[names[index]] ?? [])
             slots[index] = validate(moved, options: options).runs.filter { $0.error != nil }
         }
     }

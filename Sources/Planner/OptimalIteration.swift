@@ -18,7 +18,7 @@ package struct OptimalIteration: Sendable {
 /// - Parameter usableMemory: Share of a device's memory that may be used.
 /// - Throws: why the layout cannot be priced, or that no schedule fits.
 package func optimalIteration(
-    plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = 0.95,
+    plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = Estimate.usableShare,
     options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
 ) throws(PlannerError) -> OptimalIteration {
     let named = try chooseSchedule(

@@ -42,8 +42,6 @@ package struct Refit: Sendable {
     /// Weight of a constant's distance from its start, in units of its logarithm, against one source's mean error.
     private static let pull = 0.02
     private static let turn = 0.05
-    /// Rows from which on a source counts in full.
-    private static let fullSource = 10
 
     package init(_ start: [(Parameter, Double)]) {
         parameters = start.map(\.0)
@@ -111,6 +109,18 @@ package struct Refit: Sendable {
         return plan
     }
 
+    /// `runs` with the constants in place.
+    package func applied(_ values: [Double], to runs: [PublishedRun]) -> [PublishedRun] {
+        runs.map { run in
+            var run = run
+            run.plan = run.plan.map { applied(values, to: $0, device: run.device) }
+            return run
+        }
+    }
+
+    /// What one of a source's `count` rows weighs: from ten rows on a source counts in full.
+    static func weight(ofOneIn count: Int?) -> Double { 1 / Double(max(10, count ?? 1)) }
+
     private static func isSlow(_ cluster: Cluster) -> Bool {
         (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9
     }
@@ -135,7 +145,7 @@ package struct Refit: Sendable {
                 plan: plan, layout: layout, seconds: seconds,
                 framework: plan.framework(for: layout),
                 device: run.device,
-                weight: 1 / Double(max(Self.fullSource, counts[run.source] ?? 1)))
+                weight: Self.weight(ofOneIn: counts[run.source]))
         }
     }
 

@@ -51,7 +51,8 @@ package struct ScheduleChoice: Sendable {
 /// where the layers divide evenly. Where none fits it answers with the one that needs least.
 /// - Throws: why the layout cannot be priced with any.
 package func chooseSchedule(
-    plan: Plan, layout: Layout, open: OpenSchedule, usableMemory: Double = 0.95, options: CostOptions = CostOptions()
+    plan: Plan, layout: Layout, open: OpenSchedule, usableMemory: Double = Estimate.usableShare,
+    options: CostOptions = CostOptions()
 ) throws(PlannerError) -> ScheduleChoice {
     let usable = usableMemory * plan.cluster.device.memoryBytes
     var found: [(estimate: Estimate, candidate: ScheduleChoice.Candidate)] = []

@@ -38,7 +38,7 @@ package struct SearchSettings: Hashable, Sendable {
     /// Layouts returned.
     package var top = 20
     /// Share of device memory a layout may fill.
-    package var usableMemory = 0.95
+    package var usableMemory = Estimate.usableShare
     /// By time or by memory; cost and devices are asked of `searchCounts`.
     package var objective = SearchObjective.time
     /// Whether to return the front of time and memory too.

@@ -14,7 +14,8 @@ extension Framework {
                     fix: Library.suggestion(for: base, among: library.frameworkNames))
                 throw collector.all
             }
-            framework = try inherited(path)
+            // A file that others extend extends none itself.
+            framework = try read(path: path, library: Library(folders: []))
             framework.name = name
             framework.base = base
             framework.own = []
@@ -42,12 +43,6 @@ extension Framework {
             ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
             ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
         ]
-    }
-
-    /// A file that extends none itself.
-    private static func inherited(_ path: String) throws(PlanProblems) -> Framework {
-        let framework = try read(path: path, library: Library(folders: []))
-        return framework
     }
 }
 

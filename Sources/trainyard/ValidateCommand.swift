@@ -70,11 +70,7 @@ struct ValidateCommand: ParsableCommand {
         let usable = published.filter { $0.plan != nil && $0.seconds != nil }
         let constants = refit.fit(usable)
         for (parameter, value) in zip(refit.parameters, constants) { Console.note("\(parameter) \(value)") }
-        return published.map { run in
-            var run = run
-            run.plan = run.plan.map { refit.applied(constants, to: $0, device: run.device) }
-            return run
-        }
+        return refit.applied(constants, to: published)
     }
 
     /// The files `path` names, in alphabetical order.
