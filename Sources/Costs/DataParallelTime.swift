@@ -143,13 +143,4 @@ extension LayoutWork {
     package var gradientNormSeconds: Double {
         DeviceGroup(size: layout.devices, stride: 1, cluster: pricer.plan.cluster).allReduce(bytes: 4)
     }
-
-    /// Share of a step lost to waiting for the slowest of n nodes, whose steps vary by σ: the expected maximum of n
-    /// normal draws, σ·√(2 ln n). Zero on one node.
-    package var waitingShare: Double {
-        let plan = pricer.plan
-        let perNode = max(1, plan.cluster.devicesPerNode)
-        let nodes = Double((plan.devices + perNode - 1) / perNode)
-        return nodes > 1 ? rates.framework.nodeVariation * (2 * logarithm(nodes)).squareRoot() : 0
-    }
 }

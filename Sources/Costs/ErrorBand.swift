@@ -15,6 +15,14 @@ package struct ErrorBand: Hashable, Sendable {
         high = framework.bandHigh
     }
 
+    /// The same, `factor` times as wide on both sides.
+    package func widened(by factor: Double) -> ErrorBand {
+        var band = self
+        band.low = min(low * factor, 0.99)
+        band.high *= factor
+        return band
+    }
+
     /// Whether a step of `ratio` times its prediction is inside.
     package func holds(_ ratio: Double) -> Bool { ratio >= 1 - low && ratio <= 1 + high }
 

@@ -100,7 +100,7 @@ extension LayoutWork {
                 "other",
                 "host work around micro-batches + gradient norm + waiting for the slowest node, σ√(2 ln nodes)",
                 "\(rates.framework.name), σ = \(Format.share(rates.framework.nodeVariation)), "
-                    + "waiting \(Format.share(waitingShare))", Format.seconds(parts.other),
+                    + "waiting \(Format.seconds(waitingSeconds))", Format.seconds(parts.other),
                 "own assumptions; σ from published weak-scaling series"),
             line(
                 "seconds", "sum of the parts", "", Format.seconds(estimate.iteration.seconds), ""),

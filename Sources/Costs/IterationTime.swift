@@ -74,6 +74,14 @@ extension LayoutWork {
         return iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
     }
 
+    /// Seconds of a step in which the pipeline waits for the slowest node.
+    package var waitingSeconds: Double {
+        let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
+        var pace = SlowestNode.Pace()
+        for kind in shares.kinds { pace.add(times(of: kind.share).total, ranks: kind.count, nodes) }
+        return Double(m) * pace.waiting
+    }
+
     /// Work of all ranks for one micro-batch, and the rank with the most of it.
     private var slowestRank: (sum: Double, slowest: UnitTimes, rank: Int) {
         let times = shares.kinds.map { self.times(of: $0.share) }
@@ -103,7 +111,7 @@ extension LayoutWork {
         result.breakdown.dataComm = count * (forward.data + backward.data) + dataExposed
         result.breakdown.optimizer = optimizerSeconds
         result.breakdown.other =
-            count * (forward.host + backward.host) + gradientNormSeconds + waitingShare * span
+            count * (forward.host + backward.host) + gradientNormSeconds + waitingSeconds
             + rates.framework.hostStep
         result.bubbleFraction = span > 0 ? max(0, 1 - count * work / (Double(p) * span)) : 0
         return result

@@ -5,8 +5,6 @@ internal import Schedules
 struct StateTerms: Sendable {
     /// Seconds of a step outside the pipeline that nothing changes.
     var fixed = 0.0
-    /// Share of the pipeline's time lost to the slowest node.
-    var waiting = 0.0
     var dense = Reduction()
     var experts = Reduction()
     /// Where the bytes of its kinds of rank start.
@@ -18,7 +16,6 @@ struct StateTerms: Sendable {
         fixed =
             work.tiedEmbeddingSeconds + work.copiesSeconds + work.optimizerSeconds + work.gradientNormSeconds
             + work.rates.framework.hostStep
-        waiting = work.waitingShare
         dense = work.denseReduction ?? Reduction()
         experts = work.expertReduction ?? Reduction()
         self.firstByte = firstByte
@@ -28,7 +25,7 @@ struct StateTerms: Sendable {
     @inline(__always)
     func seconds(_ pipeline: PassTerms.Pipeline, _ microbatches: Int) -> Double {
         let count = Double(microbatches)
-        return pipeline.seconds + waiting * pipeline.span + fixed
+        return pipeline.seconds + fixed
             + dense.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
             + experts.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
     }
@@ -51,9 +48,8 @@ struct PassTerms: Sendable {
 
     /// What the pipeline takes, whatever the sharding.
     struct Pipeline {
-        /// Compute, bubble and messages.
+        /// Compute, bubble, messages and waiting for the slowest node.
         var seconds: Double
-        var span: Double
         /// Passes of one micro-batch on the first rank.
         var firstForward: Double
         var firstBackward: Double
@@ -71,6 +67,7 @@ struct PassTerms: Sendable {
     let message: Double
     let transfer: Double
     let overlapsTransfer: Bool
+    let nodes: SlowestNode
     /// One plus the allocator's losses.
     let losses: Double
     let memory: ActivationTerms
@@ -89,6 +86,7 @@ struct PassTerms: Sendable {
         overlapsTransfer = work.layout.overlap.pipeline
         transfer = work.transfer
         message = work.p > 1 && overlapsTransfer ? work.rates.framework.contention * work.transfer : 0
+        nodes = SlowestNode(work.pricer.plan, pipeline: work.p, variation: work.rates.framework.nodeVariation)
         losses = 1 + work.fragmentation
         memory = work.activationTerms
         var alike = memory
@@ -103,6 +101,7 @@ struct PassTerms: Sendable {
         inFlight: UnsafeBufferPointer<Int>, activations: UnsafeMutableBufferPointer<Double>
     ) -> Pipeline {
         var (sum, most) = (0.0, -1.0)
+        var pace = SlowestNode.Pace()
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         var (firstForward, firstBackward) = (0.0, 0.0)
         let terms = entry.isPartial ? memory : memoryAlike
@@ -111,6 +110,7 @@ struct PassTerms: Sendable {
             let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
+            pace.add(total, ranks: kind.count, nodes)
             if index == 0 { (firstForward, firstBackward) = (times.forward, times.backward) }
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let held = terms.activations(
@@ -123,7 +123,8 @@ struct PassTerms: Sendable {
             forward: forward, backward: backward, weight: weight)
         let busy = Double(entry.shape.microbatches) * most
         return Pipeline(
-            seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled), span: spans.span,
+            seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
+                + Double(entry.shape.microbatches) * pace.waiting,
             firstForward: firstForward, firstBackward: firstBackward)
     }
 

@@ -20,6 +20,8 @@ package struct Refit: Sendable {
         /// What the constant can be.
         var range: ClosedRange<Double> {
             switch self {
+            // What a kernel must move at least is counted; none can move less.
+            case .framework(_, .elementwise): 1...10
             case .framework(_, let constant): constant.range
             case .device: 0.3...1.05
             case .slowNetwork: 0.05...1

@@ -100,11 +100,14 @@ package struct ValidationReport: Sendable {
         Section(
             title: "Error bands: nine in ten runs, each predicted without its source",
             table: Table(
-                head: ["software", "runs", "shorter by", "longer by", "a source's runs inside the others' band"],
+                head: [
+                    "software", "runs", "shorter by", "longer by", "widened", "a source's runs inside the others' band",
+                ],
                 rows: result.bands.map { row in
                     [
                         row.style, Figures.grouped(row.runs), Figures.percent(row.band.low),
-                        Figures.percent(row.band.high), Figures.percent(row.covered),
+                        Figures.percent(row.band.high), "× \(Figures.fixed(row.widened, 2))",
+                        Figures.percent(row.covered),
                     ]
                 }))
     }
@@ -228,7 +231,7 @@ extension ValidationReport: Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case runs, overall, core, bySource, byDevice, leaveOneSourceOut, seconds
+        case runs, overall, core, bySource, byDevice, leaveOneSourceOut, heldOutRuns, seconds
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -249,6 +252,7 @@ extension ValidationReport: Encodable {
         if let heldOut {
             try container.encode(
                 named([("all", heldOut.overall)] + heldOut.sources), forKey: .leaveOneSourceOut)
+            try container.encode(heldOut.runs.map(Row.init), forKey: .heldOutRuns)
         }
     }
 

@@ -33,7 +33,7 @@ import Testing
         let outside =
             work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
             + plan.framework(for: layout).hostStep
-        let span = (time.seconds - outside) / (1 + work.waitingShare)
+        let span = time.seconds - outside - work.waitingSeconds
         return (span, real)
     }
 
@@ -104,6 +104,6 @@ import Testing
         let outside =
             work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
             + plan.framework(for: layout).hostStep
-        #expect(abs(seconds / (span * (1 + work.waitingShare) + outside) - 1) < 1e-9)
+        #expect(abs(seconds / (span + work.waitingSeconds + outside) - 1) < 1e-9)
     }
 }

@@ -17,14 +17,14 @@ import Testing
         return try search(plan: bigPlan(), settings: settings)
     }
 
-    /// Published runs of this size on A100 reach 35 to 57 % MFU, four to six months; the best of a thousand layouts a
+    /// Published runs of this size on A100 reach 35 to 57 % MFU, four to six months; the best of all layouts a
     /// little more.
     @Test func landsWherePracticeDoes() throws {
         let best = try #require(try Self.big.get().candidates.first)
         #expect(best.fits)
         let days = try #require(best.run?.days)
         #expect((115...185).contains(days))
-        #expect((0.35...0.62).contains(best.mfu))
+        #expect((0.35...0.64).contains(best.mfu))
     }
 
     @Test func candidatesAreRankedAndFit() throws {
