@@ -14,21 +14,18 @@ extension Layout {
                 "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
         }
         if let moe = model.moe {
-            if tensor > 1 {
+            if moe.sharedWidth % tensor != 0 {
                 refuse(
                     "layout.tensor", "\(tensor)",
-                    "must be 1 with model.moe: the runtime spreads experts over data and "
-                        + "context ranks", "raise layout.expert instead")
-            } else if data * context % expert != 0 {
+                    "must divide the shared experts' \(moe.sharedWidth) columns (moe.shared · moe.sharedFfn)",
+                    "raise model.moe.sharedFfn")
+            }
+            let tokens = microbatch * model.sequence / context
+            if tokens % tensor != 0 {
                 refuse(
-                    "layout.expert", "\(expert)", "must divide data · context \(data * context)",
-                    "raise layout.data or lower layout.expert")
-            }
-            if expertTensor > 1 {
-                refuse("layout.expertTensor", "\(expertTensor)", "must be 1: the runtime keeps an expert whole")
-            }
-            if moe.experts % expert != 0 {
-                refuse("layout.expert", "\(expert)", "must divide model.moe.experts \(moe.experts)")
+                    "layout.tensor", "\(tensor)",
+                    "must divide a micro-batch's \(tokens) tokens (microbatch · sequence / context): "
+                        + "every tensor rank routes its own", "raise layout.microbatch to a multiple of \(tensor)")
             }
         }
         if sharding != .none, shardRanks < data * context {

@@ -52,7 +52,8 @@ struct LayoutCase {
         self.precision = precision
     }
 
-    static let all = schedules + tensor + data + recompute + combined + llama + context + experts + mixedPrecision
+    static let all =
+        schedules + tensor + data + recompute + combined + llama + context + experts + cutExperts + mixedPrecision
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -187,6 +188,48 @@ struct LayoutCase {
             Layout(
                 data: 2, pipeline: 2, virtualStages: 2, context: 2, expert: 4, schedule: .zeroBubbleV, recompute: .full,
                 sharding: .gradients)),
+    ]
+
+    /// Experts whole on every tensor rank, shared out among them, and cut.
+    static let cutExperts: [LayoutCase] = [
+        LayoutCase("tensor 2", .experts, Layout(tensor: 2)),
+        LayoutCase("tensor 2 sequence", .shared, Layout(tensor: 2, sequenceParallel: true)),
+        LayoutCase("tensor 2 expert 2", .shared, Layout(tensor: 2, expert: 2)),
+        LayoutCase("tensor 2 sequence expert 2", .experts, Layout(tensor: 2, expert: 2, sequenceParallel: true)),
+        LayoutCase("tensor 2 cut 2", .experts, Layout(tensor: 2, expertTensor: 2)),
+        LayoutCase("tensor 2 cut 2", .shared, Layout(tensor: 2, expertTensor: 2)),
+        LayoutCase("tensor 2 sequence cut 2", .shared, Layout(tensor: 2, expertTensor: 2, sequenceParallel: true)),
+        LayoutCase("data 4 expert 2 cut 2", .shared, Layout(data: 4, expert: 2, expertTensor: 2)),
+        LayoutCase(
+            "tensor 2 data 4 expert 2 cut 4 by messages", .shared,
+            Layout(data: 4, tensor: 2, expert: 2, expertTensor: 4), sharesMemory: false),
+        LayoutCase(
+            "tensor 2 data 4 sequence expert 2 cut 2 optimizer", .shared,
+            Layout(
+                data: 4, tensor: 2, expert: 2, expertTensor: 2, sharding: .optimizer, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence expert 4 zb-h1", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, expert: 4, schedule: .zeroBubbleH1, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 expert 2 cut 2 interleaved optimizer", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expert: 2, expertTensor: 2,
+                schedule: .interleaved, sharding: .optimizer)),
+        LayoutCase(
+            "tensor 2 context 2 data 2 sequence expert 2 cut 2 full gradients", .shared,
+            Layout(
+                data: 2, tensor: 2, context: 2, expert: 2, expertTensor: 2, recompute: .full, sharding: .gradients,
+                sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 zbv data 2 cut 2 parameters", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expertTensor: 2, schedule: .zeroBubbleV,
+                sharding: .parameters)),
+        LayoutCase(
+            "tensor 2 dualpipe sequence expert 2", .shared,
+            Layout(
+                tensor: 2, pipeline: 2, virtualStages: 2, expert: 2, schedule: .dualPipe, sequenceParallel: true)),
     ]
 
     static let mixedPrecision: [LayoutCase] = [
