@@ -98,7 +98,7 @@ package final class Trainer {
         }
         shards = try ParameterShards(
             parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
-            reducesEarly: schedule.placement.reverseStageToRank == nil, expected: expected, sharesMemory: sharesMemory,
+            reducesEarly: schedule.copiesRunAlike, expected: expected, sharesMemory: sharesMemory,
             profile: profile)
         let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
         let context = try StageContext(

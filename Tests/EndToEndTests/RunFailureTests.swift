@@ -79,8 +79,8 @@ struct RunFailureTests {
                 "dualpipe needs at least 2 · ranks = 8 micro-batches"
             ),
             (
-                nil, ["pipeline: 2", "data: 2", "schedule: chimera", "sharding: parameters"], 4,
-                "layout.sharding: cannot go with chimera"
+                nil, ["pipeline: 2", "data: 8", "schedule: chimera", "sharding: parameters"], 16,
+                "layout.sharding: needs an even number of micro-batches with chimera, not 1"
             ),
             (
                 nil, ["data: 4", "sharding: parameters", "shardGroup: 2"], 4,

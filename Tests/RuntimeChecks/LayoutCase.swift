@@ -126,6 +126,22 @@ struct LayoutCase {
                 tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, recompute: .full, sequenceParallel: true)
         ),
         LayoutCase(
+            "dualpipe gradients", .tied,
+            Layout(pipeline: 4, virtualStages: 2, schedule: .dualPipe, sharding: .gradients)),
+        LayoutCase(
+            "dualpipe data 2 parameters", .untied,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, sharding: .parameters)),
+        LayoutCase(
+            "chimera data 2 gradients by messages", .tied,
+            Layout(data: 2, pipeline: 4, virtualStages: 2, schedule: .chimera, sharding: .gradients),
+            sharesMemory: false
+        ),
+        LayoutCase(
+            "chimera tensor 2 sequence full parameters", .tied,
+            Layout(
+                tensor: 2, pipeline: 4, virtualStages: 2, schedule: .chimera, recompute: .full, sharding: .parameters,
+                sequenceParallel: true)),
+        LayoutCase(
             "uneven stages", .tied, Layout(pipeline: 3, layersPerStage: [1, 5, 2])),
         LayoutCase(
             "tensor 2 pipeline 4 sequence by messages", .tied,
@@ -230,6 +246,11 @@ struct LayoutCase {
             "tensor 2 dualpipe sequence expert 2", .shared,
             Layout(
                 tensor: 2, pipeline: 2, virtualStages: 2, expert: 2, schedule: .dualPipe, sequenceParallel: true)),
+        LayoutCase(
+            "dualpipe data 2 tensor 2 cut 2 selective parameters", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expertTensor: 2, schedule: .dualPipe,
+                recompute: .selective, sharding: .parameters)),
     ]
 
     static let mixedPrecision: [LayoutCase] = [

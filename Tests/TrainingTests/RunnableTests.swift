@@ -37,9 +37,14 @@ import Testing
         for sharding in [Layout.Sharding.gradients, .parameters] {
             for schedule in [ScheduleName.dualPipe, .chimera] {
                 let layout = Layout(
-                    data: 2, pipeline: 2, virtualStages: 2, schedule: schedule, sharding: sharding)
-                let words = try #require(try refusal(layout))
-                #expect(words.contains("layout.sharding: cannot go with \(schedule.rawValue)"), "\(words)")
+                    data: 2, pipeline: 2, virtualStages: 2, microbatch: 2, schedule: schedule, sharding: sharding)
+                #expect(try refusal(layout) == nil)
+                // With an odd number one direction has a micro-batch more.
+                guard schedule == .chimera else { continue }
+                let words = try #require(try refusal(layout) { $0.batch = 12 })
+                #expect(
+                    words.contains("layout.sharding: needs an even number of micro-batches with chimera, not 3"),
+                    "\(words)")
             }
         }
     }
