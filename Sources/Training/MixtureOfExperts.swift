@@ -41,7 +41,9 @@ struct MixtureOfExperts: FeedForwardBranch {
     }
 
     /// This rank's tokens among the rows of the stream that it holds.
-    private func tokens<T>(of stream: UnsafeMutablePointer<T>, _ shape: MicrobatchShape) -> UnsafeMutablePointer<T> {
+    private func tokens(
+        of stream: UnsafeMutablePointer<Float>, _ shape: MicrobatchShape
+    ) -> UnsafeMutablePointer<Float> {
         context.tensor.splitsRows ? stream : stream + context.tensor.rank * shape.routedRows * shape.hidden
     }
 
