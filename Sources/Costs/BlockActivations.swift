@@ -46,7 +46,7 @@ package struct BlockActivations: Hashable, Sendable {
             // Dispatched and combined rows, what an expert keeps of each, router scores; shared experts as dense ones.
             let rows = Double(moe.topK) * moe.imbalance
             let routed = rows * w * (2 * h + hiddenTensors * Double(moe.ffn)) + 8 * Double(moe.experts)
-            feedForward = routed / sp + w * hiddenTensors * Double(moe.sharedWidth) / t
+            feedForward = routed / t + w * hiddenTensors * Double(moe.sharedWidth) / t
         } else {
             feedForward = w * hiddenTensors * Double(model.ffn) / t
         }

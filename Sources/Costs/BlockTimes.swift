@@ -35,8 +35,9 @@ struct BlockTimes {
     /// A block with experts.
     func unit(experts: Model.Mixture) -> UnitTimes {
         let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
-        // Routed tokens stay scattered over the tensor ranks; only shared experts gather them.
-        let pairs = shard.tensor > 1 ? (experts.shared > 0 ? 2.0 : 1) : 0
+        // With sequence parallelism routed tokens stay scattered over the tensor ranks; only shared experts gather them.
+        let isGathered = experts.shared > 0 || !shard.sequenceParallel
+        let pairs = shard.tensor > 1 ? (isGathered ? 2.0 : 1) : 0
         return unit(feedForward: times.feedForward(), collectives: pairs)
     }
 

@@ -2,7 +2,7 @@ internal import Plans
 
 /// Times of the feed-forward half of a block with experts, for one micro-batch on one device, routing balanced.
 ///
-/// Shapes: T rows, divided by the tensor degree with sequence parallelism; k experts a token; E experts over the expert
+/// Shapes: T rows, of which each tensor rank routes its own T/t; k experts a token; E experts over the expert
 /// degree; each expert's matrices divided by the expert-tensor degree.
 struct ExpertTimes {
     let model: Model
@@ -14,7 +14,7 @@ struct ExpertTimes {
     func feedForward() -> BlockTimes.FeedForward {
         let (w, h) = (rates.elementBytes, Double(model.hidden))
         let inputs = model.mlp.isGated ? 2.0 : 1
-        let local = shard.tokens / shard.sequenceShare
+        let local = shard.tokens / shard.tensor
         var times = BlockTimes.FeedForward()
 
         // The router, in fp32 as a rule, and its softmax and top-k.

@@ -44,7 +44,8 @@ extension LayoutWork {
         add(sent.tensor, size: layout.tensor, stride: 1)
         add(sent.context, size: layout.context, stride: stride)
         add(sent.pipeline, size: layout.pipeline, stride: stride * ranks)
-        add(sent.expert, size: layout.expert, stride: layout.expertTensor, everyPeer: true)
+        let experts = ExpertGrid(layout)
+        add(sent.expert, size: experts.expert, stride: experts.expertStride, everyPeer: true)
         // Sharded gradients are scattered after every micro-batch; sharded parameters gathered twice for each.
         let scatters = layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) : 1
         let gathers = layout.sharding == .parameters ? 2 * Double(m) : 1

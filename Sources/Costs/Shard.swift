@@ -59,11 +59,10 @@ package struct Shard: Sendable {
         shardGroup = DeviceGroup(size: shards, stride: layout.tensor, cluster: cluster)
         replicaGroup = DeviceGroup(size: max(1, ranks / shards), stride: layout.tensor * shards, cluster: cluster)
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
-        let inner = layout.expert * layout.expertTensor
-        expertTensorGroup = DeviceGroup(size: layout.expertTensor, stride: 1, cluster: cluster)
-        expertGroup = DeviceGroup(size: layout.expert, stride: layout.expertTensor, cluster: cluster)
-        let stageRanks = layout.tensor * layout.context * layout.data
-        expertDataGroup = DeviceGroup(size: max(1, stageRanks / inner), stride: inner, cluster: cluster)
+        let experts = ExpertGrid(layout)
+        expertTensorGroup = DeviceGroup(size: experts.tensor, stride: experts.tensorStride, cluster: cluster)
+        expertGroup = DeviceGroup(size: experts.expert, stride: experts.expertStride, cluster: cluster)
+        expertDataGroup = DeviceGroup(size: experts.copies, stride: experts.copyStride, cluster: cluster)
         pipelineGroup = DeviceGroup(
             size: layout.pipeline, stride: layout.tensor * layout.context * layout.data, cluster: cluster)
     }

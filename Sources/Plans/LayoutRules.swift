@@ -31,7 +31,7 @@ extension Layout {
             warnings.append(
                 "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble")
         }
-        if sharding != .none, data * context == 1 {
+        if sharding != .none, data * context == 1, !schedule.isBidirectional {
             warnings.append("sharding \(sharding.rawValue) does nothing with one data-parallel rank")
         }
         return warnings

@@ -66,11 +66,12 @@ struct BlockBuilder {
             preconditionFailure("a block with experts needs a way to them")
         }
         let first = exchange.rank * exchange.local
+        let inner = moe.ffn / exchange.pieces
         let experts = (first..<first + exchange.local).map { number in
             let name = block + "mlp.experts.\(number)."
             return (
-                expand: linear(name + "gate_proj", model.hidden, 2 * moe.ffn),
-                contract: linear(name + "down_proj", moe.ffn, model.hidden)
+                expand: linear(name + "gate_proj", model.hidden, 2 * inner),
+                contract: linear(name + "down_proj", inner, model.hidden)
             )
         }
         return MixtureOfExperts(
@@ -79,9 +80,10 @@ struct BlockBuilder {
             unit: experts[0].expand.weight.unit,
             shared: moe.sharedWidth > 0
                 ? dense(
-                    block + "mlp.shared_experts.gate_proj", block + "mlp.shared_experts.down_proj", moe.sharedWidth)
+                    block + "mlp.shared_experts.gate_proj", block + "mlp.shared_experts.down_proj",
+                    context.shape.sharedWidth)
                 : nil,
-            activation: Activation(model.mlp), ffn: moe.ffn, exchange: exchange, balance: context.balance,
+            activation: Activation(model.mlp), ffn: inner, exchange: exchange, balance: context.balance,
             context: context)
     }
 }

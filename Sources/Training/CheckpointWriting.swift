@@ -52,8 +52,9 @@ extension Trainer {
     private func collect(_ tensor: ParameterTensor, tag: Int) throws -> FloatStorage {
         let whole = FloatStorage(count: tensor.count)
         let mine = try localShare(of: tensor)
-        for (slice, owner) in owners(of: tensor).enumerated() {
-            let share = TensorShare(rank: slice, size: layout.tensor)
+        let owners = owners(of: tensor)
+        for (slice, owner) in owners.enumerated() {
+            let share = TensorShare(rank: slice, size: owners.count)
             let received = FloatStorage(count: owner == 0 ? 0 : share.count(tensor))
             var source = UnsafePointer(received.pointer)
             if owner == 0, let own = mine?.baseAddress {
@@ -86,12 +87,11 @@ extension Trainer {
         guard let expert = TensorNames.expert(in: tensor.name), let moe = plan.model.moe else {
             return slices.map { grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline)) }
         }
-        let seat = expert / (moe.experts / layout.expert)
-        return [
-            grid.rank(
-                at: RankGrid.Coordinates(
-                    context: seat % layout.context, data: seat / layout.context, pipeline: pipeline))
-        ]
+        let holder = expert / (moe.experts / expertGrid.expert)
+        return (0..<expertGrid.tensor).map { piece in
+            let seat = expertGrid.seat(at: ExpertGrid.Coordinates(tensor: piece, expert: holder))
+            return grid.rank(at: RankGrid.Coordinates(pipeline: pipeline)) + seat
+        }
     }
 
     /// The stage that holds a tensor; the first for a tied table.

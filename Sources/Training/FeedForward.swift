@@ -35,10 +35,15 @@ struct FeedForward: FeedForwardBranch {
 
     func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
         try recompute(kept, shape: shape)
-        contract.forward(
-            kept.activated, into: context.tensor.partial(of: context.delta), rows: shape.rows, addsBias: false,
-            context.profile)
+        _ = partialOutput(kept, shape: shape)
         try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta)
+    }
+
+    /// This rank's part `[R, H]` of the output after `recompute`; `TensorParallel.sum` must follow.
+    func partialOutput(_ kept: BlockActivations, shape: MicrobatchShape) -> UnsafeMutablePointer<Float> {
+        let partial = context.tensor.partial(of: context.delta)
+        contract.forward(kept.activated, into: partial, rows: shape.rows, addsBias: false, context.profile)
+        return partial
     }
 
     func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
@@ -54,6 +59,14 @@ struct FeedForward: FeedForwardBranch {
     func backward(
         _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
     ) throws(MPIError) {
+        _ = try partialInputGradient(kept, gradient: gradient, weightsLater: weightsLater)
+        try context.tensor.sum(rows: context.shape.rows, width: context.shape.hidden, into: context.delta)
+    }
+
+    /// `backward` up to this rank's part `[R, H]` of the input's gradient; `TensorParallel.sum` must follow.
+    func partialInputGradient(
+        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
+    ) throws(MPIError) -> UnsafeMutablePointer<Float> {
         let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
         let (rows, hidden) = (shape.rows, shape.hidden)
         let dy = try tensor.gather(gradient, rows: rows, width: hidden)
@@ -72,8 +85,9 @@ struct FeedForward: FeedForwardBranch {
             let x = try tensor.gather(kept.normed2, rows: rows, width: hidden)
             expand.weightGradient(x, dExpanded, rows: rows, profile)
         }
-        expand.inputGradient(dExpanded, into: tensor.partial(of: context.delta), rows: rows, profile)
-        try tensor.sum(rows: rows, width: hidden, into: context.delta)
+        let partial = tensor.partial(of: context.delta)
+        expand.inputGradient(dExpanded, into: partial, rows: rows, profile)
+        return partial
     }
 
     func weightGradients(_ kept: BlockActivations) throws(MPIError) {

@@ -1,7 +1,8 @@
 internal import Tensors
 
-/// What a block with experts keeps of one micro-batch. T tokens, k choices, E experts, G ranks that share them, M rows
-/// that arrive at this rank's experts (another number every time), F an expert's ffn, H hidden.
+/// What a block with experts keeps of one micro-batch. T tokens routed here, k choices, E experts, G ranks that share
+/// them, P pieces of an expert, M rows that arrive at this rank's experts (another number every time), F this rank's
+/// columns of an expert, H hidden.
 final class MixtureActivations {
     private let numbers: FloatStorage
     private let integers: UnsafeMutablePointer<Int32>
@@ -15,7 +16,7 @@ final class MixtureActivations {
     /// `[T, k]`: a token's experts, and the rows its choices take when sorted by expert.
     let choices: UnsafeMutablePointer<Int32>
     let places: UnsafeMutablePointer<Int32>
-    /// Rows for each expert `[E]`, and from each rank for each of this rank's `[G, E/G]`.
+    /// Rows for each expert `[E]`, and from each rank for each of this rank's `[P, G, E/G]`.
     let counts: UnsafeMutablePointer<Int32>
     let arriving: UnsafeMutablePointer<Int32>
     /// M.
@@ -27,7 +28,7 @@ final class MixtureActivations {
     /// The experts' outputs back at the tokens `[T·k, H]`.
     let returned: UnsafeMutablePointer<Float>
 
-    init(tokens: Int, experts: Int, chosen: Int, hidden: Int) {
+    init(tokens: Int, experts: Int, pieces: Int, chosen: Int, hidden: Int) {
         let picks = tokens * chosen
         numbers = FloatStorage(count: tokens * experts + 2 * picks + experts + picks * hidden + 5 * 16)
         var arena = Arena(numbers)
@@ -36,8 +37,9 @@ final class MixtureActivations {
         weightGradients = arena.take(picks)
         loads = arena.take(experts)
         returned = arena.take(picks * hidden)
-        integers = .allocate(capacity: 2 * picks + 2 * experts)
-        integers.initialize(repeating: 0, count: 2 * picks + 2 * experts)
+        let count = 2 * picks + (1 + pieces) * experts
+        integers = .allocate(capacity: count)
+        integers.initialize(repeating: 0, count: count)
         choices = integers
         places = integers + picks
         counts = integers + 2 * picks

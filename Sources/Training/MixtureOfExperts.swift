@@ -9,8 +9,10 @@ internal import Tensors
 ///       └──────────────────────────────► shared experts ────────────────────────────────────────────────────► + ─► y
 ///
 /// The experts of a block are shared out over the ranks of `ExpertExchange`; the router's weights are the same on all.
-/// Gradients of experts' weights are made in the first half of a split backward. T tokens, k choices, E experts, H hidden,
-/// F an expert's ffn.
+/// With tensor parallelism every rank routes its own rows of the stream, the T that sequence parallelism gives it; without
+/// it takes them out of all rows, and the sum over the tensor ranks puts the results together again (Singh et al. 2023,
+/// DeepSpeed-TED, drop the duplicates likewise). Gradients of experts' weights are made in the first half of a split
+/// backward. T tokens, k choices, E experts, H hidden, F this rank's columns of an expert.
 struct MixtureOfExperts: FeedForwardBranch {
     let router: LinearLayer
     let routing: Router
@@ -29,19 +31,51 @@ struct MixtureOfExperts: FeedForwardBranch {
     func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
         try recompute(kept, shape: shape)
         guard let mixture = kept.mixture else { return }
-        if let shared { try shared.forward(kept, shape: shape) }
+        let place = ownRows(of: shared?.partialOutput(kept, shape: shape), shape: shape)
         context.profile.measure(.router) {
             ExpertRows.unpermute(
-                rows: mixture.returned, places: mixture.places, weights: mixture.weights, y: context.delta,
-                tokens: shape.rows, chosen: routing.chosen, width: shape.hidden, accumulate: shared != nil)
+                rows: mixture.returned, places: mixture.places, weights: mixture.weights, y: place,
+                tokens: shape.routedRows, chosen: routing.chosen, width: shape.hidden, accumulate: shared != nil)
         }
+        try join(shape)
     }
+
+    /// This rank's tokens among the rows of the stream that it holds.
+    private func tokens(
+        of stream: UnsafeMutablePointer<Float>, _ shape: MicrobatchShape
+    ) -> UnsafeMutablePointer<Float> {
+        context.tensor.splitsRows ? stream : stream + context.tensor.rank * shape.routedRows * shape.hidden
+    }
+
+    /// Where what comes of this rank's tokens is put so that `join` completes it: on top of its rows in the shared experts'
+    /// part `[R, H]`, or alone.
+    private func ownRows(
+        of part: UnsafeMutablePointer<Float>?, shape: MicrobatchShape
+    ) -> UnsafeMutablePointer<Float> {
+        guard needsSum else { return context.delta }
+        let count = shape.routedRows * shape.hidden
+        let partial = part ?? context.tensor.partial(of: context.delta)
+        if part == nil, context.tensor.size > 1 {
+            // The other ranks' rows come from them.
+            VectorMath.fill(partial, count: shape.rows * shape.hidden, with: 0)
+        }
+        return partial + context.tensor.rank * count
+    }
+
+    /// Leaves the sum over the tensor ranks of what lies at `ownRows` in `context.delta` `[S, H]`.
+    private func join(_ shape: MicrobatchShape) throws(MPIError) {
+        if needsSum { try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta) }
+    }
+
+    /// Not where each rank holds just the rows it routed and there is nothing else to add.
+    private var needsSum: Bool { shared != nil || !context.tensor.splitsRows }
 
     func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
         guard let mixture = kept.mixture else { return }
-        let (tokens, hidden, profile) = (shape.rows, shape.hidden, context.profile)
+        let (tokens, hidden, profile) = (shape.routedRows, shape.hidden, context.profile)
         let picks = tokens * routing.chosen
-        router.forward(kept.normed2, into: mixture.probabilities, rows: tokens, addsBias: false, profile)
+        let x = self.tokens(of: kept.normed2, shape)
+        router.forward(x, into: mixture.probabilities, rows: tokens, addsBias: false, profile)
         let sorted = context.expertRows.reserve(picks * hidden)
         profile.measure(.router) {
             routing.forward(
@@ -51,7 +85,7 @@ struct MixtureOfExperts: FeedForwardBranch {
                 choices: mixture.choices, counts: mixture.counts, places: mixture.places, tokens: tokens,
                 chosen: routing.chosen, experts: routing.experts)
             ExpertRows.permute(
-                x: kept.normed2, places: mixture.places, rows: sorted, tokens: tokens, chosen: routing.chosen,
+                x: x, places: mixture.places, rows: sorted, tokens: tokens, chosen: routing.chosen,
                 width: hidden)
         }
         try balance.average(mixture.loads, count: routing.experts)
@@ -84,16 +118,14 @@ struct MixtureOfExperts: FeedForwardBranch {
     ) throws(MPIError) {
         guard let mixture = kept.mixture else { return }
         let (shape, profile) = (context.shape, context.profile)
-        let (tokens, hidden, total) = (shape.rows, shape.hidden, mixture.total)
+        let (tokens, hidden, total) = (shape.routedRows, shape.hidden, mixture.total)
         let picks = tokens * routing.chosen
-        // The shared experts' input gradient is the first to be written to `delta`, the others are added.
-        if let shared { try shared.backward(kept, gradient: gradient, weightsLater: weightsLater) }
-        // Where all units share one place for gradients, the block's make room for the experts'.
-        try context.shards.pause(router.weight.unit)
+        let dy = self.tokens(of: gradient, shape)
+        // Experts first: where all units share one place for gradients, the block has none there yet.
         let rows = context.expertRows.reserve(picks * hidden)
         profile.measure(.router) {
             ExpertRows.unpermuteGradient(
-                dy: gradient, rows: mixture.returned, places: mixture.places, weights: mixture.weights, dRows: rows,
+                dy: dy, rows: mixture.returned, places: mixture.places, weights: mixture.weights, dRows: rows,
                 dWeights: mixture.weightGradients, tokens: tokens, chosen: routing.chosen, width: hidden)
         }
         let dOutputs = context.expertOutputs.reserve(total * hidden)
@@ -105,18 +137,21 @@ struct MixtureOfExperts: FeedForwardBranch {
         // The gradient by the experts' input has taken the place of that by their output.
         try exchange.sendBack(
             dOutputs, counts: mixture.counts, arriving: mixture.arriving, total: total, into: rows, sent: picks)
+        try context.shards.need(router.weight.unit)
+        let part = try shared?.partialInputGradient(kept, gradient: gradient, weightsLater: weightsLater)
+        let dx = ownRows(of: part, shape: shape)
         let dLogits = context.routerGradient.reserve(tokens * routing.experts)
         profile.measure(.router) {
             ExpertRows.permuteGradient(
-                dRows: rows, places: mixture.places, dx: context.delta, tokens: tokens, chosen: routing.chosen,
-                width: hidden, accumulate: shared != nil)
+                dRows: rows, places: mixture.places, dx: dx, tokens: tokens, chosen: routing.chosen, width: hidden,
+                accumulate: shared != nil)
             routing.inputGradient(
                 probabilities: mixture.probabilities, choices: mixture.choices, dWeights: mixture.weightGradients,
                 loads: mixture.loads, auxiliaryScale: balance.scale(tokens: tokens), dLogits: dLogits, tokens: tokens)
         }
-        try context.shards.need(router.weight.unit)
-        router.weightGradient(kept.normed2, dLogits, rows: tokens, profile)
-        router.inputGradient(dLogits, into: context.delta, rows: tokens, accumulate: true, profile)
+        router.weightGradient(self.tokens(of: kept.normed2, shape), dLogits, rows: tokens, profile)
+        router.inputGradient(dLogits, into: dx, rows: tokens, accumulate: true, profile)
+        try join(shape)
     }
 
     /// Weight gradients of this rank's experts; `gradient` `[M, H]` by their outputs becomes that by their inputs.
@@ -146,7 +181,7 @@ struct MixtureOfExperts: FeedForwardBranch {
         var start = 0
         for (index, expert) in experts.enumerated() {
             var rows = 0
-            for rank in 0..<exchange.size { rows += Int(mixture.arriving[rank * exchange.local + index]) }
+            for rank in 0..<exchange.senders { rows += Int(mixture.arriving[rank * exchange.local + index]) }
             if rows > 0 { body(expert, start, rows) }
             start += rows
         }
@@ -157,7 +192,8 @@ struct MixtureOfExperts: FeedForwardBranch {
     }
 }
 
-/// The load-balance loss of a micro-batch (Fedus et al. 2021), whose tokens may lie on several context-parallel ranks.
+/// The load-balance loss of a micro-batch (Fedus et al. 2021), whose tokens may lie on several context- and tensor-parallel
+/// ranks, equally many on each.
 final class LoadBalance {
     private let group: Communicator?
     private let coefficient: Double

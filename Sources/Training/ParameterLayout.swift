@@ -23,7 +23,7 @@ package enum ParameterLayout {
     /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
     /// With tied embeddings the first and the last stage each hold a copy of `wte.weight`; a stage that is both, one.
     /// Matrices start as N(0, 0.02), projections onto the residual stream as N(0, 0.02/√(2·layers)) (Radford et al. 2019).
-    /// `experts`: which slice of every block's experts is held.
+    /// `experts`: which of every block's experts are held.
     package static func units(
         model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool, experts: TensorShare = TensorShare()
     ) -> [Unit] {

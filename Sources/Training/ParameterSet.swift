@@ -14,7 +14,6 @@ package import Tensors
 package final class ParameterSet {
     package let units: [ParameterUnit]
     package let sharding: Layout.Sharding
-    package let share: TensorShare
     /// Elements of all units.
     package let count: Int
     private let weightStorage: FloatStorage
@@ -34,20 +33,21 @@ package final class ParameterSet {
     ///   - stages: the units of each stage of this rank, by stage number.
     ///   - share: which slice of the split tensors is held.
     ///   - shard: which slice of every unit is kept where `sharding` says so.
-    ///   - expertShard: the same for experts.
+    ///   - expertShare, expertShard: the same for experts.
     package init(
         stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
-        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare()
+        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(),
+        expertShare: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare()
     ) {
         var made: [ParameterUnit] = []
         var lookup: [Key: (unit: Int, slot: Int)] = [:]
         var (base, cut) = (0, 0)
         for (stage, units) in stages {
             for unit in units {
-                var own = shard
-                if case .experts = unit.kind { own = expertShard }
+                var (held, own) = (share, shard)
+                if case .experts = unit.kind { (held, own) = (expertShare, expertShard) }
                 let added = ParameterUnit(
-                    stage: stage, unit: unit, share: share, shard: own, base: base, sliceBase: cut, number: made.count)
+                    stage: stage, unit: unit, share: held, shard: own, base: base, sliceBase: cut, number: made.count)
                 for (index, slot) in added.slots.enumerated() {
                     lookup[Key(stage: stage, name: slot.tensor.name)] = (made.count, index)
                 }
@@ -59,7 +59,6 @@ package final class ParameterSet {
         units = made
         self.lookup = lookup
         self.sharding = sharding
-        self.share = share
         count = base
         let largest = made.map(\.count).max() ?? 0
         let cutsGradients = sharding == .gradients || sharding == .parameters
@@ -140,7 +139,7 @@ package final class ParameterSet {
         let scratch = scratchForFilling
         for unit in units {
             let target = scratch?.pointer ?? unit.weights
-            for slot in unit.slots { try file.copy(slot.tensor, to: target + slot.offset, share: share) }
+            for slot in unit.slots { try file.copy(slot.tensor, to: target + slot.offset, share: unit.share) }
             keepSlice(of: unit, from: target)
         }
     }
@@ -151,7 +150,7 @@ package final class ParameterSet {
         for unit in units {
             let target = scratch?.pointer ?? unit.weights
             for slot in unit.slots {
-                Initialisation.fill(target + slot.offset, tensor: slot.tensor, seed: seed, share: share)
+                Initialisation.fill(target + slot.offset, tensor: slot.tensor, seed: seed, share: unit.share)
             }
             keepSlice(of: unit, from: target)
         }

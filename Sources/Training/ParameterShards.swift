@@ -201,10 +201,11 @@ final class ParameterShards {
         }
     }
 
-    /// Under sequence parallelism norms and positions have seen a part of the rows on each tensor rank.
+    /// Routers have seen a part of the rows on each tensor rank, and under sequence parallelism norms and positions.
     private func completeRows(_ unit: ParameterUnit) throws(MPIError) {
-        guard tensor.splitsRows else { return }
-        for slot in unit.slots where slot.tensor.seesStreamRows {
+        guard tensor.size > 1 else { return }
+        for slot in unit.slots
+        where slot.tensor.seesOwnRows || (tensor.splitsRows && slot.tensor.seesStreamRows) {
             try tensor.allReduce(unit.gradients + slot.offset, count: slot.count)
         }
     }

@@ -26,6 +26,8 @@ package struct ParameterTensor: Hashable, Sendable {
     /// Whether its gradient is summed up over the residual stream's rows, of which a rank has only some under sequence
     /// parallelism.
     package var seesStreamRows = false
+    /// Whether it is summed up over rows of which every tensor rank has its own, sequence parallelism or not: a router.
+    package var seesOwnRows = false
     /// Whether it lies right behind the tensor before it, so that one product reads both.
     package var joinsPrevious = false
 

@@ -21,6 +21,8 @@ package final class ParameterUnit {
     package let decayedCount: Int
     /// Place among all units of the rank, in elements.
     package let base: Int
+    /// Which slice of its split tensors this rank holds.
+    package let share: TensorShare
     /// Which slice of it this rank keeps, of how many, where it is sharded.
     package let shard: TensorShare
     /// Place of that slice among all units' slices, in elements.
@@ -54,6 +56,7 @@ package final class ParameterUnit {
         decayedCount = decayed
         count = Self.padded(offset, to: 16 * shard.size)
         self.base = base
+        self.share = share
         self.shard = shard
         self.sliceBase = sliceBase
         self.number = number

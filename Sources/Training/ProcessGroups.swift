@@ -14,14 +14,18 @@ struct ProcessGroups {
     /// The ranks that hold the same stages and share of the matrices: data and context parallel ones, and with a
     /// bidirectional pipeline also the rank with the stages' other copies.
     let gradient: Communicator
-    /// The ranks that exchange tokens because each holds other experts, and those of `gradient` with the same experts.
+    /// The ranks that exchange tokens because each holds other experts, those that share this rank's experts' matrices,
+    /// and those with the same piece of the same experts.
     let experts: Communicator
+    let expertTensor: Communicator
     let expertCopies: Communicator
+    /// The ranks that hold the tokens of one micro-batch between them.
+    let microbatch: Communicator
     /// First and last rank of a pipeline whose embeddings are tied but lie on two ranks; nil for every other rank.
     let embedding: Communicator?
 
     init(
-        _ world: Communicator, grid: RankGrid, schedule: Schedule, tied: Bool, experts degree: Int
+        _ world: Communicator, grid: RankGrid, schedule: Schedule, tied: Bool, experts expertGrid: ExpertGrid
     ) throws(MPIError) {
         let place = grid.coordinates(of: world.rank)
         self.place = place
@@ -43,14 +47,15 @@ struct ProcessGroups {
         gradient = try group(
             color: twins * grid.tensor + place.tensor,
             key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
-        // Neighbouring data and context ranks share the experts out among themselves.
-        let seat = place.data * grid.context + place.context
-        experts = try group(
-            color: ((place.pipeline * grid.data * grid.context + seat) / degree) * grid.tensor + place.tensor, key: seat
-        )
+        let seat = expertGrid.coordinates(ofSeat: grid.seat(of: place))
+        // A copy of all experts takes expert · tensor ranks.
+        let copy = place.pipeline * expertGrid.copies + seat.copy
+        experts = try group(color: copy * expertGrid.tensor + seat.tensor, key: seat.expert)
+        expertTensor = try group(color: copy * expertGrid.expert + seat.expert, key: seat.tensor)
         expertCopies = try group(
-            color: (twins * degree + seat % degree) * grid.tensor + place.tensor,
-            key: (place.pipeline * grid.data + place.data) * grid.context + place.context)
+            color: (twins * expertGrid.expert + seat.expert) * expertGrid.tensor + seat.tensor, key: world.rank)
+        microbatch = try group(
+            color: place.pipeline * grid.data + place.data, key: place.context * grid.tensor + place.tensor)
         let held = schedule.stages(on: place.pipeline)
         let (first, last) = (held.contains(0), held.contains(schedule.stages - 1))
         let joins = tied && first != last

@@ -27,7 +27,7 @@ enum Runnable {
         guard plan.precision == .fp32 || plan.precision == .bf16 else {
             throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
         }
-        if let problem = layout.problemsOfARun(model).first {
+        if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
             throw .layout(problem)
         }
         guard processes == layout.devices else {

@@ -114,6 +114,7 @@ final class RecomputedBlocks {
 extension MicrobatchShape {
     /// Room for one block with experts.
     func mixtureActivations() -> MixtureActivations {
-        MixtureActivations(tokens: rows, experts: experts, chosen: chosenExperts, hidden: hidden)
+        MixtureActivations(
+            tokens: routedRows, experts: experts, pieces: expertPieces, chosen: chosenExperts, hidden: hidden)
     }
 }

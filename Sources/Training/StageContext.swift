@@ -74,7 +74,7 @@ final class StageContext {
             attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
             shards: ParameterShards(parameters, profile: profile), recompute: .none, splitsBackward: false,
             exchange: model.moe.map {
-                ExpertExchange(nil, experts: $0.experts, width: model.hidden, profile: profile)
+                ExpertExchange(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
             }, balance: LoadBalance(nil, coefficient: 0, batchTokens: 1), profile: profile)
     }
 }

@@ -46,7 +46,8 @@ struct TensorNames {
             return norms + attention(block) + gatedMatrices(block + "mlp.", model.ffn)
         }
         let router = ParameterTensor(
-            name: block + "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(0.02))
+            name: block + "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(0.02),
+            seesOwnRows: true)
         let shared = moe.sharedWidth > 0 ? gatedMatrices(block + "mlp.shared_experts.", moe.sharedWidth) : []
         return norms + attention(block) + [router] + shared
     }

@@ -18,6 +18,7 @@ package final class Trainer {
     let world: Communicator
     let partition: StagePartition
     let grid: RankGrid
+    let expertGrid: ExpertGrid
     let shards: ParameterShards
     private let groups: ProcessGroups
     private let executor: PipelineExecutor
@@ -47,8 +48,9 @@ package final class Trainer {
         try schedule.validate()
         self.schedule = schedule
         grid = RankGrid(layout)
+        expertGrid = ExpertGrid(layout)
         groups = try ProcessGroups(
-            world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: layout.expert)
+            world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: expertGrid)
         let place = groups.place
         partition = StagePartition(layout, model: model)
 
@@ -77,6 +79,7 @@ package final class Trainer {
             },
             share: TensorShare(rank: place.tensor, size: layout.tensor), sharding: layout.sharding,
             shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
+            expertShare: TensorShare(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
             expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size))
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
@@ -87,7 +90,7 @@ package final class Trainer {
         profile = Profile()
         let shape = MicrobatchShape(
             model: model, sequences: layout.microbatch, tensor: layout.tensor,
-            sequenceParallel: layout.sequenceParallel, context: layout.context)
+            sequenceParallel: layout.sequenceParallel, context: layout.context, expertPieces: layout.expertTensor)
         let tensor = try TensorParallel(groups.tensor, shape: shape, sharesMemory: sharesMemory, profile: profile)
         let expected = parameters.units.map { unit in
             let count = schedule.backwards(of: unit.stage, on: rank)
@@ -95,7 +98,7 @@ package final class Trainer {
         }
         shards = try ParameterShards(
             parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
-            reducesEarly: schedule.placement.reverseStageToRank == nil, expected: expected, sharesMemory: sharesMemory,
+            reducesEarly: schedule.copiesRunAlike, expected: expected, sharesMemory: sharesMemory,
             profile: profile)
         let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
         let context = try StageContext(
@@ -106,10 +109,12 @@ package final class Trainer {
                 profile: profile),
             shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
             exchange: model.moe.map { [groups, profile] in
-                ExpertExchange(groups.experts, experts: $0.experts, width: model.hidden, profile: profile)
+                ExpertExchange(
+                    groups.experts, pieces: groups.expertTensor, experts: $0.experts, width: model.hidden,
+                    profile: profile)
             },
             balance: LoadBalance(
-                groups.context, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
+                groups.microbatch, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
             mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
         let stages = held.map { [partition, parameters] stage in
             ModelStage(

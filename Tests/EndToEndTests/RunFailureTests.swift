@@ -79,8 +79,8 @@ struct RunFailureTests {
                 "dualpipe needs at least 2 · ranks = 8 micro-batches"
             ),
             (
-                nil, ["pipeline: 2", "data: 2", "schedule: chimera", "sharding: parameters"], 4,
-                "layout.sharding: cannot go with chimera"
+                nil, ["pipeline: 2", "data: 8", "schedule: chimera", "sharding: parameters"], 16,
+                "layout.sharding: needs an even number of micro-batches with chimera, not 1"
             ),
             (
                 nil, ["data: 4", "sharding: parameters", "shardGroup: 2"], 4,
@@ -92,10 +92,17 @@ struct RunFailureTests {
                 experts, ["data: 2", "expert: 4"], 2,
                 "layout.expert: expert · expertTensor 4 · 1 must divide the 2 ranks"
             ),
-            (experts, ["tensor: 2"], 2, "layout.tensor: must be 1 with model.moe"),
             (
-                experts, ["data: 2", "expert: 1", "expertTensor: 2"], 2,
-                "layout.expertTensor: must be 1: the runtime keeps an expert whole"
+                experts, ["data: 3", "expertTensor: 3"], 3,
+                "layout.expertTensor: must divide model.moe.ffn 16 (found 3); use 2 or 4"
+            ),
+            (
+                experts, ["tensor: 2", "data: 1", "expert: 2", "expertTensor: 2"], 2,
+                "layout.expert: expert · expertTensor 2 · 2 must divide the 2 ranks"
+            ),
+            (
+                experts.replacing("ffn: 16}", with: "ffn: 16, shared: 1, sharedFfn: 9}"), ["tensor: 2"], 2,
+                "layout.tensor: must divide the shared experts' 9 columns (moe.shared · moe.sharedFfn) (found 2)"
             ),
         ]
         for (model, layout, processes, expected) in cases {

@@ -17,8 +17,8 @@ struct StrategyPlanTests {
             #expect(Self.plans.contains("schedule-\(name).yaml"), "\(name)")
         }
         for name in [
-            "tensor", "tensor-sequence", "data", "zero-1", "zero-2", "zero-3", "context", "experts", "llama",
-            "recompute-selective", "recompute-full", "three-dimensions",
+            "tensor", "tensor-sequence", "data", "zero-1", "zero-2", "zero-3", "context", "experts",
+            "experts-tensor", "llama", "recompute-selective", "recompute-full", "three-dimensions", "dualpipe-zero-3",
         ] {
             #expect(Self.plans.contains("\(name).yaml"), "\(name)")
         }

@@ -72,6 +72,24 @@ func checkGathers(_ world: Communicator, _ checks: inout Checks) throws {
         try world.allToAll((0..<size).map { Int64(100 * rank + $0) }), (0..<size).map { Int64(100 * $0 + rank) },
         "all-to-all")
 
+    // Rank r has r rows of two numbers, so that rank 0 has none.
+    let counts = (0..<size).map { Int32($0) }
+    let rows = (0..<rank).flatMap { [Float(10 * rank + $0), Float(-rank)] }
+    let all = (0..<size).flatMap { rank in (0..<rank).flatMap { [Float(10 * rank + $0), Float(-rank)] } }
+    var everything = [Float](repeating: 99, count: all.count)
+    try everything.withUnsafeMutableBufferPointer { output in
+        guard let base = output.baseAddress else { return }
+        try world.allGather(rows, counts: counts, into: base, width: 2)
+    }
+    checks.equal(everything, all, "all-gather of rows")
+    var own = [Float](repeating: 99, count: max(rows.count, 1))
+    try own.withUnsafeMutableBufferPointer { output in
+        guard let base = output.baseAddress else { return }
+        try world.reduceScatter(all.map { $0 * Float(rank + 1) }, counts: counts, into: base, width: 2)
+    }
+    let sum = Float(size * (size + 1) / 2)
+    checks.equal(Array(own.prefix(rows.count)), rows.map { $0 * sum }, "reduce-scatter of rows")
+
     let before = World.wallTime()
     try world.barrier()
     checks.holds(World.wallTime() >= before, "the clock does not run backwards")

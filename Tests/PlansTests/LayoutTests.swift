@@ -53,6 +53,27 @@ import Testing
     }
 }
 
+/// Expected groups: Megatron-Core 0.12, `RankGenerator` with order tp-cp-ep-dp-pp and tp = `expert_tensor_parallel_size`.
+@Suite struct ExpertGridTests {
+    /// 2 · 2 · 3 = 12 ranks a stage: pieces of 2, 3 groups of experts, 2 copies.
+    let grid = ExpertGrid(Layout(data: 3, tensor: 2, context: 2, expert: 3, expertTensor: 2))
+
+    @Test func piecesAreInnermostThenExpertsThenCopies() {
+        #expect(grid.copies == 2)
+        let places = (0..<12).map { grid.coordinates(ofSeat: $0) }
+        func seats(_ isMember: (ExpertGrid.Coordinates) -> Bool) -> [Int] { (0..<12).filter { isMember(places[$0]) } }
+        #expect(seats { $0.expert == 1 && $0.copy == 0 } == [2, 3])
+        #expect(seats { $0.tensor == 1 && $0.copy == 0 } == [1, 3, 5])
+        #expect(seats { $0.tensor == 0 && $0.expert == 2 } == [4, 10])
+        for (seat, place) in places.enumerated() { #expect(grid.seat(at: place) == seat) }
+    }
+
+    @Test func seatsAreTheRanksOfAStage() {
+        let ranks = RankGrid(tensor: 2, context: 3, data: 4, pipeline: 5)
+        for rank in 0..<ranks.size { #expect(ranks.seat(of: ranks.coordinates(of: rank)) == rank % 24) }
+    }
+}
+
 @Suite struct RankGridTests {
     let grid = RankGrid(tensor: 2, context: 3, data: 4, pipeline: 5)
 

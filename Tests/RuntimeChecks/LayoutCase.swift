@@ -52,7 +52,8 @@ struct LayoutCase {
         self.precision = precision
     }
 
-    static let all = schedules + tensor + data + recompute + combined + llama + context + experts + mixedPrecision
+    static let all =
+        schedules + tensor + data + recompute + combined + llama + context + experts + cutExperts + mixedPrecision
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -125,6 +126,22 @@ struct LayoutCase {
                 tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, recompute: .full, sequenceParallel: true)
         ),
         LayoutCase(
+            "dualpipe gradients", .tied,
+            Layout(pipeline: 4, virtualStages: 2, schedule: .dualPipe, sharding: .gradients)),
+        LayoutCase(
+            "dualpipe data 2 parameters", .untied,
+            Layout(data: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, sharding: .parameters)),
+        LayoutCase(
+            "chimera data 2 gradients by messages", .tied,
+            Layout(data: 2, pipeline: 4, virtualStages: 2, schedule: .chimera, sharding: .gradients),
+            sharesMemory: false
+        ),
+        LayoutCase(
+            "chimera tensor 2 sequence full parameters", .tied,
+            Layout(
+                tensor: 2, pipeline: 4, virtualStages: 2, schedule: .chimera, recompute: .full, sharding: .parameters,
+                sequenceParallel: true)),
+        LayoutCase(
             "uneven stages", .tied, Layout(pipeline: 3, layersPerStage: [1, 5, 2])),
         LayoutCase(
             "tensor 2 pipeline 4 sequence by messages", .tied,
@@ -187,6 +204,53 @@ struct LayoutCase {
             Layout(
                 data: 2, pipeline: 2, virtualStages: 2, context: 2, expert: 4, schedule: .zeroBubbleV, recompute: .full,
                 sharding: .gradients)),
+    ]
+
+    /// Experts whole on every tensor rank, shared out among them, and cut.
+    static let cutExperts: [LayoutCase] = [
+        LayoutCase("tensor 2", .experts, Layout(tensor: 2)),
+        LayoutCase("tensor 2 sequence", .shared, Layout(tensor: 2, sequenceParallel: true)),
+        LayoutCase("tensor 2 expert 2", .shared, Layout(tensor: 2, expert: 2)),
+        LayoutCase("tensor 2 sequence expert 2", .experts, Layout(tensor: 2, expert: 2, sequenceParallel: true)),
+        LayoutCase("tensor 2 cut 2", .experts, Layout(tensor: 2, expertTensor: 2)),
+        LayoutCase("tensor 2 cut 2", .shared, Layout(tensor: 2, expertTensor: 2)),
+        LayoutCase("tensor 2 sequence cut 2", .shared, Layout(tensor: 2, expertTensor: 2, sequenceParallel: true)),
+        LayoutCase("data 4 expert 2 cut 2", .shared, Layout(data: 4, expert: 2, expertTensor: 2)),
+        LayoutCase(
+            "tensor 2 data 4 expert 2 cut 4 by messages", .shared,
+            Layout(data: 4, tensor: 2, expert: 2, expertTensor: 4), sharesMemory: false),
+        LayoutCase(
+            "tensor 2 data 4 sequence expert 2 cut 2 optimizer", .shared,
+            Layout(
+                data: 4, tensor: 2, expert: 2, expertTensor: 2, sharding: .optimizer, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 sequence expert 4 zb-h1", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, expert: 4, schedule: .zeroBubbleH1, sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 pipeline 2 data 2 expert 2 cut 2 interleaved optimizer", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expert: 2, expertTensor: 2,
+                schedule: .interleaved, sharding: .optimizer)),
+        LayoutCase(
+            "tensor 2 context 2 data 2 sequence expert 2 cut 2 full gradients", .shared,
+            Layout(
+                data: 2, tensor: 2, context: 2, expert: 2, expertTensor: 2, recompute: .full, sharding: .gradients,
+                sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 zbv data 2 cut 2 parameters", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expertTensor: 2, schedule: .zeroBubbleV,
+                sharding: .parameters)),
+        LayoutCase(
+            "tensor 2 dualpipe sequence expert 2", .shared,
+            Layout(
+                tensor: 2, pipeline: 2, virtualStages: 2, expert: 2, schedule: .dualPipe, sequenceParallel: true)),
+        LayoutCase(
+            "dualpipe data 2 tensor 2 cut 2 selective parameters", .shared,
+            Layout(
+                data: 2, tensor: 2, pipeline: 2, virtualStages: 2, expertTensor: 2, schedule: .dualPipe,
+                recompute: .selective, sharding: .parameters)),
     ]
 
     static let mixedPrecision: [LayoutCase] = [

@@ -1,0 +1,240 @@
+import Plans
+import Tensors
+import Testing
+
+@testable import Training
+
+/// What a stage's backward says, against central differences of the same formulas in float64: every parameter, and the
+/// stage's input. Sizes are no multiples of a vector.
+@Suite struct StageGradientTests {
+    /// A block or two, and the way its gradients are made.
+    struct Case: CustomTestStringConvertible {
+        var name: String
+        var model: Model
+        var recompute = Layout.Recompute.none
+        var splitsBackward = false
+
+        var testDescription: String {
+            name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)") + (splitsBackward ? ", split" : "")
+        }
+    }
+
+    private static func model(
+        _ family: Model.Family, layers: Int = 1, kvHeads: Int = 2, mlp: Model.MLP, tied: Bool = false,
+        moe: Model.Mixture? = nil
+    ) -> Model {
+        Model(
+            family: family, layers: layers, hidden: 12, heads: 2, kvHeads: kvHeads, headSize: 6, ffn: 10, mlp: mlp,
+            vocab: 13, sequence: 5, tiedEmbeddings: tied, moe: moe)
+    }
+
+    private static let experts = Model.Mixture(experts: 4, topK: 2, ffn: 7, shared: 1, sharedFfn: 9)
+    static let kinds: [(name: String, model: Model)] = [
+        ("gpt", model(.gpt, mlp: .gelu)),
+        ("gpt with squared relu", model(.gpt, mlp: .squaredRelu)),
+        ("llama with grouped queries", model(.llama, kvHeads: 1, mlp: .swiglu)),
+        ("llama with geglu", model(.llama, mlp: .geglu)),
+        ("experts", model(.llama, kvHeads: 1, mlp: .swiglu, moe: .init(experts: 5, topK: 1, ffn: 7))),
+        ("experts and a shared one", model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts)),
+    ]
+
+    static let cases: [Case] = kinds.flatMap { name, model in
+        Layout.Recompute.allCases.flatMap { recompute in
+            [false, true].map { Case(name: name, model: model, recompute: recompute, splitsBackward: $0) }
+        }
+    }
+
+    @Test(arguments: cases) func blockAgainstCentralDifferences(_ check: Case) throws {
+        let stage = try TinyStage(check, isWhole: false)
+        let x = TinyStage.random(stage.shape.boundaryCount, seed: 7, scale: 1)
+        let dy = TinyStage.random(stage.shape.boundaryCount, seed: 8, scale: 1)
+        let (gradients, dx) = try stage.gradients(input: x, outputGradient: dy)
+        func loss(_ reference: ReferenceModel, _ x: [Double]) -> Double {
+            let (y, auxiliary) = reference.blocks(x)
+            return zip(y, dy).reduce(auxiliary) { $0 + $1.0 * Double($1.1) }
+        }
+        let input = x.map(Double.init)
+        let expected = Self.differences(stage.reference) { loss($0, input) }
+        Self.compare(gradients, expected)
+        let inputs = Self.differences(input) { loss(stage.reference, $0) }
+        Self.compare(["the input": dx], ["the input": inputs])
+    }
+
+    @Test(arguments: [
+        Case(name: "gpt", model: model(.gpt, layers: 2, mlp: .gelu)),
+        Case(name: "gpt, tied", model: model(.gpt, layers: 2, mlp: .gelu, tied: true)),
+        Case(name: "llama", model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu), splitsBackward: true),
+        Case(
+            name: "llama, tied, experts",
+            model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, tied: true, moe: experts), recompute: .full),
+    ])
+    func embeddingToLossAgainstCentralDifferences(_ check: Case) throws {
+        let stage = try TinyStage(check, isWhole: true)
+        let tokens = (0..<stage.shape.rows).map { $0 * 5 % 11 }
+        let targets = (0..<stage.shape.rows).map { ($0 * 3 + 1) % check.model.vocab }
+        func loss(_ reference: ReferenceModel) -> Double {
+            let (y, auxiliary) = reference.blocks(reference.embedding(tokens))
+            return reference.loss(y, targets: targets) + auxiliary
+        }
+        let (gradients, value) = try stage.gradients(tokens: tokens, targets: targets)
+        let (_, auxiliary) = stage.reference.blocks(stage.reference.embedding(tokens))
+        #expect(abs(value - (loss(stage.reference) - auxiliary)) < 1e-5)
+        Self.compare(gradients, Self.differences(stage.reference, loss))
+    }
+
+    // MARK: comparing
+
+    private static func differences(_ x: [Double], _ loss: ([Double]) -> Double) -> [Double] {
+        let step = 1e-5
+        return x.indices.map { index in
+            var (above, below) = (x, x)
+            above[index] += step
+            below[index] -= step
+            return (loss(above) - loss(below)) / (2 * step)
+        }
+    }
+
+    /// By every tensor of `reference`.
+    private static func differences(
+        _ reference: ReferenceModel, _ loss: (ReferenceModel) -> Double
+    ) -> [String: [Double]] {
+        var found: [String: [Double]] = [:]
+        for (name, values) in reference.tensors {
+            var changed = reference
+            found[name] = differences(values) {
+                changed.tensors[name] = $0
+                return loss(changed)
+            }
+        }
+        return found
+    }
+
+    /// Every tensor within 2 · 10⁻⁵ of its largest gradient; one that is nearly zero everywhere, of a thousandth of the
+    /// largest of all.
+    private static func compare(_ gradients: [String: [Float]], _ expected: [String: [Double]]) {
+        #expect(Set(gradients.keys) == Set(expected.keys))
+        let largest = expected.values.joined().map(abs).max() ?? 0
+        #expect(largest > 1e-2)
+        for (name, reference) in expected {
+            let values = gradients[name] ?? []
+            #expect(values.count == reference.count)
+            let size = max(reference.map(abs).max() ?? 0, largest / 1000)
+            let error = zip(values, reference).map { abs(Double($0) - $1) }.max() ?? .infinity
+            #expect(error <= 2e-5 * size, "\(name): off by \(error) of \(size)")
+        }
+    }
+}
+
+/// One stage of the runtime on one process, with random weights, and the same model in float64.
+struct TinyStage {
+    let reference: ReferenceModel
+    let shape: MicrobatchShape
+    private let parameters: ParameterSet
+    private let context: StageContext
+    private let stage: ModelStage
+    private let activations: StageActivations
+    private let splitsBackward: Bool
+    /// The activations' rebuilt tensors lie there.
+    private let rebuilt: RecomputedBlocks?
+    /// Input, gradient and output of the stage `[R, H]`, as long-lived as the pointers to them.
+    private let buffers: [FloatStorage]
+
+    /// `isWhole`: with embedding, final norm, head and loss; else the blocks alone.
+    init(_ check: StageGradientTests.Case, isWhole: Bool) throws {
+        let (model, auxiliaryLoss) = (check.model, 0.3)
+        shape = MicrobatchShape(model: model, sequences: 2)
+        splitsBackward = check.splitsBackward
+        let count = shape.boundaryCount
+        buffers = (0..<3).map { _ in FloatStorage(count: count) }
+        parameters = ParameterSet(stages: [
+            (
+                0,
+                ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole)
+            )
+        ])
+        var tensors: [String: [Double]] = [:]
+        var seed: UInt64 = 1
+        for unit in parameters.units {
+            for slot in unit.slots {
+                let isGain = slot.tensor.start == .ones
+                let values = Self.random(slot.count, seed: seed, scale: 0.5).map { isGain ? 1 + $0 : $0 }
+                for (index, value) in values.enumerated() { unit.weights[slot.offset + index] = value }
+                tensors[slot.tensor.name] = values.map(Double.init)
+                seed += 1
+            }
+        }
+        reference = ReferenceModel(model: model, tensors: tensors, auxiliaryLoss: auxiliaryLoss)
+        let (profile, pieces) = (Profile(), SequencePieces(sequence: model.sequence))
+        context = StageContext(
+            shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
+            attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
+            shards: ParameterShards(parameters, profile: profile), recompute: check.recompute,
+            splitsBackward: check.splitsBackward,
+            exchange: model.moe.map {
+                ExpertExchange(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
+            }, balance: LoadBalance(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows), profile: profile)
+        stage = ModelStage(
+            model: model, index: 0, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole,
+            parameters: parameters, context: context)
+        rebuilt = RecomputedBlocks(
+            shape: shape, blocks: stage.kinds, recompute: check.recompute, splitsBackward: check.splitsBackward)
+        activations = StageActivations(
+            shape: shape, blocks: stage.kinds, isLast: isWhole, recompute: check.recompute,
+            splitsBackward: check.splitsBackward, rebuilt: rebuilt)
+        if check.splitsBackward, check.recompute == .full { activations.hold(rebuilt) }
+    }
+
+    /// Numbers in (−scale, scale) that depend on the seed only.
+    static func random(_ count: Int, seed: UInt64, scale: Float) -> [Float] {
+        var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0xD1B5_4A32_D192_ED03
+        return (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return (Float(state >> 40) * 0x1p-23 - 1) * scale
+        }
+    }
+
+    /// Of blocks alone: by the parameters and by the input `[R, H]`.
+    func gradients(
+        input: [Float], outputGradient: [Float]
+    ) throws -> (parameters: [String: [Float]], input: [Float]) {
+        parameters.clearGradients()
+        buffers[0].pointer.update(from: input, count: input.count)
+        buffers[1].pointer.update(from: outputGradient, count: input.count)
+        activations.input = buffers[0].pointer
+        try stage.forward(activations, output: buffers[2].pointer, shape: shape)
+        try backward(buffers[1].pointer, tokens: nil)
+        return (found, Array(UnsafeBufferPointer(start: buffers[1].pointer, count: input.count)))
+    }
+
+    /// Of the whole model's mean cross-entropy: by the parameters; and the loss.
+    func gradients(tokens: [Int], targets: [Int]) throws -> (parameters: [String: [Float]], loss: Double) {
+        parameters.clearGradients()
+        let (inputs, wanted) = (tokens.map(Int32.init), targets.map(Int32.init))
+        activations.input = buffers[0].pointer
+        let loss = try inputs.withUnsafeBufferPointer { inputs in
+            try stage.embed(tokens: inputs.baseAddress!, output: activations.input, shape: shape)
+            try stage.forward(activations, output: nil, shape: shape)
+            let loss = try stage.loss(activations, targets: wanted, scale: 1 / Float(shape.rows))
+            try backward(buffers[1].pointer, tokens: inputs.baseAddress)
+            return loss
+        }
+        return (found, loss / Double(shape.rows))
+    }
+
+    private func backward(_ gradient: UnsafeMutablePointer<Float>, tokens: UnsafePointer<Int32>?) throws {
+        try stage.backward(activations, gradient: gradient, tokens: tokens, weightsLater: splitsBackward)
+        if splitsBackward { try stage.weightGradients(activations) }
+    }
+
+    /// By name.
+    private var found: [String: [Float]] {
+        var all: [String: [Float]] = [:]
+        for unit in parameters.units {
+            for slot in unit.slots {
+                all[slot.tensor.name] = Array(
+                    UnsafeBufferPointer(start: unit.gradients + slot.offset, count: slot.count))
+            }
+        }
+        return all
+    }
+}
