@@ -9,7 +9,7 @@ package struct Timeline: Hashable, Codable, Sendable {
     /// One span of one rank's time, in seconds (or ticks) since the iteration began.
     package struct Span: Hashable, Codable, Sendable {
         package var activity: Activity
-        /// The action computed; for transfers the action whose tensor travels.
+        /// The action computed; for transfers the action whose tensor travels; for collectives the action they hold up.
         package var action: Action?
         package var start: Double
         package var end: Double

@@ -59,19 +59,19 @@ extension Timeline {
     }
 
     /// Share of all ranks' time, over the whole duration, in which a rank communicates and does nothing else: the part
-    /// that compute does not hide.
+    /// that compute does not hide. A collective of an action (a sum over tensor ranks) is a part of its pass that waits.
     package var exposedCommunicationShare: Double {
         let all = Double(ranks.count) * duration
         return all > 0 ? ranks.lazy.map(Self.exposedCommunication).reduce(0, +) / all : 0
     }
 
-    /// Time of one rank covered by communication and by neither compute nor optimizer.
+    /// Time of one rank covered by communication and by neither compute nor optimizer, and by collectives of a pass.
     private static func exposedCommunication(_ spans: [Span]) -> Double {
         let communication: Set<Activity> = [.send, .receive, .collective]
         let work: Set<Activity> = [.compute, .optimizer]
         let busy = union(spans.lazy.filter { work.contains($0.activity) })
         let either = union(spans.lazy.filter { work.contains($0.activity) || communication.contains($0.activity) })
-        return either - busy
+        return either - busy + union(spans.lazy.filter { $0.activity == .collective && $0.action != nil })
     }
 
     /// Length of the union of spans that come in order of their start.

@@ -115,7 +115,7 @@ final class PipelineExecutor {
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt)
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
-        let start = recorder.now()
+        let start = recorder.begin(action)
         if stage.isFirst {
             try stage.embed(
                 tokens: batch.inputs(microbatch: Int(action.microbatch)), output: activations.input, shape: shape)
@@ -139,7 +139,7 @@ final class PipelineExecutor {
         let slot = slot(action)
         let activations = waiting(action)
         let gradient = stage.isLast ? pool.take() : try input(action, receive, &localGradients)
-        let start = recorder.now()
+        let start = recorder.begin(action)
         if weightsLater, context.recompute == .full {
             // What is rebuilt now must last until the weight gradients.
             activations.hold(
@@ -161,7 +161,7 @@ final class PipelineExecutor {
 
     private func weightGradients(_ action: Action, _ stage: ModelStage) throws(MPIError) {
         let activations = waiting(action)
-        let start = recorder.now()
+        let start = recorder.begin(action)
         try stage.weightGradients(activations)
         recorder.record(.compute, action, since: start)
         release(activations, slot: slot(action), stage)

@@ -1,5 +1,5 @@
-/// Seconds by kind of kernel and by kind of communication. Two readings of the clock a measurement, nothing allocated;
-/// off, one comparison.
+/// Seconds by kind of kernel and by kind of communication, and what of the latter goes into the timeline. Two readings of
+/// the clock a measurement, nothing allocated; off, one comparison.
 package final class Profile {
     /// What the seconds went to.
     package enum Part: Int, CaseIterable, Sendable {
@@ -26,9 +26,14 @@ package final class Profile {
         }
 
         package var isCommunication: Bool { rawValue >= Part.tensorTransfers.rawValue }
+
+        /// Whether the timeline shows it inside the pass it holds up; messages between stages have spans of their own.
+        var isPartOfAPass: Bool { isCommunication && self != .pipelineWaits }
     }
 
     package var isOn: Bool
+    /// Notes the communication inside a forward or backward.
+    var recorder: TimelineRecorder?
     private(set) package var seconds = [Double](repeating: 0, count: Part.allCases.count)
 
     package init(isOn: Bool = false) { self.isOn = isOn }
@@ -38,6 +43,7 @@ package final class Profile {
     /// Books the time since `start`, a reading of `MonotonicClock`.
     func add(_ part: Part, since start: Double) {
         if isOn { seconds[part.rawValue] += MonotonicClock.seconds() - start }
+        if part.isPartOfAPass { recorder?.recordPart(since: start) }
     }
 
     /// Runs `body` and books its time to `part`.
@@ -45,10 +51,10 @@ package final class Profile {
     func measure<Result, Failure: Error>(
         _ part: Part, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard isOn else { return try body() }
+        guard isOn || part.isPartOfAPass else { return try body() }
         let start = MonotonicClock.seconds()
         let result = try body()
-        seconds[part.rawValue] += MonotonicClock.seconds() - start
+        add(part, since: start)
         return result
     }
 }

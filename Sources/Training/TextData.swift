@@ -49,7 +49,12 @@ package final class TextData {
     package init(
         path: String, sequence: Int, batch: Int, order: TrainSettings.Order, seed: UInt64
     ) throws(TrainingError) {
-        file = try MappedFile(path: path)
+        do {
+            file = try MappedFile(path: path)
+        } catch {
+            guard case .file(let path, let reason) = error else { throw error }
+            throw TrainingError.text(path: path, reason: reason)
+        }
         guard file.bytes.count >= sequence + 2 else {
             throw TrainingError.textTooShort(path: path, tokens: file.bytes.count, needed: sequence + 2)
         }

@@ -12,7 +12,8 @@ extension Trainer {
         var ranks: [[Timeline.Span]] = []
         for pipeline in 0..<layout.pipeline {
             let rank = grid.rank(at: RankGrid.Coordinates(pipeline: pipeline))
-            ranks.append(Self.unpack(all[rank]))
+            // What holds up a pass was noted before the pass.
+            ranks.append(Self.unpack(all[rank]).sorted { ($0.start, -$0.end) < ($1.start, -$1.end) })
         }
         let origin = ranks.compactMap { $0.first?.start }.min() ?? 0
         for rank in ranks.indices {

@@ -8,10 +8,28 @@ package final class TimelineRecorder {
     /// Seconds this rank computed, since the last `clear`.
     private(set) package var computeSeconds = 0.0
 
+    /// What is being computed, for the communication that is part of it.
+    private var current: Action?
+
     package init(expectedSpans: Int) { spans.reserveCapacity(expectedSpans) }
 
     /// Seconds of this machine's monotonic clock, shifted to rank 0's.
     package func now() -> Double { MonotonicClock.seconds() - clockOffset }
+
+    /// Notes that `action` is computed from now on, until its span is recorded; returns the time.
+    func begin(_ action: Action) -> Double {
+        current = action
+        return now()
+    }
+
+    /// Adds communication that holds up the action being computed, which began at `start` on this rank's own clock;
+    /// nothing between actions.
+    func recordPart(since start: Double) {
+        guard let current else { return }
+        let end = MonotonicClock.seconds()
+        spans.append(
+            Timeline.Span(.collective, action: current, start: start - clockOffset, end: end - clockOffset))
+    }
 
     package func clear() {
         spans.removeAll(keepingCapacity: true)
@@ -25,7 +43,10 @@ package final class TimelineRecorder {
     ) -> Double {
         let end = now()
         spans.append(Timeline.Span(activity, action: action, start: start, end: end, bytes: bytes, peer: peer))
-        if activity == .compute { computeSeconds += end - start }
+        if activity == .compute {
+            computeSeconds += end - start
+            current = nil
+        }
         return end
     }
 }

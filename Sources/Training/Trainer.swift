@@ -126,6 +126,7 @@ package final class Trainer {
             pieces: pieces)
         recorder = TimelineRecorder(expectedSpans: 6 * schedule.actions[rank].count + 16)
         recorder.clockOffset = try ClockAlignment.offset(world)
+        profile.recorder = recorder
         executor = PipelineExecutor(
             schedule: schedule, rank: rank, stages: stages, context: context, batch: batch,
             communicator: groups.pipeline, recorder: recorder)

@@ -4,6 +4,8 @@ package import Plans
 package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file that cannot be read, mapped or written; `reason` is the system's word.
     case file(path: String, reason: String)
+    /// The text to train on cannot be read.
+    case text(path: String, reason: String)
     /// The text has fewer tokens than one sequence and its targets need.
     case textTooShort(path: String, tokens: Int, needed: Int)
     /// A weights file that is not what the plan's model needs.
@@ -20,6 +22,8 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .file(let path, let reason): "\(path): \(reason)"
+        case .text(let path, let reason):
+            "\(path): \(reason); train.data names the text to train on (scripts/fetch-shakespeare.sh fetches the examples')"
         case .textTooShort(let path, let tokens, let needed):
             "\(path): \(tokens) bytes of text, at least \(needed) are needed (one sequence and its next token); "
                 + "give a longer file or a smaller model.sequence"

@@ -31,6 +31,21 @@ import Testing
         #expect(timeline.exposedCommunicationShare == 3.0 / 8)
     }
 
+    /// A sum over tensor ranks lies inside its pass and holds it up; a message beside a pass does not.
+    @Test func collectivesOfAPassAreInTheOpen() {
+        let action = Action(.forward, stage: 0, microbatch: 0)
+        let timeline = Timeline(
+            name: "",
+            ranks: [
+                [
+                    Timeline.Span(.compute, action: action, start: 0, end: 8),
+                    Timeline.Span(.collective, action: action, start: 2, end: 3),
+                    Timeline.Span(.send, action: action, start: 4, end: 5),
+                ]
+            ])
+        #expect(timeline.exposedCommunicationShare == 1.0 / 8)
+    }
+
     @Test func anEmptyTimelineHasNoTime() {
         for empty in [Timeline(name: "", ranks: []), Timeline(name: "", ranks: [[], []])] {
             #expect(empty.makespan == 0)

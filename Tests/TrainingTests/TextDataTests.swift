@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func badFilesSayWhatIsWrong() {
-        #expect(throws: TrainingError.file(path: "/nowhere/text", reason: "No such file or directory")) {
+        #expect(throws: TrainingError.text(path: "/nowhere/text", reason: "No such file or directory")) {
             try TextData(path: "/nowhere/text", sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
         let empty = TemporaryFile([])
