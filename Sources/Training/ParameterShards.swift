@@ -49,8 +49,8 @@ final class ParameterShards {
 
     private func group(of unit: ParameterUnit) -> Group { unit.isExperts ? experts : dense }
 
-    /// Numbers a rank hands over at a time: half a megabyte stays in a core's cache.
-    private static let piece = 1 << 17
+    /// Numbers a rank hands over at a time: a quarter of a megabyte stays in a core's cache.
+    private static let piece = 1 << 16
 
     /// One rank that keeps everything.
     convenience init(_ parameters: ParameterSet, profile: Profile) {
@@ -70,7 +70,9 @@ final class ParameterShards {
     ) throws(MPIError) {
         let units = parameters.units.count
         let dense = try Group(group, units: units, sharesMemory: sharesMemory)
-        let experts = try Group(experts, units: units, sharesMemory: sharesMemory)
+        // Ranks that hold the same stages come to the same answer.
+        let hasExperts = parameters.units.contains { $0.isExperts }
+        let experts = hasExperts ? try Group(experts, units: units, sharesMemory: sharesMemory) : Group()
         self.init(
             parameters, dense: dense, experts: experts, tensor: tensor, reducesEarly: reducesEarly, expected: expected,
             profile: profile)
