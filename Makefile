@@ -1,4 +1,5 @@
 # make            this list
+# make bench BENCH="--configs M --runs 1"    the large shape beside PyTorch; bench/compare.py --help
 # TRAINYARD_PORTABLE=1 make build    for any x86-64 with AVX2 rather than for this machine alone
 
 SHELL := /bin/bash
@@ -52,7 +53,7 @@ demo: setup
 bench: build
 	@bench/schedules.py
 	@.build/release/search-bench
-	@bench/compare.py
+	@bench/compare.py $(BENCH)
 
 format:
 	@swift format format --in-place --parallel --recursive $(SOURCES)

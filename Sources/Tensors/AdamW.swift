@@ -53,6 +53,11 @@ package struct AdamW: Hashable, Sendable {
         if let rounded { BFloat16.round(parameters + start, into: rounded + start, count: left) }
     }
 
+    /// What ``step`` comes to where gradient and both moments are zero: the decay alone.
+    package func decay(_ parameters: UnsafeMutablePointer<Float>, count: Int, learningRate: Double) {
+        VectorMath.scale(parameters, count: count, by: Float(1 - learningRate * weightDecay))
+    }
+
     /// What one step multiplies by, in every lane.
     private struct Factors {
         let keep, stride, inverseRoot, small, first, second, rest, scale: Vector

@@ -42,7 +42,48 @@ package enum GatedUnit: Hashable, Sendable {
         }
     }
 
+    /// Both at once: the gradients take the places of gate and up, y that of dy.
+    package func inputGradientAndValue(
+        gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, stride: Int,
+        dy: UnsafeMutablePointer<Float>, rows: Int, width: Int
+    ) {
+        switch self {
+        case .swiglu:
+            Self.inputGradientAndValue(gate, up, stride, dy, rows, width) { x in
+                let open = sigmoid(of: x)
+                let value = x * open
+                return (value, open.plus(value, 1 - open))
+            }
+        case .geglu:
+            Self.inputGradientAndValue(gate, up, stride, dy, rows, width) { Gelu.valueAndSlope($0) }
+        }
+    }
+
     // Transparent, so that the activation becomes part of the loop.
+
+    @_transparent
+    private static func inputGradientAndValue(
+        _ gate: UnsafeMutablePointer<Float>, _ up: UnsafeMutablePointer<Float>, _ stride: Int,
+        _ dy: UnsafeMutablePointer<Float>, _ rows: Int, _ width: Int,
+        _ activation: (Vector) -> (value: Vector, slope: Vector)
+    ) {
+        for row in 0..<rows {
+            let (gate, up, dy) = (gate + row * stride, up + row * stride, dy + row * width)
+            eachVectorInPlace(width) {
+                let (value, slope) = activation(gate.vector($0))
+                let (gradient, other) = (dy.vector($0), up.vector($0))
+                gate.store(gradient * other * slope, $0)
+                up.store(gradient * value, $0)
+                dy.store(value * other, $0)
+            } tail: {
+                let (value, slope) = activation(gate.vector($0, count: $1))
+                let (gradient, other) = (dy.vector($0, count: $1), up.vector($0, count: $1))
+                gate.store(gradient * other * slope, $0, count: $1)
+                up.store(gradient * value, $0, count: $1)
+                dy.store(value * other, $0, count: $1)
+            }
+        }
+    }
 
     @_transparent
     private static func forward(

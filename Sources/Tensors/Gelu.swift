@@ -38,6 +38,21 @@ package enum Gelu {
         }
     }
 
+    /// Both at once for `count` numbers: dx = dy · gelu′(x) takes x's place, y = gelu(x) takes dy's.
+    package static func inputGradientAndValue(
+        x: UnsafeMutablePointer<Float>, dy: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        eachVectorInPlace(count) {
+            let (value, slope) = valueAndSlope(x.vector($0))
+            x.store(dy.vector($0) * slope, $0)
+            dy.store(value, $0)
+        } tail: {
+            let (value, slope) = valueAndSlope(x.vector($0, count: $1))
+            x.store(dy.vector($0, count: $1) * slope, $0, count: $1)
+            dy.store(value, $0, count: $1)
+        }
+    }
+
     // Transparent for the reason given at ``exponential(of:)``.
 
     /// σ(2u); 1.595… is 2·√(2/π).
@@ -53,10 +68,14 @@ package enum Gelu {
 
     /// y′ = σ + x·σ(1 − σ)·2u′, 2u′ = 2·√(2/π)·(1 + 3·0.044715·x²).
     @_transparent
-    static func slope(_ x: Vector) -> Vector {
+    static func slope(_ x: Vector) -> Vector { valueAndSlope(x).slope }
+
+    @_transparent
+    static func valueAndSlope(_ x: Vector) -> (value: Vector, slope: Vector) {
         let square = x * x
         let open = gate(x, square)
         let inner = Vector(repeating: 1.595_769_1).plus(square, Vector(repeating: 3 * 1.595_769_1 * 0.044_715))
-        return open.plus(x * open * (1 - open), inner)
+        let value = x * open
+        return (value, open.plus(value * (1 - open), inner))
     }
 }

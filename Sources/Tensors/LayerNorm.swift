@@ -52,6 +52,18 @@ package enum LayerNorm {
         }
     }
 
+    /// y of a ``forward`` again, from what it kept: the same bits. y may be x.
+    package static func apply(
+        x: UnsafePointer<Float>, gain: UnsafePointer<Float>, bias: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+        inverseDeviation: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, rows: Int, width: Int
+    ) {
+        for row in 0..<rows {
+            scaleAndShift(
+                x + row * width, centre: Vector(repeating: mean[row]), scale: Vector(repeating: inverseDeviation[row]),
+                gain: gain, bias: bias, y: y + row * width, width: width)
+        }
+    }
+
     /// dx (+)= the loss's gradient by x. With `accumulate` dx already holds the residual stream's gradient.
     /// dx may be dy when not accumulating.
     package static func inputGradient(
@@ -134,7 +146,15 @@ package enum LayerNorm {
         let inverse = 1 / (squares.laneSum() / Float(width) + epsilon).squareRoot()
         mean.pointee = rowMean
         inverseDeviation.pointee = inverse
-        let scale = Vector(repeating: inverse)
+        scaleAndShift(
+            input, centre: centre, scale: Vector(repeating: inverse), gain: gain, bias: bias, y: y, width: width)
+    }
+
+    @inline(__always)
+    private static func scaleAndShift(
+        _ input: UnsafePointer<Float>, centre: Vector, scale: Vector, gain: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, width: Int
+    ) {
         eachVector(width) {
             y.store(bias.vector($0).plus((input.vector($0) - centre) * scale, gain.vector($0)), $0)
         } tail: {

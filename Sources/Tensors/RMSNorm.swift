@@ -51,6 +51,17 @@ package enum RMSNorm {
         }
     }
 
+    /// y of a ``forward`` again, from what it kept: the same bits. y may be x.
+    package static func apply(
+        x: UnsafePointer<Float>, gain: UnsafePointer<Float>, inverseRoot: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, rows: Int, width: Int
+    ) {
+        for row in 0..<rows {
+            scale(
+                x + row * width, by: Vector(repeating: inverseRoot[row]), gain: gain, y: y + row * width, width: width)
+        }
+    }
+
     /// dx (+)= the loss's gradient by x: (g·dy − x · inverseRoot² · mean(g·dy·x)) · inverseRoot. With `accumulate` dx
     /// already holds the residual stream's gradient. dx may be dy when not accumulating.
     package static func inputGradient(
@@ -105,7 +116,14 @@ package enum RMSNorm {
     ) {
         let inverse = 1 / (squares / Float(width) + epsilon).squareRoot()
         inverseRoot.pointee = inverse
-        let scale = Vector(repeating: inverse)
+        scale(input, by: Vector(repeating: inverse), gain: gain, y: y, width: width)
+    }
+
+    @inline(__always)
+    private static func scale(
+        _ input: UnsafePointer<Float>, by scale: Vector, gain: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+        width: Int
+    ) {
         eachVector(width) {
             y.store(input.vector($0) * scale * gain.vector($0), $0)
         } tail: {

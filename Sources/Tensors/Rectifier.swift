@@ -38,4 +38,26 @@ package enum Rectifier: Hashable, Sendable {
             dx.store(gradient(x.vector($0, count: $1), dy.vector($0, count: $1)), $0, count: $1)
         }
     }
+
+    /// Both at once for `count` numbers: dx takes x's place, y takes dy's.
+    package func inputGradientAndValue(
+        x: UnsafeMutablePointer<Float>, dy: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        let zero = Vector(repeating: 0)
+        let squares = self == .squaredRelu
+        @inline(__always)
+        func both(_ x: Vector, _ dy: Vector) -> (value: Vector, gradient: Vector) {
+            let open = x.larger(zero)
+            return squares ? (open * open, dy * (open * 2)) : (open, zero.replacing(with: dy, where: x .> zero))
+        }
+        eachVector(count) {
+            let (value, gradient) = both(x.vector($0), dy.vector($0))
+            x.store(gradient, $0)
+            dy.store(value, $0)
+        } tail: {
+            let (value, gradient) = both(x.vector($0, count: $1), dy.vector($0, count: $1))
+            x.store(gradient, $0, count: $1)
+            dy.store(value, $0, count: $1)
+        }
+    }
 }

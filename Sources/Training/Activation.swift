@@ -45,4 +45,16 @@ enum Activation {
                 gradientStride: 2 * width, rows: rows, width: width)
         }
     }
+
+    /// Both at once: dx = dy · activation′(x) takes x's place, y = activation(x) takes dy's. The same bits as apart.
+    func inputGradientAndValue(
+        _ x: UnsafeMutablePointer<Float>, dy: UnsafeMutablePointer<Float>, rows: Int, width: Int
+    ) {
+        switch self {
+        case .gelu: Gelu.inputGradientAndValue(x: x, dy: dy, count: rows * width)
+        case .rectifier(let unit): unit.inputGradientAndValue(x: x, dy: dy, count: rows * width)
+        case .gated(let unit):
+            unit.inputGradientAndValue(gate: x, up: x + width, stride: 2 * width, dy: dy, rows: rows, width: width)
+        }
+    }
 }

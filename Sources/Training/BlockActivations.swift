@@ -5,7 +5,7 @@ internal import Plans
 struct BlockActivations {
     /// Block input, the residual stream `[S, H]`; a stage's first block is given a boundary buffer.
     var input: UnsafeMutablePointer<Float>
-    /// First norm's output `[S, H]`.
+    /// First norm's output `[S, H]`; derived in dense blocks, see `Derived`.
     let normed1: UnsafeMutablePointer<Float>
     /// Queries, keys, values side by side `[R, qkvWidth]`; after a split backward's first half their gradient.
     let qkv: UnsafeMutablePointer<Float>
@@ -15,11 +15,11 @@ struct BlockActivations {
     let logSumExp: UnsafeMutablePointer<Float>
     /// Residual stream after attention `[S, H]`; after a split backward's first half the gradient there.
     let middle: UnsafeMutablePointer<Float>
-    /// Second norm's output `[S, H]`.
+    /// Second norm's output `[S, H]`; derived in dense blocks.
     let normed2: UnsafeMutablePointer<Float>
     /// Pre-activation with its bias, `[R, F]`, or gate and input `[R, 2F]`; after a split backward's first half its gradient.
     let expanded: UnsafeMutablePointer<Float>
-    /// The activation's output `[R, F]`.
+    /// The activation's output `[R, F]`; derived in dense blocks.
     let activated: UnsafeMutablePointer<Float>
     /// Gradient of the block's output `[S, H]`, from a split backward's first half to its second.
     let outputGradient: UnsafeMutablePointer<Float>
@@ -27,6 +27,19 @@ struct BlockActivations {
     let mixture: MixtureActivations?
     let statistics1: NormStatistics
     let statistics2: NormStatistics
+
+    /// Whether norms' and activation's outputs lie in scratch that every block uses.
+    let isDerived: Bool
+
+    /// Scratch for what is made again in the backward rather than kept, since it costs next to nothing there: the norms'
+    /// outputs from their inputs, the activation's in the same pass as its gradient. Not with split backwards, which
+    /// need them later still, nor in blocks with experts, whose routers and experts read them.
+    struct Derived {
+        /// `[S, H]`.
+        var normed: UnsafeMutablePointer<Float>
+        /// `[R, F]`.
+        var activated: UnsafeMutablePointer<Float>
+    }
 
     /// Which feed-forward a block has.
     enum Kind: Hashable {
@@ -36,9 +49,12 @@ struct BlockActivations {
     /// Carves the tensors out of `kept`, and those that are rebuilt in the backward out of `rebuilt`.
     init(
         kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: Kind,
-        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?
+        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?,
+        derived: Derived? = nil
     ) {
         self.mixture = mixture
+        let derived = recompute == .full || splitsBackward || kind == .mixture ? nil : derived
+        isDerived = derived != nil
         // Beside its experts a block has only the shared ones' columns.
         let inner = kind == .dense ? shape.ffn : shape.sharedWidth
         let boundary = shape.boundaryCount
@@ -51,14 +67,14 @@ struct BlockActivations {
             let isRebuilt = recompute == .full || (recompute == .selective && isCore)
             return isRebuilt ? rebuilt.take(count) : kept.take(count)
         }
-        normed1 = take(boundary, &kept, &rebuilt)
+        normed1 = derived?.normed ?? take(boundary, &kept, &rebuilt)
         qkv = take(rows * shape.qkvWidth, &kept, &rebuilt)
         attention = take(rows * width, isCore: true, &kept, &rebuilt)
         logSumExp = take(shape.sequences * shape.heads * shape.sequence, isCore: true, &kept, &rebuilt)
         middle = take(boundary, &kept, &rebuilt)
-        normed2 = take(boundary, &kept, &rebuilt)
+        normed2 = derived?.normed ?? take(boundary, &kept, &rebuilt)
         expanded = take(rows * shape.expandedWidth(inner), &kept, &rebuilt)
-        activated = take(rows * inner, &kept, &rebuilt)
+        activated = derived?.activated ?? take(rows * inner, &kept, &rebuilt)
         outputGradient = take(splitsBackward ? boundary : 0, &kept, &rebuilt)
         statistics1 =
             recompute == .full

@@ -72,15 +72,20 @@ struct FeedForward: FeedForwardBranch {
         let dy = try tensor.gather(gradient, rows: rows, width: hidden)
         if weightsLater {
             kept.outputGradient.update(from: gradient, count: shape.boundaryCount)
-        } else {
+        } else if !kept.isDerived {
             contract.weightGradient(kept.activated, dy, rows: rows, profile)
         }
         contract.inputGradient(dy, into: context.wide, rows: rows, profile)
         // The gradient takes the activation's input's place; a split backward keeps it there.
         let dExpanded = kept.expanded
         profile.measure(.activations) {
-            activation.inputGradient(kept.expanded, dy: context.wide, into: dExpanded, rows: rows, width: width)
+            if kept.isDerived {
+                activation.inputGradientAndValue(dExpanded, dy: context.wide, rows: rows, width: width)
+            } else {
+                activation.inputGradient(kept.expanded, dy: context.wide, into: dExpanded, rows: rows, width: width)
+            }
         }
+        if kept.isDerived { contract.weightGradient(context.wide, dy, rows: rows, profile) }
         if !weightsLater {
             let x = try tensor.gather(kept.normed2, rows: rows, width: hidden)
             expand.weightGradient(x, dExpanded, rows: rows, profile)

@@ -110,6 +110,22 @@ struct NormLayer {
         }
     }
 
+    /// y of the forward again, from what it kept.
+    func apply(
+        _ x: UnsafePointer<Float>, _ kept: NormStatistics, into y: UnsafeMutablePointer<Float>, rows: Int,
+        _ profile: Profile
+    ) {
+        profile.measure(.norms) {
+            if let shift {
+                LayerNorm.apply(
+                    x: x, gain: gain.weight, bias: shift.weight, mean: kept.mean, inverseDeviation: kept.inverse, y: y,
+                    rows: rows, width: width)
+            } else {
+                RMSNorm.apply(x: x, gain: gain.weight, inverseRoot: kept.inverse, y: y, rows: rows, width: width)
+            }
+        }
+    }
+
     /// sum = x + delta + bias, y = norm(sum).
     func addForward(
         _ x: UnsafePointer<Float>, _ delta: UnsafePointer<Float>, bias: Parameter?,

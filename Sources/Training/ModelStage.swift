@@ -116,6 +116,11 @@ final class ModelStage {
     ) throws(MPIError) {
         let (shape, shards) = (context.shape, context.shards)
         if let kept = activations.head, let finalNorm, let head {
+            if kept.isDerived {
+                try shards.need(finalNorm.gain.unit)
+                finalNorm.apply(
+                    kept.input, kept.statistics, into: kept.normed, rows: shape.streamRows, context.profile)
+            }
             try shards.need(head.weight.unit)
             if !weightsLater { try headWeightGradient(kept, head) }
             head.inputGradient(

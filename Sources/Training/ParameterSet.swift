@@ -34,10 +34,13 @@ package final class ParameterSet {
     ///   - share: which slice of the split tensors is held.
     ///   - shard: which slice of every unit is kept where `sharding` says so.
     ///   - expertShare, expertShard: the same for experts.
+    ///   - lookedUp: name of a table that nothing but look-ups gives a gradient; where it is kept whole, the gradients and
+    ///     moments of tokens that never occurred take no memory.
     package init(
         stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
         sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(),
-        expertShare: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare()
+        expertShare: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare(),
+        lookup lookedUp: String? = nil
     ) {
         var made: [ParameterUnit] = []
         var lookup: [Key: (unit: Int, slot: Int)] = [:]
@@ -47,7 +50,8 @@ package final class ParameterSet {
                 var (held, own) = (share, shard)
                 if case .experts = unit.kind { (held, own) = (expertShare, expertShard) }
                 let added = ParameterUnit(
-                    stage: stage, unit: unit, share: held, shard: own, base: base, sliceBase: cut, number: made.count)
+                    stage: stage, unit: unit, share: held, shard: own, base: base, sliceBase: cut, number: made.count,
+                    isLookup: sharding == .none && unit.tensors.first?.name == lookedUp)
                 for (index, slot) in added.slots.enumerated() {
                     lookup[Key(stage: stage, name: slot.tensor.name)] = (made.count, index)
                 }
@@ -63,9 +67,10 @@ package final class ParameterSet {
         let largest = made.map(\.count).max() ?? 0
         let cutsGradients = sharding == .gradients || sharding == .parameters
         weightStorage = FloatStorage(count: sharding == .parameters ? cut : base)
-        gradientStorage = FloatStorage(count: cutsGradients ? cut : base)
-        firstMoment = FloatStorage(count: sharding == .none ? base : cut)
-        secondMoment = FloatStorage(count: sharding == .none ? base : cut)
+        let sparse = made.filter { $0.touched != nil }.map { $0.base..<$0.base + $0.count }
+        gradientStorage = FloatStorage(count: cutsGradients ? cut : base, sparse: sparse)
+        firstMoment = FloatStorage(count: sharding == .none ? base : cut, sparse: sparse)
+        secondMoment = FloatStorage(count: sharding == .none ? base : cut, sparse: sparse)
         gradientScratch = cutsGradients ? FloatStorage(count: largest) : nil
         for unit in units {
             unit.gradients = gradientScratch?.pointer ?? gradientStorage.pointer + unit.base
@@ -109,14 +114,41 @@ package final class ParameterSet {
     }
 
     package func clearGradients() {
-        gradientStorage.pointer.update(repeating: 0, count: gradientStorage.count)
-        if let gradientScratch { gradientScratch.pointer.update(repeating: 0, count: gradientScratch.count) }
+        if let gradientScratch {
+            gradientStorage.pointer.update(repeating: 0, count: gradientStorage.count)
+            return gradientScratch.pointer.update(repeating: 0, count: gradientScratch.count)
+        }
+        for unit in units {
+            guard let touched = unit.touched else {
+                unit.gradients.update(repeating: 0, count: unit.count)
+                continue
+            }
+            touched.forEachRun { rows in
+                (unit.gradients + rows.lowerBound * touched.width).update(
+                    repeating: 0, count: rows.count * touched.width)
+            }
+            touched.clear()
+        }
     }
 
     /// One AdamW step over everything whose moments are kept here; gradients are multiplied by `gradientScale` first
     /// (clipping).
     package func optimise(_ settings: AdamW, step: Int, learningRate: Double, gradientScale: Float) {
         for unit in units {
+            if let touched = unit.touched {
+                touched.forEachRunEver { rows, hadGradient in
+                    let (start, count) = (rows.lowerBound * touched.width, rows.count * touched.width)
+                    guard hadGradient else {
+                        return settings.decay(unit.weights + start, count: count, learningRate: learningRate)
+                    }
+                    settings.step(
+                        parameters: unit.weights + start, gradients: unit.gradients + start,
+                        firstMoment: firstMoment.pointer + unit.base + start,
+                        secondMoment: secondMoment.pointer + unit.base + start, count: count, step: step,
+                        learningRate: learningRate, decay: true, gradientScale: gradientScale)
+                }
+                continue
+            }
             let range = ownRange(unit)
             let moments = sharding == .none ? unit.base : unit.sliceBase
             for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {

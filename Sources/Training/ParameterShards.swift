@@ -49,8 +49,8 @@ final class ParameterShards {
 
     private func group(of unit: ParameterUnit) -> Group { unit.isExperts ? experts : dense }
 
-    /// Numbers a rank hands over at a time: half a megabyte stays in a core's cache.
-    private static let piece = 1 << 17
+    /// Numbers a rank hands over at a time: a quarter of a megabyte stays in a core's cache.
+    private static let piece = 1 << 16
 
     /// One rank that keeps everything.
     convenience init(_ parameters: ParameterSet, profile: Profile) {
@@ -70,7 +70,9 @@ final class ParameterShards {
     ) throws(MPIError) {
         let units = parameters.units.count
         let dense = try Group(group, units: units, sharesMemory: sharesMemory)
-        let experts = try Group(experts, units: units, sharesMemory: sharesMemory)
+        // Ranks that hold the same stages come to the same answer.
+        let hasExperts = parameters.units.contains { $0.isExperts }
+        let experts = hasExperts ? try Group(experts, units: units, sharesMemory: sharesMemory) : Group()
         self.init(
             parameters, dense: dense, experts: experts, tensor: tensor, reducesEarly: reducesEarly, expected: expected,
             profile: profile)
@@ -91,8 +93,10 @@ final class ParameterShards {
         let largest = parameters.units.map(\.count).max() ?? 0
         gathered = parameters.sharding == .parameters ? (0..<2).map { _ in FloatStorage(count: largest) } : []
         let buffers = [dense.buffers, experts.buffers].compactMap(\.self)
+        // Room for a row of a table at least.
+        let piece = parameters.units.reduce(Self.piece) { max($0, $1.touched?.width ?? 0) }
         scratch = FloatStorage(
-            count: buffers.isEmpty ? 0 : buffers.allSatisfy(\.sharesMemory) ? Self.piece : max(largest, Self.piece))
+            count: buffers.isEmpty ? 0 : buffers.allSatisfy(\.sharesMemory) ? piece : max(largest, piece))
     }
 
     var cutsGradients: Bool { parameters.sharding == .gradients || parameters.sharding == .parameters }
@@ -189,6 +193,9 @@ final class ParameterShards {
         let group = group(of: unit)
         guard let buffers = group.buffers else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
+            if let touched = unit.touched {
+                return try reduceRows(touched, of: unit, buffers)
+            }
             if let background = group.background {
                 try background.startSum(UnsafeMutableBufferPointer(start: unit.gradients, count: unit.count))
             } else if parameters.sharding == .optimizer {
@@ -199,6 +206,40 @@ final class ParameterShards {
                 try buffers.allReduce(unit.gradients, count: unit.count)
             }
         }
+    }
+
+    /// Sums the rows that have a gradient on any rank, as many at a time as the scratch memory holds.
+    private func reduceRows(
+        _ touched: TouchedRows, of unit: ParameterUnit, _ buffers: GroupBuffers
+    ) throws(MPIError) {
+        try buffers.allReduce(touched.flags.pointer, count: touched.count)
+        let (width, most) = (touched.width, scratch.count / touched.width)
+        var waiting: [Range<Int>] = []
+        var filled = 0
+        func flush() throws(MPIError) {
+            try buffers.allReduce(scratch.pointer, count: filled * width)
+            var place = 0
+            for rows in waiting {
+                (unit.gradients + rows.lowerBound * width).update(
+                    from: scratch.pointer + place * width, count: rows.count * width)
+                place += rows.count
+            }
+            waiting.removeAll(keepingCapacity: true)
+            filled = 0
+        }
+        try touched.forEachRun { (run) throws(MPIError) in
+            var rest = run
+            while !rest.isEmpty {
+                let part = rest.prefix(most - filled)
+                (scratch.pointer + filled * width).update(
+                    from: unit.gradients + part.lowerBound * width, count: part.count * width)
+                waiting.append(part)
+                filled += part.count
+                rest = rest.dropFirst(part.count)
+                if filled == most { try flush() }
+            }
+        }
+        if filled > 0 { try flush() }
     }
 
     /// Routers have seen a part of the rows on each tensor rank, and under sequence parallelism norms and positions.

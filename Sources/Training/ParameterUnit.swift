@@ -29,6 +29,8 @@ package final class ParameterUnit {
     package let sliceBase: Int
     /// Number of the unit on this rank.
     package let number: Int
+    /// Which rows have gradients, for a table that is only looked up and kept whole; nil for everything else.
+    let touched: TouchedRows?
     /// The whole unit's weights; with sharded parameters valid only between its gathering and the next.
     package var weights: UnsafeMutablePointer<Float>
     /// The whole unit's gradients; with sharded gradients a scratch buffer that all units share.
@@ -36,7 +38,7 @@ package final class ParameterUnit {
 
     init(
         stage: Int, unit: ParameterLayout.Unit, share: TensorShare, shard: TensorShare, base: Int, sliceBase: Int,
-        number: Int
+        number: Int, isLookup: Bool = false
     ) {
         var slots: [Slot] = []
         var offset = 0
@@ -60,6 +62,11 @@ package final class ParameterUnit {
         self.shard = shard
         self.sliceBase = sliceBase
         self.number = number
+        let table = isLookup ? slots.first : nil
+        touched = table.map { slot in
+            let width = slot.tensor.shape.last ?? 1
+            return TouchedRows(count: slot.count / width, width: width)
+        }
         // Replaced by the parameter set before anybody reads them.
         weights = UnsafeMutablePointer(bitPattern: 64)!
         gradients = weights

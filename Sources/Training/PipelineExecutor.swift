@@ -112,7 +112,7 @@ final class PipelineExecutor {
             idleActivations[stage.index].popLast()
             ?? StageActivations(
                 shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: context.recompute,
-                splitsBackward: context.splitsBackward, rebuilt: rebuilt)
+                splitsBackward: context.splitsBackward, rebuilt: rebuilt, derived: context.derived)
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
         let start = recorder.begin(action)

@@ -19,23 +19,27 @@ final class StageActivations {
         /// Output of the last block `[S, H]`.
         let input: UnsafeMutablePointer<Float>
         let normed: UnsafeMutablePointer<Float>
+        /// Whether `normed` lies in scratch, to be made again in the backward.
+        let isDerived: Bool
         let statistics: NormStatistics
         /// Logits, turned in place into their gradient `[R, V]`.
         let logits: UnsafeMutablePointer<Float>
 
-        init(arena: inout Arena, shape: MicrobatchShape) {
+        init(arena: inout Arena, shape: MicrobatchShape, derived: BlockActivations.Derived?) {
             input = arena.take(shape.boundaryCount)
-            normed = arena.take(shape.boundaryCount)
+            normed = derived?.normed ?? arena.take(shape.boundaryCount)
+            isDerived = derived != nil
             statistics = NormStatistics(arena: &arena, rows: shape.streamRows)
             logits = arena.take(shape.rows * shape.vocab)
         }
     }
 
-    /// Room for one micro-batch through at least one block, of these kinds. `rebuilt`: the rank's memory for rebuilt tensors.
+    /// Room for one micro-batch through at least one block, of these kinds. `rebuilt`: the rank's memory for rebuilt
+    /// tensors; `derived`: its scratch for those that are not kept; without it they are.
     init(
         shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
         recompute: Layout.Recompute = .none,
-        splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil
+        splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil, derived: BlockActivations.Derived? = nil
     ) {
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
         let mixtures = kinds.map { $0 == .mixture ? rebuilt?.mixture ?? shape.mixtureActivations() : nil }
@@ -45,9 +49,10 @@ final class StageActivations {
                 var scratch = rebuilt?.arena(of: 0) ?? Arena()
                 return BlockActivations(
                     kept: &arena, rebuilt: &scratch, shape: shape, isFirst: block == 0, kind: kind,
-                    recompute: recompute, splitsBackward: splitsBackward, mixture: mixtures[block])
+                    recompute: recompute, splitsBackward: splitsBackward, mixture: mixtures[block], derived: derived)
             }
-            return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape) : nil)
+            let derived = splitsBackward ? nil : derived
+            return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape, derived: derived) : nil)
         }
         var counting = Arena()
         _ = carve(&counting)

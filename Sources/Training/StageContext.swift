@@ -29,12 +29,15 @@ final class StageContext {
     let routerGradient = GrowingRows()
 
     private let storage: FloatStorage
-    /// A branch's output before it joins the stream, and a norm's gradient `[S, H]`.
+    /// A branch's output before it joins the stream, and a norm's gradient `[S, H]`; the same memory as `narrow`.
     let delta: UnsafeMutablePointer<Float>
     /// Gradient of the attention's output `[R, heads · headSize]`.
     let narrow: UnsafeMutablePointer<Float>
     /// Gradient of queries, keys and values, or of the feed-forward's inner columns `[R, widest]`.
     let wide: UnsafeMutablePointer<Float>
+
+    /// Where blocks put what they do not keep: both pieces are free from one branch's end to the next.
+    var derived: BlockActivations.Derived { BlockActivations.Derived(normed: delta, activated: wide) }
 
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
@@ -54,15 +57,16 @@ final class StageContext {
         self.balance = balance
         self.mixed = mixed
         loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
+        // The attention's output gradient is turned into the queries' before the branch's own gradient comes.
         let counts = [
-            shape.boundaryCount, shape.rows * shape.width,
+            max(shape.boundaryCount, shape.rows * shape.width),
             shape.rows * max(shape.expandedWidth(max(shape.ffn, shape.sharedWidth)), shape.qkvWidth),
         ]
         storage = FloatStorage(count: counts.reduce(0) { $0 + ($1 + 15) / 16 * 16 })
         var arena = Arena(storage)
         delta = arena.take(counts[0])
-        narrow = arena.take(counts[1])
-        wide = arena.take(counts[2])
+        narrow = delta
+        wide = arena.take(counts[1])
     }
 
     /// One process, everything kept: for text generation.

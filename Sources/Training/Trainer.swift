@@ -80,7 +80,8 @@ package final class Trainer {
             share: TensorShare(rank: place.tensor, size: layout.tensor), sharding: layout.sharding,
             shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
             expertShare: TensorShare(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
-            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size))
+            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
+            lookup: model.tiedEmbeddings ? nil : TensorNames(model).table)
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
         } else {

@@ -60,6 +60,9 @@ struct TransformerBlock {
         _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
     ) throws(MPIError) {
         let (shape, profile) = (context.shape, context.profile)
+        if kept.isDerived {
+            norm2.apply(kept.middle, kept.statistics2, into: kept.normed2, rows: shape.streamRows, profile)
+        }
         try feedForward.backward(kept, gradient: gradient, weightsLater: weightsLater)
         norm2.backward(
             dy: context.delta, x: kept.middle, kept.statistics2, dx: gradient, rows: shape.streamRows, accumulate: true,
@@ -92,6 +95,9 @@ struct TransformerBlock {
         if weightsLater {
             kept.qkv.update(from: context.wide, count: rows * shape.qkvWidth)
         } else {
+            if kept.isDerived {
+                norm1.apply(kept.input, kept.statistics1, into: kept.normed1, rows: shape.streamRows, profile)
+            }
             let x = try tensor.gather(kept.normed1, rows: rows, width: hidden)
             qkv.weightGradient(x, context.wide, rows: rows, profile)
         }

@@ -41,6 +41,7 @@ struct VocabularyParallelEmbedding {
     ) throws(MPIError) {
         let tensor = context.tensor
         let whole = try tensor.gather(gradient, rows: shape.rows, width: shape.hidden)
+        table.unit.touched?.note(tokens: tokens, rows: shape.rows, firstToken: tensor.rank * shape.vocab)
         context.profile.measure(.embedding) {
             EmbeddingShard.weightGradient(
                 tokens: tokens, dy: whole, dTable: table.gradient, firstToken: tensor.rank * shape.vocab,

@@ -2,13 +2,19 @@ import Foundation
 import Tensors
 
 // Times every kernel on one core for the shapes of two small GPTs and of a llama. Arguments: S, M or llama (all by
-// default), the number of repeats, and `attention` for that alone; the shortest time is printed, since other programs can only lengthen it.
+// default), the number of repeats, and `attention` for that alone; the shortest time is printed, since other programs can
+// only lengthen it. `library S 2` prints as JSON the medians of the library's products alone, split over two tensor ranks.
 let arguments = CommandLine.arguments.dropFirst()
 let repeats = arguments.compactMap { Int($0) }.first
 let named = [Shapes.small, .medium].filter { arguments.contains($0.name) }
 let chosen = named.isEmpty && !arguments.contains("llama") ? [.small, .medium] : named
 
 MatrixProduct.useOneThread()
+if arguments.first == "library", let shapes = named.first {
+    let rate = LibraryRate(shapes: shapes, tensor: max(1, repeats ?? 1))
+    print(rate.json(.init(repeats: shapes.hidden < 512 ? 15 : 5)))
+    exit(0)
+}
 if !KernelProbe.usesFusedMultiplyAdd {
     print(
         "built without fused multiply-add; with `-Xcc -march=native` the build uses this processor's. Shares are of this build's peak."

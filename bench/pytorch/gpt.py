@@ -7,17 +7,15 @@ AdamW decays tensors of two dimensions. Loss: mean cross-entropy over the tokens
 """
 import json
 import math
+import os
 import zlib
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-SIZES = {
-    "S": dict(layers=6, hidden=384, heads=6, sequence=256, vocab=256, batch=32, microbatch=4),
-    "M": dict(layers=12, hidden=768, heads=12, sequence=512, vocab=50304, batch=8, microbatch=1),
-    "tiny": dict(layers=2, hidden=64, heads=4, sequence=32, vocab=256, batch=8, microbatch=2),
-}
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "shapes.json")) as file:
+    SIZES = json.load(file)
 
 
 class Linear(nn.Module):
@@ -95,17 +93,21 @@ def loss_of(logits, targets):
     return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.reshape(-1))
 
 
-def initialize(module, c, seed):
+def initial(name, shape, c, seed):
     """Each tensor has its own generator, seeded by (seed, name): the same weights however the model is cut."""
-    for name, p in module.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(p)
-        elif ".ln_" in "." + name:
-            nn.init.ones_(p)
-        else:
-            deviation = 0.02 / math.sqrt(2 * c["layers"]) if name.endswith("c_proj.weight") else 0.02
-            generator = torch.Generator().manual_seed((seed << 32) ^ zlib.crc32(name.encode()))
-            nn.init.normal_(p, 0.0, deviation, generator=generator)
+    if name.endswith("bias"):
+        return torch.zeros(shape)
+    if ".ln_" in "." + name:
+        return torch.ones(shape)
+    deviation = 0.02 / math.sqrt(2 * c["layers"]) if name.endswith("c_proj.weight") else 0.02
+    generator = torch.Generator().manual_seed((seed << 32) ^ zlib.crc32(name.encode()))
+    return torch.empty(shape).normal_(0.0, deviation, generator=generator)
+
+
+def initialize(module, c, seed):
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            p.copy_(initial(name, p.shape, c, seed))
 
 
 def load(module, path):
@@ -120,12 +122,19 @@ def save(named, path):
     save_file({name: p.detach().clone().contiguous() for name, p in named}, path)
 
 
-def optimizer_of(parameters, lr):
+ADAMW = dict(betas=(0.9, 0.95), eps=1e-8, fused=True)
+
+
+def groups_of(parameters):
     parameters = list(parameters)
     groups = [
         dict(params=[p for p in parameters if p.dim() >= 2], weight_decay=0.1),
         dict(params=[p for p in parameters if p.dim() < 2], weight_decay=0.0)]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=(0.9, 0.95), eps=1e-8, fused=True)
+    return [g for g in groups if g["params"]]
+
+
+def optimizer_of(parameters, lr):
+    return torch.optim.AdamW(groups_of(parameters), lr=lr, **ADAMW)
 
 
 class Data:
@@ -138,6 +147,12 @@ class Data:
         batch, sequence = self.c["batch"], self.c["sequence"]
         starts = [((step * batch + i) * sequence) % (len(self.tokens) - sequence - 1) for i in range(batch)]
         return tuple(torch.stack([self.tokens[s + o : s + o + sequence] for s in starts]) for o in (0, 1))
+
+
+def memory(key="VmHWM"):
+    """Resident memory of this process in bytes: the most so far, or with "VmRSS" now."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
 
 
 def report(c, times, losses, **extra):

@@ -3,6 +3,8 @@
 
   train.py --config S                          two processes, 1F1B over gloo (torch.distributed.pipelining)
   train.py --config S --schedule GPipe         or Interleaved1F1B with two stages a process
+  train.py --config S --mode data              DistributedDataParallel, one all-reduce a step behind the backward
+  train.py --config S --mode tensor            every matrix split over the processes
   train.py --config S --processes 1            one process, no pipeline: the same losses
   train.py --config S --data FILE --load weights.safetensors
 Needs torch, and safetensors for --load and --save. Prints one line of JSON.
@@ -19,12 +21,15 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import torch
 import torch.distributed as dist
 import gpt
+import tensor as split_matrices
 
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--config", choices=list(gpt.SIZES), default="S")
     p.add_argument("--tied", action="store_true")
+    p.add_argument("--mode", choices=["pipeline", "data", "tensor"], default="pipeline")
+    p.add_argument("--zero", action="store_true", help="mode data: share the optimizer's state out (ZeRO-1)")
     p.add_argument("--processes", type=int, default=2)
     p.add_argument("--schedule", default="1F1B")
     p.add_argument("--stages", type=int, help="stages a process (1, or 2 for the interleaved schedules)")
@@ -102,13 +107,10 @@ def single(a, c):
     gpt.report(c, times, losses, processes=1, schedule="none")
 
 
-def pipeline(rank, a, c, rendezvous):
+def pipeline(rank, a, c):
+    """The step of one process, what the report says of it, and the process that knows the loss."""
     from torch.distributed.pipelining import PipelineStage
     from torch.distributed.pipelining.schedules import PipelineScheduleSingle, get_schedule_class
-    torch.set_num_threads(1)
-    if a.processes <= os.cpu_count():
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
-    dist.init_process_group("gloo", init_method="file://" + rendezvous, rank=rank, world_size=a.processes)
     schedule_class = get_schedule_class(a.schedule)
     one = issubclass(schedule_class, PipelineScheduleSingle)
     count = a.processes * (a.stages or (1 if one else 2))
@@ -141,12 +143,71 @@ def pipeline(rank, a, c, rendezvous):
         optimizer.step()
         return torch.stack([l.detach() for l in losses]).mean().item() if last else 0.0
 
+    return step, dict(schedule=a.schedule, split=split), (count - 1) % a.processes
+
+
+def data_parallel(rank, a, c):
+    model = made(a, c, 0, c["layers"], True, True)
+    wrapped = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
+    if a.zero:
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+        optimizer = ZeroRedundancyOptimizer(
+            gpt.groups_of(model.parameters()), torch.optim.AdamW, parameters_as_bucket_view=True, lr=a.lr,
+            **gpt.ADAMW)
+    else:
+        optimizer = gpt.optimizer_of(model.parameters(), a.lr)
+    data = gpt.Data(c, tokens_of(a, c))
+    own = c["batch"] // a.processes
+
+    def step(index):
+        x, y = (t[rank * own : (rank + 1) * own] for t in data.batch(index))
+        micro, total = c["microbatch"], torch.zeros(())
+        optimizer.zero_grad(set_to_none=True)
+        for i in range(0, own, micro):
+            wrapped.require_backward_grad_sync = i + micro >= own
+            loss = gpt.loss_of(wrapped(x[i : i + micro]), y[i : i + micro]) * (micro / own)
+            loss.backward()
+            total += loss.detach() / a.processes
+        optimizer.step()
+        dist.all_reduce(total)
+        return total.item()
+
+    return step, dict(schedule="none"), 0
+
+
+def tensor_parallel(rank, a, c):
+    model = split_matrices.made(c, rank, a.processes, a.seed)
+    optimizer, data = gpt.optimizer_of(model.parameters(), a.lr), gpt.Data(c, tokens_of(a, c))
+
+    def step(index):
+        x, y = data.batch(index)
+        micro, total = c["microbatch"], 0.0
+        optimizer.zero_grad(set_to_none=True)
+        for i in range(0, c["batch"], micro):
+            loss = model(x[i : i + micro], y[i : i + micro]) * (micro / c["batch"])
+            loss.backward()
+            total += loss.item()
+        optimizer.step()
+        return total
+
+    return step, dict(schedule="none"), 0
+
+
+def process(rank, a, c, rendezvous):
+    torch.set_num_threads(1)
+    if a.processes <= os.cpu_count():
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
+    dist.init_process_group("gloo", init_method="file://" + rendezvous, rank=rank, world_size=a.processes)
+    before = gpt.memory("VmRSS")
+    prepare = dict(pipeline=pipeline, data=data_parallel, tensor=tensor_parallel)[a.mode]
+    step, words, teller = prepare(rank, a, c)
     times, losses = run(a, c, step, dist.barrier)
     parts = [None] * a.processes
-    dist.all_gather_object(parts, losses)
+    dist.all_gather_object(parts, (losses, gpt.memory(), before))
     if rank == 0:
         gpt.report(
-            c, times, parts[(count - 1) % a.processes], processes=a.processes, schedule=a.schedule, split=split)
+            c, times, parts[teller][0], mode=a.mode, processes=a.processes, peakBytes=[part[1] for part in parts],
+            importBytes=[part[2] for part in parts], **words)
     dist.barrier()
     dist.destroy_process_group()
 
@@ -159,4 +220,4 @@ if __name__ == "__main__":
     else:
         with tempfile.TemporaryDirectory() as folder:
             torch.multiprocessing.spawn(
-                pipeline, args=(arguments, config, os.path.join(folder, "rendezvous")), nprocs=arguments.processes)
+                process, args=(arguments, config, os.path.join(folder, "rendezvous")), nprocs=arguments.processes)
