@@ -46,11 +46,11 @@ import Testing
             try TextData(path: "/nowhere/text", sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
         let empty = TemporaryFile([])
-        #expect(throws: TrainingError.file(path: empty.path, reason: "the file is empty")) {
+        #expect(throws: TrainingError.text(path: empty.path, reason: "the file is empty")) {
             try TextData(path: empty.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
         let directory = FileManager.default.temporaryDirectory.path
-        #expect(throws: TrainingError.file(path: directory, reason: "not a regular file")) {
+        #expect(throws: TrainingError.text(path: directory, reason: "not a regular file")) {
             try TextData(path: directory, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
         let short = TemporaryFile([1, 2, 3, 4, 5])
