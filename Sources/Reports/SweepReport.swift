@@ -135,11 +135,11 @@ struct LogChart {
     let x: ClosedRange<Double>
     let y: ClosedRange<Double>
     private let width = 760.0
-    private let height = 460.0
+    private let height = 500.0
     private let left = 104.0
-    private let right = 24.0
+    private let right = 36.0
     private let top = 44.0
-    private let bottom = 92.0
+    private let bottom = 132.0
 
     init(x: ClosedRange<Double>, y: ClosedRange<Double>) {
         self.x = x
@@ -160,7 +160,7 @@ struct LogChart {
         title: String, ideal: (Double, Double), curves: [(name: String, points: [(Double, Double, Bool)])]
     ) -> String {
         var writer = SVGWriter()
-        writer.line("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 460\" width=\"760\" height=\"460\">")
+        writer.line("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 500\" width=\"760\" height=\"500\">")
         writer.line("<title>\(SVGWriter.escape(title))</title>")
         writer.line(
             "<style>text{font:13px sans-serif;fill:#777}.h{font-size:15px}.e{text-anchor:end}.m{text-anchor:middle}"
@@ -195,18 +195,16 @@ struct LogChart {
                 )
             }
         }
-        var at = left
-        let legend = height - 36
-        for (index, curve) in curves.enumerated() {
-            writer.line("<path class=\"c\(index % 2)\" d=\"M\(SVGWriter.number(at)) \(legend)h26\"/>")
-            writer.text(curve.name, x: at + 32, y: legend + 4, css: "")
-            at += 60 + 7.2 * Double(curve.name.count)
+        // One line each: names are of any length.
+        var legend = height - bottom + 60
+        func entry(_ name: String, css: String) {
+            writer.line("<path class=\"\(css)\" d=\"M\(SVGWriter.number(left)) \(SVGWriter.number(legend))h26\"/>")
+            writer.text(name, x: left + 32, y: legend + 4, css: "")
+            legend += 20
         }
-        writer.line("<path class=\"i\" d=\"M\(SVGWriter.number(at)) \(legend)h26\"/>")
-        writer.text("ideal", x: at + 32, y: legend + 4, css: "")
-        if curves.contains(where: { $0.points.contains { $0.2 } }) {
-            writer.text("hollow: beyond the critical batch", x: left, y: legend + 22, css: "")
-        }
+        for (index, curve) in curves.enumerated() { entry(curve.name, css: "c\(index % 2)") }
+        let isHollow = curves.contains { $0.points.contains { $0.2 } }
+        entry(isHollow ? "ideal; hollow points: beyond the critical batch" : "ideal", css: "i")
         writer.text("devices", x: (left + width - right) / 2, y: height - bottom + 38, css: "m")
         writer.line("</svg>")
         return writer.text
