@@ -92,21 +92,23 @@ extension LayoutWork {
         return result
     }
 
+    /// The first and the last rank of a pipeline.
+    private var ends: DeviceGroup {
+        let stride = layout.tensor * layout.context * layout.data * (p - 1)
+        return DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
+    }
+
     /// All-reduce of a tied embedding's gradient between the first and the last rank.
     var tiedEmbeddingSeconds: Double {
         guard model.tiedEmbeddings, headRank > 0 else { return 0 }
-        let stride = layout.tensor * layout.context * layout.data * (p - 1)
-        let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
-        return pair.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
+        return ends.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
     }
 
     /// All-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline, of the share that is
     /// theirs once the data-parallel ranks have reduced. Nothing hides it: both copies' last gradients come late.
     var copiesSeconds: Double {
         guard layout.schedule.isBidirectional, p > 1 else { return 0 }
-        let stride = layout.tensor * layout.context * layout.data * (p - 1)
-        let pair = DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
-        return pair.allReduce(bytes: state.gradient * mostParameters / Double(layout.data * layout.context))
+        return ends.allReduce(bytes: state.gradient * mostParameters / Double(layout.data * layout.context))
     }
 
     /// The fullest rank's share: the step ends when its update does.

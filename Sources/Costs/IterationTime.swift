@@ -77,9 +77,13 @@ extension LayoutWork {
     /// Seconds of a step in which the pipeline waits for the slowest node.
     package var waitingSeconds: Double {
         let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
-        var pace = SlowestNode.Pace()
-        for kind in shares.kinds { pace.add(times(of: kind.share).total, ranks: kind.count, nodes) }
-        return Double(m) * pace.waiting
+        var (pace, most) = (0.0, 0.0)
+        for kind in shares.kinds {
+            let seconds = times(of: kind.share).total
+            pace = nodes.pace(pace, or: seconds, ranks: kind.count)
+            most = max(most, seconds)
+        }
+        return Double(m) * (pace - most)
     }
 
     /// Work of all ranks for one micro-batch, and the rank with the most of it.

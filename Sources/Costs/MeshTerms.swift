@@ -100,8 +100,7 @@ struct PassTerms: Sendable {
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
         inFlight: UnsafeBufferPointer<Int>, activations: UnsafeMutableBufferPointer<Double>
     ) -> Pipeline {
-        var (sum, most) = (0.0, -1.0)
-        var pace = SlowestNode.Pace()
+        var (sum, most, pace) = (0.0, -1.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         var (firstForward, firstBackward) = (0.0, 0.0)
         let terms = entry.isPartial ? memory : memoryAlike
@@ -110,7 +109,7 @@ struct PassTerms: Sendable {
             let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
-            pace.add(total, ranks: kind.count, nodes)
+            pace = nodes.pace(pace, or: total, ranks: kind.count)
             if index == 0 { (firstForward, firstBackward) = (times.forward, times.backward) }
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let held = terms.activations(
@@ -124,7 +123,7 @@ struct PassTerms: Sendable {
         let busy = Double(entry.shape.microbatches) * most
         return Pipeline(
             seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
-                + Double(entry.shape.microbatches) * pace.waiting,
+                + Double(entry.shape.microbatches) * (pace - most),
             firstForward: firstForward, firstBackward: firstBackward)
     }
 

@@ -14,29 +14,14 @@ struct SlowestNode: Sendable {
     init(_ plan: Plan, pipeline: Int, variation: Double) {
         devicesPerNode = max(1, plan.cluster.devicesPerNode)
         devicesPerRank = max(1, plan.devices / max(1, pipeline))
-        self.variation = plan.devices > devicesPerNode ? variation : 0
+        self.variation = variation
     }
 
-    /// Share by which the slowest node of `ranks` pipeline ranks exceeds the mean; zero on one node.
+    /// The longer of `pace` and what the slowest node of `ranks` pipeline ranks takes where the mean one takes `seconds`.
     @inline(__always)
-    func share(ranks: Int) -> Double {
-        guard variation > 0 else { return 0 }
+    func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
         let nodes = (ranks * devicesPerRank + devicesPerNode - 1) / devicesPerNode
-        return nodes > 1 ? variation * (2 * logarithm(Double(nodes))).squareRoot() : 0
-    }
-
-    /// Seconds of one micro-batch at the pace of the slowest node, beyond those of the rank with the most work.
-    struct Pace {
-        private(set) var most = 0.0
-        private var slowest = 0.0
-        var waiting: Double { slowest - most }
-
-        /// - Parameters:
-        ///   - seconds: of one micro-batch on each of `ranks` ranks.
-        @inline(__always)
-        mutating func add(_ seconds: Double, ranks: Int, _ nodes: SlowestNode) {
-            most = max(most, seconds)
-            slowest = max(slowest, seconds * (1 + nodes.share(ranks: ranks)))
-        }
+        let share = nodes > 1 ? variation * (2 * logarithm(Double(nodes))).squareRoot() : 0
+        return max(pace, seconds * (1 + share))
     }
 }

@@ -34,7 +34,7 @@ package func optimalIteration(
         else { continue }
         var held = work
         held.heldActivations = found.schedule.peakActivations(release: .backwardWeight)
-        let estimate = held.estimate(time: try time(of: found.schedule, work))
+        let estimate = held.estimate(time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }
     let leader = named.candidates.first.flatMap { $0.fits ? $0 : nil }
@@ -106,16 +106,6 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
                 placement: placement, microbatches: shape.microbatches, costs: work.actionCosts, memoryLimits: limits,
                 endsLossesAtOnce: true),
             known: known, effort: effort)
-    } catch { throw .simulation(error) }
-}
-
-/// Time of a whole step with given lists.
-private func time(of schedule: Schedule, _ work: LayoutWork) throws(PlannerError) -> IterationTime {
-    var costs = work.actionCosts
-    do throws(SimulationProblem) {
-        let span = try Simulator.makespan(schedule, costs: costs)
-        costs.transfer = 0
-        return work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
     } catch { throw .simulation(error) }
 }
 

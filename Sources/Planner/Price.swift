@@ -27,6 +27,11 @@ func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
     do throws(ScheduleProblem) { schedule = try work.layout.schedule.schedule(shape) } catch {
         throw .cost(.badLayout(error.rule))
     }
+    return try simulatedTime(work, schedule)
+}
+
+/// Time of one iteration with these action lists.
+func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
     var costs = work.actionCosts
     do throws(SimulationProblem) {
         let span = try Simulator.makespan(schedule, costs: costs)

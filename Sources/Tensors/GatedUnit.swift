@@ -29,16 +29,9 @@ package enum GatedUnit: Hashable, Sendable {
     ) {
         switch self {
         case .swiglu:
-            Self.inputGradient(gate, up, stride, dy, dGate, dUp, gradientStride, rows, width) { x in
-                // silu′ = σ + x·σ·(1 − σ).
-                let open = sigmoid(of: x)
-                let value = x * open
-                return (value, open.plus(value, 1 - open))
-            }
+            Self.inputGradient(gate, up, stride, dy, dGate, dUp, gradientStride, rows, width) { Self.siluAndSlope($0) }
         case .geglu:
-            Self.inputGradient(gate, up, stride, dy, dGate, dUp, gradientStride, rows, width) {
-                (Gelu.gelu($0), Gelu.slope($0))
-            }
+            Self.inputGradient(gate, up, stride, dy, dGate, dUp, gradientStride, rows, width) { Gelu.valueAndSlope($0) }
         }
     }
 
@@ -49,17 +42,21 @@ package enum GatedUnit: Hashable, Sendable {
     ) {
         switch self {
         case .swiglu:
-            Self.inputGradientAndValue(gate, up, stride, dy, rows, width) { x in
-                let open = sigmoid(of: x)
-                let value = x * open
-                return (value, open.plus(value, 1 - open))
-            }
+            Self.inputGradientAndValue(gate, up, stride, dy, rows, width) { Self.siluAndSlope($0) }
         case .geglu:
             Self.inputGradientAndValue(gate, up, stride, dy, rows, width) { Gelu.valueAndSlope($0) }
         }
     }
 
     // Transparent, so that the activation becomes part of the loop.
+
+    /// silu′ = σ + x·σ·(1 − σ).
+    @_transparent
+    private static func siluAndSlope(_ x: Vector) -> (value: Vector, slope: Vector) {
+        let open = sigmoid(of: x)
+        let value = x * open
+        return (value, open.plus(value, 1 - open))
+    }
 
     @_transparent
     private static func inputGradientAndValue(

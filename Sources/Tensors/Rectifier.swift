@@ -26,16 +26,10 @@ package enum Rectifier: Hashable, Sendable {
     package func inputGradient(
         x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, count: Int
     ) {
-        let zero = Vector(repeating: 0)
-        let squares = self == .squaredRelu
-        @inline(__always)
-        func gradient(_ x: Vector, _ dy: Vector) -> Vector {
-            squares ? dy * (x.larger(zero) * 2) : zero.replacing(with: dy, where: x .> zero)
-        }
         eachVector(count) {
-            dx.store(gradient(x.vector($0), dy.vector($0)), $0)
+            dx.store(valueAndGradient(x.vector($0), dy.vector($0)).gradient, $0)
         } tail: {
-            dx.store(gradient(x.vector($0, count: $1), dy.vector($0, count: $1)), $0, count: $1)
+            dx.store(valueAndGradient(x.vector($0, count: $1), dy.vector($0, count: $1)).gradient, $0, count: $1)
         }
     }
 
@@ -43,21 +37,22 @@ package enum Rectifier: Hashable, Sendable {
     package func inputGradientAndValue(
         x: UnsafeMutablePointer<Float>, dy: UnsafeMutablePointer<Float>, count: Int
     ) {
-        let zero = Vector(repeating: 0)
-        let squares = self == .squaredRelu
-        @inline(__always)
-        func both(_ x: Vector, _ dy: Vector) -> (value: Vector, gradient: Vector) {
-            let open = x.larger(zero)
-            return squares ? (open * open, dy * (open * 2)) : (open, zero.replacing(with: dy, where: x .> zero))
-        }
         eachVector(count) {
-            let (value, gradient) = both(x.vector($0), dy.vector($0))
+            let (value, gradient) = valueAndGradient(x.vector($0), dy.vector($0))
             x.store(gradient, $0)
             dy.store(value, $0)
         } tail: {
-            let (value, gradient) = both(x.vector($0, count: $1), dy.vector($0, count: $1))
+            let (value, gradient) = valueAndGradient(x.vector($0, count: $1), dy.vector($0, count: $1))
             x.store(gradient, $0, count: $1)
             dy.store(value, $0, count: $1)
         }
+    }
+
+    @inline(__always)
+    private func valueAndGradient(_ x: Vector, _ dy: Vector) -> (value: Vector, gradient: Vector) {
+        let zero = Vector(repeating: 0)
+        let open = x.larger(zero)
+        return self == .squaredRelu
+            ? (open * open, dy * (open * 2)) : (open, zero.replacing(with: dy, where: x .> zero))
     }
 }
