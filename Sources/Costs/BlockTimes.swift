@@ -83,6 +83,7 @@ struct BlockTimes {
             times.backward.context += times.forward.context
             times.backward.expert += feedForward.exchange
         }
+        if shard.overlap.expert { hideExchange(&times) }
         addParameterGathers(to: &times)
         waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
         return times
@@ -152,8 +153,7 @@ struct BlockTimes {
         times.elementwise.forward = rates.elementwise(w * T * (ffnIn + ffn))
         times.elementwise.backward = rates.elementwise(w * T * (2 * ffnIn + ffn))
         if model.family == .gpt { times.elementwise.backward += rates.elementwise(w * T * ffnIn) }
-        times.elementwise.forward += rates.cast(T * (h + ffn))
-        times.elementwise.backward += rates.cast(T * (h + ffnIn))
+        times.elementwise.backward += rates.cast(T * h)
         return times
     }
 
@@ -167,7 +167,7 @@ struct BlockTimes {
         // Two norms (read, write) and two residual additions with bias (two reads, write).
         var seconds = 2 * rates.elementwise(2 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
         if model.family == .llama { seconds += rates.elementwise(2 * w * T * (queries + keys)) }
-        return seconds + latentCopies + rates.cast(T * (h + queries))
+        return seconds + latentCopies + rates.cast(T * queries)
     }
 
     private var elementwiseBackward: Double {
@@ -253,6 +253,17 @@ struct BlockTimes {
         guard shard.context > 1 else { return 0 }
         let exchange = shard.contextGroup.transfer(bytes: 2 * w * shard.tokens * keys)
         return (shard.context - 1) * max(0, passes * exchange - attention / shard.context)
+    }
+
+    /// Experts' exchanges of one micro-batch run behind another's compute: a forward and a backward make a pair
+    /// (DeepSeek-AI 2024, section 3.2.1; Megatron-Core's overlap_moe_expert_parallel_comm).
+    private func hideExchange(_ times: inout UnitTimes) {
+        let whole = times.forward.expert + times.backward.expert
+        guard whole > 0 else { return }
+        let beside = times.forward.compute + times.backward.compute + times.backward.recompute
+        let share = rates.exposed(whole, behind: beside) / whole
+        times.forward.expert *= share
+        times.backward.expert *= share
     }
 
     /// What a step loses to `seconds` of gathering and scattering parameters beside `compute` seconds of work.

@@ -90,18 +90,29 @@ package struct DeviceGroup: Sendable {
     }
 
     /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each of the group (its own too).
+    package func allToAll(bytes: Double) -> Double { allToAll(ExpertExchange(copies: bytes)) }
+
+    /// Seconds of `exchange` where the fullest device sends `imbalance` times the mean.
     ///
     /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts.
     /// Messages of one device leave together: a latency for each doubling of the group rather than for each peer [own].
-    package func allToAll(bytes: Double) -> Double {
+    func allToAll(_ exchange: ExpertExchange, imbalance: Double = 1) -> Double {
         guard size > 1 else { return 0 }
-        let near = first.members / Double(size)
-        let middle = second.members > 1 ? near * second.members : near
-        let inside = first.members > 1 ? bytes * (near - 1 / Double(size)) / first.rate : 0
-        let across = second.members > 1 ? bytes * (middle - near) / second.rate : 0
-        let beyond = third.members > 1 ? bytes * (1 - middle) / third.rate : 0
-        return treeLatency + max(inside, across, beyond)
+        let seconds = bytes(of: exchange).map { $0.bytes / $0.level.rate }.max() ?? 0
+        return treeLatency + imbalance * seconds
     }
+
+    /// Bytes of `exchange` that one device sends at each level.
+    func bytes(of exchange: ExpertExchange) -> [(level: Level, bytes: Double)] {
+        var joined = 1.0
+        return [first, second, third].filter { $0.members > 1 }.map { level in
+            defer { joined *= level.members }
+            return (level, exchange.sent(joining: joined, to: joined * level.members, of: Double(size)))
+        }
+    }
+
+    /// Nodes (groups of the innermost network) the group lies on.
+    var nodes: Double { Double(size) / first.members }
 
     /// A flat ring leaves each sub-group once: the NICs of all its members carry that one stream.
     private var ringRate: Double {

@@ -91,8 +91,12 @@ package struct DeviceRates: Sendable {
     /// Seconds of a kernel that moves `bytes`.
     func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
 
-    /// Seconds of writing `elements` in 8 bits, as they are and transposed, for products of twice the rate.
-    func cast(_ elements: Double) -> Double { sizeScale > 1 ? memory((elementBytes + 2) * elements) : 0 }
+    /// Whether the blocks' products are in 8 bits.
+    var hasEightBitProducts: Bool { peak > highPeak }
+
+    /// Seconds of reading `elements` and writing them in 8 bits, as they are and transposed, for products of twice the
+    /// rate. Norms and activations write their results in 8 bits themselves (Transformer Engine).
+    func cast(_ elements: Double) -> Double { hasEightBitProducts ? memory((elementBytes + 2) * elements) : 0 }
 
     /// Seconds of elementwise work that would move `bytes` if it were one kernel.
     func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }

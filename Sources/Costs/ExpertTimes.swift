@@ -39,12 +39,15 @@ struct ExpertTimes {
         // Sorting by expert and putting back, each a read and a write; weighting and adding up k rows.
         let sorted = 2 * rates.elementwise(2 * w * routed * h) + rates.elementwise(w * (routed + local) * h)
         let activation = rates.elementwise(w * rows * (inputs + 1) * ffn)
-        times.elementwise.forward += sorted + activation + rates.cast(rows * (h + ffn))
+        times.elementwise.forward += sorted + activation + rates.cast(rows * h)
         times.elementwise.backward +=
-            sorted + rates.cast(rows * (h + inputs * ffn)) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
+            sorted + rates.cast(rows * h) + rates.elementwise(w * rows * (2 * inputs + 1) * ffn)
 
         // Dispatch and combine.
-        times.exchange = 2 * shard.expertGroup.allToAll(bytes: moe.imbalance * w * routed * h)
+        let exchanges = Self.exchanges(model: model, moe: moe, rates: rates, shard: shard)
+        for exchange in [exchanges.dispatch, exchanges.combine] {
+            times.exchange += shard.expertGroup.allToAll(exchange, imbalance: moe.imbalance)
+        }
         if shard.expertTensor > 1 { times.exchange += 2 * shard.expertTensorGroup.gather(bytes: w * rows * h) }
 
         if moe.sharedWidth > 0 {

@@ -15,29 +15,27 @@ extension LayoutWork {
     /// Bytes a device of `rank` sends over each of the cluster's networks, from inside out.
     ///
     /// A ring's hops are counted by the network that joins their two ends: of n devices of which r reach one another
-    /// inside, every r-th hop leaves. Exchanges of experts go to each peer alike.
+    /// inside, every r-th hop leaves.
     package func networkTraffic(rank: Int) -> [NetworkTraffic] {
         let cluster = pricer.plan.cluster
         let sent = traffic(rank: rank)
         var bytes = [Double](repeating: 0, count: cluster.networks.count)
-        func add(_ amount: Double, size: Int, stride: Int, everyPeer: Bool = false) {
-            guard amount > 0, size > 1 else { return }
+        // `sent`: bytes over the network that joins groups of so many devices to groups of so many more.
+        func add(size: Int, stride: Int, _ sent: (_ joined: Int, _ reached: Int) -> Double) {
+            guard size > 1 else { return }
             var joined = 1
-            var inner = 0.0
             for (index, network) in cluster.networks.enumerated() where joined < size {
                 let reach = index == cluster.networks.count - 1 ? Int.max : network.devices
                 let reached = min(size, max(reach / max(stride, 1), 1))
                 guard reached > joined else { continue }
-                // Share of hops (of peers) that this network and those inside it carry.
-                let share: Double
-                if everyPeer {
-                    share = Double(reached - 1) / Double(size - 1)
-                } else {
-                    share = reached == size ? 1 : 1 - 1 / Double(reached)
-                }
-                bytes[index] += amount * (share - inner)
-                (inner, joined) = (share, reached)
+                bytes[index] += sent(joined, reached)
+                joined = reached
             }
+        }
+        func add(_ amount: Double, size: Int, stride: Int) {
+            // Share of a ring's hops between devices of one group of `joined`.
+            func inside(_ joined: Int) -> Double { joined == size ? 1 : 1 - 1 / Double(joined) }
+            add(size: size, stride: stride) { amount * (inside($1) - inside($0)) }
         }
         let stride = layout.tensor
         let ranks = layout.data * layout.context
@@ -45,7 +43,11 @@ extension LayoutWork {
         add(sent.context, size: layout.context, stride: stride)
         add(sent.pipeline, size: layout.pipeline, stride: stride * ranks)
         let experts = ExpertGrid(layout)
-        add(sent.expert, size: experts.expert, stride: experts.expertStride, everyPeer: true)
+        if let exchange = expertExchange(rank: rank) {
+            add(size: experts.expert, stride: experts.expertStride) {
+                exchange.sent(joining: Double($0), to: Double($1), of: Double(experts.expert))
+            }
+        }
         // Sharded gradients are scattered after every micro-batch; sharded parameters gathered twice for each.
         let scatters = layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) : 1
         let gathers = layout.sharding == .parameters ? 2 * Double(m) : 1

@@ -33,12 +33,8 @@ extension LayoutWork {
             // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
             traffic.pipeline = Double(m) * messages(rank: rank) * boundaryBytes
         }
-        if let moe = model.moe {
-            let rows = Double(moe.topK) * shard.tokens / shard.sequenceShare
-            let exchanges = 4 + 2 * recomputedShare
-            traffic.expert =
-                Double(m * rankMixtureLayers(rank)) * exchanges * w * rows * Double(model.hidden)
-                * (shard.expert - 1) / shard.expert
+        if let exchange = expertExchange(rank: rank) {
+            traffic.expert = shard.expertGroup.bytes(of: exchange).reduce(0) { $0 + $1.bytes }
         }
         let group = Double(layout.data * layout.context)
         let held = denseParameters(rank: rank)
@@ -48,5 +44,12 @@ extension LayoutWork {
         let keys = Double(model.kvHeads * model.headSize) / t
         traffic.context = passes * 3 * (c - 1) * 2 * w * shard.tokens * keys
         return traffic
+    }
+
+    /// Expert-parallel exchanges of one iteration: forward, backward and what is recomputed.
+    func expertExchange(rank: Int) -> ExpertExchange? {
+        guard let moe = model.moe else { return nil }
+        let (dispatch, combine) = ExpertTimes.exchanges(model: model, moe: moe, rates: rates, shard: shard)
+        return Double(m * rankMixtureLayers(rank)) * (2 + recomputedShare) * (dispatch + combine)
     }
 }

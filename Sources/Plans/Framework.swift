@@ -47,6 +47,11 @@ package struct Framework: Hashable, Codable, Sendable {
     package var gathersPerBlock = 1.0
     /// Whether weight-gradient products add to the accumulated gradient themselves, or a kernel of its own does.
     package var fusedAccumulation = true
+    /// Whether a token travels to each node with experts for it once and is handed on there; one copy to each expert
+    /// where not.
+    package var dispatchOncePerNode = false
+    /// Whether tokens travel to their experts in 8 bits where products are in 8 bits; their results never do.
+    package var eightBitDispatch = false
     /// Whether a sharded optimizer's gradients are scattered; they are all-reduced where not.
     package var scattersGradients = true
     /// Memory traffic of the optimizer step over one fused kernel's.

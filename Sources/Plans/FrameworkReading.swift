@@ -42,6 +42,7 @@ extension Framework {
             ("fusedAccumulation", \.fusedAccumulation), ("scattersGradients", \.scattersGradients),
             ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
             ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
+            ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
         ]
     }
 }

@@ -21,11 +21,14 @@ package struct Layout: Hashable, Codable, Sendable {
         package var data: Bool
         package var tensor: Bool
         package var pipeline: Bool
+        /// Taking tokens to their experts and back, behind the compute of another micro-batch.
+        package var expert: Bool
 
-        package init(data: Bool = true, tensor: Bool = false, pipeline: Bool = true) {
+        package init(data: Bool = true, tensor: Bool = false, pipeline: Bool = true, expert: Bool = false) {
             self.data = data
             self.tensor = tensor
             self.pipeline = pipeline
+            self.expert = expert
         }
     }
 

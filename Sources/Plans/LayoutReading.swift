@@ -49,7 +49,8 @@ enum LayoutReading {
             let standard = Layout.Overlap()
             layout.overlap = Layout.Overlap(
                 data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
-                pipeline: overlap.flag("pipeline") ?? standard.pipeline)
+                pipeline: overlap.flag("pipeline") ?? standard.pipeline,
+                expert: overlap.flag("expert") ?? standard.expert)
             overlap.finish()
         }
         reader.finish()

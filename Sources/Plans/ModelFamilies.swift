@@ -17,11 +17,14 @@ extension Model {
         package var every: Int
         /// Tokens that the fullest rank of experts gets over the mean; 1 is balanced routing.
         package var imbalance: Double
+        /// Nodes the experts of one token lie on at most (DeepSeek-V3, section 2.1.2); nil: any number.
+        package var nodeLimit: Int?
 
         package init(
             experts: Int, topK: Int, ffn: Int, shared: Int = 0, sharedFfn: Int? = nil, firstDense: Int = 0,
-            every: Int = 1, imbalance: Double = 1
+            every: Int = 1, imbalance: Double = 1, nodeLimit: Int? = nil
         ) {
+            self.nodeLimit = nodeLimit
             self.imbalance = imbalance
             self.experts = experts
             self.topK = topK

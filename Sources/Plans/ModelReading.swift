@@ -131,6 +131,7 @@ extension Model.Mixture {
         let firstDense = reader.count("firstDense", in: 0...Bounds.layers.upperBound) ?? 0
         let every = reader.count("every", in: Bounds.layers) ?? 1
         let imbalance = reader.number("imbalance", .plain, in: 1...1000) ?? 1
+        let nodeLimit = reader.count("nodeLimit", in: Bounds.heads)
         for (key, fix) in [("experts", "e.g. 8"), ("topK", "e.g. 2"), ("ffn", "of one expert, e.g. 14336")] {
             reader.reportMissing(key, fix: fix)
         }
@@ -138,7 +139,7 @@ extension Model.Mixture {
         guard let experts, let topK, let ffn else { return nil }
         self.init(
             experts: experts, topK: topK, ffn: ffn, shared: shared, sharedFfn: sharedFfn == 0 ? ffn : sharedFfn,
-            firstDense: firstDense, every: every, imbalance: imbalance)
+            firstDense: firstDense, every: every, imbalance: imbalance, nodeLimit: nodeLimit)
     }
 }
 

@@ -154,7 +154,8 @@ struct RunTableReading {
             sequenceParallel: row.flag("sequenceParallel") ?? false, flashAttention: row.flag("flash") ?? true,
             gradients: row.choice("gradients", of: Precision.self),
             overlap: Layout.Overlap(
-                data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p")),
+                data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p"),
+                expert: overlap.contains("e")),
             shardGroup: row.count("shardGroup"))
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")

@@ -66,15 +66,32 @@ package struct EstimateText {
 
     // MARK: - What is trained and how
 
+    private func heads(_ model: Model) -> String {
+        if let mla = model.mla {
+            return "\(model.heads) heads of \(mla.nopeSize + mla.ropeSize) from latents of "
+                + (mla.queryRank > 0 ? "\(Figures.grouped(mla.queryRank)) and \(mla.kvRank)" : "\(mla.kvRank)")
+        }
+        let keys = model.kvHeads == model.heads ? "" : " (\(model.kvHeads) for keys and values)"
+        return "\(model.heads) heads of \(model.headSize)\(keys)"
+    }
+
+    private func experts(_ moe: Model.Mixture) -> String {
+        var text = "\(moe.experts) experts of \(Figures.grouped(moe.ffn)), \(moe.topK) a token"
+        if let limit = moe.nodeLimit { text += " on \(limit == 1 ? "1 node" : "up to \(limit) nodes")" }
+        if moe.shared > 0 { text += ", \(moe.shared) shared" }
+        if moe.firstDense > 0 { text += ", the first \(moe.firstDense) blocks dense" }
+        if moe.every > 1 { text += ", in one block of \(moe.every)" }
+        return text
+    }
+
     private func facts() -> [String] {
         let model = plan.model
-        let keys = model.kvHeads == model.heads ? "" : " (\(model.kvHeads) for keys and values)"
         var rows: [(String, String)] = []
         rows.append(
             (
                 "Model",
                 "\(model.name.map { "\($0): " } ?? "")\(model.family.rawValue), \(model.layers) layers × hidden "
-                    + "\(Figures.grouped(model.hidden)), \(model.heads) heads of \(model.headSize)\(keys)"
+                    + "\(Figures.grouped(model.hidden)), \(heads(model))"
             ))
         rows.append(
             (
@@ -83,6 +100,7 @@ package struct EstimateText {
                     + "\(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), "
                     + "\(Figures.grouped(model.sequence)) tokens a sequence"
             ))
+        if let moe = model.moe { rows.append(("", experts(moe))) }
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
         if !found.isEmpty { rows.append(("", found)) }
@@ -111,6 +129,8 @@ package struct EstimateText {
         var parts = ["tensor \(layout.tensor)", "pipeline \(layout.pipeline)", "data \(layout.data)"]
         if layout.context > 1 { parts.insert("context \(layout.context)", at: 2) }
         if layout.virtualStages > 1 { parts[1] += " (\(layout.virtualStages) stages a rank)" }
+        if layout.expert > 1 { parts.append("expert \(layout.expert)") }
+        if layout.expertTensor > 1 { parts.append("expert-tensor \(layout.expertTensor)") }
         parts.append("micro-batch \(layout.microbatch), \(Figures.grouped(estimate.microbatches)) a step")
         return parts.joined(separator: " · ")
     }

@@ -15,6 +15,9 @@ enum Runnable {
         guard model.moe == nil || model.family == .llama else {
             throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
+        if let limit = model.moe?.nodeLimit {
+            throw refuse("model.moe.nodeLimit", "\(limit)", "the runtime's router chooses among all experts")
+        }
         if let rule = mlpProblem(model) { throw refuse("model.mlp", model.mlp.rawValue, rule) }
         guard model.family == .llama || model.kvHeads == model.heads else {
             throw refuse(

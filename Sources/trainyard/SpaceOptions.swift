@@ -37,6 +37,8 @@ struct SpaceOptions: ParsableArguments {
     var sequenceParallel: Bool?
     @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
     var unfusedAttention = false
+    @Flag(help: "Experts' exchanges run behind another micro-batch's compute, as DualPipe does.")
+    var hiddenExchanges = false
     @Option(help: "Share of device memory that stays free.")
     var headroom: Double = 0.05
     @Option(help: "Train in fp32, fp16, bf16 or fp8, instead of the plan's.")
@@ -72,6 +74,7 @@ struct SpaceOptions: ParsableArguments {
         settings.space.mostTensor = maxTensor
         settings.space.mostMicrobatch = maxMicrobatch
         settings.space.flashAttention = !unfusedAttention
+        settings.space.overlap.expert = hiddenExchanges
         if let virtualStages { settings.space.mostVirtualStages = max(virtualStages, 1) }
         if let sequenceParallel { settings.space.sequenceParallel = [sequenceParallel] }
         if let schedules {

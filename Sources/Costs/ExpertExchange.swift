@@ -1,0 +1,65 @@
+internal import Plans
+
+/// What one device sends to take its tokens to their experts, or to bring the results back, in one pass of one
+/// micro-batch. Routing is balanced; a backward sends gradients the same two ways.
+///
+/// Shapes: T/t rows a device routes (each tensor rank its own), h hidden, k experts a token.
+struct ExpertExchange {
+    /// Bytes of all copies of the device's rows, k of each, those that stay included: T/t · k · h.
+    var copies: Double
+    /// Bytes that leave for all nodes, the own included, where a row travels to each node once and is handed on to its
+    /// experts there; nil: every copy travels by itself.
+    var perNode: Double?
+
+    init(copies: Double, perNode: Double? = nil) {
+        self.copies = copies
+        self.perNode = perNode
+    }
+
+    /// - Parameter elementBytes: of one number on its way.
+    init(model: Model, moe: Model.Mixture, framework: Framework, elementBytes: Double, shard: Shard) {
+        let rows = elementBytes * Double(model.hidden) * shard.tokens / shard.tensor
+        copies = rows * Double(moe.topK)
+        perNode = framework.dispatchOncePerNode ? rows * moe.nodesReached(of: shard.expertGroup.nodes) : nil
+    }
+
+    static func + (a: ExpertExchange, b: ExpertExchange) -> ExpertExchange {
+        ExpertExchange(
+            copies: a.copies + b.copies, perNode: a.perNode.flatMap { first in b.perNode.map { first + $0 } })
+    }
+
+    static func * (count: Double, exchange: ExpertExchange) -> ExpertExchange {
+        ExpertExchange(copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 })
+    }
+
+    /// Bytes over the network that joins groups of `joined` devices to groups of `reached`, of `size` in all.
+    func sent(joining joined: Double, to reached: Double, of size: Double) -> Double {
+        guard let perNode else { return copies * (reached - joined) / size }
+        // Inside a node every copy is handed on from the device it came in by, whatever node it comes from.
+        return joined == 1 ? copies * (1 - 1 / reached) : perNode * (reached - joined) / size
+    }
+}
+
+extension ExpertTimes {
+    /// Tokens to their experts, and their results back: in the activations' format, but for tokens sent in 8 bits.
+    static func exchanges(
+        model: Model, moe: Model.Mixture, rates: DeviceRates, shard: Shard
+    ) -> (dispatch: ExpertExchange, combine: ExpertExchange) {
+        func exchange(_ elementBytes: Double) -> ExpertExchange {
+            ExpertExchange(
+                model: model, moe: moe, framework: rates.framework, elementBytes: elementBytes, shard: shard)
+        }
+        let sendsBytes = rates.framework.eightBitDispatch && rates.hasEightBitProducts
+        return (exchange(sendsBytes ? 1 : rates.elementBytes), exchange(rates.elementBytes))
+    }
+}
+
+extension Model.Mixture {
+    /// Mean number of nodes, of `nodes`, that a token's experts lie on: k drawn at random from the nodes it may reach.
+    func nodesReached(of nodes: Double) -> Double {
+        let reachable = min(nodes, nodeLimit.map(Double.init) ?? nodes)
+        var missed = 1.0
+        for _ in 0..<topK { missed *= 1 - 1 / reachable }
+        return reachable * (1 - missed)
+    }
+}
