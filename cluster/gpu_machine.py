@@ -150,7 +150,7 @@ class Machine:
         latency = max(times[small] - small * (ranks - 1) / ranks / rate, 0) / (ranks - 1)
         lines = [f"    bandwidth: {link / 1e9:.4g} GB/s", f"    latency: {max(latency * 1e6, 0.1):.3g} us"]
         lines += [f"    efficiency: {rate / link:.3g} # all-gather of {large >> 20} MiB over {ranks}"]
-        if sums > link:  # faster than a ring can be: switches add
-            sums = large * (ranks - 1) / (ranks + 1) / reduce
+        if sums > 1.1 * rate:  # well above what the rings of all-gathers reach (an A100's come to 1.08): switches add
+            sums = large * (ranks + 1) / ranks / reduce
             lines += ["    inNetworkReduction: true"]
         return lines + [f"    allReduceEfficiency: {min(sums / link, 1):.3g}"]

@@ -19,26 +19,30 @@ struct BlockTimes {
         let feedForward = denseFeedForward.elementwise
         return elementwiseForward + elementwiseBackward + feedForward.forward + feedForward.backward
     }
-    /// Query width on one device, a·d/t.
-    private var queries: Double { Double(model.heads * model.headSize) / shard.tensor }
-    /// Key (or value) width on one device, g·d/t.
-    private var keys: Double { Double(model.kvHeads * model.headSize) / shard.tensor }
+    /// Widths on one device: queries a·d/t, keys and values g·d/t each, the attention's result a·d/t.
+    private var queries: Double { Double(model.queryWidth) / shard.tensor }
+    private var keysAndValues: Double { Double(model.keyWidth + model.valueWidth) / shard.tensor }
+    private var attended: Double { Double(model.attendedWidth) / shard.tensor }
+    /// Width of the queries and keys that rotary positions turn.
+    private var rotated: Double {
+        if let mla = model.mla { return Double(model.heads * mla.ropeSize) / shard.tensor + Double(mla.ropeSize) }
+        return Double(model.queryWidth + model.keyWidth) / shard.tensor
+    }
     private var ffn: Double { Double(model.ffn) / shard.tensor }
     /// Width of the first feed-forward product.
     private var ffnIn: Double { (model.mlp.isGated ? 2 : 1) * ffn }
 
     /// A dense block.
     func unit() -> UnitTimes {
-        unit(feedForward: denseFeedForward, collectives: shard.tensor > 1 ? 2 : 0)
+        unit(feedForward: denseFeedForward, pairs: shard.collectivePairs(), parameters: BlockParameters(model))
     }
 
     /// A block with experts.
     func unit(experts: Model.Mixture) -> UnitTimes {
         let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
-        // With sequence parallelism routed tokens stay scattered over the tensor ranks; only shared experts gather them.
-        let isGathered = experts.shared > 0 || !shard.sequenceParallel
-        let pairs = shard.tensor > 1 ? (isGathered ? 2.0 : 1) : 0
-        return unit(feedForward: times.feedForward(), collectives: pairs)
+        return unit(
+            feedForward: times.feedForward(), pairs: shard.collectivePairs(of: experts),
+            parameters: BlockParameters(model, mixture: true))
     }
 
     /// A feed-forward network for one micro-batch.
@@ -52,8 +56,10 @@ struct BlockTimes {
         var exchange = 0.0
     }
 
-    /// - Parameter collectives: pairs of tensor-parallel collectives in a pass.
-    private func unit(feedForward: FeedForward, collectives pairs: Double) -> UnitTimes {
+    /// - Parameters:
+    ///   - pairs: of tensor-parallel collectives in a pass.
+    ///   - parameters: of the block.
+    private func unit(feedForward: FeedForward, pairs: Double, parameters: BlockParameters) -> UnitTimes {
         let attention = attention()
         let products = projections.forward + feedForward.forward
         let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
@@ -84,7 +90,7 @@ struct BlockTimes {
             times.backward.expert += feedForward.exchange
         }
         if shard.overlap.expert { hideExchange(&times) }
-        addParameterGathers(to: &times)
+        addGathers(of: parameters, to: &times)
         waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
         return times
     }
@@ -110,9 +116,9 @@ struct BlockTimes {
         if let mla = model.mla { return latentProjections(mla) }
         let (T, g) = (shard.tokens, gradientBytes)
         return (
-            rates.product(T, queries + 2 * keys, h) + rates.product(T, h, queries),
-            rates.product(T, h, queries + 2 * keys) + rates.product(T, queries, h),
-            rates.accumulate(h, queries + 2 * keys, T, accumulatorBytes: g)
+            rates.product(T, queries + keysAndValues, h) + rates.product(T, h, queries),
+            rates.product(T, h, queries + keysAndValues) + rates.product(T, queries, h),
+            rates.accumulate(h, queries + keysAndValues, T, accumulatorBytes: g)
                 + rates.accumulate(queries, h, T, accumulatorBytes: g)
         )
     }
@@ -166,8 +172,8 @@ struct BlockTimes {
         let mask = shard.dropout ? 1.0 : 0
         // Two norms (read, write) and two residual additions with bias (two reads, write).
         var seconds = 2 * rates.elementwise(2 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
-        if model.family == .llama { seconds += rates.elementwise(2 * w * T * (queries + keys)) }
-        return seconds + latentCopies + rates.cast(T * queries)
+        if model.family == .llama { seconds += rates.elementwise(2 * w * T * rotated) }
+        return seconds + latentCopies + rates.cast(T * attended)
     }
 
     private var elementwiseBackward: Double {
@@ -177,12 +183,12 @@ struct BlockTimes {
         // A norm reads its input and the gradient and writes one; the residual adds two gradients.
         var seconds = 2 * rates.elementwise(3 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
         if model.family == .llama {
-            seconds += rates.elementwise(2 * w * T * (queries + keys))
+            seconds += rates.elementwise(2 * w * T * rotated)
         } else {
             // Bias gradients read every output gradient once.
-            seconds += rates.elementwise(w * T * (queries + 2 * keys)) + rates.elementwise(2 * w * row)
+            seconds += rates.elementwise(w * T * (queries + keysAndValues)) + rates.elementwise(2 * w * row)
         }
-        return seconds + latentCopies + rates.cast(T * (h + queries + 2 * keys))
+        return seconds + latentCopies + rates.cast(T * (h + queries + keysAndValues))
     }
 
     /// Latent attention assembles its query and key heads from two parts each and normalises the latents.
@@ -211,7 +217,7 @@ struct BlockTimes {
         }
         // Unfused: every score exists in memory; products do not skip the mask.
         let scores = T * s * Double(model.heads) / shard.tensor
-        let bytes = w * scores + w * T * (queries + keys)
+        let bytes = w * scores + w * T * (queries + keysAndValues / 2)
         // One small product a head: as many tiles as one tall product of all heads' rows has.
         let (rows, width) = (scores / s, model.attentionWidth / Double(model.heads))
         let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
@@ -251,7 +257,7 @@ struct BlockTimes {
     /// backward passes them on twice (with their gradients).
     private func contextExposed(attention: Double, passes: Double) -> Double {
         guard shard.context > 1 else { return 0 }
-        let exchange = shard.contextGroup.transfer(bytes: 2 * w * shard.tokens * keys)
+        let exchange = shard.contextGroup.transfer(bytes: w * shard.tokens * keysAndValues)
         return (shard.context - 1) * max(0, passes * exchange - attention / shard.context)
     }
 
@@ -275,15 +281,22 @@ struct BlockTimes {
 
     /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
     /// layer's transfers run behind its neighbour's compute.
-    private func addParameterGathers(to times: inout UnitTimes) {
+    private func addGathers(of parameters: BlockParameters, to times: inout UnitTimes) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
-        let parameters = BlockParameters(model).perDevice(tensor: Int(shard.tensor))
-        let count = rates.framework.gathersPerBlock
-        let rate = rates.framework.gatherEfficiency
-        let gather = shard.shardGroup.gather(bytes: w * parameters / rate, count: count)
-        let reduce =
-            shard.shardGroup.gather(bytes: gradientBytes * parameters / rate, count: count)
-            + shard.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(shard.shardGroup.size))
+        let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
+        var (gather, reduce) = (0.0, 0.0)
+        func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {
+            guard held > 0 else { return }
+            gather += shards.gather(bytes: w * held / rate, count: count)
+            reduce +=
+                shards.gather(bytes: gradientBytes * held / rate, count: count)
+                + replicas.allReduce(bytes: gradientBytes * held / Double(shards.size))
+        }
+        add(
+            parameters.perDevice(tensor: Int(shard.tensor)), shards: shard.shardGroup, replicas: shard.replicaGroup)
+        add(
+            parameters.experts / (shard.expert * shard.expertTensor), shards: shard.expertShardGroup,
+            replicas: shard.expertReplicaGroup)
         let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)

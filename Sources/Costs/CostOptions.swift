@@ -17,8 +17,6 @@ enum CostConstants {
     static let lossForwardBytes = 18.0
     /// Bytes moved a logit by the loss, backward: read and narrow.
     static let lossBackwardBytes = 6.0
-    /// Parameters in the last gradient bucket, whose reduction nothing hides (Megatron's bucket size).
-    static let bucketParameters = 40e6
     /// Bytes a second one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training log).
     static let checkpointBytesPerSecond = 1.2e9
     /// Seconds from a failure to training again: within 15 minutes where recovery is automatic (Jiang et al. 2024,

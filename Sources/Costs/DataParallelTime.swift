@@ -17,6 +17,16 @@ struct Reduction: Sendable {
     /// Compute lost while a collective runs beside it.
     var contention = 0.0
 
+    /// Both, of the same layout, one after the other.
+    static func + (a: Reduction, b: Reduction) -> Reduction {
+        var sum = a
+        sum.reduce += b.reduce
+        sum.gather += b.gather
+        sum.lastBucket += b.lastBucket
+        sum.firstBucket += b.firstBucket
+        return sum
+    }
+
     /// Seconds a step loses where a rank's passes of one micro-batch take `forward` and `backward`.
     func exposed(forward: Double, backward: Double, microbatches: Double) -> Double {
         let reduction = exposed(reduce, behind: backward, least: lastBucket)
@@ -38,32 +48,21 @@ extension LayoutWork {
     /// micro-batch's backward but for the last bucket; gathering sharded weights runs behind the first forward but for
     /// the first bucket. Gradients sharded among the ranks (ZeRO-2) are scattered after every micro-batch.
     package var dataExposed: Double {
-        let tied = tiedEmbeddingSeconds + copiesSeconds
-        guard let dense = denseReduction else { return tied }
         let times = rank(0)
-        func exposed(_ reduction: Reduction) -> Double {
-            reduction.exposed(
+        return tiedEmbeddingSeconds + copiesSeconds
+            + reduction.exposed(
                 forward: times.forward.total, backward: times.backward.total, microbatches: Double(m))
-        }
-        guard let experts = expertReduction else { return tied + exposed(dense) }
-        return tied + exposed(dense) + exposed(experts)
     }
 
-    /// Of everything but routed experts; nil where there is nothing to reduce.
-    var denseReduction: Reduction? {
-        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return nil }
-        return reduction(of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup)
-    }
-
-    /// Of routed experts.
-    var expertReduction: Reduction? {
-        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return nil }
+    /// Of everything the first rank holds, one collective after the other.
+    var reduction: Reduction {
+        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return Reduction() }
+        let dense = reduction(
+            of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup)
         let experts = expertParameters(rank: 0)
-        guard experts > 0, shard.expertDataGroup.size > 1 else { return nil }
-        let (shards, replicas) =
-            layout.sharding == .none
-            ? (DeviceGroup.alone, shard.expertDataGroup) : (shard.expertDataGroup, .alone)
-        return reduction(of: experts, shards: shards, replicas: replicas)
+        guard experts > 0 else { return dense }
+        return dense
+            + reduction(of: experts, shards: shard.expertShardGroup, replicas: shard.expertReplicaGroup)
     }
 
     /// Reduction of the gradients and gathering of the weights of `held` parameters: scattered among `shards`, then
@@ -130,7 +129,7 @@ extension LayoutWork {
         let group = Double(layout.shardRanks)
         let fullest = fullest
         let (held, experts) = (denseParameters(of: fullest), expertParameters(of: fullest))
-        let sharded = held / group + experts / Double(shard.expertDataGroup.size)
+        let sharded = held / group + experts / Double(shard.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
         // fp32 weights are their own master copy.

@@ -11,12 +11,13 @@ package struct DeviceGroup: Sendable {
         var members: Double
         /// Bytes a second one device sends when all send, with the efficiency of large messages.
         var rate: Double
-        /// The same of all-reduces.
+        /// The same of all-reduces by rings and trees.
         var reduceRate: Double
         var latency: Double
-        var reduces: Bool
+        /// The same of all-reduces in which the network adds; 0 where it cannot.
+        var switchRate: Double
 
-        static let none = Level(members: 1, rate: .infinity, reduceRate: .infinity, latency: 0, reduces: false)
+        static let none = Level(members: 1, rate: .infinity, reduceRate: .infinity, latency: 0, switchRate: 0)
     }
 
     package let size: Int
@@ -36,8 +37,10 @@ package struct DeviceGroup: Sendable {
             guard reached > joined else { continue }
             let level = Level(
                 members: Double(reached) / Double(joined), rate: network.bytesPerSecond * network.efficiency,
-                reduceRate: network.bytesPerSecond * network.allReduceEfficiency, latency: network.latencySeconds,
-                reduces: network.inNetworkReduction)
+                reduceRate: network.bytesPerSecond
+                    * (network.inNetworkReduction ? network.efficiency : network.allReduceEfficiency),
+                latency: network.latencySeconds,
+                switchRate: network.inNetworkReduction ? network.bytesPerSecond * network.allReduceEfficiency : 0)
             switch levels {
             case 0: first = level
             case 1: second = level
@@ -45,8 +48,7 @@ package struct DeviceGroup: Sendable {
                 // Deeper networks than three levels share the outermost one's figures.
                 third = Level(
                     members: third.members * level.members, rate: level.rate, reduceRate: level.reduceRate,
-                    latency: level.latency,
-                    reduces: level.reduces)
+                    latency: level.latency, switchRate: level.switchRate)
             }
             levels += 1
             joined = reached
@@ -76,8 +78,9 @@ package struct DeviceGroup: Sendable {
         let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / rate
         let tree = 2 * treeLatency + 2 * bytes / rate
         var best = min(ring, tree)
-        if second.members == 1, first.reduces {
-            best = min(best, 2 * first.latency + bytes * (n - 1) / (n + 1) / first.reduceRate)
+        if second.members == 1, first.switchRate > 0 {
+            // Each device reads its share of the sum and writes it to all: S + S/n each way.
+            best = min(best, 2 * first.latency + bytes * (n + 1) / n / first.switchRate)
         }
         return best
     }

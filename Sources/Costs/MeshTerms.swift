@@ -5,8 +5,7 @@ internal import Schedules
 struct StateTerms: Sendable {
     /// Seconds of a step outside the pipeline that nothing changes.
     var fixed = 0.0
-    var dense = Reduction()
-    var experts = Reduction()
+    var reduction = Reduction()
     /// Where the bytes of its kinds of rank start.
     var firstByte = 0
 
@@ -16,18 +15,16 @@ struct StateTerms: Sendable {
         fixed =
             work.tiedEmbeddingSeconds + work.copiesSeconds + work.optimizerSeconds + work.gradientNormSeconds
             + work.rates.framework.hostStep
-        dense = work.denseReduction ?? Reduction()
-        experts = work.expertReduction ?? Reduction()
+        reduction = work.reduction
         self.firstByte = firstByte
     }
 
     /// A whole step: `IterationTime.seconds`.
     @inline(__always)
     func seconds(_ pipeline: PassTerms.Pipeline, _ microbatches: Int) -> Double {
-        let count = Double(microbatches)
-        return pipeline.seconds + fixed
-            + dense.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
-            + experts.exposed(forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: count)
+        pipeline.seconds + fixed
+            + reduction.exposed(
+                forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: Double(microbatches))
     }
 }
 
@@ -114,8 +111,8 @@ struct PassTerms: Sendable {
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let held = terms.activations(
                 of: kind.share, inFlight: inFlight[entry.firstHeld + index], stages: entry.shape.virtualStages,
-                pending: entry.pending)
-            activations[index] = losses * (held + terms.buffers(of: kind.share, pending: entry.pending))
+                logits: entry.logits)
+            activations[index] = losses * (held + terms.buffers(of: kind.share, logits: entry.logits))
         }
         let spans = PipelineSpans(
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,

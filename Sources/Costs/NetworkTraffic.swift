@@ -51,15 +51,20 @@ extension LayoutWork {
         // Sharded gradients are scattered after every micro-batch; sharded parameters gathered twice for each.
         let scatters = layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) : 1
         let gathers = layout.sharding == .parameters ? 2 * Double(m) : 1
-        let state = scatters * sent.gradients + gathers * sent.weights
-        if layout.sharding != .none, layout.shardRanks < ranks {
-            add(state, size: layout.shardRanks, stride: stride)
-            add(
-                2 * sent.gradients / Double(layout.shardRanks), size: ranks / layout.shardRanks,
-                stride: stride * layout.shardRanks)
-        } else {
-            add(state, size: ranks, stride: stride)
+        func addState(gradients: Double, weights: Double, size: Int, stride: Int, shards: Int) {
+            let state = scatters * gradients + gathers * weights
+            if layout.sharding != .none, shards < size {
+                add(state, size: shards, stride: stride)
+                add(2 * gradients / Double(shards), size: size / shards, stride: stride * shards)
+            } else {
+                add(state, size: size, stride: stride)
+            }
         }
+        addState(
+            gradients: sent.gradients, weights: sent.weights, size: ranks, stride: stride, shards: layout.shardRanks)
+        addState(
+            gradients: sent.expertGradients, weights: sent.expertWeights, size: experts.copies,
+            stride: experts.copyStride, shards: experts.shardedCopies(layout))
         return zip(cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
     }
 }

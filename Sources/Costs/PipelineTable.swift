@@ -59,8 +59,7 @@ package final class PipelineTable: Sendable {
         var isPartial: Bool
         var recomputeLayers: Int
         var passShare: Double
-        /// Micro-batches whose loss is pending at once.
-        var pending: Double
+        var logits: HeldLogits
         /// Where the activations in flight of its kinds start in `inFlight`.
         var firstHeld: Int
     }
@@ -134,7 +133,7 @@ package final class PipelineTable: Sendable {
                             schedule: schedule, partition: index, firstKind: partitions[index].firstKind,
                             kinds: shares.kinds.count, shape: shape, isPartial: recompute != nil,
                             recomputeLayers: recompute ?? 0, passShare: shares.passShare,
-                            pending: LayoutWork.pendingLosses(schedule, microbatches: size.microbatches),
+                            logits: HeldLogits(schedule, shape),
                             firstHeld: inFlight.count))
                     inFlight += most
                 }

@@ -18,6 +18,8 @@ struct ActivationTerms: Sendable {
     var headInputs: Double
     /// fp32 logits.
     var logits: Double
+    /// Their gradient in the activations' format, which the head's weight gradient needs.
+    var logitGradients: Double
     /// Gradients of the widest tensors of one block, gathered inputs, messages.
     var buffers: Double
     /// Beside the pending logits: every copy of those at work.
@@ -41,15 +43,32 @@ struct ActivationTerms: Sendable {
         share.holdsEmbedding ? Double(inFlight) / Double(stages) * mask : 0
     }
 
-    /// All activations of a rank; `pending`: micro-batches whose loss is pending.
-    func activations(of share: PipelineShares.Rank, inFlight: Int, stages: Int, pending: Double) -> Double {
+    /// All activations of a rank.
+    func activations(
+        of share: PipelineShares.Rank, inFlight: Int, stages: Int, logits held: HeldLogits
+    ) -> Double {
         blocks(of: share, inFlight: inFlight, stages: stages) + (share.mixtures > 0 ? mixture : block).recomputed
-            + masks(of: share, inFlight: inFlight, stages: stages) + (share.holdsHead ? pending * headInputs : 0)
+            + masks(of: share, inFlight: inFlight, stages: stages)
+            + (share.holdsHead ? (held.pending + held.deferred) * headInputs : 0)
     }
 
     /// Temporary buffers of a rank.
-    func buffers(of share: PipelineShares.Rank, pending: Double) -> Double {
-        buffers + (share.holdsHead ? pending * logits + headBuffers : 0)
+    func buffers(of share: PipelineShares.Rank, logits held: HeldLogits) -> Double {
+        buffers
+            + (share.holdsHead ? held.pending * logits + held.deferred * logitGradients + headBuffers : 0)
+    }
+}
+
+/// Micro-batches whose logits the last stage holds at once.
+struct HeldLogits: Sendable {
+    /// Between its forward and its backward: all of them where every forward comes first, one otherwise.
+    var pending: Double
+    /// Beside them, whose weight gradients are put off.
+    var deferred: Double
+
+    init(_ schedule: ScheduleName, _ shape: PipelineShape) {
+        pending = schedule == .gpipe || schedule == .loopedBFS ? Double(shape.microbatches) : 1
+        deferred = Double(schedule.peakHeadMicrobatches(shape)) - pending
     }
 }
 
@@ -82,7 +101,8 @@ extension LayoutWork {
         return ActivationTerms(
             block: block, mixture: mixture, plain: plain, plainMixture: plainMixture, isPartial: isPartial,
             mask: shard.dropout ? shard.tokens * h / shard.sequenceShare : 0, headInputs: 2 * boundaryBytes,
-            logits: 4 * shard.tokens * Double(vocabulary) / shard.tensor, buffers: buffers,
+            logits: 4 * shard.tokens * Double(vocabulary) / shard.tensor,
+            logitGradients: w * shard.tokens * Double(vocabulary) / shard.tensor, buffers: buffers,
             headBuffers: (rates.framework.logitBytes - 4) * shard.tokens * Double(vocabulary) / shard.tensor)
     }
 
@@ -103,19 +123,13 @@ extension LayoutWork {
 
     /// Inputs of the final norm and of the head for the micro-batches whose loss is pending.
     package func headInputBytes(rank: Int) -> Double {
-        holdsHead(rank) ? pendingLosses * activationTerms.headInputs : 0
+        holdsHead(rank) ? (heldLogits.pending + heldLogits.deferred) * activationTerms.headInputs : 0
     }
 
     /// fp32 logits of the micro-batches whose loss is pending.
-    package func logitBytes(rank: Int) -> Double { holdsHead(rank) ? pendingLosses * activationTerms.logits : 0 }
+    package func logitBytes(rank: Int) -> Double { holdsHead(rank) ? heldLogits.pending * activationTerms.logits : 0 }
 
-    private var pendingLosses: Double { Self.pendingLosses(layout.schedule, microbatches: m) }
-
-    /// Micro-batches between the forward and the backward of the last stage: all of them where every forward comes
-    /// first, one otherwise.
-    static func pendingLosses(_ schedule: ScheduleName, microbatches: Int) -> Double {
-        schedule == .gpipe || schedule == .loopedBFS ? Double(microbatches) : 1
-    }
+    private var heldLogits: HeldLogits { HeldLogits(layout.schedule, shape) }
 
     /// Weights, gradients and optimizer of a rank.
     func held(by share: PipelineShares.Rank) -> (weights: Double, gradients: Double, optimizer: Double) {
@@ -124,7 +138,7 @@ extension LayoutWork {
         if share.mixtures > 0 {
             let experts = state.held(
                 parameters: expertParameters(of: share), sharding: layout.sharding,
-                group: shard.expertDataGroup.size)
+                group: shard.expertShardGroup.size)
             held.weights += experts.weights
             held.gradients += experts.gradients
             held.optimizer += experts.optimizer
@@ -138,12 +152,16 @@ extension LayoutWork {
     /// Buffers of a rank for parameters that are gathered before use.
     func gathered(by share: PipelineShares.Rank) -> Double {
         guard layout.sharding == .parameters, layout.shardRanks > 1 else { return 0 }
-        let unit = BlockParameters(model).perDevice(tensor: layout.tensor)
+        func held(_ block: BlockParameters) -> Double {
+            block.perDevice(tensor: layout.tensor) + block.experts / (shard.expert * shard.expertTensor)
+        }
+        let dense = share.mixtures < share.layers ? held(BlockParameters(model)) : 0
+        let mixture = share.mixtures > 0 ? held(BlockParameters(model, mixture: true)) : 0
         let table =
             share.holdsEmbedding || share.holdsHead
             ? Double(vocabulary) * Double(model.hidden) / shard.tensor : 0
         // The layer at work, the next one on its way, and the gradients of the first.
-        return (2 * state.weight + state.gradient) * max(unit, table)
+        return (2 * state.weight + state.gradient) * max(dense, mixture, table)
     }
 
     /// Allocator's losses as a share of the activations and temporary buffers.
@@ -158,9 +176,8 @@ extension LayoutWork {
     private func memory(rank: Int, terms: ActivationTerms) -> Estimate.RankMemory {
         let share = shares.ranks[rank]
         let held = held(by: share)
-        let activations = terms.activations(
-            of: share, inFlight: inFlight(rank: rank), stages: v, pending: pendingLosses)
-        let buffers = terms.buffers(of: share, pending: pendingLosses) + gathered(by: share)
+        let activations = terms.activations(of: share, inFlight: inFlight(rank: rank), stages: v, logits: heldLogits)
+        let buffers = terms.buffers(of: share, logits: heldLogits) + gathered(by: share)
         let unused = fragmentation * (activations + buffers)
         return Estimate.RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,

@@ -27,10 +27,18 @@ package struct Shard: Sendable {
     /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
     let expertGroup: DeviceGroup
     let expertTensorGroup: DeviceGroup
-    /// Ranks that hold the same experts.
-    let expertDataGroup: DeviceGroup
+    /// Ranks that hold one set of shards of the same experts, and those that hold the same shard.
+    let expertShardGroup: DeviceGroup
+    let expertReplicaGroup: DeviceGroup
     let expert: Double
     let expertTensor: Double
+
+    /// Pairs of tensor-parallel collectives in a pass of a block. With sequence parallelism routed tokens stay scattered
+    /// over the tensor ranks; only shared experts gather them.
+    func collectivePairs(of experts: Model.Mixture? = nil) -> Double {
+        guard tensor > 1 else { return 0 }
+        return experts.map { $0.shared > 0 || !sequenceParallel } ?? true ? 2 : 1
+    }
 
     /// The same without recomputation.
     var keepingEverything: Shard {
@@ -62,7 +70,10 @@ package struct Shard: Sendable {
         let experts = ExpertGrid(layout)
         expertTensorGroup = DeviceGroup(size: experts.tensor, stride: experts.tensorStride, cluster: cluster)
         expertGroup = DeviceGroup(size: experts.expert, stride: experts.expertStride, cluster: cluster)
-        expertDataGroup = DeviceGroup(size: experts.copies, stride: experts.copyStride, cluster: cluster)
+        let copies = experts.shardedCopies(layout)
+        expertShardGroup = DeviceGroup(size: copies, stride: experts.copyStride, cluster: cluster)
+        expertReplicaGroup = DeviceGroup(
+            size: max(1, experts.copies / copies), stride: experts.copyStride * copies, cluster: cluster)
         pipelineGroup = DeviceGroup(
             size: layout.pipeline, stride: layout.tensor * layout.context * layout.data, cluster: cluster)
     }

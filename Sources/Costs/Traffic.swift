@@ -6,10 +6,13 @@ package struct Traffic: Hashable, Sendable {
     package var tensor = 0.0
     /// Activations and gradients to the neighbouring pipeline ranks.
     package var pipeline = 0.0
-    /// Half of the gradients' all-reduce, or their reduce-scatter.
+    /// Half of the gradients' all-reduce, or their reduce-scatter; of all but routed experts.
     package var gradients = 0.0
     /// The weights' all-gather with a sharded optimizer; the all-reduce's other half without.
     package var weights = 0.0
+    /// The same of routed experts, over the ranks that hold the same ones.
+    package var expertGradients = 0.0
+    package var expertWeights = 0.0
     /// Context-parallel ring: keys and values forward, twice as much backward.
     package var context = 0.0
     /// Expert-parallel all-to-alls: dispatch and combine, forward and backward.
@@ -22,13 +25,17 @@ extension LayoutWork {
         let (t, c) = (Double(layout.tensor), Double(layout.context))
         let w = rates.elementBytes
         let passes = Double(m) * layersPassed(rank)
+        let mixtures = Double(m * rankMixtureLayers(rank)) * shares.passShare
         let payload = w * shard.tokens * Double(model.hidden)
         var traffic = Traffic()
         // Ring shares of the payload: an all-reduce sends 2(t−1)/t, all-gather and reduce-scatter (t−1)/t.
         let forward = layout.sequenceParallel ? 4.0 : 2 * 2
         let backward = layout.sequenceParallel ? 6.0 : 2 * 2
         let recomputed = recomputedShare * forward
-        traffic.tensor = passes * (forward + backward + recomputed) * payload * (t - 1) / t
+        // A dense block has two pairs of them in a pass.
+        let withExperts = model.moe.map { shard.collectivePairs(of: $0) / 2 } ?? 1
+        traffic.tensor =
+            (passes - mixtures + mixtures * withExperts) * (forward + backward + recomputed) * payload * (t - 1) / t
         if p > 1 {
             // A stage sends its activations on unless it is the last, its gradient back unless it is the first.
             traffic.pipeline = Double(m) * messages(rank: rank) * boundaryBytes
@@ -36,13 +43,17 @@ extension LayoutWork {
         if let exchange = expertExchange(rank: rank) {
             traffic.expert = shard.expertGroup.bytes(of: exchange).reduce(0) { $0 + $1.bytes }
         }
-        let group = Double(layout.data * layout.context)
-        let held = denseParameters(rank: rank)
-        let share = (group - 1) / group
-        traffic.gradients = state.gradient * held * share
-        traffic.weights = (layout.sharding == .none ? state.gradient : state.weight) * held * share
-        let keys = Double(model.kvHeads * model.headSize) / t
-        traffic.context = passes * 3 * (c - 1) * 2 * w * shard.tokens * keys
+        let back = layout.sharding == .none ? state.gradient : state.weight
+        func ring(_ held: Double, _ ranks: Int) -> (gradients: Double, weights: Double) {
+            let share = Double(ranks - 1) / Double(ranks)
+            return (state.gradient * held * share, back * held * share)
+        }
+        let dense = ring(denseParameters(rank: rank), layout.data * layout.context)
+        let experts = ring(expertParameters(rank: rank), ExpertGrid(layout).copies)
+        (traffic.gradients, traffic.weights) = dense
+        (traffic.expertGradients, traffic.expertWeights) = experts
+        let keysAndValues = Double(model.keyWidth + model.valueWidth) / t
+        traffic.context = passes * 3 * (c - 1) * w * shard.tokens * keysAndValues
         return traffic
     }
 
@@ -50,6 +61,6 @@ extension LayoutWork {
     func expertExchange(rank: Int) -> ExpertExchange? {
         guard let moe = model.moe else { return nil }
         let (dispatch, combine) = ExpertTimes.exchanges(model: model, moe: moe, rates: rates, shard: shard)
-        return Double(m * rankMixtureLayers(rank)) * (2 + recomputedShare) * (dispatch + combine)
+        return Double(m * rankMixtureLayers(rank)) * shares.passShare * (2 + recomputedShare) * (dispatch + combine)
     }
 }

@@ -93,7 +93,7 @@ package struct Network: Hashable, Codable, Sendable {
     package var latencySeconds: Double
     /// Share of the bandwidth large messages reach.
     package var efficiency: Double
-    /// The same of all-reduces, whose rings pass every part on while they add it.
+    /// The same of all-reduces, whose rings pass every part on while they add it; where switches add, of those they do.
     package var allReduceEfficiency: Double
     /// Whether switches add up all-reduces (SHARP, NVLS).
     package var inNetworkReduction: Bool

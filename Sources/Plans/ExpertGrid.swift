@@ -32,6 +32,13 @@ package struct ExpertGrid: Hashable, Sendable {
         copies = max(1, layout.tensor * layout.context * layout.data / (layout.expertTensor * layout.expert))
     }
 
+    /// Copies of an expert's piece that hold one set of its shards between them: those in the ranks that share out
+    /// everything else's.
+    package func shardedCopies(_ layout: Layout) -> Int {
+        guard layout.sharding != .none else { return 1 }
+        return min(copies, max(1, layout.shardRanks * layout.tensor / (tensor * expert)))
+    }
+
     /// Distance between neighbours of a group in seats, and so in ranks.
     package var tensorStride: Int { 1 }
     package var expertStride: Int { tensor }

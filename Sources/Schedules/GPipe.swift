@@ -30,6 +30,8 @@ enum GPipe: PipelineSchedule {
     /// m on every rank.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int { shape.microbatches }
 
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { shape.microbatches }
+
     /// (m+p−1)(T_F+T_B) + 2(p−1)c, exact for every m ≥ 1 (Narayanan et al. 2021, 2.2.1; the transfer term by
     /// counting hops on the critical path).
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {

@@ -95,6 +95,11 @@ enum InterleavedOneForwardOneBackward: PipelineSchedule {
         min(shape.microbatches * shape.virtualStages, warmup(rank: rank, shape) + 1)
     }
 
+    /// One; counted in the list where the last group is a smaller one.
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int {
+        shape.microbatches % groupSize(shape) == 0 ? 1 : listedHeadMicrobatches(shape)
+    }
+
     /// m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p (Narayanan et al. 2021, 2.2.2), (m+pv−1)(T_F+T_B)/v for m ≤ p, plus
     /// 2(p−1)c + (v−1)[max(0, pc − (g₁−p)T_F/v) + max(0, pc − (g₂−p)T_B/v)].
     ///

@@ -45,6 +45,12 @@ enum InterleavedZeroBubble: PipelineSchedule {
         return min(shape.microbatches * shape.virtualStages, (shape.virtualStages - 1) * g + shape.ranks)
     }
 
+    /// min(m, p); counted in the list where the last group is a smaller one.
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int {
+        let groupsAreWhole = shape.microbatches % InterleavedOneForwardOneBackward.groupSize(shape) == 0
+        return groupsAreWhole ? min(shape.microbatches, shape.ranks) : listedHeadMicrobatches(shape)
+    }
+
     /// mT + (p−1)(T_F+T_I−T_W)/v, but at least (m+pv−1)(T_F+T_I)/v + T_W/v: a micro-batch's way through all stages.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, v, m) = (Double(shape.ranks), Double(shape.virtualStages), Double(shape.microbatches))

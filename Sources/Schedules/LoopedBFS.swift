@@ -27,6 +27,8 @@ enum LoopedBFS: PipelineSchedule {
         shape.microbatches * shape.virtualStages
     }
 
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { shape.microbatches }
+
     /// That of interleaved 1F1B with one group of all micro-batches: m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p,
     /// (m+pv−1)(T_F+T_B)/v for m ≤ p, exact.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {

@@ -36,6 +36,8 @@ protocol PipelineSchedule {
     /// Most activations, counted in stages, that `rank` holds at once when one is dropped at the end of its backward
     /// (of its weight gradient, where that is an action of its own).
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int
+    /// Most micro-batches of which the last stage (of a direction) has done the forward and not yet all of the backward.
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int
     /// Time from the first forward to the last backward with equal stages; an estimate where `isExact` is false.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double
     /// Whether `makespan` is what the simulator finds for the schedule's list. Transfers count as small (a few hundredths
@@ -52,6 +54,16 @@ extension PipelineSchedule {
 
     static func lists(_ shape: PipelineShape) -> [[Action]] {
         (0..<shape.ranks).map { actions(rank: $0, shape) }
+    }
+
+    /// The last stage turns every micro-batch round at once.
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { 1 }
+
+    /// `peakHeadMicrobatches` counted in the list of the last rank, which holds the last stage.
+    static func listedHeadMicrobatches(_ shape: PipelineShape) -> Int {
+        let last = shape.ranks * shape.virtualStages - 1
+        let ofHead = actions(rank: shape.ranks - 1, shape).filter { $0.stage == last }
+        return ActivationRelease.backwardWeight.peak(of: ofHead)
     }
 
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool { true }

@@ -132,6 +132,10 @@ extension ScheduleName {
         rules.peakActivations(rank: rank, shape)
     }
 
+    /// Most micro-batches of which the last stage has done the forward and not yet all of the backward: those whose
+    /// logits, or their gradients, it holds. The shape must have no problem.
+    package func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { rules.peakHeadMicrobatches(shape) }
+
     /// Time of one iteration with equal stages: exact where `makespanIsExact`. The shape must have no problem.
     package func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         rules.makespan(shape, times: times)

@@ -48,6 +48,8 @@ enum ZeroBubbleH1: PipelineSchedule {
     /// min(m, p) on every rank.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int { min(shape.microbatches, shape.ranks) }
 
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { peakActivations(rank: shape.ranks - 1, shape) }
+
     /// mT + (p−1)(T_F+T_I−T_W) for m ≥ p, (m+p−1)(T_F+T_I) + T_W for m ≤ p.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, m) = (Double(shape.ranks), Double(shape.microbatches))

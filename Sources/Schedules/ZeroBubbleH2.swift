@@ -18,6 +18,8 @@ enum ZeroBubbleH2: PipelineSchedule {
     /// min(m, 2p).
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int { min(shape.microbatches, 2 * shape.ranks) }
 
+    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { peakActivations(rank: shape.ranks - 1, shape) }
+
     /// mT + (p−1)T_F for m ≥ p, (m+p−1)(T_F+T_I) + T_W for m ≤ p. With unequal times the paper's hand-made list adds
     /// (p−1)(T_F+T_I−2T_W): an upper value for m ≥ p.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
