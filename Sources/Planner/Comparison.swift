@@ -122,7 +122,7 @@ enum Verdict {
         }
         guard let winner, winner.layout != estimate.layout else { return "the fastest" }
         let slower = estimate.iteration.seconds / winner.iteration.seconds - 1
-        guard slower > 0.001 else { return "as fast as the fastest" }
+        guard slower > 0.005 else { return "as fast as the fastest" }
         // The part that costs most more than the winner's.
         let excess = zip(parts(estimate), parts(winner)).map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
         guard let most = excess.max(by: { $0.seconds < $1.seconds }), most.seconds > 0 else {
