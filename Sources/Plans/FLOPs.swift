@@ -29,8 +29,6 @@ package struct FLOPs: Hashable, Sendable {
     package var modelCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
     /// With selective recomputation as Korthikanti et al. 2022 count it (three times the core attention's forward).
     package var hardwareSelective: Double { model + 3 * coreForward }
-    /// With selective recomputation counted strictly: one more forward of core attention.
-    package var hardwareSelectiveStrict: Double { model + coreForward }
     /// With full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
     package var hardwareFull: Double { model + (linearForward + coreForward) }
 
