@@ -22,13 +22,14 @@ RELEASE := -c release $(TARGET_CPU)
 SOURCES := Package.swift Sources Tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench clean
+.PHONY: help setup build test lint format demo docs bench clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
 	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
+	@echo "make docs     write what the commands print today into the documents, and draw their pictures again"
 	@echo "make format   format the sources"
 	@echo "make clean    remove what was built"
 	@echo "make setup    install Open MPI and oneDNN if missing (the others do it too)"
@@ -44,6 +45,10 @@ lint:
 
 test: setup lint
 	@swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+
+docs: setup
+	@TRAINYARD_REFRESH_DOCS=1 swift test $(RELEASE) --disable-xctest --filter DocumentationTests/refresh
+	@git status --short README.md docs
 
 demo: setup
 	@scripts/fetch-shakespeare.sh

@@ -58,23 +58,6 @@ extension Communicator {
             "MPI_Reduce_scatter_block")
     }
 
-    /// `reduceScatter` where rank r's result replaces the *first* block of its buffer, as the standard defines the
-    /// in-place form; the rest of the buffer is left undefined.
-    package func reduceScatterInPlace<T: MPIElement>(
-        _ buffer: UnsafeMutableBufferPointer<T>, _ reduction: Reduction = .sum
-    ) throws(MPIError) {
-        try session.checkIntact()
-        guard buffer.count % size == 0 else {
-            throw MPIError.mismatch(
-                "\(buffer.count) elements do not divide by \(size) ranks", call: "MPI_Reduce_scatter_block")
-        }
-        let count = try checkedCount(buffer.count / size, "MPI_Reduce_scatter_block")
-        try check(
-            MPI_Reduce_scatter_block(
-                cmpi_in_place(), buffer.baseAddress, count, T.elementKind.datatype, reduction.operation, handle),
-            "MPI_Reduce_scatter_block")
-    }
-
     /// Gives every rank the blocks of all ranks, in rank order (section 5.7). `output` holds `size` times as many
     /// elements as `input`; they do not overlap.
     package func allGather<T: MPIElement>(

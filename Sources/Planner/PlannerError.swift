@@ -45,11 +45,13 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
         let gib = 1_073_741_824.0
         func tenths(_ bytes: Double) -> String {
             let value = Int((bytes / gib * 10).rounded())
-            return "\(value / 10).\(value % 10)"
+            return "\(Wording.grouped(value / 10)).\(value % 10)"
         }
         let more =
-            enough.map { "; it needs at least \($0) devices" } ?? "; even 64 times as many devices would not be enough"
-        return "nothing fits on \(devices) × \(device): the smallest of \(tried) layouts (tensor \(layout.tensor), "
+            enough.map { "; it needs at least \(Wording.grouped($0)) devices" }
+            ?? "; even 64 times as many devices would not be enough"
+        return
+            "nothing fits on \(Wording.grouped(devices)) × \(device): the smallest of \(Wording.grouped(tried)) layouts (tensor \(layout.tensor), "
             + "pipeline \(layout.pipeline), data \(layout.data), recompute \(layout.recompute.rawValue), sharding "
             + "\(layout.sharding.rawValue)) needs \(tenths(peak)) GiB of \(tenths(usable)) usable" + more
     }

@@ -9,7 +9,8 @@ extension SearchSpace {
             return "tensor \(tensor) contradicts a largest tensor degree of \(most)"
         }
         if let microbatch = fixed.microbatch, microbatch > plan.batch {
-            return "a micro-batch of \(microbatch) sequences is more than the batch of \(plan.batch)"
+            return
+                "a micro-batch of \(Wording.grouped(microbatch)) sequences is more than the batch of \(Wording.grouped(plan.batch))"
         }
         let model = plan.model
         if model.moe == nil, (fixed.expert ?? 1) > 1 || (fixed.expertTensor ?? 1) > 1 {
@@ -41,29 +42,37 @@ extension SearchSpace {
         let named: [(String, Int?)] = [
             ("tensor", fixed.tensor), ("context", fixed.context), ("pipeline", fixed.pipeline), ("data", fixed.data),
         ]
-        let given = named.compactMap { name, value in value.map { "\(name) \($0)" } }
-        let product = named.reduce(1) { $0 * ($1.1 ?? 1) }
+        let given = named.compactMap { name, value in value.map { "\(name) \(Wording.grouped($0))" } }
+        // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
+        let product = named.reduce(1) { product, degree in
+            let (larger, overflow) = product.multipliedReportingOverflow(by: degree.1 ?? 1)
+            return overflow ? .max : larger
+        }
+        if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
-            return "\(given.joined(separator: " · ")) = \(product) does not divide \(plan.devices) devices"
+            return
+                "\(given.joined(separator: " · ")) = \(Wording.grouped(product)) does not divide \(Wording.grouped(plan.devices)) devices"
         }
         if named.allSatisfy({ $0.1 != nil }), product != plan.devices {
-            return "\(given.joined(separator: " · ")) takes \(product) devices, the plan has \(plan.devices)"
+            return
+                "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
         }
         if let tensor = fixed.tensor {
             for (name, value) in [
                 ("heads", model.heads), ("heads of keys", model.kvHeads), ("feed-forward size", model.ffn),
             ] where value % tensor != 0 {
-                return "tensor \(tensor) does not divide the model's \(name), \(value)"
+                return "tensor \(tensor) does not divide the model's \(name), \(Wording.grouped(value))"
             }
         }
         if let pipeline = fixed.pipeline, pipeline > model.layers {
             return "pipeline \(pipeline) needs as many layers, the model has \(model.layers)"
         }
         if let data = fixed.data, plan.batch % data != 0 {
-            return "data \(data) does not divide the batch of \(plan.batch)"
+            return "data \(data) does not divide the batch of \(Wording.grouped(plan.batch))"
         }
         if let microbatch = fixed.microbatch, plan.batch % microbatch != 0 {
-            return "a micro-batch of \(microbatch) does not divide the batch of \(plan.batch)"
+            return
+                "a micro-batch of \(Wording.grouped(microbatch)) does not divide the batch of \(Wording.grouped(plan.batch))"
         }
         if let expert = fixed.expert, let moe = model.moe, moe.experts % expert != 0 {
             return "expert \(expert) does not divide the model's \(moe.experts) experts"
@@ -72,8 +81,8 @@ extension SearchSpace {
             return "no way to run the pipelines obeys the rules of \(schedules.map(\.rawValue).joined(separator: ", "))"
         }
         return
-            "no split of \(plan.devices) devices obeys the rules: data-parallel ranks must divide the batch of "
-            + "\(plan.batch), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
+            "no split of \(Wording.grouped(plan.devices)) devices obeys the rules: data-parallel ranks must divide the batch of "
+            + "\(Wording.grouped(plan.batch)), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
             + "can have at most \(model.layers) stages"
     }
 }

@@ -135,4 +135,14 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.pricePerDeviceHour = pricePerDeviceHour
         self.meanTimeBetweenFailures = meanTimeBetweenFailures
     }
+
+    /// What a real run trains on where its plan names no cluster: one nobody prices, and whose rates only say which
+    /// formats the runtime knows.
+    static let here = Cluster(
+        name: "here",
+        device: Device(
+            name: "the runtime", memoryBytes: 0, memoryBytesPerSecond: 1, memoryEfficiency: 1,
+            peakFLOPs: [.fp32: 1, .bf16: 1], matmulEfficiency: EfficiencyCurve(points: []),
+            attentionEfficiency: EfficiencyCurve(points: []), launchSeconds: 0, reservedBytes: 0),
+        devicesPerNode: .max, networks: [])
 }

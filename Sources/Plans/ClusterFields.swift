@@ -48,6 +48,11 @@ struct ClusterFields {
         networks = reader.list("networks") { reader, node, place in
             Self.level(FieldReader(node, path: place, collector: reader.collector))
         }
+        if networks?.isEmpty == true {
+            reader.report(
+                "networks", value: "an empty list", rule: "must name at least one level",
+                fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
+        }
         price = reader.number("price", .plain, in: 0...1e6)
         meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
     }

@@ -72,7 +72,7 @@ extension FieldReader {
         }
     }
 
-    /// A whole number inside `range`; `4K` and `1e3` are whole numbers too.
+    /// A whole number inside `range`; `4K`, `1e3` and `4,096` are whole numbers too.
     func count(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let node = take(key) else { return nil }
         return count(node, range: range) { rule, fix in
@@ -189,8 +189,8 @@ extension FieldReader {
             return nil
         }
         do throws(Quantity.Failure) {
-            let value = try Quantity.parse(scalar.string, as: .count)
-            if let whole = Int(exactly: value), range.contains(whole) { return whole }
+            let whole = try Count(parsing: scalar.string).value
+            if range.contains(whole) { return whole }
             fail(rule, "")
         } catch {
             fail(

@@ -16,8 +16,13 @@ extension PlanProblem: CustomStringConvertible {
 }
 
 extension PlanProblems: CustomStringConvertible {
-    /// One line a problem.
-    package var description: String { problems.map(\.description).joined(separator: "\n") }
+    /// One line a problem. Never empty: a refusal without a reason would be a mistake of ours, and says so.
+    package var description: String {
+        guard !problems.isEmpty else {
+            return "something in the input cannot be used, and no rule says what; that is a mistake in Trainyard"
+        }
+        return problems.map(\.description).joined(separator: "\n")
+    }
 }
 
 /// Phrases that more than one rule uses.
@@ -37,6 +42,22 @@ package enum Wording {
     package static func alternatives(_ words: [String]) -> String {
         guard let last = words.last, words.count > 1 else { return words.first ?? "" }
         return words.dropLast().joined(separator: ", ") + " or " + last
+    }
+
+    /// What a parser of arguments says, on one line in our form: `unknown option '--colr'; see 'trainyard plan --help'`.
+    /// - Parameter help: the same with what the parser adds about usage.
+    package static func usage(_ message: String, help: String) -> String {
+        var line = message.split(whereSeparator: \.isNewline).map { String($0).trimmed }.joined(separator: " ")
+        if line.hasSuffix("."), !line.hasSuffix("..") { line.removeLast() }
+        if let first = line.first, first.isUppercase, line.dropFirst().first?.isLowercase == true,
+            line.prefix(while: \.isLetter).dropFirst().allSatisfy(\.isLowercase)
+        {
+            line = first.lowercased() + line.dropFirst()
+        }
+        let see = help.split(whereSeparator: \.isNewline).map { String($0).trimmed }.first { $0.hasPrefix("See '") }
+        guard let see, let command = see.split(separator: "'").dropFirst().first else { return line }
+        return line.replacing(". Did you mean", with: "; did you mean") + (line.hasSuffix("?") ? " See" : "; see")
+            + " '\(command)'"
     }
 
     /// `did you mean 'x'?`, or an empty string when nothing is near.

@@ -6,16 +6,18 @@ extension Plan {
     /// - Parameters:
     ///   - devices: takes the place of the file's `devices`; a layout map keeps its other degrees and `data` follows.
     ///   - library: where named shapes and clusters are looked up.
+    ///   - isRun: whether the plan is really trained here rather than priced. What only prices then need not exist: a
+    ///     plan that names no cluster and no framework is read without either.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
-        path: String, devices: Int? = nil, library: Library? = nil
+        path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
         let root = try YAMLFile.compose(path: path, name: path)
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(root, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
         let reading = PlanReading(
-            reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices)
+            reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices, isRun: isRun)
         let file = (path as NSString).lastPathComponent as NSString
         guard let plan = reading.plan(fileName: file.deletingPathExtension), collector.isEmpty else {
             throw collector.all
@@ -29,6 +31,7 @@ struct PlanReading {
     let reader: FieldReader
     let library: Library
     let devicesOverride: Int?
+    let isRun: Bool
 
     func plan(fileName: String) -> Plan? {
         reader.expect("name", "model", "tokens", "cluster")
@@ -52,7 +55,9 @@ struct PlanReading {
                 "devices", value: "\(devicesOverride)",
                 rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
         }
-        let frameworks = Frameworks.read(reader, library: library)
+        reader.expect("framework")
+        let frameworks =
+            isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.finish()
 
@@ -107,6 +112,7 @@ struct PlanReading {
 
     private func cluster(remarks: inout [String]) -> Cluster? {
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
+        if isRun { return .here }
         guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
         remarks.append(remark)
         return cluster

@@ -59,23 +59,9 @@ package struct RankGrid: Hashable, Codable, Sendable {
         group(of: rank, count: data) { $0.data = $1 }
     }
 
-    /// The ranks among which gradients are reduced: data and context parallel ones together, in order.
-    package func gradientGroup(of rank: Int) -> [Int] {
-        group(of: rank, count: data * context) { place, index in
-            place.context = index % context
-            place.data = index / context
-        }
-    }
-
     /// The ranks a micro-batch of `rank` travels through, in order of stages.
     package func pipelineGroup(of rank: Int) -> [Int] {
         group(of: rank, count: pipeline) { $0.pipeline = $1 }
-    }
-
-    /// The first and last rank of `rank`'s pipeline, which share a tied embedding; one rank when there is one stage.
-    package func embeddingGroup(of rank: Int) -> [Int] {
-        let line = pipelineGroup(of: rank)
-        return line.count > 1 ? [line[0], line[line.count - 1]] : line
     }
 
     private func group(of rank: Int, count: Int, place: (inout Coordinates, Int) -> Void) -> [Int] {
@@ -85,19 +71,5 @@ package struct RankGrid: Hashable, Codable, Sendable {
             place(&coordinates, index)
             return self.rank(at: coordinates)
         }
-    }
-}
-
-extension Cluster {
-    /// The innermost network all `ranks` reach one another over, when ranks fill nodes in order.
-    ///
-    /// - Returns: an index into `networks`; the outermost when nothing smaller joins them.
-    package func networkLevel(joining ranks: [Int]) -> Int {
-        for (level, network) in networks.enumerated().dropLast() {
-            guard let first = ranks.first else { return level }
-            let block = first / max(1, network.devices)
-            if ranks.allSatisfy({ $0 / max(1, network.devices) == block }) { return level }
-        }
-        return max(0, networks.count - 1)
     }
 }

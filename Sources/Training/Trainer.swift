@@ -51,80 +51,19 @@ package final class Trainer {
         expertGrid = ExpertGrid(layout)
         groups = try ProcessGroups(
             world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: expertGrid)
-        let place = groups.place
         partition = StagePartition(layout, model: model)
-
-        let data = try TextData(
-            path: settings.data, sequence: model.sequence, batch: plan.batch, order: settings.order, seed: settings.seed
-        )
-        guard data.largestToken < model.vocab else {
-            throw TrainingError.unsupported(
-                field: "model.vocab", value: "\(model.vocab)",
-                reason: "the text holds byte \(data.largestToken); a vocabulary of 256 covers every byte")
-        }
-
-        let rank = place.pipeline
-        let held = schedule.stages(on: rank)
-        let last = schedule.stages - 1
-        // A tied table that is first and last stage's on one rank is one tensor.
-        let sharesTable = model.tiedEmbeddings && held.contains(0) && held.contains(last)
-        let experts = TensorShare(rank: groups.experts.rank, size: groups.experts.size)
-        parameters = ParameterSet(
-            stages: held.map { [partition] stage in
-                var units = ParameterLayout.units(
-                    model: model, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
-                    experts: experts)
-                if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
-                return (stage, units)
-            },
-            share: TensorShare(rank: place.tensor, size: layout.tensor), sharding: layout.sharding,
-            shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
-            expertShare: TensorShare(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
-            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
-            lookup: model.tiedEmbeddings ? nil : TensorNames(model).table)
-        if let path = settings.initialWeights {
-            try parameters.load(from: SafeTensorsFile(path: path))
-        } else {
-            parameters.initialise(seed: settings.seed)
-        }
-
         profile = Profile()
-        let shape = MicrobatchShape(
-            model: model, sequences: layout.microbatch, tensor: layout.tensor,
-            sequenceParallel: layout.sequenceParallel, context: layout.context, expertPieces: layout.expertTensor)
-        let tensor = try TensorParallel(groups.tensor, shape: shape, sharesMemory: sharesMemory, profile: profile)
-        let expected = parameters.units.map { unit in
-            let count = schedule.backwards(of: unit.stage, on: rank)
-            return sharesTable && unit.kind == .table ? count + schedule.backwards(of: last, on: rank) : count
-        }
-        shards = try ParameterShards(
-            parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
-            reducesEarly: schedule.copiesRunAlike, expected: expected, sharesMemory: sharesMemory,
-            profile: profile)
-        let pieces = SequencePieces(sequence: model.sequence, rank: place.context, size: layout.context)
-        let context = try StageContext(
-            shape: shape, tensor: tensor, pieces: pieces,
-            attention: AttentionCore(
-                shape: shape, pieces: pieces, isRotary: model.family == .llama,
-                ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
-                profile: profile),
-            shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
-            exchange: model.moe.map { [groups, profile] in
-                ExpertExchange(
-                    groups.experts, pieces: groups.expertTensor, experts: $0.experts, width: model.hidden,
-                    profile: profile)
-            },
-            balance: LoadBalance(
-                groups.microbatch, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
-            mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
-        let stages = held.map { [partition, parameters] stage in
-            ModelStage(
-                model: model, index: stage, layers: partition.layers[stage], isFirst: stage == 0, isLast: stage == last,
-                parameters: parameters, tableStage: sharesTable ? 0 : nil, context: context)
-        }
-        batch = LocalBatch(
-            data: data, shape: shape, microbatches: microbatches, first: place.data * plan.batch / layout.data,
-            pieces: pieces)
+        let builder = RankBuilder(
+            plan: plan, layout: layout, settings: settings, schedule: schedule, partition: partition, groups: groups,
+            profile: profile, sharesMemory: sharesMemory)
+        batch = try builder.batch()
+        parameters = try builder.parameters()
+        let tensor = try builder.tensorParallel()
+        shards = try builder.shards(parameters, tensor: tensor)
+        let context = try builder.context(tensor: tensor, shards: shards, emulatesBFloat16: emulatesBFloat16)
+        let stages = builder.stages(parameters, context: context)
+
+        let rank = groups.place.pipeline
         recorder = TimelineRecorder(expectedSpans: 6 * schedule.actions[rank].count + 16)
         recorder.clockOffset = try ClockAlignment.offset(world)
         profile.recorder = recorder
@@ -132,8 +71,8 @@ package final class Trainer {
             schedule: schedule, rank: rank, stages: stages, context: context, batch: batch,
             communicator: groups.pipeline, recorder: recorder)
         norm = try GradientNorm(
-            parameters: parameters, embedding: groups.embedding, tensorRank: place.tensor, last: last,
-            sharesMemory: sharesMemory)
+            parameters: parameters, embedding: groups.embedding, tensorRank: groups.place.tensor,
+            last: schedule.stages - 1, sharesMemory: sharesMemory)
         optimizer = AdamW(
             beta1: settings.betas[0], beta2: settings.betas[1], epsilon: settings.epsilon,
             weightDecay: settings.weightDecay)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Plans
 internal import Training
 
 /// Samples text from a checkpoint.
@@ -14,7 +15,7 @@ struct GenerateCommand: ParsableCommand {
     var prompt = "\n"
 
     @Option(help: "Bytes to write.")
-    var tokens = 300
+    var tokens: Count = 300
 
     @Option(help: "0 takes the likeliest byte; 1 draws as the model says.")
     var temperature = 0.8
@@ -23,7 +24,9 @@ struct GenerateCommand: ParsableCommand {
     var seed: UInt64 = 1
 
     func validate() throws {
-        guard tokens > 0 else { throw ValidationError("--tokens: \(tokens) is not a positive number") }
+        guard Bounds.steps.contains(tokens.value) else {
+            throw ValidationError("--tokens: \(tokens) is not a positive number")
+        }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature: \(temperature) is not a number from 0 up")
         }
@@ -34,7 +37,9 @@ struct GenerateCommand: ParsableCommand {
             let generator = try TextGenerator(checkpoint: Checkpoint.newest(at: checkpoint))
             let out = FileHandle.standardOutput
             out.write(Data(prompt.utf8))
-            try generator.generate(prompt: Array(prompt.utf8), count: tokens, temperature: temperature, seed: seed) {
+            try generator.generate(
+                prompt: Array(prompt.utf8), count: tokens.value, temperature: temperature, seed: seed
+            ) {
                 out.write(Data([$0]))
             }
             out.write(Data("\n".utf8))

@@ -18,7 +18,7 @@ struct ProbeCommand: ParsableCommand {
 
     func run() throws {
         let code = runRank(program: "trainyard-train", exitCode: RunCommand.exitCode) { world in
-            let plan = try Plan.read(path: plan)
+            let plan = try Plan.read(path: plan, isRun: true)
             let probe = try MachineMeasurement(
                 measuring: plan.model, sequences: plan.layout?.microbatch ?? 1, quick: quick,
                 world: world.communicator)

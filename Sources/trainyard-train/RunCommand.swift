@@ -45,7 +45,7 @@ struct RunOptions: ParsableArguments {
     var data: String?
 
     @Option(help: "Steps to train, instead of the plan's train.steps.")
-    var steps: Int?
+    var steps: Count?
 
     @Option(help: ArgumentHelp("Write one JSON object a step to this file.", valueName: "metrics.jsonl"))
     var log: String?

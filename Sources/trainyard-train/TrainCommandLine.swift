@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Plans
 internal import Tensors
 
 /// One rank of a real run. `mpirun -n P trainyard-train FILE` is the whole launch; the other subcommands run the same
@@ -29,7 +30,12 @@ struct TrainCommandLine: ParsableCommand {
             let code = exitCode(for: error)
             let text = fullMessage(for: error)
             if !text.isEmpty {
-                if code.isSuccess { print(text) } else { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+                if code.isSuccess {
+                    print(text)
+                } else {
+                    let line = "error: " + Wording.usage(message(for: error), help: text)
+                    FileHandle.standardError.write(Data((line + "\n").utf8))
+                }
             }
             // ArgumentParser's 64 is the contract's 2: bad usage.
             Foundation.exit(code.rawValue == 64 ? 2 : code.rawValue)

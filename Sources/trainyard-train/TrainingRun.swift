@@ -15,7 +15,7 @@ struct TrainingRun {
     private var isFirst: Bool { world.rank == 0 }
 
     func run() throws {
-        let plan = try Plan.read(path: planPath)
+        let plan = try Plan.read(path: planPath, isRun: true)
         guard var settings = plan.train else {
             throw TrainingError.unsupported(
                 field: "train", value: "(missing)", reason: "\(planPath) has no train section; see plans/tiny-gpt.yaml")
@@ -26,8 +26,10 @@ struct TrainingRun {
         }
         if let data = options.data { settings.data = data }
         if let steps = options.steps {
-            guard steps > 0 else { throw ValidationError("--steps: \(steps) is not a positive number of steps") }
-            settings.steps = steps
+            guard Bounds.steps.contains(steps.value) else {
+                throw ValidationError("--steps: \(steps) is not a positive number of steps")
+            }
+            settings.steps = steps.value
         }
         // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
         let log = try isFirst ? options.log.map(MetricsLog.init(path:)) : nil

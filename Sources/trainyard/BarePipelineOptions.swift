@@ -1,14 +1,15 @@
 internal import ArgumentParser
+internal import Plans
 internal import Schedules
 internal import Simulator
 
 /// The size and costs of a pipeline that no plan describes.
 struct BarePipelineOptions: ParsableArguments {
     @Option(help: "Pipeline ranks. (default: 4)")
-    var ranks: Int?
+    var ranks: Count?
 
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b). (default: chosen)")
-    var groupSize: Int?
+    var groupSize: Count?
 
     @Option(
         help: """
@@ -48,6 +49,9 @@ struct BarePipelineOptions: ParsableArguments {
     @Option(help: "The optimizer of a rank. (default: 0)")
     var optimizer: Double?
 
+    /// Longest time of one cost: sums of them over whole lists stay finite and keep their last digits apart.
+    private static let longest = 1e15
+
     /// The options the user wrote.
     var given: [String] {
         let all: [(String, Bool)] = [
@@ -65,8 +69,8 @@ struct BarePipelineOptions: ParsableArguments {
     func actionCosts(stages: Int, ranks: Int) throws(BareCostProblem) -> ActionCosts {
         func times(_ name: String, _ given: TimeList?) throws(BareCostProblem) -> [Double] {
             let times = (given ?? TimeList(values: [1])).values
-            for time in times where !(time > 0 && time.isFinite) {
-                throw BareCostProblem("--\(name) is \(time); an action takes a finite time above 0")
+            for time in times where !(time > 0 && time <= Self.longest) {
+                throw BareCostProblem("--\(name) is \(time); an action takes a time above 0 and up to 1e15")
             }
             if times.count == 1 {
                 return [Double](repeating: times[0] * Double(ranks) / Double(stages), count: stages)
@@ -77,12 +81,12 @@ struct BarePipelineOptions: ParsableArguments {
             return times
         }
         let transfer = transfer ?? 0
-        guard transfer >= 0, transfer.isFinite else {
-            throw BareCostProblem("--transfer is \(transfer); a transfer takes a finite time of at least 0")
+        guard (0...Self.longest).contains(transfer) else {
+            throw BareCostProblem("--transfer is \(transfer); a transfer takes a time from 0 to 1e15")
         }
         let share = fusedShare ?? 1
-        guard share > 0, share.isFinite else {
-            throw BareCostProblem("--fused-share is \(share); it must be finite and above 0")
+        guard share > 0, share <= 1000 else {
+            throw BareCostProblem("--fused-share is \(share); it takes a share above 0 and up to 1000")
         }
         return ActionCosts(
             forward: try times("forward", forward), backwardInput: try times("backward-input", backwardInput),
@@ -95,8 +99,8 @@ struct BarePipelineOptions: ParsableArguments {
     /// - Throws: the option and the time that is none.
     func tail(stages: Int, ranks: Int) throws(BareCostProblem) -> StepTail? {
         for (name, time) in [("reduction", reduction), ("optimizer", optimizer)] {
-            if let time, !(time >= 0 && time.isFinite) {
-                throw BareCostProblem("--\(name) is \(time); it takes a finite time of at least 0")
+            if let time, !(0...Self.longest).contains(time) {
+                throw BareCostProblem("--\(name) is \(time); it takes a time from 0 to 1e15")
             }
         }
         guard reduction ?? 0 > 0 || optimizer ?? 0 > 0 else { return nil }

@@ -15,8 +15,8 @@ struct BareScheduleSearch {
 
     func shape(_ virtualStages: Int) -> PipelineShape {
         PipelineShape(
-            ranks: bare.ranks ?? 4, virtualStages: virtualStages, microbatches: microbatches,
-            groupSize: bare.groupSize)
+            ranks: bare.ranks?.value ?? 4, virtualStages: virtualStages, microbatches: microbatches,
+            groupSize: bare.groupSize?.value)
     }
 
     /// The lists of a schedule the user named; the exit code of bad input if there are none.
@@ -32,13 +32,12 @@ struct BareScheduleSearch {
 
     /// The best schedule within the limit, and how it was found.
     func optimal() throws -> (schedule: Schedule, remark: String) {
-        let ranks = bare.ranks ?? 4
+        let ranks = bare.ranks?.value ?? 4
         let count = microbatches.multipliedReportingOverflow(by: ranks)
         guard ranks >= 1, ranks <= 1024, microbatches >= 1, !count.overflow, count.partialValue <= 1 << 17 else {
             throw Failure.input(
                 "optimal takes 1 to 1024 ranks and at least 1 micro-batch, \(1 << 17) ranks × micro-batches in all")
         }
-        if let virtualStages, virtualStages < 1 { throw Failure.input("--virtual-stages must be at least 1") }
         let limit = memoryLimit ?? Double(ranks)
         var best: OptimalSchedule?
         var misfit: BareCostProblem?

@@ -26,17 +26,20 @@ struct CalibrateCommand: ParsableCommand {
     @Option(
         name: [.customShort("n"), .customLong("processes")],
         help: "Processes to measure with; as many as the plan runs with, at most one a core.")
-    var processes: Int?
+    var processes: Count?
 
     @Flag(help: "A few repeats of each: under fifteen seconds.")
     var quick = false
+
+    func validate() throws {
+        try check("--processes", processes, in: 1...1024)
+    }
 
     func run() throws {
         setBrokenFileAside()
         let plan = try Plan.read(path: plan)
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        let count = processes ?? min(plan.layout?.devices ?? 1, cores)
-        guard count > 0 else { throw ValidationError("--processes: \(count) is not a positive number") }
+        let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
         let began = Date()
         let command = try Launcher.mpirun(
             processes: count, hostfile: nil, program: Launcher.trainProgram(),

@@ -29,7 +29,7 @@ struct CompareCommand: ParsableCommand {
     var clusters: String?
 
     @Option(help: "Devices, instead of the plan's.")
-    var devices: Int?
+    var devices: Count?
 
     @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
     var unfusedAttention = false
@@ -50,7 +50,7 @@ struct CompareCommand: ParsableCommand {
         var reports: [ComparisonReport] = []
         var nothing = true
         for file in files {
-            let plan = try Plan.read(path: file, devices: devices)
+            let plan = try Plan.read(path: file, devices: devices?.value)
             plan.remarks.forEach(Console.note)
             for variant in try onClusters(plan, clusters, file: file) {
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)

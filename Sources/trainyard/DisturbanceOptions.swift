@@ -10,7 +10,7 @@ struct DisturbanceOptions: ParsableArguments {
     var jitter: String?
 
     @Option(help: "Runs with random delays, whose spread is printed. (default: 100)")
-    var runs: Int?
+    var runs: Count?
 
     @Option(help: "Seed of the random delays: the same one gives the same runs. (default: 1)")
     var seed: UInt64?
@@ -19,6 +19,10 @@ struct DisturbanceOptions: ParsableArguments {
     var slowRank: [String] = []
 
     var isDisturbed: Bool { jitter != nil || !slowRank.isEmpty }
+
+    func validate() throws {
+        try check("--runs", runs, in: 1...1_000_000)
+    }
 
     /// - Throws: the exit code of bad input for a value that cannot be.
     func disturbance() throws -> Disturbance {
@@ -29,8 +33,8 @@ struct DisturbanceOptions: ParsableArguments {
                 throw Failure.input("--slow-rank is \(text); it takes a rank and a factor such as 2=1.3")
             }
             guard slow[rank] == nil else { throw Failure.input("--slow-rank names rank \(rank) twice") }
-            guard factor > 0, factor.isFinite else {
-                throw Failure.input("--slow-rank \(text): the factor must be finite and above 0")
+            guard factor > 0, factor <= 1e6 else {
+                throw Failure.input("--slow-rank \(text): the factor must be above 0 and at most 1e6")
             }
             slow[rank] = factor
         }
@@ -40,9 +44,6 @@ struct DisturbanceOptions: ParsableArguments {
                 throw Failure.input("--jitter is \(jitter); it takes a share such as 5% or 0.05, up to 1000%")
             }
             share = value
-        }
-        if let runs, !(1...1_000_000).contains(runs) {
-            throw Failure.input("--runs takes 1 to 1000000, not \(runs)")
         }
         for (name, isGiven) in [("--runs", runs != nil), ("--seed", seed != nil)] where isGiven && jitter == nil {
             throw Failure.input("\(name) is for random delays: give --jitter too")
@@ -56,7 +57,7 @@ struct DisturbanceOptions: ParsableArguments {
     ) throws -> StepTimesReport? {
         guard isDisturbed else { return nil }
         let disturbance = try disturbance()
-        let runs = jitter == nil ? 1 : runs ?? 100
+        let runs = jitter == nil ? 1 : runs?.value ?? 100
         let times = try Simulator.stepTimes(schedule, costs: costs, tail: tail, disturbance: disturbance, runs: runs)
         return StepTimesReport(
             runs: runs, jitter: disturbance.jitter, seed: disturbance.seed, undisturbed: undisturbed + outside,

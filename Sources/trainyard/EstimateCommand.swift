@@ -29,13 +29,13 @@ struct EstimateCommand: ParsableCommand {
     var gpu: String
 
     @Option(help: "Number of devices.")
-    var gpus: Int
+    var gpus: Count
 
     @Option(help: "Sequences a step.")
-    var batch: Int?
+    var batch: Count?
 
     @Option(help: "Tokens a sequence.")
-    var sequence: Int?
+    var sequence: Count?
 
     @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
     var precision: Precision?
@@ -52,8 +52,8 @@ struct EstimateCommand: ParsableCommand {
         let plan: Plan
         do throws(PlanProblems) {
             plan = try Plan.question(
-                parameters: params?.value, modelName: model, tokens: tokens.value, gpu: gpu, gpus: gpus, batch: batch,
-                sequence: sequence, precision: precision)
+                parameters: params?.value, modelName: model, tokens: tokens.value, gpu: gpu, gpus: gpus.value,
+                batch: batch?.value, sequence: sequence?.value, precision: precision)
         } catch {
             throw PlanProblems(error.problems.map(asOption))
         }

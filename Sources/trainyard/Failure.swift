@@ -14,7 +14,9 @@ enum Failure {
     static func report(_ error: any Error) -> Int32 {
         switch error {
         case let problems as PlanProblems:
-            problems.problems.forEach { Console.error($0.description) }
+            // Without a problem there still has to be a word.
+            let lines = problems.problems.isEmpty ? [problems.description] : problems.problems.map(\.description)
+            lines.forEach(Console.error)
             return problems.isMisfitOnly ? doesNotFit : badInput
         case let error as PlannerError:
             Console.error(error.description)
@@ -48,7 +50,7 @@ enum Failure {
             if !message.isEmpty { print(message) }
             return 0
         }
-        if !message.isEmpty { Console.write(message) }
+        if !message.isEmpty { Console.error(Wording.usage(Trainyard.message(for: error), help: message)) }
         return code == .validationFailure ? badInput : code.rawValue
     }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Plans
 
 /// Text from a trained checkpoint, by the runtime's own kernels.
 struct GenerateCommand: ParsableCommand {
@@ -15,13 +16,17 @@ struct GenerateCommand: ParsableCommand {
     var prompt = "\n"
 
     @Option(help: "Tokens to write.")
-    var tokens = 300
+    var tokens: Count = 300
 
     @Option(help: "0 takes the likeliest token; 1 draws as the model says.")
     var temperature = 0.8
 
     @Option(help: "Seed of the draw.")
     var seed: UInt64 = 1
+
+    func validate() throws {
+        try check("--tokens", tokens, in: Bounds.steps)
+    }
 
     func run() throws {
         let ended = try Launcher.run([

@@ -5,23 +5,25 @@ internal import Schedules
 /// The size of a pipeline on the command line.
 struct PipelineOptions: ParsableArguments {
     @Option(help: "Pipeline ranks.")
-    var ranks: Int = 4
+    var ranks: Count = 4
 
     @Option(help: "Stages each rank holds. (default: one if the schedule takes it, else as few as it does)")
-    var virtualStages: Int?
+    var virtualStages: Count?
 
     @Option(help: "Micro-batches an iteration.")
-    var microbatches: Int = 8
+    var microbatches: Count = 8
 
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b); chosen if left out.")
-    var groupSize: Int?
+    var groupSize: Count?
 
     /// The lists of a schedule named by the user; the exit code of bad input if there are none.
     func schedule(named name: String) throws -> Schedule {
-        let stages = try virtualStages ?? Self.scheduleName(name).fixedVirtualStages ?? 1
+        let stages = try virtualStages?.value ?? Self.scheduleName(name).fixedVirtualStages ?? 1
         return try Self.schedule(
             named: name,
-            PipelineShape(ranks: ranks, virtualStages: stages, microbatches: microbatches, groupSize: groupSize))
+            PipelineShape(
+                ranks: ranks.value, virtualStages: stages, microbatches: microbatches.value, groupSize: groupSize?.value
+            ))
     }
 
     /// The lists of a schedule named by the user; the exit code of bad input if there are none.

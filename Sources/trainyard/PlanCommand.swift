@@ -22,7 +22,7 @@ struct PlanCommand: ParsableCommand {
     var file: String
 
     @Option(help: "Devices, instead of the plan's; the data-parallel degree of a layout follows.")
-    var devices: Int?
+    var devices: Count?
 
     @Flag(help: "Search for the fastest layout even if the plan has one.")
     var search = false
@@ -30,7 +30,7 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let plan = try Plan.read(path: file, devices: devices)
+        let plan = try Plan.read(path: file, devices: devices?.value)
         plan.remarks.forEach(Console.note)
         try Answer(plan: plan, searching: search || plan.layout == nil).print(output)
     }

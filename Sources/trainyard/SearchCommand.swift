@@ -24,10 +24,10 @@ struct SearchCommand: ParsableCommand {
     var file: String
 
     @Option(help: "Layouts to print.")
-    var top: Int = 20
+    var top: Count = 20
 
     @Option(help: "Devices, instead of the plan's.")
-    var devices: Int?
+    var devices: Count?
 
     @Option(help: "What is best: time, cost, memory or devices. For cost and devices fewer devices are tried too.")
     var objective: SearchObjective = .time
@@ -38,27 +38,23 @@ struct SearchCommand: ParsableCommand {
     @OptionGroup(title: "Constraints") var space: SpaceOptions
 
     @Option(help: "Concurrent workers; one a core if left out. The answer is the same.")
-    var threads: Int?
+    var threads: Count?
 
     @Flag(help: "Print one JSON document.")
     var json = false
 
     func validate() throws {
-        guard (1...10_000).contains(top) else {
-            throw ValidationError("--top takes 1 to 10,000 layouts, not \(top).")
-        }
-        guard (1...1024).contains(threads ?? 1) else {
-            throw ValidationError("--threads takes 1 to 1,024, not \(threads ?? 0).")
-        }
+        try check("--top", top, in: 1...10_000)
+        try check("--threads", threads, in: 1...1024)
     }
 
     mutating func run() throws {
         var settings = try space.settings()
-        settings.top = top
+        settings.top = top.value
         settings.objective = objective
         settings.wantsFront = pareto
-        settings.threads = threads
-        var plan = try Plan.read(path: file, devices: devices)
+        settings.threads = threads?.value
+        var plan = try Plan.read(path: file, devices: devices?.value)
         try space.apply(to: &plan)
         plan.remarks.forEach(Console.note)
         let progress = SearchProgress()

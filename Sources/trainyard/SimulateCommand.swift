@@ -52,10 +52,10 @@ struct SimulateCommand: ParsableCommand {
     var memoryLimit: Double?
 
     @Option(help: "Micro-batches an iteration. With a plan, instead of those its batch gives. (default: 8)")
-    var microbatches: Int?
+    var microbatches: Count?
 
     @Option(help: "Stages each rank holds. With a plan, instead of the plan's. (default: 1)")
-    var virtualStages: Int?
+    var virtualStages: Count?
 
     @OptionGroup(title: "Without a plan")
     var bare: BarePipelineOptions
@@ -83,6 +83,11 @@ struct SimulateCommand: ParsableCommand {
     /// The name of the search.
     private static let optimal = "optimal"
 
+    func validate() throws {
+        try check("--virtual-stages", virtualStages, in: Bounds.layers)
+        if plan != nil { try check("--microbatches", microbatches, in: Bounds.batch) }
+    }
+
     mutating func run() throws {
         if let width, !(20...1000).contains(width) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
@@ -97,7 +102,7 @@ struct SimulateCommand: ParsableCommand {
             if schedule == Self.optimal {
                 try show(
                     SimulatedPipeline(
-                        optimal: plan, layout: layout, virtualStages: virtualStages, found: found,
+                        optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: found,
                         disturbance: disturbance))
             } else {
                 try show(SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance))
@@ -159,14 +164,15 @@ struct SimulateCommand: ParsableCommand {
     private func bareSchedule() throws -> (Schedule, [String]) {
         if let actions { return (try ActionFile.read(actions), []) }
         let search = BareScheduleSearch(
-            bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8, memoryLimit: memoryLimit)
+            bare: bare, virtualStages: virtualStages?.value, microbatches: microbatches?.value ?? 8,
+            memoryLimit: memoryLimit)
         if schedule == Self.optimal {
             let found = try search.optimal()
             return (found.schedule, [found.remark])
         }
         guard let schedule else {
-            let name = virtualStages ?? 1 > 1 ? ScheduleName.interleaved : .oneForwardOneBackward
-            return (try PipelineOptions.schedule(named: name.rawValue, search.shape(virtualStages ?? 1)), [])
+            let name = virtualStages?.value ?? 1 > 1 ? ScheduleName.interleaved : .oneForwardOneBackward
+            return (try PipelineOptions.schedule(named: name.rawValue, search.shape(virtualStages?.value ?? 1)), [])
         }
         return (try search.named(schedule), [])
     }
@@ -178,7 +184,7 @@ struct SimulateCommand: ParsableCommand {
         var found: [String] = []
         let planned = try plan.map { try pipeline(of: $0) }
         let disturbed = try disturbance.disturbance()
-        try checkSlowRanks(disturbed, ranks: planned?.1.pipeline ?? bare.ranks ?? 4)
+        try checkSlowRanks(disturbed, ranks: planned?.1.pipeline ?? bare.ranks?.value ?? 4)
         for name in names {
             let schedule = name == Self.optimal ? nil : try PipelineOptions.scheduleName(name)
             let name = schedule?.rawValue ?? name
@@ -186,16 +192,16 @@ struct SimulateCommand: ParsableCommand {
                 var next: SimulatedPipeline
                 if let (plan, layout, _) = planned, schedule == nil {
                     next = try SimulatedPipeline(
-                        optimal: plan, layout: layout, virtualStages: virtualStages, found: [],
+                        optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: [],
                         disturbance: disturbance)
                     found += next.heading.prefix(1)
                 } else if let (plan, layout, _) = planned {
                     let choice = try layout.running(
-                        try PipelineOptions.scheduleName(name), virtualStages: virtualStages, plan: plan)
+                        try PipelineOptions.scheduleName(name), virtualStages: virtualStages?.value, plan: plan)
                     next = try SimulatedPipeline(plan: plan, layout: choice, found: [], disturbance: disturbance)
                 } else {
                     let search = BareScheduleSearch(
-                        bare: bare, virtualStages: virtualStages, microbatches: microbatches ?? 8,
+                        bare: bare, virtualStages: virtualStages?.value, microbatches: microbatches?.value ?? 8,
                         memoryLimit: memoryLimit)
                     let schedule: Schedule
                     if name == Self.optimal {
@@ -258,16 +264,19 @@ struct SimulateCommand: ParsableCommand {
         }
         if let schedule, schedule != Self.optimal {
             layout = try layout.running(
-                try PipelineOptions.scheduleName(schedule), virtualStages: virtualStages, plan: plan, checked: false)
+                try PipelineOptions.scheduleName(schedule), virtualStages: virtualStages?.value, plan: plan,
+                checked: false)
         } else if let virtualStages, schedule == nil {
-            layout.virtualStages = virtualStages
+            layout.virtualStages = virtualStages.value
             layout.layersPerStage = nil
         }
         if let microbatches {
-            guard (1...1 << 24).contains(microbatches) else {
-                throw Failure.input("--microbatches takes 1 to \(1 << 24), not \(microbatches)")
+            plan.batch = microbatches.value * layout.data * layout.microbatch
+            guard Bounds.batch.contains(plan.batch) else {
+                throw Failure.input(
+                    "--microbatches \(microbatches) makes a batch of \(Wording.grouped(plan.batch)) sequences; at most "
+                        + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
             }
-            plan.batch = microbatches * layout.data * layout.microbatch
         }
         return (plan, layout, found)
     }

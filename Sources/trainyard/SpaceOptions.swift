@@ -6,27 +6,27 @@ internal import Schedules
 /// Constraints on the layouts that are tried.
 struct SpaceOptions: ParsableArguments {
     @Option(help: "Fix the tensor degree (inside a node unless fixed or --max-tensor says otherwise).")
-    var tensor: Int?
+    var tensor: Count?
     @Option(help: "Fix the pipeline degree.")
-    var pipeline: Int?
+    var pipeline: Count?
     @Option(help: "Fix the stages a pipeline rank holds.")
-    var virtualStages: Int?
+    var virtualStages: Count?
     @Option(help: "Fix the context degree.")
-    var context: Int?
+    var context: Count?
     @Option(help: "Fix the expert degree.")
-    var expert: Int?
+    var expert: Count?
     @Option(help: "Fix the degree experts' matrices are cut by.")
-    var expertTensor: Int?
+    var expertTensor: Count?
     @Option(help: "Fix the data-parallel degree.")
-    var data: Int?
+    var data: Count?
     @Option(help: "Fix the micro-batch, sequences.")
-    var microbatch: Int?
+    var microbatch: Count?
     @Option(help: "Fix the recomputed blocks of a stage.")
-    var recomputeLayers: Int?
+    var recomputeLayers: Count?
     @Option(help: "Largest tensor degree; the devices of a node if left out.")
-    var maxTensor: Int?
+    var maxTensor: Count?
     @Option(help: "Largest micro-batch, sequences.")
-    var maxMicrobatch: Int = 16
+    var maxMicrobatch: Count = 16
     @Option(help: "Schedules to try, with commas: 1f1b,zbv …; all with a law if left out.")
     var schedules: String?
     @Option(help: "Recomputation to try, with commas: none,selective,full.")
@@ -50,11 +50,10 @@ struct SpaceOptions: ParsableArguments {
             ("expert", expert), ("expert-tensor", expertTensor), ("data", data), ("microbatch", microbatch),
             ("recompute-layers", recomputeLayers), ("max-tensor", maxTensor), ("max-microbatch", maxMicrobatch),
         ] {
-            guard let value, !(1...1_000_000).contains(value) else { continue }
-            throw ValidationError("--\(name) takes 1 to 1,000,000, not \(value).")
+            try check("--\(name)", value, in: Bounds.degree)
         }
         guard headroom >= 0, headroom < 1 else {
-            throw ValidationError("--headroom takes a share from 0 to below 1, not \(headroom).")
+            throw ValidationError("--headroom takes a share from 0 to below 1, not \(headroom)")
         }
     }
 
@@ -62,20 +61,20 @@ struct SpaceOptions: ParsableArguments {
     func settings() throws -> SearchSettings {
         var settings = SearchSettings()
         settings.usableMemory = 1 - headroom
-        settings.space.fixed.tensor = tensor
-        settings.space.fixed.pipeline = pipeline
-        settings.space.fixed.virtualStages = virtualStages
-        settings.space.fixed.context = context
-        settings.space.fixed.expert = expert
-        settings.space.fixed.expertTensor = expertTensor
-        settings.space.fixed.data = data
-        settings.space.fixed.microbatch = microbatch
-        settings.space.fixed.recomputeLayers = recomputeLayers
-        settings.space.mostTensor = maxTensor
-        settings.space.mostMicrobatch = maxMicrobatch
+        settings.space.fixed.tensor = tensor?.value
+        settings.space.fixed.pipeline = pipeline?.value
+        settings.space.fixed.virtualStages = virtualStages?.value
+        settings.space.fixed.context = context?.value
+        settings.space.fixed.expert = expert?.value
+        settings.space.fixed.expertTensor = expertTensor?.value
+        settings.space.fixed.data = data?.value
+        settings.space.fixed.microbatch = microbatch?.value
+        settings.space.fixed.recomputeLayers = recomputeLayers?.value
+        settings.space.mostTensor = maxTensor?.value
+        settings.space.mostMicrobatch = maxMicrobatch.value
         settings.space.flashAttention = !unfusedAttention
         settings.space.overlap.expert = hiddenExchanges
-        if let virtualStages { settings.space.mostVirtualStages = max(virtualStages, 1) }
+        if let virtualStages { settings.space.mostVirtualStages = virtualStages.value }
         if let sequenceParallel { settings.space.sequenceParallel = [sequenceParallel] }
         if let schedules {
             settings.space.schedules = try words(schedules, "--schedules", ScheduleName.allCases.map(\.rawValue)) {

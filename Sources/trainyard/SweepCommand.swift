@@ -48,7 +48,7 @@ struct SweepCommand: ParsableCommand {
     @Flag(help: "Find the largest model on the plan's devices, instead of the fewest devices.")
     var largest = false
     @Option(help: "Most devices that are tried for a deadline or a cost.")
-    var mostDevices: Int = 65_536
+    var mostDevices: Count = 65_536
     @Option(help: "Write the scaling curves with the ideal line to this SVG file.")
     var svg: String?
     @OptionGroup(title: "Constraints") var space: SpaceOptions
@@ -56,9 +56,7 @@ struct SweepCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...1_000_000).contains(mostDevices) else {
-            throw ValidationError("--most-devices takes 1 to 1,000,000, not \(mostDevices).")
-        }
+        try check("--most-devices", mostDevices, in: 1...1_000_000)
     }
 
     mutating func run() throws {
@@ -91,7 +89,13 @@ struct SweepCommand: ParsableCommand {
             try answer(plan, limits, settings, progress)
             return
         }
-        let reports = try series(plan).map { name, variable, points in
+        let wanted = try series(plan)
+        for point in wanted.flatMap(\.points) where !Bounds.batch.contains(point.plan.batch) {
+            throw Failure.input(
+                "\(point.label) would make a batch of \(Wording.grouped(point.plan.batch)) sequences; at most "
+                    + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
+        }
+        let reports = wanted.map { name, variable, points in
             SweepReport(
                 sweep(points, settings: settings) { progress.show("\(name): \(points[$0].label)") }, name: name,
                 variable: variable)
@@ -116,7 +120,7 @@ struct SweepCommand: ParsableCommand {
         let found =
             largest
             ? try largestModel(plan, keeping: limits, settings: settings) { progress.show("trying \(Int($0 / 1e6))M") }
-            : try Planner.fewestDevices(plan, keeping: limits, most: mostDevices, settings: settings) {
+            : try Planner.fewestDevices(plan, keeping: limits, most: mostDevices.value, settings: settings) {
                 progress.show("trying \($0) devices")
             }
         progress.clear()
@@ -253,6 +257,9 @@ struct SweepCommand: ParsableCommand {
             found = try text.split(separator: ",").map { try number(String($0.trimmingPrefix(" "))) }
         }
         guard !found.isEmpty else { throw Failure.input("\(option) names no value") }
+        if !whole, let odd = found.first(where: { !(1e-6...1e6).contains($0) }) {
+            throw Failure.input("\(option) takes 1e-6 to 1e6, not \(odd)")
+        }
         if option != "--params", let most = found.max(), most > 1_000_000 {
             throw Failure.input("\(option) takes at most 1,000,000, not \(Wording.magnitude(most))")
         }

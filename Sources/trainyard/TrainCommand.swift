@@ -24,7 +24,7 @@ struct TrainCommand: ParsableCommand {
     @Option(
         name: [.customShort("n"), .customLong("processes")],
         help: "Processes to start; the product of the plan's degrees, which is the default.")
-    var processes: Int?
+    var processes: Count?
 
     @Option(help: "mpirun's hostfile, to run on several machines.")
     var hostfile: String?
@@ -33,7 +33,7 @@ struct TrainCommand: ParsableCommand {
     var data: String?
 
     @Option(help: "Steps to train, instead of the plan's train.steps.")
-    var steps: Int?
+    var steps: Count?
 
     @Option(help: ArgumentHelp("Keep the metrics, one JSON object a step.", valueName: "metrics.jsonl"))
     var log: String?
@@ -59,6 +59,11 @@ struct TrainCommand: ParsableCommand {
     @Flag(help: "No progress line and no summary.")
     var quiet = false
 
+    func validate() throws {
+        try check("--processes", processes, in: Bounds.degree)
+        try check("--steps", steps, in: Bounds.steps)
+    }
+
     func run() throws {
         let plan = try Plan.read(path: plan)
         guard let layout = plan.layout else {
@@ -81,7 +86,7 @@ struct TrainCommand: ParsableCommand {
 
         var arguments = [self.plan, "--log", metrics, "--timeline", measured]
         for (flag, value) in [
-            ("--data", data), ("--steps", steps.map(String.init)), ("--trace", trace), ("--save", save),
+            ("--data", data), ("--steps", steps.map(\.description)), ("--trace", trace), ("--save", save),
             ("--tensorboard", tensorboard),
         ] {
             if let value { arguments += [flag, value] }
@@ -89,7 +94,7 @@ struct TrainCommand: ParsableCommand {
         if quiet { arguments.append("--quiet") }
         if profile { arguments.append("--profile") }
         let command = try Launcher.mpirun(
-            processes: processes ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
+            processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
         let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
         guard ended.code == 0 else { throw Self.failure(ended) }

@@ -122,7 +122,12 @@ import Testing
             ["search", plan, "--tensor", "16", "--max-tensor", "8"], 2,
             "tensor 16 contradicts a largest tensor degree of 8"
         ),
-        (["search", plan, "--tensor", "7"], 3, "tensor 7 = 7 does not divide 1024 devices"),
+        (["search", plan, "--tensor", "7"], 3, "tensor 7 = 7 does not divide 1,024 devices"),
+        (
+            ["search", plan, "--tensor", "1M", "--pipeline", "1M", "--data", "1M", "--context", "1M"], 3,
+            "data 1,000,000 take more devices than any machine has"
+        ),
+        (["search", plan, "--context", "0"], 2, "--context takes 1 to 1,000,000, not 0"),
         (["search", plan, "--pipeline", "1", "--schedules", "zbv"], 2, "zbv orders a pipeline"),
         (["search", plan, "--schedules", "zbw"], 2, "--schedules: there is no 'zbw'; did you mean 'zbv'?"),
         (["search", plan, "--sharding", "zero"], 2, "--sharding: there is no 'zero'"),
@@ -130,6 +135,7 @@ import Testing
         (["compare", plan, "--strategies", "pipelin-1f1b"], 2, "did you mean 'pipeline-1f1b'?"),
         (["compare", plan, "--clusters", "a100-80g-smx"], 2, "--clusters: no cluster of that name"),
         (["sweep", plan], 2, "a sweep over nothing"), (["sweep", plan, "--devices", "512..256"], 2, "runs backwards"),
+        (["sweep", plan, "--network-speed", "1,1e-300"], 2, "--network-speed takes 1e-6 to 1e6, not 1e-300"),
         (["sweep", plan, "--devices", "x"], 2, "is not a whole number"),
         (["sweep", plan, "--deadline", "1d"], 3, "the nearest is"),
         (["sweep", plan, "--deadline", "soon"], 2, "--deadline: 'soon' is not a time"),

@@ -63,13 +63,20 @@ import Testing
     }
 
     @Test(arguments: [
-        (["plan", "nowhere.yaml"], 2, "error: nowhere.yaml: no such file"), (["plan"], 2, "Missing expected argument"),
+        (["plan", "nowhere.yaml"], 2, "error: nowhere.yaml: no such file"),
+        (["plan"], 2, "error: missing expected argument '<file>'; see 'trainyard plan --help'"),
         (["plan", "plans"], 2, "is a directory"), (["plna"], 2, "there is no command 'plna'; did you mean 'plan'?"),
         (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "100"], 3, "must be the product of the degrees"),
         (["plan", "plans/gpt3-175b-64-a100.yaml", "--devices", "0"], 2, "must be a whole number from 1"),
         (["search", "plans/100b-3t-1024.yaml", "--top", "0"], 2, "--top takes 1 to 10,000"),
-        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "nothing fits on 8"),
-        (["estimate", "--tokens", "3T", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2, "Give --params or --model"),
+        (["plan", "plans/100b-3t-1024.yaml", "--devices", "1.5"], 2, "'1.5' is invalid for '--devices <devices>'"),
+        (
+            ["plan", "--dvices", "8"], 2,
+            "unknown option '--dvices'; did you mean '--devices'? See 'trainyard plan --help'"
+        ),
+        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "nothing fits on 8 × NVIDIA"),
+        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "of 82,176 layouts"),
+        (["estimate", "--tokens", "3T", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2, "error: give --params or --model"),
         (
             ["estimate", "--params", "100B", "--tokens", "nan", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2,
             "'nan' is invalid for '--tokens"
@@ -84,6 +91,15 @@ import Testing
         #expect(outcome.exitCode == code, "\(outcome.everything)")
         #expect(outcome.errors.contains(said), "\(outcome.everything)")
         #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("error: ") && outcome.errors.split(separator: "\n").count == 1)
+    }
+
+    /// The command line counts as files do.
+    @Test(arguments: ["1024", "1_024", "1,024", "1.024K", "1.024e3"])
+    func countsAreReadAsInFiles(_ count: String) throws {
+        let outcome = try trainyard(["plan", "plans/gpt3-175b-1024-a100.yaml", "--devices", count])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        #expect(outcome.output.contains("on 1,024 × "))
     }
 
     @Test func aPlanThatDoesNotFitIsStillPriced() throws {

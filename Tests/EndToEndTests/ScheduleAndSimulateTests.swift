@@ -29,7 +29,7 @@ import Testing
         ("schedule gpipe --ranks 0 --microbatches 8", "needs at least 1 of ranks"),
         ("schedule pipedream", "there is no schedule \"pipedream\""),
         ("schedule gpipe --ranks many", "invalid for '--ranks"),
-        ("simulate --forward 0", "--forward is 0.0; an action takes a finite time above 0"),
+        ("simulate --forward 0", "--forward is 0.0; an action takes a time above 0 and up to 1e15"),
         ("simulate --backward-weight=-1", "--backward-weight is -1.0"),
         ("simulate --backward-input nan", "--backward-input is nan"),
         ("simulate --transfer inf", "--transfer is inf"),
@@ -42,11 +42,11 @@ import Testing
         ("simulate --compare 1f1b,pipedream", "there is no schedule \"pipedream\""),
         ("simulate --compare zb-h1,1f1b --virtual-stages 2", "zb-h1: zb-h1 runs one stage a rank"),
         ("simulate --slow-rank 2", "it takes a rank and a factor such as 2=1.3"),
-        ("simulate --slow-rank 2=0", "the factor must be finite and above 0"),
+        ("simulate --slow-rank 2=0", "the factor must be above 0 and at most 1e6"),
         ("simulate --slow-rank 9=2", "there are the ranks 0 to 3"),
         ("simulate --jitter much", "it takes a share such as 5% or 0.05"),
         ("simulate --runs 3", "--runs is for random delays: give --jitter too"),
-        ("simulate --jitter 5% --runs 0", "--runs takes 1 to 1000000"),
+        ("simulate --jitter 5% --runs 0", "--runs takes 1 to 1,000,000, not 0"),
         ("simulate --forward 1,2", "--forward gives 2 times, the schedule has 4 stages"),
         ("simulate --fused-share 0", "--fused-share is 0.0"),
         ("simulate --optimizer=-1", "--optimizer is -1.0"),
@@ -54,6 +54,18 @@ import Testing
         ("simulate --schedule optimal --memory-limit 0.2", "holds at most 0.2 activations a rank"),
         ("simulate --actions no-such-file.csv", "no-such-file.csv: no such file"),
         ("simulate --actions README.md --ranks 2", "--ranks is in the file of --actions"),
+        ("simulate --transfer 1e308", "--transfer is 1e+308; a transfer takes a time from 0 to 1e15"),
+        ("simulate --transfer 1e308 --json", "a transfer takes a time from 0 to 1e15"),
+        ("simulate --forward 1e16 --svg /nowhere/t.svg", "--forward is 1e+16; an action takes a time above 0"),
+        ("simulate --reduction inf", "--reduction is inf"),
+        ("simulate --slow-rank 2=1e308", "the factor must be above 0 and at most 1e6"),
+        (
+            "simulate plans/gpt3-175b-64-a100.yaml --virtual-stages 9223372036854775807",
+            "--virtual-stages takes 1 to 10,000, not 9,223,372,036,854,775,807"
+        ),
+        ("simulate plans/gpt3-175b-64-a100.yaml --schedule zbv --virtual-stages 1e18", "--virtual-stages takes 1 to"),
+        ("simulate --schedule optimal --virtual-stages 9223372036854775807", "--virtual-stages takes 1 to 10,000"),
+        ("simulate plans/gpt3-175b-64-a100.yaml --microbatches 1e9", "--microbatches takes 1 to 100,000,000"),
         ("simulate --width 7", "--width takes 20 to 1000 columns"),
     ])
     func badInputEndsWithTwoAndSaysWhy(_ line: String, _ message: String) throws {
@@ -61,6 +73,16 @@ import Testing
         #expect(outcome.exitCode == 2)
         #expect(outcome.output.isEmpty)
         #expect(outcome.errors.contains(message), "\(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("error: "), "\(outcome.errors)")
+    }
+
+    /// The longest times there may be are drawn, too.
+    @Test func longTimesAreDrawn() throws {
+        for options in ["--transfer 1e15", "--forward 1e15 --slow-rank 1=1e6 --optimizer 1e15", "--forward 1e-300"] {
+            let outcome = try run("simulate --ranks 2 " + options)
+            #expect(outcome.exitCode == 0, "\(outcome.everything)")
+            #expect(outcome.output.contains("makespan"))
+        }
     }
 
     @Test func simulateDrawsABarePipeline() throws {

@@ -144,12 +144,40 @@ struct TrainCommandTests {
         #expect(try #require(iteration["seconds"] as? Double) > 0)
     }
 
+    /// A plan without a cluster trains where nothing lies but the program, the plan and the text.
+    @Test func theRuntimeNeedsNoClusterFiles() throws {
+        let job = try TrainingJob(TrainingJob.Shape())
+        let program = job.folder.appending(path: "trainyard-train")
+        try FileManager.default.copyItem(at: BuiltProgram("trainyard-train").url, to: program)
+        let outcome = try BuiltProgram.run(
+            program, [job.plan.path, "--steps", "2", "--log", job.metrics.path], in: job.folder)
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        #expect(try job.steps().count == 2)
+        // What it does name is still looked up.
+        let text = try String(contentsOf: job.plan, encoding: .utf8)
+        try Data(("cluster: laptop\n" + text).utf8).write(to: job.plan)
+        let named = try BuiltProgram.run(program, [job.plan.path], in: job.folder)
+        #expect(named.exitCode == 2 && named.errors.contains("no cluster of that name"), "\(named.everything)")
+    }
+
+    @Test func theRuntimesOwnOptionsFailInOneLine() throws {
+        for arguments in [["--stps", "3"], ["plans/tiny-gpt.yaml", "--steps", "many"], []] {
+            let outcome = try BuiltProgram("trainyard-train").run(arguments)
+            #expect(outcome.exitCode == 2, "\(outcome.everything)")
+            #expect(outcome.errors.hasPrefix("error: ") && outcome.errors.split(separator: "\n").count == 1)
+        }
+    }
+
     @Test func badInputIsOneLineAndTwo() throws {
         let folder = FileManager.default.temporaryDirectory.path
         let cases: [([String], String)] = [
             (["train", "/nowhere/plan.yaml"], "/nowhere/plan.yaml"),
             (["train", "plans/100b-3t-1024.yaml"], "layout"),
             (["train", "plans/tiny-gpt.yaml", "-n", "3", "--data", "README.md", "--quiet"], "started as 3 processes"),
+            (["train", "plans/tiny-gpt.yaml", "-n", "0"], "--processes takes 1 to 1,000,000, not 0"),
+            (["train", "plans/tiny-gpt.yaml", "--steps", "9223372036854775807"], "--steps takes 1 to 1,000,000,000"),
+            (["generate", "plans", "--tokens", "0"], "--tokens takes 1 to"),
+            (["calibrate", "-n", "1e6"], "--processes takes 1 to 1,024"),
             (["generate", "/nowhere/weights.safetensors"], "/nowhere/weights.safetensors"),
             (["generate", folder + "/"], "holds no checkpoint"),
             (["generate", "Package.swift"], "not a safetensors file"),

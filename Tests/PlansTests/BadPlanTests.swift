@@ -166,6 +166,27 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         #expect(lines.first?.contains(said) == true, "\(lines)")
     }
 
+    /// Nothing ends a command without a word.
+    @Test func noProblemAtAllIsAProblemToo() {
+        #expect(PlanProblems([]).description.contains("no rule says what"))
+        #expect(!PlanProblems([]).isMisfitOnly)
+    }
+
+    @Test(arguments: [
+        (
+            "Unknown option '--colr'. Did you mean '--colour'?",
+            "unknown option '--colr'; did you mean '--colour'? See 'a b --help'"
+        ),
+        ("Missing expected argument '<file>'", "missing expected argument '<file>'; see 'a b --help'"),
+        ("--top takes 1 to 2, not 3.", "--top takes 1 to 2, not 3; see 'a b --help'"),
+        ("EncodingError: of\nseveral lines", "EncodingError: of several lines; see 'a b --help'"),
+    ])
+    func usageIsOneLine(_ message: String, _ said: String) {
+        let help = "Error: \(message)\nUsage: a b\n  See 'a b --help' for more information."
+        #expect(Wording.usage(message, help: help) == said)
+        #expect(Wording.usage("Out of paper", help: "Error: Out of paper") == "out of paper")
+    }
+
     @Test func missingFilesAndDirectoriesAreNamed() {
         let missing = #expect(throws: PlanProblems.self) {
             try Plan.read(path: "nowhere/none.yaml", library: Checkout.library)

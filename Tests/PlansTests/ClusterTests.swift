@@ -51,6 +51,25 @@ import Testing
         #expect(error?.description.contains("in a circle") == true)
     }
 
+    @Test func aClusterHasANetwork() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appendingPathComponent("lonely.yaml").path
+        let base = try String(contentsOfFile: "\(Checkout.root)/cluster/laptop.yaml", encoding: .utf8)
+        let alone = base.prefix(upTo: try #require(base.range(of: "networks:")?.lowerBound))
+        for text in ["extends: laptop\nnetworks: []\n", alone + "networks: []\n"] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            let error = #expect(throws: PlanProblems.self) { try Cluster.read(path, library: Checkout.library) }
+            #expect(error?.problems.count == 1)
+            #expect(error?.description.contains("networks: must name at least one level") == true, "\(text)")
+        }
+        let lines = PlanText.problems(
+            BadPlan.good.replacing("cluster: a100-80g-sxm", with: "cluster: {extends: laptop, networks: []}"))
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("cluster.networks: must name at least one level") == true, "\(lines)")
+    }
+
     @Test func problemsNameTheClusterFile() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

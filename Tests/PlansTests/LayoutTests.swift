@@ -93,23 +93,13 @@ import Testing
         #expect(grid.contextGroup(of: 1) == [1, 3, 5])
         #expect(grid.dataGroup(of: 1) == [1, 7, 13, 19])
         #expect(grid.pipelineGroup(of: 1) == [1, 25, 49, 73, 97])
-        #expect(grid.embeddingGroup(of: 25) == [1, 97])
-        #expect(grid.gradientGroup(of: 1) == [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23])
-        #expect(RankGrid(tensor: 1, data: 2, pipeline: 1).embeddingGroup(of: 1) == [1])
     }
 
     @Test func groupsPartitionTheRanks() {
-        for group in [grid.tensorGroup, grid.contextGroup, grid.dataGroup, grid.pipelineGroup, grid.gradientGroup] {
+        for group in [grid.tensorGroup, grid.contextGroup, grid.dataGroup, grid.pipelineGroup] {
             let groups = Set((0..<grid.size).map { group($0) })
             #expect(groups.flatMap(\.self).sorted() == Array(0..<grid.size))
         }
-    }
-
-    @Test func groupsSpanTheSmallestNetworkThatJoinsThem() throws {
-        let cluster = try Cluster.read("a100-80g-sxm", library: Checkout.library)
-        #expect(cluster.networkLevel(joining: [0, 7]) == 0)
-        #expect(cluster.networkLevel(joining: [7, 8]) == 1)
-        #expect(cluster.networkLevel(joining: [8, 15]) == 0)
     }
 }
 

@@ -1,9 +1,32 @@
+import Foundation
 import Schedules
 import Testing
 
 @testable import Plans
 
 @Suite struct PlanReadingTests {
+    /// A real run needs no cluster file; only the price beside it does.
+    @Test func aRunIsReadWithoutAClusterFile() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appendingPathComponent("run.yaml").path
+        func read(_ precision: String, isRun: Bool) throws -> Plan {
+            let text =
+                "model: {family: gpt, layers: 2, hidden: 32, heads: 2, vocab: 256, sequence: 16}\nbatch: 8\n"
+                + "precision: \(precision)\nlayout: {tensor: 2, pipeline: 2}\ntrain: {data: text, steps: 2}\n"
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            return try Plan.read(path: path, library: Library(folders: [folder.path]), isRun: isRun)
+        }
+        for precision in ["fp32", "bf16"] {
+            let plan = try read(precision, isRun: true)
+            #expect(plan.precision.rawValue == precision && plan.devices == 4 && plan.remarks.isEmpty)
+        }
+        #expect(throws: PlanProblems.self) { try read("fp8", isRun: true) }
+        let priced = #expect(throws: PlanProblems.self) { try read("fp32", isRun: false) }
+        #expect(priced?.description.contains("cluster: is missing") == true)
+    }
+
     static let trained = """
         name: tiny
         model: {family: gpt, layers: 4, hidden: 64, heads: 4, vocab: 256, sequence: 32}

@@ -28,6 +28,27 @@ import Testing
     }
 
     @Test(arguments: [
+        ("1024", 1024), ("4K", 4000), ("1e3", 1000), ("1.5K", 1500), ("4,096", 4096), ("1,234,567", 1_234_567),
+        ("4_096", 4096), ("-2", -2), (" 8 ", 8), ("9223372036854775807", Int.max),
+        ("9007199254740993", 9_007_199_254_740_993),
+    ])
+    func countsAreWhole(_ text: String, _ expected: Int) throws {
+        #expect(try Count(parsing: text).value == expected)
+    }
+
+    @Test(arguments: [
+        "1.5", "4,09", "4,0960", "4,,096", ",096", "4096,", "1234,567", "1,5K", "0x10", "ten", "", "1e30", "1,024.5",
+    ])
+    func countsAreNothingElse(_ text: String) {
+        #expect(throws: Quantity.Failure.malformed) { try Count(parsing: text) }
+    }
+
+    @Test func countsOfAFileMayBeGrouped() throws {
+        let plan = try PlanText.read(BadPlan.good.replacing("batch: 64", with: "batch: 4,096"))
+        #expect(plan.batch == 4096)
+    }
+
+    @Test(arguments: [
         ("tensro", "tensor"), ("kv_heads", "kvHeads"), ("micro-batch", "microbatch"), ("Layers", "layers"),
         ("piepline", "pipeline"),
     ])
