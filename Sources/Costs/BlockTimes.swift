@@ -34,7 +34,7 @@ struct BlockTimes {
 
     /// A dense block.
     func unit() -> UnitTimes {
-        unit(feedForward: denseFeedForward, pairs: shard.collectivePairs(), parameters: BlockParameters(model))
+        unit(feedForward: denseFeedForward, pairs: shard.collectivePairs(), isMixture: false)
     }
 
     /// A block with experts.
@@ -42,7 +42,7 @@ struct BlockTimes {
         let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
         return unit(
             feedForward: times.feedForward(), pairs: shard.collectivePairs(of: experts),
-            parameters: BlockParameters(model, mixture: true))
+            isMixture: true)
     }
 
     /// A feed-forward network for one micro-batch.
@@ -56,10 +56,8 @@ struct BlockTimes {
         var exchange = 0.0
     }
 
-    /// - Parameters:
-    ///   - pairs: of tensor-parallel collectives in a pass.
-    ///   - parameters: of the block.
-    private func unit(feedForward: FeedForward, pairs: Double, parameters: BlockParameters) -> UnitTimes {
+    /// - Parameter pairs: of tensor-parallel collectives in a pass.
+    private func unit(feedForward: FeedForward, pairs: Double, isMixture: Bool) -> UnitTimes {
         let attention = attention()
         let products = projections.forward + feedForward.forward
         let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
@@ -90,7 +88,7 @@ struct BlockTimes {
             times.backward.expert += feedForward.exchange
         }
         if shard.overlap.expert { hideExchange(&times) }
-        addGathers(of: parameters, to: &times)
+        addParameterGathers(isMixture: isMixture, to: &times)
         waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
         return times
     }
@@ -281,8 +279,9 @@ struct BlockTimes {
 
     /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
     /// layer's transfers run behind its neighbour's compute.
-    private func addGathers(of parameters: BlockParameters, to times: inout UnitTimes) {
+    private func addParameterGathers(isMixture: Bool, to times: inout UnitTimes) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
+        let parameters = BlockParameters(model, mixture: isMixture)
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
         func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {

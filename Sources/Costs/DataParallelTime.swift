@@ -28,12 +28,14 @@ struct Reduction: Sendable {
     }
 
     /// Seconds a step loses where a rank's passes of one micro-batch take `forward` and `backward`.
+    @inline(__always)
     func exposed(forward: Double, backward: Double, microbatches: Double) -> Double {
         let reduction = exposed(reduce, behind: backward, least: lastBucket)
         let gathering = hidesGather ? exposed(gather, behind: forward, least: firstBucket) : gather
         return (isRepeated ? microbatches : 1) * reduction + gathering
     }
 
+    @inline(__always)
     private func exposed(_ seconds: Double, behind: Double, least: Double) -> Double {
         guard overlaps else { return seconds }
         let outside = max(least, seconds - behind)

@@ -2,7 +2,8 @@ internal import Plans
 internal import Schedules
 
 /// Bytes of activations and of the buffers beside them on one device, for one micro-batch: what depends on the
-/// micro-batch and on how it is cut, and not on how parameters are held.
+/// micro-batch and on how it is cut, and not on how parameters are held. Its functions are inlined: a search calls them
+/// for every layout.
 struct ActivationTerms: Sendable {
     /// What one block keeps, and one with experts (`block` in a dense model).
     var block: BlockActivations
@@ -26,6 +27,7 @@ struct ActivationTerms: Sendable {
     var headBuffers: Double
 
     /// Bytes the blocks of a rank keep with `inFlight` stages held of `stages` it has.
+    @inline(__always)
     func blocks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
         let dense = share.layers - share.mixtures
         func held(_ count: Int, _ kept: Double) -> Double { Double(inFlight * count) / Double(stages) * kept }
@@ -39,11 +41,13 @@ struct ActivationTerms: Sendable {
             + held(share.recomputedMixtures, mixture.kept)
     }
 
+    @inline(__always)
     func masks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
         share.holdsEmbedding ? Double(inFlight) / Double(stages) * mask : 0
     }
 
     /// All activations of a rank.
+    @inline(__always)
     func activations(
         of share: PipelineShares.Rank, inFlight: Int, stages: Int, logits held: HeldLogits
     ) -> Double {
@@ -53,6 +57,7 @@ struct ActivationTerms: Sendable {
     }
 
     /// Temporary buffers of a rank.
+    @inline(__always)
     func buffers(of share: PipelineShares.Rank, logits held: HeldLogits) -> Double {
         buffers
             + (share.holdsHead ? held.pending * logits + held.deferred * logitGradients + headBuffers : 0)
