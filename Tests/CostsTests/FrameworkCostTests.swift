@@ -89,6 +89,26 @@ import Testing
         #expect(band.holds(1) && band.holds(0.56) && !band.holds(0.5) && !band.holds(1.5))
     }
 
+    /// 8-bit products read and write in 8 bits twice what no norm or activation hands them: a block's attention result
+    /// forward; its gradient, those of queries, keys and values, and the second product's, backward.
+    @Test func eightBitProductsNeedCasts() throws {
+        func compute(_ faster: Double) throws -> Double {
+            var cluster = TestCluster.h100()
+            cluster.device.peakFLOPs[.fp8] = cluster.device.peakFLOPs[.bf16].map { $0 * faster }
+            let plan = Plan(
+                name: "test", model: TestModel.llama70B, tokens: nil, cluster: cluster, devices: 1, batch: 1,
+                precision: .fp8, layout: nil)
+            return try estimate(plan: plan, layout: Layout()).iteration.breakdown.compute
+        }
+        let model = TestModel.llama70B
+        let widths = 3 * model.hidden + model.queryWidth + model.keyWidth + model.valueWidth
+        let elements = Double(model.layers * model.sequence * widths)
+        let device = TestCluster.h100().device
+        let seconds = 4 * elements / (device.memoryBytesPerSecond * device.memoryEfficiency)
+        // The rate is a millionth higher, so that only the casts differ.
+        #expect(abs((try compute(1 + 1e-6) - compute(1)) / seconds - 1) < 0.01)
+    }
+
     /// The fullest rank of experts sets the pace and holds most.
     @Test func imbalancedRoutingCostsTimeAndMemory() throws {
         func step(_ imbalance: Double) throws -> Estimate {
