@@ -41,8 +41,7 @@ struct BlockTimes {
     func unit(experts: Model.Mixture) -> UnitTimes {
         let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
         return unit(
-            feedForward: times.feedForward(), pairs: shard.collectivePairs(of: experts),
-            isMixture: true)
+            feedForward: times.feedForward(), pairs: shard.collectivePairs(of: experts), isMixture: true)
     }
 
     /// A feed-forward network for one micro-batch.
@@ -281,7 +280,7 @@ struct BlockTimes {
     /// layer's transfers run behind its neighbour's compute.
     private func addParameterGathers(isMixture: Bool, to times: inout UnitTimes) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
-        let parameters = BlockParameters(model, mixture: isMixture)
+        let held = shard.held(of: BlockParameters(model, mixture: isMixture))
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
         func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {
@@ -291,11 +290,8 @@ struct BlockTimes {
                 shards.gather(bytes: gradientBytes * held / rate, count: count)
                 + replicas.allReduce(bytes: gradientBytes * held / Double(shards.size))
         }
-        add(
-            parameters.perDevice(tensor: Int(shard.tensor)), shards: shard.shardGroup, replicas: shard.replicaGroup)
-        add(
-            parameters.experts / (shard.expert * shard.expertTensor), shards: shard.expertShardGroup,
-            replicas: shard.expertReplicaGroup)
+        add(held.dense, shards: shard.shardGroup, replicas: shard.replicaGroup)
+        add(held.experts, shards: shard.expertShardGroup, replicas: shard.expertReplicaGroup)
         let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)

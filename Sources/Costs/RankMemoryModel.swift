@@ -158,7 +158,8 @@ extension LayoutWork {
     func gathered(by share: PipelineShares.Rank) -> Double {
         guard layout.sharding == .parameters, layout.shardRanks > 1 else { return 0 }
         func held(_ block: BlockParameters) -> Double {
-            block.perDevice(tensor: layout.tensor) + block.experts / (shard.expert * shard.expertTensor)
+            let held = shard.held(of: block)
+            return held.dense + held.experts
         }
         let dense = share.mixtures < share.layers ? held(BlockParameters(model)) : 0
         let mixture = share.mixtures > 0 ? held(BlockParameters(model, mixture: true)) : 0

@@ -40,6 +40,11 @@ package struct Shard: Sendable {
         return experts.map { $0.shared > 0 || !sequenceParallel } ?? true ? 2 : 1
     }
 
+    /// Parameters of a block that one device holds before they are shared out: routed experts', and all others.
+    func held(of block: BlockParameters) -> (dense: Double, experts: Double) {
+        (block.perDevice(tensor: Int(tensor)), block.experts / (expert * expertTensor))
+    }
+
     /// The same without recomputation.
     var keepingEverything: Shard {
         var shard = self

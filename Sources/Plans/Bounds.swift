@@ -1,5 +1,5 @@
-/// The largest values a file or an option may hold. Far beyond anything built, they keep products of counts inside 64 bits and turn
-/// a slip of the finger into a message.
+/// The largest values a file or an option may hold. Far beyond anything built, they keep products of counts inside 64
+/// bits and turn a slip of the finger into a message.
 package enum Bounds {
     package static let layers = 1...10_000
     package static let hidden = 1...1_048_576

@@ -18,6 +18,12 @@ package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStr
         value = whole
     }
 
+    /// As an option's argument; nil for what is no count.
+    package init?(argument: String) {
+        guard let count = try? Count(parsing: argument) else { return nil }
+        self = count
+    }
+
     package var description: String { String(value) }
 
     /// `4096` for `4,096`. Only a whole number may be grouped by commas: `1,500` of something that can be cut might be

@@ -2,12 +2,7 @@ internal import ArgumentParser
 internal import Plans
 
 /// Options that count are read as the counts of files are.
-extension Count: ExpressibleByArgument {
-    package init?(argument: String) {
-        guard let count = try? Count(parsing: argument) else { return nil }
-        self = count
-    }
-}
+extension Count: ExpressibleByArgument {}
 
 /// - Throws: one line that names the option and what it takes, for a number outside `range`.
 func check(_ option: String, _ count: Count?, in range: ClosedRange<Int>) throws(ValidationError) {
