@@ -41,14 +41,18 @@ let package = Package(
         .target(
             name: "Training", dependencies: ["Plans", "Schedules", "Tensors", "MPI"], swiftSettings: strict),
 
+        // Which build this is; a target of its own, so that a commit compiles nothing else again.
+        .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
+        .plugin(name: "CommitPlugin", capability: .buildTool()),
+
         // The two programs.
         .executableTarget(
             name: "trainyard",
-            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", argumentParser],
+            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser],
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", argumentParser],
+            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", "Version", argumentParser],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.

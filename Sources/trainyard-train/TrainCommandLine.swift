@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Plans
 internal import Tensors
+internal import Version
 
 /// One rank of a real run. `mpirun -n P trainyard-train FILE` is the whole launch; the other subcommands run the same
 /// kernels for text generation and calibration.
@@ -17,7 +18,7 @@ struct TrainCommandLine: ParsableCommand {
               mpirun -n 4 trainyard-train plans/tiny-gpt-4.yaml --log metrics.jsonl --trace trace.json
               trainyard-train generate runs/tiny-gpt/step-000300.safetensors --prompt "ROMEO."
             """,
-        version: "0.1.0",
+        version: ProgramVersion.text,
         subcommands: [RunCommand.self, GenerateCommand.self, ProbeCommand.self],
         defaultSubcommand: RunCommand.self)
 

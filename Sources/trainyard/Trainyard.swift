@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Plans
+internal import Version
 
 /// `trainyard`: plans, prices, simulates and starts distributed training runs.
 struct Trainyard: ParsableCommand {
@@ -25,7 +26,7 @@ struct Trainyard: ParsableCommand {
             Results go to standard output (--json prints one document), remarks to standard error. Exit codes: 0 done, \
             1 failed while running, 2 bad usage or input, 3 the plan does not fit.
             """,
-        version: "0.1.0",
+        version: ProgramVersion.text,
         subcommands: [
             PlanCommand.self,
             EstimateCommand.self,
