@@ -19,7 +19,7 @@ endif
 # Tests run optimised too: they train whole models and time nothing. Once no test needs `@testable`, adding
 # `--disable-testable-imports` to `test` makes it share one build with `build`.
 RELEASE := -c release $(TARGET_CPU)
-SOURCES := Package.swift Sources Tests bench
+SOURCES := Package.swift Plugins Sources Tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build test lint format demo docs bench clean

@@ -120,6 +120,18 @@ import Testing
             #expect(outcome.exitCode == 0)
             #expect(outcome.output.contains("  trainyard \(command) "))
         }
-        #expect(try trainyard(["--version"]).output.first?.isNumber == true)
+    }
+
+    @Test(arguments: ["trainyard", "trainyard-train"])
+    func theVersionNamesTheCommit(program: String) throws {
+        let version = try BuiltProgram(program).run(["--version"])
+        #expect(version.exitCode == 0)
+        #expect(version.output.first?.isNumber == true)
+        let git = URL(filePath: "/usr/bin/git")
+        guard FileManager.default.isExecutableFile(atPath: git.path) else { return }
+        let head = try BuiltProgram.run(git, ["rev-parse", "--short=10", "HEAD"], in: BuiltProgram.root)
+        guard head.exitCode == 0 else { return }
+        let commit = head.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(version.output.contains("(\(commit)"), "\(version.output)")
     }
 }
