@@ -48,7 +48,9 @@ let package = Package(
         // The two programs.
         .executableTarget(
             name: "trainyard",
-            dependencies: ["Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser],
+            dependencies: [
+                "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
