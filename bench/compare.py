@@ -8,8 +8,11 @@ median of its timed steps, the result the median of the runs.
   bench/compare.py --layouts data --runs 5 --json FILE
   bench/compare.py --plan S data               the plan file of one of them
 
-The last column is the share of the matrix library's own rate: what its products alone take for a step, measured with
-both cores busy, over what the step took without the schedule's bubble.
+"of peak" is the share of the cores' multiply-add peak that the model's arithmetic takes, for each side: a ratio says
+little where the other side's matrix library is slow on this processor, so the rate of that library's products alone is
+printed too. The last column is the share of our matrix library's own rate: what its products alone take for a step,
+measured with both cores busy, over what the step took without the schedule's bubble.
+A peer that aborts while it ends, after it has printed its result, keeps the result; one that gives none is run again.
 Ours alone where no Python with torch is found: TRAINYARD_PYTHON or --python names one.
 """
 import argparse
@@ -109,27 +112,65 @@ def ours(config, layout, count, warmup):
 def pytorch(python, config, layout, count, warmup):
     mode, schedule = layout.split(",")[0], ["--schedule", "1F1B"]
     sharded = ["--zero"] if "ZeRO" in layout else []
-    out = run([python, "bench/pytorch/train.py", "--config", config, "--mode", mode, "--processes", str(RANKS), *schedule,
-               *sharded, "--steps", str(count), "--warmup", str(warmup), "--data", DATA])
-    found = json.loads(out.strip().splitlines()[-1])
+    found = peer([python, "bench/pytorch/train.py", "--config", config, "--mode", mode, "--processes", str(RANKS),
+                  *schedule, *sharded, "--steps", str(count), "--warmup", str(warmup), "--data", DATA])
     return dict(tokens=found["stepTokensPerSecond"], peak=found["peakBytes"], version=found["framework"])
+
+
+def peer(command, tries=3):
+    """The JSON object a peer's program printed last. Its processes may abort at their exit, after the result."""
+    for attempt in range(tries):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        found = result_of(done.stdout)
+        name = os.path.basename(command[1])
+        if found is not None:
+            if done.returncode != 0:
+                say(f"  {name} ended with code {done.returncode} after its result; the result counts")
+            return found
+        said = (done.stdout + done.stderr)[-3000:]
+        if attempt + 1 < tries:
+            say(f"  {name} ended with code {done.returncode} without a result; run again")
+    fail(f"{name} gave no result in {tries} tries; it ended with code {done.returncode}:\n{said}")
+
+
+def result_of(text):
+    """The last line that is a JSON object; None where there is none."""
+    for line in reversed(text.strip().splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def each_core(command):
+    """What `command` prints as JSON on every core at once, one thread each."""
+    cores = sorted(os.sched_getaffinity(0))
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=dict(os.environ, OMP_NUM_THREADS="1"),
+            preexec_fn=lambda core=cores[rank % len(cores)]: os.sched_setaffinity(0, {core}))
+        for rank in range(RANKS)]
+    texts = [process.communicate()[0] for process in started]
+    for process, text in zip(started, texts):
+        if process.returncode != 0 or result_of(text) is None:
+            fail(f"{os.path.basename(command[0])} ended with code {process.returncode} and no figure")
+    return [result_of(text) for text in texts]
+
+
+def operations_of_token(config):
+    """Model FLOPs of a token, forward and backward: the products of linear layers and head, and half the attention."""
+    shape = SHAPES[config]
+    layers, hidden = shape["layers"], shape["hidden"]
+    return 6 * (layers * 12 * hidden**2 + hidden * shape["vocab"]) + 6 * layers * hidden * (shape["sequence"] + 1)
 
 
 def library_seconds(config, tensor):
     """Seconds a step's products alone would take a rank of the library on busy cores: the mean of one on each core."""
-    cores = sorted(os.sched_getaffinity(0))
-    started = [
-        subprocess.Popen(
-            [KERNELS, "library", config, str(tensor)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-            env=dict(os.environ, OMP_NUM_THREADS="1"),
-            preexec_fn=lambda core=cores[rank % len(cores)]: os.sched_setaffinity(0, {core}))
-        for rank in range(RANKS)]
     shape, total = SHAPES[config], 0.0
-    for process in started:
-        out, _ = process.communicate()
-        if process.returncode != 0:
-            fail("kernel-bench ended with code %d" % process.returncode)
-        part = json.loads(out)
+    for part in each_core([KERNELS, "library", config, str(tensor)]):
         total += shape["layers"] * (part["layer"][0] + part["attention"][0]) + part["head"][0]
     # With tensor parallelism every rank does its slice of every micro-batch, otherwise the ranks share them out.
     return total / RANKS * (shape["batch"] // shape["microbatch"]) * tensor / RANKS
@@ -158,7 +199,11 @@ class Cell:
         step = shape["batch"] * shape["sequence"] / self.tokens("trainyard")
         return statistics.median(self.library) / (step * busy) if self.library else None
 
-    def result(self, fixed):
+    def of_peak(self, side, peak):
+        tokens = self.tokens(side)
+        return tokens * operations_of_token(self.config) / (RANKS * peak) if tokens else None
+
+    def result(self, fixed, peak):
         mine, theirs = self.tokens("trainyard"), self.tokens("pytorch")
         memory, other = self.peaks("trainyard"), self.peaks("pytorch")
         own, program = fixed.get("trainyard", 0) / MIB, fixed.get("pytorch", 0) / MIB
@@ -167,6 +212,7 @@ class Cell:
             ratio=mine / theirs if theirs else None, trainyardMiB=memory, pytorchMiB=other,
             memoryRatio=max((a / b for a, b in zip(memory, other)), default=None),
             modelMemoryRatio=max(((a - own) / (b - program) for a, b in zip(memory, other)), default=None),
+            peakShare=self.of_peak("trainyard", peak), pytorchPeakShare=self.of_peak("pytorch", peak),
             libraryShare=self.share(), raw=self.sides)
 
 
@@ -177,12 +223,12 @@ def table(results):
     def mebibytes(values):
         return ", ".join(f"{v:.0f}" for v in values) or "–"
 
-    rows = [["config", "layout", "runs", "trainyard", "pytorch", "ratio", "trainyard MiB", "pytorch MiB", "ratio",
+    rows = [["config", "layout", "runs", "trainyard", "of peak", "pytorch", "of peak", "ratio", "trainyard MiB", "pytorch MiB", "ratio",
              "less program", "of library"]]
     for r in results:
         rows.append([
-            r["config"], r["layout"], str(r["runs"]), cell(r["trainyard"], "{:.0f}"), cell(r["pytorch"], "{:.0f}"),
-            cell(r["ratio"], "{:.2f}"), mebibytes(r["trainyardMiB"]), mebibytes(r["pytorchMiB"]),
+            r["config"], r["layout"], str(r["runs"]), cell(r["trainyard"], "{:.0f}"), cell(r["peakShare"], "{:.0%}"),
+            cell(r["pytorch"], "{:.0f}"), cell(r["pytorchPeakShare"], "{:.0%}"), cell(r["ratio"], "{:.2f}"), mebibytes(r["trainyardMiB"]), mebibytes(r["pytorchMiB"]),
             cell(r["memoryRatio"], "{:.0%}"), cell(r["modelMemoryRatio"], "{:.0%}"), cell(r["libraryShare"], "{:.0%}")])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
@@ -243,14 +289,26 @@ def main():
             cell.seconds = time.monotonic() - begin
             last = [f"{side} {statistics.median(runs[-1]['tokens']):.0f}" for side, runs in cell.sides.items() if runs]
             say(f"  run {index + 1}  {cell.config} {cell.layout}: {', '.join(last)} tokens/s  ({cell.seconds:.0f} s)")
-    results = [cell.result(fixed) for cell in cells]
+    peak = statistics.mean(part["peak"] for part in each_core([KERNELS, "peak"]))
+    results = [cell.result(fixed, peak) for cell in cells]
     print(f"two processes of one thread; tokens/s and peak resident memory by process{'; ' + version if version else ''}")
     print(table(results))
     print("with next to no model: " + ", ".join(f"{side} {size / MIB:.0f} MiB" for side, size in fixed.items())
           + " (taken off both in the column before the last)")
+    print(f"one core of {RANKS} busy ones: {peak / 1e9:.0f} GFLOP/s of fp32 multiply-adds at most")
+    products = {}
+    if python:
+        for config in a.configs:
+            parts = each_core([python, "bench/pytorch/products.py", config])
+            rate = statistics.mean(part["rate"] for part in parts)
+            products[config] = dict(library=parts[0]["library"], rate=rate)
+            print(f"PyTorch's products of config {config} go to {parts[0]['library']}: {rate / 1e9:.0f} GFLOP/s, "
+                  f"{rate / peak:.0%} of that")
     if a.json:
         with open(a.json, "w") as file:
-            json.dump(dict(pytorchVersion=version, programBytes=fixed, results=results), file, indent=1)
+            json.dump(
+                dict(pytorchVersion=version, programBytes=fixed, peak=peak, pytorchProducts=products, results=results),
+                file, indent=1)
             file.write("\n")
 
 

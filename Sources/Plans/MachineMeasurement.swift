@@ -63,11 +63,14 @@ package struct MachineMeasurement: Hashable, Codable, Sendable {
     package var elementwiseSeconds: Double
     /// One-way messages between two neighbouring processes; empty for one process.
     package var transfers: [Message]
+    /// Ninth tenth of the repeats of the first product over their median, less one: small on a quiet machine.
+    package var spread: Double
 
     package init(
         processes: Int, cores: Int, memoryBytes: Double, peakFLOPs: Double, callSeconds: Double, products: [Product],
-        attention: [Attention], rows: Int, elementwiseSeconds: Double, transfers: [Message]
+        attention: [Attention], rows: Int, elementwiseSeconds: Double, transfers: [Message], spread: Double = 0
     ) {
+        self.spread = spread
         self.processes = processes
         self.cores = cores
         self.memoryBytes = memoryBytes

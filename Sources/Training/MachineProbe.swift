@@ -15,7 +15,7 @@ extension MachineMeasurement {
             memoryBytes: Double(ProcessInfo.processInfo.physicalMemory), peakFLOPs: try probe.peak(),
             callSeconds: try probe.call(), products: try probe.products(), attention: try probe.attention(),
             rows: sequences * model.sequence, elementwiseSeconds: try probe.elementwise(),
-            transfers: try probe.transfers())
+            transfers: try probe.transfers(), spread: try probe.spread())
     }
 }
 
@@ -35,6 +35,17 @@ private struct MachineProbe {
     }
 
     func peak() throws(MPIError) -> Double { try mean { KernelProbe.peakRate(effort: effort) } }
+
+    /// How far repeats of one product scatter, on the process where they do most.
+    func spread() throws(MPIError) -> Double {
+        try world.barrier()
+        let hidden = model.hidden
+        let median = KernelProbe.matrixProduct(m: rows, n: hidden, k: hidden, effort: effort)
+        var late = effort
+        late.quantile = 0.9
+        let slow = KernelProbe.matrixProduct(m: rows, n: hidden, k: hidden, effort: late)
+        return try world.allReduce(median > 0 ? max(0, slow / median - 1) : 0, .max)
+    }
 
     func call() throws(MPIError) -> Double {
         try mean { KernelProbe.matrixProduct(m: 4, n: 4, k: 4, effort: effort) }

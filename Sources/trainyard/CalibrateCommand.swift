@@ -11,7 +11,8 @@ struct CalibrateCommand: ParsableCommand {
         abstract: "Measure this machine at a plan's shapes and write cluster/local.yaml.",
         discussion: """
             Times matrix products, attention, memory-bound kernels and MPI messages in as many processes as a run would
-            have, all at once. Plans without a cluster are then priced with the result.
+            have, all at once. Plans without a cluster are then priced with the result. What else ran meanwhile is said and
+            written down; on a busy machine the measurement is repeated and the quietest kept.
 
               trainyard calibrate --quick                        seconds
               trainyard calibrate --plan plans/tiny-gpt.yaml
@@ -28,7 +29,7 @@ struct CalibrateCommand: ParsableCommand {
         help: "Processes to measure with; as many as the plan runs with, at most one a core.")
     var processes: Count?
 
-    @Flag(help: "A few repeats of each: under fifteen seconds.")
+    @Flag(help: "A few repeats of each: under fifteen seconds, twice that on a busy machine.")
     var quick = false
 
     func validate() throws {
@@ -41,18 +42,13 @@ struct CalibrateCommand: ParsableCommand {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
         let began = Date()
-        let command = try Launcher.mpirun(
-            processes: count, hostfile: nil, program: Launcher.trainProgram(),
-            arguments: ["probe", self.plan] + (quick ? ["--quick"] : []))
-        let ended = try Launcher.run(command, capture: true)
-        guard ended.code == 0 else { throw ExitCode(ended.code) }
-        let measured = try JSONDecoder().decode(MachineMeasurement.self, from: ended.output)
+        let (measured, load, attempts) = try quietest(processes: count)
         let cluster = try Cluster(measured: measured, model: plan.model)
         let comment = """
             Measured by `trainyard calibrate\(quick ? " --quick" : "")` at the shapes of \(plan.name): \(count) \
             process\(count == 1 ? "" : "es") at once.
             One "device" is one process on one core; every figure is what the cost model needs to give back the
-            measured seconds.
+            measured seconds.\(load.map { "\nWhile it was measured \($0.words)\($0.isQuiet ? "" : ": the machine was busy")." } ?? "")
             """
         try OutputFile.write(cluster.yaml(comment: comment), to: out)
         let best = cluster.device.matmulEfficiency.points.map(\.share).max() ?? 0
@@ -66,6 +62,35 @@ struct CalibrateCommand: ParsableCommand {
               memory-bound kernels      \(Figures.fixed(cluster.device.memoryBytesPerSecond / 1e9, 1)) GB/s
               messages                  \(Figures.fixed((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(Figures.fixed((network?.latencySeconds ?? 0) * 1e6, 1)) µs
             """)
+        guard let load else { return }
+        print("  meanwhile                 \(load.words)")
+        if !load.isQuiet {
+            Console.note(
+                "the machine was busy in each of \(attempts) measurements, and the quietest is kept: what it predicts may be "
+                    + "too slow, by another factor for each kernel; calibrate again when nothing else runs")
+        }
+    }
+
+    /// Measures until the machine was quiet, at most three times (twice with `--quick`): the quietest measurement, what
+    /// else ran meanwhile, and how many there were.
+    private func quietest(processes: Int) throws -> (MachineMeasurement, MachineLoad?, attempts: Int) {
+        let command = try Launcher.mpirun(
+            processes: processes, hostfile: nil, program: Launcher.trainProgram(),
+            arguments: ["probe", plan] + (quick ? ["--quick"] : []))
+        let most = quick ? 2 : 3
+        var best: (measured: MachineMeasurement, load: MachineLoad?)?
+        for attempt in 1...most {
+            let start = ProcessorTimes.now()
+            let ended = try Launcher.run(command, capture: true)
+            guard ended.code == 0 else { throw ExitCode(ended.code) }
+            let measured = try JSONDecoder().decode(MachineMeasurement.self, from: ended.output)
+            let load = MachineLoad(from: start, to: .now(), spread: measured.spread)
+            guard let load, !load.isQuiet else { return (measured, load, attempt) }
+            if load.disturbance < best?.load?.disturbance ?? .infinity { best = (measured, load) }
+            if attempt < most { Console.note("the machine is busy: \(load.words); measuring again") }
+        }
+        guard let best else { throw ExitCode(1) }
+        return (best.measured, best.load, most)
     }
 
     /// A cluster file that cannot be read would stop the plan that is to be measured, and is about to be replaced.

@@ -3,7 +3,8 @@ import Tensors
 
 // Times every kernel on one core for the shapes of two small GPTs and of a llama. Arguments: S, M or llama (all by
 // default), the number of repeats, and `attention` for that alone; the shortest time is printed, since other programs can
-// only lengthen it. `library S 2` prints as JSON the medians of the library's products alone, split over two tensor ranks.
+// only lengthen it. As JSON: `library S 2` prints the medians of the library's products alone, split over two tensor
+// ranks; `peak` the core's rate of multiply-adds.
 let arguments = CommandLine.arguments.dropFirst()
 let repeats = arguments.compactMap { Int($0) }.first
 let named = [Shapes.small, .medium].filter { arguments.contains($0.name) }
@@ -13,6 +14,10 @@ MatrixProduct.useOneThread()
 if arguments.first == "library", let shapes = named.first {
     let rate = LibraryRate(shapes: shapes, tensor: max(1, repeats ?? 1))
     print(rate.json(.init(repeats: shapes.hidden < 512 ? 15 : 5)))
+    exit(0)
+}
+if arguments.first == "peak" {
+    print(String(format: #"{"peak": %.0f}"#, KernelProbe.peakRate(effort: .init(repeats: 40, quantile: 0))))
     exit(0)
 }
 if !KernelProbe.usesFusedMultiplyAdd {

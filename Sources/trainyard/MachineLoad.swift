@@ -1,0 +1,78 @@
+internal import Foundation
+
+/// Processor time of the whole machine since it started, and of this program and the processes it has waited for.
+struct ProcessorTimes {
+    /// Seconds of all cores in which programs ran, in which a hypervisor gave the core to another machine, and in all.
+    var busy: Double
+    var stolen: Double
+    var total: Double
+    /// Seconds of this program, its children and theirs.
+    var own: Double
+
+    /// Reads `/proc/stat` (proc(5)); nil where there is none.
+    static func now() -> ProcessorTimes? {
+        guard let text = try? String(contentsOfFile: "/proc/stat", encoding: .utf8) else { return nil }
+        return ProcessorTimes(statistics: text, own: ownSeconds())
+    }
+
+    /// - Parameter statistics: the text of `/proc/stat`, whose first line has the ticks of all cores: user, nice, system,
+    ///   idle, iowait, irq, softirq, steal.
+    init?(statistics: String, own: Double) {
+        guard let line = statistics.split(separator: "\n").first, line.hasPrefix("cpu ") else { return nil }
+        let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
+        guard ticks.count >= 8 else { return nil }
+        let second = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        busy = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / second
+        stolen = ticks[7] / second
+        total = ticks[0..<8].reduce(0, +) / second
+        self.own = own
+    }
+
+    private static func ownSeconds() -> Double {
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
+        return [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, whose in
+            var usage = rusage()
+            guard getrusage(numericCast(whose.rawValue), &usage) == 0 else { return sum }
+            return sum + seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        }
+    }
+}
+
+/// What else the machine did while something was measured.
+struct MachineLoad: Equatable {
+    /// Share of all cores' time that other programs took.
+    var others: Double
+    /// Share that the hypervisor gave to other machines.
+    var stolen: Double
+    /// Ninth tenth of the repeats of one kernel over their median, less one; nil where no kernel was repeated.
+    var spread: Double?
+
+    /// Between two readings; nil where the clock's ticks do not tell.
+    init?(from start: ProcessorTimes?, to end: ProcessorTimes?, spread: Double? = nil) {
+        guard let start, let end, end.total > start.total else { return nil }
+        let total = end.total - start.total
+        others = max(0, (end.busy - start.busy) - (end.own - start.own)) / total
+        stolen = max(0, end.stolen - start.stolen) / total
+        self.spread = spread
+    }
+
+    /// Shares above which figures are not those of a machine of one's own: a twentieth of the processor is within the
+    /// scatter of repeats on a quiet machine, and a fiftieth stolen comes in bursts that one kernel meets and another
+    /// does not.
+    private static let mostOthers = 0.05
+    private static let mostStolen = 0.02
+    private static let mostSpread = 0.25
+
+    var isQuiet: Bool {
+        others <= Self.mostOthers && stolen <= Self.mostStolen && (spread ?? 0) <= Self.mostSpread
+    }
+
+    /// How much of the time was lost, for choosing the quietest of several measurements.
+    var disturbance: Double { others + stolen + (spread ?? 0) }
+
+    var words: String {
+        func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+        let repeats = spread.map { ", repeats of one kernel spread by \(percent($0))" } ?? ""
+        return "other programs took \(percent(others)) of the processor, other machines \(percent(stolen))\(repeats)"
+    }
+}
