@@ -183,6 +183,7 @@ package struct Estimate: Hashable, Codable, Sendable {
     /// Datasheet peak of all devices at the plan's precision, FLOP/s.
     package var clusterPeak: Double {
         (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.devices)
+            * plan.cluster.coreShare(plan.devices)
     }
     package var mfu: Double { iteration.modelFLOPs / iteration.seconds / clusterPeak }
     package var hfu: Double { iteration.hardwareFLOPs / iteration.seconds / clusterPeak }

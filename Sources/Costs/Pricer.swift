@@ -14,11 +14,12 @@ package final class Pricer: Sendable {
         self.plan = plan
         self.options = options
         var rates: [String: DeviceRates] = [:]
+        let device = plan.cluster.device.sharing(plan.cluster.coreShare(plan.devices))
         let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
         for name in names {
             let framework = plan.frameworks.known[name] ?? Framework(name: name)
             rates[name] = try DeviceRates(
-                device: plan.cluster.device, precision: plan.precision, framework: framework)
+                device: device, precision: plan.precision, framework: framework)
         }
         self.rates = rates
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
@@ -58,5 +59,17 @@ package final class Pricer: Sendable {
         let name = plan.framework(for: layout).name
         guard let rates = rates[name] else { throw .badPlan("no framework \(name)") }
         return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers)
+    }
+}
+
+extension Device {
+    /// The device while it has `share` of a core: processes beyond a machine's cores take turns.
+    fileprivate func sharing(_ share: Double) -> Device {
+        guard share < 1 else { return self }
+        var device = self
+        device.peakFLOPs = peakFLOPs.mapValues { $0 * share }
+        device.memoryBytesPerSecond *= share
+        device.launchSeconds /= share
+        return device
     }
 }

@@ -13,6 +13,8 @@ package enum Bounds {
     package static let batch = 1...100_000_000
     package static let steps = 1...1_000_000_000
     package static let tokens = 1.0...1e18
+    /// Dollars a device-hour.
+    package static let price = 0.0...1e6
     /// Anything above zero that is not absurd.
     package static let positive = Double.leastNonzeroMagnitude...1e30
 }

@@ -136,6 +136,15 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.meanTimeBetweenFailures = meanTimeBetweenFailures
     }
 
+    /// Share of a core that each of `devices` processes gets where they are more than one machine has: below 1 on a
+    /// cluster of processor cores that one network joins, which is this machine alone.
+    package func coreShare(_ devices: Int) -> Double {
+        guard networks.count == 1, devices > devicesPerNode, devicesPerNode > 0,
+            device.peakFLOPs.values.max() ?? .infinity < Frameworks.slowestAccelerator
+        else { return 1 }
+        return Double(devicesPerNode) / Double(devices)
+    }
+
     /// What a real run trains on where its plan names no cluster: one nobody prices, and whose rates only say which
     /// formats the runtime knows.
     static let here = Cluster(

@@ -33,6 +33,8 @@ struct ClusterFields {
     var nicGbps: Double?
     var nicsPerNode: Int?
     var networks: [Level]?
+    /// Whether network cards give the last level's bandwidth; else its own figure does, which was stated nearer.
+    var takesCards = true
     var price: Double?
     var meanTimeBetweenFailures: Double?
 
@@ -53,8 +55,29 @@ struct ClusterFields {
                 "networks", value: "an empty list", rule: "must name at least one level",
                 fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
         }
-        price = reader.number("price", .plain, in: 0...1e6)
+        checkLastLevel(reader)
+        price = reader.number("price", .plain, in: Bounds.price)
         meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
+    }
+
+    /// What the last level may not say: it joins every device, and its bandwidth is stated once.
+    private mutating func checkLastLevel(_ reader: FieldReader) {
+        takesCards = nicGbps != nil || nicsPerNode != nil || networks?.last?.bandwidth == nil
+        guard let networks, let last = networks.last else { return }
+        let path = reader.join("networks[\(networks.count - 1)]")
+        if last.devices != nil {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: path + ".devices", value: last.devices.map(Wording.grouped) ?? "",
+                    rule: "the last level joins every device", fix: "remove it, or add a level that joins the rest"))
+        }
+        if last.bandwidth != nil, nicGbps != nil || nicsPerNode != nil {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: path + ".bandwidth",
+                    rule: "the network cards (nicGbps, nicsPerNode) state the last level's bandwidth too",
+                    fix: "keep one of the two"))
+        }
     }
 
     private mutating func readDevice(_ device: FieldReader) {
@@ -102,7 +125,8 @@ struct ClusterFields {
     /// These fields, and `base`'s where they say nothing.
     func over(_ base: ClusterFields) -> ClusterFields {
         var merged = base
-        merged.name = name ?? base.name
+        // A name is a file's own: what extends it is another cluster.
+        merged.name = name
         merged.deviceName = deviceName ?? base.deviceName
         merged.memory = memory ?? base.memory
         merged.bandwidth = bandwidth ?? base.bandwidth
@@ -123,6 +147,9 @@ struct ClusterFields {
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
         merged.networks = networks ?? base.networks
+        // What is stated nearer holds: cards over an inherited bandwidth, a bandwidth over inherited cards.
+        if nicGbps != nil || nicsPerNode != nil { merged.takesCards = true }
+        if networks?.last?.bandwidth != nil { merged.takesCards = false }
         merged.price = price ?? base.price
         merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
         return merged
@@ -154,11 +181,17 @@ struct ClusterFields {
     }
 
     private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {
+        if takesCards, let lonely = lonelyCard(networks) {
+            reader.report(
+                lonely.stated, rule: "is half of what the last level's bandwidth follows from, and has no effect alone",
+                fix: "give \(lonely.missing) too")
+            return nil
+        }
         var levels: [Network] = []
         for (index, level) in networks.enumerated() {
             let outermost = index == networks.count - 1
             var bandwidth = level.bandwidth
-            if outermost, let nicGbps, let nicsPerNode {
+            if outermost, takesCards, let nicGbps, let nicsPerNode {
                 // Gb/s to bytes a second, and a node's cards shared by its devices.
                 bandwidth = nicGbps * 1e9 / 8 * Double(nicsPerNode) / Double(devicesPerNode)
             }
@@ -181,6 +214,17 @@ struct ClusterFields {
                     allReduceEfficiency: level.allReduceEfficiency))
         }
         return levels
+    }
+}
+
+extension ClusterFields {
+    /// Which of the two figures of network cards is stated where the other is not, and nothing reads it alone.
+    private func lonelyCard(_ networks: [Level]) -> (stated: String, missing: String)? {
+        if nicsPerNode != nil, nicGbps == nil { return ("nicsPerNode", "nicGbps") }
+        // A curve of efficiency is read at a card's speed.
+        let isRead = networks.contains { $0.efficiency.points.count > 1 }
+        if nicGbps != nil, nicsPerNode == nil, !isRead { return ("nicGbps", "nicsPerNode") }
+        return nil
     }
 }
 

@@ -31,7 +31,8 @@ enum ClusterReading {
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
         let fields = resolved(reader, library: library, depth: 0)
-        guard let fields, collector.isEmpty, let cluster = fields.cluster(name: stem(path), reader), collector.isEmpty
+        guard let fields, collector.isEmpty, let cluster = fields.cluster(name: Library.stem(path), reader),
+            collector.isEmpty
         else { throw collector.all }
         return cluster
     }
@@ -43,15 +44,15 @@ enum ClusterReading {
         }
         guard let reader = plan.map(key) else { return nil }
         guard let fields = resolved(reader, library: library, depth: 0) else { return nil }
-        return fields.cluster(name: reader.scalar("extends") ?? "custom", reader)
+        return fields.cluster(name: name(of: reader), reader)
     }
 
     /// The cluster of a plan that names none: the measured `local`, else the modest `laptop`.
-    static func standard(_ plan: FieldReader, library: Library) -> (cluster: Cluster, remark: String)? {
+    static func standard(_ plan: FieldReader, library: Library) -> (cluster: Cluster, remark: Remark)? {
         for name in ["local", "laptop"] {
             guard let path = library.clusterFile(name) else { continue }
             let cluster = named(name, library: library, report: { plan.report("cluster", $0) }, plan.collector)
-            let remark = "no cluster is named, so '\(name)' is taken from \(path)"
+            let remark = Remark(.clusterAssumed, "no cluster is named, so '\(name)' is taken from \(path)")
             return cluster.map { ($0, remark) }
         }
         plan.reportMissing("cluster", fix: Library.suggestion(for: "", among: library.clusterNames))
@@ -95,19 +96,22 @@ enum ClusterReading {
             let inherited = resolved(inner, library: library, depth: depth + 1)
             collector.all.problems.forEach(reader.collector.adopt)
             guard let inherited, collector.isEmpty else { return nil }
-            var named = inherited
-            named.name = inherited.name ?? stem(path)
-            return fields.over(named)
+            return fields.over(inherited)
         } catch {
             error.problems.forEach(reader.collector.adopt)
             return nil
         }
     }
 
-    /// `a100` of `cluster/a100.yaml`.
-    private static func stem(_ path: String) -> String {
-        let file = path.split(separator: "/").last ?? ""
-        return String(file.prefix { $0 != "." })
+    /// What a map of a plan is called that has no name of its own: its base with what it changes, so that two of one
+    /// base can be told apart.
+    private static func name(of reader: FieldReader) -> String {
+        guard let base = reader.scalar("extends") else { return "custom" }
+        let changes = reader.keys.filter { !["extends", "name", "source"].contains($0) }.map { key in
+            reader.scalar(key).map { "\(key) \($0)" } ?? key
+        }
+        let name = Library.isPath(base) ? Library.stem(base) : base
+        return changes.isEmpty ? name : "\(name) (\(changes.joined(separator: ", ")))"
     }
 }
 

@@ -28,7 +28,7 @@ package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStr
 
     /// `4096` for `4,096`. Only a whole number may be grouped by commas: `1,500` of something that can be cut might be
     /// meant as 1.5.
-    private static func ungrouped(_ text: String) -> String {
+    static func ungrouped(_ text: String) -> String {
         let groups = text.split(separator: ",", omittingEmptySubsequences: false)
         let first = groups[0].drop { $0 == "+" || $0 == "-" }
         guard groups.count > 1, (1...3).contains(first.count), groups.dropFirst().allSatisfy({ $0.count == 3 }),

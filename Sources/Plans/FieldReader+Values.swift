@@ -215,7 +215,7 @@ extension FieldReader {
 
 extension Double {
     /// Without a needless `.0`, for messages.
-    var short: String {
+    package var short: String {
         if let whole = Int(exactly: self), whole.magnitude < 1_000_000 { return String(whole) }
         return String(self)
     }

@@ -149,6 +149,8 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package var known: [String: Framework]
     /// The one the plan names; nil: by layout.
     package var named: String?
+    /// The file of the named one, where the plan gives a path.
+    package var path: String?
 
     package init(_ frameworks: [Framework] = [], named: String? = nil) {
         known = Dictionary(frameworks.map { ($0.name, $0) }) { _, last in last }

@@ -4,11 +4,11 @@ extension Framework {
     package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
-        let stem = path.split(separator: "/").last.map { $0.prefix { $0 != "." } } ?? ""
-        let name = reader.text("name") ?? String(stem)
+        let name = reader.text("name") ?? Library.stem(path)
         var framework = Framework(name: name)
         if let base = reader.text("extends") {
-            guard base != name, let path = library.frameworkFile(base) else {
+            let found = Library.isPath(base) ? library.existing(base) : library.frameworkFile(base)
+            guard base != name, let path = found else {
                 reader.report(
                     "extends", value: "'\(base)'", rule: "no other framework of that name in frameworks/",
                     fix: Library.suggestion(for: base, among: library.frameworkNames))
@@ -68,6 +68,21 @@ extension Frameworks {
             return nil
         }
         guard let name, name != "auto" else { return frameworks }
+        if Library.isPath(name) {
+            guard let path = library.existing(name) else {
+                plan.report("framework", value: "'\(name)'", rule: "no such file")
+                return nil
+            }
+            do throws(PlanProblems) {
+                let framework = try Framework.read(path: path, library: library)
+                frameworks.known[framework.name] = framework
+                (frameworks.named, frameworks.path) = (framework.name, path)
+                return frameworks
+            } catch {
+                error.problems.forEach(plan.collector.adopt)
+                return nil
+            }
+        }
         guard frameworks.known[name] != nil else {
             plan.report(
                 "framework", value: "'\(name)'", rule: "no framework of that name in frameworks/",

@@ -7,6 +7,29 @@ enum LayoutReading {
         var layout: Layout
         var dataIsGiven: Bool
         var openSchedule: OpenSchedule?
+        /// What an answer's layout carries besides: sequences a step, and micro-batches a step of each pipeline.
+        var globalBatch: Int?
+        var microbatches: Int?
+
+        /// Where these are not what the plan's other figures give.
+        func contradictions(batch: Int) -> [PlanProblem] {
+            var problems: [PlanProblem] = []
+            if let globalBatch, globalBatch != batch {
+                problems.append(
+                    PlanProblem(
+                        .misfit, field: "layout.globalBatch", value: Wording.grouped(globalBatch),
+                        rule: "must be batch, \(Wording.grouped(batch))", fix: "remove one of the two"))
+            }
+            let slice = layout.data.multipliedReportingOverflow(by: layout.microbatch).partialValue
+            if let microbatches, slice > 0, batch % slice == 0, microbatches != batch / slice {
+                problems.append(
+                    PlanProblem(
+                        .misfit, field: "layout.microbatches", value: Wording.grouped(microbatches),
+                        rule: "must be batch / (data · microbatch), \(Wording.grouped(batch / slice))",
+                        fix: "remove it, it follows from the others"))
+            }
+            return problems
+        }
     }
 
     /// nil for `auto` and for a layout that cannot be read (then something was reported).
@@ -53,8 +76,12 @@ enum LayoutReading {
                 expert: overlap.flag("expert") ?? standard.expert)
             overlap.finish()
         }
+        let globalBatch = reader.count("globalBatch", in: Bounds.batch)
+        let microbatches = reader.count("microbatches", in: Bounds.batch)
         reader.finish()
-        return Result(layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule)
+        return Result(
+            layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule, globalBatch: globalBatch,
+            microbatches: microbatches)
     }
 
     /// A schedule by its name or by another that is in use.

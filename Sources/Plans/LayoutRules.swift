@@ -18,21 +18,30 @@ extension Layout {
         return problems
     }
 
-    /// What will work but is probably not meant, one sentence each.
-    package func warnings(cluster: Cluster, batch: Int) -> [String] {
-        var warnings: [String] = []
+    /// What will work but is probably not meant.
+    package func warnings(cluster: Cluster, batch: Int) -> [Remark] {
+        var warnings: [Remark] = []
         if tensor > cluster.devicesPerNode {
             warnings.append(
-                "tensor \(tensor) reaches beyond the \(cluster.devicesPerNode) devices of a node: "
-                    + "its all-reduces cross the slower network")
+                Remark(
+                    .tensorAcrossNodes,
+                    "tensor \(tensor) reaches beyond the \(cluster.devicesPerNode) devices of a node: "
+                        + "its all-reduces cross the slower network"))
         }
         let micro = microbatch * data > 0 ? batch / (microbatch * data) : 0
         if pipeline > 1, micro > 0, micro < pipeline {
             warnings.append(
-                "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble")
+                Remark(
+                    .pipelineUnderfilled,
+                    "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble"))
         }
         if sharding != .none, data * context == 1, !schedule.isBidirectional {
-            warnings.append("sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+            warnings.append(
+                Remark(
+                    .shardingAlone, "sharding \(sharding.rawValue) does nothing with one data-parallel rank"))
+        }
+        if let shardGroup, sharding == .none {
+            warnings.append(Remark(.shardGroupUnused, "shardGroup \(shardGroup) does nothing with sharding none"))
         }
         return warnings
     }

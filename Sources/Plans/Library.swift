@@ -58,6 +58,8 @@ package struct Library: Hashable, Sendable {
     static func suggestion(for name: String, among names: [String]) -> String {
         let near = Wording.didYouMean(name, among: names)
         if !near.isEmpty { return near }
+        let alike = Synonyms.names(like: name, among: names)
+        if !alike.isEmpty { return "did you mean \(Wording.alternatives(alike.map { "'\($0)'" }))?" }
         return names.isEmpty
             ? "set TRAINYARD_HOME to the folder that holds cluster/ and plans/models/"
             : "known: \(names.joined(separator: ", "))"
@@ -68,11 +70,22 @@ package struct Library: Hashable, Sendable {
         reference.contains("/") || reference.hasSuffix(".yaml") || reference.hasSuffix(".yml")
     }
 
+    /// `torch-2.3` of `frameworks/torch-2.3.yaml`: what a file is called that states no name.
+    static func stem(_ path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let ending = endings.first { file.hasSuffix($0) && file != $0 }
+        return ending.map { String(file.dropLast($0.count)) } ?? file
+    }
+
+    private static let endings = [".yaml", ".yml"]
+
     private func file(_ name: String, in subfolders: [String]) -> String? {
         for folder in folders {
             for subfolder in subfolders {
-                let path = "\(folder)/\(subfolder)/\(name).yaml"
-                if FileManager.default.fileExists(atPath: path) { return path }
+                for ending in Self.endings {
+                    let path = "\(folder)/\(subfolder)/\(name)\(ending)"
+                    if FileManager.default.fileExists(atPath: path) { return path }
+                }
             }
         }
         return nil
@@ -83,7 +96,8 @@ package struct Library: Hashable, Sendable {
         for folder in folders {
             for subfolder in subfolders {
                 let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(subfolder)")) ?? []
-                names.formUnion(files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
+                names.formUnion(
+                    files.filter { file in Self.endings.contains { file.hasSuffix($0) } }.map(Self.stem))
             }
         }
         return names.sorted()

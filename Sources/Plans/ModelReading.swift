@@ -116,6 +116,20 @@ struct ModelFields {
                 "moe", value: "topK \(moe.topK)", rule: "must be at most the \(moe.experts) experts", kind: .misfit)
             sound = false
         }
+        if let moe = model.moe, model.mixtureLayers == 0 {
+            let (key, value, rule) =
+                moe.firstDense >= model.layers
+                ? ("firstDense", moe.firstDense, "must leave blocks with experts: below layers \(model.layers)")
+                : (
+                    "every", moe.every,
+                    "must leave a block with experts: at most \(model.layers - moe.firstDense), layers less firstDense"
+                )
+            reader.collector.adopt(
+                PlanProblem(
+                    .misfit, field: reader.join("moe.\(key)"), value: Wording.grouped(value), rule: rule,
+                    fix: "or remove moe for a dense model"))
+            sound = false
+        }
         return sound ? model : nil
     }
 }

@@ -15,8 +15,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var openSchedule: OpenSchedule?
     /// Settings of a real run; nil for a plan that is only priced.
     package var train: TrainSettings?
-    /// What the reader assumed or doubts, one sentence each; people see them on standard error.
-    package var remarks: [String]
+    /// What the reader assumed or doubts.
+    package var remarks: [Remark]
     /// What the run was measured to take, for comparison; never read by the cost model.
     package var measured: Measured?
     /// The training software, with what it costs.
@@ -43,7 +43,7 @@ package struct Plan: Hashable, Codable, Sendable {
 
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
-        layout: Layout?, train: TrainSettings? = nil, remarks: [String] = [], openSchedule: OpenSchedule? = nil,
+        layout: Layout?, train: TrainSettings? = nil, remarks: [Remark] = [], openSchedule: OpenSchedule? = nil,
         measured: Measured? = nil, frameworks: Frameworks = Frameworks()
     ) {
         self.frameworks = frameworks

@@ -56,13 +56,24 @@ package enum Wording {
         }
         let see = help.split(whereSeparator: \.isNewline).map { String($0).trimmed }.first { $0.hasPrefix("See '") }
         guard let see, let command = see.split(separator: "'").dropFirst().first else { return line }
+        if !line.contains("Did you mean"), let option = line.firstMatch(of: #/unknown option '--?([^']+)'/#),
+            let ours = Synonyms.ours(String(option.1), among: options(in: help))
+        {
+            line += ". Did you mean '--\(ours)'?"
+        }
         return line.replacing(". Did you mean", with: "; did you mean") + (line.hasSuffix("?") ? " See" : "; see")
             + " '\(command)'"
     }
 
+    /// Long options that a text of usage names.
+    private static func options(in help: String) -> [String] {
+        help.matches(of: #/--([a-z][a-z-]*)/#).map { String($0.1) }
+    }
+
     /// `did you mean 'x'?`, or an empty string when nothing is near.
     package static func didYouMean(_ word: String, among known: [String]) -> String {
-        guard let nearest = Spelling.nearest(to: word, among: known) else { return "" }
-        return "did you mean '\(nearest)'?"
+        if let ours = Synonyms.ours(word, among: known) { return "did you mean '\(ours)'?" }
+        if let nearest = Spelling.nearest(to: word, among: known) { return "did you mean '\(nearest)'?" }
+        return ""
     }
 }

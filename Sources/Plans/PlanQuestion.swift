@@ -37,12 +37,16 @@ extension Plan {
         let frameworks = collect(&problems) { () throws(PlanProblems) in try Frameworks.read(library: library) }
         guard let shape, let cluster, let frameworks, problems.isEmpty else { throw PlanProblems(problems) }
         let total = Double(shape.parameters().total)
-        return Plan(
+        var plan = Plan(
             name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? Model.defaultBatch(parameters: total, sequence: shape.sequence),
             precision: precision ?? cluster.device.trainingPrecision,
             layout: nil, frameworks: frameworks)
+        if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
+            plan.remarks.append(remark)
+        }
+        return plan
     }
 
     private static func model(

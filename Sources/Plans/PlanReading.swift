@@ -1,5 +1,3 @@
-internal import Foundation
-
 extension Plan {
     /// Reads and checks the plan file at `path`.
     ///
@@ -18,8 +16,7 @@ extension Plan {
         guard collector.isEmpty else { throw collector.all }
         let reading = PlanReading(
             reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices, isRun: isRun)
-        let file = (path as NSString).lastPathComponent as NSString
-        guard let plan = reading.plan(fileName: file.deletingPathExtension), collector.isEmpty else {
+        guard let plan = reading.plan(fileName: Library.stem(path)), collector.isEmpty else {
             throw collector.all
         }
         return plan
@@ -38,10 +35,11 @@ struct PlanReading {
         let name = reader.text("name") ?? fileName
         let model = PlanModelReading.read(reader, library: library)
         let tokens = reader.number("tokens", .count, in: Bounds.tokens)
-        var remarks: [String] = []
+        var remarks: [Remark] = []
         let cluster = cluster(remarks: &remarks)
         let statedDevices = reader.count("devices", in: Bounds.devices)
-        let statedBatch = reader.count("batch", in: Bounds.batch)
+        let batchTokens = reader.tokens("batch")
+        var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil
         let train = TrainReading.read(reader, library: library)
         let isTrained = reader.contains("train")
         let statedPrecision = reader.choice("precision", of: Precision.self)
@@ -50,6 +48,7 @@ struct PlanReading {
             layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
         }
         let isAuto = layout == nil
+        if statedBatch == nil, !reader.contains("batch") { statedBatch = layout?.globalBatch }
         if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
             reader.report(
                 "devices", value: "\(devicesOverride)",
@@ -61,7 +60,7 @@ struct PlanReading {
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.finish()
 
-        if isTrained { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
+        if isTrained, statedBatch == nil { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
@@ -73,7 +72,10 @@ struct PlanReading {
         {
             // Whether the processor has it is for the run to say; the prediction beside it needs some rate.
             cluster.device.peakFLOPs[.bf16] = rate
-            remarks.append("\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32")
+            remarks.append(
+                Remark(
+                    .rateAssumed,
+                    "\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32"))
         }
         if cluster.device.peakFLOPs[precision] == nil {
             let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
@@ -82,11 +84,21 @@ struct PlanReading {
                 rule: "\(cluster.device.name) has no rate for it", fix: "use \(Wording.alternatives(known))")
             return nil
         }
+        if let batchTokens {
+            statedBatch = sequences(batchTokens, model, remarks: &remarks)
+            guard statedBatch != nil else { return nil }
+        }
         let parameters = Double(model.parameters().total)
         let batch = statedBatch ?? Model.defaultBatch(parameters: parameters, sequence: model.sequence)
-        if !reader.contains("batch") {
+        if let statedBatch {
+            if let remark = BatchSize.remark(statedBatch, sequence: model.sequence, tokens: tokens) {
+                remarks.append(remark)
+            }
+        } else {
             remarks.append(
-                "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are")
+                Remark(
+                    .batchAssumed,
+                    "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are"))
         }
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
         let open = layout?.openSchedule
@@ -98,6 +110,7 @@ struct PlanReading {
             )
         }
         let problemFree = reader.collector.isEmpty
+        if let layout, problemFree { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
         if let layout = layout?.layout, problemFree {
             // Which schedules are legal is for the planner to see where it chooses.
             layout.problems(for: model, batch: batch, devices: devices)
@@ -110,7 +123,26 @@ struct PlanReading {
             measured: measured, frameworks: frameworks)
     }
 
-    private func cluster(remarks: inout [String]) -> Cluster? {
+    /// Sequences of a batch that is stated in tokens; nil, and reported, where there is no such number.
+    private func sequences(_ tokens: Double, _ model: Model, remarks: inout [Remark]) -> Int? {
+        let stated = reader.scalar("batch") ?? ""
+        guard let found = BatchSize.sequences(tokens: tokens, sequence: model.sequence) else {
+            reader.report(
+                "batch", value: "'\(stated)'",
+                rule: "must be from one to \(Wording.grouped(Bounds.batch.upperBound)) sequences of "
+                    + "\(Wording.grouped(model.sequence)) tokens")
+            return nil
+        }
+        let held = Wording.magnitude(Double(found) * Double(model.sequence))
+        remarks.append(
+            Remark(
+                .batchInTokens,
+                "batch: \(stated) are taken as \(Wording.grouped(found)) sequences of "
+                    + "\(Wording.grouped(model.sequence)), \(held) tokens"))
+        return found
+    }
+
+    private func cluster(remarks: inout [Remark]) -> Cluster? {
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
         if isRun { return .here }
         guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }

@@ -2,7 +2,7 @@
 package enum Quantity {
     /// What a number counts, and with it the units it may carry.
     package enum Unit: String, Sendable {
-        /// Things: tokens, parameters, sequences. Suffixes K, M, B (or G), T, P.
+        /// Things: tokens, parameters, sequences. Suffixes K, M, B (or G), T, P; whole ones may be grouped by commas.
         case count
         /// Bytes. KiB, MiB, GiB, TiB or kB, MB, GB, TB.
         case bytes
@@ -48,7 +48,7 @@ package enum Quantity {
 
     /// The value of `text` in the unit's base (things, bytes, bytes a second, Gb/s, FLOP/s, seconds, a share, watts).
     package static func parse(_ text: String, as unit: Unit) throws(Failure) -> Double {
-        let trimmed = text.trimmed
+        let trimmed = unit == .count ? Count.ungrouped(text.trimmed) : text.trimmed
         let bare = trimmed.lowercased().drop { $0 == "+" || $0 == "-" || $0 == "." }
         if ["nan", "inf", "infinity"].contains(String(bare)) { throw .notFinite }
 

@@ -13,6 +13,7 @@ extension Layout {
                 "layout.tensor", "\(tensor)", "must divide model.vocab \(model.vocab): every rank holds a slice of it",
                 "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
         }
+        problems += problemsOfFixedWays()
         if let moe = model.moe {
             if moe.sharedWidth % tensor != 0 {
                 refuse(
@@ -45,9 +46,82 @@ extension Layout {
         return problems
     }
 
+    /// What the runtime does in one way alone, where the layout asks for another.
+    private func problemsOfFixedWays() -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String) {
+            problems.append(PlanProblem(field: "layout.\(field)", value: value, rule: rule, fix: fix))
+        }
+        if !flashAttention {
+            refuse(
+                "flashAttention", "false", "must be true in a real run: the runtime's attention keeps no scores",
+                "remove it")
+        }
+        if let gradients, gradients != .fp32 {
+            refuse(
+                "gradients", gradients.rawValue, "must be fp32 in a real run: the runtime adds gradients up in fp32",
+                "remove it")
+        }
+        let ways: [(String, WritableKeyPath<Overlap, Bool>, String)] = [
+            ("data", \.data, "gradients are reduced behind the backward as soon as they are complete"),
+            ("tensor", \.tensor, "the sums of tensor ranks are waited for"),
+            ("pipeline", \.pipeline, "messages between stages travel beside compute"),
+            ("expert", \.expert, "the exchanges of experts are waited for"),
+        ]
+        for (name, path, way) in ways where overlap[keyPath: path] != Self.overlapOfARun[keyPath: path] {
+            refuse(
+                "overlap.\(name)", "\(overlap[keyPath: path])",
+                "must be \(Self.overlapOfARun[keyPath: path]) in a real run: \(way)", "remove it")
+        }
+        return problems
+    }
+
+    /// What the runtime hides.
+    static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
+
     private func copiesRunAlike(microbatches: Int) -> Bool {
         guard schedule.isBidirectional else { return true }
         let made = try? schedule.schedule(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
         return made?.copiesRunAlike ?? true
+    }
+}
+
+extension Plan {
+    /// What of the plan has no effect on a real run and cannot change its result: it prices, or another key rules it
+    /// out.
+    package func remarksOfARun(_ layout: Layout, _ settings: TrainSettings) -> [Remark] {
+        var remarks: [Remark] = []
+        if let moe = model.moe, moe.imbalance != 1 {
+            remarks.append(
+                Remark(
+                    .pricedOnly,
+                    "model.moe.imbalance \(moe.imbalance.short) prices alone: in a real run the router decides"))
+        }
+        if let name = frameworks.named, name != Frameworks.processes {
+            remarks.append(
+                Remark(
+                    .pricedOnly,
+                    "framework \(name) prices alone: a real run is this runtime's, which is priced as "
+                        + Frameworks.processes))
+        }
+        if let shardGroup = layout.shardGroup, layout.sharding == .none {
+            remarks.append(
+                Remark(.shardGroupUnused, "layout.shardGroup \(shardGroup) does nothing with sharding none"))
+        }
+        if layout.sharding != .none, layout.data * layout.context == 1, !layout.schedule.isBidirectional {
+            remarks.append(
+                Remark(
+                    .shardingAlone,
+                    "layout.sharding \(layout.sharding.rawValue) does nothing with one data-parallel rank"))
+        }
+        let standard = TrainSettings(data: "", steps: 1, learningRate: settings.learningRate)
+        if settings.minLearningRate != standard.minLearningRate, settings.schedule == .constant {
+            remarks.append(
+                Remark(.keyUnused, "train.minLearningRate does nothing with train.schedule constant"))
+        }
+        if settings.auxiliaryLoss != standard.auxiliaryLoss, model.moe == nil {
+            remarks.append(Remark(.keyUnused, "train.auxiliaryLoss does nothing in a model without experts"))
+        }
+        return remarks
     }
 }

@@ -21,6 +21,9 @@ package struct StagePartition: Hashable, Codable, Sendable {
     /// Blocks of each stage.
     package var sizes: [Int] { layers.map(\.count) }
 
+    /// The same where the stages are not all alike; nil where they are.
+    package var unevenSizes: [Int]? { Set(sizes).count > 1 ? sizes : nil }
+
     /// The layout's own `layersPerStage`, or the balanced split of `model`.
     ///
     /// - Precondition: the layout has no `problems` for the model.

@@ -1,7 +1,7 @@
 internal import Costs
 internal import Foundation
 package import Planner
-internal import Plans
+package import Plans
 internal import Schedules
 
 /// Strategies side by side on one plan: one table and a sentence each, or one JSON object.
@@ -37,15 +37,20 @@ package struct ComparisonReport: Encodable, Sendable {
     }
 
     /// One document of several comparisons.
-    package static func json(_ reports: [ComparisonReport]) throws -> String {
-        struct Document: Encodable { var comparisons: [ComparisonReport] }
-        return try JSONDocument.text(Document(comparisons: reports))
+    package static func json(_ reports: [ComparisonReport], notes: [Remark] = []) throws -> String {
+        struct Document: Encodable {
+            var comparisons: [ComparisonReport]
+            var notes: [Remark]
+        }
+        return try JSONDocument.text(Document(comparisons: reports, notes: notes))
     }
 
     /// The table and the sentences under it.
-    package func text() -> String {
+    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    package func text(width: Int? = nil) -> String {
         guard let first = rows.lazy.compactMap(\.estimate).first else {
-            return (["\(plan) on \(cluster): no strategy has a layout"] + sentences()).joined(separator: "\n")
+            return (["\(plan) on \(cluster): no strategy has a layout"] + sentences(width))
+                .joined(separator: "\n")
         }
         let networks = rows.first { !$0.traffic.isEmpty }?.traffic.map(\.network) ?? []
         let hasRun = first.run != nil
@@ -65,9 +70,8 @@ package struct ComparisonReport: Encodable, Sendable {
                 row.fits ? Figures.percent(estimate.mfu) : "-", Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
             let run = row.fits ? estimate.run : nil
-            if hasRun { cells += [run.map { Figures.fixed($0.days, 1) } ?? "-"] }
-            if hasRun { cells += [run.map { Figures.words($0.gpuMonths) } ?? "-"] }
-            if hasCost { cells.append(run.flatMap(\.cost).map(Figures.words) ?? "-") }
+            if hasRun { cells += [Figures.days(run), Figures.gpuMonths(run)] }
+            if hasCost { cells.append(Figures.cost(run)) }
             cells += row.traffic.map { Figures.significant($0.bytes / 1e9) }
             return cells + [Self.short(estimate)]
         }
@@ -77,15 +81,23 @@ package struct ComparisonReport: Encodable, Sendable {
             + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
         return
-            ([title, "each strategy at its own best; GB: sent by a device in a step", ""] + table.lines() + [""]
-            + sentences()).joined(separator: "\n")
+            (Wrapped.lines(title, width: width)
+            + ["each strategy at its own best; GB: sent by a device in a step", ""]
+            + table.lines(
+                fitting: width,
+                dropping: networks.map { "\($0) GB" } + ["dollars", "GPU-months", "layout", "GiB", "MFU", "days"]) + [
+                ""
+            ]
+            + sentences(width)).joined(separator: "\n")
     }
 
-    private func sentences() -> [String] {
+    private func sentences(_ columns: Int?) -> [String] {
         let width = rows.map(\.strategy.name.count).max() ?? 0
-        return rows.map { row in
+        return rows.flatMap { row in
             let limit = row.fits && row.limit != "-" ? " (limited by \(row.limit))" : ""
-            return "  " + row.strategy.name.left(width) + "  " + row.verdict + limit
+            return Wrapped.lines(
+                row.verdict + limit, width: columns, first: "  " + row.strategy.name.left(width) + "  ",
+                rest: "      ")
         }
     }
 

@@ -1,6 +1,6 @@
 package import Costs
 internal import Foundation
-internal import Plans
+package import Plans
 internal import Schedules
 
 /// The JSON document of one estimate. The names are those of `docs/json.md` and stay as they are.
@@ -18,6 +18,14 @@ package struct EstimateReport: Encodable, Sendable {
         var sequenceParallel: Bool
         /// Absent where there is none, the first where it is 1.
         var expertTensor, recomputeLayers, shardGroup: Int?
+        /// Blocks of every stage; absent where all hold as many.
+        var layersPerStage: [Int]?
+        /// Absent where they are what a plan that does not say gets.
+        var flashAttention: Bool?
+        var gradients: String?
+        var overlap: Overlap?
+
+        struct Overlap: Encodable { var data, tensor, pipeline, expert: Bool }
     }
 
     struct Iteration: Encodable {
@@ -28,7 +36,7 @@ package struct EstimateReport: Encodable, Sendable {
     }
 
     struct Throughput: Encodable {
-        var tokensPerSecond, tokensPerSecondPerDevice, modelTFLOPsPerDevice, mfu, hfu: Double
+        var tokensPerSecond, tokensPerSecondPerDevice, modelTFLOPsPerDevice, mfu, mfuCausal, hfu: Double
     }
 
     struct Memory: Encodable {
@@ -43,12 +51,26 @@ package struct EstimateReport: Encodable, Sendable {
     }
 
     struct Run: Encodable {
-        struct Band: Encodable { var lowDays, highDays, confidence: Double }
+        struct Band: Encodable {
+            var lowDays, highDays: Double?
+            var confidence: Double
+
+            enum CodingKeys: String, CodingKey { case lowDays, highDays, confidence }
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: CodingKeys.self)
+                try container.encode(lowDays, forKey: .lowDays)
+                try container.encode(highDays, forKey: .highDays)
+                try container.encode(confidence, forKey: .confidence)
+            }
+        }
 
         var tokens: Double
         var steps: Int
-        var days, gpuHours, gpuMonths, goodput: Double
-        /// null where the cluster file states no price or no power.
+        /// null for a run that never ends.
+        var days, gpuHours, gpuMonths: Double?
+        var goodput: Double
+        /// null also where the cluster file states no price or no power.
         var cost, energyMWh: Double?
         var band: Band
 
@@ -81,8 +103,12 @@ package struct EstimateReport: Encodable, Sendable {
     var run: Run?
     /// Present when asked for.
     var explanation: [Estimate.Explanation]?
+    /// Present where the estimate is the whole document.
+    var notes: [Remark]?
 
-    package init(_ estimate: Estimate, explained: Bool = false) {
+    /// - Parameter notes: what is remarked on, where the estimate is the whole document.
+    package init(_ estimate: Estimate, explained: Bool = false, notes: [Remark]? = nil) {
+        self.notes = notes
         let plan = estimate.plan
         let layout = estimate.layout
         self.plan = plan.name
@@ -97,7 +123,14 @@ package struct EstimateReport: Encodable, Sendable {
             recompute: layout.recompute.rawValue, sharding: layout.sharding.rawValue,
             sequenceParallel: layout.sequenceParallel,
             expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
-            recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup)
+            recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup,
+            layersPerStage: StagePartition(layout, model: plan.model).unevenSizes,
+            flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
+            overlap: layout.overlap == .init()
+                ? nil
+                : Layout.Overlap(
+                    data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
+                    expert: layout.overlap.expert))
         iteration = Iteration(
             seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
@@ -106,16 +139,19 @@ package struct EstimateReport: Encodable, Sendable {
         throughput = Throughput(
             tokensPerSecond: estimate.tokensPerSecond, tokensPerSecondPerDevice: estimate.tokensPerSecond / devices,
             modelTFLOPsPerDevice: estimate.iteration.modelFLOPs / estimate.iteration.seconds / devices / 1e12,
-            mfu: estimate.mfu, hfu: estimate.hfu)
+            mfu: estimate.mfu, mfuCausal: estimate.mfuCausal, hfu: estimate.hfu)
         memory = Memory(
             peakGiB: Figures.gib(estimate.peakMemory), capacityGiB: Figures.gib(plan.cluster.device.memoryBytes),
             fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
         run = estimate.run.map { run in
             Run(
-                tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)), days: run.days,
-                gpuHours: run.gpuHours,
-                gpuMonths: run.gpuMonths, goodput: run.goodput, cost: run.cost, energyMWh: run.energyMWh,
-                band: Run.Band(lowDays: run.lowDays, highDays: run.highDays, confidence: run.confidence))
+                tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)),
+                days: run.ends ? run.days : nil, gpuHours: run.ends ? run.gpuHours : nil,
+                gpuMonths: run.ends ? run.gpuMonths : nil, goodput: run.goodput, cost: run.ends ? run.cost : nil,
+                energyMWh: run.ends ? run.energyMWh : nil,
+                band: Run.Band(
+                    lowDays: run.ends ? run.lowDays : nil, highDays: run.ends ? run.highDays : nil,
+                    confidence: run.confidence))
         }
         explanation = explained ? estimate.explanation : nil
     }

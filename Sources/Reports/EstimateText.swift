@@ -8,8 +8,11 @@ package struct EstimateText {
     /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`; empty for a layout the plan gave.
     private let found: String
     private let width: Int
+    private let paint: Paint
 
-    package init(_ estimate: Estimate, found: String = "", width: Int = 100) {
+    /// - Parameter isColoured: whether the terminal's colours are used.
+    package init(_ estimate: Estimate, found: String = "", width: Int = 100, isColoured: Bool = false) {
+        paint = Paint(isOn: isColoured)
         self.estimate = estimate
         self.found = found
         self.width = width
@@ -20,8 +23,8 @@ package struct EstimateText {
 
     /// Everything but the pipeline's drawing, which is the caller's.
     package func text() -> String {
-        var lines = headline() + [""] + facts() + ["", "Where the time goes"] + time()
-        lines += ["", "Memory on each device"] + memory()
+        var lines = headline() + [""] + facts() + ["", paint.strong("Where the time goes")] + time()
+        lines += ["", paint.strong("Memory on each device")] + memory()
         return lines.joined(separator: "\n")
     }
 
@@ -30,8 +33,9 @@ package struct EstimateText {
     private func headline() -> [String] {
         let tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
         var lines = [
-            "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
-                + "\(Figures.grouped(plan.devices)) × \(plan.cluster.device.name)",
+            paint.strong(
+                "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
+                    + "\(Figures.grouped(plan.devices)) × \(plan.cluster.device.name)"),
             "",
         ]
         guard let run = estimate.run else {
@@ -39,15 +43,16 @@ package struct EstimateText {
             lines.append("  \(rates())")
             return lines
         }
-        guard run.days.isFinite else {
-            lines.append("  does not finish: failures come faster than checkpoints can be written")
+        guard run.ends else {
+            lines.append("  does not finish: \(estimate.interruptions)")
             lines.append("  \(Figures.seconds(estimate.iteration.seconds)) a step")
             lines.append("  \(rates())")
             return lines
         }
         lines.append(
-            "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays)) and "
-                + "\(Figures.duration(days: run.highDays)) with \(Figures.fixed(100 * run.confidence, 0)) % confidence")
+            "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays, like: run.days)) and "
+                + "\(Figures.duration(days: run.highDays, like: run.days)) with "
+                + "\(Figures.fixed(100 * run.confidence, 0)) % confidence")
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
                 + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
@@ -61,7 +66,8 @@ package struct EstimateText {
         let rate =
             perDevice >= 1e12
             ? "\(Figures.significant(perDevice / 1e12)) TFLOP/s" : "\(Figures.significant(perDevice / 1e9)) GFLOP/s"
-        return "MFU \(Figures.percent(estimate.mfu)), HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
+        return "MFU \(Figures.percent(estimate.mfu)) counting full attention, "
+            + "\(Figures.percent(estimate.mfuCausal)) causal; HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
     }
 
     // MARK: - What is trained and how
@@ -103,6 +109,9 @@ package struct EstimateText {
         if let moe = model.moe { rows.append(("", experts(moe))) }
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
+        if let sizes = StagePartition(layout, model: plan.model).unevenSizes {
+            rows.append(("", "blocks of each stage: \(Figures.runs(sizes))"))
+        }
         if !found.isEmpty { rows.append(("", found)) }
         let tokens = estimate.iteration.tokens
         rows.append(
@@ -161,7 +170,7 @@ package struct EstimateText {
         let columns = max(10, width - 42)
         return rows.filter { $0.1 > 0 }.map { name, seconds in
             "  " + name.left(16) + Figures.seconds(seconds).right(10) + Figures.percent(seconds / total).right(9) + "  "
-                + Bar.filled(seconds / longest, width: columns)
+                + paint.part(name, Bar.filled(seconds / longest, width: columns))
         }
     }
 
@@ -184,8 +193,8 @@ package struct EstimateText {
         let gauge = Bar.gauge(fullest.peak / capacity, width: 40)
         let verdict = estimate.fits ? "fits" : "does not fit"
         return table.lines() + [
-            "  \(gauge) \(Figures.memory(fullest.peak)) of \(Figures.memory(capacity)), "
-                + "\(Figures.fixed(100 * fullest.peak / capacity, 0)) %: \(verdict)"
+            "  \(paint.verdict(estimate.fits, gauge)) \(Figures.memory(fullest.peak)) of \(Figures.memory(capacity)), "
+                + "\(Figures.fixed(100 * fullest.peak / capacity, 0)) %: \(paint.verdict(estimate.fits, verdict))"
         ]
     }
 }

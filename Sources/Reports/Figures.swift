@@ -1,3 +1,4 @@
+internal import Costs
 internal import Foundation
 
 /// Numbers as people read them: grouped, rounded to what matters, with their unit.
@@ -50,10 +51,40 @@ package enum Figures {
     }
 
     /// A run's length in the unit it is spoken of: days, or hours and less when short.
-    static func duration(days: Double) -> String {
-        if days >= 2 { return (days >= 100 ? grouped(days) : fixed(days, 1)) + " days" }
-        if days * 24 >= 1 { return fixed(days * 24, 1) + " hours" }
-        return Figures.seconds(days * 86_400)
+    /// - Parameter like: a length whose unit is taken, so that a range reads in one.
+    static func duration(days: Double, like: Double? = nil) -> String {
+        let like = like ?? days
+        if like >= 2 { return (like >= 100 ? grouped(days) : fixed(days, 1)) + " days" }
+        if like * 24 >= 1 { return fixed(days * 24, 1) + " hours" }
+        let seconds = days * 86_400
+        if like * 86_400 >= 1 { return fixed(seconds, like * 86_400 >= 100 ? 0 : 2) + " s" }
+        if like * 86_400 >= 1e-3 { return significant(seconds * 1e3) + " ms" }
+        return Figures.seconds(seconds)
+    }
+
+    /// Equal numbers in a row as one: `3 × 12, 2 × 11`.
+    static func runs(_ values: [Int]) -> String {
+        var parts: [(count: Int, value: Int)] = []
+        for value in values {
+            if let last = parts.last, last.value == value {
+                parts[parts.count - 1].count += 1
+            } else {
+                parts.append((1, value))
+            }
+        }
+        return parts.map { $0.count == 1 ? "\($0.value)" : "\($0.count) × \($0.value)" }.joined(separator: ", ")
+    }
+
+    static func gpuMonths(_ run: Estimate.Run?) -> String {
+        run.flatMap { $0.ends ? words($0.gpuMonths) : nil } ?? "-"
+    }
+
+    static func cost(_ run: Estimate.Run?) -> String { run.flatMap { $0.ends ? $0.cost.map(words) : nil } ?? "-" }
+
+    /// A run's days in a table.
+    static func days(_ run: Estimate.Run?) -> String {
+        guard let run else { return "-" }
+        return run.ends ? fixed(run.days, 1) : "never"
     }
 
     static func gib(_ bytes: Double) -> Double { bytes / 0x1p30 }
@@ -92,12 +123,61 @@ enum Bar {
     }
 }
 
+/// Text in lines of a given width.
+enum Wrapped {
+    /// `text` cut between words, `first` before its first line and `rest` before the others; one line where `width` is
+    /// nil.
+    static func lines(_ text: String, width: Int?, first: String = "", rest: String = "  ") -> [String] {
+        guard let width, first.count + text.count > width else { return [first + text] }
+        var lines: [String] = []
+        var line = first
+        var isEmpty = true
+        for word in text.split(separator: " ") {
+            if !isEmpty, line.count + 1 + word.count > width {
+                lines.append(line)
+                (line, isEmpty) = (rest, true)
+            }
+            line += (isEmpty ? "" : " ") + word
+            isEmpty = false
+        }
+        return lines + [line]
+    }
+}
+
 /// Columns aligned under their heads: the first to the left, the others to the right.
 struct Table {
     var head: [String]
     var rows: [[String]]
     /// Columns aligned to the left.
     var leftAligned: Set<Int> = [0]
+
+    /// The table in `width` columns: those named in `least` are left out, the first of them first, until the others fit,
+    /// and a line says which. All of it where `width` is nil.
+    func lines(fitting width: Int?, dropping least: [String]) -> [String] {
+        var table = self
+        var dropped: [String] = []
+        var rest = least
+        guard let width else { return lines() }
+        while table.lines().contains(where: { $0.count > width }), !rest.isEmpty {
+            let name = rest.removeFirst()
+            guard let column = table.head.firstIndex(of: name) else { continue }
+            table.remove(column)
+            dropped.append(name)
+        }
+        guard !dropped.isEmpty else { return table.lines() }
+        let names = head.filter { dropped.contains($0) }.joined(separator: ", ")
+        return table.lines()
+            + Wrapped.lines(
+                "not shown in \(width) columns: \(names); see them with --width 200 or --json", width: width,
+                first: "  ",
+                rest: "    ")
+    }
+
+    private mutating func remove(_ column: Int) {
+        head.remove(at: column)
+        for index in rows.indices where rows[index].indices.contains(column) { rows[index].remove(at: column) }
+        leftAligned = Set(leftAligned.filter { $0 != column }.map { $0 > column ? $0 - 1 : $0 })
+    }
 
     func lines(indent: String = "  ") -> [String] {
         let all = [head] + rows

@@ -1,4 +1,5 @@
 internal import Foundation
+package import Plans
 package import Schedules
 
 /// Several schedules of the same work beside each other.
@@ -101,10 +102,12 @@ package struct ScheduleComparison {
     }
 
     /// `{"comparison":[…],"refused":[…]}`, one line.
-    package func json() throws -> String {
+    package func json(notes: [Remark]? = nil) throws -> String {
         struct Document: Encodable {
             var comparison: [TimelineReport]
             var refused: [Refusal]
+            /// Left out without a plan.
+            var notes: [Remark]?
         }
         let reports = entries.map { entry in
             var report = TimelineReport(entry.timeline, of: entry.schedule, unit: unit, stepTimes: entry.stepTimes)
@@ -113,6 +116,7 @@ package struct ScheduleComparison {
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(Document(comparison: reports, refused: refused)), as: UTF8.self)
+        return String(
+            decoding: try encoder.encode(Document(comparison: reports, refused: refused, notes: notes)), as: UTF8.self)
     }
 }

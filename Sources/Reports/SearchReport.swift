@@ -1,5 +1,5 @@
 internal import Costs
-internal import Plans
+package import Plans
 package import Planner
 internal import Schedules
 
@@ -12,11 +12,15 @@ package struct SearchReport: Encodable, Sendable {
     private let feasible: Int
     private let rejected: Int
     private let seconds: Double
+    private let notes: [Remark]
     private let result: SearchResult
 
-    private enum CodingKeys: String, CodingKey { case candidates, front, evaluated, feasible, rejected, seconds }
+    private enum CodingKeys: String, CodingKey {
+        case candidates, front, evaluated, feasible, rejected, seconds, notes
+    }
 
-    package init(_ result: SearchResult) {
+    package init(_ result: SearchResult, notes: [Remark] = []) {
+        self.notes = notes
         self.result = result
         candidates = result.candidates.map { EstimateReport($0) }
         front = result.front.isEmpty ? nil : result.front.map { EstimateReport($0) }
@@ -35,11 +39,14 @@ package struct SearchReport: Encodable, Sendable {
     }
 
     /// The candidates under each other, fastest first.
-    package func text() -> String {
+    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    package func text(width: Int? = nil) -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
-        let lines = [title(best), summary, ""] + table(result.candidates)
+        let lines =
+            Wrapped.lines(title(best), width: width) + Wrapped.lines(summary, width: width) + [""]
+            + table(result.candidates, width)
         guard !result.front.isEmpty else { return lines.joined(separator: "\n") }
-        return (lines + ["", "No layout beats these in both time and memory:", ""] + table(result.front))
+        return (lines + ["", "No layout beats these in both time and memory:", ""] + table(result.front, width))
             .joined(separator: "\n")
     }
 
@@ -49,7 +56,13 @@ package struct SearchReport: Encodable, Sendable {
             + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
     }
 
-    private func table(_ estimates: [Estimate]) -> [String] {
+    /// Columns that are left out first where the terminal has fewer.
+    private static let leastImportant = [
+        "seq.par.", "bubble", "context", "stages", "dollars", "MFU", "micro", "sharding", "recompute", "expert", "data",
+        "peak GiB", "schedule", "days",
+    ]
+
+    private func table(_ estimates: [Estimate], _ width: Int?) -> [String] {
         let hasRun = estimates.contains { $0.run != nil }
         let hasCost = estimates.contains { $0.run?.cost != nil }
         var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
@@ -70,8 +83,8 @@ package struct SearchReport: Encodable, Sendable {
                 Figures.seconds(estimate.iteration.seconds), Figures.percent(estimate.mfu),
                 Figures.percent(estimate.iteration.bubbleFraction), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
-            if hasRun { row.append(estimate.run.map { Figures.fixed($0.days, 1) } ?? "-") }
-            if hasCost { row.append(estimate.run.flatMap(\.cost).map(Figures.words) ?? "-") }
+            if hasRun { row.append(Figures.days(estimate.run)) }
+            if hasCost { row.append(Figures.cost(estimate.run)) }
             return row
         }
         // A column that says the same everywhere and is off says nothing.
@@ -84,6 +97,6 @@ package struct SearchReport: Encodable, Sendable {
         }
         let table = Table(
             head: keep.map { head[$0] }, rows: rows.map { row in keep.map { row[$0] } }, leftAligned: [])
-        return table.lines()
+        return table.lines(fitting: width, dropping: Self.leastImportant)
     }
 }

@@ -1,14 +1,15 @@
-internal import Costs
+package import Costs
 internal import Foundation
 package import Planner
-internal import Plans
+package import Plans
 
 /// The points of a sweep: a table, an SVG, a JSON object.
 package struct SweepReport: Encodable, Sendable {
     struct Row: Encodable {
         var label: String
         var value: Double
-        /// Tokens a second over those of the first point at its rate for each device.
+        /// Tokens a second over those of the first point at its rate for each device; absent where the devices or the
+        /// model are others.
         var efficiency: Double?
         /// Tokens of a step over the critical batch.
         var criticalShare: Double?
@@ -34,7 +35,7 @@ package struct SweepReport: Encodable, Sendable {
             Row(
                 label: point.label, value: point.value,
                 efficiency: point.estimate.flatMap { estimate in
-                    first.map {
+                    first.flatMap { Self.isAlike($0.plan, estimate.plan) ? $0 : nil }.map {
                         estimate.tokensPerSecond / Double(estimate.plan.devices)
                             / ($0.tokensPerSecond / Double($0.plan.devices))
                     }
@@ -44,16 +45,29 @@ package struct SweepReport: Encodable, Sendable {
         }
     }
 
-    package static func json(_ reports: [SweepReport]) throws -> String {
-        struct Document: Encodable { var sweeps: [SweepReport] }
-        return try JSONDocument.text(Document(sweeps: reports))
+    package static func json(_ reports: [SweepReport], notes: [Remark] = []) throws -> String {
+        struct Document: Encodable {
+            var sweeps: [SweepReport]
+            var notes: [Remark]
+        }
+        return try JSONDocument.text(Document(sweeps: reports, notes: notes))
     }
+
+    /// Whether tokens a second of the two say how well the work scales: the same devices on the same model.
+    private static func isAlike(_ a: Plan, _ b: Plan) -> Bool {
+        a.cluster.device.name == b.cluster.device.name && a.precision == b.precision
+            && a.model.parameters() == b.model.parameters()
+    }
+
+    /// The answers of the points that have one.
+    package var estimates: [Estimate] { swept.compactMap(\.estimate) }
 
     /// Whether any point has a layout.
     package var hasAnswer: Bool { swept.contains { $0.estimate != nil } }
 
     /// The table; a point whose step is beyond the critical batch, or whose batch leaves the pipelines empty, is marked.
-    package func text() -> String {
+    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    package func text(width: Int? = nil) -> String {
         let hasRun = swept.contains { $0.estimate?.run != nil }
         let hasCost = swept.contains { $0.estimate?.run?.cost != nil }
         var head = [variable, "batch", "step", "tokens/s", "efficiency", "MFU", "GiB"]
@@ -71,16 +85,19 @@ package struct SweepReport: Encodable, Sendable {
                 Figures.words(estimate.tokensPerSecond), row.efficiency.map(Figures.percent) ?? "-",
                 Figures.percent(estimate.mfu), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
-            if hasRun { cells.append(estimate.run.map { Figures.fixed($0.days, 1) } ?? "-") }
-            if hasRun { cells.append(estimate.run.map { Figures.words($0.gpuMonths) } ?? "-") }
-            if hasCost { cells.append(estimate.run.flatMap(\.cost).map(Figures.words) ?? "-") }
+            if hasRun { cells += [Figures.days(estimate.run), Figures.gpuMonths(estimate.run)] }
+            if hasCost { cells.append(Figures.cost(estimate.run)) }
             var mark = ""
             if let share = row.criticalShare, share > 1 { mark += "*" }
             if estimate.iteration.bubbleFraction > 0.1 { mark += "°" }
             mark.forEach { marks.insert(String($0)) }
             return cells + [mark, ComparisonReport.short(estimate)]
         }
-        var lines = [name, ""] + Table(head: head, rows: rows, leftAligned: [head.count - 1]).lines()
+        let table = Table(head: head, rows: rows, leftAligned: [head.count - 1])
+        var lines =
+            [name, ""]
+            + table.lines(
+                fitting: width, dropping: ["batch", "GPU-months", "MFU", "dollars", "layout", "GiB", "tokens/s"])
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {
             lines += [
                 "",

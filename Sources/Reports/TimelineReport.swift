@@ -1,4 +1,5 @@
 internal import Foundation
+package import Plans
 package import Schedules
 
 /// The figures of a timeline as one JSON document; the spans themselves are in its trace.
@@ -29,10 +30,14 @@ package struct TimelineReport: Encodable {
     let stepTimes: StepTimesReport?
     /// Bytes of the fullest device; left out of the JSON unless known.
     var peakMemory: Double?
+    /// Left out of the JSON without a plan.
+    var notes: [Remark]?
 
     package init(
-        _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil
+        _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil,
+        notes: [Remark]? = nil
     ) {
+        self.notes = notes
         self.stepTimes = stepTimes
         self.schedule = schedule.name
         ranks = schedule.ranks

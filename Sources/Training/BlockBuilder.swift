@@ -34,7 +34,7 @@ struct BlockBuilder {
             isTransposed: model.family == .llama, mixed: context.mixed)
     }
 
-    func block(_ layer: Int) -> TransformerBlock {
+    func block(_ layer: Int, recompute: Layout.Recompute) -> TransformerBlock {
         let (shape, block) = (context.shape, names.block(named: layer))
         let norm1 = norm(block + names.norms.0)
         let isGPT = model.family == .gpt
@@ -50,7 +50,7 @@ struct BlockBuilder {
             qkv: linear(block + (isGPT ? "attn.c_attn" : "self_attn.q_proj"), shape.hidden, shape.qkvWidth),
             projection: linear(block + (isGPT ? "attn.c_proj" : "self_attn.o_proj"), shape.width, shape.hidden),
             norm2: norm(block + names.norms.1),
-            feedForward: feedForward, context: context)
+            feedForward: feedForward, recomputed: recompute, context: context)
     }
 
     private func dense(_ expand: String, _ contract: String, _ width: Int) -> FeedForward {

@@ -12,8 +12,9 @@ final class ModelStage {
     let isLast: Bool
     let context: StageContext
     let blocks: [TransformerBlock]
-    /// Which feed-forward each block has.
+    /// Which feed-forward each block has, and what of it is recomputed.
     let kinds: [BlockActivations.Kind]
+    let recompute: [Layout.Recompute]
     private let embedding: VocabularyParallelEmbedding?
     private let finalNorm: NormLayer?
     private let head: LinearLayer?
@@ -29,7 +30,9 @@ final class ModelStage {
         self.context = context
         let names = TensorNames(model)
         let build = BlockBuilder(model: model, parameters: parameters, stage: index, context: context)
-        blocks = layers.map { build.block($0) }
+        let recompute = context.recompute(blocks: layers.count)
+        self.recompute = recompute
+        blocks = zip(layers, recompute).map { build.block($0, recompute: $1) }
         kinds = layers.map { model.hasExperts($0) ? .mixture : .dense }
         let shape = context.shape
         embedding =

@@ -55,7 +55,7 @@ final class PipelineExecutor {
         idleRebuilt = Array(repeating: [], count: schedule.stages)
         // One place must hold a block of either kind: those tensors that both have, and the experts' own.
         rebuilt = RecomputedBlocks(
-            shape: context.shape, blocks: Array(Set(held.flatMap(\.kinds))), recompute: context.recompute,
+            shape: context.shape, blocks: Array(Set(held.flatMap(\.rebuiltKinds))), recompute: context.recompute,
             splitsBackward: context.splitsBackward)
         let slots = schedule.stages * schedule.microbatches
         inFlight = Array(repeating: nil, count: slots)
@@ -111,7 +111,7 @@ final class PipelineExecutor {
         let activations =
             idleActivations[stage.index].popLast()
             ?? StageActivations(
-                shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: context.recompute,
+                shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: stage.recompute,
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt, derived: context.derived)
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
@@ -145,7 +145,7 @@ final class PipelineExecutor {
             activations.hold(
                 idleRebuilt[stage.index].popLast()
                     ?? RecomputedBlocks(
-                        shape: context.shape, blocks: stage.kinds, recompute: .full, splitsBackward: true))
+                        shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true))
         }
         try stage.backward(
             activations, gradient: gradient,
@@ -220,4 +220,11 @@ final class PipelineExecutor {
     }
 
     private func slot(_ action: Action) -> Int { Int(action.stage) * microbatches + Int(action.microbatch) }
+}
+
+extension ModelStage {
+    /// Which feed-forward each block has that is recomputed.
+    fileprivate var rebuiltKinds: [BlockActivations.Kind] {
+        zip(kinds, recompute).filter { $0.1 != .none }.map(\.0)
+    }
 }

@@ -91,6 +91,7 @@ struct RankBuilder {
             },
             balance: LoadBalance(
                 groups.microbatch, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
+            recomputeLayers: layout.recomputeLayers,
             mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
     }
 

@@ -34,22 +34,26 @@ final class StageActivations {
         }
     }
 
-    /// Room for one micro-batch through at least one block, of these kinds. `rebuilt`: the rank's memory for rebuilt
-    /// tensors; `derived`: its scratch for those that are not kept; without it they are.
+    /// Room for one micro-batch through at least one block, of these kinds. `recompute`: of each block, nothing where it
+    /// is shorter; `rebuilt`: the rank's memory for rebuilt tensors; `derived`: its scratch for those that are not kept; without it they are.
     init(
         shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
-        recompute: Layout.Recompute = .none,
+        recompute: [Layout.Recompute] = [],
         splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil, derived: BlockActivations.Derived? = nil
     ) {
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
-        let mixtures = kinds.map { $0 == .mixture ? rebuilt?.mixture ?? shape.mixtureActivations() : nil }
+        let recompute = kinds.indices.map { $0 < recompute.count ? recompute[$0] : .none }
+        let mixtures = zip(kinds, recompute).map { kind, recompute in
+            kind == .mixture ? (recompute == .full ? rebuilt?.mixture : nil) ?? shape.mixtureActivations() : nil
+        }
         func carve(_ arena: inout Arena) -> ([BlockActivations], HeadActivations?) {
             let blocks = kinds.enumerated().map { block, kind in
                 // Every block's rebuilt tensors lie at the same place.
                 var scratch = rebuilt?.arena(of: 0) ?? Arena()
                 return BlockActivations(
                     kept: &arena, rebuilt: &scratch, shape: shape, isFirst: block == 0, kind: kind,
-                    recompute: recompute, splitsBackward: splitsBackward, mixture: mixtures[block], derived: derived)
+                    recompute: recompute[block], splitsBackward: splitsBackward, mixture: mixtures[block],
+                    derived: derived)
             }
             let derived = splitsBackward ? nil : derived
             return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape, derived: derived) : nil)
@@ -63,7 +67,8 @@ final class StageActivations {
 
     /// The tensors of block `index` of the stage.
     func block(_ index: Int) -> BlockActivations {
-        guard let held else { return blocks[index] }
+        // The first blocks are rebuilt, or all of them.
+        guard let held, index < held.blocks.count else { return blocks[index] }
         var block = held.blocks[index]
         block.input = blocks[index].input
         return block
@@ -87,11 +92,11 @@ final class RecomputedBlocks {
     /// Of the first block with experts, with full recomputation.
     let mixture: MixtureActivations?
 
-    /// Room for blocks of these kinds; nil when nothing is rebuilt.
+    /// Room for blocks of these kinds, rebuilt as `recompute` says; nil when there are none.
     init?(
         shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], recompute: Layout.Recompute, splitsBackward: Bool
     ) {
-        guard recompute != .none else { return nil }
+        guard recompute != .none, !kinds.isEmpty else { return nil }
         let mixtures = kinds.map { $0 == .mixture && recompute == .full ? shape.mixtureActivations() : nil }
         mixture = mixtures.compactMap(\.self).first
         func carve(_ block: Int, _ arena: inout Arena) -> BlockActivations {

@@ -14,6 +14,8 @@ final class StageContext {
     let shards: ParameterShards
     let profile: Profile
     let recompute: Layout.Recompute
+    /// Blocks of every stage that are recomputed, the first ones; nil: all of them.
+    let recomputeLayers: Int?
     /// Whether the schedule computes weight gradients as actions of their own.
     let splitsBackward: Bool
 
@@ -42,8 +44,7 @@ final class StageContext {
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
         shards: ParameterShards, recompute: Layout.Recompute, splitsBackward: Bool, exchange: ExpertExchange?,
-        balance: LoadBalance,
-        mixed: MixedProducts? = nil, profile: Profile
+        balance: LoadBalance, recomputeLayers: Int? = nil, mixed: MixedProducts? = nil, profile: Profile
     ) {
         self.shape = shape
         self.tensor = tensor
@@ -51,6 +52,7 @@ final class StageContext {
         self.attention = attention
         self.shards = shards
         self.recompute = recompute
+        self.recomputeLayers = recomputeLayers
         self.splitsBackward = splitsBackward
         self.profile = profile
         self.exchange = exchange
@@ -67,6 +69,11 @@ final class StageContext {
         delta = arena.take(counts[0])
         narrow = delta
         wide = arena.take(counts[1])
+    }
+
+    /// What is recomputed of each of a stage's `count` blocks.
+    func recompute(blocks count: Int) -> [Layout.Recompute] {
+        (0..<count).map { $0 < recomputeLayers ?? count ? recompute : .none }
     }
 
     /// One process, everything kept: for text generation.

@@ -16,6 +16,8 @@ struct TransformerBlock {
     let projection: LinearLayer
     let norm2: NormLayer
     let feedForward: any FeedForwardBranch
+    /// What of this block is computed again in the backward.
+    let recomputed: Layout.Recompute
     let context: StageContext
 
     /// The attention branch from `kept.normed1`; its output, without the projection's bias, goes to `context.delta`
@@ -41,7 +43,7 @@ struct TransformerBlock {
 
     /// Rebuilds what the layout does not keep, before `backward`.
     func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        switch context.recompute {
+        switch recomputed {
         case .none: break
         case .selective:
             try context.attention.forward(
@@ -81,7 +83,7 @@ struct TransformerBlock {
         let (rows, hidden) = (shape.rows, shape.hidden)
         let dy = try tensor.gather(gradient, rows: rows, width: hidden)
         // A rebuilt attention output is gone when the second half of a split backward comes.
-        if !weightsLater || context.recompute == .selective {
+        if !weightsLater || recomputed == .selective {
             projection.weightGradient(kept.attention, dy, rows: rows, profile)
         } else {
             // The norm behind it has read the stream: its place keeps the gradient.
@@ -110,7 +112,7 @@ struct TransformerBlock {
         let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
         let (rows, hidden) = (shape.rows, shape.hidden)
         try feedForward.weightGradients(kept)
-        if context.recompute != .selective {
+        if recomputed != .selective {
             let dy = try tensor.gather(kept.middle, rows: rows, width: hidden)
             projection.weightGradient(kept.attention, dy, rows: rows, profile)
         }

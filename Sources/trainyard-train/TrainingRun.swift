@@ -46,6 +46,11 @@ struct TrainingRun {
                 reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
         }
         let trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world)
+        if isFirst, !options.quiet {
+            for remark in plan.remarksOfARun(layout, settings) {
+                FileHandle.standardError.write(Data("note: \(remark.text)\n".utf8))
+            }
+        }
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
         progress.begin()

@@ -14,14 +14,17 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Show the arithmetic: formula, inputs and source of every figure.")
     var explain = false
 
-    @Option(help: "Columns of the output.")
-    var width: Int = 100
+    @Option(help: "Columns of the output. (default: the terminal's, else 100)")
+    var width: Count?
 
-    func validate() throws {
-        guard (60...1000).contains(width) else {
-            throw ValidationError("--width takes 60 to 1000 columns, not \(width).")
-        }
-    }
+    @Option(help: ArgumentHelp("Write the plan with the layout of the answer.", valueName: "plan.yaml"))
+    var writePlan: String?
+
+    @OptionGroup var price: PriceOption
+
+    func validate() throws { try check("--width", width, in: 60...1000) }
+
+    var columns: Int { width?.value ?? max(60, Console.width ?? 100) }
 }
 
 /// A priced plan.
@@ -56,11 +59,14 @@ struct Answer {
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
     func print(_ output: OutputOptions) throws {
+        Console.notes(estimate.notes.filter { !estimate.plan.remarks.contains($0) })
+        if let path = output.writePlan { try PlanFile.write(estimate, to: path) }
         if output.json {
-            Swift.print(try EstimateReport(estimate, explained: output.explain).json())
+            Swift.print(try EstimateReport(estimate, explained: output.explain, notes: estimate.notes).json())
         } else {
-            Swift.print(EstimateText(estimate, found: found, width: output.width).text())
-            if let drawing = try pipelineDrawing(width: output.width) { Swift.print("\n" + drawing, terminator: "") }
+            Swift.print(
+                EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())
+            if let drawing = try pipelineDrawing(width: output.columns) { Swift.print("\n" + drawing, terminator: "") }
             if output.explain { Swift.print("\n" + ExplanationText(estimate).text()) }
         }
         guard estimate.fits else {
@@ -86,6 +92,6 @@ struct Answer {
             drawn == estimate.microbatches
             ? "The pipeline over one step, \(drawn) micro-batches"
             : "The pipeline, shown with \(drawn) of a step's \(estimate.microbatches) micro-batches"
-        return title + "\n" + TimelineText(width: width, rows: 16).drawing(of: timeline)
+        return title + "\n" + TimelineText(width: width, rows: 16, isColoured: Console.isColoured).drawing(of: timeline)
     }
 }

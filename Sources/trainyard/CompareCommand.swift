@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Planner
 internal import Plans
 internal import Reports
@@ -34,6 +35,9 @@ struct CompareCommand: ParsableCommand {
     @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
     var unfusedAttention = false
 
+    @OptionGroup var price: PriceOption
+    @OptionGroup var width: WidthOption
+
     @Flag(help: "Print one JSON document.")
     var json = false
 
@@ -49,16 +53,24 @@ struct CompareCommand: ParsableCommand {
         settings.space.flashAttention = !unfusedAttention
         var reports: [ComparisonReport] = []
         var nothing = true
+        var notes: [Remark] = []
         for file in files {
             let plan = try Plan.read(path: file, devices: devices?.value)
-            plan.remarks.forEach(Console.note)
-            for variant in try onClusters(plan, clusters, file: file) {
+            Console.notes(plan.remarks)
+            for var variant in try onClusters(plan, clusters, file: file) {
+                try price.apply(to: &variant)
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
+                let found = variant.notes(with: rows.compactMap(\.estimate)).filter { !notes.contains($0) }
+                Console.notes(found.filter { !variant.remarks.contains($0) })
+                notes += found
                 reports.append(ComparisonReport(rows, plan: variant.name, cluster: variant.cluster.name))
             }
         }
-        print(json ? try ComparisonReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        print(
+            json
+                ? try ComparisonReport.json(reports, notes: notes)
+                : reports.map { $0.text(width: width.columns) }.joined(separator: "\n\n"))
         guard nothing else { return }
         Console.error("no strategy fits; `trainyard search FILE` says how many devices would do")
         throw ExitCode(Failure.doesNotFit)
@@ -84,8 +96,11 @@ func onClusters(_ plan: Plan, _ list: String?, file: String) throws -> [Plan] {
         moved.cluster = cluster
         if cluster.device.peakFLOPs[plan.precision] == nil {
             moved.precision = cluster.device.trainingPrecision
-            Console.note(
+            let remark = Remark(
+                .precisionChanged,
                 "\(cluster.name) has no rate for \(plan.precision.rawValue); \(moved.precision.rawValue) is taken")
+            Console.notes([remark])
+            moved.remarks.append(remark)
         }
         return moved
     }

@@ -49,7 +49,7 @@ struct EstimateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        let plan: Plan
+        var plan: Plan
         do throws(PlanProblems) {
             plan = try Plan.question(
                 parameters: params?.value, modelName: model, tokens: tokens.value, gpu: gpu, gpus: gpus.value,
@@ -58,9 +58,13 @@ struct EstimateCommand: ParsableCommand {
             throw PlanProblems(error.problems.map(asOption))
         }
         if batch == nil {
-            Console.note(
-                "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch")
+            plan.remarks.append(
+                Remark(
+                    .batchAssumed,
+                    "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch"))
         }
+        Console.notes(plan.remarks)
+        try output.price.apply(to: &plan)
         try Answer(plan: plan, searching: true).print(output)
     }
 

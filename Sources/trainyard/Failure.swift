@@ -64,6 +64,8 @@ enum Console {
     /// Something assumed or doubtful that does not stop the command.
     static func note(_ message: String) { write("note: \(message)") }
 
+    static func notes(_ remarks: [Remark]) { remarks.forEach { note($0.text) } }
+
     /// `trainyard … | head` ends as other programs do, without a word.
     static func endOnClosedPipe() { signal(SIGPIPE, SIG_DFL) }
 }

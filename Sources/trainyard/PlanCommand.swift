@@ -30,8 +30,9 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let plan = try Plan.read(path: file, devices: devices?.value)
-        plan.remarks.forEach(Console.note)
+        var plan = try Plan.read(path: file, devices: devices?.value)
+        try output.price.apply(to: &plan)
+        Console.notes(plan.remarks)
         try Answer(plan: plan, searching: search || plan.layout == nil).print(output)
     }
 }

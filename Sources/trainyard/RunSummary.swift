@@ -58,7 +58,11 @@ struct RunSummary {
         lines.append("predicted with cluster \(cluster); measured: medians of \(steady.count) steps")
         lines.append("peak memory by rank: \(memory) MiB")
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        if predicted.layout.devices > cores {
+        if plan.cluster.coreShare(plan.devices) < 1 {
+            lines.append(
+                "\(predicted.layout.devices) processes shared \(cores) cores; the prediction gives each its share of one"
+            )
+        } else if predicted.layout.devices > cores {
             lines.append(
                 "\(predicted.layout.devices) processes shared \(cores) cores; the prediction gives each a core of its own"
             )

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Planner
 internal import Plans
 internal import Reports
@@ -40,12 +41,25 @@ struct SearchCommand: ParsableCommand {
     @Option(help: "Concurrent workers; one a core if left out. The answer is the same.")
     var threads: Count?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the plan with the layout of a row, the first unless --row says.", valueName: "plan.yaml"))
+    var writePlan: String?
+
+    @Option(help: "The row of the table that --write-plan writes.")
+    var row: Count?
+
+    @OptionGroup var price: PriceOption
+    @OptionGroup var width: WidthOption
+
     @Flag(help: "Print one JSON document.")
     var json = false
 
     func validate() throws {
         try check("--top", top, in: 1...10_000)
         try check("--threads", threads, in: 1...1024)
+        try check("--row", row, in: 1...top.value)
+        if row != nil, writePlan == nil { throw ValidationError("--row is for --write-plan") }
     }
 
     mutating func run() throws {
@@ -56,7 +70,8 @@ struct SearchCommand: ParsableCommand {
         settings.threads = threads?.value
         var plan = try Plan.read(path: file, devices: devices?.value)
         try space.apply(to: &plan)
-        plan.remarks.forEach(Console.note)
+        try price.apply(to: &plan)
+        Console.notes(plan.remarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(100 * $0)) %") }
@@ -65,8 +80,17 @@ struct SearchCommand: ParsableCommand {
             ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
             : try Planner.search(plan: plan, settings: settings, progress: shown)
         progress.clear()
-        let report = SearchReport(result)
-        print(json ? try report.json() : report.text())
+        let notes = plan.notes(with: result.candidates)
+        Console.notes(notes.filter { !plan.remarks.contains($0) })
+        if let writePlan {
+            let row = row?.value ?? 1
+            guard result.candidates.indices.contains(row - 1) else {
+                throw Failure.input("--row: there are \(result.candidates.count) rows, not \(row)")
+            }
+            try PlanFile.write(result.candidates[row - 1], to: writePlan)
+        }
+        let report = SearchReport(result, notes: notes)
+        print(json ? try report.json() : report.text(width: width.columns))
     }
 }
 

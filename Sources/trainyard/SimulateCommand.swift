@@ -78,7 +78,7 @@ struct SimulateCommand: ParsableCommand {
     var colour: Bool?
 
     @Option(help: "Columns of the drawing. (default: the terminal's, else 100)")
-    var width: Int?
+    var width: Count?
 
     /// The name of the search.
     private static let optimal = "optimal"
@@ -89,7 +89,7 @@ struct SimulateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        if let width, !(20...1000).contains(width) {
+        if let width, !(20...1000).contains(width.value) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
         }
         try refuseContradictions()
@@ -103,9 +103,11 @@ struct SimulateCommand: ParsableCommand {
                 try show(
                     SimulatedPipeline(
                         optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: found,
-                        disturbance: disturbance))
+                        disturbance: disturbance), notes: plan.remarks)
             } else {
-                try show(SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance))
+                try show(
+                    SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance),
+                    notes: plan.remarks)
             }
         } else {
             let (schedule, remark) = try bareSchedule()
@@ -230,12 +232,12 @@ struct SimulateCommand: ParsableCommand {
         try write(entries.map(\.timeline), unit: first.unit)
         let comparison = ScheduleComparison(entries.map(\.entry), refused: refused, unit: first.unit)
         if json {
-            print(try comparison.json())
+            print(try comparison.json(notes: planned?.0.remarks))
         } else {
             for line in (planned?.found ?? []) + found { print(line) }
             print(
                 comparison.text(
-                    width: width ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
+                    width: width?.value ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
                 terminator: "")
         }
     }
@@ -243,7 +245,7 @@ struct SimulateCommand: ParsableCommand {
     /// The plan with the options' changes, its layout, and what to say about how it was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String]) {
         var plan = try Plan.read(path: planFile)
-        plan.remarks.forEach(Console.note)
+        Console.notes(plan.remarks)
         var found: [String] = []
         var layout: Layout
         if let given = plan.layout, let open = plan.openSchedule, schedule == nil, compare == nil {
@@ -282,16 +284,18 @@ struct SimulateCommand: ParsableCommand {
     }
 
     /// Writes the files asked for and prints.
-    private func show(_ pipeline: SimulatedPipeline) throws {
+    private func show(_ pipeline: SimulatedPipeline, notes: [Remark]? = nil) throws {
         try write([pipeline.timeline], unit: pipeline.unit)
         if json {
             let report = TimelineReport(
-                pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes)
+                pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes,
+                notes: notes)
             print(try report.json())
         } else {
             for line in [pipeline.timeline.name] + pipeline.heading { print(line) }
             let text = TimelineText(
-                width: width ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured, unit: pipeline.unit)
+                width: width?.value ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured,
+                unit: pipeline.unit)
             print(text.drawing(of: pipeline.timeline), terminator: "")
             if let times = pipeline.stepTimes { print(times.text(unit: pipeline.unit)) }
         }

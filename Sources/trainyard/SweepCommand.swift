@@ -52,6 +52,8 @@ struct SweepCommand: ParsableCommand {
     @Option(help: "Write the scaling curves with the ideal line to this SVG file.")
     var svg: String?
     @OptionGroup(title: "Constraints") var space: SpaceOptions
+    @OptionGroup var price: PriceOption
+    @OptionGroup var width: WidthOption
     @Flag(help: "Print one JSON document.")
     var json = false
 
@@ -81,8 +83,9 @@ struct SweepCommand: ParsableCommand {
         let settings = try space.settings()
         var plan = try Plan.read(path: file)
         try space.apply(to: &plan)
+        try price.apply(to: &plan)
         plan.layout = nil
-        plan.remarks.forEach(Console.note)
+        Console.notes(plan.remarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         if !limits.isOpen {
@@ -107,7 +110,16 @@ struct SweepCommand: ParsableCommand {
             }
             try OutputFile.write(drawing, to: svg)
         }
-        print(json ? try SweepReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        let points = reports.flatMap(\.estimates)
+        let notes = points.reduce(plan.remarks) { notes, estimate in
+            notes + estimate.notes.filter { !notes.contains($0) }
+        }
+        Console.notes(
+            notes.filter { note in !wanted.contains { $0.points.contains { $0.plan.remarks.contains(note) } } })
+        print(
+            json
+                ? try SweepReport.json(reports, notes: notes)
+                : reports.map { $0.text(width: width.columns) }.joined(separator: "\n\n"))
         guard !reports.contains(where: \.hasAnswer) else { return }
         Console.error("no point of the sweep has a layout that fits")
         throw ExitCode(Failure.doesNotFit)
@@ -125,18 +137,24 @@ struct SweepCommand: ParsableCommand {
             }
         progress.clear()
         if json {
-            print(try EstimateReport(found.estimate).json())
+            print(try EstimateReport(found.estimate, notes: plan.notes(with: [found.estimate])).json())
             return
         }
         let how =
             largest
             ? "largest of the models tried on \(Wording.grouped(plan.devices)) devices (\(found.tried) searches)"
             : "fewest devices that keep the limit (\(found.tried) numbers searched)"
-        print(EstimateText(found.estimate, found: how).text())
+        print(
+            EstimateText(
+                found.estimate, found: how, width: max(60, width.columns ?? 100), isColoured: Console.isColoured
+            ).text())
     }
 
     private func limits() throws -> RunLimits {
         var limits = RunLimits()
+        if let deadline, let bare = try? Quantity.parse(deadline, as: .plain) {
+            throw Failure.input("--deadline: '\(deadline)' has no unit; write \(bare.short)d for days")
+        }
         limits.days = try positive(deadline, "--deadline", .seconds).map { $0 / 86_400 }
         limits.cost = try positive(cost, "--cost", .count)
         limits.gpuMonths = try positive(gpuMonths, "--gpu-months", .count)
@@ -222,13 +240,26 @@ struct SweepCommand: ParsableCommand {
                 )
             ]
         }
-        let moved = try onClusters(plan, clusters, file: file)
+        var moved = try onClusters(plan, clusters, file: file)
+        for index in moved.indices { try price.apply(to: &moved[index]) }
         return [
             (
                 "clusters", .cluster,
                 moved.enumerated().map { SweepPoint(label: $1.cluster.name, value: Double($0), plan: $1) }
             )
         ]
+    }
+
+    /// The numbers of a list with commas. Where one group cannot be a number of its own (`1,024`), the commas group
+    /// digits: that is one number, or cannot be told from a list.
+    private func list(_ text: String, _ option: String, _ number: (String) throws -> Double) throws -> [Double] {
+        let words = text.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
+        guard words.contains(where: { $0.count == 3 && $0.first == "0" && $0.allSatisfy(\.isNumber) }) else {
+            return try words.map(number)
+        }
+        if let count = Count(argument: text) { return [try number(count.description)] }
+        throw Failure.input(
+            "\(option): commas stand between the values of '\(text)'; write the values without, such as 1024")
     }
 
     /// The numbers of `a,b,c`, or of `a..b` by doubling.
@@ -242,9 +273,14 @@ struct SweepCommand: ParsableCommand {
             return value
         }
         var found: [Double] = []
-        if let dots = text.range(of: "..") {
+        func grouped(_ word: String) throws -> Double {
+            // In a range a comma can only group digits.
+            guard whole, let count = Count(argument: word) else { return try number(word) }
+            return try number(count.description)
+        }
+        if !whole || Count(argument: text) == nil, let dots = text.range(of: "..") {
             let (least, most) = (
-                try number(String(text[..<dots.lowerBound])), try number(String(text[dots.upperBound...]))
+                try grouped(String(text[..<dots.lowerBound])), try grouped(String(text[dots.upperBound...]))
             )
             guard least <= most else { throw Failure.input("\(option): the range \(text) runs backwards") }
             var value = least
@@ -254,7 +290,7 @@ struct SweepCommand: ParsableCommand {
             }
             found.append(most)
         } else {
-            found = try text.split(separator: ",").map { try number(String($0.trimmingPrefix(" "))) }
+            found = try list(text, option, number)
         }
         guard !found.isEmpty else { throw Failure.input("\(option) names no value") }
         if !whole, let odd = found.first(where: { !(1e-6...1e6).contains($0) }) {

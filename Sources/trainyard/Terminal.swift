@@ -1,8 +1,13 @@
 internal import Foundation
 
 extension Console {
-    /// Columns of the terminal standard output goes to, nil if it goes elsewhere.
+    /// Columns of the output: what COLUMNS says, else the terminal standard output goes to; nil if it goes elsewhere.
     static var width: Int? {
+        if let stated = ProcessInfo.processInfo.environment["COLUMNS"].flatMap({ Int($0) }),
+            (20...1000).contains(stated)
+        {
+            return stated
+        }
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else { return nil }
         return Int(size.ws_col)

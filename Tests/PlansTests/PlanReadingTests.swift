@@ -52,7 +52,7 @@ import Testing
         let plan = try PlanText.read("precision: bf16\n" + Self.trained)
         #expect(plan.precision == .bf16)
         #expect(plan.cluster.device.peakFLOPs[.bf16] == plan.cluster.device.peakFLOPs[.fp32])
-        #expect(plan.remarks.contains { $0.contains("has no rate for bf16") }, "\(plan.remarks)")
+        #expect(plan.remarks.contains { $0.text.contains("has no rate for bf16") }, "\(plan.remarks)")
     }
 
     @Test func everyKeyOfThePlanIsRead() throws {
@@ -129,7 +129,7 @@ import Testing
         #expect(train.clip == nil)
         #expect(train.seed == 7)
         #expect(train.checkpoint == TrainSettings.Checkpoint(every: 10, path: "runs/tiny", keep: 3))
-        #expect(plan.remarks.contains { $0.contains("no cluster is named") && $0.contains(".yaml") })
+        #expect(plan.remarks.contains { $0.text.contains("no cluster is named") && $0.text.contains(".yaml") })
     }
 
     @Test func trainingDefaultsAreTheUsualOnes() throws {
@@ -156,7 +156,7 @@ import Testing
         #expect(plan.model.vocab == 64_000)
         #expect(plan.model.name == "llama2-70b")
         #expect(plan.layout == nil)
-        #expect(plan.remarks.contains { $0.contains("no batch is given") })
+        #expect(plan.remarks.contains { $0.text.contains("no batch is given") })
     }
 
     @Test func aModelMayBeOneWord() throws {

@@ -53,7 +53,8 @@ struct LayoutCase {
     }
 
     static let all =
-        schedules + tensor + data + recompute + combined + llama + context + experts + cutExperts + mixedPrecision
+        schedules + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts + cutExperts
+        + mixedPrecision
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -106,6 +107,23 @@ struct LayoutCase {
                 Layout(tensor: 2, recompute: recompute, sequenceParallel: true)),
         ]
     }
+
+    /// The first blocks of every stage computed again, the others kept.
+    static let partlyRecomputed: [LayoutCase] = [
+        LayoutCase("recompute 1 of 8", .untied, Layout(recompute: .full, recomputeLayers: 1), bits: true),
+        LayoutCase(
+            "recompute 1 a stage interleaved", .tied,
+            Layout(pipeline: 2, virtualStages: 2, schedule: .interleaved, recompute: .full, recomputeLayers: 1)),
+        LayoutCase(
+            "recompute 1 a stage zbv", .untied,
+            Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, recompute: .full, recomputeLayers: 1),
+            bits: true),
+        LayoutCase(
+            "recompute 1 a stage zb-h1", .shared,
+            Layout(pipeline: 2, schedule: .zeroBubbleH1, recompute: .full, recomputeLayers: 1), bits: true),
+        LayoutCase("recompute 3 of 4", .shared, Layout(recompute: .full, recomputeLayers: 3), bits: true),
+        LayoutCase("recompute 9 of 4", .llama, Layout(recompute: .full, recomputeLayers: 9), bits: true),
+    ]
 
     static let combined: [LayoutCase] = [
         LayoutCase("tensor 2 pipeline 2", .tied, Layout(tensor: 2, pipeline: 2)),

@@ -12,10 +12,13 @@ import Testing
         var name: String
         var model: Model
         var recompute = Layout.Recompute.none
+        /// Blocks that are recomputed, the first ones; nil: all.
+        var recomputeLayers: Int?
         var splitsBackward = false
 
         var testDescription: String {
-            name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)") + (splitsBackward ? ", split" : "")
+            name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)")
+                + (recomputeLayers.map { " \($0)" } ?? "") + (splitsBackward ? ", split" : "")
         }
     }
 
@@ -64,6 +67,13 @@ import Testing
         Case(name: "gpt", model: model(.gpt, layers: 2, mlp: .gelu)),
         Case(name: "gpt, tied", model: model(.gpt, layers: 2, mlp: .gelu, tied: true)),
         Case(name: "llama", model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu), splitsBackward: true),
+        Case(
+            name: "gpt, half recomputed", model: model(.gpt, layers: 2, mlp: .gelu), recompute: .full,
+            recomputeLayers: 1),
+        Case(
+            name: "llama and experts, half recomputed",
+            model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, moe: experts), recompute: .full,
+            recomputeLayers: 1, splitsBackward: true),
         Case(
             name: "llama, tied, experts",
             model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, tied: true, moe: experts), recompute: .full),
@@ -172,14 +182,16 @@ struct TinyStage {
             splitsBackward: check.splitsBackward,
             exchange: model.moe.map {
                 ExpertExchange(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
-            }, balance: LoadBalance(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows), profile: profile)
+            }, balance: LoadBalance(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows),
+            recomputeLayers: check.recomputeLayers, profile: profile)
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole,
             parameters: parameters, context: context)
         rebuilt = RecomputedBlocks(
-            shape: shape, blocks: stage.kinds, recompute: check.recompute, splitsBackward: check.splitsBackward)
+            shape: shape, blocks: Array(stage.kinds.prefix(check.recomputeLayers ?? stage.kinds.count)),
+            recompute: check.recompute, splitsBackward: check.splitsBackward)
         activations = StageActivations(
-            shape: shape, blocks: stage.kinds, isLast: isWhole, recompute: check.recompute,
+            shape: shape, blocks: stage.kinds, isLast: isWhole, recompute: stage.recompute,
             splitsBackward: check.splitsBackward, rebuilt: rebuilt)
         if check.splitsBackward, check.recompute == .full { activations.hold(rebuilt) }
     }

@@ -1,0 +1,64 @@
+package import Plans
+
+extension Estimate {
+    /// What the reader of the plan and the price of it remark on.
+    package var notes: [Remark] {
+        var notes = plan.remarks
+        let share = plan.cluster.coreShare(plan.devices)
+        if share < 1 {
+            notes.append(
+                Remark(
+                    .coresShared,
+                    "\(Wording.grouped(plan.devices)) processes share the \(plan.cluster.devicesPerNode) cores of "
+                        + "\(plan.cluster.name): each is priced with its share of a core"))
+        }
+        if let run, !run.ends { notes.append(Remark(.neverEnds, "the run never ends: " + interruptions)) }
+        return notes
+    }
+
+    /// How often failures come, beside what a restart takes.
+    package var interruptions: String {
+        guard let single = plan.cluster.meanTimeBetweenFailures else {
+            return "failures come faster than checkpoints can be written"
+        }
+        let restart = Int(CostConstants.restartSeconds / 60)
+        return
+            "at a mean time between failures of \(Self.spoken(single)) a device one of "
+            + "\(Wording.grouped(plan.devices)) fails every \(Self.spoken(single / Double(plan.devices))), and training "
+            + "again takes \(restart) minutes"
+    }
+
+    /// `2.5 hours`.
+    private static func spoken(_ seconds: Double) -> String {
+        let units = [("days", 86_400.0), ("hours", 3600), ("minutes", 60), ("s", 1), ("ms", 1e-3)]
+        guard let unit = units.first(where: { seconds >= 2 * $0.1 }) ?? units.last else { return "" }
+        let value = (seconds / unit.1 * 10).rounded() / 10
+        return "\(value.isFinite && value < 1e9 ? value.short : "\(value)") \(unit.0)"
+    }
+}
+
+extension Estimate.Run {
+    /// Below this share of time that trains a run is given up: it would take a hundred times its own length.
+    package static let leastGoodput = 0.01
+
+    /// Whether the run comes to an end between its failures.
+    package var ends: Bool { days.isFinite && goodput >= Self.leastGoodput }
+}
+
+extension Estimate {
+    /// Model FLOPs utilisation with half of the attention, what causal models compute at least and Megatron-LM counts
+    /// today; `mfu` counts the whole of it.
+    package var mfuCausal: Double {
+        let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab)
+        return mfu * flops.modelCausal / flops.model
+    }
+}
+
+extension Plan {
+    /// What is remarked on in the plan and in these answers to it, each once.
+    package func notes(with estimates: [Estimate]) -> [Remark] {
+        var notes = remarks
+        for note in estimates.flatMap(\.notes) where !notes.contains(note) { notes.append(note) }
+        return notes
+    }
+}
