@@ -50,9 +50,11 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
         let more =
             enough.map { "; it needs at least \(Wording.grouped($0)) devices" }
             ?? "; even 64 times as many devices would not be enough"
+        let rare = [("context", layout.context), ("expert", layout.expert), ("expertTensor", layout.expertTensor)]
+            .filter { $0.1 > 1 }.map { ", \($0.0) \($0.1)" }.joined()
         return
             "nothing fits on \(Wording.grouped(devices)) × \(device): the smallest of \(Wording.grouped(tried)) layouts (tensor \(layout.tensor), "
-            + "pipeline \(layout.pipeline), data \(layout.data), recompute \(layout.recompute.rawValue), sharding "
+            + "pipeline \(layout.pipeline), data \(layout.data)\(rare), recompute \(layout.recompute.rawValue), sharding "
             + "\(layout.sharding.rawValue)) needs \(tenths(peak)) GiB of \(tenths(usable)) usable" + more
     }
 }

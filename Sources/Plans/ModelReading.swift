@@ -117,20 +117,27 @@ struct ModelFields {
             sound = false
         }
         if let moe = model.moe, model.mixtureLayers == 0 {
-            let (key, value, rule) =
-                moe.firstDense >= model.layers
-                ? ("firstDense", moe.firstDense, "must leave blocks with experts: below layers \(model.layers)")
-                : (
-                    "every", moe.every,
-                    "must leave a block with experts: at most \(model.layers - moe.firstDense), layers less firstDense"
-                )
-            reader.collector.adopt(
-                PlanProblem(
-                    .misfit, field: reader.join("moe.\(key)"), value: Wording.grouped(value), rule: rule,
-                    fix: "or remove moe for a dense model"))
+            refuseToBeDense(moe, layers: model.layers, reader)
             sound = false
         }
         return sound ? model : nil
+    }
+}
+
+extension ModelFields {
+    /// Reports what leaves a model with `moe` no block with experts.
+    private func refuseToBeDense(_ moe: Model.Mixture, layers: Int, _ reader: FieldReader) {
+        func refuse(_ key: String, _ value: Int, _ rule: String) {
+            reader.collector.adopt(
+                PlanProblem(
+                    .misfit, field: reader.join("moe.\(key)"), value: Wording.grouped(value),
+                    rule: "must leave a block with experts: \(rule)", fix: "or remove moe for a dense model"))
+        }
+        if moe.firstDense >= layers { refuse("firstDense", moe.firstDense, "below layers \(layers)") }
+        let rest = moe.firstDense < layers ? layers - moe.firstDense : layers
+        if moe.every > rest {
+            refuse("every", moe.every, "at most \(rest)" + (rest < layers ? ", layers less firstDense" : ", layers"))
+        }
     }
 }
 

@@ -114,7 +114,15 @@ struct PlanReading {
         if let layout = layout?.layout, problemFree {
             // Which schedules are legal is for the planner to see where it chooses.
             layout.problems(for: model, batch: batch, devices: devices)
-                .filter { open == nil || $0.field != "layout.schedule" }.forEach(reader.collector.adopt)
+                .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
+                    // A batch that does not divide may be tokens.
+                    var problem = problem
+                    if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
+                    {
+                        problem.fix += "; " + odd.text
+                    }
+                    return problem
+                }.forEach(reader.collector.adopt)
             remarks += layout.warnings(cluster: cluster, batch: batch)
         }
         return Plan(

@@ -74,7 +74,10 @@ extension Plan {
 
     static func quoted(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_".contains($0)) }
-        if isPlain, text.first?.isLetter == true || text.first == "/", !text.hasSuffix(".") { return text }
+        if isPlain, text.lowercased() != "null", text.first?.isLetter == true || text.first == "/", !text.hasSuffix(".")
+        {
+            return text
+        }
         return "'" + text.replacing("'", with: "''") + "'"
     }
 }

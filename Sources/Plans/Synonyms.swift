@@ -4,8 +4,9 @@ enum Synonyms {
     /// (`moe.experts`).
     static func ours(_ word: String, among known: [String]) -> String? {
         let candidates = table[folded(word)] ?? []
-        return candidates.first { known.contains($0) }
-            ?? candidates.first { candidate in known.contains { candidate.hasPrefix($0 + ".") } }
+        return candidates.first { candidate in
+            known.contains { candidate == $0 || candidate.hasPrefix($0 + ".") }
+        }
     }
 
     /// Names that begin with, or are made of, the parts of `word`: `H100` finds `h100-80g-sxm`.

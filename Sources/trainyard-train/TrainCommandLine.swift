@@ -15,7 +15,8 @@ struct TrainCommandLine: ParsableCommand {
             The number of processes is the product of the plan's degrees:
 
               mpirun -n 2 trainyard-train plans/tiny-gpt.yaml
-              mpirun -n 4 trainyard-train plans/tiny-gpt-4.yaml --log metrics.jsonl --trace trace.json
+              mpirun -n 4 trainyard-train plans/tiny-gpt-4.yaml --log metrics.jsonl \\
+                  --trace trace.json
               trainyard-train generate runs/tiny-gpt/step-000300.safetensors --prompt "ROMEO."
             """,
         version: ProgramVersion.text,

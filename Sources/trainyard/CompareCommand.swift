@@ -15,9 +15,12 @@ struct CompareCommand: ParsableCommand {
             sends over each network, what limits it and why it loses. --clusters asks the same of other devices.
 
               trainyard compare plans/100b-3t-1024.yaml
-              trainyard compare plans/100b-3t-1024.yaml --strategies zero,tensor,pipeline-1f1b,3d
-              trainyard compare plans/100b-3t-1024.yaml --strategies 3d --clusters a100-80g-sxm,h100-80g-sxm
-              trainyard compare plans/100b-3t-1024.yaml --json | jq '.comparisons[0].strategies[].verdict'
+              trainyard compare plans/100b-3t-1024.yaml \\
+                  --strategies zero,tensor,pipeline-1f1b,3d
+              trainyard compare plans/100b-3t-1024.yaml --strategies 3d \\
+                  --clusters a100-80g-sxm,h100-80g-sxm
+              trainyard compare plans/100b-3t-1024.yaml --json \\
+                  | jq '.comparisons[0].strategies[].verdict'
             """)
 
     @Argument(help: "Plan files.")

@@ -12,8 +12,10 @@ struct EstimateCommand: ParsableCommand {
             fastest split that fits is searched for.
 
               trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
-              trainyard estimate --model llama3-70b --tokens 15T --gpu h100-80g-sxm --gpus 2048 --batch 2048
-              trainyard estimate --params 7B --tokens 1T --gpu b200-sxm --gpus 64 --explain
+              trainyard estimate --model llama3-70b --tokens 15T --gpu h100-80g-sxm \\
+                  --gpus 2048 --batch 2048
+              trainyard estimate --params 7B --tokens 1T --gpu b200-sxm --gpus 64 \\
+                  --explain
             """)
 
     @Option(help: "Parameters, such as 100B or 7e9.")

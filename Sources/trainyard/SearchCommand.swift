@@ -15,7 +15,8 @@ struct SearchCommand: ParsableCommand {
             simulator. A layout in the plan is ignored; options fix single fields.
 
               trainyard search plans/100b-3t-1024.yaml
-              trainyard search plans/gpt3-175b-1024-a100.yaml --tensor 8 --schedules 1f1b,interleaved-1f1b
+              trainyard search plans/gpt3-175b-1024-a100.yaml --tensor 8 \\
+                  --schedules 1f1b,interleaved-1f1b
               trainyard search plans/gpt3-175b-1024-a100.yaml --pareto --top 5
               trainyard search plans/100b-3t-1024.yaml --objective devices
               trainyard search plans/100b-3t-1024.yaml --json | jq '.candidates[0].layout'

@@ -20,10 +20,12 @@ struct SimulateCommand: ParsableCommand {
             rank's whole share of the model take 1 each (a stage takes 1/v of it) and transfers nothing, unless options \
             say otherwise.
 
-              trainyard simulate plans/gpt3-175b-64-a100.yaml --svg timeline.svg --trace trace.json
+              trainyard simulate plans/gpt3-175b-64-a100.yaml --svg timeline.svg \\
+                  --trace trace.json
               trainyard simulate --ranks 4 --microbatches 8 --schedule 1f1b --transfer 0.1
               trainyard simulate --compare 1f1b,interleaved-1f1b,optimal --memory-limit 4
-              trainyard simulate --ranks 8 --microbatches 32 --jitter 5% --runs 200 --slow-rank 2=1.3
+              trainyard simulate --ranks 8 --microbatches 32 --jitter 5% --runs 200 \\
+                  --slow-rank 2=1.3
               trainyard simulate --actions lists.csv
             """)
 

@@ -17,8 +17,10 @@ struct SweepCommand: ParsableCommand {
             Values are given with commas, or as a range that doubles. Without a variable, --deadline, --cost and \
             --gpu-months find the fewest devices, or with --largest the largest model, that keep them.
 
-              trainyard sweep plans/100b-3t-1024.yaml --devices 256..16384 --svg scaling.svg
-              trainyard sweep plans/100b-3t-1024.yaml --clusters a100-80g-sxm,h100-80g-sxm,b200-sxm
+              trainyard sweep plans/100b-3t-1024.yaml --devices 256..16384 \\
+                  --svg scaling.svg
+              trainyard sweep plans/100b-3t-1024.yaml \\
+                  --clusters a100-80g-sxm,h100-80g-sxm,b200-sxm
               trainyard sweep plans/100b-3t-1024.yaml --network-speed 0.5,1,2
               trainyard sweep plans/100b-3t-1024.yaml --deadline 90d
               trainyard sweep plans/100b-3t-1024.yaml --gpu-months 4000 --largest

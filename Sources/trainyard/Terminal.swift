@@ -13,6 +13,13 @@ extension Console {
         return Int(size.ws_col)
     }
 
+    /// Help is set for at least 80 columns: its examples are that long, and cut in the middle they could not be copied.
+    static func keepExamplesWhole() {
+        let asksForHelp = CommandLine.arguments.dropFirst().contains { ["--help", "-h", "help"].contains($0) }
+        guard CommandLine.arguments.count == 1 || asksForHelp, let width, width < 80 else { return }
+        setenv("COLUMNS", "80", 1)
+    }
+
     /// Whether standard output is a terminal that shows colours and whose user does not object (no-color.org).
     static var isColoured: Bool {
         let environment = ProcessInfo.processInfo.environment

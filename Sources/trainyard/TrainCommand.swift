@@ -13,7 +13,8 @@ struct TrainCommand: ParsableCommand {
             more ranks than cores, a hostfile). The same by hand: mpirun -n P trainyard-train FILE.
 
               trainyard train plans/tiny-gpt.yaml
-              trainyard train plans/tiny-gpt-4.yaml --steps 20 --log metrics.jsonl --trace trace.json
+              trainyard train plans/tiny-gpt-4.yaml --steps 20 --log metrics.jsonl \\
+                  --trace trace.json
 
             The prediction is as good as the plan's cluster: `trainyard calibrate` measures this machine first.
             """)

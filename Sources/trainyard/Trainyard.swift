@@ -52,6 +52,7 @@ struct Trainyard: ParsableCommand {
 
     /// Parses the arguments and runs; the exit code of the process.
     static func start() -> Int32 {
+        Console.keepExamplesWhole()
         if let word = CommandLine.arguments.dropFirst().first, let problem = unknownCommand(word) {
             Console.error(problem)
             return Failure.badInput

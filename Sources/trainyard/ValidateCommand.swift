@@ -16,7 +16,8 @@ struct ValidateCommand: ParsableCommand {
 
               trainyard validate
               trainyard validate --runs my-runs/ --json
-              trainyard validate --leave-one-source-out --markdown --svg docs/images/validation.svg
+              trainyard validate --leave-one-source-out --markdown \\
+                  --svg docs/images/validation.svg
             """)
 
     @Option(help: "A file of runs, a plan file with measured seconds, or a folder of them.")

@@ -3,6 +3,19 @@ import Testing
 @testable import Plans
 
 @Suite struct QuantityTests {
+    /// Digits of what is counted may be grouped, wherever it is read.
+    @Test(arguments: [("300,000,000,000", 3e11), ("1,024", 1024), ("4,096", 4096)])
+    func countsMayBeGrouped(_ text: String, _ value: Double) throws {
+        #expect(try Quantity.parse(text, as: .count) == value)
+        #expect(try Double(Count(parsing: text).value) == value)
+        #expect(throws: Quantity.Failure.malformed) { try Quantity.parse(text, as: .bytes) }
+    }
+
+    @Test(arguments: ["1,5", "1,500.5", "1,500K", "1,,000", ",100", "1,000,"])
+    func otherCommasAreNone(_ text: String) {
+        #expect(throws: Quantity.Failure.malformed) { try Quantity.parse(text, as: .count) }
+    }
+
     @Test(arguments: [
         ("3e12", Quantity.Unit.count, 3e12), ("3T", .count, 3e12), ("100B", .count, 100e9), ("1.5M", .count, 1.5e6),
         ("4K", .count, 4000), ("1_000_000", .count, 1e6), ("-2", .count, -2), ("0.5", .plain, 0.5), (".5", .plain, 0.5),
@@ -21,7 +34,7 @@ import Testing
         ("010", Quantity.Failure.leadingZero), ("007B", .leadingZero), ("1:30", .malformed), ("nan", .notFinite),
         (".nan", .notFinite), (".inf", .notFinite), ("-Infinity", .notFinite), ("1e999", .notFinite),
         ("12 GiB", .malformed), ("0x10", .malformed), ("", .malformed), ("-", .malformed), ("1e", .malformed),
-        ("ten", .malformed), ("1.2.3", .malformed), ("1,000", .malformed), ("1 2", .malformed),
+        ("ten", .malformed), ("1.2.3", .malformed), ("1,00", .malformed), ("1 2", .malformed),
     ])
     func refuses(_ text: String, _ failure: Quantity.Failure) {
         #expect(throws: failure) { try Quantity.parse(text, as: .count) }

@@ -83,7 +83,7 @@ enum SampleEstimate {
                                    "pipelineComm":0.0,"dataComm":0.0,"contextComm":0.0,"expertComm":0.0,
                                    "optimizer":0.0,"other":0.0}},
          "throughput":{"tokensPerSecond":0.0,"tokensPerSecondPerDevice":0.0,"modelTFLOPsPerDevice":0.0,"mfu":0.0,
-                       "hfu":0.0},
+                       "mfuCausal":0.0,"hfu":0.0},
          "memory":{"peakGiB":0.0,"capacityGiB":80.0,"fits":true,
                    "byRank":[{"rank":0,"weightsGiB":0.0,"gradientsGiB":0.0,"optimizerGiB":0.0,"activationsGiB":0.0,
                               "otherGiB":0.0,"peakGiB":0.0}]},
@@ -137,7 +137,7 @@ enum SampleEstimate {
 
                   700 days, between 600 days and 800 days with 90 % confidence
                   1,473 GPU-months = 1.08 million GPU-hours, 2.15 million dollars
-                  MFU 50.0 %, HFU 62.5 %, 150 TFLOP/s a device
+                  MFU 50.0 % counting full attention, 48.2 % causal; HFU 62.5 %, 150 TFLOP/s a device
 
                   Model   llama, 80 layers × hidden 8,192, 64 heads of 128 (8 for keys and values)
                           feed-forward 28,672 swiglu, vocabulary 32,000, 4,096 tokens a sequence
@@ -176,6 +176,54 @@ enum SampleEstimate {
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: document) }
     }
 
+    /// Failures come faster than a restart takes: no days, no GPU-months, one clear line.
+    @Test func aRunThatFailuresNeverLetEndSaysSo() throws {
+        var estimate = SampleEstimate.make()
+        estimate.plan.cluster.meanTimeBetweenFailures = 3600
+        estimate.run?.days = 1e100
+        estimate.run?.gpuHours = 1e102
+        estimate.run?.goodput = 1e-90
+        let text = EstimateText(estimate).text()
+        #expect(
+            text.contains("does not finish: at a mean time between failures of 60 minutes a device one of 64 fails"))
+        #expect(!text.contains("- days") && !text.contains("GPU-months"))
+        #expect(estimate.notes.map(\.code) == [.neverEnds])
+        let json = try EstimateReport(estimate, notes: estimate.notes).json()
+        let document = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        let run = try #require(document?["run"] as? [String: Any])
+        for key in ["days", "gpuHours", "gpuMonths", "cost", "energyMWh"] { #expect(run[key] is NSNull, "\(key)") }
+        let notes = try #require(document?["notes"] as? [[String: String]])
+        #expect(notes.map { $0["code"] } == ["never-ends"] && notes[0]["text"]?.isEmpty == false)
+        #expect(Figures.days(estimate.run) == "never" && Figures.gpuMonths(estimate.run) == "-")
+    }
+
+    /// MFU with half the attention, by hand: 3 · (linear + head) and 3 · core, of which half counts.
+    @Test func causalFiguresStandBesideTheFull() throws {
+        var estimate = SampleEstimate.make()
+        estimate.plan.model.sequence = 131_072
+        let (h, tokens) = (8192.0, 131_072.0)
+        let block = h * 128 * (2 * 64 + 2 * 8) + 3 * h * 28_672
+        let (linear, head, core) = (2 * 80 * block, 2 * 32_000 * h, 4 * 80 * tokens * h)
+        let share = (linear + head + core / 2) / (linear + head + core)
+        #expect(abs(estimate.mfuCausal / estimate.mfu - share) < 1e-12 && share < 0.8)
+    }
+
+    @Test func unevenStagesAreShown() throws {
+        var estimate = SampleEstimate.make()
+        #expect(!EstimateText(estimate).text().contains("blocks of each stage"))
+        estimate.layout.layersPerStage = [21, 20, 20, 19]
+        #expect(EstimateText(estimate).text().contains("blocks of each stage: 21, 2 × 20, 19"))
+        #expect(try EstimateReport(estimate).json().contains("layersPerStage"))
+    }
+
+    @Test func coloursAreForTerminals() {
+        let estimate = SampleEstimate.make()
+        let plain = EstimateText(estimate).text()
+        let coloured = EstimateText(estimate, isColoured: true).text()
+        #expect(!plain.contains("\u{1B}") && coloured.contains("\u{1B}[1msample"))
+        #expect(coloured.replacing(#/\u{1B}\[[0-9;]*m/#, with: "") == plain)
+    }
+
     @Test func whatDoesNotFitSaysSo() {
         #expect(
             EstimateText(SampleEstimate.make(memoryGiB: 96)).text().contains(
@@ -209,6 +257,33 @@ enum SampleEstimate {
 
     @Test(arguments: [(152.4, "152 days"), (12.34, "12.3 days"), (0.5, "12.0 hours"), (0.0001, "8.64 s")])
     func durations(_ days: Double, _ text: String) { #expect(Figures.duration(days: days) == text) }
+
+    /// A range reads in the unit of its middle.
+    @Test(arguments: [
+        (1.1 / 24, ["1.1 hours", "0.9 hours", "1.4 hours"]), (2.1, ["2.1 days", "1.8 days", "2.6 days"]),
+        (90.0, ["90.0 days", "76.5 days", "112.5 days"]), (30.0 / 86_400, ["30.00 s", "25.50 s", "37.50 s"]),
+    ])
+    func rangesHaveOneUnit(_ days: Double, _ texts: [String]) {
+        #expect([days, 0.85 * days, 1.25 * days].map { Figures.duration(days: $0, like: days) } == texts)
+    }
+
+    @Test func tablesAreFitted() {
+        let table = Table(head: ["name", "a", "b", "c"], rows: [["row", "1111", "2222", "3333"]])
+        #expect(table.lines(fitting: nil, dropping: ["a"]) == table.lines())
+        #expect(table.lines(fitting: 80, dropping: ["a"]) == table.lines())
+        let fitted = table.lines(fitting: 19, dropping: ["b", "a", "c"])
+        #expect(fitted.prefix(2) == ["  name     a     c", "  row   1111  3333"])
+        #expect(fitted.dropFirst(2).joined(separator: " ").contains("columns: b;"))
+        #expect(fitted.allSatisfy { $0.count <= 19 })
+        let narrow = table.lines(fitting: 10, dropping: ["b", "a", "c"])
+        #expect(narrow.prefix(2) == ["  name", "  row"])
+    }
+
+    @Test func textIsWrappedBetweenWords() {
+        #expect(Wrapped.lines("one two three", width: nil) == ["one two three"])
+        #expect(Wrapped.lines("one two three", width: 9, first: "- ", rest: "  ") == ["- one two", "  three"])
+        #expect(Wrapped.lines("unbreakable", width: 4) == ["unbreakable"])
+    }
 
     @Test func barsAreDrawnInEighths() {
         #expect(Bar.filled(1, width: 4) == "████")

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+@testable import Plans
+
+@Suite struct PlanWritingTests {
+    /// Every plan that is shipped, written and read again from elsewhere.
+    @Test func shippedPlansReadBackAsTheyWere() throws {
+        for folder in ["plans", "plans/strategies"] {
+            let files = try FileManager.default.contentsOfDirectory(atPath: "\(Checkout.root)/\(folder)")
+            let plans = files.filter { $0.hasSuffix(".yaml") }
+            #expect(!plans.isEmpty)
+            for file in plans {
+                let plan = try Plan.read(path: "\(Checkout.root)/\(folder)/\(file)", library: Checkout.library)
+                try check(plan)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "cluster: {extends: a100-80g-sxm, price: 3.5}", "cluster: {extends: h100-80g-sxm, nicGbps: 100}",
+        "cluster: a100-80g-sxm\nframework: torch-ddp",
+        "cluster: a100-80g-sxm\nmeasured: {seconds: 2.5, memory: 30 GiB}",
+    ])
+    func whatIsSpecialIsKept(_ line: String) throws {
+        try check(try PlanText.read(BadPlan.good.replacing("cluster: a100-80g-sxm", with: line)))
+    }
+
+    @Test func everyKeyOfALayoutIsKept() throws {
+        let layout = """
+            layout:
+              tensor: 2
+              pipeline: 2
+              data: 2
+              microbatch: 4
+              virtualStages: 2
+              schedule: zbv
+              recompute: full
+              recomputeLayers: 2
+              sharding: parameters
+              shardGroup: 1
+              sequenceParallel: true
+              flashAttention: false
+              gradients: bf16
+              overlap: {data: false, tensor: true, pipeline: false, expert: true}
+              layersPerStage: [2, 4, 3, 3]
+            """
+        let text = BadPlan.good.components(separatedBy: "layout:\n")[0] + layout
+        try check(try PlanText.read(text.replacing("name: gpt", with: "name: 'it''s: #1'")))
+    }
+
+    @Test func namesThatNeedQuotesAreQuoted() throws {
+        for name in ["it's: #1", "yes", "1e3", "a100-80g-sxm (price 2)", "- x", "null"] {
+            var plan = try PlanText.read(BadPlan.good)
+            plan.name = name
+            try check(plan)
+        }
+    }
+
+    /// Written and read, it is the same plan; what was remarked on is said again or not.
+    private func check(_ plan: Plan, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let text = plan.yaml(library: Checkout.library)
+        var read = try PlanText.read(text)
+        var plan = plan
+        (plan.remarks, read.remarks) = ([], [])
+        if let layout = plan.layout {
+            // The software is named, which the plan may have left to the layout.
+            #expect(read.framework(for: layout) == plan.framework(for: layout), sourceLocation: sourceLocation)
+            read.frameworks.named = plan.frameworks.named
+        }
+        #expect(read == plan, "\(text)", sourceLocation: sourceLocation)
+    }
+}

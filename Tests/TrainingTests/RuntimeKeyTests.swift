@@ -1,0 +1,174 @@
+import Foundation
+import Plans
+import Testing
+
+@testable import Training
+
+/// Every key that a plan of a real run may hold, and what the run makes of it: nothing is set and silently ignored.
+@Suite struct RuntimeKeyTests {
+    /// What becomes of a key that is set to another value than a plan without it has.
+    enum Fate: Hashable {
+        /// The run does it; the word says where that is tested.
+        case done(String)
+        case refused(String)
+        /// It cannot change the result of the run.
+        case remarked(String)
+    }
+
+    /// A key, a value for it, and its fate. `beside`: other lines of its map.
+    struct Row {
+        var map: String
+        var key: String
+        var value: String
+        var fate: Fate
+        var beside: [String] = []
+
+        init(_ map: String, _ key: String, _ value: String, _ fate: Fate, beside: [String] = []) {
+            (self.map, self.key, self.value, self.fate, self.beside) = (map, key, value, fate, beside)
+        }
+    }
+
+    private static let layouts = Fate.done("Tests/RuntimeChecks/LayoutCase.swift")
+    private static let parity = Fate.done("Tests/EndToEndTests/ParityTests.swift")
+    private static let stages = Fate.done("StageGradientTests")
+
+    static let rows: [Row] = [
+        Row("layout", "data", "1", layouts), Row("layout", "tensor", "1", layouts),
+        Row("layout", "pipeline", "1", layouts), Row("layout", "virtualStages", "1", layouts),
+        Row("layout", "context", "1", layouts), Row("layout", "expert", "1", layouts),
+        Row("layout", "expertTensor", "1", layouts), Row("layout", "microbatch", "2", layouts),
+        Row("layout", "schedule", "gpipe", layouts), Row("layout", "recompute", "selective", layouts),
+        Row("layout", "recomputeLayers", "1", layouts, beside: ["recompute: full"]),
+        Row("layout", "sharding", "optimizer", .remarked("sharding optimizer does nothing with one")),
+        Row("layout", "shardGroup", "1", .remarked("shardGroup 1 does nothing with sharding none")),
+        Row("layout", "sequenceParallel", "false", layouts),
+        Row("layout", "flashAttention", "false", .refused("layout.flashAttention: must be true in a real run")),
+        Row("layout", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),
+        Row("layout", "layersPerStage", "[4]", layouts),
+        Row("layout", "overlap", "{data: false}", .refused("layout.overlap.data: must be true in a real run")),
+        Row("layout", "globalBatch", "4", .done("LayoutReadingTests")),
+        Row("layout", "microbatches", "4", .done("LayoutReadingTests")),
+        Row("layout.overlap", "data", "false", .refused("layout.overlap.data: must be true")),
+        Row("layout.overlap", "tensor", "true", .refused("layout.overlap.tensor: must be false")),
+        Row("layout.overlap", "pipeline", "false", .refused("layout.overlap.pipeline: must be true")),
+        Row("layout.overlap", "expert", "true", .refused("layout.overlap.expert: must be false")),
+
+        Row("model", "family", "llama", stages, beside: ["ffn: 48"]), Row("model", "layers", "4", stages),
+        Row("model", "hidden", "32", stages), Row("model", "heads", "4", stages),
+        Row("model", "kvHeads", "2", .refused("model.kvHeads: 2 cannot be run")),
+        Row("model", "headSize", "16", stages), Row("model", "ffn", "48", stages),
+        Row("model", "mlp", "relu", stages), Row("model", "vocab", "128", layouts),
+        Row("model", "sequence", "16", layouts), Row("model", "tiedEmbeddings", "false", stages),
+        Row("model", "moe", "{experts: 4, topK: 2, ffn: 16}", .refused("model.moe: (given) cannot be run")),
+        Row(
+            "model", "mla", "{kvRank: 8, nopeSize: 8, ropeSize: 8, valueSize: 8}",
+            .refused("model.mla: (given) cannot be run")),
+        Row("model", "name", "mine", .done("a name alone")),
+        Row("model", "params", "20M", .done("chooses a shape"), beside: ["-"]),
+        Row("model", "hf", "config.json", .refused("model.hf: Hugging Face configurations are not supported yet")),
+        Row("model.moe", "experts", "4", stages), Row("model.moe", "topK", "2", stages),
+        Row("model.moe", "ffn", "16", stages), Row("model.moe", "shared", "1", stages),
+        Row("model.moe", "sharedFfn", "8", stages, beside: ["shared: 1"]), Row("model.moe", "firstDense", "1", layouts),
+        Row("model.moe", "every", "2", layouts),
+        Row("model.moe", "imbalance", "2", .remarked("model.moe.imbalance 2 prices alone")),
+        Row("model.moe", "nodeLimit", "2", .refused("model.moe.nodeLimit: 2 cannot be run")),
+
+        Row("train", "data", "text", parity), Row("train", "steps", "2", parity),
+        Row("train", "tokenizer", "gpt2", .refused("train.tokenizer: must be bytes")),
+        Row("train", "order", "sequential", parity), Row("train", "learningRate", "1e-3", parity),
+        Row("train", "minLearningRate", "1e-5", .done("LearningRateTests")),
+        Row(
+            "train", "minLearningRate", "1e-5", .remarked("train.minLearningRate does nothing"),
+            beside: ["schedule: constant"]),
+        Row("train", "warmup", "1", .done("LearningRateTests")), Row("train", "schedule", "constant", parity),
+        Row("train", "betas", "[0.8, 0.9]", parity), Row("train", "eps", "1e-6", parity),
+        Row("train", "weightDecay", "0", parity), Row("train", "clip", "none", parity),
+        Row("train", "auxiliaryLoss", "1", .remarked("train.auxiliaryLoss does nothing in a model without experts")),
+        Row("train", "seed", "2", parity), Row("train", "init", "w.safetensors", parity),
+        Row("train", "checkpoint", "{path: run}", .done("TrainCommandTests")),
+        Row("train.checkpoint", "every", "1", .done("TrainCommandTests")),
+        Row("train.checkpoint", "path", "run", .done("TrainCommandTests")),
+        Row("train.checkpoint", "keep", "1", .done("TrainCommandTests")),
+
+        Row("", "precision", "fp16", .refused("precision")),
+        Row("", "framework", "megatron-core", .remarked("framework megatron-core prices alone")),
+    ]
+
+    /// The reader's own list of the keys of every map, so that a key it learns has to be given a fate here.
+    @Test(arguments: ["layout", "layout.overlap", "model", "model.moe", "train", "train.checkpoint"])
+    func everyKeyHasAFate(_ map: String) throws {
+        let row = Row(map, "zzzzzzzz", "1", .refused(""))
+        let said = try outcome(of: row).refusal ?? ""
+        let list = try #require(said.firstMatch(of: #/zzzzzzzz: unknown key; known here: (.*)/#)?.1, "\(said)")
+        let known = Set(list.split(separator: "\n")[0].split(separator: ", ").map(String.init))
+        #expect(known == Set(Self.rows.filter { $0.map == map }.map(\.key)))
+    }
+
+    @Test(arguments: rows.indices) func isDoneRefusedOrRemarked(_ index: Int) throws {
+        let row = Self.rows[index]
+        let outcome = try outcome(of: row)
+        switch row.fate {
+        case .done:
+            #expect(outcome.refusal == nil && outcome.remarks == [], "\(row): \(outcome)")
+        case .refused(let words):
+            #expect(outcome.refusal?.contains(words) == true, "\(row): \(outcome)")
+        case .remarked(let words):
+            #expect(outcome.refusal == nil, "\(row): \(outcome)")
+            #expect(outcome.remarks.count == 1 && outcome.remarks[0].contains(words), "\(row): \(outcome)")
+        }
+    }
+
+    /// What is stated and is what the runtime does is fine.
+    @Test func theRuntimesOwnWaysMayBeStated() throws {
+        let row = Row(
+            "layout", "overlap", "{data: true, tensor: false, pipeline: true, expert: false}", .done(""),
+            beside: ["flashAttention: true", "gradients: fp32"])
+        let outcome = try outcome(of: row)
+        #expect(outcome.refusal == nil && outcome.remarks == [])
+    }
+
+    /// Reads a plan with the row's key set, as a run does, and asks whether it can be run.
+    private func outcome(of row: Row) throws -> (refusal: String?, remarks: [String]) {
+        var maps: [String: [String: String]] = [
+            "model": ["family": "gpt", "layers": "4", "hidden": "32", "heads": "4", "vocab": "128", "sequence": "16"],
+            "train": ["data": "text", "steps": "2"], "layout": [:], "": ["batch": "4"],
+        ]
+        let moe = ["experts": "4", "topK": "2", "ffn": "16"]
+        if row.map == "model.moe" {
+            maps["model"] = (maps["model"] ?? [:]).merging(["family": "llama", "ffn": "48"]) { $1 }
+        }
+        if row.beside == ["-"] { maps["model"] = ["sequence": "16"] }
+        var inner: [String: String] =
+            row.map == "model.moe" ? moe : row.map == "train.checkpoint" ? ["path": "run"] : [:]
+        let beside = row.beside.filter { $0 != "-" }.map { $0.split(separator: ":", maxSplits: 1) }
+        let set = Dictionary(beside.map { (String($0[0]), String($0[1])) }) { $1 }.merging([row.key: row.value]) { $1 }
+        if let dot = row.map.firstIndex(of: ".") {
+            inner.merge(set) { $1 }
+            let text = inner.map { "\($0): \($1)" }.joined(separator: ", ")
+            maps[String(row.map[..<dot])]?[String(row.map[row.map.index(after: dot)...])] = "{\(text)}"
+        } else {
+            maps[row.map]?.merge(set) { $1 }
+        }
+        var lines = (maps[""] ?? [:]).map { "\($0): \($1)" }
+        for name in ["model", "layout", "train"] {
+            lines.append("\(name): {" + (maps[name] ?? [:]).map { "\($0): \($1)" }.joined(separator: ", ") + "}")
+        }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "plan.yaml")
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
+        do {
+            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().path
+            let plan = try Plan.read(path: file.path, library: Library(folders: [root]), isRun: true)
+            let (layout, settings) = (try #require(plan.layout), try #require(plan.train))
+            try Runnable.check(plan: plan, layout: layout, processes: layout.devices)
+            return (nil, plan.remarksOfARun(layout, settings).map(\.text))
+        } catch let problems as PlanProblems {
+            return (problems.description, [])
+        } catch let error as TrainingError {
+            return (error.description, [])
+        }
+    }
+}
