@@ -46,7 +46,8 @@ package enum Wording {
 
     /// What a parser of arguments says, on one line in our form: `unknown option '--colr'; see 'trainyard plan --help'`.
     /// - Parameter help: the same with what the parser adds about usage.
-    package static func usage(_ message: String, help: String) -> String {
+    /// - Parameter options: the whole help of the command, where `help` does not list its options.
+    package static func usage(_ message: String, help: String, options: String = "") -> String {
         var line = message.split(whereSeparator: \.isNewline).map { String($0).trimmed }.joined(separator: " ")
         if line.hasSuffix("."), !line.hasSuffix("..") { line.removeLast() }
         if let first = line.first, first.isUppercase, line.dropFirst().first?.isLowercase == true,
@@ -56,17 +57,18 @@ package enum Wording {
         }
         let see = help.split(whereSeparator: \.isNewline).map { String($0).trimmed }.first { $0.hasPrefix("See '") }
         guard let see, let command = see.split(separator: "'").dropFirst().first else { return line }
-        if !line.contains("Did you mean"), let option = line.firstMatch(of: #/unknown option '--?([^']+)'/#),
-            let ours = Synonyms.ours(String(option.1), among: options(in: help))
+        // A word of another tool says more than how it is spelt.
+        if let option = line.firstMatch(of: #/[Uu]nknown option '--?([^']+)'/#),
+            let ours = Synonyms.ours(String(option.1), among: longOptions(in: help + options))
         {
-            line += ". Did you mean '--\(ours)'?"
+            line = String(line[..<option.range.upperBound]) + ". Did you mean '--\(ours)'?"
         }
         return line.replacing(". Did you mean", with: "; did you mean") + (line.hasSuffix("?") ? " See" : "; see")
             + " '\(command)'"
     }
 
     /// Long options that a text of usage names.
-    private static func options(in help: String) -> [String] {
+    private static func longOptions(in help: String) -> [String] {
         help.matches(of: #/--([a-z][a-z-]*)/#).map { String($0.1) }
     }
 

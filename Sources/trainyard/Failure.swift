@@ -50,7 +50,12 @@ enum Failure {
             if !message.isEmpty { print(message) }
             return 0
         }
-        if !message.isEmpty { Console.error(Wording.usage(Trainyard.message(for: error), help: message)) }
+        if !message.isEmpty {
+            let word = CommandLine.arguments.dropFirst().first
+            let command = Trainyard.configuration.subcommands.first { $0.configuration.commandName == word }
+            let options = command.map { Trainyard.helpMessage(for: $0) } ?? ""
+            Console.error(Wording.usage(Trainyard.message(for: error), help: message, options: options))
+        }
         return code == .validationFailure ? badInput : code.rawValue
     }
 }

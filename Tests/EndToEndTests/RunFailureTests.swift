@@ -28,6 +28,18 @@ struct RunFailureTests {
         #expect(words.contains("started as 3 processes, the plan's layout needs 2 (pipeline 2 × data 1)"))
     }
 
+    /// What the runtime does in one way alone is refused in another, in one line.
+    @Test func keysThatARunCannotObeyAreRefused() throws {
+        for (line, words) in [
+            ("flashAttention: false", "layout.flashAttention: must be true in a real run"),
+            ("gradients: bf16", "layout.gradients: must be fp32 in a real run"),
+            ("overlap: {data: false}", "layout.overlap.data: must be true in a real run"),
+        ] {
+            let said = try refusal(job { $0.layout = [line] }, processes: 1)
+            #expect(said.contains(words), "\(said)")
+        }
+    }
+
     @Test func textThatCannotServeIsRefused() throws {
         #expect(try refusal(job(text: []), processes: 1).contains("text: the file is empty"))
         #expect(

@@ -83,6 +83,22 @@ struct TrainCommandTests {
         #expect(text.output.hasPrefix("To be") && text.output.utf8.count >= 5 + 30)
     }
 
+    /// Every recomputed block beyond the first saves what it would keep: 2,048 rows of about ten times 128 numbers.
+    @Test func recomputedBlocksMoveThePeak() throws {
+        var shape = TrainingJob.Shape()
+        (shape.layers, shape.hidden, shape.heads, shape.sequence) = (8, 128, 4, 128)
+        (shape.batch, shape.microbatch, shape.steps) = (16, 16, 1)
+        let peaks = try [[], ["recompute: full", "recomputeLayers: 4"], ["recompute: full"]].map { layout in
+            shape.layout = layout
+            let steps = try TrainingJob(shape, text: formulaText(count: 8192)).train(processes: 1)
+            return (loss: steps[0].loss, bytes: steps[0].peakBytes[0])
+        }
+        #expect(peaks[0].loss == peaks[1].loss && peaks[1].loss == peaks[2].loss)
+        let block = 2048.0 * 10 * 128 * 4
+        #expect(peaks[0].bytes - peaks[1].bytes > 1.5 * block, "\(peaks)")
+        #expect(peaks[1].bytes - peaks[2].bytes > 2 * block, "\(peaks)")
+    }
+
     @Test func aRunIsObserved() throws {
         var shape = TrainingJob.Shape()
         shape.steps = 3

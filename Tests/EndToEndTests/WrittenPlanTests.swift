@@ -66,17 +66,14 @@ import Testing
     @Test(arguments: [plan, "plans/deepseek-v3-2048-h800.yaml"]) func theLayoutOfAnAnswerIsALayout(_ plan: String)
         throws
     {
-        let first = try document(try trainyard(["plan", plan, "--json"]))
-        let layout = try #require(first["layout"])
-        let json = String(
-            decoding: try JSONSerialization.data(withJSONObject: layout, options: [.prettyPrinted]), as: UTF8.self)
-        let text = try String(contentsOf: BuiltProgram.root.appending(path: plan), encoding: .utf8)
         try inFolder { folder in
-            let file = folder.appending(path: "pasted.yaml")
-            let lines = text.components(separatedBy: "\n").filter { !$0.hasPrefix("layout:") && !$0.hasPrefix("  ") }
-            #expect(text.contains("layout: auto"), "the test pastes under a plan whose layout is one line")
-            try Data((lines.joined(separator: "\n") + "\nlayout: \(json.replacing("\n", with: "\n  "))\n").utf8)
-                .write(to: file)
+            let (written, file) = (folder.appending(path: "written.yaml"), folder.appending(path: "pasted.yaml"))
+            let first = try document(try trainyard(["plan", plan, "--write-plan", written.path, "--json"]))
+            let layout = try #require(first["layout"])
+            let json = String(
+                decoding: try JSONSerialization.data(withJSONObject: layout, options: [.prettyPrinted]), as: UTF8.self)
+            let head = try String(contentsOf: written, encoding: .utf8).components(separatedBy: "\nlayout:\n")[0]
+            try Data((head + "\nlayout: \(json.replacing("\n", with: "\n  "))\n").utf8).write(to: file)
             let again = try document(try trainyard(["plan", file.path, "--json"]))
             #expect((again["layout"] as? NSDictionary) == (layout as? NSDictionary))
             let seconds = { (found: [String: Any]) in (found["iteration"] as? [String: Any])?["seconds"] as? Double }
@@ -164,7 +161,7 @@ import Testing
         (["sweep", plan, "--devices", "1,024,2,048"], "--devices: commas stand between the values"),
         (["search", plan, "--tp", "8"], "unknown option '--tp'; did you mean '--tensor'?"),
         (["search", plan, "--sharding", "zero3"], "did you mean 'parameters'?"),
-        (["compare", plan, "--strategies", "fsdp"], "did you mean"),
+        (["compare", plan, "--strategies", "zero3"], "--strategies: there is no 'zero3'; did you mean 'zero-3'?"),
         (
             ["estimate", "--params", "7B", "--tokens", "1T", "--gpu", "H100", "--gpus", "8"],
             "did you mean 'h100-80g-sxm'?"
