@@ -125,8 +125,8 @@ extension LayoutWork {
     /// Parameters of the fullest rank.
     var mostParameters: Double { parameters(of: fullest) }
 
-    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
-    /// also read for its norm and zeroed. Memory-bound.
+    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the
+    /// gradient is also read for its norm and zeroed. Memory-bound.
     package var optimizerSeconds: Double {
         let group = Double(layout.shardRanks)
         let fullest = fullest
@@ -134,9 +134,7 @@ extension LayoutWork {
         let sharded = held / group + experts / Double(shard.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
-        // fp32 weights are their own master copy.
-        let narrow = pricer.plan.precision == .fp32 ? 0.0 : 2
-        let step = (state.gradient + 24 + narrow) * owned
+        let step = (state.gradient + 24 + state.writtenCopy) * owned
         let norm = state.gradient * owned
         let zero = state.gradient * kept
         return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))

@@ -25,8 +25,11 @@ package struct LayoutWork: Sendable {
     /// Most activations each rank holds at once, counted in its stages, where that is not what the layout's schedule
     /// holds: with lists of a search.
     package var heldActivations: [Int]?
+    /// The lists of a search, which take the place of the layout's schedule.
+    package var searchedSchedule: Schedule?
 
-    package var block: UnitTimes { units.block }
+    /// One block: with experts where every block has them.
+    package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
     /// A block with experts; `block` in a dense model.
     package var mixtureBlock: UnitTimes { units.mixtureBlock }
     var model: Model { pricer.plan.model }
@@ -47,7 +50,7 @@ package struct LayoutWork: Sendable {
         self.shape = shape
         let model = pricer.plan.model
         vocabulary = model.paddedVocab(tensor: layout.tensor)
-        state = StateBytes(precision: pricer.plan.precision, gradients: layout.gradients)
+        state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
         shard = Shard(
             plan: pricer.plan, layout: layout, vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)

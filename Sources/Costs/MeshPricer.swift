@@ -192,28 +192,30 @@ package struct MeshPricer {
         let table = table
         table.entries.withUnsafeBufferPointer { allEntries in
             table.kinds.withUnsafeBufferPointer { kinds in
-                table.inFlight.withUnsafeBufferPointer { inFlight in
-                    states.withUnsafeBufferPointer { states in
-                        stateBytes.withUnsafeBufferPointer { stateBytes in
-                            activations.withUnsafeMutableBufferPointer { activations in
-                                for index in entries {
-                                    let entry = allEntries[index]
-                                    guard mayBePartial || !entry.isPartial else { continue }
-                                    let pipeline = pass.pipeline(
-                                        entry, kinds: kinds, inFlight: inFlight, activations: activations)
-                                    price.schedule = entry.schedule
-                                    price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
-                                    price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
-                                    for place in 0..<count {
-                                        let state = states[entry.partition * count + place]
-                                        price.seconds = state.seconds(pipeline, entry.shape.microbatches)
-                                        var peak = 0.0
-                                        for kind in 0..<entry.kinds {
-                                            peak = max(peak, stateBytes[state.firstByte + kind] + activations[kind])
+                table.held.withUnsafeBufferPointer { held in
+                    table.heldBounds.withUnsafeBufferPointer { bounds in
+                        states.withUnsafeBufferPointer { states in
+                            stateBytes.withUnsafeBufferPointer { stateBytes in
+                                activations.withUnsafeMutableBufferPointer { activations in
+                                    for index in entries {
+                                        let entry = allEntries[index]
+                                        guard mayBePartial || !entry.isPartial else { continue }
+                                        let pipeline = pass.pipeline(
+                                            entry, kinds: kinds, held: held, bounds: bounds, activations: activations)
+                                        price.schedule = entry.schedule
+                                        price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
+                                        price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
+                                        for place in 0..<count {
+                                            let state = states[entry.partition * count + place]
+                                            price.seconds = state.seconds(pipeline, entry.shape.microbatches)
+                                            var peak = 0.0
+                                            for kind in 0..<entry.kinds {
+                                                peak = max(peak, stateBytes[state.firstByte + kind] + activations[kind])
+                                            }
+                                            price.peak = peak
+                                            price.sharding = shardings[place]
+                                            prices.append(price)
                                         }
-                                        price.peak = peak
-                                        price.sharding = shardings[place]
-                                        prices.append(price)
                                     }
                                 }
                             }

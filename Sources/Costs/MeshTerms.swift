@@ -95,7 +95,8 @@ struct PassTerms: Sendable {
     @inline(__always)
     func pipeline(
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
-        inFlight: UnsafeBufferPointer<Int>, activations: UnsafeMutableBufferPointer<Double>
+        held: UnsafeBufferPointer<HeldBlocks>, bounds: UnsafeBufferPointer<Int>,
+        activations: UnsafeMutableBufferPointer<Double>
     ) -> Pipeline {
         var (sum, most, pace) = (0.0, -1.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
@@ -109,10 +110,12 @@ struct PassTerms: Sendable {
             pace = nodes.pace(pace, or: total, ranks: kind.count)
             if index == 0 { (firstForward, firstBackward) = (times.forward, times.backward) }
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
-            let held = terms.activations(
-                of: kind.share, inFlight: inFlight[entry.firstHeld + index], stages: entry.shape.virtualStages,
-                logits: entry.logits)
-            activations[index] = losses * (held + terms.buffers(of: kind.share, logits: entry.logits))
+            var kept = 0.0
+            for moment in bounds[entry.firstBound + index]..<bounds[entry.firstBound + index + 1] {
+                kept = max(kept, terms.kept(held[moment]))
+            }
+            let whole = terms.activations(of: kind.share, kept: kept, logits: entry.logits)
+            activations[index] = losses * (whole + terms.buffers(of: kind.share, logits: entry.logits))
         }
         let spans = PipelineSpans(
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,

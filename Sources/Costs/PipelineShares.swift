@@ -32,6 +32,10 @@ package struct PipelineShares: Hashable, Sendable {
     package let kinds: [Kind]
     /// Index into `kinds` of every rank.
     package let kindOfRank: [Int]
+    /// What one micro-batch leaves on each stage, in stage order.
+    let stages: [HeldBlocks]
+    /// Ranks whose stages are not all alike.
+    let unlikeRanks: Set<Int>
     /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.
     package let passShare: Double
 
@@ -50,21 +54,33 @@ package struct PipelineShares: Hashable, Sendable {
         let last = layers.count - 1
         let placed = Self.placedStages(schedule, shape)
         let shared: Double = passShare
+        let stageShares = layers.indices.map { stage in
+            var share = Rank()
+            let (start, end) = (starts[stage], starts[stage + 1])
+            share.layers = end - start
+            share.mixtures = mixtures(from: start, to: end)
+            share.holdsEmbedding = stage == 0
+            share.holdsHead = stage == last
+            guard let recomputeLayers else { return share }
+            let again = min(end, start + recomputeLayers)
+            share.recomputedMixtures = mixtures(from: start, to: again)
+            share.recomputed = again - start - share.recomputedMixtures
+            return share
+        }
+        let held = stageShares.map(HeldBlocks.init(stage:))
+        var unlike: Set<Int> = []
         let ranks = (0..<shape.ranks).map { rank in
             var share = Rank()
             let stages = placed?[rank] ?? Array(stride(from: rank, to: layers.count, by: shape.ranks))
             for stage in stages {
-                let (start, end) = (starts[stage], starts[stage + 1])
-                share.layers += end - start
-                share.mixtures += mixtures(from: start, to: end)
-                if stage == 0 { share.holdsEmbedding = true }
-                if stage == last { share.holdsHead = true }
-                guard let recomputeLayers else { continue }
-                let again = min(end, start + recomputeLayers)
-                let withExperts = mixtures(from: start, to: again)
-                share.recomputed += again - start - withExperts
-                share.recomputedMixtures += withExperts
+                share.layers += stageShares[stage].layers
+                share.mixtures += stageShares[stage].mixtures
+                share.recomputed += stageShares[stage].recomputed
+                share.recomputedMixtures += stageShares[stage].recomputedMixtures
+                if stageShares[stage].holdsEmbedding { share.holdsEmbedding = true }
+                if stageShares[stage].holdsHead { share.holdsHead = true }
             }
+            if stages.contains(where: { !held[$0].isAlike(held[stages[0]]) }) { unlike.insert(rank) }
             if placed == nil {
                 share.passes = shape.virtualStages
                 share.messages = Double(
@@ -86,6 +102,8 @@ package struct PipelineShares: Hashable, Sendable {
             kinds[kind].count += 1
             kindOfRank.append(kind)
         }
+        stages = held
+        unlikeRanks = unlike
         self.ranks = ranks
         self.kinds = kinds
         self.kindOfRank = kindOfRank

@@ -34,6 +34,9 @@ package func optimalIteration(
         else { continue }
         var held = work
         held.heldActivations = found.schedule.peakActivations(release: .backwardWeight)
+        held.searchedSchedule = found.schedule
+        // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
+        guard held.peakMemory <= usable else { continue }
         let estimate = held.estimate(time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }

@@ -58,10 +58,9 @@ extension SearchSpace {
                 "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
         }
         if let tensor = fixed.tensor {
-            for (name, value) in [
-                ("heads", model.heads), ("heads of keys", model.kvHeads), ("feed-forward size", model.ffn),
-            ] where value % tensor != 0 {
-                return "tensor \(tensor) does not divide the model's \(name), \(Wording.grouped(value))"
+            let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
+            for (name, value) in model.widthsCutByTensor where value % tensor != 0 {
+                return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Wording.grouped(value))"
             }
         }
         if let pipeline = fixed.pipeline, pipeline > model.layers {

@@ -135,7 +135,7 @@ package struct SearchSpace: Hashable, Sendable {
 
     /// Expert and expert-tensor degrees of a stage's `ranks`.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
-        guard let moe = model.moe else {
+        guard let moe = model.moe, model.mixtureLayers > 0 else {
             return least.expert == 1 && (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
@@ -151,8 +151,7 @@ package struct SearchSpace: Hashable, Sendable {
     }
 
     private func divides(_ tensor: Int, _ model: Model) -> Bool {
-        model.heads % tensor == 0 && model.kvHeads % tensor == 0 && model.ffn % tensor == 0
-            && model.hidden % tensor == 0
+        model.widthsCutByTensor.allSatisfy { $0.value % tensor == 0 } && model.hidden % tensor == 0
     }
 
     private func contextFits(_ context: Int, _ model: Model) -> Bool {

@@ -29,12 +29,14 @@ struct ClusterFields {
     var launch: Double?
     var reserved: Double?
     var power: Double?
+    var nodePower: Double?
     var devicesPerNode: Int?
     var nicGbps: Double?
     var nicsPerNode: Int?
     var networks: [Level]?
     var price: Double?
     var meanTimeBetweenFailures: Double?
+    var powerUsageEffectiveness: Double?
 
     init() {}
 
@@ -55,6 +57,7 @@ struct ClusterFields {
         }
         price = reader.number("price", .plain, in: 0...1e6)
         meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
+        powerUsageEffectiveness = reader.number("powerUsageEffectiveness", .plain, in: 1...10)
     }
 
     private mutating func readDevice(_ device: FieldReader) {
@@ -78,6 +81,7 @@ struct ClusterFields {
         launch = device.number("launch", .seconds, in: 0...10)
         reserved = device.number("reserved", .bytes, in: 0...1e15)
         power = device.number("power", .watts, in: Bounds.positive)
+        nodePower = device.number("nodePower", .watts, in: Bounds.positive)
         device.finish()
     }
 
@@ -119,12 +123,15 @@ struct ClusterFields {
         merged.launch = launch ?? base.launch
         merged.reserved = reserved ?? base.reserved
         merged.power = power ?? base.power
+        // Nodes of boards that draw another power are others.
+        merged.nodePower = nodePower ?? (power == nil ? base.nodePower : nil)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
         merged.networks = networks ?? base.networks
         merged.price = price ?? base.price
         merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
+        merged.powerUsageEffectiveness = powerUsageEffectiveness ?? base.powerUsageEffectiveness
         return merged
     }
 
@@ -147,10 +154,11 @@ struct ClusterFields {
             memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
             attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
             reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape, products: products,
-            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1)
+            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1, nodeWatts: nodePower)
         return Cluster(
             name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
-            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures)
+            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures,
+            powerUsageEffectiveness: powerUsageEffectiveness)
     }
 
     private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {

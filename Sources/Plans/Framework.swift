@@ -58,6 +58,12 @@ package struct Framework: Hashable, Codable, Sendable {
     package var optimizer = 1.0
     /// Whether gradients exist in the weights' format beside the fp32 ones they are added to.
     package var twoGradients = false
+    /// Whether fully sharded weights are kept once, as the fp32 values that the optimizer steps: their copies in half
+    /// precision exist while they are gathered. Beside a sharded copy in half precision where not.
+    package var shardsMasterWeights = false
+    /// Whether the experts' results are kept for the backward, as they are where the router's weights multiply them; not
+    /// where these multiply what is inside the experts.
+    package var keepsCombinedRows = true
     /// Whether selective recomputation keeps the results of attention and of every second product and computes the rest
     /// again, as PyTorch's selective activation checkpointing does; core attention alone is computed again where not.
     package var selectiveOperations = false

@@ -43,6 +43,7 @@ extension Framework {
             ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
             ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
+            ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
         ]
     }
 }

@@ -83,9 +83,7 @@ extension Layout {
                     .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
                     fix: "use \(nearestDivisors(of: value, to: tensor))"))
         }
-        mustDivide("model.heads", model.heads)
-        if model.kvHeads != model.heads { mustDivide("model.kvHeads", model.kvHeads) }
-        mustDivide("model.ffn", model.ffn)
+        for width in model.widthsCutByTensor { mustDivide("model.\(width.name)", width.value) }
         if sequenceParallel, tensor == 1 {
             problems.append(
                 PlanProblem(
@@ -145,7 +143,7 @@ extension Layout {
     /// Experts are spread over the tensor, context and data ranks of a pipeline stage.
     private func expertProblems(_ model: Model) -> [PlanProblem] {
         guard expert > 1 || expertTensor > 1 else { return [] }
-        guard let moe = model.moe else {
+        guard let moe = model.moe, model.mixtureLayers > 0 else {
             return [
                 PlanProblem(
                     .misfit, field: expert > 1 ? "layout.expert" : "layout.expertTensor",

@@ -49,11 +49,12 @@ package struct EstimateReport: Encodable, Sendable {
         var steps: Int
         var days, gpuHours, gpuMonths, goodput: Double
         /// null where the cluster file states no price or no power.
-        var cost, energyMWh: Double?
+        /// Energy of the boards, and of nodes and cooling.
+        var cost, energyMWh, wallEnergyMWh: Double?
         var band: Band
 
         enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, band
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -66,6 +67,7 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encode(goodput, forKey: .goodput)
             try container.encode(cost, forKey: .cost)
             try container.encode(energyMWh, forKey: .energyMWh)
+            try container.encode(wallEnergyMWh, forKey: .wallEnergyMWh)
             try container.encode(band, forKey: .band)
         }
     }
@@ -115,6 +117,7 @@ package struct EstimateReport: Encodable, Sendable {
                 tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)), days: run.days,
                 gpuHours: run.gpuHours,
                 gpuMonths: run.gpuMonths, goodput: run.goodput, cost: run.cost, energyMWh: run.energyMWh,
+                wallEnergyMWh: run.wallEnergyMWh,
                 band: Run.Band(lowDays: run.lowDays, highDays: run.highDays, confidence: run.confidence))
         }
         explanation = explained ? estimate.explanation : nil

@@ -51,7 +51,8 @@ package struct EstimateText {
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
                 + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
-                + (run.energyMWh.map { ", \(Figures.words($0)) MWh" } ?? ""))
+                + (run.energyMWh.map { ", \(Figures.words($0)) MWh at the boards" } ?? "")
+                + (run.wallEnergyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""))
         lines.append("  \(rates())")
         return lines
     }
@@ -96,7 +97,7 @@ package struct EstimateText {
         rows.append(
             (
                 "",
-                "feed-forward \(Figures.grouped(model.ffn)) \(model.mlp.rawValue), vocabulary "
+                "\(model.denseLayers > 0 ? "feed-forward \(Figures.grouped(model.ffn)) " : "")\(model.mlp.rawValue), vocabulary "
                     + "\(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), "
                     + "\(Figures.grouped(model.sequence)) tokens a sequence"
             ))
