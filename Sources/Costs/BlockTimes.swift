@@ -188,13 +188,14 @@ struct BlockTimes {
         return seconds + latentCopies + rates.cast(T * (h + queries + keysAndValues))
     }
 
-    /// Latent attention assembles its query and key heads from two parts each and normalises the latents.
+    /// Latent attention assembles its query and key heads from two parts each and normalises the latents, of which
+    /// sequence parallelism gives a rank its share of the rows.
     private var latentCopies: Double {
         guard let mla = model.mla else { return 0 }
         let a = Double(model.heads) / shard.tensor
         let latents = Double(mla.queryRank + mla.kvRank)
         return rates.elementwise(4 * w * shard.tokens * a * Double(mla.queryHead))
-            + rates.elementwise(2 * w * shard.tokens * latents)
+            + rates.elementwise(2 * w * shard.tokens / shard.sequenceShare * latents)
     }
 
     // MARK: Core attention
