@@ -68,6 +68,19 @@ package struct HeldBlocks: Hashable, Sendable {
     }
 }
 
+/// The lists of a run just long enough to hold every moment of another; made when they are first asked for.
+struct ShortLists {
+    let schedule: ScheduleName
+    let shape: PipelineShape
+    /// nil where they would be longer than lists may be.
+    private(set) lazy var lists: [[Action]]? = try? schedule.schedule(schedule.shortened(shape)).actions
+
+    init(_ schedule: ScheduleName, _ shape: PipelineShape) {
+        self.schedule = schedule
+        self.shape = shape
+    }
+}
+
 extension PipelineShares {
     /// The fullest moments of every rank: one of them is the fullest whatever a block of each kind takes.
     ///
@@ -76,10 +89,15 @@ extension PipelineShares {
     /// the backward (the weight gradient, where that is an action of its own) drops them. The lists are those of a short
     /// run (`ScheduleName.shortened`); where even they would be longer than lists may be, the mean stage is taken.
     package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
+        var lists = ShortLists(schedule, shape)
+        return fullestMoments(&lists)
+    }
+
+    private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
+        let (schedule, shape) = (short.schedule, short.shape)
         // Where every forward comes before any backward, each stage is held as often as any other.
         let isSteady = schedule != .gpipe && schedule != .loopedBFS
-        let lists =
-            isSteady && !unlikeRanks.isEmpty ? try? schedule.schedule(schedule.shortened(shape)).actions : nil
+        let lists = isSteady && !unlikeRanks.isEmpty ? short.lists : nil
         return ranks.indices.map { rank in
             if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
             return [mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)]
@@ -87,9 +105,9 @@ extension PipelineShares {
     }
 
     /// Those of each kind of rank.
-    func fullestMoments(byKind schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
+    func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
         var found = [[HeldBlocks]](repeating: [], count: kinds.count)
-        for (rank, moments) in fullestMoments(schedule, shape).enumerated() {
+        for (rank, moments) in fullestMoments(&lists).enumerated() {
             for moment in moments { HeldBlocks.add(moment, to: &found[kindOfRank[rank]]) }
         }
         return found

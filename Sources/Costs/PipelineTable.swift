@@ -133,12 +133,13 @@ package final class PipelineTable: Sendable {
                     continue
                 }
                 let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                var lists = ShortLists(schedule, shape)
                 for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
                     let index = partition(
                         schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
                     let shares = partitions[index].shares
                     let run = Run(schedule: schedule, partition: index, shape: schedule.shortened(shape))
-                    let fullest = moments[run] ?? shares.fullestMoments(byKind: schedule, shape)
+                    let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
                     moments[run] = fullest
                     entries.append(
                         Entry(
