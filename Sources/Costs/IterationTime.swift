@@ -51,7 +51,7 @@ extension LayoutWork {
             forward: stages.map(\.forward.total),
             backwardInput: stages.map { $0.backward.total - $0.weightGradient },
             backwardWeight: stages.map(\.weightGradient), backward: stages.map(\.backward.total),
-            transfer: transfer, transferMode: layout.overlap.pipeline ? .asynchronous : .blocking)
+            transfer: flight, transferMode: layout.overlap.pipeline ? .asynchronous : .blocking)
     }
 
     /// Time of one iteration by closed form: the schedule's law for equal stages at the slowest rank's pace, its
@@ -61,7 +61,7 @@ extension LayoutWork {
     package func iterationTime() -> IterationTime {
         let (sum, slowest, bottleneck) = slowestRank
         let spans = PipelineSpans(
-            layout.schedule, shape, overlapsTransfer: layout.overlap.pipeline, transfer: transfer, work: sum,
+            layout.schedule, shape, overlapsTransfer: layout.overlap.pipeline, transfer: flight, work: sum,
             forward: slowest.forward.total, backward: slowest.backward.total, weight: slowest.weightGradient)
         return iterationTime(
             bottleneck: slowest, rank: bottleneck, work: sum, filled: spans.filled, span: spans.span)
@@ -74,12 +74,13 @@ extension LayoutWork {
         return iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
     }
 
-    /// Seconds of a step in which the pipeline waits for the slowest node.
+    /// Seconds of a step in which the pipeline waits for the slowest node. Messages are no slower there.
     package var waitingSeconds: Double {
         let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
         var (pace, most) = (0.0, 0.0)
         for kind in shares.kinds {
-            let seconds = times(of: kind.share).total
+            let times = times(of: kind.share)
+            let seconds = times.total - times.forward.pipeline - times.backward.pipeline
             pace = nodes.pace(pace, or: seconds, ranks: kind.count)
             most = max(most, seconds)
         }
