@@ -15,7 +15,7 @@ package final class Pricer: Sendable {
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
         self.plan = plan
         self.options = options
-        network = NetworkLevel.levels(of: plan.cluster)
+        network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
         let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
         for name in names {
