@@ -64,15 +64,16 @@ struct SlowestReduction {
     private var pace = 0.0
     private var once = 0.0
 
-    /// Takes in a rank whose passes of one micro-batch take `forward` and `backward`.
+    /// Takes in a rank whose passes of one micro-batch take `forward` and `backward`, `work` of it without what messages
+    /// cost.
     @inline(__always)
-    mutating func add(_ reduction: Reduction, forward: Double, backward: Double) {
+    mutating func add(_ reduction: Reduction, forward: Double, backward: Double, work: Double) {
         let reduce = reduction.reduceExposed(behind: backward)
         let gather = reduction.gatherExposed(behind: forward)
         if reduction.isRepeated {
             // Between micro-batches a rank with less work has time for more of it.
-            most = max(most, forward + backward)
-            pace = max(pace, forward + backward + reduce)
+            most = max(most, work)
+            pace = max(pace, work + reduce)
             once = max(once, gather)
         } else {
             once = max(once, reduce + gather)
@@ -95,7 +96,8 @@ extension LayoutWork {
             for kind in shares.kinds {
                 let times = times(of: kind.share)
                 slowest.add(
-                    reduction(of: kind.share), forward: times.forward.total, backward: times.backward.total)
+                    reduction(of: kind.share), forward: times.forward.total, backward: times.backward.total,
+                    work: times.withoutMessages)
             }
         }
         return tiedEmbeddingSeconds + copiesSeconds + slowest.seconds(microbatches: Double(m))

@@ -32,15 +32,23 @@ struct PipelineSpans {
         var uniform = UniformTimes(forward: forward, backward: backward, backwardWeight: weight)
         let still = schedule.makespan(shape, times: uniform)
         filled = busy + (still - busy) * (work - slowest) / (Double(p - 1) * slowest)
-        if overlapsTransfer {
-            uniform.transfer = transfer
-        } else {
-            // The sender waits: every stage's passes are longer by a message.
-            uniform.forward += Double(shape.virtualStages) * transfer
-            uniform.backward += Double(shape.virtualStages) * transfer
+        var waiting = uniform
+        uniform.transfer = transfer
+        // Where the sender waits every stage's passes are longer by a message.
+        waiting.forward += Double(shape.virtualStages) * transfer
+        waiting.backward += Double(shape.virtualStages) * transfer
+        var moved = schedule.makespan(shape, times: overlapsTransfer ? uniform : waiting)
+        if overlapsTransfer, schedule.lawIsEstimate {
+            // The law of few micro-batches is too high: messages delay nobody by more than waiting for them would.
+            moved = min(moved, schedule.makespan(shape, times: waiting))
         }
-        span = filled + max(0, schedule.makespan(shape, times: uniform) - still)
+        span = filled + max(0, moved - still)
     }
+}
+
+extension ScheduleName {
+    /// Whether no pipeline has exactly the time of its law.
+    fileprivate var lawIsEstimate: Bool { self == .vHalf || self == .vMin }
 }
 
 extension LayoutWork {
@@ -79,8 +87,7 @@ extension LayoutWork {
         let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
         var (pace, most) = (0.0, 0.0)
         for kind in shares.kinds {
-            let times = times(of: kind.share)
-            let seconds = times.total - times.forward.pipeline - times.backward.pipeline
+            let seconds = times(of: kind.share).withoutMessages
             pace = nodes.pace(pace, or: seconds, ranks: kind.count)
             most = max(most, seconds)
         }

@@ -223,7 +223,8 @@ package struct MeshPricer {
                                             peak = max(peak, held.bytes + pass.activations)
                                             guard state.reduces else { continue }
                                             slowest.add(
-                                                held.reduction, forward: pass.forward, backward: pass.backward)
+                                                held.reduction, forward: pass.forward, backward: pass.backward,
+                                                work: pass.work)
                                         }
                                         price.peak = peak
                                         price.seconds =

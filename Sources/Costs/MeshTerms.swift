@@ -32,6 +32,8 @@ struct KindState: Sendable {
 struct KindPass: Sendable {
     var forward = 0.0
     var backward = 0.0
+    /// Both, without what messages cost.
+    var work = 0.0
     var activations = 0.0
 }
 
@@ -117,7 +119,7 @@ struct PassTerms: Sendable {
                 of: kind.share, inFlight: inFlight[entry.firstHeld + index], stages: entry.shape.virtualStages,
                 logits: entry.logits)
             passes[index] = KindPass(
-                forward: times.forward, backward: times.backward,
+                forward: times.forward, backward: times.backward, work: still,
                 activations: losses * (held + terms.buffers(of: kind.share, logits: entry.logits)))
         }
         let spans = PipelineSpans(

@@ -48,8 +48,8 @@ package struct Placement: Sendable {
         let top = network.firstIndex { $0.block >= groups.end } ?? network.count - 1
         var blocks = network[..<top].map(\.block)
         // What all positions share divides out.
-        var unit = Self.divisor(Self.divisor(groups.stride, groups.neighbours), groups.first)
-        for block in blocks { unit = Self.divisor(unit, block) }
+        var unit = greatestDivisor(greatestDivisor(groups.stride, groups.neighbours), groups.first)
+        for block in blocks { unit = greatestDivisor(unit, block) }
         for index in blocks.indices { blocks[index] /= unit }
         var walk = Walk(blocks: blocks, stride: groups.stride / unit)
         let latencies = network.map(\.latency)
@@ -62,7 +62,7 @@ package struct Placement: Sendable {
         // How many groups begin at each place of an outermost block.
         var starts = [Double](repeating: 0, count: outermost)
         let step = groups.span / unit
-        let period = outermost / Self.divisor(step, outermost)
+        let period = outermost / greatestDivisor(step, outermost)
         for turn in 0..<min(groups.repeats, period) {
             let alike = Double((groups.repeats - turn - 1) / period + 1) * Double(unit)
             let from = groups.first / unit % outermost + turn * (step % outermost)
@@ -121,12 +121,6 @@ package struct Placement: Sendable {
         }
         return depth
     }
-
-    private static func divisor(_ a: Int, _ b: Int) -> Int {
-        var (a, b) = (a, b)
-        while b != 0 { (a, b) = (b, a % b) }
-        return a
-    }
 }
 
 /// One group from its first member to its last, block by block.
@@ -170,7 +164,7 @@ private struct Walk {
             let lead = min(size, (outermost - start % outermost + stride - 1) / stride)
             walk(from: start, members: lead, times: 1)
             let next = start + lead * stride
-            let period = outermost / Self.divisor(stride, outermost)
+            let period = outermost / greatestDivisor(stride, outermost)
             let times = (size - lead) / period
             if times > 0 { walk(from: next, members: period, times: times) }
             let rest = size - lead - times * period
@@ -223,10 +217,11 @@ private struct Walk {
         open[index + 1].least = min(open[index + 1].least, block.members)
         open[index + 1].squares += Double(count) * members * members
     }
+}
 
-    private static func divisor(_ a: Int, _ b: Int) -> Int {
-        var (a, b) = (a, b)
-        while b != 0 { (a, b) = (b, a % b) }
-        return a
-    }
+/// The greatest common divisor.
+private func greatestDivisor(_ a: Int, _ b: Int) -> Int {
+    var (a, b) = (a, b)
+    while b != 0 { (a, b) = (b, a % b) }
+    return a
 }

@@ -43,7 +43,11 @@ struct RandomLayouts {
             layout.overlap = Layout.Overlap(
                 data: pick([true, false]), tensor: pick([true, false]), pipeline: pick([true, false]),
                 expert: pick([true, false]))
-            let microbatches = layout.pipeline * pick([1, 2, 4])
+            if layout.recompute == .full, pick([true, false]) { layout.recomputeLayers = pick([1, 2]) }
+            if layout.pipeline > 1, pick([true, false]) {
+                layout.layersPerStage = split(model.layers, stages: layout.stages)
+            }
+            let microbatches = pick([1, 3, layout.pipeline, 2 * layout.pipeline, 4 * layout.pipeline])
             let batch = layout.data * layout.microbatch * microbatches
             var known = frameworks
             known.named = pick(frameworks.known.keys.sorted())
@@ -71,6 +75,14 @@ struct RandomLayouts {
                 experts: pick([8, 16, 64]), topK: pick([1, 2]), ffn: pick([1024, 4096]), firstDense: pick([0, 1, 8]))
         }
         return model
+    }
+
+    /// `layers` over `stages`, at least one each and otherwise anyhow.
+    private mutating func split(_ layers: Int, stages: Int) -> [Int]? {
+        guard stages <= layers else { return nil }
+        var sizes = [Int](repeating: 1, count: stages)
+        for _ in 0..<layers - stages { sizes[Int.random(in: 0..<stages, using: &random)] += 1 }
+        return sizes
     }
 
     private mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
