@@ -17,6 +17,8 @@ package struct PipelineShares: Hashable, Sendable {
         package var passes = 1
         /// Messages sent for one micro-batch (and as many received), both ways together.
         package var messages = 0.0
+        /// Those of them that activations are sent in; the others carry gradients.
+        package var forwardMessages = 0.0
 
         package init() {}
     }
@@ -83,14 +85,15 @@ package struct PipelineShares: Hashable, Sendable {
             if stages.contains(where: { !held[$0].isAlike(held[stages[0]]) }) { unlike.insert(rank) }
             if placed == nil {
                 share.passes = shape.virtualStages
-                share.messages = Double(
-                    2 * shape.virtualStages - (rank == 0 ? 1 : 0) - (rank == shape.ranks - 1 ? 1 : 0))
+                share.forwardMessages = Double(shape.virtualStages - (rank == shape.ranks - 1 ? 1 : 0))
+                share.messages = share.forwardMessages + Double(shape.virtualStages - (rank == 0 ? 1 : 0))
             } else {
                 share.passes = Int(Double(stages.count) * shared)
                 // At the fold a stage's neighbour is on the same rank.
-                let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 2 : 0
-                let ends = stages.filter { $0 == 0 }.count + stages.filter { $0 == last }.count
-                share.messages = Double(2 * stages.count - inner - ends) * shared
+                let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 1 : 0
+                func sent(_ end: Int) -> Double { Double(stages.count - inner - stages.filter { $0 == end }.count) }
+                share.forwardMessages = sent(last) * shared
+                share.messages = share.forwardMessages + sent(0) * shared
             }
             return share
         }

@@ -9,10 +9,13 @@ package final class Pricer: Sendable {
     package let options: CostOptions
     /// By the software that layouts run on.
     let rates: [String: DeviceRates]
+    /// The cluster's networks from inside out.
+    let network: [NetworkLevel]
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
         self.plan = plan
         self.options = options
+        network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
         let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
         for name in names {

@@ -43,6 +43,10 @@ package struct Framework: Hashable, Codable, Sendable {
     package var hostStep = 0.0
     /// Parameters a reduction or gathering takes at once; a step's are that many collectives.
     package var bucketParameters = 40e6
+    /// Parameters it takes for each replica, where that is more.
+    package var bucketParametersPerReplica = 0.0
+    /// Whether all gradients are one bucket where reductions do not run behind the backward.
+    package var oneBucketWithoutOverlap = false
     /// Collectives that gather one block's sharded parameters: one, or one a tensor.
     package var gathersPerBlock = 1.0
     /// Whether weight-gradient products add to the accumulated gradient themselves, or a kernel of its own does.
@@ -80,11 +84,17 @@ package struct Framework: Hashable, Codable, Sendable {
 
     package init(name: String) { self.name = name }
 
+    /// Parameters of one bucket where `replicas` ranks hold the same weights.
+    package func bucket(replicas: Int) -> Double {
+        max(bucketParameters, bucketParametersPerReplica * Double(replicas))
+    }
+
     /// The constants by name.
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
         case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
-        case bucketParameters, gathersPerBlock, gatherEfficiency, logitBytes, bandLow, bandHigh
+        case bucketParameters, bucketParametersPerReplica, gathersPerBlock, gatherEfficiency, logitBytes, bandLow
+        case bandHigh
     }
 
     /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
@@ -117,6 +127,7 @@ extension Framework.Constant {
         case .optimizer: \.optimizer
         case .fragmentation: \.fragmentation
         case .bucketParameters: \.bucketParameters
+        case .bucketParametersPerReplica: \.bucketParametersPerReplica
         case .gathersPerBlock: \.gathersPerBlock
         case .gatherEfficiency: \.gatherEfficiency
         case .logitBytes: \.logitBytes
@@ -133,10 +144,14 @@ extension Framework.Constant {
         }
     }
 
+    /// Whether a value is a count.
+    package var isCount: Bool { self == .bucketParameters || self == .bucketParametersPerReplica }
+
     package var range: ClosedRange<Double> {
         switch self {
         case .elementwise, .optimizer: 0.1...100
         case .bucketParameters: 1...1e15
+        case .bucketParametersPerReplica: 0...1e12
         case .gathersPerBlock: 1...1000
         case .logitBytes: 1...100
         case .bandHigh: 0...10

@@ -22,7 +22,7 @@ extension Framework {
         }
         _ = reader.text("source")
         for constant in Constant.allCases {
-            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant == .bucketParameters ? .count : .plain
+            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
             if let value = reader.number(constant.rawValue, unit, in: constant.range) {
                 framework[constant] = value
                 framework.own.insert(constant)
@@ -42,6 +42,7 @@ extension Framework {
             ("fusedAccumulation", \.fusedAccumulation), ("scattersGradients", \.scattersGradients),
             ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
             ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
+            ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
         ]
