@@ -152,7 +152,9 @@ extension Plan {
         // The schedule is chosen among those the software has.
         if openSchedule != nil { layout.schedule = framework.abilities.schedules.first ?? layout.schedule }
         let name = framework.name + (frameworks.named == nil ? ", which is assumed," : "")
-        return framework.abilities.obstacles(to: layout, model: model, name: name).map { "\($0); it is priced all the same" }
+        return framework.abilities.obstacles(to: layout, model: model, name: name).map {
+            "\($0); it is priced all the same"
+        }
     }
 }
 

@@ -129,7 +129,8 @@ package struct EstimateText {
     /// The software an estimate is priced on, and whether the plan says so.
     package static func software(_ estimate: Estimate) -> String {
         let name = estimate.plan.framework(for: estimate.layout).name
-        return estimate.plan.frameworks.named == nil ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
+        return estimate.plan.frameworks.named == nil
+            ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
     }
 
     private func degrees() -> String {

@@ -79,7 +79,8 @@ package struct SearchReport: Encodable, Sendable {
         let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
-                index < listed ? "\(index + 1)" : "yours", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)",
+                index < listed ? "\(index + 1)" : "yours", "\(estimate.plan.devices)", "\(layout.tensor)",
+                "\(layout.pipeline)",
                 "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", "\(layout.context)",
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),

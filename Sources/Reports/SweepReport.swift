@@ -87,7 +87,9 @@ package struct SweepReport: Encodable, Sendable {
             return cells + [mark, ComparisonReport.short(estimate)]
         }
         var lines = [name] + (space.map { [$0.description] } ?? [])
-        if let first = swept.lazy.compactMap(\.estimate).first { lines.append("software: \(EstimateText.software(first))") }
+        if let first = swept.lazy.compactMap(\.estimate).first {
+            lines.append("software: \(EstimateText.software(first))")
+        }
         lines += [""] + Table(head: head, rows: rows, leftAligned: [head.count - 1]).lines()
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {
             lines += [

@@ -5,7 +5,10 @@ internal import Schedules
 
 /// Constraints on the layouts that are tried.
 struct SpaceOptions: ParsableArguments {
-    @Option(help: "Fix the tensor degree (at most the devices of the innermost network unless fixed or --max-tensor says otherwise).")
+    @Option(
+        help:
+            "Fix the tensor degree (at most the devices of the innermost network unless fixed or --max-tensor says otherwise)."
+    )
     var tensor: Count?
     @Option(help: "Fix the pipeline degree.")
     var pipeline: Count?
