@@ -55,7 +55,7 @@ package struct SearchSpace: Hashable, Sendable {
     package var overlap = Layout.Overlap()
     package var gradients: Precision?
     /// Sequences are split among context-parallel ranks down to this many tokens.
-    package var fewestContextTokens = 256
+    package var fewestContextTokens = 512
 
     package init() {}
 
