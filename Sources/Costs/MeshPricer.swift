@@ -39,6 +39,8 @@ package struct MeshChoices: Hashable, Sendable {
     package var base: Layout
     package var recompute: [Layout.Recompute]
     package var sharding: [Layout.Sharding]
+    /// The same with a pipeline.
+    package var shardingWithPipeline: [Layout.Sharding]
     /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
@@ -47,8 +49,9 @@ package struct MeshChoices: Hashable, Sendable {
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool], wholeSharding: Bool = true
+        sequenceParallel: [Bool], wholeSharding: Bool = true, shardingWithPipeline: [Layout.Sharding]? = nil
     ) {
+        self.shardingWithPipeline = shardingWithPipeline ?? sharding
         self.wholeSharding = wholeSharding
         self.base = base
         self.recompute = recompute
@@ -87,7 +90,8 @@ package struct MeshPricer {
     ) -> Int {
         var rejected = 0
         let group = mesh.data * mesh.context
-        let shardings = choices.sharding.filter { $0 == .none || group > 1 }
+        let known = mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding
+        let shardings = known.filter { $0 == .none || group > 1 }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)

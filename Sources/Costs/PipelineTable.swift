@@ -23,11 +23,14 @@ package final class PipelineTable: Sendable {
         /// Whether to recompute a quarter, half and three quarters of a stage's blocks too, or the one number given.
         package var partialRecompute: Bool
         package var recomputeLayers: Int?
+        /// How the blocks may be divided among the stages.
+        package var stages: Framework.Abilities.Stages
 
         package init(
             schedules: [ScheduleName], virtualStages: ClosedRange<Int>, partialRecompute: Bool,
-            recomputeLayers: Int? = nil
+            recomputeLayers: Int? = nil, stages: Framework.Abilities.Stages = .any
         ) {
+            self.stages = stages
             self.schedules = schedules
             self.virtualStages = virtualStages
             self.partialRecompute = partialRecompute
@@ -73,7 +76,7 @@ package final class PipelineTable: Sendable {
     let held: [HeldBlocks]
     let heldBounds: [Int]
     let entries: [Entry]
-    let entriesBySize: [Size: Range<Int>]
+    package let entriesBySize: [Size: Range<Int>]
     /// Ways that a rule of their schedule forbids.
     let rejectedBySize: [Size: Int]
 
@@ -96,14 +99,18 @@ package final class PipelineTable: Sendable {
         var partitions: [Partition] = []
         var byRanks: [Int: [Int]] = [:]
         var kinds: [PipelineShares.Kind] = []
-        var known: [Key: Int] = [:]
-        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int {
+        var known: [Key: Int?] = [:]
+        /// nil: the blocks cannot be divided so.
+        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int? {
             let key = Key(
                 ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
                 isBidirectional: schedule.isBidirectional, recomputeLayers: recompute)
             if let index = known[key] { return index }
             let layout = Layout(pipeline: ranks, virtualStages: virtualStages, schedule: schedule)
-            let layers = StagePartition(layout, model: model).sizes
+            guard let layers = choice.stages.split(layout, model: model) else {
+                known[key] = .some(nil)
+                return nil
+            }
             let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
             let shares = PipelineShares(
                 schedule: schedule, shape: shape, layers: layers, model: model, recomputeLayers: recompute)
@@ -132,11 +139,14 @@ package final class PipelineTable: Sendable {
                     rejected[size, default: 0] += 1
                     continue
                 }
-                let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                guard let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                else { continue }
                 var lists = ShortLists(schedule, shape)
                 for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
-                    let index = partition(
-                        schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                    guard
+                        let index = partition(
+                            schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                    else { continue }
                     let shares = partitions[index].shares
                     let run = Run(schedule: schedule, partition: index, shape: schedule.shortened(shape))
                     let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)

@@ -13,11 +13,13 @@ package final class Pricer: Sendable {
     let network: [NetworkLevel]
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
+        let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
         network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
-        let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
+        let names =
+            (plan.frameworks.named ?? plan.frameworks.assumed).map { [$0] } ?? Frameworks.automaticNames
         for name in names {
             let framework = plan.frameworks.known[name] ?? Framework(name: name)
             rates[name] = try DeviceRates(

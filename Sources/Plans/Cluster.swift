@@ -143,6 +143,15 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.powerUsageEffectiveness = powerUsageEffectiveness
     }
 
+    /// The innermost network and the devices it joins; nil where one network joins all devices.
+    package var innermost: (name: String, reach: Int)? {
+        guard networks.count > 1, let first = networks.first else { return nil }
+        return (first.name, max(1, first.devices))
+    }
+
+    /// Devices whose tensor-parallel and sharding groups stay on the fastest network.
+    package var innerReach: Int { innermost?.reach ?? max(1, devicesPerNode) }
+
     /// What a real run trains on where its plan names no cluster: one nobody prices, and whose rates only say which
     /// formats the runtime knows.
     static let here = Cluster(

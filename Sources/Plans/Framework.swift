@@ -81,6 +81,8 @@ package struct Framework: Hashable, Codable, Sendable {
     package var bandHigh = 0.5
     /// Allocator's losses as a share of the activations and temporary buffers.
     package var fragmentation = 0.05
+    /// What it can run.
+    package var abilities = Abilities()
 
     package init(name: String) { self.name = name }
 
@@ -168,8 +170,10 @@ extension Framework.Constant {
 package struct Frameworks: Hashable, Codable, Sendable {
     /// By name.
     package var known: [String: Framework]
-    /// The one the plan names; nil: by layout.
+    /// The one the plan names; nil: assumed.
     package var named: String?
+    /// The one that every layout is taken to run on where none is named, as in a search; nil: by layout.
+    package var assumed: String?
 
     package init(_ frameworks: [Framework] = [], named: String? = nil) {
         known = Dictionary(frameworks.map { ($0.name, $0) }) { _, last in last }
@@ -178,31 +182,34 @@ package struct Frameworks: Hashable, Codable, Sendable {
 
     /// Names the automatic choice knows.
     package static let processes = "trainyard"
+    package static let megatron = "megatron-core"
+    package static let sharded = "torch-fsdp"
+
+    package static let automaticNames = [processes, megatron, sharded]
+
+    /// Names of the others whose constants are fitted.
     package static let unfusedMegatron = "megatron-2021"
     package static let blockingMegatron = "megatron-2021-blocking"
     package static let unfusedZero = "deepspeed-2021"
-    package static let megatron = "megatron-core"
-    package static let sharded = "torch-fsdp"
     package static let replicated = "torch-ddp"
-
-    package static let automaticNames = [processes, unfusedMegatron, unfusedZero, megatron, sharded, replicated]
 
     /// Rate below which a device is a process on a processor core.
     package static let slowestAccelerator = 10e12
 
-    /// What a plan that names none is taken to run on, by what the layout shows of it: processor cores run this
-    /// runtime; attention that keeps its scores is the software of 2020 to 2022; fully sharded parameters and plain
-    /// data parallelism are PyTorch's own way, everything split further is Megatron's.
-    package static func automatic(for layout: Layout, peak: Double) -> String {
+    /// What a plan that names none is taken to run on: processor cores run this runtime; fully sharded parameters with
+    /// nothing else split are PyTorch's FSDP, everything else is Megatron-Core's.
+    /// - Parameter layout: nil where the plan leaves it open: one software for all that may be chosen.
+    package static func automatic(for layout: Layout?, peak: Double) -> String {
         if peak < slowestAccelerator { return processes }
-        guard layout.flashAttention else { return layout.sharding == .parameters ? unfusedZero : unfusedMegatron }
-        let split = layout.tensor * layout.pipeline * layout.expert * layout.expertTensor > 1
-        return layout.sharding == .parameters ? sharded : split ? megatron : replicated
+        guard let layout, layout.sharding == .parameters else { return megatron }
+        let isSplit =
+            [layout.tensor, layout.pipeline, layout.context, layout.expert, layout.expertTensor].contains { $0 > 1 }
+        return isSplit ? megatron : sharded
     }
 
     /// The one `layout` runs on; software that costs nothing where none is known.
-    package func framework(for layout: Layout, peak: Double) -> Framework {
-        let name = named ?? Self.automatic(for: layout, peak: peak)
+    package func framework(for layout: Layout?, peak: Double) -> Framework {
+        let name = named ?? assumed ?? Self.automatic(for: layout, peak: peak)
         return known[name] ?? Framework(name: name)
     }
 }

@@ -21,10 +21,14 @@ extension Layout {
     /// What will work but is probably not meant, one sentence each.
     package func warnings(cluster: Cluster, batch: Int) -> [String] {
         var warnings: [String] = []
-        if tensor > cluster.devicesPerNode {
+        if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
+            let first = inner.reach / tensor * tensor
             warnings.append(
-                "tensor \(tensor) reaches beyond the \(cluster.devicesPerNode) devices of a node: "
-                    + "its all-reduces cross the slower network")
+                tensor > inner.reach
+                    ? "tensor \(tensor) reaches beyond the \(inner.reach) devices that \(inner.name) joins: "
+                        + "its all-reduces cross the slower network"
+                    : "tensor \(tensor) does not divide the \(inner.reach) devices that \(inner.name) joins: the all-reduces "
+                        + "of groups such as ranks \(first) to \(first + tensor - 1) cross the slower network")
         }
         let micro = microbatch * data > 0 ? batch / (microbatch * data) : 0
         if pipeline > 1, micro > 0, micro < pipeline {

@@ -19,11 +19,15 @@ package struct ComparisonReport: Encodable, Sendable {
     private let plan: String
     private let cluster: String
     private let strategies: [Row]
+    private let searched: SearchedSpaceReport?
     private let rows: [ComparedStrategy]
+    private let space: SearchedSpace?
 
-    private enum CodingKeys: String, CodingKey { case plan, cluster, strategies }
+    private enum CodingKeys: String, CodingKey { case plan, cluster, strategies, searched }
 
-    package init(_ rows: [ComparedStrategy], plan: String, cluster: String) {
+    package init(_ rows: [ComparedStrategy], plan: String, cluster: String, searched: SearchedSpace? = nil) {
+        self.searched = searched.map(SearchedSpaceReport.init)
+        space = searched
         self.plan = plan
         self.cluster = cluster
         self.rows = rows
@@ -77,8 +81,9 @@ package struct ComparisonReport: Encodable, Sendable {
             + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
         return
-            ([title, "each strategy at its own best; GB: sent by a device in a step", ""] + table.lines() + [""]
-            + sentences()).joined(separator: "\n")
+            ([title, "each strategy at its own best; GB: sent by a device in a step"]
+            + (space.map { [$0.description] } ?? []) + ["software: \(EstimateText.software(first))", ""] + table.lines()
+            + [""] + sentences()).joined(separator: "\n")
     }
 
     private func sentences() -> [String] {

@@ -1,5 +1,6 @@
 package import Costs
 internal import Foundation
+package import Planner
 internal import Plans
 internal import Schedules
 
@@ -72,7 +73,17 @@ package struct EstimateReport: Encodable, Sendable {
         }
     }
 
+    /// The software it is priced on.
+    struct Framework: Encodable {
+        var name: String
+        /// Whether the plan states it; it is assumed where not.
+        var stated: Bool
+    }
+
     var plan: String
+    var framework: Framework
+    /// What the layout was chosen from; absent where the plan states it.
+    var searched: SearchedSpaceReport?
     var model: Model
     var cluster: Cluster
     var layout: Layout
@@ -84,9 +95,11 @@ package struct EstimateReport: Encodable, Sendable {
     /// Present when asked for.
     var explanation: [Estimate.Explanation]?
 
-    package init(_ estimate: Estimate, explained: Bool = false) {
+    package init(_ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil) {
         let plan = estimate.plan
         let layout = estimate.layout
+        framework = Framework(name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil)
+        self.searched = searched.map(SearchedSpaceReport.init)
         self.plan = plan.name
         model = Model(
             parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
@@ -132,6 +145,21 @@ package struct EstimateReport: Encodable, Sendable {
 
     /// The document as text, keys in alphabetical order.
     package func json() throws -> String { try JSONDocument.text(self) }
+}
+
+/// What a layout was chosen from.
+struct SearchedSpaceReport: Encodable {
+    var framework: String
+    var stated: Bool
+    var anySoftware: Bool
+    var schedules: [String]
+
+    init(_ space: SearchedSpace) {
+        framework = space.framework
+        stated = space.isStated
+        anySoftware = space.anySoftware
+        schedules = space.schedules.map(\.rawValue)
+    }
 }
 
 /// One JSON document, the same bytes every time.

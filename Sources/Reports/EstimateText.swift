@@ -5,11 +5,11 @@ internal import Schedules
 /// The answer to a plan, for people: what it takes, how it is split, where the time and the memory go.
 package struct EstimateText {
     private let estimate: Estimate
-    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`; empty for a layout the plan gave.
-    private let found: String
+    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`, a line each; empty for a layout the plan gave.
+    private let found: [String]
     private let width: Int
 
-    package init(_ estimate: Estimate, found: String = "", width: Int = 100) {
+    package init(_ estimate: Estimate, found: [String] = [], width: Int = 100) {
         self.estimate = estimate
         self.found = found
         self.width = width
@@ -104,7 +104,8 @@ package struct EstimateText {
         if let moe = model.moe { rows.append(("", experts(moe))) }
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
-        if !found.isEmpty { rows.append(("", found)) }
+        rows += found.map { ("", $0) }
+        rows.append(("Runs on", Self.software(estimate)))
         let tokens = estimate.iteration.tokens
         rows.append(
             (
@@ -124,6 +125,13 @@ package struct EstimateText {
             rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
         }
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
+    }
+
+    /// The software an estimate is priced on, and whether the plan says so.
+    package static func software(_ estimate: Estimate) -> String {
+        let name = estimate.plan.framework(for: estimate.layout).name
+        return estimate.plan.frameworks.named == nil
+            ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
     }
 
     private func degrees() -> String {

@@ -12,9 +12,20 @@ package struct SearchReport: Encodable, Sendable {
     private let feasible: Int
     private let rejected: Int
     private let seconds: Double
+    private let searched: SearchedSpaceReport?
+    /// Absent where the plan has no layout of its own.
+    private let yours: OwnReport?
     private let result: SearchResult
 
-    private enum CodingKeys: String, CodingKey { case candidates, front, evaluated, feasible, rejected, seconds }
+    private struct OwnReport: Encodable {
+        var fits: Bool
+        var verdict: String
+        var estimate: EstimateReport
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case candidates, front, evaluated, feasible, rejected, seconds, searched, yours
+    }
 
     package init(_ result: SearchResult) {
         self.result = result
@@ -24,6 +35,8 @@ package struct SearchReport: Encodable, Sendable {
         rejected = result.rejected
         feasible = result.feasible
         seconds = result.seconds
+        searched = result.searched.map(SearchedSpaceReport.init)
+        yours = result.own.map { OwnReport(fits: $0.fits, verdict: $0.verdict, estimate: EstimateReport($0.estimate)) }
     }
 
     package func json() throws -> String { try JSONDocument.text(self) }
@@ -34,10 +47,15 @@ package struct SearchReport: Encodable, Sendable {
             + Figures.seconds(seconds)
     }
 
+    /// The summary, and what was tried.
+    package var summaryLines: [String] { [summary] + (result.searched.map { [$0.description] } ?? []) }
+
     /// The candidates under each other, fastest first.
     package func text() -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
-        let lines = [title(best), summary, ""] + table(result.candidates)
+        var lines = [title(best)] + summaryLines
+        lines += ["software: \(EstimateText.software(best))", ""] + table(result.candidates, own: result.own)
+        if let own = result.own { lines += ["", "yours: \(own.verdict)"] }
         guard !result.front.isEmpty else { return lines.joined(separator: "\n") }
         return (lines + ["", "No layout beats these in both time and memory:", ""] + table(result.front))
             .joined(separator: "\n")
@@ -49,7 +67,9 @@ package struct SearchReport: Encodable, Sendable {
             + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
     }
 
-    private func table(_ estimates: [Estimate]) -> [String] {
+    private func table(_ estimates: [Estimate], own: OwnLayout? = nil) -> [String] {
+        let listed = estimates.count
+        let estimates = estimates + (own.map { [$0.estimate] } ?? [])
         let hasRun = estimates.contains { $0.run != nil }
         let hasCost = estimates.contains { $0.run?.cost != nil }
         var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
@@ -59,7 +79,8 @@ package struct SearchReport: Encodable, Sendable {
         let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
-                "\(index + 1)", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)",
+                index < listed ? "\(index + 1)" : "yours", "\(estimate.plan.devices)", "\(layout.tensor)",
+                "\(layout.pipeline)",
                 "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", "\(layout.context)",
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),

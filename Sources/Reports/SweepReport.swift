@@ -21,10 +21,16 @@ package struct SweepReport: Encodable, Sendable {
     private let points: [Row]
     private let swept: [SweepPoint]
     private let isByDevices: Bool
+    private let searched: SearchedSpaceReport?
+    private let space: SearchedSpace?
 
-    private enum CodingKeys: String, CodingKey { case name, variable, points }
+    private enum CodingKeys: String, CodingKey { case name, variable, points, searched }
 
-    package init(_ points: [SweepPoint], name: String, variable: SweepVariable) {
+    package init(
+        _ points: [SweepPoint], name: String, variable: SweepVariable, searched: SearchedSpace? = nil
+    ) {
+        self.searched = searched.map(SearchedSpaceReport.init)
+        space = searched
         self.name = name
         self.variable = variable.rawValue
         swept = points
@@ -80,7 +86,11 @@ package struct SweepReport: Encodable, Sendable {
             mark.forEach { marks.insert(String($0)) }
             return cells + [mark, ComparisonReport.short(estimate)]
         }
-        var lines = [name, ""] + Table(head: head, rows: rows, leftAligned: [head.count - 1]).lines()
+        var lines = [name] + (space.map { [$0.description] } ?? [])
+        if let first = swept.lazy.compactMap(\.estimate).first {
+            lines.append("software: \(EstimateText.software(first))")
+        }
+        lines += [""] + Table(head: head, rows: rows, leftAligned: [head.count - 1]).lines()
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {
             lines += [
                 "",

@@ -1,4 +1,6 @@
+package import Costs
 internal import Foundation
+package import Planner
 package import Schedules
 
 /// The figures of a timeline as one JSON document; the spans themselves are in its trace.
@@ -29,10 +31,20 @@ package struct TimelineReport: Encodable {
     let stepTimes: StepTimesReport?
     /// Bytes of the fullest device; left out of the JSON unless known.
     var peakMemory: Double?
+    /// The layout and the software of a plan, and what the layout was chosen from; left out of the JSON without one.
+    let layout: EstimateReport.Layout?
+    let framework: EstimateReport.Framework?
+    let searched: SearchedSpaceReport?
 
+    /// - Parameter estimate: The step the timeline is of.
     package init(
-        _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil
+        _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil,
+        estimate: Estimate? = nil, searched: SearchedSpace? = nil
     ) {
+        let step = estimate.map { EstimateReport($0) }
+        layout = step?.layout
+        framework = step?.framework
+        self.searched = searched.map(SearchedSpaceReport.init)
         self.stepTimes = stepTimes
         self.schedule = schedule.name
         ranks = schedule.ranks

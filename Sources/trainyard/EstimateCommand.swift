@@ -40,6 +40,8 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
     var precision: Precision?
 
+    @OptionGroup var chooser: ChooserOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -61,7 +63,7 @@ struct EstimateCommand: ParsableCommand {
             Console.note(
                 "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch")
         }
-        try Answer(plan: plan, searching: true).print(output)
+        try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }
 
     /// The option a problem of the plan comes from.

@@ -81,7 +81,7 @@ struct SweepCommand: ParsableCommand {
         let settings = try space.settings()
         var plan = try Plan.read(path: file)
         try space.apply(to: &plan)
-        plan.layout = nil
+        plan = plan.open
         plan.remarks.forEach(Console.note)
         let progress = SearchProgress()
         defer { progress.clear() }
@@ -98,7 +98,7 @@ struct SweepCommand: ParsableCommand {
         let reports = wanted.map { name, variable, points in
             SweepReport(
                 sweep(points, settings: settings) { progress.show("\(name): \(points[$0].label)") }, name: name,
-                variable: variable)
+                variable: variable, searched: SearchedSpace(settings.space, plan))
         }
         progress.clear()
         if let svg {
@@ -125,14 +125,15 @@ struct SweepCommand: ParsableCommand {
             }
         progress.clear()
         if json {
-            print(try EstimateReport(found.estimate).json())
+            print(try EstimateReport(found.estimate, searched: SearchedSpace(settings.space, plan)).json())
             return
         }
         let how =
             largest
             ? "largest of the models tried on \(Wording.grouped(plan.devices)) devices (\(found.tried) searches)"
             : "fewest devices that keep the limit (\(found.tried) numbers searched)"
-        print(EstimateText(found.estimate, found: how).text())
+        print(
+            EstimateText(found.estimate, found: [how, SearchedSpace(settings.space, plan).description]).text())
     }
 
     private func limits() throws -> RunLimits {
