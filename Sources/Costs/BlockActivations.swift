@@ -11,61 +11,63 @@ package import Plans
 /// + core / t                                           flash 4a · unfused w·a·s (dropout (2w+1)·a·s) · selective 0
 /// ```
 /// With w = 2, f = 4h and dropout this is 34 + 5as/h. Full recomputation keeps the block's input, wh/SP.
+///
+/// Latent attention keeps its latents and their norms' results, w(2q + 2k + dᵣ)/SP: sequence parallelism scatters them
+/// (Megatron-Core, `multi_latent_attention.py`: `[s/TP, b, rank]`).
+///
+/// Experts, with k of them a token and each cut over e ranks: a rank holds the rows of all e, k·e/t of a token's, each of
+/// them with its input and n tensors of fₑ/e (Megatron-Core, `token_dispatcher.py`: rows are gathered over the
+/// expert-tensor group after the all-to-all). Results that the router's weights multiply are kept on the rank their
+/// tokens came from, k/t of a token's.
 package struct BlockActivations: Hashable, Sendable {
     /// Kept from forward to backward.
     package var kept: Double
     /// Held while one block runs its backward after full recomputation (0 otherwise).
     package var recomputed: Double
+    /// Gradients of the block's widest tensors while it runs its backward.
+    package var widestGradients: Double
 
     /// With balanced routing a block with experts keeps as much on every expert rank, whatever the expert degree.
     ///
     /// - Parameters:
+    ///   - tokens: rows of the micro-batch on this device, b·s/c.
     ///   - mixture: a block with experts.
     ///   - keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
-    ///   - tokens: rows of the micro-batch on this device, b·s/c.
+    ///   - expertTensor: ranks that share one expert's matrices.
+    ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
     package init(
         model: Model, tokens: Double, tensor: Int, sequenceParallel: Bool, recompute: Layout.Recompute,
         flashAttention: Bool, dropout: Bool, elementBytes w: Double, mixture: Bool = false,
-        keepsOperations: Bool = false
+        keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true
     ) {
         let (h, t) = (Double(model.hidden), Double(tensor))
         let sp = sequenceParallel ? t : 1
-        let (a, g, d) = (Double(model.heads), Double(model.kvHeads), Double(model.headSize))
-        let hiddenTensors = model.mlp.isGated ? 3.0 : 2.0
+        let a = Double(model.heads)
+        let attended = Double(model.attendedWidth)
         let shared = (4 * w * h + (dropout ? 2 * h : 0)) / sp
-        let attention: Double
+        var attention = w * (Double(model.queryWidth + model.keyWidth + model.valueWidth) + attended) / t
         if let mla = model.mla {
-            let (query, value) = (Double(mla.queryHead), Double(mla.valueSize))
-            let latent = Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
-            attention = w * (a * (2 * query + value) + a * value) / t + w * latent
-        } else {
-            attention = w * ((a + 2 * g) * d + a * d) / t
+            attention += w * Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize) / sp
         }
-        let feedForward: Double
-        if mixture, let moe = model.moe {
-            // Dispatched and combined rows, what an expert keeps of each, router scores; shared experts as dense ones.
-            let rows = Double(moe.topK) * moe.imbalance
-            let routed = rows * w * (2 * h + hiddenTensors * Double(moe.ffn)) + 8 * Double(moe.experts)
-            feedForward = routed / t + w * hiddenTensors * Double(moe.sharedWidth) / t
-        } else {
-            feedForward = w * hiddenTensors * Double(model.ffn) / t
-        }
-        let sharded = attention + feedForward
+        let feedForward = FeedForward(
+            model: model, mixture: mixture, tensor: t, expertTensor: Double(expertTensor), sequenceShare: sp,
+            elementBytes: w, keepsCombinedRows: keepsCombinedRows)
+        let sharded = attention + feedForward.kept
         let core: Double =
             if flashAttention {
                 4 * a / t
             } else {
                 a * Double(model.sequence) * (dropout ? 2 * w + 1 : w) / t
             }
+        widestGradients = tokens * w * feedForward.widest
         switch recompute {
         case .none:
             kept = tokens * (shared + sharded + core)
             recomputed = 0
         case .selective where keepsOperations:
             // The block's input, attention's result and the results of every second product.
-            let inner = (model.mlp.isGated ? 2.0 : 1) * Double(model.ffn)
-            let products = ((a + 2 * g) * d + inner) / t + 2 * h / sp
-            kept = tokens * (w * h / sp + w * a * d / t + core + w * products / 2)
+            let products = Self.projected(model, tensor: t, sequenceShare: sp) + h / sp + feedForward.products
+            kept = tokens * (w * h / sp + w * attended / t + core + w * products / 2)
             recomputed = tokens * (shared + sharded + core)
         case .selective:
             kept = tokens * (shared + sharded)
@@ -74,6 +76,52 @@ package struct BlockActivations: Hashable, Sendable {
         case .full:
             kept = tokens * w * h / sp
             recomputed = tokens * (shared + sharded + core)
+        }
+    }
+
+    /// Width of the results of the products before the core attention.
+    private static func projected(_ model: Model, tensor t: Double, sequenceShare sp: Double) -> Double {
+        guard let mla = model.mla else { return Double(model.queryWidth + model.keyWidth + model.valueWidth) / t }
+        return Double(mla.queryRank + mla.kvRank + mla.ropeSize) / sp
+            + Double(model.heads * (mla.queryHead + mla.nopeSize + mla.valueSize)) / t
+    }
+
+    /// A block's feed-forward half, for one row of the micro-batch.
+    private struct FeedForward {
+        /// Bytes kept.
+        var kept: Double
+        /// Width of the results of all products.
+        var products: Double
+        /// Width of the tensors whose gradients exist at once.
+        var widest: Double
+
+        init(
+            model: Model, mixture: Bool, tensor t: Double, expertTensor: Double, sequenceShare sp: Double,
+            elementBytes w: Double, keepsCombinedRows: Bool
+        ) {
+            let h = Double(model.hidden)
+            let hiddenTensors = model.mlp.isGated ? 3.0 : 2.0
+            let inputs = model.mlp.isGated ? 2.0 : 1.0
+            guard mixture, let moe = model.moe else {
+                let f = Double(model.ffn)
+                kept = w * hiddenTensors * f / t
+                products = inputs * f / t + h / sp
+                widest = f * hiddenTensors / t + h
+                return
+            }
+            // Rows a rank takes in for one of the micro-batch, and those that come back for it.
+            let returned = Double(moe.topK) / t
+            let rows = returned * moe.imbalance * expertTensor
+            let f = Double(moe.ffn) / expertTensor
+            let wide = Double(moe.sharedWidth)
+            kept =
+                w * (rows * (h + hiddenTensors * f) + (keepsCombinedRows ? returned * h : 0))
+                + 8 * Double(moe.experts) / t + w * hiddenTensors * wide / t
+            products = rows * (inputs * f + h) + Double(moe.experts) / t
+            widest = rows * (hiddenTensors * f + h)
+            guard wide > 0 else { return }
+            products += inputs * wide / t + h / sp
+            widest = max(widest, hiddenTensors * wide / t + h)
         }
     }
 }

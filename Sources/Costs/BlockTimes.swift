@@ -188,13 +188,14 @@ struct BlockTimes {
         return seconds + latentCopies + rates.cast(T * (h + queries + keysAndValues))
     }
 
-    /// Latent attention assembles its query and key heads from two parts each and normalises the latents.
+    /// Latent attention assembles its query and key heads from two parts each and normalises the latents, of which
+    /// sequence parallelism gives a rank its share of the rows.
     private var latentCopies: Double {
         guard let mla = model.mla else { return 0 }
         let a = Double(model.heads) / shard.tensor
         let latents = Double(mla.queryRank + mla.kvRank)
         return rates.elementwise(4 * w * shard.tokens * a * Double(mla.queryHead))
-            + rates.elementwise(2 * w * shard.tokens * latents)
+            + rates.elementwise(2 * w * shard.tokens / shard.sequenceShare * latents)
     }
 
     // MARK: Core attention
@@ -250,12 +251,12 @@ struct BlockTimes {
         )
     }
 
-    /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it. The
-    /// backward passes them on twice (with their gradients).
+    /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it, which loses
+    /// to it what it loses to any message beside it. The backward passes them on twice (with their gradients).
     private func contextExposed(attention: Double, passes: Double) -> Double {
         guard shard.context > 1 else { return 0 }
         let exchange = shard.contextGroup.transfer(bytes: w * shard.tokens * keysAndValues)
-        return (shard.context - 1) * max(0, passes * exchange - attention / shard.context)
+        return (shard.context - 1) * rates.exposed(passes * exchange, behind: attention / shard.context)
     }
 
     /// Experts' exchanges of one micro-batch run behind another's compute: a forward and a backward make a pair

@@ -34,6 +34,7 @@ extension Cluster {
             matmulEfficiency: EfficiencyCurve(points: matmul), attentionEfficiency: EfficiencyCurve(points: attention),
             launchSeconds: 0, reservedBytes: 64 * 0x1p20)
         // At one byte a second, seconds count the bytes the cost model sees.
+        let layout = Layout(microbatch: max(1, measured.rows / model.sequence))
         let block = BlockTimes(
             model: model,
             rates: try DeviceRates(
@@ -43,8 +44,8 @@ extension Cluster {
                     name: name, model: model, tokens: nil,
                     cluster: Cluster(name: name, device: device, devicesPerNode: 1, networks: []), devices: 1,
                     batch: 1, precision: .fp32, layout: nil),
-                layout: Layout(microbatch: max(1, measured.rows / model.sequence)), vocabulary: model.vocab,
-                dropout: false), gradientBytes: 4)
+                layout: layout, groups: LayoutGroups(layout, on: []), vocabulary: model.vocab, dropout: false),
+            gradientBytes: 4)
         device.memoryBytesPerSecond =
             block.elementwise / measured.elementwiseSeconds
         device.launchSeconds = measured.callSeconds

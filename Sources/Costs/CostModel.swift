@@ -39,7 +39,7 @@ extension LayoutWork {
         var plan = pricer.plan
         plan.layout = layout
         let parameters = Double(model.parameters().total)
-        let memory = (0..<p).map { self.memory(rank: $0) }
+        let memory = memoryByRank
         let iteration = Estimate.Iteration(
             seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
             hardwareFLOPs: hardwareFLOPs, breakdown: time.breakdown,

@@ -22,9 +22,10 @@ enum CostConstants {
     /// Seconds from a failure to training again: within 15 minutes where recovery is automatic (Jiang et al. 2024,
     /// MegaScale).
     static let restartSeconds = 900.0
-    /// Mean draw of a training accelerator as a share of its board power, and of its share of the host.
-    static let powerShare = 0.8
-    static let hostPowerShare = 0.2
-    /// Energy a data centre draws over what the computers draw.
+    /// A node's draw in training over its boards' power, where the cluster file states none: 970 W a device of 700 W,
+    /// measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
+    static let nodePowerOverBoards = 970.0 / 700
+    /// Energy a data centre draws over what its nodes draw, where the cluster file does not say (Touvron et al. 2023, LLaMA,
+    /// section 6).
     static let powerUsageEffectiveness = 1.1
 }

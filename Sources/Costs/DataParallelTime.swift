@@ -1,7 +1,7 @@
 internal import Plans
 internal import Schedules
 
-/// Reducing the gradients and gathering the weights of one group of parameters, before anything hides it.
+/// Reducing the gradients and gathering the weights that one rank holds, before anything hides it.
 struct Reduction: Sendable {
     /// Seconds of the reduction, and of the gathering.
     var reduce = 0.0
@@ -9,6 +9,9 @@ struct Reduction: Sendable {
     /// Seconds of them that nothing can hide: the last bucket, the first one.
     var lastBucket = 0.0
     var firstBucket = 0.0
+    /// Seconds of both where nothing runs beside them.
+    var reduceAlone = 0.0
+    var gatherAlone = 0.0
     /// Whether gathering runs behind the first forward, and whether a reduction follows every micro-batch.
     var hidesGather = false
     var isRepeated = false
@@ -24,44 +27,91 @@ struct Reduction: Sendable {
         sum.gather += b.gather
         sum.lastBucket += b.lastBucket
         sum.firstBucket += b.firstBucket
+        sum.reduceAlone += b.reduceAlone
+        sum.gatherAlone += b.gatherAlone
         return sum
     }
 
-    /// Seconds a step loses where a rank's passes of one micro-batch take `forward` and `backward`.
+    /// Seconds of one reduction that stick out of a backward of `seconds`.
     @inline(__always)
-    func exposed(forward: Double, backward: Double, microbatches: Double) -> Double {
-        let reduction = exposed(reduce, behind: backward, least: lastBucket)
-        let gathering = hidesGather ? exposed(gather, behind: forward, least: firstBucket) : gather
-        return (isRepeated ? microbatches : 1) * reduction + gathering
+    func reduceExposed(behind seconds: Double) -> Double {
+        exposed(reduce, behind: seconds, least: lastBucket, alone: reduceAlone)
     }
 
+    /// Seconds of the gathering that stick out of a forward of `seconds`.
     @inline(__always)
-    private func exposed(_ seconds: Double, behind: Double, least: Double) -> Double {
-        guard overlaps else { return seconds }
+    func gatherExposed(behind seconds: Double) -> Double {
+        hidesGather
+            ? exposed(gather, behind: seconds, least: firstBucket, alone: gatherAlone)
+            : overlaps ? min(gather, gatherAlone) : gatherAlone
+    }
+
+    /// Never more than doing it all at once afterwards.
+    @inline(__always)
+    private func exposed(_ seconds: Double, behind: Double, least: Double, alone: Double) -> Double {
+        guard overlaps else { return alone }
         let outside = max(least, seconds - behind)
-        return outside + contention * max(0, seconds - outside)
+        return min(alone, outside + contention * max(0, seconds - outside))
     }
 }
 
-extension LayoutWork {
-    /// Gradient reduction and weight gathering once an iteration, seconds nothing hides.
-    ///
-    /// The first rank's cool-down ends last, so its reduction is the late one. With overlap it runs behind the last
-    /// micro-batch's backward but for the last bucket; gathering sharded weights runs behind the first forward but for
-    /// the first bucket. Gradients sharded among the ranks (ZeRO-2) are scattered after every micro-batch.
-    package var dataExposed: Double {
-        let times = rank(0)
-        return tiedEmbeddingSeconds + copiesSeconds
-            + reduction.exposed(
-                forward: times.forward.total, backward: times.backward.total, microbatches: Double(m))
+/// What a step loses to the reductions of all ranks: the slowest counts.
+///
+/// Every rank is taken to end its last backward with the step. Ranks behind the first end it a little earlier, by the
+/// backwards of the ranks before them; that time is not subtracted.
+struct SlowestReduction {
+    private var most = 0.0
+    private var pace = 0.0
+    private var once = 0.0
+
+    /// Takes in a rank whose passes of one micro-batch take `forward` and `backward`, `work` of it without what messages
+    /// cost.
+    @inline(__always)
+    mutating func add(_ reduction: Reduction, forward: Double, backward: Double, work: Double) {
+        let reduce = reduction.reduceExposed(behind: backward)
+        let gather = reduction.gatherExposed(behind: forward)
+        if reduction.isRepeated {
+            // Between micro-batches a rank with less work has time for more of it.
+            most = max(most, work)
+            pace = max(pace, work + reduce)
+            once = max(once, gather)
+        } else {
+            once = max(once, reduce + gather)
+        }
     }
 
-    /// Of everything the first rank holds, one collective after the other.
-    var reduction: Reduction {
-        guard shard.dataGroup.size > 1, layout.sharding != .parameters else { return Reduction() }
+    @inline(__always)
+    func seconds(microbatches: Double) -> Double { microbatches * (pace - most) + once }
+}
+
+extension LayoutWork {
+    /// Gradient reduction and weight gathering once an iteration, seconds nothing hides, of the slowest rank.
+    ///
+    /// With overlap a rank's reduction runs behind its last micro-batch's backward but for the last bucket; gathering
+    /// sharded weights runs behind its first forward but for the first bucket. Gradients sharded among the ranks
+    /// (ZeRO-2) are scattered after every micro-batch, by every rank.
+    package var dataExposed: Double {
+        var slowest = SlowestReduction()
+        if reducesGradients {
+            for kind in shares.kinds {
+                let times = times(of: kind.share)
+                slowest.add(
+                    reduction(of: kind.share), forward: times.forward.total, backward: times.backward.total,
+                    work: times.withoutMessages)
+            }
+        }
+        return tiedEmbeddingSeconds + copiesSeconds + slowest.seconds(microbatches: Double(m))
+    }
+
+    /// Whether gradients are reduced when all passes are done, or most of them: fully sharded ones are within the passes.
+    var reducesGradients: Bool { shard.dataGroup.size > 1 && layout.sharding != .parameters }
+
+    /// Of everything a rank holds, one collective after the other.
+    func reduction(of share: PipelineShares.Rank) -> Reduction {
+        guard reducesGradients else { return Reduction() }
         let dense = reduction(
-            of: denseParameters(rank: 0), shards: shard.shardGroup, replicas: shard.replicaGroup)
-        let experts = expertParameters(rank: 0)
+            of: denseParameters(of: share), shards: shard.shardGroup, replicas: shard.replicaGroup)
+        let experts = expertParameters(of: share)
         guard experts > 0 else { return dense }
         return dense
             + reduction(of: experts, shards: shard.expertShardGroup, replicas: shard.expertReplicaGroup)
@@ -70,46 +120,58 @@ extension LayoutWork {
     /// Reduction of the gradients and gathering of the weights of `held` parameters: scattered among `shards`, then
     /// added up over `replicas`.
     private func reduction(of held: Double, shards: DeviceGroup, replicas: DeviceGroup) -> Reduction {
-        let buckets = max(1, (held / rates.framework.bucketParameters).rounded(.up))
+        let software = rates.framework
+        let buckets = max(1, (held / software.bucket(replicas: layout.data * layout.context)).rounded(.up))
         let gradients = state.gradient * held
         var result = Reduction()
         result.overlaps = layout.overlap.data
-        result.contention = rates.framework.contention
+        result.contention = software.contention
         let sharded = layout.sharding == .optimizer || layout.sharding == .gradients
-        if sharded, rates.framework.scattersGradients || layout.sharding == .gradients {
+        let scatters = sharded && (software.scattersGradients || layout.sharding == .gradients)
+        result.hidesGather = scatters
+        result.isRepeated = layout.sharding == .gradients
+        func seconds(buckets: Double) -> (reduce: Double, gather: Double) {
+            guard scatters else {
+                let inside = shards.allReduce(bytes: gradients / buckets)
+                return (
+                    buckets * (inside + replicas.allReduce(bytes: gradients / buckets)),
+                    // Nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
+                    sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0
+                )
+            }
             let among = replicas.allReduce(bytes: gradients / buckets / Double(shards.size))
-            result.reduce = shards.gather(bytes: gradients, count: buckets) + buckets * among
-            result.gather = shards.gather(bytes: state.weight * held, count: buckets)
-            result.hidesGather = true
-            result.isRepeated = layout.sharding == .gradients
-        } else {
-            let inside = shards.allReduce(bytes: gradients / buckets)
-            result.reduce = buckets * (inside + replicas.allReduce(bytes: gradients / buckets))
-            // Nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
-            result.gather = sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0
+            return (
+                shards.gather(bytes: gradients, count: buckets) + buckets * among,
+                shards.gather(bytes: state.weight * held, count: buckets)
+            )
         }
+        (result.reduce, result.gather) = seconds(buckets: buckets)
+        (result.reduceAlone, result.gatherAlone) =
+            software.oneBucketWithoutOverlap ? seconds(buckets: 1) : (result.reduce, result.gather)
         result.lastBucket = result.reduce / buckets
         result.firstBucket = result.gather / buckets
         return result
     }
 
-    /// The first and the last rank of a pipeline.
-    private var ends: DeviceGroup {
-        let stride = layout.tensor * layout.context * layout.data * (p - 1)
-        return DeviceGroup(size: 2, stride: stride, cluster: pricer.plan.cluster)
-    }
-
-    /// All-reduce of a tied embedding's gradient between the first and the last rank.
+    /// All-reduce of a tied embedding's gradient between the first and the last rank. In a bidirectional pipeline both
+    /// hold embedding and head: the table is among their copies.
     var tiedEmbeddingSeconds: Double {
-        guard model.tiedEmbeddings, headRank > 0 else { return 0 }
-        return ends.allReduce(bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
+        guard model.tiedEmbeddings, headRank > 0, !layout.schedule.isBidirectional else { return 0 }
+        return shard.groups.ends.allReduce(
+            bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
     }
 
     /// All-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline, of the share that is
-    /// theirs once the data-parallel ranks have reduced. Nothing hides it: both copies' last gradients come late.
+    /// theirs once the ranks with the same parameters have reduced: those of the data-parallel group, of experts those
+    /// that hold a copy. The first rank's partner is the farthest. Nothing hides it: both copies' last gradients come late.
     var copiesSeconds: Double {
         guard layout.schedule.isBidirectional, p > 1 else { return 0 }
-        return ends.allReduce(bytes: state.gradient * mostParameters / Double(layout.data * layout.context))
+        let (ranks, copies) = (Double(layout.data * layout.context), Double(ExpertGrid(layout).copies))
+        var most = 0.0
+        for kind in shares.kinds {
+            most = max(most, denseParameters(of: kind.share) / ranks + expertParameters(of: kind.share) / copies)
+        }
+        return shard.groups.ends.allReduce(bytes: state.gradient * most)
     }
 
     /// The fullest rank's share: the step ends when its update does.
@@ -125,8 +187,8 @@ extension LayoutWork {
     /// Parameters of the fullest rank.
     var mostParameters: Double { parameters(of: fullest) }
 
-    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight); the gradient is
-    /// also read for its norm and zeroed. Memory-bound.
+    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the
+    /// gradient is also read for its norm and zeroed. Memory-bound.
     package var optimizerSeconds: Double {
         let group = Double(layout.shardRanks)
         let fullest = fullest
@@ -134,9 +196,7 @@ extension LayoutWork {
         let sharded = held / group + experts / Double(shard.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
-        // fp32 weights are their own master copy.
-        let narrow = pricer.plan.precision == .fp32 ? 0.0 : 2
-        let step = (state.gradient + 24 + narrow) * owned
+        let step = (state.gradient + 24 + state.writtenCopy) * owned
         let norm = state.gradient * owned
         let zero = state.gradient * kept
         return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
@@ -144,6 +204,6 @@ extension LayoutWork {
 
     /// All-reduce of the gradient norm over all devices.
     package var gradientNormSeconds: Double {
-        DeviceGroup(size: layout.devices, stride: 1, cluster: pricer.plan.cluster).allReduce(bytes: 4)
+        shard.groups.all.allReduce(bytes: 4)
     }
 }

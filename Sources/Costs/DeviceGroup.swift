@@ -1,57 +1,75 @@
 package import Plans
 
-/// How a group of devices lies on the cluster's networks, from inside out.
-///
-/// Ranks are numbered tensor innermost, then context, data, pipeline (Megatron-LM's order), so a group is `size`
-/// devices `stride` apart. At each network level some of them reach one another; what does not crosses the next level.
+/// What collectives cost the groups of one kind, by where they lie on the cluster's networks. Of groups that lie
+/// differently the slowest counts: a step waits for all of them.
 package struct DeviceGroup: Sendable {
-    /// One level of the network as this group uses it.
+    /// One level of the network as these groups use it.
     struct Level: Sendable {
-        /// Sub-groups joined at this level (devices, at the innermost).
-        var members: Double
-        /// Bytes a second one device sends when all send, with the efficiency of large messages.
+        /// Bytes a second one device sends when all send.
         var rate: Double
-        /// The same of all-reduces by rings and trees.
-        var reduceRate: Double
         var latency: Double
-        /// The same of all-reduces in which the network adds; 0 where it cannot.
-        var switchRate: Double
+        /// Share of the group that one member reaches over this level, of the member with most of them.
+        var reached: Double
 
-        static let none = Level(members: 1, rate: .infinity, reduceRate: .infinity, latency: 0, switchRate: 0)
+        static let none = Level(rate: .infinity, latency: 0, reached: 0)
     }
 
     package let size: Int
     private(set) var first = Level.none
     private(set) var second = Level.none
     private(set) var third = Level.none
+    /// Blocks of the innermost level they use that the group on most of them lies on: nodes.
+    private(set) var nodes = 1.0
+    /// Most members of a group in one of them.
+    private var mostInside = 1.0
+    private var ringLatency = 0.0
+    private var treeLatency = 0.0
+    /// A ring leaves a block once: the cards of all its members there carry that one stream, and the block with the
+    /// fewest members is the narrowest.
+    private var ringRate = Double.infinity
+    private var reduceRate = Double.infinity
+    /// All-reduces in which the network adds; 0 where a group lies on several levels or the network cannot.
+    private var switchRate = 0.0
 
-    /// - Parameter stride: distance between neighbours of the group in device numbers.
+    /// Groups of `size` devices `stride` apart: the first one, and those beside it that begin before its second member.
     package init(size: Int, stride: Int, cluster: Cluster) {
-        self.size = size
-        var joined = 1
-        var levels = 0
-        for (index, network) in cluster.networks.enumerated() where joined < size {
-            // The outermost level joins everything, whatever it says.
-            let reach = index == cluster.networks.count - 1 ? Int.max : network.devices
-            let reached = min(size, max(reach / max(stride, 1), 1))
-            guard reached > joined else { continue }
-            let level = Level(
-                members: Double(reached) / Double(joined), rate: network.bytesPerSecond * network.efficiency,
-                reduceRate: network.bytesPerSecond
-                    * (network.inNetworkReduction ? network.efficiency : network.allReduceEfficiency),
-                latency: network.latencySeconds,
-                switchRate: network.inNetworkReduction ? network.bytesPerSecond * network.allReduceEfficiency : 0)
-            switch levels {
-            case 0: first = level
-            case 1: second = level
+        self.init(RankGroups(size: size, stride: stride), on: NetworkLevel.levels(of: cluster))
+    }
+
+    /// All `groups` of a cluster.
+    package init(_ groups: RankGroups, cluster: Cluster) {
+        self.init(groups, on: NetworkLevel.levels(of: cluster))
+    }
+
+    init(_ groups: RankGroups, on network: [NetworkLevel]) {
+        size = groups.size
+        guard size > 1 else { return }
+        let placement = Placement(groups, on: network)
+        ringLatency = placement.ringLatency
+        treeLatency = placement.treeLatency
+        var used = 0
+        for (level, place) in zip(network, placement.levels) where place.isUsed {
+            if used == 0 {
+                nodes = Double(place.mostBlocks)
+                mostInside = Double(place.mostMembers)
+                switchRate = level.switchRate
+            } else {
+                switchRate = 0
+            }
+            let cards = Double(place.leastMembers)
+            ringRate = min(ringRate, level.rate * cards)
+            reduceRate = min(reduceRate, level.reduceRate * cards)
+            let reached = Double(place.mostReached) / Double(size)
+            let here = Level(rate: level.rate, latency: level.latency, reached: reached)
+            switch used {
+            case 0: first = here
+            case 1: second = here
+            case 2: third = here
             default:
                 // Deeper networks than three levels share the outermost one's figures.
-                third = Level(
-                    members: third.members * level.members, rate: level.rate, reduceRate: level.reduceRate,
-                    latency: level.latency, switchRate: level.switchRate)
+                third = Level(rate: level.rate, latency: level.latency, reached: third.reached + reached)
             }
-            levels += 1
-            joined = reached
+            used += 1
         }
     }
 
@@ -65,22 +83,22 @@ package struct DeviceGroup: Sendable {
     /// With several levels some neighbours are far: the slowest sets the pace.
     package func transfer(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
-        let level = third.members > 1 ? third : second.members > 1 ? second : first
-        return level.latency + bytes / level.rate
+        var seconds = first.latency + bytes / first.rate
+        if second.reached > 0 { seconds = max(seconds, second.latency + bytes / second.rate) }
+        if third.reached > 0 { seconds = max(seconds, third.latency + bytes / third.rate) }
+        return seconds
     }
 
     /// Seconds of an all-reduce of `bytes`: the cheapest of ring, double binary tree and in-network sum.
     package func allReduce(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
-        let rate = min(
-            first.reduceRate, second.reduceRate * first.members, third.reduceRate * first.members * second.members)
-        let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / rate
-        let tree = 2 * treeLatency + 2 * bytes / rate
+        let ring = 2 * ringLatency + 2 * bytes * (n - 1) / n / reduceRate
+        let tree = 2 * treeLatency + 2 * bytes / reduceRate
         var best = min(ring, tree)
-        if second.members == 1, first.switchRate > 0 {
+        if switchRate > 0 {
             // Each device reads its share of the sum and writes it to all: S + S/n each way.
-            best = min(best, 2 * first.latency + bytes * (n + 1) / n / first.switchRate)
+            best = min(best, 2 * first.latency + bytes * (n + 1) / n / switchRate)
         }
         return best
     }
@@ -97,54 +115,14 @@ package struct DeviceGroup: Sendable {
 
     /// Seconds of `exchange` where the fullest device sends `imbalance` times the mean.
     ///
-    /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts.
-    /// Messages of one device leave together: a latency for each doubling of the group rather than for each peer [own].
+    /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts,
+    /// for the device with the most to send over it. Messages of one device leave together: a latency for each doubling
+    /// of the group rather than for each peer [own].
     func allToAll(_ exchange: ExpertExchange, imbalance: Double = 1) -> Double {
         guard size > 1 else { return 0 }
-        let seconds = bytes(of: exchange).map { $0.bytes / $0.level.rate }.max() ?? 0
+        var seconds = exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) / first.rate
+        seconds = max(seconds, exchange.sent(to: second.reached) / second.rate)
+        seconds = max(seconds, exchange.sent(to: third.reached) / third.rate)
         return treeLatency + imbalance * seconds
-    }
-
-    /// Bytes of `exchange` that one device sends at each level.
-    func bytes(of exchange: ExpertExchange) -> [(level: Level, bytes: Double)] {
-        var joined = 1.0
-        return [first, second, third].filter { $0.members > 1 }.map { level in
-            defer { joined *= level.members }
-            return (level, exchange.sent(joining: joined, to: joined * level.members, of: Double(size)))
-        }
-    }
-
-    /// Nodes (groups of the innermost network) the group lies on.
-    var nodes: Double { Double(size) / first.members }
-
-    /// A flat ring leaves each sub-group once: the NICs of all its members carry that one stream.
-    private var ringRate: Double {
-        min(first.rate, second.rate * first.members, third.rate * first.members * second.members)
-    }
-
-    /// Latency of a part's way once round the ring, which crosses each level as often as that has sub-groups but once
-    /// (NCCL, src/graph/tuning.cc).
-    private var ringLatency: Double {
-        let (inner, middle, outer) = (first.members, second.members, third.members)
-        let beyond = outer > 1 ? outer : 0
-        let across = middle > 1 ? middle * outer - beyond : 0
-        let inside = Double(size) - (beyond > 0 ? across + beyond : across)
-        let steps = beyond + across + (inner > 1 ? inside : 0)
-        let slowest = beyond > 0 ? third.latency : across > 0 ? second.latency : first.latency
-        return inside * first.latency + across * second.latency + beyond * third.latency
-            - (steps > 0 ? slowest : 0)
-    }
-
-    private var treeLatency: Double {
-        Self.depth(first) + Self.depth(second) + Self.depth(third)
-    }
-
-    private static func depth(_ level: Level) -> Double {
-        var (depth, reach) = (0.0, 1.0)
-        while reach < level.members {
-            depth += 1
-            reach *= 2
-        }
-        return depth * level.latency
     }
 }

@@ -112,8 +112,10 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var goodput: Double
         /// nil without a price.
         package var cost: Double?
-        /// nil without a board power.
+        /// Of the boards: their power for every GPU-hour, as published totals are counted; nil without a board power.
         package var energyMWh: Double?
+        /// Of the whole site: nodes and cooling; nil without any power.
+        package var wallEnergyMWh: Double?
         package var lowDays: Double
         package var highDays: Double
         /// Confidence of the band lowDays…highDays.
@@ -121,7 +123,7 @@ package struct Estimate: Hashable, Codable, Sendable {
 
         package init(
             steps: Double, days: Double, gpuHours: Double, goodput: Double, cost: Double?, energyMWh: Double?,
-            lowDays: Double, highDays: Double, confidence: Double
+            wallEnergyMWh: Double? = nil, lowDays: Double, highDays: Double, confidence: Double
         ) {
             self.steps = steps
             self.days = days
@@ -129,6 +131,7 @@ package struct Estimate: Hashable, Codable, Sendable {
             self.goodput = goodput
             self.cost = cost
             self.energyMWh = energyMWh
+            self.wallEnergyMWh = wallEnergyMWh
             self.lowDays = lowDays
             self.highDays = highDays
             self.confidence = confidence

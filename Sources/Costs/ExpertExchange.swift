@@ -32,11 +32,12 @@ struct ExpertExchange {
         ExpertExchange(copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 })
     }
 
-    /// Bytes over the network that joins groups of `joined` devices to groups of `reached`, of `size` in all.
-    func sent(joining joined: Double, to reached: Double, of size: Double) -> Double {
-        guard let perNode else { return copies * (reached - joined) / size }
+    /// Bytes over a network level over which a device reaches `share` of the group.
+    /// - Parameter inside: at the innermost level, the share of the devices of its node that are not itself.
+    func sent(to share: Double, inside: Double? = nil) -> Double {
+        guard let perNode else { return copies * share }
         // Inside a node every copy is handed on from the device it came in by, whatever node it comes from.
-        return joined == 1 ? copies * (1 - 1 / reached) : perNode * (reached - joined) / size
+        return inside.map { copies * $0 } ?? perNode * share
     }
 }
 

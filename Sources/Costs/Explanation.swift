@@ -115,11 +115,11 @@ extension LayoutWork {
         let group = layout.data * layout.context
         return [
             line(
-                "weights", "\(Format.short(state.weight)) bytes × parameters",
+                "weights", "\(Format.short(state.keptWeight)) bytes × parameters",
                 "rank \(full.rank), sharding \(layout.sharding.rawValue) over \(group)", Format.bytes(full.weights),
                 "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"),
             line(
-                "gradients", "\(Format.short(state.gradient)) bytes × parameters", "", Format.bytes(full.gradients),
+                "gradients", "\(Format.short(state.keptGradient)) bytes × parameters", "", Format.bytes(full.gradients),
                 "same"),
             line(
                 "optimizer state", "\(Format.short(state.optimizer)) bytes × parameters", "",
@@ -174,11 +174,18 @@ extension LayoutWork {
         if let energy = run.energyMWh {
             lines.append(
                 line(
-                    "energy", "GPU-hours · watts · (device + host share) · PUE",
-                    "\(Format.short(plan.cluster.device.watts ?? 0)) W · "
-                        + "(\(CostConstants.powerShare) + \(CostConstants.hostPowerShare)) · "
-                        + "\(CostConstants.powerUsageEffectiveness)",
-                    "\(Format.short(energy)) MWh", "own assumption of the shares"))
+                    "energy", "GPU-hours · board watts", "\(Format.short(plan.cluster.device.watts ?? 0)) W",
+                    "\(Format.short(energy)) MWh", "board power for every hour, as published totals are counted"))
+        }
+        if let energy = run.wallEnergyMWh, let watts = nodeWatts {
+            lines.append(
+                line(
+                    "wall energy", "GPU-hours · node watts over its devices · PUE",
+                    "\(Format.short(watts)) W · \(Format.short(powerUsageEffectiveness))",
+                    "\(Format.short(energy)) MWh",
+                    plan.cluster.device.nodeWatts == nil
+                        ? "Newkirk et al. 2025: nodes of H100 draw 970 W for each board of 700 W"
+                        : "node power of the cluster file"))
         }
         return lines
     }

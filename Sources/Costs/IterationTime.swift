@@ -32,15 +32,23 @@ struct PipelineSpans {
         var uniform = UniformTimes(forward: forward, backward: backward, backwardWeight: weight)
         let still = schedule.makespan(shape, times: uniform)
         filled = busy + (still - busy) * (work - slowest) / (Double(p - 1) * slowest)
-        if overlapsTransfer {
-            uniform.transfer = transfer
-        } else {
-            // The sender waits: every stage's passes are longer by a message.
-            uniform.forward += Double(shape.virtualStages) * transfer
-            uniform.backward += Double(shape.virtualStages) * transfer
+        var waiting = uniform
+        uniform.transfer = transfer
+        // Where the sender waits every stage's passes are longer by a message.
+        waiting.forward += Double(shape.virtualStages) * transfer
+        waiting.backward += Double(shape.virtualStages) * transfer
+        var moved = schedule.makespan(shape, times: overlapsTransfer ? uniform : waiting)
+        if overlapsTransfer, schedule.lawIsEstimate {
+            // The law of few micro-batches is too high: messages delay nobody by more than waiting for them would.
+            moved = min(moved, schedule.makespan(shape, times: waiting))
         }
-        span = filled + max(0, schedule.makespan(shape, times: uniform) - still)
+        span = filled + max(0, moved - still)
     }
+}
+
+extension ScheduleName {
+    /// Whether no pipeline has exactly the time of its law.
+    fileprivate var lawIsEstimate: Bool { self == .vHalf || self == .vMin }
 }
 
 extension LayoutWork {
@@ -51,7 +59,7 @@ extension LayoutWork {
             forward: stages.map(\.forward.total),
             backwardInput: stages.map { $0.backward.total - $0.weightGradient },
             backwardWeight: stages.map(\.weightGradient), backward: stages.map(\.backward.total),
-            transfer: transfer, transferMode: layout.overlap.pipeline ? .asynchronous : .blocking)
+            transfer: flight, transferMode: layout.overlap.pipeline ? .asynchronous : .blocking)
     }
 
     /// Time of one iteration by closed form: the schedule's law for equal stages at the slowest rank's pace, its
@@ -61,7 +69,7 @@ extension LayoutWork {
     package func iterationTime() -> IterationTime {
         let (sum, slowest, bottleneck) = slowestRank
         let spans = PipelineSpans(
-            layout.schedule, shape, overlapsTransfer: layout.overlap.pipeline, transfer: transfer, work: sum,
+            layout.schedule, shape, overlapsTransfer: layout.overlap.pipeline, transfer: flight, work: sum,
             forward: slowest.forward.total, backward: slowest.backward.total, weight: slowest.weightGradient)
         return iterationTime(
             bottleneck: slowest, rank: bottleneck, work: sum, filled: spans.filled, span: spans.span)
@@ -74,12 +82,12 @@ extension LayoutWork {
         return iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
     }
 
-    /// Seconds of a step in which the pipeline waits for the slowest node.
+    /// Seconds of a step in which the pipeline waits for the slowest node. Messages are no slower there.
     package var waitingSeconds: Double {
         let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
         var (pace, most) = (0.0, 0.0)
         for kind in shares.kinds {
-            let seconds = times(of: kind.share).total
+            let seconds = times(of: kind.share).withoutMessages
             pace = nodes.pace(pace, or: seconds, ranks: kind.count)
             most = max(most, seconds)
         }

@@ -25,8 +25,11 @@ package struct LayoutWork: Sendable {
     /// Most activations each rank holds at once, counted in its stages, where that is not what the layout's schedule
     /// holds: with lists of a search.
     package var heldActivations: [Int]?
+    /// The lists of a search, which take the place of the layout's schedule.
+    package var searchedSchedule: Schedule?
 
-    package var block: UnitTimes { units.block }
+    /// One block: with experts where every block has them.
+    package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
     /// A block with experts; `block` in a dense model.
     package var mixtureBlock: UnitTimes { units.mixtureBlock }
     var model: Model { pricer.plan.model }
@@ -37,9 +40,10 @@ package struct LayoutWork: Sendable {
     /// - Parameters:
     ///   - shares: of these layers, where they are known already.
     ///   - units: likewise; zeros where nothing is asked that depends on the micro-batch.
+    ///   - groups: of these degrees, likewise.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
-        shares: PipelineShares? = nil, units: BlockUnits? = nil
+        shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil
     ) {
         self.pricer = pricer
         self.rates = rates
@@ -47,9 +51,10 @@ package struct LayoutWork: Sendable {
         self.shape = shape
         let model = pricer.plan.model
         vocabulary = model.paddedVocab(tensor: layout.tensor)
-        state = StateBytes(precision: pricer.plan.precision, gradients: layout.gradients)
+        state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
         shard = Shard(
-            plan: pricer.plan, layout: layout, vocabulary: vocabulary,
+            plan: pricer.plan, layout: layout, groups: groups ?? LayoutGroups(layout, on: pricer.network),
+            vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         self.units =
             units
@@ -71,9 +76,9 @@ package struct LayoutWork: Sendable {
     package func stage(_ index: Int) -> UnitTimes {
         var times = stageBlocks(index)
         // In a folded pipeline the turn stays on its rank.
-        let receives = index > 0 && !(layout.schedule.isFolded && index == p)
-        let sends = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
-        addPasses(stages: 1, messages: (receives ? 1 : 0) + (sends ? 1 : 0), to: &times)
+        let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
+        let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
+        addPasses(stages: 1, forwardMessages: sendsOn ? 1 : 0, backwardMessages: sendsBack ? 1 : 0, to: &times)
         if index == 0 { times = times + units.embedding }
         if index == layers.count - 1 { times = times + units.head }
         return times
@@ -107,20 +112,33 @@ package struct LayoutWork: Sendable {
             * units.blocks(
                 layers: share.layers, mixtures: share.mixtures, partly: layout.recomputeLayers != nil,
                 recomputed: share.recomputed, recomputedMixtures: share.recomputedMixtures)
-        addPasses(stages: share.passes, messages: Int(share.messages.rounded()), to: &times)
+        addPasses(
+            stages: share.passes, forwardMessages: share.forwardMessages,
+            backwardMessages: share.messages - share.forwardMessages, to: &times)
         if share.holdsEmbedding { times = times + shares.passShare * units.embedding }
         if share.holdsHead { times = times + shares.passShare * units.head }
         return times
     }
 
     /// Host work of each stage and what the messages of one pass cost beside its compute.
-    private func addPasses(stages: Int, messages: Int, to times: inout UnitTimes) {
+    private func addPasses(
+        stages: Int, forwardMessages: Double, backwardMessages: Double, to times: inout UnitTimes
+    ) {
         times.forward.host += Double(stages) * host
         times.backward.host += Double(stages) * host
-        guard p > 1, layout.overlap.pipeline else { return }
-        times.forward.pipeline = Double(messages) * rates.framework.contention * transfer
-        times.backward.pipeline = times.forward.pipeline
+        times.forward.pipeline = forwardMessages * messageLoss
+        times.backward.pipeline = backwardMessages * messageLoss
     }
+
+    /// Compute lost to one message that runs beside it, at its two ends together; both are charged to the pass that
+    /// sends. Waiting for the message would cost its time, so it costs no more.
+    var messageLoss: Double {
+        guard p > 1, layout.overlap.pipeline else { return 0 }
+        return min(1, 2 * rates.framework.contention) * transfer
+    }
+
+    /// Seconds from the end of a pass to its message's arrival. What the sender lost is part of the message's time.
+    var flight: Double { transfer - messageLoss }
 
     /// Messages that a rank sends for one micro-batch (and as many that it receives), both ways together.
     func messages(rank: Int) -> Double { shares.ranks[rank].messages }

@@ -39,6 +39,8 @@ package struct MeshChoices: Hashable, Sendable {
     package var base: Layout
     package var recompute: [Layout.Recompute]
     package var sharding: [Layout.Sharding]
+    /// The same with a pipeline.
+    package var shardingWithPipeline: [Layout.Sharding]
     /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
@@ -47,8 +49,9 @@ package struct MeshChoices: Hashable, Sendable {
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool], wholeSharding: Bool = true
+        sequenceParallel: [Bool], wholeSharding: Bool = true, shardingWithPipeline: [Layout.Sharding]? = nil
     ) {
+        self.shardingWithPipeline = shardingWithPipeline ?? sharding
         self.wholeSharding = wholeSharding
         self.base = base
         self.recompute = recompute
@@ -69,13 +72,15 @@ package struct MeshPricer {
     let table: PipelineTable
     let choices: MeshChoices
     private var states: [StateTerms] = []
-    private var stateBytes: [Double] = []
-    private var activations: [Double] = []
+    private var kindStates: [KindState] = []
+    private var passes: [KindPass] = []
+    private var places: DeviceGroups
 
     package init(pricer: Pricer, table: PipelineTable, choices: MeshChoices) {
         self.pricer = pricer
         self.table = table
         self.choices = choices
+        places = DeviceGroups(pricer.network)
     }
 
     /// Appends the price of every layout of `mesh` with one of `microbatches` sequences a micro-batch, in a fixed order.
@@ -85,7 +90,8 @@ package struct MeshPricer {
     ) -> Int {
         var rejected = 0
         let group = mesh.data * mesh.context
-        let shardings = choices.sharding.filter { $0 == .none || group > 1 }
+        let known = mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding
+        let shardings = known.filter { $0 == .none || group > 1 }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)
@@ -114,6 +120,7 @@ package struct MeshPricer {
             let partitions = table.partitionsByRanks[mesh.pipeline], let firstPartition = partitions.first
         else { return 0 }
         prepareStates(layout, partitions: partitions, shardings: shardings, rates: rates)
+        let groups = LayoutGroups(layout, places: &places)
         var rejected = 0
         for microbatch in microbatches {
             let count = plan.batch / (mesh.data * microbatch)
@@ -135,7 +142,7 @@ package struct MeshPricer {
                     let work = LayoutWork(
                         pricer: pricer, rates: rates, layout: layout,
                         shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                        shares: any.shares)
+                        shares: any.shares, groups: groups)
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     price(
                         PassTerms(work), entries: entries, layout: layout, shardings: shardings, into: &prices)
@@ -151,8 +158,12 @@ package struct MeshPricer {
     ) {
         let most = table.partitions.count * shardings.count
         if states.count < most { states = [StateTerms](repeating: StateTerms(), count: most) }
-        stateBytes.removeAll(keepingCapacity: true)
+        kindStates.removeAll(keepingCapacity: true)
         var layout = layout
+        let groups = shardings.map { sharding in
+            layout.sharding = sharding
+            return LayoutGroups(layout, places: &places)
+        }
         for index in partitions {
             let partition = table.partitions[index]
             layout.schedule = partition.schedule
@@ -163,19 +174,21 @@ package struct MeshPricer {
                     pricer: pricer, rates: rates, layout: layout,
                     shape: PipelineShape(
                         ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
-                    layers: partition.layers, shares: partition.shares, units: BlockUnits())
-                states[index * shardings.count + place] = StateTerms(work, firstByte: stateBytes.count)
+                    layers: partition.layers, shares: partition.shares, units: BlockUnits(), groups: groups[place])
+                states[index * shardings.count + place] = StateTerms(work, firstKind: kindStates.count)
                 let losses = 1 + work.fragmentation
                 for kind in partition.shares.kinds {
                     let held = work.held(by: kind.share)
-                    stateBytes.append(
-                        held.weights + held.gradients + held.optimizer + work.outside
-                            + losses * work.gathered(by: kind.share))
+                    kindStates.append(
+                        KindState(
+                            bytes: held.weights + held.gradients + held.optimizer + work.outside
+                                + losses * work.gathered(by: kind.share),
+                            reduction: work.reduction(of: kind.share)))
                 }
             }
         }
         let kinds = table.kinds.count
-        if activations.count < kinds { activations = [Double](repeating: 0, count: kinds) }
+        if passes.count < kinds { passes = [KindPass](repeating: KindPass(), count: kinds) }
     }
 
     /// The inner loop: everything of one micro-batch with every way to run the pipeline and every sharding.
@@ -192,28 +205,39 @@ package struct MeshPricer {
         let table = table
         table.entries.withUnsafeBufferPointer { allEntries in
             table.kinds.withUnsafeBufferPointer { kinds in
-                table.inFlight.withUnsafeBufferPointer { inFlight in
-                    states.withUnsafeBufferPointer { states in
-                        stateBytes.withUnsafeBufferPointer { stateBytes in
-                            activations.withUnsafeMutableBufferPointer { activations in
-                                for index in entries {
-                                    let entry = allEntries[index]
-                                    guard mayBePartial || !entry.isPartial else { continue }
-                                    let pipeline = pass.pipeline(
-                                        entry, kinds: kinds, inFlight: inFlight, activations: activations)
-                                    price.schedule = entry.schedule
-                                    price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
-                                    price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
-                                    for place in 0..<count {
-                                        let state = states[entry.partition * count + place]
-                                        price.seconds = state.seconds(pipeline, entry.shape.microbatches)
-                                        var peak = 0.0
-                                        for kind in 0..<entry.kinds {
-                                            peak = max(peak, stateBytes[state.firstByte + kind] + activations[kind])
+                table.held.withUnsafeBufferPointer { blocks in
+                    table.heldBounds.withUnsafeBufferPointer { bounds in
+                        states.withUnsafeBufferPointer { states in
+                            kindStates.withUnsafeBufferPointer { kindStates in
+                                passes.withUnsafeMutableBufferPointer { passes in
+                                    for index in entries {
+                                        let entry = allEntries[index]
+                                        guard mayBePartial || !entry.isPartial else { continue }
+                                        let pipeline = pass.pipeline(
+                                            entry, kinds: kinds, held: blocks, bounds: bounds, passes: passes)
+                                        price.schedule = entry.schedule
+                                        price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
+                                        price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
+                                        for place in 0..<count {
+                                            let state = states[entry.partition * count + place]
+                                            var peak = 0.0
+                                            var slowest = SlowestReduction()
+                                            for kind in 0..<entry.kinds {
+                                                let held = kindStates[state.firstKind + kind]
+                                                let pass = passes[kind]
+                                                peak = max(peak, held.bytes + pass.activations)
+                                                guard state.reduces else { continue }
+                                                slowest.add(
+                                                    held.reduction, forward: pass.forward, backward: pass.backward,
+                                                    work: pass.work)
+                                            }
+                                            price.peak = peak
+                                            price.seconds =
+                                                pipeline.seconds + state.fixed
+                                                + slowest.seconds(microbatches: Double(entry.shape.microbatches))
+                                            price.sharding = shardings[place]
+                                            prices.append(price)
                                         }
-                                        price.peak = peak
-                                        price.sharding = shardings[place]
-                                        prices.append(price)
                                     }
                                 }
                             }

@@ -5,27 +5,36 @@ internal import Schedules
 struct StateTerms: Sendable {
     /// Seconds of a step outside the pipeline that nothing changes.
     var fixed = 0.0
-    var reduction = Reduction()
-    /// Where the bytes of its kinds of rank start.
-    var firstByte = 0
+    /// Whether its kinds of rank reduce gradients when their passes are done.
+    var reduces = false
+    /// Where the bytes and reductions of its kinds of rank start.
+    var firstKind = 0
 
     init() {}
 
-    init(_ work: LayoutWork, firstByte: Int) {
+    init(_ work: LayoutWork, firstKind: Int) {
         fixed =
             work.tiedEmbeddingSeconds + work.copiesSeconds + work.optimizerSeconds + work.gradientNormSeconds
             + work.rates.framework.hostStep
-        reduction = work.reduction
-        self.firstByte = firstByte
+        reduces = work.reducesGradients
+        self.firstKind = firstKind
     }
+}
 
-    /// A whole step: `IterationTime.seconds`.
-    @inline(__always)
-    func seconds(_ pipeline: PassTerms.Pipeline, _ microbatches: Int) -> Double {
-        pipeline.seconds + fixed
-            + reduction.exposed(
-                forward: pipeline.firstForward, backward: pipeline.firstBackward, microbatches: Double(microbatches))
-    }
+/// What one kind of rank holds, whatever the micro-batch.
+struct KindState: Sendable {
+    /// Weights, gradients, optimizer and what lies outside the allocator.
+    var bytes: Double
+    var reduction: Reduction
+}
+
+/// What one kind of rank does with one micro-batch.
+struct KindPass: Sendable {
+    var forward = 0.0
+    var backward = 0.0
+    /// Both, without what messages cost.
+    var work = 0.0
+    var activations = 0.0
 }
 
 /// What of a layout's price depends on the micro-batch and how it is cut.
@@ -47,9 +56,6 @@ struct PassTerms: Sendable {
     struct Pipeline {
         /// Compute, bubble, messages and waiting for the slowest node.
         var seconds: Double
-        /// Passes of one micro-batch on the first rank.
-        var firstForward: Double
-        var firstBackward: Double
     }
 
     let block: Part
@@ -60,7 +66,7 @@ struct PassTerms: Sendable {
     let head: Part
     /// Host work of one pass through one stage.
     let host: Double
-    /// Compute lost to one message of a pass.
+    /// Compute lost to one message, and the rest of its time.
     let message: Double
     let transfer: Double
     let overlapsTransfer: Bool
@@ -81,8 +87,8 @@ struct PassTerms: Sendable {
         head = Part(units.head)
         host = work.host
         overlapsTransfer = work.layout.overlap.pipeline
-        transfer = work.transfer
-        message = work.p > 1 && overlapsTransfer ? work.rates.framework.contention * work.transfer : 0
+        transfer = work.flight
+        message = work.messageLoss
         nodes = SlowestNode(work.pricer.plan, pipeline: work.p, variation: work.rates.framework.nodeVariation)
         losses = 1 + work.fragmentation
         memory = work.activationTerms
@@ -91,28 +97,33 @@ struct PassTerms: Sendable {
         memoryAlike = alike
     }
 
-    /// Times of the pipeline, with the bytes that activations take on each kind of rank written to `activations`.
+    /// Times of the pipeline, with what each kind of rank does written to `passes`.
     @inline(__always)
     func pipeline(
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
-        inFlight: UnsafeBufferPointer<Int>, activations: UnsafeMutableBufferPointer<Double>
+        held: UnsafeBufferPointer<HeldBlocks>, bounds: UnsafeBufferPointer<Int>,
+        passes: UnsafeMutableBufferPointer<KindPass>
     ) -> Pipeline {
-        var (sum, most, pace) = (0.0, -1.0, 0.0)
+        var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
-        var (firstForward, firstBackward) = (0.0, 0.0)
         let terms = entry.isPartial ? memory : memoryAlike
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
             let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
-            pace = nodes.pace(pace, or: total, ranks: kind.count)
-            if index == 0 { (firstForward, firstBackward) = (times.forward, times.backward) }
+            let still = total - kind.share.messages * message
+            pace = nodes.pace(pace, or: still, ranks: kind.count)
+            mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
-            let held = terms.activations(
-                of: kind.share, inFlight: inFlight[entry.firstHeld + index], stages: entry.shape.virtualStages,
-                logits: entry.logits)
-            activations[index] = losses * (held + terms.buffers(of: kind.share, logits: entry.logits))
+            var kept = 0.0
+            for moment in bounds[entry.firstBound + index]..<bounds[entry.firstBound + index + 1] {
+                kept = max(kept, terms.kept(held[moment]))
+            }
+            let whole = terms.activations(of: kind.share, kept: kept, logits: entry.logits)
+            passes[index] = KindPass(
+                forward: times.forward, backward: times.backward, work: still,
+                activations: losses * (whole + terms.buffers(of: kind.share, logits: entry.logits)))
         }
         let spans = PipelineSpans(
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,
@@ -120,8 +131,7 @@ struct PassTerms: Sendable {
         let busy = Double(entry.shape.microbatches) * most
         return Pipeline(
             seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
-                + Double(entry.shape.microbatches) * (pace - most),
-            firstForward: firstForward, firstBackward: firstBackward)
+                + Double(entry.shape.microbatches) * (pace - mostStill))
     }
 
     /// One micro-batch on a rank: `LayoutWork.times(of:)` summed up.
@@ -150,7 +160,10 @@ struct PassTerms: Sendable {
         }
         if share.holdsEmbedding { add(1, embedding) }
         if share.holdsHead { add(1, head) }
-        let beside = Double(share.passes) * host + share.messages.rounded() * message
-        return (passShare * forward + beside, passShare * backward + beside, passShare * weight)
+        let launches = Double(share.passes) * host
+        return (
+            passShare * forward + launches + share.forwardMessages * message,
+            passShare * backward + launches + (share.messages - share.forwardMessages) * message, passShare * weight
+        )
     }
 }

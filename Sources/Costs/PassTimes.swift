@@ -57,6 +57,8 @@ package struct UnitTimes: Hashable, Sendable {
     package init() {}
 
     package var total: Double { forward.total + backward.total }
+    /// All but what messages to other pipeline ranks cost.
+    var withoutMessages: Double { total - forward.pipeline - backward.pipeline }
 
     static func + (a: UnitTimes, b: UnitTimes) -> UnitTimes {
         var sum = UnitTimes()

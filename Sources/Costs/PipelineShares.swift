@@ -17,6 +17,8 @@ package struct PipelineShares: Hashable, Sendable {
         package var passes = 1
         /// Messages sent for one micro-batch (and as many received), both ways together.
         package var messages = 0.0
+        /// Those of them that activations are sent in; the others carry gradients.
+        package var forwardMessages = 0.0
 
         package init() {}
     }
@@ -32,6 +34,10 @@ package struct PipelineShares: Hashable, Sendable {
     package let kinds: [Kind]
     /// Index into `kinds` of every rank.
     package let kindOfRank: [Int]
+    /// What one micro-batch leaves on each stage, in stage order.
+    let stages: [HeldBlocks]
+    /// Ranks whose stages are not all alike.
+    let unlikeRanks: Set<Int>
     /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.
     package let passShare: Double
 
@@ -50,31 +56,44 @@ package struct PipelineShares: Hashable, Sendable {
         let last = layers.count - 1
         let placed = Self.placedStages(schedule, shape)
         let shared: Double = passShare
+        let stageShares = layers.indices.map { stage in
+            var share = Rank()
+            let (start, end) = (starts[stage], starts[stage + 1])
+            share.layers = end - start
+            share.mixtures = mixtures(from: start, to: end)
+            share.holdsEmbedding = stage == 0
+            share.holdsHead = stage == last
+            guard let recomputeLayers else { return share }
+            let again = min(end, start + recomputeLayers)
+            share.recomputedMixtures = mixtures(from: start, to: again)
+            share.recomputed = again - start - share.recomputedMixtures
+            return share
+        }
+        let held = stageShares.map(HeldBlocks.init(stage:))
+        var unlike: Set<Int> = []
         let ranks = (0..<shape.ranks).map { rank in
             var share = Rank()
             let stages = placed?[rank] ?? Array(stride(from: rank, to: layers.count, by: shape.ranks))
             for stage in stages {
-                let (start, end) = (starts[stage], starts[stage + 1])
-                share.layers += end - start
-                share.mixtures += mixtures(from: start, to: end)
-                if stage == 0 { share.holdsEmbedding = true }
-                if stage == last { share.holdsHead = true }
-                guard let recomputeLayers else { continue }
-                let again = min(end, start + recomputeLayers)
-                let withExperts = mixtures(from: start, to: again)
-                share.recomputed += again - start - withExperts
-                share.recomputedMixtures += withExperts
+                share.layers += stageShares[stage].layers
+                share.mixtures += stageShares[stage].mixtures
+                share.recomputed += stageShares[stage].recomputed
+                share.recomputedMixtures += stageShares[stage].recomputedMixtures
+                if stageShares[stage].holdsEmbedding { share.holdsEmbedding = true }
+                if stageShares[stage].holdsHead { share.holdsHead = true }
             }
+            if stages.contains(where: { !held[$0].isAlike(held[stages[0]]) }) { unlike.insert(rank) }
             if placed == nil {
                 share.passes = shape.virtualStages
-                share.messages = Double(
-                    2 * shape.virtualStages - (rank == 0 ? 1 : 0) - (rank == shape.ranks - 1 ? 1 : 0))
+                share.forwardMessages = Double(shape.virtualStages - (rank == shape.ranks - 1 ? 1 : 0))
+                share.messages = share.forwardMessages + Double(shape.virtualStages - (rank == 0 ? 1 : 0))
             } else {
                 share.passes = Int(Double(stages.count) * shared)
                 // At the fold a stage's neighbour is on the same rank.
-                let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 2 : 0
-                let ends = stages.filter { $0 == 0 }.count + stages.filter { $0 == last }.count
-                share.messages = Double(2 * stages.count - inner - ends) * shared
+                let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 1 : 0
+                func sent(_ end: Int) -> Double { Double(stages.count - inner - stages.filter { $0 == end }.count) }
+                share.forwardMessages = sent(last) * shared
+                share.messages = share.forwardMessages + sent(0) * shared
             }
             return share
         }
@@ -86,6 +105,8 @@ package struct PipelineShares: Hashable, Sendable {
             kinds[kind].count += 1
             kindOfRank.append(kind)
         }
+        stages = held
+        unlikeRanks = unlike
         self.ranks = ranks
         self.kinds = kinds
         self.kindOfRank = kindOfRank

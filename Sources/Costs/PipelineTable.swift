@@ -23,11 +23,14 @@ package final class PipelineTable: Sendable {
         /// Whether to recompute a quarter, half and three quarters of a stage's blocks too, or the one number given.
         package var partialRecompute: Bool
         package var recomputeLayers: Int?
+        /// How the blocks may be divided among the stages.
+        package var stages: Framework.Abilities.Stages
 
         package init(
             schedules: [ScheduleName], virtualStages: ClosedRange<Int>, partialRecompute: Bool,
-            recomputeLayers: Int? = nil
+            recomputeLayers: Int? = nil, stages: Framework.Abilities.Stages = .any
         ) {
+            self.stages = stages
             self.schedules = schedules
             self.virtualStages = virtualStages
             self.partialRecompute = partialRecompute
@@ -60,17 +63,20 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int
         var passShare: Double
         var logits: HeldLogits
-        /// Where the activations in flight of its kinds start in `inFlight`.
-        var firstHeld: Int
+        /// Where its kinds' fullest moments start in `held` is what stands from here on in `heldBounds`, and behind the
+        /// last kind's where they end.
+        var firstBound: Int
     }
 
     let partitions: [Partition]
     /// Indices into `partitions` by ranks.
     let partitionsByRanks: [Int: [Int]]
     let kinds: [PipelineShares.Kind]
-    let inFlight: [Int]
+    /// Fullest moments of kinds of rank, and where those of each start and end.
+    let held: [HeldBlocks]
+    let heldBounds: [Int]
     let entries: [Entry]
-    let entriesBySize: [Size: Range<Int>]
+    package let entriesBySize: [Size: Range<Int>]
     /// Ways that a rule of their schedule forbids.
     let rejectedBySize: [Size: Int]
 
@@ -82,18 +88,29 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int?
     }
 
+    /// Runs of one partition that hold the same at their fullest.
+    private struct Run: Hashable {
+        var schedule: ScheduleName
+        var partition: Int
+        var shape: PipelineShape
+    }
+
     package init(_ model: Model, sizes: [Size], choice: Choice) {
         var partitions: [Partition] = []
         var byRanks: [Int: [Int]] = [:]
         var kinds: [PipelineShares.Kind] = []
-        var known: [Key: Int] = [:]
-        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int {
+        var known: [Key: Int?] = [:]
+        /// nil: the blocks cannot be divided so.
+        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int? {
             let key = Key(
                 ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
                 isBidirectional: schedule.isBidirectional, recomputeLayers: recompute)
             if let index = known[key] { return index }
             let layout = Layout(pipeline: ranks, virtualStages: virtualStages, schedule: schedule)
-            let layers = StagePartition(layout, model: model).sizes
+            guard let layers = choice.stages.split(layout, model: model) else {
+                known[key] = .some(nil)
+                return nil
+            }
             let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
             let shares = PipelineShares(
                 schedule: schedule, shape: shape, layers: layers, model: model, recomputeLayers: recompute)
@@ -108,7 +125,9 @@ package final class PipelineTable: Sendable {
         }
 
         var entries: [Entry] = []
-        var inFlight: [Int] = []
+        var held: [HeldBlocks] = []
+        var heldBounds: [Int] = []
+        var moments: [Run: [[HeldBlocks]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
         var rejected: [Size: Int] = [:]
         for size in sizes where bySize[size] == nil {
@@ -120,22 +139,30 @@ package final class PipelineTable: Sendable {
                     rejected[size, default: 0] += 1
                     continue
                 }
-                let peaks = (0..<size.ranks).map { schedule.peakActivations(rank: $0, shape) }
-                let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                guard let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
+                else { continue }
+                var lists = ShortLists(schedule, shape)
                 for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
-                    let index = partition(
-                        schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                    guard
+                        let index = partition(
+                            schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                    else { continue }
                     let shares = partitions[index].shares
-                    var most = [Int](repeating: 0, count: shares.kinds.count)
-                    for (rank, kind) in shares.kindOfRank.enumerated() { most[kind] = max(most[kind], peaks[rank]) }
+                    let run = Run(schedule: schedule, partition: index, shape: schedule.shortened(shape))
+                    let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
+                    moments[run] = fullest
                     entries.append(
                         Entry(
                             schedule: schedule, partition: index, firstKind: partitions[index].firstKind,
                             kinds: shares.kinds.count, shape: shape, isPartial: recompute != nil,
                             recomputeLayers: recompute ?? 0, passShare: shares.passShare,
                             logits: HeldLogits(schedule, shape),
-                            firstHeld: inFlight.count))
-                    inFlight += most
+                            firstBound: heldBounds.count))
+                    for kind in fullest {
+                        heldBounds.append(held.count)
+                        held += kind
+                    }
+                    heldBounds.append(held.count)
                 }
             }
             bySize[size] = first..<entries.count
@@ -143,7 +170,8 @@ package final class PipelineTable: Sendable {
         self.partitions = partitions
         partitionsByRanks = byRanks
         self.kinds = kinds
-        self.inFlight = inFlight
+        self.held = held
+        self.heldBounds = heldBounds
         self.entries = entries
         entriesBySize = bySize
         rejectedBySize = rejected

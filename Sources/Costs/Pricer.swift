@@ -9,13 +9,18 @@ package final class Pricer: Sendable {
     package let options: CostOptions
     /// By the software that layouts run on.
     let rates: [String: DeviceRates]
+    /// The cluster's networks from inside out.
+    let network: [NetworkLevel]
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
+        let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
+        network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
         let device = plan.cluster.device.sharing(plan.cluster.coreShare(plan.devices))
-        let names = plan.frameworks.named.map { [$0] } ?? Frameworks.automaticNames
+        let names =
+            (plan.frameworks.named ?? plan.frameworks.assumed).map { [$0] } ?? Frameworks.automaticNames
         for name in names {
             let framework = plan.frameworks.known[name] ?? Framework(name: name)
             rates[name] = try DeviceRates(

@@ -21,45 +21,50 @@ struct ActivationTerms: Sendable {
     var logits: Double
     /// Their gradient in the activations' format, which the head's weight gradient needs.
     var logitGradients: Double
-    /// Gradients of the widest tensors of one block, gathered inputs, messages.
+    /// Gathered inputs, messages.
     var buffers: Double
     /// Beside the pending logits: every copy of those at work.
     var headBuffers: Double
 
-    /// Bytes the blocks of a rank keep with `inFlight` stages held of `stages` it has.
+    /// Bytes the blocks keep at one moment.
     @inline(__always)
-    func blocks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
-        let dense = share.layers - share.mixtures
-        func held(_ count: Int, _ kept: Double) -> Double { Double(inFlight * count) / Double(stages) * kept }
+    func blocks(_ held: HeldBlocks) -> Double {
         guard isPartial else {
-            let bytes = held(dense, block.kept)
-            return share.mixtures > 0 ? bytes + held(share.mixtures, mixture.kept) : bytes
+            let bytes = held.dense * block.kept
+            return held.mixtures > 0 ? bytes + held.mixtures * mixture.kept : bytes
         }
-        let bytes = held(dense - share.recomputed, plain.kept) + held(share.recomputed, block.kept)
-        guard share.mixtures > 0 else { return bytes }
-        return bytes + held(share.mixtures - share.recomputedMixtures, plainMixture.kept)
-            + held(share.recomputedMixtures, mixture.kept)
+        let bytes = held.dense * plain.kept + held.recomputed * block.kept
+        guard held.mixtures + held.recomputedMixtures > 0 else { return bytes }
+        return bytes + held.mixtures * plainMixture.kept + held.recomputedMixtures * mixture.kept
     }
 
     @inline(__always)
-    func masks(of share: PipelineShares.Rank, inFlight: Int, stages: Int) -> Double {
-        share.holdsEmbedding ? Double(inFlight) / Double(stages) * mask : 0
-    }
+    func masks(_ held: HeldBlocks) -> Double { held.first * mask }
 
-    /// All activations of a rank.
+    /// All that the blocks and the embedding keep at one moment.
     @inline(__always)
-    func activations(
-        of share: PipelineShares.Rank, inFlight: Int, stages: Int, logits held: HeldLogits
-    ) -> Double {
-        blocks(of: share, inFlight: inFlight, stages: stages) + (share.mixtures > 0 ? mixture : block).recomputed
-            + masks(of: share, inFlight: inFlight, stages: stages)
-            + (share.holdsHead ? (held.pending + held.deferred) * headInputs : 0)
+    func kept(_ held: HeldBlocks) -> Double { blocks(held) + masks(held) }
+
+    /// The most a rank's backward makes again: by the largest kind of block that it recomputes.
+    @inline(__always)
+    func recomputed(of share: PipelineShares.Rank) -> Double {
+        let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers
+        let mixtures = isPartial ? share.recomputedMixtures > 0 : share.mixtures > 0
+        return max(dense ? block.recomputed : 0, mixtures ? mixture.recomputed : 0)
     }
 
-    /// Temporary buffers of a rank.
+    /// All activations of a rank whose blocks and embedding keep `kept` bytes.
+    @inline(__always)
+    func activations(of share: PipelineShares.Rank, kept: Double, logits held: HeldLogits) -> Double {
+        kept + recomputed(of: share) + (share.holdsHead ? (held.pending + held.deferred) * headInputs : 0)
+    }
+
+    /// Temporary buffers of a rank: gradients of the widest tensors of one block beside the others.
     @inline(__always)
     func buffers(of share: PipelineShares.Rank, logits held: HeldLogits) -> Double {
-        buffers
+        max(
+            share.mixtures < share.layers ? block.widestGradients : 0,
+            share.mixtures > 0 ? mixture.widestGradients : 0) + buffers
             + (share.holdsHead ? held.pending * logits + held.deferred * logitGradients + headBuffers : 0)
     }
 }
@@ -78,29 +83,31 @@ struct HeldLogits: Sendable {
 }
 
 extension LayoutWork {
-    /// What one block keeps for one micro-batch.
-    package var blockActivations: BlockActivations { blockActivations(mixture: false, recompute: layout.recompute) }
+    /// What one block keeps for one micro-batch, with experts where every block has them.
+    package var blockActivations: BlockActivations {
+        blockActivations(mixture: model.denseLayers == 0, recompute: layout.recompute)
+    }
 
     private func blockActivations(mixture: Bool, recompute: Layout.Recompute) -> BlockActivations {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
             elementBytes: rates.elementBytes, mixture: mixture,
-            keepsOperations: rates.framework.selectiveOperations)
+            keepsOperations: rates.framework.selectiveOperations, expertTensor: layout.expertTensor,
+            keepsCombinedRows: rates.framework.keepsCombinedRows)
     }
 
     var activationTerms: ActivationTerms {
         let w = rates.elementBytes
         let h = Double(model.hidden)
-        let block = blockActivations
+        let block = blockActivations(mixture: false, recompute: layout.recompute)
         let hasExperts = model.moe != nil
         let mixture = hasExperts ? blockActivations(mixture: true, recompute: layout.recompute) : block
         let isPartial = layout.recomputeLayers != nil
         let plain = isPartial ? blockActivations(mixture: false, recompute: .none) : block
         let plainMixture = isPartial && hasExperts ? blockActivations(mixture: true, recompute: .none) : plain
-        // Temporary buffers: gradients of the widest tensors of one block, gathered inputs, messages.
-        let widest = Double(model.ffn) * (model.mlp.isGated ? 3 : 2) / shard.tensor + h
-        var buffers = w * shard.tokens * widest
+        // Beside the gradients of a block's widest tensors: gathered inputs, messages.
+        var buffers = 0.0
         if shard.sequenceParallel { buffers += w * shard.tokens * h }
         if p > 1 { buffers += 2 * boundaryBytes }
         return ActivationTerms(
@@ -116,14 +123,25 @@ extension LayoutWork {
         heldActivations?[rank] ?? layout.schedule.peakActivations(rank: rank, shape)
     }
 
+    /// The fullest moments of every rank.
+    var fullestMoments: [[HeldBlocks]] {
+        if let searchedSchedule { return shares.fullestMoments(of: searchedSchedule) }
+        if let heldActivations {
+            return heldActivations.enumerated().map { [shares.mean($0, inFlight: $1, shape)] }
+        }
+        return shares.fullestMoments(layout.schedule, shape)
+    }
+
     /// Bytes the blocks of `rank` keep at the fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {
-        activationTerms.blocks(of: shares.ranks[rank], inFlight: inFlight(rank: rank), stages: v)
+        let terms = activationTerms
+        return fullestMoments[rank].reduce(0) { max($0, terms.blocks($1)) }
     }
 
     /// Masks of the embedding's dropout on the first rank.
     package func embeddingMaskBytes(rank: Int) -> Double {
-        activationTerms.masks(of: shares.ranks[rank], inFlight: inFlight(rank: rank), stages: v)
+        let terms = activationTerms
+        return fullestMoments[rank].reduce(0) { max($0, terms.masks($1)) }
     }
 
     /// Inputs of the final norm and of the head for the micro-batches whose loss is pending.
@@ -154,20 +172,32 @@ extension LayoutWork {
         return held
     }
 
-    /// Buffers of a rank for parameters that are gathered before use.
+    /// Buffers of a rank for what exists whole beside its shards: the weights of the layer at work and of the next one on
+    /// its way (sharded parameters), and the gradients of the layer at work before they are scattered (sharded gradients
+    /// too: DeepSpeed's buckets, PyTorch's SHARD_GRAD_OP, Megatron-FSDP).
+    ///
+    /// A layer is a block or a table. With the allocator's losses the buffers are never larger than what a rank that
+    /// shards nothing would hold more.
     func gathered(by share: PipelineShares.Rank) -> Double {
-        guard layout.sharding == .parameters, layout.shardRanks > 1 else { return 0 }
+        guard layout.sharding == .parameters || layout.sharding == .gradients, layout.shardRanks > 1 else { return 0 }
+        let copies = shard.expertShardGroup.size
+        // Experts that no other rank holds are not sharded.
         func held(_ block: BlockParameters) -> Double {
             let held = shard.held(of: block)
-            return held.dense + held.experts
+            return held.dense + (copies > 1 ? held.experts : 0)
         }
         let dense = share.mixtures < share.layers ? held(BlockParameters(model)) : 0
         let mixture = share.mixtures > 0 ? held(BlockParameters(model, mixture: true)) : 0
         let table =
             share.holdsEmbedding || share.holdsHead
             ? Double(vocabulary) * Double(model.hidden) / shard.tensor : 0
-        // The layer at work, the next one on its way, and the gradients of the first.
-        return (2 * state.weight + state.gradient) * max(dense, mixture, table)
+        let layer = max(dense, mixture, table)
+        // Parameters whose values the other ranks hold.
+        let experts = share.mixtures > 0 ? expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
+        let elsewhere = denseParameters(of: share) * (1 - 1 / Double(layout.shardRanks)) + experts
+        let most = elsewhere / (1 + fragmentation)
+        let gradients = state.gradient * min(layer, most)
+        return gradients + (layout.sharding == .parameters ? state.weight * min(2 * layer, most) : 0)
     }
 
     /// Allocator's losses as a share of the activations and temporary buffers.
@@ -177,12 +207,22 @@ extension LayoutWork {
     var outside: Double { rates.framework.reservedBytes ?? pricer.plan.cluster.device.reservedBytes }
 
     /// Bytes on every device of `rank`.
-    package func memory(rank: Int) -> Estimate.RankMemory { memory(rank: rank, terms: activationTerms) }
+    package func memory(rank: Int) -> Estimate.RankMemory {
+        memory(rank: rank, terms: activationTerms, moments: fullestMoments[rank])
+    }
 
-    private func memory(rank: Int, terms: ActivationTerms) -> Estimate.RankMemory {
+    /// The same of every rank.
+    var memoryByRank: [Estimate.RankMemory] {
+        let terms = activationTerms
+        return fullestMoments.enumerated().map { memory(rank: $0, terms: terms, moments: $1) }
+    }
+
+    private func memory(rank: Int, terms: ActivationTerms, moments: [HeldBlocks]) -> Estimate.RankMemory {
         let share = shares.ranks[rank]
         let held = held(by: share)
-        let activations = terms.activations(of: share, inFlight: inFlight(rank: rank), stages: v, logits: heldLogits)
+        var kept = 0.0
+        for moment in moments { kept = max(kept, terms.kept(moment)) }
+        let activations = terms.activations(of: share, kept: kept, logits: heldLogits)
         let buffers = terms.buffers(of: share, logits: heldLogits) + gathered(by: share)
         let unused = fragmentation * (activations + buffers)
         return Estimate.RankMemory(
@@ -191,10 +231,5 @@ extension LayoutWork {
     }
 
     /// Bytes of the fullest rank.
-    package var peakMemory: Double {
-        let terms = activationTerms
-        var peak = 0.0
-        for rank in 0..<p { peak = max(peak, memory(rank: rank, terms: terms).peak) }
-        return peak
-    }
+    package var peakMemory: Double { memoryByRank.reduce(0) { max($0, $1.peak) } }
 }

@@ -27,7 +27,7 @@ extension LayoutWork {
     package var checkpointSeconds: Double {
         let plan = pricer.plan
         let parameters = Double(plan.model.parameters().total)
-        let bytes = (state.weight + state.optimizer) * parameters
+        let bytes = (state.keptWeight + state.optimizer) * parameters
         let nodes = max(1, (plan.devices + plan.cluster.devicesPerNode - 1) / max(plan.cluster.devicesPerNode, 1))
         return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
     }
@@ -39,6 +39,17 @@ extension LayoutWork {
             meanTimeBetweenFailures: single / Double(pricer.plan.devices))
     }
 
+    /// What a node draws over its devices, watts; nil without any power.
+    var nodeWatts: Double? {
+        let device = pricer.plan.cluster.device
+        return device.nodeWatts ?? device.watts.map { CostConstants.nodePowerOverBoards * $0 }
+    }
+
+    /// Energy of the site over that of the nodes.
+    var powerUsageEffectiveness: Double {
+        pricer.plan.cluster.powerUsageEffectiveness ?? CostConstants.powerUsageEffectiveness
+    }
+
     /// The whole run at `seconds` an iteration; nil when the plan has no token count.
     package func run(seconds: Double) -> Estimate.Run? {
         let plan = pricer.plan
@@ -48,15 +59,12 @@ extension LayoutWork {
         let share = goodput?.share ?? 1
         let days = steps * seconds / share / 86400
         let gpuHours = days * 24 * Double(plan.devices)
-        let device = plan.cluster.device
-        let energy = device.watts.map { watts in
-            gpuHours * watts * (CostConstants.powerShare + CostConstants.hostPowerShare)
-                * CostConstants.powerUsageEffectiveness / 1e6
-        }
         let band = ErrorBand(framework: rates.framework)
         return Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
-            cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours }, energyMWh: energy,
+            cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours },
+            energyMWh: plan.cluster.device.watts.map { gpuHours * $0 / 1e6 },
+            wallEnergyMWh: nodeWatts.map { gpuHours * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
     }
 }

@@ -1,4 +1,4 @@
-package import Plans
+internal import Plans
 
 /// What of a layout the times of one block depend on, with the groups that work on it.
 package struct Shard: Sendable {
@@ -16,22 +16,25 @@ package struct Shard: Sendable {
     let dropout: Bool
     /// Padded vocabulary.
     let vocabulary: Int
-    let tensorGroup: DeviceGroup
-    let contextGroup: DeviceGroup
-    /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
-    let dataGroup: DeviceGroup
-    /// Those that hold one set of shards, and those that hold the same shard.
-    let shardGroup: DeviceGroup
-    let replicaGroup: DeviceGroup
-    let pipelineGroup: DeviceGroup
-    /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
-    let expertGroup: DeviceGroup
-    let expertTensorGroup: DeviceGroup
-    /// Ranks that hold one set of shards of the same experts, and those that hold the same shard.
-    let expertShardGroup: DeviceGroup
-    let expertReplicaGroup: DeviceGroup
+    /// The groups that work together.
+    let groups: LayoutGroups
     let expert: Double
     let expertTensor: Double
+
+    var tensorGroup: DeviceGroup { groups.tensor }
+    var contextGroup: DeviceGroup { groups.context }
+    /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
+    var dataGroup: DeviceGroup { groups.data }
+    /// Those that hold one set of shards, and those that hold the same shard.
+    var shardGroup: DeviceGroup { groups.shard }
+    var replicaGroup: DeviceGroup { groups.replica }
+    var pipelineGroup: DeviceGroup { groups.pipeline }
+    /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
+    var expertGroup: DeviceGroup { groups.expert }
+    var expertTensorGroup: DeviceGroup { groups.expertTensor }
+    /// Ranks that hold one set of shards of the same experts, and those that hold the same shard.
+    var expertShardGroup: DeviceGroup { groups.expertShard }
+    var expertReplicaGroup: DeviceGroup { groups.expertReplica }
 
     /// Pairs of tensor-parallel collectives in a pass of a block. With sequence parallelism routed tokens stay scattered
     /// over the tensor ranks; only shared experts gather them.
@@ -52,7 +55,7 @@ package struct Shard: Sendable {
         return shard
     }
 
-    package init(plan: Plan, layout: Layout, vocabulary: Int, dropout: Bool) {
+    init(plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool) {
         tensor = Double(layout.tensor)
         context = Double(layout.context)
         tokens = Double(layout.microbatch) * Double(plan.model.sequence) / context
@@ -64,22 +67,7 @@ package struct Shard: Sendable {
         sharding = layout.sharding
         self.dropout = dropout
         self.vocabulary = vocabulary
-        let cluster = plan.cluster
-        tensorGroup = DeviceGroup(size: layout.tensor, stride: 1, cluster: cluster)
-        contextGroup = DeviceGroup(size: layout.context, stride: layout.tensor, cluster: cluster)
-        dataGroup = DeviceGroup(size: layout.data * layout.context, stride: layout.tensor, cluster: cluster)
-        let (ranks, shards) = (layout.data * layout.context, layout.shardRanks)
-        shardGroup = DeviceGroup(size: shards, stride: layout.tensor, cluster: cluster)
-        replicaGroup = DeviceGroup(size: max(1, ranks / shards), stride: layout.tensor * shards, cluster: cluster)
+        self.groups = groups
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
-        let experts = ExpertGrid(layout)
-        expertTensorGroup = DeviceGroup(size: experts.tensor, stride: experts.tensorStride, cluster: cluster)
-        expertGroup = DeviceGroup(size: experts.expert, stride: experts.expertStride, cluster: cluster)
-        let copies = experts.shardedCopies(layout)
-        expertShardGroup = DeviceGroup(size: copies, stride: experts.copyStride, cluster: cluster)
-        expertReplicaGroup = DeviceGroup(
-            size: max(1, experts.copies / copies), stride: experts.copyStride * copies, cluster: cluster)
-        pipelineGroup = DeviceGroup(
-            size: layout.pipeline, stride: layout.tensor * layout.context * layout.data, cluster: cluster)
     }
 }

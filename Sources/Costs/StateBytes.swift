@@ -6,22 +6,58 @@ package import Plans
 /// |---|---|---|
 /// | bf16, fp32 | 18 | 6 + 12/D |
 /// | bf16, bf16 | 16 | 4 + 12/D |
+/// | bf16, fp8 | 15 | 3 + 12/D |
 /// | fp16, fp16 | 20 | 4 + 16/D |
 /// | fp32 | 16 | 8 + 8/D |
 ///
-/// Sources: Megatron-LM's distributed optimizer guide; Rajbhandari et al. 2020, section 3. fp8 keeps bf16 weights.
+/// Sources: Megatron-LM's distributed optimizer guide; Rajbhandari et al. 2020, section 3; 8-bit gradients: Peng et al.
+/// 2023 (FP8-LM). fp8 keeps bf16 weights.
+///
+/// Fully sharded parameters of software that shards the fp32 weights themselves (`Framework.shardsMasterWeights`) take 16/D:
+/// weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its gradient have the parameter's format,
+/// `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
 package struct StateBytes: Hashable, Sendable {
+    /// Of the copy that products read.
     package var weight: Double
+    /// Of the weights a device keeps between steps: those copies, or shards of the fp32 weights.
+    package var keptWeight: Double
+    /// Of a gradient before it is sharded, and on its way.
     package var gradient: Double
-    /// Master weight and Adam's two moments (and fp16's fp32 gradient copy).
+    /// Of the gradients a device keeps: those, or shards in the format of the fp32 weights.
+    package var keptGradient: Double
+    /// Master weight, where that is not the kept one, and Adam's two moments (and fp16's fp32 gradient copy).
     package var optimizer: Double
 
-    package init(precision: Precision, gradients: Precision?) {
+    /// - Parameter shardsMaster: the fp32 weights themselves are sharded, and nothing else is kept of them.
+    package init(precision: Precision, gradients: Precision?, shardsMaster: Bool = false) {
         weight = precision == .fp32 ? 4 : 2
+        keptWeight = weight
         let format = gradients ?? (precision == .fp16 ? .fp16 : .fp32)
-        gradient = format == .fp32 ? 4 : 2
+        gradient =
+            switch format {
+            case .fp32: 4
+            case .fp16, .bf16: 2
+            case .fp8: 1
+            }
+        keptGradient = gradient
         optimizer = precision == .fp32 ? 8 : (precision == .fp16 && format == .fp16 ? 16 : 12)
+        if shardsMaster {
+            keptWeight = 4
+            if gradients == nil { keptGradient = 4 }
+            optimizer = 8
+        }
     }
+
+    /// What a layout of `framework` keeps.
+    package init(precision: Precision, layout: Layout, framework: Framework) {
+        self.init(
+            precision: precision, gradients: layout.gradients,
+            shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters)
+    }
+
+    /// Bytes of weights that an optimizer step writes beside the fp32 values it reads: the copy that
+    /// products read, where one is kept.
+    package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
 
     /// Weights, gradients and optimizer bytes of `parameters` on one of `group` data-parallel ranks.
     package func held(
@@ -29,8 +65,8 @@ package struct StateBytes: Hashable, Sendable {
     ) -> (weights: Double, gradients: Double, optimizer: Double) {
         let d = Double(group)
         return (
-            weight * parameters / (sharding == .parameters ? d : 1),
-            gradient * parameters / (sharding == .parameters || sharding == .gradients ? d : 1),
+            keptWeight * parameters / (sharding == .parameters ? d : 1),
+            keptGradient * parameters / (sharding == .parameters || sharding == .gradients ? d : 1),
             optimizer * parameters / (sharding == .none ? 1 : d)
         )
     }

@@ -13,7 +13,7 @@ package struct Traffic: Hashable, Sendable {
     /// The same of routed experts, over the ranks that hold the same ones.
     package var expertGradients = 0.0
     package var expertWeights = 0.0
-    /// Context-parallel ring: keys and values forward, twice as much backward.
+    /// Context-parallel ring: keys and values forward (again where it is recomputed), twice as much backward.
     package var context = 0.0
     /// Expert-parallel all-to-alls: dispatch and combine, forward and backward.
     package var expert = 0.0
@@ -41,7 +41,8 @@ extension LayoutWork {
             traffic.pipeline = Double(m) * messages(rank: rank) * boundaryBytes
         }
         if let exchange = expertExchange(rank: rank) {
-            traffic.expert = shard.expertGroup.bytes(of: exchange).reduce(0) { $0 + $1.bytes }
+            let place = Placement(LayoutRanks(layout, stage: rank).expert, on: pricer.network)
+            traffic.expert = place.sent(exchange, size: layout.expert).reduce(0, +)
         }
         let back = layout.sharding == .none ? state.gradient : state.weight
         func ring(_ held: Double, _ ranks: Int) -> (gradients: Double, weights: Double) {
@@ -53,7 +54,7 @@ extension LayoutWork {
         (traffic.gradients, traffic.weights) = dense
         (traffic.expertGradients, traffic.expertWeights) = experts
         let keysAndValues = Double(model.keyWidth + model.valueWidth) / t
-        traffic.context = passes * 3 * (c - 1) * w * shard.tokens * keysAndValues
+        traffic.context = passes * (3 + recomputedShare) * (c - 1) * w * shard.tokens * keysAndValues
         return traffic
     }
 

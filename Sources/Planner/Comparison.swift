@@ -26,6 +26,8 @@ package func compare(
     options: CostOptions = CostOptions()
 ) throws(PlannerError) -> [ComparedStrategy] {
     let pricer: Pricer
+    let own = plan
+    let plan = plan.open
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     var question = SpaceQuestion()
@@ -34,33 +36,70 @@ package func compare(
     question.threads = settings.threads
     var found: [ComparedStrategy] = []
     for strategy in strategies {
-        var space = strategy.space
-        space.flashAttention = settings.space.flashAttention
-        space.gradients = settings.space.gradients
-        space.overlap = settings.space.overlap
+        var row = ComparedStrategy(
+            strategy: strategy, estimate: nil, fits: false, traffic: [], evaluated: 0, limit: "-", verdict: "")
+        let space = strategy.space(settings.space)
+        if let obstacle = Verdict.unknownSchedule(space, settings.space, plan) {
+            row.verdict = obstacle
+            found.append(row)
+            continue
+        }
+        // The best of all comes from the same choice as everywhere.
+        question.leaders = strategy.name == Strategy.auto ? SpaceQuestion.fewestLeaders : 8
         let priced = priceSpace(space, pricer: pricer, question: question)
         let timed = estimates(
             of: priced.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
             settings: settings)
         let best = timed.indices.min { (timed[$0].iteration.seconds, $0) < (timed[$1].iteration.seconds, $1) }
-        let estimate = best.map { timed[$0] }
-        var traffic: [NetworkTraffic] = []
-        if let estimate, let work = try? pricer.work(estimate.layout) {
-            traffic = work.networkTraffic(rank: work.iterationTime().bottleneck)
-        }
-        var row = ComparedStrategy(
-            strategy: strategy, estimate: estimate, fits: priced.feasible > 0, traffic: traffic,
-            evaluated: priced.evaluated, limit: "-", verdict: "")
-        if let estimate { row.limit = Verdict.limit(estimate, fits: row.fits, usable: usable) }
-        if estimate == nil { row.verdict = Verdict.impossible(strategy, plan) }
+        row.estimate = best.map { timed[$0] }
+        row.fits = priced.feasible > 0
+        row.evaluated = priced.evaluated
+        if row.estimate == nil { row.verdict = Verdict.impossible(strategy, space, plan) }
         found.append(row)
     }
     let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.iteration.seconds < $1.iteration.seconds }
+    if let own = ownLayout(of: own, settings: settings, options: options, against: winner) {
+        let strategy = Strategy(name: Strategy.own, summary: "the layout of the plan", space: SearchSpace())
+        found.append(
+            ComparedStrategy(
+                strategy: strategy, estimate: own.estimate, fits: own.fits, traffic: [], evaluated: 1, limit: "-",
+                verdict: own.verdict))
+    }
+    var named: [Layout: String] = [:]
     for index in found.indices {
         guard let estimate = found[index].estimate else { continue }
-        found[index].verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
+        let isOwn = found[index].strategy.name == Strategy.own
+        if let pricer = isOwn ? try? Pricer(plan: own, options: options) : pricer,
+            let work = try? pricer.work(estimate.layout)
+        {
+            found[index].traffic = work.networkTraffic(rank: work.iterationTime().bottleneck)
+        }
+        found[index].limit = Verdict.limit(estimate, fits: found[index].fits, usable: usable)
+        if !isOwn {
+            found[index].verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
+        }
+        // A layout that is the best of two strategies is described once.
+        let isBest = found[index].verdict == Verdict.fastest
+        if isBest, let other = named[estimate.layout] {
+            found[index].verdict = "the same layout as \(other)"
+        } else if isBest {
+            named[estimate.layout] = found[index].strategy.name
+        }
     }
     return found
+}
+
+extension Strategy {
+    /// Its part of the space that `asked` leaves open.
+    fileprivate func space(_ asked: SearchSpace) -> SearchSpace {
+        var space = self.space
+        space.flashAttention = asked.flashAttention
+        space.gradients = asked.gradients
+        space.overlap = asked.overlap
+        space.anySoftware = asked.anySoftware
+        space.schedules = space.schedules ?? asked.schedules
+        return space
+    }
 }
 
 /// Sentences about why a layout loses.
@@ -102,26 +141,55 @@ enum Verdict {
             ? ("weights, gradients and optimizer", state) : ("activations and buffers", full.activations + full.other)
     }
 
-    static func impossible(_ strategy: Strategy, _ plan: Plan) -> String {
+    static let fastest = "the fastest"
+
+    /// That the plan's software lacks the schedule a strategy is made of; nil where it does not or the user names it.
+    static func unknownSchedule(_ space: SearchSpace, _ asked: SearchSpace, _ plan: Plan) -> String? {
+        guard let schedule = space.schedules?.first, space.schedules?.count == 1,
+            !asked.triedSchedules(plan).contains(schedule)
+        else { return nil }
+        return asked.schedules == nil
+            ? "\(plan.framework(for: nil).name) has no schedule \(schedule.rawValue); --any-software tries it"
+            : "\(schedule.rawValue) is not among the schedules asked for"
+    }
+
+    static func impossible(_ strategy: Strategy, _ space: SearchSpace, _ plan: Plan) -> String {
         if strategy.space.least.expert > 1, plan.model.moe == nil { return "the model has no experts to spread" }
+        let abilities = space.abilities(plan)
+        if strategy.space.least.expert > 1, abilities.experts == .none {
+            return "\(plan.framework(for: nil).name) does not spread experts; --any-software tries it"
+        }
+        if strategy.space.least.context > 1, abilities.context.isEmpty {
+            return "\(plan.framework(for: nil).name) does not cut sequences; --any-software tries it"
+        }
         if strategy.space.least.context > 1 {
             return "sequences of \(plan.model.sequence) tokens are too short to cut over these devices"
         }
         if strategy.space.fixed.pipeline == 1, strategy.space.fixed.tensor == 1 {
             return "\(plan.devices) data-parallel ranks do not divide a batch of \(plan.batch)"
         }
-        return "no split of \(plan.devices) devices obeys its rules with a batch of \(plan.batch)"
+        return space.emptiness(plan, rejected: 0)
     }
 
-    static func verdict(_ estimate: Estimate, fits: Bool, against winner: Estimate?, usable: Double) -> String {
+    /// - Parameter isOwn: Whether it is the plan's own layout, which the search may not have tried.
+    static func verdict(
+        _ estimate: Estimate, fits: Bool, against winner: Estimate?, usable: Double, isOwn: Bool = false
+    ) -> String {
         guard fits else {
             let share = largestShare(estimate)
             return
                 "does not fit: at least \(gib(estimate.peakMemory)) GiB of \(gib(usable)) usable, \(gib(share.bytes)) "
                 + "of them \(share.name)"
         }
-        guard let winner, winner.layout != estimate.layout else { return "the fastest" }
+        guard let winner, winner.layout != estimate.layout else { return fastest }
         let slower = estimate.iteration.seconds / winner.iteration.seconds - 1
+        if isOwn, slower < -0.005 {
+            let software = winner.plan.framework(for: winner.layout)
+            let why = software.abilities.obstacles(to: estimate.layout, model: estimate.plan.model, name: software.name)
+            return
+                "\(percent(-slower)) faster than the best found, which is among other layouts"
+                + (why.first.map { ": \($0)" } ?? "")
+        }
         guard slower > 0.005 else { return "as fast as the fastest" }
         // The part that costs most more than the winner's.
         let excess = zip(parts(estimate), parts(winner)).map { (name: $0.name, seconds: $0.seconds - $1.seconds) }

@@ -21,8 +21,13 @@ package func optimalIteration(
     plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = Estimate.usableShare,
     options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
 ) throws(PlannerError) -> OptimalIteration {
+    // Lists of a search are no software's, so every schedule by name competes.
+    var settings = SearchSettings()
+    settings.usableMemory = usableMemory
+    settings.space.anySoftware = true
+    settings.space.mostVirtualStages = 8
     let named = try chooseSchedule(
-        plan: plan, layout: layout, open: OpenSchedule(virtualStages: virtualStages), usableMemory: usableMemory,
+        plan: plan, layout: layout, open: OpenSchedule(virtualStages: virtualStages), settings: settings,
         options: options)
     let usable = usableMemory * plan.cluster.device.memoryBytes
     let pricer: Pricer
@@ -34,6 +39,9 @@ package func optimalIteration(
         else { continue }
         var held = work
         held.heldActivations = found.schedule.peakActivations(release: .backwardWeight)
+        held.searchedSchedule = found.schedule
+        // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
+        guard held.peakMemory <= usable else { continue }
         let estimate = held.estimate(time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }

@@ -33,6 +33,8 @@ struct SpaceQuestion: Sendable {
     /// Layouts kept by the objective, and of every schedule.
     var leaders = 40
     var perSchedule = 3
+    /// Leaders that are simulated at least.
+    static let fewestLeaders = 32
     var byMemory = false
     var keepsFront = false
     /// Bytes of a device that may be used.
@@ -77,7 +79,7 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, question: SpaceQuestion) -
         }
         initialized = workers
     }
-    var found = Collector.merged(parts, question).space(meshes, base: space.base)
+    var found = Collector.merged(parts, question).space(meshes) { space.divided($0.layout($1, base: space.base), plan) }
     found.workerSeconds += prepared
     return found
 }
@@ -96,7 +98,8 @@ package func pricedLayouts(_ space: SearchSpace, pricer: Pricer) -> [PricedLayou
         for price in prices {
             found.append(
                 PricedLayout(
-                    layout: price.layout(mesh, base: space.base), seconds: price.seconds, peak: price.peak))
+                    layout: space.divided(price.layout(mesh, base: space.base), plan), seconds: price.seconds,
+                    peak: price.peak))
         }
     }
     return found
@@ -207,11 +210,10 @@ private struct Collector: Sendable {
         return all
     }
 
-    func space(_ meshes: [Mesh], base: Layout) -> PricedSpace {
+    func space(_ meshes: [Mesh], made: (QuickPrice, Mesh) -> Layout) -> PricedSpace {
         func layout(_ entry: Entry) -> PricedLayout {
             PricedLayout(
-                layout: entry.price.layout(meshes[entry.mesh], base: base), seconds: entry.price.seconds,
-                peak: entry.price.peak)
+                layout: made(entry.price, meshes[entry.mesh]), seconds: entry.price.seconds, peak: entry.price.peak)
         }
         var chosen = leaders
         let known = Set(leaders.map { [$0.mesh, $0.place] })

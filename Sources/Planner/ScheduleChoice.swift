@@ -47,18 +47,21 @@ package struct ScheduleChoice: Sendable {
 
 /// The fastest schedule under the memory limit for a layout that leaves it open, every one timed by the simulator.
 ///
-/// Tries every schedule by name, with the stages a rank the plan states, else with one, two, three, four, six and eight
-/// where the layers divide evenly. Where none fits it answers with the one that needs least.
+/// Tries the schedules of `settings`' space, those the plan's software has where it names none, with the stages a rank
+/// the plan states, else with every number of them over which the layers divide as that software does it. Where none
+/// fits it answers with the one that needs least.
 /// - Throws: why the layout cannot be priced with any.
 package func chooseSchedule(
-    plan: Plan, layout: Layout, open: OpenSchedule, usableMemory: Double = Estimate.usableShare,
+    plan: Plan, layout: Layout, open: OpenSchedule? = nil, settings: SearchSettings = SearchSettings(),
     options: CostOptions = CostOptions()
 ) throws(PlannerError) -> ScheduleChoice {
-    let usable = usableMemory * plan.cluster.device.memoryBytes
+    let open = open ?? plan.openSchedule ?? OpenSchedule(virtualStages: nil)
+    let usable = settings.usableMemory * plan.cluster.device.memoryBytes
+    let abilities = settings.space.anySoftware ? Framework.Abilities() : plan.framework(for: layout).abilities
     var found: [(estimate: Estimate, candidate: ScheduleChoice.Candidate)] = []
     var failure: PlannerError?
-    for name in ScheduleName.allCases {
-        for layout in layouts(layout, name, plan: plan, open: open) {
+    for name in settings.space.triedSchedules(plan, on: plan.framework(for: layout)) {
+        for layout in layouts(layout, name, plan: plan, open: open, space: settings.space, stages: abilities.stages) {
             do throws(PlannerError) {
                 let estimate = try price(plan: plan, layout: layout, options: options)
                 found.append(
@@ -87,9 +90,12 @@ package func chooseSchedule(
 }
 
 /// The layouts in which a schedule is tried.
-private func layouts(_ layout: Layout, _ name: ScheduleName, plan: Plan, open: OpenSchedule) -> [Layout] {
+private func layouts(
+    _ layout: Layout, _ name: ScheduleName, plan: Plan, open: OpenSchedule, space: SearchSpace,
+    stages: Framework.Abilities.Stages
+) -> [Layout] {
     let microbatches = plan.batch / max(1, layout.data * layout.microbatch)
-    let counts = name.fixedVirtualStages.map { [$0] } ?? [1, 2, 3, 4, 6, 8]
+    let counts = name.fixedVirtualStages.map { [$0] } ?? Array(1...max(1, space.mostVirtualStages))
     return (open.virtualStages.map { [$0] } ?? counts).compactMap { count in
         var next = layout
         next.schedule = name
@@ -98,9 +104,16 @@ private func layouts(_ layout: Layout, _ name: ScheduleName, plan: Plan, open: O
         guard name.problem(shape) == nil, next.stages <= plan.model.layers else { return nil }
         if let sizes = layout.layersPerStage {
             guard sizes.count == next.stages else { return nil }
-        } else if open.virtualStages == nil, name.fixedVirtualStages == nil, count > 1 {
+            return next
+        }
+        if open.virtualStages == nil, name.fixedVirtualStages == nil, count > 1, stages == .any {
             guard plan.model.layers % next.stages == 0 else { return nil }
         }
+        guard let sizes = stages.split(next, model: plan.model) else {
+            // One stage a rank is what the plan asks for, whoever runs it.
+            return count == 1 || open.virtualStages != nil ? next : nil
+        }
+        if sizes != StagePartition(next, model: plan.model).sizes { next.layersPerStage = sizes }
         return next
     }
 }

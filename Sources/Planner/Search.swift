@@ -1,6 +1,7 @@
 package import Costs
 internal import Dispatch
 package import Plans
+package import Schedules
 
 /// Ranked layouts of one plan.
 package struct SearchResult: Hashable, Sendable {
@@ -18,6 +19,45 @@ package struct SearchResult: Hashable, Sendable {
     package var seconds: Double
     /// Busy seconds of all cores while layouts were priced.
     package var pricingSeconds = 0.0
+    /// What was tried.
+    package var searched: SearchedSpace?
+    /// The plan's own layout beside them; nil where it has none.
+    package var own: OwnLayout?
+}
+
+/// Which layouts a search tried, in words: every command that chooses names it.
+package struct SearchedSpace: Hashable, Codable, Sendable {
+    package var framework: String
+    /// Whether the plan names that software; it is assumed where not.
+    package var isStated: Bool
+    /// Whether layouts it cannot run were tried too.
+    package var anySoftware: Bool
+    package var schedules: [ScheduleName]
+
+    /// - Parameter layout: Where it is given and only its schedule is open.
+    package init(_ space: SearchSpace, _ plan: Plan, layout: Layout? = nil) {
+        let software = plan.framework(for: layout)
+        framework = software.name
+        isStated = plan.frameworks.named != nil
+        anySoftware = space.anySoftware
+        schedules = space.triedSchedules(plan, on: software)
+    }
+
+    /// `searched: layouts that megatron-core runs (1f1b, interleaved-1f1b); --any-software tries more`.
+    package var description: String {
+        let names = schedules.map(\.rawValue).joined(separator: ", ")
+        return anySoftware
+            ? "searched: layouts of any software (\(names)), priced on \(framework)"
+            : "searched: layouts that \(framework) runs (\(names)); --any-software tries more"
+    }
+}
+
+/// A plan's own layout, beside the best a search found.
+package struct OwnLayout: Hashable, Sendable {
+    package var estimate: Estimate
+    package var fits: Bool
+    /// Why it loses, or that it does not.
+    package var verdict: String
 }
 
 /// What makes one layout better than another.
@@ -66,11 +106,14 @@ package func search(
     let clock = ContinuousClock()
     let began = clock.now
     let pricer: Pricer
+    let own = plan
+    let plan = plan.open
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     var question = SpaceQuestion()
-    question.leaders = max(settings.top, 1) * 3 / 2 + 2
+    // However few are asked for, the first is chosen from as many: it does not depend on how many are printed.
+    question.leaders = max(settings.top * 3 / 2 + 2, SpaceQuestion.fewestLeaders)
     question.byMemory = settings.objective == .memory
     question.keepsFront = settings.wantsFront
     question.usable = usable
@@ -90,6 +133,8 @@ package func search(
     var result = SearchResult(
         candidates: order.prefix(settings.top).map { timed[$0] }, evaluated: space.evaluated,
         feasible: space.feasible, rejected: space.rejected, seconds: 0, pricingSeconds: space.workerSeconds)
+    result.searched = SearchedSpace(settings.space, plan)
+    result.own = ownLayout(of: own, settings: settings, options: options, against: result.candidates.first)
     if settings.wantsFront {
         var front: [Estimate] = []
         let points = estimates(of: thinned(space.front, to: 48), pricer: pricer, settings: settings)
@@ -104,6 +149,27 @@ package func search(
     }
     result.seconds = (clock.now - began).inSeconds
     return result
+}
+
+/// The layout the plan states, with the schedule chosen where it leaves that open, and what `best` gains on it; nil where
+/// it states none or none that can be priced.
+func ownLayout(
+    of plan: Plan, settings: SearchSettings, options: CostOptions, against best: Estimate?
+) -> OwnLayout? {
+    guard let layout = plan.layout else { return nil }
+    let estimate =
+        plan.openSchedule == nil
+        ? try? price(plan: plan, layout: layout, options: options)
+        : try? chooseSchedule(plan: plan, layout: layout, settings: settings, options: options).estimate
+    guard let estimate else { return nil }
+    let usable = settings.usableMemory * plan.cluster.device.memoryBytes
+    let fits = estimate.peakMemory <= usable
+    var verdict = Verdict.verdict(estimate, fits: fits, against: best, usable: usable, isOwn: true)
+    let software = estimate.plan.framework(for: estimate.layout).name
+    if let other = best.map({ $0.plan.framework(for: $0.layout).name }), other != software {
+        verdict += " (priced on \(software), the others on \(other))"
+    }
+    return OwnLayout(estimate: estimate, fits: fits, verdict: verdict)
 }
 
 /// The layouts timed by the simulator, in their order; those that cannot be timed keep their closed form.

@@ -23,7 +23,7 @@ package func searchCounts(
     var failure: PlannerError?
     for count in counts {
         progress?(count)
-        var fewer = plan
+        var fewer = plan.open
         fewer.devices = count
         // Why few devices are too few is not asked here: the last, largest number says it.
         inner.explainsMisfit = count == plan.devices
@@ -35,6 +35,7 @@ package func searchCounts(
             all.feasible += found.feasible
             all.rejected += found.rejected
             all.pricingSeconds += found.pricingSeconds
+            all.searched = found.searched
             if settings.objective == .devices { break }
         } catch { failure = error }
     }
@@ -48,6 +49,7 @@ package func searchCounts(
         }
         all.candidates = order.prefix(settings.top).map { all.candidates[$0] }
     }
+    all.own = ownLayout(of: plan, settings: inner, options: options, against: all.candidates.first)
     all.seconds = (clock.now - began).inSeconds
     return all
 }

@@ -22,7 +22,7 @@ extension SearchSpace {
         if fixed.recomputeLayers != nil, !recompute.contains(.full) {
             return "a number of recomputed layers needs full recomputation, which is excluded"
         }
-        if let schedule = schedules.first, schedules.count == 1 {
+        if let schedule = schedules?.first, schedules?.count == 1 {
             if fixed.pipeline == 1, schedule != .oneForwardOneBackward {
                 return "schedule \(schedule.rawValue) orders a pipeline, and pipeline is fixed at 1"
             }
@@ -58,10 +58,9 @@ extension SearchSpace {
                 "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
         }
         if let tensor = fixed.tensor {
-            for (name, value) in [
-                ("heads", model.heads), ("heads of keys", model.kvHeads), ("feed-forward size", model.ffn),
-            ] where value % tensor != 0 {
-                return "tensor \(tensor) does not divide the model's \(name), \(Wording.grouped(value))"
+            let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
+            for (name, value) in model.widthsCutByTensor where value % tensor != 0 {
+                return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Wording.grouped(value))"
             }
         }
         if let pipeline = fixed.pipeline, pipeline > model.layers {
@@ -77,12 +76,24 @@ extension SearchSpace {
         if let expert = fixed.expert, let moe = model.moe, moe.experts % expert != 0 {
             return "expert \(expert) does not divide the model's \(moe.experts) experts"
         }
-        if rejected > 0 {
-            return "no way to run the pipelines obeys the rules of \(schedules.map(\.rawValue).joined(separator: ", "))"
+        let names = triedSchedules(plan).map(\.rawValue).joined(separator: ", ")
+        if rejected > 0 { return "no way to run the pipelines obeys the rules of \(names)" }
+        var wider = self
+        wider.anySoftware = true
+        if !anySoftware, wider.hasLayout(plan) {
+            return
+                "\(plan.framework(for: nil).name) runs no split of \(Wording.grouped(plan.devices)) devices that is asked for; "
+                + "--any-software tries those of others"
         }
         return
             "no split of \(Wording.grouped(plan.devices)) devices obeys the rules: data-parallel ranks must divide the batch of "
             + "\(Wording.grouped(plan.batch)), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
             + "can have at most \(model.layers) stages"
+    }
+
+    /// Whether any mesh has a way to run it.
+    private func hasLayout(_ plan: Plan) -> Bool {
+        let meshes = meshes(plan)
+        return !meshes.isEmpty && !table(plan, meshes: meshes).entriesBySize.values.allSatisfy(\.isEmpty)
     }
 }

@@ -32,19 +32,21 @@ package struct SearchSpace: Hashable, Sendable {
 
     package var fixed = Fixed()
     package var least = Least()
-    /// Largest tensor degree; nil: the devices of a node, whose links tensor parallelism needs.
+    /// Largest tensor degree; nil: the devices that the innermost network joins, whose links tensor parallelism needs.
     package var mostTensor: Int?
     /// Largest micro-batch, sequences.
     package var mostMicrobatch = 16
     /// Largest number of stages a pipeline rank holds.
     package var mostVirtualStages = 16
-    /// Those whose time has a law that the simulator confirms.
-    package var schedules: [ScheduleName] = ScheduleName.allCases.filter { $0 != .vHalf && $0 != .vMin }
+    /// nil: those the plan's software has.
+    package var schedules: [ScheduleName]?
+    /// Whether layouts that the plan's software cannot run are tried too; they are priced on it all the same.
+    package var anySoftware = false
     package var recompute = Layout.Recompute.allCases
     /// Whether to try a quarter, half and three quarters of a stage's blocks recomputed too.
     package var partialRecompute = true
     package var sharding = Layout.Sharding.allCases
-    /// Whether to try fully sharded parameters inside a node, replicated across nodes.
+    /// Whether to try fully sharded parameters on the innermost network, replicated across the others.
     package var hybridSharding = true
     /// Whether to try parameters sharded over all data-parallel ranks.
     package var wholeSharding = true
@@ -53,17 +55,24 @@ package struct SearchSpace: Hashable, Sendable {
     package var overlap = Layout.Overlap()
     package var gradients: Precision?
     /// Sequences are split among context-parallel ranks down to this many tokens.
-    package var fewestContextTokens = 2048
+    package var fewestContextTokens = 512
 
     package init() {}
 
-    /// What most large runs are made of: 1F1B, plain or interleaved, and context parallelism for long sequences only. A
-    /// plan that leaves its layout open is answered from it, so that the answer is one that common software runs.
-    package static var established: SearchSpace {
-        var space = SearchSpace()
-        space.schedules = [.oneForwardOneBackward, .interleaved]
-        space.fewestContextTokens = 16384
-        return space
+    /// Schedules whose time has a law that the simulator confirms.
+    package static let lawfulSchedules = ScheduleName.allCases.filter { $0 != .vHalf && $0 != .vMin }
+
+    /// What limits the layouts of `plan`: what its software can run.
+    package func abilities(_ plan: Plan) -> Framework.Abilities {
+        anySoftware ? Framework.Abilities() : plan.framework(for: nil).abilities
+    }
+
+    /// The schedules that are tried.
+    package func triedSchedules(_ plan: Plan) -> [ScheduleName] { triedSchedules(plan, on: plan.framework(for: nil)) }
+
+    /// Those that are tried on `framework`.
+    func triedSchedules(_ plan: Plan, on framework: Framework) -> [ScheduleName] {
+        schedules ?? Self.lawfulSchedules.filter { anySoftware || framework.abilities.schedules.contains($0) }
     }
 
     /// Flash attention, overlap and gradient format of every layout.
@@ -73,28 +82,34 @@ package struct SearchSpace: Hashable, Sendable {
 
     /// What every mesh is tried with.
     func choices(_ plan: Plan) -> MeshChoices {
-        let node = max(1, plan.cluster.devicesPerNode)
-        // A node's share of the data-parallel ranks, whatever the tensor degree is.
-        let groups = hybridSharding ? Divisors.of(node).filter { $0 > 1 } : []
+        let abilities = abilities(plan)
+        // A share of the data-parallel ranks on the innermost network, whatever the tensor degree is.
+        let groups =
+            hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
         return MeshChoices(
-            base: base, recompute: recompute, sharding: sharding, shardGroups: groups,
-            sequenceParallel: sequenceParallel, wholeSharding: wholeSharding)
+            base: base, recompute: recompute, sharding: sharding.filter(abilities.sharding.contains),
+            shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
+            shardingWithPipeline: sharding.filter(abilities.shardingWithPipeline.contains))
     }
 
     /// Every way to divide the devices, in a fixed order.
     func meshes(_ plan: Plan) -> [Mesh] {
         let model = plan.model
         var found: [Mesh] = []
-        let limit = mostTensor ?? max(1, plan.cluster.devicesPerNode)
+        let abilities = abilities(plan)
+        let limit = mostTensor ?? plan.cluster.innerReach
         for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit)
         where tensor >= least.tensor && divides(tensor, model) {
             for context in degrees(plan.devices / tensor, fixed.context)
-            where context >= least.context && contextFits(context, model) {
+            where context >= least.context && contextFits(context, model)
+                && abilities.allows(context: context, tensor: tensor, model: model)
+            {
                 let rest = plan.devices / tensor / context
                 for pipeline in degrees(rest, fixed.pipeline, most: model.layers) where pipeline >= least.pipeline {
                     let data = rest / pipeline
                     guard fixed.data == nil || fixed.data == data, plan.batch % data == 0 else { continue }
-                    for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model) {
+                    for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model)
+                    where abilities.allows(expert: expert, expertTensor: expertTensor, tensor: tensor) {
                         found.append(
                             Mesh(
                                 tensor: tensor, context: context, pipeline: pipeline, data: data, expert: expert,
@@ -128,14 +143,23 @@ package struct SearchSpace: Hashable, Sendable {
         return PipelineTable(
             plan.model, sizes: sizes,
             choice: PipelineTable.Choice(
-                schedules: schedules, virtualStages: stages,
+                schedules: triedSchedules(plan), virtualStages: stages,
                 partialRecompute: partialRecompute && recompute.contains(.full),
-                recomputeLayers: fixed.recomputeLayers))
+                recomputeLayers: fixed.recomputeLayers, stages: abilities(plan).stages))
+    }
+
+    /// The layout with its division of the blocks stated where that is not the balanced one.
+    func divided(_ layout: Layout, _ plan: Plan) -> Layout {
+        let sizes = abilities(plan).stages.split(layout, model: plan.model)
+        guard let sizes, sizes != StagePartition(layout, model: plan.model).sizes else { return layout }
+        var layout = layout
+        layout.layersPerStage = sizes
+        return layout
     }
 
     /// Expert and expert-tensor degrees of a stage's `ranks`.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
-        guard let moe = model.moe else {
+        guard let moe = model.moe, model.mixtureLayers > 0 else {
             return least.expert == 1 && (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
@@ -151,8 +175,7 @@ package struct SearchSpace: Hashable, Sendable {
     }
 
     private func divides(_ tensor: Int, _ model: Model) -> Bool {
-        model.heads % tensor == 0 && model.kvHeads % tensor == 0 && model.ffn % tensor == 0
-            && model.hidden % tensor == 0
+        model.widthsCutByTensor.allSatisfy { $0.value % tensor == 0 } && model.hidden % tensor == 0
     }
 
     private func contextFits(_ context: Int, _ model: Model) -> Bool {

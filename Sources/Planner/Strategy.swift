@@ -44,7 +44,7 @@ package struct Strategy: Hashable, Sendable {
             $0.least.tensor = 2
             $0.sharding = [.none, .optimizer]
         }
-        for schedule in SearchSpace().schedules {
+        for schedule in SearchSpace.lawfulSchedules {
             add("pipeline-\(schedule.rawValue)", "layers in stages, \(schedule.rawValue)") {
                 alone(&$0)
                 $0.fixed.pipeline = nil
@@ -60,15 +60,20 @@ package struct Strategy: Hashable, Sendable {
         }
         add("context", "sequences cut among devices, all else open") {
             $0.least.context = 2
-            $0.fewestContextTokens = 256
             ($0.fixed.expert, $0.fixed.expertTensor) = (1, 1)
         }
         add("expert", "experts spread over devices, all else open") {
             $0.least.expert = 2
             $0.fixed.context = 1
         }
+        add(auto, "the fastest of all layouts, which plan takes") { _ in }
         return found
     }()
+
+    /// The name of the one with nothing fixed.
+    package static let auto = "auto"
+    /// The name of a plan's own layout, which is no strategy that can be asked for.
+    package static let own = "yours"
 
     /// The strategies that `word` names: one, or all of a family (`pipeline`, `zero`).
     package static func named(_ word: String) -> [Strategy] {

@@ -223,12 +223,3 @@ private func rounded(_ value: Double) -> String {
     guard value.isFinite, value < 1e15 else { return "endless" }
     return value < 100 ? "\((value * 10).rounded() / 10)" : Wording.grouped(Int(value.rounded()))
 }
-
-extension Plan {
-    /// The same without a layout of its own.
-    var open: Plan {
-        var plan = self
-        plan.layout = nil
-        return plan
-    }
-}

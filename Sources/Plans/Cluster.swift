@@ -29,12 +29,15 @@ package struct Device: Hashable, Codable, Sendable {
     package var reservedBytes: Double
     /// Board power, watts; nil when unknown (energy is then left out).
     package var watts: Double?
+    /// What a node draws in training over its devices, watts; nil when unknown.
+    package var nodeWatts: Double?
 
     package init(
         name: String, memoryBytes: Double, memoryBytesPerSecond: Double, memoryEfficiency: Double,
         peakFLOPs: [Precision: Double], matmulEfficiency: EfficiencyCurve, attentionEfficiency: EfficiencyCurve,
         launchSeconds: Double, reservedBytes: Double, watts: Double? = nil, matmulShape: MatmulShape? = nil,
-        products: ProductTable? = nil, sustainedShare: Double = 1, portableAttention: Double = 1
+        products: ProductTable? = nil, sustainedShare: Double = 1, portableAttention: Double = 1,
+        nodeWatts: Double? = nil
     ) {
         self.name = name
         self.memoryBytes = memoryBytes
@@ -46,6 +49,7 @@ package struct Device: Hashable, Codable, Sendable {
         self.launchSeconds = launchSeconds
         self.reservedBytes = reservedBytes
         self.watts = watts
+        self.nodeWatts = nodeWatts
         self.matmulShape = matmulShape
         self.products = products
         self.sustainedShare = sustainedShare
@@ -123,10 +127,12 @@ package struct Cluster: Hashable, Codable, Sendable {
     package var pricePerDeviceHour: Double?
     /// Mean time between failures of one device, seconds; nil leaves goodput at 1.
     package var meanTimeBetweenFailures: Double?
+    /// Energy the whole site draws over what its nodes draw (PUE); nil when unknown.
+    package var powerUsageEffectiveness: Double?
 
     package init(
         name: String, device: Device, devicesPerNode: Int, networks: [Network], pricePerDeviceHour: Double? = nil,
-        meanTimeBetweenFailures: Double? = nil
+        meanTimeBetweenFailures: Double? = nil, powerUsageEffectiveness: Double? = nil
     ) {
         self.name = name
         self.device = device
@@ -134,6 +140,7 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.networks = networks
         self.pricePerDeviceHour = pricePerDeviceHour
         self.meanTimeBetweenFailures = meanTimeBetweenFailures
+        self.powerUsageEffectiveness = powerUsageEffectiveness
     }
 
     /// Share of a core that each of `devices` processes gets where they are more than one machine has: below 1 on a
@@ -144,6 +151,15 @@ package struct Cluster: Hashable, Codable, Sendable {
         else { return 1 }
         return Double(devicesPerNode) / Double(devices)
     }
+
+    /// The innermost network and the devices it joins; nil where one network joins all devices.
+    package var innermost: (name: String, reach: Int)? {
+        guard networks.count > 1, let first = networks.first else { return nil }
+        return (first.name, max(1, first.devices))
+    }
+
+    /// Devices whose tensor-parallel and sharding groups stay on the fastest network.
+    package var innerReach: Int { innermost?.reach ?? max(1, devicesPerNode) }
 
     /// What a real run trains on where its plan names no cluster: one nobody prices, and whose rates only say which
     /// formats the runtime knows.

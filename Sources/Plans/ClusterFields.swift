@@ -29,6 +29,7 @@ struct ClusterFields {
     var launch: Double?
     var reserved: Double?
     var power: Double?
+    var nodePower: Double?
     var devicesPerNode: Int?
     var nicGbps: Double?
     var nicsPerNode: Int?
@@ -37,6 +38,7 @@ struct ClusterFields {
     var takesCards = true
     var price: Double?
     var meanTimeBetweenFailures: Double?
+    var powerUsageEffectiveness: Double?
 
     init() {}
 
@@ -58,6 +60,7 @@ struct ClusterFields {
         checkLastLevel(reader)
         price = reader.number("price", .plain, in: Bounds.price)
         meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
+        powerUsageEffectiveness = reader.number("powerUsageEffectiveness", .plain, in: 1...10)
     }
 
     /// What the last level may not say: it joins every device, and its bandwidth is stated once.
@@ -101,6 +104,7 @@ struct ClusterFields {
         launch = device.number("launch", .seconds, in: 0...10)
         reserved = device.number("reserved", .bytes, in: 0...1e15)
         power = device.number("power", .watts, in: Bounds.positive)
+        nodePower = device.number("nodePower", .watts, in: Bounds.positive)
         device.finish()
     }
 
@@ -143,6 +147,8 @@ struct ClusterFields {
         merged.launch = launch ?? base.launch
         merged.reserved = reserved ?? base.reserved
         merged.power = power ?? base.power
+        // Nodes of boards that draw another power are others.
+        merged.nodePower = nodePower ?? (power == nil ? base.nodePower : nil)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
@@ -152,6 +158,7 @@ struct ClusterFields {
         if networks?.last?.bandwidth != nil { merged.takesCards = false }
         merged.price = price ?? base.price
         merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
+        merged.powerUsageEffectiveness = powerUsageEffectiveness ?? base.powerUsageEffectiveness
         return merged
     }
 
@@ -174,10 +181,11 @@ struct ClusterFields {
             memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
             attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
             reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape, products: products,
-            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1)
+            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1, nodeWatts: nodePower)
         return Cluster(
             name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
-            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures)
+            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures,
+            powerUsageEffectiveness: powerUsageEffectiveness)
     }
 
     private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {

@@ -26,6 +26,7 @@ extension Cluster {
         if device.portableAttention != 1 { lines.append("  portableAttention: \(device.portableAttention)") }
         lines += ["  launch: \(device.launchSeconds) s", "  reserved: \(device.reservedBytes) B"]
         if let watts = device.watts { lines.append("  power: \(watts) W") }
+        if let watts = device.nodeWatts { lines.append("  nodePower: \(watts) W") }
         lines += ["devicesPerNode: \(devicesPerNode)", "networks:"]
         for (index, network) in networks.enumerated() {
             lines.append("  - name: \(quoted(network.name))")
@@ -40,6 +41,7 @@ extension Cluster {
             if network.inNetworkReduction { lines.append("    inNetworkReduction: true") }
         }
         if let pricePerDeviceHour { lines.append("price: \(pricePerDeviceHour)") }
+        if let powerUsageEffectiveness { lines.append("powerUsageEffectiveness: \(powerUsageEffectiveness)") }
         if let meanTimeBetweenFailures { lines.append("meanTimeBetweenFailures: \(meanTimeBetweenFailures) s") }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -98,6 +98,25 @@ extension FieldReader {
         }
     }
 
+    /// A list of words, each one of `type`'s and named once.
+    func choices<Choice: RawRepresentable & CaseIterable>(_ key: String, of type: Choice.Type) -> [Choice]?
+    where Choice.RawValue == String {
+        let words = Choice.allCases.map(\.rawValue)
+        var seen: Set<String> = []
+        return list(key) { reader, node, place in
+            guard case .scalar(let scalar) = node, let choice = Choice(rawValue: scalar.string) else {
+                reader.collector.report(
+                    place, at: node.mark, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))")
+                return nil
+            }
+            guard seen.insert(scalar.string).inserted else {
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: "is named twice")
+                return nil
+            }
+            return choice
+        }
+    }
+
     /// A reader of the map under `key`.
     func map(_ key: String) -> FieldReader? {
         guard let node = take(key) else { return nil }

@@ -43,6 +43,10 @@ package struct Framework: Hashable, Codable, Sendable {
     package var hostStep = 0.0
     /// Parameters a reduction or gathering takes at once; a step's are that many collectives.
     package var bucketParameters = 40e6
+    /// Parameters it takes for each replica, where that is more.
+    package var bucketParametersPerReplica = 0.0
+    /// Whether all gradients are one bucket where reductions do not run behind the backward.
+    package var oneBucketWithoutOverlap = false
     /// Collectives that gather one block's sharded parameters: one, or one a tensor.
     package var gathersPerBlock = 1.0
     /// Whether weight-gradient products add to the accumulated gradient themselves, or a kernel of its own does.
@@ -58,6 +62,12 @@ package struct Framework: Hashable, Codable, Sendable {
     package var optimizer = 1.0
     /// Whether gradients exist in the weights' format beside the fp32 ones they are added to.
     package var twoGradients = false
+    /// Whether fully sharded weights are kept once, as the fp32 values that the optimizer steps: their copies in half
+    /// precision exist while they are gathered. Beside a sharded copy in half precision where not.
+    package var shardsMasterWeights = false
+    /// Whether the experts' results are kept for the backward, as they are where the router's weights multiply them; not
+    /// where these multiply what is inside the experts.
+    package var keepsCombinedRows = true
     /// Whether selective recomputation keeps the results of attention and of every second product and computes the rest
     /// again, as PyTorch's selective activation checkpointing does; core attention alone is computed again where not.
     package var selectiveOperations = false
@@ -71,14 +81,22 @@ package struct Framework: Hashable, Codable, Sendable {
     package var bandHigh = 0.5
     /// Allocator's losses as a share of the activations and temporary buffers.
     package var fragmentation = 0.05
+    /// What it can run.
+    package var abilities = Abilities()
 
     package init(name: String) { self.name = name }
+
+    /// Parameters of one bucket where `replicas` ranks hold the same weights.
+    package func bucket(replicas: Int) -> Double {
+        max(bucketParameters, bucketParametersPerReplica * Double(replicas))
+    }
 
     /// The constants by name.
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
         case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
-        case bucketParameters, gathersPerBlock, gatherEfficiency, logitBytes, bandLow, bandHigh
+        case bucketParameters, bucketParametersPerReplica, gathersPerBlock, gatherEfficiency, logitBytes, bandLow
+        case bandHigh
     }
 
     /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
@@ -111,6 +129,7 @@ extension Framework.Constant {
         case .optimizer: \.optimizer
         case .fragmentation: \.fragmentation
         case .bucketParameters: \.bucketParameters
+        case .bucketParametersPerReplica: \.bucketParametersPerReplica
         case .gathersPerBlock: \.gathersPerBlock
         case .gatherEfficiency: \.gatherEfficiency
         case .logitBytes: \.logitBytes
@@ -127,10 +146,14 @@ extension Framework.Constant {
         }
     }
 
+    /// Whether a value is a count.
+    package var isCount: Bool { self == .bucketParameters || self == .bucketParametersPerReplica }
+
     package var range: ClosedRange<Double> {
         switch self {
         case .elementwise, .optimizer: 0.1...100
         case .bucketParameters: 1...1e15
+        case .bucketParametersPerReplica: 0...1e12
         case .gathersPerBlock: 1...1000
         case .logitBytes: 1...100
         case .bandHigh: 0...10
@@ -147,10 +170,12 @@ extension Framework.Constant {
 package struct Frameworks: Hashable, Codable, Sendable {
     /// By name.
     package var known: [String: Framework]
-    /// The one the plan names; nil: by layout.
+    /// The one the plan names; nil: assumed.
     package var named: String?
     /// The file of the named one, where the plan gives a path.
     package var path: String?
+    /// The one that every layout is taken to run on where none is named, as in a search; nil: by layout.
+    package var assumed: String?
 
     package init(_ frameworks: [Framework] = [], named: String? = nil) {
         known = Dictionary(frameworks.map { ($0.name, $0) }) { _, last in last }
@@ -159,31 +184,34 @@ package struct Frameworks: Hashable, Codable, Sendable {
 
     /// Names the automatic choice knows.
     package static let processes = "trainyard"
+    package static let megatron = "megatron-core"
+    package static let sharded = "torch-fsdp"
+
+    package static let automaticNames = [processes, megatron, sharded]
+
+    /// Names of the others whose constants are fitted.
     package static let unfusedMegatron = "megatron-2021"
     package static let blockingMegatron = "megatron-2021-blocking"
     package static let unfusedZero = "deepspeed-2021"
-    package static let megatron = "megatron-core"
-    package static let sharded = "torch-fsdp"
     package static let replicated = "torch-ddp"
-
-    package static let automaticNames = [processes, unfusedMegatron, unfusedZero, megatron, sharded, replicated]
 
     /// Rate below which a device is a process on a processor core.
     package static let slowestAccelerator = 10e12
 
-    /// What a plan that names none is taken to run on, by what the layout shows of it: processor cores run this
-    /// runtime; attention that keeps its scores is the software of 2020 to 2022; fully sharded parameters and plain
-    /// data parallelism are PyTorch's own way, everything split further is Megatron's.
-    package static func automatic(for layout: Layout, peak: Double) -> String {
+    /// What a plan that names none is taken to run on: processor cores run this runtime; fully sharded parameters with
+    /// nothing else split are PyTorch's FSDP, everything else is Megatron-Core's.
+    /// - Parameter layout: nil where the plan leaves it open: one software for all that may be chosen.
+    package static func automatic(for layout: Layout?, peak: Double) -> String {
         if peak < slowestAccelerator { return processes }
-        guard layout.flashAttention else { return layout.sharding == .parameters ? unfusedZero : unfusedMegatron }
-        let split = layout.tensor * layout.pipeline * layout.expert * layout.expertTensor > 1
-        return layout.sharding == .parameters ? sharded : split ? megatron : replicated
+        guard let layout, layout.sharding == .parameters else { return megatron }
+        let isSplit =
+            [layout.tensor, layout.pipeline, layout.context, layout.expert, layout.expertTensor].contains { $0 > 1 }
+        return isSplit ? megatron : sharded
     }
 
     /// The one `layout` runs on; software that costs nothing where none is known.
-    package func framework(for layout: Layout, peak: Double) -> Framework {
-        let name = named ?? Self.automatic(for: layout, peak: peak)
+    package func framework(for layout: Layout?, peak: Double) -> Framework {
+        let name = named ?? assumed ?? Self.automatic(for: layout, peak: peak)
         return known[name] ?? Framework(name: name)
     }
 }

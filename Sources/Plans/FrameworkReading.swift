@@ -22,7 +22,7 @@ extension Framework {
         }
         _ = reader.text("source")
         for constant in Constant.allCases {
-            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant == .bucketParameters ? .count : .plain
+            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
             if let value = reader.number(constant.rawValue, unit, in: constant.range) {
                 framework[constant] = value
                 framework.own.insert(constant)
@@ -32,6 +32,10 @@ extension Framework {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
         }
         framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        if let can = reader.map("can") {
+            framework.abilities.read(can)
+            can.finish()
+        }
         reader.finish()
         guard collector.isEmpty else { throw collector.all }
         return framework
@@ -42,8 +46,34 @@ extension Framework {
             ("fusedAccumulation", \.fusedAccumulation), ("scattersGradients", \.scattersGradients),
             ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
             ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
+            ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
+            ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
         ]
+    }
+}
+
+extension Framework.Abilities {
+    /// Takes over what the map `can:` says; the rest stays.
+    fileprivate mutating func read(_ can: FieldReader) {
+        func words<Word: RawRepresentable & CaseIterable>(_ key: String, _ path: WritableKeyPath<Self, [Word]>)
+        where Word.RawValue == String {
+            if let read = can.choices(key, of: Word.self) { self[keyPath: path] = read }
+        }
+        words("schedules", \.schedules)
+        if schedules.isEmpty { can.report("schedules", rule: "must name at least one", fix: "e.g. [1f1b]") }
+        let isSaid = can.contains("sharding")
+        words("sharding", \.sharding)
+        if isSaid { shardingWithPipeline = sharding }
+        words("shardingWithPipeline", \.shardingWithPipeline)
+        for (key, kinds) in [("sharding", sharding), ("shardingWithPipeline", shardingWithPipeline)]
+        where kinds.isEmpty && can.contains(key) {
+            can.report(key, rule: "must name at least one kind", fix: "none is a kind: [none]")
+        }
+        words("context", \.context)
+        shardGroups = can.flag("shardGroups") ?? shardGroups
+        stages = can.choice("stages", of: Stages.self) ?? stages
+        experts = can.choice("experts", of: Experts.self) ?? experts
     }
 }
 

@@ -21,12 +21,17 @@ extension Layout {
     /// What will work but is probably not meant.
     package func warnings(cluster: Cluster, batch: Int) -> [Remark] {
         var warnings: [Remark] = []
-        if tensor > cluster.devicesPerNode {
+        if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
+            let first = inner.reach / tensor * tensor
             warnings.append(
                 Remark(
                     .tensorAcrossNodes,
-                    "tensor \(tensor) reaches beyond the \(cluster.devicesPerNode) devices of a node: "
-                        + "its all-reduces cross the slower network"))
+                    tensor > inner.reach
+                        ? "tensor \(tensor) reaches beyond the \(inner.reach) devices that \(inner.name) joins: "
+                            + "its all-reduces cross the slower network"
+                        : "tensor \(tensor) does not divide the \(inner.reach) devices that \(inner.name) joins: the "
+                            + "all-reduces of groups such as ranks \(first) to \(first + tensor - 1) cross the slower network"
+                ))
         }
         let micro = microbatch * data > 0 ? batch / (microbatch * data) : 0
         if pipeline > 1, micro > 0, micro < pipeline {
@@ -92,9 +97,7 @@ extension Layout {
                     .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
                     fix: "use \(nearestDivisors(of: value, to: tensor))"))
         }
-        mustDivide("model.heads", model.heads)
-        if model.kvHeads != model.heads { mustDivide("model.kvHeads", model.kvHeads) }
-        mustDivide("model.ffn", model.ffn)
+        for width in model.widthsCutByTensor { mustDivide("model.\(width.name)", width.value) }
         if sequenceParallel, tensor == 1 {
             problems.append(
                 PlanProblem(
@@ -154,7 +157,7 @@ extension Layout {
     /// Experts are spread over the tensor, context and data ranks of a pipeline stage.
     private func expertProblems(_ model: Model) -> [PlanProblem] {
         guard expert > 1 || expertTensor > 1 else { return [] }
-        guard let moe = model.moe else {
+        guard let moe = model.moe, model.mixtureLayers > 0 else {
             return [
                 PlanProblem(
                     .misfit, field: expert > 1 ? "layout.expert" : "layout.expertTensor",

@@ -75,6 +75,18 @@ extension Model {
     /// Blocks with experts; 0 for a dense model.
     package var mixtureLayers: Int { moe?.blocks(before: layers) ?? 0 }
 
+    /// Blocks without experts; all of a dense model.
+    package var denseLayers: Int { layers - mixtureLayers }
+
+    /// The widths that tensor parallelism cuts, with their names in a plan: those of the blocks the model has. Latent
+    /// attention has keys and values for every head.
+    package var widthsCutByTensor: [(name: String, value: Int)] {
+        var widths = [("heads", heads)]
+        if mla == nil, kvHeads != heads { widths.append(("kvHeads", kvHeads)) }
+        if denseLayers > 0 { widths.append(("ffn", ffn)) }
+        return widths
+    }
+
     /// Widths of all heads' queries, keys and values, and of the attention's result. Latent attention expands keys and
     /// values to one of each a head.
     package var queryWidth: Int { heads * (mla?.queryHead ?? headSize) }

@@ -46,7 +46,9 @@ extension Model {
         let queries = heads * headSize
         let keys = kvHeads * headSize
         let attention = mla.map(latentAttention) ?? hidden * queries + 2 * hidden * keys + queries * hidden
-        let attentionBiases = biased ? queries + 2 * keys + hidden : 0
+        // Column-parallel layers have a bias of their outputs, the attention's last one of the hidden size.
+        let projected = mla.map { heads * ($0.queryHead + $0.nopeSize + $0.valueSize) } ?? queries + 2 * keys
+        let attentionBiases = biased ? projected + hidden : 0
         let ffnBiases = biased ? (mlp.matrices - 1) * ffn + hidden : 0
         // LayerNorm has a scale and a shift, RMSNorm a scale.
         let norm = biased ? 2 * hidden : hidden

@@ -105,7 +105,7 @@ struct ModelFields {
                 fix: "use \(Wording.alternatives(choices.map(String.init))), or set headSize", kind: .misfit)
             sound = false
         }
-        if model.heads % model.kvHeads != 0 {
+        if model.mla == nil, model.heads % model.kvHeads != 0 {
             reader.report(
                 "kvHeads", value: "\(model.kvHeads)", rule: "must divide heads \(model.heads)",
                 fix: "every key/value head serves the same number of heads", kind: .misfit)

@@ -63,9 +63,25 @@ package struct Plan: Hashable, Codable, Sendable {
 }
 
 extension Plan {
-    /// The software `layout` runs on.
-    package func framework(for layout: Layout) -> Framework {
+    /// The software `layout` runs on; nil: every layout, where the plan leaves it open.
+    package func framework(for layout: Layout?) -> Framework {
         frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)
+    }
+
+    /// The same without a layout of its own: every layout of a search is priced on one software.
+    package var open: Plan {
+        var plan = self
+        plan.layout = nil
+        plan.openSchedule = nil
+        return plan.onOneFramework
+    }
+
+    /// Where the layout is open, with the software assumed that all layouts are priced on.
+    package var onOneFramework: Plan {
+        guard layout == nil, frameworks.named == nil, frameworks.assumed == nil else { return self }
+        var plan = self
+        plan.frameworks.assumed = framework(for: nil).name
+        return plan
     }
 }
 

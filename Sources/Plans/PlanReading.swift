@@ -125,10 +125,15 @@ struct PlanReading {
                 }.forEach(reader.collector.adopt)
             remarks += layout.warnings(cluster: cluster, batch: batch)
         }
-        return Plan(
+        var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks)
+        if reader.collector.isEmpty, !isRun {
+            plan.divideStages()
+            plan.remarks += plan.obstacles
+        }
+        return plan
     }
 
     /// Sequences of a batch that is stated in tokens; nil, and reported, where there is no such number.
@@ -166,6 +171,30 @@ struct PlanReading {
         guard let devices = devicesOverride ?? stated else { return result.layout.devices }
         if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
         return devices
+    }
+}
+
+extension Plan {
+    /// Where the layout does not say which stage holds how many blocks, its software's division if that is not the
+    /// balanced one.
+    mutating func divideStages() {
+        guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
+        let sizes = framework(for: layout).abilities.stages.split(layout, model: model)
+        guard let sizes, sizes != StagePartition(layout, model: model).sizes else { return }
+        layout.layersPerStage = sizes
+        self.layout = layout
+    }
+
+    /// What its software cannot do of the layout it states, one sentence each.
+    var obstacles: [Remark] {
+        guard var layout else { return [] }
+        let framework = framework(for: layout)
+        // The schedule is chosen among those the software has.
+        if openSchedule != nil { layout.schedule = framework.abilities.schedules.first ?? layout.schedule }
+        let name = framework.name + (frameworks.named == nil ? ", which is assumed," : "")
+        return framework.abilities.obstacles(to: layout, model: model, name: name).map {
+            Remark(.softwareLacks, "\($0); it is priced all the same")
+        }
     }
 }
 

@@ -13,6 +13,8 @@ package struct Remark: Hashable, Codable, Sendable {
         case pipelineUnderfilled = "pipeline-underfilled"
         case shardingAlone = "sharding-alone"
         case shardGroupUnused = "shard-group-unused"
+        /// The layout is none that the plan's software runs.
+        case softwareLacks = "software-lacks"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"
         /// A key that only prices, beside a real run.

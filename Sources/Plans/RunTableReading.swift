@@ -7,8 +7,8 @@ struct RunTableReading {
     private static let columns = [
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
-        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "seconds", "memory", "memoryKind",
-        "gpuHours", "tokens", "confidence",
+        "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "layersPerStage", "seconds", "memory",
+        "memoryKind", "gpuHours", "tokens", "confidence",
         "framework", "notes",
     ]
 
@@ -156,7 +156,7 @@ struct RunTableReading {
             overlap: Layout.Overlap(
                 data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p"),
                 expert: overlap.contains("e")),
-            shardGroup: row.count("shardGroup"))
+            layersPerStage: row.counts("layersPerStage"), shardGroup: row.count("shardGroup"))
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")
         }
@@ -206,6 +206,17 @@ struct RunCells {
             return nil
         }
         return value
+    }
+
+    /// Counts with commas between them.
+    func counts(_ column: String) -> [Int]? {
+        guard let cell = cells[column] else { return nil }
+        let values = cell.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+        guard values.allSatisfy({ (0...1_000_000_000).contains($0) }) else {
+            report(column, "'\(cell)'", "must be whole numbers with commas between them, such as 3,4,4,3")
+            return nil
+        }
+        return values
     }
 
     func flag(_ column: String) -> Bool? {

@@ -113,13 +113,14 @@ package struct StagePartition: Hashable, Codable, Sendable {
 }
 
 extension Model {
-    /// Forward work of the output head in units of one block's, by FLOPs a token: 2·h·V over a block's
-    /// 2·(matrix weights) + 2·s·a·d of causal attention (the halves the runtime computes).
+    /// Forward work of the output head in units of the mean block's, by FLOPs a token: 2·h·V over a block's
+    /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the halves the runtime computes).
     package var headInBlocks: Double {
-        let h = Double(hidden)
-        let projections = 2 * h * Double(headSize) * Double(heads + kvHeads)
-        let feedForward = Double(mlp.matrices) * h * Double(ffn)
-        let core = Double(sequence) * Double(heads * headSize)
-        return h * Double(vocab) / (projections + feedForward + core)
+        let core = Double(sequence) * attentionWidth
+        // Whole counts of each kind, so that a model of one kind has that block's own value.
+        var work = 0.0
+        if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (blockWeights + core) }
+        if mixtureLayers > 0 { work += Double(mixtureLayers) / Double(layers) * (mixtureBlockWeights + core) }
+        return Double(hidden) * Double(vocab) / work
     }
 }

@@ -19,11 +19,15 @@ package struct ComparisonReport: Encodable, Sendable {
     private let plan: String
     private let cluster: String
     private let strategies: [Row]
+    private let searched: SearchedSpaceReport?
     private let rows: [ComparedStrategy]
+    private let space: SearchedSpace?
 
-    private enum CodingKeys: String, CodingKey { case plan, cluster, strategies }
+    private enum CodingKeys: String, CodingKey { case plan, cluster, strategies, searched }
 
-    package init(_ rows: [ComparedStrategy], plan: String, cluster: String) {
+    package init(_ rows: [ComparedStrategy], plan: String, cluster: String, searched: SearchedSpace? = nil) {
+        self.searched = searched.map(SearchedSpaceReport.init)
+        space = searched
         self.plan = plan
         self.cluster = cluster
         self.rows = rows
@@ -82,13 +86,13 @@ package struct ComparisonReport: Encodable, Sendable {
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
         return
             (Wrapped.lines(title, width: width)
-            + ["each strategy at its own best; GB: sent by a device in a step", ""]
+            + ["each strategy at its own best; GB: sent by a device in a step"]
+            + Wrapped.lines(space.map { [$0.description] } ?? [], width: width)
+            + Wrapped.lines("software: \(EstimateText.software(first))", width: width) + [""]
             + table.lines(
                 fitting: width,
-                dropping: networks.map { "\($0) GB" } + ["dollars", "GPU-months", "layout", "GiB", "MFU", "days"]) + [
-                ""
-            ]
-            + sentences(width)).joined(separator: "\n")
+                dropping: networks.map { "\($0) GB" } + ["dollars", "GPU-months", "layout", "GiB", "MFU", "days"])
+            + [""] + sentences(width)).joined(separator: "\n")
     }
 
     private func sentences(_ columns: Int?) -> [String] {

@@ -1,5 +1,6 @@
 package import Costs
 internal import Foundation
+package import Planner
 package import Plans
 internal import Schedules
 
@@ -71,11 +72,12 @@ package struct EstimateReport: Encodable, Sendable {
         var days, gpuHours, gpuMonths: Double?
         var goodput: Double
         /// null also where the cluster file states no price or no power.
-        var cost, energyMWh: Double?
+        /// Energy of the boards, and of nodes and cooling.
+        var cost, energyMWh, wallEnergyMWh: Double?
         var band: Band
 
         enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, band
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -88,11 +90,22 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encode(goodput, forKey: .goodput)
             try container.encode(cost, forKey: .cost)
             try container.encode(energyMWh, forKey: .energyMWh)
+            try container.encode(wallEnergyMWh, forKey: .wallEnergyMWh)
             try container.encode(band, forKey: .band)
         }
     }
 
+    /// The software it is priced on.
+    struct Framework: Encodable {
+        var name: String
+        /// Whether the plan states it; it is assumed where not.
+        var stated: Bool
+    }
+
     var plan: String
+    var framework: Framework
+    /// What the layout was chosen from; absent where the plan states it.
+    var searched: SearchedSpaceReport?
     var model: Model
     var cluster: Cluster
     var layout: Layout
@@ -107,10 +120,14 @@ package struct EstimateReport: Encodable, Sendable {
     var notes: [Remark]?
 
     /// - Parameter notes: what is remarked on, where the estimate is the whole document.
-    package init(_ estimate: Estimate, explained: Bool = false, notes: [Remark]? = nil) {
+    package init(
+        _ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil, notes: [Remark]? = nil
+    ) {
         self.notes = notes
         let plan = estimate.plan
         let layout = estimate.layout
+        framework = Framework(name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil)
+        self.searched = searched.map(SearchedSpaceReport.init)
         self.plan = plan.name
         model = Model(
             parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
@@ -148,7 +165,7 @@ package struct EstimateReport: Encodable, Sendable {
                 tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)),
                 days: run.ends ? run.days : nil, gpuHours: run.ends ? run.gpuHours : nil,
                 gpuMonths: run.ends ? run.gpuMonths : nil, goodput: run.goodput, cost: run.ends ? run.cost : nil,
-                energyMWh: run.ends ? run.energyMWh : nil,
+                energyMWh: run.ends ? run.energyMWh : nil, wallEnergyMWh: run.ends ? run.wallEnergyMWh : nil,
                 band: Run.Band(
                     lowDays: run.ends ? run.lowDays : nil, highDays: run.ends ? run.highDays : nil,
                     confidence: run.confidence))
@@ -165,6 +182,21 @@ package struct EstimateReport: Encodable, Sendable {
 
     /// The document as text, keys in alphabetical order.
     package func json() throws -> String { try JSONDocument.text(self) }
+}
+
+/// What a layout was chosen from.
+struct SearchedSpaceReport: Encodable {
+    var framework: String
+    var stated: Bool
+    var anySoftware: Bool
+    var schedules: [String]
+
+    init(_ space: SearchedSpace) {
+        framework = space.framework
+        stated = space.isStated
+        anySoftware = space.anySoftware
+        schedules = space.schedules.map(\.rawValue)
+    }
 }
 
 /// One JSON document, the same bytes every time.

@@ -5,13 +5,13 @@ internal import Schedules
 /// The answer to a plan, for people: what it takes, how it is split, where the time and the memory go.
 package struct EstimateText {
     private let estimate: Estimate
-    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`; empty for a layout the plan gave.
-    private let found: String
+    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`, a line each; empty for a layout the plan gave.
+    private let found: [String]
     private let width: Int
     private let paint: Paint
 
     /// - Parameter isColoured: whether the terminal's colours are used.
-    package init(_ estimate: Estimate, found: String = "", width: Int = 100, isColoured: Bool = false) {
+    package init(_ estimate: Estimate, found: [String] = [], width: Int = 100, isColoured: Bool = false) {
         paint = Paint(isOn: isColoured)
         self.estimate = estimate
         self.found = found
@@ -56,7 +56,8 @@ package struct EstimateText {
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
                 + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
-                + (run.energyMWh.map { ", \(Figures.words($0)) MWh" } ?? ""))
+                + (run.energyMWh.map { ", \(Figures.words($0)) MWh at the boards" } ?? "")
+                + (run.wallEnergyMWh.map { ", \(Figures.words($0)) MWh at the wall" } ?? ""))
         lines.append("  \(rates())")
         return lines
     }
@@ -102,7 +103,7 @@ package struct EstimateText {
         rows.append(
             (
                 "",
-                "feed-forward \(Figures.grouped(model.ffn)) \(model.mlp.rawValue), vocabulary "
+                "\(model.denseLayers > 0 ? "feed-forward \(Figures.grouped(model.ffn)) " : "")\(model.mlp.rawValue), vocabulary "
                     + "\(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), "
                     + "\(Figures.grouped(model.sequence)) tokens a sequence"
             ))
@@ -112,7 +113,8 @@ package struct EstimateText {
         if let sizes = StagePartition(layout, model: plan.model).unevenSizes {
             rows.append(("", "blocks of each stage: \(Figures.runs(sizes))"))
         }
-        if !found.isEmpty { rows.append(("", found)) }
+        rows += found.map { ("", $0) }
+        rows.append(("Runs on", Self.software(estimate)))
         let tokens = estimate.iteration.tokens
         rows.append(
             (
@@ -132,6 +134,13 @@ package struct EstimateText {
             rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
         }
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
+    }
+
+    /// The software an estimate is priced on, and whether the plan says so.
+    package static func software(_ estimate: Estimate) -> String {
+        let name = estimate.plan.framework(for: estimate.layout).name
+        return estimate.plan.frameworks.named == nil
+            ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
     }
 
     private func degrees() -> String {

@@ -142,6 +142,9 @@ enum Wrapped {
         }
         return lines + [line]
     }
+
+    /// Each of `texts` so.
+    static func lines(_ texts: [String], width: Int?) -> [String] { texts.flatMap { lines($0, width: width) } }
 }
 
 /// Columns aligned under their heads: the first to the left, the others to the right.

@@ -13,10 +13,19 @@ package struct SearchReport: Encodable, Sendable {
     private let rejected: Int
     private let seconds: Double
     private let notes: [Remark]
+    private let searched: SearchedSpaceReport?
+    /// Absent where the plan has no layout of its own.
+    private let yours: OwnReport?
     private let result: SearchResult
 
+    private struct OwnReport: Encodable {
+        var fits: Bool
+        var verdict: String
+        var estimate: EstimateReport
+    }
+
     private enum CodingKeys: String, CodingKey {
-        case candidates, front, evaluated, feasible, rejected, seconds, notes
+        case candidates, front, evaluated, feasible, rejected, seconds, searched, yours, notes
     }
 
     package init(_ result: SearchResult, notes: [Remark] = []) {
@@ -28,6 +37,8 @@ package struct SearchReport: Encodable, Sendable {
         rejected = result.rejected
         feasible = result.feasible
         seconds = result.seconds
+        searched = result.searched.map(SearchedSpaceReport.init)
+        yours = result.own.map { OwnReport(fits: $0.fits, verdict: $0.verdict, estimate: EstimateReport($0.estimate)) }
     }
 
     package func json() throws -> String { try JSONDocument.text(self) }
@@ -38,13 +49,17 @@ package struct SearchReport: Encodable, Sendable {
             + Figures.seconds(seconds)
     }
 
+    /// The summary, and what was tried.
+    package var summaryLines: [String] { [summary] + (result.searched.map { [$0.description] } ?? []) }
+
     /// The candidates under each other, fastest first.
     /// - Parameter width: columns it must fit in; nil: as many as it takes.
     package func text(width: Int? = nil) -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
-        let lines =
-            Wrapped.lines(title(best), width: width) + Wrapped.lines(summary, width: width) + [""]
-            + table(result.candidates, width)
+        var lines = Wrapped.lines(title(best), width: width) + Wrapped.lines(summaryLines, width: width)
+        lines += Wrapped.lines("software: \(EstimateText.software(best))", width: width) + [""]
+        lines += table(result.candidates, own: result.own, width)
+        if let own = result.own { lines += [""] + Wrapped.lines("yours: \(own.verdict)", width: width) }
         guard !result.front.isEmpty else { return lines.joined(separator: "\n") }
         return (lines + ["", "No layout beats these in both time and memory:", ""] + table(result.front, width))
             .joined(separator: "\n")
@@ -62,7 +77,9 @@ package struct SearchReport: Encodable, Sendable {
         "peak GiB", "schedule", "days",
     ]
 
-    private func table(_ estimates: [Estimate], _ width: Int?) -> [String] {
+    private func table(_ estimates: [Estimate], own: OwnLayout? = nil, _ width: Int?) -> [String] {
+        let listed = estimates.count
+        let estimates = estimates + (own.map { [$0.estimate] } ?? [])
         let hasRun = estimates.contains { $0.run != nil }
         let hasCost = estimates.contains { $0.run?.cost != nil }
         var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
@@ -72,7 +89,8 @@ package struct SearchReport: Encodable, Sendable {
         let rows = estimates.enumerated().map { index, estimate in
             let layout = estimate.layout
             var row = [
-                "\(index + 1)", "\(estimate.plan.devices)", "\(layout.tensor)", "\(layout.pipeline)",
+                index < listed ? "\(index + 1)" : "yours", "\(estimate.plan.devices)", "\(layout.tensor)",
+                "\(layout.pipeline)",
                 "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", "\(layout.context)",
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),

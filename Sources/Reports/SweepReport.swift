@@ -22,10 +22,16 @@ package struct SweepReport: Encodable, Sendable {
     private let points: [Row]
     private let swept: [SweepPoint]
     private let isByDevices: Bool
+    private let searched: SearchedSpaceReport?
+    private let space: SearchedSpace?
 
-    private enum CodingKeys: String, CodingKey { case name, variable, points }
+    private enum CodingKeys: String, CodingKey { case name, variable, points, searched }
 
-    package init(_ points: [SweepPoint], name: String, variable: SweepVariable) {
+    package init(
+        _ points: [SweepPoint], name: String, variable: SweepVariable, searched: SearchedSpace? = nil
+    ) {
+        self.searched = searched.map(SearchedSpaceReport.init)
+        space = searched
         self.name = name
         self.variable = variable.rawValue
         swept = points
@@ -93,9 +99,13 @@ package struct SweepReport: Encodable, Sendable {
             mark.forEach { marks.insert(String($0)) }
             return cells + [mark, ComparisonReport.short(estimate)]
         }
+        var lines = Wrapped.lines([name] + (space.map { [$0.description] } ?? []), width: width)
+        if let first = swept.lazy.compactMap(\.estimate).first {
+            lines += Wrapped.lines("software: \(EstimateText.software(first))", width: width)
+        }
         let table = Table(head: head, rows: rows, leftAligned: [head.count - 1])
-        var lines =
-            [name, ""]
+        lines +=
+            [""]
             + table.lines(
                 fitting: width, dropping: ["batch", "GPU-months", "MFU", "dollars", "layout", "GiB", "tokens/s"])
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {

@@ -1,4 +1,6 @@
+package import Costs
 internal import Foundation
+package import Planner
 package import Plans
 package import Schedules
 
@@ -32,12 +34,21 @@ package struct TimelineReport: Encodable {
     var peakMemory: Double?
     /// Left out of the JSON without a plan.
     var notes: [Remark]?
+    /// The layout and the software of a plan, and what the layout was chosen from; left out of the JSON without one.
+    let layout: EstimateReport.Layout?
+    let framework: EstimateReport.Framework?
+    let searched: SearchedSpaceReport?
 
+    /// - Parameter estimate: The step the timeline is of.
     package init(
         _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil,
-        notes: [Remark]? = nil
+        estimate: Estimate? = nil, searched: SearchedSpace? = nil, notes: [Remark]? = nil
     ) {
         self.notes = notes
+        let step = estimate.map { EstimateReport($0) }
+        layout = step?.layout
+        framework = step?.framework
+        self.searched = searched.map(SearchedSpaceReport.init)
         self.stepTimes = stepTimes
         self.schedule = schedule.name
         ranks = schedule.ranks

@@ -30,31 +30,17 @@ struct OutputOptions: ParsableArguments {
 /// A priced plan.
 struct Answer {
     let estimate: Estimate
-    /// How the layout was found; empty when the plan gave it.
-    let found: String
+    /// How the layout was found, a line each; empty when the plan gave it.
+    let found: [String]
+    /// What it was chosen from; nil when the plan gave it.
+    let searched: SearchedSpace?
 
     /// Prices the plan's layout, or searches for one.
-    init(plan: Plan, searching: Bool) throws {
-        if !searching, let layout = plan.layout, let open = plan.openSchedule {
-            let choice = try chooseSchedule(plan: plan, layout: layout, open: open)
-            estimate = choice.estimate
-            found = choice.summary
-            return
-        }
-        if !searching, let layout = plan.layout {
-            estimate = try price(plan: plan, layout: layout)
-            found = ""
-            return
-        }
-        var settings = SearchSettings()
-        settings.top = 1
-        settings.space = .established
-        let result = try search(plan: plan, settings: settings)
-        guard let best = result.candidates.first else {
-            throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
-        }
-        estimate = best
-        found = SearchReport(result).summary
+    init(plan: Plan, searching: Bool, settings: SearchSettings) throws {
+        let choice = try ChosenLayout(plan: plan, searching: searching, settings: settings)
+        searched = choice.searched
+        found = choice.found
+        estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
     }
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
@@ -62,7 +48,10 @@ struct Answer {
         Console.notes(estimate.notes.filter { !estimate.plan.remarks.contains($0) })
         if let path = output.writePlan { try PlanFile.write(estimate, to: path) }
         if output.json {
-            Swift.print(try EstimateReport(estimate, explained: output.explain, notes: estimate.notes).json())
+            Swift.print(
+                try EstimateReport(
+                    estimate, explained: output.explain, searched: searched, notes: estimate.notes
+                ).json())
         } else {
             Swift.print(
                 EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())

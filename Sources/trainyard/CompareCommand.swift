@@ -12,7 +12,9 @@ struct CompareCommand: ParsableCommand {
         discussion: """
             Data parallel, ZeRO 1 to 3, FSDP inside nodes, tensor, pipeline with each schedule, 3D, context and expert \
             parallel: the fastest layout of each that fits, with time, MFU, memory, GPU-months, cost, the bytes a device \
-            sends over each network, what limits it and why it loses. --clusters asks the same of other devices.
+            sends over each network, what limits it and why it loses. auto is the fastest of all, which plan takes; yours \
+            is the plan's own layout. Strategies that the plan's software has not are left out unless they are asked for \
+            by name or --any-software is given. --clusters asks the same of other devices.
 
               trainyard compare plans/100b-3t-1024.yaml
               trainyard compare plans/100b-3t-1024.yaml \\
@@ -35,11 +37,12 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Devices, instead of the plan's.")
     var devices: Count?
 
-    @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
+    @Flag(help: "Attention that keeps its scores.")
     var unfusedAttention = false
 
     @OptionGroup var price: PriceOption
     @OptionGroup var width: WidthOption
+    @OptionGroup var chooser: ChooserOptions
 
     @Flag(help: "Print one JSON document.")
     var json = false
@@ -52,8 +55,11 @@ struct CompareCommand: ParsableCommand {
                 return found.isEmpty ? nil : found
             }.flatMap(\.self)
         }
-        var settings = SearchSettings()
+        var settings = try chooser.settings()
         settings.space.flashAttention = !unfusedAttention
+        // A strategy that is asked for by its name is tried whatever the software has.
+        let asked = Set((strategies ?? "").split(separator: ",").map { $0.trimmingPrefix(" ").lowercased() })
+        let named = (chosen ?? []).filter { asked.contains($0.name) }.flatMap { $0.space.schedules ?? [] }
         var reports: [ComparisonReport] = []
         var nothing = true
         var notes: [Remark] = []
@@ -62,12 +68,20 @@ struct CompareCommand: ParsableCommand {
             Console.notes(plan.remarks)
             for var variant in try onClusters(plan, clusters, file: file) {
                 try price.apply(to: &variant)
+                var settings = settings
+                if !named.isEmpty {
+                    let tried = settings.space.triedSchedules(variant)
+                    settings.space.schedules = tried + named.filter { !tried.contains($0) }
+                }
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
                 let found = variant.notes(with: rows.compactMap(\.estimate)).filter { !notes.contains($0) }
                 Console.notes(found.filter { !variant.remarks.contains($0) })
                 notes += found
-                reports.append(ComparisonReport(rows, plan: variant.name, cluster: variant.cluster.name))
+                reports.append(
+                    ComparisonReport(
+                        rows, plan: variant.name, cluster: variant.cluster.name,
+                        searched: SearchedSpace(settings.space, variant.open)))
             }
         }
         print(

@@ -42,6 +42,8 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
     var precision: Precision?
 
+    @OptionGroup var chooser: ChooserOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -67,7 +69,7 @@ struct EstimateCommand: ParsableCommand {
         }
         Console.notes(plan.remarks)
         try output.price.apply(to: &plan)
-        try Answer(plan: plan, searching: true).print(output)
+        try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }
 
     /// The option a problem of the plan comes from.

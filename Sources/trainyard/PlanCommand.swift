@@ -27,12 +27,14 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Search for the fastest layout even if the plan has one.")
     var search = false
 
+    @OptionGroup var chooser: ChooserOptions
+
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
         var plan = try Plan.read(path: file, devices: devices?.value)
         try output.price.apply(to: &plan)
         Console.notes(plan.remarks)
-        try Answer(plan: plan, searching: search || plan.layout == nil).print(output)
+        try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)
     }
 }

@@ -59,6 +59,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Stages each rank holds. With a plan, instead of the plan's. (default: 1)")
     var virtualStages: Count?
 
+    @OptionGroup(title: "Where the plan leaves its layout open")
+    var chooser: ChooserOptions
+
     @OptionGroup(title: "Without a plan")
     var bare: BarePipelineOptions
 
@@ -99,18 +102,16 @@ struct SimulateCommand: ParsableCommand {
         if let compare {
             try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         } else if let plan {
-            let (plan, layout, found) = try pipeline(of: plan)
+            let (plan, layout, found, searched) = try pipeline(of: plan)
             try checkSlowRanks(disturbed, ranks: layout.pipeline)
-            if schedule == Self.optimal {
-                try show(
-                    SimulatedPipeline(
-                        optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: found,
-                        disturbance: disturbance), notes: plan.remarks)
-            } else {
-                try show(
-                    SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance),
-                    notes: plan.remarks)
-            }
+            var pipeline =
+                schedule == Self.optimal
+                ? try SimulatedPipeline(
+                    optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: found,
+                    disturbance: disturbance)
+                : try SimulatedPipeline(plan: plan, layout: layout, found: found, disturbance: disturbance)
+            pipeline.searched = searched
+            try show(pipeline, notes: plan.remarks)
         } else {
             let (schedule, remark) = try bareSchedule()
             try checkSlowRanks(disturbed, ranks: schedule.ranks)
@@ -194,12 +195,12 @@ struct SimulateCommand: ParsableCommand {
             let name = schedule?.rawValue ?? name
             do {
                 var next: SimulatedPipeline
-                if let (plan, layout, _) = planned, schedule == nil {
+                if let (plan, layout, _, _) = planned, schedule == nil {
                     next = try SimulatedPipeline(
                         optimal: plan, layout: layout, virtualStages: virtualStages?.value, found: [],
                         disturbance: disturbance)
                     found += next.heading.prefix(1)
-                } else if let (plan, layout, _) = planned {
+                } else if let (plan, layout, _, _) = planned {
                     let choice = try layout.running(
                         try PipelineOptions.scheduleName(name), virtualStages: virtualStages?.value, plan: plan)
                     next = try SimulatedPipeline(plan: plan, layout: choice, found: [], disturbance: disturbance)
@@ -245,26 +246,21 @@ struct SimulateCommand: ParsableCommand {
     }
 
     /// The plan with the options' changes, its layout, and what to say about how it was found.
-    private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String]) {
+    private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
         var plan = try Plan.read(path: planFile)
         Console.notes(plan.remarks)
         var found: [String] = []
+        var searched: SearchedSpace?
         var layout: Layout
-        if let given = plan.layout, let open = plan.openSchedule, schedule == nil, compare == nil {
-            let choice = try chooseSchedule(plan: plan, layout: given, open: open)
-            layout = choice.estimate.layout
-            found = [choice.summary]
-        } else if let given = plan.layout {
+        if let given = plan.layout, plan.openSchedule != nil, schedule != nil || compare != nil {
             layout = given
         } else {
-            var settings = SearchSettings()
-            settings.top = 1
-            let result = try search(plan: plan, settings: settings)
-            guard let best = result.candidates.first else {
-                throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
-            }
-            layout = best.layout
-            found = [SearchReport(result).summary]
+            let choice = try ChosenLayout(plan: plan, settings: try chooser.settings())
+            layout = choice.layout
+            found = choice.found
+            searched = choice.searched
+            // What was chosen is priced on the software it was chosen on.
+            plan.frameworks.assumed = choice.estimate?.plan.frameworks.assumed
         }
         if let schedule, schedule != Self.optimal {
             layout = try layout.running(
@@ -282,7 +278,7 @@ struct SimulateCommand: ParsableCommand {
                         + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
             }
         }
-        return (plan, layout, found)
+        return (plan, layout, found, searched)
     }
 
     /// Writes the files asked for and prints.
@@ -291,7 +287,7 @@ struct SimulateCommand: ParsableCommand {
         if json {
             let report = TimelineReport(
                 pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes,
-                notes: notes)
+                estimate: pipeline.estimate, searched: pipeline.searched, notes: notes)
             print(try report.json())
         } else {
             for line in [pipeline.timeline.name] + pipeline.heading { print(line) }

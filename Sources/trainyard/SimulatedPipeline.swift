@@ -15,6 +15,10 @@ struct SimulatedPipeline {
     /// Bytes of the fullest device; nil where no plan says.
     var memory: Double?
     var stepTimes: StepTimesReport?
+    /// The plan's step; nil without a plan.
+    var estimate: Estimate?
+    /// What the plan's layout was chosen from.
+    var searched: SearchedSpace?
 
     var entry: ScheduleComparison.Entry {
         ScheduleComparison.Entry(schedule: schedule, timeline: timeline, memory: memory, stepTimes: stepTimes)
@@ -84,6 +88,11 @@ struct SimulatedPipeline {
         let split =
             "\(schedule.name) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
             + "data \(layout.data) · \(predicted.estimate.microbatches) micro-batches of \(layout.microbatch)"
-        heading = found + [split + (copies > 1 ? " · each rank stands for \(copies) devices" : "")]
+        heading =
+            found + [
+                split + (copies > 1 ? " · each rank stands for \(copies) devices" : ""),
+                "software: \(EstimateText.software(predicted.estimate))",
+            ]
+        estimate = predicted.estimate
     }
 }

@@ -5,7 +5,10 @@ internal import Schedules
 
 /// Constraints on the layouts that are tried.
 struct SpaceOptions: ParsableArguments {
-    @Option(help: "Fix the tensor degree (inside a node unless fixed or --max-tensor says otherwise).")
+    @Option(
+        help:
+            "Fix the tensor degree (at most the devices of the innermost network unless fixed or --max-tensor says otherwise)."
+    )
     var tensor: Count?
     @Option(help: "Fix the pipeline degree.")
     var pipeline: Count?
@@ -23,19 +26,18 @@ struct SpaceOptions: ParsableArguments {
     var microbatch: Count?
     @Option(help: "Fix the recomputed blocks of a stage.")
     var recomputeLayers: Count?
-    @Option(help: "Largest tensor degree; the devices of a node if left out.")
+    @Option(help: "Largest tensor degree; the devices that the innermost network joins if left out.")
     var maxTensor: Count?
     @Option(help: "Largest micro-batch, sequences.")
     var maxMicrobatch: Count = 16
-    @Option(help: "Schedules to try, with commas: 1f1b,zbv …; all with a law if left out.")
-    var schedules: String?
+    @OptionGroup var chooser: ChooserOptions
     @Option(help: "Recomputation to try, with commas: none,selective,full.")
     var recompute: String?
     @Option(help: "Sharding to try, with commas: none,optimizer,gradients,parameters.")
     var sharding: String?
     @Flag(inversion: .prefixedNo, help: "Fix sequence parallelism; both are tried if left out.")
     var sequenceParallel: Bool?
-    @Flag(help: "Attention that keeps its scores, as the software of 2020 to 2022.")
+    @Flag(help: "Attention that keeps its scores.")
     var unfusedAttention = false
     @Flag(help: "Experts' exchanges run behind another micro-batch's compute, as DualPipe does.")
     var hiddenExchanges = false
@@ -76,11 +78,7 @@ struct SpaceOptions: ParsableArguments {
         settings.space.overlap.expert = hiddenExchanges
         if let virtualStages { settings.space.mostVirtualStages = virtualStages.value }
         if let sequenceParallel { settings.space.sequenceParallel = [sequenceParallel] }
-        if let schedules {
-            settings.space.schedules = try words(schedules, "--schedules", ScheduleName.allCases.map(\.rawValue)) {
-                ScheduleName(named: $0)
-            }
-        }
+        try chooser.apply(to: &settings.space)
         if let recompute {
             settings.space.recompute = try words(
                 recompute, "--recompute", Layout.Recompute.allCases.map(\.rawValue), Layout.Recompute.init)

@@ -86,7 +86,7 @@ struct SweepCommand: ParsableCommand {
         var plan = try Plan.read(path: file)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
-        plan.layout = nil
+        plan = plan.open
         Console.notes(plan.remarks)
         let progress = SearchProgress()
         defer { progress.clear() }
@@ -103,7 +103,7 @@ struct SweepCommand: ParsableCommand {
         let reports = wanted.map { name, variable, points in
             SweepReport(
                 sweep(points, settings: settings) { progress.show("\(name): \(points[$0].label)") }, name: name,
-                variable: variable)
+                variable: variable, searched: SearchedSpace(settings.space, plan))
         }
         progress.clear()
         if let svg {
@@ -139,7 +139,11 @@ struct SweepCommand: ParsableCommand {
             }
         progress.clear()
         if json {
-            print(try EstimateReport(found.estimate, notes: plan.notes(with: [found.estimate])).json())
+            print(
+                try EstimateReport(
+                    found.estimate, searched: SearchedSpace(settings.space, plan),
+                    notes: plan.notes(with: [found.estimate])
+                ).json())
             return
         }
         let how =
@@ -148,7 +152,8 @@ struct SweepCommand: ParsableCommand {
             : "fewest devices that keep the limit (\(found.tried) numbers searched)"
         print(
             EstimateText(
-                found.estimate, found: how, width: max(60, width.columns ?? 100), isColoured: Console.isColoured
+                found.estimate, found: [how, SearchedSpace(settings.space, plan).description],
+                width: max(60, width.columns ?? 100), isColoured: Console.isColoured
             ).text())
     }
 

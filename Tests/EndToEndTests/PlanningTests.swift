@@ -75,7 +75,7 @@ import Testing
             "unknown option '--dvices'; did you mean '--devices'? See 'trainyard plan --help'"
         ),
         (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "nothing fits on 8 × NVIDIA"),
-        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "of 82,176 layouts"),
+        (["search", "plans/100b-3t-1024.yaml", "--devices", "8"], 3, "layouts (tensor 8, pipeline 1, data 1"),
         (["estimate", "--tokens", "3T", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2, "error: give --params or --model"),
         (
             ["estimate", "--params", "100B", "--tokens", "nan", "--gpu", "a100-80g-sxm", "--gpus", "8"], 2,

@@ -21,12 +21,16 @@ import Testing
     @Test(arguments: [2, 4, 8], [1, 3, 8, 16])
     func isNeverSlowerThanANamedOneThatFits(_ ranks: Int, _ microbatches: Int) throws {
         let (plan, layout) = try plan(ranks, microbatches: microbatches)
-        let open = OpenSchedule(virtualStages: nil)
-        let peaks = try chooseSchedule(plan: plan, layout: layout, open: open).candidates.map(\.peakMemory).sorted()
+        var settings = SearchSettings()
+        settings.space.anySoftware = true
+        settings.space.mostVirtualStages = 8
+        let peaks = try chooseSchedule(plan: plan, layout: layout, settings: settings).candidates.map(\.peakMemory)
+            .sorted()
         let device = plan.cluster.device.memoryBytes
         for limit in [peaks[0], peaks[peaks.count / 2], 4 * (peaks.last ?? 0)] {
             let usable = limit / device * (1 + 1e-9)
-            let named = try chooseSchedule(plan: plan, layout: layout, open: open, usableMemory: usable)
+            settings.usableMemory = usable
+            let named = try chooseSchedule(plan: plan, layout: layout, settings: settings)
             let found = try optimalIteration(plan: plan, layout: layout, usableMemory: usable, effort: effort)
             let estimate = found.iteration.estimate
             #expect(named.estimate.peakMemory <= limit * (1 + 1e-9))

@@ -21,6 +21,7 @@ import Testing
     private func question(_ row: Case) throws -> (Plan, SearchSpace) {
         var space = SearchSpace()
         space.schedules = ScheduleName.allCases
+        space.anySoftware = true
         space.mostVirtualStages = 5
         space.mostMicrobatch = 4
         func plan(_ model: Model, _ cluster: String, _ devices: Int, _ batch: Int, _ precision: Precision) throws

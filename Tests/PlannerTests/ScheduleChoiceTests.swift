@@ -13,9 +13,18 @@ import Testing
         return (plan, layout)
     }
 
+    /// Every schedule there is, with this share of the memory.
+    private func all(usable: Double = Estimate.usableShare) -> SearchSettings {
+        var settings = SearchSettings()
+        settings.space.anySoftware = true
+        settings.space.mostVirtualStages = 8
+        settings.usableMemory = usable
+        return settings
+    }
+
     @Test func isTheFastestOfAllThatFit() throws {
         let (plan, layout) = try plan()
-        let choice = try chooseSchedule(plan: plan, layout: layout, open: OpenSchedule(virtualStages: nil))
+        let choice = try chooseSchedule(plan: plan, layout: layout, settings: all())
         #expect(choice.estimate.fits)
         #expect(Set(choice.candidates.map(\.layout.schedule)).count >= 8)
         for candidate in choice.candidates {
@@ -29,12 +38,12 @@ import Testing
     /// Less memory leaves fewer to choose from and never a faster one.
     @Test func keepsToTheMemoryLimit() throws {
         let (plan, layout) = try plan()
-        let open = OpenSchedule(virtualStages: nil)
-        let free = try chooseSchedule(plan: plan, layout: layout, open: open, usableMemory: 10)
+        let free = try chooseSchedule(plan: plan, layout: layout, settings: all(usable: 10))
         let peaks = free.candidates.map(\.peakMemory).sorted()
         let limit = peaks[peaks.count / 3]
         let bound = try chooseSchedule(
-            plan: plan, layout: layout, open: open, usableMemory: limit / plan.cluster.device.memoryBytes * (1 + 1e-9))
+            plan: plan, layout: layout,
+            settings: all(usable: limit / plan.cluster.device.memoryBytes * (1 + 1e-9)))
         #expect(bound.estimate.peakMemory <= limit * (1 + 1e-9))
         #expect(bound.estimate.iteration.seconds >= free.estimate.iteration.seconds)
         #expect(bound.candidates.count == free.candidates.count)
@@ -42,7 +51,7 @@ import Testing
 
     @Test func whereNothingFitsTheSmallestIsShown() throws {
         let (plan, layout) = try plan(memory: 1e9)
-        let choice = try chooseSchedule(plan: plan, layout: layout, open: OpenSchedule(virtualStages: nil))
+        let choice = try chooseSchedule(plan: plan, layout: layout, settings: all())
         #expect(!choice.estimate.fits)
         #expect(choice.candidates.allSatisfy { $0.peakMemory >= choice.estimate.peakMemory })
         #expect(choice.summary.contains("none of \(choice.candidates.count) fits"))
@@ -50,7 +59,8 @@ import Testing
 
     @Test func statedVirtualStagesStay() throws {
         let (plan, layout) = try plan()
-        let choice = try chooseSchedule(plan: plan, layout: layout, open: OpenSchedule(virtualStages: 3))
+        let choice = try chooseSchedule(
+            plan: plan, layout: layout, open: OpenSchedule(virtualStages: 3), settings: all())
         #expect(choice.candidates.allSatisfy { $0.layout.virtualStages == 3 })
         #expect(!choice.candidates.isEmpty)
     }

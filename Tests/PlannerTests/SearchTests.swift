@@ -11,11 +11,7 @@ import Testing
     }
 
     /// Searched once for all tests of the answer.
-    static let big = Result {
-        var settings = SearchSettings()
-        settings.space = .established
-        return try search(plan: bigPlan(), settings: settings)
-    }
+    static let big = Result { try search(plan: bigPlan()) }
 
     /// Published runs of this size on A100 reach 35 to 57 % MFU, four to six months; the best of all layouts a
     /// little more.

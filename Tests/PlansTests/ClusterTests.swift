@@ -17,6 +17,14 @@ import Testing
         #expect(cluster.meanTimeBetweenFailures == Double(8_090 * 3600))
     }
 
+    /// A node's draw goes with the power of its boards: another board's node is not known.
+    @Test func aNodesDrawIsThatOfItsBoards() throws {
+        func device(_ name: String) throws -> Device { try Cluster.read(name, library: Checkout.library).device }
+        #expect(try device("h100-80g-sxm").nodeWatts == 970)
+        #expect(try device("h200-141g-sxm").nodeWatts == 970 && device("h200-141g-sxm").watts == 700)
+        #expect(try device("h20-96g-sxm").nodeWatts == nil && device("h20-96g-sxm").watts == 400)
+    }
+
     @Test func aFileMayExtendAnother() throws {
         let small = try Cluster.read("a100-40g-sxm", library: Checkout.library)
         let large = try Cluster.read("a100-80g-sxm", library: Checkout.library)
@@ -30,7 +38,8 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         for name in ["a100-80g-sxm", "h100-80g-sxm", "laptop"] {
-            let cluster = try Cluster.read(name, library: Checkout.library)
+            var cluster = try Cluster.read(name, library: Checkout.library)
+            if name == "laptop" { cluster.powerUsageEffectiveness = 1.56 }
             let path = folder.appendingPathComponent("copy.yaml").path
             try Data(cluster.yaml(comment: "a copy\nof it").utf8).write(to: URL(fileURLWithPath: path))
             #expect(try Cluster.read(path, library: Checkout.library) == cluster)

@@ -25,14 +25,22 @@ let shipped = Library(folders: [
     }
 
     @Test(arguments: [
-        (Layout(tensor: 8, flashAttention: false), 1e15, "megatron-2021"),
-        (Layout(data: 8, sharding: .parameters, flashAttention: false), 1e15, "deepspeed-2021"),
+        (Layout(tensor: 8, flashAttention: false), 1e15, "megatron-core"),
+        (Layout(data: 8, sharding: .parameters, flashAttention: false), 1e15, "torch-fsdp"),
         (Layout(data: 8, sharding: .parameters), 1e15, "torch-fsdp"),
-        (Layout(data: 8, sharding: .optimizer), 1e15, "torch-ddp"),
+        (Layout(data: 8, sharding: .parameters, shardGroup: 4), 1e15, "torch-fsdp"),
+        (Layout(data: 8, sharding: .optimizer), 1e15, "megatron-core"),
+        (Layout(data: 8, sharding: .gradients), 1e15, "megatron-core"),
+        (Layout(data: 8), 1e15, "megatron-core"),
         (Layout(data: 8, tensor: 2, sharding: .optimizer), 1e15, "megatron-core"),
+        (Layout(data: 8, tensor: 2, sharding: .parameters), 1e15, "megatron-core"),
+        (Layout(data: 8, pipeline: 2, sharding: .parameters), 1e15, "megatron-core"),
+        (Layout(data: 8, context: 2, sharding: .parameters), 1e15, "megatron-core"),
+        (Layout(data: 8, expert: 2, sharding: .parameters), 1e15, "megatron-core"),
+        (nil, 1e15, "megatron-core"), (nil, 1e11, "trainyard"),
         (Layout(pipeline: 2), 1e11, "trainyard"),
     ])
-    func theLayoutShowsTheSoftware(_ layout: Layout, _ peak: Double, _ name: String) {
+    func whatAPlanThatNamesNoneRunsOn(_ layout: Layout?, _ peak: Double, _ name: String) {
         #expect(Frameworks.automatic(for: layout, peak: peak) == name)
     }
 

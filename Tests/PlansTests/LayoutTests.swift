@@ -51,6 +51,34 @@ import Testing
         #expect(layout.warnings(cluster: cluster, batch: 16).count == 1)
         #expect(Layout(tensor: 8).warnings(cluster: cluster, batch: 16) == [])
     }
+
+    /// What counts is how far the innermost network reaches, and whether groups of neighbouring ranks cross its edge.
+    @Test(arguments: [
+        ("a100-80g-sxm", Layout(data: 8, tensor: 6), "groups such as ranks 6 to 11 cross"),
+        ("a100-80g-sxm", Layout(data: 8, tensor: 3), "groups such as ranks 6 to 8 cross"),
+        ("a100-80g-sxm", Layout(tensor: 6), nil), ("a100-80g-sxm", Layout(data: 2, tensor: 4), nil),
+        ("a100-80g-sxm", Layout(data: 4, tensor: 16), "beyond the 8 devices that nvlink joins"),
+        ("gb200-nvl72", Layout(data: 8, tensor: 8, pipeline: 9), nil), ("gb200-nvl72", Layout(tensor: 64), nil),
+        ("gb300-nvl72", Layout(data: 72, tensor: 8), nil),
+        ("gb200-nvl72", Layout(data: 36, tensor: 16), "groups such as ranks 64 to 79 cross"),
+        ("gb200-nvl72", Layout(data: 2, tensor: 128), "beyond the 72 devices that nvlink joins"),
+        ("laptop", Layout(tensor: 64), nil),
+    ])
+    func tensorGroupsThatCrossAreWarnedOf(_ cluster: String, _ layout: Layout, _ said: String?) throws {
+        let cluster = try Cluster.read(cluster, library: Checkout.library)
+        let warnings = layout.warnings(cluster: cluster, batch: 64 * layout.data).filter {
+            $0.text.contains("slower network")
+        }
+        #expect(warnings.count == (said == nil ? 0 : 1), "\(warnings)")
+        if let said { #expect(warnings.first?.text.contains(said) == true, "\(warnings)") }
+        // The words are those of the grid.
+        let reach = cluster.innermost?.reach ?? .max
+        let grid = RankGrid(layout)
+        let crosses = (0..<grid.size).contains { rank in
+            Set(grid.tensorGroup(of: rank).map { $0 / reach }).count > 1
+        }
+        #expect(crosses == (said != nil))
+    }
 }
 
 /// Expected groups: Megatron-Core 0.12, `RankGenerator` with order tp-cp-ep-dp-pp and tp = `expert_tensor_parallel_size`.

@@ -66,6 +66,18 @@ import Testing
         #expect(problems?.description.contains(said) == true, "\(problems?.description ?? "")")
     }
 
+    /// Runs whose stages are known say them; others are split as a plan is.
+    @Test func aRowMaySayItsStages() throws {
+        func stages(_ cell: String) throws -> (stages: [Int]?, obstacle: String) {
+            let table = Self.table.replacing("flash: yes}", with: "flash: yes, layersPerStage: '\(cell)'}")
+            let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
+            return (runs[1].plan?.layout?.layersPerStage, runs[1].obstacle)
+        }
+        #expect(try stages("3,1").stages == [3, 1])
+        #expect(try stages("3,2").obstacle.contains("must sum to model.layers 4"))
+        #expect(throws: PlanProblems.self) { try stages("3,") }
+    }
+
     @Test func aPlanFileMaySayWhatWasMeasured() throws {
         let plan = """
             model: {family: gpt, layers: 4, hidden: 256, heads: 4, vocab: 512, sequence: 128}

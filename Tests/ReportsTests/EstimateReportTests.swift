@@ -73,6 +73,7 @@ enum SampleEstimate {
     /// The document of the contract.
     static let contract = """
         {"plan":"…",
+         "framework":{"name":"…","stated":false},
          "model":{"parameters":0,"activeParameters":0,"layers":0,"hidden":0},
          "cluster":{"name":"…","device":"…","devices":0},
          "layout":{"data":1,"tensor":8,"pipeline":8,"virtualStages":3,"context":1,"expert":1,"microbatch":1,
@@ -88,7 +89,7 @@ enum SampleEstimate {
                    "byRank":[{"rank":0,"weightsGiB":0.0,"gradientsGiB":0.0,"optimizerGiB":0.0,"activationsGiB":0.0,
                               "otherGiB":0.0,"peakGiB":0.0}]},
          "run":{"tokens":3e12,"steps":0,"days":0.0,"gpuHours":0.0,"gpuMonths":0.0,"goodput":0.0,"cost":0.0,
-                "energyMWh":0.0,"band":{"lowDays":0.0,"highDays":0.0,"confidence":0.9}}}
+                "energyMWh":0.0,"wallEnergyMWh":0.0,"band":{"lowDays":0.0,"highDays":0.0,"confidence":0.9}}}
         """
 
     func document(_ estimate: Estimate, explained: Bool = false) throws -> [String: Any] {
@@ -130,7 +131,9 @@ enum SampleEstimate {
 
 @Suite struct EstimateTextTests {
     @Test func theWholeAnswerReadsWell() {
-        let text = EstimateText(SampleEstimate.make(), found: "fastest of 12", width: 82).text()
+        let text = EstimateText(
+            SampleEstimate.make(), found: ["fastest of 12", "searched: layouts that megatron-core runs"], width: 82
+        ).text()
         #expect(
             text == """
                 sample: 69.0 billion parameters, 3.00 trillion tokens on 64 × GPU
@@ -144,6 +147,8 @@ enum SampleEstimate {
                   Layout  tensor 8 · pipeline 2 (2 stages a rank) · data 4 · micro-batch 1, 32 a step
                           interleaved-1f1b, recompute none, sharding optimizer, sequence parallel, flash attention, bf16
                           fastest of 12
+                          searched: layouts that megatron-core runs
+                  Runs on megatron-core (assumed; framework: names another)
                   Step    10.00 s for 128 sequences = 524,288 tokens, 52,429 tokens/s
                   Run     5,722,046 steps, 96.0 % of the time trains (the rest: failures and checkpoints)
                   Prices  2.00 dollars a GPU-hour (gpus)

@@ -1,0 +1,44 @@
+internal import Plans
+
+/// One level of a cluster's network as placements and collectives need it.
+struct NetworkLevel: Hashable, Sendable {
+    /// Devices that reach one another over it: those with the same number by this. The outermost joins all.
+    var block: Int
+    /// Bytes a second one device sends when all send, with the efficiency of large messages.
+    var rate: Double
+    /// The same of all-reduces by rings and trees.
+    var reduceRate: Double
+    /// The same of all-reduces in which the network adds; 0 where it cannot.
+    var switchRate: Double
+    var latency: Double
+
+    /// The networks of `cluster` from inside out. A level joins whole groups of the level inside it.
+    /// - Parameter devices: of the job, where they are known.
+    static func levels(of cluster: Cluster, devices: Int = 0) -> [NetworkLevel] {
+        var inside = 1
+        return cluster.networks.enumerated().map { index, network in
+            let isOutermost = index == cluster.networks.count - 1
+            let reached = index == 0 && !isOutermost ? segment(of: cluster, devices: devices) : network.devices
+            inside = max(inside, reached / inside * inside)
+            let allReduce = network.bytesPerSecond * network.allReduceEfficiency
+            return NetworkLevel(
+                block: isOutermost ? .max : inside, rate: network.bytesPerSecond * network.efficiency,
+                reduceRate: network.inNetworkReduction ? network.bytesPerSecond * network.efficiency : allReduce,
+                switchRate: network.inNetworkReduction ? allReduce : 0, latency: network.latencySeconds)
+        }
+    }
+
+    /// Devices that a job takes of each domain of the innermost network.
+    ///
+    /// Nodes are filled one after the other. Where a domain is made of several nodes, as in an NVL72 rack, schedulers give
+    /// a job as many nodes of one domain as of another: NVIDIA recommends segments of 16 of a rack's 18 nodes for jobs of
+    /// 128 devices and more (Slurm's topology/block plugin, `--segment`). Here as few domains as take equal parts, each
+    /// used to at least that share, or else one filled after the other.
+    private static func segment(of cluster: Cluster, devices: Int) -> Int {
+        let (domain, node) = (cluster.networks[0].devices, max(1, cluster.devicesPerNode))
+        guard node < domain, domain < devices, devices % node == 0 else { return domain }
+        let fewest = (devices - 1) / domain + 1
+        let most = max(fewest, devices / (domain - domain / 9))
+        return (fewest...most).first { devices / node % $0 == 0 }.map { devices / $0 } ?? domain
+    }
+}

@@ -1,0 +1,164 @@
+import Costs
+import Plans
+import Schedules
+import Testing
+
+/// What a rank holds at its fullest where its stages differ.
+@Suite struct UnlikeStageTests {
+    private func work(
+        _ sizes: [Int]?, layers: Int = 12, ranks: Int = 2, stages: Int = 2, schedule: ScheduleName = .interleaved,
+        microbatches: Int = 16, moe: Model.Mixture? = nil, recomputeLayers: Int? = nil, dropout: Bool = false
+    ) throws -> LayoutWork {
+        let model = Model(
+            family: .gpt, layers: layers, hidden: 4096, heads: 32, vocab: 1024, sequence: 1024, moe: moe)
+        let layout = Layout(
+            pipeline: ranks, virtualStages: stages, schedule: schedule,
+            recompute: recomputeLayers == nil ? .none : .full, layersPerStage: sizes, recomputeLayers: recomputeLayers)
+        let plan = Plan(
+            name: "", model: model, tokens: nil, cluster: TestCluster.a100(), devices: ranks, batch: microbatches,
+            precision: .bf16, layout: layout)
+        return try Pricer(plan: plan, options: CostOptions(dropout: dropout)).work(layout)
+    }
+
+    static let byHand: [([Int], Double)] = [
+        ([6, 2, 1, 3], 25), ([1, 2, 6, 3], 15), ([3, 3, 3, 3], 15), ([1, 5, 5, 1], 13),
+    ]
+
+    /// By hand, interleaved over two ranks. Rank 0 runs its first stage for two micro-batches, its second for both, then
+    /// 0F2 2B0 0F3 2B1 2F2 0B0 2F3 0B1 and so on: it holds three of its first stage and two of its second after 0F2, four and
+    /// one after 0F3. Six blocks and one make 20 and 25, one and six 15 and 10.
+    @Test(arguments: byHand)
+    func blockSetsByHand(_ sizes: [Int], _ sets: Double) throws {
+        let work = try work(sizes)
+        #expect(abs(work.blockActivationBytes(rank: 0) / (sets * work.blockActivations.kept) - 1) < 1e-12)
+    }
+
+    /// Every schedule, split and kind of block against a walk that adds up one rank's list in bytes, action by action.
+    @Test(arguments: ScheduleName.allCases)
+    func everyMomentIsCounted(_ schedule: ScheduleName) throws {
+        var random = SplitMix(state: 17)
+        var seen = 0
+        for _ in 0..<60 {
+            let ranks = 2 * Int.random(in: 1...3, using: &random)
+            let stages = schedule.fixedVirtualStages ?? Int.random(in: 2...4, using: &random)
+            let extra = Int.random(in: 0...3, using: &random) == 0 ? 1 : 0
+            let microbatches = 2 * ranks * Int.random(in: 1...4, using: &random) + extra
+            let shape = PipelineShape(ranks: ranks, virtualStages: stages, microbatches: microbatches)
+            guard schedule.problem(shape) == nil else { continue }
+            let count = schedule.isBidirectional ? ranks : ranks * stages
+            let sizes = (0..<count).map { _ in Int.random(in: 1...5, using: &random) }
+            let layers = sizes.reduce(0, +)
+            let experts =
+                seen % 2 == 0
+                ? Model.Mixture(
+                    experts: 8, topK: 2, ffn: 6000, firstDense: Int.random(in: 0..<layers, using: &random),
+                    every: Int.random(in: 1...2, using: &random)) : nil
+            let recomputed = seen % 4 < 2 ? nil : Int.random(in: 1...3, using: &random)
+            let work = try work(
+                sizes, layers: layers, ranks: ranks, stages: stages, schedule: schedule, microbatches: microbatches,
+                moe: experts, recomputeLayers: recomputed)
+            seen += 1
+            let kept = stageBytes(work, sizes, experts, recomputed)
+            let lists = try schedule.schedule(shape).actions
+            for rank in 0..<ranks {
+                var (held, most) = (0.0, 0.0)
+                for action in lists[rank] {
+                    let change = ActivationRelease.backwardWeight.change(action.kind)
+                    if change.kept > 0 { held += kept[Int(action.stage)] }
+                    most = max(most, held)
+                    let dropped = action.kind == .fused ? action.partnerStage : action.stage
+                    if change.dropped > 0 { held -= kept[Int(dropped)] }
+                }
+                #expect(
+                    abs(work.blockActivationBytes(rank: rank) / most - 1) < 1e-9,
+                    "\(schedule) \(shape) \(sizes) \(rank)")
+            }
+        }
+        #expect(seen > 5)
+    }
+
+    /// Bytes one micro-batch leaves on each stage, block by block.
+    private func stageBytes(
+        _ work: LayoutWork, _ sizes: [Int], _ experts: Model.Mixture?, _ recomputed: Int?
+    ) -> [Double] {
+        var model = Model(
+            family: .gpt, layers: sizes.reduce(0, +), hidden: 4096, heads: 32, vocab: 1024, sequence: 1024)
+        model.moe = experts
+        func kept(_ mixture: Bool, _ recompute: Layout.Recompute) -> Double {
+            BlockActivations(
+                model: model, tokens: 1024, tensor: 1, sequenceParallel: false, recompute: recompute,
+                flashAttention: true, dropout: false, elementBytes: 2, mixture: mixture
+            ).kept
+        }
+        var layer = 0
+        return sizes.map { size in
+            (0..<size).reduce(0) { sum, place in
+                defer { layer += 1 }
+                return sum + kept(model.hasExperts(layer), place < recomputed ?? 0 ? .full : .none)
+            }
+        }
+    }
+
+    /// Alike stages are as many of them as the schedule states, to the last digit.
+    @Test(arguments: ScheduleName.allCases)
+    func alikeStagesAreCounted(_ schedule: ScheduleName) throws {
+        let stages = schedule.fixedVirtualStages ?? 3
+        let count = schedule.isBidirectional ? 4 : 4 * stages
+        let work = try work(
+            [Int](repeating: 3, count: count), layers: 3 * count, ranks: 4, stages: stages, schedule: schedule)
+        for rank in 0..<4 {
+            let blocks = Double(work.inFlight(rank: rank) * work.rankLayers(rank)) / Double(stages)
+            #expect(work.blockActivationBytes(rank: rank) == blocks * work.blockActivations.kept)
+        }
+    }
+
+    /// A short run holds what a long one holds, whatever the stages weigh.
+    @Test(arguments: ScheduleName.allCases)
+    func shortRunsHoldEveryMoment(_ schedule: ScheduleName) throws {
+        var random = SplitMix(state: 5)
+        for ranks in [2, 3, 4, 6, 8] {
+            for stages in schedule.fixedVirtualStages.map({ [$0] }) ?? [2, 3, 5] {
+                for microbatches in [ranks - 1, ranks, 2 * ranks, 5 * ranks, 6 * ranks + 1, 7 * ranks + 2, 40] {
+                    let shape = PipelineShape(ranks: ranks, virtualStages: stages, microbatches: microbatches)
+                    guard microbatches > 0, schedule.problem(shape) == nil else { continue }
+                    let short = schedule.shortened(shape)
+                    #expect(schedule.problem(short) == nil && short.microbatches <= microbatches)
+                    let (long, brief) = (try schedule.schedule(shape), try schedule.schedule(short))
+                    for rank in 0..<ranks {
+                        for _ in 0..<4 {
+                            let weights = (0..<ranks * stages).map { _ in Int.random(in: 0...20, using: &random) }
+                            #expect(
+                                most(long.actions[rank], weights) == most(brief.actions[rank], weights),
+                                "\(schedule) \(shape) \(short) \(rank)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func most(_ actions: [Action], _ weights: [Int]) -> Int {
+        var (held, most) = (0, 0)
+        for action in actions {
+            let change = ActivationRelease.backwardWeight.change(action.kind)
+            if change.kept > 0 { held += weights[Int(action.stage)] }
+            most = max(most, held)
+            let dropped = action.kind == .fused ? action.partnerStage : action.stage
+            if change.dropped > 0 { held -= weights[Int(dropped)] }
+        }
+        return most
+    }
+}
+
+/// The same numbers on every machine (Steele et al. 2014).
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
