@@ -17,7 +17,12 @@ private let expertsAndSharing: [KnownFault] =
     [
         KnownFault(
             property: "no reduction is faster than the bytes that must leave a node",
-            reason: "the first rank's gradients alone are reduced, over groups taken as aligned with nodes"),
+            reason: "the first rank's gradients alone are reduced, over groups taken as aligned with nodes",
+            plans: { plan, layout in
+                let node = Placement(plan, layout).node
+                return layout.pipeline > 1 || layout.devices % node != 0 || node % layout.tensor != 0
+                    || layout.expert * layout.expertTensor > 1
+            }),
         KnownFault(
             property: "sharded gradients exist whole while their block is at work",
             reason: "they are counted with sharded parameters alone"),
@@ -66,11 +71,17 @@ private let expertsAndSharing: [KnownFault] =
     }
 
 /// Groups are taken as lying on as few nodes as they can.
-private let placement: [KnownFault] = [
-    "a tensor group across nodes waits for what joins them",
-    "bytes cross the outer network where a group crosses it, and nowhere else",
-    "a plan inside one node does not depend on what joins nodes",
-].map { KnownFault(property: $0, reason: "groups are taken as aligned with nodes") }
+private let placement: [KnownFault] =
+    [
+        "a tensor group across nodes waits for what joins them",
+        "bytes cross the outer network where a group crosses it, and nowhere else",
+    ].map { KnownFault(property: $0, reason: "groups are taken as aligned with nodes") }
+    + [
+        KnownFault(
+            property: "a plan inside one node does not depend on what joins nodes",
+            reason: "the ends of a pipeline are taken as on nodes of their own",
+            plans: { _, layout in layout.pipeline > 1 })
+    ]
 
 private let pace: [KnownFault] =
     [
