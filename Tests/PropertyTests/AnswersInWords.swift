@@ -87,11 +87,19 @@ enum JSONLayout {
         let file = lines.joined(separator: "\n") + "\nlayout: \(String(decoding: map, as: UTF8.self))\n"
         let read: Plan
         do { read = try Plan.reading(file) } catch { return .fails("refused: \(error)") }
-        // Zero says as much as nothing where a share is counted.
         guard let found = read.layout else { return .fails("no layout is read") }
-        guard found.yaml == estimate.layout.yaml else {
-            return .fails("read back as \(found.yaml), was \(estimate.layout.yaml)")
-        }
+        let (one, other) = (spelled(found, plan), spelled(estimate.layout, plan))
+        guard one == other else { return .fails("read back as \(one.yaml), was \(other.yaml)") }
+        guard read.devices == plan.devices, read.batch == plan.batch else { return .fails("another batch or devices") }
         return .holds
+    }
+
+    /// What the planner would choose written out, so that saying it and leaving it open compare equal.
+    private static func spelled(_ layout: Layout, _ plan: Plan) -> Layout {
+        var spelled = layout
+        spelled.layersPerStage = StagePartition(layout, model: plan.model).sizes
+        spelled.gradients = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        if spelled.sharding != .none { spelled.shardGroup = layout.shardGroup ?? layout.data * layout.context }
+        return spelled
     }
 }

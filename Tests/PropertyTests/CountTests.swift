@@ -41,17 +41,19 @@ import Testing
         Property(name: "weights, gradients and optimizer are the tensors'", share: 99) { plan, layout in
             let work = try Pricer(plan: plan).work(layout)
             let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
-            // PyTorch FSDP keeps one fp32 parameter, which is the optimizer's master, a gradient and two moments; the
-            // half-precision copy exists while it is gathered (FSDP2, MixedPrecisionPolicy).
-            let isFSDP = plan.framework(for: layout).name == "torch-fsdp" && layout.sharding == .parameters
+            // PyTorch FSDP keeps one fp32 parameter, which is the optimizer's master, its gradient in the same format
+            // unless another is stated, and two moments; the half-precision copy exists while it is gathered (FSDP2,
+            // MixedPrecisionPolicy).
+            let isFSDP = CountedState.isFSDP(plan)
             return .all(
                 held.enumerated().flatMap { rank, held -> [Property.Outcome] in
                     let right = CountedState(held, plan: plan, layout: layout)
                     let found = work.memory(rank: rank)
                     let sum = found.weights + found.gradients + found.optimizer
                     if isFSDP {
+                        let gradient = layout.gradients.map(CountedState.bytes) ?? 4
                         let sharded =
-                            16
+                            (12 + gradient)
                             * (held.dense / Double(CountedState.denseGroup(layout))
                                 + held.experts / Double(CountedState.expertGroup(layout)))
                         return [Property.equal("state of rank \(rank)", sum, sharded)]

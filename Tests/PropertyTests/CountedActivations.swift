@@ -29,7 +29,8 @@ struct CountedActivations {
         kept.elements += ownRows * h  // input of the feed-forward's norm
         kept.elements += ownRows * h  // its output
         if mixture {
-            kept.experts(model, layout, rows: rows)
+            kept.experts(
+                model, layout, rows: rows, keepsResults: keepsResults(plan.framework(for: layout).name))
         } else {
             kept.feedForward(model, width: Double(model.ffn) / t, rows: rows)
         }
@@ -74,18 +75,26 @@ struct CountedActivations {
         elements += rows * width * (model.mlp == .swiglu || model.mlp == .geglu ? 3 : 2)
     }
 
-    /// Router logits and probabilities in fp32, rows as they arrive at their experts and as they leave, the experts' and
-    /// the shared networks' inner tensors.
-    private mutating func experts(_ model: Model, _ layout: Layout, rows: Double) {
+    /// Router logits and probabilities in fp32, rows as they arrive at their experts, the experts' and the shared networks'
+    /// inner tensors, and the results that the router's probabilities multiply where the tokens came from.
+    private mutating func experts(_ model: Model, _ layout: Layout, rows: Double, keepsResults: Bool) {
         guard let moe = model.moe else { return }
         let t = Double(layout.tensor)
-        // Every tensor rank routes its own rows, with and without sequence parallelism; the ranks that share an expert's matrices gather theirs (Megatron-Core,
-        // token_dispatcher.py), so each sees the rows of all.
+        // Every tensor rank routes its own rows, with and without sequence parallelism; the ranks that share an expert's
+        // matrices gather theirs (Megatron-Core, token_dispatcher.py), so each sees the rows of all.
         bytes += 8 * rows / t * Double(moe.experts)
-        let routed = rows / t * Double(moe.topK) * Double(layout.expertTensor) * moe.imbalance
-        elements += 2 * routed * Double(model.hidden)
-        feedForward(model, width: Double(moe.ffn) / Double(layout.expertTensor), rows: routed)
+        let routed = rows / t * Double(moe.topK)
+        let gathered = routed * Double(layout.expertTensor) * moe.imbalance
+        elements += gathered * Double(model.hidden)
+        feedForward(model, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
+        if keepsResults { elements += routed * Double(model.hidden) }
         if moe.shared > 0 { feedForward(model, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows) }
+    }
+
+    /// Since Megatron-Core 0.12 the probabilities multiply inside the experts' activation (moe/experts.py,
+    /// permuted_probs), and the results are not kept.
+    static func keepsResults(_ framework: String) -> Bool {
+        !["megatron-core", "megatron-core-graphs"].contains(framework)
     }
 }
 

@@ -21,12 +21,7 @@ struct CountedState {
     init(_ held: HeldParameters, plan: Plan, layout: Layout) {
         let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         let weight: Double = plan.precision == .fp32 ? 4 : 2
-        let gradient: Double =
-            switch format {
-            case .fp32: 4
-            case .fp16, .bf16: 2
-            case .fp8: 1
-            }
+        let gradient = Self.bytes(format)
         let optimizer: Double = plan.precision == .fp32 ? 8 : plan.precision == .fp16 && format == .fp16 ? 16 : 12
         // ZeRO stage 1 spreads the optimizer, 2 also the gradients, 3 also the weights; data and context ranks share out
         // what both hold (Megatron-Core: over data × context).
@@ -41,6 +36,20 @@ struct CountedState {
         }
         // Software that accumulates in a wider format beside the backward's own gradients (Megatron-LM of 2021).
         if framework.twoGradients, gradient > weight { gradients *= 1 + weight / gradient }
+    }
+
+    /// Whether PyTorch FSDP shards the parameters, which are then the fp32 ones.
+    static func isFSDP(_ plan: Plan) -> Bool {
+        plan.layout.map { $0.sharding == .parameters && plan.framework(for: $0).name == "torch-fsdp" } ?? false
+    }
+
+    /// Of one number.
+    static func bytes(_ format: Precision) -> Double {
+        switch format {
+        case .fp32: 4
+        case .fp16, .bf16: 2
+        case .fp8: 1
+        }
     }
 
     static func stage(_ sharding: Layout.Sharding) -> Int {
