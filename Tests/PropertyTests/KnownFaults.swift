@@ -48,11 +48,8 @@ private let expertsAndSharing: [KnownFault] =
                     || layout.sharding == .parameters && plan.framework(for: layout).name == Frameworks.sharded
             }),
         KnownFault(
-            property: "hardware FLOPs are the products' and what is computed again",
+            property: "expert bytes are the exchanges'",
             reason: "some recomputed blocks are counted as so many mean blocks, though the first of a stage are meant",
-            plans: { plan, layout in plan.model.moe != nil && layout.recomputeLayers != nil }),
-        KnownFault(
-            property: "expert bytes are the exchanges'", reason: "likewise",
             plans: { _, layout in layout.recomputeLayers != nil }),
         KnownFault(
             property: "tensor-parallel bytes are the collectives'", reason: "likewise",
@@ -61,14 +58,6 @@ private let expertsAndSharing: [KnownFault] =
             property: "context bytes are the ring's", reason: "full recomputation passes keys and values round again",
             plans: { _, layout in layout.recompute == .full }),
     ]
-    + [
-        "parameters of a rank are its tensors'", "weights, gradients and optimizer are the tensors'",
-        "data-parallel bytes are the reduction's",
-    ].map {
-        KnownFault(
-            property: $0, reason: "a block of experts is given the row bias of the network it replaces",
-            plans: { plan, layout in plan.model.family == .gpt && plan.model.moe != nil && layout.tensor > 1 })
-    }
 
 /// Groups are taken as lying on as few nodes as they can.
 private let placement: [KnownFault] =
