@@ -117,8 +117,14 @@ private let kept: [KnownFault] =
                     return layout.virtualStages > 1 && (Set(sizes).count > 1 || plan.model.moe != nil)
                 }),
             KnownFault(
-                property: name, reason: "routed rows are those of one rank, though expert-tensor ranks gather theirs",
-                plans: { _, layout in layout.expertTensor > 1 }),
+                property: name,
+                reason:
+                    "routed rows are those of one rank though expert-tensor ranks gather theirs; results are kept always",
+                plans: { plan, layout in
+                    guard let moe = plan.model.moe else { return false }
+                    return layout.expertTensor > 1 || moe.imbalance > 1
+                        || !CountedActivations.keepsResults(plan.framework(for: layout).name)
+                }),
             KnownFault(
                 property: name, reason: "latents are kept whole with sequence parallelism",
                 plans: { plan, layout in layout.sequenceParallel && plan.model.mla != nil }),
