@@ -20,6 +20,13 @@ package struct Goodput: Hashable, Sendable {
         // Equation 20: T_w = M e^{R/M} (e^{(τ+δ)/M} − 1) T_s/τ.
         share = interval / (M * exponential(restart / M) * (exponential((interval + checkpoint) / M) - 1))
     }
+
+    /// Most the share can be on `devices`: e^(−R/M), however short checkpoints are.
+    /// - Parameter single: mean seconds between the failures of one device; nil: none fails.
+    package static func most(meanTimeBetweenFailures single: Double?, devices: Int) -> Double {
+        guard let single, single > 0 else { return 1 }
+        return exponential(-CostConstants.restartSeconds * Double(devices) / single)
+    }
 }
 
 extension LayoutWork {
@@ -47,10 +54,11 @@ extension LayoutWork {
         let steps = (tokens / perStep).rounded(.up)
         let share = goodput?.share ?? 1
         let days = steps * seconds / share / 86400
-        let gpuHours = days * 24 * Double(plan.devices)
+        // Devices that stay idle are paid for; what they draw is not counted.
+        let gpuHours = days * 24 * Double(plan.paidDevices)
         let device = plan.cluster.device
         let energy = device.watts.map { watts in
-            gpuHours * watts * (CostConstants.powerShare + CostConstants.hostPowerShare)
+            days * 24 * Double(plan.devices) * watts * (CostConstants.powerShare + CostConstants.hostPowerShare)
                 * CostConstants.powerUsageEffectiveness / 1e6
         }
         let band = ErrorBand(framework: rates.framework)

@@ -46,12 +46,16 @@ struct Answer {
         var settings = SearchSettings()
         settings.top = 1
         settings.space = .established
-        let result = try search(plan: plan, settings: settings)
+        let result = try searchAnyCount(plan: plan, settings: settings)
         guard let best = result.candidates.first else {
             throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
         }
         estimate = best
         found = SearchReport(result).summary
+        if let remark = best.plan.idleRemark { Console.note(remark) }
+        if best.plan.batch != plan.batch, let wanted = plan.wantedBatch {
+            Console.note(BatchChoice.remark(best.plan.batch, wanted: wanted))
+        }
     }
 
     /// Prints the answer; throws the exit code of a plan that does not fit.

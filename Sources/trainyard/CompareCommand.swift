@@ -53,6 +53,9 @@ struct CompareCommand: ParsableCommand {
             let plan = try Plan.read(path: file, devices: devices?.value)
             plan.remarks.forEach(Console.note)
             for variant in try onClusters(plan, clusters, file: file) {
+                // The devices that do best are those of the whole search, for every strategy.
+                let variant = variant.layout == nil ? sized(variant, settings: settings) : variant
+                if let remark = variant.idleRemark { Console.note(remark) }
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
                 reports.append(ComparisonReport(rows, plan: variant.name, cluster: variant.cluster.name))

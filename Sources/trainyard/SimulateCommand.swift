@@ -255,11 +255,13 @@ struct SimulateCommand: ParsableCommand {
         } else {
             var settings = SearchSettings()
             settings.top = 1
-            let result = try search(plan: plan, settings: settings)
+            let result = try searchAnyCount(plan: plan, settings: settings)
             guard let best = result.candidates.first else {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
             layout = best.layout
+            plan = best.plan
+            plan.layout = nil
             found = [SearchReport(result).summary]
         }
         if let schedule, schedule != Self.optimal {
