@@ -2,13 +2,14 @@ package import Plans
 
 /// Numbers of devices that divide many ways, among which the planner chooses how many to use.
 ///
-/// Every one is an odd number times a power of two. Which ones there are depends on the plan but never on how many
+/// Whole nodes, and well-divisible numbers beside them. Which ones there are depends on the plan but never on how many
 /// devices there happen to be, so that whoever has more devices can choose among all that whoever has fewer can.
 package struct DeviceCounts: Hashable, Sendable {
     /// Odd parts: 3, 5, 7 and their products as far as they leave no wide gaps, the powers of 5 that round numbers of
-    /// devices are made of, and primes that fill the gaps. About twenty numbers to a doubling, none more than a
-    /// fifteenth above the one before.
+    /// devices are made of, and primes that fill the gaps.
     static let oddParts = [1, 3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 27, 29, 31, 33, 35, 45, 75, 125, 375, 625]
+    /// Up to here every number of whole nodes is among them, above it that many to each doubling or half as many.
+    static let mostWholeNodes = 64
     /// Odd parts of a plan's own numbers that are used beside them.
     private static let mostOwn = 24
 
@@ -44,9 +45,17 @@ package struct DeviceCounts: Hashable, Sendable {
                 number = next
             }
         }
-        // Every number inside two nodes, and of up to sixteen whole nodes.
+        // Every number inside two nodes.
         found.formUnion(1...max(1, min(top, 2 * min(node, 16))))
-        if unit == 1 { for nodes in 1...16 where nodes * node <= top { found.insert(nodes * node) } }
+        if unit == 1 {
+            for nodes in 1...Self.mostWholeNodes {
+                var number = nodes * node
+                while number <= top {
+                    found.insert(number)
+                    number *= 2
+                }
+            }
+        }
         return found.lazy.map { $0 * unit }.filter { $0 >= least }.sorted()
     }
 }

@@ -52,8 +52,8 @@ package func limitedRun(
         limits.days == nil
         ? "fastest run that keeps \(limits.words), of \(Wording.grouped(counts.count)) numbers of devices up to "
             + Wording.grouped(most)
-        : "fewest devices that keep \(limits.words)"
-            + (below.map { "; the next smaller number that divides well, \(Wording.grouped($0)), does not" } ?? "")
+        : "fewest devices that keep \(limits.words): on every smaller number the fastest run breaks "
+            + (below.map { "them (\(Wording.grouped($0)) is the next that divides well)" } ?? "them")
     return answer
 }
 
