@@ -83,12 +83,15 @@ struct PlanReading {
             return nil
         }
         let parameters = Double(model.parameters().total)
-        let batch = statedBatch ?? Model.defaultBatch(parameters: parameters, sequence: model.sequence)
-        if !reader.contains("batch") {
-            remarks.append(
-                "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are")
-        }
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        let wanted = Model.defaultBatch(parameters: parameters, sequence: model.sequence)
+        let chosen =
+            layout.map { BatchChoice.batch(near: wanted, layout: $0.layout) }
+            ?? BatchChoice.batch(near: wanted, devices: devices)
+        let batch = statedBatch ?? chosen
+        if !reader.contains("batch") {
+            remarks.append(BatchChoice.remark(batch, wanted: wanted))
+        }
         let open = layout?.openSchedule
         if open != nil, isTrained {
             reader.collector.adopt(
@@ -107,7 +110,7 @@ struct PlanReading {
         var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
-            measured: measured, frameworks: frameworks)
+            measured: measured, frameworks: frameworks, wantedBatch: reader.contains("batch") ? nil : wanted)
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles

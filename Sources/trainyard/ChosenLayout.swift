@@ -15,11 +15,15 @@ struct ChosenLayout {
 
     init(plan: Plan, searching: Bool = false, settings: SearchSettings) throws {
         guard let given = plan.layout, !searching else {
-            let result = try search(plan: plan, settings: settings)
+            let result = try searchAnyCount(plan: plan, settings: settings)
             guard let best = result.candidates.first else {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
             (layout, estimate, searched) = (best.layout, best, result.searched)
+            if let remark = best.plan.idleRemark { Console.note(remark) }
+            if best.plan.batch != plan.batch, let wanted = plan.wantedBatch {
+                Console.note(BatchChoice.remark(best.plan.batch, wanted: wanted))
+            }
             found = SearchReport(result).summaryLines
             return
         }

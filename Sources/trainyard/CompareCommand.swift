@@ -65,6 +65,9 @@ struct CompareCommand: ParsableCommand {
                     let tried = settings.space.triedSchedules(variant)
                     settings.space.schedules = tried + named.filter { !tried.contains($0) }
                 }
+                // The devices that do best are those of the whole search, for every strategy.
+                let variant = variant.layout == nil ? sized(variant, settings: settings) : variant
+                if let remark = variant.idleRemark { Console.note(remark) }
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
                 reports.append(

@@ -59,9 +59,8 @@ struct EstimateCommand: ParsableCommand {
         } catch {
             throw PlanProblems(error.problems.map(asOption))
         }
-        if batch == nil {
-            Console.note(
-                "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch")
+        if let wanted = plan.wantedBatch {
+            Console.note(BatchChoice.remark(plan.batch, wanted: wanted) + "; see --batch")
         }
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Planner
 internal import Plans
 internal import Reports
@@ -63,8 +64,9 @@ struct SearchCommand: ParsableCommand {
         let result =
             objective == .cost || objective == .devices
             ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
-            : try Planner.search(plan: plan, settings: settings, progress: shown)
+            : try searchAnyCount(plan: plan, settings: settings, progress: shown)
         progress.clear()
+        if let remark = result.candidates.first?.plan.idleRemark { Console.note(remark) }
         let report = SearchReport(result)
         print(json ? try report.json() : report.text())
     }
