@@ -84,6 +84,9 @@ let package = Package(
         .testTarget(
             name: "ReportsTests", dependencies: ["Reports", "Plans", "Schedules", "Costs", "Planner"],
             swiftSettings: strict),
+        .testTarget(
+            name: "PropertyTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "Reports"],
+            swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI"],

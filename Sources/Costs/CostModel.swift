@@ -21,10 +21,22 @@ extension LayoutWork {
     /// FLOPs of one iteration, the vocabulary as the model states it.
     package var flops: FLOPs { FLOPs(model: model, sequences: pricer.plan.batch, vocabulary: model.vocab) }
 
-    /// FLOPs the devices run, recomputation included.
+    /// FLOPs the devices run, recomputation included: where some blocks of every stage are recomputed whole, one more
+    /// forward of the first ones.
     var hardwareFLOPs: Double {
-        guard layout.recompute == .full, layout.recomputeLayers != nil else { return flops.hardware(layout.recompute) }
-        return flops.model + recomputedShare * (flops.hardware(.full) - flops.model)
+        guard layout.recompute == .full, let some = layout.recomputeLayers else {
+            return flops.hardware(layout.recompute)
+        }
+        var (blocks, mixtures) = (0, 0)
+        for stage in layers.indices {
+            let first = min(some, layers[stage])
+            blocks += first
+            mixtures += mixtureLayers(stage: stage, first: first)
+        }
+        let tokens = Double(pricer.plan.batch) * Double(model.sequence)
+        let weights = Double(blocks - mixtures) * model.blockWeights + Double(mixtures) * model.mixtureBlockWeights
+        let core = flops.coreForward * Double(blocks) / Double(max(1, model.layers))
+        return flops.model + 2 * tokens * weights + core
     }
 
     /// Share of the blocks that are recomputed whole.

@@ -183,9 +183,9 @@ package struct Estimate: Hashable, Codable, Sendable {
     /// allocation.
     package static let usableShare = 0.95
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
-    /// Datasheet peak of all devices at the plan's precision, FLOP/s.
+    /// Datasheet peak of all devices that are paid for at the plan's precision, FLOP/s.
     package var clusterPeak: Double {
-        (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.devices)
+        (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.paidDevices)
             * plan.cluster.coreShare(plan.devices)
     }
     package var mfu: Double { iteration.modelFLOPs / iteration.seconds / clusterPeak }

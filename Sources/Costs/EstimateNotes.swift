@@ -4,6 +4,7 @@ extension Estimate {
     /// What the reader of the plan and the price of it remark on.
     package var notes: [Remark] {
         var notes = plan.remarks
+        if let idle = plan.idleRemark { notes.append(Remark(.devicesIdle, idle)) }
         let share = plan.cluster.coreShare(plan.devices)
         if share < 1 {
             notes.append(

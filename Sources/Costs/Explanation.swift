@@ -106,7 +106,7 @@ extension LayoutWork {
                 "seconds", "sum of the parts", "", Format.seconds(estimate.iteration.seconds), ""),
             line(
                 "MFU", "model FLOPs / (seconds · devices · peak)",
-                "\(pricer.plan.devices) devices", Format.share(estimate.mfu), "Chowdhery et al. 2022, appendix B"),
+                "\(pricer.plan.paidDevices) devices", Format.share(estimate.mfu), "Chowdhery et al. 2022, appendix B"),
         ]
     }
 

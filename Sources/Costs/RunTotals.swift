@@ -20,6 +20,13 @@ package struct Goodput: Hashable, Sendable {
         // Equation 20: T_w = M e^{R/M} (e^{(τ+δ)/M} − 1) T_s/τ.
         share = interval / (M * exponential(restart / M) * (exponential((interval + checkpoint) / M) - 1))
     }
+
+    /// Most the share can be on `devices`: e^(−R/M), however short checkpoints are.
+    /// - Parameter single: mean seconds between the failures of one device; nil: none fails.
+    package static func most(meanTimeBetweenFailures single: Double?, devices: Int) -> Double {
+        guard let single, single > 0 else { return 1 }
+        return exponential(-CostConstants.restartSeconds * Double(devices) / single)
+    }
 }
 
 extension LayoutWork {
@@ -58,13 +65,15 @@ extension LayoutWork {
         let steps = (tokens / perStep).rounded(.up)
         let share = goodput?.share ?? 1
         let days = steps * seconds / share / 86400
-        let gpuHours = days * 24 * Double(plan.devices)
+        // Devices that stay idle are paid for; what they draw is not counted.
+        let gpuHours = days * 24 * Double(plan.paidDevices)
+        let drawing = days * 24 * Double(plan.devices)
         let band = ErrorBand(framework: rates.framework)
         return Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
             cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours },
-            energyMWh: plan.cluster.device.watts.map { gpuHours * $0 / 1e6 },
-            wallEnergyMWh: nodeWatts.map { gpuHours * $0 * powerUsageEffectiveness / 1e6 },
+            energyMWh: plan.cluster.device.watts.map { drawing * $0 / 1e6 },
+            wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
     }
 }

@@ -12,14 +12,14 @@ package struct BlockParameters: Hashable, Sendable {
     /// - Parameter mixture: a block with experts, if the model has any.
     package init(_ model: Model, mixture: Bool = false) {
         let parameters = model.parameters()
-        // The attention output and the second feed-forward product are row-parallel: one bias of h each.
-        let rowBiases = model.family == .gpt ? 2 * model.hidden : 0
+        let hasExperts = mixture && model.moe != nil
+        // The attention output and the second feed-forward product are row-parallel: one bias of h each. Experts have none.
+        let rowBiases = model.family == .gpt ? (hasExperts ? 1 : 2) * model.hidden : 0
         var whole = parameters.norms + rowBiases
         // The projections to the latent vectors, and their norms, are on every tensor rank.
         if let mla = model.mla {
             whole += (model.hidden + 1) * (mla.queryRank + mla.kvRank) + model.hidden * mla.ropeSize
         }
-        let hasExperts = mixture && model.moe != nil
         if hasExperts, let moe = model.moe { whole += model.hidden * moe.experts }
         experts = hasExperts ? Double(parameters.routed) : 0
         replicated = Double(whole)

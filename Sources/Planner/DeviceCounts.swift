@@ -1,25 +1,72 @@
-/// Numbers of devices worth asking about: what can be split many ways.
-package enum DeviceCounts {
-    /// Ascending: powers of two below a node, above it whole nodes, at most eight to a doubling.
-    package static func between(_ least: Int, _ most: Int, node: Int) -> [Int] {
-        let node = max(1, node)
-        var found: Set<Int> = []
-        var size = 1
-        while size < node {
-            found.insert(size)
-            size *= 2
+package import Plans
+
+/// Numbers of devices that divide many ways, among which the planner chooses how many to use.
+///
+/// Whole nodes, and well-divisible numbers beside them. Which ones there are depends on the plan but never on how many
+/// devices there happen to be, so that whoever has more devices can choose among all that whoever has fewer can.
+package struct DeviceCounts: Hashable, Sendable {
+    /// Odd parts: 3, 5, 7 and their products as far as they leave no wide gaps, the powers of 5 that round numbers of
+    /// devices are made of, and primes that fill the gaps.
+    static let oddParts = [1, 3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 27, 29, 31, 33, 35, 45, 75, 125, 375, 625]
+    /// Up to here every number of whole nodes is among them, above it that many to each doubling or half as many.
+    static let mostWholeNodes = 64
+    /// Odd parts of a plan's own numbers that are used beside them.
+    private static let mostOwn = 24
+
+    /// All are multiples of this: the product of the degrees that are fixed.
+    let unit: Int
+    private let odd: [Int]
+    private let node: Int
+
+    /// - Parameter fixed: degrees every layout must have.
+    package init(_ plan: Plan, fixed: SearchSpace.Fixed = SearchSpace.Fixed()) {
+        node = max(1, plan.cluster.devicesPerNode)
+        unit = [fixed.tensor, fixed.context, fixed.pipeline, fixed.data].reduce(1) { product, degree in
+            let (larger, overflow) = product.multipliedReportingOverflow(by: max(1, degree ?? 1))
+            return overflow ? .max : larger
         }
-        for part in 8..<16 {
-            var nodes = part
-            while nodes <= most / node + 1 {
-                found.insert(nodes * node)
-                let (next, overflow) = nodes.multipliedReportingOverflow(by: 2)
+        // Pipelines divide the layers, data-parallel ranks a batch that is stated.
+        let own = [node, plan.model.layers] + (plan.wantedBatch == nil ? [plan.batch] : [])
+        let parts = own.map { Divisors.of(BatchChoice.oddPart($0)).prefix(Self.mostOwn) }
+        odd = Set(Self.oddParts + parts.flatMap(\.self)).sorted()
+    }
+
+    /// Those from `least` to `most`, ascending.
+    package func between(_ least: Int, _ most: Int) -> [Int] {
+        guard least <= most, unit <= most else { return [] }
+        let top = most / unit
+        var found: Set<Int> = []
+        for part in odd {
+            var number = part
+            while number <= top {
+                found.insert(number)
+                let (next, overflow) = number.multipliedReportingOverflow(by: 2)
                 if overflow { break }
-                nodes = next
+                number = next
             }
         }
-        // Below eight nodes every number of them.
-        for nodes in 1..<8 { found.insert(nodes * node) }
-        return found.filter { (least...max(least, most)).contains($0) }.sorted()
+        // Every number inside two nodes.
+        found.formUnion(1...max(1, min(top, 2 * min(node, 16))))
+        if unit == 1 {
+            for nodes in 1...Self.mostWholeNodes {
+                var number = nodes * node
+                while number <= top {
+                    found.insert(number)
+                    number *= 2
+                }
+            }
+        }
+        return found.lazy.map { $0 * unit }.filter { $0 >= least }.sorted()
+    }
+}
+
+extension Plan {
+    /// The plan on `count` of `paid` devices, with a batch they divide where none is stated.
+    package func using(_ count: Int, of paid: Int? = nil) -> Plan {
+        var plan = self
+        plan.devices = count
+        plan.idleDevices = max(0, (paid ?? count) - count)
+        if let wantedBatch { plan.batch = BatchChoice.batch(near: wantedBatch, devices: count) }
+        return plan
     }
 }

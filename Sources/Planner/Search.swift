@@ -201,8 +201,7 @@ private func nothingFits(
                 ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
 }
 
-/// The fewest devices above `above` on which some layout of the space fits, to an eighth of their number; nil when 64
-/// times as many are too few.
+/// The fewest `DeviceCounts` above `above` on which some layout of the space fits; nil when 64 times as many are too few.
 func fewestDevices(
     _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
 ) -> Int? {
@@ -216,10 +215,12 @@ func fewestDevices(
     question.perSchedule = 0
     question.usable = settings.usableMemory * plan.cluster.device.memoryBytes
     question.threads = settings.threads
-    for count in DeviceCounts.between(above + 1, above * 64, node: plan.cluster.devicesPerNode) {
-        var larger = plan
-        larger.devices = count
-        guard let pricer = try? Pricer(plan: larger, options: options) else { return nil }
+    let most = above.multipliedReportingOverflow(by: 64)
+    let counts = DeviceCounts(plan, fixed: settings.space.fixed)
+        .between(above + 1, most.overflow ? .max / 64 : most.partialValue)
+    let bound = StepBound(plan, space: settings.space, options: options)
+    for count in counts where !bound.exceedsMemory(devices: count, usable: question.usable) {
+        guard let pricer = try? Pricer(plan: plan.using(count), options: options) else { return nil }
         if priceSpace(sparing, pricer: pricer, question: question).feasible > 0 { return count }
     }
     return nil

@@ -3,7 +3,9 @@ package import Plans
 
 /// The best layouts over the plan's number of devices and fewer: the cheapest, or those on fewest devices.
 ///
-/// - Throws: as `search` does on the plan's own number of devices; where cost is asked for, that there is no price.
+/// The numbers are the `DeviceCounts`; devices that are not used are not paid for.
+/// - Throws: as `searchAnyCount` does on the plan's own number of devices; where cost is asked for, that there is no
+///   price.
 package func searchCounts(
     plan: Plan, settings: SearchSettings, options: CostOptions = CostOptions(), progress: ((Int) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
@@ -13,35 +15,29 @@ package func searchCounts(
     if settings.objective == .cost, plan.tokens == nil {
         throw .contradiction("the plan states no tokens, so its run has no cost to rank by")
     }
+    if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     var inner = settings
     inner.objective = .time
+    inner.explainsMisfit = false
     let clock = ContinuousClock()
     let began = clock.now
     var all = SearchResult(candidates: [], evaluated: 0, feasible: 0, seconds: 0)
-    var counts = DeviceCounts.between(1, plan.devices, node: plan.cluster.devicesPerNode)
-    if !counts.contains(plan.devices) { counts.append(plan.devices) }
-    var failure: PlannerError?
-    for count in counts {
+    let counts = DeviceCounts(plan, fixed: settings.space.fixed)
+    let sizes = counts.between(1, plan.devices)
+    let searcher = CountSearch(plan, settings: settings, options: options)
+    for count in sizes where !searcher.isTooSmall(count) {
         progress?(count)
-        var fewer = plan.open
-        fewer.devices = count
-        // Why few devices are too few is not asked here: the last, largest number says it.
-        inner.explainsMisfit = count == plan.devices
-        do throws(PlannerError) {
-            let found = try search(plan: fewer, settings: inner, options: options)
-            all.candidates += found.candidates
-            all.front += found.front
-            all.evaluated += found.evaluated
-            all.feasible += found.feasible
-            all.rejected += found.rejected
-            all.pricingSeconds += found.pricingSeconds
-            all.searched = found.searched
-            if settings.objective == .devices { break }
-        } catch { failure = error }
+        guard let found = try? search(plan: plan.open.using(count), settings: inner, options: options) else { continue }
+        all.candidates += found.candidates
+        all.front += found.front
+        all.evaluated += found.evaluated
+        all.feasible += found.feasible
+        all.rejected += found.rejected
+        all.pricingSeconds += found.pricingSeconds
+        all.searched = found.searched
+        if settings.objective == .devices { break }
     }
-    guard !all.candidates.isEmpty else {
-        throw failure ?? .noLayout("nothing fits on \(plan.devices) devices or fewer")
-    }
+    guard !all.candidates.isEmpty else { throw searcher.failure(sizes.last ?? plan.devices) }
     if settings.objective == .cost {
         let order = all.candidates.indices.sorted { one, other in
             let (a, b) = (all.candidates[one].run?.cost ?? .infinity, all.candidates[other].run?.cost ?? .infinity)

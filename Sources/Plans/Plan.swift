@@ -5,9 +5,15 @@ package struct Plan: Hashable, Codable, Sendable {
     /// Tokens of the whole run; nil when only a step matters (a plan with `train` alone).
     package var tokens: Double?
     package var cluster: Cluster
+    /// Devices that train.
     package var devices: Int
+    /// Devices that are paid for beside them and do nothing.
+    package var idleDevices = 0
     /// Global batch, sequences a step.
     package var batch: Int
+    /// The batch to come near to, where no batch is stated and the planner takes one that fits the devices; nil where
+    /// the batch is stated.
+    package var wantedBatch: Int?
     package var precision: Precision
     /// nil: `layout: auto`, the planner searches.
     package var layout: Layout?
@@ -44,8 +50,9 @@ package struct Plan: Hashable, Codable, Sendable {
     package init(
         name: String, model: Model, tokens: Double?, cluster: Cluster, devices: Int, batch: Int, precision: Precision,
         layout: Layout?, train: TrainSettings? = nil, remarks: [Remark] = [], openSchedule: OpenSchedule? = nil,
-        measured: Measured? = nil, frameworks: Frameworks = Frameworks()
+        measured: Measured? = nil, frameworks: Frameworks = Frameworks(), wantedBatch: Int? = nil
     ) {
+        self.wantedBatch = wantedBatch
         self.frameworks = frameworks
         self.openSchedule = openSchedule
         self.name = name
@@ -63,6 +70,16 @@ package struct Plan: Hashable, Codable, Sendable {
 }
 
 extension Plan {
+    /// Devices that are paid for.
+    package var paidDevices: Int { devices + idleDevices }
+    /// What people are told where devices stay idle; nil where all train.
+    package var idleRemark: String? {
+        idleDevices > 0
+            ? "\(Wording.grouped(devices)) of \(Wording.grouped(paidDevices)) devices are used, \(Wording.grouped(idleDevices)) "
+                + "stay idle: no split over more of them ends earlier; GPU-hours and cost count all"
+            : nil
+    }
+
     /// The software `layout` runs on; nil: every layout, where the plan leaves it open.
     package func framework(for layout: Layout?) -> Framework {
         frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)

@@ -5,7 +5,7 @@ extension Plan {
     ///   - parameters: a shape is chosen for this many (`Model.shaped`); ignored when `modelName` is given.
     ///   - modelName: a shape in `plans/models/`.
     ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
-    ///   - batch: sequences a step; by size when nil (`Model.defaultBatch`).
+    ///   - batch: sequences a step; by size and devices when nil (`BatchChoice`).
     ///   - sequence: tokens a sequence; the model's own when nil.
     ///   - precision: what the device trains in when nil.
     /// - Throws: every value out of range and every unknown name.
@@ -37,12 +37,13 @@ extension Plan {
         let frameworks = collect(&problems) { () throws(PlanProblems) in try Frameworks.read(library: library) }
         guard let shape, let cluster, let frameworks, problems.isEmpty else { throw PlanProblems(problems) }
         let total = Double(shape.parameters().total)
+        let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
         var plan = Plan(
             name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
-            batch: batch ?? Model.defaultBatch(parameters: total, sequence: shape.sequence),
+            batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,
-            layout: nil, frameworks: frameworks)
+            layout: nil, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)
         }

@@ -89,18 +89,19 @@ struct PlanReading {
             guard statedBatch != nil else { return nil }
         }
         let parameters = Double(model.parameters().total)
-        let batch = statedBatch ?? Model.defaultBatch(parameters: parameters, sequence: model.sequence)
+        let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        let wanted = Model.defaultBatch(parameters: parameters, sequence: model.sequence)
+        let chosen =
+            layout.map { BatchChoice.batch(near: wanted, layout: $0.layout) }
+            ?? BatchChoice.batch(near: wanted, devices: devices)
+        let batch = statedBatch ?? chosen
         if let statedBatch {
             if let remark = BatchSize.remark(statedBatch, sequence: model.sequence, tokens: tokens) {
                 remarks.append(remark)
             }
         } else {
-            remarks.append(
-                Remark(
-                    .batchAssumed,
-                    "no batch is given, so \(batch) sequences a step are taken, as models of this size commonly are"))
+            remarks.append(Remark(.batchAssumed, BatchChoice.remark(batch, wanted: wanted)))
         }
-        let devices = resolveDevices(stated: statedDevices, layout: &layout)
         let open = layout?.openSchedule
         if open != nil, isTrained {
             reader.collector.adopt(
@@ -128,7 +129,7 @@ struct PlanReading {
         var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
-            measured: measured, frameworks: frameworks)
+            measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles

@@ -15,6 +15,7 @@ package struct Remark: Hashable, Codable, Sendable {
         case shardGroupUnused = "shard-group-unused"
         /// The layout is none that the plan's software runs.
         case softwareLacks = "software-lacks"
+        case devicesIdle = "devices-idle"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"
         /// A key that only prices, beside a real run.

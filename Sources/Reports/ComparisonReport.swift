@@ -81,7 +81,7 @@ package struct ComparisonReport: Encodable, Sendable {
         }
         let table = Table(head: head, rows: lines, leftAligned: [0, head.count - 1])
         let title =
-            "\(plan): \(Figures.words(first.parameters)) parameters on \(Figures.grouped(first.plan.devices)) × "
+            "\(plan): \(Figures.words(first.parameters)) parameters on \(Figures.devices(first.plan)) × "
             + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
         return

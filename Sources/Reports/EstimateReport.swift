@@ -10,7 +10,8 @@ package struct EstimateReport: Encodable, Sendable {
 
     struct Cluster: Encodable {
         var name, device: String
-        var devices: Int
+        /// Those that are paid for: used and idle.
+        var devices, usedDevices, idleDevices: Int
     }
 
     struct Layout: Encodable {
@@ -132,7 +133,9 @@ package struct EstimateReport: Encodable, Sendable {
         model = Model(
             parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
             layers: plan.model.layers, hidden: plan.model.hidden)
-        cluster = Cluster(name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.devices)
+        cluster = Cluster(
+            name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
+            usedDevices: plan.devices, idleDevices: plan.idleDevices)
         self.layout = Layout(
             data: layout.data, tensor: layout.tensor, pipeline: layout.pipeline, virtualStages: layout.virtualStages,
             context: layout.context, expert: layout.expert, microbatch: layout.microbatch, globalBatch: plan.batch,
@@ -152,7 +155,7 @@ package struct EstimateReport: Encodable, Sendable {
             seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
             breakdown: estimate.iteration.breakdown)
-        let devices = Double(plan.devices)
+        let devices = Double(plan.paidDevices)
         throughput = Throughput(
             tokensPerSecond: estimate.tokensPerSecond, tokensPerSecondPerDevice: estimate.tokensPerSecond / devices,
             modelTFLOPsPerDevice: estimate.iteration.modelFLOPs / estimate.iteration.seconds / devices / 1e12,

@@ -35,7 +35,7 @@ package struct EstimateText {
         var lines = [
             paint.strong(
                 "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
-                    + "\(Figures.grouped(plan.devices)) × \(plan.cluster.device.name)"),
+                    + "\(Figures.devices(plan)) × \(plan.cluster.device.name)"),
             "",
         ]
         guard let run = estimate.run else {
@@ -63,7 +63,7 @@ package struct EstimateText {
     }
 
     private func rates() -> String {
-        let perDevice = estimate.iteration.modelFLOPs / estimate.iteration.seconds / Double(plan.devices)
+        let perDevice = estimate.iteration.modelFLOPs / estimate.iteration.seconds / Double(plan.paidDevices)
         let rate =
             perDevice >= 1e12
             ? "\(Figures.significant(perDevice / 1e12)) TFLOP/s" : "\(Figures.significant(perDevice / 1e9)) GFLOP/s"

@@ -1,5 +1,6 @@
 internal import Costs
 internal import Foundation
+internal import Plans
 
 /// Numbers as people read them: grouped, rounded to what matters, with their unit.
 package enum Figures {
@@ -22,6 +23,11 @@ package enum Figures {
     }
 
     static func grouped(_ value: Int) -> String { grouped(Double(value)) }
+
+    /// `1,024`, or `992 of 1,000` where some stay idle.
+    static func devices(_ plan: Plan) -> String {
+        plan.idleDevices > 0 ? "\(grouped(plan.devices)) of \(grouped(plan.paidDevices))" : grouped(plan.devices)
+    }
 
     /// Three significant digits and a word: `3.74 million`.
     static func words(_ value: Double) -> String {

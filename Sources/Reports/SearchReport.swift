@@ -67,7 +67,7 @@ package struct SearchReport: Encodable, Sendable {
 
     private func title(_ best: Estimate) -> String {
         let plan = best.plan
-        return "\(plan.name): \(Figures.words(best.parameters)) parameters on \(Figures.grouped(plan.devices)) × "
+        return "\(plan.name): \(Figures.words(best.parameters)) parameters on \(Figures.devices(plan)) × "
             + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
     }
 

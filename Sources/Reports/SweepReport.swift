@@ -42,8 +42,8 @@ package struct SweepReport: Encodable, Sendable {
                 label: point.label, value: point.value,
                 efficiency: point.estimate.flatMap { estimate in
                     first.flatMap { Self.isAlike($0.plan, estimate.plan) ? $0 : nil }.map {
-                        estimate.tokensPerSecond / Double(estimate.plan.devices)
-                            / ($0.tokensPerSecond / Double($0.plan.devices))
+                        estimate.tokensPerSecond / Double(estimate.plan.paidDevices)
+                            / ($0.tokensPerSecond / Double($0.plan.paidDevices))
                     }
                 },
                 criticalShare: CriticalBatch(point.plan)?.share(point.plan),

@@ -15,9 +15,14 @@ struct ChosenLayout {
 
     init(plan: Plan, searching: Bool = false, settings: SearchSettings) throws {
         guard let given = plan.layout, !searching else {
-            let result = try search(plan: plan, settings: settings)
-            guard let best = result.candidates.first else {
+            let result = try searchAnyCount(plan: plan, settings: settings)
+            guard var best = result.candidates.first else {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
+            }
+            if best.plan.batch != plan.batch, let wanted = plan.wantedBatch {
+                let remark = Remark(.batchAssumed, BatchChoice.remark(best.plan.batch, wanted: wanted))
+                Console.notes([remark])
+                best.plan.remarks.append(remark)
             }
             (layout, estimate, searched) = (best.layout, best, result.searched)
             found = SearchReport(result).summaryLines

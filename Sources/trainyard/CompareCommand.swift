@@ -73,6 +73,8 @@ struct CompareCommand: ParsableCommand {
                     let tried = settings.space.triedSchedules(variant)
                     settings.space.schedules = tried + named.filter { !tried.contains($0) }
                 }
+                // The devices that do best are those of the whole search, for every strategy.
+                let variant = variant.layout == nil ? sized(variant, settings: settings) : variant
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
                 let found = variant.notes(with: rows.compactMap(\.estimate)).filter { !notes.contains($0) }

@@ -61,11 +61,9 @@ struct EstimateCommand: ParsableCommand {
         } catch {
             throw PlanProblems(error.problems.map(asOption))
         }
-        if batch == nil {
+        if let wanted = plan.wantedBatch {
             plan.remarks.append(
-                Remark(
-                    .batchAssumed,
-                    "a batch of \(plan.batch) sequences is taken, as models of this size commonly are; see --batch"))
+                Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted) + "; see --batch"))
         }
         Console.notes(plan.remarks)
         try output.price.apply(to: &plan)

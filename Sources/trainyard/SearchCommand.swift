@@ -79,7 +79,7 @@ struct SearchCommand: ParsableCommand {
         let result =
             objective == .cost || objective == .devices
             ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
-            : try Planner.search(plan: plan, settings: settings, progress: shown)
+            : try searchAnyCount(plan: plan, settings: settings, progress: shown)
         progress.clear()
         let notes = plan.notes(with: result.candidates)
         Console.notes(notes.filter { !plan.remarks.contains($0) })

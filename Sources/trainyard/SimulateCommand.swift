@@ -259,8 +259,14 @@ struct SimulateCommand: ParsableCommand {
             layout = choice.layout
             found = choice.found
             searched = choice.searched
-            // What was chosen is priced on the software it was chosen on.
-            plan.frameworks.assumed = choice.estimate?.plan.frameworks.assumed
+            let stated = plan.remarks
+            plan.remarks = plan.notes(with: choice.estimate.map { [$0] } ?? [])
+            Console.notes(plan.remarks.filter { $0.code != .batchAssumed && !stated.contains($0) })
+            // What was chosen is priced on the devices, with the batch and on the software it was chosen with.
+            if let chosen = choice.estimate?.plan {
+                (plan.devices, plan.idleDevices, plan.batch) = (chosen.devices, chosen.idleDevices, chosen.batch)
+                plan.frameworks.assumed = chosen.frameworks.assumed
+            }
         }
         if let schedule, schedule != Self.optimal {
             layout = try layout.running(

@@ -134,7 +134,7 @@ struct SweepCommand: ParsableCommand {
         let found =
             largest
             ? try largestModel(plan, keeping: limits, settings: settings) { progress.show("trying \(Int($0 / 1e6))M") }
-            : try Planner.fewestDevices(plan, keeping: limits, most: mostDevices.value, settings: settings) {
+            : try limitedRun(plan, keeping: limits, most: mostDevices.value, settings: settings) {
                 progress.show("trying \($0) devices")
             }
         progress.clear()
@@ -146,13 +146,9 @@ struct SweepCommand: ParsableCommand {
                 ).json())
             return
         }
-        let how =
-            largest
-            ? "largest of the models tried on \(Wording.grouped(plan.devices)) devices (\(found.tried) searches)"
-            : "fewest devices that keep the limit (\(found.tried) numbers searched)"
         print(
             EstimateText(
-                found.estimate, found: [how, SearchedSpace(settings.space, plan).description],
+                found.estimate, found: [found.remark, SearchedSpace(settings.space, plan).description],
                 width: max(60, width.columns ?? 100), isColoured: Console.isColoured
             ).text())
     }
@@ -197,17 +193,30 @@ struct SweepCommand: ParsableCommand {
                 // Sequences for each device stay as in the plan.
                 let share = point.value / Double(max(1, plan.devices))
                 point.plan.batch = max(1, Int((Double(plan.batch) * share).rounded()))
+                point.plan.wantedBatch = point.plan.batch
                 return point
             }
             return [
-                ("strong scaling: batch \(Wording.grouped(plan.batch))", .devices, strong),
+                (
+                    "strong scaling: batch \(plan.wantedBatch == nil ? "" : "about ")\(Wording.grouped(plan.batch))",
+                    .devices, strong
+                ),
                 (
                     "weak scaling: batch grows with the devices, \(Wording.grouped(plan.batch)) on \(Wording.grouped(plan.devices))",
                     .devices, weak
                 ),
             ]
         }
-        if let batch { return [("batch", .batch, try points(batch, "--batch") { $0.batch = Int($1) })] }
+        if let batch {
+            return [
+                (
+                    "batch", .batch,
+                    try points(batch, "--batch") {
+                        ($0.batch, $0.wantedBatch) = (Int($1), nil)
+                    }
+                )
+            ]
+        }
         if let sequence {
             let tokens = Double(plan.batch * plan.model.sequence)
             return [
@@ -216,6 +225,7 @@ struct SweepCommand: ParsableCommand {
                     try points(sequence, "--sequence") {
                         $0.model.sequence = Int($1)
                         $0.batch = max(1, Int((tokens / $1).rounded()))
+                        if $0.wantedBatch != nil { $0.wantedBatch = $0.batch }
                     }
                 )
             ]

@@ -117,12 +117,47 @@ import Testing
         #expect(try #require(try run(["--cost", "2M", "--largest"]).run["cost"] as? Double) <= 2e6)
     }
 
+    /// A budget asks for the fastest run in it, and what it answers is a plan of so many devices.
+    @Test func aBudgetIsForTheFastestRun() throws {
+        let found = try document(["sweep", Self.plan, "--cost", "6M", "--most-devices", "4096"])
+        let run = try #require(found["run"] as? [String: Any])
+        #expect(try #require(run["cost"] as? Double) <= 6e6)
+        #expect(try #require(run["days"] as? Double) < 120)
+    }
+
+    /// Round numbers, primes and less than a node: used and idle devices make up what was asked for, and all are paid.
+    @Test(arguments: ["7", "500", "999", "1000", "1500", "3000", "10,000"])
+    func anyNumberOfDevices(_ devices: String) throws {
+        let found = try document(
+            ["estimate", "--params", "7B", "--tokens", "1T", "--gpu", "h100-80g-sxm", "--gpus", devices])
+        let cluster = try #require(found["cluster"] as? [String: Any])
+        let layout = try #require(found["layout"] as? [String: Any])
+        let run = try #require(found["run"] as? [String: Any])
+        func count(_ object: [String: Any], _ key: String) throws -> Int { try #require(object[key] as? Int) }
+        let used = try count(cluster, "usedDevices")
+        #expect(try count(cluster, "devices") == Int(devices.filter { $0 != "," }))
+        #expect(try used + count(cluster, "idleDevices") == count(cluster, "devices"))
+        #expect(
+            try count(layout, "data") * count(layout, "tensor") * count(layout, "pipeline") * count(layout, "context")
+                == used)
+        let hours = try #require(run["gpuHours"] as? Double)
+        let days = try #require(run["days"] as? Double)
+        #expect(abs(hours / (days * 24 * Double(try count(cluster, "devices"))) - 1) < 1e-9)
+    }
+
+    @Test func idleDevicesAreNamed() throws {
+        let outcome = try trainyard(["plan", Self.plan, "--devices", "1000"])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        #expect(outcome.output.contains(" of 1,000 × "))
+        #expect(outcome.errors.contains(" of 1,000 devices are used"))
+    }
+
     @Test(arguments: [
         (
             ["search", plan, "--tensor", "16", "--max-tensor", "8"], 2,
             "tensor 16 contradicts a largest tensor degree of 8"
         ),
-        (["search", plan, "--tensor", "7"], 3, "tensor 7 = 7 does not divide 1,024 devices"),
+        (["search", plan, "--tensor", "7"], 3, "tensor 7 does not divide the model's heads, 80"),
         (
             ["search", plan, "--tensor", "1M", "--pipeline", "1M", "--data", "1M", "--context", "1M"], 3,
             "data 1,000,000 take more devices than any machine has"

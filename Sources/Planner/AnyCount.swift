@@ -1,0 +1,145 @@
+package import Costs
+package import Plans
+
+/// The best layouts of a plan that leaves its layout open, on its devices or, where fewer of them do better, on fewer.
+///
+/// The devices that train are one of the `DeviceCounts` up to the plan's, the one with the shortest run. That set does
+/// not depend on how many devices there are, so a run on more devices never takes longer. Numbers whose `StepBound` is
+/// above what another number reaches are not searched; the answer is that of searching them all.
+/// - Returns: the layouts of that number; `idleDevices` of their plans says how many are left over.
+/// - Throws: as `search` does; `nothingFits` where no number up to the plan's has a layout that fits.
+package func searchAnyCount(
+    plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions(),
+    progress: (@Sendable (Double) -> Void)? = nil
+) throws(PlannerError) -> SearchResult {
+    let fixed = settings.space.fixed
+    let isWhole = [fixed.tensor, fixed.context, fixed.pipeline, fixed.data].allSatisfy { $0 != nil }
+    let counts = DeviceCounts(plan, fixed: fixed)
+    // Degrees that are all fixed, and those that already exceed the devices, are a question about this number alone.
+    guard !isWhole, counts.unit <= plan.devices else {
+        return try search(plan: plan.using(plan.devices), settings: settings, options: options, progress: progress)
+    }
+    if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
+    let clock = ContinuousClock()
+    let began = clock.now
+    var searcher = CountSearch(plan, settings: settings, options: options, paid: plan.devices)
+    let allowed = counts.between(1, plan.devices)
+    guard let best = searcher.fastest(among: allowed) else { throw searcher.failure(allowed.last ?? plan.devices) }
+    var result = best.result
+    if settings.top > 1 || settings.wantsFront || settings.objective == .memory {
+        let sized = plan.using(best.devices, of: plan.devices)
+        result = try search(plan: sized, settings: settings, options: options, progress: progress)
+    }
+    result.evaluated += searcher.evaluated - best.result.evaluated
+    result.feasible += searcher.feasible - best.result.feasible
+    result.rejected += searcher.rejected - best.result.rejected
+    result.pricingSeconds += searcher.pricingSeconds - best.result.pricingSeconds
+    result.seconds = (clock.now - began).inSeconds
+    return result
+}
+
+/// The plan on the devices that `searchAnyCount` uses; as it is, with a batch they divide, where nothing fits.
+package func sized(_ plan: Plan, settings: SearchSettings, options: CostOptions = CostOptions()) -> Plan {
+    var settings = settings
+    settings.top = 1
+    settings.explainsMisfit = false
+    guard let best = try? searchAnyCount(plan: plan, settings: settings, options: options).candidates.first else {
+        return plan.using(plan.devices)
+    }
+    return plan.using(best.plan.devices, of: plan.devices)
+}
+
+/// Searches of one plan on several numbers of devices, each done once.
+struct CountSearch {
+    struct Found: Sendable {
+        var devices: Int
+        var estimate: Estimate
+        var result: SearchResult
+    }
+
+    let plan: Plan
+    /// Devices that are paid for; nil: those that train.
+    private let paid: Int?
+    private let settings: SearchSettings
+    private let options: CostOptions
+    private let bound: StepBound
+    private let usable: Double
+    private var known: [Int: Found?] = [:]
+    private(set) var evaluated = 0
+    private(set) var feasible = 0
+    private(set) var rejected = 0
+    private(set) var pricingSeconds = 0.0
+    /// Called with every number before it is searched.
+    var progress: ((Int) -> Void)?
+
+    /// Numbers that were searched.
+    var searched: Int { known.count }
+
+    init(_ plan: Plan, settings: SearchSettings, options: CostOptions, paid: Int? = nil) {
+        self.paid = paid
+        var plan = plan.open
+        plan.remarks = []
+        self.plan = plan
+        var settings = settings
+        settings.top = 1
+        settings.objective = .time
+        settings.wantsFront = false
+        settings.explainsMisfit = false
+        self.settings = settings
+        self.options = options
+        bound = StepBound(plan, space: settings.space, options: options)
+        usable = settings.usableMemory * plan.cluster.device.memoryBytes
+    }
+
+    /// Least measure a run on `devices` can have.
+    func least(_ devices: Int) -> Double { bound.least(devices: devices, batch: plan.using(devices).batch) }
+
+    /// Whether the state alone is more than `devices` hold.
+    func isTooSmall(_ devices: Int) -> Bool { bound.exceedsMemory(devices: devices, usable: usable) }
+
+    /// The best of one number of devices; nil where nothing fits.
+    mutating func best(_ devices: Int) -> Found? {
+        if let found = known[devices] { return found }
+        guard !isTooSmall(devices) else { return nil }
+        progress?(devices)
+        let result = try? search(plan: plan.using(devices, of: paid), settings: settings, options: options)
+        let found = result.flatMap { result in
+            result.candidates.first.map { Found(devices: devices, estimate: $0, result: result) }
+        }
+        if let result {
+            evaluated += result.evaluated
+            feasible += result.feasible
+            rejected += result.rejected
+            pricingSeconds += result.pricingSeconds
+        }
+        known[devices] = .some(found)
+        return found
+    }
+
+    /// The number with the shortest run of those that `keeps` accepts; of equal ones the first by bound.
+    mutating func fastest(among counts: [Int], keeps: (Estimate) -> Bool = { _ in true }) -> Found? {
+        var best: Found?
+        let order = counts.map { (devices: $0, least: least($0)) }.sorted {
+            ($0.least, -$0.devices) < ($1.least, -$1.devices)
+        }
+        for (devices, least) in order {
+            if let best, least >= best.estimate.measure { break }
+            guard let found = self.best(devices), keeps(found.estimate) else { continue }
+            if best.map({ found.estimate.measure < $0.estimate.measure }) ?? true { best = found }
+        }
+        return best
+    }
+
+    /// Why nothing fits on `devices`, the most there can be used of the plan's.
+    func failure(_ devices: Int) -> PlannerError {
+        var settings = settings
+        settings.explainsMisfit = true
+        do throws(PlannerError) {
+            _ = try search(plan: plan.using(devices), settings: settings, options: options)
+        } catch .nothingFits(var reason) {
+            reason.devices = plan.devices
+            return .nothingFits(reason)
+        } catch { return error }
+        return .noLayout("no layout could be timed")
+    }
+}

@@ -1,0 +1,130 @@
+package import Costs
+package import Plans
+
+/// What a question about limits found.
+package struct LimitedRun: Sendable {
+    package var estimate: Estimate
+    /// Numbers of devices, or sizes of a model, that were searched.
+    package var tried: Int
+    /// The next smaller number of devices that was allowed and does not keep the limits; nil where there is none.
+    package var below: Int?
+    /// Numbers of devices that were allowed.
+    package var allowed: Int
+
+    /// What the answer is the best of, and how finely it was looked for.
+    package var remark = ""
+}
+
+/// The number of devices that keeps its limits: with a deadline the fewest, without one the number that ends first.
+///
+/// Of the `DeviceCounts` up to `most`; those that no layout can bring within the limits (`StepBound`) are not searched,
+/// all others are, so nothing is passed over. A run's cost is about constant over a wide range of devices, so a budget
+/// alone asks for the fastest run, not for the fewest devices.
+/// - Throws: `unreachable` with the nearest, when no number will do.
+package func limitedRun(
+    _ plan: Plan, keeping limits: RunLimits, most: Int, settings: SearchSettings, options: CostOptions = CostOptions(),
+    progress: ((Int) -> Void)? = nil
+) throws(PlannerError) -> LimitedRun {
+    try limits.check(plan)
+    if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
+    let counts = DeviceCounts(plan, fixed: settings.space.fixed).between(1, most)
+    guard !counts.isEmpty else { throw .contradiction("there is no number of devices to try") }
+    var searcher = CountSearch(plan, settings: settings, options: options)
+    searcher.progress = progress
+    let price = plan.cluster.pricePerDeviceHour
+    let possible = counts.filter {
+        limits.canBeKept(days: searcher.least($0), devices: $0, price: price) && !searcher.isTooSmall($0)
+    }
+    var found: CountSearch.Found?
+    if limits.days == nil {
+        found = searcher.fastest(among: possible, keeps: limits.isKept)
+    } else {
+        for count in possible {
+            guard let next = searcher.best(count), limits.isKept(by: next.estimate) else { continue }
+            found = next
+            break
+        }
+    }
+    guard let found else { throw nearest(counts, &searcher, limits) }
+    let below = counts.last { $0 < found.devices }
+    var answer = LimitedRun(estimate: found.estimate, tried: searcher.searched, below: below, allowed: counts.count)
+    answer.remark =
+        limits.days == nil
+        ? "fastest run that keeps \(limits.words), of \(Wording.grouped(counts.count)) numbers of devices up to "
+            + Wording.grouped(most)
+        : "fewest devices that keep \(limits.words): on every smaller number the fastest run breaks "
+            + (below.map { "them (\(Wording.grouped($0)) is the next that divides well)" } ?? "them")
+    return answer
+}
+
+/// Why no number keeps the limits, with the nearest that was searched.
+private func nearest(_ counts: [Int], _ searcher: inout CountSearch, _ limits: RunLimits) -> PlannerError {
+    let most = counts.last ?? 1
+    // What was not searched cannot keep them; the fastest of all, and the cheapest nearly, are among these.
+    var nearest: Estimate?
+    for count in counts.suffix(1) + counts.filter({ $0 & ($0 - 1) == 0 }) {
+        guard let next = searcher.best(count)?.estimate else { continue }
+        if limits.excess(next.run) < nearest.map({ limits.excess($0.run) }) ?? .infinity { nearest = next }
+    }
+    guard let nearest, let run = nearest.run else { return searcher.failure(most) }
+    return .unreachable(
+        "no number of devices up to \(Wording.grouped(most)) keeps \(limits.words); the nearest is "
+            + "\(Wording.grouped(nearest.plan.devices)) devices: \(RunLimits.words(run))")
+}
+
+/// The largest dense model that keeps its limits on the plan's devices, on as many tokens, to one part in a hundred.
+///
+/// - Throws: `unreachable` with the nearest, when not even the smallest does.
+package func largestModel(
+    _ plan: Plan, keeping limits: RunLimits, settings: SearchSettings, options: CostOptions = CostOptions(),
+    progress: ((Double) -> Void)? = nil
+) throws(PlannerError) -> LimitedRun {
+    try limits.check(plan)
+    var settings = settings
+    settings.top = 1
+    settings.explainsMisfit = false
+    // Two digits and a half: 1.00, 1.01 … 2.00, 2.02 … 5.00, 5.05 … 9.95.
+    let digits =
+        (100..<200).map(Double.init) + stride(from: 200.0, to: 500, by: 2) + stride(from: 500.0, to: 1000, by: 5)
+    let sizes = [1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11].flatMap { power in digits.map { $0 * power } }
+        .filter { Model.shapeableParameters.contains($0) }
+    var nearest: Estimate?
+    var tried = 0
+    func fits(_ size: Double) -> Estimate? {
+        progress?(size)
+        tried += 1
+        var sized = plan.open
+        sized.remarks = []
+        sized.model = Model.shaped(parameters: size, sequence: plan.model.sequence)
+        if sized.wantedBatch != nil {
+            sized.wantedBatch = Model.defaultBatch(parameters: size, sequence: sized.model.sequence)
+        }
+        let result = try? searchAnyCount(plan: sized, settings: settings, options: options)
+        guard let found = result?.candidates.first else { return nil }
+        if limits.excess(found.run) < nearest.map({ limits.excess($0.run) }) ?? .infinity { nearest = found }
+        return limits.isKept(by: found) ? found : nil
+    }
+    var (low, high) = (-1, sizes.count)
+    var answer: Estimate?
+    while high - low > 1 {
+        let middle = (low + high) / 2
+        if let found = fits(sizes[middle]) {
+            (answer, low) = (found, middle)
+        } else {
+            high = middle
+        }
+    }
+    guard let answer else {
+        guard let nearest, let run = nearest.run else {
+            throw .noLayout(
+                "no model of 10 million parameters or more fits on \(Wording.grouped(plan.devices)) devices")
+        }
+        throw .unreachable(
+            "not even \(Int(nearest.parameters / 1e6)) million parameters keep \(limits.words) on "
+                + "\(Wording.grouped(plan.devices)) devices: \(RunLimits.words(run))")
+    }
+    var found = LimitedRun(estimate: answer, tried: tried, below: nil, allowed: sizes.count)
+    found.remark =
+        "largest model that keeps \(limits.words) on \(Wording.grouped(plan.devices)) devices, to 1 % (\(tried) sizes searched)"
+    return found
+}

@@ -1,0 +1,94 @@
+internal import Costs
+internal import Plans
+internal import Schedules
+
+/// A time no step of a plan can be shorter than, for any number of devices: what decides which numbers need no search.
+///
+/// Two bounds, both from the same block times as prices. All devices together cannot take less than the sequences'
+/// computing, tensor-parallel exchanges included, at the best micro-batch and tensor degree; and no step is shorter
+/// than one micro-batch takes through all layers, forward and back.
+struct StepBound: Sendable {
+    /// Device-seconds of a sequence.
+    let work: Double
+    /// Seconds of one micro-batch through the model.
+    let pass: Double
+    /// Bytes of weights and optimizer, which some device must hold.
+    let state: Double
+    private let plan: Plan
+    /// Fraction of the bounds that is relied on: layouts cut the model at places that the bounds do not.
+    private static let slack = 0.98
+
+    init(_ plan: Plan, space: SearchSpace, options: CostOptions) {
+        self.plan = plan
+        let bytes = StateBytes(precision: plan.precision, gradients: space.gradients)
+        state = (bytes.weight + bytes.optimizer) * Double(plan.model.parameters().total)
+        var (work, pass) = (Double.infinity, Double.infinity)
+        let contexts =
+            space.fixed.context
+            ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
+        for (layout, devices) in Self.shapes(plan, space) {
+            var alone = plan
+            alone.devices = devices
+            alone.batch = layout.data * layout.microbatch
+            guard let priced = try? Pricer(plan: alone, options: options).work(layout).iterationTime() else { continue }
+            let seconds = priced.breakdown.compute + priced.breakdown.tensorComm
+            work = min(work, seconds * Double(layout.tensor) / Double(layout.microbatch))
+            pass = min(pass, priced.breakdown.compute / Double(max(1, contexts)))
+        }
+        self.work = work.isFinite ? Self.slack * work : 0
+        self.pass = pass.isFinite ? Self.slack * pass : 0
+    }
+
+    /// One pipeline rank, one replica (of as many as the experts are spread over), in every way that changes its times.
+    private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [(Layout, devices: Int)] {
+        let model = plan.model
+        let most = min(space.mostTensor ?? max(1, plan.cluster.devicesPerNode), 1 << 12)
+        let tensors =
+            space.fixed.tensor.map { [$0] }
+            ?? Divisors.of(model.heads).filter { $0 <= most && model.kvHeads % $0 == 0 && model.ffn % $0 == 0 }
+        let micro =
+            space.fixed.microbatch.map { [$0] } ?? [1, 2, 3, 4, 6, 8, 12, 16].filter { $0 <= space.mostMicrobatch }
+        let experts = model.moe.map { moe in space.fixed.expert.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
+        var found: [(Layout, devices: Int)] = []
+        for tensor in tensors {
+            for expert in experts {
+                for expertTensor in Set([1, model.moe == nil ? 1 : tensor]) {
+                    for microbatch in micro {
+                        for sharding in [Layout.Sharding.none, .parameters]
+                        where space.sharding.contains(sharding) || sharding == .none {
+                            for sequenceParallel in space.sequenceParallel where !sequenceParallel || tensor > 1 {
+                                var layout = space.base
+                                layout.tensor = tensor
+                                (layout.expert, layout.expertTensor) = (expert, expertTensor)
+                                layout.data = expert
+                                layout.microbatch = microbatch
+                                layout.sharding = sharding
+                                layout.sequenceParallel = sequenceParallel
+                                found.append((layout, tensor * expert))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return found
+    }
+
+    /// Least measure (`Plan.measure`) on `devices` with a step of `batch` sequences.
+    func least(devices: Int, batch: Int) -> Double {
+        let sequences = Double(max(1, batch))
+        let step = max(sequences * work / Double(devices), pass)
+        guard let tokens = plan.tokens else { return step / sequences }
+        let steps = tokens / (sequences * Double(plan.model.sequence))
+        return steps * step / 86_400
+            / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
+    }
+
+    /// Whether weights and optimizer alone are more than `devices` hold.
+    func exceedsMemory(devices: Int, usable: Double) -> Bool { state > usable * Double(devices) }
+}
+
+extension Estimate {
+    /// What a number of devices is chosen by: days of the run, seconds of a sequence where the run has no length.
+    var measure: Double { run?.days ?? iteration.seconds / Double(max(1, plan.batch)) }
+}

@@ -1,0 +1,89 @@
+import Costs
+import Planner
+import Plans
+import Schedules
+import Simulator
+
+/// What the planner answers to a plan, without the words around it.
+struct Answer {
+    var work: LayoutWork
+    var time: IterationTime
+    var memory: [Estimate.RankMemory]
+
+    var seconds: Double { time.breakdown.sum }
+    var peak: Double { memory.map(\.peak).max() ?? 0 }
+
+    /// The pipeline timed by the simulator, as `plan` does it.
+    init(_ plan: Plan, _ layout: Layout) throws {
+        work = try Pricer(plan: plan).work(layout)
+        memory = (0..<layout.pipeline).map(work.memory)
+        guard layout.pipeline > 1 else {
+            time = work.iterationTime()
+            return
+        }
+        let schedule = try layout.schedule.schedule(work.shape)
+        var costs = work.actionCosts
+        let span = try Simulator.makespan(schedule, costs: costs)
+        costs.transfer = 0
+        time = work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
+    }
+
+    init(_ plan: Plan) throws { try self.init(plan, plan.layout ?? Layout()) }
+}
+
+extension Plan {
+    /// The plan with a change to its layout.
+    func with(_ change: (inout Layout) -> Void) -> Plan {
+        var plan = self
+        if var layout = plan.layout {
+            change(&layout)
+            plan.layout = layout
+        }
+        return plan
+    }
+
+    /// The plan with its software named, so that a change of the layout does not change it.
+    func fixed(_ layout: Layout) -> Plan {
+        var plan = self
+        plan.frameworks.named = framework(for: layout).name
+        return plan
+    }
+
+    /// The same on nodes that are all equally fast.
+    func withEvenNodes(_ layout: Layout) -> Plan {
+        var plan = fixed(layout)
+        if let name = plan.frameworks.named { plan.frameworks.known[name]?.nodeVariation = 0 }
+        return plan
+    }
+
+    /// The plan with a change to its cluster.
+    func on(_ change: (inout Cluster) -> Void) -> Plan {
+        var plan = self
+        change(&plan.cluster)
+        return plan
+    }
+}
+
+/// Where the groups of a layout lie.
+struct Placement {
+    let layout: Layout
+    /// Devices that the innermost network joins.
+    let node: Int
+
+    init(_ plan: Plan, _ layout: Layout) {
+        self.layout = layout
+        let networks = plan.cluster.networks
+        node = networks.count > 1 ? networks.first?.devices ?? 1 : .max
+    }
+
+    /// Whether the whole layout lies inside one reach of the innermost network.
+    var isInside: Bool { layout.devices <= node }
+
+    /// Whether some tensor group has ranks on both sides of a boundary: numbered as `RankGrid` numbers them.
+    var tensorCrosses: Bool {
+        guard layout.tensor > 1, layout.devices > node else { return false }
+        return stride(from: 0, to: layout.devices, by: layout.tensor).contains { first in
+            first / node != (first + layout.tensor - 1) / node
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import Costs
+import Plans
+import Schedules
+import Testing
+
+/// The planner's counts against one made tensor by tensor, product by product and collective by collective.
+@Suite struct CountTests {
+    @Test(arguments: properties) func agrees(_ property: Property) { property.expectToHold(Corpus.plans) }
+
+    static let properties: [Property] = [
+        Property(name: "parameters are the tensors'", share: 99) { plan, layout in
+            let inventory = Inventory(plan.model)
+            let parameters = plan.model.parameters()
+            return .all([
+                Property.equal("total", Double(parameters.total), Double(inventory.total), tolerance: 0),
+                Property.equal("active", Double(parameters.active), Double(inventory.active), tolerance: 0),
+            ])
+        },
+        Property(name: "parameters of a rank are its tensors'", share: 99) { plan, layout in
+            let work = try Pricer(plan: plan).work(layout)
+            let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
+            return .all(
+                held.enumerated().flatMap { rank, held in
+                    [
+                        Property.equal("dense of rank \(rank)", work.denseParameters(rank: rank), held.dense),
+                        Property.equal("experts of rank \(rank)", work.expertParameters(rank: rank), held.experts),
+                    ]
+                })
+        },
+        Property(name: "model FLOPs are the products'", share: 99) { plan, layout in
+            let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
+            let answer = try estimate(plan: plan, layout: layout)
+            return Property.equal("model FLOPs", answer.iteration.modelFLOPs, counted.model)
+        },
+        Property(name: "hardware FLOPs are the products' and what is computed again", share: 99) { plan, layout in
+            let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
+            let answer = try estimate(plan: plan, layout: layout)
+            let right = counted.hardware(layout, try PlacedBlocks(plan, layout))
+            return Property.equal("hardware FLOPs", answer.iteration.hardwareFLOPs, right)
+        },
+        Property(name: "weights, gradients and optimizer are the tensors'", share: 99) { plan, layout in
+            let work = try Pricer(plan: plan).work(layout)
+            let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
+            // PyTorch FSDP keeps one fp32 parameter, which is the optimizer's master, its gradient in the same format
+            // unless another is stated, and two moments; the half-precision copy exists while it is gathered (FSDP2,
+            // MixedPrecisionPolicy).
+            let isFSDP = CountedState.isFSDP(plan)
+            return .all(
+                held.enumerated().flatMap { rank, held -> [Property.Outcome] in
+                    let right = CountedState(held, plan: plan, layout: layout)
+                    let found = work.memory(rank: rank)
+                    let sum = found.weights + found.gradients + found.optimizer
+                    if isFSDP {
+                        let gradient = layout.gradients.map(CountedState.bytes) ?? 4
+                        let sharded =
+                            (12 + gradient)
+                            * (held.dense / Double(CountedState.denseGroup(layout))
+                                + held.experts / Double(CountedState.expertGroup(layout)))
+                        return [Property.equal("state of rank \(rank)", sum, sharded)]
+                    }
+                    return [
+                        Property.equal("weights of rank \(rank)", found.weights, right.weights),
+                        Property.equal("gradients of rank \(rank)", found.gradients, right.gradients),
+                        Property.equal("optimizer of rank \(rank)", found.optimizer, right.optimizer),
+                    ]
+                })
+        },
+        Property(name: "blocks keep the tensors that their backward reads", share: 80) { plan, layout in
+            try keptActivations(plan, layout)
+        },
+        Property(name: "activations lie between the fullest moment and the sum of the fullest of each part", share: 80)
+        {
+            plan, layout in try wholeActivations(plan, layout)
+        },
+        Property(name: "tensor-parallel bytes are the collectives'", share: 99) { plan, layout in
+            try bytes(plan, layout) { ("tensor", $0.tensor, $1.tensor) }
+        },
+        Property(name: "pipeline bytes are the messages'", share: 99) { plan, layout in
+            try bytes(plan, layout) { ("pipeline", $0.pipeline, $1.pipeline) }
+        },
+        Property(name: "context bytes are the ring's", share: 99) { plan, layout in
+            try bytes(plan, layout) { ("context", $0.context, $1.context) }
+        },
+        Property(name: "expert bytes are the exchanges'", share: 30) { plan, layout in
+            let framework = plan.framework(for: layout)
+            // Software that hands tokens on inside a node, or sends them in 8 bits, is counted otherwise.
+            guard plan.model.moe != nil, !framework.dispatchOncePerNode, !framework.eightBitDispatch else {
+                return .silent
+            }
+            return try bytes(plan, layout) { ("expert", $0.expert, $1.expert) }
+        },
+        Property(name: "data-parallel bytes are the reduction's", share: 25) { plan, layout in
+            try dataBytes(plan, layout)
+        },
+    ]
+
+    /// Bytes of an activation: 4 in fp32, 2 otherwise.
+    static func elementBytes(_ plan: Plan) -> Double { plan.precision == .fp32 ? 4 : 2 }
+
+    /// Software whose selective recomputation keeps some operations of a block and not others has no list of tensors.
+    static func isByOperation(_ plan: Plan, _ layout: Layout) -> Bool {
+        layout.recompute == .selective && plan.framework(for: layout).selectiveOperations
+    }
+
+    /// What a block keeps of a micro-batch, by layer.
+    static func kept(_ plan: Plan, _ layout: Layout, recomputed: Bool, mixture: Bool) -> Double {
+        let w = elementBytes(plan)
+        if recomputed {
+            // The block's input alone, by rows with sequence parallelism.
+            let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
+            return w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
+        }
+        // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
+        return CountedActivations.block(
+            plan, layout, mixture: mixture, selective: layout.recompute == .selective,
+            dropout: !layout.flashAttention, elementBytes: w)
+    }
+
+    private static func keptActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
+        guard !isByOperation(plan, layout) else { return .silent }
+        let inventory = Inventory(plan.model)
+        let work = try Pricer(plan: plan).work(layout)
+        let placed = try PlacedBlocks(plan, layout)
+        let counted = CountedPeaks(placed, layout: layout) { layer, isRecomputed in
+            kept(plan, layout, recomputed: isRecomputed, mixture: inventory.isMixture(layer))
+        }
+        return .all(
+            counted.blocks.enumerated().map { rank, bytes in
+                Property.equal("kept by the blocks of rank \(rank)", work.blockActivationBytes(rank: rank), bytes)
+            })
+    }
+
+    /// Beside the blocks: the embedding's mask, the inputs of the final norm and the head, and while a recomputed block
+    /// runs its backward everything it would have kept.
+    private static func wholeActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
+        guard !isByOperation(plan, layout) else { return .silent }
+        let inventory = Inventory(plan.model)
+        let work = try Pricer(plan: plan).work(layout)
+        let placed = try PlacedBlocks(plan, layout)
+        let counted = CountedPeaks(placed, layout: layout) { layer, isRecomputed in
+            kept(plan, layout, recomputed: isRecomputed, mixture: inventory.isMixture(layer))
+        }
+        return .all(
+            work.memorySpan.map { rank, found in
+                let least = counted.blocks[rank]
+                // What one block computes again and holds while its backward runs.
+                let whole =
+                    placed.stages(of: rank).flatMap { stage in
+                        placed.layers[stage].prefix(layout.recompute == .full ? layout.recomputeLayers ?? .max : .max)
+                    }.map { layer in
+                        let mixture = inventory.isMixture(layer)
+                        let all = CountedActivations.block(
+                            plan, layout, mixture: mixture, selective: false, dropout: !layout.flashAttention,
+                            elementBytes: elementBytes(plan))
+                        return switch layout.recompute {
+                        case .none: 0
+                        case .selective: all - kept(plan, layout, recomputed: false, mixture: mixture)
+                        case .full: all
+                        }
+                    }.max() ?? 0
+                let input = layout.recompute == .full ? kept(plan, layout, recomputed: true, mixture: false) : 0
+                let ends = work.embeddingMaskBytes(rank: rank) + work.headInputBytes(rank: rank)
+                return .all([
+                    Property.atMost("activations of rank \(rank)", least + max(0, whole - input), found),
+                    Property.atMost("activations of rank \(rank)", found, least + whole + ends),
+                ])
+            })
+    }
+
+    private static func bytes(
+        _ plan: Plan, _ layout: Layout, _ pair: (Traffic, CountedBytes) -> (String, Double, Double)
+    ) throws -> Property.Outcome {
+        let work = try Pricer(plan: plan).work(layout)
+        let counted = CountedBytes.byRank(
+            plan, layout, try PlacedBlocks(plan, layout), elementBytes: elementBytes(plan))
+        return .all(
+            counted.enumerated().map { rank, counted in
+                let (what, found, right) = pair(work.traffic(rank: rank), counted)
+                return Property.equal("\(what) bytes of rank \(rank)", found, right)
+            })
+    }
+
+    /// Once a step: gradients are scattered and weights gathered, or the gradients' all-reduce does both halves.
+    ///
+    /// Of plain and optimizer sharding alone: the others scatter after every micro-batch.
+    private static func dataBytes(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
+        guard layout.sharding == .none || layout.sharding == .optimizer, layout.shardGroup == nil,
+            layout.gradients != .fp8
+        else { return .silent }
+        let work = try Pricer(plan: plan).work(layout)
+        let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
+        let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        let gradient: Double = format == .fp32 ? 4 : 2
+        let back = layout.sharding == .none ? gradient : plan.precision == .fp32 ? 4 : 2
+        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+        let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
+        return .all(
+            held.enumerated().flatMap { rank, held in
+                let traffic = work.traffic(rank: rank)
+                let dense = held.dense * ring(layout.data * layout.context)
+                let experts = held.experts * ring(copies)
+                return [
+                    Property.equal("gradients of rank \(rank)", traffic.gradients, gradient * dense),
+                    Property.equal("weights of rank \(rank)", traffic.weights, back * dense),
+                    Property.equal("experts' gradients of rank \(rank)", traffic.expertGradients, gradient * experts),
+                    Property.equal("experts' weights of rank \(rank)", traffic.expertWeights, back * experts),
+                ]
+            })
+    }
+}
+
+extension LayoutWork {
+    /// Activations of every rank in the answer.
+    fileprivate var memorySpan: [(rank: Int, bytes: Double)] {
+        (0..<layout.pipeline).map { ($0, memory(rank: $0).activations) }
+    }
+}

@@ -1,0 +1,130 @@
+import Plans
+import Schedules
+
+/// Bytes one block keeps from the forward to the backward of one micro-batch on one device: the sum over the tensors
+/// that the backward reads.
+///
+/// Korthikanti et al. 2022, section 4.1 and table 2, tensor by tensor. Flash attention keeps the log-sum-exp of every
+/// row in fp32 instead of the scores (Dao 2023, algorithm 1). Dropout masks take a byte an element.
+struct CountedActivations {
+    /// Elements (`w` bytes each) and bytes.
+    private var elements = 0.0
+    private var bytes = 0.0
+
+    /// One block of `plan`, nothing recomputed or core attention alone.
+    /// - Parameter dropout: whether masks are kept.
+    static func block(
+        _ plan: Plan, _ layout: Layout, mixture: Bool, selective: Bool, dropout: Bool, elementBytes w: Double
+    ) -> Double {
+        let model = plan.model
+        var kept = CountedActivations()
+        let t = Double(layout.tensor)
+        let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
+        // Sequence parallelism cuts by rows what tensor parallelism leaves whole.
+        let ownRows = layout.sequenceParallel ? rows / t : rows
+        let h = Double(model.hidden)
+        kept.elements += ownRows * h  // input of the attention's norm
+        kept.elements += ownRows * h  // its output, the input of query, key and value
+        kept.attention(model, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout, w)
+        kept.elements += ownRows * h  // input of the feed-forward's norm
+        kept.elements += ownRows * h  // its output
+        if mixture {
+            kept.experts(
+                model, layout, rows: rows, keepsResults: keepsResults(plan.framework(for: layout).name))
+        } else {
+            kept.feedForward(model, width: Double(model.ffn) / t, rows: rows)
+        }
+        // Masks of the dropout after attention and after the feed-forward network.
+        if dropout { kept.bytes += 2 * ownRows * h }
+        return w * kept.elements + kept.bytes
+    }
+
+    private mutating func attention(
+        _ model: Model, _ layout: Layout, rows: Double, ownRows: Double, selective: Bool, dropout: Bool, _ w: Double
+    ) {
+        let heads = Double(model.heads) / Double(layout.tensor)
+        if let mla = model.mla {
+            let head = Double(mla.nopeSize + mla.ropeSize)
+            // Latents before and after their norms; the keys' rotary part beside them. Megatron-Core keeps them by rows
+            // with sequence parallelism (multi_latent_attention.py: q_compressed, kv_compressed [s/TP, b, rank]).
+            elements += ownRows * Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
+            elements += rows * heads * (2 * head + Double(mla.valueSize))  // query, key, value
+            elements += rows * heads * Double(mla.valueSize)  // result, the input of the output product
+        } else {
+            let keyHeads = Double(model.kvHeads) / Double(layout.tensor)
+            elements += rows * (heads + 2 * keyHeads) * Double(model.headSize)
+            elements += rows * heads * Double(model.headSize)
+        }
+        // Selective recomputation runs core attention again, whose own tensors are then not kept.
+        guard !selective else { return }
+        if layout.flashAttention {
+            bytes += 4 * rows * heads  // log-sum-exp
+        } else {
+            // Output of softmax; its dropped copy and the mask. A row sees the keys of the whole sequence.
+            let scores = rows * heads * Double(model.sequence)
+            elements += scores
+            if dropout {
+                elements += scores
+                bytes += scores
+            }
+        }
+    }
+
+    /// Input and output of the activation; gated ones have two inputs.
+    private mutating func feedForward(_ model: Model, width: Double, rows: Double) {
+        elements += rows * width * (model.mlp == .swiglu || model.mlp == .geglu ? 3 : 2)
+    }
+
+    /// Router logits and probabilities in fp32, rows as they arrive at their experts, the experts' and the shared networks'
+    /// inner tensors, and the results that the router's probabilities multiply where the tokens came from.
+    private mutating func experts(_ model: Model, _ layout: Layout, rows: Double, keepsResults: Bool) {
+        guard let moe = model.moe else { return }
+        let t = Double(layout.tensor)
+        // Every tensor rank routes its own rows, with and without sequence parallelism; the ranks that share an expert's
+        // matrices gather theirs (Megatron-Core, token_dispatcher.py), so each sees the rows of all.
+        bytes += 8 * rows / t * Double(moe.experts)
+        let routed = rows / t * Double(moe.topK)
+        let gathered = routed * Double(layout.expertTensor) * moe.imbalance
+        elements += gathered * Double(model.hidden)
+        feedForward(model, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
+        if keepsResults { elements += routed * Double(model.hidden) }
+        if moe.shared > 0 { feedForward(model, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows) }
+    }
+
+    /// Since Megatron-Core 0.12 the probabilities multiply inside the experts' activation (moe/experts.py,
+    /// permuted_probs), and the results are not kept.
+    static func keepsResults(_ framework: String) -> Bool {
+        !["megatron-core", "megatron-core-graphs"].contains(framework)
+    }
+}
+
+/// Most bytes that the blocks of every rank keep at once, by walking the schedule's lists.
+struct CountedPeaks {
+    /// Bytes of the blocks' kept tensors alone.
+    private(set) var blocks: [Double] = []
+
+    /// - Parameter kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed.
+    init(_ placed: PlacedBlocks, layout: Layout, kept: (_ layer: Int, _ isRecomputed: Bool) -> Double) {
+        let ofStage = placed.layers.map { stage in
+            stage.enumerated().reduce(0.0) { sum, block in
+                let isRecomputed = layout.recompute == .full && block.offset < layout.recomputeLayers ?? .max
+                return sum + kept(block.element, isRecomputed)
+            }
+        }
+        for actions in placed.schedule.actions {
+            var (now, peak) = (0.0, 0.0)
+            for action in actions {
+                switch action.kind {
+                case .forward: now += ofStage[Int(action.stage)]
+                // Weight gradients read what the forward kept, so that a split backward gives it up with them.
+                case .backward, .backwardWeight: now -= ofStage[Int(action.stage)]
+                case .backwardInput: break
+                case .fused: now += ofStage[Int(action.stage)]
+                }
+                peak = max(peak, now)
+                if action.kind == .fused { now -= ofStage[Int(action.partnerStage)] }
+            }
+            blocks.append(peak)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Plans
+
+/// Bytes of weights, gradients and optimizer on one device, tensor by tensor.
+///
+/// Per parameter (Megatron-Core, docs/source/api-guide/dist_optimizer.md; Rajbhandari et al. 2020, section 3.1):
+///
+/// | format | weight | gradient | optimizer |
+/// |---|---|---|---|
+/// | bf16, fp8 | 2 | 4, or as stated | 12: fp32 master weight and two moments |
+/// | fp16 | 2 | 2 | 16: an fp32 copy of the gradients beside them |
+/// | fp32 | 4 | 4 | 8: the weight is its own master |
+///
+/// A stated format of gradients takes its own size: 4, 2, 2 and 1 byte (FP8-LM, Peng et al. 2023, for the last).
+struct CountedState {
+    var weights = 0.0
+    var gradients = 0.0
+    var optimizer = 0.0
+
+    var all: Double { weights + gradients + optimizer }
+
+    init(_ held: HeldParameters, plan: Plan, layout: Layout) {
+        let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        let weight: Double = plan.precision == .fp32 ? 4 : 2
+        let gradient = Self.bytes(format)
+        let optimizer: Double = plan.precision == .fp32 ? 8 : plan.precision == .fp16 && format == .fp16 ? 16 : 12
+        // ZeRO stage 1 spreads the optimizer, 2 also the gradients, 3 also the weights; data and context ranks share out
+        // what both hold (Megatron-Core: over data × context).
+        let stage = Self.stage(layout.sharding)
+        let groups = [(held.dense, Self.denseGroup(layout)), (held.experts, Self.expertGroup(layout))]
+        let framework = plan.framework(for: layout)
+        for (parameters, group) in groups {
+            let share = parameters / Double(group)
+            weights += weight * (stage >= 3 ? share : parameters)
+            gradients += gradient * (stage >= 2 ? share : parameters)
+            self.optimizer += optimizer * (stage >= 1 ? share : parameters)
+        }
+        // Software that accumulates in a wider format beside the backward's own gradients (Megatron-LM of 2021).
+        if framework.twoGradients, gradient > weight { gradients *= 1 + weight / gradient }
+    }
+
+    /// Whether PyTorch FSDP shards the parameters, which are then the fp32 ones.
+    static func isFSDP(_ plan: Plan) -> Bool {
+        plan.layout.map { $0.sharding == .parameters && plan.framework(for: $0).name == "torch-fsdp" } ?? false
+    }
+
+    /// Of one number.
+    static func bytes(_ format: Precision) -> Double {
+        switch format {
+        case .fp32: 4
+        case .fp16, .bf16: 2
+        case .fp8: 1
+        }
+    }
+
+    static func stage(_ sharding: Layout.Sharding) -> Int {
+        switch sharding {
+        case .none: 0
+        case .optimizer: 1
+        case .gradients: 2
+        case .parameters: 3
+        }
+    }
+
+    /// Ranks that hold one set of shards of what tensor ranks share.
+    static func denseGroup(_ layout: Layout) -> Int {
+        layout.sharding == .none ? 1 : layout.shardGroup ?? layout.data * layout.context
+    }
+
+    /// The same of an expert: those of the ranks of the stage that hold it (Megatron-Core: expert data parallelism,
+    /// world / (expert · expert tensor · pipeline)). Shard groups that are smaller take the share of them inside one.
+    static func expertGroup(_ layout: Layout) -> Int {
+        guard layout.sharding != .none else { return 1 }
+        let ranks = denseGroup(layout) * layout.tensor
+        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+        return min(copies, max(1, ranks / (layout.expert * layout.expertTensor)))
+    }
+}
