@@ -44,7 +44,7 @@ import Testing
         // Gradients may be all-reduced, or scattered and the weights gathered: the smaller of both halves.
         let bytes = min(format == .fp32 ? 4.0 : 2.0, plan.precision == .fp32 ? 4 : 2)
         let grid = RankGrid(layout)
-        let placement = Placement(plan, layout)
+        let placement = NodePlacement(plan, layout)
         var least = 0.0
         for (rank, held) in held.enumerated() {
             let first = grid.rank(at: .init(pipeline: rank))
@@ -97,7 +97,7 @@ extension Layout {
     }
 }
 
-extension Placement {
+extension NodePlacement {
     /// Seconds below which `ranks` cannot add up `bytes` that each of them holds.
     func leastSeconds(_ bytes: Double, over ranks: [Int], _ cluster: Cluster) -> Double {
         guard let inner = cluster.networks.first, let outer = cluster.networks.last, ranks.count > 1 else { return 0 }

@@ -72,7 +72,6 @@ import Testing
             cluster: try Cluster.read(row.cluster, library: Checkout.library),
             devices: 1, batch: row.batch, precision: .bf16, layout: nil, frameworks: Checkout.frameworks)
         var settings = SearchSettings()
-        settings.space = .established
         settings.top = 1
         settings.explainsMisfit = false
         var last = Double.infinity
