@@ -33,7 +33,13 @@ private let traffic: [KnownFault] = [
 }
 
 private let pace: [KnownFault] =
-    ["faster memory is never slower", "a higher peak is never slower", "cheaper launches are never slower"].map {
+    [
+        KnownFault(
+            property: "a higher peak is never slower",
+            reason: "the same compute hides tensor-parallel chunks and experts' exchanges",
+            plans: { _, layout in layout.overlap.tensor && layout.overlap.expert && layout.tensor > 1 })
+    ]
+    + ["faster memory is never slower", "a higher peak is never slower", "cheaper launches are never slower"].map {
         KnownFault(
             property: $0,
             reason: "the host's time floors a whole backward: a faster weight gradient lengthens the input gradient",

@@ -75,8 +75,7 @@ import Testing
         settings.top = 1
         settings.explainsMisfit = false
         var last = Double.infinity
-        for devices in DeviceCounts.between(1, row.most, node: plan.cluster.devicesPerNode)
-        where devices.nonzeroBitCount == 1 {
+        for devices in sequence(first: 1, next: { $0 < row.most ? 2 * $0 : nil }) {
             plan.devices = devices
             guard let best = try? search(plan: plan, settings: settings).candidates.first else { continue }
             let seconds = best.iteration.seconds
