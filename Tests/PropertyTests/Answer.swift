@@ -65,15 +65,28 @@ extension Plan {
 }
 
 /// Where the groups of a layout lie.
-struct Placement {
+struct NodePlacement {
     let layout: Layout
     /// Devices that the innermost network joins.
     let node: Int
 
     init(_ plan: Plan, _ layout: Layout) {
         self.layout = layout
-        let networks = plan.cluster.networks
-        node = networks.count > 1 ? networks.first?.devices ?? 1 : .max
+        guard plan.cluster.networks.count > 1, let domain = plan.cluster.networks.first?.devices else {
+            node = .max
+            return
+        }
+        // Where a domain is made of several nodes (the trays of an NVL72 rack), a job larger than one takes equal parts of
+        // as few domains as it can, as long as a part fills eight ninths of a domain (Slurm's topology/block plugin,
+        // --segment: NVIDIA recommends 16 of a rack's 18 nodes).
+        let (tray, devices) = (plan.cluster.devicesPerNode, layout.devices)
+        var part = domain
+        if tray < domain, devices > domain, devices % tray == 0 {
+            let counts =
+                (devices + domain - 1) / domain...max((devices + domain - 1) / domain, devices * 9 / (domain * 8))
+            if let domains = counts.first(where: { devices / tray % $0 == 0 }) { part = devices / domains }
+        }
+        node = part
     }
 
     /// Whether the whole layout lies inside one reach of the innermost network.

@@ -96,8 +96,7 @@ enum JSONLayout {
 
     /// What the planner would choose written out, so that saying it and leaving it open compare equal.
     private static func spelled(_ layout: Layout, _ plan: Plan) -> Layout {
-        var spelled = layout
-        spelled.layersPerStage = StagePartition(layout, model: plan.model).sizes
+        var spelled = layout.spelled(plan)
         spelled.gradients = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         if spelled.sharding != .none { spelled.shardGroup = layout.shardGroup ?? layout.data * layout.context }
         return spelled

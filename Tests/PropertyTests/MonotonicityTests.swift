@@ -34,7 +34,7 @@ import Testing
         faster("a higher peak is never slower") { $0.device.peakFLOPs = $0.device.peakFLOPs.mapValues { $0 * 2 } },
         faster("cheaper launches are never slower") { $0.device.launchSeconds /= 2 },
         Property(name: "a plan inside one node does not depend on what joins nodes", share: 10) { plan, layout in
-            guard plan.cluster.networks.count > 1, Placement(plan, layout).isInside else { return .silent }
+            guard plan.cluster.networks.count > 1, NodePlacement(plan, layout).isInside else { return .silent }
             let slow = plan.on { cluster in
                 cluster.networks[cluster.networks.count - 1].bytesPerSecond /= 100
                 cluster.networks[cluster.networks.count - 1].latencySeconds *= 100
@@ -44,7 +44,7 @@ import Testing
         },
         Property(name: "a tensor group across nodes waits for what joins them", share: 2) { plan, layout in
             // At a hundredth of its speed nothing hides the network.
-            guard Placement(plan, layout).tensorCrosses, !layout.overlap.tensor else { return .silent }
+            guard NodePlacement(plan, layout).tensorCrosses, !layout.overlap.tensor else { return .silent }
             let slow = plan.on { $0.networks[$0.networks.count - 1].bytesPerSecond /= 100 }
             let (now, then) = (try Answer(plan, layout), try Answer(slow, layout))
             return now.time.breakdown.tensorComm * 1.01 < then.time.breakdown.tensorComm
@@ -57,7 +57,7 @@ import Testing
             plan, layout in
             guard plan.cluster.networks.count > 1 else { return .silent }
             let work = try Pricer(plan: plan).work(layout)
-            let placement = Placement(plan, layout)
+            let placement = NodePlacement(plan, layout)
             let outer = (0..<layout.pipeline).reduce(0.0) { $0 + (work.networkTraffic(rank: $1).last?.bytes ?? 0) }
             if placement.isInside {
                 return outer == 0 ? .holds : .fails("\(outer) bytes leave a node that holds the whole layout")

@@ -10,7 +10,8 @@ extension Plan {
         lines += ["cluster: \(cluster.name)", "devices: \(devices)", "batch: \(batch)"]
         lines.append("precision: \(precision.rawValue)")
         if let named = frameworks.named { lines.append("framework: \(named)") }
-        lines.append("layout: \(layout?.yaml ?? "auto")")
+        // The stages in full: the reader takes the software's division where they are left out.
+        lines.append("layout: \(layout.map { $0.spelled(self).yaml } ?? "auto")")
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -61,6 +62,14 @@ extension Model.LatentAttention {
 }
 
 extension Layout {
+    /// With the division of the blocks written out.
+    func spelled(_ plan: Plan) -> Layout {
+        guard pipeline > 1 else { return self }
+        var spelled = self
+        spelled.layersPerStage = StagePartition(self, model: plan.model).sizes
+        return spelled
+    }
+
     /// Every field that differs from what the reader takes where it is left out.
     var yaml: String {
         func degree(_ value: Int) -> String? { value == 1 ? nil : "\(value)" }

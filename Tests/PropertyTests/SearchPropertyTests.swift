@@ -72,12 +72,10 @@ import Testing
             cluster: try Cluster.read(row.cluster, library: Checkout.library),
             devices: 1, batch: row.batch, precision: .bf16, layout: nil, frameworks: Checkout.frameworks)
         var settings = SearchSettings()
-        settings.space = .established
         settings.top = 1
         settings.explainsMisfit = false
         var last = Double.infinity
-        for devices in DeviceCounts.between(1, row.most, node: plan.cluster.devicesPerNode)
-        where devices.nonzeroBitCount == 1 {
+        for devices in sequence(first: 1, next: { $0 < row.most ? 2 * $0 : nil }) {
             plan.devices = devices
             guard let best = try? search(plan: plan, settings: settings).candidates.first else { continue }
             let seconds = best.iteration.seconds

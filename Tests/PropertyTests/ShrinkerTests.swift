@@ -40,7 +40,7 @@ import Testing
         for plan in Corpus.plans.prefix(6) {
             for smaller in Shrinker.smaller(plan).filter(\.isLegal).prefix(8) {
                 let read = try Plan.reading(smaller.yaml)
-                #expect(read.layout == smaller.layout && read.model == smaller.model)
+                #expect(read.layout == smaller.layout?.spelled(smaller) && read.model == smaller.model)
                 #expect(read.devices == smaller.devices && read.batch == smaller.batch)
             }
         }
