@@ -90,7 +90,10 @@ extension LayoutWork {
         let held: [(Double, String, String, String)] = [
             (moment.dense, "y_d", partly ? "Z_d" : "K_d", "dense blocks held at once\(partly ? ", whole" : "")"),
             (moment.recomputed, "y_dr", "K_d", "dense blocks held at once that are recomputed"),
-            (moment.mixtures, "y_e", partly ? "Z_e" : "K_e", "blocks with experts held at once\(partly ? ", whole" : "")"),
+            (
+                moment.mixtures, "y_e", partly ? "Z_e" : "K_e",
+                "blocks with experts held at once\(partly ? ", whole" : "")"
+            ),
             (moment.recomputedMixtures, "y_er", "K_e", "blocks with experts held at once that are recomputed"),
         ]
         var sums: [String?] = held.map { count, symbol, bytes, meaning in

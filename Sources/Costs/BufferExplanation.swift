@@ -31,7 +31,9 @@ extension LayoutWork {
 
     /// What exists whole beside shards; false where nothing does.
     private func explainGathered(_ lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
-        guard layout.sharding == .parameters || layout.sharding == .gradients, layout.shardRanks > 1 else { return false }
+        guard layout.sharding == .parameters || layout.sharding == .gradients, layout.shardRanks > 1 else {
+            return false
+        }
         let mixture = shard.expertShardGroup.size > 1 ? "Q_e + Q_x" : "Q_e"
         let units = [
             share.mixtures < share.layers ? "Q_d" : nil, share.mixtures > 0 ? mixture : nil,

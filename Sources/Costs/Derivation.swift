@@ -20,7 +20,8 @@ struct Derivation {
     /// Adds a line. A formula that cannot be read or that takes something unknown has no value.
     /// - Parameter symbol: what later formulas call the figure.
     mutating func derive(
-        _ figure: String, as symbol: String, _ formula: String, _ unit: String, note: String = "", after source: String = ""
+        _ figure: String, as symbol: String, _ formula: String, _ unit: String, note: String = "",
+        after source: String = ""
     ) {
         let parsed = Formula(formula)
         let inputs = parsed?.symbols.compactMap { known[$0] } ?? []

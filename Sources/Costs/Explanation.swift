@@ -1,4 +1,4 @@
-package import Plans
+internal import Plans
 
 extension Estimate {
     /// The same with the arithmetic behind its figures.
@@ -75,7 +75,7 @@ extension LayoutWork {
         lines.know("e_t", layout.expertTensor, "", "expert-tensor degree")
         lines.know("b", layout.microbatch, "sequences", "sequences of a micro-batch")
         lines.know("m", m, "", "micro-batches a step")
-        lines.know("n", pricer.plan.devices, "devices", "devices")
+        lines.know("n", pricer.plan.devices, "devices", "devices that are used")
         lines.know("w", rates.elementBytes, "bytes", "bytes of an activation element")
         lines.know("σ", shard.sequenceShare, "", "tensor ranks that share the rows (sequence parallelism)")
     }

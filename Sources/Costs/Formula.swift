@@ -82,11 +82,16 @@ private struct FormulaReader {
     private var place = 0
     private(set) var symbols: [String] = []
 
-    init(_ text: String) { self.text = text.filter { $0 != " " } }
+    init(_ text: String) { self.text = Array(text) }
 
-    var isAtEnd: Bool { place == text.count }
+    var isAtEnd: Bool { text[place...].allSatisfy { $0 == " " } }
+
+    private mutating func skipBlanks() {
+        while place < text.count, text[place] == " " { place += 1 }
+    }
 
     private mutating func take(_ character: Character) -> Bool {
+        skipBlanks()
         guard place < text.count, text[place] == character else { return false }
         place += 1
         return true
@@ -134,6 +139,7 @@ private struct FormulaReader {
             guard let inner = sum(), take(")") else { return nil }
             return inner
         }
+        skipBlanks()
         guard place < text.count else { return nil }
         return text[place].isNumber ? number() : name()
     }

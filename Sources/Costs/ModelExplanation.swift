@@ -13,7 +13,8 @@ extension LayoutWork {
     func explainParameters(_ lines: inout Derivation) {
         lines.derive(
             "attention of a block", as: "A", attentionParameters, "parameters",
-            after: model.mla == nil ? "Narayanan et al. 2021, equation 2" : "DeepSeek-AI 2024, DeepSeek-V2, section 2.1")
+            after: model.mla == nil ? "Narayanan et al. 2021, equation 2" : "DeepSeek-AI 2024, DeepSeek-V2, section 2.1"
+        )
         if hasDense {
             lines.derive(
                 "feed-forward of a block", as: "F",
@@ -34,12 +35,12 @@ extension LayoutWork {
             }
         let tables = model.tiedEmbeddings ? "V·h" : "2·V·h"
         lines.derive(
-            "parameters", as: "P", sum(blocks, tables, hasBiases ? "s·h + 2·h" : "h"), "parameters",
+            "parameters", as: "N", sum(blocks, tables, hasBiases ? "s·h + 2·h" : "h"), "parameters",
             note: "blocks with their norms, \(model.tiedEmbeddings ? "one table (tied)" : "embedding and head"), "
                 + (hasBiases ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
         lines.derive(
-            "active parameters", as: "P_a", hasExperts ? "P − L_e·(E − k)·n_m·h·f_e" : "P", "parameters",
+            "active parameters", as: "N_a", hasExperts ? "N − L_e·(E − k)·n_m·h·f_e" : "N", "parameters",
             note: hasExperts ? "without the experts a token does not pass through" : "all of a dense model")
     }
 
@@ -68,7 +69,9 @@ extension LayoutWork {
             attention = "h·d·(2·a + 2·g)"
         }
         lines.derive("attention weights a token multiplies", as: "W_a", attention, "weights")
-        if hasDense { lines.derive("weights of a dense block a token multiplies", as: "W_d", "W_a + n_m·h·f", "weights") }
+        if hasDense {
+            lines.derive("weights of a dense block a token multiplies", as: "W_d", "W_a + n_m·h·f", "weights")
+        }
         if hasExperts {
             lines.derive(
                 "weights of a block with experts a token multiplies", as: "W_e",

@@ -6,15 +6,17 @@ extension LayoutWork {
         let plan = pricer.plan
         guard let tokens = plan.tokens else { return }
         lines.know("D", tokens, "tokens", "tokens to train on")
-        lines.derive("steps", as: "N", "ceil(D/(B·s))", "steps")
+        lines.derive("steps", as: "steps", "ceil(D/(B·s))", "steps")
         explainGoodput(&lines)
         let band = ErrorBand(framework: rates.framework)
         lines.know("δ_l", band.low, "share", "share a step may be shorter by (\(rates.framework.name))")
         lines.know("δ_h", band.high, "share", "share a step may be longer by (\(rates.framework.name))")
-        lines.derive("days", as: "days", "N·seconds/goodput/86400", "days")
+        lines.derive("days", as: "days", "steps·seconds/goodput/86400", "days")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "nine in ten published runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "nine in ten published runs")
-        lines.derive("GPU-hours", as: "hours", "days·24·n", "hours")
+        // Devices that stay idle are paid for; what they draw is not counted.
+        if plan.idleDevices > 0 { lines.know("n_i", plan.idleDevices, "devices", "devices that stay idle") }
+        lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")
         lines.derive("GPU-months", as: "months", "hours/730", "months")
         if let price = plan.cluster.pricePerDeviceHour {
             lines.know("price", price, "dollars", "dollars a GPU-hour")
@@ -23,7 +25,7 @@ extension LayoutWork {
         if let watts = plan.cluster.device.watts {
             lines.know("watts", watts, "W", "power of a board")
             lines.derive(
-                "energy", as: "energy", "hours·watts/10^6", "MWh",
+                "energy", as: "energy", "days·24·n·watts/10^6", "MWh",
                 after: "board power for every hour, as published totals are counted")
         }
         guard nodeWatts != nil else { return }
@@ -35,7 +37,7 @@ extension LayoutWork {
                 after: "Newkirk et al. 2025: nodes of H100 draw 970 W for each board of 700 W")
         }
         lines.know("PUE", powerUsageEffectiveness, "", "energy of the site over that of its nodes")
-        lines.derive("wall energy", as: "wall", "hours·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")
+        lines.derive("wall energy", as: "wall", "days·24·n·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")
     }
 
     private func explainGoodput(_ lines: inout Derivation) {
@@ -48,7 +50,7 @@ extension LayoutWork {
         lines.know("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
         lines.derive("mean time between failures of all devices", as: "θ", "θ_1/n", "s")
         lines.derive(
-            "seconds of a checkpoint", as: "δ", "(b_w + b_o)·P/(ceil(n/n_node)·β_s)", "s",
+            "seconds of a checkpoint", as: "δ", "(b_w + b_o)·N/(ceil(n/n_node)·β_s)", "s",
             note: "weights and optimizer, written once, by all nodes together")
         let often = checkpointSeconds < 2 * (single / Double(pricer.plan.devices))
         lines.derive(
@@ -56,7 +58,8 @@ extension LayoutWork {
             often ? "sqrt(2·δ·θ)·(1 + sqrt(δ/(2·θ))/3 + δ/(2·θ)/9) − δ" : "θ", "s", after: "Daly 2006, equation 37")
         lines.derive(
             "goodput", as: "goodput", "τ/(θ·exp(R/θ)·(exp((τ + δ)/θ) − 1))", "share",
-            note: goodput.share > 0 ? "" : "failures come faster than training goes on", after: "Daly 2006, equation 20")
+            note: goodput.share > 0 ? "" : "failures come faster than training goes on", after: "Daly 2006, equation 20"
+        )
     }
 
     func explainRates(_ lines: inout Derivation, peak: Double) {

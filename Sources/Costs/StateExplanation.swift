@@ -35,7 +35,8 @@ extension LayoutWork {
     }
 
     /// Parameters of the rank `share`; the symbols are N_d and N_e with `suffix`.
-    private func explainHeld(_ lines: inout Derivation, _ share: PipelineShares.Rank, _ suffix: String, _ rank: String) {
+    private func explainHeld(_ lines: inout Derivation, _ share: PipelineShares.Rank, _ suffix: String, _ rank: String)
+    {
         lines.know("l_d\(suffix)", share.layers - share.mixtures, "blocks", "dense blocks of \(rank)")
         lines.know("l_e\(suffix)", share.mixtures, "blocks", "blocks with experts of \(rank)")
         let headTable = share.holdsHead && (!model.tiedEmbeddings || !share.holdsEmbedding)
@@ -73,9 +74,11 @@ extension LayoutWork {
         lines.derive(
             "gradients", as: "gradients",
             "b_g·(\(shared(share, sharding == .parameters || sharding == .gradients)))" + (two ? "·(1 + b_p/b_r)" : ""),
-            "bytes", note: two ? "the gradients of the products are kept beside them" : "", after: "same")
+            "bytes", note: two ? "the gradients of the products are kept beside them" : "",
+            after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         lines.derive(
-            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none)))", "bytes", after: "same")
+            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none)))", "bytes", after: "same"
+        )
     }
 
     func explainOptimizer(_ lines: inout Derivation) {
@@ -90,7 +93,8 @@ extension LayoutWork {
         lines.know("b_c", state.writtenCopy, "bytes", "bytes of the weights' copy that an update writes")
         lines.know("β", rates.memoryRate, "bytes/s", "bytes a second of memory-bound kernels")
         lines.know("λ", rates.launch, "s", "seconds of one kernel's launch")
-        lines.know("ω", rates.framework.optimizer, "", "the software's optimizer over one kernel (\(rates.framework.name))")
+        lines.know(
+            "ω", rates.framework.optimizer, "", "the software's optimizer over one kernel (\(rates.framework.name))")
         lines.derive(
             "optimizer", as: "optimizer", "ω·(max(λ, (b_r + 24 + b_c)·U/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))", "s",
             note: "Adam's update, the gradient's norm, zeroing: memory-bound")

@@ -66,7 +66,7 @@ extension LayoutWork {
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (
                 "expertComm", \.expert, "dispatch and combine that nothing hides, expert \(layout.expert)",
-                "Lepikhin et al. 2020"
+                "Lepikhin et al. 2021"
             ),
         ]
         for (name, path, note, source) in parts {
@@ -114,23 +114,28 @@ extension LayoutWork {
             "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
         lines.derive(
             "pipelineBubble", as: "pipelineBubble", "max(0, still − busy)", "s",
-            note: "\(layout.schedule.rawValue), pipeline \(p), \(v) stages a rank", after: "Narayanan et al. 2021, section 2.2")
+            note: "\(layout.schedule.rawValue), pipeline \(p), \(v) stages a rank",
+            after: "Narayanan et al. 2021, section 2.2")
         lines.derive("pipelineComm", as: "pipelineComm", "max(0, span − still) + lost", "s")
     }
 
     private func explainReductions(_ lines: inout Derivation) {
         let slowest = slowestReduction
-        lines.know("scatter", slowest.perMicrobatch, "s", "scatters of gradients after each micro-batch that nothing hides")
         lines.know(
-            "once", slowest.once, "s", "reduction of gradients and gathering of weights that nothing hides, slowest rank")
+            "scatter", slowest.perMicrobatch, "s", "scatters of gradients after each micro-batch that nothing hides")
+        lines.know(
+            "once", slowest.once, "s",
+            "reduction of gradients and gathering of weights that nothing hides, slowest rank")
         lines.know("tied", tiedEmbeddingSeconds, "s", "all-reduce of the tied embedding's gradient")
         lines.know("copies", copiesSeconds, "s", "all-reduce between the copies of a bidirectional pipeline")
         lines.derive(
             "dataComm", as: "dataComm",
             sum(
-                "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once", tiedEmbeddingSeconds > 0 ? "tied" : nil,
+                "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
+                tiedEmbeddingSeconds > 0 ? "tied" : nil,
                 copiesSeconds > 0 ? "copies" : nil), "s",
-            note: "\(layout.data * layout.context) ranks with the same parameters, sharding \(layout.sharding.rawValue)",
+            note:
+                "\(layout.data * layout.context) ranks with the same parameters, sharding \(layout.sharding.rawValue)",
             after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
     }
 

@@ -42,12 +42,13 @@ struct Answer {
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
     func print(_ output: OutputOptions) throws {
+        let estimate = output.explain ? try self.estimate.explained() : self.estimate
         if output.json {
             Swift.print(try EstimateReport(estimate, explained: output.explain, searched: searched).json())
         } else {
             Swift.print(EstimateText(estimate, found: found, width: output.width).text())
             if let drawing = try pipelineDrawing(width: output.width) { Swift.print("\n" + drawing, terminator: "") }
-            if output.explain { Swift.print("\n" + ExplanationText(estimate).text()) }
+            if output.explain { Swift.print("\n" + ExplanationText(estimate, width: output.width).text()) }
         }
         guard estimate.fits else {
             Console.error(
