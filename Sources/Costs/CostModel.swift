@@ -55,12 +55,10 @@ extension LayoutWork {
         let iteration = Estimate.Iteration(
             seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
             hardwareFLOPs: hardwareFLOPs, breakdown: time.breakdown,
-            bubbleFraction: time.bubbleFraction)
-        var estimate = Estimate(
+            bubbleFraction: time.bubbleFraction, pipeline: time.pipeline)
+        return Estimate(
             plan: plan, layout: layout, parameters: parameters, activeParameters: Double(model.parameters().active),
             microbatches: m,
             iteration: iteration, memoryByRank: memory, run: run(seconds: time.seconds), explanation: [])
-        estimate.explanation = explanation(of: estimate, time: time)
-        return estimate
     }
 }

@@ -62,7 +62,8 @@ struct Reduction: Sendable {
 struct SlowestReduction {
     private var most = 0.0
     private var pace = 0.0
-    private var once = 0.0
+    /// When all micro-batches are done.
+    private(set) var once = 0.0
 
     /// Takes in a rank whose passes of one micro-batch take `forward` and `backward`, `work` of it without what messages
     /// cost.
@@ -80,8 +81,11 @@ struct SlowestReduction {
         }
     }
 
+    /// Of each micro-batch.
+    var perMicrobatch: Double { pace - most }
+
     @inline(__always)
-    func seconds(microbatches: Double) -> Double { microbatches * (pace - most) + once }
+    func seconds(microbatches: Double) -> Double { microbatches * perMicrobatch + once }
 }
 
 extension LayoutWork {
@@ -91,6 +95,11 @@ extension LayoutWork {
     /// sharded weights runs behind its first forward but for the first bucket. Gradients sharded among the ranks
     /// (ZeRO-2) are scattered after every micro-batch, by every rank.
     package var dataExposed: Double {
+        tiedEmbeddingSeconds + copiesSeconds + slowestReduction.seconds(microbatches: Double(m))
+    }
+
+    /// The reductions of all ranks.
+    var slowestReduction: SlowestReduction {
         var slowest = SlowestReduction()
         if reducesGradients {
             for kind in shares.kinds {
@@ -100,7 +109,7 @@ extension LayoutWork {
                     work: times.withoutMessages)
             }
         }
-        return tiedEmbeddingSeconds + copiesSeconds + slowest.seconds(microbatches: Double(m))
+        return slowest
     }
 
     /// Whether gradients are reduced when all passes are done, or most of them: fully sharded ones are within the passes.
@@ -175,7 +184,7 @@ extension LayoutWork {
     }
 
     /// The fullest rank's share: the step ends when its update does.
-    private var fullest: PipelineShares.Rank {
+    var fullest: PipelineShares.Rank {
         var (most, fullest) = (-1.0, PipelineShares.Rank())
         for kind in shares.kinds {
             let held = parameters(of: kind.share)

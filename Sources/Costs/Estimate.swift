@@ -14,7 +14,7 @@ package struct Estimate: Hashable, Codable, Sendable {
     package var memoryByRank: [RankMemory]
     /// nil when the plan has no `tokens`.
     package var run: Run?
-    /// The arithmetic behind the figures, in the order it was done.
+    /// The arithmetic behind the figures, in the order it was done; empty until `explained` adds it.
     package var explanation: [Explanation]
 
     /// One training step.
@@ -28,17 +28,34 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var breakdown: Breakdown
         /// Fraction of the pipeline's rank-seconds that are idle.
         package var bubbleFraction: Double
+        package var pipeline: Pipeline
 
         package init(
             seconds: Double, tokens: Double, modelFLOPs: Double, hardwareFLOPs: Double, breakdown: Breakdown,
-            bubbleFraction: Double
+            bubbleFraction: Double, pipeline: Pipeline = Pipeline()
         ) {
+            self.pipeline = pipeline
             self.seconds = seconds
             self.tokens = tokens
             self.modelFLOPs = modelFLOPs
             self.hardwareFLOPs = hardwareFLOPs
             self.breakdown = breakdown
             self.bubbleFraction = bubbleFraction
+        }
+    }
+
+    /// Seconds of all passes of a step.
+    package struct Pipeline: Hashable, Codable, Sendable {
+        /// Without messages.
+        package var filled = 0.0
+        /// With them.
+        package var span = 0.0
+        /// Whether both are the simulator's, and not the schedule's law.
+        package var isSimulated = false
+
+        package init(filled: Double = 0, span: Double = 0) {
+            self.filled = filled
+            self.span = span
         }
     }
 
@@ -143,17 +160,46 @@ package struct Estimate: Hashable, Codable, Sendable {
 
     /// One line of arithmetic: what, how, with which numbers, from where.
     package struct Explanation: Hashable, Codable, Sendable {
+        /// A number that a formula takes.
+        package struct Input: Hashable, Codable, Sendable {
+            package var symbol: String
+            package var value: Double
+            /// "" for plain numbers.
+            package var unit: String
+            package var meaning: String
+
+            package init(symbol: String, value: Double, unit: String, meaning: String) {
+                self.symbol = symbol
+                self.value = value
+                self.unit = unit
+                self.meaning = meaning
+            }
+        }
+
         package var figure: String
+        /// What the formulas of other lines call it.
+        package var symbol: String
+        /// A `Formula` of the inputs' symbols.
         package var formula: String
-        package var inputs: String
-        package var value: String
+        package var inputs: [Input]
+        /// What the formula gives.
+        package var value: Double
+        package var unit: String
+        /// Words about the case at hand.
+        package var note: String
         package var source: String
 
-        package init(figure: String, formula: String, inputs: String, value: String, source: String) {
+        package init(
+            figure: String, symbol: String, formula: String, inputs: [Input], value: Double, unit: String,
+            note: String = "", source: String = ""
+        ) {
             self.figure = figure
+            self.symbol = symbol
             self.formula = formula
             self.inputs = inputs
             self.value = value
+            self.unit = unit
+            self.note = note
             self.source = source
         }
     }

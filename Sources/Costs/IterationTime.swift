@@ -9,6 +9,8 @@ package struct IterationTime: Hashable, Sendable {
     package var bubbleFraction = 0.0
     /// The pipeline rank with the most work.
     package var bottleneck = 0
+    /// What the pipeline takes.
+    package var pipeline = Estimate.Pipeline()
 }
 
 /// Seconds of the pipeline by its schedule's law, without transfers and with them.
@@ -79,19 +81,30 @@ extension LayoutWork {
     /// without them.
     package func iterationTime(filled: Double, span: Double) -> IterationTime {
         let (sum, slowest, bottleneck) = slowestRank
-        return iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
+        var time = iterationTime(bottleneck: slowest, rank: bottleneck, work: sum, filled: filled, span: span)
+        time.pipeline.isSimulated = true
+        return time
     }
 
     /// Seconds of a step in which the pipeline waits for the slowest node. Messages are no slower there.
     package var waitingSeconds: Double {
+        let waiting = slowestWaiting
+        return Double(m) * (waiting.pace - waiting.most)
+    }
+
+    /// The pace of the slowest node and the seconds of the rank with the most work, for one micro-batch; and what sets
+    /// the pace: the seconds of its ranks, on how many nodes they are.
+    var slowestWaiting: (pace: Double, most: Double, seconds: Double, nodes: Int) {
         let nodes = SlowestNode(pricer.plan, pipeline: p, variation: rates.framework.nodeVariation)
-        var (pace, most) = (0.0, 0.0)
+        var waiting = (pace: 0.0, most: 0.0, seconds: 0.0, nodes: 1)
         for kind in shares.kinds {
             let seconds = times(of: kind.share).withoutMessages
-            pace = nodes.pace(pace, or: seconds, ranks: kind.count)
-            most = max(most, seconds)
+            let pace = nodes.pace(waiting.pace, or: seconds, ranks: kind.count)
+            if pace > waiting.pace { (waiting.seconds, waiting.nodes) = (seconds, nodes.count(ranks: kind.count)) }
+            waiting.pace = pace
+            waiting.most = max(waiting.most, seconds)
         }
-        return Double(m) * (pace - most)
+        return waiting
     }
 
     /// Work of all ranks for one micro-batch, and the rank with the most of it.
@@ -113,6 +126,7 @@ extension LayoutWork {
         let (forward, backward) = (times.forward, times.backward)
         var result = IterationTime()
         result.bottleneck = rank
+        result.pipeline = Estimate.Pipeline(filled: filled, span: span)
         result.breakdown.compute = count * (forward.compute + backward.compute)
         result.breakdown.recompute = count * (forward.recompute + backward.recompute)
         result.breakdown.tensorComm = count * (forward.tensor + backward.tensor)

@@ -152,7 +152,7 @@ extension LayoutWork {
     /// fp32 logits of the micro-batches whose loss is pending.
     package func logitBytes(rank: Int) -> Double { holdsHead(rank) ? heldLogits.pending * activationTerms.logits : 0 }
 
-    private var heldLogits: HeldLogits { HeldLogits(layout.schedule, shape) }
+    var heldLogits: HeldLogits { HeldLogits(layout.schedule, shape) }
 
     /// Weights, gradients and optimizer of a rank.
     func held(by share: PipelineShares.Rank) -> (weights: Double, gradients: Double, optimizer: Double) {

@@ -17,10 +17,14 @@ struct SlowestNode: Sendable {
         self.variation = variation
     }
 
+    /// Nodes of `ranks` pipeline ranks.
+    @inline(__always)
+    func count(ranks: Int) -> Int { max(0, ranks * devicesPerRank - 1) / devicesPerNode + 1 }
+
     /// The longer of `pace` and what the slowest node of `ranks` pipeline ranks takes where the mean one takes `seconds`.
     @inline(__always)
     func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
-        let nodes = (ranks * devicesPerRank + devicesPerNode - 1) / devicesPerNode
+        let nodes = count(ranks: ranks)
         let share = nodes > 1 ? variation * (2 * logarithm(Double(nodes))).squareRoot() : 0
         return max(pace, seconds * (1 + share))
     }

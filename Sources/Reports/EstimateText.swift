@@ -207,22 +207,3 @@ package struct EstimateText {
         ]
     }
 }
-
-/// The arithmetic behind an estimate, one figure after the other.
-package struct ExplanationText {
-    private let lines: [Estimate.Explanation]
-
-    package init(_ estimate: Estimate) { lines = estimate.explanation }
-
-    package func text() -> String {
-        var out = ["How the figures come about"]
-        for line in lines {
-            out.append("")
-            out.append("  \(line.figure): \(line.value)")
-            out.append("    = \(line.formula)")
-            if !line.inputs.isEmpty { out.append("    with \(line.inputs)") }
-            if !line.source.isEmpty { out.append("    after \(line.source)") }
-        }
-        return out.joined(separator: "\n")
-    }
-}

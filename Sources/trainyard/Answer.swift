@@ -47,6 +47,7 @@ struct Answer {
     func print(_ output: OutputOptions) throws {
         Console.notes(estimate.notes.filter { !estimate.plan.remarks.contains($0) })
         if let path = output.writePlan { try PlanFile.write(estimate, to: path) }
+        let estimate = output.explain ? try self.estimate.explained() : self.estimate
         if output.json {
             Swift.print(
                 try EstimateReport(
@@ -56,7 +57,7 @@ struct Answer {
             Swift.print(
                 EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())
             if let drawing = try pipelineDrawing(width: output.columns) { Swift.print("\n" + drawing, terminator: "") }
-            if output.explain { Swift.print("\n" + ExplanationText(estimate).text()) }
+            if output.explain { Swift.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
         }
         guard estimate.fits else {
             Console.error(

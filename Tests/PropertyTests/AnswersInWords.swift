@@ -3,75 +3,112 @@ import Foundation
 import Plans
 import Reports
 
-/// The lines of `--explain` beside the figures they explain.
+/// The lines of `--explain`, worked out by hand, beside the figures they explain.
 enum ExplainedValues {
-    static func outcome(_ estimate: Estimate) throws -> Property.Outcome {
+    /// Every figure of an answer by the name its explanation has.
+    private static func figures(_ estimate: Estimate) -> [String: Double] {
         let iteration = estimate.iteration
         let parts = iteration.breakdown
         var figures: [String: Double] = [
-            "parameters": estimate.parameters, "model FLOPs": iteration.modelFLOPs,
-            "hardware FLOPs": iteration.hardwareFLOPs, "compute": parts.compute, "recompute": parts.recompute,
-            "tensorComm": parts.tensorComm, "pipelineBubble": parts.pipelineBubble, "pipelineComm": parts.pipelineComm,
-            "dataComm": parts.dataComm, "contextComm": parts.contextComm, "optimizer": parts.optimizer,
-            "other": parts.other, "seconds": iteration.seconds, "MFU": estimate.mfu,
+            "parameters": estimate.parameters, "active parameters": estimate.activeParameters,
+            "model FLOPs": iteration.modelFLOPs, "hardware FLOPs": iteration.hardwareFLOPs, "compute": parts.compute,
+            "recompute": parts.recompute, "tensorComm": parts.tensorComm, "pipelineBubble": parts.pipelineBubble,
+            "pipelineComm": parts.pipelineComm, "dataComm": parts.dataComm, "contextComm": parts.contextComm,
+            "expertComm": parts.expertComm, "optimizer": parts.optimizer, "other": parts.other,
+            "seconds": iteration.seconds, "MFU": estimate.mfu, "HFU": estimate.hfu,
         ]
         if let full = estimate.memoryByRank.max(by: { $0.peak < $1.peak }) {
             figures["weights"] = full.weights
             figures["gradients"] = full.gradients
             figures["optimizer state"] = full.optimizer
             figures["activations"] = full.activations
+            figures["fragmentation"] = full.unused
             figures["other memory"] = full.other
+            figures["peak memory"] = full.peak
         }
+        guard let run = estimate.run else { return figures }
+        figures["steps"] = run.steps
+        figures["goodput"] = run.goodput
+        figures["days"] = run.days
+        figures["fewest days"] = run.lowDays
+        figures["most days"] = run.highDays
+        figures["GPU-hours"] = run.gpuHours
+        figures["GPU-months"] = run.gpuMonths
+        figures["cost"] = run.cost
+        figures["energy"] = run.energyMWh
+        figures["wall energy"] = run.wallEnergyMWh
+        return figures
+    }
+
+    /// Every line of the document gives its value, and every figure of the answer is the value of its line.
+    static func document(_ estimate: Estimate) throws -> Property.Outcome {
+        let estimate = try estimate.explained()
+        let lines = try PrintedLine.lines(json: EstimateReport(estimate, explained: true).json())
+        var figures = figures(estimate)
+        var symbols: [String: Double] = [:]
         var outcomes: [Property.Outcome] = []
-        for line in estimate.explanation {
-            guard let figure = figures.removeValue(forKey: line.figure) else { continue }
-            guard let printed = number(line.value) else {
-                outcomes.append(.fails("\(line.figure): no number in '\(line.value)'"))
-                continue
+        for line in lines {
+            let value = try FormulaByHand.value(line.formula, line.inputs)
+            outcomes.append(Property.equal("\(line.figure) = \(line.formula) with \(line.inputs)", value, line.value))
+            if let figure = figures.removeValue(forKey: line.figure) {
+                // Differences of seconds are as exact as what they are taken from.
+                let slack = line.figure.hasPrefix("pipeline") ? 1e-12 * estimate.iteration.seconds : 0
+                outcomes.append(
+                    abs(line.value - figure) <= slack
+                        ? .holds : Property.equal("\(line.figure), which is explained", line.value, figure))
             }
-            outcomes.append(agree("\(line.figure) '\(line.value)'", printed, figure))
+            for (symbol, value) in line.inputs {
+                outcomes.append(
+                    Property.equal("\(symbol) in \(line.figure)", value, symbols[symbol] ?? value, tolerance: 0))
+                symbols[symbol] = value
+            }
         }
         if let missing = figures.keys.sorted().first { outcomes.append(.fails("\(missing) is not explained")) }
         return .all(outcomes)
     }
 
-    /// What goes into memory: the ranks that share the state out, and what is reserved.
-    static func inputs(_ estimate: Estimate) throws -> Property.Outcome {
-        let layout = estimate.layout
-        let framework = estimate.plan.framework(for: layout)
+    /// Every line of the text gives its value, as far as its digits say; it has those of the document.
+    static func text(_ estimate: Estimate) throws -> Property.Outcome {
+        let estimate = try estimate.explained()
+        let lines = try PrintedLine.lines(text: ExplanationText(estimate).text())
+        guard lines.map(\.figure) == estimate.explanation.map(\.figure) else {
+            return .fails("other lines in the text")
+        }
         var outcomes: [Property.Outcome] = []
-        for line in estimate.explanation {
-            if line.figure == "weights", layout.sharding != .none, let ranks = after("over ", in: line.inputs) {
-                outcomes.append(Property.equal("weights over", ranks, Double(layout.shardRanks), tolerance: 0))
-            }
-            if line.figure == "other memory", let reserved = after("reserved ", in: line.inputs) {
-                let bytes = framework.reservedBytes ?? estimate.plan.cluster.device.reservedBytes
-                outcomes.append(agree("reserved", reserved, bytes))
+        for (line, exact) in zip(lines, estimate.explanation) {
+            let value = try FormulaByHand.value(line.formula, line.inputs)
+            let words = "\(line.figure) = \(line.formula) with \(line.inputs): \(value), printed \(line.value)"
+            outcomes.append(
+                value == line.value || abs(value - line.value) <= 1.001 * line.digit ? .holds : .fails(words))
+            outcomes.append(
+                line.value == exact.value || abs(line.value - exact.value) <= 0.501 * line.digit
+                    ? .holds : .fails("\(line.figure): printed \(line.value), is \(exact.value)"))
+            for input in exact.inputs {
+                let printed = line.inputs[input.symbol] ?? .nan
+                outcomes.append(
+                    abs(printed - input.value) <= 5e-6 * abs(input.value)
+                        ? .holds : .fails("\(line.figure): \(input.symbol) printed \(printed), is \(input.value)"))
             }
         }
         return .all(outcomes)
     }
 
-    /// Equal as far as four digits say, or a tenth of a percent point in a share.
-    private static func agree(_ what: String, _ printed: Double, _ figure: Double) -> Property.Outcome {
-        abs(printed - figure) <= 6e-4 * abs(figure) + 1e-12 || (figure < 1.5 && abs(printed - figure) <= 5.1e-4)
-            ? .holds : .fails("\(what) where the answer has \(figure)")
-    }
-
-    private static func after(_ word: String, in text: String) -> Double? {
-        text.range(of: word).flatMap { number(String(text[$0.upperBound...])) }
-    }
-
-    /// The number a text begins with, in base units.
-    static func number(_ text: String) -> Double? {
-        let pieces = text.split(separator: " ")
-        guard let first = pieces.first, let value = Double(first.replacing(",", with: "")) else { return nil }
-        let unit = pieces.count > 1 ? String(pieces[1].prefix { $0.isLetter || $0 == "%" || $0 == "µ" }) : ""
-        let sizes: [String: Double] = [
-            "%": 0.01, "ms": 1e-3, "µs": 1e-6, "KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824, "kFLOP": 1e3,
-            "MFLOP": 1e6, "GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21,
-        ]
-        return value * (sizes[unit] ?? 1)
+    /// What goes into memory: the ranks that share the state out, and what is reserved.
+    static func inputs(_ estimate: Estimate) throws -> Property.Outcome {
+        let estimate = try estimate.explained()
+        let layout = estimate.layout
+        let framework = estimate.plan.framework(for: layout)
+        let reserved = framework.reservedBytes ?? estimate.plan.cluster.device.reservedBytes
+        var outcomes: [Property.Outcome] = []
+        for input in estimate.explanation.flatMap(\.inputs) {
+            if input.symbol == "S" {
+                outcomes.append(Property.equal("ranks", input.value, Double(layout.shardRanks), tolerance: 0))
+            }
+            if input.symbol == "reserved" {
+                outcomes.append(Property.equal("reserved", input.value, reserved, tolerance: 0))
+            }
+        }
+        return .all(outcomes)
     }
 }
 

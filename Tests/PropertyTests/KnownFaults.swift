@@ -5,9 +5,6 @@ import Schedules
 let knownFaults: [KnownFault] =
     [
         KnownFault(
-            property: "the inputs that are explained are those that were used",
-            reason: "--explain names all replicas beside a shard group, and the device's reserve beside a framework's"),
-        KnownFault(
             property: "the layout of the JSON is read as the plan's",
             reason: "globalBatch and microbatches are refused; split, overlap, attention and gradients are not printed"),
         KnownFault(

@@ -55,7 +55,11 @@ enum SampleEstimate {
             run: run,
             explanation: [
                 Estimate.Explanation(
-                    figure: "compute", formula: "a·b", inputs: "a=1, b=2", value: "2 s", source: "a book")
+                    figure: "compute", symbol: "c", formula: "a·b",
+                    inputs: [
+                        .init(symbol: "a", value: 1, unit: "", meaning: "first"),
+                        .init(symbol: "b", value: 0.0123456789, unit: "s", meaning: "second"),
+                    ], value: 0.0123456789, unit: "s", note: "of rank 3", source: "a book")
             ])
     }
 }
@@ -124,8 +128,11 @@ enum SampleEstimate {
 
     @Test func theArithmeticIsThereWhenAskedFor() throws {
         #expect(try document(SampleEstimate.make())["explanation"] == nil)
-        let lines = try document(SampleEstimate.make(), explained: true)["explanation"] as? [[String: String]]
-        #expect(lines?.first?["formula"] == "a·b")
+        let lines = try document(SampleEstimate.make(), explained: true)["explanation"] as? [[String: Any]]
+        #expect(lines?.first?["formula"] as? String == "a·b")
+        #expect(lines?.first?["value"] as? Double == 0.0123456789)
+        let inputs = lines?.first?["inputs"] as? [[String: Any]]
+        #expect(inputs?.last?["value"] as? Double == 0.0123456789)
     }
 }
 
@@ -240,10 +247,16 @@ enum SampleEstimate {
             ExplanationText(SampleEstimate.make()).text() == """
                 How the figures come about
 
-                  compute: 2 s
+                  compute: 0.0123457 s (12.3 ms)
                     = a·b
-                    with a=1, b=2
+                    with a = 1, b = 0.0123457 s
+                    note of rank 3
                     after a book
+
+                What the symbols stand for
+
+                  a  first
+                  b  second
                 """)
     }
 }

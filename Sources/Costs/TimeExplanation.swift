@@ -1,0 +1,156 @@
+internal import Plans
+internal import Schedules
+
+/// Where the seconds of a step go.
+extension LayoutWork {
+    /// Blocks of one kind, or what only a first or last stage has, of the slowest rank.
+    private struct Work {
+        var count: String?
+        var times: UnitTimes
+        var suffix: String
+        var name: String
+
+        func seconds(_ part: KeyPath<PassTimes, Double>) -> Double {
+            times.forward[keyPath: part] + times.backward[keyPath: part]
+        }
+    }
+
+    private func work(of share: PipelineShares.Rank, _ lines: inout Derivation) -> [Work] {
+        var work: [Work] = []
+        func add(_ count: Int, _ times: UnitTimes, _ suffix: String, _ name: String) {
+            guard count > 0 else { return }
+            lines.know("u_\(suffix)", count, "blocks", "\(name)s of the slowest rank")
+            work.append(Work(count: "u_\(suffix)", times: times, suffix: suffix, name: name))
+        }
+        let partly = layout.recomputeLayers != nil
+        add(
+            share.layers - share.mixtures - share.recomputed, partly ? units.plainBlock : units.block, "d",
+            "dense block")
+        add(share.recomputed, units.block, "dr", "recomputed dense block")
+        add(
+            share.mixtures - share.recomputedMixtures, partly ? units.plainMixtureBlock : units.mixtureBlock, "e",
+            "mixture block")
+        add(share.recomputedMixtures, units.mixtureBlock, "er", "recomputed mixture block")
+        if share.holdsEmbedding {
+            work.append(Work(count: nil, times: units.embedding, suffix: "in", name: "embedding"))
+        }
+        if share.holdsHead { work.append(Work(count: nil, times: units.head, suffix: "out", name: "head and loss")) }
+        return work
+    }
+
+    func explainTime(_ lines: inout Derivation, _ time: IterationTime) {
+        let share = shares.ranks[time.bottleneck]
+        let work = work(of: share, &lines)
+        func all(_ name: String, _ part: KeyPath<PassTimes, Double>) -> String? {
+            let terms = work.filter { $0.seconds(part) > 0 }.map { piece in
+                let symbol = "\(name)_\(piece.suffix)"
+                lines.know(
+                    symbol, piece.seconds(part), "s", "\(name) of one micro-batch, forward and backward: \(piece.name)")
+                return piece.count.map { "\($0)·\(symbol)" } ?? symbol
+            }
+            guard !terms.isEmpty else { return nil }
+            // Half of the micro-batches come from each end of a bidirectional pipeline.
+            return shares.passShare == 1 ? "(\(sum(terms)))" : "(\(sum(terms)))/2"
+        }
+        let parts: [(String, KeyPath<PassTimes, Double>, String, String)] = [
+            (
+                "compute", \.compute,
+                "kernels by their roofline: \(pricer.plan.cluster.device.name), \(pricer.plan.precision.rawValue)",
+                "efficiency curves of the cluster file"
+            ),
+            ("recompute", \.recompute, "recompute \(layout.recompute.rawValue)", "Korthikanti et al. 2022"),
+            (
+                "tensorComm", \.tensor, "collectives that nothing hides, tensor \(layout.tensor)",
+                "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
+            ),
+            ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
+            (
+                "expertComm", \.expert, "dispatch and combine that nothing hides, expert \(layout.expert)",
+                "Lepikhin et al. 2021"
+            ),
+        ]
+        for (name, path, note, source) in parts {
+            let formula = all(name, path).map { "m·\($0)" } ?? "0"
+            lines.derive(
+                name, as: name, formula, "s", note: "rank \(time.bottleneck), the slowest; \(note)", after: source)
+        }
+        let gathers = all("gathers", \.data)
+        lines.derive(
+            "gathers", as: "gathers", gathers.map { "m·\($0)" } ?? "0", "s",
+            note: "of parameters and scatters of gradients inside the passes, that nothing hides",
+            after: "Rajbhandari et al. 2020")
+        explainHost(&lines, share, blocks: all("host", \.host))
+        explainPipeline(&lines, share, time)
+        explainReductions(&lines)
+        explainOptimizer(&lines)
+        explainOther(&lines)
+        lines.derive(
+            "seconds", as: "seconds",
+            "compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm"
+                + " + optimizer + other", "s")
+    }
+
+    /// Host work of all micro-batches on the slowest rank.
+    private func explainHost(_ lines: inout Derivation, _ share: PipelineShares.Rank, blocks: String?) {
+        lines.know("v", share.passes, "", "stages one micro-batch passes on the slowest rank")
+        lines.know("host_m", host, "s", "host work of one pass through a stage (\(rates.framework.name))")
+        lines.derive("host", as: "host", "m·(\(sum(blocks, "2·v·host_m")))", "s", note: "host work around the passes")
+    }
+
+    private func explainPipeline(_ lines: inout Derivation, _ share: PipelineShares.Rank, _ time: IterationTime) {
+        lines.know("j", share.messages, "", "messages the slowest rank sends for one micro-batch")
+        lines.know("loss", messageLoss, "s", "compute lost beside one message")
+        lines.derive("compute lost beside messages", as: "lost", "m·j·loss", "s")
+        let how = time.pipeline.isSimulated ? "simulated" : "by the schedule's law"
+        guard p > 1 else {
+            lines.derive("pipelineBubble", as: "pipelineBubble", "0", "s", note: "no pipeline")
+            lines.derive("pipelineComm", as: "pipelineComm", "0", "s", note: "no pipeline")
+            return
+        }
+        lines.know("still", time.pipeline.filled, "s", "seconds of the pipeline without messages, \(how)")
+        lines.know("span", time.pipeline.span, "s", "seconds of the pipeline with messages, \(how)")
+        lines.derive(
+            "work of the slowest rank", as: "busy",
+            "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
+        lines.derive(
+            "pipelineBubble", as: "pipelineBubble", "max(0, still − busy)", "s",
+            note: "\(layout.schedule.rawValue), pipeline \(p), \(v) stages a rank",
+            after: "Narayanan et al. 2021, section 2.2")
+        lines.derive("pipelineComm", as: "pipelineComm", "max(0, span − still) + lost", "s")
+    }
+
+    private func explainReductions(_ lines: inout Derivation) {
+        let slowest = slowestReduction
+        lines.know(
+            "scatter", slowest.perMicrobatch, "s", "scatters of gradients after each micro-batch that nothing hides")
+        lines.know(
+            "once", slowest.once, "s",
+            "reduction of gradients and gathering of weights that nothing hides, slowest rank")
+        lines.know("tied", tiedEmbeddingSeconds, "s", "all-reduce of the tied embedding's gradient")
+        lines.know("copies", copiesSeconds, "s", "all-reduce between the copies of a bidirectional pipeline")
+        lines.derive(
+            "dataComm", as: "dataComm",
+            sum(
+                "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
+                tiedEmbeddingSeconds > 0 ? "tied" : nil,
+                copiesSeconds > 0 ? "copies" : nil), "s",
+            note:
+                "\(layout.data * layout.context) ranks with the same parameters, sharding \(layout.sharding.rawValue)",
+            after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
+    }
+
+    /// Pace of the slowest node, gradient norm and host.
+    private func explainOther(_ lines: inout Derivation) {
+        let waiting = slowestWaiting
+        lines.know("pace", waiting.seconds, "s", "a micro-batch on the ranks that set the pace, without messages")
+        lines.know("most", waiting.most, "s", "a micro-batch on the rank with the most work, without messages")
+        lines.know("nodes", waiting.nodes, "nodes", "nodes of the ranks that set the pace")
+        lines.know("ν", rates.framework.nodeVariation, "share", "how much nodes differ (\(rates.framework.name))")
+        lines.derive(
+            "waiting for the slowest node", as: "waiting", "m·(pace·(1 + ν·sqrt(2·ln(nodes))) − most)", "s",
+            note: "own assumption; the variation from published weak-scaling series")
+        lines.know("norm", gradientNormSeconds, "s", "all-reduce of the gradient norm")
+        lines.know("host_s", rates.framework.hostStep, "s", "host work around a step (\(rates.framework.name))")
+        lines.derive("other", as: "other", "host + norm + waiting + host_s", "s")
+    }
+}

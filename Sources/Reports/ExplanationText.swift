@@ -1,0 +1,163 @@
+package import Costs
+internal import Foundation
+
+/// The arithmetic behind an estimate, one figure after the other.
+///
+/// Whoever evaluates a printed formula with the printed inputs gets the printed value: whole numbers are printed whole,
+/// the others with as many digits as that takes.
+package struct ExplanationText {
+    private let lines: [Estimate.Explanation]
+    private let width: Int
+
+    package init(_ estimate: Estimate, width: Int = 100) {
+        lines = estimate.explanation
+        self.width = width
+    }
+
+    package func text() -> String {
+        var out = ["How the figures come about"]
+        for line in lines {
+            out.append("")
+            out.append("  \(line.figure): " + Self.valued(line))
+            out += wrapped("= ", line.formula.breakable, separator: " ")
+            let inputs = Self.inputs(line)
+            if !inputs.isEmpty { out += wrapped("with ", inputs, separator: ", ") }
+            if !line.note.isEmpty { out.append("    note \(line.note)") }
+            if !line.source.isEmpty { out.append("    after \(line.source)") }
+        }
+        return (out + legend()).joined(separator: "\n")
+    }
+
+    /// Every symbol once, in the order of first use, but those that are words themselves.
+    private func legend() -> [String] {
+        var seen: Set<String> = []
+        let inputs = lines.flatMap(\.inputs).filter {
+            seen.insert($0.symbol).inserted && $0.symbol != $0.meaning
+        }
+        guard !inputs.isEmpty else { return [] }
+        let column = inputs.map(\.symbol.count).max() ?? 0
+        return ["", "What the symbols stand for", ""] + inputs.map { "  \($0.symbol.left(column))  \($0.meaning)" }
+    }
+
+    /// Pieces in lines that fit, the later ones further in; a break stands between two pieces.
+    private func wrapped(_ head: String, _ pieces: [String], separator: String) -> [String] {
+        var lines: [String] = []
+        var line = "    " + head
+        for (index, piece) in pieces.enumerated() {
+            let piece = index < pieces.count - 1 ? piece + separator : piece
+            if line.count + piece.count > width, index > 0 {
+                lines.append(line)
+                line = "      "
+            }
+            line += piece
+        }
+        return (lines + [line]).map { $0.trimmingTrailingBlanks }
+    }
+
+    // MARK: - Numbers
+
+    private static let digits = 6
+
+    private static func valued(_ line: Estimate.Explanation) -> String {
+        let number = Digits.text(line.value, digits)
+        return with(line.unit, number, line.value) + (spoken(line.value, line.unit).map { " (\($0))" } ?? "")
+    }
+
+    /// `1 block`, `2 blocks`; shares of a whole are plain numbers.
+    private static func with(_ unit: String, _ number: String, _ value: Double) -> String {
+        if unit.isEmpty || unit == "share" { return number }
+        let isOne = value == 1 && unit.count > 1 && unit.hasSuffix("s") && !unit.contains("/")
+        return "\(number) \(isOne ? String(unit.dropLast()) : unit)"
+    }
+
+    /// The inputs with the fewest digits, six at least, that give the value's own.
+    private static func inputs(_ line: Estimate.Explanation) -> [String] {
+        let digits = enough(line)
+        return line.inputs.map { input in
+            // Sizes are spoken of in GiB, whatever they are counted in.
+            let spoken = input.unit == "bytes" ? spoken(input.value, input.unit).map { " (\($0))" } : nil
+            return "\(input.symbol) = " + with(input.unit, Digits.text(input.value, digits), input.value)
+                + (spoken ?? "")
+        }
+    }
+
+    private static func enough(_ line: Estimate.Explanation) -> Int {
+        guard let formula = Formula(line.formula), line.value.isFinite else { return Digits.exact }
+        let allowed = Digits.half(line.value, digits)
+        for digits in digits..<Digits.exact {
+            var values: [String: Double] = [:]
+            for input in line.inputs { values[input.symbol] = Digits.rounded(input.value, digits) }
+            if let value = formula.value(values), abs(value - line.value) <= allowed { return digits }
+        }
+        return Digits.exact
+    }
+
+    /// The value in the unit that people speak of; nil where that is the one it has.
+    private static func spoken(_ value: Double, _ unit: String) -> String? {
+        guard value.isFinite, value != 0 else { return nil }
+        switch unit {
+        case "bytes": return abs(value) < 1024 ? nil : Figures.memory(value)
+        case "s":
+            return abs(value) < 1
+                ? Figures.seconds(value) : abs(value) < 3600 ? nil : Figures.duration(days: value / 86_400)
+        case "share": return Figures.percent(value)
+        case "FLOP": return prefixed(value, unit)
+        case "parameters", "weights", "steps", "hours", "dollars":
+            return abs(value) < 1e6 ? nil : Figures.words(value)
+        default: return nil
+        }
+    }
+
+    private static func prefixed(_ value: Double, _ unit: String) -> String? {
+        let sizes = [(1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")]
+        return sizes.first { abs(value) >= $0.0 }.map { "\(Figures.significant(value / $0.0)) \($0.1)\(unit)" }
+    }
+}
+
+/// Numbers with a given count of significant digits.
+private enum Digits {
+    /// So many that a `Double` is read back as it was.
+    static let exact = 17
+
+    private static func isWhole(_ value: Double) -> Bool { value == value.rounded() && abs(value) < 0x1p53 }
+
+    /// Whole numbers with all their digits, in groups; others with `digits` of them.
+    static func text(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite else { return value.isNaN ? "nothing" : value > 0 ? "infinity" : "−infinity" }
+        if isWhole(value) { return Figures.grouped(value) }
+        return String(format: "%.\(digits)g", value).replacing("e+", with: "e").replacing(/e(-?)0+/) { "e\($0.1)" }
+    }
+
+    /// The number that `text` gives back.
+    static func rounded(_ value: Double, _ digits: Int) -> Double {
+        guard value.isFinite, !isWhole(value) else { return value }
+        return Double(String(format: "%.\(digits)g", value)) ?? value
+    }
+
+    /// Half a unit of the last digit printed.
+    static func half(_ value: Double, _ digits: Int) -> Double {
+        guard value != 0, !isWhole(value) else { return value == 0 ? 0 : 0.5 }
+        return 0.5 * pow(10, floor(log10(abs(value))) - Double(digits - 1))
+    }
+}
+
+extension String {
+    /// A formula in pieces between which a line may break: before the signs of sums outside a product.
+    fileprivate var breakable: [String] {
+        var pieces: [String] = []
+        for word in split(separator: " ") {
+            if word == "+" || word == "−" || pieces.isEmpty {
+                pieces.append(String(word))
+            } else {
+                pieces[pieces.count - 1] += " " + word
+            }
+        }
+        return pieces
+    }
+
+    fileprivate var trimmingTrailingBlanks: String {
+        var text = self
+        while text.last == " " { text.removeLast() }
+        return text
+    }
+}
