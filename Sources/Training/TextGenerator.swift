@@ -1,4 +1,4 @@
-package import MPI
+internal import MPI
 package import Plans
 internal import Tensors
 
@@ -36,8 +36,8 @@ package final class TextGenerator {
     /// Calls `emit` with each of `count` sampled bytes. `temperature` 0 takes the likeliest; `seed` fixes the draw.
     /// Text longer than the model's sequence is read through its last tokens.
     package func generate(
-        prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) -> Void
-    ) throws(MPIError) {
+        prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) throws -> Void
+    ) throws {
         // A model needs at least one token to go on from.
         var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
         for drawn in 0..<max(count, 0) {
@@ -51,7 +51,7 @@ package final class TextGenerator {
             let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
             let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
             text.append(Int32(token))
-            emit(UInt8(token))
+            try emit(UInt8(token))
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Output
 internal import Plans
 internal import Schedules
 internal import Training
@@ -66,7 +67,7 @@ final class ProgressLine {
         if enabled, rewrites { put("\n") }
     }
 
-    private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func put(_ text: String) { StandardStreams.error(text) }
     private func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
     private func clock(_ seconds: Double) -> String {

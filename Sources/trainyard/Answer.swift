@@ -43,11 +43,11 @@ struct Answer {
     /// Prints the answer; throws the exit code of a plan that does not fit.
     func print(_ output: OutputOptions) throws {
         if output.json {
-            Swift.print(try EstimateReport(estimate, explained: output.explain, searched: searched).json())
+            try Console.print(EstimateReport(estimate, explained: output.explain, searched: searched).json())
         } else {
-            Swift.print(EstimateText(estimate, found: found, width: output.width).text())
-            if let drawing = try pipelineDrawing(width: output.width) { Swift.print("\n" + drawing, terminator: "") }
-            if output.explain { Swift.print("\n" + ExplanationText(estimate).text()) }
+            try Console.print(EstimateText(estimate, found: found, width: output.width).text())
+            if let drawing = try pipelineDrawing(width: output.width) { try Console.print("\n" + drawing, terminator: "") }
+            if output.explain { try Console.print("\n" + ExplanationText(estimate).text()) }
         }
         guard estimate.fits else {
             Console.error(

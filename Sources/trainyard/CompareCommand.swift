@@ -76,7 +76,7 @@ struct CompareCommand: ParsableCommand {
                         searched: SearchedSpace(settings.space, variant.open)))
             }
         }
-        print(json ? try ComparisonReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        try print(json ? ComparisonReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
         guard nothing else { return }
         Console.error("no strategy fits; `trainyard search FILE` says how many devices would do")
         throw ExitCode(Failure.doesNotFit)

@@ -68,7 +68,7 @@ struct SearchCommand: ParsableCommand {
         progress.clear()
         if let remark = result.candidates.first?.plan.idleRemark { Console.note(remark) }
         let report = SearchReport(result)
-        print(json ? try report.json() : report.text())
+        try print(json ? report.json() : report.text())
     }
 }
 

@@ -1,8 +1,9 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
-internal import Plans
+internal import Output
 internal import Planner
+internal import Plans
 internal import Reports
 internal import Schedules
 internal import Simulator
@@ -95,6 +96,7 @@ struct SimulateCommand: ParsableCommand {
         if let width, !(20...1000).contains(width) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
         }
+        try OutputFile.check(trace, svg)
         try refuseContradictions()
         let disturbed = try disturbance.disturbance()
         if let compare {
@@ -233,10 +235,10 @@ struct SimulateCommand: ParsableCommand {
         try write(entries.map(\.timeline), unit: first.unit)
         let comparison = ScheduleComparison(entries.map(\.entry), refused: refused, unit: first.unit)
         if json {
-            print(try comparison.json())
+            try print(comparison.json())
         } else {
-            for line in (planned?.found ?? []) + found { print(line) }
-            print(
+            for line in (planned?.found ?? []) + found { try print(line) }
+            try print(
                 comparison.text(
                     width: width ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
                 terminator: "")
@@ -289,13 +291,13 @@ struct SimulateCommand: ParsableCommand {
             let report = TimelineReport(
                 pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes,
                 estimate: pipeline.estimate, searched: pipeline.searched)
-            print(try report.json())
+            try print(report.json())
         } else {
-            for line in [pipeline.timeline.name] + pipeline.heading { print(line) }
+            for line in [pipeline.timeline.name] + pipeline.heading { try print(line) }
             let text = TimelineText(
                 width: width ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured, unit: pipeline.unit)
-            print(text.drawing(of: pipeline.timeline), terminator: "")
-            if let times = pipeline.stepTimes { print(times.text(unit: pipeline.unit)) }
+            try print(text.drawing(of: pipeline.timeline), terminator: "")
+            if let times = pipeline.stepTimes { try print(times.text(unit: pipeline.unit)) }
         }
     }
 

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
@@ -60,6 +61,7 @@ struct SweepCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        try OutputFile.check(svg)
         let limits = try limits()
         let asked = [devices, batch, sequence, params, clusters, networkSpeed].compactMap(\.self).count
         guard asked <= 1 else {
@@ -107,7 +109,7 @@ struct SweepCommand: ParsableCommand {
             }
             try OutputFile.write(drawing, to: svg)
         }
-        print(json ? try SweepReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
+        try print(json ? SweepReport.json(reports) : reports.map { $0.text() }.joined(separator: "\n\n"))
         guard !reports.contains(where: \.hasAnswer) else { return }
         Console.error("no point of the sweep has a layout that fits")
         throw ExitCode(Failure.doesNotFit)
@@ -125,10 +127,10 @@ struct SweepCommand: ParsableCommand {
             }
         progress.clear()
         if json {
-            print(try EstimateReport(found.estimate, searched: SearchedSpace(settings.space, plan)).json())
+            try print(EstimateReport(found.estimate, searched: SearchedSpace(settings.space, plan)).json())
             return
         }
-        print(
+        try print(
             EstimateText(found.estimate, found: [found.remark, SearchedSpace(settings.space, plan).description])
                 .text())
     }
