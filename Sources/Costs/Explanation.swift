@@ -53,7 +53,7 @@ extension LayoutWork {
         let rank = self.rank(time.bottleneck)
         let rankText = "rank \(time.bottleneck): \(rankLayers(time.bottleneck)) layers, m=\(m)"
         let device = pricer.plan.cluster.device
-        let tokens = "T=\(Int(shard.tokens)) rows"
+        let tokens = "T=\(Int(saturating: shard.tokens)) rows"
         let collective =
             layout.sequenceParallel && layout.tensor > 1
             ? "2 all-gathers + 2 reduce-scatters a pass and layer" : "2 all-reduces a pass and layer"
@@ -200,7 +200,7 @@ extension LayoutWork {
 /// Figures in words for the explanation.
 private enum Format {
     static func short(_ x: Double) -> String {
-        x == x.rounded() && abs(x) < 1e9 ? String(Int(x)) : String(format: "%.4g", x)
+        x == x.rounded() && abs(x) < 1e9 ? String(Int(saturating: x)) : String(format: "%.4g", x)
     }
 
     static func share(_ x: Double) -> String { String(format: "%.1f %%", 100 * x) }
@@ -208,7 +208,7 @@ private enum Format {
     /// A whole number with separators.
     static func count(_ x: Double) -> String {
         guard x.isFinite, abs(x) < 1e18 else { return String(format: "%.4g", x) }
-        let digits = String(Int(x.rounded().magnitude))
+        let digits = String(Int(saturating: x.rounded().magnitude))
         var out = ""
         for (index, digit) in digits.enumerated() {
             if index > 0, (digits.count - index) % 3 == 0 { out.append(",") }

@@ -1,5 +1,6 @@
 package import Costs
 package import Plans
+internal import Schedules
 
 /// What a sweep changes.
 package enum SweepVariable: String, Hashable, Sendable, CaseIterable {

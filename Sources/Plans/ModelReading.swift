@@ -116,6 +116,11 @@ struct ModelFields {
                 "moe", value: "topK \(moe.topK)", rule: "must be at most the \(moe.experts) experts", kind: .misfit)
             sound = false
         }
+        if let problem = model.countProblem {
+            reader.collector.report(
+                reader.path, at: reader.mark, value: problem.value, rule: problem.rule, fix: problem.fix)
+            sound = false
+        }
         return sound ? model : nil
     }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Schedules
 
 extension Plan {
     /// Reads and checks the plan file at `path`.
@@ -127,10 +128,11 @@ struct PlanReading {
     }
 
     /// The devices of the plan, and the data-parallel degree that follows from them where it is left open.
-    private func resolveDevices(stated: Int?, layout: inout LayoutReading.Result?) -> Int {
-        guard var result = layout else { return devicesOverride ?? stated ?? 1 }
-        defer { layout = result }
-        let inner = result.layout.tensor * result.layout.pipeline * result.layout.context
+    private func resolveDevices(stated: Int?, layout open: inout LayoutReading.Result?) -> Int {
+        guard var result = open else { return devicesOverride ?? stated ?? 1 }
+        defer { open = result }
+        let layout = result.layout
+        let inner = Int.product(layout.tensor, layout.pipeline, layout.context) ?? .max
         guard let devices = devicesOverride ?? stated else { return result.layout.devices }
         if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
         return devices

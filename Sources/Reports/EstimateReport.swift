@@ -103,7 +103,7 @@ package struct EstimateReport: Encodable, Sendable {
         self.searched = searched.map(SearchedSpaceReport.init)
         self.plan = plan.name
         model = Model(
-            parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
+            parameters: Int(saturating: estimate.parameters), activeParameters: Int(saturating: estimate.activeParameters),
             layers: plan.model.layers, hidden: plan.model.hidden)
         cluster = Cluster(
             name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
@@ -117,7 +117,7 @@ package struct EstimateReport: Encodable, Sendable {
             expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
             recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup)
         iteration = Iteration(
-            seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
+            seconds: estimate.iteration.seconds, tokens: Int(saturating: estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
             breakdown: estimate.iteration.breakdown)
         let devices = Double(plan.paidDevices)
@@ -130,7 +130,7 @@ package struct EstimateReport: Encodable, Sendable {
             fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
         run = estimate.run.map { run in
             Run(
-                tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)), days: run.days,
+                tokens: plan.tokens ?? 0, steps: Int(saturating: min(run.steps.rounded(.up), 9e18)), days: run.days,
                 gpuHours: run.gpuHours,
                 gpuMonths: run.gpuMonths, goodput: run.goodput, cost: run.cost, energyMWh: run.energyMWh,
                 wallEnergyMWh: run.wallEnergyMWh,

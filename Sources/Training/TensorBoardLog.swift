@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Output
+internal import Schedules
 
 /// Scalars of a run in TensorBoard's event format: TFRecords of `Event` messages, written by hand.
 ///
@@ -17,7 +18,7 @@ package final class TensorBoardLog {
             throw TrainingError.file(path: directory, reason: "cannot make this directory for TensorBoard")
         }
         let host = ProcessInfo.processInfo.hostName
-        let path = directory + "/events.out.tfevents.\(Int(time)).\(host).trainyard"
+        let path = directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard"
         writer = try FileWriter(OutputFile(path), visible: .atOnce)
         try write(Self.event(time: time, step: nil, version: "brain.Event:2", scalars: []))
     }

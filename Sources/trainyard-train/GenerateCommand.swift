@@ -34,7 +34,8 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let generator = try TextGenerator(checkpoint: Checkpoint.newest(at: checkpoint))
+            let generator = try TextGenerator(
+                checkpoint: Checkpoint.newest(at: checkpoint), longest: prompt.utf8.count + tokens.value + 1)
             try StandardStreams.output(prompt)
             try generator.generate(
                 prompt: Array(prompt.utf8), count: tokens.value, temperature: temperature, seed: seed

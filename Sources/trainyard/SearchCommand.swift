@@ -3,6 +3,7 @@ internal import Costs
 internal import Planner
 internal import Plans
 internal import Reports
+internal import Schedules
 
 /// `trainyard search FILE`: ranked layouts.
 struct SearchCommand: ParsableCommand {
@@ -60,7 +61,7 @@ struct SearchCommand: ParsableCommand {
         plan.remarks.forEach(Console.note)
         let progress = SearchProgress()
         defer { progress.clear() }
-        let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(100 * $0)) %") }
+        let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }
         let result =
             objective == .cost || objective == .devices
             ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
