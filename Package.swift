@@ -75,6 +75,15 @@ let package = Package(
             name: "search-bench", dependencies: ["Planner", "Plans", "Schedules", "Costs"], path: "bench/SearchBench",
             swiftSettings: strict),
 
+        // Inputs by the million: `make fuzz`.
+        .executableTarget(
+            name: "fuzz",
+            dependencies: [
+                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Training",
+            ],
+            path: "Tests/Fuzz", swiftSettings: strict),
+
+        .testTarget(name: "OutputTests", dependencies: ["Output"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(

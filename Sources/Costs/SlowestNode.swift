@@ -20,7 +20,7 @@ struct SlowestNode: Sendable {
     /// The longer of `pace` and what the slowest node of `ranks` pipeline ranks takes where the mean one takes `seconds`.
     @inline(__always)
     func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
-        let nodes = (ranks * devicesPerRank + devicesPerNode - 1) / devicesPerNode
+        let nodes = max(0, ranks * devicesPerRank - 1) / devicesPerNode + 1
         let share = nodes > 1 ? variation * (2 * logarithm(Double(nodes))).squareRoot() : 0
         return max(pace, seconds * (1 + share))
     }

@@ -13,7 +13,15 @@ extension Plan {
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
-        let root = try YAMLFile.compose(path: path, name: path)
+        try read(
+            text: YAMLFile.text(path: path, name: path), path: path, devices: devices, library: library, isRun: isRun)
+    }
+
+    /// The same of a text that is, or would be, the file at `path`.
+    package static func read(
+        text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
+    ) throws(PlanProblems) -> Plan {
+        let root = try YAMLFile.compose(text: text, name: path)
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(root, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
