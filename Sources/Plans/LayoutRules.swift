@@ -76,7 +76,8 @@ extension Layout {
         }
         guard Int.product(expert, expertTensor) ?? .max <= devices else {
             return [
-                problem([("expert", expert), ("expertTensor", expertTensor)], most: devices, of: "devices a plan may have")
+                problem(
+                    [("expert", expert), ("expertTensor", expertTensor)], most: devices, of: "devices a plan may have")
             ]
         }
         return []

@@ -103,7 +103,8 @@ package struct EstimateReport: Encodable, Sendable {
         self.searched = searched.map(SearchedSpaceReport.init)
         self.plan = plan.name
         model = Model(
-            parameters: Int(saturating: estimate.parameters), activeParameters: Int(saturating: estimate.activeParameters),
+            parameters: Int(saturating: estimate.parameters),
+            activeParameters: Int(saturating: estimate.activeParameters),
             layers: plan.model.layers, hidden: plan.model.hidden)
         cluster = Cluster(
             name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,

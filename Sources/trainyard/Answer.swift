@@ -46,7 +46,9 @@ struct Answer {
             try Console.print(EstimateReport(estimate, explained: output.explain, searched: searched).json())
         } else {
             try Console.print(EstimateText(estimate, found: found, width: output.width).text())
-            if let drawing = try pipelineDrawing(width: output.width) { try Console.print("\n" + drawing, terminator: "") }
+            if let drawing = try pipelineDrawing(width: output.width) {
+                try Console.print("\n" + drawing, terminator: "")
+            }
             if output.explain { try Console.print("\n" + ExplanationText(estimate).text()) }
         }
         guard estimate.fits else {
