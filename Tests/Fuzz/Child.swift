@@ -15,7 +15,8 @@ struct Child {
 
     /// - Parameters:
     ///   - output, errors: files for what it says; nil: this process's own.
-    init?(_ program: String, _ arguments: [String], output: String? = nil, errors: String? = nil) {
+    ///   - trace: whether a trap says where it happened.
+    init?(_ program: String, _ arguments: [String], output: String? = nil, errors: String? = nil, trace: Bool = false) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -26,7 +27,7 @@ struct Child {
         }
         // A trap need not print a page about itself.
         var environment = ProcessInfo.processInfo.environment
-        environment["SWIFT_BACKTRACE"] = "enable=no"
+        if !trace { environment["SWIFT_BACKTRACE"] = "enable=no" }
         var words = ([program] + arguments).map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for word in words + variables { free(word) } }

@@ -31,14 +31,21 @@ struct Mutation {
     }
 
     private func change(_ text: inout [UInt8], _ random: inout Random) {
-        if !isLoose, !random.once(in: 4) { return changeNumber(&text, &random) }
+        if !isLoose {
+            switch random.below(4) {
+            case 0: break
+            case 1: return changeNumber(&text, &random)
+            default: return swapNeighbours(&text, &random)
+            }
+        }
         switch random.below(20) {
         case 0..<9: changeNumber(&text, &random)
         case 9..<12: replaceToken(&text, number: false, with: random.pick(words), &random)
         case 12: replaceToken(&text, number: true, with: random.pick(words), &random)
         case 13: removeLine(&text, &random)
         case 14: repeatLine(&text, &random)
-        case 15, 16: takeLine(&text, from: random.pick(donors), &random)
+        case 15: swapNeighbours(&text, &random)
+        case 16: takeLine(&text, from: random.pick(donors), &random)
         case 17: addEntry(&text, &random)
         default: changeBytes(&text, &random)
         }
@@ -73,6 +80,17 @@ struct Mutation {
     private func repeatLine(_ text: inout [UInt8], _ random: inout Random) {
         let line = random.pick(Self.lines(text))
         text.insert(contentsOf: text[line], at: line.upperBound)
+    }
+
+    /// A value and the next one change places: an action list is often still one.
+    private func swapNeighbours(_ text: inout [UInt8], _ random: inout Random) {
+        let tokens = Self.tokens(text)
+        guard tokens.count > 1 else { return }
+        let first = random.below(tokens.count - 1)
+        let (left, right) = (tokens[first].range, tokens[first + 1].range)
+        text.replaceSubrange(
+            left.lowerBound..<right.upperBound,
+            with: text[right] + text[left.upperBound..<right.lowerBound] + text[left])
     }
 
     /// A line of another text in place of one of the same key, or beside any.

@@ -23,10 +23,17 @@ struct Readers {
     /// A folder for files.
     let scratch: String
     private let basis: Plan
+    /// Numbers of all sizes, more than the tensors of any checkpoint hold.
+    private let weights: [UInt8]
 
     init(seeds: Seeds, scratch: String) throws {
         self.seeds = seeds
         self.scratch = scratch
+        var random = Random(seed: 1)
+        weights = (0..<6000).flatMap { _ in
+            let value = Float(random.below(2000) - 1000) / 10_000
+            return withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+        }
         basis = try Plan.read(text: SeedPlans.texts[0], path: "plan.yaml", library: seeds.library)
     }
 
@@ -34,6 +41,8 @@ struct Readers {
     func input(_ kind: Kind, _ random: inout Random) -> [UInt8] {
         guard kind != .options else { return [] }
         let text = random.pick(seeds.texts(kind))
+        // What follows the text, the costs of actions or the numbers of weights, is also made up.
+        if kind == .actions || kind == .checkpoint, random.once(in: 4) { return text }
         return seeds.mutation(kind).applied(to: text, &random)
     }
 
@@ -143,11 +152,10 @@ struct Readers {
         var bytes = withUnsafeBytes(of: length.littleEndian) { Array($0) } + header
         // More than the tensors of any seed take.
         let data = random.once(in: 8) ? random.below(24_000) : 24_000
-        bytes += (0..<(data / 8)).flatMap { _ in [0, 0, 0, 0x3C, 0, 0, 0x80, 0x3B] as [UInt8] }
+        let same = [UInt8](repeating: UInt8(random.below(256)), count: data)
+        bytes += random.once(in: 8) ? same : Array(weights.prefix(data))
         let path = scratch + "/weights.safetensors"
-        guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
-            return Outcome(messages: ["cannot write \(path)"])
-        }
+        do { try Data(bytes).write(to: URL(filePath: path)) } catch { return Outcome(messages: ["\(error)"]) }
         var outcome = Outcome()
         do {
             let file = try SafeTensorsFile(path: path)

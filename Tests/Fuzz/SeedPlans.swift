@@ -23,7 +23,7 @@ enum SeedPlans {
         devices: 32
         batch: 256
         precision: fp16
-        framework: torch-ddp
+        framework: torch-fsdp
         layout: {data: 8, tensor: 2, pipeline: 2, microbatch: 4, schedule: zb-h1, flashAttention: false, gradients: fp32, layersPerStage: [11, 13], overlap: {data: true, tensor: true, pipeline: false, expert: true}}
 
         """,

@@ -44,7 +44,7 @@ struct Seeds {
         let files = FileManager.default
         // Few and small files, so that an input costs little beside its own reading.
         for (folder, names) in [
-            ("cluster", ["v100-32g-sxm", "laptop"]), ("frameworks", ["torch-fsdp", "megatron-core", "torch-ddp"]),
+            ("cluster", ["v100-32g-sxm", "laptop"]), ("frameworks", ["torch-fsdp", "megatron-core"]),
             ("plans/models", ["llama2-7b", "gpt3-175b", "deepseek-v3"]),
         ] {
             try files.createDirectory(atPath: "\(scratch)/\(folder)", withIntermediateDirectories: true)
@@ -60,8 +60,17 @@ struct Seeds {
                 .map { Array(Self.bare(try String(contentsOfFile: "\(root)/\(folder)/\($0)", encoding: .utf8)).utf8) }
                 .filter { $0.count < 4000 }
         }
-        let plans = try SeedPlans.texts.map { Array($0.utf8) } + read("plans/strategies")
-        let clusters = try SeedPlans.clusters.map { Array($0.utf8) } + read("cluster")
+        // Only what is valid with the few files above.
+        let library = library
+        let plans = try (SeedPlans.texts.map { Array($0.utf8) } + read("plans/strategies")).filter { text in
+            (try? Plan.read(text: String(decoding: text, as: UTF8.self), path: "plan.yaml", library: library)) != nil
+        }
+        let clusters = try (SeedPlans.clusters.map { Array($0.utf8) } + read("cluster")).filter { text in
+            (try? Cluster.read(text: String(decoding: text, as: UTF8.self), path: "c.yaml", library: library)) != nil
+        }
+        guard plans.count > SeedPlans.texts.count, clusters.count > SeedPlans.clusters.count else {
+            throw Problem("the seeds are not valid: \(plans.count) plans, \(clusters.count) clusters")
+        }
         let frameworks = try read("frameworks")
         let actions = SeedPlans.actionLists.map { Array($0.utf8) }
         let headers = SeedPlans.headers.map { Array($0.utf8) }
@@ -79,7 +88,11 @@ struct Seeds {
 
     /// Without comments and sources, which nothing reads.
     private static func bare(_ text: String) -> String {
-        text.split(separator: "\n").filter { !$0.trimmingCharacters(in: .whitespaces).hasPrefix("#") }
+        text.split(separator: "\n").map { line in line.range(of: " #").map { line[..<$0.lowerBound] } ?? line }
+            .filter { line in
+                let start = line.drop { $0 == " " }
+                return !start.isEmpty && !start.hasPrefix("#") && !start.hasPrefix("source:")
+            }
             .joined(separator: "\n") + "\n"
     }
 

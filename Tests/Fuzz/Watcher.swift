@@ -13,6 +13,7 @@ struct Watcher {
         let path = scratch + "/progress"
         guard let progress = Progress(path: path) else { throw Problem("cannot map \(path)") }
         let began = Date()
+        var busy = 0.0
         var findings: [String] = []
         var first = 0
         while first < inputs {
@@ -22,7 +23,7 @@ struct Watcher {
                     ["--worker", "\(seed)", "\(first)", "\(inputs)", "--root", root, "--scratch", scratch],
                     output: scratch + "/said", errors: scratch + "/errors")
             else { throw Problem("cannot start \(program)") }
-            let why = watch(child, progress, first: first)
+            let why = watch(child, progress, first: first, busy: &busy)
             findings += lines(of: "said")
             if let why {
                 let input = Random.seed(of: progress.index, in: seed)
@@ -35,15 +36,16 @@ struct Watcher {
                 first = inputs
             }
         }
-        report(progress, inputs: inputs, seconds: -began.timeIntervalSinceNow)
+        report(progress, inputs: inputs, seconds: -began.timeIntervalSinceNow, busy: busy)
         return findings
     }
 
     /// Why the worker came to an early end, nil where it came to its own.
-    private func watch(_ child: Child, _ progress: Progress, first: Int) -> String? {
+    private func watch(_ child: Child, _ progress: Progress, first: Int, busy: inout Double) -> String? {
         var (index, since) = (-1, 0.0)
         while true {
             if let ending = child.ending(waits: false) {
+                busy += ending.seconds
                 if ending.code == 0 { return nil }
                 return ending.signal.map { "signal \($0)" } ?? "exit code \(ending.code ?? 0)"
             }
@@ -65,7 +67,7 @@ struct Watcher {
         return text.split(separator: "\n").map(String.init)
     }
 
-    private func report(_ progress: Progress, inputs: Int, seconds: Double) {
+    private func report(_ progress: Progress, inputs: Int, seconds: Double, busy: Double) {
         func percent(_ part: Int, _ whole: Int) -> String {
             String(format: "%5.1f %%", 100 * Double(part) / Double(max(1, whole)))
         }
@@ -85,7 +87,10 @@ struct Watcher {
             all.accepted += counts.accepted
         }
         row("all", all)
-        say(String(format: "%.1f s, %.0f inputs a second", seconds, Double(all.inputs) / max(seconds, 1e-3)))
+        say(
+            String(
+                format: "%.1f s, %.1f s of them on a core: %.0f inputs a second", seconds, busy,
+                Double(all.inputs) / max(busy, 1e-3)))
     }
 }
 

@@ -37,6 +37,10 @@ func run() throws -> Int32 {
             seed: numbers[0], from: Int(numbers[1]), to: Int(numbers[2]), progress: progress)
         return 0
     }
+    if let scratch = text("--scratch"), let seed = text("--replay-in").flatMap({ UInt64($0) }) {
+        try Worker(root: root, scratch: scratch).replay(seed)
+        return 0
+    }
     let scratch = FileManager.default.temporaryDirectory.path + "/trainyard-fuzz-\(getpid())"
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: scratch) }
@@ -46,8 +50,11 @@ func run() throws -> Int32 {
             seeds: try Seeds(root: root, scratch: scratch + "/files"))
     }
     if let seed = text("--replay").flatMap({ UInt64($0) }) {
-        try Worker(root: root, scratch: scratch).replay(seed)
-        return 0
+        // In a process of its own, so that the folder goes also after a trap.
+        let child = Child(program, ["--replay-in", "\(seed)", "--root", root, "--scratch", scratch], trace: true)
+        let ending = child?.ending(waits: true)
+        ending?.signal.map { say("signal \($0)") }
+        return ending?.code ?? 1
     }
     if let seed = text("--replay-command").flatMap({ UInt64($0) }) {
         try commands().replay(seed)
