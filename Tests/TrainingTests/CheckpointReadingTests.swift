@@ -49,7 +49,7 @@ import Testing
         let text = String(decoding: try JSONEncoder().encode(model), as: UTF8.self)
         let changed = text.replacing(try Regex("\"\(key)\":[0-9]+"), with: "\"\(key)\":\(value)")
         #expect(changed != text)
-        #expect(try stored(changed).contains("the model shape in its metadata: \(key): must be a whole number from 1"))
+        #expect(try stored(changed).contains("the model shape in its metadata: \(key): must be a whole number from "))
     }
 
     /// A shape within the bounds whose tensors the file does not hold: not even their names are made.
