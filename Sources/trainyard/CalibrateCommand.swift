@@ -64,7 +64,7 @@ struct CalibrateCommand: ParsableCommand {
               messages                  \(Figures.fixed((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(Figures.fixed((network?.latencySeconds ?? 0) * 1e6, 1)) µs
             """)
         guard let load else { return }
-        print("  meanwhile                 \(load.words)")
+        try print("  meanwhile                 \(load.words)")
         if !load.isQuiet {
             Console.note(
                 "the machine was busy in each of \(attempts) measurements, and the quietest is kept: what it predicts may be "
