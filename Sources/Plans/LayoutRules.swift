@@ -66,7 +66,8 @@ extension Layout {
         func problem(_ degrees: [(String, Int)], most: Int, of what: String) -> PlanProblem {
             let written = degrees.map { "\($0.0) \(Wording.grouped($0.1))" }.joined(separator: " · ")
             return PlanProblem(
-                field: "layout", value: written, rule: "asks for more than the \(Wording.grouped(most)) \(what)",
+                field: "layout", value: written,
+                rule: "asks for more than the \(Wording.grouped(most)) \(what), beyond any machine",
                 fix: "lower one of them")
         }
         let devices = Bounds.devices.upperBound

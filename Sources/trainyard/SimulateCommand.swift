@@ -96,9 +96,10 @@ struct SimulateCommand: ParsableCommand {
         if let width, !(20...1000).contains(width) {
             throw Failure.input("--width takes 20 to 1000 columns, not \(width)")
         }
-        try OutputFile.check(trace, svg)
         try refuseContradictions()
         let disturbed = try disturbance.disturbance()
+        // Before the work: that of a plan or a search here, a bare pipeline's once its options are sound.
+        if compare != nil || plan != nil || schedule == Self.optimal { try OutputFile.check(trace, svg) }
         if let compare {
             try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         } else if let plan {
@@ -118,6 +119,7 @@ struct SimulateCommand: ParsableCommand {
             do throws(BareCostProblem) {
                 _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
             } catch { throw Failure.input(error.description) }
+            try OutputFile.check(trace, svg)
             var pipeline: SimulatedPipeline
             do {
                 pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance, file: actions)
