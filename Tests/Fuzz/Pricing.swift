@@ -57,7 +57,7 @@ enum Pricing {
         settings.top = 2
         settings.threads = 1
         settings.explainsMisfit = isWhole
-        settings.space = .established
+        settings.space.anySoftware = random.once(in: 2)
         if !isWhole {
             settings.space.schedules = [.oneForwardOneBackward]
             settings.space.partialRecompute = false
