@@ -1,6 +1,5 @@
 package import Costs
 package import Plans
-internal import Schedules
 
 /// What a sweep changes.
 package enum SweepVariable: String, Hashable, Sendable, CaseIterable {
@@ -52,4 +51,3 @@ private func best(
     }
     return first
 }
-

@@ -122,7 +122,9 @@ struct SweepCommand: ParsableCommand {
     ) throws {
         let found =
             largest
-            ? try largestModel(plan, keeping: limits, settings: settings) { progress.show("trying \(Int(saturating: $0 / 1e6))M") }
+            ? try largestModel(plan, keeping: limits, settings: settings) {
+                progress.show("trying \(Int(saturating: $0 / 1e6))M")
+            }
             : try limitedRun(plan, keeping: limits, most: mostDevices.value, settings: settings) {
                 progress.show("trying \($0) devices")
             }
