@@ -22,12 +22,13 @@ RELEASE := -c release $(TARGET_CPU)
 SOURCES := Package.swift Plugins Sources Tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo docs bench clean
+.PHONY: help setup build test fuzz lint format demo docs bench clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
+	@echo "make fuzz     read a million mutated inputs and run ten thousand mutated command lines"
 	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
 	@echo "make docs     write what the commands print today into the documents, and draw their pictures again"
 	@echo "make format   format the sources"
@@ -45,6 +46,11 @@ lint:
 
 test: setup lint
 	@swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+
+# FUZZ="--inputs 100000 --seed 7" for another run; --replay SEED for an input that was found.
+fuzz: setup
+	@swift build $(RELEASE)
+	@.build/release/fuzz $(FUZZ)
 
 docs: setup
 	@TRAINYARD_REFRESH_DOCS=1 swift test $(RELEASE) --disable-xctest --filter DocumentationTests/refresh

@@ -25,6 +25,9 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
+        // Bytes to streams and files.
+        .target(name: "Output", swiftSettings: strict),
+
         // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
         .target(name: "Schedules", swiftSettings: strict),
         .target(name: "Plans", dependencies: ["Schedules", "Yams"], swiftSettings: strict),
@@ -39,7 +42,7 @@ let package = Package(
         .target(name: "MPI", dependencies: ["CMPI"], swiftSettings: strict),
         .target(name: "Tensors", dependencies: ["COneDNN"], swiftSettings: numeric),
         .target(
-            name: "Training", dependencies: ["Plans", "Schedules", "Tensors", "MPI"], swiftSettings: strict),
+            name: "Training", dependencies: ["Output", "Plans", "Schedules", "Tensors", "MPI"], swiftSettings: strict),
 
         // Which build this is; a target of its own, so that a commit compiles nothing else again.
         .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
@@ -49,12 +52,12 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
+                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: ["Plans", "Schedules", "Training", "Tensors", "MPI", "Version", argumentParser],
+            dependencies: ["Output", "Plans", "Schedules", "Training", "Tensors", "MPI", "Version", argumentParser],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.
@@ -72,6 +75,15 @@ let package = Package(
             name: "search-bench", dependencies: ["Planner", "Plans", "Schedules", "Costs"], path: "bench/SearchBench",
             swiftSettings: strict),
 
+        // Inputs by the million: `make fuzz`.
+        .executableTarget(
+            name: "fuzz",
+            dependencies: [
+                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Training",
+            ],
+            path: "Tests/Fuzz", swiftSettings: strict),
+
+        .testTarget(name: "OutputTests", dependencies: ["Output"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(

@@ -88,7 +88,7 @@ package struct PipelineShares: Hashable, Sendable {
                 share.forwardMessages = Double(shape.virtualStages - (rank == shape.ranks - 1 ? 1 : 0))
                 share.messages = share.forwardMessages + Double(shape.virtualStages - (rank == 0 ? 1 : 0))
             } else {
-                share.passes = Int(Double(stages.count) * shared)
+                share.passes = Int(saturating: Double(stages.count) * shared)
                 // At the fold a stage's neighbour is on the same rank.
                 let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 1 : 0
                 func sent(_ end: Int) -> Double { Double(stages.count - inner - stages.filter { $0 == end }.count) }

@@ -35,7 +35,7 @@ extension LayoutWork {
         let plan = pricer.plan
         let parameters = Double(plan.model.parameters().total)
         let bytes = (state.keptWeight + state.optimizer) * parameters
-        let nodes = max(1, (plan.devices + plan.cluster.devicesPerNode - 1) / max(plan.cluster.devicesPerNode, 1))
+        let nodes = max(0, plan.devices - 1) / max(plan.cluster.devicesPerNode, 1) + 1
         return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
     }
 

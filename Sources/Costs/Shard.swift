@@ -1,4 +1,5 @@
 internal import Plans
+internal import Schedules
 
 /// What of a layout the times of one block depend on, with the groups that work on it.
 package struct Shard: Sendable {
@@ -45,7 +46,7 @@ package struct Shard: Sendable {
 
     /// Parameters of a block that one device holds before they are shared out: routed experts', and all others.
     func held(of block: BlockParameters) -> (dense: Double, experts: Double) {
-        (block.perDevice(tensor: Int(tensor)), block.experts / (expert * expertTensor))
+        (block.perDevice(tensor: Int(saturating: tensor)), block.experts / (expert * expertTensor))
     }
 
     /// The same without recomputation.

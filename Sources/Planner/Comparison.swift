@@ -201,7 +201,7 @@ enum Verdict {
         return "\(how): \(share > 0.95 ? "all" : percent(share)) of it goes to \(most.name)"
     }
 
-    private static func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+    private static func percent(_ share: Double) -> String { "\(Int(saturating: (100 * share).rounded())) %" }
 
     private static func times(_ ratio: Double) -> String { tenths(ratio) }
 
@@ -209,7 +209,7 @@ enum Verdict {
 
     private static func tenths(_ value: Double) -> String {
         guard value.isFinite, value < 1e15 else { return "-" }
-        let tenths = Int((value * 10).rounded())
+        let tenths = Int(saturating: (value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10)"
     }
 }

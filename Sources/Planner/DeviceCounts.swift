@@ -1,4 +1,5 @@
 package import Plans
+internal import Schedules
 
 /// Numbers of devices that divide many ways, among which the planner chooses how many to use.
 ///
@@ -49,7 +50,7 @@ package struct DeviceCounts: Hashable, Sendable {
         found.formUnion(1...max(1, min(top, 2 * min(node, 16))))
         if unit == 1 {
             for nodes in 1...Self.mostWholeNodes {
-                var number = nodes * node
+                var number = Int.product(nodes, node) ?? .max
                 while number <= top {
                     found.insert(number)
                     number *= 2

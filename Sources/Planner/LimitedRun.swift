@@ -1,5 +1,6 @@
 package import Costs
 package import Plans
+internal import Schedules
 
 /// What a question about limits found.
 package struct LimitedRun: Sendable {
@@ -120,7 +121,7 @@ package func largestModel(
                 "no model of 10 million parameters or more fits on \(Wording.grouped(plan.devices)) devices")
         }
         throw .unreachable(
-            "not even \(Int(nearest.parameters / 1e6)) million parameters keep \(limits.words) on "
+            "not even \(Int(saturating: nearest.parameters / 1e6)) million parameters keep \(limits.words) on "
                 + "\(Wording.grouped(plan.devices)) devices: \(RunLimits.words(run))")
     }
     var found = LimitedRun(estimate: answer, tried: tried, below: nil, allowed: sizes.count)

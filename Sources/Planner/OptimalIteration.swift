@@ -118,6 +118,6 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
 }
 
 private func gibibytes(_ bytes: Double) -> String {
-    let tenths = Int((bytes / 1_073_741_824 * 10).rounded())
+    let tenths = Int(saturating: (bytes / 1_073_741_824 * 10).rounded())
     return "\(tenths / 10).\(tenths % 10)"
 }

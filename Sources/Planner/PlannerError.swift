@@ -1,5 +1,6 @@
 package import Costs
 package import Plans
+internal import Schedules
 package import Simulator
 
 /// Why there is no answer to a plan.
@@ -44,7 +45,7 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         let gib = 1_073_741_824.0
         func tenths(_ bytes: Double) -> String {
-            let value = Int((bytes / gib * 10).rounded())
+            let value = Int(saturating: (bytes / gib * 10).rounded())
             return "\(Wording.grouped(value / 10)).\(value % 10)"
         }
         let more =

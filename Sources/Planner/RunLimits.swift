@@ -1,5 +1,6 @@
 package import Costs
 internal import Plans
+internal import Schedules
 
 /// Limits a run must keep; nil leaves one open.
 package struct RunLimits: Hashable, Sendable {
@@ -58,6 +59,6 @@ package struct RunLimits: Hashable, Sendable {
 
     private static func rounded(_ value: Double) -> String {
         guard value.isFinite, value < 1e15 else { return "endless" }
-        return value < 100 ? "\((value * 10).rounded() / 10)" : Wording.grouped(Int(value.rounded()))
+        return value < 100 ? "\((value * 10).rounded() / 10)" : Wording.grouped(Int(saturating: value.rounded()))
     }
 }

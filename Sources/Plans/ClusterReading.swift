@@ -1,3 +1,5 @@
+internal import Yams
+
 extension Cluster {
     /// The cluster called `reference` in `cluster/`, or the file of that path.
     /// - Throws: every problem of the file, or that there is no such file.
@@ -6,6 +8,11 @@ extension Cluster {
             throw PlanProblems([unknown(reference, library: library)])
         }
         return try ClusterReading.file(path, library: library)
+    }
+
+    /// The cluster of a text that is, or would be, the file at `path`.
+    package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Cluster {
+        try ClusterReading.cluster(of: YAMLFile.compose(text: text, name: path), path: path, library: library)
     }
 
     static func path(of reference: String, library: Library) -> String? {
@@ -28,8 +35,12 @@ enum ClusterReading {
     private static let deepest = 8
 
     static func file(_ path: String, library: Library) throws(PlanProblems) -> Cluster {
+        try cluster(of: YAMLFile.compose(path: path, name: path), path: path, library: library)
+    }
+
+    static func cluster(of node: Node, path: String, library: Library) throws(PlanProblems) -> Cluster {
         let collector = ProblemCollector(file: path)
-        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let reader = FieldReader(node, path: "", collector: collector)
         let fields = resolved(reader, library: library, depth: 0)
         guard let fields, collector.isEmpty, let cluster = fields.cluster(name: Library.stem(path), reader),
             collector.isEmpty

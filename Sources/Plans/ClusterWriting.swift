@@ -1,3 +1,5 @@
+internal import Schedules
+
 extension Cluster {
     /// The cluster as a file that `Cluster.read` reads back to an equal value.
     ///
@@ -17,7 +19,7 @@ extension Cluster {
         lines += ["  attentionEfficiency:"] + rows(device.attentionEfficiency)
         if let shape = device.matmulShape {
             lines += [
-                "  matmulShape:", "    units: \(Int(shape.units))", "    sustained: \(shape.sustained)",
+                "  matmulShape:", "    units: \(Int(saturating: shape.units))", "    sustained: \(shape.sustained)",
                 "    fill: \(shape.fill)", "    quantised: \(shape.quantised)", "    overhead: \(shape.overhead) s",
             ]
         }

@@ -179,7 +179,7 @@ extension Framework.Abilities.Stages {
         for inner in Set([layers / ranks, (layers + ranks - 1) / ranks]) {
             let rest = layers - (ranks - 2) * inner
             guard rest >= 2 else { continue }
-            let middle = Int((Double(rest) - min(head, 1e6)) / 2)
+            let middle = Int(saturating: (Double(rest) - min(head, 1e6)) / 2)
             for last in (middle - 1)...(middle + 2) where last >= 1 && rest - last >= 1 {
                 let first = rest - last
                 let load = max(Double(max(ranks > 2 ? inner : 0, first)), Double(last) + head)

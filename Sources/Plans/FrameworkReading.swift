@@ -2,8 +2,13 @@ extension Framework {
     /// The framework file at `path`.
     /// - Throws: every problem of the file.
     package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
+        try read(text: YAMLFile.text(path: path, name: path), path: path, library: library)
+    }
+
+    /// The framework of a text that is, or would be, the file at `path`.
+    package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Framework {
         let collector = ProblemCollector(file: path)
-        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let reader = FieldReader(try YAMLFile.compose(text: text, name: path), path: "", collector: collector)
         let name = reader.text("name") ?? Library.stem(path)
         var framework = Framework(name: name)
         if let base = reader.text("extends") {

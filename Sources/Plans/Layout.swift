@@ -87,8 +87,8 @@ package struct Layout: Hashable, Codable, Sendable {
         self.layersPerStage = layersPerStage
     }
 
-    /// Devices the layout needs: data · tensor · pipeline · context.
-    package var devices: Int { data * tensor * pipeline * context }
+    /// Devices the layout needs: data · tensor · pipeline · context; the largest number there is beyond 64 bits.
+    package var devices: Int { Int.product(data, tensor, pipeline, context) ?? .max }
     /// Data and context ranks that hold one set of shards.
     package var shardRanks: Int { sharding == .none ? 1 : shardGroup ?? data * context }
     /// Stages of the pipeline: pipeline · virtualStages, or pipeline where every stage lives on two ranks.

@@ -7,6 +7,9 @@ extension Layout {
         var problems = degreeProblems()
         // Past this point the rules divide by the degrees.
         guard problems.isEmpty else { return problems }
+        problems = sizeProblems()
+        // And here they multiply them.
+        guard problems.isEmpty else { return problems }
         problems += deviceProblems(devices)
         problems += tensorProblems(model)
         problems += contextProblems(model)
@@ -33,14 +36,15 @@ extension Layout {
                             + "all-reduces of groups such as ranks \(first) to \(first + tensor - 1) cross the slower network"
                 ))
         }
-        let micro = microbatch * data > 0 ? batch / (microbatch * data) : 0
+        let slice = Int.product(microbatch, data) ?? .max
+        let micro = slice > 0 ? batch / slice : 0
         if pipeline > 1, micro > 0, micro < pipeline {
             warnings.append(
                 Remark(
                     .pipelineUnderfilled,
                     "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble"))
         }
-        if sharding != .none, data * context == 1, !schedule.isBidirectional {
+        if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
             warnings.append(
                 Remark(
                     .shardingAlone, "sharding \(sharding.rawValue) does nothing with one data-parallel rank"))
@@ -61,19 +65,37 @@ extension Layout {
             ("data", data), ("tensor", tensor), ("pipeline", pipeline), ("virtualStages", virtualStages),
             ("context", context), ("expert", expert), ("expertTensor", expertTensor), ("microbatch", microbatch),
         ]
-        // The upper bound keeps every product of two degrees inside 64 bits.
         return degrees.filter { !(1...1_000_000_000).contains($0.1) }.map { name, value in
             PlanProblem(
                 field: "layout.\(name)", value: "\(value)", rule: "must be at least 1 and at most 1,000,000,000")
         }
     }
 
-    private func deviceProblems(_ devices: Int) -> [PlanProblem] {
-        let rest = tensor * pipeline
-        guard rest <= 1 << 40, data <= 1 << 20, context <= 1 << 20 else {
-            return [PlanProblem(.misfit, field: "layout", rule: "the product of its degrees is beyond any machine")]
+    /// Products of degrees that no machine has, and that need not fit 64 bits.
+    private func sizeProblems() -> [PlanProblem] {
+        func problem(_ degrees: [(String, Int)], most: Int, of what: String) -> PlanProblem {
+            let written = degrees.map { "\($0.0) \(Wording.grouped($0.1))" }.joined(separator: " · ")
+            return PlanProblem(
+                field: "layout", value: written,
+                rule: "asks for more than the \(Wording.grouped(most)) \(what), beyond any machine",
+                fix: "lower one of them")
         }
-        let inner = rest * context
+        let devices = Bounds.devices.upperBound
+        guard Int.product(data, tensor, pipeline, context) ?? .max <= devices else {
+            let degrees = [("data", data), ("tensor", tensor), ("pipeline", pipeline), ("context", context)]
+            return [problem(degrees, most: devices, of: "devices a plan may have")]
+        }
+        guard Int.product(expert, expertTensor) ?? .max <= devices else {
+            return [
+                problem(
+                    [("expert", expert), ("expertTensor", expertTensor)], most: devices, of: "devices a plan may have")
+            ]
+        }
+        return []
+    }
+
+    private func deviceProblems(_ devices: Int) -> [PlanProblem] {
+        let inner = tensor * pipeline * context
         guard inner * data != devices else { return [] }
         let product =
             "data \(data) · tensor \(tensor) · pipeline \(pipeline)" + (context > 1 ? " · context \(context)" : "")

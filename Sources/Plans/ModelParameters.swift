@@ -30,6 +30,11 @@ extension Model {
         package var perMixtureBlock: Int { attention + mixture + norms }
         package var blocks: Int { (layers - mixtureLayers) * perBlock + mixtureLayers * perMixtureBlock }
         package var total: Int { blocks + embedding + head + positions + finalNorm }
+        /// `total` of any shape within `Bounds`, whose blocks together may pass 64 bits though one does not.
+        var approximateTotal: Double {
+            Double(layers - mixtureLayers) * Double(perBlock) + Double(mixtureLayers) * Double(perMixtureBlock)
+                + Double(embedding) + Double(head) + Double(positions) + Double(finalNorm)
+        }
         /// Without the experts a token does not pass through.
         package var active: Int { total - mixtureLayers * (routed - routedActive) }
     }

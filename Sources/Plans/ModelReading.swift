@@ -120,6 +120,11 @@ struct ModelFields {
             refuseToBeDense(moe, layers: model.layers, reader)
             sound = false
         }
+        if let problem = model.countProblem {
+            reader.collector.report(
+                reader.path, at: reader.mark, value: problem.value, rule: problem.rule, fix: problem.fix)
+            sound = false
+        }
         return sound ? model : nil
     }
 }

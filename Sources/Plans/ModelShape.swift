@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Schedules
 
 extension Model {
     /// Smallest and largest parameter counts a shape can be chosen for.
@@ -41,14 +42,14 @@ extension Model {
         // P ≈ 12·h²·L = 12·h³/ratio.
         let centre = cbrt(parameters * wantedRatio / 12)
         var best: (score: Double, model: Model)?
-        var hidden = max(step, Int(centre * 0.6) / step * step)
+        var hidden = max(step, Int(saturating: centre * 0.6) / step * step)
         while Double(hidden) <= max(centre * 1.6, Double(2 * step)) {
             let around = parameters / (12 * Double(hidden) * Double(hidden))
-            for layers in max(1, Int(around * 0.5))...max(2, Int(around * 1.6) + 1) {
+            for layers in max(1, Int(saturating: around * 0.5))...max(2, Int(saturating: around * 1.6) + 1) {
                 // The feed-forward size that gives the parameters asked for, then the multiple of 256 next to it.
                 let empty = Double(candidate(hidden: hidden, layers: layers, ffn: 0).parameters().total)
                 let exact = (parameters - empty) / (3 * Double(hidden) * Double(layers))
-                let ffn = Int((exact / 256).rounded()) * 256
+                let ffn = Int(saturating: (exact / 256).rounded()) * 256
                 guard ffn >= 256 else { continue }
                 let model = candidate(hidden: hidden, layers: layers, ffn: ffn)
                 let miss = abs(Double(model.parameters().total) / parameters - 1)

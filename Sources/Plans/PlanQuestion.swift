@@ -1,3 +1,5 @@
+internal import Schedules
+
 extension Plan {
     /// A plan without a file, for `estimate`: how long does a model of this size take on these devices?
     ///
@@ -87,7 +89,7 @@ extension Wording {
     package static func magnitude(_ value: Double) -> String {
         for (unit, size) in [("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)] where value >= size {
             let rounded = (value / size * 100).rounded() / 100
-            return (rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)) + unit
+            return (rounded == rounded.rounded() ? String(Int(saturating: rounded)) : String(rounded)) + unit
         }
         return value.short
     }

@@ -1,3 +1,5 @@
+internal import Schedules
+
 extension Plan {
     /// Reads and checks the plan file at `path`.
     ///
@@ -10,7 +12,15 @@ extension Plan {
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
-        let root = try YAMLFile.compose(path: path, name: path)
+        try read(
+            text: YAMLFile.text(path: path, name: path), path: path, devices: devices, library: library, isRun: isRun)
+    }
+
+    /// The same of a text that is, or would be, the file at `path`.
+    package static func read(
+        text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
+    ) throws(PlanProblems) -> Plan {
+        let root = try YAMLFile.compose(text: text, name: path)
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(root, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
@@ -165,10 +175,11 @@ struct PlanReading {
     }
 
     /// The devices of the plan, and the data-parallel degree that follows from them where it is left open.
-    private func resolveDevices(stated: Int?, layout: inout LayoutReading.Result?) -> Int {
-        guard var result = layout else { return devicesOverride ?? stated ?? 1 }
-        defer { layout = result }
-        let inner = result.layout.tensor * result.layout.pipeline * result.layout.context
+    private func resolveDevices(stated: Int?, layout open: inout LayoutReading.Result?) -> Int {
+        guard var result = open else { return devicesOverride ?? stated ?? 1 }
+        defer { open = result }
+        let layout = result.layout
+        let inner = Int.product(layout.tensor, layout.pipeline, layout.context) ?? .max
         guard let devices = devicesOverride ?? stated else { return result.layout.devices }
         if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
         return devices

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Schedules
 
 /// Share of the datasheet peak that products of m × k by k × n reach, on a coarse grid of measured shapes.
 ///
@@ -102,7 +103,7 @@ extension ProductTable {
     /// The lines of a cluster file that read back to an equal table.
     var yaml: [String] {
         func list(_ points: [Double]) -> String {
-            "[\(points.map { $0 == $0.rounded() ? String(Int($0)) : String($0) }.joined(separator: ", "))]"
+            "[\(points.map { $0 == $0.rounded() ? String(Int(saturating: $0)) : String($0) }.joined(separator: ", "))]"
         }
         var lines = [
             "  products:", "    m: \(list(rows))", "    n: \(list(columns))", "    k: \(list(depths))",
@@ -111,7 +112,7 @@ extension ProductTable {
         for start in stride(from: 0, to: shares.count, by: depths.count) {
             let line = shares[start..<start + depths.count].map { share in
                 let value = share * 1000
-                return value == value.rounded() ? String(Int(value)) : String(value)
+                return value == value.rounded() ? String(Int(saturating: value)) : String(value)
             }
             lines.append("      " + line.joined(separator: " "))
         }

@@ -39,7 +39,8 @@ enum YAMLFile {
     static func compose(text: String, name: String) throws(PlanProblems) -> Node {
         let empty = one(name, "is empty", "see docs/plan-format.md for an example")
         do {
-            guard let node = try Yams.compose(yaml: text) else { throw empty }
+            // Without guesses at types: every value is read from its text.
+            guard let node = try Yams.compose(yaml: text, .basic) else { throw empty }
             if case .scalar(let scalar) = node, scalar.string.trimmed.isEmpty { throw empty }
             return node
         } catch let problems as PlanProblems {

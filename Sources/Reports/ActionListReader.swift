@@ -90,20 +90,23 @@ package struct ActionListReader {
         }
         let ranks = file.ranks ?? lists.count
         if lists.count != ranks { throw ActionListProblem("it says \(ranks) ranks and holds \(lists.count) lists") }
+        let actions = lists.reduce(0) { $0 + $1.count }
+        // A stray number in one cell would otherwise ask for tables of its size.
+        func check(stages: Int, microbatches: Int) throws(ActionListProblem) {
+            let cells = Int.product(stages, microbatches) ?? .max
+            guard microbatches >= 1, stages >= 1, cells <= 4 * actions + 1024 else {
+                throw ActionListProblem(
+                    "its \(actions) actions cannot be all of \(stages) stages × \(microbatches) micro-batches")
+            }
+        }
+        let microbatches = file.microbatches ?? most.microbatch + 1
+        try check(stages: file.stageToRank?.count ?? most.stage + 1, microbatches: microbatches)
         let placement: StagePlacement
         if let stageToRank = file.stageToRank {
             placement = StagePlacement(
                 stageToRank: stageToRank, reverseStageToRank: file.reverseStageToRank, split: file.split ?? .max)
         } else {
             placement = Self.placement(lists, stages: most.stage + 1)
-        }
-        let microbatches = file.microbatches ?? most.microbatch + 1
-        // A stray number in one cell would otherwise ask for tables of its size.
-        let cells = placement.stages.multipliedReportingOverflow(by: microbatches)
-        let actions = lists.reduce(0) { $0 + $1.count }
-        guard !cells.overflow, microbatches >= 1, placement.stages >= 1, cells.partialValue <= 4 * actions + 1024 else {
-            throw ActionListProblem(
-                "its \(actions) actions cannot be all of \(placement.stages) stages × \(microbatches) micro-batches")
         }
         return Schedule(
             name: name, ranks: ranks, virtualStages: file.virtualStages ?? max(1, placement.stages / ranks),
@@ -118,8 +121,6 @@ package struct ActionListReader {
             var first = Int.max
             var last = -1
         }
-        // Beyond any real file; the check of sizes will refuse it.
-        guard stages <= 1 << 20 else { return StagePlacement(stageToRank: [Int](repeating: 0, count: stages)) }
         var uses = [[Int: Use]](repeating: [:], count: stages)
         for (rank, list) in lists.enumerated() {
             for part in list.lazy.flatMap(\.parts) {

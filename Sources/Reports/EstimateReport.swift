@@ -131,7 +131,8 @@ package struct EstimateReport: Encodable, Sendable {
         self.searched = searched.map(SearchedSpaceReport.init)
         self.plan = plan.name
         model = Model(
-            parameters: Int(estimate.parameters), activeParameters: Int(estimate.activeParameters),
+            parameters: Int(saturating: estimate.parameters),
+            activeParameters: Int(saturating: estimate.activeParameters),
             layers: plan.model.layers, hidden: plan.model.hidden)
         cluster = Cluster(
             name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
@@ -152,7 +153,7 @@ package struct EstimateReport: Encodable, Sendable {
                     data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
                     expert: layout.overlap.expert))
         iteration = Iteration(
-            seconds: estimate.iteration.seconds, tokens: Int(estimate.iteration.tokens),
+            seconds: estimate.iteration.seconds, tokens: Int(saturating: estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,
             breakdown: estimate.iteration.breakdown)
         let devices = Double(plan.paidDevices)
@@ -165,7 +166,7 @@ package struct EstimateReport: Encodable, Sendable {
             fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
         run = estimate.run.map { run in
             Run(
-                tokens: plan.tokens ?? 0, steps: Int(min(run.steps.rounded(.up), 9e18)),
+                tokens: plan.tokens ?? 0, steps: Int(saturating: min(run.steps.rounded(.up), 9e18)),
                 days: run.ends ? run.days : nil, gpuHours: run.ends ? run.gpuHours : nil,
                 gpuMonths: run.ends ? run.gpuMonths : nil, goodput: run.goodput, cost: run.ends ? run.cost : nil,
                 energyMWh: run.ends ? run.energyMWh : nil, wallEnergyMWh: run.ends ? run.wallEnergyMWh : nil,

@@ -1,6 +1,7 @@
 internal import Costs
 internal import Foundation
 internal import Plans
+internal import Schedules
 
 /// Numbers as people read them: grouped, rounded to what matters, with their unit.
 package enum Figures {
@@ -13,7 +14,7 @@ package enum Figures {
     /// `1,234,567`.
     static func grouped(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 9e18 else { return "-" }
-        let digits = String(Int(abs(value).rounded()))
+        let digits = String(Int(saturating: abs(value).rounded()))
         var out = ""
         for (index, digit) in digits.enumerated() {
             if index > 0, (digits.count - index) % 3 == 0 { out.append(",") }
@@ -116,7 +117,7 @@ enum Bar {
     /// `share` (0 to 1) of `width` columns, without what is left of them.
     static func filled(_ share: Double, width: Int) -> String {
         guard share.isFinite, share > 0 else { return "" }
-        let total = Int((min(share, 1) * Double(width) * 8).rounded())
+        let total = Int(saturating: (min(share, 1) * Double(width) * 8).rounded())
         // Something is never drawn as nothing.
         let eighth = max(total, 1)
         return String(repeating: "█", count: eighth / 8) + eighths[eighth % 8]
@@ -124,7 +125,7 @@ enum Bar {
 
     /// `share` of `width` columns with the rest dotted in.
     static func gauge(_ share: Double, width: Int) -> String {
-        let full = min(width, max(0, Int((share.isFinite ? min(share, 1) * Double(width) : 0).rounded())))
+        let full = min(width, max(0, Int(saturating: (share.isFinite ? min(share, 1) * Double(width) : 0).rounded())))
         return String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
     }
 }

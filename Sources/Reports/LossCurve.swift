@@ -1,3 +1,5 @@
+internal import Schedules
+
 /// A loss curve for the terminal, two points a character cell high and wide enough to read.
 package enum LossCurve {
     /// Draws `losses` (one a step) in `width` × `height` cells with its axes. Each column shows the mean of its steps.
@@ -12,7 +14,7 @@ package enum LossCurve {
             let from = column * losses.count / columns
             let to = max(from + 1, (column + 1) * losses.count / columns)
             let mean = losses[from..<to].reduce(0, +) / Double(to - from)
-            return min(rows - 1, max(0, Int(((high - mean) / span * Double(rows - 1)).rounded())))
+            return min(rows - 1, max(0, Int(saturating: ((high - mean) / span * Double(rows - 1)).rounded())))
         }
         var lines: [String] = []
         for row in 0..<height {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Schedules
 
 /// Builds an SVG document as text.
 struct SVGWriter {
@@ -27,7 +28,7 @@ struct SVGWriter {
     /// At most two decimals: a hundredth of a pixel.
     static func number(_ value: Double) -> String {
         let hundredths = (value * 100).rounded()
-        if hundredths.truncatingRemainder(dividingBy: 100) == 0 { return String(Int(hundredths / 100)) }
+        if hundredths.truncatingRemainder(dividingBy: 100) == 0 { return String(Int(saturating: hundredths / 100)) }
         return String(format: "%.2f", value)
     }
 

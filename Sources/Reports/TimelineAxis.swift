@@ -44,11 +44,11 @@ struct TimelineAxis {
         let rough = length / Double(count)
         let power = pow(10, floor(log10(rough)))
         let step = ([1, 2, 5, 10].first { $0 * power >= rough * (1 - 1e-9) } ?? 10) * power
-        return (0...Int(length / step * (1 + 1e-9))).map { Double($0) * step }
+        return (0...Int(saturating: length / step * (1 + 1e-9))).map { Double($0) * step }
     }
 
     private static func digits(_ value: Double) -> String {
-        if value == value.rounded(), abs(value) < 1e7 { return String(Int(value)) }
+        if value == value.rounded(), abs(value) < 1e7 { return String(Int(saturating: value)) }
         return String(format: "%.4g", value)
     }
 }

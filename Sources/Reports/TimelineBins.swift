@@ -19,8 +19,8 @@ struct TimelineBins {
         for span in spans {
             let category = TimelineCategory(span)
             guard category != .idle else { continue }
-            let first = max(0, Int(((span.start - origin) / column).rounded(.down)))
-            let last = min(count - 1, Int(((span.end - origin) / column).rounded(.down)))
+            let first = max(0, Int(saturating: ((span.start - origin) / column).rounded(.down)))
+            let last = min(count - 1, Int(saturating: ((span.end - origin) / column).rounded(.down)))
             guard first <= last else { continue }
             for index in first...last {
                 let left = origin + Double(index) * column

@@ -102,7 +102,7 @@ package struct TimelineSVG {
     private func drawGrid(
         _ timelines: [Timeline], _ axis: TimelineAxis, _ layout: Layout, _ writer: inout SVGWriter
     ) {
-        for tick in axis.ticks(atMost: Int(layout.plot / 110)) {
+        for tick in axis.ticks(atMost: Int(saturating: layout.plot / 110)) {
             let x = SVGWriter.number(layout.left + tick * layout.scale)
             var top = layout.margin
             var path = ""
@@ -203,7 +203,7 @@ package struct TimelineSVG {
     private func runs(
         _ spans: [Timeline.Span], origin: Double, y: Double, _ layout: Layout, _ writer: inout SVGWriter
     ) -> Set<TimelineCategory> {
-        let bins = TimelineBins(spans, origin: origin, column: 1 / layout.scale, count: Int(layout.plot))
+        let bins = TimelineBins(spans, origin: origin, column: 1 / layout.scale, count: Int(saturating: layout.plot))
         for run in bins.runs where run.category != .idle {
             writer.rect(
                 x: layout.left + Double(run.columns.lowerBound), y: y, width: Double(run.columns.count),

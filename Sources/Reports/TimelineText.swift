@@ -66,7 +66,7 @@ package struct TimelineText {
         guard let shortest, axis.length > 0 else { return most }
         let units = axis.length / shortest
         guard units <= Double(most), abs(units - units.rounded()) < 1e-6 * units else { return most }
-        return most / Int(units.rounded()) * Int(units.rounded())
+        return most / Int(saturating: units.rounded()) * Int(saturating: units.rounded())
     }
 
     /// One column of one row.
@@ -88,8 +88,8 @@ package struct TimelineText {
         }
         for span in work {
             let category = TimelineCategory(span)
-            let first = Int(((span.start - origin) / column).rounded())
-            let last = min(count, Int(((span.end - origin) / column).rounded()))
+            let first = Int(saturating: ((span.start - origin) / column).rounded())
+            let last = min(count, Int(saturating: ((span.end - origin) / column).rounded()))
             guard first < last else { continue }
             var label = String(Self.letter(category))
             if let action = span.action {
@@ -97,7 +97,7 @@ package struct TimelineText {
                 if action.kind == .fused { label += "/\(action.partnerMicrobatch)" }
             }
             // By the exact length, so that of equal actions all or none are labelled whatever the rounding.
-            let room = Int((span.duration / column + 1e-6).rounded(.down))
+            let room = Int(saturating: (span.duration / column + 1e-6).rounded(.down))
             let text = Array(label.count <= room ? label : String(label.prefix(1)))
             for index in first..<last {
                 let offset = index - first
@@ -115,7 +115,7 @@ package struct TimelineText {
         var labels = Array(repeating: Character(" "), count: columns + 14)
         var free = 0
         for tick in axis.ticks(atMost: max(2, columns / 14)) {
-            let position = Int((tick / axis.length * Double(columns)).rounded())
+            let position = Int(saturating: (tick / axis.length * Double(columns)).rounded())
             guard position < rule.count else { continue }
             rule[position] = "┬"
             let text = Array(axis.text(tick))

@@ -2,6 +2,7 @@ internal import Costs
 internal import Foundation
 package import Planner
 internal import Plans
+internal import Schedules
 
 /// Predicted against measured seconds of every run, both axes logarithmic, one colour a device.
 package struct ValidationSVG: Sendable {
@@ -44,7 +45,7 @@ package struct ValidationSVG: Sendable {
         svg.line(".middle{text-anchor:middle}</style>")
         svg.line("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>")
         svg.text("Predicted against measured seconds a step", x: Self.left, y: 20, css: "title")
-        for power in Int(low)...Int(high) {
+        for power in Int(saturating: low)...Int(saturating: high) {
             let value = pow(10, Double(power))
             svg.line(line(x(value), Self.top, x(value), Self.top + Self.side, "grid"))
             svg.line(line(Self.left, y(value), Self.left + Self.side, y(value), "grid"))

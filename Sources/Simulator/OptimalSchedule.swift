@@ -13,7 +13,7 @@ package struct OptimalSchedule: Sendable {
 
     /// One line for people: how it was found, and how far it may be from the least possible.
     package var remark: String {
-        let permille = lowerBound > 0 ? Int(((makespan / lowerBound - 1) * 1000).rounded()) : 0
+        let permille = lowerBound > 0 ? Int(saturating: ((makespan / lowerBound - 1) * 1000).rounded()) : 0
         let proof =
             isProven
             ? "none with these stages is faster"

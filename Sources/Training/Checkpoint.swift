@@ -62,10 +62,16 @@ package enum Checkpoint {
         guard let text = file.metadata[modelKey] else {
             throw .weights(path: file.path, reason: "its metadata has no \(modelKey): not a checkpoint of trainyard")
         }
+        let model: Model
         do {
-            return try JSONDecoder().decode(Model.self, from: Data(text.utf8))
+            model = try JSONDecoder().decode(Model.self, from: Data(text.utf8))
         } catch {
             throw .weights(path: file.path, reason: "the model shape in its metadata cannot be read")
         }
+        // Anybody can have written it.
+        if let problem = model.problems.first {
+            throw .weights(path: file.path, reason: "the model shape in its metadata: \(problem)")
+        }
+        return model
     }
 }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import MPI
+internal import Output
 internal import Plans
 internal import Schedules
 internal import Tensors
@@ -13,33 +14,20 @@ extension Trainer {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
             return
         }
-        let partial = path + ".partial"
-        do {
-            let encoder = JSONEncoder()
-            // The same weights make the same file.
-            encoder.outputFormatting = .sortedKeys
-            let metadata = [
-                "format": "pt", Checkpoint.stepKey: "\(step)",
-                Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
-            ]
-            guard FileManager.default.createFile(atPath: partial, contents: nil),
-                let handle = FileHandle(forWritingAtPath: partial)
-            else { throw TrainingError.file(path: partial, reason: "cannot be written: " + MappedFile.lastError) }
-            defer { try? handle.close() }
-            try handle.write(contentsOf: SafeTensorsFile.header(tensors: tensors, metadata: metadata))
-            for (index, tensor) in tensors.enumerated() {
-                let whole = try collect(tensor, tag: index)
-                try handle.write(
-                    contentsOf: Data(bytesNoCopy: whole.pointer, count: tensor.count * 4, deallocator: .none))
-            }
-            try handle.synchronize()
-        } catch {
-            try? FileManager.default.removeItem(atPath: partial)
-            throw error
+        let encoder = JSONEncoder()
+        // The same weights make the same file.
+        encoder.outputFormatting = .sortedKeys
+        let metadata = [
+            "format": "pt", Checkpoint.stepKey: "\(step)",
+            Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
+        ]
+        let writer = try FileWriter(OutputFile(path, .writing))
+        try writer.write(SafeTensorsFile.header(tensors: tensors, metadata: metadata))
+        for (index, tensor) in tensors.enumerated() {
+            let whole = try collect(tensor, tag: index)
+            try writer.write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
         }
-        guard rename(partial, path) == 0 else {
-            throw TrainingError.file(path: path, reason: "cannot be written: " + MappedFile.lastError)
-        }
+        try writer.finish(durable: true)
     }
 
     /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.

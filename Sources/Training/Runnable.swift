@@ -6,9 +6,26 @@ enum Runnable {
     /// Throws the first thing that stands in the way of a real run with `processes` processes.
     static func check(plan: Plan, layout: Layout, processes: Int) throws(TrainingError) {
         let model = plan.model
-        func refuse(_ field: String, _ value: String, _ reason: String) -> TrainingError {
-            .unsupported(field: field, value: value, reason: reason)
+        try check(model: model)
+        guard plan.precision == .fp32 || plan.precision == .bf16 else {
+            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
         }
+        if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
+            throw .layout(problem)
+        }
+        guard processes == layout.devices else {
+            throw .processCount(
+                actual: processes, needed: layout.devices,
+                layout: degrees(layout))
+        }
+    }
+
+    private static func refuse(_ field: String, _ value: String, _ reason: String) -> TrainingError {
+        .unsupported(field: field, value: value, reason: reason)
+    }
+
+    /// Throws what of the model the runtime's blocks do not have.
+    static func check(model: Model) throws(TrainingError) {
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
@@ -26,17 +43,6 @@ enum Runnable {
         }
         guard model.family == .gpt || model.headSize % 2 == 0 else {
             throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
-        }
-        guard plan.precision == .fp32 || plan.precision == .bf16 else {
-            throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
-        }
-        if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
-            throw .layout(problem)
-        }
-        guard processes == layout.devices else {
-            throw .processCount(
-                actual: processes, needed: layout.devices,
-                layout: degrees(layout))
         }
     }
 

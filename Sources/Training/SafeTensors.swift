@@ -1,4 +1,5 @@
 package import Foundation
+package import Plans
 
 /// A safetensors file mapped into memory: a JSON header, then raw little-endian tensors. Reads F32, F16 and BF16.
 ///
@@ -36,7 +37,7 @@ package final class SafeTensorsFile {
         for (name, value) in object where name != "__metadata__" {
             guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
                 let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int],
-                offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], start + offsets[1] <= file.bytes.count
+                offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= file.bytes.count - start
             else { throw broken("tensor \(name): its type, shape or place is broken or outside the file") }
             entries[name] = Entry(type: type, shape: shape, range: start + offsets[0]..<start + offsets[1])
         }
@@ -48,21 +49,7 @@ package final class SafeTensorsFile {
     package func copy(
         _ tensor: ParameterTensor, to target: UnsafeMutablePointer<Float>, share: TensorShare = TensorShare()
     ) throws(TrainingError) {
-        guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
-            throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
-        }
-        guard entry.shape == tensor.shape else {
-            throw .weights(
-                path: path,
-                reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
-        }
-        let width = entry.type == "F32" ? 4 : entry.type == "F16" || entry.type == "BF16" ? 2 : 0
-        guard width > 0 else {
-            throw .weights(path: path, reason: "tensor \(tensor.name) is \(entry.type); F32, F16 and BF16 can be read")
-        }
-        guard entry.range.count == tensor.count * width else {
-            throw .weights(path: path, reason: "tensor \(tensor.name) is cut short")
-        }
+        let (entry, width) = try place(of: tensor)
         let bytes = file.bytes
         share.forEachRun(tensor) { local, whole, count in
             let begin = entry.range.lowerBound + width * whole
@@ -82,6 +69,39 @@ package final class SafeTensorsFile {
                 }
             }
         }
+    }
+
+    /// Where a tensor of this shape lies, and the bytes of one of its numbers.
+    /// - Throws: what is wrong with it: missing, another shape, another format, cut short.
+    private func place(of tensor: ParameterTensor) throws(TrainingError) -> (entry: Entry, width: Int) {
+        guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
+        }
+        guard entry.shape == tensor.shape else {
+            throw .weights(
+                path: path,
+                reason: "tensor \(tensor.name) has shape \(entry.shape), the plan's model needs \(tensor.shape)")
+        }
+        let width = entry.type == "F32" ? 4 : entry.type == "F16" || entry.type == "BF16" ? 2 : 0
+        guard width > 0 else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is \(entry.type); F32, F16 and BF16 can be read")
+        }
+        guard entry.range.count == tensor.count * width else {
+            throw .weights(path: path, reason: "tensor \(tensor.name) is cut short")
+        }
+        return (entry, width)
+    }
+
+    /// Makes sure that all tensors of `model` are here, before memory is taken for any of them.
+    package func check(holds model: Model) throws(TrainingError) {
+        // A header may speak of more experts than its file could name.
+        let least = model.layers + model.mixtureLayers * (model.moe?.experts ?? 0)
+        guard least <= entries.count else {
+            throw .weights(
+                path: path,
+                reason: "holds \(entries.count) tensors, its model of \(model.layers) layers needs more than \(least)")
+        }
+        for tensor in ParameterLayout.allTensors(model: model) { _ = try place(of: tensor) }
     }
 
     /// The header of a file of fp32 `tensors` in this order, its length field included.

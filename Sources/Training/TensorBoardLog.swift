@@ -1,4 +1,6 @@
 internal import Foundation
+internal import Output
+internal import Schedules
 
 /// Scalars of a run in TensorBoard's event format: TFRecords of `Event` messages, written by hand.
 ///
@@ -6,31 +8,25 @@ internal import Foundation
 /// (tensorflow/core/lib/io/record_writer.cc). `Event` has wall_time (1, double), step (2, int64), file_version
 /// (3, string), summary (5); a summary's value (1) has tag (1, string) and simple_value (2, float).
 package final class TensorBoardLog {
-    private let handle: FileHandle
-    private let path: String
+    private let writer: FileWriter
 
-    /// Makes `directory` if needed and begins an event file in it. Throws `TrainingError.file` where that fails.
-    package init(directory: String, time: Double = Date().timeIntervalSince1970) throws(TrainingError) {
+    /// Makes `directory` if needed and begins an event file in it.
+    package init(directory: String, time: Double = Date().timeIntervalSince1970) throws {
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
-            throw .file(path: directory, reason: "cannot make this directory for TensorBoard")
+            throw TrainingError.file(path: directory, reason: "cannot make this directory for TensorBoard")
         }
         let host = ProcessInfo.processInfo.hostName
-        path = directory + "/events.out.tfevents.\(Int(time)).\(host).trainyard"
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw .file(path: path, reason: "cannot be written: " + MappedFile.lastError) }
-        self.handle = handle
+        let path = directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard"
+        writer = try FileWriter(OutputFile(path), visible: .atOnce)
         try write(Self.event(time: time, step: nil, version: "brain.Event:2", scalars: []))
     }
-
-    deinit { try? handle.close() }
 
     /// Appends one step's figures.
     package func write(
         _ report: StepReport, time: Double = Date().timeIntervalSince1970
-    ) throws(TrainingError) {
+    ) throws {
         try write(
             Self.event(
                 time: time, step: report.step, version: nil,
@@ -42,13 +38,7 @@ package final class TensorBoardLog {
                 ]))
     }
 
-    private func write(_ event: Data) throws(TrainingError) {
-        do {
-            try handle.write(contentsOf: Self.record(event))
-        } catch {
-            throw .file(path: path, reason: "cannot be written")
-        }
-    }
+    private func write(_ event: Data) throws { try writer.write(Self.record(event)) }
 
     // MARK: format
 

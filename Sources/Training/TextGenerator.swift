@@ -1,4 +1,4 @@
-package import MPI
+internal import MPI
 package import Plans
 internal import Tensors
 
@@ -9,23 +9,31 @@ internal import Tensors
 /// Continues a text with a trained checkpoint, one byte at a time, in one process.
 package final class TextGenerator {
     package let model: Model
+    /// Most tokens read at once.
+    private let mostTokens: Int
     private let parameters: ParameterSet
     private let stage: ModelStage
     private let activations: StageActivations
     private let embedded: FloatStorage
 
     /// Reads a checkpoint of ours. Throws when the file is missing, broken or of another kind.
-    package convenience init(checkpoint path: String) throws(TrainingError) {
+    /// - Parameter longest: tokens of prompt and answer together; memory is taken for no more, even where the model reads
+    ///   longer sequences.
+    package convenience init(checkpoint path: String, longest: Int = .max) throws(TrainingError) {
         let file = try SafeTensorsFile(path: path)
-        try self.init(model: try Checkpoint.model(of: file), weights: file)
+        let model = try Checkpoint.model(of: file)
+        try Runnable.check(model: model)
+        try file.check(holds: model)
+        try self.init(model: model, weights: file, longest: longest)
     }
 
-    private init(model: Model, weights: SafeTensorsFile) throws(TrainingError) {
+    private init(model: Model, weights: SafeTensorsFile, longest: Int) throws(TrainingError) {
         self.model = model
+        mostTokens = min(model.sequence, max(1, longest))
         let units = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
         parameters = ParameterSet(stages: [(0, units)])
         try parameters.load(from: weights)
-        let shape = MicrobatchShape(model: model, sequences: 1)
+        let shape = MicrobatchShape(model: model, sequences: 1, sequence: mostTokens)
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
@@ -36,12 +44,16 @@ package final class TextGenerator {
     /// Calls `emit` with each of `count` sampled bytes. `temperature` 0 takes the likeliest; `seed` fixes the draw.
     /// Text longer than the model's sequence is read through its last tokens.
     package func generate(
-        prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) -> Void
-    ) throws(MPIError) {
+        prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) throws -> Void
+    ) throws {
+        if let foreign = prompt.first(where: { $0 >= model.vocab }) {
+            throw TrainingError.unsupported(
+                field: "prompt", value: "byte \(foreign)", reason: "the model knows the bytes 0 to \(model.vocab - 1)")
+        }
         // A model needs at least one token to go on from.
         var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
         for drawn in 0..<max(count, 0) {
-            let window = Array(text.suffix(model.sequence))
+            let window = Array(text.suffix(mostTokens))
             let shape = MicrobatchShape(model: model, sequences: 1, sequence: window.count)
             activations.input = embedded.pointer
             try stage.embed(tokens: window, output: embedded.pointer, shape: shape)
@@ -51,7 +63,7 @@ package final class TextGenerator {
             let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
             let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
             text.append(Int32(token))
-            emit(UInt8(token))
+            try emit(UInt8(token))
         }
     }
 

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Foundation
+internal import Output
 internal import Plans
 internal import Training
 
@@ -34,17 +34,19 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let generator = try TextGenerator(checkpoint: Checkpoint.newest(at: checkpoint))
-            let out = FileHandle.standardOutput
-            out.write(Data(prompt.utf8))
+            let generator = try TextGenerator(
+                checkpoint: Checkpoint.newest(at: checkpoint), longest: prompt.utf8.count + tokens.value + 1)
+            try StandardStreams.output(prompt)
             try generator.generate(
                 prompt: Array(prompt.utf8), count: tokens.value, temperature: temperature, seed: seed
             ) {
-                out.write(Data([$0]))
+                try StandardStreams.output([$0])
             }
-            out.write(Data("\n".utf8))
+            try StandardStreams.output("\n")
+        } catch let error as OutputError {
+            throw error
         } catch {
-            FileHandle.standardError.write(Data("trainyard-train: \(error)\n".utf8))
+            StandardStreams.error("trainyard-train: \(error)\n")
             throw ExitCode(2)
         }
     }

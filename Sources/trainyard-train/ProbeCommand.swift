@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import MPI
+internal import Output
 internal import Plans
 internal import Training
 
@@ -25,7 +26,7 @@ struct ProbeCommand: ParsableCommand {
             guard world.communicator.rank == 0 else { return }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-            FileHandle.standardOutput.write(try encoder.encode(probe) + Data("\n".utf8))
+            try StandardStreams.output(encoder.encode(probe) + Data("\n".utf8))
         }
         if code != 0 { throw ExitCode(code) }
     }

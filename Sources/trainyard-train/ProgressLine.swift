@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Output
 internal import Plans
 internal import Schedules
 internal import Training
@@ -57,7 +58,7 @@ final class ProgressLine {
         lastPrinted = elapsed
         let left = elapsed / Double(done) * Double(steps - done)
         let line =
-            "step \(done)/\(steps)  loss \(fixed(report.loss, 4))  \(Int(report.tokensPerSecond)) tokens/s  "
+            "step \(done)/\(steps)  loss \(fixed(report.loss, 4))  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
             + "bubble \(fixed(report.bubble * 100, 1)) %  \(clock(left)) left"
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
     }
@@ -66,11 +67,11 @@ final class ProgressLine {
         if enabled, rewrites { put("\n") }
     }
 
-    private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func put(_ text: String) { StandardStreams.error(text) }
     private func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
     private func clock(_ seconds: Double) -> String {
-        let whole = Int(seconds.rounded())
+        let whole = Int(saturating: seconds.rounded())
         return whole >= 3600
             ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
             : String(format: "%d:%02d", whole / 60, whole % 60)

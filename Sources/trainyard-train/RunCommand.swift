@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import MPI
+internal import Output
 internal import Plans
 internal import Schedules
 internal import Training
@@ -33,6 +34,7 @@ struct RunCommand: ParsableCommand {
             default: return 2
             }
         case let problems as PlanProblems: return problems.isMisfitOnly ? 3 : 2
+        case let error as OutputError: return error.moment == .before ? 2 : 1
         case is ScheduleProblem, is ValidationError: return 2
         default: return 1
         }
@@ -56,6 +58,9 @@ struct RunOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Write that timeline as Trainyard's own JSON.", visibility: .hidden))
     var timeline: String?
+
+    @Option(help: ArgumentHelp("Write the objects of --log to this file as well.", visibility: .hidden))
+    var metrics: String?
 
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
     var save: String?

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Output
 internal import Plans
 internal import Tensors
 internal import Version
@@ -24,23 +25,32 @@ struct TrainCommandLine: ParsableCommand {
         defaultSubcommand: RunCommand.self)
 
     static func main() {
+        StandardStreams.prepare()
         MatrixProduct.useOneThread()
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
+            if let error = error as? OutputError { end(error) }
             let code = exitCode(for: error)
             let text = fullMessage(for: error)
             if !text.isEmpty {
                 if code.isSuccess {
-                    print(text)
+                    do { try StandardStreams.output(text + "\n") } catch { end(error) }
                 } else {
                     let line = "error: " + Wording.usage(message(for: error), help: text)
-                    FileHandle.standardError.write(Data((line + "\n").utf8))
+                    StandardStreams.error(line + "\n")
                 }
             }
             // ArgumentParser's 64 is the contract's 2: bad usage.
             Foundation.exit(code.rawValue == 64 ? 2 : code.rawValue)
         }
+    }
+
+    /// Ends the process because of output that cannot be written.
+    private static func end(_ error: OutputError) -> Never {
+        if error.isClosedPipe, error.place == StandardStreams.outputName { StandardStreams.endByClosedPipe() }
+        StandardStreams.error("trainyard-train: \(error)\n")
+        Foundation.exit(error.moment == .before ? 2 : 1)
     }
 }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import MPI
+internal import Output
 internal import Plans
 internal import Schedules
 internal import Tensors
@@ -31,12 +32,10 @@ struct TrainingRun {
             }
             settings.steps = steps.value
         }
-        // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
-        let log = try isFirst ? options.log.map(MetricsLog.init(path:)) : nil
-        let board = try isFirst ? options.tensorboard.map { try TensorBoardLog(directory: $0) } : nil
+        // What cannot be written is refused first, so that a run does not end on a full afternoon's loss.
         if isFirst {
-            for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
-                try checkWritable(path)
+            for case let path? in [options.log, options.metrics, options.trace, options.timeline, options.save] {
+                _ = try OutputFile(path)
             }
             if let checkpoint = settings.checkpoint { try Checkpoint.prepare(directory: checkpoint.path) }
         }
@@ -51,6 +50,10 @@ struct TrainingRun {
                 FileHandle.standardError.write(Data("note: \(remark.text)\n".utf8))
             }
         }
+        let logs = try (isFirst ? [options.log, options.metrics] : []).compactMap(\.self).map { path in
+            try MetricsLog(OutputFile(path))
+        }
+        let board = try isFirst ? options.tensorboard.map { try TensorBoardLog(directory: $0) } : nil
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
         progress.begin()
@@ -65,7 +68,7 @@ struct TrainingRun {
             } else {
                 profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
             }
-            if let log { try log.write(report, modelFLOPs: flops) }
+            for log in logs { try log.write(report, modelFLOPs: flops) }
             if let board { try board.write(report) }
             progress.show(report)
             if let checkpoint = settings.checkpoint,
@@ -80,30 +83,15 @@ struct TrainingRun {
         if options.profile,
             let table = try trainer.profile.report(world, seconds: profiled.seconds, steps: profiled.steps)
         {
-            print(table)
+            try StandardStreams.output(table + "\n")
         }
         if let save = options.save { try trainer.saveWeights(to: save, step: settings.steps) }
         if options.trace != nil || options.timeline != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
-            if let path = options.trace { try write(timeline.chromeTrace(), to: path) }
+            if let path = options.trace { try OutputFile.write(timeline.chromeTrace(), to: path) }
             if let path = options.timeline {
-                try write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
+                try OutputFile.write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
             }
-        }
-    }
-
-    private func write(_ text: String, to path: String) throws {
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw TrainingError.file(path: path, reason: "cannot be written")
-        }
-    }
-
-    private func checkWritable(_ path: String) throws {
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        guard FileManager.default.isWritableFile(atPath: directory) else {
-            throw TrainingError.file(path: path, reason: "its directory does not exist or is not writable")
         }
     }
 }

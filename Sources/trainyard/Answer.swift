@@ -45,19 +45,20 @@ struct Answer {
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
     func print(_ output: OutputOptions) throws {
-        Console.notes(estimate.notes.filter { !estimate.plan.remarks.contains($0) })
-        if let path = output.writePlan { try PlanFile.write(estimate, to: path) }
-        let estimate = output.explain ? try self.estimate.explained() : self.estimate
+        let priced = estimate
+        Console.notes(priced.notes.filter { !priced.plan.remarks.contains($0) })
+        if let path = output.writePlan { try PlanFile.write(priced, to: path) }
+        let estimate = output.explain ? try priced.explained() : priced
         if output.json {
-            Swift.print(
-                try EstimateReport(
+            try Console.print(
+                EstimateReport(
                     estimate, explained: output.explain, searched: searched, notes: estimate.notes
                 ).json())
         } else {
-            Swift.print(
+            try Console.print(
                 EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())
-            if let drawing = try pipelineDrawing(width: output.columns) { Swift.print("\n" + drawing, terminator: "") }
-            if output.explain { Swift.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
+            if let drawing = try pipelineDrawing(width: output.columns) { try Console.print("\n" + drawing, terminator: "") }
+            if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
         }
         guard estimate.fits else {
             Console.error(

@@ -33,10 +33,10 @@ struct BareScheduleSearch {
     /// The best schedule within the limit, and how it was found.
     func optimal() throws -> (schedule: Schedule, remark: String) {
         let ranks = bare.ranks?.value ?? 4
-        let count = microbatches.multipliedReportingOverflow(by: ranks)
-        guard ranks >= 1, ranks <= 1024, microbatches >= 1, !count.overflow, count.partialValue <= 1 << 17 else {
+        let count = Int.product(ranks, max(1, virtualStages ?? 1), microbatches) ?? .max
+        guard ranks >= 1, ranks <= 1024, microbatches >= 1, count <= 1 << 17 else {
             throw Failure.input(
-                "optimal takes 1 to 1024 ranks and at least 1 micro-batch, \(1 << 17) ranks × micro-batches in all")
+                "optimal takes 1 to 1024 ranks and at least 1 micro-batch, \(1 << 17) stages × micro-batches in all")
         }
         let limit = memoryLimit ?? Double(ranks)
         var best: OptimalSchedule?
@@ -58,7 +58,7 @@ struct BareScheduleSearch {
             let found = try Simulator.optimal(
                 ScheduleProblemStatement(
                     placement: placement, microbatches: microbatches, costs: costs,
-                    memoryLimit: Int(min(most, 1e9))), known: known)
+                    memoryLimit: Int(saturating: min(most, 1e9))), known: known)
             if let found, found.makespan < best?.makespan ?? .infinity { best = found }
         }
         // Two-directional schedules hold other parameters; the search does not make them but must not lose to them.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Output
 internal import Plans
 internal import Reports
 
@@ -37,7 +38,7 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
-        setBrokenFileAside()
+        setBrokenFileAside(try OutputFile(out))
         let plan = try Plan.read(path: plan)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
@@ -53,7 +54,7 @@ struct CalibrateCommand: ParsableCommand {
         try OutputFile.write(cluster.yaml(comment: comment), to: out)
         let best = cluster.device.matmulEfficiency.points.map(\.share).max() ?? 0
         let network = cluster.networks.first
-        print(
+        try print(
             """
             \(out): \(count) process\(count == 1 ? "" : "es"), measured in \(Figures.fixed(-began.timeIntervalSinceNow, 1)) s
               peak, one process         \(Figures.fixed(measured.peakFLOPs / 1e9, 1)) GFLOP/s (multiply-adds between registers)
@@ -63,7 +64,7 @@ struct CalibrateCommand: ParsableCommand {
               messages                  \(Figures.fixed((network?.bytesPerSecond ?? 0) / 1e9, 1)) GB/s, \(Figures.fixed((network?.latencySeconds ?? 0) * 1e6, 1)) µs
             """)
         guard let load else { return }
-        print("  meanwhile                 \(load.words)")
+        try print("  meanwhile                 \(load.words)")
         if !load.isQuiet {
             Console.note(
                 "the machine was busy in each of \(attempts) measurements, and the quietest is kept: what it predicts may be "
@@ -94,10 +95,10 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     /// A cluster file that cannot be read would stop the plan that is to be measured, and is about to be replaced.
-    private func setBrokenFileAside() {
-        guard FileManager.default.fileExists(atPath: out), (try? Cluster.read(out)) == nil else { return }
+    private func setBrokenFileAside(_ file: OutputFile) {
+        guard let old = file.existingFile, (try? Cluster.read(old)) == nil else { return }
         Console.note("\(out) cannot be read; it is kept as \(out).broken and measured anew")
         try? FileManager.default.removeItem(atPath: out + ".broken")
-        try? FileManager.default.moveItem(atPath: out, toPath: out + ".broken")
+        try? FileManager.default.moveItem(atPath: old, toPath: out + ".broken")
     }
 }

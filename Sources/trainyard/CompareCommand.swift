@@ -86,9 +86,9 @@ struct CompareCommand: ParsableCommand {
                         searched: SearchedSpace(settings.space, variant.open)))
             }
         }
-        print(
+        try print(
             json
-                ? try ComparisonReport.json(reports, notes: notes)
+                ? ComparisonReport.json(reports, notes: notes)
                 : reports.map { $0.text(width: width.columns) }.joined(separator: "\n\n"))
         guard nothing else { return }
         Console.error("no strategy fits; `trainyard search FILE` says how many devices would do")

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Output
 internal import Plans
 
 /// `trainyard estimate`: the same as `plan`, without a file.
@@ -53,6 +54,7 @@ struct EstimateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        try OutputFile.check(output.writePlan)
         var plan: Plan
         do throws(PlanProblems) {
             plan = try Plan.question(

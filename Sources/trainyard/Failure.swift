@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Costs
-internal import Foundation
+internal import Output
 internal import Planner
 internal import Plans
 
@@ -26,6 +26,11 @@ enum Failure {
             case .cost(let cost): return code(cost)
             case .simulation: return failedWhileRunning
             }
+        case let error as OutputError:
+            // Whoever read the results has gone: the field's programs end by SIGPIPE then, without a word.
+            if error.isClosedPipe, error.place == StandardStreams.outputName { StandardStreams.endByClosedPipe() }
+            Console.error(error.description)
+            return error.moment == .before ? badInput : failedWhileRunning
         case let error as Launcher.Failure:
             Console.error(error.description)
             return badInput
@@ -47,8 +52,12 @@ enum Failure {
         let code = Trainyard.exitCode(for: error)
         let message = Trainyard.fullMessage(for: error)
         if code == .success {
-            if !message.isEmpty { print(message) }
-            return 0
+            do throws(OutputError) {
+                if !message.isEmpty { try Console.print(message) }
+                return 0
+            } catch {
+                return report(error)
+            }
         }
         if !message.isEmpty {
             let word = CommandLine.arguments.dropFirst().first
@@ -60,9 +69,14 @@ enum Failure {
     }
 }
 
-/// What people read beside the result: standard error.
+/// What people read: results on standard output, all else on standard error.
 enum Console {
-    static func write(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    /// Writes to standard output, or says why it could not.
+    static func print(_ text: String, terminator: String = "\n") throws(OutputError) {
+        try StandardStreams.output(text + terminator)
+    }
+
+    static func write(_ line: String) { StandardStreams.error(line + "\n") }
 
     static func error(_ message: String) { write("error: \(message)") }
 
@@ -70,7 +84,9 @@ enum Console {
     static func note(_ message: String) { write("note: \(message)") }
 
     static func notes(_ remarks: [Remark]) { remarks.forEach { note($0.text) } }
+}
 
-    /// `trainyard … | head` ends as other programs do, without a word.
-    static func endOnClosedPipe() { signal(SIGPIPE, SIG_DFL) }
+/// Takes the place of the standard library's `print`, which says nothing where the disk is full.
+func print(_ text: String, terminator: String = "\n") throws(OutputError) {
+    try Console.print(text, terminator: terminator)
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Schedules
 
 /// Processor time of the whole machine since it started, and of this program and the processes it has waited for.
 struct ProcessorTimes {
@@ -71,7 +72,7 @@ struct MachineLoad: Equatable {
     var disturbance: Double { others + stolen + (spread ?? 0) }
 
     var words: String {
-        func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+        func percent(_ share: Double) -> String { "\(Int(saturating: (100 * share).rounded())) %" }
         let repeats = spread.map { ", repeats of one kernel spread by \(percent($0))" } ?? ""
         return "other programs took \(percent(others)) of the processor, other machines \(percent(stolen))\(repeats)"
     }

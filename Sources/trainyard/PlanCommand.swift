@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Output
 internal import Plans
 
 /// `trainyard plan FILE`: what a plan takes.
@@ -32,6 +33,7 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
+        try OutputFile.check(output.writePlan)
         var plan = try Plan.read(path: file, devices: devices?.value)
         try output.price.apply(to: &plan)
         Console.notes(plan.remarks)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Costs
+internal import Output
 internal import Plans
 
 /// What a command changes of the plan's money.

@@ -27,6 +27,6 @@ struct ScheduleCommand: ParsableCommand {
     mutating func run() throws {
         let schedule = try shape.schedule(named: name)
         let report = ScheduleReport(schedule)
-        print(json ? report.json : report.text)
+        try print(json ? report.json : report.text)
     }
 }

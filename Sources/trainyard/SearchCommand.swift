@@ -1,8 +1,10 @@
 internal import ArgumentParser
 internal import Costs
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
+internal import Schedules
 
 /// `trainyard search FILE`: ranked layouts.
 struct SearchCommand: ParsableCommand {
@@ -64,6 +66,7 @@ struct SearchCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        try OutputFile.check(writePlan)
         var settings = try space.settings()
         settings.top = top.value
         settings.objective = objective
@@ -75,7 +78,7 @@ struct SearchCommand: ParsableCommand {
         Console.notes(plan.remarks)
         let progress = SearchProgress()
         defer { progress.clear() }
-        let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(100 * $0)) %") }
+        let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }
         let result =
             objective == .cost || objective == .devices
             ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
@@ -91,7 +94,7 @@ struct SearchCommand: ParsableCommand {
             try PlanFile.write(result.candidates[row - 1], to: writePlan)
         }
         let report = SearchReport(result, notes: notes)
-        print(json ? try report.json() : report.text(width: width.columns))
+        try print(json ? report.json() : report.text(width: width.columns))
     }
 }
 

@@ -1,8 +1,9 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
-internal import Plans
+internal import Output
 internal import Planner
+internal import Plans
 internal import Reports
 internal import Schedules
 internal import Simulator
@@ -99,6 +100,8 @@ struct SimulateCommand: ParsableCommand {
         }
         try refuseContradictions()
         let disturbed = try disturbance.disturbance()
+        // Before the work: that of a plan or a search here, a bare pipeline's once its options are sound.
+        if compare != nil || plan != nil || schedule == Self.optimal { try OutputFile.check(trace, svg) }
         if let compare {
             try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         } else if let plan {
@@ -118,6 +121,7 @@ struct SimulateCommand: ParsableCommand {
             do throws(BareCostProblem) {
                 _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
             } catch { throw Failure.input(error.description) }
+            try OutputFile.check(trace, svg)
             var pipeline: SimulatedPipeline
             do {
                 pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance, file: actions)
@@ -235,10 +239,10 @@ struct SimulateCommand: ParsableCommand {
         try write(entries.map(\.timeline), unit: first.unit)
         let comparison = ScheduleComparison(entries.map(\.entry), refused: refused, unit: first.unit)
         if json {
-            print(try comparison.json(notes: planned?.0.remarks))
+            try print(comparison.json(notes: planned?.0.remarks))
         } else {
-            for line in (planned?.found ?? []) + found { print(line) }
-            print(
+            for line in (planned?.found ?? []) + found { try print(line) }
+            try print(
                 comparison.text(
                     width: width?.value ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
                 terminator: "")
@@ -294,14 +298,14 @@ struct SimulateCommand: ParsableCommand {
             let report = TimelineReport(
                 pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes,
                 estimate: pipeline.estimate, searched: pipeline.searched, notes: notes)
-            print(try report.json())
+            try print(report.json())
         } else {
-            for line in [pipeline.timeline.name] + pipeline.heading { print(line) }
+            for line in [pipeline.timeline.name] + pipeline.heading { try print(line) }
             let text = TimelineText(
                 width: width?.value ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured,
                 unit: pipeline.unit)
-            print(text.drawing(of: pipeline.timeline), terminator: "")
-            if let times = pipeline.stepTimes { print(times.text(unit: pipeline.unit)) }
+            try print(text.drawing(of: pipeline.timeline), terminator: "")
+            if let times = pipeline.stepTimes { try print(times.text(unit: pipeline.unit)) }
         }
     }
 

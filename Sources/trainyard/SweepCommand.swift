@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
+internal import Schedules
 
 /// `trainyard sweep FILE`: what if.
 struct SweepCommand: ParsableCommand {
@@ -64,6 +66,7 @@ struct SweepCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        try OutputFile.check(svg)
         let limits = try limits()
         let asked = [devices, batch, sequence, params, clusters, networkSpeed].compactMap(\.self).count
         guard asked <= 1 else {
@@ -118,9 +121,9 @@ struct SweepCommand: ParsableCommand {
         }
         Console.notes(
             notes.filter { note in !wanted.contains { $0.points.contains { $0.plan.remarks.contains(note) } } })
-        print(
+        try print(
             json
-                ? try SweepReport.json(reports, notes: notes)
+                ? SweepReport.json(reports, notes: notes)
                 : reports.map { $0.text(width: width.columns) }.joined(separator: "\n\n"))
         guard !reports.contains(where: \.hasAnswer) else { return }
         Console.error("no point of the sweep has a layout that fits")
@@ -133,20 +136,22 @@ struct SweepCommand: ParsableCommand {
     ) throws {
         let found =
             largest
-            ? try largestModel(plan, keeping: limits, settings: settings) { progress.show("trying \(Int($0 / 1e6))M") }
+            ? try largestModel(plan, keeping: limits, settings: settings) {
+                progress.show("trying \(Int(saturating: $0 / 1e6))M")
+            }
             : try limitedRun(plan, keeping: limits, most: mostDevices.value, settings: settings) {
                 progress.show("trying \($0) devices")
             }
         progress.clear()
         if json {
-            print(
-                try EstimateReport(
+            try print(
+                EstimateReport(
                     found.estimate, searched: SearchedSpace(settings.space, plan),
                     notes: plan.notes(with: [found.estimate])
                 ).json())
             return
         }
-        print(
+        try print(
             EstimateText(
                 found.estimate, found: [found.remark, SearchedSpace(settings.space, plan).description],
                 width: max(60, width.columns ?? 100), isColoured: Console.isColoured
@@ -182,17 +187,17 @@ struct SweepCommand: ParsableCommand {
                 var changed = plan
                 change(&changed, value)
                 let isCount = whole && option != "--params"
-                let label = isCount ? Wording.grouped(Int(value)) : Wording.magnitude(value)
+                let label = isCount ? Wording.grouped(Int(saturating: value)) : Wording.magnitude(value)
                 return SweepPoint(label: label, value: value, plan: changed)
             }
         }
         if let devices {
-            let strong = try points(devices, "--devices") { $0.devices = Int($1) }
+            let strong = try points(devices, "--devices") { $0.devices = Int(saturating: $1) }
             let weak = strong.map { point in
                 var point = point
                 // Sequences for each device stay as in the plan.
                 let share = point.value / Double(max(1, plan.devices))
-                point.plan.batch = max(1, Int((Double(plan.batch) * share).rounded()))
+                point.plan.batch = max(1, Int(saturating: (Double(plan.batch) * share).rounded()))
                 point.plan.wantedBatch = point.plan.batch
                 return point
             }
@@ -212,7 +217,7 @@ struct SweepCommand: ParsableCommand {
                 (
                     "batch", .batch,
                     try points(batch, "--batch") {
-                        ($0.batch, $0.wantedBatch) = (Int($1), nil)
+                        ($0.batch, $0.wantedBatch) = (Int(saturating: $1), nil)
                     }
                 )
             ]
@@ -223,8 +228,8 @@ struct SweepCommand: ParsableCommand {
                 (
                     "tokens a sequence, as many tokens a step", .sequence,
                     try points(sequence, "--sequence") {
-                        $0.model.sequence = Int($1)
-                        $0.batch = max(1, Int((tokens / $1).rounded()))
+                        $0.model.sequence = Int(saturating: $1)
+                        $0.batch = max(1, Int(saturating: (tokens / $1).rounded()))
                         if $0.wantedBatch != nil { $0.wantedBatch = $0.batch }
                     }
                 )

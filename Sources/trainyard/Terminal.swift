@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Output
 
 extension Console {
     /// Columns of the output: what COLUMNS says, else the terminal standard output goes to; nil if it goes elsewhere.
@@ -30,5 +31,5 @@ extension Console {
     static var drawsProgress: Bool { isatty(STDERR_FILENO) == 1 }
 
     /// Writes to standard error without ending the line.
-    static func draw(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    static func draw(_ text: String) { StandardStreams.error(text) }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Output
 internal import Plans
 internal import Reports
 
@@ -66,6 +67,8 @@ struct TrainCommand: ParsableCommand {
     }
 
     func run() throws {
+        // The drawings are made here, at the end; what the ranks write is checked by the first of them.
+        try OutputFile.check(svg, lossSvg)
         let plan = try Plan.read(path: plan)
         guard let layout = plan.layout else {
             throw Launcher.Failure(
@@ -82,10 +85,14 @@ struct TrainCommand: ParsableCommand {
             "trainyard-\(ProcessInfo.processInfo.processIdentifier)")
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: scratch) }
-        let metrics = log ?? scratch.appendingPathComponent("metrics.jsonl").path
+        // What goes to a pipe or a device cannot be read again: the summary then has a copy of its own.
+        let kept = try log.map { path throws(OutputError) in try OutputFile(path) }
+        let isReadable = kept?.isRegular ?? false
+        let metrics = isReadable ? log ?? "" : scratch.appendingPathComponent("metrics.jsonl").path
         let measured = scratch.appendingPathComponent("timeline.json").path
 
-        var arguments = [self.plan, "--log", metrics, "--timeline", measured]
+        var arguments = [self.plan, isReadable ? "--log" : "--metrics", metrics, "--timeline", measured]
+        if let log, !isReadable { arguments += ["--log", log] }
         for (flag, value) in [
             ("--data", data), ("--steps", steps.map(\.description)), ("--trace", trace), ("--save", save),
             ("--tensorboard", tensorboard),
@@ -101,7 +108,7 @@ struct TrainCommand: ParsableCommand {
         guard ended.code == 0 else { throw Self.failure(ended) }
         if quiet && svg == nil && lossSvg == nil { return }
         let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
-        if !quiet { print(summary.text()) }
+        if !quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
     }

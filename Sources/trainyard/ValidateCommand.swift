@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
@@ -43,6 +44,7 @@ struct ValidateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        try OutputFile.check(svg)
         let library = Library.standard()
         guard let path = runs ?? library.existing("plans/published") else {
             throw Failure.input("plans/published is nowhere to be found; name runs with --runs")
@@ -58,9 +60,9 @@ struct ValidateCommand: ParsableCommand {
             validation, heldOut: leaveOneSourceOut ? Planner.leaveOneSourceOut(published) : nil)
         if let svg { try OutputFile.write(ValidationSVG(validation).text(), to: svg) }
         if json {
-            print(try report.json())
+            try print(report.json())
         } else {
-            print(markdown ? report.markdown() : report.text())
+            try print(markdown ? report.markdown() : report.text())
             Console.note(report.timing)
         }
     }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Output
 
-Console.endOnClosedPipe()
+StandardStreams.prepare()
 exit(Trainyard.start())

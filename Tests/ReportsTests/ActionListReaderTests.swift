@@ -39,6 +39,7 @@ import Testing
         ("0F0\n1F0,1SEND_F0", "rank 1, position 1: \"1SEND_F0\" is no action"),
         ("{\"ranks\":3,\"actions\":[[\"0F0\"]]}", "it says 3 ranks and holds 1 lists"),
         ("0F0,0B999999999", "cannot be all of 1 stages × 1000000000 micro-batches"),
+        ("999999999F0,0B1", "cannot be all of 1000000000 stages × 2 micro-batches"),
     ])
     func whatIsNoListIsRefused(_ text: String, _ message: String) {
         let problem = #expect(throws: ActionListProblem.self) { try ActionListReader.read(text, name: "file") }

@@ -1,0 +1,98 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Writes an `OutputFile` piece by piece.
+package final class FileWriter {
+    /// When a regular file shows what was written.
+    package enum Visibility: Sendable {
+        /// At `finish`, all at once; without it never.
+        case whenComplete
+        /// At once: a log that is read while it grows. The file is emptied at the start.
+        case atOnce
+    }
+
+    private let place: String
+    private var descriptor: Int32
+    private let closes: Bool
+    /// The file that takes its name at the end, and that name.
+    private var partial: (path: String, final: String)?
+
+    package init(_ file: OutputFile, visible: Visibility = .whenComplete) throws(OutputError) {
+        place = file.path
+        switch file.target {
+        case .descriptor(let number):
+            descriptor = number
+            closes = false
+        case .opened(let path):
+            descriptor = open(path, O_WRONLY | O_TRUNC | O_NOCTTY | O_CLOEXEC)
+            closes = true
+        case .replaced(let path, _) where visible == .atOnce:
+            descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+            closes = true
+        case .replaced(let path, let permissions):
+            let name = path.split(separator: "/").last.map { String($0.prefix(180)) } ?? ""
+            let beside = OutputFile.folder(of: path) + "/.\(name).\(getpid()).partial"
+            unlink(beside)
+            descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions.map { $0 & 0o700 } ?? 0o666)
+            closes = true
+            if descriptor >= 0 {
+                partial = (beside, path)
+                Self.copyOwner(of: path, permissions, to: descriptor)
+            }
+        }
+        guard descriptor >= 0 else { throw OutputError(file.path, System.words(errno), .writing) }
+    }
+
+    deinit { abandon() }
+
+    /// Appends `bytes`. After an error nothing is left of a file that was to be complete.
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(OutputError) {
+        let code = System.write(bytes, to: descriptor)
+        guard code == 0 else { throw failure(code) }
+    }
+
+    package func write(_ bytes: some Sequence<UInt8>) throws(OutputError) {
+        let code = Array(bytes).withUnsafeBytes { System.write($0, to: descriptor) }
+        guard code == 0 else { throw failure(code) }
+    }
+
+    /// Gives the file its name. Nothing can be written afterwards.
+    ///
+    /// - Parameter durable: waits until the disk holds the file, so that a crash of the machine does not lose it.
+    package func finish(durable: Bool = false) throws(OutputError) {
+        if durable, closes, fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { throw failure(errno) }
+        // Some disks say only now that they are full.
+        if closes {
+            let closed = close(descriptor)
+            descriptor = -1
+            if closed != 0, errno != EINTR { throw failure(errno) }
+        }
+        guard let (path, final) = partial else { return }
+        guard rename(path, final) == 0 else { throw failure(errno) }
+        partial = nil
+    }
+
+    private func failure(_ code: Int32) -> OutputError {
+        abandon()
+        return OutputError(place, System.words(code), .writing, isClosedPipe: code == EPIPE)
+    }
+
+    private func abandon() {
+        if closes, descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+        if let (path, _) = partial { unlink(path) }
+        partial = nil
+    }
+
+    /// The new file belongs to whom the old one did and is open to the same people, as far as that may be said.
+    private static func copyOwner(of path: String, _ permissions: mode_t?, to descriptor: Int32) {
+        guard let permissions, let old = System.status(path, followingLinks: false) else { return }
+        if old.st_uid != geteuid() || old.st_gid != getegid() { _ = fchown(descriptor, old.st_uid, old.st_gid) }
+        _ = fchmod(descriptor, permissions)
+    }
+}

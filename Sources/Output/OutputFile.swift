@@ -1,0 +1,118 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// A file the user asked for, checked before the work that fills it.
+///
+/// A regular file is replaced only when its new contents are complete, and keeps its permissions; a link stays and its
+/// target is replaced. Whatever else has a name (a device, a pipe, a stream of this process) is written through and stays
+/// what it is.
+package struct OutputFile: Hashable, Sendable {
+    /// What is done to write.
+    enum Target: Hashable, Sendable {
+        /// A file beside `path` takes its name at the end, with the permissions of the one it replaces, if any.
+        case replaced(path: String, permissions: mode_t?)
+        /// An existing node that is opened and written to.
+        case opened(path: String)
+        /// A descriptor this process has (`/dev/stdout`, `/dev/fd/3`).
+        case descriptor(Int32)
+    }
+
+    /// As the user wrote it.
+    package let path: String
+    let target: Target
+
+    /// Finds out whether `path` can be written. Makes nothing, opens nothing.
+    ///
+    /// - Parameter moment: what to say of a path that cannot: bad input before the work, a failure after it.
+    package init(_ path: String, _ moment: OutputError.Moment = .before) throws(OutputError) {
+        self.path = path
+        func refuse(_ reason: String) -> OutputError { OutputError(path, reason, moment) }
+        if path.isEmpty { throw refuse("the path is empty") }
+        if path.utf8.contains(0) { throw refuse("the path holds a zero byte") }
+        var end = path
+        // As many links as the system follows.
+        for _ in 0..<40 {
+            if let descriptor = Self.descriptor(named: end) {
+                let flags = fcntl(descriptor, F_GETFL)
+                guard flags != -1, flags & O_ACCMODE != O_RDONLY else {
+                    throw refuse("descriptor \(descriptor) is not open for writing")
+                }
+                target = .descriptor(descriptor)
+                return
+            }
+            guard let status = System.status(end, followingLinks: false), System.isKind(status, S_IFLNK) else { break }
+            guard let link = System.link(end) else { throw refuse("its link cannot be read") }
+            end = link.hasPrefix("/") ? link : Self.folder(of: end) + "/" + link
+        }
+        let folder = Self.folder(of: end)
+        guard let status = System.status(end, followingLinks: false) else {
+            let code = errno
+            guard code == ENOENT || code == ENOTDIR else { throw refuse(System.words(code)) }
+            guard let parent = System.status(folder, followingLinks: true) else {
+                throw refuse("there is no folder \(folder)")
+            }
+            guard System.isKind(parent, S_IFDIR) else { throw refuse("\(folder) is not a folder") }
+            if end.hasSuffix("/") { throw refuse("it names a folder") }
+            guard access(folder, W_OK | X_OK) == 0 else { throw refuse("\(folder): \(System.words(errno))") }
+            target = .replaced(path: end, permissions: nil)
+            return
+        }
+        if System.isKind(status, S_IFLNK) { throw refuse(System.words(ELOOP)) }
+        if System.isKind(status, S_IFDIR) { throw refuse("it is a directory") }
+        if System.isKind(status, S_IFSOCK) { throw refuse("it is a socket") }
+        guard access(end, W_OK) == 0 else { throw refuse(System.words(errno)) }
+        // A file in a folder where nothing can be made is written in place.
+        let isReplaced = System.isKind(status, S_IFREG) && access(folder, W_OK | X_OK) == 0
+        target =
+            isReplaced ? .replaced(path: end, permissions: status.st_mode & 0o7777) : .opened(path: end)
+    }
+
+    /// Whether it is, or will be, a regular file that can be read back.
+    package var isRegular: Bool {
+        switch target {
+        case .replaced: true
+        case .opened(let path): System.status(path, followingLinks: true).map { System.isKind($0, S_IFREG) } ?? false
+        case .descriptor: false
+        }
+    }
+
+    /// Where the regular file lies that will be replaced; nil if there is none.
+    package var existingFile: String? {
+        guard case .replaced(let path, _?) = target else { return nil }
+        return path
+    }
+
+    /// Writes the whole text to the file called `path` or, in a regular file, nothing.
+    package static func write(_ text: String, to path: String) throws(OutputError) {
+        let writer = try FileWriter(OutputFile(path, .writing))
+        try writer.write(text.utf8)
+        try writer.finish()
+    }
+
+    /// The number of the descriptor that `path` is another name of.
+    private static func descriptor(named path: String) -> Int32? {
+        switch path {
+        case "/dev/stdin": return STDIN_FILENO
+        case "/dev/stdout": return STDOUT_FILENO
+        case "/dev/stderr": return STDERR_FILENO
+        default: break
+        }
+        for folder in ["/dev/fd/", "/proc/self/fd/", "/proc/\(getpid())/fd/"] where path.hasPrefix(folder) {
+            return Int32(path.dropFirst(folder.count))
+        }
+        return nil
+    }
+
+    /// The folder `path` lies in.
+    static func folder(of path: String) -> String {
+        var body = Substring(path)
+        while body.count > 1, body.hasSuffix("/") { body.removeLast() }
+        guard let slash = body.lastIndex(of: "/") else { return "." }
+        return slash == body.startIndex ? "/" : String(body[..<slash])
+    }
+}

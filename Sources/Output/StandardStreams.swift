@@ -1,0 +1,50 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Standard output and standard error of this process, written at once and in whole.
+package enum StandardStreams {
+    /// Called once, before anything else is done.
+    ///
+    /// A reader that goes away makes a write fail instead of ending the process. A handler is set rather than the signal
+    /// ignored: programs started from here begin with the usual meaning again. A stream that was closed at the start is
+    /// taken by a descriptor that refuses to be written to, so that no file opened later is mistaken for it.
+    package static func prepare() {
+        signal(SIGPIPE) { _ in }
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
+            // The lowest free number is given, which is this one.
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
+    /// What messages call standard output.
+    package static let outputName = "standard output"
+
+    /// Writes to standard output.
+    package static func output(_ bytes: some Sequence<UInt8>) throws(OutputError) {
+        let code = Array(bytes).withUnsafeBytes { System.write($0, to: STDOUT_FILENO) }
+        guard code == 0 else {
+            throw OutputError(outputName, System.words(code), .writing, isClosedPipe: code == EPIPE)
+        }
+    }
+
+    package static func output(_ text: String) throws(OutputError) { try output(text.utf8) }
+
+    /// Writes to standard error. Where that cannot be written, there is nowhere left to say so.
+    package static func error(_ text: String) {
+        var text = text
+        _ = text.withUTF8 { System.write(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+    }
+
+    /// Ends this process as a program ends whose reader has gone (`… | head`): by the signal, without a word.
+    package static func endByClosedPipe() -> Never {
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+        // Where the signal is blocked: the code a shell gives it.
+        exit(128 + SIGPIPE)
+    }
+}

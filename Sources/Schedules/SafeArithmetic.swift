@@ -1,0 +1,21 @@
+extension Int {
+    /// The whole part of `value`; the nearest number there is where it lies beyond 64 bits, 0 where it is no number.
+    package init(saturating value: Double) {
+        if let whole = Int(exactly: value.rounded(.towardZero)) {
+            self = whole
+        } else {
+            self = value.isNaN ? 0 : (value < 0 ? .min : .max)
+        }
+    }
+
+    /// The product of counts; nil beyond 64 bits.
+    package static func product(_ factors: Int...) -> Int? {
+        var product = 1
+        for factor in factors {
+            let (next, overflows) = product.multipliedReportingOverflow(by: factor)
+            if overflows { return nil }
+            product = next
+        }
+        return product
+    }
+}

@@ -1,0 +1,175 @@
+import Costs
+import Foundation
+import Planner
+import Plans
+import Reports
+import Schedules
+import Simulator
+import Training
+
+/// How far an input came.
+struct Outcome {
+    /// Whether the text is of its language (YAML, JSON, a list of actions), whatever it says.
+    var parsed = false
+    /// Whether it was read without a problem and what it describes was computed.
+    var accepted = false
+    /// What was said about it; empty for an accepted one.
+    var messages: [String] = []
+}
+
+/// Reads one input of every kind as the programs do, and computes what it describes.
+struct Readers {
+    let seeds: Seeds
+    /// A folder for files.
+    let scratch: String
+    private let basis: Plan
+    /// Numbers of all sizes, more than the tensors of any checkpoint hold.
+    private let weights: [UInt8]
+
+    init(seeds: Seeds, scratch: String) throws {
+        self.seeds = seeds
+        self.scratch = scratch
+        var random = Random(seed: 1)
+        weights = (0..<6000).flatMap { _ in
+            let value = Float(random.below(2000) - 1000) / 10_000
+            return withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+        }
+        basis = try Plan.read(text: SeedPlans.texts[0], path: "plan.yaml", library: seeds.library)
+    }
+
+    /// The input of a kind, by `random`.
+    func input(_ kind: Kind, _ random: inout Random) -> [UInt8] {
+        guard kind != .options else { return [] }
+        let text = random.pick(seeds.texts(kind))
+        // What follows the text, the costs of actions or the numbers of weights, is also made up.
+        if kind == .actions || kind == .checkpoint, random.once(in: 4) { return text }
+        return seeds.mutation(kind).applied(to: text, &random)
+    }
+
+    func read(_ kind: Kind, _ bytes: [UInt8], _ random: inout Random) -> Outcome {
+        switch kind {
+        case .plan: plan(bytes, &random)
+        case .cluster: cluster(bytes, &random)
+        case .framework: framework(bytes, &random)
+        case .actions: actions(bytes, &random)
+        case .checkpoint: checkpoint(bytes, &random)
+        case .options: Options.read(&random, library: seeds.library)
+        }
+    }
+
+    // MARK: plans, clusters, frameworks
+
+    private func plan(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            return Outcome(messages: ["not text"])
+        }
+        let devices = random.once(in: 8) ? Int(random.pick(Mutation.numbers)) : nil
+        do throws(PlanProblems) {
+            let plan = try Plan.read(
+                text: text, path: "plan.yaml", devices: devices, library: seeds.library)
+            if random.once(in: 10) {
+                // The same for a real run, which is read and never priced.
+                _ = try Plan.read(text: text, path: "plan.yaml", library: seeds.library, isRun: true)
+            }
+            return Pricing.price(plan, &random)
+        } catch {
+            return Self.outcome(error)
+        }
+    }
+
+    private func cluster(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
+        do throws(PlanProblems) {
+            var plan = basis
+            plan.cluster = try Cluster.read(text: text, path: "cluster.yaml", library: seeds.library)
+            plan.precision = plan.cluster.device.trainingPrecision
+            if random.once(in: 8) { _ = plan.cluster.yaml(comment: "a comment") }
+            return Pricing.price(plan, &random)
+        } catch {
+            return Self.outcome(error)
+        }
+    }
+
+    private func framework(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
+        do throws(PlanProblems) {
+            let framework = try Framework.read(text: text, path: "framework.yaml", library: seeds.library)
+            var plan = basis
+            plan.frameworks = Frameworks([framework])
+            plan.frameworks.named = framework.name
+            return Pricing.price(plan, &random)
+        } catch {
+            return Self.outcome(error)
+        }
+    }
+
+    static func outcome(_ problems: PlanProblems) -> Outcome {
+        let words = problems.problems.map { $0.rule.isEmpty ? "" : $0.description }
+        return Outcome(
+            parsed: !problems.problems.contains {
+                $0.rule.hasPrefix("is not YAML") || $0.rule.hasPrefix("the same key")
+            },
+            messages: words.isEmpty ? [""] : words)
+    }
+
+    // MARK: action lists
+
+    private func actions(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
+        let schedule: Schedule
+        do throws(ActionListProblem) {
+            schedule = try ActionListReader.read(text, name: "lists")
+        } catch {
+            return Outcome(parsed: !error.description.hasPrefix("it is not the JSON"), messages: [error.description])
+        }
+        let times = (0..<schedule.stages).map { _ in
+            random.once(in: 20) ? random.pick([1e-300, 1e15, 1e-9, 0.1]) : Double(1 + random.below(3))
+        }
+        let costs = ActionCosts(
+            forward: times, backwardInput: times, backwardWeight: times, transfer: random.once(in: 2) ? 0 : 0.25,
+            transferMode: random.pick([.asynchronous, .link, .blocking]))
+        do throws(SimulationProblem) {
+            let timeline = try Simulator.simulate(schedule, costs: costs)
+            if random.once(in: 8) { _ = TimelineText(unit: .steps).drawing(of: timeline) }
+            if random.once(in: 16) { _ = TimelineSVG(unit: .steps).drawing(of: timeline) }
+            if random.once(in: 16) { _ = timeline.chromeTrace() }
+            return Outcome(parsed: true, accepted: true)
+        } catch {
+            if case .schedule(let violation) = error {
+                return Outcome(parsed: true, messages: [schedule.words(violation)])
+            }
+            return Outcome(parsed: true, messages: [error.description])
+        }
+    }
+
+    // MARK: checkpoints
+
+    private func checkpoint(_ header: [UInt8], _ random: inout Random) -> Outcome {
+        var length = UInt64(header.count)
+        if random.once(in: 12) {
+            length = random.pick([0, 1, 7, .max, 1 << 63, 100_000_000, length &+ 1, length &- 1])
+        }
+        var bytes = withUnsafeBytes(of: length.littleEndian) { Array($0) } + header
+        // More than the tensors of any seed take.
+        let data = random.once(in: 8) ? random.below(24_000) : 24_000
+        let same = [UInt8](repeating: UInt8(random.below(256)), count: data)
+        bytes += random.once(in: 8) ? same : Array(weights.prefix(data))
+        let path = scratch + "/weights.safetensors"
+        do { try Data(bytes).write(to: URL(filePath: path)) } catch { return Outcome(messages: ["\(error)"]) }
+        var outcome = Outcome()
+        do {
+            let file = try SafeTensorsFile(path: path)
+            outcome.parsed = true
+            _ = try Checkpoint.model(of: file)
+            let generator = try TextGenerator(checkpoint: path, longest: 4)
+            try generator.generate(
+                prompt: random.once(in: 8) ? [UInt8(random.below(256))] : [65], count: 1, temperature: 0.8,
+                seed: random.next()
+            ) { _ in }
+            outcome.accepted = true
+        } catch {
+            outcome.messages = ["\(error)"]
+        }
+        return outcome
+    }
+}
