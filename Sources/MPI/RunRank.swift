@@ -10,7 +10,8 @@
 ///
 /// An error thrown by `body` is printed on one line, `program: rank 1: …`, and ends the whole job with
 /// `exitCode(error)`, so that no other rank waits for this one for ever. Ranks above 0 wait a moment before they speak:
-/// an error that every rank meets alike (a missing file) is then told once.
+/// an error that every rank meets alike (a missing file) is then told once. No collective call lies between the error and
+/// the job's end: the other ranks are not there to take part in it.
 /// - Returns: the process's exit code, 0 (a failed rank does not return).
 package func runRank(
     program: String, exitCode: (any Error) -> Int32 = { _ in 1 }, _ body: (borrowing World) throws -> Void
@@ -23,16 +24,22 @@ package func runRank(
         writeToStandardError("\(program): \(oneLine("\(error)"))\n")
         exitNow(failure(exitCode(error)))
     }
+    // A file that reaches its limit is an error of the write, like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
     do {
         try body(world)
-        try world.communicator.checkNothingDropped()
+        try world.finish()
         return 0
     } catch {
         let rank = world.communicator.rank
         usleep(UInt32(min(rank, 8)) * 100_000)
         writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
-        // The world must outlive this: finalising would wait for ranks that wait for this one.
-        return withExtendedLifetime(world.communicator) { World.abort(failure(exitCode(error))) }
+        // The launcher stops listening to a job that aborts: give it time to pass the line on.
+        usleep(100_000)
+        // An abort that does not come back would leave the others waiting.
+        signal(SIGALRM, SIG_DFL)
+        alarm(10)
+        World.abort(failure(exitCode(error)))
     }
 }
 

@@ -3,12 +3,12 @@ internal import CMPI
 /// Memory that every rank of a communicator can read and write directly (MPI 3.1, section 11.2.3): one segment a rank.
 /// Only ranks of one node can have it.
 ///
-/// Writes of one rank are seen by another after both have called `meet`. All calls are collective.
+/// Writes of one rank are seen by another after both have called `meet`. All calls are collective. The memory stays until
+/// it is freed together with what was made after it (`Communicator.free`), or until `World.finish`.
 package final class SharedWindow {
     /// Bytes of one rank's segment.
     package let bytesPerRank: Int
     private let communicator: Communicator
-    private var window: MPI_Win?
     private let segments: [UnsafeMutableRawPointer]
 
     /// Segments of `bytesPerRank` zeroed bytes, aligned to 64.
@@ -23,6 +23,7 @@ package final class SharedWindow {
         try check(
             MPI_Win_allocate_shared(MPI_Aint(padded), 1, cmpi_info_null(), communicator.handle, &own, &made),
             "MPI_Win_allocate_shared")
+        if let made { communicator.session.own(window: made) }
         var found: [UnsafeMutableRawPointer] = []
         for rank in 0..<communicator.size {
             var size = MPI_Aint(0)
@@ -32,13 +33,10 @@ package final class SharedWindow {
             guard let base else { throw MPIError.mismatch("no segment of rank \(rank)", call: "MPI_Win_shared_query") }
             found.append(base)
         }
-        window = made
         segments = found
         segments[communicator.rank].initializeMemory(as: UInt8.self, repeating: 0, count: padded)
         try meet()
     }
-
-    deinit { MPI_Win_free(&window) }
 
     /// The segment of `rank`.
     package func segment<T: MPIElement>(of rank: Int, as type: T.Type = T.self) -> UnsafeMutablePointer<T> {

@@ -4,16 +4,26 @@ internal import Plans
 internal import Schedules
 internal import Tensors
 
+/// A finished file.
+package struct SavedFile: Hashable, Sendable {
+    package var bytes: Int
+    /// Of the whole file, in hexadecimal digits.
+    package var sha256: String
+}
+
 extension Trainer {
     /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
-    package func saveWeights(to path: String, step: Int) throws {
+    /// - Returns: what was written, on rank 0.
+    @discardableResult
+    package func saveWeights(to path: String, step: Int) throws -> SavedFile? {
         let tensors = ParameterLayout.allTensors(model: plan.model)
         guard world.rank == 0 else {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
-            return
+            return nil
         }
         let partial = path + ".partial"
+        let saved: SavedFile
         do {
             let encoder = JSONEncoder()
             // The same weights make the same file.
@@ -22,24 +32,31 @@ extension Trainer {
                 "format": "pt", Checkpoint.stepKey: "\(step)",
                 Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
             ]
-            guard FileManager.default.createFile(atPath: partial, contents: nil),
-                let handle = FileHandle(forWritingAtPath: partial)
-            else { throw TrainingError.file(path: partial, reason: "cannot be written: " + MappedFile.lastError) }
-            defer { try? handle.close() }
-            try handle.write(contentsOf: SafeTensorsFile.header(tensors: tensors, metadata: metadata))
+            let file = try RecordFile(path: partial)
+            var (checksum, bytes) = (SHA256(), 0)
+            func put(_ part: UnsafeRawBufferPointer) throws(TrainingError) {
+                checksum.update(part)
+                bytes += part.count
+                try file.write(part)
+            }
+            let header = try SafeTensorsFile.header(tensors: tensors, metadata: metadata)
+            try Array(header).withUnsafeBytes(put)
             for (index, tensor) in tensors.enumerated() {
                 let whole = try collect(tensor, tag: index)
-                try handle.write(
-                    contentsOf: Data(bytesNoCopy: whole.pointer, count: tensor.count * 4, deallocator: .none))
+                try put(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
             }
-            try handle.synchronize()
+            try file.synchronize()
+            saved = SavedFile(bytes: bytes, sha256: checksum.finish())
         } catch {
             try? FileManager.default.removeItem(atPath: partial)
+            // The folder was there when the run began.
+            if case TrainingError.file(_, let reason) = error {
+                throw TrainingError.write(path: path, reason: reason.replacing("cannot be written: ", with: ""))
+            }
             throw error
         }
-        guard rename(partial, path) == 0 else {
-            throw TrainingError.file(path: path, reason: "cannot be written: " + MappedFile.lastError)
-        }
+        try RecordFile.rename(partial, to: path)
+        return saved
     }
 
     /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.

@@ -2,21 +2,14 @@ internal import Foundation
 
 /// JSON Lines, one object a step, written as it happens.
 package final class MetricsLog {
-    private let handle: FileHandle
-    private let path: String
+    private let file: RecordFile
     private let encoder = JSONEncoder()
 
     /// Creates or empties the file. Throws `TrainingError.file` when it cannot be written.
     package init(path: String) throws(TrainingError) {
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw .file(path: path, reason: "cannot be written: " + MappedFile.lastError) }
-        self.handle = handle
-        self.path = path
+        file = try RecordFile(path: path)
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
-
-    deinit { try? handle.close() }
 
     /// Appends one step. `modelFLOPs`: of the whole step.
     package func write(_ report: StepReport, modelFLOPs: Double) throws(TrainingError) {
@@ -24,11 +17,10 @@ package final class MetricsLog {
             step: report.step, loss: report.loss, gradNorm: report.gradientNorm, learningRate: report.learningRate,
             seconds: report.seconds, tokensPerSecond: report.tokensPerSecond, modelFLOPs: modelFLOPs,
             bubble: report.bubble, computeShare: report.computeShare, peakBytes: report.peakBytes)
-        do {
-            try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
-        } catch {
-            throw .file(path: path, reason: "cannot be written")
+        guard let text = try? encoder.encode(line) else {
+            throw .write(path: file.path, reason: "step \(report.step) has a figure that is no number")
         }
+        try file.write(text + Data("\n".utf8))
     }
 
     /// The contract's names.

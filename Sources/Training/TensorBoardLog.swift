@@ -6,8 +6,7 @@ internal import Foundation
 /// (tensorflow/core/lib/io/record_writer.cc). `Event` has wall_time (1, double), step (2, int64), file_version
 /// (3, string), summary (5); a summary's value (1) has tag (1, string) and simple_value (2, float).
 package final class TensorBoardLog {
-    private let handle: FileHandle
-    private let path: String
+    private let file: RecordFile
 
     /// Makes `directory` if needed and begins an event file in it. Throws `TrainingError.file` where that fails.
     package init(directory: String, time: Double = Date().timeIntervalSince1970) throws(TrainingError) {
@@ -17,15 +16,11 @@ package final class TensorBoardLog {
             throw .file(path: directory, reason: "cannot make this directory for TensorBoard")
         }
         let host = ProcessInfo.processInfo.hostName
-        path = directory + "/events.out.tfevents.\(Int(time)).\(host).trainyard"
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw .file(path: path, reason: "cannot be written: " + MappedFile.lastError) }
-        self.handle = handle
+        file = try RecordFile(path: directory + "/events.out.tfevents.\(Int(time)).\(host).trainyard")
         try write(Self.event(time: time, step: nil, version: "brain.Event:2", scalars: []))
     }
 
-    deinit { try? handle.close() }
+    package var path: String { file.path }
 
     /// Appends one step's figures.
     package func write(
@@ -43,11 +38,7 @@ package final class TensorBoardLog {
     }
 
     private func write(_ event: Data) throws(TrainingError) {
-        do {
-            try handle.write(contentsOf: Self.record(event))
-        } catch {
-            throw .file(path: path, reason: "cannot be written")
-        }
+        try file.write(Self.record(event))
     }
 
     // MARK: format

@@ -86,7 +86,7 @@ package final class Trainer {
         let tokens = plan.batch * plan.model.sequence
         parameters.clearGradients()
         shards.begin()
-        batch.load(step: step)
+        try batch.load(step: step)
         // Every tensor rank computes the same loss; the first one's counts.
         let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
         let phaseEnd = recorder.now()

@@ -28,7 +28,7 @@ struct RunCommand: ParsableCommand {
         switch error {
         case let error as TrainingError:
             switch error {
-            case .diverged: return 1
+            case .diverged, .write, .textChanged: return 1
             case .layout(let problem): return problem.kind == .misfit ? 3 : 2
             default: return 2
             }
