@@ -47,7 +47,18 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Steps to train, instead of the plan's train.steps.")
     var steps: Count?
 
-    @Option(help: ArgumentHelp("Write one JSON object a step to this file.", valueName: "metrics.jsonl"))
+    @Option(
+        help: ArgumentHelp(
+            "The run's own folder, instead of the plan's train.folder or runs/NAME.", valueName: "directory"))
+    var folder: String?
+
+    @Flag(help: "Replace the run that lies in the folder, and an existing log or checkpoint of the same name.")
+    var overwrite = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write one JSON object a step to this file, instead of the run folder's log.jsonl.",
+            valueName: "metrics.jsonl"))
     var log: String?
 
     @Option(
@@ -68,4 +79,13 @@ struct RunOptions: ParsableArguments {
 
     @Flag(help: "Print nothing but errors.")
     var quiet = false
+
+    /// What all ranks act on, by name: it has to be the same for all.
+    var shared: [String: String] {
+        var shared: [String: String] = [:]
+        if save != nil { shared["save"] = "" }
+        if trace != nil || timeline != nil { shared["trace"] = "" }
+        if profile { shared["profile"] = "" }
+        return shared
+    }
 }
