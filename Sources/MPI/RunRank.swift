@@ -1,3 +1,5 @@
+internal import CMPI
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -32,7 +34,7 @@ package func runRank(
         return 0
     } catch {
         let rank = world.communicator.rank
-        usleep(UInt32(min(rank, 8)) * 100_000)
+        if rank > 0 { usleep(400_000 + UInt32(min(rank, 8)) * 200_000) }
         writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
         // The launcher stops listening to a job that aborts: give it time to pass the line on.
         usleep(100_000)
@@ -60,4 +62,13 @@ private func writeToStandardError(_ text: String) {
 
 func exitNow(_ code: Int32) -> Never {
     _exit(code)
+}
+
+/// Has the system end this process, and the program it becomes by `exec`, when its parent ends.
+/// - Returns: whether the parent is still there.
+package func endWithParent() -> Bool {
+    let parent = getppid()
+    _ = cmpi_end_with_parent(SIGTERM)
+    // It may have ended before the call.
+    return getppid() == parent
 }

@@ -13,6 +13,8 @@ final class Session {
     }
 
     private(set) var broken: MPIError?
+    /// Shared memory that was wanted and not there.
+    var shortage: SharedMemoryShortage?
     private var resources: [Resource] = []
 
     func breakDown(_ error: MPIError) {

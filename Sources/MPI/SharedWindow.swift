@@ -1,5 +1,9 @@
 internal import CMPI
 
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// Memory that every rank of a communicator can read and write directly (MPI 3.1, section 11.2.3): one segment a rank.
 /// Only ranks of one node can have it.
 ///
@@ -12,14 +16,15 @@ package final class SharedWindow {
     private let segments: [UnsafeMutableRawPointer]
 
     /// Segments of `bytesPerRank` zeroed bytes, aligned to 64.
-    /// - Returns: nil, on every rank alike, when the ranks do not all share one memory.
+    /// - Returns: nil, on every rank alike, when the ranks do not all share one memory or it has no room
+    ///   (`Communicator.sharedMemoryShortage`).
     package init?(_ communicator: Communicator, bytesPerRank: Int) throws(MPIError) {
-        guard try communicator.sharesMemory() else { return nil }
+        guard try communicator.sharesMemory(), try communicator.hasRoom(bytesPerRank: bytesPerRank) else { return nil }
         self.communicator = communicator
         self.bytesPerRank = bytesPerRank
         var made: MPI_Win? = cmpi_win_null()
         var own: UnsafeMutableRawPointer?
-        let padded = (max(bytesPerRank, 1) + 4095) / 4096 * 4096
+        let padded = Self.padded(bytesPerRank)
         try check(
             MPI_Win_allocate_shared(MPI_Aint(padded), 1, cmpi_info_null(), communicator.handle, &own, &made),
             "MPI_Win_allocate_shared")
@@ -37,6 +42,8 @@ package final class SharedWindow {
         segments[communicator.rank].initializeMemory(as: UInt8.self, repeating: 0, count: padded)
         try meet()
     }
+
+    fileprivate static func padded(_ bytes: Int) -> Int { (max(bytes, 1) + 4095) / 4096 * 4096 }
 
     /// The segment of `rank`.
     package func segment<T: MPIElement>(of rank: Int, as type: T.Type = T.self) -> UnsafeMutablePointer<T> {
@@ -64,5 +71,45 @@ extension Communicator {
         MPI_Comm_free(&made)
         // Nodes of different sizes must come to one answer.
         return try allReduce(Int32(Int(local) == size ? 1 : 0), .min) == 1
+    }
+}
+
+/// Shared memory that was wanted and not there.
+package struct SharedMemoryShortage: Hashable, Sendable, CustomStringConvertible {
+    package var wanted: Int
+    package var free: Int
+
+    package var description: String {
+        let (wanted, free) = ((wanted + 0xF_FFFF) >> 20, free >> 20)
+        return "\(SharedMemoryShortage.place) has \(free) MiB free and \(wanted) are wanted; MPI's own collectives serve "
+            + "instead, which are slower. Enlarge it: mount -o remount,size=\(max(64, 2 * wanted))m "
+            + "\(SharedMemoryShortage.place), docker run --shm-size \(max(64, 2 * wanted))m"
+    }
+
+    /// Where Open MPI puts the memory its ranks share.
+    static let place = "/dev/shm"
+}
+
+extension Communicator {
+    /// The first window that this rank did without for want of room; nil where all had room.
+    package var sharedMemoryShortage: SharedMemoryShortage? { session.shortage }
+
+    /// Whether every rank's node has room for windows of this size, and some to spare. Collective. Memory is only taken
+    /// when it is written to, and a rank that finds none then ends with SIGBUS, so this asks before.
+    fileprivate func hasRoom(bytesPerRank: Int) throws(MPIError) -> Bool {
+        var disk = statvfs()
+        var fits = true
+        if statvfs(SharedMemoryShortage.place, &disk) == 0, disk.f_blocks > 0 {
+            let free = Int(clamping: disk.f_bavail).multipliedReportingOverflow(by: Int(clamping: disk.f_frsize))
+            // All groups of a node make their windows at about the same time.
+            let ranks = max(size, getenv("OMPI_COMM_WORLD_LOCAL_SIZE").flatMap { Int(String(cString: $0)) } ?? size)
+            let wanted = SharedWindow.padded(bytesPerRank).multipliedReportingOverflow(by: ranks)
+            fits = free.overflow || (!wanted.overflow && wanted.partialValue / 4 * 5 <= free.partialValue)
+            if !fits, session.shortage == nil {
+                session.shortage = SharedMemoryShortage(
+                    wanted: wanted.overflow ? .max >> 8 : wanted.partialValue, free: free.partialValue)
+            }
+        }
+        return try allReduce(Int32(fits ? 1 : 0), .min) == 1
     }
 }

@@ -5,7 +5,8 @@ package import Plans
 /// that the folder's manifest does not name, unless the command line says so by name (`--overwrite`).
 package final class RunRecorder {
     package let folder: String
-    package let log: MetricsLog
+    /// `log.jsonl` of the folder, and the file the command line names.
+    private let logs: [MetricsLog]
     private var manifest: RunManifest
     private let checkpoint: TrainSettings.Checkpoint?
     /// Where the checkpoints go.
@@ -15,7 +16,7 @@ package final class RunRecorder {
     package struct Request {
         /// `--folder` or `train.folder`; nil: a folder of the plan's name, numbered where that is taken.
         package var folder: String?
-        /// `--log`; nil: `log.jsonl` in the folder.
+        /// `--log`: a second log, besides `log.jsonl` in the folder.
         package var log: String?
         /// Whether a run that lies there may be replaced.
         package var overwrites: Bool
@@ -51,7 +52,7 @@ package final class RunRecorder {
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
             processes: request.processes, data: RunFolder.absolute(settings.data),
             host: ProcessInfo.processInfo.hostName, process: getpid(), started: Date())
-        let log = request.log.map(RunFolder.absolute) ?? folder + "/" + RunFolder.log
+        let logs = Self.distinct([folder + "/" + RunFolder.log] + (request.log.map { [RunFolder.absolute($0)] } ?? []))
         do {
             try Self.make(folder, "this folder for the run")
             let old = try RunManifest.read(folder: folder)
@@ -61,24 +62,31 @@ package final class RunRecorder {
             }
             let planCopy = folder + "/" + RunFolder.plan
             if !owned.contains(planCopy) { try Self.refuseExisting(planCopy, "is another's file", fix: "") }
-            if !request.overwrites { try Self.refuseExisting(log, "holds another run's log") }
+            for log in logs where !owned.contains(log) && !(request.overwrites && log != logs[0]) {
+                try Self.refuseExisting(log, "is there already", fix: log == logs[0] ? "" : ", or replace it with --overwrite")
+            }
             if settings.checkpoint != nil {
                 try Checkpoint.prepare(directory: directory)
                 if !request.overwrites { try Self.refuseCheckpoints(in: directory, settings) }
             }
             for path in owned where path != planCopy { try? FileManager.default.removeItem(atPath: path) }
-            self.log = try MetricsLog(path: log)
+            self.logs = try logs.map(MetricsLog.init(path:))
             try Self.copy(request.planPath, to: planCopy)
         } catch {
             // A folder claimed for nothing.
             if replaced == nil { rmdir(folder) }
             throw error
         }
-        manifest.files = [RunFolder.plan, relative(log)]
+        manifest.files = [RunFolder.plan] + logs.map(relative)
         try save()
     }
 
     // MARK: what the run writes
+
+    /// Logs a step. `modelFLOPs`: of the whole step.
+    package func log(_ report: StepReport, modelFLOPs: Double) throws {
+        for log in logs { try log.write(report, modelFLOPs: modelFLOPs) }
+    }
 
     /// A file of the run besides log and checkpoints.
     package func own(_ path: String) throws {
@@ -143,6 +151,10 @@ package final class RunRecorder {
             }
             throw error
         }
+    }
+
+    private static func distinct(_ paths: [String]) -> [String] {
+        paths.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     // MARK: what lies there

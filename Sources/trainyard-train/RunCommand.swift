@@ -16,6 +16,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: RunOptions
 
     func run() throws {
+        JobFiles.begin()
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
             try TrainingRun(planPath: plan, options: options, world: world.communicator).run()
         }
@@ -57,7 +58,7 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Write one JSON object a step to this file, instead of the run folder's log.jsonl.",
+            "Write one JSON object a step to this file too, besides log.jsonl in the run's folder.",
             valueName: "metrics.jsonl"))
     var log: String?
 

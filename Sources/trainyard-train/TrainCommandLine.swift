@@ -19,7 +19,7 @@ struct TrainCommandLine: ParsableCommand {
               trainyard-train generate runs/tiny-gpt/step-000300.safetensors --prompt "ROMEO."
             """,
         version: ProgramVersion.text,
-        subcommands: [RunCommand.self, GenerateCommand.self, ProbeCommand.self],
+        subcommands: [RunCommand.self, GenerateCommand.self, ProbeCommand.self, WithLauncherCommand.self],
         defaultSubcommand: RunCommand.self)
 
     static func main() {

@@ -51,6 +51,9 @@ struct TrainingRun {
             files?.run.discard()
             throw error
         }
+        if isFirst, let shortage = world.sharedMemoryShortage {
+            FileHandle.standardError.write(Data("note: \(shortage)\n".utf8))
+        }
         var done = 0
         do {
             try train(trainer, files, done: &done)
@@ -105,7 +108,7 @@ struct TrainingRun {
             } else {
                 profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
             }
-            try files?.run.log.write(report, modelFLOPs: flops)
+            try files?.run.log(report, modelFLOPs: flops)
             try files?.board?.write(report)
             progress.show(report)
             if let checkpoint = settings.checkpoint, done % checkpoint.every == 0 || done == settings.steps {

@@ -15,7 +15,7 @@ struct TrainCommandTests {
         let outcome = try BuiltProgram("trainyard").run([
             "train", job.plan.path, "--log", job.metrics.path, "--trace", trace.path,
             "--svg", job.folder.appending(path: "t.svg").path,
-        ])
+        ], in: job.folder)
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         for words in ["Loss, 4 steps", "predicted / measured", "pipeline bubble", "(measured)", "peak memory by rank"] {
             #expect(outcome.output.contains(words), "\(words): \(outcome.everything)")
@@ -91,7 +91,7 @@ struct TrainCommandTests {
         let (board, curve) = (job.folder.appending(path: "board"), job.folder.appending(path: "loss.svg"))
         let outcome = try BuiltProgram("trainyard").run([
             "train", job.plan.path, "--quiet", "--profile", "--tensorboard", board.path, "--loss-svg", curve.path,
-        ])
+        ], in: job.folder)
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         for words in [
             "2 steps, mean of 4 ranks", "matrix products", "attention", "norms and residuals", "cross-entropy",
