@@ -64,11 +64,14 @@ func exitNow(_ code: Int32) -> Never {
     _exit(code)
 }
 
-/// Has the system end this process, and the program it becomes by `exec`, when its parent ends.
+/// Has the system send this process, and mpirun that it becomes by `exec`, a signal when its parent ends.
+///
+/// mpirun passes SIGUSR1 on to its ranks, which it ends, and tidies up after them. SIGTERM would not do: it comes once for
+/// every thread of the parent, and at the second mpirun leaves everything as it is.
 /// - Returns: whether the parent is still there.
 package func endWithParent() -> Bool {
     let parent = getppid()
-    _ = cmpi_end_with_parent(SIGTERM)
+    _ = cmpi_end_with_parent(SIGUSR1)
     // It may have ended before the call.
     return getppid() == parent
 }

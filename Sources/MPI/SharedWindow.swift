@@ -80,10 +80,11 @@ package struct SharedMemoryShortage: Hashable, Sendable, CustomStringConvertible
     package var free: Int
 
     package var description: String {
-        let (wanted, free) = ((wanted + 0xF_FFFF) >> 20, free >> 20)
-        return "\(SharedMemoryShortage.place) has \(free) MiB free and \(wanted) are wanted; MPI's own collectives serve "
-            + "instead, which are slower. Enlarge it: mount -o remount,size=\(max(64, 2 * wanted))m "
-            + "\(SharedMemoryShortage.place), docker run --shm-size \(max(64, 2 * wanted))m"
+        // Room for Open MPI's own segments, 4 MiB a rank, comes on top.
+        let size = max(64, wanted >> 18)
+        return "\(SharedMemoryShortage.place) has \(free >> 10) KiB free where \(wanted >> 10) are wanted; MPI's own "
+            + "collectives serve instead, which are slower. Enlarge it: mount -o remount,size=\(size)m "
+            + "\(SharedMemoryShortage.place), docker run --shm-size \(size)m"
     }
 
     /// Where Open MPI puts the memory its ranks share.
@@ -107,7 +108,7 @@ extension Communicator {
             fits = free.overflow || (!wanted.overflow && wanted.partialValue / 4 * 5 <= free.partialValue)
             if !fits, session.shortage == nil {
                 session.shortage = SharedMemoryShortage(
-                    wanted: wanted.overflow ? .max >> 8 : wanted.partialValue, free: free.partialValue)
+                    wanted: wanted.overflow ? .max >> 8 : wanted.partialValue / 4 * 5, free: free.partialValue)
             }
         }
         return try allReduce(Int32(fits ? 1 : 0), .min) == 1

@@ -47,12 +47,14 @@ package final class RunRecorder {
         let replaced = wanted ?? (request.overwrites ? RunFolder.preferred(for: plan.name) : nil)
         folder = try replaced ?? RunFolder.claim(for: plan.name)
         checkpoint = settings.checkpoint
-        directory = RunFolder.absolute(settings.checkpoint?.path ?? folder + "/" + RunFolder.checkpoints)
+        directory = settings.checkpoint?.path ?? folder + "/" + RunFolder.checkpoints
         manifest = RunManifest(
             plan: plan.name, identity: request.identity, program: request.program, steps: settings.steps,
             processes: request.processes, data: RunFolder.absolute(settings.data),
             host: ProcessInfo.processInfo.hostName, process: getpid(), started: Date())
-        let logs = Self.distinct([folder + "/" + RunFolder.log] + (request.log.map { [RunFolder.absolute($0)] } ?? []))
+        // As the user spells it, which messages repeat.
+        let ownLog = folder + "/" + RunFolder.log
+        let logs = [ownLog, request.log].compactMap(\.self).filter { $0 == ownLog || RunFolder.absolute($0) != ownLog }
         do {
             try Self.make(folder, "this folder for the run")
             let old = try RunManifest.read(folder: folder)
@@ -62,9 +64,8 @@ package final class RunRecorder {
             }
             let planCopy = folder + "/" + RunFolder.plan
             if !owned.contains(planCopy) { try Self.refuseExisting(planCopy, "is another's file", fix: "") }
-            for log in logs where !owned.contains(log) && !(request.overwrites && log != logs[0]) {
-                try Self.refuseExisting(log, "is there already", fix: log == logs[0] ? "" : ", or replace it with --overwrite")
-            }
+            if !owned.contains(ownLog) { try Self.refuseExisting(ownLog, "is another's file", fix: "") }
+            for log in logs.dropFirst() where !request.overwrites { try Self.refuseExisting(log, "is there already") }
             if settings.checkpoint != nil {
                 try Checkpoint.prepare(directory: directory)
                 if !request.overwrites { try Self.refuseCheckpoints(in: directory, settings) }
@@ -90,7 +91,7 @@ package final class RunRecorder {
 
     /// A file of the run besides log and checkpoints.
     package func own(_ path: String) throws {
-        let path = relative(RunFolder.absolute(path))
+        let path = relative(path)
         guard !manifest.files.contains(path) else { return }
         manifest.files.append(path)
         try save()
@@ -136,7 +137,8 @@ package final class RunRecorder {
     }
 
     private func relative(_ path: String) -> String {
-        path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+        let path = RunFolder.absolute(path)
+        return path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
     }
 
     private func save() throws {
@@ -153,15 +155,10 @@ package final class RunRecorder {
         }
     }
 
-    private static func distinct(_ paths: [String]) -> [String] {
-        paths.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-    }
-
     // MARK: what lies there
 
     private static func mayReplace(_ old: RunManifest, in folder: String, _ overwrites: Bool, host: String) throws {
-        let alive = old.state == .running && old.host == host && old.process != getpid() && kill(old.process, 0) == 0
-        guard !alive else {
+        if old.state == .running, old.host == host, stays(old.process) {
             throw TrainingError.file(
                 path: folder,
                 reason: "a run of \(old.plan) is writing here (process \(old.process)); name another folder with --folder"
@@ -172,6 +169,19 @@ package final class RunRecorder {
             path: folder,
             reason: "holds a run of \(old.plan) (\(old.state.rawValue), \(old.step) of \(old.steps) steps); "
                 + "name another folder with --folder or train.folder, or replace that run with --overwrite")
+    }
+
+    /// Whether a rank 0 of that number is at work, and not just about to end.
+    private static func stays(_ process: Int32) -> Bool {
+        for _ in 0..<20 {
+            // What has ended, and only waits to be noticed, has no words left.
+            let words = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
+            guard process != getpid(), String(decoding: words, as: UTF8.self).contains("trainyard-train") else {
+                return false
+            }
+            usleep(100_000)
+        }
+        return true
     }
 
     private static func refuseExisting(

@@ -82,9 +82,9 @@ struct ContentHash {
         for index in 0..<words {
             hash = Self.mixed(hash, bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
         }
-        var last = UInt64(bytes.count % 8) << 56
+        var last: UInt64 = 0
         for byte in bytes[(8 * words)...] { last = last << 8 ^ UInt64(byte) }
-        value = Self.mixed(hash, last)
+        value = Self.mixed(Self.mixed(hash, last), UInt64(bytes.count))
     }
 
     @inline(__always)

@@ -1,4 +1,4 @@
-package import MPI
+internal import MPI
 package import Plans
 internal import Tensors
 
@@ -9,6 +9,7 @@ internal import Tensors
 /// Continues a text with a trained checkpoint, one byte at a time, in one process.
 package final class TextGenerator {
     package let model: Model
+    private let path: String
     private let parameters: ParameterSet
     private let stage: ModelStage
     private let activations: StageActivations
@@ -22,6 +23,7 @@ package final class TextGenerator {
 
     private init(model: Model, weights: SafeTensorsFile) throws(TrainingError) {
         self.model = model
+        path = weights.path
         let units = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
         parameters = ParameterSet(stages: [(0, units)])
         try parameters.load(from: weights)
@@ -37,7 +39,7 @@ package final class TextGenerator {
     /// Text longer than the model's sequence is read through its last tokens.
     package func generate(
         prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) -> Void
-    ) throws(MPIError) {
+    ) throws {
         // A model needs at least one token to go on from.
         var text = (prompt.isEmpty ? [UInt8(ascii: "\n")] : prompt).map { Int32($0) }
         for drawn in 0..<max(count, 0) {
@@ -48,6 +50,10 @@ package final class TextGenerator {
             try stage.forward(activations, output: nil, shape: shape)
             guard let head = activations.head else { return }
             let logits = head.logits + (window.count - 1) * model.vocab
+            guard UnsafeBufferPointer(start: logits, count: model.vocab).allSatisfy(\.isFinite) else {
+                throw TrainingError.weights(
+                    path: path, reason: "the weights are so large that the model's answer is no number")
+            }
             let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
             let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
             text.append(Int32(token))

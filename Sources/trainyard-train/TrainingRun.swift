@@ -71,12 +71,15 @@ struct TrainingRun {
     }
 
     private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
+        let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
         for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
-            try checkWritable(path)
+            // The run's own folder is made below.
+            let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            if above != folder { try checkWritable(path) }
         }
         let run = try RunRecorder(
             RunRecorder.Request(
-                folder: options.folder ?? settings.folder, log: options.log, overwrites: options.overwrite,
+                folder: folder, log: options.log, overwrites: options.overwrite,
                 planPath: planPath, program: "trainyard-train " + TrainCommandLine.configuration.version,
                 identity: identity, processes: world.size), plan: plan, settings: settings)
         do {

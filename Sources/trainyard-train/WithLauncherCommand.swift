@@ -13,6 +13,8 @@ struct WithLauncherCommand: ParsableCommand {
     var command: [String]
 
     func run() throws {
+        // With the launcher its end of the pipes goes: mpirun shall tidy up all the same.
+        signal(SIGPIPE, SIG_IGN)
         guard endWithParent() else { throw ExitCode(1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
