@@ -15,7 +15,8 @@ package struct RunIdentity {
         var lines: [String] = []
         func add(_ name: String, _ value: some Encodable) throws {
             let encoded = try JSONEncoder().encode(value)
-            Self.flatten(name, try JSONSerialization.jsonObject(with: encoded, options: .fragmentsAllowed), into: &lines)
+            Self.flatten(
+                name, try JSONSerialization.jsonObject(with: encoded, options: .fragmentsAllowed), into: &lines)
         }
         try add("model", plan.model)
         try add("batch", plan.batch)
@@ -59,7 +60,8 @@ package struct RunIdentity {
         let all = try world.allGather(mine)
         // Another program may do anything from here on: not a word more with it.
         if let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0] != all[0] }) {
-            throw TrainingError.unlikeRanks(difference: "rank \(rank) runs another build of trainyard-train than rank 0")
+            throw TrainingError.unlikeRanks(
+                difference: "rank \(rank) runs another build of trainyard-train than rank 0")
         }
         guard let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0 + 1] != all[1] }) else { return }
         // Rank 0 finds out in what, and tells all: then all fail with the same words.

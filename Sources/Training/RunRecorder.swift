@@ -161,7 +161,8 @@ package final class RunRecorder {
         if old.state == .running, old.host == host, stays(old.process) {
             throw TrainingError.file(
                 path: folder,
-                reason: "a run of \(old.plan) is writing here (process \(old.process)); name another folder with --folder"
+                reason:
+                    "a run of \(old.plan) is writing here (process \(old.process)); name another folder with --folder"
             )
         }
         guard !overwrites else { return }

@@ -39,7 +39,8 @@ struct SHA256 {
         let bits = length &* 8
         let zeros = (119 - pending.count % 64) % 64
         let tail: [UInt8] =
-            [0x80] + Array(repeating: 0, count: zeros) + (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) }
+            [0x80] + Array(repeating: 0, count: zeros)
+            + (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) }
         tail.withUnsafeBytes { update($0) }
         let digits = Array("0123456789abcdef")
         return String(

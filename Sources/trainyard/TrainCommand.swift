@@ -90,7 +90,8 @@ struct TrainCommand: ParsableCommand {
         for drawing in [svg, lossSvg] { try drawing.map(Self.refuseUnwritable) }
         // Rank 0 may run on another machine: what it writes goes by paths from here.
         let claimed = folder == nil && plan.train?.folder == nil && !overwrite
-        let folder = try self.folder ?? plan.train?.folder
+        let folder =
+            try self.folder ?? plan.train?.folder
             ?? (claimed ? RunFolder.claim(for: plan.name) : RunFolder.preferred(for: plan.name))
         defer { if claimed { rmdir(folder) } }
         let records = RunFolder.absolute(folder)
@@ -116,7 +117,8 @@ struct TrainCommand: ParsableCommand {
         guard ended.code == 0 else { throw failure(ended) }
         if quiet && svg == nil && lossSvg == nil { return }
         guard FileManager.default.fileExists(atPath: measured) else {
-            return Console.note("the run's records lie in \(records) on the machine of rank 0; there is no summary here")
+            return Console.note(
+                "the run's records lie in \(records) on the machine of rank 0; there is no summary here")
         }
         let summary = try RunSummary(
             plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured)

@@ -7,7 +7,9 @@ final class FullDisk {
     /// nil where this process may not mount anything.
     init?(bytes: Int) {
         folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-disk-\(UUID().uuidString)")
-        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch { return nil }
+        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
+            return nil
+        }
         guard Self.run(["mount", "-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", folder.path]) else {
             rmdir(folder.path)
             return nil

@@ -186,9 +186,10 @@ struct RunFailureTests {
             $0.layout = ["pipeline: 2"]
         }
         let before = Leftovers.sharedMemory()
-        let running = try BuiltProgram("trainyard").start([
-            "train", job.plan.path, "--quiet", "--log", job.metrics.path,
-        ], in: job.folder)
+        let running = try BuiltProgram("trainyard").start(
+            [
+                "train", job.plan.path, "--quiet", "--log", job.metrics.path,
+            ], in: job.folder)
         defer { running.terminate() }
         _ = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
         running.interrupt()

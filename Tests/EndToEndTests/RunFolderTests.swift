@@ -52,7 +52,8 @@ struct RunFolderTests {
         #expect(manifest.files == ["plan.yaml", "log.jsonl"] && manifest.program.hasPrefix("trainyard-train "))
         #expect(manifest.checkpoints.map(\.step) == [3, 4])
         #expect(try Data(contentsOf: folder.appending(path: "plan.yaml")) == Data(contentsOf: job.plan))
-        #expect(try names(folder.appending(path: "checkpoints")) == ["step-000003.safetensors", "step-000004.safetensors"])
+        #expect(
+            try names(folder.appending(path: "checkpoints")) == ["step-000003.safetensors", "step-000004.safetensors"])
         for checkpoint in manifest.checkpoints {
             let file = folder.appending(path: checkpoint.file)
             #expect(try Data(contentsOf: file).count == checkpoint.bytes)

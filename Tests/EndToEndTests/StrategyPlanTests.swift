@@ -29,7 +29,8 @@ struct StrategyPlanTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let log = folder.appending(path: "log.jsonl")
         let outcome = try BuiltProgram("trainyard").run([
-            "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--folder", folder.path,
+            "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--folder",
+            folder.path,
         ])
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         struct Step: Decodable { let loss: Double }

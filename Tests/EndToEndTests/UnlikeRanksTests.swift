@@ -61,7 +61,8 @@ struct UnlikeRanksTests {
         }
         // Where files lie may differ.
         #expect(try outcome(here, TrainingJob(shape())).exitCode == 0)
-        expectRefusal(try outcome(here, TrainingJob(shape()), ["--profile"]), "--profile: set on rank 1, not set on rank 0")
+        expectRefusal(
+            try outcome(here, TrainingJob(shape()), ["--profile"]), "--profile: set on rank 1, not set on rank 0")
     }
 
     @Test func anotherTextIsNoticed() throws {
