@@ -222,8 +222,9 @@ extension Layout {
 
     /// What to do where a model has fewer layers than the layout has stages.
     private func fewerStages(layers: Int) -> String {
-        // A pipeline of one rank has no use for several stages, and some schedules want an even number of ranks.
-        let most = min(layers / max(1, virtualStages), pipeline - 1)
+        // A pipeline of one rank has no use for several stages, and some schedules want an even number of ranks. A two-way
+        // pipeline has as many stages as ranks.
+        let most = min(layers / max(1, stages / max(1, pipeline)), pipeline - 1)
         let least = virtualStages > 1 ? 2 : 1
         if let ranks = (max(most - 1, least)...max(most, least)).last(where: { ranks in
             ranks <= most

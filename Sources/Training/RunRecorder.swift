@@ -70,7 +70,9 @@ package final class RunRecorder {
                 try Checkpoint.prepare(directory: directory)
                 if !request.overwrites { try Self.refuseCheckpoints(in: directory, settings) }
             }
-            for path in owned where path != planCopy { try? FileManager.default.removeItem(atPath: path) }
+            for path in owned where path != planCopy && path.hasPrefix(folder + "/") {
+                try? FileManager.default.removeItem(atPath: path)
+            }
             self.logs = try logs.map(MetricsLog.init(path:))
             try Self.copy(request.planPath, to: planCopy)
         } catch {

@@ -31,7 +31,7 @@ import Testing
         arguments: [
             (6, 2, 4, .interleaved, "virtualStages can be at most 3"),
             (6, 4, 2, .interleaved, "pipeline can be at most 3"), (3, 2, 2, .zeroBubbleV, "raise model.layers to 4"),
-            (7, 4, 2, .dualPipe, "pipeline can be at most 2"), (3, 2, 2, .dualPipe, "raise model.layers to 4"),
+            (3, 4, 2, .dualPipe, "pipeline can be at most 2"), (1, 2, 2, .dualPipe, "raise model.layers to 2"),
             (3, 4, 1, .oneForwardOneBackward, "pipeline can be at most 3"),
         ] as [(Int, Int, Int, ScheduleName, String)])
     func tooFewLayersAreMendedByWhatCanRun(
