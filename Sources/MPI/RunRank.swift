@@ -70,6 +70,10 @@ func exitNow(_ code: Int32) -> Never {
 /// every thread of the parent, and at the second mpirun leaves everything as it is.
 /// - Returns: whether the parent is still there.
 package func endWithParent() -> Bool {
+    // Whoever started the launcher may have blocked signals, and a mask is inherited.
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
     let parent = getppid()
     _ = cmpi_end_with_parent(SIGUSR1)
     // It may have ended before the call.

@@ -41,7 +41,8 @@ struct FailingRankTests {
 
     private func job(_ kind: Kind, train: [String] = []) throws -> TrainingJob {
         var shape = TrainingJob.Shape()
-        shape.layers = 4
+        shape.batch = 4
+        shape.layers = kind.layout.contains { $0.hasPrefix("virtualStages") } ? 4 : 2
         shape.steps = 100_000
         shape.layout = kind.layout
         shape.train = train
@@ -59,7 +60,7 @@ struct FailingRankTests {
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let outcome = try BuiltProgram("trainyard-train").run(
-            processes: kind.processes, [job.plan.path, "--quiet"] + arguments, timeout: 60, in: job.folder)
+            processes: kind.processes, [job.plan.path, "--quiet"] + arguments, timeout: 120, in: job.folder)
         #expect(outcome.exitCode == 1, "\(outcome.everything)", sourceLocation: sourceLocation)
         let lines = outcome.errors.split(separator: "\n")
         #expect(lines.count == 1, "\(outcome.everything)", sourceLocation: sourceLocation)
@@ -71,7 +72,7 @@ struct FailingRankTests {
         .enabled(if: FullDisk.isPossible, "a disk can only be filled by root with the right to mount"),
         arguments: fillable)
     func aFullDiskUnderACheckpoint(kind: Kind) throws {
-        let disk = try #require(FullDisk(bytes: 96 << 10))
+        let disk = try #require(FullDisk(bytes: 64 << 10))
         let job = try job(kind, train: ["checkpoint: {every: 1, path: \(disk.folder.path), keep: 1}"])
         try expectFailure(job, kind, [], on: disk.folder.path, saying: "No space left on device")
         // Half a checkpoint is none.
@@ -103,7 +104,7 @@ struct FailingRankTests {
         .enabled(if: FullDisk.isPossible, "a disk can only be filled by root with the right to mount"),
         arguments: fillable.prefix(2))
     func aFullDiskUnderTheRunsFolder(kind: Kind) throws {
-        let disk = try #require(FullDisk(bytes: 32 << 10))
+        let disk = try #require(FullDisk(bytes: 16 << 10))
         try expectFailure(
             job(kind), kind, ["--folder", disk.folder.path + "/run"], on: disk.folder.path,
             saying: "No space left on device")
