@@ -101,7 +101,7 @@ def ours(config, layout, count, warmup):
         with open(file_of_plan, "w") as file:
             json.dump(plan(config, layout), file)
         run(["mpirun", "-q", *root, *binding, "-n", str(RANKS), TRAIN, file_of_plan, "--steps", str(warmup + count),
-             "--log", log, "--quiet"], env=dict(os.environ, OMP_NUM_THREADS="1"))
+             "--log", log, "--folder", os.path.join(folder, "run"), "--quiet"], env=dict(os.environ, OMP_NUM_THREADS="1"))
         with open(log) as file:
             steps = [json.loads(line) for line in file if line.strip()]
     if len(steps) != warmup + count:

@@ -18,11 +18,12 @@ $trainyard plan plans/100b-3t-1024.yaml
 say "2. What can this machine do?" "trainyard calibrate --quick"
 $trainyard calibrate --quick
 
-say "3. Train for real: two processes, two pipeline stages" "trainyard train plans/tiny-gpt.yaml --trace runs/tiny-gpt/trace.json"
-mkdir -p runs/tiny-gpt
-$trainyard train plans/tiny-gpt.yaml --trace runs/tiny-gpt/trace.json "$@"
+say "3. Train for real: two processes, two pipeline stages" "trainyard train plans/tiny-gpt.yaml --folder runs/demo --overwrite --trace runs/demo-trace.json"
+mkdir -p runs
+# The demo has a folder of its own: another demo may replace it, no other run is touched.
+$trainyard train plans/tiny-gpt.yaml --folder runs/demo --overwrite --trace runs/demo-trace.json "$@"
 
-say "4. What has it learnt?" "trainyard generate runs/tiny-gpt --prompt 'ROMEO:'"
-$trainyard generate runs/tiny-gpt --prompt $'ROMEO:\n' --tokens 400
+say "4. What has it learnt?" "trainyard generate runs/demo --prompt 'ROMEO:'"
+$trainyard generate runs/demo --prompt $'ROMEO:\n' --tokens 400
 
-printf '\nThe measured timeline is in runs/tiny-gpt/trace.json: open it in ui.perfetto.dev\n'
+printf '\nThe measured timeline is in runs/demo-trace.json: open it in ui.perfetto.dev\n'

@@ -39,3 +39,11 @@ static inline int cmpi_err_count(void) { return MPI_ERR_COUNT; }
 static inline int cmpi_err_buffer(void) { return MPI_ERR_BUFFER; }
 static inline int cmpi_err_request(void) { return MPI_ERR_REQUEST; }
 static inline int cmpi_err_other(void) { return MPI_ERR_OTHER; }
+
+#ifdef __linux__
+#include <sys/prctl.h>
+/// Has the system send this process, and what it becomes by exec, `signal` when its parent ends. prctl is variadic.
+static inline int cmpi_end_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+#else
+static inline int cmpi_end_with_parent(int signal) { return 0; }
+#endif

@@ -1,9 +1,15 @@
 internal import CMPI
 
+/// A place in the list of communicators and windows a rank has made.
+package struct ResourceMark: Hashable, Sendable {
+    let count: Int
+}
+
 /// A group of ranks that talk among themselves (MPI 3.1, chapter 6).
 ///
 /// Calls marked *collective* must be made by every rank of the communicator, in the same order. Counts above
-/// `Int32.max` elements are refused. Every call throws `MPIError`.
+/// `Int32.max` elements are refused. Every call throws `MPIError`. A communicator lives until it is freed together with
+/// what was made after it (`free`), or until `World.finish`.
 package final class Communicator {
     /// This process's number, 0..<size.
     package let rank: Int
@@ -12,9 +18,8 @@ package final class Communicator {
 
     let handle: MPI_Comm
     let session: Session
-    private let isWorld: Bool
 
-    init(handle: MPI_Comm, session: Session, isWorld: Bool) throws(MPIError) {
+    init(handle: MPI_Comm, session: Session) throws(MPIError) {
         var rank: Int32 = 0
         var size: Int32 = 0
         try check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
@@ -23,13 +28,6 @@ package final class Communicator {
         self.size = Int(size)
         self.handle = handle
         self.session = session
-        self.isWorld = isWorld
-    }
-
-    deinit {
-        guard !isWorld else { return }
-        var handle: MPI_Comm? = handle
-        MPI_Comm_free(&handle)
     }
 
     /// Collective. Ranks with the same colour form a new communicator, ordered by `key`, then by their rank here
@@ -42,17 +40,23 @@ package final class Communicator {
             MPI_Comm_split(handle, color.map(nonNegative) ?? cmpi_undefined(), Int32(clamping: key), &made),
             "MPI_Comm_split")
         guard let made, made != cmpi_comm_null() else { return nil }
-        return try Communicator(handle: made, session: session, isWorld: false)
+        session.own(communicator: made)
+        return try Communicator(handle: made, session: session)
+    }
+
+    /// Where the list of what has to be freed stands now.
+    package var resourceMark: ResourceMark { ResourceMark(count: session.count) }
+
+    /// Collective. Frees the communicators and windows that were made since `mark`, by whatever means; none of them may be
+    /// used afterwards. For a program that makes many one after the other; `World.finish` frees the rest.
+    package func free(since mark: ResourceMark) throws(MPIError) {
+        try session.checkIntact()
+        try session.free(from: mark.count)
     }
 
     /// Collective. Returns when every rank has called it (MPI 3.1, section 5.3).
     package func barrier() throws(MPIError) {
         try session.checkIntact()
         try check(MPI_Barrier(handle), "MPI_Barrier")
-    }
-
-    /// - Throws: `MPIError` if some `Transfer` or `TransferSet` was dropped before it was finished.
-    package func checkNothingDropped() throws(MPIError) {
-        try session.checkIntact()
     }
 }

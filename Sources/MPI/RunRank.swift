@@ -1,3 +1,5 @@
+internal import CMPI
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -10,7 +12,8 @@
 ///
 /// An error thrown by `body` is printed on one line, `program: rank 1: …`, and ends the whole job with
 /// `exitCode(error)`, so that no other rank waits for this one for ever. Ranks above 0 wait a moment before they speak:
-/// an error that every rank meets alike (a missing file) is then told once.
+/// an error that every rank meets alike (a missing file) is then told once. No collective call lies between the error and
+/// the job's end: the other ranks are not there to take part in it.
 /// - Returns: the process's exit code, 0 (a failed rank does not return).
 package func runRank(
     program: String, exitCode: (any Error) -> Int32 = { _ in 1 }, _ body: (borrowing World) throws -> Void
@@ -23,16 +26,22 @@ package func runRank(
         writeToStandardError("\(program): \(oneLine("\(error)"))\n")
         exitNow(failure(exitCode(error)))
     }
+    // A file that reaches its limit is an error of the write, like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
     do {
         try body(world)
-        try world.communicator.checkNothingDropped()
+        try world.finish()
         return 0
     } catch {
         let rank = world.communicator.rank
-        usleep(UInt32(min(rank, 8)) * 100_000)
+        if rank > 0 { usleep(400_000 + UInt32(min(rank, 8)) * 200_000) }
         writeToStandardError("\(program): rank \(rank): \(oneLine("\(error)"))\n")
-        // The world must outlive this: finalising would wait for ranks that wait for this one.
-        return withExtendedLifetime(world.communicator) { World.abort(failure(exitCode(error))) }
+        // The launcher stops listening to a job that aborts: give it time to pass the line on.
+        usleep(100_000)
+        // An abort that does not come back would leave the others waiting.
+        signal(SIGALRM, SIG_DFL)
+        alarm(10)
+        World.abort(failure(exitCode(error)))
     }
 }
 
@@ -53,4 +62,20 @@ private func writeToStandardError(_ text: String) {
 
 func exitNow(_ code: Int32) -> Never {
     _exit(code)
+}
+
+/// Has the system send this process, and mpirun that it becomes by `exec`, a signal when its parent ends.
+///
+/// mpirun passes SIGUSR1 on to its ranks, which it ends, and tidies up after them. SIGTERM would not do: it comes once for
+/// every thread of the parent, and at the second mpirun leaves everything as it is.
+/// - Returns: whether the parent is still there.
+package func endWithParent() -> Bool {
+    // Whoever started the launcher may have blocked signals, and a mask is inherited.
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
+    let parent = getppid()
+    _ = cmpi_end_with_parent(SIGUSR1)
+    // It may have ended before the call.
+    return getppid() == parent
 }

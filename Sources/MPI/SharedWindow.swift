@@ -1,28 +1,34 @@
 internal import CMPI
 
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// Memory that every rank of a communicator can read and write directly (MPI 3.1, section 11.2.3): one segment a rank.
 /// Only ranks of one node can have it.
 ///
-/// Writes of one rank are seen by another after both have called `meet`. All calls are collective.
+/// Writes of one rank are seen by another after both have called `meet`. All calls are collective. The memory stays until
+/// it is freed together with what was made after it (`Communicator.free`), or until `World.finish`.
 package final class SharedWindow {
     /// Bytes of one rank's segment.
     package let bytesPerRank: Int
     private let communicator: Communicator
-    private var window: MPI_Win?
     private let segments: [UnsafeMutableRawPointer]
 
     /// Segments of `bytesPerRank` zeroed bytes, aligned to 64.
-    /// - Returns: nil, on every rank alike, when the ranks do not all share one memory.
+    /// - Returns: nil, on every rank alike, when the ranks do not all share one memory or it has no room
+    ///   (`Communicator.sharedMemoryShortage`).
     package init?(_ communicator: Communicator, bytesPerRank: Int) throws(MPIError) {
-        guard try communicator.sharesMemory() else { return nil }
+        guard try communicator.sharesMemory(), try communicator.hasRoom(bytesPerRank: bytesPerRank) else { return nil }
         self.communicator = communicator
         self.bytesPerRank = bytesPerRank
         var made: MPI_Win? = cmpi_win_null()
         var own: UnsafeMutableRawPointer?
-        let padded = (max(bytesPerRank, 1) + 4095) / 4096 * 4096
+        let padded = Self.padded(bytesPerRank)
         try check(
             MPI_Win_allocate_shared(MPI_Aint(padded), 1, cmpi_info_null(), communicator.handle, &own, &made),
             "MPI_Win_allocate_shared")
+        if let made { communicator.session.own(window: made) }
         var found: [UnsafeMutableRawPointer] = []
         for rank in 0..<communicator.size {
             var size = MPI_Aint(0)
@@ -32,13 +38,12 @@ package final class SharedWindow {
             guard let base else { throw MPIError.mismatch("no segment of rank \(rank)", call: "MPI_Win_shared_query") }
             found.append(base)
         }
-        window = made
         segments = found
         segments[communicator.rank].initializeMemory(as: UInt8.self, repeating: 0, count: padded)
         try meet()
     }
 
-    deinit { MPI_Win_free(&window) }
+    fileprivate static func padded(_ bytes: Int) -> Int { (max(bytes, 1) + 4095) / 4096 * 4096 }
 
     /// The segment of `rank`.
     package func segment<T: MPIElement>(of rank: Int, as type: T.Type = T.self) -> UnsafeMutablePointer<T> {
@@ -66,5 +71,46 @@ extension Communicator {
         MPI_Comm_free(&made)
         // Nodes of different sizes must come to one answer.
         return try allReduce(Int32(Int(local) == size ? 1 : 0), .min) == 1
+    }
+}
+
+/// Shared memory that was wanted and not there.
+package struct SharedMemoryShortage: Hashable, Sendable, CustomStringConvertible {
+    package var wanted: Int
+    package var free: Int
+
+    package var description: String {
+        // Room for Open MPI's own segments, 4 MiB a rank, comes on top.
+        let size = max(64, wanted >> 18)
+        return "\(SharedMemoryShortage.place) has \(free >> 10) KiB free where \(wanted >> 10) are wanted; MPI's own "
+            + "collectives serve instead, which are slower. Enlarge it: mount -o remount,size=\(size)m "
+            + "\(SharedMemoryShortage.place), docker run --shm-size \(size)m"
+    }
+
+    /// Where Open MPI puts the memory its ranks share.
+    static let place = "/dev/shm"
+}
+
+extension Communicator {
+    /// The first window that this rank did without for want of room; nil where all had room.
+    package var sharedMemoryShortage: SharedMemoryShortage? { session.shortage }
+
+    /// Whether every rank's node has room for windows of this size, and some to spare. Collective. Memory is only taken
+    /// when it is written to, and a rank that finds none then ends with SIGBUS, so this asks before.
+    fileprivate func hasRoom(bytesPerRank: Int) throws(MPIError) -> Bool {
+        var disk = statvfs()
+        var fits = true
+        if statvfs(SharedMemoryShortage.place, &disk) == 0, disk.f_blocks > 0 {
+            let free = Int(clamping: disk.f_bavail).multipliedReportingOverflow(by: Int(clamping: disk.f_frsize))
+            // All groups of a node make their windows at about the same time.
+            let ranks = max(size, getenv("OMPI_COMM_WORLD_LOCAL_SIZE").flatMap { Int(String(cString: $0)) } ?? size)
+            let wanted = SharedWindow.padded(bytesPerRank).multipliedReportingOverflow(by: ranks)
+            fits = free.overflow || (!wanted.overflow && wanted.partialValue / 4 * 5 <= free.partialValue)
+            if !fits, session.shortage == nil {
+                session.shortage = SharedMemoryShortage(
+                    wanted: wanted.overflow ? .max >> 8 : wanted.partialValue / 4 * 5, free: free.partialValue)
+            }
+        }
+        return try allReduce(Int32(fits ? 1 : 0), .min) == 1
     }
 }

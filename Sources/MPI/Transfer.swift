@@ -3,8 +3,8 @@ internal import CMPI
 /// A send or receive under way (MPI 3.1, section 3.7). It cannot be copied, and must be waited for: the buffer belongs
 /// to MPI until then. For many at a time see `TransferSet`.
 ///
-/// One that is dropped unfinished is cancelled, and every later call of this MPI throws, since its buffer may be gone
-/// while a peer still reads it. (A trap would hide the error that made the rank leave early.)
+/// One that is dropped unfinished is left as it is, and every later call of this MPI throws, since its buffer may be gone
+/// while a peer still uses it: such a rank can only end the job. (A trap would hide the error that made it leave early.)
 package struct Transfer: ~Copyable {
     private var request: MPI_Request?
     private let isReceive: Bool
@@ -32,22 +32,28 @@ package struct Transfer: ~Copyable {
 
     deinit {
         guard request != cmpi_request_null() else { return }
-        abandon(request, isReceive: isReceive, session: session)
+        session.breakDown(MPIError.dropped(isReceive ? .receive : .send))
     }
 }
 
-/// Gives up a request nobody waits for, without waiting for a peer.
-func abandon(_ request: MPI_Request?, isReceive: Bool, session: Session) {
-    var request = request
-    if isReceive {
-        // A cancelled receive completes locally (section 3.8.4), after which MPI no longer writes to the buffer.
-        MPI_Cancel(&request)
-        MPI_Wait(&request, cmpi_status_ignore())
-    } else {
-        MPI_Request_free(&request)
+/// What a request under way does.
+enum TransferKind: String {
+    case send, receive, sum
+}
+
+extension MPIError {
+    /// A transfer whose owner went away before it was done. Nothing is done about it: to cancel or to wait may take a peer
+    /// that never comes, and a collective must not be freed at all (MPI 3.1, section 5.12). MPI moves data inside its calls
+    /// only, and this rank makes none any more but the one that ends the job.
+    static func dropped(_ kind: TransferKind) -> MPIError {
+        let call =
+            switch kind {
+            case .send: "MPI_Isend"
+            case .receive: "MPI_Irecv"
+            case .sum: "MPI_Iallreduce"
+            }
+        return MPIError(
+            call: call, code: cmpi_err_request(),
+            text: "a \(kind.rawValue) was dropped before it was done; wait for every transfer")
     }
-    session.breakDown(
-        MPIError(
-            call: isReceive ? "MPI_Irecv" : "MPI_Isend", code: cmpi_err_request(),
-            text: "a \(isReceive ? "receive" : "send") was dropped before it was done; wait for every transfer"))
 }

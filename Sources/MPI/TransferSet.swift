@@ -20,7 +20,7 @@ package final class TransferSet {
     private var requests: UnsafeMutablePointer<MPI_Request?>
     /// What runs in each slot; a ticket of an older generation is done.
     private var generations: UnsafeMutablePointer<Int32>
-    private var receives: UnsafeMutablePointer<Bool>
+    private var kinds: UnsafeMutablePointer<TransferKind>
     /// A stack of free slots, `capacity − pending` deep.
     private var free: UnsafeMutablePointer<Int32>
     /// Where `MPI_Testsome` writes.
@@ -31,7 +31,7 @@ package final class TransferSet {
         self.capacity = max(1, capacity)
         requests = .allocate(capacity: self.capacity)
         generations = .allocate(capacity: self.capacity)
-        receives = .allocate(capacity: self.capacity)
+        kinds = .allocate(capacity: self.capacity)
         free = .allocate(capacity: self.capacity)
         finished = .allocate(capacity: self.capacity)
         initializeSlots(from: 0)
@@ -39,12 +39,12 @@ package final class TransferSet {
     }
 
     deinit {
-        for slot in 0..<capacity where requests[slot] != cmpi_request_null() {
-            abandon(requests[slot], isReceive: receives[slot], session: communicator.session)
+        if let slot = (0..<capacity).first(where: { requests[$0] != cmpi_request_null() }) {
+            communicator.session.breakDown(MPIError.dropped(kinds[slot]))
         }
         requests.deallocate()
         generations.deallocate()
-        receives.deallocate()
+        kinds.deallocate()
         free.deallocate()
         finished.deallocate()
     }
@@ -56,7 +56,7 @@ package final class TransferSet {
     ) throws(MPIError) -> Ticket {
         let request = try communicator.sendRequest(
             UnsafeRawBufferPointer(buffer), buffer.count, T.elementKind, rank, tag)
-        return add(request, isReceive: false)
+        return add(request, .send)
     }
 
     /// Starts a receive. The buffer must live, untouched, until the transfer is done.
@@ -66,7 +66,7 @@ package final class TransferSet {
     ) throws(MPIError) -> Ticket {
         let request = try communicator.receiveRequest(
             UnsafeMutableRawBufferPointer(buffer), buffer.count, T.elementKind, rank, tag)
-        return add(request, isReceive: true)
+        return add(request, .receive)
     }
 
     /// Starts summing `buffer` over the ranks of the communicator, in place (section 5.12.8, `MPI_Iallreduce`). Collective:
@@ -80,7 +80,7 @@ package final class TransferSet {
             MPI_Iallreduce(
                 cmpi_in_place(), buffer.baseAddress, count, T.elementKind.datatype, Reduction.sum.operation,
                 communicator.handle, &request), "MPI_Iallreduce")
-        return add(request ?? cmpi_request_null(), isReceive: false)
+        return add(request ?? cmpi_request_null(), .sum)
     }
 
     /// Returns when the ticket's transfer is done.
@@ -134,12 +134,12 @@ package final class TransferSet {
         generations[Int(ticket.slot)] == ticket.generation
     }
 
-    private func add(_ request: MPI_Request, isReceive: Bool) -> Ticket {
+    private func add(_ request: MPI_Request, _ kind: TransferKind) -> Ticket {
         if pending == capacity { grow() }
         let slot = Int(free[capacity - pending - 1])
         pending += 1
         requests[slot] = request
-        receives[slot] = isReceive
+        kinds[slot] = kind
         generations[slot] &+= 1
         return Ticket(slot: Int32(slot), generation: generations[slot])
     }
@@ -155,7 +155,7 @@ package final class TransferSet {
         for slot in first..<capacity {
             (requests + slot).initialize(to: cmpi_request_null())
             (generations + slot).initialize(to: 0)
-            (receives + slot).initialize(to: false)
+            (kinds + slot).initialize(to: .send)
             (free + slot).initialize(to: 0)
             (finished + slot).initialize(to: 0)
         }
@@ -167,7 +167,7 @@ package final class TransferSet {
         capacity = 2 * old
         requests = moved(requests, old)
         generations = moved(generations, old)
-        receives = moved(receives, old)
+        kinds = moved(kinds, old)
         free = moved(free, old)
         finished = moved(finished, old)
         initializeSlots(from: old)

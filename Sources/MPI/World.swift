@@ -1,6 +1,9 @@
 internal import CMPI
 
-/// MPI, from its start to its end: made once, and finalised when it and every communicator made from it are gone.
+/// MPI, from its start to its end: made once, and ended by `finish`.
+///
+/// Nothing is freed and nothing finalised by a `deinit`: those calls wait for other ranks, and a rank whose error unwinds
+/// must wait for nobody.
 ///
 /// Neither `World` nor `Communicator` is `Sendable`: MPI is started for the funneled thread level, where only the
 /// thread that started it may call it, and the compiler keeps it so.
@@ -26,7 +29,16 @@ package struct World: ~Copyable {
                 call: "MPI_Init_thread", code: cmpi_err_other(),
                 text: "this MPI library gives thread level \(provided); funneled (\(cmpi_thread_funneled())) is needed")
         }
-        communicator = try Communicator(handle: cmpi_comm_world(), session: session, isWorld: true)
+        communicator = try Communicator(handle: cmpi_comm_world(), session: session)
+    }
+
+    /// Collective. Frees every window and communicator that is left, then ends MPI (MPI 3.1, section 8.7). Nothing of this
+    /// module may be used afterwards.
+    package func finish() throws(MPIError) {
+        let session = communicator.session
+        try session.checkIntact()
+        try session.free(from: 0)
+        try check(MPI_Finalize(), "MPI_Finalize")
     }
 
     /// Ends every process of the job at once (MPI 3.1, section 8.7); mpirun exits with `code`.
@@ -37,23 +49,4 @@ package struct World: ~Copyable {
 
     /// Seconds since some moment of the past, this process's own clock (MPI 3.1, section 8.6).
     package static func wallTime() -> Double { MPI_Wtime() }
-}
-
-/// The life of MPI in this process, shared by everything that may still call it; the last one out finalises.
-///
-/// It also remembers a transfer that was dropped unfinished: its buffer may be gone while MPI still reads or writes it,
-/// so nothing after that can be trusted and every later call throws.
-final class Session {
-    private(set) var broken: MPIError?
-
-    func breakDown(_ error: MPIError) {
-        if broken == nil { broken = error }
-    }
-
-    @inline(__always)
-    func checkIntact() throws(MPIError) {
-        if let broken { throw broken }
-    }
-
-    deinit { MPI_Finalize() }
 }

@@ -61,6 +61,13 @@ package final class FileWriter {
         guard code == 0 else { throw failure(code) }
     }
 
+    /// Whether the regular file that is being written has no name any more.
+    package var wasRemoved: Bool {
+        var status = stat()
+        return descriptor >= 0 && fstat(descriptor, &status) == 0 && System.isKind(status, S_IFREG)
+            && status.st_nlink == 0
+    }
+
     /// Gives the file its name. Nothing can be written afterwards.
     ///
     /// - Parameter durable: waits until the disk holds the file, so that a crash of the machine does not lose it.

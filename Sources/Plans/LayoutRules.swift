@@ -222,13 +222,12 @@ extension Layout {
                     rule: "needs pipeline above 1", fix: "remove it"))
         }
         if stages > model.layers {
-            let most = max(1, model.layers / max(1, virtualStages))
             problems.append(
                 PlanProblem(
                     .misfit, field: virtualStages > 1 ? "layout.virtualStages" : "layout.pipeline",
                     value: "\(virtualStages > 1 ? virtualStages : pipeline)",
                     rule: "\(stages) stages need at least as many layers, the model has \(model.layers)",
-                    fix: model.layers >= virtualStages ? "pipeline can be at most \(most)" : ""))
+                    fix: fewerStages(layers: model.layers)))
         }
         guard let sizes = layersPerStage else { return problems }
         let written = "[\(sizes.map(String.init).joined(separator: ", "))]"
@@ -251,6 +250,25 @@ extension Layout {
                     field: "layout.layersPerStage", value: written, rule: "every stage needs at least one layer"))
         }
         return problems
+    }
+
+    /// What to do where a model has fewer layers than the layout has stages.
+    private func fewerStages(layers: Int) -> String {
+        // A pipeline of one rank has no use for several stages, and some schedules want an even number of ranks. A two-way
+        // pipeline has as many stages as ranks.
+        let most = min(layers / max(1, stages / max(1, pipeline)), pipeline - 1)
+        let least = virtualStages > 1 ? 2 : 1
+        if let ranks = (max(most - 1, least)...max(most, least)).last(where: { ranks in
+            ranks <= most
+                && schedule.problem(ranks: ranks, virtualStages: virtualStages, microbatches: 4 * ranks) == nil
+        }) {
+            return "pipeline can be at most \(ranks)"
+        }
+        let chunks = layers / pipeline
+        if schedule.problem(ranks: pipeline, virtualStages: chunks, microbatches: 4 * pipeline) == nil, chunks > 0 {
+            return "virtualStages can be at most \(chunks)"
+        }
+        return "raise model.layers to \(stages), or take another schedule"
     }
 
     private func batchProblems(_ batch: Int) -> [PlanProblem] {

@@ -116,7 +116,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package enum Order: String, Hashable, Codable, Sendable, CaseIterable {
         /// A seeded permutation of the non-overlapping sequences, a new one each epoch.
         case shuffled
-        /// Sequence i of step s starts at token ((s·batch+i)·sequence) mod (length − sequence − 1).
+        /// Sequence i of step s starts at token ((s·batch+i)·sequence) mod max(1, length − sequence − 1).
         case sequential
     }
 
@@ -129,12 +129,12 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package struct Checkpoint: Hashable, Codable, Sendable {
         /// Steps between checkpoints; the last step is always saved.
         package var every: Int
-        /// Directory the checkpoints go to.
-        package var path: String
+        /// Directory the checkpoints go to; nil: `checkpoints/` of the run's folder.
+        package var path: String?
         /// Checkpoints kept, newest first.
         package var keep: Int
 
-        package init(every: Int, path: String, keep: Int) {
+        package init(every: Int, path: String?, keep: Int) {
             self.every = every
             self.path = path
             self.keep = keep
@@ -164,12 +164,15 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     /// Initial weights (safetensors, Hugging Face GPT-2 names), or nil for seeded random ones.
     package var initialWeights: String?
     package var checkpoint: Checkpoint?
+    /// The folder the run owns; nil: `runs/NAME`, numbered where that is taken.
+    package var folder: String?
 
     package init(
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,
         minLearningRate: Double? = nil, warmup: Int = 0, schedule: LearningRateSchedule = .cosine,
         betas: [Double] = [0.9, 0.95], epsilon: Double = 1e-8, weightDecay: Double = 0.1, clip: Double? = 1,
-        auxiliaryLoss: Double = 0.01, seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil
+        auxiliaryLoss: Double = 0.01, seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil,
+        folder: String? = nil
     ) {
         self.data = data
         self.tokenizer = tokenizer
@@ -187,5 +190,6 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.seed = seed
         self.initialWeights = initialWeights
         self.checkpoint = checkpoint
+        self.folder = folder
     }
 }

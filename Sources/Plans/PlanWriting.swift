@@ -153,12 +153,11 @@ extension TrainSettings {
             "eps: \(epsilon)", "weightDecay: \(weightDecay)", "clip: \(clip.map(\.description) ?? "none")",
             "auxiliaryLoss: \(auxiliaryLoss)", "seed: \(seed)",
         ]
+        if let folder { lines.append("folder: \(Plan.quoted(folder))") }
         if let initialWeights { lines.append("init: \(path(initialWeights))") }
         if let checkpoint {
-            lines += [
-                "checkpoint:", "  every: \(checkpoint.every)", "  path: \(Plan.quoted(checkpoint.path))",
-                "  keep: \(checkpoint.keep)",
-            ]
+            lines += ["checkpoint:", "  every: \(checkpoint.every)", "  keep: \(checkpoint.keep)"]
+            if let path = checkpoint.path { lines.append("  path: \(Plan.quoted(path))") }
         }
         return lines
     }

@@ -47,6 +47,7 @@ enum TrainReading {
         if let seed = reader.count("seed", in: 0...Int(1) << 53) { settings.seed = UInt64(seed) }
         settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
         settings.checkpoint = checkpoint(reader)
+        settings.folder = reader.text("folder")
         reader.finish()
 
         guard let data, steps != nil else { return nil }
@@ -60,9 +61,7 @@ enum TrainReading {
         let every = reader.count("every", in: Bounds.steps)
         let path = reader.text("path")
         let keep = reader.count("keep", in: 1...1_000_000)
-        reader.reportMissing("path", fix: "a directory, e.g. path: runs/demo")
         reader.finish()
-        guard let path else { return nil }
         return TrainSettings.Checkpoint(every: every ?? 100, path: path, keep: keep ?? 2)
     }
 }

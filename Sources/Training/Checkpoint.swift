@@ -27,30 +27,33 @@ package enum Checkpoint {
         }
     }
 
-    /// Deletes all but the newest `keep` checkpoints of `directory`.
-    package static func prune(directory: String, keep: Int) {
-        for name in checkpoints(in: directory).dropLast(max(keep, 1)) {
-            try? FileManager.default.removeItem(atPath: directory + "/" + name)
-        }
+    /// The steps in a checkpoint's name; nil for another file.
+    package static func step(of name: String) -> Int? {
+        guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
+        return Int(name.dropFirst(5).dropLast(12))
     }
 
-    /// `path` itself, or the newest checkpoint in it when it is a directory.
+    /// `path` itself, or the newest checkpoint in it when it is a directory: of a run, as its manifest says.
     package static func newest(at path: String) throws(TrainingError) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
             return path
         }
-        guard let name = checkpoints(in: path).last else {
-            throw .file(path: path, reason: "holds no checkpoint (step-….safetensors)")
+        if let manifest = try? RunManifest.read(folder: path) {
+            let files = manifest.checkpoints.map { $0.file.hasPrefix("/") ? $0.file : path + "/" + $0.file }
+            if let file = files.last(where: { FileManager.default.fileExists(atPath: $0) }) { return file }
         }
-        return path + "/" + name
+        for folder in [path, path + "/" + RunFolder.checkpoints] {
+            if let name = checkpoints(in: folder).last { return folder + "/" + name }
+        }
+        throw .file(path: path, reason: "holds no checkpoint (step-….safetensors)")
     }
 
     /// The names of a directory's checkpoints, oldest first by the time they were written: a shorter run that follows a
     /// longer one is the newer.
     private static func checkpoints(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        let written = names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }.map { name in
+        let written = names.filter { step(of: $0) != nil }.map { name in
             let attributes = try? FileManager.default.attributesOfItem(atPath: directory + "/" + name)
             return (name: name, date: attributes?[.modificationDate] as? Date ?? .distantPast)
         }

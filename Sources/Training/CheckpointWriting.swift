@@ -1,18 +1,26 @@
 internal import Foundation
 internal import MPI
-internal import Output
 internal import Plans
 internal import Schedules
 internal import Tensors
 
+/// A finished file.
+package struct SavedFile: Hashable, Sendable {
+    package var bytes: Int
+    /// Of the whole file, in hexadecimal digits.
+    package var sha256: String
+}
+
 extension Trainer {
     /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
-    package func saveWeights(to path: String, step: Int) throws {
+    /// - Returns: what was written, on rank 0.
+    @discardableResult
+    package func saveWeights(to path: String, step: Int) throws -> SavedFile? {
         let tensors = ParameterLayout.allTensors(model: plan.model)
         guard world.rank == 0 else {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
-            return
+            return nil
         }
         let encoder = JSONEncoder()
         // The same weights make the same file.
@@ -21,13 +29,13 @@ extension Trainer {
             "format": "pt", Checkpoint.stepKey: "\(step)",
             Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
         ]
-        let writer = try FileWriter(OutputFile(path, .writing))
-        try writer.write(SafeTensorsFile.header(tensors: tensors, metadata: metadata))
+        let file = try RecordFile(path: path, grows: false, begun: true)
+        try file.write(SafeTensorsFile.header(tensors: tensors, metadata: metadata))
         for (index, tensor) in tensors.enumerated() {
             let whole = try collect(tensor, tag: index)
-            try writer.write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
+            try file.write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
         }
-        try writer.finish(durable: true)
+        return try file.finish()
     }
 
     /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.

@@ -6,13 +6,14 @@ package import Plans
 
 extension TrainSettings {
     /// The learning rate of `step` (from 0): linear warm-up to `learningRate` over `warmup` steps, then constant or a
-    /// half cosine down to `minLearningRate` at the last step.
+    /// half cosine that would reach `minLearningRate` one step after the last, as the schedule of `transformers`
+    /// (`get_cosine_schedule_with_warmup`) does: progress = (step − warmup) / max(1, steps − warmup).
     package func learningRate(step: Int) -> Double {
         if step < warmup { return learningRate * Double(step + 1) / Double(warmup) }
         switch schedule {
         case .constant: return learningRate
         case .cosine:
-            let length = max(steps - 1 - warmup, 1)
+            let length = max(steps - warmup, 1)
             let progress = min(Double(step - warmup) / Double(length), 1)
             return minLearningRate + (learningRate - minLearningRate) * 0.5 * (1 + cos(.pi * progress))
         }

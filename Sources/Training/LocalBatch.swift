@@ -26,8 +26,8 @@ final class LocalBatch {
     }
 
     /// Reads the sequences of `step`.
-    func load(step: Int) {
-        data.fill(
+    func load(step: Int) throws(TrainingError) {
+        try data.fill(
             step: step, first: first, count: microbatches * shape.sequences, pieces: pieces, inputs: inputTokens,
             targets: targetTokens)
     }

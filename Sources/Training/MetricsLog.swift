@@ -1,24 +1,26 @@
 internal import Foundation
-package import Output
 
 /// JSON Lines, one object a step, written as it happens.
 package final class MetricsLog {
-    private let writer: FileWriter
+    private let file: RecordFile
     private let encoder = JSONEncoder()
 
-    /// Creates or empties the file.
-    package init(_ file: OutputFile) throws(OutputError) {
-        writer = try FileWriter(file, visible: .atOnce)
+    /// Creates or empties the file. Throws `TrainingError.file` when it cannot be written.
+    package init(path: String) throws(TrainingError) {
+        file = try RecordFile(path: path, grows: true)
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
 
     /// Appends one step. `modelFLOPs`: of the whole step.
-    package func write(_ report: StepReport, modelFLOPs: Double) throws {
+    package func write(_ report: StepReport, modelFLOPs: Double) throws(TrainingError) {
         let line = Line(
             step: report.step, loss: report.loss, gradNorm: report.gradientNorm, learningRate: report.learningRate,
             seconds: report.seconds, tokensPerSecond: report.tokensPerSecond, modelFLOPs: modelFLOPs,
             bubble: report.bubble, computeShare: report.computeShare, peakBytes: report.peakBytes)
-        try writer.write(encoder.encode(line) + Data("\n".utf8))
+        guard let text = try? encoder.encode(line) else {
+            throw .write(path: file.path, reason: "step \(report.step) has a figure that is no number")
+        }
+        try file.write(text + Data("\n".utf8))
     }
 
     /// The contract's names.

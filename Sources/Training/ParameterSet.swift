@@ -171,7 +171,18 @@ package final class ParameterSet {
         let scratch = scratchForFilling
         for unit in units {
             let target = scratch?.pointer ?? unit.weights
-            for slot in unit.slots { try file.copy(slot.tensor, to: target + slot.offset, share: unit.share) }
+            for slot in unit.slots {
+                try file.copy(slot.tensor, to: target + slot.offset, share: unit.share)
+                let values = UnsafeBufferPointer(start: target + slot.offset, count: slot.count)
+                // The quick look first: one number that is none makes the sum of squares none.
+                guard !VectorMath.sumOfSquares(target + slot.offset, count: slot.count).isFinite,
+                    let foreign = values.first(where: { !$0.isFinite })
+                else { continue }
+                throw .weights(
+                    path: file.path,
+                    reason: "tensor \(slot.tensor.name) holds \(foreign.isNaN ? "NaN" : "infinite numbers"); "
+                        + "the run that wrote it had diverged")
+            }
             keepSlice(of: unit, from: target)
         }
     }

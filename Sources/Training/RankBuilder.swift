@@ -104,17 +104,8 @@ struct RankBuilder {
     }
 
     /// The part of every step's text this rank reads.
-    /// - Throws: what is wrong with the text, or a byte beyond the vocabulary.
-    func batch() throws -> LocalBatch {
-        let data = try TextData(
-            path: settings.data, sequence: model.sequence, batch: plan.batch, order: settings.order, seed: settings.seed
-        )
-        guard data.largestToken < model.vocab else {
-            throw TrainingError.unsupported(
-                field: "model.vocab", value: "\(model.vocab)",
-                reason: "the text holds byte \(data.largestToken); a vocabulary of 256 covers every byte")
-        }
-        return LocalBatch(
+    func batch(_ data: TextData) -> LocalBatch {
+        LocalBatch(
             data: data, shape: shape, microbatches: schedule.microbatches,
             first: groups.place.data * plan.batch / layout.data, pieces: pieces)
     }

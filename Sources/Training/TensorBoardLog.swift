@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Output
 internal import Schedules
 
 /// Scalars of a run in TensorBoard's event format: TFRecords of `Event` messages, written by hand.
@@ -8,7 +7,7 @@ internal import Schedules
 /// (tensorflow/core/lib/io/record_writer.cc). `Event` has wall_time (1, double), step (2, int64), file_version
 /// (3, string), summary (5); a summary's value (1) has tag (1, string) and simple_value (2, float).
 package final class TensorBoardLog {
-    private let writer: FileWriter
+    private let file: RecordFile
 
     /// Makes `directory` if needed and begins an event file in it.
     package init(directory: String, time: Double = Date().timeIntervalSince1970) throws {
@@ -18,10 +17,12 @@ package final class TensorBoardLog {
             throw TrainingError.file(path: directory, reason: "cannot make this directory for TensorBoard")
         }
         let host = ProcessInfo.processInfo.hostName
-        let path = directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard"
-        writer = try FileWriter(OutputFile(path), visible: .atOnce)
+        file = try RecordFile(
+            path: directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard", grows: true)
         try write(Self.event(time: time, step: nil, version: "brain.Event:2", scalars: []))
     }
+
+    package var path: String { file.path }
 
     /// Appends one step's figures.
     package func write(
@@ -38,7 +39,9 @@ package final class TensorBoardLog {
                 ]))
     }
 
-    private func write(_ event: Data) throws { try writer.write(Self.record(event)) }
+    private func write(_ event: Data) throws(TrainingError) {
+        try file.write(Self.record(event))
+    }
 
     // MARK: format
 

@@ -1,81 +1,49 @@
 package import Plans
 
-#if canImport(Glibc)
-    internal import Glibc
-#endif
-
-/// A file mapped into memory, unmapped when the last user goes.
-package final class MappedFile {
-    package let bytes: UnsafeRawBufferPointer
-
-    /// Maps `path` for reading. Throws `TrainingError.file` when it is missing, a directory, unreadable or empty.
-    package init(path: String) throws(TrainingError) {
-        let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { throw TrainingError.file(path: path, reason: MappedFile.lastError) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw TrainingError.file(path: path, reason: MappedFile.lastError)
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw TrainingError.file(path: path, reason: "not a regular file")
-        }
-        guard status.st_size > 0 else { throw TrainingError.file(path: path, reason: "the file is empty") }
-        let size = Int(status.st_size)
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
-            throw TrainingError.file(path: path, reason: MappedFile.lastError)
-        }
-        bytes = UnsafeRawBufferPointer(start: address, count: size)
-    }
-
-    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
-
-    /// The system's word for the last failed call.
-    package static var lastError: String { String(cString: strerror(errno)) }
-}
-
 /// Sequences of byte tokens drawn from a text file, the same on every rank.
 package final class TextData {
     package let path: String
     package let sequence: Int
     package let batch: Int
-    private let file: MappedFile
+    /// What is in the file, to be compared over ranks.
+    package let digest: UInt64
+    /// Largest token in the text, to be checked against the vocabulary once.
+    package let largestToken: Int
+    private let file: TextFile
     private let order: TrainSettings.Order
     private let seed: UInt64
     private var epoch = -1
     private var permutation: [Int32] = []
+    /// One sequence and the token after it.
+    private var bytes: [UInt8]
 
-    /// Throws when the file cannot be read or holds fewer than `sequence` + 2 bytes.
+    /// Reads the whole file once. Throws when it cannot be read or holds fewer than `sequence` + 1 bytes, one sequence and
+    /// the token after it.
     package init(
         path: String, sequence: Int, batch: Int, order: TrainSettings.Order, seed: UInt64
     ) throws(TrainingError) {
-        do {
-            file = try MappedFile(path: path)
-        } catch {
-            guard case .file(let path, let reason) = error else { throw error }
-            throw TrainingError.text(path: path, reason: reason)
+        file = try TextFile(path: path)
+        guard file.count > sequence else {
+            throw TrainingError.textTooShort(path: path, tokens: file.count, needed: sequence + 1)
         }
-        guard file.bytes.count >= sequence + 2 else {
-            throw TrainingError.textTooShort(path: path, tokens: file.bytes.count, needed: sequence + 2)
-        }
+        (digest, largestToken) = try file.survey()
         self.path = path
         self.sequence = sequence
         self.batch = batch
         self.order = order
         self.seed = seed
+        bytes = [UInt8](repeating: 0, count: sequence + 1)
     }
 
-    package var tokens: Int { file.bytes.count }
-
-    /// Largest token in the text, to be checked against the vocabulary once.
-    package var largestToken: Int { Int(file.bytes.max() ?? 0) }
+    package var tokens: Int { file.count }
 
     /// First token of sequence `index` (0..<batch) of `step`.
     package func start(step: Int, index: Int) -> Int {
         let serial = step * batch + index
         switch order {
         case .sequential:
-            return (serial * sequence) % (tokens - sequence - 1)
+            // A text of exactly one sequence has one start.
+            return (serial * sequence) % max(1, tokens - sequence - 1)
         case .shuffled:
             let sequences = (tokens - 1) / sequence
             shuffle(epoch: serial / sequences, sequences: sequences)
@@ -84,18 +52,19 @@ package final class TextData {
     }
 
     /// Copies `count` sequences of `step` from `first` on: `inputs` and the next-token `targets`, `[count, sequence]`;
-    /// with `pieces` only those of each sequence. Either may be nil.
+    /// with `pieces` only those of each sequence. Either may be nil. Throws `TrainingError.textChanged` for a file that has
+    /// become shorter.
     package func fill(
         step: Int, first: Int, count: Int, pieces: SequencePieces? = nil, inputs: UnsafeMutablePointer<Int32>?,
         targets: UnsafeMutablePointer<Int32>?
-    ) {
+    ) throws(TrainingError) {
         let pieces = pieces ?? SequencePieces(sequence: sequence)
         for index in 0..<count {
-            let begin = start(step: step, index: first + index)
+            try file.read(from: start(step: step, index: first + index), into: &bytes)
             for local in 0..<pieces.length {
-                let position = begin + pieces.position(ofLocal: local)
-                inputs?[index * pieces.length + local] = Int32(file.bytes[position])
-                targets?[index * pieces.length + local] = Int32(file.bytes[position + 1])
+                let position = pieces.position(ofLocal: local)
+                inputs?[index * pieces.length + local] = Int32(bytes[position])
+                targets?[index * pieces.length + local] = Int32(bytes[position + 1])
             }
         }
     }

@@ -11,6 +11,7 @@ package final class TextGenerator {
     package let model: Model
     /// Most tokens read at once.
     private let mostTokens: Int
+    private let path: String
     private let parameters: ParameterSet
     private let stage: ModelStage
     private let activations: StageActivations
@@ -30,6 +31,7 @@ package final class TextGenerator {
     private init(model: Model, weights: SafeTensorsFile, longest: Int) throws(TrainingError) {
         self.model = model
         mostTokens = min(model.sequence, max(1, longest))
+        path = weights.path
         let units = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
         parameters = ParameterSet(stages: [(0, units)])
         try parameters.load(from: weights)
@@ -60,6 +62,10 @@ package final class TextGenerator {
             try stage.forward(activations, output: nil, shape: shape)
             guard let head = activations.head else { return }
             let logits = head.logits + (window.count - 1) * model.vocab
+            guard UnsafeBufferPointer(start: logits, count: model.vocab).allSatisfy(\.isFinite) else {
+                throw TrainingError.weights(
+                    path: path, reason: "the weights are so large that the model's answer is no number")
+            }
             let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
             let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
             text.append(Int32(token))

@@ -30,13 +30,14 @@ package final class Trainer {
     /// Every rank of `world` calls it. Throws `TrainingError` or `PlanProblems` for a plan that cannot be run as it was
     /// started.
     /// - Parameters:
+    ///   - text: `settings.data` where it is open already.
     ///   - sharesMemory: whether ranks of one node may meet in shared memory; if not, MPI's collectives serve.
     ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers.
     package init(
-        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, sharesMemory: Bool = true,
-        emulatesBFloat16: Bool = false
+        plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, text: TextData? = nil,
+        sharesMemory: Bool = true, emulatesBFloat16: Bool = false
     ) throws {
-        try Runnable.check(plan: plan, layout: layout, processes: world.size)
+        try Self.check(plan: plan, layout: layout, processes: world.size)
         self.plan = plan
         self.layout = layout
         self.settings = settings
@@ -56,7 +57,7 @@ package final class Trainer {
         let builder = RankBuilder(
             plan: plan, layout: layout, settings: settings, schedule: schedule, partition: partition, groups: groups,
             profile: profile, sharesMemory: sharesMemory)
-        batch = try builder.batch()
+        batch = builder.batch(try text ?? Self.text(plan: plan, settings: settings))
         parameters = try builder.parameters()
         let tensor = try builder.tensorParallel()
         shards = try builder.shards(parameters, tensor: tensor)
@@ -78,6 +79,25 @@ package final class Trainer {
             weightDecay: settings.weightDecay)
     }
 
+    /// Throws the first thing that stands in the way of a real run with `processes` processes.
+    package static func check(plan: Plan, layout: Layout, processes: Int) throws {
+        try Runnable.check(plan: plan, layout: layout, processes: processes)
+    }
+
+    /// Opens the text of a run.
+    /// - Throws: what is wrong with it, or a byte beyond the vocabulary.
+    package static func text(plan: Plan, settings: TrainSettings) throws(TrainingError) -> TextData {
+        let text = try TextData(
+            path: settings.data, sequence: plan.model.sequence, batch: plan.batch, order: settings.order,
+            seed: settings.seed)
+        guard text.largestToken < plan.model.vocab else {
+            throw TrainingError.unsupported(
+                field: "model.vocab", value: "\(plan.model.vocab)",
+                reason: "the text holds byte \(text.largestToken); a vocabulary of 256 covers every byte")
+        }
+        return text
+    }
+
     /// Runs one step (from 0) and reports it on every rank. Throws `TrainingError.diverged` when the loss or the
     /// gradient norm is no number.
     package func step(_ step: Int) throws -> StepReport {
@@ -86,7 +106,7 @@ package final class Trainer {
         let tokens = plan.batch * plan.model.sequence
         parameters.clearGradients()
         shards.begin()
-        batch.load(step: step)
+        try batch.load(step: step)
         // Every tensor rank computes the same loss; the first one's counts.
         let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
         let phaseEnd = recorder.now()

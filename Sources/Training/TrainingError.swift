@@ -4,6 +4,12 @@ package import Plans
 package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file that cannot be read, mapped or written; `reason` is the system's word.
     case file(path: String, reason: String)
+    /// A file that could not be written while the run went on: a full disk, a removed folder.
+    case write(path: String, reason: String)
+    /// The text to train on changed under the run.
+    case textChanged(path: String, reason: String)
+    /// Two ranks were not started alike; `difference` says in what.
+    case unlikeRanks(difference: String)
     /// The text to train on cannot be read.
     case text(path: String, reason: String)
     /// The text has fewer tokens than one sequence and its targets need.
@@ -16,12 +22,18 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case unsupported(field: String, value: String, reason: String)
     /// A layout that cannot be run with its model.
     case layout(PlanProblem)
-    /// The loss or the gradient norm stopped being a number.
+    /// The loss or the gradient norm stopped being a number; `step` counts from 0, words from 1 as the progress line.
     case diverged(step: Int, loss: Double, gradientNorm: Double)
 
     package var description: String {
         switch self {
         case .file(let path, let reason): "\(path): \(reason)"
+        case .write(let path, let reason):
+            "\(path): cannot be written: \(reason)"
+        case .textChanged(let path, let reason):
+            "\(path): \(reason) while the run went on; the text must stay as it is"
+        case .unlikeRanks(let difference):
+            "\(difference); start every rank with the same plan, text, options and program"
         case .text(let path, let reason):
             "\(path): \(reason); train.data names the text to train on (scripts/fetch-shakespeare.sh fetches the examples')"
         case .textTooShort(let path, let tokens, let needed):
@@ -34,7 +46,7 @@ package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unsupported(let field, let value, let reason): "\(field): \(value) cannot be run: \(reason)"
         case .layout(let problem): problem.description
         case .diverged(let step, let loss, let gradientNorm):
-            "step \(step): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
+            "step \(step + 1): loss \(loss), gradient norm \(gradientNorm): the run diverged; "
                 + "lower train.learningRate, raise train.warmup or set train.clip"
         }
     }

@@ -13,14 +13,16 @@ internal import Training
 final class ProgressLine {
     private let trainer: Trainer
     private let steps: Int
+    private let folder: String?
     private let enabled: Bool
     private let rewrites = isatty(STDERR_FILENO) == 1 || ProcessInfo.processInfo.environment["TRAINYARD_TTY"] == "1"
     private var elapsed = 0.0
     private var lastPrinted = -Double.infinity
 
-    init(trainer: Trainer, steps: Int, enabled: Bool) {
+    init(trainer: Trainer, steps: Int, folder: String?, enabled: Bool) {
         self.trainer = trainer
         self.steps = steps
+        self.folder = folder
         self.enabled = enabled
     }
 
@@ -34,7 +36,14 @@ final class ProgressLine {
                 + (layout.virtualStages > 1 ? " × \(layout.virtualStages) virtual stages" : "")
                 + rest(layout)
                 + ", \(trainer.schedule.name), \(trainer.schedule.microbatches) micro-batches of \(layout.microbatch), "
-                + "\(stages) stage\(stages == 1 ? "" : "s"), \(steps) steps\n")
+                + "\(stages) stage\(stages == 1 ? "" : "s"), \(steps) steps" + place + "\n")
+    }
+
+    /// Where the run's files lie, from the working directory.
+    private var place: String {
+        guard let folder else { return "" }
+        let here = FileManager.default.currentDirectoryPath + "/"
+        return ", in " + (folder.hasPrefix(here) ? String(folder.dropFirst(here.count)) : folder)
     }
 
     /// What else the layout splits and keeps.

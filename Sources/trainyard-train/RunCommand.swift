@@ -17,6 +17,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: RunOptions
 
     func run() throws {
+        JobFiles.begin()
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
             try TrainingRun(planPath: plan, options: options, world: world.communicator).run()
         }
@@ -29,7 +30,7 @@ struct RunCommand: ParsableCommand {
         switch error {
         case let error as TrainingError:
             switch error {
-            case .diverged: return 1
+            case .diverged, .write, .textChanged: return 1
             case .layout(let problem): return problem.kind == .misfit ? 3 : 2
             default: return 2
             }
@@ -49,7 +50,18 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Steps to train, instead of the plan's train.steps.")
     var steps: Count?
 
-    @Option(help: ArgumentHelp("Write one JSON object a step to this file.", valueName: "metrics.jsonl"))
+    @Option(
+        help: ArgumentHelp(
+            "The run's own folder, instead of the plan's train.folder or runs/NAME.", valueName: "directory"))
+    var folder: String?
+
+    @Flag(help: "Replace the run that lies in the folder, and an existing log or checkpoint of the same name.")
+    var overwrite = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write one JSON object a step to this file too, besides log.jsonl in the run's folder.",
+            valueName: "metrics.jsonl"))
     var log: String?
 
     @Option(
@@ -58,9 +70,6 @@ struct RunOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Write that timeline as Trainyard's own JSON.", visibility: .hidden))
     var timeline: String?
-
-    @Option(help: ArgumentHelp("Write the objects of --log to this file as well.", visibility: .hidden))
-    var metrics: String?
 
     @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
     var save: String?
@@ -73,4 +82,13 @@ struct RunOptions: ParsableArguments {
 
     @Flag(help: "Print nothing but errors.")
     var quiet = false
+
+    /// What all ranks act on, by name: it has to be the same for all.
+    var shared: [String: String] {
+        var shared: [String: String] = [:]
+        if save != nil { shared["save"] = "" }
+        if trace != nil || timeline != nil { shared["trace"] = "" }
+        if profile { shared["profile"] = "" }
+        return shared
+    }
 }

@@ -32,51 +32,98 @@ struct TrainingRun {
             }
             settings.steps = steps.value
         }
-        // What cannot be written is refused first, so that a run does not end on a full afternoon's loss.
-        if isFirst {
-            for case let path? in [options.log, options.metrics, options.trace, options.timeline, options.save] {
-                _ = try OutputFile(path)
-            }
-            if let checkpoint = settings.checkpoint { try Checkpoint.prepare(directory: checkpoint.path) }
-        }
+        let identity = try RunIdentity(
+            plan: plan, layout: layout, settings: settings, options: options.shared)
+        try identity.agree(over: world)
+        try Trainer.check(plan: plan, layout: layout, processes: world.size)
+        let text = try Trainer.text(plan: plan, settings: settings)
+        try identity.agree(on: text, over: world)
         guard plan.precision != .bf16 || BFloat16.isSupported else {
             throw TrainingError.unsupported(
                 field: "precision", value: "bf16",
                 reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
         }
-        let trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world)
+        // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
+        let files = try isFirst ? openFiles(plan, settings, identity: identity.digest(text: text)) : nil
+        let trainer: Trainer
+        do {
+            trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world, text: text)
+        } catch {
+            files?.run.discard()
+            throw error
+        }
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {
                 FileHandle.standardError.write(Data("note: \(remark.text)\n".utf8))
             }
         }
-        let logs = try (isFirst ? [options.log, options.metrics] : []).compactMap(\.self).map { path in
-            try MetricsLog(OutputFile(path))
+        if isFirst, let shortage = world.sharedMemoryShortage {
+            FileHandle.standardError.write(Data("note: \(shortage)\n".utf8))
         }
-        let board = try isFirst ? options.tensorboard.map { try TensorBoardLog(directory: $0) } : nil
+        var done = 0
+        do {
+            try train(trainer, files, done: &done)
+            try files?.run.end(.finished, steps: done)
+        } catch {
+            try? files?.run.end(.failed, steps: done)
+            throw error
+        }
+    }
+
+    /// What rank 0 writes while the run goes on.
+    private struct Files {
+        var run: RunRecorder
+        var board: TensorBoardLog?
+    }
+
+    private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
+        let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
+        for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
+            // The run's own folder is made below.
+            let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            if above != folder { _ = try OutputFile(path) }
+        }
+        let run = try RunRecorder(
+            RunRecorder.Request(
+                folder: folder, log: options.log, overwrites: options.overwrite,
+                planPath: planPath, program: "trainyard-train " + TrainCommandLine.configuration.version,
+                identity: identity, processes: world.size), plan: plan, settings: settings)
+        do {
+            let board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
+            for path in [board?.path, options.trace, options.timeline, options.save] {
+                if let path { try run.own(path) }
+            }
+            return Files(run: run, board: board)
+        } catch {
+            run.discard()
+            throw error
+        }
+    }
+
+    private func train(_ trainer: Trainer, _ files: Files?, done: inout Int) throws {
+        let (plan, settings) = (trainer.plan, trainer.settings)
         let progress = ProgressLine(
-            trainer: trainer, steps: settings.steps, enabled: isFirst && !options.quiet)
+            trainer: trainer, steps: settings.steps, folder: files?.run.folder, enabled: isFirst && !options.quiet)
         progress.begin()
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).model
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
         for step in 0..<settings.steps {
             let report = try trainer.step(step)
+            done = step + 1
             if step == 0, settings.steps > 1 {
                 // The first step also warms up libraries and memory.
                 trainer.profile.clear()
             } else {
                 profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
             }
-            for log in logs { try log.write(report, modelFLOPs: flops) }
-            if let board { try board.write(report) }
+            try files?.run.log(report, modelFLOPs: flops)
+            try files?.board?.write(report)
             progress.show(report)
-            if let checkpoint = settings.checkpoint,
-                (step + 1) % checkpoint.every == 0 || step + 1 == settings.steps
-            {
-                let path = checkpoint.path + "/" + Checkpoint.name(step: step + 1)
-                try trainer.saveWeights(to: path, step: step + 1)
-                if isFirst { Checkpoint.prune(directory: checkpoint.path, keep: checkpoint.keep) }
+            if let checkpoint = settings.checkpoint, done % checkpoint.every == 0 || done == settings.steps {
+                let path = files?.run.checkpointPath(steps: done)
+                let saved = try trainer.saveWeights(to: path ?? "", step: done)
+                if let saved, let path { try files?.run.add(saved, at: path, steps: done) }
             }
         }
         progress.end()

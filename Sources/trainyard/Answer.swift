@@ -57,7 +57,9 @@ struct Answer {
         } else {
             try Console.print(
                 EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())
-            if let drawing = try pipelineDrawing(width: output.columns) { try Console.print("\n" + drawing, terminator: "") }
+            if let drawing = try pipelineDrawing(width: output.columns) {
+                try Console.print("\n" + drawing, terminator: "")
+            }
             if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
         }
         guard estimate.fits else {

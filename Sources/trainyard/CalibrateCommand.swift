@@ -82,8 +82,11 @@ struct CalibrateCommand: ParsableCommand {
         var best: (measured: MachineMeasurement, load: MachineLoad?)?
         for attempt in 1...most {
             let start = ProcessorTimes.now()
-            let ended = try Launcher.run(command, capture: true)
-            guard ended.code == 0 else { throw ExitCode(ended.code) }
+            let ended = try Launcher.run(command, capture: true, launcherWords: true)
+            guard ended.code == 0 else {
+                if let reason = ended.reason { Console.error("mpirun: " + reason.text) }
+                throw ExitCode(ended.reason?.isInput == true ? Failure.badInput : ended.code)
+            }
             let measured = try JSONDecoder().decode(MachineMeasurement.self, from: ended.output)
             let load = MachineLoad(from: start, to: .now(), spread: measured.spread)
             guard let load, !load.isQuiet else { return (measured, load, attempt) }

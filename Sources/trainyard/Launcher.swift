@@ -16,6 +16,8 @@ struct Launcher {
         var wasInterrupted: Bool
         /// What it wrote to standard output, when that was captured.
         var output: Data
+        /// Why mpirun says it failed, where no rank said so itself.
+        var reason: LauncherWords.Reason?
     }
 
     /// The runtime's program: beside this one, or on the PATH.
@@ -40,25 +42,25 @@ struct Launcher {
             throw Failure(
                 description: "mpirun was not found; install Open MPI (apt-get install openmpi-bin libopenmpi-dev)")
         }
-        // Quiet: a rank that fails says why itself, on one line.
-        var command = [mpirun, "-q", "-n", "\(processes)"]
+        // By way of a word to the system that mpirun is to end with this process.
+        var command = [try trainProgram(), "with-launcher", mpirun, "-n", "\(processes)"]
         // Open MPI refuses to run as root unless told that it is meant (a container, a test machine).
         if geteuid() == 0 { command.append("--allow-run-as-root") }
         if let hostfile {
             command += ["--hostfile", hostfile]
-        } else if processes > ProcessInfo.processInfo.activeProcessorCount {
-            // More ranks than cores: let them wait politely for one another.
-            command += ["--oversubscribe", "--bind-to", "none"]
         } else {
-            command += ["--bind-to", "core"]
+            // mpirun counts cores as places; hardware threads, or more ranks than either, are not to stop a run.
+            command += ["--oversubscribe", "--bind-to"]
+            command.append(processes <= Cores.physical() ? "core:overload-allowed,if-supported" : "none")
         }
         return command + [program] + arguments
     }
 
-    /// Runs `command` to its end with this terminal, and returns its exit code. Ctrl-C and a request to end are passed
-    /// on, so that nothing is left behind.
+    /// Runs `command` to its end with this terminal. Ctrl-C and a request to end are passed on, so that nothing is left
+    /// behind; what does not end by itself then is killed after `grace` seconds.
+    /// - Parameter launcherWords: whether standard error carries mpirun's words among the ranks'.
     static func run(
-        _ command: [String], environment: [String: String] = [:], capture: Bool = false
+        _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false
     ) throws(Failure) -> Ending {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -67,6 +69,8 @@ struct Launcher {
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }
+        let words = launcherWords ? LauncherWords() : nil
+        if let words { process.standardError = words.pipe }
         let forwarding = SignalForwarding()
         defer { forwarding.end() }
         do {
@@ -75,12 +79,13 @@ struct Launcher {
             throw Failure(description: "\(command[0]) could not be started")
         }
         forwarding.begin(to: process.processIdentifier)
+        words?.begin()
         let output = capture ? pipe.fileHandleForReading.readDataToEndOfFile() : Data()
         process.waitUntilExit()
         let ended = process.terminationStatus
         return Ending(
             code: process.terminationReason == .uncaughtSignal ? 128 + ended : ended,
-            wasInterrupted: forwarding.wasAsked, output: output)
+            wasInterrupted: forwarding.wasAsked, output: output, reason: words?.end())
     }
 
     /// An executable of this name on the PATH.

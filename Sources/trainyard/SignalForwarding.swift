@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Synchronization
 
-/// Passes Ctrl-C and requests to end on to a child process while it runs.
+/// Passes Ctrl-C and requests to end on to a child process while it runs, and kills one that does not heed them.
 ///
 /// A signal handler may look at nothing but atomics, so what it needs is global; one forwarding is active at a time.
 struct SignalForwarding {
@@ -10,6 +10,8 @@ struct SignalForwarding {
     private static let child = Atomic<Int32>(0)
     /// The first signal received, 0 if none.
     private static let received = Atomic<Int32>(0)
+    /// Seconds the child has to end by itself once it was asked to; mpirun gives its ranks one before it kills them.
+    static let grace: UInt32 = 10
 
     /// Catches the signals. Called before the child starts: a signal that is ignored or blocked here would be ignored
     /// or blocked in the child as well, whereas a caught one starts afresh.
@@ -18,11 +20,14 @@ struct SignalForwarding {
         Self.received.store(0, ordering: .sequentiallyConsistent)
         var set = sigset_t()
         sigemptyset(&set)
+        signal(SIGALRM) { _ in SignalForwarding.tell(SIGKILL) }
+        sigaddset(&set, SIGALRM)
         for number in Self.numbers {
             sigaddset(&set, number)
             signal(number) { number in
                 SignalForwarding.received.store(number, ordering: .sequentiallyConsistent)
                 SignalForwarding.tell(number)
+                alarm(SignalForwarding.grace)
             }
         }
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
@@ -38,7 +43,8 @@ struct SignalForwarding {
     /// Gives the signals their usual meaning back.
     func end() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
-        for number in Self.numbers { signal(number, SIG_DFL) }
+        alarm(0)
+        for number in Self.numbers + [SIGALRM] { signal(number, SIG_DFL) }
     }
 
     /// Whether this process was asked to end.
@@ -46,7 +52,7 @@ struct SignalForwarding {
 
     private static func tell(_ number: Int32) {
         let process = child.load(ordering: .sequentiallyConsistent)
-        // mpirun ends its ranks on SIGINT and SIGTERM.
+        // mpirun ends its ranks on SIGINT and SIGTERM; where it is killed, they end themselves.
         if process > 0 { kill(process, number == SIGHUP ? SIGTERM : number) }
     }
 }

@@ -37,7 +37,17 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Steps to train, instead of the plan's train.steps.")
     var steps: Count?
 
-    @Option(help: ArgumentHelp("Keep the metrics, one JSON object a step.", valueName: "metrics.jsonl"))
+    @Option(
+        help: ArgumentHelp(
+            "The run's own folder, instead of the plan's train.folder or runs/NAME.", valueName: "directory"))
+    var folder: String?
+
+    @Flag(help: "Replace the run that lies in the folder, and an existing log or checkpoint of the same name.")
+    var overwrite = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the metrics, one JSON object a step, to this file too.", valueName: "metrics.jsonl"))
     var log: String?
 
     @Option(help: ArgumentHelp("Write the last step's measured timeline for Perfetto.", valueName: "trace.json"))
@@ -81,21 +91,21 @@ struct TrainCommand: ParsableCommand {
                     + "plans/tiny-gpt.yaml shows one")
         }
         let program = try Launcher.trainProgram()
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "trainyard-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: scratch) }
-        // What goes to a pipe or a device cannot be read again: the summary then has a copy of its own.
-        let kept = try log.map { path throws(OutputError) in try OutputFile(path) }
-        let isReadable = kept?.isRegular ?? false
-        let metrics = isReadable ? log ?? "" : scratch.appendingPathComponent("metrics.jsonl").path
-        let measured = scratch.appendingPathComponent("timeline.json").path
+        // Rank 0 may run on another machine: what it writes goes by paths from here.
+        let claimed = folder == nil && plan.train?.folder == nil && !overwrite
+        let folder =
+            try self.folder ?? plan.train?.folder
+            ?? (claimed ? RunFolder.claim(for: plan.name) : RunFolder.preferred(for: plan.name))
+        defer { if claimed { rmdir(folder) } }
+        let records = RunFolder.absolute(folder)
+        let measured = records + "/" + RunFolder.timeline
 
-        var arguments = [self.plan, isReadable ? "--log" : "--metrics", metrics, "--timeline", measured]
-        if let log, !isReadable { arguments += ["--log", log] }
+        var arguments = [self.plan, "--folder", records, "--timeline", measured]
+        if overwrite { arguments.append("--overwrite") }
         for (flag, value) in [
-            ("--data", data), ("--steps", steps.map(\.description)), ("--trace", trace), ("--save", save),
-            ("--tensorboard", tensorboard),
+            ("--data", data), ("--steps", steps.map(\.description)), ("--log", log.map(RunFolder.absolute)),
+            ("--trace", trace.map(RunFolder.absolute)), ("--save", save.map(RunFolder.absolute)),
+            ("--tensorboard", tensorboard.map(RunFolder.absolute)),
         ] {
             if let value { arguments += [flag, value] }
         }
@@ -104,10 +114,17 @@ struct TrainCommand: ParsableCommand {
         let command = try Launcher.mpirun(
             processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
-        let ended = try Launcher.run(command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:])
-        guard ended.code == 0 else { throw Self.failure(ended) }
+        let ended = try Launcher.run(
+            command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
+            launcherWords: true)
+        guard ended.code == 0 else { throw failure(ended) }
         if quiet && svg == nil && lossSvg == nil { return }
-        let summary = try RunSummary(plan: plan, layout: layout, metrics: metrics, timeline: measured)
+        guard FileManager.default.fileExists(atPath: measured) else {
+            return Console.note(
+                "the run's records lie in \(records) on the machine of rank 0; there is no summary here")
+        }
+        let summary = try RunSummary(
+            plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured)
         if !quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
@@ -115,9 +132,14 @@ struct TrainCommand: ParsableCommand {
 
     /// What a run that did not end well means. A rank that found bad input, or a layout that does not fit, has said so
     /// itself, with exit code 2 or 3.
-    private static func failure(_ ending: Launcher.Ending) -> ExitCode {
+    private func failure(_ ending: Launcher.Ending) -> ExitCode {
         if [Failure.badInput, Failure.doesNotFit].contains(ending.code), !ending.wasInterrupted {
             return ExitCode(ending.code)
+        }
+        if let reason = ending.reason, !ending.wasInterrupted {
+            let file = reason.isInput ? hostfile.map { "--hostfile \($0): " } ?? "" : ""
+            Console.error(file + "mpirun: " + reason.text)
+            return ExitCode(reason.isInput ? Failure.badInput : Failure.failedWhileRunning)
         }
         let reason =
             ending.wasInterrupted

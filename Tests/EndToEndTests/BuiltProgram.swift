@@ -57,6 +57,18 @@ struct BuiltProgram {
         return try Self.run(mpirun, options + arguments, in: folder)
     }
 
+    /// Runs it as a job whose ranks have arguments, and if need be a program, of their own.
+    func run(
+        ranks: [(program: URL, arguments: [String])], timeout: Int = 60, in folder: URL = root
+    ) throws -> Outcome {
+        let mpirun = try #require(Self.mpirun)
+        var options = ["-q", "--allow-run-as-root", "--oversubscribe", "--timeout", "\(timeout)"]
+        for (index, rank) in ranks.enumerated() {
+            options += (index == 0 ? [] : [":"]) + ["-n", "1", rank.program.path] + rank.arguments
+        }
+        return try Self.run(mpirun, options, in: folder)
+    }
+
     /// Starts the program by itself, without waiting for its end; its words go nowhere.
     func start(_ arguments: [String], in folder: URL = root) throws -> Process {
         try Self.start(url, arguments, in: folder)

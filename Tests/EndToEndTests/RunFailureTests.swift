@@ -43,8 +43,10 @@ struct RunFailureTests {
     @Test func textThatCannotServeIsRefused() throws {
         #expect(try refusal(job(text: []), processes: 1).contains("text: the file is empty"))
         #expect(
-            try refusal(job(text: Array(repeating: 65, count: 17)), processes: 2 - 1)
-                .contains("17 bytes of text, at least 18 are needed"))
+            try refusal(job(text: Array(repeating: 65, count: 16)), processes: 1)
+                .contains("16 bytes of text, at least 17 are needed"))
+        // Just one sequence and its last target.
+        #expect(try job(text: Array(repeating: 65, count: 17)).train(processes: 1).count == 2)
         let missing = try refusal(job(), processes: 1, ["--data", "/nowhere/text"])
         #expect(missing.contains("/nowhere/text: No such file or directory"))
     }
@@ -179,7 +181,7 @@ struct RunFailureTests {
         }
         let before = Leftovers.sharedMemory()
         let running = try BuiltProgram("trainyard-train").start(
-            processes: 2, [job.plan.path, "--quiet", "--log", job.metrics.path])
+            processes: 2, [job.plan.path, "--quiet", "--log", job.metrics.path], in: job.folder)
         defer { running.terminate() }
         let ranks = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
         #expect(kill(ranks[1], signal) == 0)
@@ -196,9 +198,10 @@ struct RunFailureTests {
             $0.layout = ["pipeline: 2"]
         }
         let before = Leftovers.sharedMemory()
-        let running = try BuiltProgram("trainyard").start([
-            "train", job.plan.path, "--quiet", "--log", job.metrics.path,
-        ])
+        let running = try BuiltProgram("trainyard").start(
+            [
+                "train", job.plan.path, "--quiet", "--log", job.metrics.path,
+            ], in: job.folder)
         defer { running.terminate() }
         _ = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: job.metrics)
         running.interrupt()

@@ -25,10 +25,12 @@ struct StrategyPlanTests {
     }
 
     @Test(arguments: plans) func runs(plan: String) throws {
-        let log = FileManager.default.temporaryDirectory.appending(path: "strategy-\(UUID().uuidString).jsonl")
-        defer { try? FileManager.default.removeItem(at: log) }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "strategy-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let log = folder.appending(path: "log.jsonl")
         let outcome = try BuiltProgram("trainyard").run([
-            "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--log", log.path,
+            "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--folder",
+            folder.path,
         ])
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         struct Step: Decodable { let loss: Double }

@@ -12,10 +12,11 @@ struct TrainCommandTests {
         shape.train = ["checkpoint: {every: 2, path: \(job.folder.path)/run, keep: 1}"]
         try job.write(shape)
         let trace = job.folder.appending(path: "trace.json")
-        let outcome = try BuiltProgram("trainyard").run([
-            "train", job.plan.path, "--log", job.metrics.path, "--trace", trace.path,
-            "--svg", job.folder.appending(path: "t.svg").path,
-        ])
+        let outcome = try BuiltProgram("trainyard").run(
+            [
+                "train", job.plan.path, "--log", job.metrics.path, "--trace", trace.path,
+                "--svg", job.folder.appending(path: "t.svg").path,
+            ], in: job.folder)
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         for words in ["Loss, 4 steps", "predicted / measured", "pipeline bubble", "(measured)", "peak memory by rank"] {
             #expect(outcome.output.contains(words), "\(words): \(outcome.everything)")
@@ -105,9 +106,10 @@ struct TrainCommandTests {
         shape.layout = ["pipeline: 2", "tensor: 2", "sequenceParallel: true"]
         let job = try TrainingJob(shape)
         let (board, curve) = (job.folder.appending(path: "board"), job.folder.appending(path: "loss.svg"))
-        let outcome = try BuiltProgram("trainyard").run([
-            "train", job.plan.path, "--quiet", "--profile", "--tensorboard", board.path, "--loss-svg", curve.path,
-        ])
+        let outcome = try BuiltProgram("trainyard").run(
+            [
+                "train", job.plan.path, "--quiet", "--profile", "--tensorboard", board.path, "--loss-svg", curve.path,
+            ], in: job.folder)
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         for words in [
             "2 steps, mean of 4 ranks", "matrix products", "attention", "norms and residuals", "cross-entropy",

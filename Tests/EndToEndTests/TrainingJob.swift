@@ -79,9 +79,10 @@ final class TrainingJob {
         return try steps()
     }
 
-    /// Trains and returns how it ended.
+    /// Trains, in the job's folder, and returns how it ended. A run replaces the one before it.
     func launch(processes: Int, _ arguments: [String]) throws -> BuiltProgram.Outcome {
-        try BuiltProgram("trainyard-train").run(processes: processes, [plan.path] + arguments)
+        try BuiltProgram("trainyard-train").run(
+            processes: processes, [plan.path, "--overwrite"] + arguments, in: folder)
     }
 
     func steps() throws -> [Step] {

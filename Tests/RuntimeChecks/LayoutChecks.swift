@@ -57,6 +57,7 @@ final class LayoutChecks {
                 if world.rank == 0 { print("skipped  \(check.name): \(count) ranks") }
                 continue
             }
+            let mark = world.resourceMark
             try prepareReference(Reference(check))
             guard let group = try world.split(color: world.rank < count ? 0 : 1, key: world.rank) else { continue }
             var agrees = true
@@ -67,6 +68,7 @@ final class LayoutChecks {
                 }
             }
             if try !tellAll(agrees) { failures += 1 }
+            try world.free(since: mark)
         }
         if world.rank == 0 { print("\(cases.count) layouts, \(failures) differ") }
         return failures

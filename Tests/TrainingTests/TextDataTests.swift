@@ -22,7 +22,7 @@ import Testing
         }
         var inputs = [Int32](repeating: 0, count: 20)
         var targets = inputs
-        data.fill(step: 1, first: 1, count: 2, inputs: &inputs, targets: &targets)
+        try data.fill(step: 1, first: 1, count: 2, inputs: &inputs, targets: &targets)
         #expect(inputs == (40..<60).map { Int32($0) })
         #expect(targets == (41..<61).map { Int32($0) })
     }
@@ -53,13 +53,62 @@ import Testing
         #expect(throws: TrainingError.text(path: directory, reason: "not a regular file")) {
             try TextData(path: directory, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let short = TemporaryFile([1, 2, 3, 4, 5])
-        #expect(throws: TrainingError.textTooShort(path: short.path, tokens: 5, needed: 6)) {
+        let short = TemporaryFile([1, 2, 3, 4])
+        #expect(throws: TrainingError.textTooShort(path: short.path, tokens: 4, needed: 5)) {
             try TextData(path: short.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let enough = TemporaryFile([1, 2, 3, 4, 5, 6])
-        #expect(throws: Never.self) {
-            try TextData(path: enough.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
+        let pipe = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        defer { unlink(pipe) }
+        #expect(throws: TrainingError.text(path: pipe, reason: "not a regular file")) {
+            try TextData(path: pipe, sequence: 4, batch: 1, order: .sequential, seed: 1)
+        }
+    }
+
+    /// One sequence and its last target: the modulus of the contract's formula would be 0.
+    @Test(arguments: TrainSettings.Order.allCases) func exactlyOneSequenceIsEnough(order: TrainSettings.Order) throws {
+        let file = TemporaryFile([1, 2, 3, 4, 5])
+        let data = try TextData(path: file.path, sequence: 4, batch: 2, order: order, seed: 1)
+        var inputs = [Int32](repeating: 0, count: 8)
+        var targets = inputs
+        for step in 0..<3 {
+            try data.fill(step: step, first: 0, count: 2, inputs: &inputs, targets: &targets)
+            #expect(inputs == [1, 2, 3, 4, 1, 2, 3, 4])
+            #expect(targets == [2, 3, 4, 5, 2, 3, 4, 5])
+        }
+    }
+
+    /// A mapped file would end the process here.
+    @Test func aTextThatIsCutShortIsAnError() throws {
+        let file = TemporaryFile(Array(repeating: 7, count: 100_000))
+        let data = try TextData(path: file.path, sequence: 10, batch: 1, order: .sequential, seed: 1)
+        var inputs = [Int32](repeating: 0, count: 10)
+        try data.fill(step: 9000, first: 0, count: 1, inputs: &inputs, targets: nil)
+        #expect(truncate(file.path, 5000) == 0)
+        try data.fill(step: 100, first: 0, count: 1, inputs: &inputs, targets: nil)
+        #expect(throws: TrainingError.textChanged(path: file.path, reason: "it was cut from 100000 to 5000 bytes")) {
+            try data.fill(step: 9000, first: 0, count: 1, inputs: &inputs, targets: nil)
+        }
+        // One that is only removed stays readable.
+        unlink(file.path)
+        try data.fill(step: 100, first: 0, count: 1, inputs: &inputs, targets: nil)
+    }
+
+    @Test func everyByteCountsInTheDigest() throws {
+        var bytes = (0..<3001).map { UInt8($0 % 251) }
+        func digest() throws -> UInt64 {
+            let file = TemporaryFile(bytes)
+            return try TextData(path: file.path, sequence: 4, batch: 1, order: .sequential, seed: 1).digest
+        }
+        var seen: Set<UInt64> = [try digest()]
+        for place in [0, 7, 8, 1500, 2999, 3000] {
+            bytes[place] ^= 1
+            #expect(seen.insert(try digest()).inserted, "byte \(place)")
+        }
+        // Zeros at the end count too, whatever the length.
+        for length in 3002...3020 {
+            bytes.append(0)
+            #expect(seen.insert(try digest()).inserted, "\(length) bytes")
         }
     }
 }

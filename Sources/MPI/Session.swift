@@ -1,0 +1,50 @@
+internal import CMPI
+
+/// The life of MPI in this process, shared by everything that may still call it.
+///
+/// It owns what is freed by collective calls: windows and communicators, in the order they were made. They are freed at
+/// the end of what went well (`Communicator.free`, `World.finish`) and by nobody else. It also remembers a transfer that
+/// was dropped unfinished: its buffer may be gone while a peer still reads or writes it, so nothing after that can be
+/// trusted and every later call throws.
+final class Session {
+    private enum Resource {
+        case communicator(MPI_Comm)
+        case window(MPI_Win)
+    }
+
+    private(set) var broken: MPIError?
+    /// Shared memory that was wanted and not there.
+    var shortage: SharedMemoryShortage?
+    private var resources: [Resource] = []
+
+    func breakDown(_ error: MPIError) {
+        if broken == nil { broken = error }
+    }
+
+    @inline(__always)
+    func checkIntact() throws(MPIError) {
+        if let broken { throw broken }
+    }
+
+    /// Communicators and windows not freed yet.
+    var count: Int { resources.count }
+
+    func own(communicator: MPI_Comm) { resources.append(.communicator(communicator)) }
+
+    func own(window: MPI_Win) { resources.append(.window(window)) }
+
+    /// Frees what was made as number `first` or later, the newest first: a window before the communicator it was made
+    /// on. Ranks that made things together free them in the same order, so none waits for ever.
+    func free(from first: Int) throws(MPIError) {
+        while resources.count > max(first, 0), let last = resources.popLast() {
+            switch last {
+            case .communicator(let handle):
+                var handle: MPI_Comm? = handle
+                try check(MPI_Comm_free(&handle), "MPI_Comm_free")
+            case .window(let window):
+                var window: MPI_Win? = window
+                try check(MPI_Win_free(&window), "MPI_Win_free")
+            }
+        }
+    }
+}

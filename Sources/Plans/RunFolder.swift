@@ -1,0 +1,145 @@
+package import Foundation
+
+/// The folder a real run owns: where it lies and what its files are called.
+package enum RunFolder {
+    package static let manifest = "manifest.json"
+    package static let plan = "plan.yaml"
+    package static let log = "log.jsonl"
+    package static let checkpoints = "checkpoints"
+    /// The last step as measured, in our own JSON.
+    package static let timeline = "timeline.json"
+    /// Where runs lie unless the plan or the command line says otherwise.
+    package static let parent = "runs"
+
+    /// A plan's name as the name of a folder.
+    package static func name(of plan: String) -> String {
+        let kept = plan.map { $0.isLetter || $0.isNumber || "._-+".contains($0) ? $0 : "-" }
+        let name = String(kept.prefix(100)).trimmingPrefix { $0 == "." }
+        return name.isEmpty ? "run" : String(name)
+    }
+
+    /// `runs/NAME`, from the working directory.
+    package static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
+
+    /// Makes a folder that nobody else has: `runs/NAME`, or `runs/NAME-2` and so on where that is taken.
+    package static func claim(for plan: String) throws(PlanProblems) -> String {
+        let first = preferred(for: plan)
+        let above = absolute(parent)
+        if mkdir(above, 0o777) != 0, errno != EEXIST { throw refusal(above, "cannot be made: " + systemWord()) }
+        for number in 1...9999 {
+            let path = number == 1 ? first : "\(first)-\(number)"
+            if mkdir(path, 0o777) == 0 { return path }
+            if errno != EEXIST { throw refusal(path, "cannot be made: " + systemWord()) }
+        }
+        throw refusal(first, "there are 9,999 runs of this name already")
+    }
+
+    /// A path that means the same in another working directory.
+    package static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/") else { return path }
+        let here = FileManager.default.currentDirectoryPath
+        return (here == "/" ? "" : here) + "/" + path
+    }
+
+    private static func systemWord() -> String { String(cString: strerror(errno)) }
+
+    private static func refusal(_ path: String, _ rule: String) -> PlanProblems {
+        PlanProblems([
+            PlanProblem(field: path, rule: rule, fix: "name another folder for the run with --folder or train.folder")
+        ])
+    }
+}
+
+/// `manifest.json`: what a run is, how far it came, and which files are its own. Nothing that it does not name is ever
+/// replaced or removed. It is written after the files it names, under another name first, so it is whole at any moment.
+package struct RunManifest: Hashable, Codable, Sendable {
+    package enum State: String, Hashable, Codable, Sendable {
+        case running, finished, failed
+    }
+
+    /// A file of weights.
+    package struct Checkpoint: Hashable, Codable, Sendable {
+        /// Steps trained.
+        package var step: Int
+        /// From the folder on, or absolute for one that lies elsewhere.
+        package var file: String
+        package var bytes: Int
+        /// Of the whole file, as `sha256sum` prints it.
+        package var sha256: String
+
+        package init(step: Int, file: String, bytes: Int, sha256: String) {
+            self.step = step
+            self.file = file
+            self.bytes = bytes
+            self.sha256 = sha256
+        }
+    }
+
+    /// Of this format.
+    package var format = 1
+    /// The plan's name.
+    package var plan: String
+    /// A hash of all that the run's numbers depend on: plan, text, program.
+    package var identity: String
+    /// The program and its version.
+    package var program: String
+    package var state = State.running
+    /// Steps asked for.
+    package var steps: Int
+    /// Steps done when this was written.
+    package var step = 0
+    /// Processes of the job.
+    package var processes: Int
+    /// The text, as an absolute path.
+    package var data: String
+    /// Who writes it.
+    package var host: String
+    package var process: Int32
+    package var started: Date
+    package var updated: Date
+    /// The run's files besides the checkpoints, from the folder on, or absolute for those that lie elsewhere.
+    package var files: [String] = []
+    /// Oldest first.
+    package var checkpoints: [Checkpoint] = []
+
+    package init(
+        plan: String, identity: String, program: String, steps: Int, processes: Int, data: String, host: String,
+        process: Int32, started: Date
+    ) {
+        self.plan = plan
+        self.identity = identity
+        self.program = program
+        self.steps = steps
+        self.processes = processes
+        self.data = data
+        self.host = host
+        self.process = process
+        self.started = started
+        updated = started
+    }
+
+    /// The manifest of `folder`; nil where there is none.
+    /// - Throws: the one problem of a file that is no manifest.
+    package static func read(folder: String) throws(PlanProblems) -> RunManifest? {
+        let path = folder + "/" + RunFolder.manifest
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        do {
+            let text = try YAMLFile.text(path: path, name: path)
+            return try decoder.decode(RunManifest.self, from: Data(text.utf8))
+        } catch let problems as PlanProblems {
+            throw problems
+        } catch {
+            throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the manifest of a run")])
+        }
+    }
+
+    /// As it lies in the file.
+    package func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+}

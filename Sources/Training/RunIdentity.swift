@@ -1,0 +1,103 @@
+internal import Foundation
+package import MPI
+package import Plans
+
+/// What the numbers of a run depend on, to be the same on every rank of a job: the plan, the options that all ranks act
+/// on, the program, the text.
+package struct RunIdentity {
+    /// `train.seed 1`, one a value, sorted.
+    private let lines: [String]
+    /// Of this process's own program file.
+    private let program: UInt64
+
+    /// - Parameter options: what the command line changes for all ranks, by name.
+    package init(plan: Plan, layout: Layout, settings: TrainSettings, options: [String: String]) throws {
+        var lines: [String] = []
+        func add(_ name: String, _ value: some Encodable) throws {
+            let encoded = try JSONEncoder().encode(value)
+            Self.flatten(
+                name, try JSONSerialization.jsonObject(with: encoded, options: .fragmentsAllowed), into: &lines)
+        }
+        try add("model", plan.model)
+        try add("batch", plan.batch)
+        try add("precision", plan.precision)
+        try add("layout", layout)
+        // Where files lie may differ from machine to machine; what is in them may not.
+        var settings = settings
+        settings.data = ""
+        settings.folder = nil
+        settings.checkpoint?.path = nil
+        if let weights = settings.initialWeights { settings.initialWeights = Self.digits(ContentHash.ofFile(weights)) }
+        try add("train", settings)
+        for (name, value) in options { lines.append("--\(name) \(value)") }
+        self.lines = lines.sorted()
+        program = ContentHash.ofFile("/proc/self/exe") ?? 0
+    }
+
+    /// Of plan, program and text.
+    package func digest(text: TextData) -> String {
+        SHA256.digits(of: (lines + [Self.digits(program), Self.digits(text.digest)]).joined(separator: "\n").utf8)
+    }
+
+    private static func digits(_ value: UInt64?) -> String { value.map { String($0, radix: 16) } ?? "unreadable" }
+
+    private static func flatten(_ name: String, _ value: Any, into lines: inout [String]) {
+        switch value {
+        case let map as [String: Any]: for (key, value) in map { flatten("\(name).\(key)", value, into: &lines) }
+        case let list as [Any]:
+            for (index, value) in list.enumerated() { flatten("\(name)[\(index)]", value, into: &lines) }
+        default: lines.append("\(name) \(value)")
+        }
+    }
+
+    /// Collective, and the first thing a job's ranks do together. Throws the same `TrainingError.unlikeRanks` on every
+    /// rank when two have other plans, options or programs.
+    package func agree(over world: Communicator) throws {
+        let text = Array(lines.joined(separator: "\n").utf8)
+        var plan = ContentHash()
+        text.withUnsafeBytes { plan.update($0) }
+        let mine = [Int64(bitPattern: program), Int64(bitPattern: plan.value)]
+        let all = try world.allGather(mine)
+        // Another program may do anything from here on: not a word more with it.
+        if let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0] != all[0] }) {
+            throw TrainingError.unlikeRanks(
+                difference: "rank \(rank) runs another build of trainyard-train than rank 0")
+        }
+        guard let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0 + 1] != all[1] }) else { return }
+        // Rank 0 finds out in what, and tells all: then all fail with the same words.
+        var words: [UInt8] = []
+        if let texts = try world.gather(text, to: 0) {
+            words = Array(Self.difference(rank: rank, theirs: texts[rank], ours: texts[0]).utf8)
+        }
+        words = try world.broadcast(bytes: words, from: 0)
+        throw TrainingError.unlikeRanks(difference: String(decoding: words, as: UTF8.self))
+    }
+
+    /// Collective. Throws on every rank when two read other texts.
+    package func agree(on text: TextData, over world: Communicator) throws {
+        let all = try world.allGather([Int64(bitPattern: text.digest), Int64(text.tokens)])
+        guard let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0] != all[0] || all[2 * $0 + 1] != all[1] })
+        else { return }
+        let lengths = (all[1], all[2 * rank + 1])
+        throw TrainingError.unlikeRanks(
+            difference: "train.data: rank \(rank) reads another text than rank 0 ("
+                + (lengths.0 == lengths.1
+                    ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
+    }
+
+    /// The first value in which two ranks differ.
+    private static func difference(rank: Int, theirs: [UInt8], ours: [UInt8]) -> String {
+        func values(_ bytes: [UInt8]) -> [String: String] {
+            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            return Dictionary(
+                lines.map { line in
+                    let parts = line.split(separator: " ", maxSplits: 1)
+                    return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+                }, uniquingKeysWith: { first, _ in first })
+        }
+        let (their, our) = (values(theirs), values(ours))
+        let name = Set(their.keys).union(our.keys).sorted().first { their[$0] != our[$0] } ?? "plan"
+        func said(_ value: String?) -> String { value.map { $0.isEmpty ? "set" : $0 } ?? "not set" }
+        return "\(name): \(said(their[name])) on rank \(rank), \(said(our[name])) on rank 0"
+    }
+}

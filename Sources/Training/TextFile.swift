@@ -1,0 +1,101 @@
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// A text that is read piece by piece, however large it is. It is not mapped into memory: a mapped file that somebody
+/// cuts short ends the process with SIGBUS. One that is removed can still be read.
+final class TextFile {
+    let path: String
+    /// Bytes when it was opened.
+    let count: Int
+    private let descriptor: Int32
+
+    /// Throws `TrainingError.text` when it is missing, no regular file, unreadable or empty.
+    init(path: String) throws(TrainingError) {
+        self.path = path
+        // Without waiting for the other end of a FIFO.
+        descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .text(path: path, reason: MappedFile.lastError) }
+        var status = stat()
+        var problem: String?
+        if fstat(descriptor, &status) != 0 {
+            problem = MappedFile.lastError
+        } else if status.st_mode & S_IFMT != S_IFREG {
+            problem = "not a regular file"
+        } else if status.st_size == 0 {
+            problem = "the file is empty"
+        }
+        count = Int(status.st_size)
+        if let problem { throw .text(path: path, reason: problem) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `bytes` with what stands from byte `start` on.
+    func read(from start: Int, into bytes: inout [UInt8]) throws(TrainingError) {
+        var filled = 0
+        while filled < bytes.count {
+            let wanted = bytes.count - filled
+            let got = bytes.withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress! + filled, wanted, off_t(start + filled))
+            }
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw .textChanged(path: path, reason: "it could not be read (\(MappedFile.lastError))")
+            }
+            guard got > 0 else {
+                var status = stat()
+                let now = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+                throw .textChanged(path: path, reason: "it was cut from \(count) to \(now) bytes")
+            }
+            filled += got
+        }
+    }
+
+    /// Reads all of it once: a hash of the content and the largest byte.
+    func survey() throws(TrainingError) -> (digest: UInt64, largest: Int) {
+        var hash = ContentHash()
+        var largest: UInt8 = 0
+        var start = 0
+        var piece = [UInt8](repeating: 0, count: min(count, 1 << 20))
+        while start < count {
+            if count - start < piece.count { piece.removeLast(piece.count - (count - start)) }
+            try read(from: start, into: &piece)
+            piece.withUnsafeBytes {
+                hash.update($0)
+                for byte in $0 { largest = max(largest, byte) }
+            }
+            start += piece.count
+        }
+        return (hash.value, Int(largest))
+    }
+}
+
+/// A fast hash of a file's content, to notice that two differ; not against somebody who wants them to collide. Words of
+/// eight bytes are mixed in by the steps of MurmurHash3's finaliser. Every part but the last is a multiple of eight bytes.
+struct ContentHash {
+    private(set) var value: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        var hash = value
+        let words = bytes.count / 8
+        for index in 0..<words {
+            hash = Self.mixed(hash, bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+        }
+        var last: UInt64 = 0
+        for byte in bytes[(8 * words)...] { last = last << 8 ^ UInt64(byte) }
+        value = Self.mixed(Self.mixed(hash, last), UInt64(bytes.count))
+    }
+
+    @inline(__always)
+    private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (hash ^ word) &* 0xFF51_AFD7_ED55_8CCD
+        return product ^ product >> 33
+    }
+
+    /// Of a file; nil where it cannot be read.
+    static func ofFile(_ path: String) -> UInt64? {
+        guard let file = try? TextFile(path: path) else { return nil }
+        return try? file.survey().digest
+    }
+}

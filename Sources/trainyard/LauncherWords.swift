@@ -1,0 +1,142 @@
+internal import Foundation
+internal import Synchronization
+
+/// Standard error of mpirun and its ranks, which come as one stream. The ranks' words go on to this process's standard
+/// error as they come; mpirun's own, in blocks between lines of dashes, are held back, since a rank that fails says why
+/// itself. Where none did, they give the reason.
+final class LauncherWords: Sendable {
+    /// Why mpirun failed.
+    struct Reason {
+        /// One line.
+        var text: String
+        /// Whether what it was given to start with is at fault.
+        var isInput: Bool
+    }
+
+    let pipe = Pipe()
+    private let state = Mutex(Stream())
+    private let finished = DispatchSemaphore(value: 0)
+
+    /// Starts to read, on a thread of its own. The process that writes has been started.
+    func begin() {
+        try? pipe.fileHandleForWriting.close()
+        let handle = pipe.fileHandleForReading
+        Thread.detachNewThread { [self] in
+            while true {
+                let data = handle.availableData
+                if data.isEmpty { break }
+                let passed = state.withLock { $0.pass(data) }
+                if !passed.isEmpty { FileHandle.standardError.write(passed) }
+            }
+            finished.signal()
+        }
+    }
+
+    /// After the process has ended: the rest of its words, and a new line where its last one is not finished.
+    func end() -> Reason? {
+        // Something that outlives mpirun may hold the stream open.
+        _ = finished.wait(timeout: .now() + 2)
+        let (rest, reason) = state.withLock { ($0.finish(), $0.reason) }
+        if !rest.isEmpty { FileHandle.standardError.write(rest) }
+        return reason
+    }
+
+    /// Tells the two apart, line by line.
+    struct Stream {
+        private var line = Data()
+        /// Whether the beginning of the line at hand has gone on.
+        private var passes = false
+        private var block: [String]?
+        private var blocks: [[String]] = []
+        /// Lines of mpirun and ssh outside blocks.
+        private var remarks: [String] = []
+        private var rankSpoke = false
+
+        /// - Returns: what goes on.
+        mutating func pass(_ data: Data) -> Data {
+            var out = Data()
+            for byte in data {
+                line.append(byte)
+                if passes { out.append(byte) }
+                if byte == UInt8(ascii: "\n") {
+                    if !passes { out += endOfLine() }
+                    line.removeAll()
+                    passes = false
+                } else if !passes, block == nil, Self.isRanks(line) {
+                    passes = true
+                    out += line
+                }
+            }
+            return out
+        }
+
+        mutating func finish() -> Data {
+            guard !line.isEmpty else { return Data() }
+            defer { line.removeAll() }
+            if passes { return Data("\n".utf8) }
+            line.append(UInt8(ascii: "\n"))
+            return endOfLine()
+        }
+
+        /// Whether the beginning of a line shows that it is none of mpirun's: a progress line is to be seen at once.
+        private static func isRanks(_ start: Data) -> Bool {
+            guard let first = start.first, start.count <= 3 else { return false }
+            return first == UInt8(ascii: "\r") || first == 0x1B
+        }
+
+        private mutating func endOfLine() -> Data {
+            let text = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .newlines)
+            if text.count >= 70, text.allSatisfy({ $0 == "-" }) {
+                if let block { blocks.append(block) }
+                block = block == nil ? [] : nil
+                return Data()
+            }
+            if block != nil {
+                block?.append(text)
+                return Data()
+            }
+            if text.hasPrefix("ssh: ") || text.hasPrefix("Host key") || text.contains("Permission denied (")
+                || text.firstMatch(of: #/^\[[^\]]+:[0-9]+\] /#) != nil
+            {
+                remarks.append(text)
+                return Data()
+            }
+            if text.hasPrefix("trainyard-train: ") { rankSpoke = true }
+            return line
+        }
+
+        var reason: Reason? {
+            guard !rankSpoke else { return nil }
+            // These only say that something else went wrong.
+            let empty = ["An internal error has occurred", "Primary job", "MPI_ABORT was invoked", "ORTE has lost"]
+            let told = (blocks + (block.map { [$0] } ?? [])).first { block in
+                let text = block.joined(separator: " ")
+                return !text.isEmpty && !empty.contains { text.hasPrefix($0) }
+            }
+            // ssh's own word comes first: mpirun only guesses.
+            let spoken = remarks.first { !$0.hasPrefix("[") }
+            guard let told else { return spoken.map { Reason(text: $0, isInput: false) } }
+            let words = Self.beginning(told)
+            let isInput = ["hostfile", "No nodes are available", "not enough slots"].contains { words.contains($0) }
+            return Reason(text: (spoken.map { $0 + ": " } ?? "") + words, isInput: isInput)
+        }
+
+        /// The first paragraph of a block, with an indented one that completes it, on one line.
+        private static func beginning(_ block: [String]) -> String {
+            var words: [String] = []
+            var completes = false
+            for line in block.drop(while: \.isEmpty) {
+                let text = line.trimmingCharacters(in: .whitespaces)
+                if text.isEmpty || text.hasPrefix("This usually is caused") {
+                    if words.last?.hasSuffix(":") != true { break }
+                } else {
+                    // What completes a sentence stands on a line of its own, without a full stop.
+                    if completes, text.first?.isUppercase == true { words[words.count - 1] += ";" }
+                    completes = words.last?.hasSuffix(":") == true
+                    words.append(text)
+                }
+            }
+            return words.joined(separator: " ")
+        }
+    }
+}
