@@ -9,8 +9,8 @@ package struct DeviceCounts: Hashable, Sendable {
     /// Odd parts: 3, 5, 7 and their products as far as they leave no wide gaps, the powers of 5 that round numbers of
     /// devices are made of, and primes that fill the gaps.
     static let oddParts = [1, 3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 27, 29, 31, 33, 35, 45, 75, 125, 375, 625]
-    /// Up to here every number of whole nodes is among them, above it that many to each doubling or half as many.
-    static let mostWholeNodes = 64
+    /// Every number of whole nodes up to here is among them, and twice, four times … each of them.
+    static let mostWholeNodes = 48
     /// Odd parts of a plan's own numbers that are used beside them.
     private static let mostOwn = 24
 
