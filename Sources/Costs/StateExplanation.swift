@@ -77,7 +77,8 @@ extension LayoutWork {
             "bytes", note: two ? "the gradients of the products are kept beside them" : "",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         lines.derive(
-            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none)))", "bytes", after: "same"
+            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none)))", "bytes",
+            after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
     }
 

@@ -112,11 +112,17 @@ extension LayoutWork {
         lines.derive(
             "work of the slowest rank", as: "busy",
             "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
+        // What is left of two equal numbers by rounding is no time that anybody waits.
+        let (still, span) = (time.pipeline.filled, time.pipeline.span)
+        let least = 1e-12 * span
         lines.derive(
-            "pipelineBubble", as: "pipelineBubble", "max(0, still − busy)", "s",
+            "pipelineBubble", as: "pipelineBubble",
+            time.breakdown.pipelineBubble > least ? "max(0, still − busy)" : "0",
+            "s",
             note: "\(layout.schedule.rawValue), pipeline \(p), \(v) stages a rank",
             after: "Narayanan et al. 2021, section 2.2")
-        lines.derive("pipelineComm", as: "pipelineComm", "max(0, span − still) + lost", "s")
+        lines.derive(
+            "pipelineComm", as: "pipelineComm", span - still > least ? "max(0, span − still) + lost" : "lost", "s")
     }
 
     private func explainReductions(_ lines: inout Derivation) {
