@@ -75,7 +75,7 @@ enum SampleEstimate {
         {"plan":"…",
          "framework":{"name":"…","stated":false},
          "model":{"parameters":0,"activeParameters":0,"layers":0,"hidden":0},
-         "cluster":{"name":"…","device":"…","devices":0},
+         "cluster":{"name":"…","device":"…","devices":0,"usedDevices":0,"idleDevices":0},
          "layout":{"data":1,"tensor":8,"pipeline":8,"virtualStages":3,"context":1,"expert":1,"microbatch":1,
                    "globalBatch":64,"microbatches":64,"schedule":"interleaved-1f1b","recompute":"selective",
                    "sharding":"none","sequenceParallel":true},
