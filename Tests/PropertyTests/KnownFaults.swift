@@ -10,10 +10,6 @@ let knownFaults: [KnownFault] =
         KnownFault(
             property: "the layout of the JSON is read as the plan's",
             reason: "globalBatch and microbatches are refused; split, overlap, attention and gradients are not printed"),
-        KnownFault(
-            property: "no optimizer is faster than its bytes",
-            reason: "the rank with most parameters is taken, not the one with most of them to step",
-            plans: { plan, layout in plan.model.moe != nil && layout.sharding != .none }),
     ] + traffic + pace
 
 private let traffic: [KnownFault] = [
