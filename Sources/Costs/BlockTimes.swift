@@ -88,22 +88,10 @@ struct BlockTimes {
         }
         if shard.overlap.expert { hideExchange(&times) }
         addParameterGathers(isMixture: isMixture, to: &times)
-        waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
+        waitForHost(
+            &times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: isMixture ? model.moe : nil,
+            exchanges: feedForward.exchange > 0)
         return times
-    }
-
-    /// Small passes end before the host has launched them.
-    private func waitForHost(_ times: inout UnitTimes, collectives: Double, mixture: Bool) {
-        let software = rates.framework
-        let starting = collectives * software.hostCollective
-        let waiting = mixture ? software.hostExperts : 0
-        let forward = software.hostForward + starting
-        let again = shard.recompute == .full ? forward : 0
-        let backward = software.hostBackward + starting + again
-        let passes = shard.recompute == .full ? 2.0 : 1
-        times.forward.host = waiting + max(0, forward - (software.blockingLaunches ? 0 : times.forward.total))
-        times.backward.host =
-            passes * waiting + max(0, backward - (software.blockingLaunches ? 0 : times.backward.total))
     }
 
     // MARK: Matrix products
