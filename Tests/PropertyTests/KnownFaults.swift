@@ -30,12 +30,6 @@ private let traffic: [KnownFault] = [
 
 private let pace: [KnownFault] =
     [
-        KnownFault(
-            property: "a higher peak is never slower",
-            reason: "the same compute hides tensor-parallel chunks and experts' exchanges",
-            plans: { _, layout in layout.overlap.tensor && layout.overlap.expert && layout.tensor > 1 })
-    ]
-    + [
         "a faster inner network is never slower", "faster memory is never slower", "a higher peak is never slower",
         "cheaper launches are never slower", "overlap of tensor is never slower than without",
         "recomputing more keeps less and takes longer", "one more block a stage takes longer and keeps more",
