@@ -75,7 +75,8 @@ struct BlockTimes {
         times.forward.expert = feedForward.exchange
         times.backward.expert = feedForward.exchange
 
-        let collectives = tensorExposed(pairs: pairs, forward: products, backward: gradients)
+        let collectives = tensorExposed(
+            pairs: pairs, forward: products, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
         // Compute that hides the one is not there to hide the experts' exchanges.
@@ -98,7 +99,7 @@ struct BlockTimes {
         addParameterGathers(isMixture: isMixture, to: &times)
         waitForHost(
             &times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: isMixture ? model.moe : nil,
-            exchanges: feedForward.exchange > 0)
+            exchanges: feedForward.exchange > 0, apart: collectives.apart)
         return times
     }
 
@@ -227,10 +228,13 @@ struct BlockTimes {
     /// Tensor-parallel collectives of one block that nothing hides: two a pass (all-reduce, or all-gather and
     /// reduce-scatter with sequence parallelism). The two extra gathers of the backward run behind its
     /// products (Korthikanti et al. 2022, section 4.2.2).
+    ///
+    /// - Parameter inputs: seconds of the backward's products that are gradients of inputs.
+    /// - Returns: with `apart`, what more is exposed in the backward behind these alone.
     private func tensorExposed(
-        pairs: Double, forward: Double, backward: Double
-    ) -> (forward: Exposed, backward: Exposed) {
-        guard shard.tensor > 1 else { return (Exposed(), Exposed()) }
+        pairs: Double, forward: Double, backward: Double, inputs: Double
+    ) -> (forward: Exposed, backward: Exposed, apart: Double) {
+        guard shard.tensor > 1 else { return (Exposed(), Exposed(), 0) }
         let bytes = w * shard.tokens * h
         let pair =
             shard.sequenceParallel
@@ -238,13 +242,14 @@ struct BlockTimes {
         let whole = pairs * pair
         let regather =
             shard.sequenceParallel ? pairs * rates.framework.contention * shard.tensorGroup.gather(bytes: bytes) : 0
-        guard shard.overlap.tensor else { return (Exposed(seconds: whole), Exposed(seconds: whole + regather)) }
+        guard shard.overlap.tensor else { return (Exposed(seconds: whole), Exposed(seconds: whole + regather), 0) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
         var exposed = (
             forward: rates.hide(whole, behind: forward, least: chunk),
-            backward: rates.hide(whole, behind: backward, least: chunk)
+            backward: rates.hide(whole, behind: backward, least: chunk), apart: 0.0
         )
+        exposed.apart = rates.hide(whole, behind: inputs, least: chunk).seconds - exposed.backward.seconds
         exposed.backward.seconds += regather
         return exposed
     }

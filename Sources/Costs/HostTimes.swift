@@ -7,7 +7,11 @@ extension BlockTimes {
     /// A backward launches its input gradients first. They end when both the host has launched them and the device has
     /// worked them off; the rest of the backward is the weight gradients'. So a faster weight gradient never lengthens
     /// an input gradient, and both together take what the backward takes in one piece.
-    func waitForHost(_ times: inout UnitTimes, collectives: Double, mixture: Model.Mixture?, exchanges: Bool) {
+    ///
+    /// - Parameter apart: seconds more that collectives stick out of the input gradients alone.
+    func waitForHost(
+        _ times: inout UnitTimes, collectives: Double, mixture: Model.Mixture?, exchanges: Bool, apart: Double
+    ) {
         let software = rates.framework
         let starting = collectives * software.hostCollective
         let waiting = exchanges ? software.hostExperts : 0
@@ -19,13 +23,13 @@ extension BlockTimes {
         if software.blockingLaunches {
             times.forward.host = waiting + forward
             times.backward.host = passes * waiting + backward
-            times.weightGradient += weights
+            times.weightGradient += weights - apart
             return
         }
         times.forward.host = waiting + max(0, forward - times.forward.total)
         let device = times.backward.total
-        let inputs = device - times.weightGradient
-        if device < backward || inputs < backward - weights {
+        let inputs = device - times.weightGradient + apart
+        if apart > 0 || device < backward || inputs < backward - weights {
             times.weightGradient = max(device, backward) - max(inputs, backward - weights)
         }
         times.backward.host = passes * waiting + max(0, backward - device)
