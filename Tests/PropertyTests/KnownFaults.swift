@@ -10,23 +10,7 @@ let knownFaults: [KnownFault] =
         KnownFault(
             property: "the layout of the JSON is read as the plan's",
             reason: "globalBatch and microbatches are refused; split, overlap, attention and gradients are not printed"),
-    ] + traffic + pace
-
-private let traffic: [KnownFault] = [
-    "tensor-parallel bytes are the collectives'", "context bytes are the ring's", "expert bytes are the exchanges'",
-].flatMap { name in
-    [
-        KnownFault(
-            property: name,
-            reason: "some recomputed blocks are counted as so many mean blocks of all ranks, not as a rank's own first",
-            plans: { _, layout in layout.recomputeLayers != nil }),
-        KnownFault(
-            property: name, reason: "each direction of a schedule with two is taken as half of the micro-batches",
-            plans: { plan, layout in
-                layout.schedule.isBidirectional && plan.batch / (layout.data * layout.microbatch) % 2 == 1
-            }),
-    ]
-}
+    ] + pace
 
 private let pace: [KnownFault] =
     [
