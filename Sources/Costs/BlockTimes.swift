@@ -62,18 +62,26 @@ struct BlockTimes {
         let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
         var times = UnitTimes()
         times.forward.compute = forwardCompute
-        times.forward.context = contextExposed(attention: attention.forward, passes: 1)
+        let contexts = (
+            forward: contextExposed(attention: attention.forward, passes: 1),
+            backward: contextExposed(attention: attention.backward, passes: 2)
+        )
+        times.forward.context = contexts.forward.seconds
         times.weightGradient = projections.weight + feedForward.weightGradient
         let gradients = projections.input + feedForward.inputGradient + times.weightGradient
         times.backward.compute =
             gradients + elementwiseBackward + feedForward.elementwise.backward + attention.backward
-        times.backward.context = contextExposed(attention: attention.backward, passes: 2)
+        times.backward.context = contexts.backward.seconds
         times.forward.expert = feedForward.exchange
         times.backward.expert = feedForward.exchange
 
-        let collectives = tensorExposed(pairs: pairs, forward: products, backward: gradients)
-        times.forward.tensor = collectives.forward
-        times.backward.tensor = collectives.backward
+        let collectives = tensorExposed(
+            pairs: pairs, forward: products, backward: gradients, inputs: gradients - times.weightGradient)
+        times.forward.tensor = collectives.forward.seconds
+        times.backward.tensor = collectives.backward.seconds
+        // Compute that hides the one is not there to hide the experts' exchanges.
+        let again = collectives.forward.hidden + contexts.forward.hidden
+        var taken = again + collectives.backward.hidden + contexts.backward.hidden
         switch shard.recompute {
         case .none: break
         case .selective:
@@ -82,28 +90,17 @@ struct BlockTimes {
                 ? products / 2 + elementwiseForward + feedForward.elementwise.forward : attention.forward
         case .full:
             times.backward.recompute = forwardCompute
-            times.backward.tensor += collectives.forward
+            times.backward.tensor += collectives.forward.seconds
             times.backward.context += times.forward.context
             times.backward.expert += feedForward.exchange
+            taken += again
         }
-        if shard.overlap.expert { hideExchange(&times) }
+        if shard.overlap.expert { hideExchange(&times, taken: taken) }
         addParameterGathers(isMixture: isMixture, to: &times)
-        waitForHost(&times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: feedForward.exchange > 0)
+        waitForHost(
+            &times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: isMixture ? model.moe : nil,
+            exchanges: feedForward.exchange > 0, apart: collectives.apart)
         return times
-    }
-
-    /// Small passes end before the host has launched them.
-    private func waitForHost(_ times: inout UnitTimes, collectives: Double, mixture: Bool) {
-        let software = rates.framework
-        let starting = collectives * software.hostCollective
-        let waiting = mixture ? software.hostExperts : 0
-        let forward = software.hostForward + starting
-        let again = shard.recompute == .full ? forward : 0
-        let backward = software.hostBackward + starting + again
-        let passes = shard.recompute == .full ? 2.0 : 1
-        times.forward.host = waiting + max(0, forward - (software.blockingLaunches ? 0 : times.forward.total))
-        times.backward.host =
-            passes * waiting + max(0, backward - (software.blockingLaunches ? 0 : times.backward.total))
     }
 
     // MARK: Matrix products
@@ -231,10 +228,13 @@ struct BlockTimes {
     /// Tensor-parallel collectives of one block that nothing hides: two a pass (all-reduce, or all-gather and
     /// reduce-scatter with sequence parallelism). The two extra gathers of the backward run behind its
     /// products (Korthikanti et al. 2022, section 4.2.2).
+    ///
+    /// - Parameter inputs: seconds of the backward's products that are gradients of inputs.
+    /// - Returns: with `apart`, what more is exposed in the backward behind these alone.
     private func tensorExposed(
-        pairs: Double, forward: Double, backward: Double
-    ) -> (forward: Double, backward: Double) {
-        guard shard.tensor > 1 else { return (0, 0) }
+        pairs: Double, forward: Double, backward: Double, inputs: Double
+    ) -> (forward: Exposed, backward: Exposed, apart: Double) {
+        guard shard.tensor > 1 else { return (Exposed(), Exposed(), 0) }
         let bytes = w * shard.tokens * h
         let pair =
             shard.sequenceParallel
@@ -242,30 +242,35 @@ struct BlockTimes {
         let whole = pairs * pair
         let regather =
             shard.sequenceParallel ? pairs * rates.framework.contention * shard.tensorGroup.gather(bytes: bytes) : 0
-        guard shard.overlap.tensor else { return (whole, whole + regather) }
+        guard shard.overlap.tensor else { return (Exposed(seconds: whole), Exposed(seconds: whole + regather), 0) }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         let chunk = whole / shard.tensor
-        return (
-            rates.exposed(whole, behind: forward, least: chunk),
-            rates.exposed(whole, behind: backward, least: chunk) + regather
+        var exposed = (
+            forward: rates.hide(whole, behind: forward, least: chunk),
+            backward: rates.hide(whole, behind: backward, least: chunk), apart: 0.0
         )
+        exposed.apart = rates.hide(whole, behind: inputs, least: chunk).seconds - exposed.backward.seconds
+        exposed.backward.seconds += regather
+        return exposed
     }
 
     /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it, which loses
     /// to it what it loses to any message beside it. The backward passes them on twice (with their gradients).
-    private func contextExposed(attention: Double, passes: Double) -> Double {
-        guard shard.context > 1 else { return 0 }
+    private func contextExposed(attention: Double, passes: Double) -> Exposed {
+        guard shard.context > 1 else { return Exposed() }
         let exchange = shard.contextGroup.transfer(bytes: w * shard.tokens * keysAndValues)
-        return (shard.context - 1) * rates.exposed(passes * exchange, behind: attention / shard.context)
+        let one = rates.hide(passes * exchange, behind: attention / shard.context)
+        return Exposed(seconds: (shard.context - 1) * one.seconds, hidden: (shard.context - 1) * one.hidden)
     }
 
     /// Experts' exchanges of one micro-batch run behind another's compute: a forward and a backward make a pair
     /// (DeepSeek-AI 2024, section 3.2.1; Megatron-Core's overlap_moe_expert_parallel_comm).
-    private func hideExchange(_ times: inout UnitTimes) {
+    /// - Parameter taken: seconds of their compute that hide other transfers.
+    private func hideExchange(_ times: inout UnitTimes, taken: Double) {
         let whole = times.forward.expert + times.backward.expert
         guard whole > 0 else { return }
         let beside = times.forward.compute + times.backward.compute + times.backward.recompute
-        let share = rates.exposed(whole, behind: beside) / whole
+        let share = rates.hide(whole, behind: max(0, beside - taken)).seconds / whole
         times.forward.expert *= share
         times.backward.expert *= share
     }

@@ -39,13 +39,6 @@ extension LayoutWork {
         return flops.model + 2 * tokens * weights + core
     }
 
-    /// Share of the blocks that are recomputed whole.
-    var recomputedShare: Double {
-        guard layout.recompute == .full else { return 0 }
-        guard let some = layout.recomputeLayers else { return 1 }
-        return Double(layers.reduce(0) { $0 + min(some, $1) }) / Double(max(1, model.layers))
-    }
-
     /// The whole answer around an iteration's time.
     package func estimate(time: IterationTime) -> Estimate {
         var plan = pricer.plan

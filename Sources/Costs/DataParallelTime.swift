@@ -183,26 +183,28 @@ extension LayoutWork {
         return shard.groups.ends.allReduce(bytes: state.gradient * most)
     }
 
-    /// The fullest rank's share: the step ends when its update does.
+    /// The rank whose update takes longest: the step ends with it. Where experts are shared out over more ranks than the
+    /// rest, or fewer, that need not be the one that holds most.
     var fullest: PipelineShares.Rank {
         var (most, fullest) = (-1.0, PipelineShares.Rank())
         for kind in shares.kinds {
-            let held = parameters(of: kind.share)
-            if held > most { (most, fullest) = (held, kind.share) }
+            let seconds = optimizerSeconds(of: kind.share)
+            if seconds > most { (most, fullest) = (seconds, kind.share) }
         }
         return fullest
     }
 
-    /// Parameters of the fullest rank.
+    /// Parameters of that rank.
     var mostParameters: Double { parameters(of: fullest) }
+
+    /// Of the rank with the longest update.
+    package var optimizerSeconds: Double { shares.kinds.reduce(0) { max($0, optimizerSeconds(of: $1.share)) } }
 
     /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the
     /// gradient is also read for its norm and zeroed. Memory-bound.
-    package var optimizerSeconds: Double {
-        let group = Double(layout.shardRanks)
-        let fullest = fullest
-        let (held, experts) = (denseParameters(of: fullest), expertParameters(of: fullest))
-        let sharded = held / group + experts / Double(shard.expertShardGroup.size)
+    private func optimizerSeconds(of share: PipelineShares.Rank) -> Double {
+        let (held, experts) = (denseParameters(of: share), expertParameters(of: share))
+        let sharded = held / Double(layout.shardRanks) + experts / Double(shard.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
         let step = (state.gradient + 24 + state.writtenCopy) * owned

@@ -101,15 +101,24 @@ package struct DeviceRates: Sendable {
     /// Seconds of elementwise work that would move `bytes` if it were one kernel.
     func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }
 
-    /// Seconds a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks
-    /// out, and the compute lost to the rest.
-    func exposed(_ seconds: Double, behind: Double, least: Double = 0) -> Double {
+    /// What a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks out,
+    /// and the compute lost to the rest.
+    func hide(_ seconds: Double, behind: Double, least: Double = 0) -> Exposed {
         let outside = max(least, seconds - behind)
-        return outside + framework.contention * max(0, seconds - outside)
+        let hidden = max(0, seconds - outside)
+        return Exposed(seconds: outside + framework.contention * hidden, hidden: hidden)
     }
 
     /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
     func flash(flops: Double, length: Double, share: Double = 1) -> Double {
         max(launch, flops / (highPeak * attention.share(of: length) * share * attentionFactor * inStep))
     }
+}
+
+/// What a transfer costs beside compute.
+struct Exposed {
+    /// That it adds to the compute.
+    var seconds = 0.0
+    /// Of it behind the compute.
+    var hidden = 0.0
 }

@@ -140,12 +140,6 @@ package struct LayoutWork: Sendable {
     /// Seconds from the end of a pass to its message's arrival. What the sender lost is part of the message's time.
     var flight: Double { transfer - messageLoss }
 
-    /// Messages that a rank sends for one micro-batch (and as many that it receives), both ways together.
-    func messages(rank: Int) -> Double { shares.ranks[rank].messages }
-
-    /// Layers a rank works through for one micro-batch: half of those it holds where there are two directions.
-    func layersPassed(_ rank: Int) -> Double { Double(rankLayers(rank)) * shares.passShare }
-
     /// Blocks with experts of a stage, of its `first` blocks only where given.
     package func mixtureLayers(stage: Int, first: Int? = nil) -> Int {
         guard let moe = model.moe else { return 0 }

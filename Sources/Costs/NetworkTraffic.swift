@@ -1,5 +1,3 @@
-internal import Schedules
-
 internal import Plans
 
 /// Bytes one device sends over one network in one iteration, the mean of the devices of a group.
@@ -34,48 +32,21 @@ extension LayoutWork {
             let pairs = RankGroups.pairs(
                 stage: ranks.stage, distance: abs(rank - neighbour.rank), first: min(rank, neighbour.rank) * ranks.stage
             )
-            add(Double(m) * neighbour.messages * boundaryBytes, pairs)
+            add(Double(neighbour.messages) * boundaryBytes, pairs)
         }
         if let exchange = expertExchange(rank: rank) {
             let place = Placement(ranks.expert, on: network)
             for (index, sent) in place.sent(exchange, size: ranks.expert.size).enumerated() { bytes[index] += sent }
         }
-        // Sharded gradients are scattered after every micro-batch; sharded parameters gathered twice for each.
-        let scatters = layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) : 1
-        let gathers = layout.sharding == .parameters ? 2 * Double(m) : 1
-        func addState(
-            gradients: Double, weights: Double, whole: RankGroups, shards: RankGroups, replicas: RankGroups
-        ) {
-            let state = scatters * gradients + gathers * weights
-            if layout.sharding != .none, shards.size < whole.size {
-                add(state, shards)
-                add(2 * gradients / Double(shards.size), replicas)
-            } else {
-                add(state, whole)
-            }
+        func add(_ state: StateTraffic, whole: RankGroups, shards: RankGroups, replicas: RankGroups) {
+            add(state.gradients + state.weights, layout.sharding == .none ? whole : shards)
+            add(2 * state.replicas, replicas)
         }
-        addState(
-            gradients: sent.gradients, weights: sent.weights, whole: ranks.data, shards: ranks.shard,
-            replicas: ranks.replica)
-        addState(
-            gradients: sent.expertGradients, weights: sent.expertWeights, whole: ranks.expertCopies,
-            shards: ranks.expertShard, replicas: ranks.expertReplica)
+        add(denseTraffic(rank: rank), whole: ranks.data, shards: ranks.shard, replicas: ranks.replica)
+        add(
+            expertTraffic(rank: rank), whole: ranks.expertCopies, shards: ranks.expertShard,
+            replicas: ranks.expertReplica)
         return zip(pricer.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
-    }
-
-    /// The pipeline ranks to which `rank` sends, with its messages to each for one micro-batch.
-    private func neighbours(of rank: Int) -> [(rank: Int, messages: Double)] {
-        guard p > 1 else { return [] }
-        let share = shares.ranks[rank]
-        if shares.passShare < 1 || layout.schedule.isFolded {
-            // Stages go up the ranks and down again: as much to one side as to the other.
-            let sides = [rank - 1, rank + 1].filter { (0..<p).contains($0) }
-            return sides.map { ($0, share.messages / Double(sides.count)) }
-        }
-        // From the last rank the next stage is the first rank's.
-        return [
-            ((rank + 1) % p, share.forwardMessages), ((rank + p - 1) % p, share.messages - share.forwardMessages),
-        ]
     }
 }
 

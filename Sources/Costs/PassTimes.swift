@@ -51,7 +51,7 @@ package struct UnitTimes: Hashable, Sendable {
     package var forward = PassTimes()
     /// Input and weight gradients, and what is recomputed for them.
     package var backward = PassTimes()
-    /// The part of `backward.compute` that only the weight gradients need.
+    /// The part of `backward` that only the weight gradients need, the host's launches of them included.
     package var weightGradient = 0.0
 
     package init() {}

@@ -7,42 +7,10 @@ let knownFaults: [KnownFault] =
         KnownFault(
             property: "the layout of the JSON is read as the plan's",
             reason: "globalBatch and microbatches are refused; split, overlap, attention and gradients are not printed"),
-        KnownFault(
-            property: "no optimizer is faster than its bytes",
-            reason: "the rank with most parameters is taken, not the one with most of them to step",
-            plans: { plan, layout in plan.model.moe != nil && layout.sharding != .none }),
-    ] + traffic + pace
-
-private let traffic: [KnownFault] = [
-    "tensor-parallel bytes are the collectives'", "context bytes are the ring's", "expert bytes are the exchanges'",
-].flatMap { name in
-    [
-        KnownFault(
-            property: name,
-            reason: "some recomputed blocks are counted as so many mean blocks of all ranks, not as a rank's own first",
-            plans: { _, layout in layout.recomputeLayers != nil }),
-        KnownFault(
-            property: name, reason: "each direction of a schedule with two is taken as half of the micro-batches",
-            plans: { plan, layout in
-                layout.schedule.isBidirectional && plan.batch / (layout.data * layout.microbatch) % 2 == 1
-            }),
-    ]
-}
+    ] + pace
 
 private let pace: [KnownFault] =
     [
-        KnownFault(
-            property: "a higher peak is never slower",
-            reason: "the same compute hides tensor-parallel chunks and experts' exchanges",
-            plans: { _, layout in layout.overlap.tensor && layout.overlap.expert && layout.tensor > 1 })
-    ]
-    + ["faster memory is never slower", "a higher peak is never slower", "cheaper launches are never slower"].map {
-        KnownFault(
-            property: $0,
-            reason: "the host's time floors a whole backward: a faster weight gradient lengthens the input gradient",
-            plans: { _, layout in layout.splitsBackward })
-    }
-    + [
         "a faster inner network is never slower", "faster memory is never slower", "a higher peak is never slower",
         "cheaper launches are never slower", "overlap of tensor is never slower than without",
         "recomputing more keeps less and takes longer", "one more block a stage takes longer and keeps more",
@@ -55,13 +23,3 @@ private let pace: [KnownFault] =
                     && (layout.overlap.data || layout.sharding == .gradients || layout.sharding == .parameters)
             })
     }
-
-extension Layout {
-    /// Whether the schedule runs input and weight gradients apart.
-    var splitsBackward: Bool {
-        switch schedule {
-        case .gpipe, .oneForwardOneBackward, .interleaved, .loopedBFS, .chimera: false
-        default: true
-        }
-    }
-}

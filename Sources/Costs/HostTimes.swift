@@ -1,0 +1,63 @@
+internal import Plans
+
+/// What the host adds to a block: it launches every kernel of a pass, and small passes end before it has.
+extension BlockTimes {
+    /// Small passes end before the host has launched them.
+    ///
+    /// A backward launches its input gradients first. They end when both the host has launched them and the device has
+    /// worked them off; the rest of the backward is the weight gradients'. So a faster weight gradient never lengthens
+    /// an input gradient, and both together take what the backward takes in one piece.
+    ///
+    /// - Parameter apart: seconds more that collectives stick out of the input gradients alone.
+    func waitForHost(
+        _ times: inout UnitTimes, collectives: Double, mixture: Model.Mixture?, exchanges: Bool, apart: Double
+    ) {
+        let software = rates.framework
+        let starting = collectives * software.hostCollective
+        let waiting = exchanges ? software.hostExperts : 0
+        let forward = software.hostForward + starting
+        let again = shard.recompute == .full ? forward : 0
+        let backward = software.hostBackward + starting + again
+        let weights = weightLaunches(mixture) * software.hostBackward
+        let passes = shard.recompute == .full ? 2.0 : 1
+        if software.blockingLaunches {
+            times.forward.host = waiting + forward
+            times.backward.host = passes * waiting + backward
+            times.weightGradient += weights - apart
+            return
+        }
+        times.forward.host = waiting + max(0, forward - times.forward.total)
+        let device = times.backward.total
+        let inputs = device - times.weightGradient + apart
+        if apart > 0 || device < backward || inputs < backward - weights {
+            times.weightGradient = max(device, backward) - max(inputs, backward - weights)
+        }
+        times.backward.host = passes * waiting + max(0, backward - device)
+    }
+
+    /// Share of a backward's launches that weight gradients take: each product has one kernel for them and one for the
+    /// gradients of its inputs, as which all other kernels count.
+    private func weightLaunches(_ mixture: Model.Mixture?) -> Double {
+        var products = 2.0
+        var others = 4.0
+        if let mla = model.mla {
+            products = mla.queryRank > 0 ? 5 : 4
+            others += 2
+        }
+        // Core attention: one kernel, or two products' backwards and the softmax's, and dropout's.
+        others += shard.flashAttention ? 1 : shard.dropout ? 6 : 5
+        others += model.family == .gpt ? 2 : 1
+        guard let mixture else {
+            // The activation, and in GPT the gradient of its bias.
+            return (products + 2) / (2 * (products + 2) + others + (model.family == .gpt ? 2 : 1))
+        }
+        // The router and two products of each held expert; softmax and top-k, sorting and putting back, activation.
+        products += 1 + 2 * Double(mixture.experts) / shard.expert
+        others += 4
+        if mixture.sharedWidth > 0 {
+            products += 2
+            others += 1
+        }
+        return products / (2 * products + others)
+    }
+}
