@@ -12,6 +12,8 @@ struct RunSummary {
     let predictedTimeline: Timeline
     let measuredTimeline: Timeline
     let steps: [Step]
+    /// What else this machine did while the run went on.
+    let load: MachineLoad?
 
     /// What the summary reads of a line of metrics.
     struct Step: Decodable {
@@ -24,8 +26,9 @@ struct RunSummary {
     }
 
     /// Reads the records a run left.
-    init(plan: Plan, layout: Layout, metrics: String, timeline: String) throws {
+    init(plan: Plan, layout: Layout, metrics: String, timeline: String, load: MachineLoad?) throws {
         self.plan = plan
+        self.load = load
         let iteration = try predictedIteration(plan: plan, layout: layout)
         predicted = iteration.estimate
         predictedTimeline = iteration.timeline
@@ -57,6 +60,9 @@ struct RunSummary {
         lines += ["", "One step, predicted above measured", timelines()]
         lines.append("predicted with cluster \(cluster); measured: medians of \(steady.count) steps")
         lines.append("peak memory by rank: \(memory) MiB")
+        if let load, !load.isQuiet {
+            lines.append("the machine was busy: \(load.words); what was measured is longer than on a quiet one")
+        }
         let cores = ProcessInfo.processInfo.activeProcessorCount
         if plan.cluster.coreShare(plan.devices) < 1 {
             lines.append(

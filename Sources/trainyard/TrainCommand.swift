@@ -114,9 +114,11 @@ struct TrainCommand: ParsableCommand {
         let command = try Launcher.mpirun(
             processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
+        let before = ProcessorTimes.now()
         let ended = try Launcher.run(
             command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
             launcherWords: true)
+        let load = MachineLoad(from: before, to: .now())
         guard ended.code == 0 else { throw failure(ended) }
         if quiet && svg == nil && lossSvg == nil { return }
         guard FileManager.default.fileExists(atPath: measured) else {
@@ -124,7 +126,8 @@ struct TrainCommand: ParsableCommand {
                 "the run's records lie in \(records) on the machine of rank 0; there is no summary here")
         }
         let summary = try RunSummary(
-            plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured)
+            plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured,
+            load: load)
         if !quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }

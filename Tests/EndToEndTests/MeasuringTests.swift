@@ -28,6 +28,11 @@ import Testing
         #expect(outcome.errors.contains("calibrate again when nothing else runs"))
         #expect(outcome.output.contains("meanwhile"))
         #expect(try String(contentsOf: cluster, encoding: .utf8).contains("the machine was busy"))
+        let run = try BuiltProgram("trainyard").run([
+            "train", job.plan.path, "--folder", job.folder.appending(path: "run").path,
+        ])
+        #expect(run.exitCode == 0, "\(run.everything)")
+        #expect(run.output.contains("the machine was busy: other programs took"), "\(run.everything)")
     }
 
     /// Runs `statements` of Python beside `bench/compare.py`.
