@@ -96,7 +96,6 @@ import Testing
                 plan.devices = devices
                 var settings = SearchSettings()
                 settings.top = 1
-                settings.space = .established
                 return try #require(try searchAnyCount(plan: plan, settings: settings).candidates.first?.run?.days)
             }
             #expect(try days(1000) <= 1.08 * days(1024))
