@@ -42,7 +42,7 @@ struct StepBound: Sendable {
     /// One pipeline rank, one replica (of as many as the experts are spread over), in every way that changes its times.
     private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [(Layout, devices: Int)] {
         let model = plan.model
-        let most = min(space.mostTensor ?? max(1, plan.cluster.devicesPerNode), 1 << 12)
+        let most = min(space.mostTensor ?? plan.cluster.innerReach, 1 << 12)
         let tensors =
             space.fixed.tensor.map { [$0] }
             ?? Divisors.of(model.heads).filter { $0 <= most && model.kvHeads % $0 == 0 && model.ffn % $0 == 0 }
