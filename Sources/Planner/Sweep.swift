@@ -51,4 +51,3 @@ private func best(
     }
     return first
 }
-
