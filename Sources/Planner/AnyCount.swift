@@ -73,7 +73,7 @@ struct CountSearch {
     var progress: ((Int) -> Void)?
 
     /// Numbers that were searched.
-    var searched: Int { known.count }
+    private(set) var searched = 0
 
     init(_ plan: Plan, settings: SearchSettings, options: CostOptions, paid: Int? = nil) {
         self.paid = paid
@@ -98,10 +98,14 @@ struct CountSearch {
     func isTooSmall(_ devices: Int) -> Bool { bound.exceedsMemory(devices: devices, usable: usable) }
 
     /// The best of one number of devices; nil where nothing fits.
-    mutating func best(_ devices: Int) -> Found? {
+    /// - Parameter measure: what only a smaller measure is asked about; nil may then mean that there is none.
+    mutating func best(_ devices: Int, below measure: Double? = nil) -> Found? {
         if let found = known[devices] { return found }
         guard !isTooSmall(devices) else { return nil }
         progress?(devices)
+        searched += 1
+        var settings = settings
+        settings.slowest = measure.map { bound.step(measure: $0, batch: plan.using(devices).batch) }
         let result = try? search(plan: plan.using(devices, of: paid), settings: settings, options: options)
         let found = result.flatMap { result in
             result.candidates.first.map { Found(devices: devices, estimate: $0, result: result) }
@@ -112,7 +116,8 @@ struct CountSearch {
             rejected += result.rejected
             pricingSeconds += result.pricingSeconds
         }
-        known[devices] = .some(found)
+        // What was not asked about is not known.
+        if measure == nil || found != nil { known[devices] = .some(found) }
         return found
     }
 
@@ -124,7 +129,7 @@ struct CountSearch {
         }
         for (devices, least) in order {
             if let best, least >= best.estimate.measure { break }
-            guard let found = self.best(devices), keeps(found.estimate) else { continue }
+            guard let found = self.best(devices, below: best?.estimate.measure), keeps(found.estimate) else { continue }
             if best.map({ found.estimate.measure < $0.estimate.measure }) ?? true { best = found }
         }
         return best

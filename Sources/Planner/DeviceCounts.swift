@@ -10,7 +10,7 @@ package struct DeviceCounts: Hashable, Sendable {
     /// devices are made of, and primes that fill the gaps.
     static let oddParts = [1, 3, 5, 7, 9, 11, 13, 15, 17, 21, 25, 27, 29, 31, 33, 35, 45, 75, 125, 375, 625]
     /// Every number of whole nodes up to here is among them, and twice, four times … each of them.
-    static let mostWholeNodes = 32
+    static let mostWholeNodes = 48
     /// Odd parts of a plan's own numbers that are used beside them.
     private static let mostOwn = 24
 

@@ -87,6 +87,11 @@ package struct SearchSettings: Hashable, Sendable {
     package var simulates = true
     /// Whether to look for the number of devices that would do where nothing fits.
     package var explainsMisfit = true
+    /// Seconds of a step that only faster layouts are of interest for; nil: all are. Leaders whose closed form is above
+    /// by more than closed forms are off (`closedFormError`) are not timed, and there may be no candidate.
+    var slowest: Double?
+    /// Three times what closed forms differ from the simulator at most (`ClosedFormTests`).
+    static let closedFormError = 0.15
     /// Concurrent workers; nil: one a core.
     package var threads: Int?
 
@@ -123,7 +128,8 @@ package func search(
     guard space.evaluated > 0 else { throw .noLayout(settings.space.emptiness(plan, rejected: space.rejected)) }
     guard space.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    let timed = estimates(of: space.leaders, pricer: pricer, settings: settings)
+    let bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
+    let timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
     // Equal ones keep the order of the space, so the answer is one whatever ran first.
     let order = timed.indices.sorted { one, other in
         let (a, b) = (timed[one], timed[other])

@@ -84,6 +84,13 @@ struct StepBound: Sendable {
             / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
     }
 
+    /// Most seconds of a step of `batch` sequences with a `measure`.
+    func step(measure: Double, batch: Int) -> Double {
+        let sequences = Double(max(1, batch))
+        guard let tokens = plan.tokens else { return measure * sequences }
+        return measure * 86_400 / (tokens / (sequences * Double(plan.model.sequence))).rounded(.up)
+    }
+
     /// Whether weights and optimizer alone are more than `devices` hold.
     func exceedsMemory(devices: Int, usable: Double) -> Bool { state > usable * Double(devices) }
 }
