@@ -217,7 +217,17 @@ import Testing
             let points = try #require((found["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
             let efficiencies = points.compactMap { $0["efficiency"] as? Double }
             #expect(efficiencies.count == 3 && efficiencies[1] > 0.8 && efficiencies[2] <= 0.5, "\(efficiencies)")
-            let notes = try #require(found["notes"] as? [[String: String]])
+            // A layout that is stated runs all the same, each process on its share of a core.
+            func fixed(_ data: Int) throws -> [String: Any] {
+                let stated = text.replacing("devices: 2\n", with: "").replacing("auto", with: "{data: \(data)}")
+                try Data(stated.utf8).write(to: URL(filePath: file))
+                return try document(try trainyard(["plan", file, "--json"]))
+            }
+            let seconds = try [2, 4].map { data -> Double in
+                try #require((try fixed(data)["iteration"] as? [String: Any])?["seconds"] as? Double)
+            }
+            #expect(seconds[1] >= 0.99 * seconds[0], "\(seconds)")
+            let notes = try #require(try fixed(4)["notes"] as? [[String: String]])
             #expect(
                 notes.contains { $0["code"] == "cores-shared" && $0["text"]?.hasPrefix("4 processes share") == true })
         }
