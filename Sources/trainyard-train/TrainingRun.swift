@@ -32,6 +32,7 @@ struct TrainingRun {
             }
             settings.steps = steps.value
         }
+        if isFirst { try checkPaths(settings) }
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: options.shared)
         try identity.agree(over: world)
@@ -76,13 +77,18 @@ struct TrainingRun {
         var board: TensorBoardLog?
     }
 
-    private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
+    /// Refuses paths that cannot be written before anything else is done.
+    private func checkPaths(_ settings: TrainSettings) throws {
         let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
-        for path in [options.trace, options.timeline, options.save].compactMap({ $0 }) {
-            // The run's own folder is made below.
+        for path in [options.log, options.trace, options.timeline, options.save].compactMap({ $0 }) {
+            // The run's own folder is made later.
             let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
             if above != folder { _ = try OutputFile(path) }
         }
+    }
+
+    private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
+        let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
         let run = try RunRecorder(
             RunRecorder.Request(
                 folder: folder, log: options.log, overwrites: options.overwrite,

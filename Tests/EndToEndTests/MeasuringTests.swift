@@ -46,7 +46,7 @@ import Testing
     @Test(.enabled(if: GPUCalibrationTests.imports("json"), "there is no python3"))
     func aPeerThatAbortsAfterItsResultKeepsIt() throws {
         let peer = """
-            peer = [sys.executable, '-c', "import os; print('{\\\\"tokens\\\\": 7}', flush=True); os.abort()"]
+            peer = [sys.executable, '-c', "import os; print('{\\"tokens\\": 7}', flush=True); os.abort()"]
             print(compare.peer(peer)['tokens'])
             """
         let outcome = try compare(peer)

@@ -139,6 +139,8 @@ enum JSONLayout {
     private static func spelled(_ layout: Layout, _ plan: Plan) -> Layout {
         var spelled = layout.spelled(plan)
         spelled.gradients = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        // Even stages are not printed.
+        spelled.layersPerStage = StagePartition(layout, model: plan.model).sizes
         if spelled.sharding != .none { spelled.shardGroup = layout.shardGroup ?? layout.data * layout.context }
         return spelled
     }

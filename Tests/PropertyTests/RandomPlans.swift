@@ -150,7 +150,7 @@ extension Plan {
     /// Whether the plan's layout obeys every rule, and the file format could hold the plan.
     var isLegal: Bool {
         guard let layout, model.heads % model.kvHeads == 0, (model.moe.map { $0.topK <= $0.experts }) ?? true,
-            cluster.device.peakFLOPs[precision] != nil
+            model.moe == nil || model.mixtureLayers > 0, cluster.device.peakFLOPs[precision] != nil
         else { return false }
         return layout.problems(for: model, batch: batch, devices: devices).isEmpty
     }
