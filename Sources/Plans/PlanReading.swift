@@ -188,11 +188,13 @@ struct PlanReading {
 
 extension Plan {
     /// Where the layout does not say which stage holds how many blocks, its software's division if that is not the
-    /// balanced one.
+    /// balanced one. Where the software's would be much heavier at one end, nobody runs it: the balanced one is priced, and
+    /// `obstacles` says that the software lacks it.
     mutating func divideStages() {
         guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
         let sizes = framework(for: layout).abilities.stages.split(layout, model: model)
-        guard let sizes, sizes != StagePartition(layout, model: model).sizes else { return }
+        let balanced = StagePartition(layout, model: model).sizes
+        guard let sizes, sizes != balanced, (sizes.max() ?? 0) <= (balanced.max() ?? 0) + 1 else { return }
         layout.layersPerStage = sizes
         self.layout = layout
     }

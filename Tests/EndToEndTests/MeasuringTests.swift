@@ -8,13 +8,14 @@ import Testing
         let neighbours = try (0..<ProcessInfo.processInfo.activeProcessorCount).map { _ in
             let process = Process()
             process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["timeout", "100", "sh", "-c", "while :; do :; done"]
+            // Ends by itself, after a minute or so, where nobody ends it.
+            process.arguments = ["sh", "-c", "i=0; while [ $i -lt 40000000 ]; do i=$((i+1)); done"]
             try process.run()
             return process
         }
         defer {
             for process in neighbours {
-                process.terminate()
+                kill(process.processIdentifier, SIGKILL)
                 process.waitUntilExit()
             }
         }
