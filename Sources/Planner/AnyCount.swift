@@ -15,8 +15,9 @@ package func searchAnyCount(
     let fixed = settings.space.fixed
     let isWhole = [fixed.tensor, fixed.context, fixed.pipeline, fixed.data].allSatisfy { $0 != nil }
     let counts = DeviceCounts(plan, fixed: fixed)
-    // Degrees that are all fixed, and those that already exceed the devices, are a question about this number alone.
-    guard !isWhole, counts.unit <= plan.devices else {
+    // Degrees that are all fixed, those that already exceed the devices, and a layout beside which others are shown, are a
+    // question about this number alone.
+    guard !isWhole, plan.layout == nil, counts.unit <= plan.devices else {
         return try search(plan: plan.using(plan.devices), settings: settings, options: options, progress: progress)
     }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }

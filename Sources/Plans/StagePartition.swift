@@ -37,6 +37,14 @@ package struct StagePartition: Hashable, Codable, Sendable {
         }
     }
 
+    /// Blocks of each stage as an answer writes them down; nil where they are alike and leaving them out means the same.
+    package static func written(_ layout: Layout, model: Model) -> [Int]? {
+        let split = StagePartition(layout, model: model)
+        var open = layout
+        open.layersPerStage = nil
+        return split.unevenSizes ?? (split == StagePartition(open, model: model) ? nil : split.sizes)
+    }
+
     /// Splits `layers` blocks over `stages` stages, stage s on rank s mod `ranks` (`folded`: mirrored, see
     /// `StagePlacement.folded`), with the output head counted as `headInBlocks` blocks on the last stage.
     ///

@@ -145,7 +145,7 @@ package struct EstimateReport: Encodable, Sendable {
             sequenceParallel: layout.sequenceParallel,
             expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
             recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup,
-            layersPerStage: StagePartition(layout, model: plan.model).unevenSizes,
+            layersPerStage: StagePartition.written(layout, model: plan.model),
             flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
             overlap: layout.overlap == .init()
                 ? nil

@@ -84,6 +84,7 @@ import Testing
         Row("train", "betas", "[0.8, 0.9]", parity), Row("train", "eps", "1e-6", parity),
         Row("train", "weightDecay", "0", parity), Row("train", "clip", "none", parity),
         Row("train", "auxiliaryLoss", "1", .remarked("train.auxiliaryLoss does nothing in a model without experts")),
+        Row("train", "folder", "runs/x", .done("RunFolderTests")),
         Row("train", "seed", "2", parity), Row("train", "init", "w.safetensors", parity),
         Row("train", "checkpoint", "{path: run}", .done("TrainCommandTests")),
         Row("train.checkpoint", "every", "1", .done("TrainCommandTests")),
