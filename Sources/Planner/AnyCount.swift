@@ -31,10 +31,8 @@ package func searchAnyCount(
         let sized = plan.using(best.devices, of: plan.devices)
         result = try search(plan: sized, settings: settings, options: options, progress: progress)
     }
-    result.evaluated += searcher.evaluated - best.result.evaluated
-    result.feasible += searcher.feasible - best.result.feasible
-    result.rejected += searcher.rejected - best.result.rejected
-    result.pricingSeconds += searcher.pricingSeconds - best.result.pricingSeconds
+    // The best number is counted once, whichever search of it is answered with.
+    result.effort += searcher.effort - best.result.effort
     result.seconds = (clock.now - began).inSeconds
     return result
 }
@@ -66,10 +64,7 @@ struct CountSearch {
     private let bound: StepBound
     private let usable: Double
     private var known: [Int: Found?] = [:]
-    private(set) var evaluated = 0
-    private(set) var feasible = 0
-    private(set) var rejected = 0
-    private(set) var pricingSeconds = 0.0
+    private(set) var effort = SearchEffort()
     /// Called with every number before it is searched.
     var progress: ((Int) -> Void)?
 
@@ -111,12 +106,7 @@ struct CountSearch {
         let found = result.flatMap { result in
             result.candidates.first.map { Found(devices: devices, estimate: $0, result: result) }
         }
-        if let result {
-            evaluated += result.evaluated
-            feasible += result.feasible
-            rejected += result.rejected
-            pricingSeconds += result.pricingSeconds
-        }
+        if let result { effort += result.effort }
         // What was not asked about is not known.
         if measure == nil || found != nil { known[devices] = .some(found) }
         return found

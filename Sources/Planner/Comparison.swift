@@ -48,12 +48,12 @@ package func compare(
         question.leaders = strategy.name == Strategy.auto ? SpaceQuestion.fewestLeaders : 8
         let priced = priceSpace(space, pricer: pricer, question: question)
         let timed = estimates(
-            of: priced.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
+            of: priced.effort.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
             settings: settings)
         let best = timed.indices.min { (timed[$0].iteration.seconds, $0) < (timed[$1].iteration.seconds, $1) }
         row.estimate = best.map { timed[$0] }
-        row.fits = priced.feasible > 0
-        row.evaluated = priced.evaluated
+        row.fits = priced.effort.feasible > 0
+        row.evaluated = priced.effort.evaluated
         if row.estimate == nil { row.verdict = Verdict.impossible(strategy, space, plan) }
         found.append(row)
     }

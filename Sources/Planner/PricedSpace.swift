@@ -20,12 +20,7 @@ package struct PricedSpace: Sendable {
     package var front: [PricedLayout] = []
     /// The one that needs least memory, whether it fits or not.
     package var smallest: PricedLayout?
-    package var evaluated = 0
-    package var feasible = 0
-    /// Ways to run a pipeline that a rule of their schedule forbids, counted as often as they would have been priced.
-    package var rejected = 0
-    /// Busy seconds of all workers together.
-    package var workerSeconds = 0.0
+    package var effort = SearchEffort()
 }
 
 /// What is kept while a space is priced.
@@ -69,18 +64,18 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, question: SpaceQuestion) -
                 let index = next.add(1, ordering: .relaxed).oldValue
                 guard index < meshes.count else { break }
                 prices.removeAll(keepingCapacity: true)
-                collector.rejected += mesher.price(
+                collector.effort.rejected += mesher.price(
                     meshes[index], microbatches: space.microbatches(meshes[index], plan), into: &prices)
                 collector.take(prices, mesh: index)
                 question.progress?(Double(index + 1) / Double(meshes.count))
             }
-            collector.seconds = (clock.now - began).inSeconds
+            collector.effort.pricingSeconds = (clock.now - began).inSeconds
             base.map { ($0 + worker).initialize(to: collector) }
         }
         initialized = workers
     }
     var found = Collector.merged(parts, question).space(meshes) { space.divided($0.layout($1, base: space.base), plan) }
-    found.workerSeconds += prepared
+    found.effort.pricingSeconds += prepared
     return found
 }
 
@@ -125,10 +120,7 @@ private struct Collector: Sendable {
     /// Ascending in memory, descending in time.
     var front: [Entry] = []
     var smallest: Entry?
-    var evaluated = 0
-    var feasible = 0
-    var rejected = 0
-    var seconds = 0.0
+    var effort = SearchEffort()
 
     init(_ question: SpaceQuestion) {
         self.question = question
@@ -136,7 +128,7 @@ private struct Collector: Sendable {
     }
 
     mutating func take(_ prices: ContiguousArray<QuickPrice>, mesh: Int) {
-        evaluated += prices.count
+        effort.evaluated += prices.count
         // Scores worse than these change nothing.
         var bar = leaders.count < question.leaders ? Double.infinity : leaders[leaders.count - 1].score
         var bars = bySchedule.map {
@@ -152,7 +144,7 @@ private struct Collector: Sendable {
                 }
             }
             guard price.peak <= question.usable else { continue }
-            feasible += 1
+            effort.feasible += 1
             let (score, second) = question.byMemory ? (price.peak, price.seconds) : (price.seconds, price.peak)
             if score <= bar || score <= bars[price.schedule.index] {
                 let entry = Entry(score: score, second: second, mesh: mesh, place: place, price: price)
@@ -202,10 +194,7 @@ private struct Collector: Sendable {
             }
             if let least = part.smallest, all.smallest.map({ least.precedes($0) }) ?? true { all.smallest = least }
             for entry in part.front { all.insertInFront(entry) }
-            all.evaluated += part.evaluated
-            all.feasible += part.feasible
-            all.rejected += part.rejected
-            all.seconds += part.seconds
+            all.effort += part.effort
         }
         return all
     }
@@ -221,7 +210,7 @@ private struct Collector: Sendable {
         chosen.sort { $0.precedes($1) }
         return PricedSpace(
             leaders: chosen.map(layout), front: front.map(layout), smallest: smallest.map(layout),
-            evaluated: evaluated, feasible: feasible, rejected: rejected, workerSeconds: seconds)
+            effort: effort)
     }
 }
 

@@ -9,16 +9,9 @@ package struct SearchResult: Hashable, Sendable {
     package var candidates: [Estimate]
     /// Layouts that no other beats in both time and memory, smallest first; empty unless asked for.
     package var front: [Estimate] = []
-    /// Layouts whose memory and time was computed.
-    package var evaluated: Int
-    /// Layouts that fit.
-    package var feasible: Int
-    /// Layouts that a rule of their schedule forbids: counted, not priced.
-    package var rejected = 0
+    package var effort = SearchEffort()
     /// Wall-clock seconds of the search.
-    package var seconds: Double
-    /// Busy seconds of all cores while layouts were priced.
-    package var pricingSeconds = 0.0
+    package var seconds = 0.0
     /// What was tried.
     package var searched: SearchedSpace?
     /// The plan's own layout beside them; nil where it has none.
@@ -125,8 +118,10 @@ package func search(
     question.threads = settings.threads
     question.progress = progress
     let space = priceSpace(settings.space, pricer: pricer, question: question)
-    guard space.evaluated > 0 else { throw .noLayout(settings.space.emptiness(plan, rejected: space.rejected)) }
-    guard space.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
+    guard space.effort.evaluated > 0 else {
+        throw .noLayout(settings.space.emptiness(plan, rejected: space.effort.rejected))
+    }
+    guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
     let bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
     let timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
@@ -137,8 +132,7 @@ package func search(
         return (a.iteration.seconds, one) < (b.iteration.seconds, other)
     }
     var result = SearchResult(
-        candidates: order.prefix(settings.top).map { timed[$0] }, evaluated: space.evaluated,
-        feasible: space.feasible, rejected: space.rejected, seconds: 0, pricingSeconds: space.workerSeconds)
+        candidates: order.prefix(settings.top).map { timed[$0] }, effort: space.effort)
     result.searched = SearchedSpace(settings.space, plan)
     result.own = ownLayout(of: own, settings: settings, options: options, against: result.candidates.first)
     if settings.wantsFront {
@@ -197,12 +191,12 @@ private func nothingFits(
     _ plan: Plan, _ space: PricedSpace, _ usable: Double, _ settings: SearchSettings, _ options: CostOptions
 ) -> PlannerError {
     guard let smallest = space.smallest else {
-        return .noLayout(settings.space.emptiness(plan, rejected: space.rejected))
+        return .noLayout(settings.space.emptiness(plan, rejected: space.effort.rejected))
     }
     return .nothingFits(
         NothingFits(
             layout: smallest.layout, peak: smallest.peak, usable: usable, device: plan.cluster.device.name,
-            devices: plan.devices, tried: space.evaluated,
+            devices: plan.devices, tried: space.effort.evaluated,
             enough: settings.explainsMisfit
                 ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
 }
@@ -227,7 +221,7 @@ func fewestDevices(
     let bound = StepBound(plan, space: settings.space, options: options)
     for count in counts where !bound.exceedsMemory(devices: count, usable: question.usable) {
         guard let pricer = try? Pricer(plan: plan.using(count), options: options) else { return nil }
-        if priceSpace(sparing, pricer: pricer, question: question).feasible > 0 { return count }
+        if priceSpace(sparing, pricer: pricer, question: question).effort.feasible > 0 { return count }
     }
     return nil
 }

@@ -21,7 +21,7 @@ package func searchCounts(
     inner.explainsMisfit = false
     let clock = ContinuousClock()
     let began = clock.now
-    var all = SearchResult(candidates: [], evaluated: 0, feasible: 0, seconds: 0)
+    var all = SearchResult(candidates: [])
     let counts = DeviceCounts(plan, fixed: settings.space.fixed)
     let sizes = counts.between(1, plan.devices)
     let searcher = CountSearch(plan, settings: settings, options: options)
@@ -30,10 +30,7 @@ package func searchCounts(
         guard let found = try? search(plan: plan.open.using(count), settings: inner, options: options) else { continue }
         all.candidates += found.candidates
         all.front += found.front
-        all.evaluated += found.evaluated
-        all.feasible += found.feasible
-        all.rejected += found.rejected
-        all.pricingSeconds += found.pricingSeconds
+        all.effort += found.effort
         all.searched = found.searched
         if settings.objective == .devices { break }
     }

@@ -33,9 +33,9 @@ package struct SearchReport: Encodable, Sendable {
         self.result = result
         candidates = result.candidates.map { EstimateReport($0) }
         front = result.front.isEmpty ? nil : result.front.map { EstimateReport($0) }
-        evaluated = result.evaluated
-        rejected = result.rejected
-        feasible = result.feasible
+        evaluated = result.effort.evaluated
+        rejected = result.effort.rejected
+        feasible = result.effort.feasible
         seconds = result.seconds
         searched = result.searched.map(SearchedSpaceReport.init)
         yours = result.own.map { OwnReport(fits: $0.fits, verdict: $0.verdict, estimate: EstimateReport($0.estimate)) }

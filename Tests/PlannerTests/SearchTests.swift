@@ -27,7 +27,7 @@ import Testing
         let plan = try Self.bigPlan()
         let result = try Self.big.get()
         #expect(result.candidates.count == 20)
-        #expect(result.feasible <= result.evaluated)
+        #expect(result.effort.feasible <= result.effort.evaluated)
         #expect(Set(result.candidates.map(\.layout)).count == 20)
         let seconds = result.candidates.map(\.iteration.seconds)
         #expect(seconds == seconds.sorted())
@@ -135,8 +135,8 @@ import Testing
         let one = try search(plan: plan, settings: settings)
         let many = try search(plan: plan)
         #expect(one.candidates == many.candidates)
-        #expect(one.evaluated == many.evaluated)
-        #expect(one.feasible == many.feasible)
+        #expect(one.effort.evaluated == many.effort.evaluated)
+        #expect(one.effort.feasible == many.effort.feasible)
     }
 
     @Test func twoProcessesOfALaptop() throws {

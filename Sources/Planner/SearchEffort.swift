@@ -1,0 +1,24 @@
+/// What one search did, or several together.
+package struct SearchEffort: Hashable, Sendable {
+    /// Layouts whose memory and time was computed.
+    package var evaluated = 0
+    /// Layouts that fit.
+    package var feasible = 0
+    /// Layouts that a rule of their schedule forbids, counted as often as they would have been priced.
+    package var rejected = 0
+    /// Busy seconds of all workers together while layouts were priced.
+    package var pricingSeconds = 0.0
+
+    static func += (sum: inout SearchEffort, more: SearchEffort) {
+        sum.evaluated += more.evaluated
+        sum.feasible += more.feasible
+        sum.rejected += more.rejected
+        sum.pricingSeconds += more.pricingSeconds
+    }
+
+    static func - (all: SearchEffort, part: SearchEffort) -> SearchEffort {
+        SearchEffort(
+            evaluated: all.evaluated - part.evaluated, feasible: all.feasible - part.feasible,
+            rejected: all.rejected - part.rejected, pricingSeconds: all.pricingSeconds - part.pricingSeconds)
+    }
+}
