@@ -50,8 +50,7 @@ struct Reduction: Sendable {
     @inline(__always)
     private func exposed(_ seconds: Double, behind: Double, least: Double, alone: Double) -> Double {
         guard overlaps else { return alone }
-        let outside = max(least, seconds - behind)
-        return min(alone, outside + contention * max(0, seconds - outside))
+        return min(alone, Exposed(seconds, behind: behind, least: least, contention: contention).seconds)
     }
 }
 

@@ -104,9 +104,7 @@ package struct DeviceRates: Sendable {
     /// What a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks out,
     /// and the compute lost to the rest.
     func hide(_ seconds: Double, behind: Double, least: Double = 0) -> Exposed {
-        let outside = max(least, seconds - behind)
-        let hidden = max(0, seconds - outside)
-        return Exposed(seconds: outside + framework.contention * hidden, hidden: hidden)
+        Exposed(seconds, behind: behind, least: least, contention: framework.contention)
     }
 
     /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
@@ -121,4 +119,18 @@ struct Exposed {
     var seconds = 0.0
     /// Of it behind the compute.
     var hidden = 0.0
+
+    init(seconds: Double = 0, hidden: Double = 0) {
+        self.seconds = seconds
+        self.hidden = hidden
+    }
+
+    /// A transfer of `whole` seconds beside compute of `behind` seconds: what sticks out, at least `least`, and of the
+    /// rest the share `contention` that the compute loses to it.
+    @inline(__always)
+    init(_ whole: Double, behind: Double, least: Double, contention: Double) {
+        let outside = max(least, whole - behind)
+        hidden = max(0, whole - outside)
+        seconds = outside + contention * hidden
+    }
 }

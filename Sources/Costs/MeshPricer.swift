@@ -233,7 +233,7 @@ package struct MeshPricer {
                                             }
                                             price.peak = peak
                                             price.seconds =
-                                                pipeline.seconds + state.fixed
+                                                pipeline + state.fixed
                                                 + slowest.seconds(microbatches: Double(entry.shape.microbatches))
                                             price.sharding = shardings[place]
                                             prices.append(price)

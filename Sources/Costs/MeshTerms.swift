@@ -52,12 +52,6 @@ struct PassTerms: Sendable {
         }
     }
 
-    /// What the pipeline takes, whatever the sharding.
-    struct Pipeline {
-        /// Compute, bubble, messages and waiting for the slowest node.
-        var seconds: Double
-    }
-
     let block: Part
     let mixture: Part
     let plain: Part
@@ -97,13 +91,14 @@ struct PassTerms: Sendable {
         memoryAlike = alike
     }
 
-    /// Times of the pipeline, with what each kind of rank does written to `passes`.
+    /// Seconds of the pipeline, whatever the sharding: compute, bubble, messages and waiting for the slowest node. What
+    /// each kind of rank does is written to `passes`.
     @inline(__always)
     func pipeline(
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
         held: UnsafeBufferPointer<HeldBlocks>, bounds: UnsafeBufferPointer<Int>,
         passes: UnsafeMutableBufferPointer<KindPass>
-    ) -> Pipeline {
+    ) -> Double {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         let terms = entry.isPartial ? memory : memoryAlike
@@ -129,9 +124,8 @@ struct PassTerms: Sendable {
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,
             forward: forward, backward: backward, weight: weight)
         let busy = Double(entry.shape.microbatches) * most
-        return Pipeline(
-            seconds: busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
-                + Double(entry.shape.microbatches) * (pace - mostStill))
+        return busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
+            + Double(entry.shape.microbatches) * (pace - mostStill)
     }
 
     /// One micro-batch on a rank: `LayoutWork.times(of:)` summed up.
