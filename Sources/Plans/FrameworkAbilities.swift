@@ -102,11 +102,7 @@ extension Framework.Abilities {
 
     /// Sizes with repeated ones counted: `7, 14 × 8, 7`.
     private static func written(_ sizes: [Int]) -> String {
-        var runs: [(size: Int, count: Int)] = []
-        for size in sizes {
-            if runs.last?.size == size { runs[runs.count - 1].count += 1 } else { runs.append((size, 1)) }
-        }
-        let words = runs.map { $0.count == 1 ? "\($0.size)" : "\($0.count) × \($0.size)" }
+        let words = Wording.runs(sizes)
         return words.count <= 6 ? words.joined(separator: ", ") : words.prefix(5).joined(separator: ", ") + " …"
     }
 }
@@ -176,22 +172,17 @@ extension Framework.Abilities.Stages {
     private static func ends(_ layers: Int, ranks: Int, head: Double) -> [Int]? {
         guard ranks > 1, layers >= ranks else { return nil }
         var best: (load: Double, sizes: [Int])?
-        for inner in Set([layers / ranks, (layers + ranks - 1) / ranks]) {
+        // Of equal ones the first is taken, whatever the process.
+        for inner in [layers / ranks, (layers + ranks - 1) / ranks] {
             let rest = layers - (ranks - 2) * inner
             guard rest >= 2 else { continue }
-            let middle = Int(saturating: (Double(rest) - min(head, 1e6)) / 2)
+            // A head heavier than all of the rest leaves the last rank one block.
+            let middle = max(1, Int(saturating: (Double(rest) - min(head, 1e6)) / 2))
             for last in (middle - 1)...(middle + 2) where last >= 1 && rest - last >= 1 {
                 let first = rest - last
                 let load = max(Double(max(ranks > 2 ? inner : 0, first)), Double(last) + head)
                 if load < best?.load ?? .infinity {
                     best = (load, [first] + [Int](repeating: inner, count: ranks - 2) + [last])
-                }
-            }
-            // A head heavier than all of the rest leaves the last rank one block.
-            if middle < 1 {
-                let load = max(Double(max(ranks > 2 ? inner : 0, rest - 1)), 1 + head)
-                if load < best?.load ?? .infinity {
-                    best = (load, [rest - 1] + [Int](repeating: inner, count: ranks - 2) + [1])
                 }
             }
         }

@@ -27,6 +27,15 @@ extension PlanProblems: CustomStringConvertible {
 
 /// Phrases that more than one rule uses.
 package enum Wording {
+    /// Equal numbers in a row as one: `3 × 12`, `2 × 11`.
+    package static func runs(_ values: [Int]) -> [String] {
+        var parts: [(count: Int, value: Int)] = []
+        for value in values {
+            if parts.last?.value == value { parts[parts.count - 1].count += 1 } else { parts.append((1, value)) }
+        }
+        return parts.map { $0.count == 1 ? "\($0.value)" : "\($0.count) × \($0.value)" }
+    }
+
     /// `1,234,567`.
     package static func grouped(_ value: Int) -> String {
         let digits = String(value.magnitude)

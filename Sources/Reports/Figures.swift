@@ -70,23 +70,13 @@ package enum Figures {
     }
 
     /// Equal numbers in a row as one: `3 × 12, 2 × 11`.
-    static func runs(_ values: [Int]) -> String {
-        var parts: [(count: Int, value: Int)] = []
-        for value in values {
-            if let last = parts.last, last.value == value {
-                parts[parts.count - 1].count += 1
-            } else {
-                parts.append((1, value))
-            }
-        }
-        return parts.map { $0.count == 1 ? "\($0.value)" : "\($0.count) × \($0.value)" }.joined(separator: ", ")
-    }
+    static func runs(_ values: [Int]) -> String { Wording.runs(values).joined(separator: ", ") }
 
     static func gpuMonths(_ run: Estimate.Run?) -> String {
-        run.flatMap { $0.ends ? words($0.gpuMonths) : nil } ?? "-"
+        (run?.ended).map { words($0.gpuMonths) } ?? "-"
     }
 
-    static func cost(_ run: Estimate.Run?) -> String { run.flatMap { $0.ends ? $0.cost.map(words) : nil } ?? "-" }
+    static func cost(_ run: Estimate.Run?) -> String { (run?.ended?.cost).map(words) ?? "-" }
 
     /// A run's days in a table.
     static func days(_ run: Estimate.Run?) -> String {

@@ -110,6 +110,14 @@ import Testing
         }
     }
 
+    /// Equally heavy divisions: always the same one, whatever the process (the loads of [21, 20, 20, 20] and
+    /// [21, 21, 21, 18] are alike where the head is light).
+    @Test func equalDivisionsAreDecidedAlike() {
+        let light = model(81)
+        #expect(light.headInBlocks < 1)
+        #expect(Abilities.Stages.ends.split(Layout(pipeline: 4), model: light) == [21, 20, 20, 20])
+    }
+
     /// Llama 3 405B: one block less on the first and the last stage (Grattafiori et al. 2024, section 3.3.2).
     @Test func embeddingAndLossCountAsLayers() {
         let layout = Layout(pipeline: 16, virtualStages: 4, schedule: .interleaved)
