@@ -44,6 +44,9 @@ extension Estimate.Run {
 
     /// Whether the run comes to an end between its failures.
     package var ends: Bool { days.isFinite && goodput >= Self.leastGoodput }
+
+    /// The run if it comes to an end; what another would take means nothing.
+    package var ended: Estimate.Run? { ends ? self : nil }
 }
 
 extension Estimate {

@@ -22,10 +22,7 @@ package struct DeviceCounts: Hashable, Sendable {
     /// - Parameter fixed: degrees every layout must have.
     package init(_ plan: Plan, fixed: SearchSpace.Fixed = SearchSpace.Fixed()) {
         node = max(1, plan.cluster.devicesPerNode)
-        unit = [fixed.tensor, fixed.context, fixed.pipeline, fixed.data].reduce(1) { product, degree in
-            let (larger, overflow) = product.multipliedReportingOverflow(by: max(1, degree ?? 1))
-            return overflow ? .max : larger
-        }
+        unit = Int.product([fixed.tensor, fixed.context, fixed.pipeline, fixed.data].map { max(1, $0 ?? 1) }) ?? .max
         // Pipelines divide the layers, data-parallel ranks a batch that is stated.
         let own = [node, plan.model.layers] + (plan.wantedBatch == nil ? [plan.batch] : [])
         let parts = own.map { Divisors.of(BatchChoice.oddPart($0)).prefix(Self.mostOwn) }

@@ -27,6 +27,12 @@ package struct SearchedSpace: Hashable, Codable, Sendable {
     package var anySoftware: Bool
     package var schedules: [ScheduleName]
 
+    /// The keys of the JSON.
+    private enum CodingKeys: String, CodingKey {
+        case framework, anySoftware, schedules
+        case isStated = "stated"
+    }
+
     /// - Parameter layout: Where it is given and only its schedule is open.
     package init(_ space: SearchSpace, _ plan: Plan, layout: Layout? = nil) {
         let software = plan.framework(for: layout)

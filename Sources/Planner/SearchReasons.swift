@@ -44,10 +44,7 @@ extension SearchSpace {
         ]
         let given = named.compactMap { name, value in value.map { "\(name) \(Wording.grouped($0))" } }
         // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
-        let product = named.reduce(1) { product, degree in
-            let (larger, overflow) = product.multipliedReportingOverflow(by: degree.1 ?? 1)
-            return overflow ? .max : larger
-        }
+        let product = Int.product(named.map { $0.1 ?? 1 }) ?? .max
         if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
             return

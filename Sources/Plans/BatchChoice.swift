@@ -1,3 +1,5 @@
+internal import Schedules
+
 /// The batch of a plan that states none.
 ///
 /// It stays near what models of the size are trained with (`Model.defaultBatch`): the batch is there to fit the
@@ -24,10 +26,7 @@ package enum BatchChoice {
     package static func batch(near wanted: Int, layout: Layout) -> Int {
         // Interleaved schedules take micro-batches in groups of the pipeline's ranks.
         let groups = layout.virtualStages > 1 ? [layout.pipeline] : []
-        let unit = ([layout.data, layout.microbatch] + groups).reduce(1) { product, factor in
-            let (larger, overflow) = product.multipliedReportingOverflow(by: max(1, factor))
-            return overflow ? .max : larger
-        }
+        let unit = Int.product(([layout.data, layout.microbatch] + groups).map { max(1, $0) }) ?? .max
         guard wanted % unit != 0, unit <= Bounds.batch.upperBound else { return wanted }
         return min(max(1, (wanted + unit / 2) / unit), Bounds.batch.upperBound / unit) * unit
     }

@@ -44,15 +44,21 @@ extension Layout {
                     .pipelineUnderfilled,
                     "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble"))
         }
+        return warnings + idleSharding()
+    }
+
+    /// What the layout says of sharding and nothing comes of.
+    /// - Parameter place: before the names of keys.
+    func idleSharding(_ place: String = "") -> [Remark] {
         if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
-            warnings.append(
+            return [
                 Remark(
-                    .shardingAlone, "sharding \(sharding.rawValue) does nothing with one data-parallel rank"))
+                    .shardingAlone,
+                    "\(place)sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+            ]
         }
-        if let shardGroup, sharding == .none {
-            warnings.append(Remark(.shardGroupUnused, "shardGroup \(shardGroup) does nothing with sharding none"))
-        }
-        return warnings
+        guard let shardGroup, sharding == .none else { return [] }
+        return [Remark(.shardGroupUnused, "\(place)shardGroup \(shardGroup) does nothing with sharding none")]
     }
 
     /// The rule of its schedule that the layout breaks, in words.

@@ -12,10 +12,10 @@ extension Plan {
                 "devices: \(devices)", "batch: \(batch)", "precision: \(precision.rawValue)",
             ]
         if let layout {
-            lines.append("framework: \(frameworkReference(layout, library))")
+            lines.append("framework: \(frameworkReference(layout))")
             lines += ["layout:"] + layout.yaml.map { "  " + $0 }
         } else {
-            if let named = frameworks.named { lines.append("framework: \(reference(to: named, library))") }
+            if let named = frameworks.named { lines.append("framework: \(reference(to: named))") }
             lines.append("layout: auto")
         }
         if let measured { lines += ["measured:"] + measured.yaml.map { "  " + $0 } }
@@ -58,12 +58,12 @@ extension Plan {
     }
 
     /// The software the layout runs on, so that it stays the same where the file is read by another version.
-    private func frameworkReference(_ layout: Layout, _ library: Library) -> String {
+    private func frameworkReference(_ layout: Layout) -> String {
         let name = framework(for: layout).name
-        return frameworks.known[name] == nil ? "auto" : reference(to: name, library)
+        return frameworks.known[name] == nil ? "auto" : reference(to: name)
     }
 
-    private func reference(to name: String, _ library: Library) -> String {
+    private func reference(to name: String) -> String {
         guard let path = frameworks.path, name == frameworks.named else { return Self.quoted(name) }
         return Self.quoted(Self.absolute(path))
     }

@@ -104,16 +104,7 @@ extension Plan {
                     "framework \(name) prices alone: a real run is this runtime's, which is priced as "
                         + Frameworks.processes))
         }
-        if let shardGroup = layout.shardGroup, layout.sharding == .none {
-            remarks.append(
-                Remark(.shardGroupUnused, "layout.shardGroup \(shardGroup) does nothing with sharding none"))
-        }
-        if layout.sharding != .none, layout.data * layout.context == 1, !layout.schedule.isBidirectional {
-            remarks.append(
-                Remark(
-                    .shardingAlone,
-                    "layout.sharding \(layout.sharding.rawValue) does nothing with one data-parallel rank"))
-        }
+        remarks += layout.idleSharding("layout.")
         let standard = TrainSettings(data: "", steps: 1, learningRate: settings.learningRate)
         if settings.minLearningRate != standard.minLearningRate, settings.schedule == .constant {
             remarks.append(

@@ -19,15 +19,13 @@ package struct ComparisonReport: Encodable, Sendable {
     private let plan: String
     private let cluster: String
     private let strategies: [Row]
-    private let searched: SearchedSpaceReport?
+    private let searched: SearchedSpace?
     private let rows: [ComparedStrategy]
-    private let space: SearchedSpace?
 
     private enum CodingKeys: String, CodingKey { case plan, cluster, strategies, searched }
 
     package init(_ rows: [ComparedStrategy], plan: String, cluster: String, searched: SearchedSpace? = nil) {
-        self.searched = searched.map(SearchedSpaceReport.init)
-        space = searched
+        self.searched = searched
         self.plan = plan
         self.cluster = cluster
         self.rows = rows
@@ -87,7 +85,7 @@ package struct ComparisonReport: Encodable, Sendable {
         return
             (Wrapped.lines(title, width: width)
             + ["each strategy at its own best; GB: sent by a device in a step"]
-            + Wrapped.lines(space.map { [$0.description] } ?? [], width: width)
+            + Wrapped.lines(searched.map { [$0.description] } ?? [], width: width)
             + Wrapped.lines("software: \(EstimateText.software(first))", width: width) + [""]
             + table.lines(
                 fitting: width,

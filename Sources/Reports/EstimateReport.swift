@@ -106,7 +106,7 @@ package struct EstimateReport: Encodable, Sendable {
     var plan: String
     var framework: Framework
     /// What the layout was chosen from; absent where the plan states it.
-    var searched: SearchedSpaceReport?
+    var searched: SearchedSpace?
     var model: Model
     var cluster: Cluster
     var layout: Layout
@@ -128,7 +128,7 @@ package struct EstimateReport: Encodable, Sendable {
         let plan = estimate.plan
         let layout = estimate.layout
         framework = Framework(name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil)
-        self.searched = searched.map(SearchedSpaceReport.init)
+        self.searched = searched
         self.plan = plan.name
         model = Model(
             parameters: Int(saturating: estimate.parameters),
@@ -167,12 +167,11 @@ package struct EstimateReport: Encodable, Sendable {
         run = estimate.run.map { run in
             Run(
                 tokens: plan.tokens ?? 0, steps: Int(saturating: min(run.steps.rounded(.up), 9e18)),
-                days: run.ends ? run.days : nil, gpuHours: run.ends ? run.gpuHours : nil,
-                gpuMonths: run.ends ? run.gpuMonths : nil, goodput: run.goodput, cost: run.ends ? run.cost : nil,
-                energyMWh: run.ends ? run.energyMWh : nil, wallEnergyMWh: run.ends ? run.wallEnergyMWh : nil,
+                days: run.ended?.days, gpuHours: run.ended?.gpuHours, gpuMonths: run.ended?.gpuMonths,
+                goodput: run.goodput, cost: run.ended?.cost, energyMWh: run.ended?.energyMWh,
+                wallEnergyMWh: run.ended?.wallEnergyMWh,
                 band: Run.Band(
-                    lowDays: run.ends ? run.lowDays : nil, highDays: run.ends ? run.highDays : nil,
-                    confidence: run.confidence))
+                    lowDays: run.ended?.lowDays, highDays: run.ended?.highDays, confidence: run.confidence))
         }
         explanation = explained ? estimate.explanation : nil
     }
@@ -186,21 +185,6 @@ package struct EstimateReport: Encodable, Sendable {
 
     /// The document as text, keys in alphabetical order.
     package func json() throws -> String { try JSONDocument.text(self) }
-}
-
-/// What a layout was chosen from.
-struct SearchedSpaceReport: Encodable {
-    var framework: String
-    var stated: Bool
-    var anySoftware: Bool
-    var schedules: [String]
-
-    init(_ space: SearchedSpace) {
-        framework = space.framework
-        stated = space.isStated
-        anySoftware = space.anySoftware
-        schedules = space.schedules.map(\.rawValue)
-    }
 }
 
 /// One JSON document, the same bytes every time.

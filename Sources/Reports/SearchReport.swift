@@ -13,7 +13,7 @@ package struct SearchReport: Encodable, Sendable {
     private let rejected: Int
     private let seconds: Double
     private let notes: [Remark]
-    private let searched: SearchedSpaceReport?
+    private let searched: SearchedSpace?
     /// Absent where the plan has no layout of its own.
     private let yours: OwnReport?
     private let result: SearchResult
@@ -37,7 +37,7 @@ package struct SearchReport: Encodable, Sendable {
         rejected = result.effort.rejected
         feasible = result.effort.feasible
         seconds = result.seconds
-        searched = result.searched.map(SearchedSpaceReport.init)
+        searched = result.searched
         yours = result.own.map { OwnReport(fits: $0.fits, verdict: $0.verdict, estimate: EstimateReport($0.estimate)) }
     }
 

@@ -22,16 +22,14 @@ package struct SweepReport: Encodable, Sendable {
     private let points: [Row]
     private let swept: [SweepPoint]
     private let isByDevices: Bool
-    private let searched: SearchedSpaceReport?
-    private let space: SearchedSpace?
+    private let searched: SearchedSpace?
 
     private enum CodingKeys: String, CodingKey { case name, variable, points, searched }
 
     package init(
         _ points: [SweepPoint], name: String, variable: SweepVariable, searched: SearchedSpace? = nil
     ) {
-        self.searched = searched.map(SearchedSpaceReport.init)
-        space = searched
+        self.searched = searched
         self.name = name
         self.variable = variable.rawValue
         swept = points
@@ -99,7 +97,7 @@ package struct SweepReport: Encodable, Sendable {
             mark.forEach { marks.insert(String($0)) }
             return cells + [mark, ComparisonReport.short(estimate)]
         }
-        var lines = Wrapped.lines([name] + (space.map { [$0.description] } ?? []), width: width)
+        var lines = Wrapped.lines([name] + (searched.map { [$0.description] } ?? []), width: width)
         if let first = swept.lazy.compactMap(\.estimate).first {
             lines += Wrapped.lines("software: \(EstimateText.software(first))", width: width)
         }

@@ -37,7 +37,7 @@ package struct TimelineReport: Encodable {
     /// The layout and the software of a plan, and what the layout was chosen from; left out of the JSON without one.
     let layout: EstimateReport.Layout?
     let framework: EstimateReport.Framework?
-    let searched: SearchedSpaceReport?
+    let searched: SearchedSpace?
 
     /// - Parameter estimate: The step the timeline is of.
     package init(
@@ -48,7 +48,7 @@ package struct TimelineReport: Encodable {
         let step = estimate.map { EstimateReport($0) }
         layout = step?.layout
         framework = step?.framework
-        self.searched = searched.map(SearchedSpaceReport.init)
+        self.searched = searched
         self.stepTimes = stepTimes
         self.schedule = schedule.name
         ranks = schedule.ranks

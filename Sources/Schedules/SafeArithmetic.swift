@@ -9,7 +9,10 @@ extension Int {
     }
 
     /// The product of counts; nil beyond 64 bits.
-    package static func product(_ factors: Int...) -> Int? {
+    package static func product(_ factors: Int...) -> Int? { product(factors) }
+
+    /// The product of counts; nil beyond 64 bits.
+    package static func product(_ factors: [Int]) -> Int? {
         var product = 1
         for factor in factors {
             let (next, overflows) = product.multipliedReportingOverflow(by: factor)

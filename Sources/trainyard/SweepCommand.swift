@@ -115,10 +115,7 @@ struct SweepCommand: ParsableCommand {
             }
             try OutputFile.write(drawing, to: svg)
         }
-        let points = reports.flatMap(\.estimates)
-        let notes = points.reduce(plan.remarks) { notes, estimate in
-            notes + estimate.notes.filter { !notes.contains($0) }
-        }
+        let notes = plan.notes(with: reports.flatMap(\.estimates))
         Console.notes(
             notes.filter { note in !wanted.contains { $0.points.contains { $0.plan.remarks.contains(note) } } })
         try print(
@@ -300,7 +297,7 @@ struct SweepCommand: ParsableCommand {
             guard whole, let count = Count(argument: word) else { return try number(word) }
             return try number(count.description)
         }
-        if !whole || Count(argument: text) == nil, let dots = text.range(of: "..") {
+        if let dots = text.range(of: "..") {
             let (least, most) = (
                 try grouped(String(text[..<dots.lowerBound])), try grouped(String(text[dots.upperBound...]))
             )
