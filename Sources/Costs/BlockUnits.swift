@@ -31,20 +31,15 @@ package struct BlockUnits: Hashable, Sendable {
         head = ends.head()
     }
 
-    /// `layers` blocks, `mixtures` of them with experts; `partly`: of these only `recomputed` and `recomputedMixtures`
-    /// are recomputed.
-    func blocks(
-        layers: Int, mixtures: Int, partly: Bool, recomputed: Int = 0, recomputedMixtures: Int = 0
-    ) -> UnitTimes {
+    /// These blocks; `partly`: only those are recomputed that `held` says, and the others keep everything.
+    func blocks(_ held: HeldBlocks, partly: Bool) -> UnitTimes {
         guard partly else {
-            guard mixtures > 0 else { return Double(layers) * block }
-            return Double(layers - mixtures) * block + Double(mixtures) * mixtureBlock
+            guard held.mixtures > 0 else { return held.dense * block }
+            return held.dense * block + held.mixtures * mixtureBlock
         }
-        var times = Double(layers - mixtures - recomputed) * plainBlock + Double(recomputed) * block
-        if mixtures > 0 {
-            times =
-                times + Double(mixtures - recomputedMixtures) * plainMixtureBlock
-                + Double(recomputedMixtures) * mixtureBlock
+        var times = held.dense * plainBlock + held.recomputed * block
+        if held.mixtures + held.recomputedMixtures > 0 {
+            times = times + held.mixtures * plainMixtureBlock + held.recomputedMixtures * mixtureBlock
         }
         return times
     }

@@ -24,19 +24,17 @@ extension LayoutWork {
     /// FLOPs the devices run, recomputation included: where some blocks of every stage are recomputed whole, one more
     /// forward of the first ones.
     var hardwareFLOPs: Double {
-        guard layout.recompute == .full, let some = layout.recomputeLayers else {
-            return flops.hardware(layout.recompute)
-        }
-        var (blocks, mixtures) = (0, 0)
-        for stage in layers.indices {
-            let first = min(some, layers[stage])
-            blocks += first
-            mixtures += mixtureLayers(stage: stage, first: first)
-        }
+        guard layout.recompute == .full, layout.recomputeLayers != nil else { return flops.hardware(layout.recompute) }
+        let (dense, mixtures) = recomputedBlocks
         let tokens = Double(pricer.plan.batch) * Double(model.sequence)
-        let weights = Double(blocks - mixtures) * model.blockWeights + Double(mixtures) * model.mixtureBlockWeights
-        let core = flops.coreForward * Double(blocks) / Double(max(1, model.layers))
+        let weights = dense * model.blockWeights + mixtures * model.mixtureBlockWeights
+        let core = flops.coreForward * (dense + mixtures) / Double(max(1, model.layers))
         return flops.model + 2 * tokens * weights + core
+    }
+
+    /// Blocks that are recomputed where not all are: those without experts, and with them.
+    var recomputedBlocks: (dense: Double, mixtures: Double) {
+        shares.stages.reduce((0, 0)) { ($0.0 + $1.recomputed, $0.1 + $1.recomputedMixtures) }
     }
 
     /// The whole answer around an iteration's time.

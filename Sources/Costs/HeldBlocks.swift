@@ -13,17 +13,8 @@ package struct HeldBlocks: Hashable, Sendable {
 
     package init() {}
 
-    /// What one micro-batch leaves on a stage.
-    init(stage: PipelineShares.Rank) {
-        dense = Double(stage.layers - stage.mixtures - stage.recomputed)
-        mixtures = Double(stage.mixtures - stage.recomputedMixtures)
-        recomputed = Double(stage.recomputed)
-        recomputedMixtures = Double(stage.recomputedMixtures)
-        first = stage.holdsEmbedding ? 1 : 0
-    }
-
-    /// With `inFlight` stages held of the `stages` that a rank has, all alike.
-    init(of rank: PipelineShares.Rank, inFlight: Int, stages: Int) {
+    /// With `inFlight` stages held of the `stages` that a rank has, all alike; 1 and 1: what one micro-batch leaves there.
+    init(of rank: PipelineShares.Rank, inFlight: Int = 1, stages: Int = 1) {
         func held(_ count: Int) -> Double { Double(inFlight * count) / Double(stages) }
         dense = held(rank.layers - rank.mixtures - rank.recomputed)
         mixtures = held(rank.mixtures - rank.recomputedMixtures)

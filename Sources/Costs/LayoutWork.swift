@@ -74,7 +74,7 @@ package struct LayoutWork: Sendable {
 
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
-        var times = stageBlocks(index)
+        var times = units.blocks(shares.stages[index], partly: layout.recomputeLayers != nil)
         // In a folded pipeline the turn stays on its rank.
         let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
         let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
@@ -82,18 +82,6 @@ package struct LayoutWork: Sendable {
         if index == 0 { times = times + units.embedding }
         if index == layers.count - 1 { times = times + units.head }
         return times
-    }
-
-    private func stageBlocks(_ index: Int) -> UnitTimes {
-        let (count, mixtures) = (layers[index], mixtureLayers(stage: index))
-        guard let some = layout.recomputeLayers else {
-            return units.blocks(layers: count, mixtures: mixtures, partly: false)
-        }
-        let again = min(some, count)
-        let withExperts = mixtureLayers(stage: index, first: again)
-        return units.blocks(
-            layers: count, mixtures: mixtures, partly: true, recomputed: again - withExperts,
-            recomputedMixtures: withExperts)
     }
 
     /// The pipeline rank of the last stage (of the first direction); that of the first is 0.
@@ -109,9 +97,7 @@ package struct LayoutWork: Sendable {
     func times(of share: PipelineShares.Rank) -> UnitTimes {
         var times =
             shares.passShare
-            * units.blocks(
-                layers: share.layers, mixtures: share.mixtures, partly: layout.recomputeLayers != nil,
-                recomputed: share.recomputed, recomputedMixtures: share.recomputedMixtures)
+            * units.blocks(HeldBlocks(of: share), partly: layout.recomputeLayers != nil)
         addPasses(
             stages: share.passes, forwardMessages: share.forwardMessages,
             backwardMessages: share.messages - share.forwardMessages, to: &times)
@@ -139,17 +125,6 @@ package struct LayoutWork: Sendable {
 
     /// Seconds from the end of a pass to its message's arrival. What the sender lost is part of the message's time.
     var flight: Double { transfer - messageLoss }
-
-    /// Blocks with experts of a stage, of its `first` blocks only where given.
-    package func mixtureLayers(stage: Int, first: Int? = nil) -> Int {
-        guard let moe = model.moe else { return 0 }
-        var start = 0
-        for index in 0..<stage { start += layers[index] }
-        return moe.blocks(before: start + (first ?? layers[stage])) - moe.blocks(before: start)
-    }
-
-    /// Blocks with experts of a rank.
-    package func rankMixtureLayers(_ rank: Int) -> Int { shares.ranks[rank].mixtures }
 
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
 

@@ -100,8 +100,8 @@ extension LayoutWork {
                 note = "one more forward of the blocks"
                 break
             }
-            let (blocks, mixtures) = recomputedBlocks
-            lines.know("R_d", blocks - mixtures, "blocks", "blocks without experts that are recomputed")
+            let (dense, mixtures) = recomputedBlocks
+            lines.know("R_d", dense, "blocks", "blocks without experts that are recomputed")
             lines.know("R_e", mixtures, "blocks", "blocks with experts that are recomputed")
             let weights = sum(hasDense ? "R_d·W_d" : nil, hasExperts ? "R_e·W_e" : nil)
             let count = sum(hasDense ? "R_d" : nil, hasExperts ? "R_e" : nil)
@@ -109,16 +109,5 @@ extension LayoutWork {
             note = "one more forward of the first blocks of every stage"
         }
         lines.derive("hardware FLOPs", as: "H", formula, "FLOP", note: note, after: source)
-    }
-
-    /// Blocks that are recomputed where not all are, and those of them with experts.
-    private var recomputedBlocks: (all: Int, mixtures: Int) {
-        var (blocks, mixtures) = (0, 0)
-        for stage in layers.indices {
-            let first = min(layout.recomputeLayers ?? 0, layers[stage])
-            blocks += first
-            mixtures += mixtureLayers(stage: stage, first: first)
-        }
-        return (blocks, mixtures)
     }
 }

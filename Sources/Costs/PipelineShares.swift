@@ -69,7 +69,7 @@ package struct PipelineShares: Hashable, Sendable {
             share.recomputed = again - start - share.recomputedMixtures
             return share
         }
-        let held = stageShares.map(HeldBlocks.init(stage:))
+        let held = stageShares.map { HeldBlocks(of: $0) }
         var unlike: Set<Int> = []
         let ranks = (0..<shape.ranks).map { rank in
             var share = Rank()
