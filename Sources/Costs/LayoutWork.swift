@@ -22,9 +22,6 @@ package struct LayoutWork: Sendable {
     package let boundaryBytes: Double
     /// Seconds one activation or gradient takes to the next stage.
     package let transfer: Double
-    /// Most activations each rank holds at once, counted in its stages, where that is not what the layout's schedule
-    /// holds: with lists of a search.
-    package var heldActivations: [Int]?
     /// The lists of a search, which take the place of the layout's schedule.
     package var searchedSchedule: Schedule?
 

@@ -120,16 +120,13 @@ extension LayoutWork {
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
     package func inFlight(rank: Int) -> Int {
-        heldActivations?[rank] ?? layout.schedule.peakActivations(rank: rank, shape)
+        searchedSchedule?.peakActivations(release: .backwardWeight)[rank]
+            ?? layout.schedule.peakActivations(rank: rank, shape)
     }
 
     /// The fullest moments of every rank.
     var fullestMoments: [[HeldBlocks]] {
-        if let searchedSchedule { return shares.fullestMoments(of: searchedSchedule) }
-        if let heldActivations {
-            return heldActivations.enumerated().map { [shares.mean($0, inFlight: $1, shape)] }
-        }
-        return shares.fullestMoments(layout.schedule, shape)
+        searchedSchedule.map { shares.fullestMoments(of: $0) } ?? shares.fullestMoments(layout.schedule, shape)
     }
 
     /// Bytes the blocks of `rank` keep at the fullest moment.
@@ -211,7 +208,12 @@ extension LayoutWork {
         memory(rank: rank, terms: activationTerms, moments: fullestMoments[rank])
     }
 
-    /// The same of every rank.
+    /// Bytes on every device of `rank` while it holds `inFlight` activations of its mean stage.
+    package func memory(rank: Int, inFlight: Int) -> Estimate.RankMemory {
+        memory(rank: rank, terms: activationTerms, moments: [shares.mean(rank, inFlight: inFlight, shape)])
+    }
+
+    /// At the fullest moment of every rank.
     var memoryByRank: [Estimate.RankMemory] {
         let terms = activationTerms
         return fullestMoments.enumerated().map { memory(rank: $0, terms: terms, moments: $1) }

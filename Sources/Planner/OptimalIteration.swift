@@ -38,7 +38,6 @@ package func optimalIteration(
             let found = try search(work, usable: usable, effort: effort)
         else { continue }
         var held = work
-        held.heldActivations = found.schedule.peakActivations(release: .backwardWeight)
         held.searchedSchedule = found.schedule
         // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
         guard held.peakMemory <= usable else { continue }
@@ -93,15 +92,10 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
     let most = shape.microbatches * shape.virtualStages
     let limits = (0..<shape.ranks).map { rank in
         // Memory grows by the same amount with every activation held.
-        func memory(_ held: Int) -> Double {
-            var with = work
-            with.heldActivations = [Int](repeating: held, count: shape.ranks)
-            return with.memory(rank: rank).peak
-        }
         var (fits, fails) = (0, most + 1)
         while fails - fits > 1 {
             let middle = (fits + fails) / 2
-            if memory(middle) <= usable { fits = middle } else { fails = middle }
+            if work.memory(rank: rank, inFlight: middle).peak <= usable { fits = middle } else { fails = middle }
         }
         return fits
     }
