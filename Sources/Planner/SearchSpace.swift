@@ -174,7 +174,8 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    private func divides(_ tensor: Int, _ model: Model) -> Bool {
+    /// Whether tensor parallelism of that degree cuts what it cuts evenly.
+    func divides(_ tensor: Int, _ model: Model) -> Bool {
         model.widthsCutByTensor.allSatisfy { $0.value % tensor == 0 } && model.hidden % tensor == 0
     }
 

@@ -45,9 +45,11 @@ struct StepBound: Sendable {
         let most = min(space.mostTensor ?? plan.cluster.innerReach, 1 << 12)
         let tensors =
             space.fixed.tensor.map { [$0] }
-            ?? Divisors.of(model.heads).filter { $0 <= most && model.kvHeads % $0 == 0 && model.ffn % $0 == 0 }
+            ?? Divisors.of(model.heads).filter { $0 <= most && space.divides($0, model) }
+        let larger = sequence(first: 32) { $0 < 1 << 20 ? 2 * $0 : nil }
         let micro =
-            space.fixed.microbatch.map { [$0] } ?? [1, 2, 3, 4, 6, 8, 12, 16].filter { $0 <= space.mostMicrobatch }
+            space.fixed.microbatch.map { [$0] }
+            ?? ([1, 2, 3, 4, 6, 8, 12, 16] + larger).filter { $0 <= space.mostMicrobatch }
         let experts = model.moe.map { moe in space.fixed.expert.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
         var found: [(Layout, devices: Int)] = []
         for tensor in tensors {
