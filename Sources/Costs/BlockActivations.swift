@@ -100,8 +100,9 @@ package struct BlockActivations: Hashable, Sendable {
             elementBytes w: Double, keepsCombinedRows: Bool
         ) {
             let h = Double(model.hidden)
-            let hiddenTensors = model.mlp.isGated ? 3.0 : 2.0
-            let inputs = model.mlp.isGated ? 2.0 : 1.0
+            // Each input's product, and the activation of them.
+            let hiddenTensors = Double(model.mlp.matrices)
+            let inputs = hiddenTensors - 1
             guard mixture, let moe = model.moe else {
                 let f = Double(model.ffn)
                 kept = w * hiddenTensors * f / t

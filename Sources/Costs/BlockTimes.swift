@@ -58,6 +58,8 @@ struct BlockTimes {
     /// - Parameter pairs: of tensor-parallel collectives in a pass.
     private func unit(feedForward: FeedForward, pairs: Double, isMixture: Bool) -> UnitTimes {
         let attention = attention()
+        // Each is worked out once: both are sums over products and kernels.
+        let (projections, elementwiseForward) = (self.projections, self.elementwiseForward)
         let products = projections.forward + feedForward.forward
         let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
         var times = UnitTimes()

@@ -193,9 +193,6 @@ extension LayoutWork {
         return fullest
     }
 
-    /// Parameters of that rank.
-    var mostParameters: Double { parameters(of: fullest) }
-
     /// Of the rank with the longest update.
     package var optimizerSeconds: Double { shares.kinds.reduce(0) { max($0, optimizerSeconds(of: $1.share)) } }
 

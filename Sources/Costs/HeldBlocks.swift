@@ -87,8 +87,7 @@ extension PipelineShares {
     private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
         let (schedule, shape) = (short.schedule, short.shape)
         // Where every forward comes before any backward, each stage is held as often as any other.
-        let isSteady = schedule != .gpipe && schedule != .loopedBFS
-        let lists = isSteady && !unlikeRanks.isEmpty ? short.lists : nil
+        let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
         return ranks.indices.map { rank in
             if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
             return [mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)]

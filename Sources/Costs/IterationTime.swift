@@ -48,11 +48,6 @@ struct PipelineSpans {
     }
 }
 
-extension ScheduleName {
-    /// Whether no pipeline has exactly the time of its law.
-    fileprivate var lawIsEstimate: Bool { self == .vHalf || self == .vMin }
-}
-
 extension LayoutWork {
     /// What the simulator needs to time the layout's schedule.
     package var actionCosts: ActionCosts {

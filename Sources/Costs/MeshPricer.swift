@@ -49,9 +49,9 @@ package struct MeshChoices: Hashable, Sendable {
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool], wholeSharding: Bool = true, shardingWithPipeline: [Layout.Sharding]? = nil
+        sequenceParallel: [Bool], wholeSharding: Bool, shardingWithPipeline: [Layout.Sharding]
     ) {
-        self.shardingWithPipeline = shardingWithPipeline ?? sharding
+        self.shardingWithPipeline = shardingWithPipeline
         self.wholeSharding = wholeSharding
         self.base = base
         self.recompute = recompute
@@ -119,8 +119,7 @@ package struct MeshPricer {
         guard let rates = pricer.rates[plan.framework(for: layout).name],
             let partitions = table.partitionsByRanks[mesh.pipeline], let firstPartition = partitions.first
         else { return 0 }
-        prepareStates(layout, partitions: partitions, shardings: shardings, rates: rates)
-        let groups = LayoutGroups(layout, places: &places)
+        let groups = prepareStates(layout, partitions: partitions, shardings: shardings, rates: rates)
         var rejected = 0
         for microbatch in microbatches {
             let count = plan.batch / (mesh.data * microbatch)
@@ -142,7 +141,7 @@ package struct MeshPricer {
                     let work = LayoutWork(
                         pricer: pricer, rates: rates, layout: layout,
                         shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                        shares: any.shares, groups: groups)
+                        shares: any.shares, groups: groups[0])
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     price(
                         PassTerms(work), entries: entries, layout: layout, shardings: shardings, into: &prices)
@@ -153,9 +152,10 @@ package struct MeshPricer {
     }
 
     /// The state terms of every partition and sharding, at partition · shardings + sharding.
+    /// - Returns: the groups that work together with each sharding.
     private mutating func prepareStates(
         _ layout: Layout, partitions: [Int], shardings: [Layout.Sharding], rates: DeviceRates
-    ) {
+    ) -> [LayoutGroups] {
         let most = table.partitions.count * shardings.count
         if states.count < most { states = [StateTerms](repeating: StateTerms(), count: most) }
         kindStates.removeAll(keepingCapacity: true)
@@ -189,6 +189,7 @@ package struct MeshPricer {
         }
         let kinds = table.kinds.count
         if passes.count < kinds { passes = [KindPass](repeating: KindPass(), count: kinds) }
+        return groups
     }
 
     /// The inner loop: everything of one micro-batch with every way to run the pipeline and every sharding.

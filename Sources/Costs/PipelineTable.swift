@@ -28,7 +28,7 @@ package final class PipelineTable: Sendable {
 
         package init(
             schedules: [ScheduleName], virtualStages: ClosedRange<Int>, partialRecompute: Bool,
-            recomputeLayers: Int? = nil, stages: Framework.Abilities.Stages = .any
+            recomputeLayers: Int?, stages: Framework.Abilities.Stages
         ) {
             self.stages = stages
             self.schedules = schedules
@@ -45,8 +45,6 @@ package final class PipelineTable: Sendable {
         /// One of the schedules that run it.
         var schedule: ScheduleName
         var virtualStages: Int
-        /// nil: all of them, where anything is recomputed.
-        var recomputeLayers: Int?
         /// Where its kinds of rank start in `kinds`.
         var firstKind: Int
     }
@@ -117,7 +115,7 @@ package final class PipelineTable: Sendable {
             partitions.append(
                 Partition(
                     layers: layers, shares: shares, schedule: schedule, virtualStages: virtualStages,
-                    recomputeLayers: recompute, firstKind: kinds.count))
+                    firstKind: kinds.count))
             kinds += shares.kinds
             known[key] = partitions.count - 1
             byRanks[ranks, default: []].append(partitions.count - 1)

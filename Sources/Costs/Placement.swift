@@ -16,8 +16,6 @@ package struct Placement: Sendable {
         package var mostReached = 0
         /// Fewest members of a block (of the level inside) that sends over this level: each brings its own card.
         package var leastMembers = Int.max
-        /// Most such blocks that are joined.
-        package var mostJoined = 1
         /// Most members in one block of this level, and most blocks one group lies on.
         package var mostMembers = 1
         package var mostBlocks = 1
@@ -95,7 +93,6 @@ package struct Placement: Sendable {
             levels[index].blocks += groups * Double(level.blocks)
             levels[index].mostReached = max(levels[index].mostReached, level.mostReached)
             levels[index].leastMembers = min(levels[index].leastMembers, level.leastMembers)
-            levels[index].mostJoined = max(levels[index].mostJoined, level.mostJoined)
             levels[index].mostMembers = max(levels[index].mostMembers, level.mostMembers)
             levels[index].mostBlocks = max(levels[index].mostBlocks, level.blocks)
         }

@@ -77,7 +77,7 @@ struct HeldLogits: Sendable {
     var deferred: Double
 
     init(_ schedule: ScheduleName, _ shape: PipelineShape) {
-        pending = schedule == .gpipe || schedule == .loopedBFS ? Double(shape.microbatches) : 1
+        pending = schedule.forwardsFirst ? Double(shape.microbatches) : 1
         deferred = Double(schedule.peakHeadMicrobatches(shape)) - pending
     }
 }

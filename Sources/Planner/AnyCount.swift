@@ -13,11 +13,10 @@ package func searchAnyCount(
     progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
     let fixed = settings.space.fixed
-    let isWhole = [fixed.tensor, fixed.context, fixed.pipeline, fixed.data].allSatisfy { $0 != nil }
     let counts = DeviceCounts(plan, fixed: fixed)
     // Degrees that are all fixed, those that already exceed the devices, and a layout beside which others are shown, are a
     // question about this number alone.
-    guard !isWhole, plan.layout == nil, counts.unit <= plan.devices else {
+    guard !fixed.isWhole, plan.layout == nil, counts.unit <= plan.devices else {
         return try search(plan: plan.using(plan.devices), settings: settings, options: options, progress: progress)
     }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
@@ -68,9 +67,6 @@ struct CountSearch {
     /// Called with every number before it is searched.
     var progress: ((Int) -> Void)?
 
-    /// Numbers that were searched.
-    private(set) var searched = 0
-
     init(_ plan: Plan, settings: SearchSettings, options: CostOptions, paid: Int? = nil) {
         self.paid = paid
         var plan = plan.open
@@ -99,7 +95,6 @@ struct CountSearch {
         if let found = known[devices] { return found }
         guard !isTooSmall(devices) else { return nil }
         progress?(devices)
-        searched += 1
         var settings = settings
         settings.slowest = measure.map { bound.step(measure: $0, batch: plan.using(devices).batch) }
         let result = try? search(plan: plan.using(devices, of: paid), settings: settings, options: options)

@@ -22,7 +22,7 @@ package struct DeviceCounts: Hashable, Sendable {
     /// - Parameter fixed: degrees every layout must have.
     package init(_ plan: Plan, fixed: SearchSpace.Fixed = SearchSpace.Fixed()) {
         node = max(1, plan.cluster.devicesPerNode)
-        unit = Int.product([fixed.tensor, fixed.context, fixed.pipeline, fixed.data].map { max(1, $0 ?? 1) }) ?? .max
+        unit = fixed.product
         // Pipelines divide the layers, data-parallel ranks a batch that is stated.
         let own = [node, plan.model.layers] + (plan.wantedBatch == nil ? [plan.batch] : [])
         let parts = own.map { Divisors.of(BatchChoice.oddPart($0)).prefix(Self.mostOwn) }
@@ -34,7 +34,8 @@ package struct DeviceCounts: Hashable, Sendable {
         guard least <= most, unit <= most else { return [] }
         let top = most / unit
         var found: Set<Int> = []
-        for part in odd {
+        let wholeNodes = unit == 1 ? (1...Self.mostWholeNodes).compactMap { Int.product($0, node) } : []
+        for part in odd + wholeNodes {
             var number = part
             while number <= top {
                 found.insert(number)
@@ -45,15 +46,6 @@ package struct DeviceCounts: Hashable, Sendable {
         }
         // Every number inside two nodes.
         found.formUnion(1...max(1, min(top, 2 * min(node, 16))))
-        if unit == 1 {
-            for nodes in 1...Self.mostWholeNodes {
-                var number = Int.product(nodes, node) ?? .max
-                while number <= top {
-                    found.insert(number)
-                    number *= 2
-                }
-            }
-        }
         return found.lazy.map { $0 * unit }.filter { $0 >= least }.sorted()
     }
 }

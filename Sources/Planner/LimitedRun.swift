@@ -5,15 +5,8 @@ internal import Schedules
 /// What a question about limits found.
 package struct LimitedRun: Sendable {
     package var estimate: Estimate
-    /// Numbers of devices, or sizes of a model, that were searched.
-    package var tried: Int
-    /// The next smaller number of devices that was allowed and does not keep the limits; nil where there is none.
-    package var below: Int?
-    /// Numbers of devices that were allowed.
-    package var allowed: Int
-
     /// What the answer is the best of, and how finely it was looked for.
-    package var remark = ""
+    package var remark: String
 }
 
 /// The number of devices that keeps its limits: with a deadline the fewest, without one the number that ends first.
@@ -48,14 +41,13 @@ package func limitedRun(
     }
     guard let found else { throw nearest(counts, &searcher, limits) }
     let below = counts.last { $0 < found.devices }
-    var answer = LimitedRun(estimate: found.estimate, tried: searcher.searched, below: below, allowed: counts.count)
-    answer.remark =
+    let remark =
         limits.days == nil
         ? "fastest run that keeps \(limits.words), of \(Wording.grouped(counts.count)) numbers of devices up to "
             + Wording.grouped(most)
         : "fewest devices that keep \(limits.words): on every smaller number the fastest run breaks "
             + (below.map { "them (\(Wording.grouped($0)) is the next that divides well)" } ?? "them")
-    return answer
+    return LimitedRun(estimate: found.estimate, remark: remark)
 }
 
 /// Why no number keeps the limits, with the nearest that was searched.
@@ -124,8 +116,7 @@ package func largestModel(
             "not even \(Int(saturating: nearest.parameters / 1e6)) million parameters keep \(limits.words) on "
                 + "\(Wording.grouped(plan.devices)) devices: \(RunLimits.words(run))")
     }
-    var found = LimitedRun(estimate: answer, tried: tried, below: nil, allowed: sizes.count)
-    found.remark =
+    let remark =
         "largest model that keeps \(limits.words) on \(Wording.grouped(plan.devices)) devices, to 1 % (\(tried) sizes searched)"
-    return found
+    return LimitedRun(estimate: answer, remark: remark)
 }

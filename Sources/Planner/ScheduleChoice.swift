@@ -109,11 +109,7 @@ private func layouts(
         if open.virtualStages == nil, name.fixedVirtualStages == nil, count > 1, stages == .any {
             guard plan.model.layers % next.stages == 0 else { return nil }
         }
-        guard let sizes = stages.split(next, model: plan.model) else {
-            // One stage a rank is what the plan asks for, whoever runs it.
-            return count == 1 || open.virtualStages != nil ? next : nil
-        }
-        if sizes != StagePartition(next, model: plan.model).sizes { next.layersPerStage = sizes }
-        return next
+        // One stage a rank is what the plan asks for, whoever runs it.
+        return stages.divided(next, model: plan.model) ?? (count == 1 || open.virtualStages != nil ? next : nil)
     }
 }

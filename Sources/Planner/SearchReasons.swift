@@ -44,13 +44,13 @@ extension SearchSpace {
         ]
         let given = named.compactMap { name, value in value.map { "\(name) \(Wording.grouped($0))" } }
         // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
-        let product = Int.product(named.map { $0.1 ?? 1 }) ?? .max
+        let product = fixed.product
         if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
             return
                 "\(given.joined(separator: " · ")) = \(Wording.grouped(product)) does not divide \(Wording.grouped(plan.devices)) devices"
         }
-        if named.allSatisfy({ $0.1 != nil }), product != plan.devices {
+        if fixed.isWhole, product != plan.devices {
             return
                 "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
         }

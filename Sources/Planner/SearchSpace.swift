@@ -18,6 +18,13 @@ package struct SearchSpace: Hashable, Sendable {
         package var recomputeLayers: Int?
 
         package init() {}
+
+        /// The degrees whose product is the devices.
+        private var degrees: [Int?] { [tensor, context, pipeline, data] }
+        /// Their product, open ones counting 1.
+        var product: Int { Int.product(degrees.map { max(1, $0 ?? 1) }) ?? .max }
+        /// Whether none of them is open.
+        var isWhole: Bool { degrees.allSatisfy { $0 != nil } }
     }
 
     /// Degrees every layout must reach.
@@ -60,7 +67,7 @@ package struct SearchSpace: Hashable, Sendable {
     package init() {}
 
     /// Schedules whose time has a law that the simulator confirms.
-    package static let lawfulSchedules = ScheduleName.allCases.filter { $0 != .vHalf && $0 != .vMin }
+    package static let lawfulSchedules = ScheduleName.allCases.filter { !$0.lawIsEstimate }
 
     /// What limits the layouts of `plan`: what its software can run.
     package func abilities(_ plan: Plan) -> Framework.Abilities {
@@ -150,11 +157,7 @@ package struct SearchSpace: Hashable, Sendable {
 
     /// The layout with its division of the blocks stated where that is not the balanced one.
     func divided(_ layout: Layout, _ plan: Plan) -> Layout {
-        let sizes = abilities(plan).stages.split(layout, model: plan.model)
-        guard let sizes, sizes != StagePartition(layout, model: plan.model).sizes else { return layout }
-        var layout = layout
-        layout.layersPerStage = sizes
-        return layout
+        abilities(plan).stages.divided(layout, model: plan.model) ?? layout
     }
 
     /// Expert and expert-tensor degrees of a stage's `ranks`.

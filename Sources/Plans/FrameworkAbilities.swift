@@ -168,6 +168,15 @@ extension Framework.Abilities.Stages {
         return splits.filter { allow($0, ranks: ranks) }.min { load($0) < load($1) }
     }
 
+    /// The layout with this division of the blocks stated where it is not the balanced one; nil where there is none.
+    package func divided(_ layout: Layout, model: Model) -> Layout? {
+        guard let sizes = split(layout, model: model) else { return nil }
+        guard sizes != StagePartition(layout, model: model).sizes else { return layout }
+        var layout = layout
+        layout.layersPerStage = sizes
+        return layout
+    }
+
     /// `layers` over `ranks`, those between the ends alike, the heaviest as light as can be with the head on the last.
     private static func ends(_ layers: Int, ranks: Int, head: Double) -> [Int]? {
         guard ranks > 1, layers >= ranks else { return nil }

@@ -66,6 +66,22 @@ extension ScheduleName {
         }
     }
 
+    /// Whether every forward comes before any backward.
+    package var forwardsFirst: Bool {
+        switch self {
+        case .gpipe, .loopedBFS: true
+        default: false
+        }
+    }
+
+    /// Whether no pipeline has exactly the time of its law.
+    package var lawIsEstimate: Bool {
+        switch self {
+        case .vHalf, .vMin: true
+        default: false
+        }
+    }
+
     /// Whether every stage lives on two ranks, each with a copy of its parameters.
     package var isBidirectional: Bool {
         switch self {

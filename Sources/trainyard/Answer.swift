@@ -34,10 +34,13 @@ struct Answer {
     let found: [String]
     /// What it was chosen from; nil when the plan gave it.
     let searched: SearchedSpace?
+    /// Remarks of the plan as read, which people have seen.
+    private let seen: [Remark]
 
     /// Prices the plan's layout, or searches for one.
     init(plan: Plan, searching: Bool, settings: SearchSettings) throws {
         let choice = try ChosenLayout(plan: plan, searching: searching, settings: settings)
+        seen = plan.remarks
         searched = choice.searched
         found = choice.found
         estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
@@ -46,7 +49,7 @@ struct Answer {
     /// Prints the answer; throws the exit code of a plan that does not fit.
     func print(_ output: OutputOptions) throws {
         let priced = estimate
-        Console.notes(priced.notes.filter { !priced.plan.remarks.contains($0) })
+        Console.notes(priced.notes.filter { !seen.contains($0) })
         if let path = output.writePlan { try PlanFile.write(priced, to: path) }
         let estimate = output.explain ? try priced.explained() : priced
         if output.json {

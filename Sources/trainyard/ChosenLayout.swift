@@ -15,14 +15,17 @@ struct ChosenLayout {
 
     init(plan: Plan, searching: Bool = false, settings: SearchSettings) throws {
         guard let given = plan.layout, !searching else {
+            var settings = settings
+            // The first is all that is asked for.
+            settings.top = 1
             let result = try searchAnyCount(plan: plan, settings: settings)
             guard var best = result.candidates.first else {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
+            best.plan.remarks = plan.remarks
             if best.plan.batch != plan.batch, let wanted = plan.wantedBatch {
-                let remark = Remark(.batchAssumed, BatchChoice.remark(best.plan.batch, wanted: wanted))
-                Console.notes([remark])
-                best.plan.remarks.append(remark)
+                best.plan.remarks.append(
+                    Remark(.batchAssumed, BatchChoice.remark(best.plan.batch, wanted: wanted)))
             }
             (layout, estimate, searched) = (best.layout, best, result.searched)
             found = SearchReport(result).summaryLines

@@ -265,7 +265,7 @@ struct SimulateCommand: ParsableCommand {
             searched = choice.searched
             let stated = plan.remarks
             plan.remarks = plan.notes(with: choice.estimate.map { [$0] } ?? [])
-            Console.notes(plan.remarks.filter { $0.code != .batchAssumed && !stated.contains($0) })
+            Console.notes(plan.remarks.filter { !stated.contains($0) })
             // What was chosen is priced on the devices, with the batch and on the software it was chosen with.
             if let chosen = choice.estimate?.plan {
                 (plan.devices, plan.idleDevices, plan.batch) = (chosen.devices, chosen.idleDevices, chosen.batch)
