@@ -35,10 +35,11 @@ package enum StandardStreams {
     package static func output(_ text: String) throws(OutputError) { try output(text.utf8) }
 
     /// Writes to standard error. Where that cannot be written, there is nowhere left to say so.
-    package static func error(_ text: String) {
-        var text = text
-        _ = text.withUTF8 { System.write(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+    package static func error(_ bytes: some Sequence<UInt8>) {
+        _ = Array(bytes).withUnsafeBytes { System.write($0, to: STDERR_FILENO) }
     }
+
+    package static func error(_ text: String) { error(text.utf8) }
 
     /// Ends this process as a program ends whose reader has gone (`… | head`): by the signal, without a word.
     package static func endByClosedPipe() -> Never {

@@ -55,11 +55,11 @@ struct TrainingRun {
         }
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {
-                FileHandle.standardError.write(Data("note: \(remark.text)\n".utf8))
+                StandardStreams.error("note: \(remark.text)\n")
             }
         }
         if isFirst, let shortage = world.sharedMemoryShortage {
-            FileHandle.standardError.write(Data("note: \(shortage)\n".utf8))
+            StandardStreams.error("note: \(shortage)\n")
         }
         var done = 0
         do {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import MPI
+internal import Output
 
 /// Becomes another program, mpirun, that ends with the process that started this one: a launcher that is killed cannot
 /// tell its job to end, the system can.
@@ -19,8 +20,7 @@ struct WithLauncherCommand: ParsableCommand {
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
         execv(command[0], arguments)
-        FileHandle.standardError.write(
-            Data("trainyard-train: \(command[0]): \(String(cString: strerror(errno)))\n".utf8))
+        StandardStreams.error("trainyard-train: \(command[0]): \(String(cString: strerror(errno)))\n")
         throw ExitCode(127)
     }
 }

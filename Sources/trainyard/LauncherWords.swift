@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Output
 internal import Synchronization
 
 /// Standard error of mpirun and its ranks, which come as one stream. The ranks' words go on to this process's standard
@@ -26,7 +27,7 @@ final class LauncherWords: Sendable {
                 let data = handle.availableData
                 if data.isEmpty { break }
                 let passed = state.withLock { $0.pass(data) }
-                if !passed.isEmpty { FileHandle.standardError.write(passed) }
+                if !passed.isEmpty { StandardStreams.error(passed) }
             }
             finished.signal()
         }
@@ -37,7 +38,7 @@ final class LauncherWords: Sendable {
         // Something that outlives mpirun may hold the stream open.
         _ = finished.wait(timeout: .now() + 2)
         let (rest, reason) = state.withLock { ($0.finish(), $0.reason) }
-        if !rest.isEmpty { FileHandle.standardError.write(rest) }
+        if !rest.isEmpty { StandardStreams.error(rest) }
         return reason
     }
 

@@ -86,6 +86,26 @@ import Testing
         #expect(try shell("generate no-such-file 2> /dev/full", program: "trainyard-train").exitCode == 2)
     }
 
+    /// Notes of a real run, and the words of its ranks, which the launcher passes on.
+    @Test(
+        .enabled(if: BuiltProgram.mpirun != nil && FileManager.default.fileExists(atPath: "/dev/full")),
+        arguments: ["2>&-", "2> /dev/full"])
+    func aRunGoesOnWithoutStandardError(_ redirection: String) throws {
+        var shape = TrainingJob.Shape()
+        shape.steps = 2
+        // Prices alone, which a run notes.
+        shape.layout = ["shardGroup: 1"]
+        let job = try TrainingJob(shape, text: formulaText(count: 4096))
+        let plan = "'\(job.plan.path)' --overwrite --folder '\(job.folder.path)/run'"
+        let noted = try shell(plan, program: "trainyard-train")
+        #expect(noted.exitCode == 0, "\(noted.everything)")
+        #expect(noted.errors.hasPrefix("note: layout.shardGroup 1 does nothing"), "\(noted.errors)")
+        for (program, arguments) in [("trainyard-train", plan), ("trainyard", "train " + plan)] {
+            let outcome = try shell("\(arguments) \(redirection)", program: program)
+            #expect(outcome.exitCode == 0, "\(program): \(outcome.everything)")
+        }
+    }
+
     /// A pipe, a device and standard output as the log of a real run: each stays what it is and gets every step.
     @Test(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed"))
     func aRunWritesThroughPipesAndDevices() throws {
