@@ -14,13 +14,27 @@ package struct SavedFile: Hashable, Sendable {
 extension Trainer {
     /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
+    package func saveWeights(to path: String, step: Int) throws {
+        try saveWeights(to: path, step: step) { _ in }
+    }
+
+    /// Writes all weights as `saveWeights` does.
     /// - Returns: what was written, on rank 0.
-    @discardableResult
-    package func saveWeights(to path: String, step: Int) throws -> SavedFile? {
+    package func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
+        var (bytes, checksum) = (0, SHA256())
+        try saveWeights(to: path, step: step) { part in
+            bytes += part.count
+            checksum.update(part)
+        }
+        return world.rank == 0 ? SavedFile(bytes: bytes, sha256: checksum.finish()) : nil
+    }
+
+    /// - Parameter tally: is given every part of the file on rank 0, in order.
+    private func saveWeights(to path: String, step: Int, tally: (UnsafeRawBufferPointer) -> Void) throws {
         let tensors = ParameterLayout.allTensors(model: plan.model)
         guard world.rank == 0 else {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
-            return nil
+            return
         }
         let encoder = JSONEncoder()
         // The same weights make the same file.
@@ -30,12 +44,16 @@ extension Trainer {
             Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
         ]
         let file = try RecordFile(path: path, grows: false, begun: true)
-        try file.write(SafeTensorsFile.header(tensors: tensors, metadata: metadata))
+        func write(_ part: UnsafeRawBufferPointer) throws {
+            tally(part)
+            try file.write(part)
+        }
+        try SafeTensorsFile.header(tensors: tensors, metadata: metadata).withUnsafeBytes(write)
         for (index, tensor) in tensors.enumerated() {
             let whole = try collect(tensor, tag: index)
-            try file.write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
+            try write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
         }
-        return try file.finish()
+        try file.finish()
     }
 
     /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.

@@ -4,8 +4,6 @@ internal import Output
 final class RecordFile {
     let path: String
     private let writer: FileWriter
-    private var checksum = SHA256()
-    private var bytes = 0
 
     /// - Parameters:
     ///   - grows: whether the file shows at once what was written, as a log; otherwise all of it at the end.
@@ -22,30 +20,28 @@ final class RecordFile {
         }
     }
 
-    /// Appends all of `part`.
+    /// Appends all of `bytes`.
     /// - Throws: `TrainingError.write`: a full disk, a removed folder.
-    func write(_ part: UnsafeRawBufferPointer) throws(TrainingError) {
-        if writer.wasRemoved { throw .write(path: path, reason: "it was removed while the run went on") }
-        checksum.update(part)
-        bytes += part.count
-        do throws(OutputError) { try writer.write(part) } catch { throw .write(path: path, reason: error.reason) }
+    func write(_ bytes: UnsafeRawBufferPointer) throws(TrainingError) {
+        try checkName()
+        do throws(OutputError) { try writer.write(bytes) } catch { throw .write(path: path, reason: error.reason) }
     }
 
     func write(_ bytes: some Sequence<UInt8>) throws(TrainingError) {
-        let bytes = Array(bytes)
-        let outcome = bytes.withUnsafeBytes { (raw) -> Result<Void, TrainingError> in
-            do throws(TrainingError) { return .success(try write(raw)) } catch { return .failure(error) }
-        }
-        try outcome.get()
+        try checkName()
+        do throws(OutputError) { try writer.write(bytes) } catch { throw .write(path: path, reason: error.reason) }
     }
 
     /// Returns when the disk has the bytes and the file its name.
-    func finish() throws(TrainingError) -> SavedFile {
+    func finish() throws(TrainingError) {
         do throws(OutputError) {
             try writer.finish(durable: true)
         } catch {
             throw .write(path: path, reason: error.reason)
         }
-        return SavedFile(bytes: bytes, sha256: checksum.finish())
+    }
+
+    private func checkName() throws(TrainingError) {
+        if writer.wasRemoved { throw .write(path: path, reason: "it was removed while the run went on") }
     }
 }

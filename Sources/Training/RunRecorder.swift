@@ -145,16 +145,8 @@ package final class RunRecorder {
 
     private func save() throws {
         manifest.updated = Date()
-        let path = folder + "/" + RunFolder.manifest
-        do throws(TrainingError) {
-            try Self.write(Array((try? manifest.json()) ?? Data()), to: path)
-        } catch {
-            // The folder was there when the run began.
-            if case .file(_, let reason) = error {
-                throw TrainingError.write(path: path, reason: reason.replacing("cannot be written: ", with: ""))
-            }
-            throw error
-        }
+        // The folder was there when the run began.
+        try Self.write(manifest.json(), to: folder + "/" + RunFolder.manifest, begun: true)
     }
 
     // MARK: what lies there
@@ -224,12 +216,12 @@ package final class RunRecorder {
         guard let text = FileManager.default.contents(atPath: source) else {
             throw .file(path: source, reason: "cannot be read")
         }
-        try write(Array(text), to: target)
+        try write(text, to: target)
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(TrainingError) {
-        let file = try RecordFile(path: path, grows: false)
+    private static func write(_ bytes: Data, to path: String, begun: Bool = false) throws(TrainingError) {
+        let file = try RecordFile(path: path, grows: false, begun: begun)
         try file.write(bytes)
-        _ = try file.finish()
+        try file.finish()
     }
 }

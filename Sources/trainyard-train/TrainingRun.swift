@@ -128,7 +128,7 @@ struct TrainingRun {
             progress.show(report)
             if let checkpoint = settings.checkpoint, done % checkpoint.every == 0 || done == settings.steps {
                 let path = files?.run.checkpointPath(steps: done)
-                let saved = try trainer.saveWeights(to: path ?? "", step: done)
+                let saved = try trainer.saveCheckpoint(to: path ?? "", step: done)
                 if let saved, let path { try files?.run.add(saved, at: path, steps: done) }
             }
         }
