@@ -192,4 +192,10 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.checkpoint = checkpoint
         self.folder = folder
     }
+
+    /// Whether weights are saved after `done` steps.
+    package func savesCheckpoint(after done: Int) -> Bool {
+        guard let checkpoint else { return false }
+        return done % checkpoint.every == 0 || done == steps
+    }
 }

@@ -99,11 +99,8 @@ package final class RunRecorder {
         try save()
     }
 
-    /// Where the checkpoint after `steps` steps goes; nil where none is due.
-    package func checkpointPath(steps: Int) -> String? {
-        guard let checkpoint, steps % checkpoint.every == 0 || steps == manifest.steps else { return nil }
-        return directory + "/" + Checkpoint.name(step: steps)
-    }
+    /// Where the checkpoint after `steps` steps goes.
+    package func checkpointPath(steps: Int) -> String { directory + "/" + Checkpoint.name(step: steps) }
 
     /// Notes a finished checkpoint, then removes the run's oldest beyond those it keeps.
     package func add(_ saved: SavedFile, at path: String, steps: Int) throws {
@@ -191,8 +188,7 @@ package final class RunRecorder {
     private static func refuseCheckpoints(in directory: String, _ settings: TrainSettings) throws(TrainingError) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         for name in names.sorted() {
-            guard let step = Checkpoint.step(of: name), let checkpoint = settings.checkpoint,
-                step == settings.steps || (step % checkpoint.every == 0 && step < settings.steps)
+            guard let step = Checkpoint.step(of: name), step <= settings.steps, settings.savesCheckpoint(after: step)
             else { continue }
             throw .file(
                 path: directory + "/" + name,

@@ -126,7 +126,7 @@ struct TrainingRun {
             try files?.run.log(report, modelFLOPs: flops)
             try files?.board?.write(report)
             progress.show(report)
-            if let checkpoint = settings.checkpoint, done % checkpoint.every == 0 || done == settings.steps {
+            if settings.savesCheckpoint(after: done) {
                 let path = files?.run.checkpointPath(steps: done)
                 let saved = try trainer.saveCheckpoint(to: path ?? "", step: done)
                 if let saved, let path { try files?.run.add(saved, at: path, steps: done) }
