@@ -18,11 +18,21 @@ package enum RunFolder {
         return name.isEmpty ? "run" : String(name)
     }
 
+    /// The folder a run of `plan` takes: the one `wanted`, or one of the plan's name, which is new unless the run
+    /// `overwrites`.
+    /// - Returns: an absolute path, and whether the folder was made just now and belongs to nobody else.
+    package static func take(
+        _ wanted: String?, for plan: String, overwrites: Bool
+    ) throws(PlanProblems) -> (path: String, isClaimed: Bool) {
+        if let wanted { return (absolute(wanted), false) }
+        return overwrites ? (preferred(for: plan), false) : (try claim(for: plan), true)
+    }
+
     /// `runs/NAME`, from the working directory.
-    package static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
+    private static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
 
     /// Makes a folder that nobody else has: `runs/NAME`, or `runs/NAME-2` and so on where that is taken.
-    package static func claim(for plan: String) throws(PlanProblems) -> String {
+    private static func claim(for plan: String) throws(PlanProblems) -> String {
         let first = preferred(for: plan)
         let above = absolute(parent)
         if mkdir(above, 0o777) != 0, errno != EEXIST { throw refusal(above, "cannot be made: " + systemWord()) }

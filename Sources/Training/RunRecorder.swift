@@ -14,8 +14,6 @@ package final class RunRecorder {
 
     /// What a run is to leave, and where.
     package struct Request {
-        /// `--folder` or `train.folder`; nil: a folder of the plan's name, numbered where that is taken.
-        package var folder: String?
         /// `--log`: a second log, besides `log.jsonl` in the folder.
         package var log: String?
         /// Whether a run that lies there may be replaced.
@@ -27,10 +25,8 @@ package final class RunRecorder {
         package var processes: Int
 
         package init(
-            folder: String?, log: String?, overwrites: Bool, planPath: String, program: String, identity: String,
-            processes: Int
+            log: String?, overwrites: Bool, planPath: String, program: String, identity: String, processes: Int
         ) {
-            self.folder = folder
             self.log = log
             self.overwrites = overwrites
             self.planPath = planPath
@@ -43,9 +39,8 @@ package final class RunRecorder {
     /// Takes the folder, checks that everything can be written, and writes what is known.
     /// - Throws: `TrainingError.file` or `PlanProblems` for what is in the way.
     package init(_ request: Request, plan: Plan, settings: TrainSettings) throws {
-        let wanted = request.folder.map(RunFolder.absolute)
-        let replaced = wanted ?? (request.overwrites ? RunFolder.preferred(for: plan.name) : nil)
-        folder = try replaced ?? RunFolder.claim(for: plan.name)
+        let isClaimed: Bool
+        (folder, isClaimed) = try RunFolder.take(settings.folder, for: plan.name, overwrites: request.overwrites)
         checkpoint = settings.checkpoint
         directory = settings.checkpoint?.path ?? folder + "/" + RunFolder.checkpoints
         manifest = RunManifest(
@@ -77,7 +72,7 @@ package final class RunRecorder {
             try Self.copy(request.planPath, to: planCopy)
         } catch {
             // A folder claimed for nothing.
-            if replaced == nil { rmdir(folder) }
+            if isClaimed { rmdir(folder) }
             throw error
         }
         manifest.files = [RunFolder.plan] + logs.map(relative)

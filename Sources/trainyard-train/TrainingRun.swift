@@ -32,6 +32,7 @@ struct TrainingRun {
             }
             settings.steps = steps.value
         }
+        settings.folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
         if isFirst { try checkPaths(settings) }
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: options.shared)
@@ -79,20 +80,18 @@ struct TrainingRun {
 
     /// Refuses paths that cannot be written before anything else is done.
     private func checkPaths(_ settings: TrainSettings) throws {
-        let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
         for path in [options.log, options.trace, options.timeline, options.save].compactMap({ $0 }) {
             // The run's own folder is made later.
             let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
-            if above != folder { _ = try OutputFile(path) }
+            if above != settings.folder { _ = try OutputFile(path) }
         }
     }
 
     private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
-        let folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
         let run = try RunRecorder(
             RunRecorder.Request(
-                folder: folder, log: options.log, overwrites: options.overwrite,
-                planPath: planPath, program: "trainyard-train " + TrainCommandLine.configuration.version,
+                log: options.log, overwrites: options.overwrite, planPath: planPath,
+                program: "trainyard-train " + TrainCommandLine.configuration.version,
                 identity: identity, processes: world.size), plan: plan, settings: settings)
         do {
             let board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }

@@ -92,12 +92,9 @@ struct TrainCommand: ParsableCommand {
         }
         let program = try Launcher.trainProgram()
         // Rank 0 may run on another machine: what it writes goes by paths from here.
-        let claimed = folder == nil && plan.train?.folder == nil && !overwrite
-        let folder =
-            try self.folder ?? plan.train?.folder
-            ?? (claimed ? RunFolder.claim(for: plan.name) : RunFolder.preferred(for: plan.name))
-        defer { if claimed { rmdir(folder) } }
-        let records = RunFolder.absolute(folder)
+        let (records, isClaimed) = try RunFolder.take(
+            folder ?? plan.train?.folder, for: plan.name, overwrites: overwrite)
+        defer { if isClaimed { rmdir(records) } }
         let measured = records + "/" + RunFolder.timeline
 
         var arguments = [self.plan, "--folder", records, "--timeline", measured]
