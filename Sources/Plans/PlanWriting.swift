@@ -65,11 +65,7 @@ extension Plan {
 
     private func reference(to name: String) -> String {
         guard let path = frameworks.path, name == frameworks.named else { return Self.quoted(name) }
-        return Self.quoted(Self.absolute(path))
-    }
-
-    static func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        return Self.quoted(RunFolder.absolute(path))
     }
 
     static func quoted(_ text: String) -> String {
@@ -144,7 +140,7 @@ extension TrainSettings {
     /// The keys of a real run; paths of files that exist, from anywhere.
     fileprivate var yaml: [String] {
         func path(_ path: String) -> String {
-            Plan.quoted(FileManager.default.fileExists(atPath: path) ? Plan.absolute(path) : path)
+            Plan.quoted(FileManager.default.fileExists(atPath: path) ? RunFolder.absolute(path) : path)
         }
         var lines = [
             "data: \(path(data))", "steps: \(steps)", "tokenizer: \(tokenizer)", "order: \(order.rawValue)",

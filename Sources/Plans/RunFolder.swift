@@ -46,9 +46,13 @@ package enum RunFolder {
 
     /// A path that means the same in another working directory.
     package static func absolute(_ path: String) -> String {
-        guard !path.hasPrefix("/") else { return path }
         let here = FileManager.default.currentDirectoryPath
-        return (here == "/" ? "" : here) + "/" + path
+        return self.path(of: path, in: here == "/" ? "" : here)
+    }
+
+    /// Where a file lies that is named from `folder` on, or by an absolute path.
+    package static func path(of file: String, in folder: String) -> String {
+        file.hasPrefix("/") ? file : folder + "/" + file
     }
 
     private static func systemWord() -> String { String(cString: strerror(errno)) }

@@ -40,7 +40,7 @@ package enum Checkpoint {
             return path
         }
         if let manifest = try? RunManifest.read(folder: path) {
-            let files = manifest.checkpoints.map { $0.file.hasPrefix("/") ? $0.file : path + "/" + $0.file }
+            let files = manifest.checkpoints.map { RunFolder.path(of: $0.file, in: path) }
             if let file = files.last(where: { FileManager.default.fileExists(atPath: $0) }) { return file }
         }
         for folder in [path, path + "/" + RunFolder.checkpoints] {

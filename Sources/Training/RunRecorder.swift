@@ -55,7 +55,7 @@ package final class RunRecorder {
             let old = try RunManifest.read(folder: folder)
             if let old { try Self.mayReplace(old, in: folder, request.overwrites, host: manifest.host) }
             let owned = Set((old?.files ?? []) + (old?.checkpoints.map(\.file) ?? [])).map { [folder] in
-                $0.hasPrefix("/") ? $0 : folder + "/" + $0
+                RunFolder.path(of: $0, in: folder)
             }
             let planCopy = folder + "/" + RunFolder.plan
             if !owned.contains(planCopy) { try Self.refuseExisting(planCopy, "is another's file", fix: "") }
@@ -108,7 +108,7 @@ package final class RunRecorder {
         let surplus = manifest.checkpoints.dropLast(max(checkpoint?.keep ?? 1, 1))
         guard !surplus.isEmpty else { return }
         for old in surplus {
-            try? FileManager.default.removeItem(atPath: old.file.hasPrefix("/") ? old.file : folder + "/" + old.file)
+            try? FileManager.default.removeItem(atPath: RunFolder.path(of: old.file, in: folder))
         }
         manifest.checkpoints.removeFirst(surplus.count)
         try save()
@@ -123,9 +123,7 @@ package final class RunRecorder {
 
     /// Before the first step: takes the run's files away again, and the folder where nothing else lies in it.
     package func discard() {
-        for path in manifest.files + [RunFolder.manifest] {
-            unlink(path.hasPrefix("/") ? path : folder + "/" + path)
-        }
+        for file in manifest.files + [RunFolder.manifest] { unlink(RunFolder.path(of: file, in: folder)) }
         rmdir(folder + "/" + RunFolder.checkpoints)
         rmdir(folder)
     }
