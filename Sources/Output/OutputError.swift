@@ -13,7 +13,7 @@ package struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
     package var reason: String
     package var moment: Moment
     /// Whether the reader at the other end has gone.
-    package var isClosedPipe: Bool
+    var isClosedPipe: Bool
 
     init(_ place: String, _ reason: String, _ moment: Moment, isClosedPipe: Bool = false) {
         self.place = place
@@ -21,6 +21,9 @@ package struct OutputError: Error, Hashable, Sendable, CustomStringConvertible {
         self.moment = moment
         self.isClosedPipe = isClosedPipe
     }
+
+    /// What a program ends with because of it: 2 for bad input, 1 for a failure while running.
+    package var exitCode: Int32 { moment == .before ? 2 : 1 }
 
     package var description: String { "cannot write \(place): \(reason)" }
 }

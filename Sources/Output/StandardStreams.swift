@@ -22,7 +22,7 @@ package enum StandardStreams {
     }
 
     /// What messages call standard output.
-    package static let outputName = "standard output"
+    private static let outputName = "standard output"
 
     /// Writes to standard output.
     package static func output(_ bytes: some Sequence<UInt8>) throws(OutputError) {
@@ -41,8 +41,10 @@ package enum StandardStreams {
 
     package static func error(_ text: String) { error(text.utf8) }
 
-    /// Ends this process as a program ends whose reader has gone (`… | head`): by the signal, without a word.
-    package static func endByClosedPipe() -> Never {
+    /// Where `error` says that the reader of standard output has gone (`… | head`), ends this process as the field's
+    /// programs end then: by the signal, without a word.
+    package static func endIfReaderHasGone(_ error: OutputError) {
+        guard error.isClosedPipe, error.place == outputName else { return }
         signal(SIGPIPE, SIG_DFL)
         raise(SIGPIPE)
         // Where the signal is blocked: the code a shell gives it.

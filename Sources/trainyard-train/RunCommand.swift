@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
             default: return 2
             }
         case let problems as PlanProblems: return problems.isMisfitOnly ? 3 : 2
-        case let error as OutputError: return error.moment == .before ? 2 : 1
+        case let error as OutputError: return error.exitCode
         case is ScheduleProblem, is ValidationError: return 2
         default: return 1
         }

@@ -50,8 +50,8 @@ struct TrainCommandLine: ParsableCommand {
 
     /// Ends the process because of output that cannot be written.
     private static func end(_ error: OutputError) -> Never {
-        if error.isClosedPipe, error.place == StandardStreams.outputName { StandardStreams.endByClosedPipe() }
+        StandardStreams.endIfReaderHasGone(error)
         StandardStreams.error("trainyard-train: \(error)\n")
-        Foundation.exit(error.moment == .before ? 2 : 1)
+        Foundation.exit(error.exitCode)
     }
 }

@@ -27,10 +27,9 @@ enum Failure {
             case .simulation: return failedWhileRunning
             }
         case let error as OutputError:
-            // Whoever read the results has gone: the field's programs end by SIGPIPE then, without a word.
-            if error.isClosedPipe, error.place == StandardStreams.outputName { StandardStreams.endByClosedPipe() }
+            StandardStreams.endIfReaderHasGone(error)
             Console.error(error.description)
-            return error.moment == .before ? badInput : failedWhileRunning
+            return error.exitCode
         case let error as Launcher.Failure:
             Console.error(error.description)
             return badInput
