@@ -15,18 +15,6 @@ package enum Checkpoint {
         return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".safetensors"
     }
 
-    /// Makes sure that checkpoints can be written to `directory`, before hours of training.
-    package static func prepare(directory: String) throws(TrainingError) {
-        do {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        } catch {
-            throw .file(path: directory, reason: "cannot make this directory for checkpoints")
-        }
-        guard FileManager.default.isWritableFile(atPath: directory) else {
-            throw .file(path: directory, reason: "this directory for checkpoints is not writable")
-        }
-    }
-
     /// The steps in a checkpoint's name; nil for another file.
     package static func step(of name: String) -> Int? {
         guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }

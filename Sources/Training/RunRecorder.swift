@@ -51,7 +51,7 @@ package final class RunRecorder {
         let ownLog = folder + "/" + RunFolder.log
         let logs = [ownLog, request.log].compactMap(\.self).filter { $0 == ownLog || RunFolder.absolute($0) != ownLog }
         do {
-            try Self.make(folder, "this folder for the run")
+            try RecordFolder.prepare(folder, "this folder for the run")
             let old = try RunManifest.read(folder: folder)
             if let old { try Self.mayReplace(old, in: folder, request.overwrites, host: manifest.host) }
             let owned = Set((old?.files ?? []) + (old?.checkpoints.map(\.file) ?? [])).map { [folder] in
@@ -62,7 +62,7 @@ package final class RunRecorder {
             if !owned.contains(ownLog) { try Self.refuseExisting(ownLog, "is another's file", fix: "") }
             for log in logs.dropFirst() where !request.overwrites { try Self.refuseExisting(log, "is there already") }
             if settings.checkpoint != nil {
-                try Checkpoint.prepare(directory: directory)
+                try RecordFolder.prepare(directory, "this directory for checkpoints")
                 if !request.overwrites { try Self.refuseCheckpoints(in: directory, settings) }
             }
             for path in owned where path != planCopy && path.hasPrefix(folder + "/") {
@@ -187,17 +187,6 @@ package final class RunRecorder {
                 path: directory + "/" + name,
                 reason: "is another run's checkpoint, which this one would replace; name another train.checkpoint.path "
                     + "(or none: then it is the run's own folder), or replace it with --overwrite")
-        }
-    }
-
-    private static func make(_ folder: String, _ what: String) throws(TrainingError) {
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw .file(path: folder, reason: "cannot make " + what)
-        }
-        guard access(folder, W_OK | X_OK) == 0 else {
-            throw .file(path: folder, reason: what + " is not writable")
         }
     }
 

@@ -11,11 +11,7 @@ package final class TensorBoardLog {
 
     /// Makes `directory` if needed and begins an event file in it.
     package init(directory: String, time: Double = Date().timeIntervalSince1970) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        } catch {
-            throw TrainingError.file(path: directory, reason: "cannot make this directory for TensorBoard")
-        }
+        try RecordFolder.make(directory, "this directory for TensorBoard")
         let host = ProcessInfo.processInfo.hostName
         file = try RecordFile(
             path: directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard", grows: true)
