@@ -13,20 +13,7 @@ final class TextFile {
     /// Throws `TrainingError.text` when it is missing, no regular file, unreadable or empty.
     init(path: String) throws(TrainingError) {
         self.path = path
-        // Without waiting for the other end of a FIFO.
-        descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .text(path: path, reason: MappedFile.lastError) }
-        var status = stat()
-        var problem: String?
-        if fstat(descriptor, &status) != 0 {
-            problem = MappedFile.lastError
-        } else if status.st_mode & S_IFMT != S_IFREG {
-            problem = "not a regular file"
-        } else if status.st_size == 0 {
-            problem = "the file is empty"
-        }
-        count = Int(status.st_size)
-        if let problem { throw .text(path: path, reason: problem) }
+        (descriptor, count) = try InputFile.opened(path) { .text(path: path, reason: $0) }
     }
 
     deinit { close(descriptor) }
@@ -41,7 +28,7 @@ final class TextFile {
             }
             if got < 0 {
                 if errno == EINTR { continue }
-                throw .textChanged(path: path, reason: "it could not be read (\(MappedFile.lastError))")
+                throw .textChanged(path: path, reason: "it could not be read (\(InputFile.lastError))")
             }
             guard got > 0 else {
                 var status = stat()
