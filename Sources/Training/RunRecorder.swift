@@ -86,11 +86,9 @@ package final class RunRecorder {
         for log in logs { try log.write(report, modelFLOPs: modelFLOPs) }
     }
 
-    /// A file of the run besides log and checkpoints.
-    package func own(_ path: String) throws {
-        let path = relative(path)
-        guard !manifest.files.contains(path) else { return }
-        manifest.files.append(path)
+    /// Files of the run besides log and checkpoints.
+    package func own(_ paths: [String]) throws {
+        for path in paths.map(relative) where !manifest.files.contains(path) { manifest.files.append(path) }
         try save()
     }
 

@@ -95,9 +95,7 @@ struct TrainingRun {
                 identity: identity, processes: world.size), plan: plan, settings: settings)
         do {
             let board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
-            for path in [board?.path, options.trace, options.timeline, options.save] {
-                if let path { try run.own(path) }
-            }
+            try run.own([board?.path, options.trace, options.timeline, options.save].compactMap(\.self))
             return Files(run: run, board: board)
         } catch {
             run.discard()
