@@ -12,9 +12,8 @@ final class ModelStage {
     let isLast: Bool
     let context: StageContext
     let blocks: [TransformerBlock]
-    /// Which feed-forward each block has, and what of it is recomputed.
+    /// Which feed-forward each block has.
     let kinds: [BlockActivations.Kind]
-    let recompute: [Layout.Recompute]
     private let embedding: VocabularyParallelEmbedding?
     private let finalNorm: NormLayer?
     private let head: LinearLayer?
@@ -30,9 +29,7 @@ final class ModelStage {
         self.context = context
         let names = TensorNames(model)
         let build = BlockBuilder(model: model, parameters: parameters, stage: index, context: context)
-        let recompute = context.recompute(blocks: layers.count)
-        self.recompute = recompute
-        blocks = zip(layers, recompute).map { build.block($0, recompute: $1) }
+        blocks = zip(layers, context.recompute(blocks: layers.count)).map { build.block($0, recompute: $1) }
         kinds = layers.map { model.hasExperts($0) ? .mixture : .dense }
         let shape = context.shape
         embedding =
@@ -51,6 +48,9 @@ final class ModelStage {
                 mixed: context.mixed)
         }
     }
+
+    /// What of each block is recomputed.
+    var recompute: [Layout.Recompute] { blocks.map(\.recomputed) }
 
     /// Embeds `tokens` `[R]` into `output` `[S, H]`. First stage only.
     func embed(

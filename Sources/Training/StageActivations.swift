@@ -34,15 +34,13 @@ final class StageActivations {
         }
     }
 
-    /// Room for one micro-batch through at least one block, of these kinds. `recompute`: of each block, nothing where it
-    /// is shorter; `rebuilt`: the rank's memory for rebuilt tensors; `derived`: its scratch for those that are not kept; without it they are.
+    /// Room for one micro-batch through at least one block, of these kinds. `recompute`: of each block; `rebuilt`: the
+    /// rank's memory for rebuilt tensors; `derived`: its scratch for those that are not kept; without it they are.
     init(
         shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
-        recompute: [Layout.Recompute] = [],
-        splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil, derived: BlockActivations.Derived? = nil
+        recompute: [Layout.Recompute], splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil, derived: BlockActivations.Derived? = nil
     ) {
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
-        let recompute = kinds.indices.map { $0 < recompute.count ? recompute[$0] : .none }
         let mixtures = zip(kinds, recompute).map { kind, recompute in
             kind == .mixture ? (recompute == .full ? rebuilt?.mixture : nil) ?? shape.mixtureActivations() : nil
         }

@@ -39,7 +39,8 @@ package final class TextGenerator {
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
-        activations = StageActivations(shape: shape, blocks: stage.kinds, isLast: true)
+        activations = StageActivations(
+            shape: shape, blocks: stage.kinds, isLast: true, recompute: stage.recompute)
         embedded = FloatStorage(count: shape.boundaryCount)
     }
 
