@@ -44,11 +44,12 @@ package final class Communicator {
         return try Communicator(handle: made, session: session)
     }
 
-    /// Where the list of what has to be freed stands now.
+    /// Where the list of what has to be freed stands now, for `free(since:)`.
     package var resourceMark: ResourceMark { ResourceMark(count: session.count) }
 
     /// Collective. Frees the communicators and windows that were made since `mark`, by whatever means; none of them may be
-    /// used afterwards. For a program that makes many one after the other; `World.finish` frees the rest.
+    /// used afterwards. For a program that makes many one after the other, as `runtime-checks` does with its layouts;
+    /// a run leaves all to `World.finish`.
     package func free(since mark: ResourceMark) throws(MPIError) {
         try session.checkIntact()
         try session.free(from: mark.count)

@@ -36,7 +36,7 @@ final class Session {
     /// Frees what was made as number `first` or later, the newest first: a window before the communicator it was made
     /// on. Ranks that made things together free them in the same order, so none waits for ever.
     func free(from first: Int) throws(MPIError) {
-        while resources.count > max(first, 0), let last = resources.popLast() {
+        while resources.count > first, let last = resources.popLast() {
             switch last {
             case .communicator(let handle):
                 var handle: MPI_Comm? = handle

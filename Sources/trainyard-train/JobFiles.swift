@@ -9,7 +9,7 @@ enum JobFiles {
     private static let sharedMemory = "/dev/shm"
 
     /// Who a job belongs to.
-    private struct Job: Codable, Equatable {
+    private struct Job: Codable {
         /// mpirun, or its daemon on this node, and when that process began, in ticks since the system's start.
         var process: Int32
         var began: String
