@@ -79,29 +79,33 @@ let package = Package(
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Training",
+                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Training", "TestSupport",
             ],
             path: "Tests/Fuzz", swiftSettings: strict),
 
+        // What several tests share; no product links it.
+        .target(name: "TestSupport", dependencies: ["Plans"], path: "Tests/Support", swiftSettings: strict),
+
         .testTarget(name: "OutputTests", dependencies: ["Output"], swiftSettings: strict),
-        .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
+        .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "CostsTests", dependencies: ["Costs", "Plans", "Schedules"], swiftSettings: strict),
+            name: "CostsTests", dependencies: ["Costs", "Plans", "Schedules", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "PlannerTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator"],
+            name: "PlannerTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ReportsTests", dependencies: ["Reports", "Plans", "Schedules", "Costs", "Planner"],
+            name: "ReportsTests", dependencies: ["Reports", "Plans", "Schedules", "Costs", "Planner", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "PropertyTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "Reports"],
+            name: "PropertyTests",
+            dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "Reports", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI"],
+            name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "EndToEndTests", swiftSettings: strict),
     ]

@@ -2,24 +2,20 @@ import Costs
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// What crosses which network, counted by hand for layouts that nodes of eight do not divide, for ranks that hold unlike
 /// amounts, and for copies of experts.
 @Suite struct CommunicationCaseTests {
-    private static let library = Library(folders: [
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .path
-    ])
-
     private func plan(
         _ model: Model, _ cluster: String, _ devices: Int, batch: Int, _ layout: Layout,
         precision: Precision = .bf16, framework: String = "megatron-core"
     ) throws -> Plan {
-        var frameworks = try Frameworks.read(library: Self.library)
+        var frameworks = try Frameworks.read(library: Checkout.library)
         frameworks.named = framework
         return Plan(
-            name: "", model: model, tokens: nil, cluster: try Cluster.read(cluster, library: Self.library),
+            name: "", model: model, tokens: nil, cluster: try Cluster.read(cluster, library: Checkout.library),
             devices: devices, batch: batch, precision: precision, layout: layout, frameworks: frameworks)
     }
 
@@ -108,7 +104,7 @@ import Testing
         let layout = Layout(
             data: 64, pipeline: 32, microbatch: 4, schedule: .oneForwardOneBackward, recompute: .full,
             sharding: .gradients)
-        let model = try Model.read("deepseek-v3", library: Self.library)
+        let model = try Model.read("deepseek-v3", library: Checkout.library)
         let work = try work(
             try plan(model, "h800-80g-sxm", 2048, batch: 15360, layout, precision: .fp8))
         let held = (0..<32).map { work.parameters(rank: $0) }.max() ?? 0
@@ -126,7 +122,7 @@ import Testing
         let layout = Layout(
             data: 128, pipeline: 16, virtualStages: 2, expert: 64, schedule: .dualPipe, recompute: .full,
             sharding: .optimizer, overlap: Layout.Overlap(data: false, expert: true))
-        let model = try Model.read("deepseek-v3", library: Self.library)
+        let model = try Model.read("deepseek-v3", library: Checkout.library)
         let work = try work(
             try plan(
                 model, "h800-80g-sxm", 2048, batch: 15360, layout, precision: .fp8, framework: "deepseek-2024"))
@@ -144,7 +140,7 @@ import Testing
     /// max(40·10⁶, 10⁶ · data · context) parameters (Megatron-LM, megatron/training/training.py), all of them without
     /// overlap (megatron/core/distributed/distributed_data_parallel.py).
     @Test func buckets() throws {
-        let known = try Frameworks.read(library: Self.library).known
+        let known = try Frameworks.read(library: Checkout.library).known
         for name in ["megatron-core", "megatron-core-graphs", "deepseek-2024"] {
             let software = try #require(known[name])
             #expect(software.bucket(replicas: 8) == 40e6)
@@ -158,7 +154,7 @@ import Testing
         let layout = Layout(
             data: 2048, tensor: 4, pipeline: 2, schedule: .oneForwardOneBackward, recompute: .full,
             sharding: .optimizer)
-        let model = try Model.read("llama2-70b", library: Self.library)
+        let model = try Model.read("llama2-70b", library: Checkout.library)
         let plan = try plan(model, "h100-80g-sxm", 16384, batch: 16384, layout)
         let work = try work(plan)
         // Five buckets scattered and gathered, behind compute but for the last and the first: between those two and all
@@ -208,5 +204,5 @@ import Testing
         #expect(many.rank(0).forward.expert == alone.rank(0).forward.expert)
     }
 
-    private func cluster(_ name: String) throws -> Cluster { try Cluster.read(name, library: Self.library) }
+    private func cluster(_ name: String) throws -> Cluster { try Cluster.read(name, library: Checkout.library) }
 }

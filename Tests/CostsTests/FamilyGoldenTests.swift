@@ -2,6 +2,7 @@ import Costs
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// The worked examples of models with experts and latent attention.
@@ -43,8 +44,7 @@ import Testing
             var example: Example?
             init(from decoder: any Decoder) throws { example = try? Example(from: decoder) }
         }
-        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "Goldens/worked_examples.json")
+        let path = URL(filePath: "\(Checkout.root)/Tests/Goldens/worked_examples.json")
         let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: path))
         return try #require(file.examples[name]?.example)
     }

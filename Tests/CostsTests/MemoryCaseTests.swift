@@ -2,16 +2,13 @@ import Costs
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// Memory of layouts whose parts can be counted by hand, and what the software's own code keeps.
 @Suite struct MemoryCaseTests {
     static let gib = 0x1p30
-    static let frameworks: Frameworks? = {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return try? Frameworks.read(library: Library(folders: [root.path]))
-    }()
+    static let frameworks = try? Frameworks.read(library: Checkout.library)
 
     static func work(
         _ model: Model, _ layout: Layout, framework: String, batch: Int = 256, precision: Precision = .bf16

@@ -1,6 +1,7 @@
 import Costs
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// What holds for memory whatever the plan.
@@ -16,7 +17,7 @@ import Testing
     static let frameworks = ["megatron-core", "megatron-2021", "torch-fsdp", "torch-ddp", "deepseek-2024"]
 
     /// A legal plan; nil where the draw breaks a rule.
-    private func draw(_ random: inout SplitMix) -> Case? {
+    private func draw(_ random: inout SplitMix64) -> Case? {
         func pick<T>(_ from: [T]) -> T { from[Int.random(in: 0..<from.count, using: &random)] }
         let layers = pick([1, 2, 4, 6, 8, 12, 16])
         let hidden = pick([512, 1024, 4096])
@@ -54,7 +55,7 @@ import Testing
     }
 
     private func cases(_ count: Int, seed: UInt64) -> [Case] {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         var found: [Case] = []
         while found.count < count { if let drawn = draw(&random) { found.append(drawn) } }
         return found

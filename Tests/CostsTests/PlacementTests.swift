@@ -1,5 +1,6 @@
 import Costs
 import Plans
+import TestSupport
 import Testing
 
 /// Where groups lie, against every rank of every group looked at one by one.
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func everyGroupMemberByMember() {
-        var random = SystemlessGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         for _ in 0..<600 {
             let size = Int.random(in: 2...20, using: &random)
             let stride = Int.random(in: 1...24, using: &random)
@@ -97,7 +98,7 @@ import Testing
 
     /// Groups of one stage, and pairs of ranks in two stages, begin anywhere.
     @Test func groupsOfAStageAndPairs() {
-        var random = SystemlessGenerator(seed: 8)
+        var random = SplitMix64(seed: 8)
         for _ in 0..<300 {
             let (size, stride) = (Int.random(in: 2...9, using: &random), Int.random(in: 1...9, using: &random))
             let (repeats, rank) = (Int.random(in: 1...4, using: &random), Int.random(in: 0...5, using: &random))
@@ -152,20 +153,5 @@ import Testing
         }
         let none = DeviceGroup(RankGroups(size: 0, stride: 0, devices: -1), cluster: TestCluster.a100())
         #expect(none.allReduce(bytes: 1e9) == 0)
-    }
-}
-
-/// The same numbers on every machine (SplitMix64, Steele et al. 2014).
-struct SystemlessGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 import Costs
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// What a rank holds at its fullest where its stages differ.
@@ -36,7 +37,7 @@ import Testing
     /// Every schedule, split and kind of block against a walk that adds up one rank's list in bytes, action by action.
     @Test(arguments: ScheduleName.allCases)
     func everyMomentIsCounted(_ schedule: ScheduleName) throws {
-        var random = SplitMix(state: 17)
+        var random = SplitMix64(seed: 17)
         var seen = 0
         for _ in 0..<60 {
             let ranks = 2 * Int.random(in: 1...3, using: &random)
@@ -115,7 +116,7 @@ import Testing
     /// A short run holds what a long one holds, whatever the stages weigh.
     @Test(arguments: ScheduleName.allCases)
     func shortRunsHoldEveryMoment(_ schedule: ScheduleName) throws {
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         for ranks in [2, 3, 4, 6, 8] {
             for stages in schedule.fixedVirtualStages.map({ [$0] }) ?? [2, 3, 5] {
                 for microbatches in [ranks - 1, ranks, 2 * ranks, 5 * ranks, 6 * ranks + 1, 7 * ranks + 2, 40] {
@@ -147,18 +148,5 @@ import Testing
             if change.dropped > 0 { held -= weights[Int(dropped)] }
         }
         return most
-    }
-}
-
-/// The same numbers on every machine (Steele et al. 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

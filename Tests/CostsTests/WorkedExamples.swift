@@ -1,6 +1,7 @@
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// One case of Tests/Goldens/worked_examples.json, as far as dense models need it.
@@ -76,8 +77,7 @@ struct WorkedExample: Decodable, CustomTestStringConvertible {
             var example: WorkedExample?
             init(from decoder: any Decoder) throws { example = try? WorkedExample(from: decoder) }
         }
-        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "Goldens/worked_examples.json")
+        let path = URL(filePath: "\(Checkout.root)/Tests/Goldens/worked_examples.json")
         guard let data = try? Data(contentsOf: path),
             let file = try? JSONDecoder().decode(File.self, from: data)
         else { return [] }

@@ -18,9 +18,8 @@ import Testing
     }
 
     private func golden() throws -> Golden {
-        let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        return try JSONDecoder().decode(
-            Golden.self, from: Data(contentsOf: tests.appending(path: "Goldens/pytorch_gpt.json")))
+        let file = BuiltProgram.root.appending(path: "Tests/Goldens/pytorch_gpt.json")
+        return try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
     }
 
     @Test func weightsAreEqualToTheLastBit() throws {

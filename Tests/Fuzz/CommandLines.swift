@@ -1,5 +1,6 @@
 import Foundation
 import Schedules
+import TestSupport
 
 /// Whole command lines for the built programs.
 struct CommandLines {
@@ -45,7 +46,7 @@ struct CommandLines {
 
     /// The arguments that `seed` makes, the program's name first; files they name are written.
     func arguments(seed: UInt64) -> [String] {
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         let template = random.pick(Self.templates)
         var words = template.split(separator: " ").map { word(String($0), &random) }
         for _ in 0..<(random.once(in: 2) ? 0 : 1 + random.below(2)) { change(&words, &random) }
@@ -57,7 +58,7 @@ struct CommandLines {
         return [isTrainer ? "trainyard-train" : "trainyard"] + words
     }
 
-    private func word(_ word: String, _ random: inout Random) -> String {
+    private func word(_ word: String, _ random: inout SplitMix64) -> String {
         switch word {
         case "PLAN": file("plan.yaml", .plan, &random, changed: random.once(in: 2))
         case "RUNS": file("runs.yaml", .plan, &random, changed: true)
@@ -70,7 +71,7 @@ struct CommandLines {
         }
     }
 
-    private func file(_ name: String, _ kind: Kind, _ random: inout Random, changed: Bool) -> String {
+    private func file(_ name: String, _ kind: Kind, _ random: inout SplitMix64, changed: Bool) -> String {
         var text = random.pick(seeds.texts(kind))
         if changed { text = seeds.mutation(kind).applied(to: text, &random) }
         let path = "\(scratch)/\(name)"
@@ -78,7 +79,7 @@ struct CommandLines {
         return path
     }
 
-    private func checkpoint(_ random: inout Random) -> String {
+    private func checkpoint(_ random: inout SplitMix64) -> String {
         let header = seeds.mutation(.checkpoint).applied(to: random.pick(seeds.texts(.checkpoint)), &random)
         let path = scratch + "/weights.safetensors"
         let bytes =
@@ -87,7 +88,7 @@ struct CommandLines {
         return path
     }
 
-    private func change(_ words: inout [String], _ random: inout Random) {
+    private func change(_ words: inout [String], _ random: inout SplitMix64) {
         guard !words.isEmpty else { return words.append(random.pick(Self.options)) }
         let place = random.below(words.count)
         switch random.below(7) {
@@ -109,7 +110,7 @@ struct CommandLines {
         var codes: [Int32: Int] = [:]
         let began = Date()
         for index in 0..<count {
-            let one = Random.seed(of: index, in: ~seed)
+            let one = SplitMix64.seed(of: index, in: ~seed)
             let arguments = arguments(seed: one)
             if let finding = try finding(arguments, &codes) {
                 findings.append("command \(one): \(finding): \(Self.shown(arguments))")

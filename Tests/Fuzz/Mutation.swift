@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Changes to the text of a valid input that leave most of its structure alone.
 struct Mutation {
     /// Where a value or a key stands: bytes between separators.
@@ -23,14 +25,14 @@ struct Mutation {
     ]
 
     /// One to four changes.
-    func applied(to text: [UInt8], _ random: inout Random) -> [UInt8] {
+    func applied(to text: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var text = text
         // Mostly one: what two of them break together, one of them breaks alone.
         for _ in 0...(random.once(in: 3) ? random.below(4) : 0) { change(&text, &random) }
         return text
     }
 
-    private func change(_ text: inout [UInt8], _ random: inout Random) {
+    private func change(_ text: inout [UInt8], _ random: inout SplitMix64) {
         if !isLoose {
             switch random.below(4) {
             case 0: break
@@ -51,7 +53,7 @@ struct Mutation {
         }
     }
 
-    private func changeNumber(_ text: inout [UInt8], _ random: inout Random) {
+    private func changeNumber(_ text: inout [UInt8], _ random: inout SplitMix64) {
         let numbers = Self.tokens(text).filter(\.isNumber)
         guard !numbers.isEmpty else { return }
         let range = random.pick(numbers).range
@@ -67,23 +69,23 @@ struct Mutation {
         text.replaceSubrange(range, with: Array(new.utf8))
     }
 
-    private func replaceToken(_ text: inout [UInt8], number: Bool, with new: String, _ random: inout Random) {
+    private func replaceToken(_ text: inout [UInt8], number: Bool, with new: String, _ random: inout SplitMix64) {
         let tokens = Self.tokens(text).filter { $0.isNumber == number }
         guard !tokens.isEmpty else { return }
         text.replaceSubrange(random.pick(tokens).range, with: Array(new.utf8))
     }
 
-    private func removeLine(_ text: inout [UInt8], _ random: inout Random) {
+    private func removeLine(_ text: inout [UInt8], _ random: inout SplitMix64) {
         text.removeSubrange(random.pick(Self.lines(text)))
     }
 
-    private func repeatLine(_ text: inout [UInt8], _ random: inout Random) {
+    private func repeatLine(_ text: inout [UInt8], _ random: inout SplitMix64) {
         let line = random.pick(Self.lines(text))
         text.insert(contentsOf: text[line], at: line.upperBound)
     }
 
     /// A value and the next one change places: an action list is often still one.
-    private func swapNeighbours(_ text: inout [UInt8], _ random: inout Random) {
+    private func swapNeighbours(_ text: inout [UInt8], _ random: inout SplitMix64) {
         let tokens = Self.tokens(text)
         guard tokens.count > 1 else { return }
         let first = random.below(tokens.count - 1)
@@ -94,7 +96,7 @@ struct Mutation {
     }
 
     /// A line of another text in place of one of the same key, or beside any.
-    private func takeLine(_ text: inout [UInt8], from donor: [UInt8], _ random: inout Random) {
+    private func takeLine(_ text: inout [UInt8], from donor: [UInt8], _ random: inout SplitMix64) {
         let line = donor[random.pick(Self.lines(donor))]
         let key = line.prefix { $0 != UInt8(ascii: ":") }
         let lines = Self.lines(text)
@@ -106,7 +108,7 @@ struct Mutation {
     }
 
     /// A key and a value into a map.
-    private func addEntry(_ text: inout [UInt8], _ random: inout Random) {
+    private func addEntry(_ text: inout [UInt8], _ random: inout SplitMix64) {
         let braces = text.indices.filter { text[$0] == UInt8(ascii: "{") }
         let value = random.once(in: 2) ? random.pick(words) : random.pick(Self.numbers)
         let entry = "\(random.pick(words)): \(value)"
@@ -117,7 +119,7 @@ struct Mutation {
         }
     }
 
-    private func changeBytes(_ text: inout [UInt8], _ random: inout Random) {
+    private func changeBytes(_ text: inout [UInt8], _ random: inout SplitMix64) {
         guard !text.isEmpty else { return }
         let place = random.below(text.count)
         switch random.below(5) {

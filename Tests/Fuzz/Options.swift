@@ -1,10 +1,11 @@
 import Planner
 import Plans
 import Schedules
+import TestSupport
 
 /// Values as the command line takes them, and questions without a file.
 enum Options {
-    static func read(_ random: inout Random, library: Library) -> Outcome {
+    static func read(_ random: inout SplitMix64, library: Library) -> Outcome {
         switch random.below(4) {
         case 0: quantity(&random)
         case 1, 2: shape(&random)
@@ -12,12 +13,12 @@ enum Options {
         }
     }
 
-    private static func number(_ random: inout Random) -> String {
+    private static func number(_ random: inout SplitMix64) -> String {
         random.once(in: 3)
             ? random.pick(Mutation.numbers) : String(random.below(1 << random.below(20)))
     }
 
-    private static func quantity(_ random: inout Random) -> Outcome {
+    private static func quantity(_ random: inout SplitMix64) -> Outcome {
         let units: [Quantity.Unit] = [
             .count, .bytes, .bytesPerSecond, .gigabits, .flops, .seconds, .share, .watts, .plain,
         ]
@@ -35,7 +36,7 @@ enum Options {
         }
     }
 
-    private static func shape(_ random: inout Random) -> Outcome {
+    private static func shape(_ random: inout SplitMix64) -> Outcome {
         func size() -> Int {
             random.once(in: 6) ? (try? Count(parsing: random.pick(Mutation.numbers)).value) ?? 1 : 1 + random.below(12)
         }
@@ -58,7 +59,7 @@ enum Options {
         }
     }
 
-    private static func question(_ random: inout Random, _ library: Library) -> Outcome {
+    private static func question(_ random: inout SplitMix64, _ library: Library) -> Outcome {
         func count(_ usual: [Int]) -> Int {
             random.once(in: 4) ? (try? Count(parsing: random.pick(Mutation.numbers)).value) ?? 1 : random.pick(usual)
         }

@@ -3,13 +3,14 @@ import Planner
 import Plans
 import Reports
 import Schedules
+import TestSupport
 
 /// What is computed of a plan that was read.
 enum Pricing {
     /// Actions of a step that are simulated every time; more only now and then.
     private static let fewActions = 2000
 
-    static func price(_ plan: Plan, _ random: inout Random) -> Outcome {
+    static func price(_ plan: Plan, _ random: inout SplitMix64) -> Outcome {
         do throws(PlannerError) {
             if let layout = plan.layout, let open = plan.openSchedule {
                 if actions(layout, plan) <= fewActions || random.once(in: 500) {
@@ -32,7 +33,7 @@ enum Pricing {
         return Int.product(3, layout.pipeline, layout.virtualStages, max(1, plan.batch / max(1, slice))) ?? .max
     }
 
-    private static func priceLayout(_ plan: Plan, _ layout: Layout, _ random: inout Random) throws(PlannerError) {
+    private static func priceLayout(_ plan: Plan, _ layout: Layout, _ random: inout SplitMix64) throws(PlannerError) {
         let isSmall = actions(layout, plan) <= fewActions
         guard isSmall || random.once(in: 500) else {
             do throws(CostError) {
@@ -49,7 +50,7 @@ enum Pricing {
         if random.once(in: 4) { _ = step.timeline.chromeTrace() }
     }
 
-    private static func searchSome(_ plan: Plan, _ random: inout Random) throws(PlannerError) {
+    private static func searchSome(_ plan: Plan, _ random: inout SplitMix64) throws(PlannerError) {
         // The whole space now and then.
         let isWhole = random.once(in: 500)
         guard isWhole || plan.devices <= 512 && random.once(in: 4) else { return }
@@ -72,7 +73,7 @@ enum Pricing {
         if let best = result.candidates.first { report(best, &random) }
     }
 
-    private static func report(_ estimate: Estimate, _ random: inout Random) {
+    private static func report(_ estimate: Estimate, _ random: inout SplitMix64) {
         if random.once(in: 16) { _ = try? EstimateReport(estimate, explained: true).json() }
         if random.once(in: 16) { _ = EstimateText(estimate).text() }
         if random.once(in: 32) { _ = ExplanationText(estimate).text() }

@@ -5,6 +5,7 @@ import Plans
 import Reports
 import Schedules
 import Simulator
+import TestSupport
 import Training
 
 /// How far an input came.
@@ -29,7 +30,7 @@ struct Readers {
     init(seeds: Seeds, scratch: String) throws {
         self.seeds = seeds
         self.scratch = scratch
-        var random = Random(seed: 1)
+        var random = SplitMix64(seed: 1)
         weights = (0..<6000).flatMap { _ in
             let value = Float(random.below(2000) - 1000) / 10_000
             return withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
@@ -38,7 +39,7 @@ struct Readers {
     }
 
     /// The input of a kind, by `random`.
-    func input(_ kind: Kind, _ random: inout Random) -> [UInt8] {
+    func input(_ kind: Kind, _ random: inout SplitMix64) -> [UInt8] {
         guard kind != .options else { return [] }
         let text = random.pick(seeds.texts(kind))
         // What follows the text, the costs of actions or the numbers of weights, is also made up.
@@ -46,7 +47,7 @@ struct Readers {
         return seeds.mutation(kind).applied(to: text, &random)
     }
 
-    func read(_ kind: Kind, _ bytes: [UInt8], _ random: inout Random) -> Outcome {
+    func read(_ kind: Kind, _ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         switch kind {
         case .plan: plan(bytes, &random)
         case .cluster: cluster(bytes, &random)
@@ -59,7 +60,7 @@ struct Readers {
 
     // MARK: plans, clusters, frameworks
 
-    private func plan(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+    private func plan(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return Outcome(messages: ["not text"])
         }
@@ -77,7 +78,7 @@ struct Readers {
         }
     }
 
-    private func cluster(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+    private func cluster(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
         do throws(PlanProblems) {
             var plan = basis
@@ -90,7 +91,7 @@ struct Readers {
         }
     }
 
-    private func framework(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+    private func framework(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
         do throws(PlanProblems) {
             let framework = try Framework.read(text: text, path: "framework.yaml", library: seeds.library)
@@ -114,7 +115,7 @@ struct Readers {
 
     // MARK: action lists
 
-    private func actions(_ bytes: [UInt8], _ random: inout Random) -> Outcome {
+    private func actions(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
         let schedule: Schedule
         do throws(ActionListProblem) {
@@ -144,7 +145,7 @@ struct Readers {
 
     // MARK: checkpoints
 
-    private func checkpoint(_ header: [UInt8], _ random: inout Random) -> Outcome {
+    private func checkpoint(_ header: [UInt8], _ random: inout SplitMix64) -> Outcome {
         var length = UInt64(header.count)
         if random.once(in: 12) {
             length = random.pick([0, 1, 7, .max, 1 << 63, 100_000_000, length &+ 1, length &- 1])

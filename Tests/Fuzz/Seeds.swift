@@ -1,5 +1,6 @@
 import Foundation
 import Plans
+import TestSupport
 
 /// What is read.
 enum Kind: Int, CaseIterable {
@@ -16,7 +17,7 @@ enum Kind: Int, CaseIterable {
     }
 
     /// The kind of the input that `seed` makes.
-    init(_ random: inout Random) {
+    init(_ random: inout SplitMix64) {
         var place = random.below(Kind.allCases.reduce(0) { $0 + $1.share })
         self = .plan
         for kind in Kind.allCases {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Lets a worker in a process of its own read the inputs; where one traps or hangs, says which, and goes on behind it.
 struct Watcher {
@@ -26,7 +27,7 @@ struct Watcher {
             let why = watch(child, progress, first: first, busy: &busy)
             findings += lines(of: "said")
             if let why {
-                let input = Random.seed(of: progress.index, in: seed)
+                let input = SplitMix64.seed(of: progress.index, in: seed)
                 let words = lines(of: "errors").first ?? ""
                 findings.append("input \(input): \(why) \(words)")
                 say(findings.last ?? "")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Reads input after input in this process.
 struct Worker {
@@ -14,7 +15,7 @@ struct Worker {
     func run(seed: UInt64, from first: Int, to end: Int, progress: Progress) {
         for index in first..<end {
             progress.index = index
-            var random = Random(seed: Random.seed(of: index, in: seed))
+            var random = SplitMix64(seed: SplitMix64.seed(of: index, in: seed))
             let kind = Kind(&random)
             let outcome = readers.read(kind, readers.input(kind, &random), &random)
             progress[kind].inputs += 1
@@ -23,7 +24,7 @@ struct Worker {
             if Self.isSilent(outcome) {
                 progress[kind].silent += 1
                 say(
-                    "input \(Random.seed(of: index, in: seed)) (\(kind)): no word of what is wrong: \(outcome.messages)"
+                    "input \(SplitMix64.seed(of: index, in: seed)) (\(kind)): no word of what is wrong: \(outcome.messages)"
                 )
             }
         }
@@ -38,7 +39,7 @@ struct Worker {
 
     /// Prints the input that `seed` makes and reads it once more.
     func replay(_ seed: UInt64) {
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         let kind = Kind(&random)
         let input = readers.input(kind, &random)
         say("\(kind):")

@@ -1,5 +1,6 @@
 import Costs
 import Plans
+import TestSupport
 import Testing
 
 /// Collectives of 512 MiB inside a node, as NVIDIA aiconfigurator measured them with NCCL (Apache-2.0).
@@ -12,7 +13,7 @@ import Testing
         ("gb200-nvl72", [2: 1.013, 4: 1.282]),
     ])
     func allReduces(_ name: String, _ milliseconds: [Int: Double]) throws {
-        let cluster = try Cluster.read(name, library: Shipped.library)
+        let cluster = try Cluster.read(name, library: Checkout.library)
         for (devices, measured) in milliseconds {
             let predicted = 1e3 * DeviceGroup(size: devices, stride: 1, cluster: cluster).allReduce(bytes: 536_870_912)
             #expect(abs(predicted / measured - 1) < 0.15, "\(devices): \(predicted) against \(measured) ms")
@@ -25,7 +26,7 @@ import Testing
     ])
     /// Two devices do not reach the rate of eight, which is the one stated.
     func reduceScatters(_ name: String, _ milliseconds: [Int: Double]) throws {
-        let cluster = try Cluster.read(name, library: Shipped.library)
+        let cluster = try Cluster.read(name, library: Checkout.library)
         for (devices, measured) in milliseconds {
             let predicted = 1e3 * DeviceGroup(size: devices, stride: 1, cluster: cluster).gather(bytes: 536_870_912)
             #expect(abs(predicted / measured - 1) < 0.35, "\(devices): \(predicted) against \(measured) ms")

@@ -2,12 +2,12 @@ import Costs
 import Plans
 import Planner
 import Schedules
+import TestSupport
 import Testing
 
 @Suite struct PredictedIterationTests {
     private static func plan() throws -> Plan {
-        let path = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return try Plan.read(path: "/\(path)/plans/gpt3-175b-64-a100.yaml")
+        return try Plan.read(path: "\(Checkout.root)/plans/gpt3-175b-64-a100.yaml")
     }
 
     @Test func theTimelineLastsAsLongAsTheStepIsPriced() throws {

@@ -2,6 +2,7 @@ import Costs
 import Planner
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// The search's prices, put together from shared terms, against every layout priced by itself.
@@ -28,7 +29,7 @@ import Testing
             -> Plan
         {
             var plan = try Shipped.plan(model, on: cluster, devices: devices, batch: batch, precision: precision)
-            plan.frameworks = try Frameworks.read(library: Shipped.library)
+            plan.frameworks = try Frameworks.read(library: Checkout.library)
             return plan
         }
         switch row {

@@ -2,17 +2,18 @@ import Costs
 import Planner
 import Plans
 import Schedules
+import TestSupport
 
 /// Random plans that obey every rule, the same ones on every machine.
 struct RandomLayouts {
-    private var random: SplitMix
+    private var random: SplitMix64
     private let clusters: [Cluster]
     private let frameworks: Frameworks
 
     init(seed: UInt64, clusters names: [String]) throws {
-        random = SplitMix(state: seed)
-        clusters = try names.map { try Cluster.read($0, library: Shipped.library) }
-        frameworks = try Frameworks.read(library: Shipped.library)
+        random = SplitMix64(seed: seed)
+        clusters = try names.map { try Cluster.read($0, library: Checkout.library) }
+        frameworks = try Frameworks.read(library: Checkout.library)
     }
 
     /// A plan with its layout on one of `devices`.
@@ -89,19 +90,6 @@ struct RandomLayouts {
 
     private mutating func divisor(of number: Int, atMost most: Int) -> Int {
         pick((1...max(1, most)).filter { number % $0 == 0 })
-    }
-}
-
-/// The same numbers on every machine (SplitMix64, Steele et al. 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

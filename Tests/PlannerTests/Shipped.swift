@@ -1,21 +1,17 @@
 import Foundation
 import Plans
+import TestSupport
 
 /// The models and clusters of this checkout.
 enum Shipped {
-    static let library = Library(folders: [
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .path
-    ])
-
     static func plan(
         _ model: Model, on cluster: String, devices: Int, batch: Int, precision: Precision = .bf16,
         tokens: Double? = nil
     ) throws -> Plan {
         Plan(
-            name: "test", model: model, tokens: tokens, cluster: try Cluster.read(cluster, library: library),
+            name: "test", model: model, tokens: tokens, cluster: try Cluster.read(cluster, library: Checkout.library),
             devices: devices, batch: batch, precision: precision, layout: nil,
-            frameworks: try Frameworks.read(library: library))
+            frameworks: try Frameworks.read(library: Checkout.library))
     }
 
     static let llama8B = Model(

@@ -2,13 +2,13 @@ import Costs
 import Foundation
 import Planner
 import Plans
+import TestSupport
 import Testing
 
 @Suite struct ValidationTests {
     private func runs(_ source: String) throws -> [PublishedRun] {
-        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "plans/published/\(source).yaml").path
-        return try PublishedRun.read(path: path, library: Shipped.library)
+        try PublishedRun.read(
+            path: "\(Checkout.root)/plans/published/\(source).yaml", library: Checkout.library)
     }
 
     @Test func figuresOfErrors() {

@@ -1,6 +1,7 @@
 import Costs
 import Plans
 import Planner
+import TestSupport
 import Testing
 
 /// Whole training runs whose cost their authors report.
@@ -9,8 +10,7 @@ import Testing
     /// it. The price is for the schedule, the exchanges and the precision of the report; without what the report says of
     /// its exchanges it is more than twice that.
     @Test func deepSeekV3() throws {
-        let path = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        var plan = try Plan.read(path: "/\(path)/plans/deepseek-v3-2048-h800.yaml")
+        var plan = try Plan.read(path: "\(Checkout.root)/plans/deepseek-v3-2048-h800.yaml")
         let layout = try #require(plan.layout)
         func hours(_ layout: Layout) throws -> Double {
             let step = try price(plan: plan, layout: layout).iteration.seconds

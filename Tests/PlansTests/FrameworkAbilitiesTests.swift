@@ -1,6 +1,7 @@
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// `can:` of framework files, and how blocks are divided among stages.
@@ -11,12 +12,12 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(path: "can-\(UUID().uuidString).yaml").path
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        return try Framework.read(path: path, library: shipped)
+        return try Framework.read(path: path, library: Checkout.library)
     }
 
     /// Megatron-Core's developer guide, its argument checks and torchtitan's configuration.
     @Test func shippedFilesSayWhatTheToolsSay() throws {
-        let known = try Frameworks.read(library: shipped).known
+        let known = try Frameworks.read(library: Checkout.library).known
         let core = try #require(known["megatron-core"]).abilities
         #expect(core.schedules == [.oneForwardOneBackward, .interleaved])
         #expect(core.sharding(pipeline: 1) == Layout.Sharding.allCases)

@@ -1,11 +1,7 @@
 import Foundation
 import Plans
+import TestSupport
 import Testing
-
-/// The files of this checkout.
-let shipped = Library(folders: [
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-])
 
 @Suite struct FrameworkTests {
     private func written(_ text: String) throws -> String {
@@ -15,7 +11,7 @@ let shipped = Library(folders: [
     }
 
     @Test func shippedFilesHoldWhatTheAutomaticChoiceNames() throws {
-        let frameworks = try Frameworks.read(library: shipped)
+        let frameworks = try Frameworks.read(library: Checkout.library)
         #expect(Set(Frameworks.automaticNames).isSubset(of: Set(frameworks.known.keys)))
         let blocking = try #require(frameworks.known[Frameworks.blockingMegatron])
         let base = try #require(frameworks.known[Frameworks.unfusedMegatron])
@@ -45,7 +41,7 @@ let shipped = Library(folders: [
     }
 
     @Test func aNamedFrameworkIsTaken() throws {
-        var frameworks = try Frameworks.read(library: shipped)
+        var frameworks = try Frameworks.read(library: Checkout.library)
         frameworks.named = "torch-ddp"
         #expect(frameworks.framework(for: Layout(tensor: 8), peak: 1e15).name == "torch-ddp")
     }
@@ -54,7 +50,7 @@ let shipped = Library(folders: [
         let path = try written("hostForwrd: 1 ms\ncontention: 3\ntwoGradients: yes\nhostStep: fast\n")
         defer { try? FileManager.default.removeItem(atPath: path) }
         do {
-            _ = try Framework.read(path: path, library: shipped)
+            _ = try Framework.read(path: path, library: Checkout.library)
             Issue.record("a wrong file was read")
         } catch {
             let text = error.problems.map { "\($0)" }.joined(separator: "\n")
@@ -66,7 +62,7 @@ let shipped = Library(folders: [
     @Test func aCircleOrAnUnknownBaseIsRefused() throws {
         let path = try written("name: mine\nextends: no-such-framework\n")
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(throws: PlanProblems.self) { try Framework.read(path: path, library: shipped) }
+        #expect(throws: PlanProblems.self) { try Framework.read(path: path, library: Checkout.library) }
     }
 
     @Test func shardGroupsMustDivide() {

@@ -1,5 +1,6 @@
 import Foundation
 import Plans
+import TestSupport
 import Testing
 
 @Suite struct ProductTableTests {
@@ -28,7 +29,7 @@ import Testing
     /// The shipped tables read back from what is written.
     @Test(arguments: ["a100-80g-sxm", "h100-80g-sxm", "h200-141g-sxm", "b200-sxm", "gb200-nvl72"])
     func shippedTablesSurviveWriting(_ name: String) throws {
-        let cluster = try Cluster.read(name, library: shipped)
+        let cluster = try Cluster.read(name, library: Checkout.library)
         let products = try #require(cluster.device.products)
         #expect(products.shares.allSatisfy { $0 > 0 && $0 <= 1 })
         // Long products of many rows are efficient, thin ones are not.
@@ -37,6 +38,6 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(path: "cluster-\(UUID().uuidString).yaml").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try cluster.yaml().write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(try Cluster.read(path, library: shipped) == cluster)
+        #expect(try Cluster.read(path, library: Checkout.library) == cluster)
     }
 }

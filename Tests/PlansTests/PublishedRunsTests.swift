@@ -1,11 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Plans
 
 @Suite struct PublishedRunsTests {
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "plans/published")
+    static let folder = URL(filePath: Checkout.root).appending(path: "plans/published")
 
     private func write(_ text: String, as name: String = "runs.yaml") throws -> String {
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)

@@ -1,13 +1,7 @@
 import Foundation
+import TestSupport
 
 @testable import Plans
-
-/// Folders of this checkout, found from where the tests are compiled.
-enum Checkout {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
-    static let library = Library(folders: [root])
-}
 
 /// Reads plans that tests write out in full.
 enum PlanText {

@@ -1,12 +1,7 @@
-import Foundation
 import Plans
+import TestSupport
 
-/// The clusters and frameworks of this checkout.
-enum Checkout {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
-    static let library = Library(folders: [root])
-
+extension Checkout {
     /// Every cluster file, by the name plans call it. One that a calibration wrote is no part of the checkout.
     static let clusters: [(name: String, cluster: Cluster)] = library.clusterNames.filter { $0 != "local" }.compactMap {
         name in (try? Cluster.read(name, library: library)).map { (name, $0) }

@@ -1,6 +1,7 @@
 import Costs
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// The plans the properties are asked about.

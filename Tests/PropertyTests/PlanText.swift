@@ -1,6 +1,7 @@
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 
 extension Plan {
     /// The plan as a file that `trainyard plan` reads. Clusters and frameworks are named, everything else written out.

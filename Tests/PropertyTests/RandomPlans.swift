@@ -1,14 +1,15 @@
 import Plans
 import Schedules
+import TestSupport
 
 /// Draws plans over the whole width of what a plan file can say.
 ///
 /// Degrees come first and the shape is drawn to suit them, so that most plans obey the rules; whether one does is asked
 /// of the rules themselves.
 struct RandomPlans {
-    private var numbers: SeededNumbers
+    private var numbers: SplitMix64
 
-    init(seed: UInt64) { numbers = SeededNumbers(seed: seed) }
+    init(seed: UInt64) { numbers = SplitMix64(seed: seed) }
 
     /// Plans that were drawn, and those of them that obey every rule.
     struct Drawn: Sendable {

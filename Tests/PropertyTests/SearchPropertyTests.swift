@@ -2,6 +2,7 @@ import Costs
 import Planner
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// What holds of searches.

@@ -1,5 +1,6 @@
 import Plans
 import Schedules
+import TestSupport
 
 /// Makes a plan that fails smaller for as long as it goes on failing.
 enum Shrinker {

@@ -3,18 +3,17 @@ import Foundation
 import FoundationXML
 import Planner
 import Plans
+import TestSupport
 import Testing
 
 @testable import Reports
 
 @Suite struct ValidationReportTests {
     private func validation() throws -> Validation {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let library = Library(folders: [root.path])
-        return try validate(
+        try validate(
             ["bloom-tuning", "whole-runs"].flatMap {
-                try PublishedRun.read(path: root.appending(path: "plans/published/\($0).yaml").path, library: library)
+                try PublishedRun.read(
+                    path: "\(Checkout.root)/plans/published/\($0).yaml", library: Checkout.library)
             })
     }
 

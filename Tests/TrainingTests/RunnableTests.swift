@@ -1,13 +1,13 @@
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 @testable import Training
 
 @Suite struct RunnableTests {
     private func refusal(_ layout: Layout, _ change: (inout Plan) -> Void = { _ in }) throws -> String? {
-        let path = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        var plan = try Plan.read(path: "/\(path)/plans/tiny-gpt.yaml")
+        var plan = try Plan.read(path: "\(Checkout.root)/plans/tiny-gpt.yaml")
         change(&plan)
         do throws(TrainingError) {
             try Runnable.check(plan: plan, layout: layout, processes: layout.devices)

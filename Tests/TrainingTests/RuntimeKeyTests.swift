@@ -1,5 +1,6 @@
 import Foundation
 import Plans
+import TestSupport
 import Testing
 
 @testable import Training
@@ -160,9 +161,7 @@ import Testing
         let file = folder.appending(path: "plan.yaml")
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
         do {
-            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().path
-            let plan = try Plan.read(path: file.path, library: Library(folders: [root]), isRun: true)
+            let plan = try Plan.read(path: file.path, library: Checkout.library, isRun: true)
             let (layout, settings) = (try #require(plan.layout), try #require(plan.train))
             try Runnable.check(plan: plan, layout: layout, processes: layout.devices)
             return (nil, plan.remarksOfARun(layout, settings).map(\.text))
