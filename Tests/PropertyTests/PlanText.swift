@@ -1,4 +1,3 @@
-import Foundation
 import Plans
 import Schedules
 import TestSupport
@@ -18,12 +17,7 @@ extension Plan {
 
     /// What the reader makes of `text`.
     static func reading(_ text: String) throws -> Plan {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "property-tests-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "plan.yaml")
-        try Data(text.utf8).write(to: file)
-        return try Plan.read(path: file.path, library: Checkout.library)
+        try Plan.read(text: text, path: "plan.yaml", library: Checkout.library)
     }
 }
 
