@@ -49,9 +49,9 @@ struct Readers {
 
     func read(_ kind: Kind, _ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
         switch kind {
-        case .plan: plan(bytes, &random)
-        case .cluster: cluster(bytes, &random)
-        case .framework: framework(bytes, &random)
+        case .plan: priced(bytes, &random, plan)
+        case .cluster: priced(bytes, &random, cluster)
+        case .framework: priced(bytes, &random, framework)
         case .actions: actions(bytes, &random)
         case .checkpoint: checkpoint(bytes, &random)
         case .options: Options.read(&random, library: seeds.library)
@@ -60,48 +60,43 @@ struct Readers {
 
     // MARK: plans, clusters, frameworks
 
-    private func plan(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            return Outcome(messages: ["not text"])
+    /// Prices the plan that `plan` makes of the text.
+    private func priced(
+        _ bytes: [UInt8], _ random: inout SplitMix64,
+        _ plan: (String, inout SplitMix64) throws(PlanProblems) -> Plan
+    ) -> Outcome {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
+        do throws(PlanProblems) {
+            return Pricing.price(try plan(text, &random), &random)
+        } catch {
+            return Self.outcome(error)
         }
+    }
+
+    private func plan(_ text: String, _ random: inout SplitMix64) throws(PlanProblems) -> Plan {
         let devices = random.once(in: 8) ? Int(random.pick(Mutation.numbers)) : nil
-        do throws(PlanProblems) {
-            let plan = try Plan.read(
-                text: text, path: "plan.yaml", devices: devices, library: seeds.library)
-            if random.once(in: 10) {
-                // The same for a real run, which is read and never priced.
-                _ = try Plan.read(text: text, path: "plan.yaml", library: seeds.library, isRun: true)
-            }
-            return Pricing.price(plan, &random)
-        } catch {
-            return Self.outcome(error)
+        let plan = try Plan.read(text: text, path: "plan.yaml", devices: devices, library: seeds.library)
+        if random.once(in: 10) {
+            // The same for a real run, which is read and never priced.
+            _ = try Plan.read(text: text, path: "plan.yaml", library: seeds.library, isRun: true)
         }
+        return plan
     }
 
-    private func cluster(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
-        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
-        do throws(PlanProblems) {
-            var plan = basis
-            plan.cluster = try Cluster.read(text: text, path: "cluster.yaml", library: seeds.library)
-            plan.precision = plan.cluster.device.trainingPrecision
-            if random.once(in: 8) { _ = plan.cluster.yaml(comment: "a comment") }
-            return Pricing.price(plan, &random)
-        } catch {
-            return Self.outcome(error)
-        }
+    private func cluster(_ text: String, _ random: inout SplitMix64) throws(PlanProblems) -> Plan {
+        var plan = basis
+        plan.cluster = try Cluster.read(text: text, path: "cluster.yaml", library: seeds.library)
+        plan.precision = plan.cluster.device.trainingPrecision
+        if random.once(in: 8) { _ = plan.cluster.yaml(comment: "a comment") }
+        return plan
     }
 
-    private func framework(_ bytes: [UInt8], _ random: inout SplitMix64) -> Outcome {
-        guard let text = String(validating: bytes, as: UTF8.self) else { return Outcome(messages: ["not text"]) }
-        do throws(PlanProblems) {
-            let framework = try Framework.read(text: text, path: "framework.yaml", library: seeds.library)
-            var plan = basis
-            plan.frameworks = Frameworks([framework])
-            plan.frameworks.named = framework.name
-            return Pricing.price(plan, &random)
-        } catch {
-            return Self.outcome(error)
-        }
+    private func framework(_ text: String, _ random: inout SplitMix64) throws(PlanProblems) -> Plan {
+        let framework = try Framework.read(text: text, path: "framework.yaml", library: seeds.library)
+        var plan = basis
+        plan.frameworks = Frameworks([framework])
+        plan.frameworks.named = framework.name
+        return plan
     }
 
     static func outcome(_ problems: PlanProblems) -> Outcome {

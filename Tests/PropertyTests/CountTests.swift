@@ -116,14 +116,18 @@ import Testing
             dropout: !layout.flashAttention, elementBytes: w)
     }
 
-    private static func keptActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
-        guard !isByOperation(plan, layout) else { return .silent }
+    /// What the ranks hold of their blocks at the fullest.
+    private static func peaks(_ plan: Plan, _ layout: Layout, _ placed: PlacedBlocks) -> CountedPeaks {
         let inventory = Inventory(plan.model)
-        let work = try Pricer(plan: plan).work(layout)
-        let placed = try PlacedBlocks(plan, layout)
-        let counted = CountedPeaks(placed, layout: layout) { layer, isRecomputed in
+        return CountedPeaks(placed, layout: layout) { layer, isRecomputed in
             kept(plan, layout, recomputed: isRecomputed, mixture: inventory.isMixture(layer))
         }
+    }
+
+    private static func keptActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
+        guard !isByOperation(plan, layout) else { return .silent }
+        let work = try Pricer(plan: plan).work(layout)
+        let counted = peaks(plan, layout, try PlacedBlocks(plan, layout))
         return .all(
             counted.blocks.enumerated().map { rank, bytes in
                 Property.equal("kept by the blocks of rank \(rank)", work.blockActivationBytes(rank: rank), bytes)
@@ -137,9 +141,7 @@ import Testing
         let inventory = Inventory(plan.model)
         let work = try Pricer(plan: plan).work(layout)
         let placed = try PlacedBlocks(plan, layout)
-        let counted = CountedPeaks(placed, layout: layout) { layer, isRecomputed in
-            kept(plan, layout, recomputed: isRecomputed, mixture: inventory.isMixture(layer))
-        }
+        let counted = peaks(plan, layout, placed)
         return .all(
             work.memorySpan.map { rank, found in
                 let least = counted.blocks[rank]
