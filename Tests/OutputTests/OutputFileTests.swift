@@ -1,7 +1,6 @@
 import Foundation
+import Output
 import Testing
-
-@testable import Output
 
 /// A folder that goes with the test.
 private final class Scratch {
@@ -15,9 +14,13 @@ private final class Scratch {
 
     func read(_ name: String) throws -> String { try String(contentsOfFile: self[name], encoding: .utf8) }
 
-    func kind(_ name: String) -> mode_t? {
-        System.status(self[name], followingLinks: false).map { $0.st_mode & S_IFMT }
+    /// Kind and permissions of the name itself, also where it is a link.
+    func mode(_ name: String) -> mode_t? {
+        var status = stat()
+        return lstat(self[name], &status) == 0 ? status.st_mode : nil
     }
+
+    func kind(_ name: String) -> mode_t? { mode(name).map { $0 & S_IFMT } }
 
     var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
 }
@@ -29,7 +32,7 @@ private final class Scratch {
         chmod(scratch["file"], 0o640)
         try OutputFile.write("new", to: scratch["file"])
         #expect(try scratch.read("file") == "new")
-        #expect(System.status(scratch["file"], followingLinks: false).map { $0.st_mode & 0o7777 } == 0o640)
+        #expect(scratch.mode("file").map { $0 & 0o7777 } == 0o640)
         #expect(try scratch.names == ["file"])
     }
 

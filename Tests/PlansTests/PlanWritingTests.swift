@@ -1,8 +1,7 @@
 import Foundation
+import Plans
 import TestSupport
 import Testing
-
-@testable import Plans
 
 @Suite struct PlanWritingTests {
     /// Every plan that is shipped, written and read again from elsewhere.

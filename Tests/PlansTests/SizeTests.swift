@@ -1,7 +1,5 @@
-import Foundation
+import Plans
 import Testing
-
-@testable import Plans
 
 /// Sizes that are each within their bounds and together beyond 64 bits.
 @Suite struct SizeTests {

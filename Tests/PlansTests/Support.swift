@@ -1,6 +1,5 @@
+import Plans
 import TestSupport
-
-@testable import Plans
 
 /// Reads plans that tests write out in full.
 enum PlanText {

@@ -1,8 +1,7 @@
 import Foundation
 import Plans
 import Testing
-
-@testable import Training
+import Training
 
 /// Weights files that somebody made up: refused in words, before any memory is taken for them.
 @Suite struct CheckpointReadingTests {

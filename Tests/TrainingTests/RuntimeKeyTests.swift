@@ -2,8 +2,7 @@ import Foundation
 import Plans
 import TestSupport
 import Testing
-
-@testable import Training
+import Training
 
 /// Every key that a plan of a real run may hold, and what the run makes of it: nothing is set and silently ignored.
 @Suite struct RuntimeKeyTests {
@@ -163,7 +162,7 @@ import Testing
         do {
             let plan = try Plan.read(path: file.path, library: Checkout.library, isRun: true)
             let (layout, settings) = (try #require(plan.layout), try #require(plan.train))
-            try Runnable.check(plan: plan, layout: layout, processes: layout.devices)
+            try Trainer.check(plan: plan, layout: layout, processes: layout.devices)
             return (nil, plan.remarksOfARun(layout, settings).map(\.text))
         } catch let problems as PlanProblems {
             return (problems.description, [])
