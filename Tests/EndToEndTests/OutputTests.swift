@@ -4,10 +4,12 @@ import Testing
 /// What the built programs do where their output cannot be written, or is no regular file.
 @Suite struct OutputTests {
     /// Runs `trainyard ARGUMENTS` with a shell's redirections.
-    private func shell(_ arguments: String, program: String = "trainyard") throws -> BuiltProgram.Outcome {
+    private func shell(
+        _ arguments: String, program: String = "trainyard", in folder: URL = BuiltProgram.root
+    ) throws -> BuiltProgram.Outcome {
         let path = try BuiltProgram(program).url.path
         return try BuiltProgram.run(
-            URL(filePath: "/bin/bash"), ["-c", "set -o pipefail; '\(path)' \(arguments)"], in: BuiltProgram.root)
+            URL(filePath: "/bin/bash"), ["-c", "set -o pipefail; '\(path)' \(arguments)"], in: folder)
     }
 
     @Test(
@@ -117,12 +119,12 @@ import Testing
         mkfifo(pipe, 0o600)
         let plan = job.folder.appending(path: "plan.yaml").path
         let outcome = try shell(
-            "train '\(plan)' --quiet --log '\(pipe)' & cat '\(pipe)' > '\(copy)'; wait $!")
+            "train '\(plan)' --quiet --log '\(pipe)' & cat '\(pipe)' > '\(copy)'; wait $!", in: job.folder)
         #expect(outcome.exitCode == 0, "\(outcome.everything)")
         #expect(try String(contentsOfFile: copy, encoding: .utf8).split(separator: "\n").count == 2)
         var status = stat()
         #expect(lstat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
-        let shown = try shell("train '\(plan)' --log /dev/stdout")
+        let shown = try shell("train '\(plan)' --log /dev/stdout", in: job.folder)
         #expect(shown.exitCode == 0, "\(shown.everything)")
         #expect(shown.output.split(separator: "\n").filter { $0.hasPrefix("{") }.count == 2, "\(shown.output)")
         #expect(shown.output.contains("predicted / measured"))
