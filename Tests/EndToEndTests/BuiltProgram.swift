@@ -10,6 +10,14 @@ struct BuiltProgram {
         let errors: String
         /// Both, for a test's failure message.
         var everything: String { output + errors }
+
+        /// The one JSON object that standard output is; fails the test where the program failed.
+        func document(sourceLocation: SourceLocation = #_sourceLocation) throws -> [String: Any] {
+            #expect(exitCode == 0, "\(everything)", sourceLocation: sourceLocation)
+            return try #require(
+                try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any],
+                sourceLocation: sourceLocation)
+        }
     }
 
     struct NotBuilt: Error, CustomStringConvertible {
@@ -107,19 +115,18 @@ struct BuiltProgram {
         process.arguments = arguments
         process.currentDirectoryURL = folder
         // Files rather than pipes: a pipe that is not read in time stops the child.
-        let scratch = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: scratch) }
-        let files = ["output", "errors"].map { scratch.appending(path: $0) }
-        for file in files { try Data().write(to: file) }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: files[0])
-        process.standardError = try FileHandle(forWritingTo: files[1])
-        try process.run()
-        process.waitUntilExit()
-        return Outcome(
-            exitCode: process.terminationStatus,
-            output: try String(decoding: Data(contentsOf: files[0]), as: UTF8.self),
-            errors: try String(decoding: Data(contentsOf: files[1]), as: UTF8.self))
+        return try inScratch { scratch in
+            let files = ["output", "errors"].map { scratch.appending(path: $0) }
+            for file in files { try Data().write(to: file) }
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = try FileHandle(forWritingTo: files[0])
+            process.standardError = try FileHandle(forWritingTo: files[1])
+            try process.run()
+            process.waitUntilExit()
+            return Outcome(
+                exitCode: process.terminationStatus,
+                output: try String(decoding: Data(contentsOf: files[0]), as: UTF8.self),
+                errors: try String(decoding: Data(contentsOf: files[1]), as: UTF8.self))
+        }
     }
 }

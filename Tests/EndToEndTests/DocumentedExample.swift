@@ -100,14 +100,13 @@ struct DocumentedExample: CustomTestStringConvertible, Sendable {
 
     /// The picture as the command draws it today.
     func draw() throws -> Data {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "drawing.svg")
-        var copy = self
-        copy.command = command.replacing(drawing ?? "", with: file.path)
-        let said = try copy.run()
-        return try #require(FileManager.default.contents(atPath: file.path), "\(command): \(said)")
+        try inScratch { folder in
+            let file = folder.appending(path: "drawing.svg")
+            var copy = self
+            copy.command = command.replacing(drawing ?? "", with: file.path)
+            let said = try copy.run()
+            return try #require(FileManager.default.contents(atPath: file.path), "\(command): \(said)")
+        }
     }
 
     /// The output without what differs from run to run: how long a search took.

@@ -53,18 +53,17 @@ struct DocumentedMessage: CustomTestStringConvertible, Sendable {
     }
 
     private func answer(of file: String, _ lines: [String]) throws -> String {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        if file != "plan" {
-            let plan = "model: gpt3-175b\ntokens: 1B\ncluster: my-cluster.yaml\ndevices: 64\nlayout: auto\n"
-            try Data(plan.utf8).write(to: folder.appending(path: "plan.yaml"))
+        try inScratch { folder in
+            if file != "plan" {
+                let plan = "model: gpt3-175b\ntokens: 1B\ncluster: my-cluster.yaml\ndevices: 64\nlayout: auto\n"
+                try Data(plan.utf8).write(to: folder.appending(path: "plan.yaml"))
+            }
+            let text = lines.joined(separator: "\n") + "\n"
+            try Data(text.utf8).write(to: folder.appending(path: "\(file).yaml"))
+            let outcome = try BuiltProgram("trainyard").run(["plan", "plan.yaml"], in: folder)
+            let notes = outcome.errors.split(separator: "\n").filter { !$0.hasPrefix("note: ") }
+            // Lists of known clusters hold `local` where a calibration has written it beside those of the checkout.
+            return notes.joined(separator: "\n").replacing(", local, ", with: ", ")
         }
-        let text = lines.joined(separator: "\n") + "\n"
-        try Data(text.utf8).write(to: folder.appending(path: "\(file).yaml"))
-        let outcome = try BuiltProgram("trainyard").run(["plan", "plan.yaml"], in: folder)
-        let notes = outcome.errors.split(separator: "\n").filter { !$0.hasPrefix("note: ") }
-        // Lists of known clusters hold `local` where a calibration has written it beside those of the checkout.
-        return notes.joined(separator: "\n").replacing(", local, ", with: ", ")
     }
 }

@@ -18,23 +18,13 @@ import Testing
         try Self.run(["cluster/calibrate_gpu.py"] + arguments)
     }
 
-    /// Calls `body` with a folder that is removed afterwards.
-    func inScratch(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "gpu-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     /// Seconds of a step of `model` on the cluster file `yaml`, by `trainyard plan`.
     func planned(_ yaml: String, model: String, in folder: URL) throws -> Double {
         try Data(yaml.utf8).write(to: folder.appending(path: "my-gpu.yaml"))
         let plan = folder.appending(path: "plan.yaml")
         try Data((model + "\ncluster: \(folder.path)/my-gpu.yaml\n").utf8).write(to: plan)
-        let outcome = try BuiltProgram("trainyard").run(["plan", plan.path, "--json"])
-        #expect(outcome.exitCode == 0, "\(outcome.everything)")
-        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
-        return try #require((document?["iteration"] as? [String: Any])?["seconds"] as? Double)
+        let document = try BuiltProgram("trainyard").run(["plan", plan.path, "--json"]).document()
+        return try #require((document["iteration"] as? [String: Any])?["seconds"] as? Double)
     }
 
     @Test(.enabled(if: imports("torch, numpy"), "python3 cannot import torch and numpy"))

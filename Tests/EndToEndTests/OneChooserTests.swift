@@ -4,9 +4,7 @@ import Testing
 /// Every command that answers an open plan gives the same layout, from the same choice, and names it.
 @Suite struct OneChooserTests {
     private func document(_ arguments: [String]) throws -> [String: Any] {
-        let outcome = try BuiltProgram("trainyard").run(arguments + ["--json"])
-        #expect(outcome.exitCode == 0, "\(outcome.everything)")
-        return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        try BuiltProgram("trainyard").run(arguments + ["--json"]).document()
     }
 
     private func layout(_ estimate: Any?) throws -> NSDictionary {
@@ -14,13 +12,13 @@ import Testing
         return try #require(estimate["layout"] as? NSDictionary)
     }
 
-    private func inFolder(_ text: String, _ body: (String) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "chooser-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appending(path: "open.yaml").path
-        try Data(text.utf8).write(to: URL(filePath: path))
-        try body(path)
+    /// Calls `body` with the path of a plan file that holds `text`.
+    private func withPlan(_ text: String, _ body: (String) throws -> Void) throws {
+        try inScratch { folder in
+            let file = folder.appending(path: "open.yaml")
+            try Data(text.utf8).write(to: file)
+            try body(file.path)
+        }
     }
 
     private static let dense = """
@@ -38,7 +36,7 @@ import Testing
         (dense + "layout: auto\n", ["--any-software"]), (dense + "layout: auto\n", ["--schedules", "1f1b,zb-h1"]),
     ])
     func anOpenPlanHasOneAnswer(_ text: String, _ options: [String]) throws {
-        try inFolder(text) { path in
+        try withPlan(text) { path in
             let plan = try document(["plan", path] + options)
             let wanted = try layout(plan)
             let search = try document(["search", path] + options)
@@ -75,7 +73,7 @@ import Testing
     /// `estimate` is `plan` of the same question.
     @Test func anEstimateIsThePlan() throws {
         let text = "model: llama3-8b\ntokens: 1T\ncluster: h100-80g-sxm\ndevices: 16\nbatch: 32\nlayout: auto\n"
-        try inFolder(text) { path in
+        try withPlan(text) { path in
             let estimate = try document(
                 [
                     "estimate", "--model", "llama3-8b", "--tokens", "1T", "--gpu", "h100-80g-sxm", "--gpus", "16",
@@ -98,7 +96,7 @@ import Testing
         let text =
             Self.dense + framework
             + "layout: {tensor: 2, pipeline: 4, recompute: full, sharding: optimizer, schedule: auto}\n"
-        try inFolder(text) { path in
+        try withPlan(text) { path in
             for options in [[], ["--any-software"]] {
                 let plan = try document(["plan", path] + options)
                 let wanted = try layout(plan)
@@ -122,14 +120,14 @@ import Testing
     /// What the software of a plan cannot do is said and priced all the same; a searched plan is not lectured.
     @Test func aLayoutTheSoftwareLacksIsPricedWithANote() throws {
         let layout = "layout: {tensor: 4, pipeline: 4, recompute: full, sharding: gradients, schedule: zb-h1}\n"
-        try inFolder(Self.dense + layout) { path in
+        try withPlan(Self.dense + layout) { path in
             let outcome = try BuiltProgram("trainyard").run(["plan", path])
             #expect(outcome.exitCode == 0, "\(outcome.everything)")
             #expect(outcome.errors.contains("megatron-core, which is assumed, has no schedule zb-h1"))
             #expect(outcome.errors.contains("no sharding gradients with a pipeline; it is priced all the same"))
             #expect(outcome.output.contains("Runs on megatron-core (assumed"))
         }
-        try inFolder(Self.dense + "framework: trainyard\n" + layout) { path in
+        try withPlan(Self.dense + "framework: trainyard\n" + layout) { path in
             let outcome = try BuiltProgram("trainyard").run(["plan", path])
             #expect(!outcome.errors.contains("priced all the same"), "\(outcome.errors)")
             #expect(outcome.output.contains("Runs on trainyard (stated)"))

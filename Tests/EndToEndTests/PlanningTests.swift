@@ -32,15 +32,15 @@ import Testing
     /// Runs of this size take four to six months in practice.
     @Test func theOpeningQuestionLandsWherePracticeDoes() throws {
         let outcome = try trainyard(Self.question + ["--json"])
-        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
-        let days = try #require((document?["run"] as? [String: Any])?["days"] as? Double)
+        let document = try outcome.document()
+        let days = try #require((document["run"] as? [String: Any])?["days"] as? Double)
         #expect((115...185).contains(days))
     }
 
     @Test func theBreakdownSumsToTheStep() throws {
         let outcome = try trainyard(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
-        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
-        let iteration = try #require(document?["iteration"] as? [String: Any])
+        let document = try outcome.document()
+        let iteration = try #require(document["iteration"] as? [String: Any])
         let parts = try #require(iteration["breakdown"] as? [String: Double])
         let seconds = try #require(iteration["seconds"] as? Double)
         #expect(abs(parts.values.reduce(0, +) - seconds) < 1e-9 * seconds)
@@ -48,12 +48,12 @@ import Testing
 
     @Test func searchRanksFromFastToSlow() throws {
         let outcome = try trainyard(["search", "plans/100b-3t-1024.yaml", "--top", "5", "--json"])
-        let document = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
-        let candidates = try #require(document?["candidates"] as? [[String: Any]])
+        let document = try outcome.document()
+        let candidates = try #require(document["candidates"] as? [[String: Any]])
         let times = candidates.compactMap { ($0["iteration"] as? [String: Any])?["seconds"] as? Double }
         #expect(times.count == 5)
         #expect(times == times.sorted())
-        #expect((document?["evaluated"] as? Int ?? 0) >= (document?["feasible"] as? Int ?? .max))
+        #expect((document["evaluated"] as? Int ?? 0) >= (document["feasible"] as? Int ?? .max))
     }
 
     @Test func explainShowsFormulasAndSources() throws {
@@ -103,15 +103,14 @@ import Testing
     }
 
     @Test func aPlanThatDoesNotFitIsStillPriced() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "planning-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "big.yaml")
-        try Data("model: gpt3-175b\ncluster: a100-80g-sxm\nbatch: 8\nlayout: {tensor: 8}\n".utf8).write(to: file)
-        let outcome = try trainyard(["plan", file.path])
-        #expect(outcome.exitCode == 3, "\(outcome.everything)")
-        #expect(outcome.output.contains("does not fit"))
-        #expect(outcome.errors.contains("--search"))
+        try inScratch { folder in
+            let file = folder.appending(path: "big.yaml")
+            try Data("model: gpt3-175b\ncluster: a100-80g-sxm\nbatch: 8\nlayout: {tensor: 8}\n".utf8).write(to: file)
+            let outcome = try trainyard(["plan", file.path])
+            #expect(outcome.exitCode == 3, "\(outcome.everything)")
+            #expect(outcome.output.contains("does not fit"))
+            #expect(outcome.errors.contains("--search"))
+        }
     }
 
     @Test func helpTeachesByExample() throws {

@@ -7,14 +7,6 @@ import Testing
         try BuiltProgram("trainyard").run(line.split(separator: " ").map(String.init))
     }
 
-    /// A folder that goes when the test ends.
-    private func withScratch(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     @Test func scheduleAsJSON() throws {
         let outcome = try run("schedule 1f1b --ranks 2 --virtual-stages 1 --microbatches 2 --json")
         #expect(outcome.exitCode == 0)
@@ -98,13 +90,12 @@ import Testing
     }
 
     @Test func simulateWritesTraceAndDrawingOfAPlan() throws {
-        try withScratch { folder in
+        try inScratch { folder in
             let (trace, svg) = (folder.appending(path: "t.json"), folder.appending(path: "t.svg"))
             let outcome = try run(
                 "simulate plans/gpt3-175b-64-a100.yaml --json --trace \(trace.path) --svg \(svg.path)")
             #expect(outcome.exitCode == 0, "\(outcome.errors)")
-            let figures = try #require(
-                try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+            let figures = try outcome.document()
             #expect(figures["unit"] as? String == "seconds")
             #expect(figures["ranks"] as? Int == 8 && figures["virtualStages"] as? Int == 3)
             let duration = try #require(figures["duration"] as? Double)
@@ -123,8 +114,7 @@ import Testing
     @Test func optionsTakeThePlaceOfThePlans() throws {
         let outcome = try run(
             "simulate plans/gpt3-175b-64-a100.yaml --schedule 1f1b --microbatches 16 --json")
-        let figures = try #require(
-            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        let figures = try outcome.document()
         #expect(figures["schedule"] as? String == "1f1b")
         #expect(figures["microbatches"] as? Int == 16 && figures["virtualStages"] as? Int == 1)
     }
@@ -137,7 +127,7 @@ import Testing
     }
 
     @Test func actionsFromAFileAreTimed() throws {
-        try withScratch { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "mine.csv")
             try Data("0F0,,0F1,0B0,0B1\n,1F0,1B0,1F1,1B1\n".utf8).write(to: file)
             let outcome = try run("simulate --actions \(file.path) --json")
@@ -168,7 +158,7 @@ import Testing
         ),
     ])
     func brokenListsAreNamed(_ lists: String, _ message: String) throws {
-        try withScratch { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "broken.csv")
             try Data(lists.utf8).write(to: file)
             let outcome = try run("simulate --actions \(file.path)")
@@ -185,7 +175,7 @@ import Testing
         #expect(
             try run("schedule DualPipeV --ranks 2 --microbatches 4").output.hasPrefix("dualpipev: 2 ranks, 2 stages"))
         #expect(try run("simulate --compare 1F1B,ZB1P --ranks 2").output.contains("\nzb-h1  "))
-        try withScratch { folder in
+        try inScratch { folder in
             let shipped = try String(
                 contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
             let file = folder.appending(path: "named.yaml")
@@ -206,9 +196,7 @@ import Testing
     @Test func optimalKeepsToThePlansMemory() throws {
         let outcome = try run("simulate plans/gpt3-175b-64-a100.yaml --compare 1f1b,zbv,optimal --json")
         #expect(outcome.exitCode == 0, "\(outcome.errors)")
-        let document = try #require(
-            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
-        let rows = try #require(document["comparison"] as? [[String: Any]])
+        let rows = try #require(try outcome.document()["comparison"] as? [[String: Any]])
         #expect(rows.compactMap { $0["schedule"] as? String } == ["1f1b", "zbv", "optimal"])
         let steps = rows.compactMap { $0["duration"] as? Double }
         #expect(steps.count == 3 && steps[2] <= (steps.prefix(2).min() ?? 0))
@@ -228,9 +216,7 @@ import Testing
         #expect(outcome.output.contains("dualpipev is left out: "))
         #expect(outcome.output.components(separatedBy: "rank 0 │").count == 5)
         let planned = try run("simulate plans/gpt3-175b-64-a100.yaml --compare 1f1b,zbv --json")
-        let document = try #require(
-            try JSONSerialization.jsonObject(with: Data(planned.output.utf8)) as? [String: Any])
-        let rows = try #require(document["comparison"] as? [[String: Any]])
+        let rows = try #require(try planned.document()["comparison"] as? [[String: Any]])
         #expect(rows.compactMap { $0["schedule"] as? String } == ["1f1b", "zbv"])
         #expect(rows.allSatisfy { ($0["peakMemory"] as? Double ?? 0) > 1e9 })
     }
@@ -245,7 +231,7 @@ import Testing
     }
 
     @Test func autoChoosesAScheduleForALayout() throws {
-        try withScratch { folder in
+        try inScratch { folder in
             let shipped = try String(
                 contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
             let file = folder.appending(path: "auto.yaml")

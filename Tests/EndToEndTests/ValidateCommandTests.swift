@@ -8,10 +8,7 @@ import Testing
     }
 
     private func document(_ arguments: [String]) throws -> [String: Any] {
-        let outcome = try trainyard(arguments)
-        #expect(outcome.exitCode == 0, "\(outcome.everything)")
-        return try #require(
-            try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        try trainyard(arguments).document()
     }
 
     @Test func thePublishedRunsAreReplayed() throws {
@@ -23,19 +20,18 @@ import Testing
     }
 
     @Test func runsOfOnesOwnAreRead() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let plan = try String(
-            contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
-        try Data((plan + "\nmeasured: {seconds: 10}\n").utf8).write(to: folder.appending(path: "mine.yaml"))
-        let priced = try document(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
-        let seconds = try #require((priced["iteration"] as? [String: Any])?["seconds"] as? Double)
-        for path in [folder.path, folder.appending(path: "mine.yaml").path] {
-            let result = try document(["validate", "--runs", path, "--json"])
-            let row = try #require((result["runs"] as? [[String: Any]])?.first)
-            #expect(row["predictedSeconds"] as? Double == seconds)
-            #expect(abs((row["error"] as? Double ?? .nan) - (seconds / 10 - 1)) < 1e-12)
+        try inScratch { folder in
+            let plan = try String(
+                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+            try Data((plan + "\nmeasured: {seconds: 10}\n").utf8).write(to: folder.appending(path: "mine.yaml"))
+            let priced = try document(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
+            let seconds = try #require((priced["iteration"] as? [String: Any])?["seconds"] as? Double)
+            for path in [folder.path, folder.appending(path: "mine.yaml").path] {
+                let result = try document(["validate", "--runs", path, "--json"])
+                let row = try #require((result["runs"] as? [[String: Any]])?.first)
+                #expect(row["predictedSeconds"] as? Double == seconds)
+                #expect(abs((row["error"] as? Double ?? .nan) - (seconds / 10 - 1)) < 1e-12)
+            }
         }
     }
 

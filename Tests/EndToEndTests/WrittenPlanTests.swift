@@ -10,18 +10,6 @@ import Testing
             URL(filePath: "/usr/bin/env"), ["COLUMNS=\(columns)", program.url.path] + arguments, in: BuiltProgram.root)
     }
 
-    private func document(_ outcome: BuiltProgram.Outcome) throws -> [String: Any] {
-        #expect(outcome.exitCode == 0, "\(outcome.everything)")
-        return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
-    }
-
-    private func inFolder(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "written-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     /// The answer without what depends on how it was asked for.
     private func answer(_ document: [String: Any]) -> NSDictionary {
         var answer = document
@@ -40,21 +28,22 @@ import Testing
         ],
     ])
     func theWrittenPlanGivesTheSameAnswer(_ arguments: [String]) throws {
-        try inFolder { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "written.yaml").path
-            let first = try document(try trainyard(arguments + ["--write-plan", file, "--json"]))
-            let again = try document(try trainyard(["plan", file, "--json"]))
+            let first = try trainyard(arguments + ["--write-plan", file, "--json"]).document()
+            let again = try trainyard(["plan", file, "--json"]).document()
             #expect(answer(first) == answer(again))
         }
     }
 
     @Test func aRowOfASearchIsWritten() throws {
-        try inFolder { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "row.yaml").path
-            let found = try document(
-                try trainyard(["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "3", "--json"]))
+            let found = try trainyard(
+                ["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "3", "--json"]
+            ).document()
             let candidates = try #require(found["candidates"] as? [[String: Any]])
-            #expect(answer(candidates[2]) == answer(try document(try trainyard(["plan", file, "--json"]))))
+            #expect(answer(candidates[2]) == answer(try trainyard(["plan", file, "--json"]).document()))
             let missing = try trainyard(["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "6"])
             #expect(missing.exitCode == 2 && missing.errors.contains("--row takes 1 to 5, not 6"))
             let alone = try trainyard(["search", Self.plan, "--row", "2"])
@@ -66,15 +55,15 @@ import Testing
     @Test(arguments: [plan, "plans/deepseek-v3-2048-h800.yaml"]) func theLayoutOfAnAnswerIsALayout(_ plan: String)
         throws
     {
-        try inFolder { folder in
+        try inScratch { folder in
             let (written, file) = (folder.appending(path: "written.yaml"), folder.appending(path: "pasted.yaml"))
-            let first = try document(try trainyard(["plan", plan, "--write-plan", written.path, "--json"]))
+            let first = try trainyard(["plan", plan, "--write-plan", written.path, "--json"]).document()
             let layout = try #require(first["layout"])
             let json = String(
                 decoding: try JSONSerialization.data(withJSONObject: layout, options: [.prettyPrinted]), as: UTF8.self)
             let head = try String(contentsOf: written, encoding: .utf8).components(separatedBy: "\nlayout:\n")[0]
             try Data((head + "\nlayout: \(json.replacing("\n", with: "\n  "))\n").utf8).write(to: file)
-            let again = try document(try trainyard(["plan", file.path, "--json"]))
+            let again = try trainyard(["plan", file.path, "--json"]).document()
             #expect((again["layout"] as? NSDictionary) == (layout as? NSDictionary))
             let seconds = { (found: [String: Any]) in (found["iteration"] as? [String: Any])?["seconds"] as? Double }
             #expect(seconds(again) == seconds(first))
@@ -83,7 +72,7 @@ import Testing
 
     @Test func aPriceIsTakenByEveryCommandThatPrices() throws {
         let question = ["--params", "7B", "--tokens", "1T", "--gpu", "a100-80g-sxm", "--gpus", "64"]
-        let estimate = try document(try trainyard(["estimate"] + question + ["--price", "1", "--json"]))
+        let estimate = try trainyard(["estimate"] + question + ["--price", "1", "--json"]).document()
         let run = try #require(estimate["run"] as? [String: Any])
         #expect(run["cost"] as? Double == run["gpuHours"] as? Double)
         for arguments in [
@@ -100,7 +89,7 @@ import Testing
     }
 
     @Test func notesStandInEveryDocument() throws {
-        try inFolder { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "small.yaml").path
             let text = "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nprecision: fp32\nlayout: auto\n"
             try Data(text.utf8).write(to: URL(filePath: file))
@@ -110,7 +99,7 @@ import Testing
                 ["simulate", file, "--compare", "1f1b"],
             ] {
                 let outcome = try trainyard(arguments + ["--json"])
-                let notes = try #require(try document(outcome)["notes"] as? [[String: String]], "\(arguments)")
+                let notes = try #require(try outcome.document()["notes"] as? [[String: String]], "\(arguments)")
                 #expect(notes.contains { $0["code"] == "batch-assumed" }, "\(arguments): \(notes)")
                 for note in notes { #expect(outcome.errors.contains("note: \(note["text"] ?? "?")"), "\(arguments)") }
             }
@@ -182,25 +171,24 @@ import Testing
                 "--params", "7,000,000,000", "--tokens", "1,000,000,000,000", "--gpus", "64", "--batch", "1,024",
             ])
         #expect(plain.exitCode == 0 && plain.output == grouped.output, "\(grouped.errors)")
-        let range = try document(try trainyard(["sweep", Self.plan, "--devices", "1,024..2,048", "--json"]))
+        let range = try trainyard(["sweep", Self.plan, "--devices", "1,024..2,048", "--json"]).document()
         let points = try #require((range["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
         #expect(points.compactMap { $0["value"] as? Double } == [1024, 2048])
-        let one = try document(try trainyard(["sweep", Self.plan, "--devices", "1,024", "--json"]))
+        let one = try trainyard(["sweep", Self.plan, "--devices", "1,024", "--json"]).document()
         let alone = try #require((one["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
         #expect(alone.compactMap { $0["value"] as? Double } == [1024])
     }
 
     /// Tokens a second of other devices say nothing about how well work scales.
     @Test func efficiencyIsOfOneKindOfDevice() throws {
-        let found = try document(
-            try trainyard(["sweep", Self.plan, "--clusters", "a100-80g-sxm,h100-80g-sxm", "--json"]))
+        let found = try trainyard(["sweep", Self.plan, "--clusters", "a100-80g-sxm,h100-80g-sxm", "--json"]).document()
         let points = try #require((found["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
         #expect(points[0]["efficiency"] as? Double == 1 && points[1]["efficiency"] == nil)
     }
 
     /// Four processes on two cores do at most the work of two.
     @Test func processesBeyondTheCoresShareThem() throws {
-        try inFolder { folder in
+        try inScratch { folder in
             let file = folder.appending(path: "small.yaml").path
             let text = """
                 model: {family: gpt, layers: 8, hidden: 512, heads: 8, vocab: 256, sequence: 256}
@@ -213,7 +201,7 @@ import Testing
 
                 """
             try Data(text.utf8).write(to: URL(filePath: file))
-            let found = try document(try trainyard(["sweep", file, "--devices", "1,2,4", "--json"]))
+            let found = try trainyard(["sweep", file, "--devices", "1,2,4", "--json"]).document()
             let points = try #require((found["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
             let efficiencies = points.compactMap { $0["efficiency"] as? Double }
             #expect(efficiencies.count == 3 && efficiencies[1] > 0.8 && efficiencies[2] <= 0.5, "\(efficiencies)")
@@ -221,7 +209,7 @@ import Testing
             func fixed(_ data: Int) throws -> [String: Any] {
                 let stated = text.replacing("devices: 2\n", with: "").replacing("auto", with: "{data: \(data)}")
                 try Data(stated.utf8).write(to: URL(filePath: file))
-                return try document(try trainyard(["plan", file, "--json"]))
+                return try trainyard(["plan", file, "--json"]).document()
             }
             let seconds = try [2, 4].map { data -> Double in
                 try #require((try fixed(data)["iteration"] as? [String: Any])?["seconds"] as? Double)
