@@ -38,7 +38,8 @@ final class StageActivations {
     /// rank's memory for rebuilt tensors; `derived`: its scratch for those that are not kept; without it they are.
     init(
         shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
-        recompute: [Layout.Recompute], splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil, derived: BlockActivations.Derived? = nil
+        recompute: [Layout.Recompute], splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil,
+        derived: BlockActivations.Derived? = nil
     ) {
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
         let mixtures = zip(kinds, recompute).map { kind, recompute in

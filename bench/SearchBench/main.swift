@@ -41,8 +41,11 @@ func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digit
 let rate = Double(fastest.effort.evaluated) / fastest.effort.pricingSeconds
 print("search, GPT-3 175B on 4,096 A100-80G, one core, best of \(results.count):")
 print(
-    "  \(fastest.effort.evaluated) layouts priced (\(fastest.effort.feasible) fit, \(fastest.effort.rejected) more forbidden by schedules)")
-print("  \(fixed(fastest.effort.pricingSeconds, 3)) s of pricing = \(fixed(rate / 1e6, 2)) million full evaluations a second")
+    "  \(fastest.effort.evaluated) layouts priced (\(fastest.effort.feasible) fit, \(fastest.effort.rejected) more forbidden by schedules)"
+)
+print(
+    "  \(fixed(fastest.effort.pricingSeconds, 3)) s of pricing = \(fixed(rate / 1e6, 2)) million full evaluations a second"
+)
 print("  \(fixed(fastest.seconds, 3)) s from question to simulated answer")
 print(
     "  best     \(fixed(best.iteration.seconds, 3)) s a step, \(fixed(best.peakMemory / 0x1p30, 1)) GiB: \(words(best.layout))"
