@@ -13,7 +13,9 @@ extension LayoutWork {
             after: "Korthikanti et al. 2022, table 2")
         if share.mixtures < share.layers { explainBlock(&lines, mixture: false) }
         if share.mixtures > 0 {
-            lines.derive("rows of experts for one row", as: "ρ", "k·i·e_t/t", "")
+            let reserve = rates.framework.memory.rowReserve
+            if reserve != 1 { lines.know("x_r", reserve, "", "room for rows of experts over those that come") }
+            lines.derive("rows of experts for one row", as: "ρ", "k·i·e_t/t" + (reserve == 1 ? "" : "·x_r"), "")
             explainBlock(&lines, mixture: true)
         }
     }
@@ -29,23 +31,67 @@ extension LayoutWork {
             "all activations of a \(name)", as: "Z_\(x)",
             "T·(\(sum(rowBytes, attentionBytes, mixture ? expertBytes : "w·n_m·f/t"))) + C", "bytes",
             note: shard.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
-        let keepsOperations = rates.framework.selectiveOperations
+        let memory = rates.framework.memory
+        let isSplit = layout.schedule.splitsBackward
+        let input = "T·w·h/σ"
+        // What a whole backward makes again, and what a split one holds beside a block's tensors.
+        let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + f/t)" : ""
+        let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
+        let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
-            case .none: ("Z_\(x)", "0")
-            case .selective where keepsOperations:
-                (
-                    "T·(w·h/σ + w·\(attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)"
-                )
-            case .selective: ("Z_\(x) − C", "C")
-            case .full: ("T·w·h/σ", "Z_\(x)")
+            case .none: ("Z_\(x)" + less + more, "0")
+            case .selective where rates.framework.selectiveOperations:
+                ("T·(w·h/σ + w·\(attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
+            case .selective where memory.remakesAttention:
+                ("Z_\(x) − C − T·w·\(attended)/t" + less + more, "C + T·w·\(attended)/t")
+            case .selective: ("Z_\(x) − C" + less + more, "C")
+            case .full: (input, "Z_\(x)")
             }
         lines.derive(
             "activations a \(name)", as: "K_\(x)", kept, "bytes", note: "recompute \(layout.recompute.rawValue)",
-            after: "Korthikanti et al. 2022, section 4.2.3")
-        lines.derive("recomputed at once of a \(name)", as: "R_\(x)_1", again, "bytes")
+            after: source)
+        if layout.recomputeLayers != nil {
+            lines.derive(
+                "activations a \(name) that is not recomputed", as: "P_\(x)", "Z_\(x)" + less + more, "bytes")
+        }
+        if isSplit {
+            let halves = "between the halves of a split backward"
+            if rates.operandBytes != rates.elementBytes {
+                lines.know("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
+            }
+            let all = "T·(\(sum("4·\(operand)·h/σ", attentionLater, mixture ? expertLater : "\(operand)·n_m·f/t")))"
+            lines.derive(
+                "activations a \(name) \(halves)", as: "J_\(x)",
+                !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)", "bytes",
+                note: memory.keepsHalvesWhole ? "all stays" : "inputs of products, gradients of their outputs",
+                after: memory.keepsHalvesWhole ? "" : "Qi et al. 2023, table 1")
+        }
+        let stays = isSplit && layout.recompute == .full && !memory.pools
         lines.derive(
-            "gradients of the widest tensors of a \(name)", as: "G_\(x)", "T·w·\(widest(mixture))", "bytes")
+            "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
+        lines.derive(
+            "gradients of the widest tensors of a \(name)", as: "G_\(x)",
+            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : widest(mixture))", "bytes")
+    }
+
+    /// A row's places for gradients that all blocks share: the stream's, a branch's, the widest result's, and those of
+    /// rows on their way to experts and back.
+    private func sharedPlaces(_ mixture: Bool) -> String {
+        let results = model.mla == nil ? "(a + 2·g)·d/t" : "a·(2·d_n + 2·d_r + d_v)/t"
+        let dense = model.denseLayers > 0 ? "f" : nil
+        let shared = hasShared ? "n_s·f_s" : nil
+        let widths = mixture ? [dense, shared].compactMap { $0 } : ["f"]
+        let inner: String? =
+            switch widths.count {
+            case 0: nil
+            case 1: "(n_m − 1)·\(widths[0])/t"
+            default: "(n_m − 1)·max(\(widths.joined(separator: ", ")))/t"
+            }
+        let reserve = rates.framework.memory.rowReserve == 1 ? "" : "·x_r"
+        let routed = mixture ? "k\(reserve)·h/t + ρ·(\(layout.expertTensor > 1 ? 3 : 2)·h + f_e/e_t)" : nil
+        let widest = inner.map { "max(\($0), \(results))" } ?? results
+        return "(\(sum("h/σ", "max(h/σ, \(attended)/t)", widest, routed)))"
     }
 
     /// Inputs of norms and of column-parallel layers, and dropout masks, a row.
@@ -63,6 +109,21 @@ extension LayoutWork {
         sum(
             "w·ρ·(h + n_m·f_e/e_t)", rates.framework.keepsCombinedRows ? "w·k·h/t" : nil, "8·E/t",
             hasShared ? "w·n_m·n_s·f_s/t" : nil)
+    }
+
+    private var operand: String { rates.operandBytes == rates.elementBytes ? "w" : "w_8" }
+
+    /// Between the halves of a split backward the keys' rotary part has one gradient for all heads.
+    private var attentionLater: String {
+        let w = operand
+        return model.mla == nil
+            ? "\(w)·(2·a + 2·g)·d/t" : "\(w)·a·(2·d_n + d_r + 2·d_v)/t + \(w)·(2·r_q + 2·r_k + d_r)/σ"
+    }
+
+    /// Rows at experts, the gradients of what they give back, and the router's fp32 gradients.
+    private var expertLater: String {
+        let w = operand
+        return sum("\(w)·ρ·(2·h + n_m·f_e/e_t)", hasShared ? "\(w)·n_m·n_s·f_s/t" : nil, "4·E/t")
     }
 
     /// Width of the results of all products, a row.
@@ -85,37 +146,77 @@ extension LayoutWork {
         let share = shares.ranks[rank]
         let terms = activationTerms
         let moments = fullestMoments[rank]
-        let moment = moments.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
-        let partly = terms.isPartial
-        let held: [(Double, String, String, String)] = [
-            (moment.dense, "y_d", partly ? "Z_d" : "K_d", "dense blocks held at once\(partly ? ", whole" : "")"),
-            (moment.recomputed, "y_dr", "K_d", "dense blocks held at once that are recomputed"),
-            (
-                moment.mixtures, "y_e", partly ? "Z_e" : "K_e",
-                "blocks with experts held at once\(partly ? ", whole" : "")"
-            ),
-            (moment.recomputedMixtures, "y_er", "K_e", "blocks with experts held at once that are recomputed"),
-        ]
-        var sums: [String?] = held.map { count, symbol, bytes, meaning in
-            guard count > 0 else { return nil }
-            lines.know(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
-            return "\(symbol)·\(bytes)"
+        var sums: [String?] = []
+        if terms.pools {
+            let sets = moments.map(\.asSets)
+            let fullest = sets.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
+            sums = held(&lines, fullest, isPartial: terms.isPartial)
+            // Beside a set of tensors for all that is under way, what second halves make again.
+            if let most = moments.max(by: { terms.added($0) < terms.added($1) }), terms.added(most) > 0 {
+                sums += later(&lines, most, isPartial: terms.isPartial).map { count, bytes, set in
+                    "\(count)·(\(bytes) − \(set))"
+                }
+            }
+        } else {
+            let fullest = moments.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
+            sums = held(&lines, fullest, isPartial: terms.isPartial)
+            sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
         }
-        if shard.dropout, moment.first > 0 {
-            lines.know("y_1", moment.first, "", "micro-batches held of the first stage")
-            sums.append("y_1·T·h/σ")
-        }
-        sums.append(recomputedAtOnce(share, isPartial: partly))
+        sums.append(recomputedAtOnce(share, isPartial: terms.isPartial))
         if share.holdsHead {
             let held = heldLogits
             lines.know("y_p", held.pending, "", "micro-batches whose loss is pending")
             lines.know("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
-            sums.append("(y_p + y_w)·2·w·T·h/σ")
+            let kept = rates.framework.memory.remakesOutputs && !layout.schedule.splitsBackward ? "" : "2·"
+            sums.append("(y_p + y_w)·\(kept)w·T·h/σ")
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",
             note: "\(inFlight(rank: rank)) stages in flight, \(rankLayers(rank)) blocks",
             after: "Korthikanti et al. 2022, table 2 and section 4.2.3")
+    }
+
+    /// States the blocks whose backward is still to come, and the first stage's masks; their bytes.
+    private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
+        let whole = isPartial ? ", whole" : ""
+        let plain = isPartial ? "P" : "K"
+        let kinds: [(Double, String, String, String)] = [
+            (moment.dense, "y_d", "\(plain)_d", "dense blocks held at once\(whole)"),
+            (moment.recomputed, "y_dr", "K_d", "dense blocks held at once that are recomputed"),
+            (moment.mixtures, "y_e", "\(plain)_e", "blocks with experts held at once\(whole)"),
+            (moment.recomputedMixtures, "y_er", "K_e", "blocks with experts held at once that are recomputed"),
+        ]
+        var terms: [String] = []
+        for (count, symbol, bytes, meaning) in kinds where count > 0 {
+            lines.know(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
+            terms.append("\(symbol)·\(bytes)")
+        }
+        if shard.dropout, moment.first > 0 {
+            lines.know("y_1", moment.first, "", "micro-batches held of the first stage")
+            terms.append("y_1·T·h/σ")
+        }
+        return terms
+    }
+
+    /// States the blocks between the two halves of their backward; for each kind its symbol, what such a block holds, and
+    /// what it held before.
+    private func later(
+        _ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool
+    ) -> [(count: String, bytes: String, set: String)] {
+        // A block that is not recomputed keeps there what it kept, where the software keeps all of it.
+        let plain = isPartial && rates.framework.memory.keepsHalvesWhole ? "P" : "J"
+        let set = isPartial ? "P" : "K"
+        let kinds: [(Double, String, String, String, String)] = [
+            (moment.denseLater, "z_d", "\(plain)_d", "\(set)_d", "dense blocks"),
+            (moment.recomputedLater, "z_dr", "J_d", "K_d", "recomputed dense blocks"),
+            (moment.mixturesLater, "z_e", "\(plain)_e", "\(set)_e", "blocks with experts"),
+            (moment.recomputedMixturesLater, "z_er", "J_e", "K_e", "recomputed blocks with experts"),
+        ]
+        return kinds.compactMap { count, symbol, bytes, set, meaning in
+            guard count > 0 else { return nil }
+            lines.know(symbol, count, "blocks", "\(meaning) between the halves of their backward")
+            return (symbol, bytes, set)
+        }
     }
 
     private func recomputedAtOnce(_ share: PipelineShares.Rank, isPartial: Bool) -> String? {

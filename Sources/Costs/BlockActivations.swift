@@ -22,6 +22,12 @@ package import Plans
 package struct BlockActivations: Hashable, Sendable {
     /// Kept from forward to backward.
     package var kept: Double
+    /// Kept between the two halves of a split backward: the inputs of all products and the gradients of their outputs.
+    ///
+    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. Keys of
+    /// latent attention share one rotary part, and rows at experts have the gradient of what they give back. Products of
+    /// fp8 read fp8 (DeepSeek-V3, section 3.3.1; Transformer Engine), whatever the stream between them is kept in.
+    package var later: Double
     /// Held while one block runs its backward after full recomputation (0 otherwise).
     package var recomputed: Double
     /// Gradients of the block's widest tensors while it runs its backward.
@@ -35,23 +41,28 @@ package struct BlockActivations: Hashable, Sendable {
     ///   - keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
     ///   - expertTensor: ranks that share one expert's matrices.
     ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
+    ///   - operandBytes: bytes of a number that a weight gradient's product reads.
+    ///   - splitsBackward: whether weight gradients are actions of their own.
+    ///   - memory: how the software holds it.
     package init(
         model: Model, tokens: Double, tensor: Int, sequenceParallel: Bool, recompute: Layout.Recompute,
         flashAttention: Bool, dropout: Bool, elementBytes w: Double, mixture: Bool = false,
-        keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true
+        keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
+        operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory()
     ) {
         let (h, t) = (Double(model.hidden), Double(tensor))
         let sp = sequenceParallel ? t : 1
         let a = Double(model.heads)
         let attended = Double(model.attendedWidth)
         let shared = (4 * w * h + (dropout ? 2 * h : 0)) / sp
-        var attention = w * (Double(model.queryWidth + model.keyWidth + model.valueWidth) + attended) / t
+        let qkv = Double(model.queryWidth + model.keyWidth + model.valueWidth)
+        var attention = w * (qkv + attended) / t
         if let mla = model.mla {
             attention += w * Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize) / sp
         }
         let feedForward = FeedForward(
             model: model, mixture: mixture, tensor: t, expertTensor: Double(expertTensor), sequenceShare: sp,
-            elementBytes: w, keepsCombinedRows: keepsCombinedRows)
+            elementBytes: w, keepsCombinedRows: keepsCombinedRows, rowReserve: memory.rowReserve)
         let sharded = attention + feedForward.kept
         let core: Double =
             if flashAttention {
@@ -59,10 +70,24 @@ package struct BlockActivations: Hashable, Sendable {
             } else {
                 a * Double(model.sequence) * (dropout ? 2 * w + 1 : w) / t
             }
-        widestGradients = tokens * w * feedForward.widest
+        let whole = shared + sharded + core
+        widestGradients =
+            tokens * w
+            * (memory.sharesGradients
+                ? h / sp + max(h / sp, attended / t) + max(feedForward.inner, qkv / t) + feedForward.routed
+                : feedForward.widest)
+        let sharedRotary = w * Double(model.heads * (model.mla?.ropeSize ?? 0)) / t
+        later =
+            tokens
+            * ((operandBytes ?? w) / w * (4 * w * h / sp + attention - sharedRotary + feedForward.later)
+                + (mixture ? 4 * Double(model.moe?.experts ?? 0) / t : 0))
+        // The outputs of two norms and of the activation.
+        let remade =
+            memory.remakesOutputs && !splitsBackward && !mixture ? w * (2 * h / sp + Double(model.ffn) / t) : 0
+        let halves = memory.keepsHalvesWhole && splitsBackward ? w * h / sp : 0
         switch recompute {
         case .none:
-            kept = tokens * (shared + sharded + core)
+            kept = tokens * (whole - remade + halves)
             recomputed = 0
         case .selective where keepsOperations:
             // The block's input, attention's result and the results of every second product.
@@ -70,13 +95,17 @@ package struct BlockActivations: Hashable, Sendable {
             kept = tokens * (w * h / sp + w * attended / t + core + w * products / 2)
             recomputed = tokens * (shared + sharded + core)
         case .selective:
-            kept = tokens * (shared + sharded)
             // One block's core attention exists again during its backward.
-            recomputed = tokens * core
+            let again = core + (memory.remakesAttention ? w * attended / t : 0)
+            kept = tokens * (whole - again - remade + halves)
+            recomputed = tokens * again
         case .full:
             kept = tokens * w * h / sp
-            recomputed = tokens * (shared + sharded + core)
+            recomputed = tokens * whole
         }
+        if memory.keepsHalvesWhole { later = recompute == .full ? tokens * (whole + halves) : kept }
+        // What a block makes again lies where it stays for its second half.
+        if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
 
     /// Width of the results of the products before the core attention.
@@ -88,16 +117,20 @@ package struct BlockActivations: Hashable, Sendable {
 
     /// A block's feed-forward half, for one row of the micro-batch.
     private struct FeedForward {
-        /// Bytes kept.
+        /// Bytes kept, and between the halves of a split backward, the router's fp32 gradients aside.
         var kept: Double
+        var later: Double
         /// Width of the results of all products.
         var products: Double
         /// Width of the tensors whose gradients exist at once.
         var widest: Double
+        /// The same of the products' own, and of rows on their way to experts and back.
+        var inner: Double
+        var routed = 0.0
 
         init(
             model: Model, mixture: Bool, tensor t: Double, expertTensor: Double, sequenceShare sp: Double,
-            elementBytes w: Double, keepsCombinedRows: Bool
+            elementBytes w: Double, keepsCombinedRows: Bool, rowReserve: Double
         ) {
             let h = Double(model.hidden)
             // Each input's product, and the activation of them.
@@ -106,20 +139,26 @@ package struct BlockActivations: Hashable, Sendable {
             guard mixture, let moe = model.moe else {
                 let f = Double(model.ffn)
                 kept = w * hiddenTensors * f / t
+                later = kept
                 products = inputs * f / t + h / sp
                 widest = f * hiddenTensors / t + h
+                inner = inputs * f / t
                 return
             }
             // Rows a rank takes in for one of the micro-batch, and those that come back for it.
             let returned = Double(moe.topK) / t
-            let rows = returned * moe.imbalance * expertTensor
+            let rows = returned * moe.imbalance * expertTensor * rowReserve
             let f = Double(moe.ffn) / expertTensor
             let wide = Double(moe.sharedWidth)
             kept =
                 w * (rows * (h + hiddenTensors * f) + (keepsCombinedRows ? returned * h : 0))
                 + 8 * Double(moe.experts) / t + w * hiddenTensors * wide / t
+            later = w * (rows * (2 * h + hiddenTensors * f) + hiddenTensors * wide / t)
             products = rows * (inputs * f + h) + Double(moe.experts) / t
             widest = rows * (hiddenTensors * f + h)
+            inner = inputs * Double(max(model.denseLayers > 0 ? model.ffn : 0, moe.sharedWidth)) / t
+            // Sorted by expert, at the experts, on their way; the gradient inside the experts.
+            routed = rowReserve * returned * h + rows * ((expertTensor > 1 ? 3 : 2) * h + f)
             guard wide > 0 else { return }
             products += inputs * wide / t + h / sp
             widest = max(widest, hiddenTensors * wide / t + h)

@@ -1,4 +1,5 @@
 internal import Plans
+internal import Schedules
 
 /// Temporary buffers of the fullest rank, and its peak.
 extension LayoutWork {
@@ -7,12 +8,14 @@ extension LayoutWork {
         let (dense, mixtures) = (share.mixtures < share.layers, share.mixtures > 0)
         lines.know("φ", fragmentation, "share", "the allocator's losses (\(rates.framework.name))")
         lines.know("ℓ", rates.framework.logitBytes, "bytes", "bytes of a logit in all its copies")
+        let own = explainOwnBuffers(&lines, share)
         let gathers = explainGathered(&lines, share)
+        let messages = rates.framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
         lines.derive(
             "buffers", as: "buffers",
             sum(
                 dense && mixtures ? "max(G_d, G_e)" : dense ? "G_d" : "G_e", shard.sequenceParallel ? "w·T·h" : nil,
-                p > 1 ? "2·w·T·h/σ" : nil, share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·T·V_p/t" : nil,
+                p > 1 ? messages : nil, own, share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·T·V_p/t" : nil,
                 gathers ? "gathered" : nil), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
@@ -27,6 +30,41 @@ extension LayoutWork {
         lines.derive(
             "peak memory", as: "peak", "weights + gradients + optimizerState + activations + otherMemory", "bytes",
             note: "rank \(rank)")
+    }
+
+    /// What this software holds by its own code: memory that ranks share, operands that the matrix library rearranges.
+    private func explainOwnBuffers(_ lines: inout Derivation, _ share: PipelineShares.Rank) -> String? {
+        let memory = rates.framework.memory
+        if p > 1, let messages = memory.messages {
+            lines.know("messages", messages, "", "tensors on their way for each stage of a rank")
+        }
+        var parts: [String?] = []
+        if let piece = memory.sharedPiece {
+            lines.know("piece", piece, "bytes", "bytes that a rank hands over at a time")
+            lines.know("x_s", sharedRows, "share", "share of another tensor rank's segment that a rank reads")
+            let ranks = handingOver(copies: layout.schedule.isBidirectional ? 2 : 1)
+            lines.know("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
+            let keys = model.mla == nil ? "2·g·d" : "a·(d_n + d_r + d_v)"
+            let isTied = p > 1 && model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
+            parts += [
+                shard.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
+                shard.context > 1 ? "w·T·(4·\(keys) + \(model.mla == nil ? "a·d" : "a·d_v"))/t" : nil,
+                ranks > 0 ? "piece·(1 + 2·n_h)" : nil, isTied ? "4·piece" : nil,
+            ]
+        }
+        if memory.packedDepth > 0 {
+            lines.know("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
+            lines.know("r_p", memory.packedRows, "rows", "most rows of them")
+            let results = model.mla == nil ? "(a + 2·g)·d" : "a·(2·d_n + 2·d_r + d_v)"
+            let inner = model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
+            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(results), V_p)/t, h)) + k_p)")
+        }
+        let terms = parts.compactMap { $0 }
+        guard !terms.isEmpty else { return nil }
+        lines.derive(
+            "memory that ranks share, and rearranged operands", as: "shared", sum(terms), "bytes",
+            note: rates.framework.name)
+        return "shared"
     }
 
     /// What exists whole beside shards; false where nothing does.

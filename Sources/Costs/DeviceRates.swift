@@ -23,6 +23,8 @@ package struct DeviceRates: Sendable {
     private let attentionFactor: Double
     /// Bytes of one activation element.
     let elementBytes: Double
+    /// Bytes of a number that a product reads.
+    var operandBytes: Double { hasEightBitProducts ? 1 : elementBytes }
 
     package init(device: Device, precision: Precision, framework: Framework) throws(CostError) {
         guard let peak = device.peakFLOPs[precision], peak > 0 else {
@@ -41,7 +43,7 @@ package struct DeviceRates: Sendable {
         shape = device.matmulShape
         attention = device.attentionEfficiency
         attentionFactor = framework.attention * (framework.portableAttention ? device.portableAttention : 1)
-        elementBytes = precision == .fp32 ? 4 : 2
+        elementBytes = precision == .fp32 || framework.memory.storesFP32 ? 4 : 2
     }
 
     /// Seconds of an m×k by k×n product.

@@ -8,6 +8,11 @@ package struct HeldBlocks: Hashable, Sendable {
     /// Where only some blocks are recomputed: those that are. The others are the ones above.
     package var recomputed = 0.0
     package var recomputedMixtures = 0.0
+    /// The same four of blocks between the two halves of a split backward: what their weight gradients read is left.
+    package var denseLater = 0.0
+    package var mixturesLater = 0.0
+    package var recomputedLater = 0.0
+    package var recomputedMixturesLater = 0.0
     /// Micro-batches of the first stage.
     package var first = 0.0
 
@@ -27,6 +32,39 @@ package struct HeldBlocks: Hashable, Sendable {
     func isAlike(_ other: HeldBlocks) -> Bool {
         dense == other.dense && mixtures == other.mixtures && recomputed == other.recomputed
             && recomputedMixtures == other.recomputedMixtures
+    }
+
+    /// A set of tensors for every block under way, whichever half of its backward is to come.
+    @inline(__always)
+    var asSets: HeldBlocks {
+        var sets = HeldBlocks()
+        sets.dense = dense + denseLater
+        sets.mixtures = mixtures + mixturesLater
+        sets.recomputed = recomputed + recomputedLater
+        sets.recomputedMixtures = recomputedMixtures + recomputedMixturesLater
+        sets.first = first
+        return sets
+    }
+
+    /// The input-gradient half of a stage's backward has run.
+    mutating func halve(_ stage: HeldBlocks) {
+        dense -= stage.dense
+        mixtures -= stage.mixtures
+        recomputed -= stage.recomputed
+        recomputedMixtures -= stage.recomputedMixtures
+        denseLater += stage.dense
+        mixturesLater += stage.mixtures
+        recomputedLater += stage.recomputed
+        recomputedMixturesLater += stage.recomputedMixtures
+        first -= stage.first
+    }
+
+    /// The weight-gradient half has.
+    mutating func finish(_ stage: HeldBlocks) {
+        denseLater -= stage.dense
+        mixturesLater -= stage.mixtures
+        recomputedLater -= stage.recomputed
+        recomputedMixturesLater -= stage.recomputedMixtures
     }
 
     static func += (held: inout HeldBlocks, stage: HeldBlocks) {
@@ -49,6 +87,8 @@ package struct HeldBlocks: Hashable, Sendable {
     private func covers(_ other: HeldBlocks) -> Bool {
         dense >= other.dense && mixtures >= other.mixtures && recomputed >= other.recomputed
             && recomputedMixtures >= other.recomputedMixtures && first >= other.first
+            && denseLater >= other.denseLater && mixturesLater >= other.mixturesLater
+            && recomputedLater >= other.recomputedLater && recomputedMixturesLater >= other.recomputedMixturesLater
     }
 
     /// Adds `moment` to `moments` unless one of them covers it; those that it covers go.
@@ -76,9 +116,10 @@ extension PipelineShares {
     /// The fullest moments of every rank: one of them is the fullest whatever a block of each kind takes.
     ///
     /// Where a rank's stages are alike it is as many of them as its schedule holds at most. Where they are not (uneven
-    /// splits, dense first blocks) the moments are found by walking the rank's list: a forward adds its stage's blocks,
-    /// the backward (the weight gradient, where that is an action of its own) drops them. The lists are those of a short
-    /// run (`ScheduleName.shortened`); where even they would be longer than lists may be, the mean stage is taken.
+    /// splits, dense first blocks), and where backwards are split, the moments are found by walking the rank's list: a
+    /// forward adds its stage's blocks, the backward drops them; of a split one the first half leaves what the second
+    /// needs. The lists are those of a short run (`ScheduleName.shortened`); where even they would be longer than lists may
+    /// be, the mean stage is taken.
     package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
         var lists = ShortLists(schedule, shape)
         return fullestMoments(&lists)
@@ -87,9 +128,10 @@ extension PipelineShares {
     private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
         let (schedule, shape) = (short.schedule, short.shape)
         // Where every forward comes before any backward, each stage is held as often as any other.
-        let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
+        let isSplit = schedule.splitsBackward
+        let lists = !schedule.forwardsFirst && (isSplit || !unlikeRanks.isEmpty) ? short.lists : nil
         return ranks.indices.map { rank in
-            if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
+            if let lists, isSplit || unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
             return [mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)]
         }
     }
@@ -116,15 +158,20 @@ extension PipelineShares {
         var held = HeldBlocks()
         var grew = false
         for action in actions {
-            let (kept, dropped) = ActivationRelease.backwardWeight.change(action.kind)
-            if kept > 0 {
-                held += stages[Int(action.stage)]
+            let stage = stages[Int(action.stage)]
+            if action.kind == .forward || action.kind == .fused {
+                held += stage
                 grew = true
             }
-            guard dropped > 0 else { continue }
+            guard action.kind != .forward else { continue }
             if grew { HeldBlocks.add(held, to: &moments) }
-            grew = false
-            held -= stages[Int(action.kind == .fused ? action.partnerStage : action.stage)]
+            grew = action.kind == .backwardInput
+            switch action.kind {
+            case .backwardInput: held.halve(stage)
+            case .backwardWeight: held.finish(stage)
+            case .fused: held -= stages[Int(action.partnerStage)]
+            default: held -= stage
+            }
         }
         return moments
     }

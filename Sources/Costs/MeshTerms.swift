@@ -68,8 +68,8 @@ struct PassTerms: Sendable {
     /// One plus the allocator's losses.
     let losses: Double
     let memory: ActivationTerms
-    /// The same where all blocks are recomputed alike.
-    let memoryAlike: ActivationTerms
+    /// The same with split backwards.
+    let splitMemory: ActivationTerms
 
     init(_ work: LayoutWork) {
         let units = work.units
@@ -85,10 +85,8 @@ struct PassTerms: Sendable {
         message = work.messageLoss
         nodes = SlowestNode(work.pricer.plan, pipeline: work.p, variation: work.rates.framework.nodeVariation)
         losses = 1 + work.fragmentation
-        memory = work.activationTerms
-        var alike = memory
-        alike.isPartial = false
-        memoryAlike = alike
+        memory = work.activationTerms(isSplit: false)
+        splitMemory = work.activationTerms(isSplit: true)
     }
 
     /// Seconds of the pipeline, whatever the sharding: compute, bubble, messages and waiting for the slowest node. What
@@ -101,7 +99,9 @@ struct PassTerms: Sendable {
     ) -> Double {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
-        let terms = entry.isPartial ? memory : memoryAlike
+        var terms = entry.schedule.splitsBackward ? splitMemory : memory
+        // Where all blocks are recomputed alike.
+        if !entry.isPartial { terms.isPartial = false }
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
             let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
@@ -111,14 +111,13 @@ struct PassTerms: Sendable {
             pace = nodes.pace(pace, or: still, ranks: kind.count)
             mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
-            var kept = 0.0
-            for moment in bounds[entry.firstBound + index]..<bounds[entry.firstBound + index + 1] {
-                kept = max(kept, terms.kept(held[moment]))
-            }
+            let kept = terms.fullest(held[bounds[entry.firstBound + index]..<bounds[entry.firstBound + index + 1]])
             let whole = terms.activations(of: kind.share, kept: kept, logits: entry.logits)
             passes[index] = KindPass(
                 forward: times.forward, backward: times.backward, work: still,
-                activations: losses * (whole + terms.buffers(of: kind.share, logits: entry.logits)))
+                activations: losses
+                    * (whole + terms.buffers(of: kind.share, logits: entry.logits, isBidirectional: entry.passShare < 1))
+            )
         }
         let spans = PipelineSpans(
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,

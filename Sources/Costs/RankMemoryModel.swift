@@ -21,14 +21,26 @@ struct ActivationTerms: Sendable {
     var logits: Double
     /// Their gradient in the activations' format, which the head's weight gradient needs.
     var logitGradients: Double
-    /// Gathered inputs, messages.
+    /// Gathered inputs, messages, memory shared with other ranks.
     var buffers: Double
     /// Beside the pending logits: every copy of those at work.
     var headBuffers: Double
+    /// What the first and the last rank share with each other where each holds a copy of a tied table.
+    var tiedBuffers = 0.0
+    /// Messages of each stage a rank holds.
+    var messages = 0.0
+    /// What the two copies of a stage share with each other in a pipeline that micro-batches enter from both ends.
+    var copiesBuffers = 0.0
+    /// Whether memory once taken for one moment is still held at the others.
+    var pools = false
 
     /// Bytes the blocks keep at one moment.
     @inline(__always)
-    func blocks(_ held: HeldBlocks) -> Double {
+    func blocks(_ held: HeldBlocks) -> Double { whole(held) + halves(held) }
+
+    /// Those whose backward is still to come.
+    @inline(__always)
+    private func whole(_ held: HeldBlocks) -> Double {
         guard isPartial else {
             let bytes = held.dense * block.kept
             return held.mixtures > 0 ? bytes + held.mixtures * mixture.kept : bytes
@@ -37,6 +49,30 @@ struct ActivationTerms: Sendable {
         guard held.mixtures + held.recomputedMixtures > 0 else { return bytes }
         return bytes + held.mixtures * plainMixture.kept + held.recomputedMixtures * mixture.kept
     }
+
+    /// Those between the two halves of it.
+    @inline(__always)
+    private func halves(_ held: HeldBlocks) -> Double {
+        guard isPartial else { return held.denseLater * block.later + held.mixturesLater * mixture.later }
+        return held.denseLater * plain.later + held.recomputedLater * block.later
+            + held.mixturesLater * plainMixture.later + held.recomputedMixturesLater * mixture.later
+    }
+
+    /// All that the blocks and the embedding keep at the fullest of some moments.
+    @inline(__always)
+    func fullest(_ moments: some Collection<HeldBlocks>) -> Double {
+        guard pools else { return moments.reduce(0) { max($0, kept($1)) } }
+        var (sets, most) = (0.0, 0.0)
+        for moment in moments {
+            sets = max(sets, kept(moment.asSets))
+            most = max(most, added(moment))
+        }
+        return sets + most
+    }
+
+    /// What blocks between the two halves of a backward hold beside the set of tensors they had before.
+    @inline(__always)
+    func added(_ moment: HeldBlocks) -> Double { blocks(moment) - whole(moment.asSets) }
 
     @inline(__always)
     func masks(_ held: HeldBlocks) -> Double { held.first * mask }
@@ -61,10 +97,12 @@ struct ActivationTerms: Sendable {
 
     /// Temporary buffers of a rank: gradients of the widest tensors of one block beside the others.
     @inline(__always)
-    func buffers(of share: PipelineShares.Rank, logits held: HeldLogits) -> Double {
+    func buffers(of share: PipelineShares.Rank, logits held: HeldLogits, isBidirectional: Bool) -> Double {
         max(
             share.mixtures < share.layers ? block.widestGradients : 0,
             share.mixtures > 0 ? mixture.widestGradients : 0) + buffers
+            + (share.holdsEmbedding != share.holdsHead ? tiedBuffers : 0)
+            + messages * Double(share.passes) + (isBidirectional ? copiesBuffers : 0)
             + (share.holdsHead ? held.pending * logits + held.deferred * logitGradients + headBuffers : 0)
     }
 }
@@ -88,34 +126,91 @@ extension LayoutWork {
         blockActivations(mixture: model.denseLayers == 0, recompute: layout.recompute)
     }
 
-    private func blockActivations(mixture: Bool, recompute: Layout.Recompute) -> BlockActivations {
+    private func blockActivations(
+        mixture: Bool, recompute: Layout.Recompute, isSplit: Bool? = nil
+    ) -> BlockActivations {
         BlockActivations(
             model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
             recompute: recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
             elementBytes: rates.elementBytes, mixture: mixture,
             keepsOperations: rates.framework.selectiveOperations, expertTensor: layout.expertTensor,
-            keepsCombinedRows: rates.framework.keepsCombinedRows)
+            keepsCombinedRows: rates.framework.keepsCombinedRows,
+            operandBytes: rates.operandBytes, splitsBackward: isSplit ?? layout.schedule.splitsBackward,
+            memory: rates.framework.memory)
     }
 
-    var activationTerms: ActivationTerms {
+    var activationTerms: ActivationTerms { activationTerms(isSplit: layout.schedule.splitsBackward) }
+
+    /// Those of another schedule, with split backwards or with whole ones.
+    func activationTerms(isSplit: Bool) -> ActivationTerms {
         let w = rates.elementBytes
         let h = Double(model.hidden)
-        let block = blockActivations(mixture: false, recompute: layout.recompute)
+        let block = blockActivations(mixture: false, recompute: layout.recompute, isSplit: isSplit)
         let hasExperts = model.moe != nil
-        let mixture = hasExperts ? blockActivations(mixture: true, recompute: layout.recompute) : block
+        let mixture =
+            hasExperts ? blockActivations(mixture: true, recompute: layout.recompute, isSplit: isSplit) : block
         let isPartial = layout.recomputeLayers != nil
-        let plain = isPartial ? blockActivations(mixture: false, recompute: .none) : block
-        let plainMixture = isPartial && hasExperts ? blockActivations(mixture: true, recompute: .none) : plain
+        let plain = isPartial ? blockActivations(mixture: false, recompute: .none, isSplit: isSplit) : block
+        let plainMixture =
+            isPartial && hasExperts ? blockActivations(mixture: true, recompute: .none, isSplit: isSplit) : plain
+        let memory = rates.framework.memory
         // Beside the gradients of a block's widest tensors: gathered inputs, messages.
         var buffers = 0.0
         if shard.sequenceParallel { buffers += w * shard.tokens * h }
-        if p > 1 { buffers += 2 * boundaryBytes }
+        if p > 1, memory.messages == nil { buffers += 2 * boundaryBytes }
+        let (shared, copies) = sharedMemory
+        buffers += shared + packedOperands
+        let remakesNorm = memory.remakesOutputs && !isSplit
         return ActivationTerms(
             block: block, mixture: mixture, plain: plain, plainMixture: plainMixture, isPartial: isPartial,
-            mask: shard.dropout ? shard.tokens * h / shard.sequenceShare : 0, headInputs: 2 * boundaryBytes,
+            mask: shard.dropout ? shard.tokens * h / shard.sequenceShare : 0,
+            headInputs: (remakesNorm ? 1 : 2) * boundaryBytes,
             logits: 4 * shard.tokens * Double(vocabulary) / shard.tensor,
             logitGradients: w * shard.tokens * Double(vocabulary) / shard.tensor, buffers: buffers,
-            headBuffers: (rates.framework.logitBytes - 4) * shard.tokens * Double(vocabulary) / shard.tensor)
+            headBuffers: (rates.framework.logitBytes - 4) * shard.tokens * Double(vocabulary) / shard.tensor,
+            tiedBuffers: p > 1 && model.tiedEmbeddings ? 4 * (memory.sharedPiece ?? 0) : 0,
+            messages: p > 1 ? (memory.messages ?? 0) * boundaryBytes : 0, copiesBuffers: copies, pools: memory.pools)
+    }
+
+    /// Where the matrix library rearranges operands: the widest result's rows of the one and a square of the other.
+    private var packedOperands: Double {
+        let memory = rates.framework.memory
+        guard memory.packedDepth > 0 else { return 0 }
+        let inner = (model.mlp.isGated ? 2 : 1) * (model.denseLayers > 0 ? model.ffn : 0)
+        let widest = Double(max(inner, model.queryWidth + model.keyWidth + model.valueWidth, vocabulary)) / shard.tensor
+        return 4 * memory.packedDepth
+            * (min(memory.packedRows, max(widest, Double(model.hidden))) + memory.packedDepth)
+    }
+
+    /// Memory that ranks of one node share in pieces, two halves a rank, and see whole: the tensor ranks' partial sums, and
+    /// what the ranks that sum gradients hand over. Beside it a ring's keys and values and their gradients, each twice, and
+    /// its partial output.
+    private var sharedMemory: (always: Double, copies: Double) {
+        guard let piece = rates.framework.memory.sharedPiece else { return (0, 0) }
+        let (w, t) = (rates.elementBytes, shard.tensor)
+        var bytes = 0.0
+        if t > 1 { bytes += 2 * w * shard.tokens * Double(model.hidden) * (1 + (t - 1) * sharedRows) }
+        if shard.context > 1 {
+            let keys = Double(model.keyWidth + model.valueWidth)
+            bytes += w * shard.tokens * (4 * keys + Double(model.attendedWidth)) / t
+        }
+        func sums(copies: Int) -> Double {
+            let ranks = handingOver(copies: copies)
+            return ranks == 0 ? 0 : piece * (1 + 2 * Double(ranks))
+        }
+        return (bytes + sums(copies: 1), sums(copies: 2) - sums(copies: 1))
+    }
+
+    /// Share of another tensor rank's segment that a rank reads: with sequence parallelism its own rows' sums and the first
+    /// rows, where gathered parts lie.
+    var sharedRows: Double { shard.sequenceParallel ? min(1, 2 / shard.tensor) : 1 }
+
+    /// Ranks that hand over gradients in pieces of memory they share: those with the same dense parameters and those with
+    /// the same experts. `copies`: how many ranks of a pipeline hold the same stage.
+    func handingOver(copies: Int) -> Int {
+        let experts =
+            model.denseLayers == model.layers ? 0 : shard.expertShardGroup.size * shard.expertReplicaGroup.size
+        return [shard.dataGroup.size, experts].map { $0 * copies }.filter { $0 > 1 }.reduce(0, +)
     }
 
     /// Most activations `rank` holds at once, counted in its stages (its schedule's multiplicity).
@@ -155,6 +250,9 @@ extension LayoutWork {
     func held(by share: PipelineShares.Rank) -> (weights: Double, gradients: Double, optimizer: Double) {
         var held = state.held(
             parameters: denseParameters(of: share), sharding: layout.sharding, group: layout.shardRanks)
+        let unseen = unseenParameters(of: share)
+        held.gradients -= state.keptGradient * unseen
+        held.optimizer -= state.optimizer * unseen
         if share.mixtures > 0 {
             let experts = state.held(
                 parameters: expertParameters(of: share), sharding: layout.sharding,
@@ -167,6 +265,16 @@ extension LayoutWork {
             held.gradients *= 1 + state.weight / state.gradient
         }
         return held
+    }
+
+    /// Parameters of a table that is only looked up which no token ever reads: they take no gradient and no moments.
+    ///
+    /// Where the table is cut into slices, or copied to the other end of a pipeline, all of it has them.
+    func unseenParameters(of share: PipelineShares.Rank) -> Double {
+        guard let entries = rates.framework.memory.lookedUp, share.holdsEmbedding, !model.tiedEmbeddings,
+            layout.sharding == .none || shard.dataGroup.size == 1 && !layout.schedule.isBidirectional
+        else { return 0 }
+        return max(0, Double(vocabulary) / shard.tensor - Double(entries)) * Double(model.hidden)
     }
 
     /// Buffers of a rank for what exists whole beside its shards: the weights of the layer at work and of the next one on
@@ -222,10 +330,10 @@ extension LayoutWork {
     private func memory(rank: Int, terms: ActivationTerms, moments: [HeldBlocks]) -> Estimate.RankMemory {
         let share = shares.ranks[rank]
         let held = held(by: share)
-        var kept = 0.0
-        for moment in moments { kept = max(kept, terms.kept(moment)) }
-        let activations = terms.activations(of: share, kept: kept, logits: heldLogits)
-        let buffers = terms.buffers(of: share, logits: heldLogits) + gathered(by: share)
+        let activations = terms.activations(of: share, kept: terms.fullest(moments), logits: heldLogits)
+        let buffers =
+            terms.buffers(of: share, logits: heldLogits, isBidirectional: layout.schedule.isBidirectional)
+            + gathered(by: share)
         let unused = fragmentation * (activations + buffers)
         return Estimate.RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,

@@ -51,7 +51,8 @@ package struct StateBytes: Hashable, Sendable {
     /// What a layout of `framework` keeps.
     package init(precision: Precision, layout: Layout, framework: Framework) {
         self.init(
-            precision: precision, gradients: layout.gradients,
+            precision: framework.memory.storesFP32 ? .fp32 : precision,
+            gradients: framework.memory.storesFP32 ? nil : layout.gradients,
             shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters)
     }
 

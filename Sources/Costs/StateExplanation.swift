@@ -71,13 +71,19 @@ extension LayoutWork {
             "weights", as: "weights", "b_w·(\(shared(share, sharding == .parameters)))", "bytes",
             note: "sharding \(sharding.rawValue)", after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         let two = rates.framework.twoGradients && state.gradient > state.weight
+        let isUnseen = unseenParameters(of: share) > 0
+        if isUnseen {
+            lines.know("v_1", rates.framework.memory.lookedUp ?? 0, "", "entries of a looked-up table with gradients")
+            lines.derive("parameters that no token reads", as: "N_0", "(V_p/t − v_1)·h", "parameters")
+        }
+        let less = isUnseen ? " − N_0" : ""
+        let gradients = shared(share, sharding == .parameters || sharding == .gradients) + less
         lines.derive(
-            "gradients", as: "gradients",
-            "b_g·(\(shared(share, sharding == .parameters || sharding == .gradients)))" + (two ? "·(1 + b_p/b_r)" : ""),
+            "gradients", as: "gradients", "b_g·(\(gradients))" + (two ? "·(1 + b_p/b_r)" : ""),
             "bytes", note: two ? "the gradients of the products are kept beside them" : "",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         lines.derive(
-            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none)))", "bytes",
+            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none) + less))", "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
     }

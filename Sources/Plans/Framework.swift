@@ -81,6 +81,8 @@ package struct Framework: Hashable, Codable, Sendable {
     package var bandHigh = 0.5
     /// Allocator's losses as a share of the activations and temporary buffers.
     package var fragmentation = 0.05
+    /// What it allocates beside, or instead of, what Megatron-Core does.
+    package var memory = Memory()
     /// What it can run.
     package var abilities = Abilities()
 

@@ -37,6 +37,10 @@ extension Framework {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
         }
         framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        if let memory = reader.map("memory") {
+            framework.memory.read(memory)
+            memory.finish()
+        }
         if let can = reader.map("can") {
             framework.abilities.read(can)
             can.finish()

@@ -90,6 +90,9 @@ extension ScheduleName {
         }
     }
 
+    /// Whether weight gradients are actions of their own.
+    package var splitsBackward: Bool { rules.splitsBackward }
+
     /// The broken rule in words, or nil when the shape has a list. No list is built.
     package func problem(ranks: Int, virtualStages: Int, microbatches: Int, groupSize: Int? = nil) -> String? {
         problem(

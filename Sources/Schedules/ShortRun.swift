@@ -4,6 +4,8 @@ extension ScheduleName {
     ///
     /// - Groups of micro-batches (interleaved schedules): a rank's first backward comes at most (v−1)g + 2p forwards in,
     ///   and its stages then take turns every gv, so three groups hold them all; a smaller last group comes after those.
+    /// - ZB-H1 and ZB-H2 are steady after at most 2p − 1 forwards, and their weight gradients follow at most as many
+    ///   micro-batches late.
     /// - Folded and bidirectional schedules: they are steady after 2p micro-batches, and 2p more (in units of p for
     ///   Chimera) hold their drain.
     package func shortened(_ shape: PipelineShape) -> PipelineShape {
@@ -16,9 +18,11 @@ extension ScheduleName {
             short.groupSize = group
         case .zeroBubbleV, .vHalf, .vMin, .dualPipe, .dualPipeV:
             short.microbatches = min(m, 4 * p + m % 2)
+        case .zeroBubbleH1, .zeroBubbleH2:
+            short.microbatches = min(m, 4 * p)
         case .chimera:
             short.microbatches = min(m, 2 * p + m % p)
-        case .gpipe, .oneForwardOneBackward, .loopedBFS, .zeroBubbleH1, .zeroBubbleH2: break
+        case .gpipe, .oneForwardOneBackward, .loopedBFS: break
         }
         return short
     }

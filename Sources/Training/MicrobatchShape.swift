@@ -10,6 +10,7 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var heads: Int
     package var kvHeads: Int
     package var headSize: Int
+    /// This rank's feed-forward columns; 0 where every block has experts.
     package var ffn: Int
     /// Whether the feed-forward's first product makes gate and input side by side.
     package var isGated: Bool
@@ -35,7 +36,7 @@ package struct MicrobatchShape: Hashable, Sendable {
         heads = model.heads / tensor
         kvHeads = model.kvHeads / tensor
         headSize = model.headSize
-        ffn = model.ffn / tensor
+        ffn = model.denseLayers > 0 ? model.ffn / tensor : 0
         isGated = model.mlp.isGated
         vocab = model.vocab / tensor
         experts = model.moe?.experts ?? 0

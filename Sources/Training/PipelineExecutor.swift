@@ -20,11 +20,13 @@ final class PipelineExecutor {
     private let recorder: TimelineRecorder
     private let pool: BoundaryPool
     private let boundaryCount: Int
-    /// Activation sets not in use, by stage.
-    private var idleActivations: [[StageActivations]]
-    /// With full recomputation: the one block's worth all stages rebuild into, and sets for split backwards, by stage.
+    /// Activation sets not in use, by the kinds of a stage's blocks: stages that are alike take turns with them.
+    private var idleActivations: [[BlockActivations.Kind]: [StageActivations]] = [:]
+    /// The same of the last stage's head.
+    private var idleHeads: [StageActivations.HeadActivations] = []
+    /// With full recomputation: the one block's worth all stages rebuild into, and sets for split backwards.
     private let rebuilt: RecomputedBlocks?
-    private var idleRebuilt: [[RecomputedBlocks]]
+    private var idleRebuilt: [[BlockActivations.Kind]: [RecomputedBlocks]] = [:]
     /// By stage · microbatches + micro-batch: what a forward left for its backward.
     private var inFlight: [StageActivations?]
     /// The same index: a tensor handed from one stage of this rank to another, without a message.
@@ -51,8 +53,6 @@ final class PipelineExecutor {
         self.recorder = recorder
         boundaryCount = context.shape.boundaryCount
         pool = BoundaryPool(elements: context.shape.boundaryCount)
-        idleActivations = Array(repeating: [], count: schedule.stages)
-        idleRebuilt = Array(repeating: [], count: schedule.stages)
         // One place must hold a block of either kind: those tensors that both have, and the experts' own.
         rebuilt = RecomputedBlocks(
             shape: context.shape, blocks: Array(Set(held.flatMap(\.rebuiltKinds))), recompute: context.recompute,
@@ -109,10 +109,16 @@ final class PipelineExecutor {
         let slot = slot(action)
         let shape = context.shape
         let activations =
-            idleActivations[stage.index].popLast()
+            idleActivations[stage.kinds]?.popLast()
             ?? StageActivations(
-                shape: shape, blocks: stage.kinds, isLast: stage.isLast, recompute: stage.recompute,
+                shape: shape, blocks: stage.kinds, recompute: stage.recompute,
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt, derived: context.derived)
+        if stage.isLast {
+            activations.head =
+                idleHeads.popLast()
+                ?? StageActivations.HeadActivations(
+                    shape: shape, derived: context.splitsBackward ? nil : context.derived)
+        }
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
         let start = recorder.begin(action)
@@ -143,7 +149,7 @@ final class PipelineExecutor {
         if weightsLater, context.recompute == .full {
             // What is rebuilt now must last until the weight gradients.
             activations.hold(
-                idleRebuilt[stage.index].popLast()
+                idleRebuilt[stage.kinds]?.popLast()
                     ?? RecomputedBlocks(
                         shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true))
         }
@@ -178,10 +184,14 @@ final class PipelineExecutor {
         inFlight[slot] = nil
         pool.giveBack(activations.input)
         if let held = activations.held {
-            idleRebuilt[stage.index].append(held)
+            idleRebuilt[stage.kinds, default: []].append(held)
             activations.hold(nil)
         }
-        idleActivations[stage.index].append(activations)
+        if let head = activations.head {
+            idleHeads.append(head)
+            activations.head = nil
+        }
+        idleActivations[stage.kinds, default: []].append(activations)
     }
 
     /// The tensor an action waits for, from a message or from this rank's own neighbouring stage.

@@ -23,6 +23,9 @@ struct RankBuilder {
     /// A tied table that is first and last stage's on one rank is one tensor.
     private var sharesTable: Bool { model.tiedEmbeddings && held.contains(0) && held.contains(last) }
 
+    /// One rank that keeps everything has nothing to share out.
+    private var sharding: Layout.Sharding { groups.gradient.size > 1 ? layout.sharding : .none }
+
     /// What a micro-batch looks like on this rank.
     var shape: MicrobatchShape {
         MicrobatchShape(
@@ -46,7 +49,7 @@ struct RankBuilder {
                 if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
                 return (stage, units)
             },
-            share: TensorShare(rank: groups.place.tensor, size: layout.tensor), sharding: layout.sharding,
+            share: TensorShare(rank: groups.place.tensor, size: layout.tensor), sharding: sharding,
             shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
             expertShare: TensorShare(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
             expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size),

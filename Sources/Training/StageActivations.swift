@@ -11,11 +11,12 @@ final class StageActivations {
     private var blocks: [BlockActivations]
     /// The blocks' rebuilt tensors while the weight gradients are still to come.
     private(set) var held: RecomputedBlocks?
-    /// What the last stage keeps of its norm and head; nil elsewhere.
-    let head: HeadActivations?
+    /// What the last stage keeps of its norm and head, for as long as a micro-batch needs it; nil elsewhere.
+    var head: HeadActivations?
 
     /// Final norm, logits and loss of one micro-batch.
-    struct HeadActivations {
+    final class HeadActivations {
+        private let storage: FloatStorage
         /// Output of the last block `[S, H]`.
         let input: UnsafeMutablePointer<Float>
         let normed: UnsafeMutablePointer<Float>
@@ -25,9 +26,14 @@ final class StageActivations {
         /// Logits, turned in place into their gradient `[R, V]`.
         let logits: UnsafeMutablePointer<Float>
 
-        init(arena: inout Arena, shape: MicrobatchShape, derived: BlockActivations.Derived?) {
-            input = arena.take(shape.boundaryCount)
-            normed = derived?.normed ?? arena.take(shape.boundaryCount)
+        /// - Parameter derived: the rank's scratch for what is not kept; nil keeps it.
+        init(shape: MicrobatchShape, derived: BlockActivations.Derived? = nil) {
+            let boundary = shape.boundaryCount
+            storage = FloatStorage(
+                count: (derived == nil ? 2 : 1) * boundary + 2 * shape.streamRows + shape.rows * shape.vocab + 5 * 16)
+            var arena = Arena(storage)
+            input = arena.take(boundary)
+            normed = derived?.normed ?? arena.take(boundary)
             isDerived = derived != nil
             statistics = NormStatistics(arena: &arena, rows: shape.streamRows)
             logits = arena.take(shape.rows * shape.vocab)
@@ -37,16 +43,16 @@ final class StageActivations {
     /// Room for one micro-batch through at least one block, of these kinds. `recompute`: of each block; `rebuilt`: the
     /// rank's memory for rebuilt tensors; `derived`: its scratch for those that are not kept; without it they are.
     init(
-        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], isLast: Bool,
-        recompute: [Layout.Recompute], splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil,
+        shape: MicrobatchShape, blocks kinds: [BlockActivations.Kind], recompute: [Layout.Recompute],
+        splitsBackward: Bool = false, rebuilt: RecomputedBlocks? = nil,
         derived: BlockActivations.Derived? = nil
     ) {
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
         let mixtures = zip(kinds, recompute).map { kind, recompute in
             kind == .mixture ? (recompute == .full ? rebuilt?.mixture : nil) ?? shape.mixtureActivations() : nil
         }
-        func carve(_ arena: inout Arena) -> ([BlockActivations], HeadActivations?) {
-            let blocks = kinds.enumerated().map { block, kind in
+        func carve(_ arena: inout Arena) -> [BlockActivations] {
+            kinds.enumerated().map { block, kind in
                 // Every block's rebuilt tensors lie at the same place.
                 var scratch = rebuilt?.arena(of: 0) ?? Arena()
                 return BlockActivations(
@@ -54,14 +60,12 @@ final class StageActivations {
                     recompute: recompute[block], splitsBackward: splitsBackward, mixture: mixtures[block],
                     derived: derived)
             }
-            let derived = splitsBackward ? nil : derived
-            return (blocks, isLast ? HeadActivations(arena: &arena, shape: shape, derived: derived) : nil)
         }
         var counting = Arena()
         _ = carve(&counting)
         storage = FloatStorage(count: counting.used)
         var arena = Arena(storage)
-        (blocks, head) = carve(&arena)
+        blocks = carve(&arena)
     }
 
     /// The tensors of block `index` of the stage.

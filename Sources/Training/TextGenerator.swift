@@ -39,8 +39,8 @@ package final class TextGenerator {
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
-        activations = StageActivations(
-            shape: shape, blocks: stage.kinds, isLast: true, recompute: stage.recompute)
+        activations = StageActivations(shape: shape, blocks: stage.kinds, recompute: stage.recompute)
+        activations.head = StageActivations.HeadActivations(shape: shape)
         embedded = FloatStorage(count: shape.boundaryCount)
     }
 

@@ -39,6 +39,41 @@ struct CountedActivations {
         return w * kept.elements + kept.bytes
     }
 
+    /// What one block of `plan` keeps between the halves of a split backward: of every product with weights its input and
+    /// the gradient of its output. Products of one input, or whose outputs are added, keep that tensor once.
+    static func betweenHalves(_ plan: Plan, _ layout: Layout, mixture: Bool, elementBytes w: Double) -> Double {
+        let model = plan.model
+        let t = Double(layout.tensor)
+        let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
+        let ownRows = layout.sequenceParallel ? rows / t : rows
+        let (h, heads) = (Double(model.hidden), Double(model.heads) / t)
+        let inner = Double(model.mlp == .swiglu || model.mlp == .geglu ? 2 : 1)
+        var elements = ownRows * h  // input of query, key and value, or of the projections to latents
+        if let mla = model.mla {
+            let (query, key) = (Double(mla.queryRank), Double(mla.kvRank))
+            elements += ownRows * (query + key + Double(mla.ropeSize))  // gradients of the latents
+            elements += ownRows * (query + key)  // inputs of the products that widen them
+            elements += rows * heads * Double(mla.nopeSize + mla.ropeSize)  // gradient of the query
+            elements += rows * heads * Double(mla.nopeSize + mla.valueSize)  // of key and value
+            elements += rows * heads * Double(mla.valueSize)  // input of the output product
+        } else {
+            elements += rows * (heads + 2 * Double(model.kvHeads) / t) * Double(model.headSize)
+            elements += rows * heads * Double(model.headSize)
+        }
+        elements += ownRows * h  // gradient of the attention's result
+        elements += ownRows * h  // input of the feed-forward network, of the router and of shared experts
+        elements += ownRows * h  // gradient of the block's result
+        guard mixture, let moe = model.moe else {
+            return w * (elements + rows * (inner + 1) * Double(model.ffn) / t)
+        }
+        let routed = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
+        let width = Double(moe.ffn) / Double(layout.expertTensor)
+        elements += routed * (h + inner * width)  // inputs and gradients of the experts' first products
+        elements += routed * (width + h)  // of their second ones
+        elements += rows * (inner + 1) * Double(moe.shared * moe.sharedFfn) / t
+        return w * elements + 4 * rows / t * Double(moe.experts)
+    }
+
     private mutating func attention(
         _ model: Model, _ layout: Layout, rows: Double, ownRows: Double, selective: Bool, dropout: Bool, _ w: Double
     ) {
@@ -103,8 +138,14 @@ struct CountedPeaks {
     /// Bytes of the blocks' kept tensors alone.
     private(set) var blocks: [Double] = []
 
-    /// - Parameter kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed.
-    init(_ placed: PlacedBlocks, layout: Layout, kept: (_ layer: Int, _ isRecomputed: Bool) -> Double) {
+    /// - Parameters:
+    ///   - kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed.
+    ///   - later: those it keeps between the halves of a split backward, by layer.
+    init(
+        _ placed: PlacedBlocks, layout: Layout, kept: (_ layer: Int, _ isRecomputed: Bool) -> Double,
+        later: (_ layer: Int) -> Double
+    ) {
+        let laterOfStage = placed.layers.map { $0.reduce(0.0) { $0 + later($1) } }
         let ofStage = placed.layers.map { stage in
             stage.enumerated().reduce(0.0) { sum, block in
                 let isRecomputed = layout.recompute == .full && block.offset < layout.recomputeLayers ?? .max
@@ -116,9 +157,9 @@ struct CountedPeaks {
             for action in actions {
                 switch action.kind {
                 case .forward: now += ofStage[Int(action.stage)]
-                // Weight gradients read what the forward kept, so that a split backward gives it up with them.
-                case .backward, .backwardWeight: now -= ofStage[Int(action.stage)]
-                case .backwardInput: break
+                case .backward: now -= ofStage[Int(action.stage)]
+                case .backwardInput: now += laterOfStage[Int(action.stage)] - ofStage[Int(action.stage)]
+                case .backwardWeight: now -= laterOfStage[Int(action.stage)]
                 case .fused: now += ofStage[Int(action.stage)]
                 }
                 peak = max(peak, now)

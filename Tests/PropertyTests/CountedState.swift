@@ -19,10 +19,12 @@ struct CountedState {
     var all: Double { weights + gradients + optimizer }
 
     init(_ held: HeldParameters, plan: Plan, layout: Layout) {
-        let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
-        let weight: Double = plan.precision == .fp32 ? 4 : 2
+        let isFP32 = plan.precision == .fp32 || Self.storesFP32(plan)
+        let format =
+            Self.storesFP32(plan) ? .fp32 : layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        let weight: Double = isFP32 ? 4 : 2
         let gradient = Self.bytes(format)
-        let optimizer: Double = plan.precision == .fp32 ? 8 : plan.precision == .fp16 && format == .fp16 ? 16 : 12
+        let optimizer: Double = isFP32 ? 8 : plan.precision == .fp16 && format == .fp16 ? 16 : 12
         // ZeRO stage 1 spreads the optimizer, 2 also the gradients, 3 also the weights; data and context ranks share out
         // what both hold (Megatron-Core: over data × context).
         let stage = Self.stage(layout.sharding)
@@ -41,6 +43,11 @@ struct CountedState {
     /// Whether PyTorch FSDP shards the parameters, which are then the fp32 ones.
     static func isFSDP(_ plan: Plan) -> Bool {
         plan.layout.map { $0.sharding == .parameters && plan.framework(for: $0).name == "torch-fsdp" } ?? false
+    }
+
+    /// Whether it runs on this project's runtime, which rounds the operands of products and keeps everything in fp32.
+    static func storesFP32(_ plan: Plan) -> Bool {
+        plan.layout.map { plan.framework(for: $0).name == "trainyard" } ?? false
     }
 
     /// Of one number.

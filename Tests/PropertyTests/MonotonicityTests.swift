@@ -82,6 +82,10 @@ import Testing
     static let memory: [Property] = [
         Property(name: "every stage of ZeRO needs no more memory than the one before", share: 40) { plan, layout in
             guard layout.data * layout.context > 1 else { return .silent }
+            // A table of which some entries alone have gradients is whole again where it is cut into slices.
+            guard plan.framework(for: layout).memory.lookedUp == nil || plan.model.tiedEmbeddings else {
+                return .silent
+            }
             let fixed = plan.fixed(layout)
             let peaks = try Layout.Sharding.allCases.map { sharding in
                 try Answer(fixed.with { $0.sharding = sharding }).peak
@@ -96,7 +100,9 @@ import Testing
                         "peak bytes of ZeRO-\(stage) beside ZeRO-\(stage - 1)", peaks[stage], peaks[stage - 1])
                 })
         },
-        Property(name: "recomputing more keeps less and takes longer", share: 90) { plan, layout in
+        Property(name: "recomputing more keeps less and takes longer", share: 80) { plan, layout in
+            // Of a split backward this project's runtime keeps less with selective recomputation than with full.
+            guard !CountTests.allocatesByItsOwnCode(plan, layout) else { return .silent }
             let fixed = plan.fixed(layout)
             let answers = try Layout.Recompute.allCases.map { recompute in
                 try Answer(

@@ -191,8 +191,9 @@ struct TinyStage {
             shape: shape, blocks: Array(stage.kinds.prefix(check.recomputeLayers ?? stage.kinds.count)),
             recompute: check.recompute, splitsBackward: check.splitsBackward)
         activations = StageActivations(
-            shape: shape, blocks: stage.kinds, isLast: isWhole, recompute: stage.recompute,
+            shape: shape, blocks: stage.kinds, recompute: stage.recompute,
             splitsBackward: check.splitsBackward, rebuilt: rebuilt)
+        if isWhole { activations.head = StageActivations.HeadActivations(shape: shape) }
         if check.splitsBackward, check.recompute == .full { activations.hold(rebuilt) }
     }
 
