@@ -70,6 +70,34 @@ struct FoldedReordering {
         return table
     }
 
+    /// A pass and where it stands.
+    private struct Cell {
+        var rank: Int32
+        var slot: Int32
+        /// Pass · 2m + index.
+        var code: Int32
+    }
+
+    /// Every pass, in order of slots and within a slot of ranks. Free slots are left out: where a pipeline is longer than
+    /// its batch, nearly all are free.
+    private func cells(width: Int) -> [Cell] {
+        var ends = [Int](repeating: 0, count: width + 1)
+        for pass in slots { for slot in pass { ends[Int(slot) + 1] += 1 } }
+        for slot in 0..<width { ends[slot + 1] += ends[slot] }
+        var cells = [Cell](repeating: Cell(rank: 0, slot: 0, code: 0), count: ends[width])
+        for rank in 0..<p {
+            for pass in slots.indices {
+                let each = count(pass)
+                for i in 0..<each {
+                    let slot = slots[pass][rank * each + i]
+                    cells[ends[Int(slot)]] = Cell(rank: Int32(rank), slot: slot, code: Int32(pass * 2 * m + i))
+                    ends[Int(slot)] += 1
+                }
+            }
+        }
+        return cells
+    }
+
     /// Gives each weight gradient the first free slot after its input gradient.
     private mutating func placeWeights() {
         let width = width
@@ -127,38 +155,45 @@ struct FoldedReordering {
         }
         var placed = [Int32](repeating: -1, count: p * width)
         var held = [Held](repeating: Held(), count: p * width)
+        // First slot of each rank whose `held` is not known yet.
+        var known = [Int](repeating: 0, count: p)
         var phase = 0
-        for slot in 0..<width {
-            for rank in 0..<p {
-                let base = rank * width
-                let code = original[base + slot]
+        for cell in cells(width: width) {
+            let (rank, slot, code) = (Int(cell.rank), Int(cell.slot), cell.code)
+            let base = rank * width
+            for free in known[rank]..<slot {
+                held[base + free] = advance(free > 0 ? held[base + free - 1] : Held(), -1, withWeights: withWeights)
+            }
+            known[rank] = slot + 1
+            let (pass, index) = (Int(code) / (2 * m), Int(code) % (2 * m))
+            if phase == 0, pass == Pass.gradientOut, rank == 0 { phase = 1 }
+            let moves = phase == 2 || (phase == 0 && withWeights)
+            if phase == 1, pass == Pass.out, index == m - 1 { phase = 2 }
+            var target = slot
+            if moves {
+                let first = earliest(pass, index, rank)
+                if withWeights {
+                    target = Self.freeSlot(
+                        from: first, to: slot, base: base, placed: placed, held: held,
+                        limit: pass <= Pass.back ? limit : nil)
+                } else {
+                    target = slotWithinLimit(
+                        code, from: first, to: slot, base: base, placed: placed, held: held, limit: limit)
+                }
+            }
+            placed[base + target] = code
+            slots[pass][rank * count(pass) + index] = Int32(target)
+            if withWeights {
+                // Free slots change nothing here, so the pass adds as much to every slot from its own on.
                 let before = slot > 0 ? held[base + slot - 1] : Held()
-                guard code >= 0 else {
-                    held[base + slot] = advance(before, -1, withWeights: withWeights)
-                    continue
-                }
-                let (pass, index) = (Int(code) / (2 * m), Int(code) % (2 * m))
-                if phase == 0, pass == Pass.gradientOut, rank == 0 { phase = 1 }
-                let moves = phase == 2 || (phase == 0 && withWeights)
-                if phase == 1, pass == Pass.out, index == m - 1 { phase = 2 }
-                var target = slot
-                if moves {
-                    let first = earliest(pass, index, rank)
-                    if withWeights {
-                        target = Self.freeSlot(
-                            from: first, to: slot, base: base, placed: placed, held: held,
-                            limit: pass <= Pass.back ? limit : .max)
-                    } else {
-                        target = slotWithinLimit(
-                            code, from: first, to: slot, base: base, placed: placed, held: held, limit: limit)
-                    }
-                }
-                placed[base + target] = code
-                slots[pass][rank * count(pass) + index] = Int32(target)
+                let more = advance(Held(), code, withWeights: true).activations
+                held[base + slot] = before
+                guard more != 0 else { continue }
+                for changed in base + target...base + slot { held[changed].activations &+= more }
+            } else {
                 for changed in target...slot {
                     held[base + changed] = advance(
-                        changed > 0 ? held[base + changed - 1] : Held(), placed[base + changed],
-                        withWeights: withWeights)
+                        changed > 0 ? held[base + changed - 1] : Held(), placed[base + changed], withWeights: false)
                 }
             }
         }
@@ -203,11 +238,15 @@ struct FoldedReordering {
     }
 
     /// The first free slot from which on one more activation stays within the limit; `last` if there is none.
+    /// - Parameter limit: nil for a pass that keeps no activation.
     private static func freeSlot(
-        from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32
+        from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32?
     ) -> Int {
-        var start = last
-        while start > first, held[base + start - 1].activations < limit { start -= 1 }
+        var start = min(first, last)
+        if let limit {
+            start = last
+            while start > first, held[base + start - 1].activations < limit { start -= 1 }
+        }
         while start < last, placed[base + start] >= 0 { start += 1 }
         return start
     }
@@ -232,20 +271,15 @@ struct FoldedReordering {
 
     /// Runs every rank's passes in order of their slots, each as soon as its inputs are there.
     private mutating func squeeze() {
-        let width = width
-        let table = table(width: width)
         var clock = [Int32](repeating: 0, count: p)
         // Slots are overwritten as they are passed: inputs always stand in earlier ones.
-        for slot in 0..<width {
-            for rank in 0..<p {
-                let code = Int(table[rank * width + slot])
-                guard code >= 0 else { continue }
-                let (pass, index) = (code / (2 * m), code % (2 * m))
-                var start = clock[rank]
-                if pass < Pass.weight { start = max(start, Int32(earliest(pass, index, rank))) }
-                slots[pass][rank * count(pass) + index] = start
-                clock[rank] = start + 1
-            }
+        for cell in cells(width: width) {
+            let (rank, code) = (Int(cell.rank), Int(cell.code))
+            let (pass, index) = (code / (2 * m), code % (2 * m))
+            var start = clock[rank]
+            if pass < Pass.weight { start = max(start, Int32(earliest(pass, index, rank))) }
+            slots[pass][rank * count(pass) + index] = start
+            clock[rank] = start + 1
         }
     }
 

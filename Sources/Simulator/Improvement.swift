@@ -76,6 +76,7 @@ struct Improvement {
             })
         else { return [] }
         var position = lists[rank].count - 1
+        let places = producers()
         var steps = engine.end.count
         while steps > 0 {
             steps -= 1
@@ -90,8 +91,10 @@ struct Improvement {
                 position -= 1
                 continue
             }
-            guard let input, let producer = places(of: input.producer, engine) else { break }
-            (rank, position) = producer
+            guard let producer = input?.producer else { break }
+            position = Int(places[place(of: producer)])
+            guard position >= 0 else { break }
+            rank = statement.placement.rank(stage: Int(producer.stage), microbatch: Int(producer.microbatch))
         }
         return found
     }
@@ -112,15 +115,23 @@ struct Improvement {
         }
     }
 
-    private func places(of action: Action, _ engine: Engine) -> (rank: Int, position: Int)? {
-        let rank = statement.placement.rank(stage: Int(action.stage), microbatch: Int(action.microbatch))
-        let isForward = action.kind == .forward
-        // A neighbour may have split its backward where this stage did not.
-        let position = lists[rank].firstIndex {
-            $0.stage == action.stage && $0.microbatch == action.microbatch && $0.kind != .backwardWeight
-                && ($0.kind == .forward) == isForward
+    /// Where each stage's forward and input gradient of each micro-batch stand in the list of their rank; −1 where
+    /// there is none. A walk along the critical path asks for thousands of them.
+    private func producers() -> [Int32] {
+        var places = [Int32](repeating: -1, count: 2 * statement.stages * statement.microbatches)
+        for list in lists {
+            for (position, action) in list.enumerated() where action.kind != .backwardWeight {
+                let place = place(of: action)
+                if places[place] < 0 { places[place] = Int32(position) }
+            }
         }
-        return position.map { (rank, $0) }
+        return places
+    }
+
+    /// Entry of an action in `producers()`. A full backward is its stage's input gradient: a neighbour may have split
+    /// its backward where this stage did not.
+    private func place(of action: Action) -> Int {
+        2 * (Int(action.stage) * statement.microbatches + Int(action.microbatch)) + (action.kind == .forward ? 0 : 1)
     }
 
     /// The place after the last wait of the rank before `position`, where the action could begin if its input allows.

@@ -221,9 +221,10 @@ private struct EventQueue {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child] < heap[least] {
-                least = child
-            }
+            // Not a loop over an array of both children, which would be allocated at every step.
+            let left = 2 * parent + 1
+            if left < heap.count, heap[left] < heap[least] { least = left }
+            if left + 1 < heap.count, heap[left + 1] < heap[least] { least = left + 1 }
             if least == parent { return first }
             heap.swapAt(parent, least)
             parent = least

@@ -51,9 +51,11 @@ struct BareScheduleSearch {
                 misfit = error
                 continue
             }
-            let known = ScheduleName.allCases.compactMap { name in
-                try? name.schedule(shape(max(1, placement.stages / ranks)))
-            }.filter { $0.placement == placement }
+            let placed = shape(max(1, placement.stages / ranks))
+            // Placements are compared first: the lists of a thousand ranks take long to make.
+            let known = ScheduleName.allCases.filter { name in
+                name.problem(placed) == nil && name.placement(placed) == placement
+            }.compactMap { try? $0.schedule(placed) }
             let most = (limit * Double(placement.stages) / Double(ranks)).rounded(.down)
             let found = try Simulator.optimal(
                 ScheduleProblemStatement(
@@ -62,8 +64,8 @@ struct BareScheduleSearch {
             if let found, found.makespan < best?.makespan ?? .infinity { best = found }
         }
         // Two-directional schedules hold other parameters; the search does not make them but must not lose to them.
-        for name in ScheduleName.allCases {
-            guard let schedule = try? schedule(name), schedule.placement.reverseStageToRank != nil,
+        for name in ScheduleName.allCases where name.isBidirectional {
+            guard let schedule = try? schedule(name),
                 let costs = try? bare.actionCosts(stages: schedule.stages, ranks: ranks),
                 let makespan = try? Simulator.makespan(schedule, costs: costs),
                 Double(schedule.peakActivations(release: .backwardWeight).max() ?? 0) * Double(ranks)
