@@ -99,9 +99,7 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
         }
         return fits
     }
-    let known = ScheduleName.allCases.compactMap { name in
-        try? name.schedule(shape)
-    }.filter { $0.placement == placement }
+    let known = ScheduleName.schedules(shape, placed: placement)
     do throws(SimulationProblem) {
         return try Simulator.optimal(
             ScheduleProblemStatement(

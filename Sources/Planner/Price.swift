@@ -32,10 +32,11 @@ func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
 
 /// Time of one iteration with these action lists.
 func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
-    var costs = work.actionCosts
+    let costs = work.actionCosts
+    var immediate = costs
+    immediate.transfer = 0
     do throws(SimulationProblem) {
-        let span = try Simulator.makespan(schedule, costs: costs)
-        costs.transfer = 0
-        return work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
+        let times = try Simulator.makespans(schedule, costs: [costs, immediate])
+        return work.iterationTime(filled: times[1], span: times[0])
     } catch { throw .simulation(error) }
 }

@@ -143,6 +143,13 @@ extension ScheduleName {
             placement: rules.placement(shape), actions: rules.lists(shape))
     }
 
+    /// Every schedule that has lists of this shape and puts the stages where `placement` has them.
+    package static func schedules(_ shape: PipelineShape, placed placement: StagePlacement) -> [Schedule] {
+        // Placements are compared first: the lists of a thousand ranks take long to make.
+        allCases.filter { $0.problem(shape) == nil && $0.placement(shape) == placement }
+            .compactMap { try? $0.schedule(shape) }
+    }
+
     /// Where the stages live. The shape must have no problem.
     package func placement(_ shape: PipelineShape) -> StagePlacement { rules.placement(shape) }
 

@@ -24,6 +24,14 @@ struct ZeroBubbleHeuristic {
         var prefersBackward: Bool
         /// Whether gaps shorter than a weight gradient are filled too, as long as no rank has idled longer.
         var fillsGreedily: Bool
+
+        static let all = [true, false].flatMap { overruns in
+            [true, false].flatMap { prefers in
+                [true, false].map { fills in
+                    Choice(overrunsFirstBackward: overruns, prefersBackward: prefers, fillsGreedily: fills)
+                }
+            }
+        }
     }
 
     private let p: Int
@@ -60,16 +68,13 @@ struct ZeroBubbleHeuristic {
     /// - Parameter limit: most activations a rank may hold, at least 1.
     static func lists(_ shape: PipelineShape, costs: Costs = Costs(), limit: Int) -> [[Action]] {
         var best: (time: Int, order: [[Kind]])?
-        for overruns in [true, false] {
-            for prefers in [true, false] {
-                for fills in [true, false] {
-                    var attempt = ZeroBubbleHeuristic(shape, costs: costs, limit: limit)
-                    attempt.run(
-                        Choice(overrunsFirstBackward: overruns, prefersBackward: prefers, fillsGreedily: fills))
-                    let time = attempt.longestRank
-                    if best.map({ time < $0.time }) ?? true { best = (time, attempt.order) }
-                }
-            }
+        let least = leastTime(shape, costs: costs, limit: limit)
+        for choice in Choice.all {
+            var attempt = ZeroBubbleHeuristic(shape, costs: costs, limit: limit)
+            attempt.run(choice)
+            let time = attempt.longestRank
+            if best.map({ time < $0.time }) ?? true { best = (time, attempt.order) }
+            if time <= least { break }
         }
         return (best?.order ?? []).enumerated().map { rank, kinds in
             var next = [0, 0, 0]
@@ -84,6 +89,15 @@ struct ZeroBubbleHeuristic {
                 return Action(action, stage: rank, microbatch: next[Int(kind.rawValue)])
             }
         }
+    }
+
+    /// No list is faster: the first rank does all its work, and waits for the first input gradient to come back once it
+    /// holds as many activations as it may.
+    private static func leastTime(_ shape: PipelineShape, costs: Costs, limit: Int) -> Int {
+        let (p, m) = (shape.ranks, shape.microbatches)
+        let wait = p * costs.forward + (p - 1) * (costs.backwardInput + 2 * costs.transfer)
+        let work = costs.forward + costs.backwardInput + costs.backwardWeight
+        return m * work + max(0, wait - min(m, limit) * costs.forward)
     }
 
     /// Longest time from a rank's first action to its last.

@@ -42,6 +42,21 @@ package enum Simulator {
         return engine.makespan
     }
 
+    /// The end of the last action under each of several costs. The lists are checked once.
+    /// - Throws: the broken rule of the lists, or the cost that is not a time.
+    package static func makespans(
+        _ schedule: Schedule, costs: [ActionCosts]
+    ) throws(SimulationProblem) -> [Double] {
+        let program: ScheduleProgram
+        do throws(ScheduleViolation) { program = try ScheduleProgram(schedule) } catch { throw .schedule(error) }
+        for costs in costs { try costs.validate(stages: schedule.stages) }
+        return costs.map { costs in
+            var engine = Engine(program: program, costs: costs, keepsTimes: false)
+            engine.run()
+            return engine.makespan
+        }
+    }
+
     /// Time of the whole step, tail included, over `runs` runs with random delays; the same seed gives the same times.
     /// - Parameter runs: At least 1.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.

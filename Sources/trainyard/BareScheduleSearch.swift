@@ -51,11 +51,7 @@ struct BareScheduleSearch {
                 misfit = error
                 continue
             }
-            let placed = shape(max(1, placement.stages / ranks))
-            // Placements are compared first: the lists of a thousand ranks take long to make.
-            let known = ScheduleName.allCases.filter { name in
-                name.problem(placed) == nil && name.placement(placed) == placement
-            }.compactMap { try? $0.schedule(placed) }
+            let known = ScheduleName.schedules(shape(max(1, placement.stages / ranks)), placed: placement)
             let most = (limit * Double(placement.stages) / Double(ranks)).rounded(.down)
             let found = try Simulator.optimal(
                 ScheduleProblemStatement(
