@@ -72,15 +72,6 @@ package struct OutputFile: Hashable, Sendable {
             isReplaced ? .replaced(path: end, permissions: status.st_mode & 0o7777) : .opened(path: end)
     }
 
-    /// Whether it is, or will be, a regular file that can be read back.
-    package var isRegular: Bool {
-        switch target {
-        case .replaced: true
-        case .opened(let path): System.status(path, followingLinks: true).map { System.isKind($0, S_IFREG) } ?? false
-        case .descriptor: false
-        }
-    }
-
     /// Where the regular file lies that will be replaced; nil if there is none.
     package var existingFile: String? {
         guard case .replaced(let path, _?) = target else { return nil }

@@ -9,13 +9,21 @@ package struct ComparedStrategy: Sendable {
     package var estimate: Estimate?
     package var fits: Bool
     /// Bytes a device sends over each network in a step, from inside out.
-    package var traffic: [NetworkTraffic]
+    package var traffic: [NetworkTraffic] = []
     /// Layouts priced.
     package var evaluated: Int
     /// What most of its time or its memory goes to.
-    package var limit: String
+    package var limit = "-"
     /// Why it loses, or that it wins.
     package var verdict: String
+
+    /// Fills in `traffic` and `limit`.
+    fileprivate mutating func measure(_ estimate: Estimate, pricer: Pricer?, usable: Double) {
+        if let work = try? pricer?.work(estimate.layout) {
+            traffic = work.networkTraffic(rank: work.iterationTime().bottleneck)
+        }
+        limit = Verdict.limit(estimate, fits: fits, usable: usable)
+    }
 }
 
 /// Every strategy at its own best, in the order given.
@@ -36,8 +44,7 @@ package func compare(
     question.threads = settings.threads
     var found: [ComparedStrategy] = []
     for strategy in strategies {
-        var row = ComparedStrategy(
-            strategy: strategy, estimate: nil, fits: false, traffic: [], evaluated: 0, limit: "-", verdict: "")
+        var row = ComparedStrategy(strategy: strategy, estimate: nil, fits: false, evaluated: 0, verdict: "")
         let space = strategy.space(settings.space)
         if let obstacle = Verdict.unknownSchedule(space, settings.space, plan) {
             row.verdict = obstacle
@@ -58,33 +65,28 @@ package func compare(
         found.append(row)
     }
     let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.iteration.seconds < $1.iteration.seconds }
-    if let own = ownLayout(of: own, settings: settings, options: options, against: winner) {
-        let strategy = Strategy(name: Strategy.own, summary: "the layout of the plan", space: SearchSpace())
-        found.append(
-            ComparedStrategy(
-                strategy: strategy, estimate: own.estimate, fits: own.fits, traffic: [], evaluated: 1, limit: "-",
-                verdict: own.verdict))
-    }
     var named: [Layout: String] = [:]
     for index in found.indices {
         guard let estimate = found[index].estimate else { continue }
-        let isOwn = found[index].strategy.name == Strategy.own
-        if let pricer = isOwn ? try? Pricer(plan: own, options: options) : pricer,
-            let work = try? pricer.work(estimate.layout)
-        {
-            found[index].traffic = work.networkTraffic(rank: work.iterationTime().bottleneck)
-        }
-        found[index].limit = Verdict.limit(estimate, fits: found[index].fits, usable: usable)
-        if !isOwn {
-            found[index].verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
-        }
+        found[index].measure(estimate, pricer: pricer, usable: usable)
+        let verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
         // A layout that is the best of two strategies is described once.
-        let isBest = found[index].verdict == Verdict.fastest
-        if isBest, let other = named[estimate.layout] {
+        if verdict == Verdict.fastest, let other = named[estimate.layout] {
             found[index].verdict = "the same layout as \(other)"
-        } else if isBest {
-            named[estimate.layout] = found[index].strategy.name
+        } else {
+            found[index].verdict = verdict
+            if verdict == Verdict.fastest { named[estimate.layout] = found[index].strategy.name }
         }
+    }
+    if let stated = ownLayout(of: own, settings: settings, options: options, against: winner) {
+        let strategy = Strategy(name: Strategy.own, summary: "the layout of the plan", space: SearchSpace())
+        var row = ComparedStrategy(
+            strategy: strategy, estimate: stated.estimate, fits: stated.fits, evaluated: 1, verdict: stated.verdict)
+        row.measure(stated.estimate, pricer: try? Pricer(plan: own, options: options), usable: usable)
+        if row.verdict == Verdict.fastest, let other = named[stated.estimate.layout] {
+            row.verdict = "the same layout as \(other)"
+        }
+        found.append(row)
     }
     return found
 }

@@ -291,23 +291,15 @@ struct SweepCommand: ParsableCommand {
             }
             return value
         }
-        var found: [Double] = []
-        func grouped(_ word: String) throws -> Double {
-            // In a range a comma can only group digits.
-            guard whole, let count = Count(argument: word) else { return try number(word) }
-            return try number(count.description)
-        }
+        let found: [Double]
         if let dots = text.range(of: "..") {
-            let (least, most) = (
-                try grouped(String(text[..<dots.lowerBound])), try grouped(String(text[dots.upperBound...]))
-            )
-            guard least <= most else { throw Failure.input("\(option): the range \(text) runs backwards") }
-            var value = least
-            while value < most {
-                found.append(value)
-                value *= 2
+            let ends = try [text[..<dots.lowerBound], text[dots.upperBound...]].map { word in
+                // In a range a comma can only group digits.
+                let count = whole ? Count(argument: String(word)) : nil
+                return try number(count?.description ?? String(word))
             }
-            found.append(most)
+            guard ends[0] <= ends[1] else { throw Failure.input("\(option): the range \(text) runs backwards") }
+            found = Swift.sequence(first: ends[0]) { 2 * $0 }.prefix { $0 < ends[1] } + [ends[1]]
         } else {
             found = try list(text, option, number)
         }
