@@ -63,7 +63,7 @@ let package = Package(
         // Programs the tests and `make bench` run under mpirun or on their own.
         .executableTarget(name: "mpi-checks", dependencies: ["MPI"], path: "Tests/MPIChecks", swiftSettings: strict),
         .executableTarget(
-            name: "runtime-checks", dependencies: ["Training", "Plans", "Schedules", "MPI"],
+            name: "runtime-checks", dependencies: ["Training", "Plans", "Schedules", "MPI", "TestSupport"],
             path: "Tests/RuntimeChecks", swiftSettings: strict),
         .executableTarget(
             name: "kernel-bench", dependencies: ["Tensors"], path: "bench/KernelBench", swiftSettings: numeric),
@@ -86,7 +86,7 @@ let package = Package(
         // What several tests share; no product links it.
         .target(name: "TestSupport", dependencies: ["Plans"], path: "Tests/Support", swiftSettings: strict),
 
-        .testTarget(name: "OutputTests", dependencies: ["Output"], swiftSettings: strict),
+        .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
@@ -107,6 +107,6 @@ let package = Package(
         .testTarget(
             name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]
 )

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A program of this package as built, run as a user runs it.
@@ -115,18 +116,17 @@ struct BuiltProgram {
         process.arguments = arguments
         process.currentDirectoryURL = folder
         // Files rather than pipes: a pipe that is not read in time stops the child.
-        return try inScratch { scratch in
-            let files = ["output", "errors"].map { scratch.appending(path: $0) }
-            for file in files { try Data().write(to: file) }
-            process.standardInput = FileHandle.nullDevice
-            process.standardOutput = try FileHandle(forWritingTo: files[0])
-            process.standardError = try FileHandle(forWritingTo: files[1])
-            try process.run()
-            process.waitUntilExit()
-            return Outcome(
-                exitCode: process.terminationStatus,
-                output: try String(decoding: Data(contentsOf: files[0]), as: UTF8.self),
-                errors: try String(decoding: Data(contentsOf: files[1]), as: UTF8.self))
-        }
+        let scratch = try TemporaryFolder()
+        let files = ["output", "errors"].map { scratch.url.appending(path: $0) }
+        for file in files { try Data().write(to: file) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: files[0])
+        process.standardError = try FileHandle(forWritingTo: files[1])
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            exitCode: process.terminationStatus,
+            output: try String(decoding: Data(contentsOf: files[0]), as: UTF8.self),
+            errors: try String(decoding: Data(contentsOf: files[1]), as: UTF8.self))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `search`, `compare` and `sweep`, driven as a user drives them.
@@ -75,26 +76,25 @@ import Testing
     }
 
     @Test func scalingTablesAndTheirDrawing() throws {
-        try inScratch { folder in
-            let svg = folder.appending(path: "scaling.svg").path
-            let found = try document(["sweep", Self.plan, "--devices", "512..4096", "--svg", svg])
-            let sweeps = try #require(found["sweeps"] as? [[String: Any]])
-            #expect(sweeps.count == 2)
-            for sweep in sweeps {
-                let points = try #require(sweep["points"] as? [[String: Any]])
-                #expect(points.count == 4)
-                #expect(points.first?["efficiency"] as? Double == 1)
-            }
-            let drawing = try String(contentsOfFile: svg, encoding: .utf8)
-            #expect(drawing.contains("ideal") && drawing.contains("strong scaling") && drawing.contains("weak scaling"))
-            // Twice the network is never slower.
-            let network = try document(["sweep", Self.plan, "--network-speed", "0.5,1,2"])
-            let points = try #require((network["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
-            let seconds = points.compactMap {
-                (($0["estimate"] as? [String: Any])?["iteration"] as? [String: Any])?["seconds"] as? Double
-            }
-            #expect(seconds.count == 3 && seconds == seconds.sorted(by: >))
+        let folder = try TemporaryFolder()
+        let svg = folder["scaling.svg"]
+        let found = try document(["sweep", Self.plan, "--devices", "512..4096", "--svg", svg])
+        let sweeps = try #require(found["sweeps"] as? [[String: Any]])
+        #expect(sweeps.count == 2)
+        for sweep in sweeps {
+            let points = try #require(sweep["points"] as? [[String: Any]])
+            #expect(points.count == 4)
+            #expect(points.first?["efficiency"] as? Double == 1)
         }
+        let drawing = try String(contentsOfFile: svg, encoding: .utf8)
+        #expect(drawing.contains("ideal") && drawing.contains("strong scaling") && drawing.contains("weak scaling"))
+        // Twice the network is never slower.
+        let network = try document(["sweep", Self.plan, "--network-speed", "0.5,1,2"])
+        let points = try #require((network["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
+        let seconds = points.compactMap {
+            (($0["estimate"] as? [String: Any])?["iteration"] as? [String: Any])?["seconds"] as? Double
+        }
+        #expect(seconds.count == 3 && seconds == seconds.sorted(by: >))
     }
 
     @Test func limitsAreKept() throws {
@@ -183,22 +183,20 @@ import Testing
 
     /// Where no price is known the cost is left out, never zero, and nothing is kept below one.
     @Test func withoutAPriceThereIsNoCost() throws {
-        try inScratch { folder in
-            let plan = folder.appending(path: "small.yaml").path
-            let text =
-                "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nbatch: 8\nprecision: fp32\nlayout: auto\n"
-            try Data(text.utf8).write(to: URL(filePath: plan))
-            let compared = try trainyard(["compare", plan, "--strategies", "data,pipeline-1f1b"])
-            #expect(compared.exitCode == 0, "\(compared.everything)")
-            #expect(!compared.output.contains("dollars"))
-            let swept = try trainyard(["sweep", plan, "--devices", "1,2"])
-            #expect(swept.exitCode == 0, "\(swept.everything)")
-            #expect(!swept.output.contains("dollars"))
-            for arguments in [["search", plan, "--objective", "cost"], ["sweep", plan, "--cost", "5M"]] {
-                let outcome = try trainyard(arguments)
-                #expect(outcome.exitCode == 2, "\(outcome.everything)")
-                #expect(outcome.errors.contains("states no price"), "\(outcome.everything)")
-            }
+        let folder = try TemporaryFolder()
+        let text =
+            "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nbatch: 8\nprecision: fp32\nlayout: auto\n"
+        let plan = try folder.write(text, as: "small.yaml")
+        let compared = try trainyard(["compare", plan, "--strategies", "data,pipeline-1f1b"])
+        #expect(compared.exitCode == 0, "\(compared.everything)")
+        #expect(!compared.output.contains("dollars"))
+        let swept = try trainyard(["sweep", plan, "--devices", "1,2"])
+        #expect(swept.exitCode == 0, "\(swept.everything)")
+        #expect(!swept.output.contains("dollars"))
+        for arguments in [["search", plan, "--objective", "cost"], ["sweep", plan, "--cost", "5M"]] {
+            let outcome = try trainyard(arguments)
+            #expect(outcome.exitCode == 2, "\(outcome.everything)")
+            #expect(outcome.errors.contains("states no price"), "\(outcome.everything)")
         }
     }
 }

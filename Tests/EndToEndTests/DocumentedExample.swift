@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A page of the documents, whose examples are compared with what the program prints.
@@ -100,13 +101,12 @@ struct DocumentedExample: CustomTestStringConvertible, Sendable {
 
     /// The picture as the command draws it today.
     func draw() throws -> Data {
-        try inScratch { folder in
-            let file = folder.appending(path: "drawing.svg")
-            var copy = self
-            copy.command = command.replacing(drawing ?? "", with: file.path)
-            let said = try copy.run()
-            return try #require(FileManager.default.contents(atPath: file.path), "\(command): \(said)")
-        }
+        let folder = try TemporaryFolder()
+        let file = folder["drawing.svg"]
+        var copy = self
+        copy.command = command.replacing(drawing ?? "", with: file)
+        let said = try copy.run()
+        return try #require(FileManager.default.contents(atPath: file), "\(command): \(said)")
     }
 
     /// The output without what differs from run to run: how long a search took.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A message of the pages about files: a line that changes the example file, and what the program says of it.
@@ -53,17 +54,15 @@ struct DocumentedMessage: CustomTestStringConvertible, Sendable {
     }
 
     private func answer(of file: String, _ lines: [String]) throws -> String {
-        try inScratch { folder in
-            if file != "plan" {
-                let plan = "model: gpt3-175b\ntokens: 1B\ncluster: my-cluster.yaml\ndevices: 64\nlayout: auto\n"
-                try Data(plan.utf8).write(to: folder.appending(path: "plan.yaml"))
-            }
-            let text = lines.joined(separator: "\n") + "\n"
-            try Data(text.utf8).write(to: folder.appending(path: "\(file).yaml"))
-            let outcome = try BuiltProgram("trainyard").run(["plan", "plan.yaml"], in: folder)
-            let notes = outcome.errors.split(separator: "\n").filter { !$0.hasPrefix("note: ") }
-            // Lists of known clusters hold `local` where a calibration has written it beside those of the checkout.
-            return notes.joined(separator: "\n").replacing(", local, ", with: ", ")
+        let folder = try TemporaryFolder()
+        if file != "plan" {
+            let plan = "model: gpt3-175b\ntokens: 1B\ncluster: my-cluster.yaml\ndevices: 64\nlayout: auto\n"
+            try folder.write(plan, as: "plan.yaml")
         }
+        try folder.write(lines.joined(separator: "\n") + "\n", as: "\(file).yaml")
+        let outcome = try BuiltProgram("trainyard").run(["plan", "plan.yaml"], in: folder.url)
+        let notes = outcome.errors.split(separator: "\n").filter { !$0.hasPrefix("note: ") }
+        // Lists of known clusters hold `local` where a calibration has written it beside those of the checkout.
+        return notes.joined(separator: "\n").replacing(", local, ", with: ", ")
     }
 }

@@ -1,25 +1,22 @@
 import Foundation
+import TestSupport
 
 /// A small disk of its own, mounted for a test.
 final class FullDisk {
-    let folder: URL
+    private let point: TemporaryFolder
+    var folder: URL { point.url }
 
     /// nil where this process may not mount anything.
     init?(bytes: Int) {
-        folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-disk-\(UUID().uuidString)")
-        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-            return nil
-        }
-        guard Self.run(["mount", "-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", folder.path]) else {
-            rmdir(folder.path)
-            return nil
-        }
+        guard let point = try? TemporaryFolder(),
+            Self.run(["mount", "-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", point.path])
+        else { return nil }
+        self.point = point
     }
 
     deinit {
         // Lazily: a rank that is just ending may still have a file open.
-        _ = Self.run(["umount", "-l", folder.path])
-        rmdir(folder.path)
+        _ = Self.run(["umount", "-l", point.path])
     }
 
     /// Whether tests can fill a disk here: it takes root and the right to mount.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `cluster/calibrate_gpu.py`: what it prints is a cluster file that plans are priced with.
@@ -19,32 +20,30 @@ import Testing
     }
 
     /// Seconds of a step of `model` on the cluster file `yaml`, by `trainyard plan`.
-    func planned(_ yaml: String, model: String, in folder: URL) throws -> Double {
-        try Data(yaml.utf8).write(to: folder.appending(path: "my-gpu.yaml"))
-        let plan = folder.appending(path: "plan.yaml")
-        try Data((model + "\ncluster: \(folder.path)/my-gpu.yaml\n").utf8).write(to: plan)
-        let document = try BuiltProgram("trainyard").run(["plan", plan.path, "--json"]).document()
+    func planned(_ yaml: String, model: String, in folder: TemporaryFolder) throws -> Double {
+        let cluster = try folder.write(yaml, as: "my-gpu.yaml")
+        let plan = try folder.write(model + "\ncluster: \(cluster)\n", as: "plan.yaml")
+        let document = try BuiltProgram("trainyard").run(["plan", plan, "--json"]).document()
         return try #require((document["iteration"] as? [String: Any])?["seconds"] as? Double)
     }
 
     @Test(.enabled(if: imports("torch, numpy"), "python3 cannot import torch and numpy"))
     func aFileMeasuredWithoutAGPUIsPlannedWith() throws {
-        try inScratch { folder in
-            let outcome = try script(["--device", "cpu", "--quick"])
-            #expect(outcome.exitCode == 0, "\(outcome.everything)")
-            #expect(outcome.errors.contains("median error"))
-            for key in ["peak: {fp32:", "products:", "attentionEfficiency:", "bandwidthEfficiency:", "launch:"] {
-                #expect(outcome.output.contains("\n  \(key)"), "\(key)")
-            }
-            let model = """
-                model: {family: gpt, layers: 2, hidden: 128, heads: 4, vocab: 256, sequence: 128}
-                batch: 4
-                devices: 1
-                precision: fp32
-                """
-            let seconds = try planned(outcome.output, model: model, in: folder)
-            #expect(seconds.isFinite && seconds > 0)
+        let folder = try TemporaryFolder()
+        let outcome = try script(["--device", "cpu", "--quick"])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        #expect(outcome.errors.contains("median error"))
+        for key in ["peak: {fp32:", "products:", "attentionEfficiency:", "bandwidthEfficiency:", "launch:"] {
+            #expect(outcome.output.contains("\n  \(key)"), "\(key)")
         }
+        let model = """
+            model: {family: gpt, layers: 2, hidden: 128, heads: 4, vocab: 256, sequence: 128}
+            batch: 4
+            devices: 1
+            precision: fp32
+            """
+        let seconds = try planned(outcome.output, model: model, in: folder)
+        #expect(seconds.isFinite && seconds > 0)
     }
 
     /// Logarithms of the table's axes: m, then n and k.
@@ -80,35 +79,33 @@ import Testing
 
     @Test(.enabled(if: imports("numpy"), "python3 cannot import numpy"))
     func aMeasuredTableIsFoundAgainInSpiteOfOutliers() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "products.csv")
-            try Data(Self.table().utf8).write(to: file)
-            let outcome = try script(["--from-table", file.path, "--gpu", "a100-80g-sxm"])
-            #expect(outcome.exitCode == 0, "\(outcome.everything)")
-            let axes = "    m: [64, 128, 256, 512]\n    n: [64, 128, 256]\n    k: [64, 128, 256]\n"
-            #expect(outcome.output.contains(axes))
-            let error = try #require(outcome.errors.firstMatch(of: #/median error ([0-9.]+)%/#)?.1)
-            #expect(try #require(Double(error)) < 1)
+        let folder = try TemporaryFolder()
+        let file = try folder.write(Self.table(), as: "products.csv")
+        let outcome = try script(["--from-table", file, "--gpu", "a100-80g-sxm"])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        let axes = "    m: [64, 128, 256, 512]\n    n: [64, 128, 256]\n    k: [64, 128, 256]\n"
+        #expect(outcome.output.contains(axes))
+        let error = try #require(outcome.errors.firstMatch(of: #/median error ([0-9.]+)%/#)?.1)
+        #expect(try #require(Double(error)) < 1)
 
-            let block = try #require(outcome.output.split(separator: "thousandths: |\n").last)
-            let cells = block.split { $0 == " " || $0 == "\n" }.map { Double($0) ?? .nan }
-            let expected = Self.rows.flatMap { m in
-                Self.columns.flatMap { n in
-                    Self.columns.map { k in Self.thousandths(Double(m), Double(n), Double(k)) }
-                }
+        let block = try #require(outcome.output.split(separator: "thousandths: |\n").last)
+        let cells = block.split { $0 == " " || $0 == "\n" }.map { Double($0) ?? .nan }
+        let expected = Self.rows.flatMap { m in
+            Self.columns.flatMap { n in
+                Self.columns.map { k in Self.thousandths(Double(m), Double(n), Double(k)) }
             }
-            #expect(cells.count == expected.count)
-            for (cell, right) in zip(cells, expected) {
-                #expect(abs(cell - right) <= 0.02 * right, "\(cell) for \(right)")
-            }
-
-            let model = "model: llama2-7b\nbatch: 64\ndevices: 8\nlayout: {tensor: 8}"
-            let fast = try planned(outcome.output, model: model, in: folder)
-            try Data(Self.table(slowed: 2).utf8).write(to: file)
-            let slowed = try script(["--from-table", file.path, "--gpu", "a100-80g-sxm"])
-            let slow = try planned(slowed.output, model: model, in: folder)
-            #expect(fast > 0 && slow > 1.4 * fast && slow < 2 * fast, "\(fast) s and \(slow) s")
         }
+        #expect(cells.count == expected.count)
+        for (cell, right) in zip(cells, expected) {
+            #expect(abs(cell - right) <= 0.02 * right, "\(cell) for \(right)")
+        }
+
+        let model = "model: llama2-7b\nbatch: 64\ndevices: 8\nlayout: {tensor: 8}"
+        let fast = try planned(outcome.output, model: model, in: folder)
+        try folder.write(Self.table(slowed: 2), as: "products.csv")
+        let slowed = try script(["--from-table", file, "--gpu", "a100-80g-sxm"])
+        let slow = try planned(slowed.output, model: model, in: folder)
+        #expect(fast > 0 && slow > 1.4 * fast && slow < 2 * fast, "\(fast) s and \(slow) s")
     }
 
     @Test(
@@ -120,15 +117,13 @@ import Testing
             ("m,n,k,latency\n64,64,64,1\n", "products.csv: too few usable shapes"), ("", "column m is missing"),
         ])
     func aBadTableEndsWithOneClearLine(_ table: String, _ said: String) throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "products.csv")
-            try Data(table.utf8).write(to: file)
-            let outcome = try script(["--from-table", file.path, "--gpu", "a100-80g-sxm"])
-            #expect(outcome.exitCode == 2, "\(outcome.everything)")
-            #expect(outcome.errors.contains(said), "\(outcome.everything)")
-            #expect(!outcome.errors.contains("Traceback"))
-            #expect(outcome.output.isEmpty)
-        }
+        let folder = try TemporaryFolder()
+        let file = try folder.write(table, as: "products.csv")
+        let outcome = try script(["--from-table", file, "--gpu", "a100-80g-sxm"])
+        #expect(outcome.exitCode == 2, "\(outcome.everything)")
+        #expect(outcome.errors.contains(said), "\(outcome.everything)")
+        #expect(!outcome.errors.contains("Traceback"))
+        #expect(outcome.output.isEmpty)
     }
 
     @Test(

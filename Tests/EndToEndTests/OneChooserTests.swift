@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Every command that answers an open plan gives the same layout, from the same choice, and names it.
@@ -14,11 +15,8 @@ import Testing
 
     /// Calls `body` with the path of a plan file that holds `text`.
     private func withPlan(_ text: String, _ body: (String) throws -> Void) throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "open.yaml")
-            try Data(text.utf8).write(to: file)
-            try body(file.path)
-        }
+        let folder = try TemporaryFolder()
+        try body(folder.write(text, as: "open.yaml"))
     }
 
     private static let dense = """

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What the built programs do where their output cannot be written, or is no regular file.
@@ -41,10 +42,9 @@ import Testing
             #expect(outcome.exitCode == Int32(code), "\(arguments): \(outcome.everything)")
         }
         // The file that is opened next is not taken for standard error.
-        let out = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString).svg")
-        defer { try? FileManager.default.removeItem(at: out) }
-        #expect(try shell("simulate --svg \(out.path) >&- \(redirection)").exitCode == 1)
-        #expect(try String(contentsOf: out, encoding: .utf8).hasPrefix("<svg"))
+        let folder = try TemporaryFolder()
+        #expect(try shell("simulate --svg \(folder["out.svg"]) >&- \(redirection)").exitCode == 1)
+        #expect(try folder.read("out.svg").hasPrefix("<svg"))
     }
 
     /// As the field's programs end: by the signal, without a word.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The planning half of the command line, driven as a user drives it.
@@ -103,14 +104,13 @@ import Testing
     }
 
     @Test func aPlanThatDoesNotFitIsStillPriced() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "big.yaml")
-            try Data("model: gpt3-175b\ncluster: a100-80g-sxm\nbatch: 8\nlayout: {tensor: 8}\n".utf8).write(to: file)
-            let outcome = try trainyard(["plan", file.path])
-            #expect(outcome.exitCode == 3, "\(outcome.everything)")
-            #expect(outcome.output.contains("does not fit"))
-            #expect(outcome.errors.contains("--search"))
-        }
+        let folder = try TemporaryFolder()
+        let file = try folder.write(
+            "model: gpt3-175b\ncluster: a100-80g-sxm\nbatch: 8\nlayout: {tensor: 8}\n", as: "big.yaml")
+        let outcome = try trainyard(["plan", file])
+        #expect(outcome.exitCode == 3, "\(outcome.everything)")
+        #expect(outcome.output.contains("does not fit"))
+        #expect(outcome.errors.contains("--search"))
     }
 
     @Test func helpTeachesByExample() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `trainyard schedule` and `trainyard simulate` as a user runs them.
@@ -90,25 +91,24 @@ import Testing
     }
 
     @Test func simulateWritesTraceAndDrawingOfAPlan() throws {
-        try inScratch { folder in
-            let (trace, svg) = (folder.appending(path: "t.json"), folder.appending(path: "t.svg"))
-            let outcome = try run(
-                "simulate plans/gpt3-175b-64-a100.yaml --json --trace \(trace.path) --svg \(svg.path)")
-            #expect(outcome.exitCode == 0, "\(outcome.errors)")
-            let figures = try outcome.document()
-            #expect(figures["unit"] as? String == "seconds")
-            #expect(figures["ranks"] as? Int == 8 && figures["virtualStages"] as? Int == 3)
-            let duration = try #require(figures["duration"] as? Double)
-            // The measured step took 13.75 s (Korthikanti et al. 2022, table 5).
-            #expect(duration > 10 && duration < 18)
-            let file = try JSONSerialization.jsonObject(with: Data(contentsOf: trace)) as? [String: Any]
-            let events = try #require(file?["traceEvents"] as? [[String: Any]])
-            let end = events.compactMap { event in
-                (event["ts"] as? Double).map { $0 + (event["dur"] as? Double ?? 0) }
-            }.max()
-            #expect(abs((end ?? 0) / 1e6 - duration) < 1e-5)
-            #expect(try String(contentsOf: svg, encoding: .utf8).hasSuffix("</svg>\n"))
-        }
+        let folder = try TemporaryFolder()
+        let (trace, svg) = (folder["t.json"], folder["t.svg"])
+        let outcome = try run(
+            "simulate plans/gpt3-175b-64-a100.yaml --json --trace \(trace) --svg \(svg)")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        let figures = try outcome.document()
+        #expect(figures["unit"] as? String == "seconds")
+        #expect(figures["ranks"] as? Int == 8 && figures["virtualStages"] as? Int == 3)
+        let duration = try #require(figures["duration"] as? Double)
+        // The measured step took 13.75 s (Korthikanti et al. 2022, table 5).
+        #expect(duration > 10 && duration < 18)
+        let file = try JSONSerialization.jsonObject(with: Data(folder.read("t.json").utf8)) as? [String: Any]
+        let events = try #require(file?["traceEvents"] as? [[String: Any]])
+        let end = events.compactMap { event in
+            (event["ts"] as? Double).map { $0 + (event["dur"] as? Double ?? 0) }
+        }.max()
+        #expect(abs((end ?? 0) / 1e6 - duration) < 1e-5)
+        #expect(try folder.read("t.svg").hasSuffix("</svg>\n"))
     }
 
     @Test func optionsTakeThePlaceOfThePlans() throws {
@@ -127,17 +127,15 @@ import Testing
     }
 
     @Test func actionsFromAFileAreTimed() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "mine.csv")
-            try Data("0F0,,0F1,0B0,0B1\n,1F0,1B0,1F1,1B1\n".utf8).write(to: file)
-            let outcome = try run("simulate --actions \(file.path) --json")
-            #expect(outcome.exitCode == 0, "\(outcome.errors)")
-            #expect(outcome.output.contains(#""makespan":9,"#) && outcome.output.contains(#""schedule":"mine""#))
-            try Data("0F0,0B0,0F1,0B1\n1F1,1F0,1B1,1B0\n".utf8).write(to: file)
-            let stuck = try run("simulate --actions \(file.path)")
-            #expect(stuck.exitCode == 2 && stuck.output.isEmpty)
-            #expect(stuck.errors.contains("deadlock: (rank 0, position 1, 0B0) waits for (rank 1, position 0, 1F1)"))
-        }
+        let folder = try TemporaryFolder()
+        let file = try folder.write("0F0,,0F1,0B0,0B1\n,1F0,1B0,1F1,1B1\n", as: "mine.csv")
+        let outcome = try run("simulate --actions \(file) --json")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains(#""makespan":9,"#) && outcome.output.contains(#""schedule":"mine""#))
+        try folder.write("0F0,0B0,0F1,0B1\n1F1,1F0,1B1,1B0\n", as: "mine.csv")
+        let stuck = try run("simulate --actions \(file)")
+        #expect(stuck.exitCode == 2 && stuck.output.isEmpty)
+        #expect(stuck.errors.contains("deadlock: (rank 0, position 1, 0B0) waits for (rank 1, position 0, 1F1)"))
     }
 
     /// What can be wrong with lists of one's own: rank, position and action are named, and the rule.
@@ -158,13 +156,11 @@ import Testing
         ),
     ])
     func brokenListsAreNamed(_ lists: String, _ message: String) throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "broken.csv")
-            try Data(lists.utf8).write(to: file)
-            let outcome = try run("simulate --actions \(file.path)")
-            #expect(outcome.exitCode == 2 && outcome.output.isEmpty)
-            #expect(outcome.errors.hasPrefix("error: \(file.path): \(message)"), "\(outcome.errors)")
-        }
+        let folder = try TemporaryFolder()
+        let file = try folder.write(lists, as: "broken.csv")
+        let outcome = try run("simulate --actions \(file)")
+        #expect(outcome.exitCode == 2 && outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("error: \(file): \(message)"), "\(outcome.errors)")
     }
 
     /// Names of other tools are read, ours are printed.
@@ -175,22 +171,18 @@ import Testing
         #expect(
             try run("schedule DualPipeV --ranks 2 --microbatches 4").output.hasPrefix("dualpipev: 2 ranks, 2 stages"))
         #expect(try run("simulate --compare 1F1B,ZB1P --ranks 2").output.contains("\nzb-h1  "))
-        try inScratch { folder in
-            let shipped = try String(
-                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
-            let file = folder.appending(path: "named.yaml")
-            func plan(_ schedule: String) throws {
-                let text = shipped.replacingOccurrences(of: "interleaved-1f1b", with: schedule)
-                try Data(text.utf8).write(to: file)
-            }
-            try plan("Interleaved1F1B")
-            let answer = try run("plan \(file.path) --json")
-            #expect(answer.output.contains("\"interleaved-1f1b\""), "\(answer.errors)")
-            try plan("optimal")
-            let refused = try run("plan \(file.path)")
-            #expect(refused.exitCode == 2)
-            #expect(refused.errors.contains("simulate FILE --schedule optimal"), "\(refused.errors)")
+        let folder = try TemporaryFolder()
+        let shipped = try String(
+            contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+        func plan(_ schedule: String) throws -> String {
+            try folder.write(
+                shipped.replacingOccurrences(of: "interleaved-1f1b", with: schedule), as: "named.yaml")
         }
+        let answer = try run("plan \(plan("Interleaved1F1B")) --json")
+        #expect(answer.output.contains("\"interleaved-1f1b\""), "\(answer.errors)")
+        let refused = try run("plan \(plan("optimal"))")
+        #expect(refused.exitCode == 2)
+        #expect(refused.errors.contains("simulate FILE --schedule optimal"), "\(refused.errors)")
     }
 
     @Test func optimalKeepsToThePlansMemory() throws {
@@ -231,18 +223,16 @@ import Testing
     }
 
     @Test func autoChoosesAScheduleForALayout() throws {
-        try inScratch { folder in
-            let shipped = try String(
-                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
-            let file = folder.appending(path: "auto.yaml")
-            let text = shipped.replacingOccurrences(of: "schedule: interleaved-1f1b", with: "schedule: auto")
-                .replacingOccurrences(of: "  virtualStages: 3\n", with: "")
-            try Data(text.utf8).write(to: file)
-            let outcome = try run("plan \(file.path)")
-            #expect(outcome.exitCode == 0, "\(outcome.errors)")
-            #expect(outcome.output.contains("fastest of "))
-            let chosen = try #require(outcome.output.firstMatch(of: #/schedule: ([a-z0-9-]+)/#)).1
-            #expect(try run("simulate \(file.path)").output.contains("\n\(chosen) · tensor 8"))
-        }
+        let folder = try TemporaryFolder()
+        let shipped = try String(
+            contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+        let text = shipped.replacingOccurrences(of: "schedule: interleaved-1f1b", with: "schedule: auto")
+            .replacingOccurrences(of: "  virtualStages: 3\n", with: "")
+        let file = try folder.write(text, as: "auto.yaml")
+        let outcome = try run("plan \(file)")
+        #expect(outcome.exitCode == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("fastest of "))
+        let chosen = try #require(outcome.output.firstMatch(of: #/schedule: ([a-z0-9-]+)/#)).1
+        #expect(try run("simulate \(file)").output.contains("\n\(chosen) · tensor 8"))
     }
 }

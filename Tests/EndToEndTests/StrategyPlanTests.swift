@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Every plan of `plans/strategies` runs, and learns.
@@ -25,19 +26,16 @@ struct StrategyPlanTests {
     }
 
     @Test(arguments: plans) func runs(plan: String) throws {
-        try inScratch { scratch in
-            let folder = scratch.appending(path: "run")
-            let log = folder.appending(path: "log.jsonl")
-            let outcome = try BuiltProgram("trainyard").run([
-                "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--folder",
-                folder.path,
-            ])
-            #expect(outcome.exitCode == 0, "\(outcome.everything)")
-            struct Step: Decodable { let loss: Double }
-            let losses = try String(contentsOf: log, encoding: .utf8).split(separator: "\n")
-                .map { try JSONDecoder().decode(Step.self, from: Data($0.utf8)).loss }
-            #expect(losses.count == 3)
-            #expect(try #require(losses.first) > 5 && losses[2] < losses[0], "\(losses)")
-        }
+        let folder = try TemporaryFolder()
+        let outcome = try BuiltProgram("trainyard").run([
+            "train", "plans/strategies/\(plan)", "--data", "README.md", "--steps", "3", "--quiet", "--folder",
+            folder["run"],
+        ])
+        #expect(outcome.exitCode == 0, "\(outcome.everything)")
+        struct Step: Decodable { let loss: Double }
+        let losses = try folder.read("run/log.jsonl").split(separator: "\n")
+            .map { try JSONDecoder().decode(Step.self, from: Data($0.utf8)).loss }
+        #expect(losses.count == 3)
+        #expect(try #require(losses.first) > 5 && losses[2] < losses[0], "\(losses)")
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `trainyard train`, `generate` and `calibrate` as a user calls them.
@@ -187,7 +188,7 @@ struct TrainCommandTests {
     }
 
     @Test func badInputIsOneLineAndTwo() throws {
-        let folder = FileManager.default.temporaryDirectory.path
+        let folder = try TemporaryFolder()
         let cases: [([String], String)] = [
             (["train", "/nowhere/plan.yaml"], "/nowhere/plan.yaml"),
             (["train", "plans/100b-3t-1024.yaml"], "layout"),
@@ -197,7 +198,7 @@ struct TrainCommandTests {
             (["generate", "plans", "--tokens", "0"], "--tokens takes 1 to"),
             (["calibrate", "-n", "1e6"], "--processes takes 1 to 1,024"),
             (["generate", "/nowhere/weights.safetensors"], "/nowhere/weights.safetensors"),
-            (["generate", folder + "/"], "holds no checkpoint"),
+            (["generate", folder.path + "/"], "holds no checkpoint"),
             (["generate", "Package.swift"], "not a safetensors file"),
             (["calibrate", "--plan", "/nowhere/plan.yaml"], "/nowhere/plan.yaml"),
         ]

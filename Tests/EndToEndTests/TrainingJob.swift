@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A real run of a small GPT under mpirun, in a folder of its own that goes with it.
@@ -38,16 +39,14 @@ final class TrainingJob {
         let peakBytes: [Double]
     }
 
-    let folder: URL
+    private let files: TemporaryFolder
+    var folder: URL { files.url }
 
     init(_ shape: Shape = Shape(), text: [UInt8] = formulaText(count: 4096)) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "trainyard-job-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try Data(text).write(to: folder.appending(path: "text"))
+        files = try TemporaryFolder()
+        try files.write(Data(text), as: "text")
         try write(shape)
     }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
 
     /// Replaces the plan.
     func write(_ shape: Shape) throws {
@@ -63,7 +62,7 @@ final class TrainingJob {
                 "train:", "  data: \(folder.path)/text", "  order: \(shape.order)", "  steps: \(shape.steps)",
                 "  learningRate: \(shape.learningRate)", "  schedule: constant", "  clip: \(shape.clip)", "  seed: 1",
             ] + shape.train.map { "  " + $0 }
-        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: plan)
+        try files.write(lines.joined(separator: "\n") + "\n", as: "plan.yaml")
     }
 
     var plan: URL { folder.appending(path: "plan.yaml") }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `trainyard validate`, driven as a user drives it.
@@ -20,18 +21,17 @@ import Testing
     }
 
     @Test func runsOfOnesOwnAreRead() throws {
-        try inScratch { folder in
-            let plan = try String(
-                contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
-            try Data((plan + "\nmeasured: {seconds: 10}\n").utf8).write(to: folder.appending(path: "mine.yaml"))
-            let priced = try document(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
-            let seconds = try #require((priced["iteration"] as? [String: Any])?["seconds"] as? Double)
-            for path in [folder.path, folder.appending(path: "mine.yaml").path] {
-                let result = try document(["validate", "--runs", path, "--json"])
-                let row = try #require((result["runs"] as? [[String: Any]])?.first)
-                #expect(row["predictedSeconds"] as? Double == seconds)
-                #expect(abs((row["error"] as? Double ?? .nan) - (seconds / 10 - 1)) < 1e-12)
-            }
+        let folder = try TemporaryFolder()
+        let plan = try String(
+            contentsOf: BuiltProgram.root.appending(path: "plans/gpt3-175b-64-a100.yaml"), encoding: .utf8)
+        let mine = try folder.write(plan + "\nmeasured: {seconds: 10}\n", as: "mine.yaml")
+        let priced = try document(["plan", "plans/gpt3-175b-64-a100.yaml", "--json"])
+        let seconds = try #require((priced["iteration"] as? [String: Any])?["seconds"] as? Double)
+        for path in [folder.path, mine] {
+            let result = try document(["validate", "--runs", path, "--json"])
+            let row = try #require((result["runs"] as? [[String: Any]])?.first)
+            #expect(row["predictedSeconds"] as? Double == seconds)
+            #expect(abs((row["error"] as? Double ?? .nan) - (seconds / 10 - 1)) < 1e-12)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What commands print and write besides the answer: plan files, notes, tables that fit, help.
@@ -28,46 +29,43 @@ import Testing
         ],
     ])
     func theWrittenPlanGivesTheSameAnswer(_ arguments: [String]) throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "written.yaml").path
-            let first = try trainyard(arguments + ["--write-plan", file, "--json"]).document()
-            let again = try trainyard(["plan", file, "--json"]).document()
-            #expect(answer(first) == answer(again))
-        }
+        let folder = try TemporaryFolder()
+        let file = folder["written.yaml"]
+        let first = try trainyard(arguments + ["--write-plan", file, "--json"]).document()
+        let again = try trainyard(["plan", file, "--json"]).document()
+        #expect(answer(first) == answer(again))
     }
 
     @Test func aRowOfASearchIsWritten() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "row.yaml").path
-            let found = try trainyard(
-                ["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "3", "--json"]
-            ).document()
-            let candidates = try #require(found["candidates"] as? [[String: Any]])
-            #expect(answer(candidates[2]) == answer(try trainyard(["plan", file, "--json"]).document()))
-            let missing = try trainyard(["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "6"])
-            #expect(missing.exitCode == 2 && missing.errors.contains("--row takes 1 to 5, not 6"))
-            let alone = try trainyard(["search", Self.plan, "--row", "2"])
-            #expect(alone.exitCode == 2 && alone.errors.contains("--row is for --write-plan"))
-        }
+        let folder = try TemporaryFolder()
+        let file = folder["row.yaml"]
+        let found = try trainyard(
+            ["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "3", "--json"]
+        ).document()
+        let candidates = try #require(found["candidates"] as? [[String: Any]])
+        #expect(answer(candidates[2]) == answer(try trainyard(["plan", file, "--json"]).document()))
+        let missing = try trainyard(["search", Self.plan, "--top", "5", "--write-plan", file, "--row", "6"])
+        #expect(missing.exitCode == 2 && missing.errors.contains("--row takes 1 to 5, not 6"))
+        let alone = try trainyard(["search", Self.plan, "--row", "2"])
+        #expect(alone.exitCode == 2 && alone.errors.contains("--row is for --write-plan"))
     }
 
     /// `plan --json`'s layout, pasted as it is.
     @Test(arguments: [plan, "plans/deepseek-v3-2048-h800.yaml"]) func theLayoutOfAnAnswerIsALayout(_ plan: String)
         throws
     {
-        try inScratch { folder in
-            let (written, file) = (folder.appending(path: "written.yaml"), folder.appending(path: "pasted.yaml"))
-            let first = try trainyard(["plan", plan, "--write-plan", written.path, "--json"]).document()
-            let layout = try #require(first["layout"])
-            let json = String(
-                decoding: try JSONSerialization.data(withJSONObject: layout, options: [.prettyPrinted]), as: UTF8.self)
-            let head = try String(contentsOf: written, encoding: .utf8).components(separatedBy: "\nlayout:\n")[0]
-            try Data((head + "\nlayout: \(json.replacing("\n", with: "\n  "))\n").utf8).write(to: file)
-            let again = try trainyard(["plan", file.path, "--json"]).document()
-            #expect((again["layout"] as? NSDictionary) == (layout as? NSDictionary))
-            let seconds = { (found: [String: Any]) in (found["iteration"] as? [String: Any])?["seconds"] as? Double }
-            #expect(seconds(again) == seconds(first))
-        }
+        let folder = try TemporaryFolder()
+        let first = try trainyard(["plan", plan, "--write-plan", folder["written.yaml"], "--json"]).document()
+        let layout = try #require(first["layout"])
+        let json = String(
+            decoding: try JSONSerialization.data(withJSONObject: layout, options: [.prettyPrinted]), as: UTF8.self)
+        let head = try folder.read("written.yaml").components(separatedBy: "\nlayout:\n")[0]
+        let file = try folder.write(
+            head + "\nlayout: \(json.replacing("\n", with: "\n  "))\n", as: "pasted.yaml")
+        let again = try trainyard(["plan", file, "--json"]).document()
+        #expect((again["layout"] as? NSDictionary) == (layout as? NSDictionary))
+        let seconds = { (found: [String: Any]) in (found["iteration"] as? [String: Any])?["seconds"] as? Double }
+        #expect(seconds(again) == seconds(first))
     }
 
     @Test func aPriceIsTakenByEveryCommandThatPrices() throws {
@@ -89,20 +87,18 @@ import Testing
     }
 
     @Test func notesStandInEveryDocument() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "small.yaml").path
-            let text = "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nprecision: fp32\nlayout: auto\n"
-            try Data(text.utf8).write(to: URL(filePath: file))
-            for arguments in [
-                ["plan", file], ["search", file, "--top", "1"], ["compare", file, "--strategies", "data"],
-                ["sweep", file, "--devices", "1,2"], ["simulate", file], ["sweep", file, "--deadline", "9000d"],
-                ["simulate", file, "--compare", "1f1b"],
-            ] {
-                let outcome = try trainyard(arguments + ["--json"])
-                let notes = try #require(try outcome.document()["notes"] as? [[String: String]], "\(arguments)")
-                #expect(notes.contains { $0["code"] == "batch-assumed" }, "\(arguments): \(notes)")
-                for note in notes { #expect(outcome.errors.contains("note: \(note["text"] ?? "?")"), "\(arguments)") }
-            }
+        let folder = try TemporaryFolder()
+        let text = "model: {params: 20M}\ntokens: 1B\ncluster: laptop\ndevices: 2\nprecision: fp32\nlayout: auto\n"
+        let file = try folder.write(text, as: "small.yaml")
+        for arguments in [
+            ["plan", file], ["search", file, "--top", "1"], ["compare", file, "--strategies", "data"],
+            ["sweep", file, "--devices", "1,2"], ["simulate", file], ["sweep", file, "--deadline", "9000d"],
+            ["simulate", file, "--compare", "1f1b"],
+        ] {
+            let outcome = try trainyard(arguments + ["--json"])
+            let notes = try #require(try outcome.document()["notes"] as? [[String: String]], "\(arguments)")
+            #expect(notes.contains { $0["code"] == "batch-assumed" }, "\(arguments): \(notes)")
+            for note in notes { #expect(outcome.errors.contains("note: \(note["text"] ?? "?")"), "\(arguments)") }
         }
     }
 
@@ -188,36 +184,34 @@ import Testing
 
     /// Four processes on two cores do at most the work of two.
     @Test func processesBeyondTheCoresShareThem() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "small.yaml").path
-            let text = """
-                model: {family: gpt, layers: 8, hidden: 512, heads: 8, vocab: 256, sequence: 256}
-                tokens: 10M
-                cluster: {extends: laptop, devicesPerNode: 2}
-                devices: 2
-                batch: 32
-                precision: fp32
-                layout: auto
+        let folder = try TemporaryFolder()
+        let text = """
+            model: {family: gpt, layers: 8, hidden: 512, heads: 8, vocab: 256, sequence: 256}
+            tokens: 10M
+            cluster: {extends: laptop, devicesPerNode: 2}
+            devices: 2
+            batch: 32
+            precision: fp32
+            layout: auto
 
-                """
-            try Data(text.utf8).write(to: URL(filePath: file))
-            let found = try trainyard(["sweep", file, "--devices", "1,2,4", "--json"]).document()
-            let points = try #require((found["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
-            let efficiencies = points.compactMap { $0["efficiency"] as? Double }
-            #expect(efficiencies.count == 3 && efficiencies[1] > 0.8 && efficiencies[2] <= 0.5, "\(efficiencies)")
-            // A layout that is stated runs all the same, each process on its share of a core.
-            func fixed(_ data: Int) throws -> [String: Any] {
-                let stated = text.replacing("devices: 2\n", with: "").replacing("auto", with: "{data: \(data)}")
-                try Data(stated.utf8).write(to: URL(filePath: file))
-                return try trainyard(["plan", file, "--json"]).document()
-            }
-            let seconds = try [2, 4].map { data -> Double in
-                try #require((try fixed(data)["iteration"] as? [String: Any])?["seconds"] as? Double)
-            }
-            #expect(seconds[1] >= 0.99 * seconds[0], "\(seconds)")
-            let notes = try #require(try fixed(4)["notes"] as? [[String: String]])
-            #expect(
-                notes.contains { $0["code"] == "cores-shared" && $0["text"]?.hasPrefix("4 processes share") == true })
+            """
+        let file = try folder.write(text, as: "small.yaml")
+        let found = try trainyard(["sweep", file, "--devices", "1,2,4", "--json"]).document()
+        let points = try #require((found["sweeps"] as? [[String: Any]])?.first?["points"] as? [[String: Any]])
+        let efficiencies = points.compactMap { $0["efficiency"] as? Double }
+        #expect(efficiencies.count == 3 && efficiencies[1] > 0.8 && efficiencies[2] <= 0.5, "\(efficiencies)")
+        // A layout that is stated runs all the same, each process on its share of a core.
+        func fixed(_ data: Int) throws -> [String: Any] {
+            let stated = text.replacing("devices: 2\n", with: "").replacing("auto", with: "{data: \(data)}")
+            try folder.write(stated, as: "small.yaml")
+            return try trainyard(["plan", file, "--json"]).document()
         }
+        let seconds = try [2, 4].map { data -> Double in
+            try #require((try fixed(data)["iteration"] as? [String: Any])?["seconds"] as? Double)
+        }
+        #expect(seconds[1] >= 0.99 * seconds[0], "\(seconds)")
+        let notes = try #require(try fixed(4)["notes"] as? [[String: String]])
+        #expect(
+            notes.contains { $0["code"] == "cores-shared" && $0["text"]?.hasPrefix("4 processes share") == true })
     }
 }

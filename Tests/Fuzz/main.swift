@@ -5,8 +5,9 @@
 //   fuzz --replay SEED            the input that a line of findings names
 //   fuzz --replay-command SEED    the command line that one names
 //
-// The same seed makes the same inputs.
+// A seed always makes the same inputs.
 import Foundation
+import TestSupport
 
 /// The number behind an option.
 func value<Number: FixedWidthInteger>(_ option: String, _ usual: Number) throws -> Number {
@@ -27,7 +28,7 @@ func text(_ option: String) -> String? {
 
 func run() throws -> Int32 {
     let program = URL(filePath: CommandLine.arguments[0]).path
-    let root = text("--root") ?? FileManager.default.currentDirectoryPath
+    let root = URL(filePath: text("--root") ?? "").path
     if let scratch = text("--scratch"), let place = CommandLine.arguments.firstIndex(of: "--worker") {
         let numbers = CommandLine.arguments[place...].dropFirst().prefix(3).compactMap { UInt64($0) }
         guard numbers.count == 3, let progress = Progress(path: scratch + "/progress") else {
@@ -41,11 +42,12 @@ func run() throws -> Int32 {
         try Worker(root: root, scratch: scratch).replay(seed)
         return 0
     }
-    let scratch = FileManager.default.temporaryDirectory.path + "/trainyard-fuzz-\(getpid())"
-    try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: scratch) }
+    let folder = try TemporaryFolder()
+    let scratch = folder.path
     func commands() throws -> CommandLines {
-        CommandLines(
+        // A number may stand where a file to write is named: such files go with the folder.
+        guard FileManager.default.changeCurrentDirectoryPath(scratch) else { throw Problem("cannot enter \(scratch)") }
+        return CommandLines(
             programs: URL(filePath: program).deletingLastPathComponent().path, scratch: scratch,
             seeds: try Seeds(root: root, scratch: scratch + "/files"))
     }

@@ -200,9 +200,8 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
     }
 
     @Test func bytesThatAreNotTextAreRefused() throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).yaml").path
-        try Data([0xff, 0xfe, 0x00, 0xd8]).write(to: URL(fileURLWithPath: path))
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder()
+        let path = try folder.write(Data([0xff, 0xfe, 0x00, 0xd8]), as: "plan.yaml")
         let error = #expect(throws: PlanProblems.self) { try Plan.read(path: path, library: Checkout.library) }
         #expect(error?.description.contains("is not UTF-8 text") == true)
     }

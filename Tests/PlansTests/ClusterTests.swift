@@ -35,25 +35,20 @@ import Testing
     }
 
     @Test func whatIsWrittenReadsBackTheSame() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         for name in ["a100-80g-sxm", "h100-80g-sxm", "laptop"] {
             var cluster = try Cluster.read(name, library: Checkout.library)
             if name == "laptop" { cluster.powerUsageEffectiveness = 1.56 }
-            let path = folder.appendingPathComponent("copy.yaml").path
-            try Data(cluster.yaml(comment: "a copy\nof it").utf8).write(to: URL(fileURLWithPath: path))
+            let path = try folder.write(cluster.yaml(comment: "a copy\nof it"), as: "copy.yaml")
             #expect(try Cluster.read(path, library: Checkout.library) == cluster)
         }
     }
 
     @Test func filesThatExtendOneAnotherInACircleAreFound() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(
-            at: folder.appendingPathComponent("cluster"), withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder["cluster"], withIntermediateDirectories: true)
         for (file, base) in [("a", "b"), ("b", "a")] {
-            try Data("extends: \(base)\n".utf8).write(to: folder.appendingPathComponent("cluster/\(file).yaml"))
+            try folder.write("extends: \(base)\n", as: "cluster/\(file).yaml")
         }
         let error = #expect(throws: PlanProblems.self) {
             try Cluster.read("a", library: Library(folders: [folder.path]))
@@ -62,14 +57,11 @@ import Testing
     }
 
     @Test func aClusterHasANetwork() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appendingPathComponent("lonely.yaml").path
+        let folder = try TemporaryFolder()
         let base = try String(contentsOfFile: "\(Checkout.root)/cluster/laptop.yaml", encoding: .utf8)
         let alone = base.prefix(upTo: try #require(base.range(of: "networks:")?.lowerBound))
         for text in ["extends: laptop\nnetworks: []\n", alone + "networks: []\n"] {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            let path = try folder.write(text, as: "lonely.yaml")
             let error = #expect(throws: PlanProblems.self) { try Cluster.read(path, library: Checkout.library) }
             #expect(error?.problems.count == 1)
             #expect(error?.description.contains("networks: must name at least one level") == true, "\(text)")
@@ -81,10 +73,7 @@ import Testing
     }
 
     @Test func problemsNameTheClusterFile() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appendingPathComponent("bad.yaml").path
+        let folder = try TemporaryFolder()
         let text = """
             extends: a100-80g-sxm
             device:
@@ -93,7 +82,7 @@ import Testing
             networks:
               - {name: nvlink, bandwith: 300 GB/s, latency: 5 us, efficiency: 1.7}
             """
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        let path = try folder.write(text, as: "bad.yaml")
         let error = #expect(throws: PlanProblems.self) { try Cluster.read(path, library: Checkout.library) }
         let lines = (error?.problems ?? []).map { $0.description.replacing(path, with: "bad.yaml") }
         #expect(lines.count == 4, "\(lines)")

@@ -9,10 +9,8 @@ import Testing
     typealias Abilities = Framework.Abilities
 
     private func read(_ text: String) throws -> Framework {
-        let path = FileManager.default.temporaryDirectory.appending(path: "can-\(UUID().uuidString).yaml").path
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try Framework.read(path: path, library: Checkout.library)
+        let folder = try TemporaryFolder()
+        return try Framework.read(path: folder.write(text, as: "can.yaml"), library: Checkout.library)
     }
 
     /// Megatron-Core's developer guide, its argument checks and torchtitan's configuration.

@@ -4,12 +4,6 @@ import TestSupport
 import Testing
 
 @Suite struct FrameworkTests {
-    private func written(_ text: String) throws -> String {
-        let path = FileManager.default.temporaryDirectory.appending(path: "framework-\(UUID().uuidString).yaml").path
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
-        return path
-    }
-
     @Test func shippedFilesHoldWhatTheAutomaticChoiceNames() throws {
         let frameworks = try Frameworks.read(library: Checkout.library)
         #expect(Set(Frameworks.automaticNames).isSubset(of: Set(frameworks.known.keys)))
@@ -47,8 +41,9 @@ import Testing
     }
 
     @Test func everythingWrongIsSaidAtOnce() throws {
-        let path = try written("hostForwrd: 1 ms\ncontention: 3\ntwoGradients: yes\nhostStep: fast\n")
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder()
+        let path = try folder.write(
+            "hostForwrd: 1 ms\ncontention: 3\ntwoGradients: yes\nhostStep: fast\n", as: "framework.yaml")
         do {
             _ = try Framework.read(path: path, library: Checkout.library)
             Issue.record("a wrong file was read")
@@ -60,8 +55,8 @@ import Testing
     }
 
     @Test func aCircleOrAnUnknownBaseIsRefused() throws {
-        let path = try written("name: mine\nextends: no-such-framework\n")
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try TemporaryFolder()
+        let path = try folder.write("name: mine\nextends: no-such-framework\n", as: "framework.yaml")
         #expect(throws: PlanProblems.self) { try Framework.read(path: path, library: Checkout.library) }
     }
 

@@ -8,15 +8,12 @@ import Testing
 @Suite struct PlanReadingTests {
     /// A real run needs no cluster file; only the price beside it does.
     @Test func aRunIsReadWithoutAClusterFile() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appendingPathComponent("run.yaml").path
+        let folder = try TemporaryFolder()
         func read(_ precision: String, isRun: Bool) throws -> Plan {
             let text =
                 "model: {family: gpt, layers: 2, hidden: 32, heads: 2, vocab: 256, sequence: 16}\nbatch: 8\n"
                 + "precision: \(precision)\nlayout: {tensor: 2, pipeline: 2}\ntrain: {data: text, steps: 2}\n"
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            let path = try folder.write(text, as: "run.yaml")
             return try Plan.read(path: path, library: Library(folders: [folder.path]), isRun: isRun)
         }
         for precision in ["fp32", "bf16"] {

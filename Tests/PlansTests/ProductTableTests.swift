@@ -35,9 +35,8 @@ import Testing
         // Long products of many rows are efficient, thin ones are not.
         #expect(products.share(8192, 8192, 8192) > 0.6)
         #expect(products.share(64, 64, 64) < 0.05)
-        let path = FileManager.default.temporaryDirectory.appending(path: "cluster-\(UUID().uuidString).yaml").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try cluster.yaml().write(toFile: path, atomically: true, encoding: .utf8)
+        let folder = try TemporaryFolder()
+        let path = try folder.write(cluster.yaml(), as: "cluster.yaml")
         #expect(try Cluster.read(path, library: Checkout.library) == cluster)
     }
 }

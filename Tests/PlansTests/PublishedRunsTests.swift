@@ -7,12 +7,12 @@ import Testing
 @Suite struct PublishedRunsTests {
     static let folder = URL(filePath: Checkout.root).appending(path: "plans/published")
 
+    private let written: TemporaryFolder
+
+    init() throws { written = try TemporaryFolder() }
+
     private func write(_ text: String, as name: String = "runs.yaml") throws -> String {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let file = folder.appending(path: name)
-        try Data(text.utf8).write(to: file)
-        return file.path
+        try written.write(text, as: name)
     }
 
     static let table = """

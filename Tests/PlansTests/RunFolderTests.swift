@@ -1,6 +1,7 @@
 import Foundation
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 @Suite struct RunFolderTests {
@@ -12,18 +13,16 @@ import Testing
     }
 
     @Test func aManifestIsReadAsWritten() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "manifest-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        #expect(try RunManifest.read(folder: folder) == nil)
+        let folder = try TemporaryFolder()
+        #expect(try RunManifest.read(folder: folder.path) == nil)
         var manifest = RunManifest(
             plan: "x", identity: "00ff", program: "trainyard-train 1", steps: 10, processes: 2, data: "/text",
             host: "here", process: 7, started: Date(timeIntervalSince1970: 1_000_000))
         manifest.checkpoints = [.init(step: 5, file: "checkpoints/step-000005.safetensors", bytes: 12, sha256: "ab")]
-        try manifest.json().write(to: URL(filePath: folder + "/manifest.json"))
-        #expect(try RunManifest.read(folder: folder) == manifest)
-        try Data("{}".utf8).write(to: URL(filePath: folder + "/manifest.json"))
-        #expect(throws: PlanProblems.self) { try RunManifest.read(folder: folder) }
+        try folder.write(manifest.json(), as: "manifest.json")
+        #expect(try RunManifest.read(folder: folder.path) == manifest)
+        try folder.write("{}", as: "manifest.json")
+        #expect(throws: PlanProblems.self) { try RunManifest.read(folder: folder.path) }
     }
 
     /// What is proposed for a model with too few layers can be run.

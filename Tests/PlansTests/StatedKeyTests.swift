@@ -21,11 +21,8 @@ import Testing
         let stated = try cluster("{extends: a100-80g-sxm, \(networks)}")
         #expect(stated.networks.last?.bytesPerSecond == 1e6)
         // Cards that are stated nearer than the bandwidth hold over it: 8 of 100 Gb/s for 8 devices are 12.5 GB/s each.
-        let folder = FileManager.default.temporaryDirectory.appending(path: "stated-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let base = folder.appending(path: "base-1.5.yaml").path
-        try Data("extends: a100-80g-sxm\n\(networks)\n".utf8).write(to: URL(filePath: base))
+        let folder = try TemporaryFolder()
+        let base = try folder.write("extends: a100-80g-sxm\n\(networks)\n", as: "base-1.5.yaml")
         #expect(try Cluster.read(base, library: Checkout.library).networks.last?.bytesPerSecond == 1e6)
         #expect(try cluster("{extends: \(base), nicGbps: 100}").networks.last?.bytesPerSecond == 12.5e9)
         #expect(try cluster("{extends: \(base), price: 3}").networks.last?.bytesPerSecond == 1e6)
@@ -92,14 +89,11 @@ import Testing
     }
 
     @Test func frameworksAreNamedByPath() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "stated-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try Data("extends: torch-fsdp\nhostStep: 5 ms\n".utf8).write(to: folder.appending(path: "torch-2.3.yaml"))
-        let file = folder.appending(path: "plan.yaml").path
+        let folder = try TemporaryFolder()
+        let named = try folder.write("extends: torch-fsdp\nhostStep: 5 ms\n", as: "torch-2.3.yaml")
         let library = Library(folders: [folder.path, Checkout.root])
-        for reference in ["./torch-2.3.yaml", "torch-2.3.yaml", folder.path + "/torch-2.3.yaml"] {
-            try Data((BadPlan.good + "\nframework: \(reference)\n").utf8).write(to: URL(filePath: file))
+        for reference in ["./torch-2.3.yaml", "torch-2.3.yaml", named] {
+            let file = try folder.write(BadPlan.good + "\nframework: \(reference)\n", as: "plan.yaml")
             let plan = try Plan.read(path: file, library: library)
             let framework = plan.framework(for: Layout())
             #expect(framework.name == "torch-2.3" && framework.base == "torch-fsdp" && framework.hostStep == 5e-3)

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import MPI
 internal import Plans
+internal import TestSupport
 internal import Training
 
 /// Ends the process; the job's exit code is the ranks'.
@@ -21,7 +22,7 @@ final class LayoutChecks {
     private static func tolerance(_ precision: Precision) -> Double { precision == .bf16 ? 2e-3 : 1e-5 }
 
     private let world: Communicator
-    private let folder: URL
+    private let folder: TemporaryFolder
     /// One process's runs.
     private var references: [Reference: Record] = [:]
 
@@ -34,19 +35,15 @@ final class LayoutChecks {
 
     init(world: Communicator) throws {
         self.world = world
-        folder = FileManager.default.temporaryDirectory.appending(
-            path: "runtime-checks-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        folder = try TemporaryFolder()
         // Bytes below the vocabulary of 128, each of which leaves a few choices for the next.
         var (text, random): ([UInt8], UInt32) = ([32], 1)
         while text.count < 3000 {
             random = random &* 1_664_525 &+ 1_013_904_223
             text.append(UInt8(32 + (5 * UInt32(text[text.count - 1]) + (random >> 30)) % 64))
         }
-        try Data(text).write(to: folder.appending(path: "text"))
+        try folder.write(Data(text), as: "text")
     }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
 
     /// Runs every case and prints how it went. Returns the number that differ; the same on every rank.
     func run(_ cases: [LayoutCase]) throws -> Int {
@@ -99,7 +96,7 @@ final class LayoutChecks {
         _ reference: Reference, _ layout: Layout, _ group: Communicator, sharesMemory: Bool
     ) throws -> Record {
         let settings = TrainSettings(
-            data: folder.appending(path: "text").path, order: .sequential, steps: Self.steps, learningRate: 1e-3,
+            data: folder["text"], order: .sequential, steps: Self.steps, learningRate: 1e-3,
             schedule: .constant, epsilon: 1e-6, clip: 1, seed: 3)
         let cluster = try Cluster.read("a100-80g-sxm")
         var layout = layout
@@ -118,7 +115,7 @@ final class LayoutChecks {
             record.losses.append(report.loss)
             record.norms.append(report.gradientNorm)
         }
-        let path = folder.appending(path: "weights").path
+        let path = folder["weights"]
         try trainer.saveWeights(to: path, step: Self.steps)
         if group.rank == 0 { record.weights = try weights(path) }
         return record

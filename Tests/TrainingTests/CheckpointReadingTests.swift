@@ -1,5 +1,6 @@
 import Foundation
 import Plans
+import TestSupport
 import Testing
 import Training
 
@@ -8,10 +9,9 @@ import Training
     private func refusal(header: String, length: UInt64? = nil, data: Int = 64) throws -> String {
         let bytes = Data(header.utf8)
         let prefix = withUnsafeBytes(of: (length ?? UInt64(bytes.count)).littleEndian) { Data($0) }
-        let path = FileManager.default.temporaryDirectory.appending(path: "trainyard-\(UUID().uuidString).safetensors")
-        defer { try? FileManager.default.removeItem(at: path) }
-        try (prefix + bytes + Data(count: data)).write(to: path)
-        return try #require(throws: TrainingError.self) { try TextGenerator(checkpoint: path.path) }.description
+        let folder = try TemporaryFolder()
+        let path = try folder.write(prefix + bytes + Data(count: data), as: "weights.safetensors")
+        return try #require(throws: TrainingError.self) { try TextGenerator(checkpoint: path) }.description
     }
 
     private func tensor(offsets: String, shape: String = "[4, 4]") -> String {

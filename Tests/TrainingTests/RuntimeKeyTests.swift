@@ -154,13 +154,10 @@ import Training
         for name in ["model", "layout", "train"] {
             lines.append("\(name): {" + (maps[name] ?? [:]).map { "\($0): \($1)" }.joined(separator: ", ") + "}")
         }
-        let folder = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "plan.yaml")
-        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
+        let folder = try TemporaryFolder()
+        let file = try folder.write(lines.joined(separator: "\n") + "\n", as: "plan.yaml")
         do {
-            let plan = try Plan.read(path: file.path, library: Checkout.library, isRun: true)
+            let plan = try Plan.read(path: file, library: Checkout.library, isRun: true)
             let (layout, settings) = (try #require(plan.layout), try #require(plan.train))
             try Trainer.check(plan: plan, layout: layout, processes: layout.devices)
             return (nil, plan.remarksOfARun(layout, settings).map(\.text))

@@ -1,15 +1,23 @@
 import Foundation
 import Plans
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
 
 @Suite struct SafeTensorsTests {
-    private func write(header: String, data: Data) -> TextDataTests.TemporaryFile {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// Path of the weights, a file of these bytes.
+    private func write(_ bytes: Data) throws -> String { try folder.write(bytes, as: "weights.safetensors") }
+
+    private func write(header: String, data: Data) throws -> String {
         let text = Data(header.utf8)
         let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) }
-        return TextDataTests.TemporaryFile(Array(length + text + data))
+        return try write(length + text + data)
     }
 
     private func read(_ path: String, _ name: String, _ shape: [Int]) throws -> [Float] {
@@ -24,41 +32,41 @@ import Testing
         for value in [1.5 as Float, -2] { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
         for value in [0.25 as Float16, -65504] { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
         for value in [0x3FC0, 0xC000] as [UInt16] { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
-        let file = write(
+        let file = try write(
             header: """
                 {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},\
                 "transformer.b":{"dtype":"F16","shape":[1,2],"data_offsets":[8,12]},\
                 "c":{"dtype":"BF16","shape":[2,1],"data_offsets":[12,16]}}
                 """, data: data)
-        #expect(try read(file.path, "a", [2]) == [1.5, -2])
-        #expect(try read(file.path, "b", [1, 2]) == [0.25, -65504])
-        #expect(try read(file.path, "c", [2, 1]) == [1.5, -2])
-        #expect(throws: TrainingError.weights(path: file.path, reason: "tensor d is missing")) {
-            try read(file.path, "d", [2])
+        #expect(try read(file, "a", [2]) == [1.5, -2])
+        #expect(try read(file, "b", [1, 2]) == [0.25, -65504])
+        #expect(try read(file, "c", [2, 1]) == [1.5, -2])
+        #expect(throws: TrainingError.weights(path: file, reason: "tensor d is missing")) {
+            try read(file, "d", [2])
         }
         #expect(
             throws: TrainingError.weights(
-                path: file.path, reason: "tensor a has shape [2], the plan's model needs [1, 2]")
-        ) { try read(file.path, "a", [1, 2]) }
+                path: file, reason: "tensor a has shape [2], the plan's model needs [1, 2]")
+        ) { try read(file, "a", [1, 2]) }
     }
 
     @Test(arguments: [
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,4]}}",
         "{\"a\":{\"dtype\":\"F32\"}}", "not json", "[1]",
-    ]) func brokenHeadersAreRefused(header: String) {
-        let file = write(header: header, data: Data(count: 8))
-        #expect(throws: TrainingError.self) { try SafeTensorsFile(path: file.path) }
+    ]) func brokenHeadersAreRefused(header: String) throws {
+        let file = try write(header: header, data: Data(count: 8))
+        #expect(throws: TrainingError.self) { try SafeTensorsFile(path: file) }
     }
 
-    @Test func truncatedAndForeignFilesAreRefused() {
+    @Test func truncatedAndForeignFilesAreRefused() throws {
         for bytes in [
             [1, 2, 3], [255, 255, 255, 255, 255, 255, 255, 255, 0], Array(repeating: UInt8(ascii: "x"), count: 64),
         ]
             as [[UInt8]]
         {
-            let file = TextDataTests.TemporaryFile(bytes)
-            #expect(throws: TrainingError.self) { try SafeTensorsFile(path: file.path) }
+            let file = try write(Data(bytes))
+            #expect(throws: TrainingError.self) { try SafeTensorsFile(path: file) }
         }
     }
 
@@ -71,11 +79,11 @@ import Testing
             bytes.append(
                 contentsOf: (0..<tensor.count).flatMap { _ in withUnsafeBytes(of: Float(index)) { Array($0) } })
         }
-        let file = TextDataTests.TemporaryFile(Array(bytes))
-        let opened = try SafeTensorsFile(path: file.path)
+        let file = try write(bytes)
+        let opened = try SafeTensorsFile(path: file)
         #expect(opened.metadata == ["format": "pt"])
         for (index, tensor) in tensors.enumerated() {
-            let values = try read(file.path, tensor.name, tensor.shape)
+            let values = try read(file, tensor.name, tensor.shape)
             #expect(values.allSatisfy { $0 == Float(index) }, "\(tensor.name)")
         }
     }

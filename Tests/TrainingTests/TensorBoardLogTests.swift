@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Training
@@ -24,8 +25,7 @@ import Testing
     }
 
     @Test func aRunLeavesOneRecordAStepBehindTheVersion() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "board-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         let log = try TensorBoardLog(directory: folder.path, time: 1)
         for step in 0..<3 {
             try log.write(
@@ -33,9 +33,9 @@ import Testing
                     step: step, loss: 2, gradientNorm: 1, learningRate: 0.1, seconds: 1, tokens: 8, bubble: 0,
                     computeShare: 1, peakBytes: [1]))
         }
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        let names = try folder.names
         #expect(names.count == 1 && names[0].hasPrefix("events.out.tfevents.1."))
-        let data = try Data(contentsOf: folder.appending(path: names[0]))
+        let data = try Data(contentsOf: URL(filePath: folder[names[0]]))
         // Length, its checksum, data, its checksum.
         var (offset, records) = (0, [Data]())
         while offset < data.count {

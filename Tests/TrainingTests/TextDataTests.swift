@@ -1,20 +1,23 @@
 import Foundation
 import Plans
+import TestSupport
 import Testing
 
 @testable import Training
 
 @Suite struct TextDataTests {
-    /// A file of bytes that ends with the test.
-    final class TemporaryFile {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-        init(_ bytes: [UInt8]) { _ = FileManager.default.createFile(atPath: path, contents: Data(bytes)) }
-        deinit { try? FileManager.default.removeItem(atPath: path) }
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// Path of the text, a file of these bytes.
+    private func write(_ bytes: [UInt8], as name: String = "text") throws -> String {
+        try folder.write(Data(bytes), as: name)
     }
 
     @Test func sequentialOrderIsTheContractsFormula() throws {
-        let file = TemporaryFile((0..<103).map { UInt8($0) })
-        let data = try TextData(path: file.path, sequence: 10, batch: 3, order: .sequential, seed: 1)
+        let file = try write((0..<103).map { UInt8($0) })
+        let data = try TextData(path: file, sequence: 10, batch: 3, order: .sequential, seed: 1)
         for step in 0..<9 {
             for index in 0..<3 {
                 #expect(data.start(step: step, index: index) == ((step * 3 + index) * 10) % (103 - 10 - 1))
@@ -28,38 +31,36 @@ import Testing
     }
 
     @Test func shuffledOrderVisitsEverySequenceOnceAnEpoch() throws {
-        let file = TemporaryFile((0..<101).map { UInt8($0) })
-        let data = try TextData(path: file.path, sequence: 10, batch: 5, order: .shuffled, seed: 3)
+        let file = try write((0..<101).map { UInt8($0) })
+        let data = try TextData(path: file, sequence: 10, batch: 5, order: .shuffled, seed: 3)
         let first = (0..<2).flatMap { step in (0..<5).map { data.start(step: step, index: $0) } }
         let second = (2..<4).flatMap { step in (0..<5).map { data.start(step: step, index: $0) } }
         #expect(first.sorted() == (0..<10).map { $0 * 10 })
         #expect(second.sorted() == first.sorted())
         #expect(first != second)
-        let again = try TextData(path: file.path, sequence: 10, batch: 5, order: .shuffled, seed: 3)
+        let again = try TextData(path: file, sequence: 10, batch: 5, order: .shuffled, seed: 3)
         #expect((0..<5).map { again.start(step: 0, index: $0) } == Array(first[..<5]))
-        let other = try TextData(path: file.path, sequence: 10, batch: 5, order: .shuffled, seed: 4)
+        let other = try TextData(path: file, sequence: 10, batch: 5, order: .shuffled, seed: 4)
         #expect((0..<5).map { other.start(step: 0, index: $0) } != Array(first[..<5]))
     }
 
-    @Test func badFilesSayWhatIsWrong() {
+    @Test func badFilesSayWhatIsWrong() throws {
         #expect(throws: TrainingError.text(path: "/nowhere/text", reason: "No such file or directory")) {
             try TextData(path: "/nowhere/text", sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let empty = TemporaryFile([])
-        #expect(throws: TrainingError.text(path: empty.path, reason: "the file is empty")) {
-            try TextData(path: empty.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
+        let empty = try write([], as: "empty")
+        #expect(throws: TrainingError.text(path: empty, reason: "the file is empty")) {
+            try TextData(path: empty, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let directory = FileManager.default.temporaryDirectory.path
-        #expect(throws: TrainingError.text(path: directory, reason: "not a regular file")) {
-            try TextData(path: directory, sequence: 4, batch: 1, order: .sequential, seed: 1)
+        #expect(throws: TrainingError.text(path: folder.path, reason: "not a regular file")) {
+            try TextData(path: folder.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let short = TemporaryFile([1, 2, 3, 4])
-        #expect(throws: TrainingError.textTooShort(path: short.path, tokens: 4, needed: 5)) {
-            try TextData(path: short.path, sequence: 4, batch: 1, order: .sequential, seed: 1)
+        let short = try write([1, 2, 3, 4])
+        #expect(throws: TrainingError.textTooShort(path: short, tokens: 4, needed: 5)) {
+            try TextData(path: short, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
-        let pipe = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        let pipe = folder["pipe"]
         #expect(mkfifo(pipe, 0o600) == 0)
-        defer { unlink(pipe) }
         #expect(throws: TrainingError.text(path: pipe, reason: "not a regular file")) {
             try TextData(path: pipe, sequence: 4, batch: 1, order: .sequential, seed: 1)
         }
@@ -67,8 +68,8 @@ import Testing
 
     /// One sequence and its last target: the modulus of the contract's formula would be 0.
     @Test(arguments: TrainSettings.Order.allCases) func exactlyOneSequenceIsEnough(order: TrainSettings.Order) throws {
-        let file = TemporaryFile([1, 2, 3, 4, 5])
-        let data = try TextData(path: file.path, sequence: 4, batch: 2, order: order, seed: 1)
+        let file = try write([1, 2, 3, 4, 5])
+        let data = try TextData(path: file, sequence: 4, batch: 2, order: order, seed: 1)
         var inputs = [Int32](repeating: 0, count: 8)
         var targets = inputs
         for step in 0..<3 {
@@ -80,25 +81,25 @@ import Testing
 
     /// A mapped file would end the process here.
     @Test func aTextThatIsCutShortIsAnError() throws {
-        let file = TemporaryFile(Array(repeating: 7, count: 100_000))
-        let data = try TextData(path: file.path, sequence: 10, batch: 1, order: .sequential, seed: 1)
+        let file = try write(Array(repeating: 7, count: 100_000))
+        let data = try TextData(path: file, sequence: 10, batch: 1, order: .sequential, seed: 1)
         var inputs = [Int32](repeating: 0, count: 10)
         try data.fill(step: 9000, first: 0, count: 1, inputs: &inputs, targets: nil)
-        #expect(truncate(file.path, 5000) == 0)
+        #expect(truncate(file, 5000) == 0)
         try data.fill(step: 100, first: 0, count: 1, inputs: &inputs, targets: nil)
-        #expect(throws: TrainingError.textChanged(path: file.path, reason: "it was cut from 100000 to 5000 bytes")) {
+        #expect(throws: TrainingError.textChanged(path: file, reason: "it was cut from 100000 to 5000 bytes")) {
             try data.fill(step: 9000, first: 0, count: 1, inputs: &inputs, targets: nil)
         }
         // One that is only removed stays readable.
-        unlink(file.path)
+        unlink(file)
         try data.fill(step: 100, first: 0, count: 1, inputs: &inputs, targets: nil)
     }
 
     @Test func everyByteCountsInTheDigest() throws {
         var bytes = (0..<3001).map { UInt8($0 % 251) }
         func digest() throws -> UInt64 {
-            let file = TemporaryFile(bytes)
-            return try TextData(path: file.path, sequence: 4, batch: 1, order: .sequential, seed: 1).digest
+            let file = try write(bytes)
+            return try TextData(path: file, sequence: 4, batch: 1, order: .sequential, seed: 1).digest
         }
         var seen: Set<UInt64> = [try digest()]
         for place in [0, 7, 8, 1500, 2999, 3000] {
