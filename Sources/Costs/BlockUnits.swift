@@ -6,7 +6,7 @@ package struct BlockUnits: Hashable, Sendable {
     package var block = UnitTimes()
     /// A block with experts; `block` in a dense model.
     package var mixtureBlock = UnitTimes()
-    /// The same blocks where the layout recomputes only some: those that keep everything.
+    /// Blocks that keep all activations, dense and with experts, in a layout that recomputes only some blocks.
     package var plainBlock = UnitTimes()
     package var plainMixtureBlock = UnitTimes()
     package var embedding = UnitTimes()

@@ -80,7 +80,7 @@ struct SlowestReduction {
         }
     }
 
-    /// Of each micro-batch.
+    /// Seconds that reductions add to every micro-batch.
     var perMicrobatch: Double { pace - most }
 
     @inline(__always)
@@ -114,7 +114,7 @@ extension LayoutWork {
     /// Whether gradients are reduced when all passes are done, or most of them: fully sharded ones are within the passes.
     var reducesGradients: Bool { shard.dataGroup.size > 1 && layout.sharding != .parameters }
 
-    /// Of everything a rank holds, one collective after the other.
+    /// Seconds to reduce the gradients of all a rank holds, one collective after the other.
     func reduction(of share: PipelineShares.Rank) -> Reduction {
         guard reducesGradients else { return Reduction() }
         let dense = reduction(
@@ -193,7 +193,7 @@ extension LayoutWork {
         return fullest
     }
 
-    /// Of the rank with the longest update.
+    /// Seconds of the optimizer's step on the rank with the longest one.
     package var optimizerSeconds: Double { shares.kinds.reduce(0) { max($0, optimizerSeconds(of: $1.share)) } }
 
     /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the

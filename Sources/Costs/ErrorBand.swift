@@ -15,7 +15,7 @@ package struct ErrorBand: Hashable, Sendable {
         high = framework.bandHigh
     }
 
-    /// The same, `factor` times as wide on both sides.
+    /// A band `factor` times as wide on both sides; below the prediction at most 99 %.
     package func widened(by factor: Double) -> ErrorBand {
         var band = self
         band.low = min(low * factor, 0.99)

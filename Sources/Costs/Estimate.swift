@@ -221,7 +221,7 @@ package struct Estimate: Hashable, Codable, Sendable {
 
     /// Peak bytes of the fullest rank.
     package var peakMemory: Double { peakMemory(.device) }
-    /// The same as `kind` counts it.
+    /// Peak bytes of the fullest rank, counted as `kind` says: on the device, or by the allocator or its tensors alone.
     package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
     /// Whether the fullest rank leaves what no allocator can use.
     package var fits: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }

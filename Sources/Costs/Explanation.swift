@@ -1,7 +1,7 @@
 internal import Plans
 
 extension Estimate {
-    /// The same with the arithmetic behind its figures.
+    /// This estimate with `explanation`: the arithmetic behind its figures.
     /// - Parameter options: those it was priced with.
     package func explained(_ options: CostOptions = CostOptions()) throws(CostError) -> Estimate {
         let work = try Pricer(plan: plan, options: options).work(layout)

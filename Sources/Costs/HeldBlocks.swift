@@ -136,7 +136,7 @@ extension PipelineShares {
         }
     }
 
-    /// Those of each kind of rank.
+    /// The fullest moments of each kind of rank: those of all its ranks, without any that another one covers.
     func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
         var found = [[HeldBlocks]](repeating: [], count: kinds.count)
         for (rank, moments) in fullestMoments(&lists).enumerated() {
@@ -145,7 +145,7 @@ extension PipelineShares {
         return found
     }
 
-    /// The same of other lists than the schedule's.
+    /// The fullest moments of every rank under the lists of `schedule`, such as those of a search.
     package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] { schedule.actions.map(moments) }
 
     /// `inFlight` of a rank's stages, the mean of them where they differ.

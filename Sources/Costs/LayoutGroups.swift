@@ -7,13 +7,13 @@ struct LayoutRanks: Sendable {
     let context: RankGroups
     /// Ranks that hold the same parameters, those of context parallelism included.
     let data: RankGroups
-    /// Those of them that hold one set of shards, and those that hold the same shard.
+    /// Of the `data` ranks: groups that hold one set of shards between them, and groups that hold the same shard.
     let shard: RankGroups
     let replica: RankGroups
     /// Ranks that hold the pieces of one expert, and those that hold the experts of one block between them.
     let expertTensor: RankGroups
     let expert: RankGroups
-    /// Ranks that hold the same experts; those of them that hold one set of shards, and those that hold the same shard.
+    /// Ranks that hold the same experts. Within them: groups that hold one set of shards, and groups with the same shard.
     let expertCopies: RankGroups
     let expertShard: RankGroups
     let expertReplica: RankGroups

@@ -128,10 +128,10 @@ package struct LayoutWork: Sendable {
     /// Parameters one device of a pipeline rank holds.
     package func parameters(rank: Int) -> Double { parameters(of: shares.ranks[rank]) }
 
-    /// Those of them that are routed experts'.
+    /// Parameters of routed experts that one device of a pipeline rank holds.
     package func expertParameters(rank: Int) -> Double { expertParameters(of: shares.ranks[rank]) }
 
-    /// All others.
+    /// Parameters of all else, dense blocks, attention and tables, that one device of a pipeline rank holds.
     package func denseParameters(rank: Int) -> Double { denseParameters(of: shares.ranks[rank]) }
 
     func parameters(of share: PipelineShares.Rank) -> Double {

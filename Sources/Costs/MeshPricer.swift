@@ -38,8 +38,9 @@ package struct MeshChoices: Hashable, Sendable {
     /// Flash attention, overlap and gradient format of every layout.
     package var base: Layout
     package var recompute: [Layout.Recompute]
+    /// Sharding tried without a pipeline.
     package var sharding: [Layout.Sharding]
-    /// The same with a pipeline.
+    /// Sharding tried with a pipeline, where software supports less of it.
     package var shardingWithPipeline: [Layout.Sharding]
     /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]

@@ -1,7 +1,7 @@
 internal import Plans
 internal import Schedules
 
-/// What of a layout's time depends on how parameters are held, and on no micro-batch.
+/// The part of a step's time that depends on parameter sharding only, not on the micro-batch.
 struct StateTerms: Sendable {
     /// Seconds of a step outside the pipeline that nothing changes.
     var fixed = 0.0
@@ -37,7 +37,7 @@ struct KindPass: Sendable {
     var activations = 0.0
 }
 
-/// What of a layout's price depends on the micro-batch and how it is cut.
+/// The part of a layout's price that depends on the micro-batch and on how tensor and context ranks cut it.
 struct PassTerms: Sendable {
     /// Seconds of one part of a stage.
     struct Part: Sendable {

@@ -6,9 +6,9 @@ struct NetworkLevel: Hashable, Sendable {
     var block: Int
     /// Bytes a second one device sends when all send, with the efficiency of large messages.
     var rate: Double
-    /// The same of all-reduces by rings and trees.
+    /// Bytes a second one device sends in ring and tree all-reduces, when all devices send.
     var reduceRate: Double
-    /// The same of all-reduces in which the network adds; 0 where it cannot.
+    /// Bytes a second one device sends in all-reduces that the switches add up; 0 where they cannot.
     var switchRate: Double
     var latency: Double
 

@@ -17,7 +17,7 @@ package struct PipelineShares: Hashable, Sendable {
         package var passes = 1
         /// Messages sent for one micro-batch (and as many received), both ways together.
         package var messages = 0.0
-        /// Those of them that activations are sent in; the others carry gradients.
+        /// Messages with activations sent for one micro-batch; the rest of `messages` carry gradients.
         package var forwardMessages = 0.0
 
         package init() {}

@@ -49,7 +49,7 @@ package struct Shard: Sendable {
         (block.perDevice(tensor: Int(saturating: tensor)), block.experts / (expert * expertTensor))
     }
 
-    /// The same without recomputation.
+    /// This device's share of the work with all activations kept, nothing recomputed.
     var keepingEverything: Shard {
         var shard = self
         shard.recompute = .none

@@ -17,13 +17,13 @@ package import Plans
 /// weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its gradient have the parameter's format,
 /// `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
 package struct StateBytes: Hashable, Sendable {
-    /// Of the copy that products read.
+    /// Bytes a parameter of the weight copy that matrix products read.
     package var weight: Double
-    /// Of the weights a device keeps between steps: those copies, or shards of the fp32 weights.
+    /// Bytes a parameter of the weights a device keeps between steps: the products' copy, or shards of the fp32 weights.
     package var keptWeight: Double
-    /// Of a gradient before it is sharded, and on its way.
+    /// Bytes a parameter of a gradient before it is sharded, and in messages.
     package var gradient: Double
-    /// Of the gradients a device keeps: those, or shards in the format of the fp32 weights.
+    /// Bytes a parameter of the gradients a device keeps: whole ones, or shards in the format of the fp32 weights.
     package var keptGradient: Double
     /// Master weight, where that is not the kept one, and Adam's two moments (and fp16's fp32 gradient copy).
     package var optimizer: Double

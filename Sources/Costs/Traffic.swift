@@ -11,7 +11,7 @@ package struct Traffic: Hashable, Sendable {
     package var gradients = 0.0
     /// The weights' all-gathers with sharding; the all-reduce's other half without.
     package var weights = 0.0
-    /// The same of routed experts, over the ranks that hold the same ones.
+    /// Gradients and weights of routed experts, over the ranks that hold the same experts.
     package var expertGradients = 0.0
     package var expertWeights = 0.0
     /// Context-parallel ring: keys and values forward (again where it is recomputed), twice as much backward.
@@ -33,7 +33,7 @@ struct StateTraffic {
 private struct PassedBlocks {
     var dense = 0.0
     var mixtures = 0.0
-    /// Those of them that pass a second time, recomputed whole.
+    /// Blocks whose forward runs a second time in the backward: full recomputation.
     var denseAgain = 0.0
     var mixturesAgain = 0.0
 }
@@ -80,19 +80,20 @@ extension LayoutWork {
 
     // MARK: Gradients and weights
 
-    /// Of all parameters but routed experts.
+    /// Bytes a step for all parameters but routed experts.
     func denseTraffic(rank: Int) -> StateTraffic {
         stateTraffic(denseParameters(rank: rank), ranks: layout.data * layout.context, shards: layout.shardRanks)
     }
 
-    /// Of routed experts.
+    /// Bytes a step for routed experts.
     func expertTraffic(rank: Int) -> StateTraffic {
         let grid = ExpertGrid(layout)
         return stateTraffic(expertParameters(rank: rank), ranks: grid.copies, shards: grid.shardedCopies(layout))
     }
 
-    /// Of `held` parameters that `ranks` hold the same of, in sets of `shards` where they are sharded. Sharded gradients
-    /// are scattered (and added up over the sets) after every micro-batch; sharded parameters gathered twice for each.
+    /// Bytes a step for `held` parameters that `ranks` hold copies of, in sets of `shards` where they are sharded.
+    /// Sharded gradients are scattered (and added up over the sets) after every micro-batch; sharded parameters are
+    /// gathered twice for each.
     private func stateTraffic(_ held: Double, ranks: Int, shards: Int) -> StateTraffic {
         func ring(_ size: Int) -> Double { Double(size - 1) / Double(size) }
         let scatters = layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) : 1

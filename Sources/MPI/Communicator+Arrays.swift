@@ -1,4 +1,5 @@
-/// The same calls on arrays and single numbers, for what is small or rare.
+/// Messages and collectives on arrays and single numbers, for what is small or rare. Tensors go through the calls on
+/// buffers, which allocate nothing.
 extension Communicator {
     package func send<T: MPIElement>(_ values: [T], to rank: Int, tag: Int = 0) throws(MPIError) {
         try values.withUnsafeBufferPointer { (buffer) throws(MPIError) in

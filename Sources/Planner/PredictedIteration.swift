@@ -38,7 +38,7 @@ package func predictedIteration(
         plan: plan, schedule: schedule, costs: costs, estimate: estimate, disturbance: disturbance)
 }
 
-/// The same of given lists.
+/// The predicted timeline of one training step that runs the lists of `schedule`.
 func predictedIteration(
     plan: Plan, schedule: Schedule, costs: ActionCosts, estimate: Estimate, disturbance: Disturbance
 ) throws(PlannerError) -> PredictedIteration {

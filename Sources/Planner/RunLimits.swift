@@ -26,7 +26,8 @@ package struct RunLimits: Hashable, Sendable {
 
     func isKept(by estimate: Estimate) -> Bool { excess(estimate.run) <= 1 }
 
-    /// The same of a run on `devices` that takes at least `days`: whether it can still be kept.
+    /// Whether a run on `devices` that takes at least `days` may still keep all limits.
+    /// - Parameter price: dollars an hour for a device; nil counts as free.
     func canBeKept(days least: Double, devices: Int, price: Double?) -> Bool {
         let hours = least * 24 * Double(devices)
         return least <= days ?? .infinity && hours / 730 <= gpuMonths ?? .infinity

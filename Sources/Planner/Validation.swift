@@ -15,7 +15,7 @@ package struct ValidatedRun: Sendable {
         return estimate.iteration.seconds / seconds - 1
     }
 
-    /// The same of the fullest device's memory.
+    /// Predicted over measured peak bytes of the fullest device, minus one; nil without either.
     package var memoryError: Double? {
         guard let estimate, case .peak(let bytes, let kind)? = run.memory else { return nil }
         return estimate.peakMemory(kind) / bytes - 1

@@ -12,16 +12,17 @@ package struct Device: Hashable, Codable, Sendable {
     package var peakFLOPs: [Precision: Double]
     /// Share of the peak a matrix product reaches, by its size.
     package var matmulEfficiency: EfficiencyCurve
-    /// The same by shape, for devices whose products were measured shape by shape.
+    /// Measured share of the peak that a matrix product reaches, by its shape m, n, k; nil: not measured.
     package var products: ProductTable?
-    /// The same by tiles and waves, for devices of which only those are known; nil: by size alone.
+    /// Model of a matrix product's efficiency from the device's tiles and waves, for devices not measured by shape; nil:
+    /// its size alone decides.
     package var matmulShape: MatmulShape?
     /// Share of a product's rate on its own that it keeps inside a training step: real numbers draw more power, clocks
     /// sink.
     package var sustainedShare: Double
     /// Share of the peak that fused (flash) attention reaches, by tokens a sequence.
     package var attentionEfficiency: EfficiencyCurve
-    /// Share of that rate kernels reach that were written for older devices.
+    /// Fraction of `attentionEfficiency` reached by attention kernels written for an older generation of devices.
     package var portableAttention: Double
     /// Seconds one kernel launch costs when nothing hides it.
     package var launchSeconds: Double
@@ -97,7 +98,7 @@ package struct Network: Hashable, Codable, Sendable {
     package var latencySeconds: Double
     /// Share of the bandwidth large messages reach.
     package var efficiency: Double
-    /// The same of all-reduces, whose rings pass every part on while they add it; where switches add, of those they do.
+    /// Share of the bandwidth that all-reduces reach: ring all-reduces, or in-switch ones with `inNetworkReduction`.
     package var allReduceEfficiency: Double
     /// Whether switches add up all-reduces (SHARP, NVLS).
     package var inNetworkReduction: Bool

@@ -55,7 +55,8 @@ extension Model {
     /// Weights of the matrix products of one dense block: every one is a multiply-add a token.
     package var blockWeights: Double { attentionWeights + Double(mlp.matrices) * Double(hidden) * Double(ffn) }
 
-    /// The same of a block with experts, those a token passes through.
+    /// Weights of the matrix products that one token passes in a block with experts: attention, router, its `topK`
+    /// routed experts and the shared ones.
     package var mixtureBlockWeights: Double {
         guard let moe else { return blockWeights }
         let width = Double(moe.topK * moe.ffn + moe.sharedWidth)

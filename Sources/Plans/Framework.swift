@@ -18,7 +18,7 @@ package struct Framework: Hashable, Codable, Sendable {
     package var experts = 1.0
     /// Compute lost while a collective runs beside it, as a share of the collective's time.
     package var contention = 0.0
-    /// The same of gathering and scattering sharded parameters.
+    /// Compute lost while sharded parameters are gathered or their gradients scattered, as a share of that time.
     package var gatherContention = 0.0
     /// Share of the network's rate that gathering and scattering sharded parameters reaches.
     package var gatherEfficiency = 1.0
@@ -30,7 +30,7 @@ package struct Framework: Hashable, Codable, Sendable {
     package var blockingLaunches = false
     /// Seconds the host takes to launch one block's forward; the device waits where it is faster.
     package var hostForward = 0.0
-    /// The same of a block's backward.
+    /// Seconds the host takes to launch one block's backward; the device waits where it is faster.
     package var hostBackward = 0.0
     /// Seconds a pass through a block of experts waits for the host, whatever the device does: the host reads back how
     /// many tokens go where before it can launch the rest.

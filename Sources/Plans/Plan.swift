@@ -85,7 +85,7 @@ extension Plan {
         frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)
     }
 
-    /// The same without a layout of its own: every layout of a search is priced on one software.
+    /// The plan with its layout left open. Every layout of a search is then priced on one software.
     package var open: Plan {
         var plan = self
         plan.layout = nil

@@ -16,7 +16,8 @@ extension Plan {
             text: YAMLFile.text(path: path, name: path), path: path, devices: devices, library: library, isRun: isRun)
     }
 
-    /// The same of a text that is, or would be, the file at `path`.
+    /// Reads a plan from `text`. Problems name the file `path`, and what the plan refers to is looked up from there;
+    /// the file itself is not opened.
     package static func read(
         text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {

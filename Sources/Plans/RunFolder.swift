@@ -78,7 +78,7 @@ package struct RunManifest: Hashable, Codable, Sendable {
         /// From the folder on, or absolute for one that lies elsewhere.
         package var file: String
         package var bytes: Int
-        /// Of the whole file, as `sha256sum` prints it.
+        /// SHA-256 of the whole file, as `sha256sum` prints it.
         package var sha256: String
 
         package init(step: Int, file: String, bytes: Int, sha256: String) {
@@ -89,7 +89,7 @@ package struct RunManifest: Hashable, Codable, Sendable {
         }
     }
 
-    /// Of this format.
+    /// Version of the manifest's format.
     package var format = 1
     /// The plan's name.
     package var plan: String

@@ -21,7 +21,7 @@ package struct StagePartition: Hashable, Codable, Sendable {
     /// Blocks of each stage.
     package var sizes: [Int] { layers.map(\.count) }
 
-    /// The same where the stages are not all alike; nil where they are.
+    /// Blocks of each stage where stages differ in size; nil where all hold as many.
     package var unevenSizes: [Int]? { Set(sizes).count > 1 ? sizes : nil }
 
     /// The layout's own `layersPerStage`, or the balanced split of `model`.

@@ -14,7 +14,7 @@ package struct Transfer: Hashable, Codable, Sendable {
     package var microbatch: Int32
     /// The rank at the other end: the sender of a receive, the receiver of a send.
     package var peer: Int32
-    /// The same number at both ends, and no other message of an iteration carries it:
+    /// MPI tag of the message, equal on sender and receiver and unique within an iteration of m micro-batches:
     /// 2(stage · m + microbatch) + (0 activation, 1 gradient).
     package var tag: Int32
 

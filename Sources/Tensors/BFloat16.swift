@@ -13,7 +13,7 @@ package struct BFloat16: Hashable, Sendable {
 
     private static func rounded(_ pattern: UInt32) -> UInt32 { pattern &+ 0x7FFF &+ (pattern >> 16 & 1) }
 
-    /// The same number as a `Float`.
+    /// The value as fp32, exact.
     package var float: Float { Float(bitPattern: UInt32(bits) << 16) }
 
     /// target = source, rounded to nearest, ties to even; not-a-numbers stay such. `count` numbers each.

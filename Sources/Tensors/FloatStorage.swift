@@ -26,7 +26,7 @@ package final class FloatStorage {
         mapping = nil
     }
 
-    /// The same, but the numbers `sparse` take no memory, page by page, until they are written to.
+    /// Allocates `count` zeros. A page inside the ranges `sparse` takes memory only once something is written to it.
     package init(count: Int, sparse: [Range<Int>]) {
         self.count = count
         let width = MemoryLayout<Float>.stride

@@ -88,8 +88,8 @@ func eachVector(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     if index < count { tail(index, count - index) }
 }
 
-/// The same for long bodies without sums of their own: `body` becomes the loop's own code whatever its length, where
-/// the optimiser would leave a call a vector that loads the body's constants again each time.
+/// Walks `count` numbers sixteen at a time, as `eachVector` does, with `body` always inlined. It is for long bodies that
+/// carry no sum from vector to vector: as a call they would load their constants again for every vector.
 @_transparent
 func eachVectorInPlace(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     var index = 0

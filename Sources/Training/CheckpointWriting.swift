@@ -7,7 +7,7 @@ internal import Tensors
 /// A finished file.
 package struct SavedFile: Hashable, Sendable {
     package var bytes: Int
-    /// Of the whole file, in hexadecimal digits.
+    /// SHA-256 of the whole file, in hexadecimal digits.
     package var sha256: String
 }
 
@@ -37,7 +37,7 @@ extension Trainer {
             return
         }
         let encoder = JSONEncoder()
-        // The same weights make the same file.
+        // Keys in a fixed order: equal weights make equal files, byte for byte.
         encoder.outputFormatting = .sortedKeys
         let metadata = [
             "format": "pt", Checkpoint.stepKey: "\(step)",

@@ -60,7 +60,7 @@ package enum ParameterLayout {
         return units
     }
 
-    /// The same as one list.
+    /// The tensors of these units in one list, in order.
     package static func tensors(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [ParameterTensor] {
         units(model: model, layers: layers, isFirst: isFirst, isLast: isLast).flatMap(\.tensors)
     }

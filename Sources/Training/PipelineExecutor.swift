@@ -29,7 +29,8 @@ final class PipelineExecutor {
     private var idleRebuilt: [[BlockActivations.Kind]: [RecomputedBlocks]] = [:]
     /// By stage · microbatches + micro-batch: what a forward left for its backward.
     private var inFlight: [StageActivations?]
-    /// The same index: a tensor handed from one stage of this rank to another, without a message.
+    /// Activations and gradients handed from one stage of this rank to another without a message, by
+    /// stage · microbatches + micro-batch of the stage that takes them in.
     private var localActivations: [UnsafeMutablePointer<Float>?]
     private var localGradients: [UnsafeMutablePointer<Float>?]
     private var receives: ReceiveQueue

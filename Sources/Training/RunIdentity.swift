@@ -7,7 +7,7 @@ package import Plans
 package struct RunIdentity {
     /// `train.seed 1`, one a value, sorted.
     private let lines: [String]
-    /// Of this process's own program file.
+    /// Content hash of this process's program file.
     private let program: UInt64
 
     /// - Parameter options: what the command line changes for all ranks, by name.
@@ -34,7 +34,7 @@ package struct RunIdentity {
         program = ContentHash.ofFile("/proc/self/exe") ?? 0
     }
 
-    /// Of plan, program and text.
+    /// SHA-256 of plan, options, program and text, in hexadecimal digits.
     package func digest(text: TextData) -> String {
         SHA256.digits(of: (lines + [Self.digits(program), Self.digits(text.digest)]).joined(separator: "\n").utf8)
     }

@@ -8,7 +8,7 @@ struct SHA256 {
     private var length: UInt64 = 0
     private var schedule = [UInt32](repeating: 0, count: 64)
 
-    /// Of `bytes`, in hexadecimal digits.
+    /// SHA-256 of `bytes`, 64 hexadecimal digits.
     static func digits(of bytes: some Sequence<UInt8>) -> String {
         var hash = SHA256()
         Array(bytes).withUnsafeBytes { hash.update($0) }

@@ -80,7 +80,7 @@ struct ContentHash {
         return product ^ product >> 33
     }
 
-    /// Of a file; nil where it cannot be read.
+    /// Hash of a file's bytes; nil where it cannot be read.
     static func ofFile(_ path: String) -> UInt64? {
         guard let file = try? TextFile(path: path) else { return nil }
         return try? file.survey().digest

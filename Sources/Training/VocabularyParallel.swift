@@ -49,7 +49,8 @@ struct VocabularyParallelEmbedding {
         }
     }
 
-    /// The same for the position table, whose unit is its own.
+    /// Adds the gradient of the output `[streamRows, hidden]` to the position table's. The table is a parameter unit of
+    /// its own, apart from the token table's.
     func positionsBackward(gradient: UnsafeMutablePointer<Float>, shape: MicrobatchShape) {
         guard let positions else { return }
         context.profile.measure(.embedding) {

@@ -101,7 +101,8 @@ extension ScheduleName {
 }
 
 extension Layout {
-    /// The same layout under another schedule, with the stages a rank that are asked for or that the schedule takes.
+    /// This layout with the schedule `name` in place of its own.
+    /// - Parameter virtualStages: stages a rank holds; nil: this layout's, or the schedule's usual number.
     /// - Throws: the rule that the schedule breaks, if `checked`.
     func running(
         _ name: ScheduleName, virtualStages: Int?, plan: Plan, checked: Bool = true

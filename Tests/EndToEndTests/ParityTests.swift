@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The same run, however it is split, gives the same losses.
+/// A run gives the same losses however its layers are split over processes.
 @Suite(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"), .serialized)
 struct ParityTests {
     /// A way to split the six layers.

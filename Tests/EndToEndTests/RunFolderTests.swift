@@ -64,7 +64,7 @@ struct RunFolderTests {
         #expect(text.exitCode == 0, "\(text.everything)")
     }
 
-    /// The same plan again, and another of the same name: each has a folder of its own.
+    /// A plan that is run twice, and another plan of that name: each run has a folder of its own.
     @Test func aSecondRunTakesAnotherFolder() throws {
         let job = try job(["checkpoint: {every: 2, keep: 1}"])
         #expect(try train(job).exitCode == 0)

@@ -77,7 +77,7 @@ struct Readers {
         let devices = random.once(in: 8) ? Int(random.pick(Mutation.numbers)) : nil
         let plan = try Plan.read(text: text, path: "plan.yaml", devices: devices, library: seeds.library)
         if random.once(in: 10) {
-            // The same for a real run, which is read and never priced.
+            // A real run's plan is read by other rules and never priced.
             _ = try Plan.read(text: text, path: "plan.yaml", library: seeds.library, isRun: true)
         }
         return plan

@@ -112,7 +112,7 @@ import Testing
         #expect(abs(run.gpuHours / (run.days * 24 * 67) - 1) < 1e-12)
         let price = try #require(best.plan.cluster.pricePerDeviceHour)
         #expect(abs(try #require(run.cost) / (run.gpuHours * price) - 1) < 1e-12)
-        // The same run on the used devices alone takes as long.
+        // A plan that has only the used devices takes as many days.
         var alone = plan
         alone.devices = best.plan.devices
         #expect(try searchAnyCount(plan: alone, settings: Self.settings).candidates.first?.run?.days == run.days)

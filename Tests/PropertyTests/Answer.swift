@@ -49,7 +49,7 @@ extension Plan {
         return plan
     }
 
-    /// The same on nodes that are all equally fast.
+    /// The plan with its software named, on nodes that are all equally fast.
     func withEvenNodes(_ layout: Layout) -> Plan {
         var plan = fixed(layout)
         if let name = plan.frameworks.named { plan.frameworks.known[name]?.nodeVariation = 0 }

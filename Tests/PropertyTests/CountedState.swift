@@ -73,8 +73,8 @@ struct CountedState {
         layout.sharding == .none ? 1 : layout.shardGroup ?? layout.data * layout.context
     }
 
-    /// The same of an expert: those of the ranks of the stage that hold it (Megatron-Core: expert data parallelism,
-    /// world / (expert · expert tensor · pipeline)). Shard groups that are smaller take the share of them inside one.
+    /// Ranks that hold one set of shards of an expert: at most the ranks of its stage that hold it (Megatron-Core: expert
+    /// data parallelism, world / (expert · expert tensor · pipeline)), in smaller shard groups those within one group.
     static func expertGroup(_ layout: Layout) -> Int {
         guard layout.sharding != .none else { return 1 }
         let ranks = denseGroup(layout) * layout.tensor

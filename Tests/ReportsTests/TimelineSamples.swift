@@ -10,7 +10,8 @@ enum TimelineSamples {
             [compute("1F0", 1, 2), compute("1B0", 2, 4), compute("1F1", 4, 5), compute("1B1", 5, 7)],
         ])
 
-    /// The same with transfers of half a unit, a gradient reduction and an optimizer step, beginning at 100.
+    /// 1F1B of two ranks and two micro-batches as if measured: transfers of half a unit, a gradient reduction and an
+    /// optimizer step, beginning at 100.
     static let measured: Timeline = {
         var timeline = Timeline(
             name: "1f1b <measured> & \"aligned\"",

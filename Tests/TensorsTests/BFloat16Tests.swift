@@ -81,7 +81,7 @@ import Testing
         let before = c.values
         product.run(a, b, into: c.pointer)
         expectClose(c, expected, within: tolerance)
-        // The same again, on other memory: nothing of the first run stays.
+        // A prepared product runs again on other memory: it keeps nothing of its first run.
         let again = Numbers(c.count) { before[$0] }
         product.run(Array(a), Array(b), into: again.pointer)
         #expect(again.values == c.values)
