@@ -41,6 +41,9 @@ package enum StandardStreams {
 
     package static func error(_ text: String) { error(text.utf8) }
 
+    /// The next bytes that another process wrote into a pipe; none when it has closed it.
+    package static func next(from descriptor: Int32) -> [UInt8] { System.read(from: descriptor) }
+
     /// Where `error` says that the reader of standard output has gone (`… | head`), ends this process as the field's
     /// programs end then: by the signal, without a word.
     package static func endIfReaderHasGone(_ error: OutputError) {

@@ -11,6 +11,11 @@ private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ coun
     write(descriptor, bytes, count)
 }
 
+/// read(2), likewise.
+private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(descriptor, bytes, count)
+}
+
 /// The system calls this room is made of.
 enum System {
     /// The system's word for `code`.
@@ -33,6 +38,17 @@ enum System {
             }
         }
         return 0
+    }
+
+    /// The next bytes of an open descriptor, at most 64 KiB; none at its end, or where it cannot be read.
+    static func read(from descriptor: Int32) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = bytes.withUnsafeMutableBytes { systemRead(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 { return Array(bytes[..<count]) }
+            // A signal that this process handles, such as Ctrl-C, is no end.
+            if errno != EINTR { return [] }
+        }
     }
 
     /// What lies at `path` itself, or behind its links; nil if nothing does.

@@ -71,6 +71,11 @@ package enum Wording {
             let ours = Synonyms.ours(String(option.1), among: longOptions(in: help + options))
         {
             line = String(line[..<option.range.upperBound]) + ". Did you mean '--\(ours)'?"
+        } else if let guess = line.firstMatch(of: #/[Uu]nknown option '--?([^']+)'(\. Did you mean '--?([^']+)'\?)/#),
+            Spelling.distance(String(guess.1), String(guess.3)) > max(2, guess.1.count / 3)
+        {
+            // The parser's guess is the nearest option, however far away.
+            line.removeSubrange(guess.2.startIndex..<guess.2.endIndex)
         }
         return line.replacing(". Did you mean", with: "; did you mean") + (line.hasSuffix("?") ? " See" : "; see")
             + " '\(command)'"

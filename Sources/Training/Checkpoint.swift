@@ -34,7 +34,11 @@ package enum Checkpoint {
         for folder in [path, path + "/" + RunFolder.checkpoints] {
             if let name = checkpoints(in: folder).last { return folder + "/" + name }
         }
-        throw .file(path: path, reason: "holds no checkpoint (step-….safetensors)")
+        throw .file(
+            path: path,
+            reason:
+                "holds no checkpoint (step-….safetensors); train.checkpoint in the plan, or train --save FILE, writes one"
+        )
     }
 
     /// The names of a directory's checkpoints, oldest first by the time they were written: a shorter run that follows a

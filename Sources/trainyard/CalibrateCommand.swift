@@ -38,12 +38,14 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
-        setBrokenFileAside(try OutputFile(out))
-        let plan = try Plan.read(path: plan)
+        try setBrokenFileAside(try OutputFile(out))
+        // Outside the checkout the shipped plan is meant.
+        let path = Library.standard().existing(plan) ?? plan
+        let plan = try Plan.read(path: path)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
         let began = Date()
-        let (measured, load, attempts) = try quietest(processes: count)
+        let (measured, load, attempts) = try quietest(path, processes: count)
         let cluster = try Cluster(measured: measured, model: plan.model)
         let comment = """
             Measured by `trainyard calibrate\(quick ? " --quick" : "")` at the shapes of \(plan.name): \(count) \
@@ -74,7 +76,7 @@ struct CalibrateCommand: ParsableCommand {
 
     /// Measures until the machine was quiet, at most three times (twice with `--quick`): the quietest measurement, what
     /// else ran meanwhile, and how many there were.
-    private func quietest(processes: Int) throws -> (MachineMeasurement, MachineLoad?, attempts: Int) {
+    private func quietest(_ plan: String, processes: Int) throws -> (MachineMeasurement, MachineLoad?, attempts: Int) {
         let command = try Launcher.mpirun(
             processes: processes, hostfile: nil, program: Launcher.trainProgram(),
             arguments: ["probe", plan] + (quick ? ["--quick"] : []))
@@ -97,9 +99,14 @@ struct CalibrateCommand: ParsableCommand {
         return (best.measured, best.load, most)
     }
 
-    /// A cluster file that cannot be read would stop the plan that is to be measured, and is about to be replaced.
-    private func setBrokenFileAside(_ file: OutputFile) {
+    /// A measurement that cannot be read would stop the plan that is to be measured, and is about to be replaced. A file of
+    /// another kind is not.
+    private func setBrokenFileAside(_ file: OutputFile) throws {
         guard let old = file.existingFile, (try? Cluster.read(old)) == nil else { return }
+        let beginning = (try? Data(contentsOf: URL(filePath: old), options: .mappedIfSafe).prefix(256)) ?? Data()
+        guard beginning.isEmpty || String(decoding: beginning, as: UTF8.self).contains("trainyard calibrate") else {
+            throw Failure.input("--out: \(out) is no cluster file and is not replaced; name another file")
+        }
         Console.note("\(out) cannot be read; it is kept as \(out).broken and measured anew")
         try? FileManager.default.removeItem(atPath: out + ".broken")
         try? FileManager.default.moveItem(atPath: old, toPath: out + ".broken")

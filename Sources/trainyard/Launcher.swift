@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Output
 
 /// Starts `trainyard-train` on its own or under mpirun, and stays until it has ended.
 struct Launcher {
@@ -80,7 +81,13 @@ struct Launcher {
         }
         forwarding.begin(to: process.processIdentifier)
         words?.begin()
-        let output = capture ? pipe.fileHandleForReading.readDataToEndOfFile() : Data()
+        var output = Data()
+        if capture {
+            try? pipe.fileHandleForWriting.close()
+            while case let part = StandardStreams.next(from: pipe.fileHandleForReading.fileDescriptor), !part.isEmpty {
+                output += part
+            }
+        }
         process.waitUntilExit()
         let ended = process.terminationStatus
         return Ending(

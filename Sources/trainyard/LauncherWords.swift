@@ -24,7 +24,7 @@ final class LauncherWords: Sendable {
         let handle = pipe.fileHandleForReading
         Thread.detachNewThread { [self] in
             while true {
-                let data = handle.availableData
+                let data = Data(StandardStreams.next(from: handle.fileDescriptor))
                 if data.isEmpty { break }
                 let passed = state.withLock { $0.pass(data) }
                 if !passed.isEmpty { StandardStreams.error(passed) }

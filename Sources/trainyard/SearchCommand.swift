@@ -14,7 +14,7 @@ struct SearchCommand: ParsableCommand {
         discussion: """
             Every combination of tensor, pipeline, virtual stages, data, context and expert degree, micro-batch, \
             schedule, recomputation and sharding is priced; the best, and the best of every schedule, are timed by the \
-            simulator. A layout in the plan is ignored; options fix single fields.
+            simulator. A layout in the plan stands beside them as `yours`; options fix single fields.
 
               trainyard search plans/100b-3t-1024.yaml
               trainyard search plans/gpt3-175b-1024-a100.yaml --tensor 8 \\

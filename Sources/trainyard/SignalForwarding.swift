@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// A signal handler may look at nothing but atomics, so what it needs is global; one forwarding is active at a time.
 struct SignalForwarding {
-    private static let numbers = [SIGINT, SIGTERM, SIGHUP]
+    private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
     /// The process to tell, 0 while there is none.
     private static let child = Atomic<Int32>(0)
     /// The first signal received, 0 if none.
@@ -53,6 +53,6 @@ struct SignalForwarding {
     private static func tell(_ number: Int32) {
         let process = child.load(ordering: .sequentiallyConsistent)
         // mpirun ends its ranks on SIGINT and SIGTERM; where it is killed, they end themselves.
-        if process > 0 { kill(process, number == SIGHUP ? SIGTERM : number) }
+        if process > 0 { kill(process, number == SIGHUP || number == SIGQUIT ? SIGTERM : number) }
     }
 }

@@ -16,8 +16,9 @@ struct SweepCommand: ParsableCommand {
         discussion: """
             Every point is searched for its own best layout. Over --devices there are two tables: strong scaling (the \
             batch stays) and weak scaling (the batch grows with the devices), with marks where the batch limits it. \
-            Values are given with commas, or as a range that doubles. Without a variable, --deadline, --cost and \
-            --gpu-months find the fewest devices, or with --largest the largest model, that keep them.
+            Values are given with commas, or as a range that doubles. Without a variable, --deadline finds the fewest \
+            devices that keep it, --cost and --gpu-months the fastest run within them; with --largest each finds the \
+            largest model instead.
 
               trainyard sweep plans/100b-3t-1024.yaml --devices 256..16384 \\
                   --svg scaling.svg
@@ -49,7 +50,7 @@ struct SweepCommand: ParsableCommand {
     var cost: String?
     @Option(help: "The run may take this many GPU-months.")
     var gpuMonths: String?
-    @Flag(help: "Find the largest model on the plan's devices, instead of the fewest devices.")
+    @Flag(help: "Find the largest model on the plan's devices instead.")
     var largest = false
     @Option(help: "Most devices that are tried for a deadline or a cost.")
     var mostDevices: Count = 65_536

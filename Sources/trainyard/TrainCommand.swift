@@ -74,6 +74,7 @@ struct TrainCommand: ParsableCommand {
     func validate() throws {
         try check("--processes", processes, in: Bounds.degree)
         try check("--steps", steps, in: Bounds.steps)
+        if folder?.isEmpty == true { throw ValidationError("--folder: names no folder") }
     }
 
     func run() throws {

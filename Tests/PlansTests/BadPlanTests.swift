@@ -178,6 +178,7 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
             "Unknown option '--colr'. Did you mean '--colour'?",
             "unknown option '--colr'; did you mean '--colour'? See 'a b --help'"
         ),
+        ("Unknown option '--foo'. Did you mean '--json'?", "unknown option '--foo'; see 'a b --help'"),
         ("Missing expected argument '<file>'", "missing expected argument '<file>'; see 'a b --help'"),
         ("--top takes 1 to 2, not 3.", "--top takes 1 to 2, not 3; see 'a b --help'"),
         ("EncodingError: of\nseveral lines", "EncodingError: of several lines; see 'a b --help'"),
