@@ -121,7 +121,24 @@ enum Bar {
 }
 
 /// Text in lines of a given width.
-enum Wrapped {
+package enum Wrapped {
+    /// `text` with lines longer than `width` cut between words. What follows stands under the line's beginning: under its
+    /// text where a label stands before it, as in `  Layout  tensor 4`. Rows of columns stay whole, and all of it where `width` is nil.
+    package static func fitted(_ text: String, width: Int?) -> String {
+        guard let width else { return text }
+        return text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
+            // Colours take no columns.
+            guard String(line).replacing(#/\u{1B}\[[0-9;]*m/#, with: "").count > width else { return [String(line)] }
+            let label = line.prefixMatch(of: #/ *(?:\S+ {2,})?/#).map { String($0.0) } ?? ""
+            // Columns that stand under one another stay as they are.
+            guard !line.dropFirst(label.count).contains("  ") else { return [String(line)] }
+            let hangs = label.allSatisfy { $0 == " " } ? label.count + 2 : label.count
+            return lines(
+                String(line.dropFirst(label.count)), width: width, first: label,
+                rest: String(repeating: " ", count: min(hangs, width / 2)))
+        }.joined(separator: "\n")
+    }
+
     /// `text` cut between words, `first` before its first line and `rest` before the others; one line where `width` is
     /// nil.
     static func lines(_ text: String, width: Int?, first: String = "", rest: String = "  ") -> [String] {
@@ -177,6 +194,18 @@ struct Table {
         head.remove(at: column)
         for index in rows.indices where rows[index].indices.contains(column) { rows[index].remove(at: column) }
         leftAligned = Set(leftAligned.filter { $0 != column }.map { $0 > column ? $0 - 1 : $0 })
+    }
+
+    /// The table in `width` columns, the cells of its first column cut short for it (to no less than 20).
+    func lines(shortening width: Int?) -> [String] {
+        guard let width, let longest = lines().map(\.count).max(), longest > width else { return lines() }
+        let first = ([head] + rows).map { $0.first?.count ?? 0 }.max() ?? 0
+        let most = max(20, first - (longest - width))
+        var table = self
+        for index in rows.indices where (rows[index].first?.count ?? 0) > most {
+            table.rows[index][0] = rows[index][0].prefix(most - 1) + "…"
+        }
+        return table.lines()
     }
 
     func lines(indent: String = "  ") -> [String] {

@@ -107,11 +107,12 @@ package struct SweepReport: Encodable, Sendable {
             + table.lines(
                 fitting: width, dropping: ["batch", "GPU-months", "MFU", "dollars", "layout", "GiB", "tokens/s"])
         if isByDevices || marks.contains("*"), let point = swept.first, let critical = CriticalBatch(point.plan) {
-            lines += [
-                "",
-                "  critical batch about \(Figures.words(critical.tokens)) tokens a step at a final loss of "
-                    + "\(Figures.fixed(critical.loss, 2)) (Kaplan et al. 2020; loss after Besiroglu et al. 2024)",
-            ]
+            lines +=
+                [""]
+                + Wrapped.lines(
+                    "critical batch about \(Figures.words(critical.tokens)) tokens a step at a final loss of "
+                        + "\(Figures.fixed(critical.loss, 2)) (Kaplan et al. 2020; loss after Besiroglu et al. 2024)",
+                    width: width, first: "  ", rest: "    ")
         }
         if marks.contains("*") {
             lines.append("  * beyond the critical batch: more sequences a step no longer save steps in proportion")

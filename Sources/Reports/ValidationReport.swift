@@ -20,8 +20,9 @@ package struct ValidationReport: Sendable {
         var table: Table
     }
 
-    package func text() -> String {
-        ([summary, ""] + sections.flatMap { [$0.title] + $0.table.lines() + [""] }).dropLast()
+    /// - Parameter width: columns that the tables are to fit in; nil: any number.
+    package func text(width: Int? = nil) -> String {
+        ([summary, ""] + sections.flatMap { [$0.title] + $0.table.lines(shortening: width) + [""] }).dropLast()
             .joined(separator: "\n")
     }
 

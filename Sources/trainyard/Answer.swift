@@ -24,6 +24,9 @@ struct OutputOptions: ParsableArguments {
 
     func validate() throws { try check("--width", width, in: 60...1000) }
 
+    /// Columns that lines are to fit in; nil where nobody said.
+    var lineWidth: Int? { (width?.value ?? Console.width).map { max(60, $0) } }
+
     var columns: Int { width?.value ?? max(60, Console.width ?? 100) }
 }
 
@@ -58,8 +61,8 @@ struct Answer {
                     estimate, explained: output.explain, searched: searched, notes: estimate.notes
                 ).json())
         } else {
-            try Console.print(
-                EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured).text())
+            let text = EstimateText(estimate, found: found, width: output.columns, isColoured: Console.isColoured)
+            try Console.print(Wrapped.fitted(text.text(), width: output.lineWidth))
             if let drawing = try pipelineDrawing(width: output.columns) {
                 try Console.print("\n" + drawing, terminator: "")
             }

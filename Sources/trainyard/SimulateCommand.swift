@@ -86,6 +86,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Columns of the drawing. (default: the terminal's, else 100)")
     var width: Count?
 
+    /// Columns that lines are to fit in; nil where nobody said.
+    private var lineWidth: Int? { width?.value ?? Console.width }
+
     /// The name of the search.
     private static let optimal = "optimal"
 
@@ -241,11 +244,12 @@ struct SimulateCommand: ParsableCommand {
         if json {
             try print(comparison.json(notes: planned?.0.remarks))
         } else {
-            for line in (planned?.found ?? []) + found { try print(line) }
-            try print(
-                comparison.text(
-                    width: width?.value ?? Console.width ?? 100, rows: 64, isColoured: colour ?? Console.isColoured),
-                terminator: "")
+            for line in (planned?.found ?? []) + found {
+                try print(Wrapped.fitted(line, width: lineWidth))
+            }
+            let text = comparison.text(
+                width: lineWidth ?? 100, rows: 64, isColoured: colour ?? Console.isColoured)
+            try print(Wrapped.fitted(text, width: lineWidth), terminator: "")
         }
     }
 
@@ -300,11 +304,15 @@ struct SimulateCommand: ParsableCommand {
                 estimate: pipeline.estimate, searched: pipeline.searched, notes: notes)
             try print(report.json())
         } else {
-            for line in [pipeline.timeline.name] + pipeline.heading { try print(line) }
+            for line in [pipeline.timeline.name] + pipeline.heading {
+                try print(Wrapped.fitted(line, width: lineWidth))
+            }
             let text = TimelineText(
-                width: width?.value ?? Console.width ?? 100, isColoured: colour ?? Console.isColoured,
+                width: lineWidth ?? 100, isColoured: colour ?? Console.isColoured,
                 unit: pipeline.unit)
-            try print(text.drawing(of: pipeline.timeline), terminator: "")
+            try print(
+                Wrapped.fitted(text.drawing(of: pipeline.timeline), width: lineWidth),
+                terminator: "")
             if let times = pipeline.stepTimes { try print(times.text(unit: pipeline.unit)) }
         }
     }

@@ -62,7 +62,7 @@ struct ValidateCommand: ParsableCommand {
         if json {
             try print(report.json())
         } else {
-            try print(markdown ? report.markdown() : report.text())
+            try print(markdown ? report.markdown() : report.text(width: Console.width))
             Console.note(report.timing)
         }
     }
