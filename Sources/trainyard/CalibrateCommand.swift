@@ -11,8 +11,8 @@ struct CalibrateCommand: ParsableCommand {
         commandName: "calibrate",
         abstract: "Measure this machine at a plan's shapes and write cluster/local.yaml.",
         discussion: """
-            Times matrix products, attention, memory-bound kernels and MPI messages in as many processes as a run would
-            have, all at once. Plans without a cluster are then priced with the result. What else ran meanwhile is said and
+            Times matrix products, attention, memory-bound kernels and MPI messages in as many processes as a run would \
+            have, all at once. Plans without a cluster are then priced with the result. What else ran meanwhile is said and \
             written down; on a busy machine the measurement is repeated and the quietest kept.
 
               trainyard calibrate --quick                        seconds

@@ -10,7 +10,7 @@ struct TrainCommand: ParsableCommand {
         commandName: "train",
         abstract: "Train the plan for real over MPI, then compare with the prediction.",
         discussion: """
-            Finds mpirun, starts one process for every rank of the plan's layout and passes on what is needed (as root,
+            Finds mpirun, starts one process for every rank of the plan's layout and passes on what is needed (as root, \
             more ranks than cores, a hostfile). The same by hand: mpirun -n P trainyard-train FILE.
 
               trainyard train plans/tiny-gpt.yaml
