@@ -85,7 +85,10 @@ package struct RunIdentity {
                     ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
     }
 
-    /// The first value in which two ranks differ.
+    /// Values that follow from others where the plan does not state them.
+    private static let derived: Set<String> = ["model.ffn", "model.headSize", "model.kvHeads", "layout.virtualStages"]
+
+    /// The values in which two ranks differ, three at most, those that others follow from first.
     private static func difference(rank: Int, theirs: [UInt8], ours: [UInt8]) -> String {
         func values(_ bytes: [UInt8]) -> [String: String] {
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
@@ -96,8 +99,11 @@ package struct RunIdentity {
                 }, uniquingKeysWith: { first, _ in first })
         }
         let (their, our) = (values(theirs), values(ours))
-        let name = Set(their.keys).union(our.keys).sorted().first { their[$0] != our[$0] } ?? "plan"
+        let names = Set(their.keys).union(our.keys).filter { their[$0] != our[$0] }.sorted()
+        let ordered = names.filter { !derived.contains($0) } + names.filter(derived.contains)
         func said(_ value: String?) -> String { value.map { $0.isEmpty ? "set" : $0 } ?? "not set" }
-        return "\(name): \(said(their[name])) on rank \(rank), \(said(our[name])) on rank 0"
+        return (ordered.isEmpty ? ["plan"] : ordered.prefix(3)).map { name in
+            "\(name): \(said(their[name])) on rank \(rank), \(said(our[name])) on rank 0"
+        }.joined(separator: "; ")
     }
 }
