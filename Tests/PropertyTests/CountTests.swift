@@ -35,7 +35,8 @@ import Testing
         Property(name: "hardware FLOPs are the products' and what is computed again", share: 99) { plan, layout in
             let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
             let answer = try estimate(plan: plan, layout: layout)
-            let right = counted.hardware(layout, try PlacedBlocks(plan, layout))
+            let right = counted.hardware(
+                layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
             return Property.equal("hardware FLOPs", answer.iteration.hardwareFLOPs, right)
         },
         Property(name: "weights, gradients and optimizer are the tensors'", share: 99) { plan, layout in
