@@ -22,6 +22,8 @@ package struct LayoutWork: Sendable {
     package let boundaryBytes: Double
     /// Seconds one activation or gradient takes to the next stage.
     package let transfer: Double
+    /// Whether each tensor rank sends its part of a message and the receivers gather it.
+    package let scattersMessages: Bool
     /// The lists of a search, which take the place of the layout's schedule.
     package var searchedSchedule: Schedule?
 
@@ -66,7 +68,7 @@ package struct LayoutWork: Sendable {
                 schedule: layout.schedule, shape: shape, layers: layers, model: model,
                 recomputeLayers: layout.recomputeLayers)
         boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
-        transfer = Self.transfer(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
+        (transfer, scattersMessages) = Self.message(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
     }
 
     /// Times of one micro-batch on one stage.
@@ -151,13 +153,18 @@ package struct LayoutWork: Sendable {
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
     /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
-    static func transfer(layout: Layout, shard: Shard, boundaryBytes: Double) -> Double {
-        guard layout.pipeline > 1 else { return 0 }
+    private static func message(
+        layout: Layout, shard: Shard, boundaryBytes: Double
+    ) -> (seconds: Double, isScattered: Bool) {
+        guard layout.pipeline > 1 else { return (0, false) }
         let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
-        guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
+        guard layout.tensor > 1, !layout.sequenceParallel else { return (direct, false) }
         let scattered =
             shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
             + shard.tensorGroup.gather(bytes: boundaryBytes)
-        return min(direct, scattered)
+        return (min(direct, scattered), scattered < direct)
     }
+
+    /// Bytes of a message to a neighbouring pipeline rank.
+    var messageBytes: Double { scattersMessages ? boundaryBytes / shard.tensor : boundaryBytes }
 }

@@ -91,7 +91,8 @@ package struct MeshPricer {
         var rejected = 0
         let group = mesh.data * mesh.context
         let known = mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding
-        let shardings = known.filter { $0 == .none || group > 1 }
+        let hasReplicas = mesh.layout(choices.base).hasReplicas(pricer.plan.model)
+        let shardings = known.filter { $0 == .none || hasReplicas }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)

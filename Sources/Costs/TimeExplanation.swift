@@ -140,8 +140,9 @@ extension LayoutWork {
                 "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
                 tiedEmbeddingSeconds > 0 ? "tied" : nil,
                 copiesSeconds > 0 ? "copies" : nil), "s",
-            note:
-                "\(layout.data * layout.context) ranks with the same parameters, sharding \(layout.sharding.rawValue)",
+            note: "\(layout.data * layout.context) ranks with the same parameters"
+                + (hasExperts ? ", \(layout.expertCopies(model)) with the same experts" : "")
+                + ", sharding \(layout.sharding.rawValue)",
             after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
     }
 
