@@ -99,7 +99,8 @@ struct BlockTimes {
         if shard.overlap.expert { hideExchange(&times, taken: taken) }
         addParameterGathers(isMixture: isMixture, to: &times)
         waitForHost(
-            &times, collectives: sent, mixture: isMixture ? model.moe : nil, exchanges: feedForward.exchange > 0, apart: collectives.apart)
+            &times, collectives: sent, mixture: isMixture ? model.moe : nil, exchanges: feedForward.exchange > 0,
+            apart: collectives.apart)
         return times
     }
 

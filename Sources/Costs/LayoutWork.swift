@@ -7,6 +7,8 @@ package struct LayoutWork: Sendable {
     package let shape: PipelineShape
     package let vocabulary: Int
     package let shard: Shard
+    /// What the software hides: what the layout says, or less of it (`Pricer.works`).
+    package let hides: Layout.Overlap
     package let state: StateBytes
     /// What one micro-batch takes in each part of a stage.
     package let units: BlockUnits
@@ -40,10 +42,13 @@ package struct LayoutWork: Sendable {
     ///   - shares: of these layers, where they are known already.
     ///   - units: likewise; zeros where nothing is asked that depends on the micro-batch.
     ///   - groups: of these degrees, likewise.
+    ///   - hides: where less is hidden than the layout says.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
-        shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil
+        shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
+        hides: Layout.Overlap? = nil
     ) {
+        self.hides = hides ?? layout.overlap
         self.pricer = pricer
         self.rates = rates
         self.layout = layout
@@ -51,8 +56,10 @@ package struct LayoutWork: Sendable {
         let model = pricer.plan.model
         vocabulary = model.paddedVocab(tensor: layout.tensor)
         state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
+        var hidden = layout
+        hidden.overlap = self.hides
         shard = Shard(
-            plan: pricer.plan, layout: layout, groups: groups ?? LayoutGroups(layout, on: pricer.network),
+            plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         self.units =

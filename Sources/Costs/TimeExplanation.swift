@@ -60,12 +60,17 @@ extension LayoutWork {
             ),
             ("recompute", \.recompute, "recompute \(layout.recompute.rawValue)", "Korthikanti et al. 2022"),
             (
-                "tensorComm", \.tensor, "collectives that nothing hides, tensor \(layout.tensor)",
+                "tensorComm", \.tensor,
+                "collectives that nothing hides, tensor \(layout.tensor)"
+                    + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
+                    + (model.mla == nil ? "" : "; latents as in Megatron-Core, multi_latent_attention.py")
             ),
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (
-                "expertComm", \.expert, "dispatch and combine that nothing hides, expert \(layout.expert)",
+                "expertComm", \.expert,
+                "dispatch and combine that nothing hides, expert \(layout.expert)"
+                    + (hides.expert == layout.overlap.expert ? "" : ", waited for because that is faster"),
                 "Lepikhin et al. 2021"
             ),
         ]
