@@ -34,14 +34,13 @@ struct BlockTimes {
 
     /// A dense block.
     func unit() -> UnitTimes {
-        unit(feedForward: denseFeedForward, pairs: shard.collectivePairs(), isMixture: false)
+        unit(feedForward: denseFeedForward, isMixture: false)
     }
 
     /// A block with experts.
     func unit(experts: Model.Mixture) -> UnitTimes {
         let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
-        return unit(
-            feedForward: times.feedForward(), pairs: shard.collectivePairs(of: experts), isMixture: true)
+        return unit(feedForward: times.feedForward(), isMixture: true)
     }
 
     /// A feed-forward network for one micro-batch.
@@ -55,8 +54,7 @@ struct BlockTimes {
         var exchange = 0.0
     }
 
-    /// - Parameter pairs: of tensor-parallel collectives in a pass.
-    private func unit(feedForward: FeedForward, pairs: Double, isMixture: Bool) -> UnitTimes {
+    private func unit(feedForward: FeedForward, isMixture: Bool) -> UnitTimes {
         let attention = attention()
         // Each is worked out once: both are sums over products and kernels.
         let (projections, elementwiseForward) = (self.projections, self.elementwiseForward)
@@ -77,8 +75,9 @@ struct BlockTimes {
         times.forward.expert = feedForward.exchange
         times.backward.expert = feedForward.exchange
 
+        let sent = shard.collectives(model, isMixture: isMixture, elementBytes: w)
         let collectives = tensorExposed(
-            pairs: pairs, forward: products, backward: gradients, inputs: gradients - times.weightGradient)
+            sent, forward: products, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
         // Compute that hides the one is not there to hide the experts' exchanges.
@@ -100,8 +99,8 @@ struct BlockTimes {
         if shard.overlap.expert { hideExchange(&times, taken: taken) }
         addParameterGathers(isMixture: isMixture, to: &times)
         waitForHost(
-            &times, collectives: shard.tensor > 1 ? 2 * pairs : 0, mixture: isMixture ? model.moe : nil,
-            exchanges: feedForward.exchange > 0, apart: collectives.apart)
+            &times, collectives: sent, mixture: isMixture ? model.moe : nil, exchanges: feedForward.exchange > 0,
+            apart: collectives.apart)
         return times
     }
 
@@ -227,31 +226,29 @@ struct BlockTimes {
 
     // MARK: Communication
 
-    /// Tensor-parallel collectives of one block that nothing hides: two a pass (all-reduce, or all-gather and
-    /// reduce-scatter with sequence parallelism). The two extra gathers of the backward run behind its
+    /// Tensor-parallel collectives of one block that nothing hides. What the backward gathers again runs behind its
     /// products (Korthikanti et al. 2022, section 4.2.2).
     ///
     /// - Parameter inputs: seconds of the backward's products that are gradients of inputs.
     /// - Returns: with `apart`, what more is exposed in the backward behind these alone.
     private func tensorExposed(
-        pairs: Double, forward: Double, backward: Double, inputs: Double
+        _ sent: PassCollectives, forward: Double, backward: Double, inputs: Double
     ) -> (forward: Exposed, backward: Exposed, apart: Double) {
         guard shard.tensor > 1 else { return (Exposed(), Exposed(), 0) }
-        let bytes = w * shard.tokens * h
-        let pair =
-            shard.sequenceParallel
-            ? 2 * shard.tensorGroup.gather(bytes: bytes) : shard.tensorGroup.allReduce(bytes: bytes)
-        let whole = pairs * pair
-        let regather =
-            shard.sequenceParallel ? pairs * rates.framework.contention * shard.tensorGroup.gather(bytes: bytes) : 0
-        guard shard.overlap.tensor else { return (Exposed(seconds: whole), Exposed(seconds: whole + regather), 0) }
+        let group = shard.tensorGroup
+        let whole = (forward: sent.forward.seconds(group), backward: sent.backward.seconds(group))
+        let regather = rates.framework.contention * sent.again.seconds(group)
+        guard shard.overlap.tensor else {
+            return (Exposed(seconds: whole.forward), Exposed(seconds: whole.backward + regather), 0)
+        }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
-        let chunk = whole / shard.tensor
+        func hide(_ seconds: Double, behind: Double) -> Exposed {
+            rates.hide(seconds, behind: behind, least: seconds / shard.tensor)
+        }
         var exposed = (
-            forward: rates.hide(whole, behind: forward, least: chunk),
-            backward: rates.hide(whole, behind: backward, least: chunk), apart: 0.0
+            forward: hide(whole.forward, behind: forward), backward: hide(whole.backward, behind: backward), apart: 0.0
         )
-        exposed.apart = rates.hide(whole, behind: inputs, least: chunk).seconds - exposed.backward.seconds
+        exposed.apart = hide(whole.backward, behind: inputs).seconds - exposed.backward.seconds
         exposed.backward.seconds += regather
         return exposed
     }
@@ -287,7 +284,7 @@ struct BlockTimes {
     /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
     /// layer's transfers run behind its neighbour's compute.
     private func addParameterGathers(isMixture: Bool, to times: inout UnitTimes) {
-        guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
+        guard shard.sharding == .parameters else { return }
         let held = shard.held(of: BlockParameters(model, mixture: isMixture))
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)

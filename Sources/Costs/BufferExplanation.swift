@@ -69,14 +69,15 @@ extension LayoutWork {
 
     /// What exists whole beside shards; false where nothing does.
     private func explainGathered(_ lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
-        guard layout.sharding == .parameters || layout.sharding == .gradients, layout.shardRanks > 1 else {
-            return false
-        }
-        let mixture = shard.expertShardGroup.size > 1 ? "Q_e + Q_x" : "Q_e"
+        guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
+        let (isSharded, areExperts) = (layout.shardRanks > 1, shard.expertShardGroup.size > 1)
+        let mixture = [isSharded ? "Q_e" : nil, areExperts ? "Q_x" : nil].compactMap { $0 }
         let units = [
-            share.mixtures < share.layers ? "Q_d" : nil, share.mixtures > 0 ? mixture : nil,
-            share.holdsEmbedding || share.holdsHead ? "V_p·h/t" : nil,
+            isSharded && share.mixtures < share.layers ? "Q_d" : nil,
+            share.mixtures > 0 && !mixture.isEmpty ? mixture.joined(separator: " + ") : nil,
+            isSharded && (share.holdsEmbedding || share.holdsHead) ? "V_p·h/t" : nil,
         ].compactMap { $0 }
+        guard !units.isEmpty else { return false }
         lines.derive(
             "largest layer on a device", as: "Q", units.count > 1 ? "max(\(units.joined(separator: ", ")))" : units[0],
             "parameters", note: "a block or a table")

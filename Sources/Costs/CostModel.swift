@@ -24,7 +24,9 @@ extension LayoutWork {
     /// FLOPs the devices run, recomputation included: where some blocks of every stage are recomputed whole, one more
     /// forward of the first ones.
     var hardwareFLOPs: Double {
-        guard layout.recompute == .full, layout.recomputeLayers != nil else { return flops.hardware(layout.recompute) }
+        guard layout.recompute == .full, layout.recomputeLayers != nil else {
+            return flops.hardware(layout.recompute, keepsOperations: rates.framework.selectiveOperations)
+        }
         let (dense, mixtures) = recomputedBlocks
         let tokens = Double(pricer.plan.batch) * Double(model.sequence)
         let weights = dense * model.blockWeights + mixtures * model.mixtureBlockWeights

@@ -112,7 +112,7 @@ extension LayoutWork {
     }
 
     /// Whether gradients are reduced when all passes are done, or most of them: fully sharded ones are within the passes.
-    var reducesGradients: Bool { shard.dataGroup.size > 1 && layout.sharding != .parameters }
+    var reducesGradients: Bool { layout.hasReplicas(model) && layout.sharding != .parameters }
 
     /// Seconds to reduce the gradients of all a rank holds, one collective after the other.
     func reduction(of share: PipelineShares.Rank) -> Reduction {
@@ -129,57 +129,51 @@ extension LayoutWork {
     /// added up over `replicas`.
     private func reduction(of held: Double, shards: DeviceGroup, replicas: DeviceGroup) -> Reduction {
         let software = rates.framework
-        let buckets = max(1, (held / software.bucket(replicas: layout.data * layout.context)).rounded(.up))
-        let gradients = state.gradient * held
+        let bucket = software.bucket(replicas: layout.data * layout.context)
         var result = Reduction()
         result.overlaps = layout.overlap.data
         result.contention = software.contention
-        let sharded = layout.sharding == .optimizer || layout.sharding == .gradients
-        let scatters = sharded && (software.scattersGradients || layout.sharding == .gradients)
-        result.hidesGather = scatters
+        result.hidesGather = scattersGradients
         result.isRepeated = layout.sharding == .gradients
-        func seconds(buckets: Double) -> (reduce: Double, gather: Double) {
-            guard scatters else {
-                let inside = shards.allReduce(bytes: gradients / buckets)
-                return (
-                    buckets * (inside + replicas.allReduce(bytes: gradients / buckets)),
-                    // Nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
-                    sharded ? shards.gather(bytes: state.weight * held, count: buckets) : 0
-                )
-            }
-            let among = replicas.allReduce(bytes: gradients / buckets / Double(shards.size))
-            return (
-                shards.gather(bytes: gradients, count: buckets) + buckets * among,
-                shards.gather(bytes: state.weight * held, count: buckets)
-            )
+        // A micro-batch of a two-way pipeline passes one of a rank's two stages: what is scattered after it is half.
+        let reduced = result.isRepeated ? shares.passShare * held : held
+        let exchange = exchange(of: reduced, shards: shards.size)
+        let weights = self.exchange(of: held, shards: shards.size).gathered
+        func reduce(buckets: Double) -> Double {
+            let inside =
+                scattersGradients
+                ? shards.gather(bytes: exchange.scattered, count: buckets)
+                : buckets * shards.allReduce(bytes: exchange.summed / buckets)
+            return inside + buckets * replicas.allReduce(bytes: exchange.replicated / buckets)
         }
-        (result.reduce, result.gather) = seconds(buckets: buckets)
+        func gather(buckets: Double) -> Double {
+            // Without scattering nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
+            layout.sharding == .none ? 0 : shards.gather(bytes: weights, count: buckets)
+        }
+        let buckets = max(1, (reduced / bucket).rounded(.up))
+        let pieces = max(1, (held / bucket).rounded(.up))
+        (result.reduce, result.gather) = (reduce(buckets: buckets), gather(buckets: pieces))
         (result.reduceAlone, result.gatherAlone) =
-            software.oneBucketWithoutOverlap ? seconds(buckets: 1) : (result.reduce, result.gather)
+            software.oneBucketWithoutOverlap
+            ? (reduce(buckets: 1), gather(buckets: 1)) : (result.reduce, result.gather)
         result.lastBucket = result.reduce / buckets
-        result.firstBucket = result.gather / buckets
+        result.firstBucket = result.gather / pieces
         return result
     }
 
-    /// All-reduce of a tied embedding's gradient between the first and the last rank. In a bidirectional pipeline both
-    /// hold embedding and head: the table is among their copies.
-    var tiedEmbeddingSeconds: Double {
-        guard model.tiedEmbeddings, headRank > 0, !layout.schedule.isBidirectional else { return 0 }
-        return shard.groups.ends.allReduce(
-            bytes: state.gradient * Double(vocabulary) * Double(model.hidden) / shard.tensor)
-    }
+    /// All-reduce of a tied embedding's gradient between the first and the last rank.
+    var tiedEmbeddingSeconds: Double { addsTiedTable ? shard.groups.ends.allReduce(bytes: tiedBytes) : 0 }
 
-    /// All-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline, of the share that is
-    /// theirs once the ranks with the same parameters have reduced: those of the data-parallel group, of experts those
-    /// that hold a copy. The first rank's partner is the farthest. Nothing hides it: both copies' last gradients come late.
+    /// All-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline. The first rank's partner
+    /// is the farthest. Nothing hides it: both copies' last gradients come late.
     var copiesSeconds: Double {
         guard layout.schedule.isBidirectional, p > 1 else { return 0 }
-        let (ranks, copies) = (Double(layout.data * layout.context), Double(ExpertGrid(layout).copies))
         var most = 0.0
         for kind in shares.kinds {
-            most = max(most, denseParameters(of: kind.share) / ranks + expertParameters(of: kind.share) / copies)
+            let bytes = copiesBytes(of: kind.share)
+            most = max(most, bytes.dense + bytes.experts)
         }
-        return shard.groups.ends.allReduce(bytes: state.gradient * most)
+        return shard.groups.ends.allReduce(bytes: most)
     }
 
     /// The rank whose update takes longest: the step ends with it. Where experts are shared out over more ranks than the

@@ -17,9 +17,8 @@ struct EndTimes {
         times.forward.compute = rates.elementwise((2 + positions) * w * row)
         times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / shard.sequenceShare)
         times.weightGradient = times.backward.compute
-        times.forward.tensor = reduction
-        times.backward.tensor = shard.sequenceParallel ? shard.tensorGroup.gather(bytes: w * row) : 0
-        addTableGathers(to: &times, backwardGathers: 0)
+        add(shard.embeddingCollectives(model, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(model, shard).embedding, to: &times, backwardGathers: 0)
         return times
     }
 
@@ -36,31 +35,40 @@ struct EndTimes {
         times.backward.compute =
             rates.elementwise(3 * w * local) + rates.product(T, h, columns, high: true)
             + times.weightGradient + rates.elementwise(CostConstants.lossBackwardBytes * logits)
-        if shard.tensor > 1 {
-            // Maximum, target logit and sum of exponentials, 4 bytes a token each (vocabulary-parallel loss).
-            let loss = 3 * shard.tensorGroup.allReduce(bytes: 4 * T)
-            times.forward.tensor =
-                loss + (shard.sequenceParallel ? shard.tensorGroup.gather(bytes: w * row) : 0)
-            times.backward.tensor = reduction
-        }
-        addTableGathers(to: &times, backwardGathers: 1)
+        add(shard.headCollectives(model, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(model, shard).head, to: &times, backwardGathers: 1)
         return times
     }
 
-    /// Sum over the tensor group: all-reduce, or reduce-scatter with sequence parallelism.
-    private var reduction: Double {
-        shard.sequenceParallel
-            ? shard.tensorGroup.gather(bytes: w * row) : shard.tensorGroup.allReduce(bytes: w * row)
+    /// Nothing hides them.
+    private func add(_ collectives: PassCollectives, to times: inout UnitTimes) {
+        times.forward.tensor = collectives.forward.seconds(shard.tensorGroup)
+        times.backward.tensor = collectives.backward.seconds(shard.tensorGroup)
     }
 
     /// Fully sharded tables: nothing runs beside them long enough to hide the transfers.
-    private func addTableGathers(to times: inout UnitTimes, backwardGathers: Double) {
+    private func addTableGathers(of parameters: Double, to times: inout UnitTimes, backwardGathers: Double) {
         guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
-        let parameters = Double(shard.vocabulary) * Double(model.hidden) / shard.tensor
         let gather = shard.shardGroup.gather(bytes: w * parameters)
         times.forward.data = gather
         times.backward.data =
             backwardGathers * gather + shard.shardGroup.gather(bytes: gradientBytes * parameters)
             + shard.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(shard.shardGroup.size))
+    }
+}
+
+/// Parameters on one device that only the first and the last stage have, as they are gathered where they are fully sharded:
+/// the embedding forward, the head in both passes; both are scattered.
+struct ShardedEnds {
+    /// The table and the positions.
+    let embedding: Double
+    /// The table and the final norm.
+    let head: Double
+
+    init(_ model: Model, _ shard: Shard) {
+        let parts = model.parameters(vocab: shard.vocabulary)
+        let table = Double(shard.vocabulary) * Double(model.hidden) / shard.tensor
+        embedding = table + Double(parts.positions)
+        head = table + Double(parts.finalNorm)
     }
 }

@@ -48,7 +48,8 @@ struct ExpertTimes {
         for exchange in [exchanges.dispatch, exchanges.combine] {
             times.exchange += shard.expertGroup.allToAll(exchange, imbalance: moe.imbalance)
         }
-        if shard.expertTensor > 1 { times.exchange += 2 * shard.expertTensorGroup.gather(bytes: w * rows * h) }
+        let pieces = moe.imbalance * Self.sharedRows(model: model, moe: moe, rates: rates, shard: shard)
+        if shard.expertTensor > 1 { times.exchange += 2 * shard.expertTensorGroup.gather(bytes: pieces) }
 
         if moe.sharedWidth > 0 {
             let (T, width) = (shard.tokens, Double(moe.sharedWidth) / shard.tensor)
@@ -61,6 +62,13 @@ struct ExpertTimes {
             times.elementwise.backward += rates.elementwise(w * T * (2 * inputs + 1) * width)
         }
         return times
+    }
+
+    /// Bytes of the rows that the ranks with the pieces of one expert gather before its products, and scatter the results
+    /// of, with balanced routing (Megatron-Core, `token_dispatcher.py`).
+    static func sharedRows(model: Model, moe: Model.Mixture, rates: DeviceRates, shard: Shard) -> Double {
+        let routed = Double(moe.topK) * shard.tokens / shard.tensor
+        return rates.elementBytes * routed * shard.expertTensor * Double(model.hidden)
     }
 
     /// Seconds of the products of all held experts, run one after the other: each has rows/held rows of its own.

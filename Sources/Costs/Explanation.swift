@@ -4,7 +4,7 @@ extension Estimate {
     /// This estimate with `explanation`: the arithmetic behind its figures.
     /// - Parameter options: those it was priced with.
     package func explained(_ options: CostOptions = CostOptions()) throws(CostError) -> Estimate {
-        let work = try Pricer(plan: plan, options: options).work(layout)
+        let work = try Pricer(plan: plan, options: options).work(of: self)
         var explained = self
         explained.explanation = work.explanation(of: self)
         return explained

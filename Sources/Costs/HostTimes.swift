@@ -10,14 +10,17 @@ extension BlockTimes {
     ///
     /// - Parameter apart: seconds more that collectives stick out of the input gradients alone.
     func waitForHost(
-        _ times: inout UnitTimes, collectives: Double, mixture: Model.Mixture?, exchanges: Bool, apart: Double
+        _ times: inout UnitTimes, collectives: PassCollectives, mixture: Model.Mixture?, exchanges: Bool, apart: Double
     ) {
         let software = rates.framework
-        let starting = collectives * software.hostCollective
+        // An all-reduce counts as the two halves that it is.
+        func starting(_ pass: TensorCollectives) -> Double {
+            Double(pass.gathers.count + 2 * pass.sums.count) * software.hostCollective
+        }
         let waiting = exchanges ? software.hostExperts : 0
-        let forward = software.hostForward + starting
+        let forward = software.hostForward + starting(collectives.forward)
         let again = shard.recompute == .full ? forward : 0
-        let backward = software.hostBackward + starting + again
+        let backward = software.hostBackward + starting(collectives.backward) + again
         let weights = weightLaunches(mixture) * software.hostBackward
         let passes = shard.recompute == .full ? 2.0 : 1
         if software.blockingLaunches {

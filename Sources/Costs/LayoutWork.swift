@@ -7,6 +7,8 @@ package struct LayoutWork: Sendable {
     package let shape: PipelineShape
     package let vocabulary: Int
     package let shard: Shard
+    /// What the software hides: what the layout says, or less of it (`Pricer.works`).
+    package let hides: Layout.Overlap
     package let state: StateBytes
     /// What one micro-batch takes in each part of a stage.
     package let units: BlockUnits
@@ -22,6 +24,8 @@ package struct LayoutWork: Sendable {
     package let boundaryBytes: Double
     /// Seconds one activation or gradient takes to the next stage.
     package let transfer: Double
+    /// Whether each tensor rank sends its part of a message and the receivers gather it.
+    package let scattersMessages: Bool
     /// The lists of a search, which take the place of the layout's schedule.
     package var searchedSchedule: Schedule?
 
@@ -38,10 +42,13 @@ package struct LayoutWork: Sendable {
     ///   - shares: of these layers, where they are known already.
     ///   - units: likewise; zeros where nothing is asked that depends on the micro-batch.
     ///   - groups: of these degrees, likewise.
+    ///   - hides: where less is hidden than the layout says.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
-        shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil
+        shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
+        hides: Layout.Overlap? = nil
     ) {
+        self.hides = hides ?? layout.overlap
         self.pricer = pricer
         self.rates = rates
         self.layout = layout
@@ -49,8 +56,10 @@ package struct LayoutWork: Sendable {
         let model = pricer.plan.model
         vocabulary = model.paddedVocab(tensor: layout.tensor)
         state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
+        var hidden = layout
+        hidden.overlap = self.hides
         shard = Shard(
-            plan: pricer.plan, layout: layout, groups: groups ?? LayoutGroups(layout, on: pricer.network),
+            plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         self.units =
@@ -66,7 +75,7 @@ package struct LayoutWork: Sendable {
                 schedule: layout.schedule, shape: shape, layers: layers, model: model,
                 recomputeLayers: layout.recomputeLayers)
         boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
-        transfer = Self.transfer(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
+        (transfer, scattersMessages) = Self.message(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
     }
 
     /// Times of one micro-batch on one stage.
@@ -151,13 +160,18 @@ package struct LayoutWork: Sendable {
 
     /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
     /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
-    static func transfer(layout: Layout, shard: Shard, boundaryBytes: Double) -> Double {
-        guard layout.pipeline > 1 else { return 0 }
+    private static func message(
+        layout: Layout, shard: Shard, boundaryBytes: Double
+    ) -> (seconds: Double, isScattered: Bool) {
+        guard layout.pipeline > 1 else { return (0, false) }
         let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
-        guard layout.tensor > 1, !layout.sequenceParallel else { return direct }
+        guard layout.tensor > 1, !layout.sequenceParallel else { return (direct, false) }
         let scattered =
             shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
             + shard.tensorGroup.gather(bytes: boundaryBytes)
-        return min(direct, scattered)
+        return (min(direct, scattered), scattered < direct)
     }
+
+    /// Bytes of a message to a neighbouring pipeline rank.
+    var messageBytes: Double { scattersMessages ? boundaryBytes / shard.tensor : boundaryBytes }
 }

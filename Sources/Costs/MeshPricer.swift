@@ -92,7 +92,8 @@ package struct MeshPricer {
         var rejected = 0
         let group = mesh.data * mesh.context
         let known = mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding
-        let shardings = known.filter { $0 == .none || group > 1 }
+        let hasReplicas = mesh.layout(choices.base).hasReplicas(pricer.plan.model)
+        let shardings = known.filter { $0 == .none || hasReplicas }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)
@@ -139,13 +140,25 @@ package struct MeshPricer {
                     // Any number of blocks makes the work hold the times of both kinds.
                     layout.recomputeLayers = recompute == .full ? 1 : nil
                     let any = table.partitions[firstPartition]
-                    let work = LayoutWork(
-                        pricer: pricer, rates: rates, layout: layout,
-                        shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                        shares: any.shares, groups: groups[0])
+                    func terms(_ hides: Layout.Overlap) -> PassTerms {
+                        PassTerms(
+                            LayoutWork(
+                                pricer: pricer, rates: rates, layout: layout,
+                                shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
+                                shares: any.shares, groups: groups[0], hides: hides))
+                    }
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
-                    price(
-                        PassTerms(work), entries: entries, layout: layout, shardings: shardings, into: &prices)
+                    let first = prices.count
+                    let ways = layout.waysOfHiding(plan.model)
+                    price(terms(ways[0]), entries: entries, layout: layout, shardings: shardings, into: &prices)
+                    for hides in ways.dropFirst() {
+                        // The same layouts in the same order.
+                        var others = ContiguousArray<QuickPrice>()
+                        price(terms(hides), entries: entries, layout: layout, shardings: shardings, into: &others)
+                        for (index, other) in others.enumerated() {
+                            prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
+                        }
+                    }
                 }
             }
         }

@@ -90,6 +90,10 @@ extension LayoutWork {
         let (formula, note, source): (String, String, String)
         switch layout.recompute {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
+        case .selective where rates.framework.selectiveOperations:
+            formula = "M + B·s·(\(blockWeights))"
+            note = "every second product of the blocks is computed again, attention is not"
+            source = "torchtitan's selective activation checkpointing"
         case .selective:
             formula = "M + 12·B·s^2·L·\(core)"
             (note, source) = ("core attention is recomputed", "Korthikanti et al. 2022, appendix A")

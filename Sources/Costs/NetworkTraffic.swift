@@ -27,25 +27,24 @@ extension LayoutWork {
             }
         }
         add(sent.tensor, ranks.tensor)
+        add(pieceTraffic(rank: rank), ranks.expertTensor)
         add(sent.context, ranks.context)
-        for neighbour in neighbours(of: rank) {
-            let pairs = RankGroups.pairs(
-                stage: ranks.stage, distance: abs(rank - neighbour.rank), first: min(rank, neighbour.rank) * ranks.stage
-            )
-            add(Double(neighbour.messages) * boundaryBytes, pairs)
+        func add(_ amount: Double, to other: Int) {
+            let first = min(rank, other) * ranks.stage
+            add(amount, RankGroups.pairs(stage: ranks.stage, distance: abs(rank - other), first: first))
         }
+        for neighbour in neighbours(of: rank) { add(Double(neighbour.messages) * messageBytes, to: neighbour.rank) }
+        if let pair = pairTraffic(rank: rank) { add(pair.dense + pair.experts, to: pair.with) }
         if let exchange = expertExchange(rank: rank) {
             let place = Placement(ranks.expert, on: network)
             for (index, sent) in place.sent(exchange, size: ranks.expert.size).enumerated() { bytes[index] += sent }
         }
-        func add(_ state: StateTraffic, whole: RankGroups, shards: RankGroups, replicas: RankGroups) {
-            add(state.gradients + state.weights, layout.sharding == .none ? whole : shards)
+        func add(_ state: StateTraffic, shards: RankGroups, replicas: RankGroups) {
+            add(state.gradients + state.weights, shards)
             add(2 * state.replicas, replicas)
         }
-        add(denseTraffic(rank: rank), whole: ranks.data, shards: ranks.shard, replicas: ranks.replica)
-        add(
-            expertTraffic(rank: rank), whole: ranks.expertCopies, shards: ranks.expertShard,
-            replicas: ranks.expertReplica)
+        add(denseTraffic(rank: rank), shards: ranks.shard, replicas: ranks.replica)
+        add(expertTraffic(rank: rank), shards: ranks.expertShard, replicas: ranks.expertReplica)
         return zip(pricer.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
     }
 }

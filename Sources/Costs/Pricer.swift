@@ -35,8 +35,41 @@ package final class Pricer: Sendable {
         }
     }
 
-    /// Everything about one layout that its price needs.
+    /// Everything about one layout that its price needs, hiding what makes the step shortest by closed form.
     package func work(_ layout: Layout) throws(CostError) -> LayoutWork {
+        let works = try works(layout)
+        guard works.count > 1 else { return works[0] }
+        let seconds = works.map { $0.iterationTime().seconds }
+        return works[seconds.indices.reduce(0) { seconds[$1] < seconds[$0] ? $1 : $0 }]
+    }
+
+    /// The work that an estimate was priced with.
+    package func work(of estimate: Estimate) throws(CostError) -> LayoutWork {
+        let works = try works(estimate.layout)
+        let pipeline = estimate.iteration.pipeline
+        return works.first { work in
+            let time =
+                pipeline.isSimulated
+                ? work.iterationTime(filled: pipeline.filled, span: pipeline.span) : work.iterationTime()
+            return time.breakdown == estimate.iteration.breakdown
+        } ?? works[0]
+    }
+
+    /// One layout with all hidden that it says may be, and with less of it.
+    ///
+    /// In a pipeline hiding a collective may not pay: shorter passes leave less to hide reductions behind, and of a split
+    /// backward the input gradients wait longer than the weight gradients. The software then waits for the collective, so
+    /// the shortest step counts.
+    package func works(_ layout: Layout) throws(CostError) -> [LayoutWork] {
+        let (rates, shape, layers) = try checked(layout)
+        return layout.waysOfHiding(plan.model).map {
+            LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: $0)
+        }
+    }
+
+    private func checked(
+        _ layout: Layout
+    ) throws(CostError) -> (rates: DeviceRates, shape: PipelineShape, layers: [Int]) {
         let sequences = layout.data * layout.microbatch
         guard
             min(
@@ -63,7 +96,28 @@ package final class Pricer: Sendable {
         }
         let name = plan.framework(for: layout).name
         guard let rates = rates[name] else { throw .badPlan("no framework \(name)") }
-        return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers)
+        return (rates, shape, layers)
+    }
+}
+
+extension Layout {
+    /// What may be hidden: all that the layout says, then less of it where that can be faster.
+    func waysOfHiding(_ model: Model) -> [Overlap] {
+        guard pipeline > 1 else { return [overlap] }
+        var ways = [overlap]
+        if overlap.tensor, tensor > 1 { ways += ways.map { $0.waiting(for: \.tensor) } }
+        if overlap.expert, model.mixtureLayers > 0, expert * expertTensor > 1 {
+            ways += ways.map { $0.waiting(for: \.expert) }
+        }
+        return ways
+    }
+}
+
+extension Layout.Overlap {
+    fileprivate func waiting(for flag: WritableKeyPath<Self, Bool>) -> Self {
+        var less = self
+        less[keyPath: flag] = false
+        return less
     }
 }
 

@@ -272,7 +272,7 @@ extension LayoutWork {
     /// Where the table is cut into slices, or copied to the other end of a pipeline, all of it has them.
     func unseenParameters(of share: PipelineShares.Rank) -> Double {
         guard let entries = rates.framework.memory.lookedUp, share.holdsEmbedding, !model.tiedEmbeddings,
-            layout.sharding == .none || shard.dataGroup.size == 1 && !layout.schedule.isBidirectional
+            layout.sharding == .none || !layout.hasReplicas(model) && !layout.schedule.isBidirectional
         else { return 0 }
         return max(0, Double(vocabulary) / shard.tensor - Double(entries)) * Double(model.hidden)
     }
@@ -284,17 +284,17 @@ extension LayoutWork {
     /// A layer is a block or a table. With the allocator's losses the buffers are never larger than what a rank that
     /// shards nothing would hold more.
     func gathered(by share: PipelineShares.Rank) -> Double {
-        guard layout.sharding == .parameters || layout.sharding == .gradients, layout.shardRanks > 1 else { return 0 }
+        guard layout.sharding == .parameters || layout.sharding == .gradients else { return 0 }
         let copies = shard.expertShardGroup.size
-        // Experts that no other rank holds are not sharded.
+        // What no other rank holds is not sharded: experts, or everything else.
         func held(_ block: BlockParameters) -> Double {
             let held = shard.held(of: block)
-            return held.dense + (copies > 1 ? held.experts : 0)
+            return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
         }
         let dense = share.mixtures < share.layers ? held(BlockParameters(model)) : 0
         let mixture = share.mixtures > 0 ? held(BlockParameters(model, mixture: true)) : 0
         let table =
-            share.holdsEmbedding || share.holdsHead
+            (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
             ? Double(vocabulary) * Double(model.hidden) / shard.tensor : 0
         let layer = max(dense, mixture, table)
         // Parameters whose values the other ranks hold.

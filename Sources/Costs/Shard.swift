@@ -37,13 +37,6 @@ package struct Shard: Sendable {
     var expertShardGroup: DeviceGroup { groups.expertShard }
     var expertReplicaGroup: DeviceGroup { groups.expertReplica }
 
-    /// Pairs of tensor-parallel collectives in a pass of a block. With sequence parallelism routed tokens stay scattered
-    /// over the tensor ranks; only shared experts gather them.
-    func collectivePairs(of experts: Model.Mixture? = nil) -> Double {
-        guard tensor > 1 else { return 0 }
-        return experts.map { $0.shared > 0 || !sequenceParallel } ?? true ? 2 : 1
-    }
-
     /// Parameters of a block that one device holds before they are shared out: routed experts', and all others.
     func held(of block: BlockParameters) -> (dense: Double, experts: Double) {
         (block.perDevice(tensor: Int(saturating: tensor)), block.experts / (expert * expertTensor))

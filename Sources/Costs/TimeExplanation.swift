@@ -60,12 +60,17 @@ extension LayoutWork {
             ),
             ("recompute", \.recompute, "recompute \(layout.recompute.rawValue)", "Korthikanti et al. 2022"),
             (
-                "tensorComm", \.tensor, "collectives that nothing hides, tensor \(layout.tensor)",
+                "tensorComm", \.tensor,
+                "collectives that nothing hides, tensor \(layout.tensor)"
+                    + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
+                    + (model.mla == nil ? "" : "; latents as in Megatron-Core, multi_latent_attention.py")
             ),
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (
-                "expertComm", \.expert, "dispatch and combine that nothing hides, expert \(layout.expert)",
+                "expertComm", \.expert,
+                "dispatch and combine that nothing hides, expert \(layout.expert)"
+                    + (hides.expert == layout.overlap.expert ? "" : ", waited for because that is faster"),
                 "Lepikhin et al. 2021"
             ),
         ]
@@ -140,8 +145,9 @@ extension LayoutWork {
                 "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
                 tiedEmbeddingSeconds > 0 ? "tied" : nil,
                 copiesSeconds > 0 ? "copies" : nil), "s",
-            note:
-                "\(layout.data * layout.context) ranks with the same parameters, sharding \(layout.sharding.rawValue)",
+            note: "\(layout.data * layout.context) ranks with the same parameters"
+                + (hasExperts ? ", \(layout.expertCopies(model)) with the same experts" : "")
+                + ", sharding \(layout.sharding.rawValue)",
             after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
     }
 

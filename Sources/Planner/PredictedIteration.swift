@@ -31,7 +31,7 @@ package func predictedIteration(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: estimate.microbatches)
     } catch { throw .cost(.badLayout(error.rule)) }
     let costs: ActionCosts
-    do throws(CostError) { costs = try actionCosts(plan: plan, layout: layout, options: options) } catch {
+    do throws(CostError) { costs = try Pricer(plan: plan, options: options).work(of: estimate).actionCosts } catch {
         throw .cost(error)
     }
     return try predictedIteration(

@@ -12,9 +12,21 @@ let mostSimulatedActions = 1 << 21
 package func price(
     plan: Plan, layout: Layout, options: CostOptions = CostOptions()
 ) throws(PlannerError) -> Estimate {
-    let work: LayoutWork
-    do throws(CostError) { work = try Pricer(plan: plan, options: options).work(layout) } catch { throw .cost(error) }
-    return work.estimate(time: try simulatedTime(work))
+    let pricer: Pricer
+    do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
+    return try simulatedEstimate(layout, pricer)
+}
+
+/// A layout with the pipeline timed by the simulator, hiding what makes the step shortest.
+func simulatedEstimate(_ layout: Layout, _ pricer: Pricer) throws(PlannerError) -> Estimate {
+    let works: [LayoutWork]
+    do throws(CostError) { works = try pricer.works(layout) } catch { throw .cost(error) }
+    var best = (work: works[0], time: try simulatedTime(works[0]))
+    for work in works.dropFirst() {
+        let time = try simulatedTime(work)
+        if time.seconds < best.time.seconds { best = (work, time) }
+    }
+    return best.work.estimate(time: best.time)
 }
 
 /// Time of one iteration with the pipeline timed by the simulator.

@@ -182,8 +182,8 @@ func ownLayout(
 func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSettings) -> [Estimate] {
     map(layouts.count, threads: settings.threads) { index -> Estimate? in
         guard let work = try? pricer.work(layouts[index].layout) else { return nil }
-        let time = settings.simulates ? try? simulatedTime(work) : nil
-        return work.estimate(time: time ?? work.iterationTime())
+        let simulated = settings.simulates ? try? simulatedEstimate(layouts[index].layout, pricer) : nil
+        return simulated ?? work.estimate(time: work.iterationTime())
     }.compactMap(\.self)
 }
 

@@ -54,6 +54,17 @@ package struct ExpertGrid: Hashable, Sendable {
     }
 }
 
+extension Layout {
+    /// Ranks that hold the same piece of the same experts of `model`; 1 where it has none.
+    ///
+    /// They share out experts' state and reduce experts' gradients, also where no ranks do so with everything else
+    /// (Megatron-Core: expert data parallelism, tensor · data · context over expert · expertTensor).
+    package func expertCopies(_ model: Model) -> Int { model.mixtureLayers > 0 ? ExpertGrid(self).copies : 1 }
+
+    /// Whether any parameters are held by several ranks of one direction of the pipeline: experts or all others.
+    package func hasReplicas(_ model: Model) -> Bool { data * context > 1 || expertCopies(model) > 1 }
+}
+
 extension RankGrid {
     /// A rank's number among those of its stage.
     package func seat(of place: Coordinates) -> Int {

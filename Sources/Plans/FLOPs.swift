@@ -32,11 +32,16 @@ package struct FLOPs: Hashable, Sendable {
     /// With full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
     package var hardwareFull: Double { model + (linearForward + coreForward) }
 
+    /// With the results of attention and of every second product kept, one more forward of the other products: torchtitan's
+    /// selective activation checkpointing by operation (`Framework.selectiveOperations`).
+    package var hardwareSelectiveOperations: Double { model + linearForward / 2 }
+
     /// What the devices execute under a recomputation mode, in the field's convention.
-    package func hardware(_ recompute: Layout.Recompute) -> Double {
+    /// - Parameter keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
+    package func hardware(_ recompute: Layout.Recompute, keepsOperations: Bool = false) -> Double {
         switch recompute {
         case .none: model
-        case .selective: hardwareSelective
+        case .selective: keepsOperations ? hardwareSelectiveOperations : hardwareSelective
         case .full: hardwareFull
         }
     }

@@ -22,7 +22,7 @@ extension Layout {
     }
 
     /// What will work but is probably not meant.
-    package func warnings(cluster: Cluster, batch: Int) -> [Remark] {
+    package func warnings(cluster: Cluster, model: Model, batch: Int) -> [Remark] {
         var warnings: [Remark] = []
         if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
             let first = inner.reach / tensor * tensor
@@ -44,17 +44,25 @@ extension Layout {
                     .pipelineUnderfilled,
                     "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble"))
         }
-        return warnings + idleSharding()
+        return warnings + idleSharding(model)
     }
 
     /// What the layout says of sharding and nothing comes of.
     /// - Parameter place: before the names of keys.
-    func idleSharding(_ place: String = "") -> [Remark] {
+    func idleSharding(_ model: Model, _ place: String = "") -> [Remark] {
         if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
+            guard expertCopies(model) > 1 else {
+                return [
+                    Remark(
+                        .shardingAlone,
+                        "\(place)sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+                ]
+            }
             return [
                 Remark(
                     .shardingAlone,
-                    "\(place)sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+                    "\(place)sharding \(sharding.rawValue) shares out nothing but the \(expertCopies(model)) copies "
+                        + "of each expert, with one data-parallel rank")
             ]
         }
         guard let shardGroup, sharding == .none else { return [] }

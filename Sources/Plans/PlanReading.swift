@@ -135,7 +135,7 @@ struct PlanReading {
                     }
                     return problem
                 }.forEach(reader.collector.adopt)
-            remarks += layout.warnings(cluster: cluster, batch: batch)
+            remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
         }
         var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,

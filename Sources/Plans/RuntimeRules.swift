@@ -104,7 +104,7 @@ extension Plan {
                     "framework \(name) prices alone: a real run is this runtime's, which is priced as "
                         + Frameworks.processes))
         }
-        remarks += layout.idleSharding("layout.")
+        remarks += layout.idleSharding(model, "layout.")
         let standard = TrainSettings(data: "", steps: 1, learningRate: settings.learningRate)
         if settings.minLearningRate != standard.minLearningRate, settings.schedule == .constant {
             remarks.append(

@@ -23,8 +23,10 @@ struct RankBuilder {
     /// A tied table that is first and last stage's on one rank is one tensor.
     private var sharesTable: Bool { model.tiedEmbeddings && held.contains(0) && held.contains(last) }
 
-    /// One rank that keeps everything has nothing to share out.
-    private var sharding: Layout.Sharding { groups.gradient.size > 1 ? layout.sharding : .none }
+    /// A rank that keeps everything has nothing to share out. Experts may have copies where nothing else has.
+    private var sharding: Layout.Sharding {
+        groups.gradient.size > 1 || layout.hasReplicas(model) ? layout.sharding : .none
+    }
 
     /// What a micro-batch looks like on this rank.
     var shape: MicrobatchShape {

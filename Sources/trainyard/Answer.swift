@@ -85,7 +85,8 @@ struct Answer {
         let drawn = estimate.microbatches <= 8 * layout.pipeline ? estimate.microbatches : legible
         let schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: drawn)
-        var timeline = try Simulator.simulate(schedule, costs: actionCosts(plan: estimate.plan, layout: layout))
+        var timeline = try Simulator.simulate(
+            schedule, costs: Pricer(plan: estimate.plan).work(of: estimate).actionCosts)
         timeline.name = layout.schedule.rawValue
         let title =
             drawn == estimate.microbatches

@@ -41,6 +41,24 @@ import Testing
         #expect(abs(blocking.iteration.seconds - free - 80 * 64 * 1e-3) < 0.01 * free)
     }
 
+    /// Selective recomputation by operation keeps attention and makes half of the products again: half of the blocks' linear
+    /// forward, of which 2·B·s FLOPs a weight. By core attention it adds three forwards of it (Korthikanti et al. 2022).
+    @Test func hardwareFLOPsFollowWhatIsRecomputed() throws {
+        let layout = Layout(tensor: 8, recompute: .selective, sequenceParallel: true)
+        let byOperation = try step(layout) { $0.selectiveOperations = true }.iteration
+        let model = TestModel.llama70B
+        let weights = 80.0 * (8192 * 128 * (2 * 64 + 2 * 8) + 3 * 8192 * 28672)
+        let tokens = 64.0 * 4096
+        #expect(byOperation.hardwareFLOPs - byOperation.modelFLOPs == tokens * weights)
+        let byAttention = try step(layout).iteration
+        #expect(
+            byAttention.hardwareFLOPs - byAttention.modelFLOPs
+                == 3 * 4 * tokens * 80 * 4096 * Double(model.heads * model.headSize))
+        // Their share of the products takes about that share of the time.
+        let share = byOperation.breakdown.recompute / byOperation.breakdown.compute
+        #expect(share > 0.1 && share < 0.25)
+    }
+
     /// Hybrid sharding keeps gathers inside a node, where the network between nodes is slow, and pays with memory.
     @Test func shardGroupsTradeMemoryForTheNetwork() throws {
         let whole = Layout(data: 64, microbatch: 1, recompute: .full, sharding: .parameters)

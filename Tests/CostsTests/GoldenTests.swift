@@ -77,11 +77,22 @@ import Testing
         let work = try work(example)
         let middle = example.parallel.p / 2
         let traffic = work.traffic(rank: middle)
-        if let golden = example.communication.tp { #expect(traffic.tensor == golden.sent_bytes_middle_stage) }
+        // Of messages that tensor ranks send in parts each sends one, and gathers the others'.
+        let t = Double(example.parallel.t)
+        let parts = work.scattersMessages ? t : 1
+        let gathered = (example.communication.pp?.sent_bytes_middle_stage ?? 0) * (parts - 1) / parts
+        if let golden = example.communication.tp {
+            // One stage has the embedding, the head and the loss too: an all-reduce or its halves each, three of 4 bytes a
+            // token.
+            let tokens = Double(example.parallel.microbatch * example.shape.sequence)
+            let ends = (4 * 2 * tokens * Double(example.shape.hidden) + 3 * 2 * 4 * tokens) * (t - 1) / t
+            let alone = Double(work.shape.microbatches) * (example.parallel.p == 1 ? ends : 0)
+            #expect(traffic.tensor == golden.sent_bytes_middle_stage + gathered + alone)
+        }
         if let golden = example.communication.pp {
             #expect(work.boundaryBytes == golden.message_bytes)
-            #expect(traffic.pipeline == golden.sent_bytes_middle_stage)
-            #expect(work.traffic(rank: 0).pipeline == golden.sent_bytes_rank0)
+            #expect(traffic.pipeline == golden.sent_bytes_middle_stage / parts)
+            #expect(work.traffic(rank: 0).pipeline == golden.sent_bytes_rank0 / parts)
         }
         if let golden = example.communication.dp {
             #expect(traffic.gradients == golden.grad_reduce_scatter_sent)

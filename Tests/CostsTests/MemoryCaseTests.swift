@@ -15,6 +15,12 @@ import Testing
     ) throws -> LayoutWork {
         var frameworks = try #require(Self.frameworks)
         frameworks.named = framework
+        return try work(model, layout, frameworks: frameworks, batch: batch, precision: precision)
+    }
+
+    static func work(
+        _ model: Model, _ layout: Layout, frameworks: Frameworks, batch: Int, precision: Precision = .bf16
+    ) throws -> LayoutWork {
         let plan = Plan(
             name: "", model: model, tokens: nil, cluster: TestCluster.h100(), devices: layout.devices, batch: batch,
             precision: precision, layout: layout, frameworks: frameworks)
@@ -175,18 +181,27 @@ import Testing
     /// Since Megatron-Core 0.12 the router's weights multiply inside the experts (`moe/experts.py`, `permuted_probs`): of a
     /// routed row its input and three tensors of the expert are kept, not its result. 8 rows of 7,168 a token here.
     @Test func resultsOfExpertsAreKeptWhereTheyAreWeighted() throws {
-        func activations(_ framework: String, _ recompute: Layout.Recompute = .none) throws -> Double {
-            try Self.work(
+        func activations(
+            _ framework: String, _ recompute: Layout.Recompute = .none, keeps: Bool = false
+        ) throws -> Double {
+            var frameworks = try #require(Self.frameworks)
+            frameworks.named = framework
+            if keeps { frameworks.known[framework]?.keepsCombinedRows = true }
+            return try Self.work(
                 Self.deepSeekV3, Layout(data: 64, expert: 64, recompute: recompute, sharding: .optimizer),
-                framework: framework, batch: 64
+                frameworks: frameworks, batch: 64
             ).memory(rank: 0).activations
         }
-        let (current, weighted) = (try activations("megatron-core"), try activations("deepseek-2024"))
+        let current = try activations("megatron-core")
+        // DeepEP's combine takes no weights and adds results up on their way: a token's rank gets one row (its README,
+        // combine_forward), so weights multiply where the experts are.
+        #expect(try activations("deepseek-2024") == current)
+        let weighted = try activations("megatron-core", keeps: true)
         #expect(abs(current / Self.gib - 14.0) < 0.05 && abs(weighted / Self.gib - 17.5) < 0.05)
         let results = 4096.0 * 8 * 2 * 7168
         #expect(abs((weighted - current) / (8 * results) - 1) < 1e-9)
         // Of recomputed blocks one exists at a time.
-        let again = try activations("deepseek-2024", .full) - activations("megatron-core", .full)
+        let again = try activations("megatron-core", .full, keeps: true) - activations("megatron-core", .full)
         #expect(abs(again / results - 1) < 1e-9)
     }
 

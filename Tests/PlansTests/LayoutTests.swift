@@ -49,8 +49,8 @@ import Testing
         let big = Model(family: .gpt, layers: 16, hidden: 2048, heads: 16, vocab: 512, sequence: 64)
         let layout = Layout(tensor: 16)
         #expect(layout.problems(for: big, batch: 16, devices: 16) == [])
-        #expect(layout.warnings(cluster: cluster, batch: 16).count == 1)
-        #expect(Layout(tensor: 8).warnings(cluster: cluster, batch: 16) == [])
+        #expect(layout.warnings(cluster: cluster, model: big, batch: 16).count == 1)
+        #expect(Layout(tensor: 8).warnings(cluster: cluster, model: big, batch: 16) == [])
     }
 
     /// What counts is how far the innermost network reaches, and whether groups of neighbouring ranks cross its edge.
@@ -67,7 +67,7 @@ import Testing
     ])
     func tensorGroupsThatCrossAreWarnedOf(_ cluster: String, _ layout: Layout, _ said: String?) throws {
         let cluster = try Cluster.read(cluster, library: Checkout.library)
-        let warnings = layout.warnings(cluster: cluster, batch: 64 * layout.data).filter {
+        let warnings = layout.warnings(cluster: cluster, model: model, batch: 64 * layout.data).filter {
             $0.text.contains("slower network")
         }
         #expect(warnings.count == (said == nil ? 0 : 1), "\(warnings)")

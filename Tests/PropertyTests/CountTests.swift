@@ -35,7 +35,8 @@ import Testing
         Property(name: "hardware FLOPs are the products' and what is computed again", share: 99) { plan, layout in
             let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
             let answer = try estimate(plan: plan, layout: layout)
-            let right = counted.hardware(layout, try PlacedBlocks(plan, layout))
+            let right = counted.hardware(
+                layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
             return Property.equal("hardware FLOPs", answer.iteration.hardwareFLOPs, right)
         },
         Property(name: "weights, gradients and optimizer are the tensors'", share: 99) { plan, layout in
@@ -94,7 +95,7 @@ import Testing
             }
             return try bytes(plan, layout) { ("expert", $0.expert, $1.expert) }
         },
-        Property(name: "data-parallel bytes are the reduction's", share: 25) { plan, layout in
+        Property(name: "data-parallel bytes are the reduction's", share: 99) { plan, layout in
             try dataBytes(plan, layout)
         },
     ]
@@ -197,7 +198,8 @@ import Testing
     ) throws -> Property.Outcome {
         let work = try Pricer(plan: plan).work(layout)
         let counted = CountedBytes.byRank(
-            plan, layout, try PlacedBlocks(plan, layout), elementBytes: elementBytes(plan))
+            plan, layout, try PlacedBlocks(plan, layout), elementBytes: elementBytes(plan),
+            scattersMessages: work.scattersMessages)
         return .all(
             counted.enumerated().map { rank, counted in
                 let (what, found, right) = pair(work.traffic(rank: rank), counted)
@@ -205,30 +207,18 @@ import Testing
             })
     }
 
-    /// Once a step: gradients are scattered and weights gathered, or the gradients' all-reduce does both halves.
-    ///
-    /// Of plain and optimizer sharding alone: the others scatter after every micro-batch.
     private static func dataBytes(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
-        guard layout.sharding == .none || layout.sharding == .optimizer, layout.shardGroup == nil,
-            layout.gradients != .fp8
-        else { return .silent }
         let work = try Pricer(plan: plan).work(layout)
-        let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
-        let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
-        let gradient: Double = format == .fp32 || CountedState.storesFP32(plan) ? 4 : 2
-        let back = layout.sharding == .none ? gradient : elementBytes(plan)
-        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
-        let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
+        let counted = try CountedReductions(plan, layout, elementBytes: elementBytes(plan))
         return .all(
-            held.enumerated().flatMap { rank, held in
+            counted.ranks.enumerated().flatMap { rank, counted in
                 let traffic = work.traffic(rank: rank)
-                let dense = held.dense * ring(layout.data * layout.context)
-                let experts = held.experts * ring(copies)
                 return [
-                    Property.equal("gradients of rank \(rank)", traffic.gradients, gradient * dense),
-                    Property.equal("weights of rank \(rank)", traffic.weights, back * dense),
-                    Property.equal("experts' gradients of rank \(rank)", traffic.expertGradients, gradient * experts),
-                    Property.equal("experts' weights of rank \(rank)", traffic.expertWeights, back * experts),
+                    Property.equal("gradients of rank \(rank)", traffic.gradients, counted.gradients),
+                    Property.equal("weights of rank \(rank)", traffic.weights, counted.weights),
+                    Property.equal(
+                        "experts' gradients of rank \(rank)", traffic.expertGradients, counted.expertGradients),
+                    Property.equal("experts' weights of rank \(rank)", traffic.expertWeights, counted.expertWeights),
                 ]
             })
     }

@@ -127,9 +127,9 @@ struct CountedActivations {
     }
 
     /// Since Megatron-Core 0.12 the probabilities multiply inside the experts' activation (moe/experts.py,
-    /// permuted_probs), and the results are not kept.
+    /// permuted_probs), and the results are not kept; DeepEP's combine adds unweighted rows up on their way (README).
     static func keepsResults(_ framework: String) -> Bool {
-        !["megatron-core", "megatron-core-graphs"].contains(framework)
+        !["megatron-core", "megatron-core-graphs", "deepseek-2024"].contains(framework)
     }
 }
 

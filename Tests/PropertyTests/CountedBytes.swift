@@ -11,14 +11,18 @@ struct CountedBytes {
     var context = 0.0
     var expert = 0.0
 
-    /// - Parameter elementBytes: of an activation.
-    static func byRank(_ plan: Plan, _ layout: Layout, _ placed: PlacedBlocks, elementBytes w: Double) -> [CountedBytes]
-    {
+    /// - Parameters:
+    ///   - elementBytes: of an activation.
+    ///   - scattersMessages: whether each tensor rank sends its part of a message (Narayanan et al. 2021, section 4.1).
+    static func byRank(
+        _ plan: Plan, _ layout: Layout, _ placed: PlacedBlocks, elementBytes w: Double, scattersMessages: Bool
+    ) -> [CountedBytes] {
         let model = plan.model
         let inventory = Inventory(model)
         var ranks = [CountedBytes](repeating: CountedBytes(), count: layout.pipeline)
         let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
         let tensor = w * rows * Double(model.hidden)
+        let t = Double(layout.tensor)
         for microbatch in 0..<placed.schedule.microbatches {
             for (stage, layers) in placed.layers.enumerated() {
                 let rank = placed.schedule.placement.rank(stage: stage, microbatch: microbatch)
@@ -28,14 +32,22 @@ struct CountedBytes {
                         inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout, rows: rows,
                         elementBytes: w)
                 }
+                // Embeddings of a slice of the vocabulary are added up; so are the gradients of the head's input, and each
+                // token's maximum, target logit and sum of exponentials in fp32 (Megatron-LM, vocabulary-parallel
+                // cross-entropy). Sequence parallelism scatters the one sum and the other, and gathers what was scattered.
+                let halves = 2 * tensor * (t - 1) / t
+                if stage == 0 { ranks[rank].tensor += halves }
+                if stage == placed.layers.count - 1 { ranks[rank].tensor += halves + 3 * 2 * 4 * rows * (t - 1) / t }
                 // Activations go on, gradients come back, where the neighbour is another rank. Sequence parallelism has
-                // each tensor rank send its own rows.
+                // each tensor rank send its own rows. A message sent in parts is gathered by the ranks that get it.
                 guard stage + 1 < placed.layers.count else { continue }
                 let next = placed.schedule.placement.rank(stage: stage + 1, microbatch: microbatch)
                 guard next != rank else { continue }
-                let message = tensor / (layout.sequenceParallel ? Double(layout.tensor) : 1)
-                ranks[rank].pipeline += message
-                ranks[next].pipeline += message
+                let message = tensor / (layout.sequenceParallel || scattersMessages ? t : 1)
+                for end in [rank, next] {
+                    ranks[end].pipeline += message
+                    if scattersMessages { ranks[end].tensor += tensor * (t - 1) / t }
+                }
             }
         }
         return ranks
@@ -45,17 +57,29 @@ struct CountedBytes {
         _ isMixture: Bool, isRecomputed: Bool, _ model: Model, _ layout: Layout, rows: Double, elementBytes w: Double
     ) {
         let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
-        let tensorBytes = w * rows * Double(model.hidden)
         // Attention and the feed-forward network each end in an all-reduce, forward and backward (Shoeybi et al. 2019,
         // figure 4). With sequence parallelism each begins with an all-gather and ends with a reduce-scatter, and the
         // backward gathers the input again for the weight gradient (Korthikanti et al. 2022, section 4.2.2). Routed rows
         // that sequence parallelism has scattered stay so, and need neither; shared experts do as the network they
         // replace, and so do routed ones whose rows every tensor rank must have again.
         let isScattered = isMixture && layout.sequenceParallel && model.moe?.shared == 0
-        let parts = isScattered ? 1.0 : 2.0
-        let forward = 2.0
-        let backward = layout.sequenceParallel ? 3.0 : 2.0
-        tensor += parts * (forward + backward + (isRecomputed ? forward : 0)) * tensorBytes * ring(layout.tensor)
+        let h = Double(model.hidden)
+        // Latent attention's input is its latents, which every tensor rank projects of its own rows; a query without a
+        // latent takes hidden rows (Megatron-Core, multi_latent_attention.py). Keys' rotary part comes with them, and no
+        // weight multiplies it.
+        var input = h
+        var rotary = 0.0
+        if let mla = model.mla {
+            input = Double(mla.kvRank) + (mla.queryRank > 0 ? Double(mla.queryRank) : h)
+            rotary = Double(mla.ropeSize)
+        }
+        let network = isScattered ? 0 : h
+        var (forward, backward) = (2 * (h + network), 2 * (input + network))
+        if layout.sequenceParallel {
+            forward = input + rotary + h + 2 * network
+            backward = forward + input + network
+        }
+        tensor += (forward + backward + (isRecomputed ? forward : 0)) * w * rows * ring(layout.tensor)
         // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients too.
         let keyWidth = model.mla.map { model.heads * ($0.nopeSize + $0.ropeSize) } ?? model.kvHeads * model.headSize
         let valueWidth = model.mla.map { model.heads * $0.valueSize } ?? model.kvHeads * model.headSize
@@ -65,5 +89,9 @@ struct CountedBytes {
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(model.hidden)
         expert += (4 + (isRecomputed ? 2 : 0)) * routed * ring(layout.expert)
+        // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
+        // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).
+        let shared = routed * Double(layout.expertTensor)
+        expert += (4 + (isRecomputed ? 2 : 0)) * shared * ring(layout.expertTensor)
     }
 }

@@ -27,13 +27,16 @@ struct CountedFLOPs {
     /// Forward and backward, nothing recomputed.
     var model: Double { 3 * (blocks.reduce(0, +) + head) }
 
-    /// What devices run. Selective recomputation adds 12·B·s²·L·a·d, the figure that reproduces the paper's own table 5
+    /// What devices run. Selective recomputation by operation keeps attention and every second product of a block, and
+    /// makes half of the products again (torchtitan, selective activation checkpointing: "op"). Of core attention it adds 12·B·s²·L·a·d, the figure that reproduces the paper's own table 5
     /// (Korthikanti et al. 2022, appendix A); full recomputation one forward of every block that is recomputed (Narayanan
     /// et al. 2021, equation 3), which with a number of blocks is the first ones of every stage (Megatron-LM's block
     /// method).
-    func hardware(_ layout: Layout, _ placed: PlacedBlocks) -> Double {
+    func hardware(_ layout: Layout, _ placed: PlacedBlocks, byOperation: Bool) -> Double {
         switch layout.recompute {
         case .none: return model
+        case .selective where byOperation:
+            return model + (blocks.reduce(0, +) - core * Double(blocks.count)) / 2
         case .selective: return model + 3 * core * Double(blocks.count)
         case .full:
             return placed.layers.reduce(model) { sum, stage in

@@ -230,6 +230,13 @@ struct LayoutCase {
         LayoutCase("tensor 2 sequence", .shared, Layout(tensor: 2, sequenceParallel: true)),
         LayoutCase("tensor 2 expert 2", .shared, Layout(tensor: 2, expert: 2)),
         LayoutCase("tensor 2 sequence expert 2", .experts, Layout(tensor: 2, expert: 2, sequenceParallel: true)),
+        LayoutCase("tensor 2 optimizer", .experts, Layout(tensor: 2, sharding: .optimizer)),
+        LayoutCase(
+            "tensor 2 sequence gradients", .shared, Layout(tensor: 2, sharding: .gradients, sequenceParallel: true)),
+        LayoutCase("tensor 2 parameters", .shared, Layout(tensor: 2, sharding: .parameters)),
+        LayoutCase(
+            "tensor 2 pipeline 2 parameters by messages", .experts,
+            Layout(tensor: 2, pipeline: 2, sharding: .parameters), sharesMemory: false),
         LayoutCase("tensor 2 cut 2", .experts, Layout(tensor: 2, expertTensor: 2)),
         LayoutCase("tensor 2 cut 2", .shared, Layout(tensor: 2, expertTensor: 2)),
         LayoutCase("tensor 2 sequence cut 2", .shared, Layout(tensor: 2, expertTensor: 2, sequenceParallel: true)),

@@ -1,0 +1,100 @@
+internal import Plans
+
+/// Collectives of one pass among the ranks that share a layer's matrices: what they take and what they send.
+struct TensorCollectives {
+    /// Bytes of each whole tensor that is gathered from its parts, or added up and scattered into them.
+    var gathers: [Double] = []
+    /// Bytes of each tensor that is added up on every rank.
+    var sums: [Double] = []
+
+    /// Seconds of all of them, one after the other.
+    func seconds(_ group: DeviceGroup) -> Double {
+        gathers.reduce(0) { $0 + group.gather(bytes: $1) } + sums.reduce(0) { $0 + group.allReduce(bytes: $1) }
+    }
+
+    /// Bytes that one of `ranks` sends, by rings: a gathering or scattering S(n−1)/n, an all-reduce both.
+    func sent(ranks: Double) -> Double {
+        (gathers.reduce(0, +) + 2 * sums.reduce(0, +)) * (ranks - 1) / ranks
+    }
+}
+
+/// Those of a block, or of what only the first and the last stage have, in both passes of a micro-batch.
+struct PassCollectives {
+    var forward = TensorCollectives()
+    var backward = TensorCollectives()
+    /// Inputs gathered again for the gradients of weights.
+    var again = TensorCollectives()
+
+    /// Bytes one of `ranks` sends in a forward and a backward.
+    func sent(ranks: Double) -> Double {
+        forward.sent(ranks: ranks) + backward.sent(ranks: ranks) + again.sent(ranks: ranks)
+    }
+}
+
+extension Shard {
+    /// Of one block. Attention and the feed-forward network each end in an all-reduce forward and begin with one backward
+    /// (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a gathering and end with a scattering,
+    /// and the backward gathers their inputs again for the gradients of weights (Korthikanti et al. 2022, section 4.2.2).
+    ///
+    /// Latent attention projects down on every rank, so the ranks have latents and no hidden rows in common: the forward
+    /// gathers the latents and the keys' rotary part, the backward scatters their gradients and gathers the latents again.
+    /// Without sequence parallelism the backward adds up the gradients of the latents (Megatron-Core,
+    /// `multi_latent_attention.py`: duplicated down-projections, column-parallel up-projections). A query without latents
+    /// is projected from the hidden rows.
+    ///
+    /// - Parameter elementBytes: of an activation.
+    func collectives(_ model: Model, isMixture: Bool, elementBytes: Double) -> PassCollectives {
+        var all = PassCollectives()
+        guard tensor > 1 else { return all }
+        let rows = elementBytes * tokens
+        let hidden = rows * Double(model.hidden)
+        var inputs = [hidden]
+        var rotary: [Double] = []
+        if let mla = model.mla {
+            inputs = [mla.queryRank > 0 ? rows * Double(mla.queryRank) : hidden, rows * Double(mla.kvRank)]
+            rotary = [rows * Double(mla.ropeSize)].filter { $0 > 0 }
+        }
+        // Routed rows that sequence parallelism has scattered stay so; only shared experts gather theirs.
+        let isScattered = isMixture && sequenceParallel && model.moe?.shared == 0
+        let feedForward = isScattered ? [] : [hidden]
+        if sequenceParallel {
+            all.forward.gathers = inputs + rotary + [hidden] + feedForward + feedForward
+            all.backward.gathers = all.forward.gathers
+            all.again.gathers = inputs + feedForward
+        } else {
+            all.forward.sums = [hidden] + feedForward
+            all.backward.sums = inputs + feedForward
+        }
+        return all
+    }
+
+    /// Of the embedding: its rows are added up, with sequence parallelism into parts.
+    func embeddingCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
+        var all = PassCollectives()
+        guard tensor > 1 else { return all }
+        let hidden = elementBytes * tokens * Double(model.hidden)
+        if sequenceParallel {
+            all.forward.gathers = [hidden]
+            all.backward.gathers = [hidden]
+        } else {
+            all.forward.sums = [hidden]
+        }
+        return all
+    }
+
+    /// Of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each (Megatron-LM's
+    /// vocabulary-parallel loss).
+    func headCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
+        var all = PassCollectives()
+        guard tensor > 1 else { return all }
+        let hidden = elementBytes * tokens * Double(model.hidden)
+        all.forward.sums = [4 * tokens, 4 * tokens, 4 * tokens]
+        if sequenceParallel {
+            all.forward.gathers = [hidden]
+            all.backward.gathers = [hidden]
+        } else {
+            all.backward.sums = [hidden]
+        }
+        return all
+    }
+}

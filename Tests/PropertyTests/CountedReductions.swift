@@ -1,0 +1,117 @@
+import Plans
+import Schedules
+
+/// Bytes one device of every pipeline rank sends in a step for the gradients and weights it holds, tensor by tensor.
+///
+/// Ring counts: of n ranks and S bytes each half of an all-reduce, a gathering and a scattering sends S(n−1)/n. What an
+/// all-reduce sends counts half as gradients, half as weights.
+struct CountedReductions {
+    struct Rank {
+        var gradients = 0.0
+        var weights = 0.0
+        var expertGradients = 0.0
+        var expertWeights = 0.0
+    }
+
+    private(set) var ranks: [Rank] = []
+
+    /// Ranks that hold the same parameters, and those of them that hold one set of shards.
+    private struct Group {
+        var ranks: Int
+        var shards: Int
+    }
+
+    private static func ring(_ ranks: Int) -> Double { Double(ranks - 1) / Double(ranks) }
+
+    /// - Parameter elementBytes: of a weight that products read.
+    init(_ plan: Plan, _ layout: Layout, elementBytes: Double) throws {
+        let placed = try PlacedBlocks(plan, layout)
+        let inventory = Inventory(plan.model)
+        let format =
+            CountedState.storesFP32(plan) ? .fp32 : layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        let gradient = CountedState.bytes(format)
+        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+        let dense = Group(ranks: layout.data * layout.context, shards: CountedState.denseGroup(layout))
+        let experts = Group(ranks: copies, shards: CountedState.expertGroup(layout))
+        // Of micro-batches that enter from both ends each rank's stages see half.
+        let microbatches = Double(placed.schedule.microbatches) * (layout.schedule.isBidirectional ? 0.5 : 1)
+        let multiple = 128 * layout.tensor
+        let vocabulary = (plan.model.vocab + multiple - 1) / multiple * multiple
+        let scatters = layout.sharding != .optimizer || plan.framework(for: layout).scattersGradients
+
+        /// One reduction of the gradients and one gathering of the weights of `held` parameters, `times` and `gathers` times.
+        func sent(_ held: Double, _ group: Group, times: Double, gathers: Double) -> (Double, Double) {
+            let inside = gradient * held * Self.ring(group.shards)
+            let replicas = group.ranks / group.shards
+            switch layout.sharding {
+            case .none:
+                // An all-reduce over all of them.
+                let half = gradient * held * Self.ring(group.ranks)
+                return (half, half)
+            case .optimizer where !scatters:
+                // DeepSpeed's and Megatron-LM's older optimizers: all-reduce, step a part, gather the weights.
+                let half = inside + gradient * held * Self.ring(replicas)
+                return (half, half + elementBytes * held * Self.ring(group.shards))
+            default:
+                // Scattered inside the shard group; each shard is added up over the groups (hybrid sharding).
+                let half = gradient * held / Double(group.shards) * Self.ring(replicas)
+                return (
+                    times * (inside + half),
+                    gathers * elementBytes * held * Self.ring(group.shards) + times * half
+                )
+            }
+        }
+
+        for (rank, held) in inventory.held(layout, placed).enumerated() {
+            var counted = Rank()
+            let stages = placed.stages(of: rank)
+            let (first, last) = (stages.contains(0), stages.contains(placed.layers.count - 1))
+            switch layout.sharding {
+            case .none, .optimizer, .gradients:
+                // Sharded gradients are scattered after every micro-batch (Rajbhandari et al. 2020, section 5.2).
+                let times = layout.sharding == .gradients ? microbatches : 1
+                (counted.gradients, counted.weights) = sent(held.dense, dense, times: times, gathers: 1)
+                (counted.expertGradients, counted.expertWeights) = sent(held.experts, experts, times: times, gathers: 1)
+            case .parameters:
+                // Every unit is gathered for its forward and for its backward; looking up the word table has no backward
+                // that reads it. A table that is both ends' is gathered for each.
+                var blocks = HeldParameters()
+                for stage in stages {
+                    for layer in placed.layers[stage] { blocks.add(inventory.tensors(ofBlock: layer), layout) }
+                }
+                var (embedding, head) = (HeldParameters(), HeldParameters())
+                if first { embedding.add(inventory.embedding(vocabulary: vocabulary), layout) }
+                if last { head.add(inventory.finalNorm() + [inventory.head(vocabulary: vocabulary)], layout) }
+                let twice = sent(blocks.dense + head.dense, dense, times: microbatches, gathers: 2 * microbatches)
+                let once = sent(embedding.dense, dense, times: microbatches, gathers: microbatches)
+                (counted.gradients, counted.weights) = (twice.0 + once.0, twice.1 + once.1)
+                (counted.expertGradients, counted.expertWeights) = sent(
+                    blocks.experts, experts, times: microbatches, gathers: 2 * microbatches)
+            }
+            add(&counted, held, isEnd: first != last, gradient: gradient, plan, layout, vocabulary: vocabulary)
+            ranks.append(counted)
+        }
+    }
+
+    /// What two ranks of a pipeline add up: a tied table that both ends have (Megatron-LM's embedding group), or both
+    /// copies of a two-way pipeline's stages, each rank its part of what the replicas have added up already. Two ranks'
+    /// all-reduce sends as much as the tensor has.
+    private func add(
+        _ counted: inout Rank, _ held: HeldParameters, isEnd: Bool, gradient: Double, _ plan: Plan, _ layout: Layout,
+        vocabulary: Int
+    ) {
+        if layout.schedule.isBidirectional, layout.pipeline > 1 {
+            let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+            let dense = gradient * held.dense / Double(layout.data * layout.context)
+            let experts = gradient * held.experts / Double(copies)
+            counted.gradients += dense / 2
+            counted.weights += dense / 2
+            counted.expertGradients += experts / 2
+            counted.expertWeights += experts / 2
+        } else if plan.model.tiedEmbeddings, isEnd {
+            let table = gradient * Double(vocabulary * plan.model.hidden) / Double(layout.tensor)
+            counted.gradients += table / 2
+            counted.weights += table / 2
+        }
+    }
+}
