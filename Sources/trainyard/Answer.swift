@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Costs
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
@@ -23,6 +24,9 @@ struct OutputOptions: ParsableArguments {
     @OptionGroup var price: PriceOption
 
     func validate() throws { try check("--width", width, in: 60...1000) }
+
+    /// What is written.
+    var files: [NamedPath] { [NamedPath("--write-plan", writePlan)].compactMap(\.self) }
 
     var columns: Int { width?.value ?? max(60, Console.width ?? 100) }
 }

@@ -38,7 +38,9 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
-        setBrokenFileAside(try OutputFile(out))
+        let file = try OutputFile(out)
+        try CommandFiles(written: [NamedPath("--out", out)], read: [NamedPath("--plan", plan)]).check()
+        setBrokenFileAside(file)
         let plan = try Plan.read(path: plan)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
@@ -100,8 +102,7 @@ struct CalibrateCommand: ParsableCommand {
     /// A cluster file that cannot be read would stop the plan that is to be measured, and is about to be replaced.
     private func setBrokenFileAside(_ file: OutputFile) {
         guard let old = file.existingFile, (try? Cluster.read(old)) == nil else { return }
+        guard rename(old, out + ".broken") == 0 else { return }
         Console.note("\(out) cannot be read; it is kept as \(out).broken and measured anew")
-        try? FileManager.default.removeItem(atPath: out + ".broken")
-        try? FileManager.default.moveItem(atPath: old, toPath: out + ".broken")
     }
 }
