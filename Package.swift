@@ -30,7 +30,7 @@ let package = Package(
 
         // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
         .target(name: "Schedules", swiftSettings: strict),
-        .target(name: "Plans", dependencies: ["Schedules", "Yams"], swiftSettings: strict),
+        .target(name: "Plans", dependencies: ["Output", "Schedules", "Yams"], swiftSettings: strict),
         .target(name: "Costs", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
         .target(name: "Simulator", dependencies: ["Schedules"], swiftSettings: strict),
         .target(name: "Planner", dependencies: ["Plans", "Schedules", "Costs", "Simulator"], swiftSettings: strict),

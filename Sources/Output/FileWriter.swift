@@ -12,7 +12,8 @@ package final class FileWriter {
     package enum Visibility: Sendable {
         /// At `finish`, all at once; without it never.
         case whenComplete
-        /// At once: a log that is read while it grows. The file is emptied at the start.
+        /// At once: a log that is read while it grows. The file is emptied at the start, and refused while another process
+        /// writes into it in this way.
         case atOnce
     }
 
@@ -29,10 +30,11 @@ package final class FileWriter {
             descriptor = number
             closes = false
         case .opened(let path):
-            descriptor = open(path, O_WRONLY | O_TRUNC | O_NOCTTY | O_CLOEXEC)
+            let empties = visible == .atOnce ? 0 : O_TRUNC
+            descriptor = open(path, O_WRONLY | empties | O_NOCTTY | O_CLOEXEC)
             closes = true
         case .replaced(let path, _) where visible == .atOnce:
-            descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+            descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
             closes = true
         case .replaced(let path, let permissions):
             let name = path.split(separator: "/").last.map { String($0.prefix(180)) } ?? ""
@@ -46,6 +48,18 @@ package final class FileWriter {
             }
         }
         guard descriptor >= 0 else { throw OutputError(file.path, System.words(errno), .writing) }
+        if visible == .atOnce { try takeWhole() }
+    }
+
+    /// Empties a regular file that only this process writes.
+    private func takeWhole() throws(OutputError) {
+        var status = stat()
+        guard closes, fstat(descriptor, &status) == 0, System.isKind(status, S_IFREG) else { return }
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            abandon()
+            throw OutputError(place, "another process is writing it", .before)
+        }
+        guard ftruncate(descriptor, 0) == 0 else { throw failure(errno) }
     }
 
     deinit { abandon() }

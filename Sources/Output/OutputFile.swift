@@ -86,7 +86,7 @@ package struct OutputFile: Hashable, Sendable {
     }
 
     /// The number of the descriptor that `path` is another name of.
-    private static func descriptor(named path: String) -> Int32? {
+    static func descriptor(named path: String) -> Int32? {
         switch path {
         case "/dev/stdin": return STDIN_FILENO
         case "/dev/stdout": return STDOUT_FILENO

@@ -29,7 +29,7 @@ package enum RunFolder {
     }
 
     /// `runs/NAME`, from the working directory.
-    private static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
+    package static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
 
     /// Makes a folder that nobody else has: `runs/NAME`, or `runs/NAME-2` and so on where that is taken.
     private static func claim(for plan: String) throws(PlanProblems) -> String {
@@ -47,7 +47,55 @@ package enum RunFolder {
     /// A path that means the same in another working directory.
     package static func absolute(_ path: String) -> String {
         let here = FileManager.default.currentDirectoryPath
-        return self.path(of: path, in: here == "/" ? "" : here)
+        let whole = self.path(of: path, in: here == "/" ? "" : here)
+        // What may stand in a path and means nothing. Where `..` leads is the system's to say.
+        return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
+
+    /// The file that a manifest of `folder` calls `name`; nil for one that is no plain file within the folder, links
+    /// followed. Anybody can have written the manifest.
+    package static func ownFile(_ name: String, in folder: String) -> String? {
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !name.utf8.contains(0) else {
+            return nil
+        }
+        let path = folder + "/" + name
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        let above = parts.dropLast().joined(separator: "/")
+        guard let inside = real(folder + "/" + above), let root = real(folder),
+            inside == root || inside.hasPrefix(root == "/" ? root : root + "/")
+        else { return nil }
+        return path
+    }
+
+    /// A folder's path without links.
+    private static func real(_ path: String) -> String? {
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
+    /// Makes a folder, and those above it, where there is none.
+    /// - Returns: the folders that were made, the outermost first; nil where it cannot be.
+    package static func make(_ path: String) -> [String]? {
+        var missing: [String] = []
+        var folder = path
+        while !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) {
+            missing.append(folder)
+            folder = (folder as NSString).deletingLastPathComponent
+        }
+        var made: [String] = []
+        for folder in missing.reversed() {
+            if mkdir(folder, 0o777) == 0 {
+                made.append(folder)
+            } else if errno != EEXIST {
+                for folder in made.reversed() { rmdir(folder) }
+                return nil
+            }
+        }
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? made : nil
     }
 
     /// Where a file lies that is named from `folder` on, or by an absolute path.
@@ -69,6 +117,8 @@ package enum RunFolder {
 package struct RunManifest: Hashable, Codable, Sendable {
     package enum State: String, Hashable, Codable, Sendable {
         case running, finished, failed
+        /// A signal ended rank 0: Ctrl-C, or mpirun because a rank had failed.
+        case interrupted
     }
 
     /// A file of weights.
@@ -136,7 +186,11 @@ package struct RunManifest: Hashable, Codable, Sendable {
     /// - Throws: the one problem of a file that is no manifest.
     package static func read(folder: String) throws(PlanProblems) -> RunManifest? {
         let path = folder + "/" + RunFolder.manifest
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the manifest of a run")])
+        }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         do {
@@ -147,6 +201,19 @@ package struct RunManifest: Hashable, Codable, Sendable {
         } catch {
             throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the manifest of a run")])
         }
+    }
+
+    /// How many steps the run of `folder` did: what it noted, or what its log shows beyond that.
+    package func stepsDone(in folder: String) -> Int {
+        let noted = max(step, checkpoints.map(\.step).max() ?? 0)
+        guard let log = RunFolder.ownFile(RunFolder.log, in: folder), let file = FileHandle(forReadingAtPath: log),
+            let end = try? file.seekToEnd(), (try? file.seek(toOffset: end > 65_536 ? end - 65_536 : 0)) != nil,
+            let text = try? file.readToEnd()
+        else { return noted }
+        struct Line: Decodable { var step: Int }
+        // The last line may be half written.
+        let last = text.split(separator: 0x0A).suffix(2).compactMap { try? JSONDecoder().decode(Line.self, from: $0) }
+        return last.map { max(noted, $0.step + 1) }.max() ?? noted
     }
 
     /// As it lies in the file.

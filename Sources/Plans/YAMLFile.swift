@@ -1,5 +1,19 @@
 internal import Foundation
+package import Output
+internal import Synchronization
 internal import Yams
+
+/// The plan, model, cluster and framework files this process has read: none of them is to be written over.
+package enum ReadFiles {
+    private static let read = Mutex<Set<String>>([])
+
+    /// Their paths as they were opened.
+    package static var named: [NamedPath] {
+        read.withLock { $0.sorted() }.map { NamedPath("the plan or its model, cluster or framework", $0) }
+    }
+
+    static func add(_ path: String) { read.withLock { _ = $0.insert(path) } }
+}
 
 /// Opens a file and reads it as YAML nodes that know their line and column.
 enum YAMLFile {
@@ -33,6 +47,7 @@ enum YAMLFile {
         guard let text = String(data: data, encoding: .utf8) else {
             throw one(name, "is not UTF-8 text")
         }
+        ReadFiles.add(path)
         return text
     }
 

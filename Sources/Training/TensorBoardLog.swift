@@ -14,7 +14,8 @@ package final class TensorBoardLog {
         try RecordFolder.make(directory, "this directory for TensorBoard")
         let host = ProcessInfo.processInfo.hostName
         file = try RecordFile(
-            path: directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).trainyard", grows: true)
+            path: directory + "/events.out.tfevents.\(Int(saturating: time)).\(host).\(getpid()).trainyard",
+            grows: true)
         try write(Self.event(time: time, step: nil, version: "brain.Event:2", scalars: []))
     }
 

@@ -33,7 +33,8 @@ struct TrainingRun {
             settings.steps = steps.value
         }
         settings.folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
-        if isFirst { try checkPaths(settings) }
+        let files = runFiles(plan, settings)
+        if isFirst { try checkPaths(files) }
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: options.shared)
         try identity.agree(over: world)
@@ -45,15 +46,23 @@ struct TrainingRun {
                 field: "precision", value: "bf16",
                 reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
         }
-        // Everything that will be written is opened first, so that a run does not end on a full afternoon's loss.
-        let files = try isFirst ? openFiles(plan, settings, identity: identity.digest(text: text)) : nil
+        // What will be written is looked at first, so that a run does not end on a full afternoon's loss; what an older run
+        // left stays until every rank is ready.
+        let recorder = try isFirst ? recorder(plan, settings, files, identity: identity.digest(text: text)) : nil
         let trainer: Trainer
+        var board: TensorBoardLog?
         do {
             trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world, text: text)
+            try world.barrier()
+            try recorder?.begin {
+                board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
+                return board?.path
+            }
         } catch {
-            files?.run.discard()
+            recorder?.discard()
             throw error
         }
+        let records = recorder.map { Records(run: $0, board: board) }
         if isFirst, !options.quiet {
             for remark in plan.remarksOfARun(layout, settings) {
                 StandardStreams.error("note: \(remark.text)\n")
@@ -64,49 +73,56 @@ struct TrainingRun {
         }
         var done = 0
         do {
-            try train(trainer, files, done: &done)
-            try files?.run.end(.finished, steps: done)
+            try train(trainer, records, done: &done)
+            try recorder?.end(.finished, steps: done)
         } catch {
-            try? files?.run.end(.failed, steps: done)
+            try? recorder?.end(.failed, steps: done)
             throw error
         }
     }
 
     /// What rank 0 writes while the run goes on.
-    private struct Files {
+    private struct Records {
         var run: RunRecorder
         var board: TensorBoardLog?
     }
 
-    /// Refuses paths that cannot be written before anything else is done.
-    private func checkPaths(_ settings: TrainSettings) throws {
-        for path in [options.log, options.trace, options.timeline, options.save].compactMap({ $0 }) {
+    private func runFiles(_ plan: Plan, _ settings: TrainSettings) -> RunFiles {
+        var files = RunFiles(plan: planPath, settings: settings)
+        files.namesData = options.data != nil
+        files.folder = settings.folder ?? (options.overwrite ? RunFolder.preferred(for: plan.name) : nil)
+        files.options = [
+            NamedPath("--log", options.log), NamedPath("--trace", options.trace),
+            NamedPath("the last step's timeline", options.timeline), NamedPath("--save", options.save),
+        ].compactMap(\.self)
+        files.tensorboard = options.tensorboard
+        return files
+    }
+
+    /// Refuses paths that cannot be written, or that are one another's, before anything else is done.
+    private func checkPaths(_ files: RunFiles) throws {
+        for path in files.options.map(\.path) {
             // The run's own folder is made later.
             let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
-            if above != settings.folder { _ = try OutputFile(path) }
+            if above != files.folder || FileManager.default.fileExists(atPath: path) { _ = try OutputFile(path) }
         }
+        try files.all.check()
     }
 
-    private func openFiles(_ plan: Plan, _ settings: TrainSettings, identity: String) throws -> Files {
-        let run = try RunRecorder(
+    private func recorder(
+        _ plan: Plan, _ settings: TrainSettings, _ files: RunFiles, identity: String
+    ) throws -> RunRecorder {
+        try RunRecorder(
             RunRecorder.Request(
-                log: options.log, overwrites: options.overwrite, planPath: planPath,
-                program: "trainyard-train " + TrainCommandLine.configuration.version,
-                identity: identity, processes: world.size), plan: plan, settings: settings)
-        do {
-            let board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
-            try run.own([board?.path, options.trace, options.timeline, options.save].compactMap(\.self))
-            return Files(run: run, board: board)
-        } catch {
-            run.discard()
-            throw error
-        }
+                files: files, log: options.log, overwrites: options.overwrite,
+                program: "trainyard-train " + TrainCommandLine.configuration.version, identity: identity,
+                processes: world.size), plan: plan, settings: settings)
     }
 
-    private func train(_ trainer: Trainer, _ files: Files?, done: inout Int) throws {
+    private func train(_ trainer: Trainer, _ records: Records?, done: inout Int) throws {
         let (plan, settings) = (trainer.plan, trainer.settings)
         let progress = ProgressLine(
-            trainer: trainer, steps: settings.steps, folder: files?.run.folder, enabled: isFirst && !options.quiet)
+            trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
         progress.begin()
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).model
         trainer.profile.isOn = options.profile
@@ -120,13 +136,13 @@ struct TrainingRun {
             } else {
                 profiled = (profiled.steps + 1, profiled.seconds + report.seconds)
             }
-            try files?.run.log(report, modelFLOPs: flops)
-            try files?.board?.write(report)
+            try records?.run.log(report, modelFLOPs: flops)
+            try records?.board?.write(report)
             progress.show(report)
             if settings.savesCheckpoint(after: done) {
-                let path = files?.run.checkpointPath(steps: done)
+                let path = records?.run.checkpointPath(steps: done)
                 let saved = try trainer.saveCheckpoint(to: path ?? "", step: done)
-                if let saved, let path { try files?.run.add(saved, at: path, steps: done) }
+                if let saved, let path { try records?.run.add(saved, at: path, steps: done) }
             }
         }
         progress.end()
@@ -135,13 +151,17 @@ struct TrainingRun {
         {
             try StandardStreams.output(table + "\n")
         }
-        if let save = options.save { try trainer.saveWeights(to: save, step: settings.steps) }
+        if let save = options.save {
+            try trainer.saveWeights(to: save, step: settings.steps)
+            try records?.run.own([save])
+        }
         if options.trace != nil || options.timeline != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
             if let path = options.trace { try OutputFile.write(timeline.chromeTrace(), to: path) }
             if let path = options.timeline {
                 try OutputFile.write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
             }
+            try records?.run.own([options.trace, options.timeline].compactMap(\.self))
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Costs
+internal import Output
 internal import Planner
 internal import Plans
 internal import Reports
@@ -26,6 +27,9 @@ struct OutputOptions: ParsableArguments {
 
     /// Columns that lines are to fit in; nil where nobody said.
     var lineWidth: Int? { (width?.value ?? Console.width).map { max(60, $0) } }
+
+    /// What is written.
+    var files: [NamedPath] { [NamedPath("--write-plan", writePlan)].compactMap(\.self) }
 
     var columns: Int { width?.value ?? max(60, Console.width ?? 100) }
 }

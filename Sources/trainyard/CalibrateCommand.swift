@@ -38,9 +38,11 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
-        try setBrokenFileAside(try OutputFile(out))
         // Outside the checkout the shipped plan is meant.
         let path = Library.standard().existing(plan) ?? plan
+        let file = try OutputFile(out)
+        try CommandFiles(written: [NamedPath("--out", out)], read: [NamedPath("--plan", path)]).check()
+        try setBrokenFileAside(file)
         let plan = try Plan.read(path: path)
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let count = processes?.value ?? min(plan.layout?.devices ?? 1, cores)
@@ -107,8 +109,7 @@ struct CalibrateCommand: ParsableCommand {
         guard beginning.isEmpty || String(decoding: beginning, as: UTF8.self).contains("trainyard calibrate") else {
             throw Failure.input("--out: \(out) is no cluster file and is not replaced; name another file")
         }
+        guard rename(old, out + ".broken") == 0 else { return }
         Console.note("\(out) cannot be read; it is kept as \(out).broken and measured anew")
-        try? FileManager.default.removeItem(atPath: out + ".broken")
-        try? FileManager.default.moveItem(atPath: old, toPath: out + ".broken")
     }
 }

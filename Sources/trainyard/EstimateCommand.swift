@@ -54,7 +54,7 @@ struct EstimateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        try OutputFile.check(output.writePlan)
+        try OutputFile.check(output.files)
         var plan: Plan
         do throws(PlanProblems) {
             plan = try Plan.question(
@@ -67,6 +67,7 @@ struct EstimateCommand: ParsableCommand {
             plan.remarks.append(
                 Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted) + "; see --batch"))
         }
+        try OutputFile.check(output.files, reading: [])
         Console.notes(plan.remarks)
         try output.price.apply(to: &plan)
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)

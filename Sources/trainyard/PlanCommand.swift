@@ -33,8 +33,9 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        try OutputFile.check(output.writePlan)
+        try OutputFile.check(output.files)
         var plan = try Plan.read(path: file, devices: devices?.value)
+        try OutputFile.check(output.files, reading: [NamedPath("the plan", file)])
         try output.price.apply(to: &plan)
         Console.notes(plan.remarks)
         try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)

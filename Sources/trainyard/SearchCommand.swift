@@ -66,13 +66,15 @@ struct SearchCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        try OutputFile.check(writePlan)
+        let files = [NamedPath("--write-plan", writePlan)].compactMap(\.self)
+        try OutputFile.check(files)
         var settings = try space.settings()
         settings.top = top.value
         settings.objective = objective
         settings.wantsFront = pareto
         settings.threads = threads?.value
         var plan = try Plan.read(path: file, devices: devices?.value)
+        try OutputFile.check(files, reading: [NamedPath("the plan", file)])
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         Console.notes(plan.remarks)

@@ -104,7 +104,7 @@ struct SimulateCommand: ParsableCommand {
         try refuseContradictions()
         let disturbed = try disturbance.disturbance()
         // Before the work: that of a plan or a search here, a bare pipeline's once its options are sound.
-        if compare != nil || plan != nil || schedule == Self.optimal { try OutputFile.check(trace, svg) }
+        if compare != nil || plan != nil || schedule == Self.optimal { try checkFiles() }
         if let compare {
             try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         } else if let plan {
@@ -124,7 +124,7 @@ struct SimulateCommand: ParsableCommand {
             do throws(BareCostProblem) {
                 _ = try bare.actionCosts(stages: schedule.stages, ranks: schedule.ranks)
             } catch { throw Failure.input(error.description) }
-            try OutputFile.check(trace, svg)
+            try checkFiles()
             var pipeline: SimulatedPipeline
             do {
                 pipeline = try SimulatedPipeline(schedule, bare: bare, disturbance: disturbance, file: actions)
@@ -134,6 +134,14 @@ struct SimulateCommand: ParsableCommand {
             pipeline.heading = remark
             try show(pipeline)
         }
+    }
+
+    /// Refuses files that cannot be written, or lead to one another or to what was read.
+    private func checkFiles() throws(OutputError) {
+        let files = [NamedPath("--trace", trace), NamedPath("--svg", svg)].compactMap(\.self)
+        try OutputFile.check(files)
+        let inputs = [NamedPath("the plan", plan), NamedPath("--actions", actions)].compactMap(\.self)
+        try OutputFile.check(files, reading: inputs)
     }
 
     /// Options that make no sense together.
@@ -256,6 +264,7 @@ struct SimulateCommand: ParsableCommand {
     /// The plan with the options' changes, its layout, and what to say about how it was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
         var plan = try Plan.read(path: planFile)
+        try checkFiles()
         Console.notes(plan.remarks)
         var found: [String] = []
         var searched: SearchedSpace?

@@ -67,7 +67,8 @@ struct SweepCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        try OutputFile.check(svg)
+        let files = [NamedPath("--svg", svg)].compactMap(\.self)
+        try OutputFile.check(files)
         let limits = try limits()
         let asked = [devices, batch, sequence, params, clusters, networkSpeed].compactMap(\.self).count
         guard asked <= 1 else {
@@ -99,6 +100,7 @@ struct SweepCommand: ParsableCommand {
             return
         }
         let wanted = try series(plan)
+        try OutputFile.check(files, reading: [NamedPath("the plan", file)])
         for point in wanted.flatMap(\.points) where !Bounds.batch.contains(point.plan.batch) {
             throw Failure.input(
                 "\(point.label) would make a batch of \(Wording.grouped(point.plan.batch)) sequences; at most "

@@ -79,22 +79,24 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         // The drawings are made here, at the end; what the ranks write is checked by the first of them.
-        try OutputFile.check(svg, lossSvg)
+        let drawings = [NamedPath("--svg", svg), NamedPath("--loss-svg", lossSvg)].compactMap(\.self)
+        try OutputFile.check(drawings)
         let plan = try Plan.read(path: plan)
         guard let layout = plan.layout else {
             throw Launcher.Failure(
                 description: "\(self.plan): layout: auto is for pricing; a real run needs a layout map "
                     + "(`trainyard plan` finds one)")
         }
-        guard plan.train != nil else {
+        guard let settings = plan.train else {
             throw Launcher.Failure(
                 description: "\(self.plan): there is no train section (data, steps, learningRate …); "
                     + "plans/tiny-gpt.yaml shows one")
         }
         let program = try Launcher.trainProgram()
+        try files(settings, drawings, name: plan.name).all.check()
         // Rank 0 may run on another machine: what it writes goes by paths from here.
         let (records, isClaimed) = try RunFolder.take(
-            folder ?? plan.train?.folder, for: plan.name, overwrites: overwrite)
+            folder ?? settings.folder, for: plan.name, overwrites: overwrite)
         defer { if isClaimed { rmdir(records) } }
         let measured = records + "/" + RunFolder.timeline
 
@@ -112,12 +114,15 @@ struct TrainCommand: ParsableCommand {
         let command = try Launcher.mpirun(
             processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
-        let before = ProcessorTimes.now()
+        let (before, began) = (ProcessorTimes.now(), Date())
         let ended = try Launcher.run(
             command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
             launcherWords: true)
         let load = MachineLoad(from: before, to: .now())
-        guard ended.code == 0 else { throw failure(ended) }
+        guard ended.code == 0 else {
+            RunEnding.settle(records, began: began, wasInterrupted: ended.wasInterrupted)
+            throw failure(ended)
+        }
         if quiet && svg == nil && lossSvg == nil { return }
         guard FileManager.default.fileExists(atPath: measured) else {
             return Console.note(
@@ -129,6 +134,26 @@ struct TrainCommand: ParsableCommand {
         if !quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
+    }
+
+    /// All that the run reads and writes.
+    private func files(_ settings: TrainSettings, _ drawings: [NamedPath], name: String) -> RunFiles {
+        var files = RunFiles(plan: plan, settings: settings)
+        if let data {
+            files.settings.data = data
+            files.namesData = true
+        }
+        files.hostfile = hostfile
+        files.folder =
+            (folder ?? settings.folder).map(RunFolder.absolute) ?? (overwrite ? RunFolder.preferred(for: name) : nil)
+        let timeline = files.folder.map { $0 + "/" + RunFolder.timeline }
+        files.options =
+            [
+                NamedPath("--log", log), NamedPath("--trace", trace), NamedPath("--save", save),
+                NamedPath("the last step's timeline", timeline),
+            ].compactMap(\.self) + drawings
+        files.tensorboard = tensorboard
+        return files
     }
 
     /// What a run that did not end well means. A rank that found bad input, or a layout that does not fit, has said so

@@ -44,7 +44,8 @@ struct ValidateCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        try OutputFile.check(svg)
+        let drawings = [NamedPath("--svg", svg)].compactMap(\.self)
+        try OutputFile.check(drawings)
         let library = Library.standard()
         guard let path = runs ?? library.existing("plans/published") else {
             throw Failure.input("plans/published is nowhere to be found; name runs with --runs")
@@ -54,6 +55,7 @@ struct ValidateCommand: ParsableCommand {
         for file in try files(path) {
             published += try PublishedRun.read(path: file, measured: index[file], library: library)
         }
+        try OutputFile.check(drawings, reading: [NamedPath("--runs", path)])
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(

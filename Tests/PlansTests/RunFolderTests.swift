@@ -25,6 +25,47 @@ import Testing
         #expect(throws: PlanProblems.self) { try RunManifest.read(folder: folder.path) }
     }
 
+    /// Anybody can have written a manifest: only plain files that really lie in the folder are its own.
+    @Test func namesThatLeadOutOfTheFolderAreNotItsOwn() throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "own-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        for folder in ["run/checkpoints", "victim"] {
+            try FileManager.default.createDirectory(atPath: "\(root)/\(folder)", withIntermediateDirectories: true)
+        }
+        for file in ["run/log", "run/checkpoints/one", "victim/file"] {
+            try Data("x".utf8).write(to: URL(filePath: "\(root)/\(file)"))
+        }
+        symlink("../victim", "\(root)/run/out")
+        symlink("../victim/file", "\(root)/run/link")
+        symlink("checkpoints", "\(root)/run/in")
+        mkfifo("\(root)/run/pipe", 0o600)
+        let folder = root + "/run"
+        for name in ["log", "checkpoints/one", "in/one"] {
+            #expect(RunFolder.ownFile(name, in: folder) == "\(folder)/\(name)")
+        }
+        for name in [
+            "../victim", "../victim/file", "checkpoints/../../victim/file", "\(root)/victim/file", "\(root)/run/log",
+            "",
+            ".", "./log", "checkpoints", "checkpoints/", "out/file", "link", "pipe", "none", "log\0",
+        ] {
+            #expect(RunFolder.ownFile(name, in: folder) == nil, "\(name)")
+        }
+    }
+
+    @Test func aFolderIsLockedOnce() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lock-\(UUID().uuidString)").path
+        #expect(RunFolder.make(folder) == [folder] && RunFolder.make(folder) == [])
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let first = try RunLock(folder: folder, tries: 1)
+        #expect(throws: RunLock.Refusal.held) { try RunLock(folder: folder, tries: 1) }
+        first.release()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        // What a killed run leaves is no lock; what somebody else wrote stays.
+        try Data("mine".utf8).write(to: URL(filePath: folder + "/" + RunLock.name))
+        try RunLock(folder: folder, tries: 1).release()
+        #expect(FileManager.default.contents(atPath: folder + "/" + RunLock.name) == Data("mine".utf8))
+    }
+
     /// What is proposed for a model with too few layers can be run.
     @Test(
         arguments: [

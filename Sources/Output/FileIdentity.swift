@@ -1,0 +1,127 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Which file a path leads to, however it is spelled: relative, over links, or by another name of the same file.
+package enum FileIdentity: Hashable, Sendable {
+    /// A file or folder that is there.
+    case node(device: UInt64, number: UInt64)
+    /// One that is not there yet: the nearest folder above it that is, and the names from there on.
+    case name(device: UInt64, number: UInt64, names: [String])
+
+    /// Nil for what several may share (a stream, a device, a pipe) and for a path that leads nowhere.
+    package init?(_ path: String) {
+        // As many links as the system follows.
+        guard let found = Self.find(path, links: 40) else { return nil }
+        self = found
+    }
+
+    /// Whether it is the same as `other`, or would have to be a folder for `other` to lie in it.
+    func blocks(_ other: FileIdentity) -> Bool {
+        if self == other { return true }
+        guard case .name(let device, let number, let names) = self,
+            case .name(device, number, let others) = other
+        else { return false }
+        return others.starts(with: names)
+    }
+
+    private static func find(_ path: String, links: Int) -> FileIdentity? {
+        if path.isEmpty || OutputFile.descriptor(named: path) != nil { return nil }
+        if let status = System.status(path, followingLinks: true) {
+            guard System.isKind(status, S_IFREG) || System.isKind(status, S_IFDIR) else { return nil }
+            return .node(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+        }
+        let folder = OutputFile.folder(of: path)
+        if let status = System.status(path, followingLinks: false) {
+            guard links > 0, System.isKind(status, S_IFLNK), let link = System.link(path) else { return nil }
+            return find(link.hasPrefix("/") ? link : folder + "/" + link, links: links - 1)
+        }
+        guard folder != path, let above = find(folder, links: links),
+            let last = path.split(separator: "/").last.map(String.init)
+        else { return nil }
+        switch (above, last) {
+        case (_, "."): return above
+        case (.node(let device, let number), _):
+            return .name(device: device, number: number, names: [last])
+        case (.name(let device, let number, let names), ".."):
+            return names.count > 1
+                ? .name(device: device, number: number, names: names.dropLast())
+                : .node(device: device, number: number)
+        case (.name(let device, let number, let names), _):
+            return .name(device: device, number: number, names: names + [last])
+        }
+    }
+}
+
+/// A path and the option or key that names it.
+package struct NamedPath: Hashable, Sendable {
+    package var name: String
+    package var path: String
+
+    package init(_ name: String, _ path: String) {
+        self.name = name
+        self.path = path
+    }
+
+    /// Nil without a path.
+    package init?(_ name: String, _ path: String?) {
+        guard let path else { return nil }
+        self.init(name, path)
+    }
+}
+
+/// The files of one command, to be told apart before any of them is written.
+package struct CommandFiles: Sendable {
+    /// Files that will be written or replaced.
+    package var written: [NamedPath]
+    /// Folders that will be made and written into.
+    package var folders: [NamedPath]
+    /// Files that will be removed.
+    package var removed: [NamedPath]
+    /// Files that are read.
+    package var read: [NamedPath]
+
+    package init(
+        written: [NamedPath], folders: [NamedPath] = [], removed: [NamedPath] = [], read: [NamedPath] = []
+    ) {
+        self.written = written
+        self.folders = folders
+        self.removed = removed
+        self.read = read
+    }
+
+    /// Refuses a file that would be written twice, or that is read and would be replaced or removed. Pipes, devices and
+    /// streams may be shared.
+    package func check() throws(OutputError) {
+        func identified(_ files: [NamedPath]) -> [(file: NamedPath, identity: FileIdentity)] {
+            files.compactMap { file in FileIdentity(file.path).map { (file, $0) } }
+        }
+        func refuse(_ file: NamedPath, _ reason: String) -> OutputError { OutputError(file.path, reason, .before) }
+        let (outputs, folders) = (identified(written), identified(folders))
+        for (index, (file, identity)) in outputs.enumerated() {
+            for (other, otherIdentity) in outputs[(index + 1)...]
+            where identity.blocks(otherIdentity) || otherIdentity.blocks(identity) {
+                throw refuse(file, "\(file.name) and \(other.name) name the same file; give each its own")
+            }
+            for (folder, folderIdentity) in folders where identity.blocks(folderIdentity) {
+                throw refuse(file, "\(file.name) names a folder, that of \(folder.name)")
+            }
+        }
+        for (input, identity) in identified(read) {
+            if let (file, _) = outputs.first(where: { $0.identity == identity }) {
+                throw refuse(
+                    file, "\(file.name) would replace the file that \(input.name) names; name another file")
+            }
+            if let (file, _) = identified(removed).first(where: { $0.identity == identity }) {
+                throw refuse(
+                    file,
+                    "\(file.name) would remove the file that \(input.name) names; "
+                        + "keep a copy elsewhere and name that, or name another folder")
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+internal import Foundation
+internal import Output
+internal import Plans
+
+/// What lies where a run will write: looked at, and locked, while nothing is touched yet.
+struct RunClaim {
+    let request: RunRecorder.Request
+    /// Files of the run that is replaced.
+    private let old: [String]
+
+    /// - Parameters:
+    ///   - directory: where checkpoints go; nil for a run without any.
+    ///   - record: is told of what is made and locked.
+    init(
+        _ request: RunRecorder.Request, _ settings: TrainSettings, folder: String, directory: String?, host: String,
+        record: RunRecord
+    ) throws {
+        self.request = request
+        record.made(folders: try RecordFolder.prepare(folder, "this folder for the run"))
+        let isLocked = try Self.lock(folder, record) { Self.busy(folder) }
+        let manifest = try RunManifest.read(folder: folder)
+        if let manifest {
+            let isGone = isLocked || manifest.host == host && !Self.stays(manifest.process)
+            try Self.mayReplace(manifest, in: folder, request.overwrites, isGone: isGone)
+        }
+        let names = Set((manifest?.files ?? []) + (manifest?.checkpoints.map(\.file) ?? []))
+        let own = [RunFolder.plan, RunFolder.log]
+        let timeline = folder + "/" + RunFolder.timeline
+        let leavesTimeline = request.files.options.contains { $0.path == timeline }
+        for name in own + (leavesTimeline ? [RunFolder.timeline] : []) {
+            let path = folder + "/" + name
+            if !names.contains(name) { try Self.refuseExisting(path, "is another's file", fix: "") }
+            try Self.refuseSpecial(path)
+        }
+        if let log = request.log, RunFolder.absolute(log) != folder + "/" + RunFolder.log, !request.overwrites {
+            try Self.refuseExisting(log, "is there already")
+        }
+        let kept = own + [RunFolder.manifest, RunLock.name]
+        old = names.filter { !kept.contains($0) }.sorted().compactMap { RunFolder.ownFile($0, in: folder) }
+        var checkpoints: [String] = []
+        if let directory {
+            record.made(folders: try RecordFolder.prepare(directory, "this directory for checkpoints"))
+            if FileIdentity(directory) != FileIdentity(folder) {
+                _ = try Self.lock(directory, record) {
+                    .file(
+                        path: directory,
+                        reason: "another run is writing its checkpoints here; name another train.checkpoint.path")
+                }
+            }
+            checkpoints = Self.checkpoints(in: directory, settings, besides: request.files.options.map(\.path))
+            if !request.overwrites { try Self.refuseCheckpoints(checkpoints) }
+        }
+        try checkInputs(checkpoints)
+    }
+
+    /// Removes the files of the run that is replaced.
+    func clear() { for path in old { unlink(path) } }
+
+    /// Nothing that the run reads, or that an option has it write, is a checkpoint it will write; nothing it reads goes with
+    /// the run it replaces.
+    private func checkInputs(_ checkpoints: [String]) throws {
+        var files = CommandFiles(
+            written: checkpoints.map { NamedPath("a checkpoint of the run", $0) },
+            removed: old.map { NamedPath("--overwrite", $0) }, read: request.files.read)
+        try files.check()
+        // One by one: an existing checkpoint has other names of its own.
+        for checkpoint in files.written {
+            files = CommandFiles(written: [checkpoint] + request.files.options)
+            try files.check()
+        }
+    }
+
+    // MARK: who writes there
+
+    /// Locks a folder.
+    /// - Returns: whether it is a lock; some file systems have none.
+    private static func lock(
+        _ folder: String, _ record: RunRecord, busy: () -> TrainingError
+    ) throws(TrainingError) -> Bool {
+        do throws(RunLock.Refusal) {
+            let lock = try RunLock(folder: folder)
+            record.holds(lock)
+            return lock.isReal
+        } catch {
+            switch error {
+            case .held: throw busy()
+            case .impossible(let words): throw .file(path: folder, reason: "cannot be locked: " + words)
+            }
+        }
+    }
+
+    private static func busy(_ folder: String) -> TrainingError {
+        let manifest = try? RunManifest.read(folder: folder)
+        let who = manifest.map { $0.state == .running ? " of \($0.plan) (process \($0.process))" : "" } ?? ""
+        return .file(
+            path: folder,
+            reason: "another run\(who) is writing here; name another folder with --folder, or wait for its end")
+    }
+
+    private static func mayReplace(
+        _ old: RunManifest, in folder: String, _ overwrites: Bool, isGone: Bool
+    ) throws(TrainingError) {
+        if old.state == .running, !isGone { throw busy(folder) }
+        guard !overwrites else { return }
+        let state = old.state == .running ? "ended without a word (killed?)" : old.state.rawValue
+        throw .file(
+            path: folder,
+            reason: "holds a run of \(old.plan) (\(state), \(old.stepsDone(in: folder)) of \(old.steps) steps); "
+                + "name another folder with --folder or train.folder, or replace that run with --overwrite")
+    }
+
+    /// Whether a rank 0 of that number is at work, where there are no locks.
+    private static func stays(_ process: Int32) -> Bool {
+        let words = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
+        return process != getpid() && String(decoding: words, as: UTF8.self).contains("trainyard-train")
+    }
+
+    // MARK: what lies there
+
+    static func refuseExisting(
+        _ path: String, _ what: String, fix: String = ", or replace it with --overwrite"
+    ) throws(TrainingError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { return }
+        throw .file(path: path, reason: "\(what); name another place" + fix)
+    }
+
+    /// What a run makes in its folder is a plain file: through a link it would write elsewhere.
+    private static func refuseSpecial(_ path: String) throws(TrainingError) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+        throw .file(path: path, reason: "is no plain file, as a run's own is; name another folder with --folder")
+    }
+
+    /// The checkpoints this run may write that lie there already, or that one of `others` could be.
+    private static func checkpoints(
+        in directory: String, _ settings: TrainSettings, besides others: [String]
+    ) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let further = others.map { ($0 as NSString).lastPathComponent }
+        return Set(names + further).sorted().filter { name in
+            guard let step = Checkpoint.step(of: name), Checkpoint.name(step: step) == name else { return false }
+            return (1...max(1, settings.steps)).contains(step) && settings.savesCheckpoint(after: step)
+        }.map { directory + "/" + $0 }
+    }
+
+    /// Another run's checkpoints of the same names would be replaced.
+    private static func refuseCheckpoints(_ checkpoints: [String]) throws(TrainingError) {
+        for path in checkpoints {
+            var status = stat()
+            guard lstat(path, &status) == 0 else { continue }
+            throw .file(
+                path: path,
+                reason: "is another run's checkpoint, which this one would replace; name another train.checkpoint.path "
+                    + "(or none: then it is the run's own folder), or replace it with --overwrite")
+        }
+    }
+}

@@ -1,0 +1,112 @@
+internal import Foundation
+internal import Plans
+internal import Synchronization
+
+/// What the folder of a run says about it. Rank 0 keeps it while it trains; a thread that hears a signal has the last word.
+final class RunRecord: Sendable {
+    private enum Stage {
+        /// The folder is ours, and nothing in it has been touched.
+        case claimed
+        case running, ended
+    }
+
+    private struct State {
+        var manifest: RunManifest
+        var stage = Stage.claimed
+        var locks: [RunLock] = []
+        /// Folders this process made, the outermost first.
+        var folders: [String] = []
+        /// Files this process made.
+        var files: [String] = []
+    }
+
+    private let folder: String
+    private let state: Mutex<State>
+
+    init(_ manifest: RunManifest, folder: String) {
+        self.folder = folder
+        state = Mutex(State(manifest: manifest))
+    }
+
+    var manifest: RunManifest { state.withLock { $0.manifest } }
+
+    func made(folders: [String]) { state.withLock { $0.folders += folders } }
+
+    func made(file: String) { state.withLock { $0.files.append(file) } }
+
+    func holds(_ lock: RunLock) { state.withLock { $0.locks.append(lock) } }
+
+    /// Calls `write`, which makes or replaces the file at `path`, and remembers the file where there was none.
+    func make<Result, Failure>(_ path: String, _ write: () throws(Failure) -> Result) throws(Failure) -> Result {
+        var before = stat()
+        let isNew = lstat(path, &before) != 0 && errno == ENOENT
+        let result = try write()
+        if isNew { state.withLock { $0.files.append(path) } }
+        return result
+    }
+
+    /// Writes the manifest for the first time, with these files besides its checkpoints.
+    func begin(files: [String]) throws {
+        try state.withLock { state throws in
+            state.manifest.files = files
+            try save(&state.manifest)
+            state.stage = .running
+        }
+    }
+
+    /// Changes the manifest and writes it.
+    func change(_ change: (inout RunManifest) -> Void) throws {
+        try state.withLock { state throws in
+            change(&state.manifest)
+            try save(&state.manifest)
+        }
+    }
+
+    /// Steps done, for the next time the manifest is written.
+    func note(step: Int) { state.withLock { $0.manifest.step = step } }
+
+    /// Says how the run ended, and lets others have the folder.
+    func end(_ ending: RunManifest.State, steps: Int?) throws {
+        try state.withLock { state throws in
+            guard state.stage == .running else { return }
+            state.stage = .ended
+            state.manifest.state = ending
+            if let steps { state.manifest.step = steps }
+            defer { Self.release(&state) }
+            try save(&state.manifest)
+        }
+    }
+
+    /// Before the first step: takes away what this process made, and nothing else.
+    func discard() { state.withLock { Self.discard(&$0) } }
+
+    /// A signal ends this process.
+    func interrupt() {
+        let isRunning = state.withLock { $0.stage == .running }
+        if isRunning { try? end(.interrupted, steps: nil) } else { discard() }
+    }
+
+    private static func discard(_ state: inout State) {
+        guard state.stage == .claimed else { return }
+        state.stage = .ended
+        for path in state.files {
+            var status = stat()
+            if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG { unlink(path) }
+        }
+        release(&state)
+        for folder in state.folders.reversed() { rmdir(folder) }
+    }
+
+    private static func release(_ state: inout State) {
+        for lock in state.locks { lock.release() }
+        state.locks = []
+    }
+
+    private func save(_ manifest: inout RunManifest) throws {
+        manifest.updated = Date()
+        // The folder was there when the run began.
+        let file = try RecordFile(path: folder + "/" + RunFolder.manifest, grows: false, begun: true)
+        try file.write(manifest.json())
+        try file.finish()
+    }
+}
