@@ -35,7 +35,8 @@ struct RunClaim {
         if let log = request.log, RunFolder.absolute(log) != folder + "/" + RunFolder.log, !request.overwrites {
             try Self.refuseExisting(log, "is there already")
         }
-        let kept = own + [RunFolder.manifest, RunLock.name]
+        // The old log goes rather than being emptied: it may have another name elsewhere.
+        let kept = [RunFolder.plan, RunFolder.manifest, RunLock.name]
         old = names.filter { !kept.contains($0) }.sorted().compactMap { RunFolder.ownFile($0, in: folder) }
         var checkpoints: [String] = []
         if let directory {
