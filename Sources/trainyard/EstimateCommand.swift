@@ -64,10 +64,9 @@ struct EstimateCommand: ParsableCommand {
             throw PlanProblems(error.problems.map(asOption))
         }
         if let wanted = plan.wantedBatch {
-            plan.remarks.append(
-                Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted) + "; see --batch"))
+            plan.remarks.append(Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted)))
         }
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         try output.price.apply(to: &plan)
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }

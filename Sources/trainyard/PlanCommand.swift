@@ -36,7 +36,7 @@ struct PlanCommand: ParsableCommand {
         try OutputFile.check(output.writePlan)
         var plan = try Plan.read(path: file, devices: devices?.value)
         try output.price.apply(to: &plan)
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)
     }
 }
