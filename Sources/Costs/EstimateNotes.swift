@@ -3,7 +3,7 @@ package import Plans
 extension Estimate {
     /// What the reader of the plan and the price of it remark on.
     package var notes: [Remark] {
-        var notes = plan.remarks
+        var notes = plan.remarksNow(with: [self])
         if let idle = plan.idleRemark { notes.append(Remark(.devicesIdle, idle)) }
         let share = plan.cluster.coreShare(plan.devices)
         if share < 1 {
@@ -61,8 +61,24 @@ extension Estimate {
 extension Plan {
     /// What is remarked on in the plan and in these answers to it, each once.
     package func notes(with estimates: [Estimate]) -> [Remark] {
-        var notes = remarks
-        for note in estimates.flatMap(\.notes) where !notes.contains(note) { notes.append(note) }
+        var notes = remarksNow(with: estimates)
+        for note in estimates.flatMap(\.notes) where !notes.contains(note) && note.code != .batchAssumed {
+            notes.append(note)
+        }
         return notes
+    }
+
+    /// What no choice of devices or of a layout changes: all remarks but that on a batch the plan leaves open.
+    package var firmRemarks: [Remark] { remarks.filter { $0.code != .batchAssumed } }
+
+    /// The plan's remarks, of which the one on a batch it leaves open says what these answers take.
+    fileprivate func remarksNow(with estimates: [Estimate]) -> [Remark] {
+        guard let place = remarks.firstIndex(where: { $0.code == .batchAssumed }),
+            let wanted = estimates.lazy.compactMap(\.plan.wantedBatch).first
+        else { return remarks }
+        let taken = estimates.filter { $0.plan.wantedBatch != nil }.map(\.plan.batch)
+        var moved = remarks
+        moved[place].text = BatchChoice.remark(taken, wanted: wanted)
+        return moved
     }
 }

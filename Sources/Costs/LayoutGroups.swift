@@ -68,6 +68,20 @@ struct LayoutGroups: Sendable {
         self.init(layout, places: &places)
     }
 
+    /// The first of each kind of group that works on one micro-batch in one block; nothing of the others.
+    init(firstOf layout: Layout, on network: [NetworkLevel]) {
+        func group(_ size: Int, _ stride: Int) -> DeviceGroup {
+            DeviceGroup(RankGroups(size: size, stride: stride), on: network)
+        }
+        let experts = ExpertGrid(layout)
+        tensor = group(layout.tensor, 1)
+        context = group(layout.context, layout.tensor)
+        expertTensor = group(experts.tensor, experts.tensorStride)
+        expert = group(experts.expert, experts.expertStride)
+        (data, shard, replica, expertShard, expertReplica) = (.alone, .alone, .alone, .alone, .alone)
+        (pipeline, ends, all) = (.alone, .alone, .alone)
+    }
+
     init(_ layout: Layout, places: inout DeviceGroups) {
         let ranks = LayoutRanks(layout)
         tensor = places[ranks.tensor]

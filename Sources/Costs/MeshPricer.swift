@@ -45,13 +45,17 @@ package struct MeshChoices: Hashable, Sendable {
     /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
+    /// Whether blocks with experts are cut among tensor ranks with sequence parallelism alone.
+    package var expertsNeedSequenceParallel: Bool
     /// Whether fully sharded parameters are tried over all data-parallel ranks too.
     package var wholeSharding: Bool
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool], wholeSharding: Bool, shardingWithPipeline: [Layout.Sharding]
+        sequenceParallel: [Bool], wholeSharding: Bool, shardingWithPipeline: [Layout.Sharding],
+        expertsNeedSequenceParallel: Bool = false
     ) {
+        self.expertsNeedSequenceParallel = expertsNeedSequenceParallel
         self.shardingWithPipeline = shardingWithPipeline
         self.wholeSharding = wholeSharding
         self.base = base
@@ -60,6 +64,19 @@ package struct MeshChoices: Hashable, Sendable {
         self.shardGroups = shardGroups
         self.sequenceParallel = sequenceParallel
     }
+
+    /// Whether layouts of `mesh` with sequence parallelism, or without, are tried.
+    @inline(__always)
+    package func allows(_ isSequenceParallel: Bool, _ mesh: Mesh, _ model: Model) -> Bool {
+        guard sequenceParallel.contains(isSequenceParallel) else { return false }
+        guard isSequenceParallel else {
+            return mesh.tensor == 1 || !expertsNeedSequenceParallel || model.mixtureLayers == 0
+        }
+        return mesh.tensor > 1 && model.sequence % (mesh.tensor * mesh.context) == 0
+    }
+
+    /// The kinds of sharding with `pipeline` ranks in a pipeline.
+    func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 }
 
 /// Prices every layout of a mesh from terms that are computed once for all that share them.
@@ -72,12 +89,25 @@ package struct MeshPricer {
     let pricer: Pricer
     let table: PipelineTable
     let choices: MeshChoices
+    /// What is of interest: steps no longer, and states no larger. Layouts beyond either may be left out.
+    private let limit: Limit
     private var states: [StateTerms] = []
     private var kindStates: [KindState] = []
     private var passes: [KindPass] = []
+    /// Partitions whose states are known.
+    private var wanted: [Bool] = []
     private var places: DeviceGroups
 
-    package init(pricer: Pricer, table: PipelineTable, choices: MeshChoices) {
+    /// Seconds of a step and bytes of a rank beyond which a layout need not be priced.
+    package struct Limit: Hashable, Sendable {
+        package var seconds = Double.infinity
+        package var bytes = Double.infinity
+
+        package init() {}
+    }
+
+    package init(pricer: Pricer, table: PipelineTable, choices: MeshChoices, limit: Limit = Limit()) {
+        self.limit = limit
         self.pricer = pricer
         self.table = table
         self.choices = choices
@@ -85,33 +115,35 @@ package struct MeshPricer {
     }
 
     /// Appends the price of every layout of `mesh` with one of `microbatches` sequences a micro-batch, in a fixed order.
+    /// - Parameter least: of each micro-batch, what no step is shorter than without and with sequence parallelism; empty
+    ///   where that is not known.
     /// - Returns: how many ways a rule of their schedule forbade.
     package mutating func price(
-        _ mesh: Mesh, microbatches: [Int], into prices: inout ContiguousArray<QuickPrice>
+        _ mesh: Mesh, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         var rejected = 0
         let group = mesh.data * mesh.context
-        let known = mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding
+        let known = choices.sharding(pipeline: mesh.pipeline)
         let hasReplicas = mesh.layout(choices.base).hasReplicas(pricer.plan.model)
         let shardings = known.filter { $0 == .none || hasReplicas }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
-            rejected += price(mesh, microbatches, shardings: whole, shardGroup: nil, into: &prices)
+            rejected += price(mesh, microbatches, least, shardings: whole, shardGroup: nil, into: &prices)
         }
         guard shardings.contains(.parameters) else { return rejected }
         if choices.wholeSharding {
-            rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: nil, into: &prices)
+            rejected += price(mesh, microbatches, least, shardings: [.parameters], shardGroup: nil, into: &prices)
         }
         for shards in choices.shardGroups
         where shards > 1 && shards < group && group % shards == 0 && mesh.expert == 1 {
-            rejected += price(mesh, microbatches, shardings: [.parameters], shardGroup: shards, into: &prices)
+            rejected += price(mesh, microbatches, least, shardings: [.parameters], shardGroup: shards, into: &prices)
         }
         return rejected
     }
 
     /// Of layouts whose blocks take the same time: all but fully sharded ones, or those of one group.
     private mutating func price(
-        _ mesh: Mesh, _ microbatches: [Int], shardings: [Layout.Sharding], shardGroup: Int?,
+        _ mesh: Mesh, _ microbatches: [Int], _ least: [LeastStep], shardings: [Layout.Sharding], shardGroup: Int?,
         into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         let plan = pricer.plan
@@ -119,23 +151,39 @@ package struct MeshPricer {
         layout.sharding = shardings[0]
         layout.shardGroup = shardGroup
         guard let rates = pricer.rates[plan.framework(for: layout).name],
-            let partitions = table.partitionsByRanks[mesh.pipeline], let firstPartition = partitions.first
+            let all = table.partitionsByRanks[mesh.pipeline]
         else { return 0 }
+        if wanted.count < table.partitions.count {
+            wanted = [Bool](repeating: true, count: table.partitions.count)
+        }
+        let partitions = least.isEmpty ? all : possible(all, mesh, microbatches, least, rates.framework.hostMicrobatch)
+        guard let firstPartition = partitions.first else { return 0 }
         let groups = prepareStates(layout, partitions: partitions, shardings: shardings, rates: rates)
         var rejected = 0
-        for microbatch in microbatches {
+        for (index, microbatch) in microbatches.enumerated() {
             let count = plan.batch / (mesh.data * microbatch)
             let size = PipelineTable.Size(ranks: mesh.pipeline, microbatches: count)
             guard let entries = table.entriesBySize[size] else { continue }
+            // What is left for the passes of a layout that is fast enough.
+            let left =
+                limit.seconds < .infinity || limit.bytes < .infinity
+                ? limit.seconds
+                    - leastBeside(partitions, shardings: shardings.count, microbatches: Double(count)) : .infinity
+            guard left > 0 else { continue }
             layout.microbatch = microbatch
             for sequenceParallel in choices.sequenceParallel {
-                guard !sequenceParallel || mesh.tensor > 1 else { continue }
-                guard !sequenceParallel || plan.model.sequence % (mesh.tensor * mesh.context) == 0 else { continue }
+                guard choices.allows(sequenceParallel, mesh, plan.model) else { continue }
                 layout.sequenceParallel = sequenceParallel
                 for recompute in choices.recompute {
                     // Flash attention keeps no scores: recomputing it alone costs time and saves nothing.
                     guard recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
                     else { continue }
+                    if index < least.count {
+                        let shortest = table.least(
+                            entries, least[index][sequenceParallel], recompute: recompute,
+                            host: rates.framework.hostMicrobatch)
+                        guard shortest <= left else { continue }
+                    }
                     layout.recompute = recompute
                     // Any number of blocks makes the work hold the times of both kinds.
                     layout.recomputeLayers = recompute == .full ? 1 : nil
@@ -150,11 +198,17 @@ package struct MeshPricer {
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     let first = prices.count
                     let ways = layout.waysOfHiding(plan.model)
-                    price(terms(ways[0]), entries: entries, layout: layout, shardings: shardings, into: &prices)
+                    // Of several ways every layout is priced with each: one that is too slow in one way may win in another.
+                    let limit = ways.count > 1 ? .infinity : left
+                    price(
+                        terms(ways[0]), entries: entries, layout: layout, shardings: shardings, limit: limit,
+                        into: &prices)
                     for hides in ways.dropFirst() {
                         // The same layouts in the same order.
                         var others = ContiguousArray<QuickPrice>()
-                        price(terms(hides), entries: entries, layout: layout, shardings: shardings, into: &others)
+                        price(
+                            terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
+                            into: &others)
                         for (index, other) in others.enumerated() {
                             prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
                         }
@@ -163,6 +217,30 @@ package struct MeshPricer {
             }
         }
         return rejected
+    }
+
+    /// Those of the partitions in which some way to run the pipelines of `mesh` may end within the limit. They are the
+    /// `wanted` ones until the next mesh.
+    private mutating func possible(
+        _ partitions: [Int], _ mesh: Mesh, _ microbatches: [Int], _ least: [LeastStep], _ host: Double
+    ) -> [Int] {
+        for partition in partitions { wanted[partition] = false }
+        for (microbatch, step) in zip(microbatches, least) {
+            let size = PipelineTable.Size(
+                ranks: mesh.pipeline, microbatches: pricer.plan.batch / (mesh.data * microbatch))
+            guard let entries = table.entriesBySize[size] else { continue }
+            for isSequenceParallel in choices.sequenceParallel {
+                let side = step[isSequenceParallel]
+                guard side.seconds <= limit.seconds else { continue }
+                for entry in table.entries[entries] where !wanted[entry.partition] {
+                    wanted[entry.partition] = choices.recompute.contains {
+                        ($0 == .full || !entry.isPartial)
+                            && table.least(entry, side, recompute: $0, host: host) <= limit.seconds
+                    }
+                }
+            }
+        }
+        return partitions.filter { wanted[$0] }
     }
 
     /// The state terms of every partition and sharding, at partition · shardings + sharding.
@@ -206,9 +284,36 @@ package struct MeshPricer {
         return groups
     }
 
+    /// Seconds that no layout with one of the states goes below besides its passes, if it ends within the limit; infinite
+    /// where no state fits.
+    private func leastBeside(_ partitions: [Int], shardings: Int, microbatches: Double) -> Double {
+        // A pass of a step within the limit is no longer than this, so it hides no more.
+        let pass = limit.seconds / microbatches
+        var least = Double.infinity
+        for partition in partitions {
+            let kinds = table.partitions[partition].shares.kinds.count
+            for place in 0..<shardings {
+                let state = states[partition * shardings + place]
+                var (once, between, bytes) = (0.0, Double.infinity, 0.0)
+                for kind in kindStates[state.firstKind..<state.firstKind + kinds] {
+                    bytes = max(bytes, kind.bytes)
+                    guard state.reduces else { continue }
+                    let reduce = kind.reduction.reduceExposed(behind: pass)
+                    let gather = kind.reduction.gatherExposed(behind: pass)
+                    // Of what follows every micro-batch the rank with most work waits for its own alone.
+                    between = min(between, kind.reduction.isRepeated ? reduce : 0)
+                    once = max(once, kind.reduction.isRepeated ? gather : reduce + gather)
+                }
+                guard bytes <= limit.bytes else { continue }
+                least = min(least, state.fixed + once + (state.reduces ? microbatches * between : 0))
+            }
+        }
+        return least
+    }
+
     /// The inner loop: everything of one micro-batch with every way to run the pipeline and every sharding.
     private mutating func price(
-        _ pass: PassTerms, entries: Range<Int>, layout: Layout, shardings: [Layout.Sharding],
+        _ pass: PassTerms, entries: Range<Int>, layout: Layout, shardings: [Layout.Sharding], limit: Double,
         into prices: inout ContiguousArray<QuickPrice>
     ) {
         let mayBePartial = layout.recompute == .full
@@ -230,6 +335,7 @@ package struct MeshPricer {
                                         guard mayBePartial || !entry.isPartial else { continue }
                                         let pipeline = pass.pipeline(
                                             entry, kinds: kinds, held: blocks, bounds: bounds, passes: passes)
+                                        guard pipeline <= limit, wanted[entry.partition] else { continue }
                                         price.schedule = entry.schedule
                                         price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
                                         price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)

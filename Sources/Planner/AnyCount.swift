@@ -63,6 +63,8 @@ struct CountSearch {
     private let bound: StepBound
     private let usable: Double
     private var known: [Int: Found?] = [:]
+    /// What the searches of all numbers share.
+    private var bounds: SpaceBounds? = SpaceBounds()
     private(set) var effort = SearchEffort()
     /// Called with every number before it is searched.
     var progress: ((Int) -> Void)?
@@ -97,7 +99,8 @@ struct CountSearch {
         progress?(devices)
         var settings = settings
         settings.slowest = measure.map { bound.step(measure: $0, batch: plan.using(devices).batch) }
-        let result = try? search(plan: plan.using(devices, of: paid), settings: settings, options: options)
+        let result = try? search(
+            plan: plan.using(devices, of: paid), settings: settings, options: options, bounds: &bounds)
         let found = result.flatMap { result in
             result.candidates.first.map { Found(devices: devices, estimate: $0, result: result) }
         }
@@ -108,18 +111,42 @@ struct CountSearch {
     }
 
     /// The number with the shortest run of those that `keeps` accepts; of equal ones the first by bound.
+    ///
+    /// They are searched in the order of their bounds. Where the first takes much longer than its bound, halves, quarters,
+    /// eighths … of the largest come next: the nearer a known run is to the shortest, the more is left out afterwards.
     mutating func fastest(among counts: [Int], keeps: (Estimate) -> Bool = { _ in true }) -> Found? {
-        var best: Found?
         let order = counts.map { (devices: $0, least: least($0)) }.sorted {
             ($0.least, -$0.devices) < ($1.least, -$1.devices)
         }
-        for (devices, least) in order {
-            if let best, least >= best.estimate.measure { break }
-            guard let found = self.best(devices, below: best?.estimate.measure), keeps(found.estimate) else { continue }
-            if best.map({ found.estimate.measure < $0.estimate.measure }) ?? true { best = found }
+        var best: (place: Int, found: Found)?
+        var limit = counts.max() ?? 0
+        func next(after place: Int) -> Int {
+            guard let best, best.found.estimate.measure > Self.looseBound * order[0].least, limit > 1 else {
+                return place
+            }
+            limit /= 2
+            return order.indices.filter { order[$0].devices <= limit }.max { order[$0].devices < order[$1].devices }
+                ?? place
         }
-        return best
+        var searched: Set<Int> = []
+        var place = 0
+        while place < order.count {
+            let probe = next(after: place)
+            if probe == place || searched.contains(probe) { place += 1 }
+            let (devices, least) = order[probe]
+            if let best, least >= best.found.estimate.measure { continue }
+            guard searched.insert(probe).inserted,
+                let found = self.best(devices, below: best?.found.estimate.measure), keeps(found.estimate)
+            else { continue }
+            let isBetter =
+                best.map { (found.estimate.measure, probe) < ($0.found.estimate.measure, $0.place) } ?? true
+            if isBetter { best = (probe, found) }
+        }
+        return best?.found
     }
+
+    /// A first run of so many times its bound shows that the bounds are loose.
+    private static let looseBound = 4.0
 
     /// Why nothing fits on `devices`, the most there can be used of the plan's.
     func failure(_ devices: Int) -> PlannerError {

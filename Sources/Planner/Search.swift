@@ -107,6 +107,16 @@ package func search(
     plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions(),
     progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
+    var none: SpaceBounds?
+    return try search(plan: plan, settings: settings, options: options, bounds: &none, progress: progress)
+}
+
+/// - Parameter bounds: nil: everything is priced, and told of; else only the fastest is of interest, and what cannot be
+///   it is left out.
+func search(
+    plan: Plan, settings: SearchSettings, options: CostOptions, bounds: inout SpaceBounds?,
+    progress: (@Sendable (Double) -> Void)? = nil
+) throws(PlannerError) -> SearchResult {
     let clock = ContinuousClock()
     let began = clock.now
     let pricer: Pricer
@@ -123,13 +133,20 @@ package func search(
     question.usable = usable
     question.threads = settings.threads
     question.progress = progress
-    let space = priceSpace(settings.space, pricer: pricer, question: question)
+    var bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
+    let space: PricedSpace
+    if bounds != nil {
+        space = priceSpace(settings.space, pricer: pricer, question: question, slowest: bar, bounds: &bounds)
+        if let best = space.leaders.first { bar = min(bar, best.seconds * (1 + SearchSettings.closedFormError)) }
+    } else {
+        space = priceSpace(settings.space, pricer: pricer, question: question)
+    }
     guard space.effort.evaluated > 0 else {
+        if bounds != nil { throw .noLayout("no layout is fast enough") }
         throw .noLayout(settings.space.emptiness(plan, rejected: space.effort.rejected))
     }
     guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    let bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
     let timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
     // Equal ones keep the order of the space, so the answer is one whatever ran first.
     let order = timed.indices.sorted { one, other in

@@ -6,6 +6,8 @@ package struct SearchEffort: Hashable, Sendable {
     package var feasible = 0
     /// Layouts that a rule of their schedule forbids, counted as often as they would have been priced.
     package var rejected = 0
+    /// Ways to divide the devices that a bound shows to be too slow or too large, so that no layout of them was priced.
+    package var ruledOut = 0
     /// Busy seconds of all workers together while layouts were priced.
     package var pricingSeconds = 0.0
 
@@ -13,12 +15,14 @@ package struct SearchEffort: Hashable, Sendable {
         sum.evaluated += more.evaluated
         sum.feasible += more.feasible
         sum.rejected += more.rejected
+        sum.ruledOut += more.ruledOut
         sum.pricingSeconds += more.pricingSeconds
     }
 
     static func - (all: SearchEffort, part: SearchEffort) -> SearchEffort {
         SearchEffort(
             evaluated: all.evaluated - part.evaluated, feasible: all.feasible - part.feasible,
-            rejected: all.rejected - part.rejected, pricingSeconds: all.pricingSeconds - part.pricingSeconds)
+            rejected: all.rejected - part.rejected, ruledOut: all.ruledOut - part.ruledOut,
+            pricingSeconds: all.pricingSeconds - part.pricingSeconds)
     }
 }

@@ -90,7 +90,7 @@ extension SearchSpace {
 
     /// Whether any mesh has a way to run it.
     private func hasLayout(_ plan: Plan) -> Bool {
-        let meshes = meshes(plan)
-        return !meshes.isEmpty && !table(plan, meshes: meshes).entriesBySize.values.allSatisfy(\.isEmpty)
+        let tries = tries(plan)
+        return !tries.isEmpty && !table(plan, tries: tries).entriesBySize.values.allSatisfy(\.isEmpty)
     }
 }

@@ -96,7 +96,8 @@ package struct SearchSpace: Hashable, Sendable {
         return MeshChoices(
             base: base, recompute: recompute, sharding: sharding.filter(abilities.sharding.contains),
             shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
-            shardingWithPipeline: sharding.filter(abilities.shardingWithPipeline.contains))
+            shardingWithPipeline: sharding.filter(abilities.shardingWithPipeline.contains),
+            expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
     }
 
     /// Every way to divide the devices, in a fixed order.
@@ -128,6 +129,11 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
+    /// All of them with their micro-batches.
+    func tries(_ plan: Plan) -> [MeshTry] {
+        meshes(plan).map { MeshTry(mesh: $0, microbatches: microbatches($0, plan)) }
+    }
+
     /// Micro-batches of a mesh, ascending.
     func microbatches(_ mesh: Mesh, _ plan: Plan) -> [Int] {
         let share = plan.batch / mesh.data
@@ -135,14 +141,14 @@ package struct SearchSpace: Hashable, Sendable {
         return Divisors.of(share).filter { $0 <= mostMicrobatch }
     }
 
-    /// The ways to run the pipelines of `meshes`.
-    func table(_ plan: Plan, meshes: [Mesh]) -> PipelineTable {
+    /// The ways to run the pipelines of `tries`.
+    func table(_ plan: Plan, tries: [MeshTry]) -> PipelineTable {
         var sizes: [PipelineTable.Size] = []
         var seen: Set<PipelineTable.Size> = []
-        for mesh in meshes {
-            for microbatch in microbatches(mesh, plan) {
+        for item in tries {
+            for microbatch in item.microbatches {
                 let size = PipelineTable.Size(
-                    ranks: mesh.pipeline, microbatches: plan.batch / (mesh.data * microbatch))
+                    ranks: item.mesh.pipeline, microbatches: plan.batch / (item.mesh.data * microbatch))
                 if seen.insert(size).inserted { sizes.append(size) }
             }
         }

@@ -32,9 +32,14 @@ package enum BatchChoice {
     }
 
     /// What people are told about a batch that was chosen.
-    package static func remark(_ batch: Int, wanted: Int) -> String {
-        "no batch is given, so \(batch) sequences a step are taken, "
-            + (batch == wanted
+    package static func remark(_ batch: Int, wanted: Int) -> String { remark([batch], wanted: wanted) }
+
+    /// The same of several answers, each with its own.
+    package static func remark(_ batches: [Int], wanted: Int) -> String {
+        let (least, most) = (batches.min() ?? wanted, batches.max() ?? wanted)
+        let taken = least == most ? "\(least)" : "\(least) to \(most)"
+        return "no batch is given, so \(taken) sequences a step are taken, "
+            + (least == wanted && most == wanted
                 ? "as models of this size commonly are"
                 : "near the \(wanted) that models of this size commonly take, so that the devices divide them")
     }

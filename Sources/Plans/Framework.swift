@@ -4,9 +4,9 @@
 /// files in `frameworks/`, which say where each constant comes from; `validate --refit` fits the marked ones again.
 package struct Framework: Hashable, Codable, Sendable {
     package var name: String
-    /// The framework whose constants it starts from.
-    package var base: String?
-    /// Constants its file states itself; the others follow `base`'s.
+    /// The frameworks whose constants it starts from: the one its file extends, the one that extends, and so on.
+    package var bases: [Base] = []
+    /// Constants its file states itself; the others are the first base's.
     package var own: Set<Constant> = []
     /// Memory traffic of elementwise work over that of fused kernels, which read and write each tensor once.
     package var elementwise = 1.0
@@ -93,6 +93,13 @@ package struct Framework: Hashable, Codable, Sendable {
         max(bucketParameters, bucketParametersPerReplica * Double(replicas))
     }
 
+    /// What a framework starts from.
+    package struct Base: Hashable, Codable, Sendable {
+        package var name: String
+        /// Constants its file states itself.
+        package var own: Set<Constant>
+    }
+
     /// The constants by name.
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
@@ -103,7 +110,11 @@ package struct Framework: Hashable, Codable, Sendable {
 
     /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
     package func takes(_ constant: Constant, from name: String) -> Bool {
-        self.name == name || base == name && !own.contains(constant)
+        for base in [Base(name: self.name, own: own)] + bases {
+            if base.name == name { return true }
+            if base.own.contains(constant) { return false }
+        }
+        return false
     }
 
     package subscript(constant: Constant) -> Double {

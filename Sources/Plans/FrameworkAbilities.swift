@@ -42,6 +42,8 @@ extension Framework {
         package var shardGroups = true
         package var stages = Stages.any
         package var experts = Experts.any
+        /// Whether a model with experts is cut among tensor ranks with sequence parallelism alone.
+        package var expertsNeedSequenceParallel = false
         /// Empty: sequences are not cut.
         package var context = Context.allCases
 
@@ -66,6 +68,11 @@ extension Framework.Abilities {
         case .tensor: expertTensor == 1 || expertTensor == tensor
         case .any: true
         }
+    }
+
+    /// Whether tensor parallelism with sequence parallelism, or without, goes with the model's experts.
+    package func allows(sequenceParallel: Bool, tensor: Int, model: Model) -> Bool {
+        sequenceParallel || tensor == 1 || model.mixtureLayers == 0 || !expertsNeedSequenceParallel
     }
 
     /// What the software `name` cannot do of `layout`, one clause each.
@@ -96,6 +103,10 @@ extension Framework.Abilities {
             found.append(
                 layout.expertTensor > 1
                     ? "\(name) does not cut experts by \(layout.expertTensor)" : "\(name) does not spread experts")
+        }
+        if !allows(sequenceParallel: layout.sequenceParallel, tensor: layout.tensor, model: model) {
+            found.append(
+                "\(name) does not train experts with tensor \(layout.tensor) unless sequenceParallel is true")
         }
         return found
     }

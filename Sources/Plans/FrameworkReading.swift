@@ -7,22 +7,34 @@ extension Framework {
 
     /// The framework of a text that is, or would be, the file at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Framework {
+        try read(text: text, path: path, library: library, extending: [])
+    }
+
+    /// - Parameter extending: the files that extend this one, each the next.
+    private static func read(
+        text: String, path: String, library: Library, extending: [String]
+    ) throws(PlanProblems) -> Framework {
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(try YAMLFile.compose(text: text, name: path), path: "", collector: collector)
         let name = reader.text("name") ?? Library.stem(path)
         var framework = Framework(name: name)
         if let base = reader.text("extends") {
             let found = Library.isPath(base) ? library.existing(base) : library.frameworkFile(base)
-            guard base != name, let path = found else {
+            let line = extending + [path]
+            guard base != name, !(found.map(line.contains) ?? false) else {
+                reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
+                throw collector.all
+            }
+            guard let path = found else {
                 reader.report(
                     "extends", value: "'\(base)'", rule: "no other framework of that name in frameworks/",
                     fix: Library.suggestion(for: base, among: library.frameworkNames))
                 throw collector.all
             }
-            // A file that others extend extends none itself.
-            framework = try read(path: path, library: Library(folders: []))
+            framework = try read(
+                text: YAMLFile.text(path: path, name: path), path: path, library: library, extending: line)
+            framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
             framework.name = name
-            framework.base = base
             framework.own = []
         }
         _ = reader.text("source")
@@ -83,6 +95,7 @@ extension Framework.Abilities {
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         experts = can.choice("experts", of: Experts.self) ?? experts
+        expertsNeedSequenceParallel = can.flag("expertsNeedSequenceParallel") ?? expertsNeedSequenceParallel
     }
 }
 

@@ -11,6 +11,8 @@ package struct SearchReport: Encodable, Sendable {
     private let evaluated: Int
     private let feasible: Int
     private let rejected: Int
+    /// Ways to divide the devices that bounds show to be slower, or not to fit, without pricing their layouts.
+    private let ruledOut: Int
     private let seconds: Double
     private let notes: [Remark]
     private let searched: SearchedSpace?
@@ -25,7 +27,7 @@ package struct SearchReport: Encodable, Sendable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case candidates, front, evaluated, feasible, rejected, seconds, searched, yours, notes
+        case candidates, front, evaluated, feasible, rejected, ruledOut, seconds, searched, yours, notes
     }
 
     package init(_ result: SearchResult, notes: [Remark] = []) {
@@ -35,6 +37,7 @@ package struct SearchReport: Encodable, Sendable {
         front = result.front.isEmpty ? nil : result.front.map { EstimateReport($0) }
         evaluated = result.effort.evaluated
         rejected = result.effort.rejected
+        ruledOut = result.effort.ruledOut
         feasible = result.effort.feasible
         seconds = result.seconds
         searched = result.searched
@@ -43,10 +46,11 @@ package struct SearchReport: Encodable, Sendable {
 
     package func json() throws -> String { try JSONDocument.text(self) }
 
-    /// `fastest of 345 layouts that fit, 1,234 tried in 0.4 s`.
+    /// `fastest of 345 layouts that fit, 1,234 tried in 0.4 s`, and how many ways to divide the devices needed no trial.
     package var summary: String {
         "fastest of \(Figures.grouped(feasible)) layouts that fit, \(Figures.grouped(evaluated)) tried in "
             + Figures.seconds(seconds)
+            + (ruledOut > 0 ? "; bounds rule out \(Figures.grouped(ruledOut)) other ways to divide the devices" : "")
     }
 
     /// The summary, and what was tried.

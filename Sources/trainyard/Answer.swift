@@ -41,13 +41,13 @@ struct Answer {
     let found: [String]
     /// What it was chosen from; nil when the plan gave it.
     let searched: SearchedSpace?
-    /// Remarks of the plan as read, which people have seen.
+    /// Remarks of the plan that people have seen before it was priced.
     private let seen: [Remark]
 
     /// Prices the plan's layout, or searches for one.
     init(plan: Plan, searching: Bool, settings: SearchSettings) throws {
         let choice = try ChosenLayout(plan: plan, searching: searching, settings: settings)
-        seen = plan.remarks
+        seen = plan.firmRemarks
         searched = choice.searched
         found = choice.found
         estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)

@@ -23,10 +23,6 @@ struct ChosenLayout {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
             best.plan.remarks = plan.remarks
-            if best.plan.batch != plan.batch, let wanted = plan.wantedBatch {
-                best.plan.remarks.append(
-                    Remark(.batchAssumed, BatchChoice.remark(best.plan.batch, wanted: wanted)))
-            }
             (layout, estimate, searched) = (best.layout, best, result.searched)
             found = SearchReport(result).summaryLines
             return

@@ -65,7 +65,9 @@ struct CompareCommand: ParsableCommand {
         var notes: [Remark] = []
         for file in files {
             let plan = try Plan.read(path: file, devices: devices?.value)
-            Console.notes(plan.remarks)
+            Console.notes(plan.firmRemarks)
+            var known = plan
+            var estimates: [Estimate] = []
             for var variant in try onClusters(plan, clusters, file: file) {
                 try price.apply(to: &variant)
                 var settings = settings
@@ -77,14 +79,16 @@ struct CompareCommand: ParsableCommand {
                 let variant = variant.layout == nil ? sized(variant, settings: settings) : variant
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
-                let found = variant.notes(with: rows.compactMap(\.estimate)).filter { !notes.contains($0) }
-                Console.notes(found.filter { !variant.remarks.contains($0) })
-                notes += found
+                known.remarks += variant.remarks.filter { !known.remarks.contains($0) }
+                estimates += rows.compactMap(\.estimate)
                 reports.append(
                     ComparisonReport(
                         rows, plan: variant.name, cluster: variant.cluster.name,
                         searched: SearchedSpace(settings.space, variant.open)))
             }
+            let found = known.notes(with: estimates).filter { !notes.contains($0) }
+            Console.notes(found.filter { !known.firmRemarks.contains($0) })
+            notes += found
         }
         try print(
             json

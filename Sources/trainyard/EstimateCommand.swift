@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Output
 internal import Plans
 
@@ -64,11 +65,10 @@ struct EstimateCommand: ParsableCommand {
             throw PlanProblems(error.problems.map(asOption))
         }
         if let wanted = plan.wantedBatch {
-            plan.remarks.append(
-                Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted) + "; see --batch"))
+            plan.remarks.append(Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted)))
         }
         try OutputFile.check(output.files, reading: [])
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         try output.price.apply(to: &plan)
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }

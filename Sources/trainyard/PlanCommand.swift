@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Output
 internal import Plans
 
@@ -37,7 +38,7 @@ struct PlanCommand: ParsableCommand {
         var plan = try Plan.read(path: file, devices: devices?.value)
         try OutputFile.check(output.files, reading: [NamedPath("the plan", file)])
         try output.price.apply(to: &plan)
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)
     }
 }

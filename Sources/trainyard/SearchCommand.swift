@@ -77,7 +77,7 @@ struct SearchCommand: ParsableCommand {
         try OutputFile.check(files, reading: [NamedPath("the plan", file)])
         try space.apply(to: &plan)
         try price.apply(to: &plan)
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }
@@ -87,7 +87,7 @@ struct SearchCommand: ParsableCommand {
             : try searchAnyCount(plan: plan, settings: settings, progress: shown)
         progress.clear()
         let notes = plan.notes(with: result.candidates)
-        Console.notes(notes.filter { !plan.remarks.contains($0) })
+        Console.notes(notes.filter { !plan.firmRemarks.contains($0) })
         if let writePlan {
             let row = row?.value ?? 1
             guard result.candidates.indices.contains(row - 1) else {

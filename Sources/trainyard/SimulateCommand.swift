@@ -265,7 +265,8 @@ struct SimulateCommand: ParsableCommand {
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
         var plan = try Plan.read(path: planFile)
         try checkFiles()
-        Console.notes(plan.remarks)
+        let stated = plan.firmRemarks
+        Console.notes(stated)
         var found: [String] = []
         var searched: SearchedSpace?
         var layout: Layout
@@ -276,9 +277,7 @@ struct SimulateCommand: ParsableCommand {
             layout = choice.layout
             found = choice.found
             searched = choice.searched
-            let stated = plan.remarks
             plan.remarks = plan.notes(with: choice.estimate.map { [$0] } ?? [])
-            Console.notes(plan.remarks.filter { !stated.contains($0) })
             // What was chosen is priced on the devices, with the batch and on the software it was chosen with.
             if let chosen = choice.estimate?.plan {
                 (plan.devices, plan.idleDevices, plan.batch) = (chosen.devices, chosen.idleDevices, chosen.batch)
@@ -300,7 +299,10 @@ struct SimulateCommand: ParsableCommand {
                     "--microbatches \(microbatches) makes a batch of \(Wording.grouped(plan.batch)) sequences; at most "
                         + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
             }
+            // That is the batch then, whatever the plan leaves open.
+            (plan.remarks, plan.wantedBatch) = (plan.firmRemarks, nil)
         }
+        Console.notes(plan.remarks.filter { !stated.contains($0) })
         return (plan, layout, found, searched)
     }
 

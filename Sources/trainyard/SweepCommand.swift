@@ -92,7 +92,7 @@ struct SweepCommand: ParsableCommand {
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         plan = plan.open
-        Console.notes(plan.remarks)
+        Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         if !limits.isOpen {
@@ -120,7 +120,7 @@ struct SweepCommand: ParsableCommand {
         }
         let notes = plan.notes(with: reports.flatMap(\.estimates))
         Console.notes(
-            notes.filter { note in !wanted.contains { $0.points.contains { $0.plan.remarks.contains(note) } } })
+            notes.filter { note in !wanted.contains { $0.points.contains { $0.plan.firmRemarks.contains(note) } } })
         try print(
             json
                 ? SweepReport.json(reports, notes: notes)
@@ -143,12 +143,11 @@ struct SweepCommand: ParsableCommand {
                 progress.show("trying \($0) devices")
             }
         progress.clear()
+        let notes = plan.notes(with: [found.estimate])
+        Console.notes(notes.filter { !plan.firmRemarks.contains($0) })
         if json {
             try print(
-                EstimateReport(
-                    found.estimate, searched: SearchedSpace(settings.space, plan),
-                    notes: plan.notes(with: [found.estimate])
-                ).json())
+                EstimateReport(found.estimate, searched: SearchedSpace(settings.space, plan), notes: notes).json())
             return
         }
         try print(

@@ -178,7 +178,7 @@ import Testing
         #expect(state.gradient == bytes && state.keptGradient == bytes && state.weight == 2 && state.optimizer == 12)
     }
 
-    /// Since Megatron-Core 0.12 the router's weights multiply inside the experts (`moe/experts.py`, `permuted_probs`): of a
+    /// Since Megatron-Core 0.12.1 the router's weights multiply inside the experts (`moe/experts.py`, `permuted_probs`): of a
     /// routed row its input and three tensors of the expert are kept, not its result. 8 rows of 7,168 a token here.
     @Test func resultsOfExpertsAreKeptWhereTheyAreWeighted() throws {
         func activations(

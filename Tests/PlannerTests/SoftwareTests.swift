@@ -68,6 +68,32 @@ import Testing
         }
     }
 
+    /// Megatron-Core refuses to train experts with tensor parallelism alone. Sequences of 1,030 tokens are not cut by 4.
+    @Test(arguments: ["megatron-core", "deepseek-2024", "torch-fsdp"])
+    func expertsComeWithSequenceParallelism(_ name: String) throws {
+        var model = QuickPriceTests.mixture
+        model.sequence = 1030
+        model.moe?.experts = 16
+        var plan = try plan(model, devices: 32)
+        plan.batch = 4
+        plan.frameworks.named = name
+        func isRefused(_ layout: Layout) -> Bool { layout.tensor > 1 && !layout.sequenceParallel }
+        #expect(try layouts(plan).contains(where: isRefused) == (name == "torch-fsdp"))
+        #expect(try layouts(plan) { $0.anySoftware = true }.contains(where: isRefused))
+        var settings = SearchSettings()
+        settings.top = 5
+        for isOne in [true, false] {
+            settings.top = isOne ? 1 : 5
+            for candidate in try searchAnyCount(plan: plan, settings: settings).candidates {
+                let abilities = plan.framework(for: nil).abilities
+                #expect(abilities.obstacles(to: candidate.layout, model: model, name: "") == [])
+            }
+        }
+        // Dense models are cut as before.
+        plan.model = Shipped.llama8B
+        #expect(try layouts(plan).contains(where: isRefused))
+    }
+
     /// Named schedules are tried whatever the software has, and only they.
     @Test func namedSchedulesAreTried() throws {
         let plan = try plan()

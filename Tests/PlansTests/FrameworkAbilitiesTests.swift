@@ -21,6 +21,11 @@ import Testing
         #expect(core.sharding(pipeline: 1) == Layout.Sharding.allCases)
         #expect(core.sharding(pipeline: 2) == [.none, .optimizer])
         #expect(core.stages == .ends && core.experts == .any)
+        // MoELayer.forward raises ValueError in training with tensor parallelism alone.
+        for (name, framework) in known {
+            let isCore = name == "megatron-core" || framework.bases.contains { $0.name == "megatron-core" }
+            #expect(framework.abilities.expertsNeedSequenceParallel == isCore)
+        }
         let deepSeek = try #require(known["deepseek-2024"]).abilities
         #expect(deepSeek.schedules.contains(.dualPipe) && deepSeek.sharding(pipeline: 16) == [.none, .optimizer])
         #expect(try #require(known["torch-fsdp"]).abilities.sharding(pipeline: 4).contains(.parameters))
@@ -48,6 +53,7 @@ import Testing
         ("can: {sharding: [none, zero]}", "can.sharding[1]"), ("can: {sharding: []}", "none is a kind"),
         ("can: {stages: odd}", "must be even, ends or any"), ("can: {experts: yes}", "none, whole, tensor or any"),
         ("can: {context: [ring, ring]}", "is named twice"), ("can: {context: [rings]}", "ring, gather or heads"),
+        ("can: {expertsNeedSequenceParallel: tensor}", "can.expertsNeedSequenceParallel"),
         ("can: {shardGroups: some}", "can.shardGroups"), ("can: all", "must be a map"),
     ])
     func everyMistakeIsNamed(_ text: String, _ said: String) {
@@ -122,6 +128,24 @@ import Testing
         let layout = Layout(pipeline: 16, virtualStages: 4, schedule: .interleaved)
         let sizes = Abilities.Stages.ends.split(layout, model: model(126))
         #expect(sizes == [1] + [Int](repeating: 2, count: 62) + [1])
+    }
+
+    @Test func expertsMayNeedSequenceParallelism() throws {
+        var can = Abilities()
+        let mixture = try Model.read("deepseek-v3", library: Checkout.library)
+        for tensor in [1, 4] {
+            for isSequenceParallel in [false, true] {
+                let layout = Layout(data: 4, tensor: tensor, sequenceParallel: isSequenceParallel)
+                can.expertsNeedSequenceParallel = true
+                let said = can.obstacles(to: layout, model: mixture, name: "it")
+                let isRefused = tensor > 1 && !isSequenceParallel
+                #expect(said.isEmpty != isRefused)
+                #expect(!isRefused || said[0].contains("tensor 4 unless sequenceParallel"))
+                #expect(can.obstacles(to: layout, model: model(5), name: "it").isEmpty)
+                can.expertsNeedSequenceParallel = false
+                #expect(can.obstacles(to: layout, model: mixture, name: "it").isEmpty)
+            }
+        }
     }
 
     @Test func obstaclesAreNamed() {

@@ -54,10 +54,56 @@ import Testing
         }
     }
 
-    @Test func aCircleOrAnUnknownBaseIsRefused() throws {
+    @Test func anUnknownBaseIsRefused() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("name: mine\nextends: no-such-framework\n", as: "framework.yaml")
         #expect(throws: PlanProblems.self) { try Framework.read(path: path, library: Checkout.library) }
+    }
+
+    /// Every shipped framework can be extended, those that extend one themselves too.
+    @Test func anyFrameworkCanBeExtended() throws {
+        for name in Checkout.library.frameworkNames {
+            let base = try Framework.read(
+                path: try #require(Checkout.library.frameworkFile(name)), library: Checkout.library)
+            var framework = try Framework.read(
+                text: "name: mine\nextends: \(name)\nhostStep: 1 s\n", path: "mine.yaml", library: Checkout.library)
+            #expect(framework.bases.map(\.name) == [name] + base.bases.map(\.name))
+            for ancestor in framework.bases { #expect(!framework.takes(.hostStep, from: ancestor.name)) }
+            #expect(framework.takes(.contention, from: name))
+            if !base.own.contains(.contention), let first = base.bases.first {
+                #expect(framework.takes(.contention, from: first.name))
+            }
+            #expect(framework.hostStep == 1)
+            (framework.name, framework.bases, framework.own) = (base.name, base.bases, base.own)
+            framework.hostStep = base.hostStep
+            #expect(framework == base)
+        }
+    }
+
+    /// Files that extend one another are refused by name, wherever the circle begins; a long line of files is none.
+    @Test func aCircleIsRefused() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        let frameworks = folder.appendingPathComponent("frameworks")
+        try FileManager.default.createDirectory(at: frameworks, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func write(_ name: String, extends base: String) throws {
+            try "extends: \(base)\n".write(
+                to: frameworks.appendingPathComponent("\(name).yaml"), atomically: true, encoding: .utf8)
+        }
+        let library = Library(folders: [folder.path] + Checkout.library.folders)
+        for index in 1...20 { try write("line-\(index)", extends: index == 20 ? "megatron-core" : "line-\(index + 1)") }
+        let long = try Framework.read(text: "name: mine\nextends: line-1\n", path: "mine.yaml", library: library)
+        #expect(long.bases.count == 21)
+        try write("a", extends: "b")
+        try write("b", extends: "c")
+        try write("c", extends: "b")
+        try write("self", extends: "self")
+        for name in ["a", "b", "c", "self"] {
+            let error = #expect(throws: PlanProblems.self) {
+                try Framework.read(text: "name: mine\nextends: \(name)\n", path: "mine.yaml", library: library)
+            }
+            #expect(error?.problems.first?.rule == "these files extend one another in a circle")
+        }
     }
 
     @Test func shardGroupsMustDivide() {

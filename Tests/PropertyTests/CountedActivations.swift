@@ -126,7 +126,7 @@ struct CountedActivations {
         if moe.shared > 0 { feedForward(model, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows) }
     }
 
-    /// Since Megatron-Core 0.12 the probabilities multiply inside the experts' activation (moe/experts.py,
+    /// Since Megatron-Core 0.12.1 the probabilities multiply inside the experts' activation (moe/experts.py,
     /// permuted_probs), and the results are not kept; DeepEP's combine adds unweighted rows up on their way (README).
     static func keepsResults(_ framework: String) -> Bool {
         !["megatron-core", "megatron-core-graphs", "deepseek-2024"].contains(framework)

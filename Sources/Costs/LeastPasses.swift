@@ -1,0 +1,215 @@
+internal import Plans
+internal import Schedules
+
+/// The least that one micro-batch takes in each part of a model, forward and back: what no layout with the same degrees
+/// goes below, however its ranks lie and its parameters are held.
+struct LeastPass: Hashable, Sendable {
+    var block = 0.0
+    var mixture = 0.0
+    var embedding = 0.0
+    var head = 0.0
+}
+
+/// What no step with one micro-batch is shorter than, its reductions and the optimizer aside.
+package struct LeastStep: Sendable {
+    /// Without sequence parallelism, or with it.
+    struct Side: Sendable {
+        var seconds = Double.infinity
+        var kept = LeastPass()
+        /// The same with everything recomputed; nil: not known.
+        var recomputed: LeastPass?
+    }
+
+    var plain = Side()
+    var sequenceParallel = Side()
+
+    package var least: Double { min(plain.seconds, sequenceParallel.seconds) }
+
+    subscript(isSequenceParallel: Bool) -> Side {
+        get { isSequenceParallel ? sequenceParallel : plain }
+        set { if isSequenceParallel { sequenceParallel = newValue } else { plain = newValue } }
+    }
+}
+
+/// Lower bounds of steps, told from the passes of one micro-batch.
+///
+/// Every group is taken to lie as well as its first one, which is among those of every layout. Searches of one model on
+/// many numbers of devices ask for the same few again and again: what was computed once is kept.
+package struct LeastPasses: Sendable {
+    private struct Key: Hashable {
+        var tensor: Int
+        var context: Int
+        var expert: Int
+        var expertTensor: Int
+        var microbatch: Int
+        var sequenceParallel: Bool
+        var recomputes: Bool
+    }
+
+    /// Bytes of a parameter with one kind of sharding.
+    private struct Held {
+        var sharding: Layout.Sharding
+        var bytes: StateBytes
+
+        func total(_ parameters: Double, group: Int) -> Double {
+            let held = bytes.held(parameters: parameters, sharding: sharding, group: group)
+            return held.weights + held.gradients + held.optimizer
+        }
+    }
+
+    /// Share of the bounds that is relied on: sums in another order differ in their last digits.
+    static let slack = 1 - 1e-9
+    /// By the cluster's networks, of whose innermost jobs of different sizes take different shares.
+    private var known: [[NetworkLevel]: [Key: LeastPass]] = [:]
+    private var network: [NetworkLevel] = []
+    private var here: [Key: LeastPass] = [:]
+    /// Of the software that layouts run on.
+    private var host = (microbatch: 0.0, step: 0.0)
+    private var held: [Held] = []
+    private var parameters = (experts: 0.0, others: 0.0)
+
+    package init() {}
+
+    /// Goes on with the networks of `pricer`.
+    package mutating func use(_ pricer: Pricer, choices: MeshChoices) {
+        let (plan, model) = (pricer.plan, pricer.plan.model)
+        let counts = model.parameters()
+        parameters.experts = Double(model.mixtureLayers) * Double(counts.routed)
+        parameters.others = max(0, Double(counts.total) - parameters.experts)
+        let framework = plan.framework(for: choices.base)
+        host = (framework.hostMicrobatch, framework.hostStep)
+        // Of tables of which only some rows take a gradient less is held: nothing is said of them.
+        held =
+            framework.memory.lookedUp == nil
+            ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
+                var layout = choices.base
+                layout.sharding = sharding
+                return Held(
+                    sharding: sharding,
+                    bytes: StateBytes(precision: plan.precision, layout: layout, framework: framework))
+            } : []
+        guard pricer.network != network else { return }
+        known[network] = here
+        network = pricer.network
+        here = known[network] ?? [:]
+    }
+
+    /// What no step of `mesh` is shorter than with `microbatch` sequences: a rank's even share of all passes.
+    package mutating func step(
+        _ mesh: Mesh, microbatch: Int, choices: MeshChoices, pricer: Pricer
+    ) -> LeastStep {
+        let model = pricer.plan.model
+        var step = LeastStep()
+        let count = Double(pricer.plan.batch / (mesh.data * microbatch))
+        for isSequenceParallel in [false, true] where choices.allows(isSequenceParallel, mesh, model) {
+            let pass = pass(
+                mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false,
+                choices: choices, pricer: pricer)
+            let all =
+                Double(model.denseLayers) * pass.block + Double(model.mixtureLayers) * pass.mixture + pass.embedding
+                + pass.head
+            let seconds = count * (all / Double(mesh.pipeline) + host.microbatch) + host.step
+            step[isSequenceParallel] = LeastStep.Side(seconds: Self.slack * seconds, kept: pass)
+        }
+        return step
+    }
+
+    /// `step` with what its passes take where everything is recomputed.
+    package mutating func recomputed(
+        _ step: LeastStep, _ mesh: Mesh, microbatch: Int, choices: MeshChoices, pricer: Pricer
+    ) -> LeastStep {
+        guard choices.recompute.contains(.full) else { return step }
+        var step = step
+        for isSequenceParallel in [false, true] where step[isSequenceParallel].seconds < .infinity {
+            step[isSequenceParallel].recomputed = pass(
+                mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: true,
+                choices: choices, pricer: pricer)
+        }
+        return step
+    }
+
+    private mutating func pass(
+        _ mesh: Mesh, microbatch: Int, sequenceParallel: Bool, recomputes: Bool, choices: MeshChoices, pricer: Pricer
+    ) -> LeastPass {
+        let key = Key(
+            tensor: mesh.tensor, context: mesh.context, expert: mesh.expert, expertTensor: mesh.expertTensor,
+            microbatch: microbatch, sequenceParallel: sequenceParallel, recomputes: recomputes)
+        if let pass = here[key] { return pass }
+        var layout = mesh.layout(choices.base)
+        (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
+        (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
+        let pass = Self.pass(layout, pricer: pricer)
+        here[key] = pass
+        return pass
+    }
+
+    private static func pass(_ layout: Layout, pricer: Pricer) -> LeastPass {
+        let (plan, model) = (pricer.plan, pricer.plan.model)
+        guard let rates = pricer.rates[plan.framework(for: layout).name] else { return LeastPass() }
+        let shard = Shard(
+            plan: plan, layout: layout, groups: LayoutGroups(firstOf: layout, on: pricer.network),
+            vocabulary: model.paddedVocab(tensor: layout.tensor),
+            dropout: pricer.options.dropout ?? !layout.flashAttention)
+        let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
+        let units = BlockUnits(
+            model: model, rates: rates, shard: shard, gradientBytes: state.gradient, plain: false)
+        return LeastPass(
+            block: units.block.total, mixture: units.mixtureBlock.total, embedding: units.embedding.total,
+            head: units.head.total)
+    }
+
+    /// Bytes of weights, gradients and optimizer on the fullest rank of any layout of `mesh`: no fewer than the mean of a
+    /// pipeline's ranks.
+    package func stateBytes(_ mesh: Mesh, choices: MeshChoices) -> Double {
+        let group = mesh.data * mesh.context
+        let pieces = mesh.expert * mesh.expertTensor
+        let copies = max(1, mesh.tensor * group / max(1, pieces))
+        let kinds = choices.sharding(pipeline: mesh.pipeline)
+        let least = held.lazy.filter { kinds.contains($0.sharding) }.map {
+            $0.total(parameters.others / Double(mesh.tensor), group: group)
+                + $0.total(parameters.experts / Double(pieces), group: copies)
+        }.min()
+        return Self.slack * (least ?? 0) / Double(mesh.pipeline)
+    }
+}
+
+extension PipelineTable {
+    /// Seconds that none of `entries` goes below with these passes.
+    func least(_ entries: Range<Int>, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
+        var least = Double.infinity
+        for entry in self.entries[entries] where recompute == .full || !entry.isPartial {
+            least = min(least, self.least(entry, side, recompute: recompute, host: host))
+        }
+        return least
+    }
+
+    /// Seconds that a way to run the pipeline does not go below with these passes: the slowest rank's micro-batches, and the
+    /// filling of a pipeline whose schedule leaves the other ranks idle meanwhile.
+    func least(_ entry: Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
+        let kept = side.kept
+        let again = recompute == .full ? side.recomputed ?? kept : kept
+        var (most, sum) = (0.0, 0.0)
+        for index in entry.firstKind..<entry.firstKind + entry.kinds {
+            let (share, count) = (kinds[index].share, kinds[index].count)
+            let mixtures = entry.isPartial ? share.recomputedMixtures : share.mixtures
+            let dense = entry.isPartial ? share.recomputed : share.layers - share.mixtures
+            var seconds = Double(dense) * again.block + Double(mixtures) * again.mixture
+            if entry.isPartial {
+                seconds += Double(share.layers - share.mixtures - dense) * kept.block
+                seconds += Double(share.mixtures - mixtures) * kept.mixture
+            }
+            if share.holdsEmbedding { seconds += kept.embedding }
+            if share.holdsHead { seconds += kept.head }
+            seconds = entry.passShare * seconds + Double(share.passes) * host
+            sum += Double(count) * seconds
+            most = max(most, seconds)
+        }
+        let fills: Bool =
+            switch entry.schedule {
+            case .gpipe, .oneForwardOneBackward, .interleaved: true
+            default: false
+            }
+        let filling = fills ? (sum - most) / Double(entry.shape.virtualStages) : 0
+        return LeastPasses.slack * (Double(entry.shape.microbatches) * most + filling)
+    }
+}
