@@ -82,7 +82,8 @@ extension LayoutWork {
         let gathers = all("gathers", \.data)
         lines.derive(
             "gathers", as: "gathers", gathers.map { "m·\($0)" } ?? "0", "s",
-            note: "of parameters and scatters of gradients inside the passes, that nothing hides",
+            note: "of parameters and scatters of gradients inside the passes, that nothing hides"
+                + (hides.data == layout.overlap.data ? "" : ": waited for because that is faster"),
             after: "Rajbhandari et al. 2020")
         explainHost(&lines, share, blocks: all("host", \.host))
         explainPipeline(&lines, share, time)
