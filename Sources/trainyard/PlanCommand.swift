@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Costs
 internal import Output
 internal import Plans
 
