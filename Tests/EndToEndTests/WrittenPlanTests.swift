@@ -113,7 +113,7 @@ import Testing
                 ["estimate"] + question, ["plan", file], ["search", file], ["search", file, "--objective", "cost"],
                 ["simulate", file], ["simulate", file, "--microbatches", "4"], ["sweep", file, "--devices", "50,58"],
                 ["sweep", file, "--deadline", "90d"], ["compare", file, "--strategies", "3d,data"],
-                ["compare", file, "--strategies", "data", "--clusters", "h100-80g-sxm,a100-80g-sxm"],
+                ["compare", file, "--strategies", "3d", "--clusters", "h100-80g-sxm,a100-80g-sxm"],
             ] {
                 let outcome = try trainyard(arguments + ["--json"])
                 let document = try outcome.document()
