@@ -104,30 +104,30 @@ import Testing
 
     /// On 58 devices fewer train, with a batch that they divide: people are told of that batch, once.
     @Test func aBatchThatMovesIsRemarkedOnOnce() throws {
-        try inScratch { folder in
-            let file = folder.appending(path: "odd.yaml").path
-            let text = "model: {params: 7B}\ntokens: 1T\ncluster: h100-80g-sxm\ndevices: 58\nlayout: auto\n"
-            try Data(text.utf8).write(to: URL(filePath: file))
-            let question = ["--params", "7B", "--tokens", "1T", "--gpu", "h100-80g-sxm", "--gpus", "58"]
-            for arguments in [
-                ["estimate"] + question, ["plan", file], ["search", file], ["search", file, "--objective", "cost"],
-                ["simulate", file], ["simulate", file, "--microbatches", "4"], ["sweep", file, "--devices", "50,58"],
-                ["sweep", file, "--deadline", "90d"], ["compare", file, "--strategies", "3d,data"],
-                ["compare", file, "--strategies", "3d", "--clusters", "h100-80g-sxm,a100-80g-sxm"],
-            ] {
-                let outcome = try trainyard(arguments + ["--json"])
-                let document = try outcome.document()
-                let notes = try #require(document["notes"] as? [[String: String]], "\(arguments)")
-                let ofBatch = notes.filter { $0["code"] == "batch-assumed" }.compactMap { $0["text"] }
-                #expect(ofBatch.count == (arguments.contains("--microbatches") ? 0 : 1), "\(arguments): \(ofBatch)")
-                let said = outcome.errors.split(separator: "\n").filter { $0.contains("no batch is given") }
-                #expect(said.map { $0.dropFirst("note: ".count) } == ofBatch.map { $0[...] }, "\(arguments)")
-                guard let layout = document["layout"] as? [String: Any], let batch = layout["globalBatch"] as? Int
-                else {
-                    continue
-                }
-                #expect(ofBatch.allSatisfy { $0.contains("so \(batch) sequences") }, "\(arguments): \(ofBatch)")
+        let scratch = try TemporaryFolder()
+        let folder = scratch.url
+        let file = folder.appending(path: "odd.yaml").path
+        let text = "model: {params: 7B}\ntokens: 1T\ncluster: h100-80g-sxm\ndevices: 58\nlayout: auto\n"
+        try Data(text.utf8).write(to: URL(filePath: file))
+        let question = ["--params", "7B", "--tokens", "1T", "--gpu", "h100-80g-sxm", "--gpus", "58"]
+        for arguments in [
+            ["estimate"] + question, ["plan", file], ["search", file], ["search", file, "--objective", "cost"],
+            ["simulate", file], ["simulate", file, "--microbatches", "4"], ["sweep", file, "--devices", "50,58"],
+            ["sweep", file, "--deadline", "90d"], ["compare", file, "--strategies", "3d,data"],
+            ["compare", file, "--strategies", "3d", "--clusters", "h100-80g-sxm,a100-80g-sxm"],
+        ] {
+            let outcome = try trainyard(arguments + ["--json"])
+            let document = try outcome.document()
+            let notes = try #require(document["notes"] as? [[String: String]], "\(arguments)")
+            let ofBatch = notes.filter { $0["code"] == "batch-assumed" }.compactMap { $0["text"] }
+            #expect(ofBatch.count == (arguments.contains("--microbatches") ? 0 : 1), "\(arguments): \(ofBatch)")
+            let said = outcome.errors.split(separator: "\n").filter { $0.contains("no batch is given") }
+            #expect(said.map { $0.dropFirst("note: ".count) } == ofBatch.map { $0[...] }, "\(arguments)")
+            guard let layout = document["layout"] as? [String: Any], let batch = layout["globalBatch"] as? Int
+            else {
+                continue
             }
+            #expect(ofBatch.allSatisfy { $0.contains("so \(batch) sequences") }, "\(arguments): \(ofBatch)")
         }
     }
 
