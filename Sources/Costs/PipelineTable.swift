@@ -126,6 +126,8 @@ package final class PipelineTable: Sendable {
         var held: [HeldBlocks] = []
         var heldBounds: [Int] = []
         var moments: [Run: [[HeldBlocks]]] = [:]
+        // Of lists, by schedule and shortened run.
+        var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
         var rejected: [Size: Int] = [:]
         for size in sizes where bySize[size] == nil {
@@ -139,14 +141,16 @@ package final class PipelineTable: Sendable {
                 }
                 guard let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
                 else { continue }
-                var lists = ShortLists(schedule, shape)
+                let short = schedule.shortened(shape)
+                var lists = ShortLists(schedule, shape, stages: stages[schedule]?[short])
+                if schedule.splitsBackward { stages[schedule, default: [:]][short] = lists.stages }
                 for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
                     guard
                         let index = partition(
                             schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
                     else { continue }
                     let shares = partitions[index].shares
-                    let run = Run(schedule: schedule, partition: index, shape: schedule.shortened(shape))
+                    let run = Run(schedule: schedule, partition: index, shape: short)
                     let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
                     moments[run] = fullest
                     entries.append(
