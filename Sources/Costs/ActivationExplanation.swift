@@ -78,7 +78,7 @@ extension LayoutWork {
     /// A row's places for gradients that all blocks share: the stream's, a branch's, the widest result's, and those of
     /// rows on their way to experts and back.
     private func sharedPlaces(_ mixture: Bool) -> String {
-        let results = model.mla == nil ? "(a + 2·g)·d/t" : "a·(2·d_n + 2·d_r + d_v)/t"
+        let results = attentionResults + "/t"
         let dense = model.denseLayers > 0 ? "f" : nil
         let shared = hasShared ? "n_s·f_s" : nil
         let widths = mixture ? [dense, shared].compactMap { $0 } : ["f"]
@@ -97,7 +97,11 @@ extension LayoutWork {
     /// Inputs of norms and of column-parallel layers, and dropout masks, a row.
     private var rowBytes: String { shard.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
 
-    private var attended: String { model.mla == nil ? "a·d" : "a·d_v" }
+    /// Width of the attention's result on all tensor ranks.
+    var attended: String { model.mla == nil ? "a·d" : "a·d_v" }
+
+    /// Width of queries, keys and values together on all tensor ranks.
+    var attentionResults: String { model.mla == nil ? "(a + 2·g)·d" : "a·(2·d_n + 2·d_r + d_v)" }
 
     /// Queries, keys, values and the attention's result, a row.
     private var attentionBytes: String {

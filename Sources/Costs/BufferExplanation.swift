@@ -48,16 +48,15 @@ extension LayoutWork {
             let isTied = p > 1 && model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
             parts += [
                 shard.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
-                shard.context > 1 ? "w·T·(4·\(keys) + \(model.mla == nil ? "a·d" : "a·d_v"))/t" : nil,
+                shard.context > 1 ? "w·T·(4·\(keys) + \(attended))/t" : nil,
                 ranks > 0 ? "piece·(1 + 2·n_h)" : nil, isTied ? "4·piece" : nil,
             ]
         }
         if memory.packedDepth > 0 {
             lines.know("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
             lines.know("r_p", memory.packedRows, "rows", "most rows of them")
-            let results = model.mla == nil ? "(a + 2·g)·d" : "a·(2·d_n + 2·d_r + d_v)"
             let inner = model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
-            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(results), V_p)/t, h)) + k_p)")
+            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(attentionResults), V_p)/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }
         guard !terms.isEmpty else { return nil }

@@ -48,7 +48,7 @@ extension LayoutWork {
         let iteration = Estimate.Iteration(
             seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
             hardwareFLOPs: hardwareFLOPs, breakdown: time.breakdown,
-            bubbleFraction: time.bubbleFraction, pipeline: time.pipeline)
+            bubbleFraction: time.bubbleFraction, pipeline: time.pipeline, hides: time.hides)
         return Estimate(
             plan: plan, layout: layout, parameters: parameters, activeParameters: Double(model.parameters().active),
             microbatches: m,

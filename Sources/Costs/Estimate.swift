@@ -29,12 +29,15 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// Fraction of the pipeline's rank-seconds that are idle.
         package var bubbleFraction: Double
         package var pipeline: Pipeline
+        /// What is hidden: what the layout says may be, or less of it where that is faster.
+        package var hides: Layout.Overlap
 
         package init(
             seconds: Double, tokens: Double, modelFLOPs: Double, hardwareFLOPs: Double, breakdown: Breakdown,
-            bubbleFraction: Double, pipeline: Pipeline = Pipeline()
+            bubbleFraction: Double, pipeline: Pipeline = Pipeline(), hides: Layout.Overlap = Layout.Overlap()
         ) {
             self.pipeline = pipeline
+            self.hides = hides
             self.seconds = seconds
             self.tokens = tokens
             self.modelFLOPs = modelFLOPs

@@ -1,4 +1,4 @@
-internal import Plans
+package import Plans
 package import Schedules
 
 /// The time of one iteration in plain numbers.
@@ -11,6 +11,8 @@ package struct IterationTime: Hashable, Sendable {
     package var bottleneck = 0
     /// What the pipeline takes.
     package var pipeline = Estimate.Pipeline()
+    /// What is hidden (`Estimate.Iteration.hides`).
+    package var hides = Layout.Overlap()
 }
 
 /// Seconds of the pipeline by its schedule's law, without transfers and with them.
@@ -121,6 +123,7 @@ extension LayoutWork {
         let (forward, backward) = (times.forward, times.backward)
         var result = IterationTime()
         result.bottleneck = rank
+        result.hides = hides
         result.pipeline = Estimate.Pipeline(filled: filled, span: span)
         result.breakdown.compute = count * (forward.compute + backward.compute)
         result.breakdown.recompute = count * (forward.recompute + backward.recompute)

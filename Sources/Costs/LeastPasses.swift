@@ -163,7 +163,7 @@ package struct LeastPasses: Sendable {
     package func stateBytes(_ mesh: Mesh, choices: MeshChoices) -> Double {
         let group = mesh.data * mesh.context
         let pieces = mesh.expert * mesh.expertTensor
-        let copies = max(1, mesh.tensor * group / max(1, pieces))
+        let copies = ExpertGrid(mesh.layout(choices.base)).copies
         let kinds = choices.sharding(pipeline: mesh.pipeline)
         let least = held.lazy.filter { kinds.contains($0.sharding) }.map {
             $0.total(parameters.others / Double(mesh.tensor), group: group)

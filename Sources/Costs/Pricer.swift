@@ -45,14 +45,10 @@ package final class Pricer: Sendable {
 
     /// The work that an estimate was priced with.
     package func work(of estimate: Estimate) throws(CostError) -> LayoutWork {
-        let works = try works(estimate.layout)
-        let pipeline = estimate.iteration.pipeline
-        return works.first { work in
-            let time =
-                pipeline.isSimulated
-                ? work.iterationTime(filled: pipeline.filled, span: pipeline.span) : work.iterationTime()
-            return time.breakdown == estimate.iteration.breakdown
-        } ?? works[0]
+        let (rates, shape, layers) = try checked(estimate.layout)
+        return LayoutWork(
+            pricer: self, rates: rates, layout: estimate.layout, shape: shape, layers: layers,
+            hides: estimate.iteration.hides)
     }
 
     /// One layout with all hidden that it says may be, and with less of it.

@@ -101,7 +101,7 @@ package struct CommandFiles: Sendable {
             files.compactMap { file in FileIdentity(file.path).map { (file, $0) } }
         }
         func refuse(_ file: NamedPath, _ reason: String) -> OutputError { OutputError(file.path, reason, .before) }
-        let (outputs, folders) = (identified(written), identified(folders))
+        let (outputs, folders, removed) = (identified(written), identified(folders), identified(removed))
         for (index, (file, identity)) in outputs.enumerated() {
             for (other, otherIdentity) in outputs[(index + 1)...]
             where identity.blocks(otherIdentity) || otherIdentity.blocks(identity) {
@@ -116,7 +116,7 @@ package struct CommandFiles: Sendable {
                 throw refuse(
                     file, "\(file.name) would replace the file that \(input.name) names; name another file")
             }
-            if let (file, _) = identified(removed).first(where: { $0.identity == identity }) {
+            if let (file, _) = removed.first(where: { $0.identity == identity }) {
                 throw refuse(
                     file,
                     "\(file.name) would remove the file that \(input.name) names; "

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import Foundation
 
 /// The right to write into a folder: a lock on a file in it, which the system takes back when its owner ends, however that
 /// is. The file goes when the lock is given back.

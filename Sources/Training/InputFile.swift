@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import Foundation
 
 /// How files are opened that somebody else wrote.
 enum InputFile {
