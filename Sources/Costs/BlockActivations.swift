@@ -124,7 +124,7 @@ package struct BlockActivations: Hashable, Sendable {
         var products: Double
         /// Width of the tensors whose gradients exist at once.
         var widest: Double
-        /// The same of the products' own, and of rows on their way to experts and back.
+        /// Width of the first products' results, and of the tensors of rows on their way to experts and back.
         var inner: Double
         var routed = 0.0
 

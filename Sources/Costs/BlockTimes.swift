@@ -160,7 +160,7 @@ struct BlockTimes {
 
     // MARK: Memory-bound operations
 
-    /// Of the attention's half and of both norms and residuals.
+    /// Seconds of memory-bound work in a forward: the attention's half of the block, both norms and residuals.
     private var elementwiseForward: Double {
         let T = shard.tokens
         let row = T * h / shard.sequenceShare

@@ -132,9 +132,9 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var goodput: Double
         /// nil without a price.
         package var cost: Double?
-        /// Of the boards: their power for every GPU-hour, as published totals are counted; nil without a board power.
+        /// Energy of the boards: their power for every GPU-hour, as published totals are counted; nil without a board power.
         package var energyMWh: Double?
-        /// Of the whole site: nodes and cooling; nil without any power.
+        /// Energy of the whole site: nodes and cooling; nil without any power.
         package var wallEnergyMWh: Double?
         package var lowDays: Double
         package var highDays: Double

@@ -8,7 +8,8 @@ package struct HeldBlocks: Hashable, Sendable {
     /// Where only some blocks are recomputed: those that are. The others are the ones above.
     package var recomputed = 0.0
     package var recomputedMixtures = 0.0
-    /// The same four of blocks between the two halves of a split backward: what their weight gradients read is left.
+    /// Blocks between the two halves of a split backward, in the same four kinds: what their weight gradients read is
+    /// left of them.
     package var denseLater = 0.0
     package var mixturesLater = 0.0
     package var recomputedLater = 0.0

@@ -7,7 +7,7 @@ struct LayoutRanks: Sendable {
     let context: RankGroups
     /// Ranks that hold the same parameters, those of context parallelism included.
     let data: RankGroups
-    /// Of the `data` ranks: groups that hold one set of shards between them, and groups that hold the same shard.
+    /// Groups among the ranks of `data`: those that hold one set of shards between them, and those that hold the same shard.
     let shard: RankGroups
     let replica: RankGroups
     /// Ranks that hold the pieces of one expert, and those that hold the experts of one block between them.

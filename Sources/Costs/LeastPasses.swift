@@ -16,7 +16,7 @@ package struct LeastStep: Sendable {
     struct Side: Sendable {
         var seconds = Double.infinity
         var kept = LeastPass()
-        /// The same with everything recomputed; nil: not known.
+        /// The least of a micro-batch where every block is recomputed; nil: not known.
         var recomputed: LeastPass?
     }
 
@@ -63,7 +63,7 @@ package struct LeastPasses: Sendable {
     private var known: [[NetworkLevel]: [Key: LeastPass]] = [:]
     private var network: [NetworkLevel] = []
     private var here: [Key: LeastPass] = [:]
-    /// Of the software that layouts run on.
+    /// Seconds of host work for a micro-batch and for a step, by the software that layouts run on.
     private var host = (microbatch: 0.0, step: 0.0)
     private var held: [Held] = []
     private var parameters = (experts: 0.0, others: 0.0)

@@ -219,7 +219,7 @@ package struct MeshPricer {
         return rejected
     }
 
-    /// Those of the partitions in which some way to run the pipelines of `mesh` may end within the limit. They are the
+    /// Partitions in which some way to run the pipelines of `mesh` may end within the limit, of `partitions`. They are the
     /// `wanted` ones until the next mesh.
     private mutating func possible(
         _ partitions: [Int], _ mesh: Mesh, _ microbatches: [Int], _ least: [LeastStep], _ host: Double

@@ -67,8 +67,8 @@ struct PassTerms: Sendable {
     let nodes: SlowestNode
     /// One plus the allocator's losses.
     let losses: Double
+    /// Activations of one micro-batch where backwards are whole, and where their weight gradients are put off.
     let memory: ActivationTerms
-    /// The same with split backwards.
     let splitMemory: ActivationTerms
 
     init(_ work: LayoutWork) {

@@ -8,7 +8,7 @@ struct ActivationTerms: Sendable {
     /// What one block keeps, and one with experts (`block` in a dense model).
     var block: BlockActivations
     var mixture: BlockActivations
-    /// The same of blocks that keep everything, where only some are recomputed.
+    /// Where only some blocks are recomputed: what one of the others keeps, without experts and with them.
     var plain: BlockActivations
     var plainMixture: BlockActivations
     /// Whether only some blocks are recomputed.
@@ -141,7 +141,8 @@ extension LayoutWork {
 
     var activationTerms: ActivationTerms { activationTerms(isSplit: layout.schedule.splitsBackward) }
 
-    /// Those of another schedule, with split backwards or with whole ones.
+    /// Activations of one micro-batch under a schedule that splits backwards, or one that does not, whatever the
+    /// layout's own does.
     func activationTerms(isSplit: Bool) -> ActivationTerms {
         let w = rates.elementBytes
         let h = Double(model.hidden)

@@ -54,7 +54,7 @@ extension LayoutWork {
         layout.sharding == .gradients || layout.sharding == .parameters ? Double(m) * shares.passShare : 1
     }
 
-    /// Of all parameters but routed experts.
+    /// Bytes a rank sends in a step for all its parameters but routed experts.
     func denseTraffic(rank: Int) -> StateTraffic {
         let share = shares.ranks[rank]
         let (shards, replicas) = (shard.shardGroup.size, shard.replicaGroup.size)
@@ -72,7 +72,7 @@ extension LayoutWork {
         return traffic
     }
 
-    /// Of routed experts.
+    /// Bytes a rank sends in a step for its routed experts.
     func expertTraffic(rank: Int) -> StateTraffic {
         stateTraffic(
             expertParameters(rank: rank), shards: shard.expertShardGroup.size,

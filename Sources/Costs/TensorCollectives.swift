@@ -18,7 +18,7 @@ struct TensorCollectives {
     }
 }
 
-/// Those of a block, or of what only the first and the last stage have, in both passes of a micro-batch.
+/// Collectives of both passes of a micro-batch through a block, or through what the first or the last stage alone has.
 struct PassCollectives {
     var forward = TensorCollectives()
     var backward = TensorCollectives()
@@ -32,7 +32,7 @@ struct PassCollectives {
 }
 
 extension Shard {
-    /// Of one block. Attention and the feed-forward network each end in an all-reduce forward and begin with one backward
+    /// Collectives of one block. Attention and the feed-forward network each end in an all-reduce forward and begin with one backward
     /// (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a gathering and end with a scattering,
     /// and the backward gathers their inputs again for the gradients of weights (Korthikanti et al. 2022, section 4.2.2).
     ///
@@ -68,7 +68,7 @@ extension Shard {
         return all
     }
 
-    /// Of the embedding: its rows are added up, with sequence parallelism into parts.
+    /// Collectives of the embedding: its rows are added up, with sequence parallelism into parts.
     func embeddingCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
@@ -82,7 +82,7 @@ extension Shard {
         return all
     }
 
-    /// Of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each (Megatron-LM's
+    /// Collectives of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each (Megatron-LM's
     /// vocabulary-parallel loss).
     func headCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()

@@ -62,7 +62,7 @@ extension LayoutWork {
         return traffic
     }
 
-    /// Of the collectives of blocks, embedding, head and loss.
+    /// Bytes a rank sends to its tensor-parallel neighbours: for blocks, embedding, head and loss.
     private func tensorTraffic(_ passed: PassedBlocks) -> Double {
         let (t, w) = (shard.tensor, rates.elementBytes)
         var bytes =

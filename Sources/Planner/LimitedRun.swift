@@ -11,7 +11,7 @@ package struct LimitedRun: Sendable {
 
 /// The number of devices that keeps its limits: with a deadline the fewest, without one the number that ends first.
 ///
-/// Of the `DeviceCounts` up to `most`; those that no layout can bring within the limits (`StepBound`) are not searched,
+/// Looked for among the `DeviceCounts` up to `most`; those that no layout can bring within the limits (`StepBound`) are not searched,
 /// all others are, so nothing is passed over. A run's cost is about constant over a wide range of devices, so a budget
 /// alone asks for the fastest run, not for the fewest devices.
 /// - Throws: `unreachable` with the nearest, when no number will do.

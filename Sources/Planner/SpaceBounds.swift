@@ -5,7 +5,7 @@ internal import Plans
 struct MeshTry: Sendable {
     var mesh: Mesh
     var microbatches: [Int]
-    /// Of each micro-batch, what no step is shorter than; empty where that is not known.
+    /// Seconds that no step is shorter than with each of the micro-batches; empty where that is not known.
     var leastSteps: [LeastStep] = []
     /// The least of them.
     var least = 0.0
@@ -40,7 +40,7 @@ struct SpaceBounds: Sendable {
         return tries.sorted { ($0.least, $0.place ?? 0) < ($1.least, $1.place ?? 0) }
     }
 
-    /// The same without the micro-batches that cannot end within `seconds`; nil where none can.
+    /// `item` without the micro-batches that cannot end within `seconds`; nil where none can.
     mutating func within(_ seconds: Double, _ item: MeshTry, choices: MeshChoices, pricer: Pricer) -> MeshTry? {
         guard item.least <= seconds else { return nil }
         var some = item

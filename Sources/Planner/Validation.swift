@@ -84,7 +84,7 @@ package struct Validation: Sendable {
 /// How far predictions are from measurements.
 package struct ErrorFigures: Hashable, Sendable {
     package var count: Int
-    /// Of the absolute relative errors.
+    /// Median, mean and 90th percentile of the absolute relative errors.
     package var median: Double
     package var mean: Double
     package var ninetieth: Double

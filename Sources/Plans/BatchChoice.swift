@@ -34,7 +34,7 @@ package enum BatchChoice {
     /// What people are told about a batch that was chosen.
     package static func remark(_ batch: Int, wanted: Int) -> String { remark([batch], wanted: wanted) }
 
-    /// The same of several answers, each with its own.
+    /// What is remarked on where several answers each take a batch of their own: one number, or the range of them.
     package static func remark(_ batches: [Int], wanted: Int) -> String {
         let (least, most) = (batches.min() ?? wanted, batches.max() ?? wanted)
         let taken = least == most ? "\(least)" : "\(least) to \(most)"

@@ -11,7 +11,7 @@ package struct RunLock: Sendable {
         case impossible(String)
     }
 
-    /// Of the file.
+    /// The locked file's name.
     package static let name = ".trainyard.lock"
 
     private let path: String

@@ -22,7 +22,7 @@ final class PipelineExecutor {
     private let boundaryCount: Int
     /// Activation sets not in use, by the kinds of a stage's blocks: stages that are alike take turns with them.
     private var idleActivations: [[BlockActivations.Kind]: [StageActivations]] = [:]
-    /// The same of the last stage's head.
+    /// Tensors of the last stage's norm and head that no micro-batch uses at the moment.
     private var idleHeads: [StageActivations.HeadActivations] = []
     /// With full recomputation: the one block's worth all stages rebuild into, and sets for split backwards.
     private let rebuilt: RecomputedBlocks?

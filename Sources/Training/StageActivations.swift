@@ -92,7 +92,7 @@ final class RecomputedBlocks {
     private let storage: FloatStorage
     private let countPerBlock: Int
     private(set) var blocks: [BlockActivations] = []
-    /// Of the first block with experts, with full recomputation.
+    /// The experts' tensors of the first block that has any, into which all of them are rebuilt with full recomputation.
     let mixture: MixtureActivations?
 
     /// Room for blocks of these kinds, rebuilt as `recompute` says; nil when there are none.
