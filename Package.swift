@@ -14,6 +14,9 @@ let numeric = strict + [.unsafeFlags(["-Ounchecked"], .when(configuration: .rele
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// What a plan says, and the rooms that say it.
+let planning: [Target.Dependency] = ["Numbers", "Reading", "Models", "Plans", "Schedules"]
+
 let package = Package(
     name: "trainyard",
     products: [
@@ -25,16 +28,25 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
+        // Counts that cannot overflow, and what several rooms work out with numbers.
+        .target(name: "Numbers", swiftSettings: strict),
+
         // Bytes to streams and files.
         .target(name: "Output", swiftSettings: strict),
 
         // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
-        .target(name: "Schedules", swiftSettings: strict),
-        .target(name: "Plans", dependencies: ["Output", "Schedules", "Yams"], swiftSettings: strict),
-        .target(name: "Costs", dependencies: ["Plans", "Schedules"], swiftSettings: strict),
-        .target(name: "Simulator", dependencies: ["Schedules"], swiftSettings: strict),
-        .target(name: "Planner", dependencies: ["Plans", "Schedules", "Costs", "Simulator"], swiftSettings: strict),
-        .target(name: "Reports", dependencies: ["Plans", "Schedules", "Costs", "Planner"], swiftSettings: strict),
+        .target(name: "Schedules", dependencies: ["Numbers"], swiftSettings: strict),
+        .target(name: "Reading", dependencies: ["Numbers", "Output", "Yams"], swiftSettings: strict),
+        .target(name: "Models", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
+        .target(
+            name: "Plans", dependencies: ["Numbers", "Output", "Reading", "Models", "Schedules", "Yams"],
+            swiftSettings: strict),
+        .target(
+            name: "Costs", dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules"], swiftSettings: strict),
+        .target(name: "Simulator", dependencies: ["Numbers", "Schedules"], swiftSettings: strict),
+        .target(
+            name: "Planner", dependencies: planning + ["Costs", "Simulator"], swiftSettings: strict),
+        .target(name: "Reports", dependencies: planning + ["Costs", "Planner"], swiftSettings: strict),
 
         // The runtime.
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
@@ -42,7 +54,7 @@ let package = Package(
         .target(name: "MPI", dependencies: ["CMPI"], swiftSettings: strict),
         .target(name: "Tensors", dependencies: ["COneDNN"], swiftSettings: numeric),
         .target(
-            name: "Training", dependencies: ["Output", "Plans", "Schedules", "Tensors", "MPI"], swiftSettings: strict),
+            name: "Training", dependencies: planning + ["Output", "Tensors", "MPI"], swiftSettings: strict),
 
         // Which build this is; a target of its own, so that a commit compiles nothing else again.
         .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
@@ -52,18 +64,18 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
-            ],
+                "Output", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
+            ] + planning,
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: ["Output", "Plans", "Schedules", "Training", "Tensors", "MPI", "Version", argumentParser],
+            dependencies: planning + ["Output", "Training", "Tensors", "MPI", "Version", argumentParser],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.
         .executableTarget(name: "mpi-checks", dependencies: ["MPI"], path: "Tests/MPIChecks", swiftSettings: strict),
         .executableTarget(
-            name: "runtime-checks", dependencies: ["Training", "Plans", "Schedules", "MPI", "TestSupport"],
+            name: "runtime-checks", dependencies: planning + ["Training", "MPI", "TestSupport"],
             path: "Tests/RuntimeChecks", swiftSettings: strict),
         .executableTarget(
             name: "kernel-bench", dependencies: ["Tensors"], path: "bench/KernelBench", swiftSettings: numeric),
@@ -72,40 +84,40 @@ let package = Package(
             swiftSettings: strict),
 
         .executableTarget(
-            name: "search-bench", dependencies: ["Planner", "Plans", "Schedules", "Costs"], path: "bench/SearchBench",
+            name: "search-bench", dependencies: planning + ["Planner", "Costs"], path: "bench/SearchBench",
             swiftSettings: strict),
 
         // Inputs by the million: `make fuzz`.
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "Output", "Plans", "Schedules", "Costs", "Simulator", "Planner", "Reports", "Training", "TestSupport",
-            ],
+                "Output", "Costs", "Simulator", "Planner", "Reports", "Training", "TestSupport",
+            ] + planning,
             path: "Tests/Fuzz", swiftSettings: strict),
 
         // What several tests share; no product links it.
-        .target(name: "TestSupport", dependencies: ["Plans"], path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support", swiftSettings: strict),
 
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "PlansTests", dependencies: ["Plans", "Schedules", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "PlansTests", dependencies: planning + ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "CostsTests", dependencies: ["Costs", "Plans", "Schedules", "TestSupport"], swiftSettings: strict),
+            name: "CostsTests", dependencies: planning + ["Costs", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "PlannerTests", dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "TestSupport"],
+            name: "PlannerTests", dependencies: planning + ["Planner", "Costs", "Simulator", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ReportsTests", dependencies: ["Reports", "Plans", "Schedules", "Costs", "Planner", "TestSupport"],
+            name: "ReportsTests", dependencies: planning + ["Reports", "Costs", "Planner", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PropertyTests",
-            dependencies: ["Planner", "Plans", "Schedules", "Costs", "Simulator", "Reports", "TestSupport"],
+            dependencies: planning + ["Planner", "Costs", "Simulator", "Reports", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", "Plans", "Schedules", "Tensors", "MPI", "TestSupport"],
+            name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]

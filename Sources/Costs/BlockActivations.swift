@@ -1,3 +1,4 @@
+package import Models
 package import Plans
 
 /// Bytes one block keeps from the forward of one micro-batch for its backward, on one device.

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Times of one transformer block for one micro-batch on one device.

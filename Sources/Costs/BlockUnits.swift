@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Times of one micro-batch through everything a stage is made of.

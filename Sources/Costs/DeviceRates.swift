@@ -1,3 +1,4 @@
+package import Models
 package import Plans
 
 /// What one device computes a second: the roofline of every operation.

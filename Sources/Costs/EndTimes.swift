@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Times of what only the first and the last stage do for one micro-batch: embedding, final norm, head and loss.

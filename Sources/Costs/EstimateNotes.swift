@@ -1,4 +1,6 @@
+internal import Models
 package import Plans
+package import Reading
 
 extension Estimate {
     /// What the reader of the plan and the price of it remark on.

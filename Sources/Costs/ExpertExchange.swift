@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// What one device sends to take its tokens to their experts, or to bring the results back, in one pass of one

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Times of the feed-forward half of a block with experts, for one micro-batch on one device, routing balanced.

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// What the host adds to a block: it launches every kernel of a pass, and small passes end before it has.

@@ -1,3 +1,4 @@
+internal import Models
 package import Plans
 package import Schedules
 

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Parameters and FLOPs of the model, by its family.

@@ -1,4 +1,6 @@
-package import Plans
+package import Models
+internal import Numbers
+internal import Plans
 package import Schedules
 
 /// What every rank of a pipeline holds and does for one micro-batch, and which ranks are alike.

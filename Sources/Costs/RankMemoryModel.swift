@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 internal import Schedules
 

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// The whole run: steps, interruptions, days, cost, energy.

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// When failures and checkpoints interrupt training: Daly 2006.

@@ -1,3 +1,5 @@
+internal import Models
+internal import Numbers
 internal import Plans
 internal import Schedules
 

@@ -1,4 +1,5 @@
-package import Plans
+package import Models
+internal import Plans
 
 /// Parameters of one block, by what tensor parallelism does with them (Megatron-LM's layers).
 package struct BlockParameters: Hashable, Sendable {

@@ -1,3 +1,4 @@
+package import Models
 package import Plans
 
 /// Bytes a parameter takes on one device before sharding.

@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// What a device holds of parameters, gradients and optimizer, and what updating them takes.

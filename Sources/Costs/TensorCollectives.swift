@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// Collectives of one pass among the ranks that share a layer's matrices: what they take and what they send.

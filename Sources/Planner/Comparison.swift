@@ -1,4 +1,6 @@
 package import Costs
+internal import Models
+internal import Numbers
 package import Plans
 internal import Schedules
 

@@ -1,3 +1,5 @@
+internal import Models
+internal import Numbers
 package import Plans
 internal import Schedules
 

@@ -1,5 +1,8 @@
 package import Costs
+internal import Models
+internal import Numbers
 package import Plans
+internal import Reading
 internal import Schedules
 
 /// What a question about limits found.

@@ -1,4 +1,5 @@
 package import Costs
+internal import Numbers
 package import Plans
 internal import Schedules
 package import Simulator

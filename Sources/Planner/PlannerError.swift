@@ -1,5 +1,7 @@
 package import Costs
+internal import Numbers
 package import Plans
+internal import Reading
 internal import Schedules
 package import Simulator
 

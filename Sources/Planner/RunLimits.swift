@@ -1,5 +1,7 @@
 package import Costs
+internal import Numbers
 internal import Plans
+internal import Reading
 internal import Schedules
 
 /// Limits a run must keep; nil leaves one open.

@@ -1,5 +1,7 @@
 internal import Costs
+internal import Models
 package import Plans
+internal import Reading
 internal import Schedules
 
 extension SearchSpace {

@@ -1,4 +1,6 @@
 internal import Costs
+package import Models
+internal import Numbers
 package import Plans
 package import Schedules
 

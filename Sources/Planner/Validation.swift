@@ -1,4 +1,5 @@
 package import Costs
+internal import Models
 package import Plans
 
 /// One published run beside its prediction.

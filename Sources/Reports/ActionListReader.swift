@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 package import Schedules
 
 /// Why a file is no set of action lists.

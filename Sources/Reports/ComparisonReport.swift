@@ -1,7 +1,9 @@
 internal import Costs
 internal import Foundation
+internal import Models
 package import Planner
-package import Plans
+internal import Plans
+package import Reading
 internal import Schedules
 
 /// Strategies side by side on one plan: one table and a sentence each, or one JSON object.

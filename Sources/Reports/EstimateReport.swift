@@ -1,7 +1,10 @@
 package import Costs
 internal import Foundation
+internal import Models
+internal import Numbers
 package import Planner
-package import Plans
+internal import Plans
+package import Reading
 internal import Schedules
 
 /// The JSON document of one estimate. The names are those of `docs/json.md` and stay as they are.

@@ -1,4 +1,5 @@
 package import Costs
+internal import Models
 internal import Plans
 internal import Schedules
 

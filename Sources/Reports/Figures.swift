@@ -1,6 +1,8 @@
 internal import Costs
 internal import Foundation
+internal import Numbers
 internal import Plans
+internal import Reading
 internal import Schedules
 
 /// Numbers as people read them: grouped, rounded to what matters, with their unit.

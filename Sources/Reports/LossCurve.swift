@@ -1,3 +1,4 @@
+internal import Numbers
 internal import Schedules
 
 /// A loss curve for the terminal, two points a character cell high and wide enough to read.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Schedules
 
 /// Builds an SVG document as text.

@@ -1,5 +1,6 @@
 internal import Foundation
-package import Plans
+internal import Plans
+package import Reading
 package import Schedules
 
 /// Several schedules of the same work beside each other.

@@ -1,6 +1,8 @@
 internal import Costs
-package import Plans
+internal import Models
+internal import Plans
 package import Planner
+package import Reading
 internal import Schedules
 
 /// Ranked layouts: one JSON document or one table.

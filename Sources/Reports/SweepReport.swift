@@ -1,7 +1,9 @@
 package import Costs
 internal import Foundation
+internal import Models
 package import Planner
-package import Plans
+internal import Plans
+package import Reading
 
 /// The points of a sweep: a table, an SVG, a JSON object.
 package struct SweepReport: Encodable, Sendable {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Schedules
 
 /// What the numbers of a timeline mean.

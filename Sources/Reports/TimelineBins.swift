@@ -1,3 +1,4 @@
+internal import Numbers
 internal import Schedules
 
 /// One rank's time cut into equal columns, each with what fills it.

@@ -1,7 +1,8 @@
 package import Costs
 internal import Foundation
 package import Planner
-package import Plans
+internal import Plans
+package import Reading
 package import Schedules
 
 /// The figures of a timeline as one JSON document; the spans themselves are in its trace.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 package import Schedules
 
 /// Timelines drawn as SVG: a row a rank, time from left to right, a box an action with its micro-batch where that fits,

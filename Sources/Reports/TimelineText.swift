@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 package import Schedules
 
 /// Timelines drawn with characters: a row a rank, time from left to right.

@@ -1,5 +1,6 @@
 internal import Costs
 internal import Foundation
+internal import Numbers
 package import Planner
 internal import Plans
 internal import Schedules

@@ -1,3 +1,4 @@
+internal import Numbers
 package import Schedules
 
 /// The best schedule found for a statement.

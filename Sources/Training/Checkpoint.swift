@@ -1,5 +1,6 @@
 internal import Foundation
-package import Plans
+package import Models
+internal import Plans
 
 /// Weights on disk: one safetensors file with Hugging Face GPT-2 names, whatever the layout that trained them, and the
 /// model's shape in its metadata.

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import MPI
+internal import Models
 internal import Plans
 internal import Schedules
 internal import Tensors

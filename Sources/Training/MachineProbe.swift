@@ -1,5 +1,6 @@
 internal import Foundation
 package import MPI
+package import Models
 package import Plans
 internal import Tensors
 

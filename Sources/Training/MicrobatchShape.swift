@@ -1,4 +1,5 @@
-package import Plans
+package import Models
+internal import Plans
 
 /// Sizes of one micro-batch inside a stage on one rank: with tensor parallelism its heads, feed-forward columns and
 /// vocabulary entries; with context parallelism its pieces of every sequence.

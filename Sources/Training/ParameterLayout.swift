@@ -1,4 +1,5 @@
-package import Plans
+package import Models
+internal import Plans
 
 /// Which tensors a pipeline stage holds, in the units that are reduced, sharded and gathered together.
 package enum ParameterLayout {

@@ -1,5 +1,6 @@
 package import Foundation
-package import Plans
+package import Models
+internal import Plans
 
 /// A safetensors file mapped into memory: a JSON header, then raw little-endian tensors. Reads F32, F16 and BF16.
 ///

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Schedules
 
 /// Scalars of a run in TensorBoard's event format: TFRecords of `Event` messages, written by hand.

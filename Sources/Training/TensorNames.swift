@@ -1,3 +1,4 @@
+internal import Models
 internal import Plans
 
 /// The tensors of a family by their Hugging Face names: GPT-2's matrices lie `[inputs, outputs]`, llama's

@@ -1,5 +1,6 @@
 internal import MPI
-package import Plans
+package import Models
+internal import Plans
 internal import Tensors
 
 #if canImport(Glibc)

@@ -1,5 +1,6 @@
 internal import Foundation
 package import MPI
+internal import Models
 package import Plans
 package import Schedules
 internal import Tensors

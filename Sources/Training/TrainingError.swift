@@ -1,4 +1,5 @@
-package import Plans
+internal import Plans
+package import Reading
 
 /// Why a real run cannot start or go on; printed as one line.
 package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Output
 internal import Plans
+internal import Reading
 internal import Training
 
 /// Samples text from a checkpoint.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Output
 internal import Plans
 internal import Schedules

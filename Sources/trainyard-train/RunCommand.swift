@@ -3,6 +3,7 @@ internal import Foundation
 internal import MPI
 internal import Output
 internal import Plans
+internal import Reading
 internal import Schedules
 internal import Training
 

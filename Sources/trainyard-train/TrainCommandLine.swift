@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Output
 internal import Plans
+internal import Reading
 internal import Tensors
 internal import Version
 

@@ -1,8 +1,10 @@
 internal import ArgumentParser
 internal import Foundation
 internal import MPI
+internal import Models
 internal import Output
 internal import Plans
+internal import Reading
 internal import Schedules
 internal import Tensors
 internal import Training

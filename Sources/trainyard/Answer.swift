@@ -3,6 +3,7 @@ internal import Costs
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 internal import Simulator

@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Numbers
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 internal import Simulator

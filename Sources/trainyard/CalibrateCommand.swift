@@ -3,6 +3,7 @@ internal import Costs
 internal import Foundation
 internal import Output
 internal import Plans
+internal import Reading
 internal import Reports
 
 /// Measures this machine and writes it down as a cluster file, so that a real run can be predicted.

@@ -1,7 +1,9 @@
 internal import ArgumentParser
 internal import Costs
+internal import Models
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 
 /// `trainyard compare FILE…`: strategies side by side.

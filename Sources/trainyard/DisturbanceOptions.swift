@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 internal import Simulator

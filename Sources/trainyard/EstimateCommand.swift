@@ -1,7 +1,9 @@
 internal import ArgumentParser
 internal import Costs
+internal import Models
 internal import Output
 internal import Plans
+internal import Reading
 
 /// `trainyard estimate`: the same as `plan`, without a file.
 struct EstimateCommand: ParsableCommand {

@@ -3,6 +3,7 @@ internal import Costs
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 
 /// Turns what a command throws into words on standard error and the exit code of the contract.
 enum Failure {

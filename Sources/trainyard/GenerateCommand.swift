@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Plans
+internal import Reading
 
 /// Text from a trained checkpoint, by the runtime's own kernels.
 struct GenerateCommand: ParsableCommand {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Schedules
 
 /// Processor time of the whole machine since it started, and of this program and the processes it has waited for.

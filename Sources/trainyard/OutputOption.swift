@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Output
 internal import Plans
+internal import Reading
 
 extension Failure {
     /// Says on standard error what is wrong with the input; the exit code to throw.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Plans
+internal import Reading
 internal import Schedules
 
 /// The size of a pipeline on the command line.

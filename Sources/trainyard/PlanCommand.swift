@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Costs
 internal import Output
 internal import Plans
+internal import Reading
 
 /// `trainyard plan FILE`: what a plan takes.
 struct PlanCommand: ParsableCommand {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Costs
 internal import Output
 internal import Plans
+internal import Reading
 
 /// What a command changes of the plan's money.
 struct PriceOption: ParsableArguments {

@@ -1,8 +1,10 @@
 internal import ArgumentParser
 internal import Costs
+internal import Numbers
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 

@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Models
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 internal import Simulator

@@ -1,6 +1,8 @@
 internal import ArgumentParser
+internal import Models
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Schedules
 
 /// Constraints on the layouts that are tried.

@@ -1,9 +1,12 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Models
+internal import Numbers
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 internal import Schedules
 

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Output
 internal import Plans
+internal import Reading
 internal import Reports
 
 /// A real run: calls mpirun with what the plan needs, and lays what was measured over what was predicted.

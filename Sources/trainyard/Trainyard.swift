@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Plans
+internal import Reading
 internal import Version
 
 /// `trainyard`: plans, prices, simulates and starts distributed training runs.

@@ -3,6 +3,7 @@ internal import Foundation
 internal import Output
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 
 /// `trainyard validate`: published runs replayed.

@@ -1,5 +1,7 @@
+import Numbers
 import Planner
 import Plans
+import Reading
 import Schedules
 import TestSupport
 

@@ -1,4 +1,5 @@
 import Costs
+import Numbers
 import Planner
 import Plans
 import Reports

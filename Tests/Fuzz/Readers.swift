@@ -2,6 +2,7 @@ import Costs
 import Foundation
 import Planner
 import Plans
+import Reading
 import Reports
 import Schedules
 import Simulator

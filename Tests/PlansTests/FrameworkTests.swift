@@ -1,5 +1,7 @@
 import Foundation
+import Models
 import Plans
+import Reading
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+import Models
+import Reading
 import Schedules
 import TestSupport
 import Testing

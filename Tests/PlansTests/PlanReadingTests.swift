@@ -1,4 +1,6 @@
 import Foundation
+import Models
+import Reading
 import Schedules
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import Plans
+import Reading
 import TestSupport
 import Testing
 

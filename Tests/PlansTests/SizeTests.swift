@@ -1,4 +1,6 @@
+import Models
 import Plans
+import Reading
 import Testing
 
 /// Sizes that are each within their bounds and together beyond 64 bits.

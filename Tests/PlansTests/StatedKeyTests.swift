@@ -1,4 +1,6 @@
 import Foundation
+import Models
+import Reading
 import TestSupport
 import Testing
 

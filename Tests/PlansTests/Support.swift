@@ -1,4 +1,5 @@
 import Plans
+import Reading
 import TestSupport
 
 /// Reads plans that tests write out in full.

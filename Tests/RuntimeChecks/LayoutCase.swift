@@ -1,3 +1,4 @@
+import Models
 internal import Plans
 internal import Schedules
 

@@ -1,6 +1,8 @@
 internal import Foundation
 internal import MPI
+import Models
 internal import Plans
+import Reading
 internal import TestSupport
 internal import Training
 

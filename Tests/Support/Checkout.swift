@@ -1,5 +1,6 @@
 import Foundation
-package import Plans
+import Plans
+package import Reading
 
 /// This checkout, found from where the tests are compiled.
 package enum Checkout {

@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import Plans
 
 /// A transformer in float64, written from its formulas as plainly as possible: what the runtime's stages are compared with.

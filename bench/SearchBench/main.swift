@@ -1,7 +1,9 @@
 import Costs
 import Foundation
+import Models
 import Planner
 import Plans
+import Reading
 import Schedules
 
 /// Speed of the search on one core, and its answer beside the layout that Calculon's exhaustive search names.

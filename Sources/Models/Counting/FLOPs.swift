@@ -1,0 +1,69 @@
+/// Floating-point operations of one iteration; a multiply-add counts as two.
+///
+/// The sums run over terms that are exact in a `Double` for every shape in use, so the results equal integer
+/// arithmetic to the last digit.
+package struct FLOPs: Hashable, Sendable {
+    /// Linear layers of the blocks, forward.
+    package var linearForward: Double
+    /// Core attention (QKᵀ and PV) against every key, forward.
+    package var coreForward: Double
+    /// The product with the vocabulary, forward.
+    package var headForward: Double
+
+    /// - Parameters:
+    ///   - sequences: the global batch.
+    ///   - vocabulary: entries of the head, padded or not.
+    package init(model: Model, sequences: Int, vocabulary: Int) {
+        let tokens = Double(sequences) * Double(model.sequence)
+        let layers = Double(model.layers)
+        let mixture = Double(model.mixtureLayers)
+        linearForward =
+            2 * tokens * ((layers - mixture) * model.blockWeights + mixture * model.mixtureBlockWeights)
+        coreForward = 4 * tokens * (layers * Double(model.sequence) * model.attentionWidth)
+        headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
+    }
+
+    /// Full attention, no recomputation: Korthikanti et al. 2022, appendix A. MFU is quoted with it.
+    package var model: Double { 3 * (linearForward + coreForward + headForward) }
+    /// Half of the attention: what Megatron-LM counts today.
+    package var modelCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
+    /// With selective recomputation as Korthikanti et al. 2022 count it (three times the core attention's forward).
+    package var hardwareSelective: Double { model + 3 * coreForward }
+    /// With full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
+    package var hardwareFull: Double { model + (linearForward + coreForward) }
+
+    /// With the results of attention and of every second product kept, one more forward of the other products: torchtitan's
+    /// selective activation checkpointing by operation (`Framework.selectiveOperations`).
+    package var hardwareSelectiveOperations: Double { model + linearForward / 2 }
+
+    /// 6 N D, N the active parameters.
+    package static func sixN(parameters: Double, tokens: Double) -> Double { 6 * parameters * tokens }
+
+    /// PaLM's appendix B: 6 N + 12 L H Q T a token.
+    package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
+        (6 * parameters
+            + 12 * Double(model.layers) * model.attentionWidth * Double(model.sequence)) * tokens
+    }
+}
+
+extension Model {
+    /// Weights of the matrix products of one dense block: every one is a multiply-add a token.
+    package var blockWeights: Double { attentionWeights + Double(mlp.matrices) * Double(hidden) * Double(ffn) }
+
+    /// Weights of the matrix products that one token passes in a block with experts: attention, router, its `topK`
+    /// routed experts and the shared ones.
+    package var mixtureBlockWeights: Double {
+        guard let moe else { return blockWeights }
+        let width = Double(moe.topK * moe.ffn + moe.sharedWidth)
+        return attentionWeights + Double(hidden) * (Double(moe.experts) + Double(mlp.matrices) * width)
+    }
+
+    private var attentionWeights: Double {
+        let (h, a) = (Double(hidden), Double(heads))
+        guard let mla else { return h * Double(headSize) * Double(2 * heads + 2 * kvHeads) }
+        let (query, latent) = (Double(mla.queryRank), Double(mla.kvRank))
+        let queries = a * Double(mla.queryHead)
+        return (query > 0 ? (h + queries) * query : h * queries) + h * (latent + Double(mla.ropeSize))
+            + latent * a * Double(mla.nopeSize + mla.valueSize) + a * Double(mla.valueSize) * h
+    }
+}

@@ -1,0 +1,193 @@
+internal import Numbers
+package import Reading
+
+extension Model {
+    /// The shape called `name` in `plans/models/`.
+    /// - Throws: every problem of the file, or that there is no such name.
+    package static func read(_ name: String, library: Library = .standard()) throws(PlanProblems) -> Model {
+        guard let path = library.modelFile(name) else {
+            throw PlanProblems([unknown(name, library: library)])
+        }
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let name = reader.text("name") ?? name
+        let fields = ModelFields(reader)
+        _ = reader.text("source")
+        reader.finish()
+        guard let model = fields.shape(name: name, reader), collector.isEmpty else { throw collector.all }
+        return model
+    }
+
+    package static func unknown(_ name: String, library: Library) -> PlanProblem {
+        PlanProblem(
+            field: "model.name", value: "'\(name)'", rule: "no model shape of that name in plans/models/",
+            fix: Library.suggestion(for: name, among: library.modelNames))
+    }
+}
+
+/// What a map says about a shape, before defaults: every field as far as it was given and valid.
+package struct ModelFields {
+    package var family: Model.Family?
+    package var layers: Int?
+    package var hidden: Int?
+    package var heads: Int?
+    package var kvHeads: Int?
+    package var headSize: Int?
+    package var ffn: Int?
+    package var mlp: Model.MLP?
+    package var vocab: Int?
+    package var sequence: Int?
+    package var tiedEmbeddings: Bool?
+    package var moe: Model.Mixture?
+    package var mla: Model.LatentAttention?
+
+    package init(_ reader: FieldReader) {
+        family = reader.choice("family", of: Model.Family.self)
+        layers = reader.count("layers", in: Bounds.layers)
+        hidden = reader.count("hidden", in: Bounds.hidden)
+        heads = reader.count("heads", in: Bounds.heads)
+        kvHeads = reader.count("kvHeads", in: Bounds.heads)
+        headSize = reader.count("headSize", in: Bounds.headSize)
+        ffn = reader.count("ffn", in: Bounds.ffn)
+        mlp = reader.choice("mlp", of: Model.MLP.self)
+        vocab = reader.count("vocab", in: Bounds.vocab)
+        sequence = reader.count("sequence", in: Bounds.sequence)
+        tiedEmbeddings = reader.flag("tiedEmbeddings")
+        moe = reader.map("moe").flatMap(Model.Mixture.init)
+        mla = reader.map("mla").flatMap(Model.LatentAttention.init)
+    }
+
+    /// Keys that change the blocks, so that a named shape is no longer itself.
+    package static let blockKeys = ["family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp", "moe", "mla"]
+
+    /// The whole shape from these fields alone; reports what is missing and what does not divide.
+    package func shape(name: String?, _ reader: FieldReader) -> Model? {
+        let required = [
+            ("family", "gpt or llama"), ("layers", "e.g. layers: 32"), ("hidden", "e.g. hidden: 4096"),
+            ("heads", "e.g. heads: 32"), ("vocab", "e.g. vocab: 50304"), ("sequence", "tokens a sequence, e.g. 2048"),
+        ]
+        for (key, fix) in required { reader.reportMissing(key, fix: fix) }
+        if family == .llama { reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008") }
+        guard let family, let layers, let hidden, let heads, let vocab, let sequence else { return nil }
+        if family == .llama, ffn == nil { return nil }
+        return checked(
+            Model(
+                name: name, family: family, layers: layers, hidden: hidden, heads: heads, kvHeads: kvHeads,
+                headSize: headSize, ffn: ffn, mlp: mlp, vocab: vocab, sequence: sequence,
+                tiedEmbeddings: tiedEmbeddings, moe: moe, mla: mla), reader)
+    }
+
+    /// `base` with these fields in place of its own.
+    package func shape(over base: Model, _ reader: FieldReader) -> Model? {
+        var model = base
+        model.family = family ?? base.family
+        model.layers = layers ?? base.layers
+        model.hidden = hidden ?? base.hidden
+        model.heads = heads ?? base.heads
+        model.kvHeads = kvHeads ?? (base.kvHeads == base.heads ? model.heads : base.kvHeads)
+        model.headSize = headSize ?? (hidden == nil && heads == nil ? base.headSize : model.hidden / model.heads)
+        model.ffn = ffn ?? base.ffn
+        model.mlp = mlp ?? base.mlp
+        model.vocab = vocab ?? base.vocab
+        model.sequence = sequence ?? base.sequence
+        model.tiedEmbeddings = tiedEmbeddings ?? base.tiedEmbeddings
+        model.moe = moe ?? base.moe
+        model.mla = mla ?? base.mla
+        if Self.blockKeys.contains(where: reader.contains) { model.name = nil }
+        return checked(model, reader)
+    }
+
+    /// The rules between fields.
+    private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
+        var sound = true
+        if headSize == nil, model.mla == nil, hidden != nil || heads != nil, model.hidden % model.heads != 0 {
+            let near = Divisors.of(model.hidden)
+            let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
+            reader.report(
+                "heads", value: "\(model.heads)", rule: "must divide hidden \(model.hidden)",
+                fix: "use \(Wording.alternatives(choices.map(String.init))), or set headSize", kind: .misfit)
+            sound = false
+        }
+        if model.mla == nil, model.heads % model.kvHeads != 0 {
+            reader.report(
+                "kvHeads", value: "\(model.kvHeads)", rule: "must divide heads \(model.heads)",
+                fix: "every key/value head serves the same number of heads", kind: .misfit)
+            sound = false
+        }
+        if let moe = model.moe, moe.topK > moe.experts {
+            reader.report(
+                "moe", value: "topK \(moe.topK)", rule: "must be at most the \(moe.experts) experts", kind: .misfit)
+            sound = false
+        }
+        if let moe = model.moe, model.mixtureLayers == 0 {
+            refuseToBeDense(moe, layers: model.layers, reader)
+            sound = false
+        }
+        if let problem = model.countProblem {
+            reader.collector.report(
+                reader.path, at: reader.mark, value: problem.value, rule: problem.rule, fix: problem.fix)
+            sound = false
+        }
+        return sound ? model : nil
+    }
+}
+
+extension ModelFields {
+    /// Reports what leaves a model with `moe` no block with experts.
+    private func refuseToBeDense(_ moe: Model.Mixture, layers: Int, _ reader: FieldReader) {
+        func refuse(_ key: String, _ value: Int, _ rule: String) {
+            reader.collector.adopt(
+                PlanProblem(
+                    .misfit, field: reader.join("moe.\(key)"), value: Wording.grouped(value),
+                    rule: "must leave a block with experts: \(rule)", fix: "or remove moe for a dense model"))
+        }
+        if moe.firstDense >= layers { refuse("firstDense", moe.firstDense, "below layers \(layers)") }
+        let rest = moe.firstDense < layers ? layers - moe.firstDense : layers
+        if moe.every > rest {
+            refuse("every", moe.every, "at most \(rest)" + (rest < layers ? ", layers less firstDense" : ", layers"))
+        }
+    }
+}
+
+extension Model.Mixture {
+    /// Reads `moe:`; reports what is missing.
+    package init?(_ reader: FieldReader) {
+        let experts = reader.count("experts", in: Bounds.heads)
+        let topK = reader.count("topK", in: Bounds.heads)
+        let ffn = reader.count("ffn", in: Bounds.ffn)
+        let shared = reader.count("shared", in: 0...Bounds.heads.upperBound) ?? 0
+        let sharedFfn = reader.count("sharedFfn", in: 0...Bounds.ffn.upperBound) ?? 0
+        let firstDense = reader.count("firstDense", in: 0...Bounds.layers.upperBound) ?? 0
+        let every = reader.count("every", in: Bounds.layers) ?? 1
+        let imbalance = reader.number("imbalance", .plain, in: 1...1000) ?? 1
+        let nodeLimit = reader.count("nodeLimit", in: Bounds.heads)
+        for (key, fix) in [("experts", "e.g. 8"), ("topK", "e.g. 2"), ("ffn", "of one expert, e.g. 14336")] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let experts, let topK, let ffn else { return nil }
+        self.init(
+            experts: experts, topK: topK, ffn: ffn, shared: shared, sharedFfn: sharedFfn == 0 ? ffn : sharedFfn,
+            firstDense: firstDense, every: every, imbalance: imbalance, nodeLimit: nodeLimit)
+    }
+}
+
+extension Model.LatentAttention {
+    /// Reads `mla:`; reports what is missing.
+    package init?(_ reader: FieldReader) {
+        let queryRank = reader.count("queryRank", in: 0...Bounds.hidden.upperBound) ?? 0
+        let kvRank = reader.count("kvRank", in: Bounds.hidden)
+        let nopeSize = reader.count("nopeSize", in: Bounds.headSize)
+        let ropeSize = reader.count("ropeSize", in: Bounds.headSize)
+        let valueSize = reader.count("valueSize", in: Bounds.headSize)
+        for (key, fix) in [
+            ("kvRank", "e.g. 512"), ("nopeSize", "e.g. 128"), ("ropeSize", "e.g. 64"), ("valueSize", "e.g. 128"),
+        ] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let kvRank, let nopeSize, let ropeSize, let valueSize else { return nil }
+        self.init(
+            queryRank: queryRank, kvRank: kvRank, nopeSize: nopeSize, ropeSize: ropeSize, valueSize: valueSize)
+    }
+}

@@ -1,0 +1,62 @@
+package import Reading
+
+extension Model {
+    /// Set where the shape has more parameters than are counted. Its sizes must lie within `Bounds`.
+    package var countProblem: PlanProblem? {
+        let total = parameters().approximateTotal
+        guard total > Double(Bounds.parameters.upperBound) else { return nil }
+        return PlanProblem(
+            field: "model", value: "about \(Wording.magnitude(total))",
+            rule: "has more parameters than the \(Wording.grouped(Bounds.parameters.upperBound)) that are counted",
+            fix: "lower layers, hidden, ffn, vocab or the experts")
+    }
+
+    /// Every rule a shape breaks that no reader has checked, one from a checkpoint's header.
+    package var problems: [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) {
+            guard !range.contains(value) else { return }
+            problems.append(
+                PlanProblem(
+                    field: field, value: "\(value)",
+                    rule: "must be a whole number from \(Wording.grouped(range.lowerBound)) to "
+                        + Wording.grouped(range.upperBound)))
+        }
+        func from0(_ range: ClosedRange<Int>) -> ClosedRange<Int> { 0...range.upperBound }
+        check("layers", layers, Bounds.layers)
+        check("hidden", hidden, Bounds.hidden)
+        check("heads", heads, Bounds.heads)
+        check("kvHeads", kvHeads, Bounds.heads)
+        check("headSize", headSize, Bounds.headSize)
+        check("ffn", ffn, Bounds.ffn)
+        check("vocab", vocab, Bounds.vocab)
+        check("sequence", sequence, Bounds.sequence)
+        if let moe {
+            check("moe.experts", moe.experts, Bounds.heads)
+            check("moe.topK", moe.topK, Bounds.heads)
+            check("moe.ffn", moe.ffn, Bounds.ffn)
+            check("moe.shared", moe.shared, from0(Bounds.heads))
+            check("moe.sharedFfn", moe.sharedFfn, from0(Bounds.ffn))
+            check("moe.firstDense", moe.firstDense, from0(Bounds.layers))
+            check("moe.every", moe.every, Bounds.layers)
+            if moe.topK > moe.experts {
+                problems.append(
+                    PlanProblem(
+                        field: "moe.topK", value: "\(moe.topK)", rule: "must be at most the \(moe.experts) experts"))
+            }
+        }
+        if let mla {
+            check("mla.queryRank", mla.queryRank, from0(Bounds.hidden))
+            check("mla.kvRank", mla.kvRank, Bounds.hidden)
+            check("mla.nopeSize", mla.nopeSize, Bounds.headSize)
+            check("mla.ropeSize", mla.ropeSize, Bounds.headSize)
+            check("mla.valueSize", mla.valueSize, Bounds.headSize)
+        }
+        guard problems.isEmpty else { return problems }
+        if heads % kvHeads != 0 {
+            problems.append(
+                PlanProblem(field: "kvHeads", value: "\(kvHeads)", rule: "must divide heads \(heads)"))
+        }
+        return problems + [countProblem].compactMap(\.self)
+    }
+}

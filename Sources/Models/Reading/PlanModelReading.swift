@@ -1,0 +1,80 @@
+package import Reading
+
+/// Reads `model:` of a plan: a name, a parameter count or a shape.
+package enum PlanModelReading {
+    /// Ways to describe a model that plan files may use one day.
+    private static let notYet = ["hf": "Hugging Face configurations are"]
+
+    package static func read(_ plan: FieldReader, library: Library) -> Model? {
+        // `model: gpt3-175b` is the same as `model: {name: gpt3-175b}`.
+        guard plan.contains("model") else {
+            plan.reportMissing("model", fix: "e.g. model: {name: gpt3-175b}, or {params: 100B}")
+            return nil
+        }
+        if let name = plan.word("model") { return named(name, plan, key: "model", library: library) }
+        guard let reader = plan.map("model") else { return nil }
+        let fields = ModelFields(reader)
+        let name = reader.text("name")
+        let parameters = reader.number("params", .count, in: 0...1e30)
+        for (key, subject) in notYet.sorted(by: { $0.key < $1.key }) where reader.take(key) != nil {
+            reader.report(
+                key, rule: "\(subject) not supported yet", fix: "describe a dense shape, or use name or params")
+        }
+        reader.finish()
+
+        if name != nil, parameters != nil {
+            reader.report("params", rule: "a model has a name or params, not both", fix: "remove one of them")
+            return nil
+        }
+        if let name {
+            // A full shape may carry a name of its own that is not in plans/models/.
+            if library.modelFile(name) == nil, reader.contains("layers"), reader.contains("hidden") {
+                return fields.shape(name: name, reader)
+            }
+            guard let base = named(name, reader, key: "name", library: library) else { return nil }
+            return fields.shape(over: base, reader)
+        }
+        if reader.contains("params") {
+            guard let parameters else { return nil }
+            return shaped(parameters, fields, reader)
+        }
+        if reader.contains("hf") { return nil }
+        return fields.shape(name: nil, reader)
+    }
+
+    private static func named(_ name: String, _ reader: FieldReader, key: String, library: Library) -> Model? {
+        guard library.modelFile(name) != nil else {
+            let problem = Model.unknown(name, library: library)
+            reader.report(key, value: problem.value, rule: problem.rule, fix: problem.fix)
+            return nil
+        }
+        do throws(PlanProblems) {
+            return try Model.read(name, library: library)
+        } catch {
+            error.problems.forEach(reader.collector.adopt)
+            return nil
+        }
+    }
+
+    private static func shaped(_ parameters: Double, _ fields: ModelFields, _ reader: FieldReader) -> Model? {
+        let range = Model.shapeableParameters
+        guard range.contains(parameters) else {
+            reader.report(
+                "params", rule: "a shape is chosen for 10 million to 20 trillion parameters",
+                fix: "describe a smaller model by its shape")
+            return nil
+        }
+        let clash = ModelFields.blockKeys.filter(reader.contains)
+        guard clash.isEmpty else {
+            for key in clash {
+                reader.report(
+                    key, rule: "params chooses the blocks itself",
+                    fix: "remove params and give the whole shape, or remove \(key)")
+            }
+            return nil
+        }
+        return Model.shaped(
+            parameters: parameters, vocab: fields.vocab, sequence: fields.sequence,
+            tiedEmbeddings: fields.tiedEmbeddings)
+    }
+}

@@ -1,0 +1,18 @@
+/// Divisors of the counts that plans hold.
+package enum Divisors {
+    /// In ascending order; O(√value).
+    package static func of(_ value: Int) -> [Int] {
+        guard value > 0 else { return [] }
+        var low: [Int] = []
+        var high: [Int] = []
+        var d = 1
+        while d <= value / d {
+            if value % d == 0 {
+                low.append(d)
+                if d != value / d { high.append(value / d) }
+            }
+            d += 1
+        }
+        return low + high.reversed()
+    }
+}

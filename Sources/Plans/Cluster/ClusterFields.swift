@@ -1,0 +1,266 @@
+internal import Models
+internal import Reading
+
+/// What a cluster file says, before inheritance is resolved: every field as far as it was given and valid.
+struct ClusterFields {
+    /// One entry of `networks`.
+    struct Level {
+        var name: String
+        /// nil: a node for all but the last entry, everything for the last.
+        var devices: Int?
+        /// nil: from the network cards of a node.
+        var bandwidth: Double?
+        var latency: Double
+        /// By the Gb/s of a network card; one point where that does not matter.
+        var efficiency: EfficiencyCurve
+        var inNetworkReduction: Bool
+        var allReduceEfficiency: Double?
+    }
+
+    var name: String?
+    var deviceName: String?
+    var memory: Double?
+    var bandwidth: Double?
+    var bandwidthEfficiency: Double?
+    var peak: [Precision: Double] = [:]
+    var matmulEfficiency: EfficiencyCurve?
+    var attentionEfficiency: EfficiencyCurve?
+    var matmulShape: MatmulShape?
+    var products: ProductTable?
+    var sustained: Double?
+    var portableAttention: Double?
+    var launch: Double?
+    var reserved: Double?
+    var power: Double?
+    var nodePower: Double?
+    var devicesPerNode: Int?
+    var nicGbps: Double?
+    var nicsPerNode: Int?
+    var networks: [Level]?
+    /// Whether network cards give the last level's bandwidth; else its own figure does, which was stated nearer.
+    var takesCards = true
+    var price: Double?
+    var meanTimeBetweenFailures: Double?
+    var powerUsageEffectiveness: Double?
+
+    init() {}
+
+    init(_ reader: FieldReader) {
+        name = reader.text("name")
+        _ = reader.text("source")
+        if let device = reader.map("device") { readDevice(device) }
+        devicesPerNode = reader.count("devicesPerNode", in: 1...1_000_000)
+        nicGbps = reader.number("nicGbps", .gigabits, in: Bounds.positive)
+        nicsPerNode = reader.count("nicsPerNode", in: 1...1_000)
+        networks = reader.list("networks") { reader, node, place in
+            Self.level(FieldReader(node, path: place, collector: reader.collector))
+        }
+        if networks?.isEmpty == true {
+            reader.report(
+                "networks", value: "an empty list", rule: "must name at least one level",
+                fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
+        }
+        checkLastLevel(reader)
+        price = reader.number("price", .plain, in: Bounds.price)
+        meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
+        powerUsageEffectiveness = reader.number("powerUsageEffectiveness", .plain, in: 1...10)
+    }
+
+    /// What the last level may not say: it joins every device, and its bandwidth is stated once.
+    private mutating func checkLastLevel(_ reader: FieldReader) {
+        takesCards = nicGbps != nil || nicsPerNode != nil || networks?.last?.bandwidth == nil
+        guard let networks, let last = networks.last else { return }
+        let path = reader.join("networks[\(networks.count - 1)]")
+        if last.devices != nil {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: path + ".devices", value: last.devices.map(Wording.grouped) ?? "",
+                    rule: "the last level joins every device", fix: "remove it, or add a level that joins the rest"))
+        }
+        if last.bandwidth != nil, nicGbps != nil || nicsPerNode != nil {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: path + ".bandwidth",
+                    rule: "the network cards (nicGbps, nicsPerNode) state the last level's bandwidth too",
+                    fix: "keep one of the two"))
+        }
+    }
+
+    private mutating func readDevice(_ device: FieldReader) {
+        deviceName = device.text("name")
+        _ = device.text("source")
+        memory = device.number("memory", .bytes, in: 1e6...1e18)
+        bandwidth = device.number("bandwidth", .bytesPerSecond, in: 1e6...1e18)
+        bandwidthEfficiency = device.number("bandwidthEfficiency", .share, in: 1e-6...1)
+        if let rates = device.map("peak") {
+            for precision in Precision.allCases {
+                if let rate = rates.number(precision.rawValue, .flops, in: 1e6...1e21) { peak[precision] = rate }
+            }
+            rates.finish()
+        }
+        matmulEfficiency = device.curve("matmulEfficiency")
+        attentionEfficiency = device.curve("attentionEfficiency")
+        matmulShape = device.map("matmulShape").flatMap(MatmulShape.init)
+        products = device.map("products").flatMap(ProductTable.init)
+        sustained = device.number("sustained", .share, in: 0.01...2)
+        portableAttention = device.number("portableAttention", .share, in: 0.01...1)
+        launch = device.number("launch", .seconds, in: 0...10)
+        reserved = device.number("reserved", .bytes, in: 0...1e15)
+        power = device.number("power", .watts, in: Bounds.positive)
+        nodePower = device.number("nodePower", .watts, in: Bounds.positive)
+        device.finish()
+    }
+
+    private static func level(_ reader: FieldReader) -> Level? {
+        let name = reader.text("name")
+        let devices = reader.count("devices", in: Bounds.devices)
+        let bandwidth = reader.number("bandwidth", .bytesPerSecond, in: 1...1e18)
+        let latency = reader.number("latency", .seconds, in: 0...10)
+        let efficiency = reader.shareOrCurve("efficiency")
+        let reduces = reader.flag("inNetworkReduction") ?? false
+        let allReduce = reader.number("allReduceEfficiency", .share, in: 1e-6...1)
+        for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
+            reader.reportMissing(key, fix: "e.g. \(key): \(example)")
+        }
+        reader.finish()
+        guard let name, let latency, let efficiency else { return nil }
+        return Level(
+            name: name, devices: devices, bandwidth: bandwidth, latency: latency, efficiency: efficiency,
+            inNetworkReduction: reduces, allReduceEfficiency: allReduce)
+    }
+
+    /// These fields, and `base`'s where they say nothing.
+    func over(_ base: ClusterFields) -> ClusterFields {
+        var merged = base
+        // A name is a file's own: what extends it is another cluster.
+        merged.name = name
+        merged.deviceName = deviceName ?? base.deviceName
+        merged.memory = memory ?? base.memory
+        merged.bandwidth = bandwidth ?? base.bandwidth
+        merged.bandwidthEfficiency = bandwidthEfficiency ?? base.bandwidthEfficiency
+        merged.peak.merge(peak) { _, ours in ours }
+        merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
+        merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
+        // Products told in another way take the place of the base's.
+        let replaced = matmulEfficiency != nil || matmulShape != nil || products != nil
+        merged.matmulShape = replaced ? matmulShape : base.matmulShape
+        merged.products = replaced ? products : base.products
+        merged.sustained = sustained ?? base.sustained
+        merged.portableAttention = portableAttention ?? base.portableAttention
+        merged.launch = launch ?? base.launch
+        merged.reserved = reserved ?? base.reserved
+        merged.power = power ?? base.power
+        // Nodes of boards that draw another power are others.
+        merged.nodePower = nodePower ?? (power == nil ? base.nodePower : nil)
+        merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
+        merged.nicGbps = nicGbps ?? base.nicGbps
+        merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
+        merged.networks = networks ?? base.networks
+        // What is stated nearer holds: cards over an inherited bandwidth, a bandwidth over inherited cards.
+        if nicGbps != nil || nicsPerNode != nil { merged.takesCards = true }
+        if networks?.last?.bandwidth != nil { merged.takesCards = false }
+        merged.price = price ?? base.price
+        merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
+        merged.powerUsageEffectiveness = powerUsageEffectiveness ?? base.powerUsageEffectiveness
+        return merged
+    }
+
+    /// The cluster, with what is missing reported at `reader`.
+    func cluster(name fallback: String, _ reader: FieldReader) -> Cluster? {
+        var missing: [(String, String)] = []
+        if deviceName == nil { missing.append(("device.name", "e.g. NVIDIA A100-SXM4-80GB")) }
+        if memory == nil { missing.append(("device.memory", "e.g. 80 GiB")) }
+        if bandwidth == nil { missing.append(("device.bandwidth", "e.g. 2039 GB/s")) }
+        if peak.isEmpty { missing.append(("device.peak", "e.g. {bf16: 312 TFLOP/s}")) }
+        if matmulEfficiency == nil { missing.append(("device.matmulEfficiency", "e.g. {1G: 0.2, 64G: 0.7}")) }
+        if devicesPerNode == nil { missing.append(("devicesPerNode", "e.g. 8")) }
+        if networks?.isEmpty ?? true { missing.append(("networks", "at least one level")) }
+        for (key, fix) in missing { reader.reportMissing(key, fix: fix) }
+        guard let deviceName, let memory, let bandwidth, let matmulEfficiency, let devicesPerNode, let networks,
+            missing.isEmpty, let levels = levels(networks, devicesPerNode: devicesPerNode, reader)
+        else { return nil }
+        let device = Device(
+            name: deviceName, memoryBytes: memory, memoryBytesPerSecond: bandwidth,
+            memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
+            attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
+            reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape, products: products,
+            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1, nodeWatts: nodePower)
+        return Cluster(
+            name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
+            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures,
+            powerUsageEffectiveness: powerUsageEffectiveness)
+    }
+
+    private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {
+        if takesCards, let lonely = lonelyCard(networks) {
+            reader.report(
+                lonely.stated, rule: "is half of what the last level's bandwidth follows from, and has no effect alone",
+                fix: "give \(lonely.missing) too")
+            return nil
+        }
+        var levels: [Network] = []
+        for (index, level) in networks.enumerated() {
+            let outermost = index == networks.count - 1
+            var bandwidth = level.bandwidth
+            if outermost, takesCards, let nicGbps, let nicsPerNode {
+                // Gb/s to bytes a second, and a node's cards shared by its devices.
+                bandwidth = nicGbps * 1e9 / 8 * Double(nicsPerNode) / Double(devicesPerNode)
+            }
+            guard let bandwidth else {
+                reader.report(
+                    "networks", rule: "level '\(level.name)' has no bandwidth",
+                    fix: outermost ? "give bandwidth, or nicGbps and nicsPerNode" : "e.g. bandwidth: 300 GB/s")
+                return nil
+            }
+            let devices = outermost ? Network.everything : level.devices ?? devicesPerNode
+            if let previous = levels.last, devices <= previous.devices, previous.devices > 1, !outermost {
+                reader.report("networks", rule: "levels must widen from inside out; '\(level.name)' does not")
+                return nil
+            }
+            levels.append(
+                Network(
+                    name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
+                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity),
+                    inNetworkReduction: level.inNetworkReduction,
+                    allReduceEfficiency: level.allReduceEfficiency))
+        }
+        return levels
+    }
+}
+
+extension ClusterFields {
+    /// Which of the two figures of network cards is stated where the other is not, and nothing reads it alone.
+    private func lonelyCard(_ networks: [Level]) -> (stated: String, missing: String)? {
+        if nicsPerNode != nil, nicGbps == nil { return ("nicsPerNode", "nicGbps") }
+        // A curve of efficiency is read at a card's speed.
+        let isRead = networks.contains { $0.efficiency.points.count > 1 }
+        if nicGbps != nil, nicsPerNode == nil, !isRead { return ("nicGbps", "nicsPerNode") }
+        return nil
+    }
+}
+
+extension MatmulShape {
+    /// Reads `matmulShape:`; reports what is missing.
+    init?(_ reader: FieldReader) {
+        let units = reader.count("units", in: 1...1_000_000)
+        let sustained = reader.number("sustained", .share, in: 1e-6...1)
+        let fill = reader.number("fill", .count, in: 0...1e6)
+        let quantised = reader.number("quantised", .share, in: 0...1)
+        let overhead = reader.number("overhead", .seconds, in: 0...1)
+        for (key, fix) in [
+            ("units", "multiprocessors, e.g. 108"), ("sustained", "e.g. 0.8"), ("fill", "e.g. 128"),
+            ("quantised", "e.g. 0.5"), ("overhead", "e.g. 3 us"),
+        ] {
+            reader.reportMissing(key, fix: fix)
+        }
+        reader.finish()
+        guard let units, let sustained, let fill, let quantised, let overhead else { return nil }
+        self.init(
+            units: Double(units), sustained: sustained, fill: fill, quantised: quantised, overhead: overhead)
+    }
+}
+
+extension Network {
+    /// `devices` of the outermost level: it joins them all.
+    package static let everything = 1 << 40
+}

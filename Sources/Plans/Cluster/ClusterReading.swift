@@ -1,0 +1,128 @@
+package import Reading
+internal import Yams
+
+extension Cluster {
+    /// The cluster called `reference` in `cluster/`, or the file of that path.
+    /// - Throws: every problem of the file, or that there is no such file.
+    package static func read(_ reference: String, library: Library = .standard()) throws(PlanProblems) -> Cluster {
+        guard let path = path(of: reference, library: library) else {
+            throw PlanProblems([unknown(reference, library: library)])
+        }
+        return try ClusterReading.file(path, library: library)
+    }
+
+    /// The cluster of a text that is, or would be, the file at `path`.
+    package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Cluster {
+        try ClusterReading.cluster(of: YAMLFile.compose(text: text, name: path), path: path, library: library)
+    }
+
+    static func path(of reference: String, library: Library) -> String? {
+        Library.isPath(reference) ? library.existing(reference) : library.clusterFile(reference)
+    }
+
+    static func unknown(_ reference: String, library: Library) -> PlanProblem {
+        if Library.isPath(reference) {
+            return PlanProblem(field: "cluster", value: "'\(reference)'", rule: "no such file")
+        }
+        return PlanProblem(
+            field: "cluster", value: "'\(reference)'", rule: "no cluster of that name in cluster/",
+            fix: Library.suggestion(for: reference, among: library.clusterNames))
+    }
+}
+
+/// Cluster files, which may extend one another, and `cluster:` of a plan.
+enum ClusterReading {
+    /// Files that may extend one another in a row; more is a circle.
+    private static let deepest = 8
+
+    static func file(_ path: String, library: Library) throws(PlanProblems) -> Cluster {
+        try cluster(of: YAMLFile.compose(path: path, name: path), path: path, library: library)
+    }
+
+    static func cluster(of node: Node, path: String, library: Library) throws(PlanProblems) -> Cluster {
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(node, path: "", collector: collector)
+        let fields = resolved(reader, library: library, depth: 0)
+        guard let fields, collector.isEmpty, let cluster = fields.cluster(name: Library.stem(path), reader),
+            collector.isEmpty
+        else { throw collector.all }
+        return cluster
+    }
+
+    /// `cluster:` of a plan: a name, a path or a map.
+    static func read(_ plan: FieldReader, key: String = "cluster", library: Library) -> Cluster? {
+        if let reference = plan.word(key) {
+            return named(reference, library: library, report: { plan.report(key, $0) }, plan.collector)
+        }
+        guard let reader = plan.map(key) else { return nil }
+        guard let fields = resolved(reader, library: library, depth: 0) else { return nil }
+        return fields.cluster(name: name(of: reader), reader)
+    }
+
+    /// The cluster of a plan that names none: the measured `local`, else the modest `laptop`.
+    static func standard(_ plan: FieldReader, library: Library) -> (cluster: Cluster, remark: Remark)? {
+        for name in ["local", "laptop"] {
+            guard let path = library.clusterFile(name) else { continue }
+            let cluster = named(name, library: library, report: { plan.report("cluster", $0) }, plan.collector)
+            let remark = Remark(.clusterAssumed, "no cluster is named, so '\(name)' is taken from \(path)")
+            return cluster.map { ($0, remark) }
+        }
+        plan.reportMissing("cluster", fix: Library.suggestion(for: "", among: library.clusterNames))
+        return nil
+    }
+
+    private static func named(
+        _ reference: String, library: Library, report: (PlanProblem) -> Void, _ collector: ProblemCollector
+    ) -> Cluster? {
+        guard let path = Cluster.path(of: reference, library: library) else {
+            report(Cluster.unknown(reference, library: library))
+            return nil
+        }
+        do throws(PlanProblems) {
+            return try file(path, library: library)
+        } catch {
+            error.problems.forEach(collector.adopt)
+            return nil
+        }
+    }
+
+    /// The fields of a map over those of what it extends.
+    private static func resolved(_ reader: FieldReader, library: Library, depth: Int) -> ClusterFields? {
+        let base = reader.text("extends")
+        let fields = ClusterFields(reader)
+        reader.finish()
+        guard let base else { return fields }
+        guard depth < deepest else {
+            reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
+            return nil
+        }
+        guard let path = Cluster.path(of: base, library: library) else {
+            let problem = Cluster.unknown(base, library: library)
+            reader.report("extends", problem)
+            return nil
+        }
+        let collector = ProblemCollector(file: path)
+        do throws(PlanProblems) {
+            let node = try YAMLFile.compose(path: path, name: path)
+            let inner = FieldReader(node, path: "", collector: collector)
+            let inherited = resolved(inner, library: library, depth: depth + 1)
+            collector.all.problems.forEach(reader.collector.adopt)
+            guard let inherited, collector.isEmpty else { return nil }
+            return fields.over(inherited)
+        } catch {
+            error.problems.forEach(reader.collector.adopt)
+            return nil
+        }
+    }
+
+    /// What a map of a plan is called that has no name of its own: its base with what it changes, so that two of one
+    /// base can be told apart.
+    private static func name(of reader: FieldReader) -> String {
+        guard let base = reader.scalar("extends") else { return "custom" }
+        let changes = reader.keys.filter { !["extends", "name", "source"].contains($0) }.map { key in
+            reader.scalar(key).map { "\(key) \($0)" } ?? key
+        }
+        let name = Library.isPath(base) ? Library.stem(base) : base
+        return changes.isEmpty ? name : "\(name) (\(changes.joined(separator: ", ")))"
+    }
+}

@@ -1,0 +1,214 @@
+package import Models
+internal import Numbers
+internal import Reading
+package import Schedules
+
+extension Framework {
+    /// What a generation of software can run: `can:` of its file. Everything where the file says nothing.
+    package struct Abilities: Hashable, Codable, Sendable {
+        /// How the blocks may be divided among the stages of a pipeline.
+        package enum Stages: String, Hashable, Codable, Sendable, CaseIterable {
+            /// Every stage holds as many.
+            case even
+            /// The first and the last rank may hold another number than those between, which are alike.
+            case ends
+            case any
+        }
+
+        /// How experts are spread.
+        package enum Experts: String, Hashable, Codable, Sendable, CaseIterable {
+            /// Every rank holds all of them.
+            case none
+            /// Spread over ranks, each one whole.
+            case whole
+            /// Spread, and each one whole or cut as the rest of its block is.
+            case tensor
+            /// Spread, and each one cut by a degree of its own.
+            case any
+        }
+
+        /// How ranks with pieces of a sequence get at one another's keys and values.
+        package enum Context: String, Hashable, Codable, Sendable, CaseIterable {
+            /// Passed on from rank to rank.
+            case ring
+            /// Gathered by every rank.
+            case gather
+            /// Exchanged for all pieces of some heads: the degree divides the heads of a rank.
+            case heads
+        }
+
+        package var schedules = ScheduleName.allCases
+        /// Sharding without a pipeline, and with one.
+        package var sharding = Layout.Sharding.allCases
+        package var shardingWithPipeline = Layout.Sharding.allCases
+        /// Whether shards may be held by groups smaller than all data-parallel ranks.
+        package var shardGroups = true
+        package var stages = Stages.any
+        package var experts = Experts.any
+        /// Whether a model with experts is cut among tensor ranks with sequence parallelism alone.
+        package var expertsNeedSequenceParallel = false
+        /// Empty: sequences are not cut.
+        package var context = Context.allCases
+
+        package init() {}
+    }
+}
+
+extension Framework.Abilities {
+    /// The kinds of sharding with `pipeline` ranks in a pipeline.
+    package func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
+
+    package func allows(context degree: Int, tensor: Int, model: Model) -> Bool {
+        guard degree > 1, !context.contains(.ring), !context.contains(.gather) else { return true }
+        guard context.contains(.heads) else { return false }
+        return model.heads % (tensor * degree) == 0 && model.kvHeads % (tensor * degree) == 0
+    }
+
+    package func allows(expert: Int, expertTensor: Int, tensor: Int) -> Bool {
+        switch experts {
+        case .none: expert == 1 && (expertTensor == 1 || expertTensor == tensor)
+        case .whole: expertTensor == 1
+        case .tensor: expertTensor == 1 || expertTensor == tensor
+        case .any: true
+        }
+    }
+
+    /// Whether tensor parallelism with sequence parallelism, or without, goes with the model's experts.
+    package func allows(sequenceParallel: Bool, tensor: Int, model: Model) -> Bool {
+        sequenceParallel || tensor == 1 || model.mixtureLayers == 0 || !expertsNeedSequenceParallel
+    }
+
+    /// What the software `name` cannot do of `layout`, one clause each.
+    package func obstacles(to layout: Layout, model: Model, name: String) -> [String] {
+        var found: [String] = []
+        let isPipeline = layout.pipeline > 1
+        if isPipeline, !schedules.contains(layout.schedule) {
+            found.append("\(name) has no schedule \(layout.schedule.rawValue)")
+        }
+        if !sharding(pipeline: layout.pipeline).contains(layout.sharding) {
+            found.append("\(name) has no sharding \(layout.sharding.rawValue)" + (isPipeline ? " with a pipeline" : ""))
+        }
+        if layout.sharding != .none, layout.shardRanks < layout.data * layout.context, !shardGroups {
+            found.append("\(name) shards over all data-parallel ranks, not over groups of \(layout.shardRanks)")
+        }
+        if isPipeline {
+            let sizes = StagePartition(layout, model: model).sizes
+            if !stages.allow(sizes, ranks: layout.pipeline) {
+                found.append(
+                    "\(name) does not divide \(model.layers) layers over \(sizes.count) stages as \(Self.written(sizes))"
+                )
+            }
+        }
+        if !allows(context: layout.context, tensor: layout.tensor, model: model) {
+            found.append("\(name) does not cut sequences over \(layout.context) ranks")
+        }
+        if !allows(expert: layout.expert, expertTensor: layout.expertTensor, tensor: layout.tensor) {
+            found.append(
+                layout.expertTensor > 1
+                    ? "\(name) does not cut experts by \(layout.expertTensor)" : "\(name) does not spread experts")
+        }
+        if !allows(sequenceParallel: layout.sequenceParallel, tensor: layout.tensor, model: model) {
+            found.append(
+                "\(name) does not train experts with tensor \(layout.tensor) unless sequenceParallel is true")
+        }
+        return found
+    }
+
+    /// Sizes with repeated ones counted: `7, 14 × 8, 7`.
+    private static func written(_ sizes: [Int]) -> String {
+        let words = Wording.runs(sizes)
+        return words.count <= 6 ? words.joined(separator: ", ") : words.prefix(5).joined(separator: ", ") + " …"
+    }
+}
+
+extension Framework.Abilities.Stages {
+    /// Whether stages of these sizes, stage s on rank s mod `ranks`, are such a division.
+    package func allow(_ sizes: [Int], ranks: Int) -> Bool {
+        guard let first = sizes.first, let last = sizes.last, ranks > 1 else { return true }
+        switch self {
+        case .any: return true
+        case .even: return sizes.allSatisfy { $0 == first }
+        case .ends:
+            let inner = sizes.dropFirst().dropLast()
+            let isLevel = inner.allSatisfy { $0 == inner.first }
+            if sizes.count <= ranks { return isLevel }
+            // The embedding and the loss may each count as one layer.
+            if isLevel, let level = inner.first, (0...1).contains(level - first), (0...1).contains(level - last) {
+                return true
+            }
+            // Ranks at the ends with shares of their own, each spread evenly over its stages.
+            let isSpread = sizes.indices.allSatisfy { sizes[$0] == sizes[$0 % ranks] }
+            return isSpread && sizes[1..<(ranks - 1)].allSatisfy { $0 == sizes[1] }
+        }
+    }
+
+    /// Blocks of each of the layout's stages: the balanced split where it is such a division, else the one of them whose
+    /// heaviest rank is lightest; nil where there is none.
+    package func split(_ layout: Layout, model: Model) -> [Int]? {
+        var open = layout
+        open.layersPerStage = nil
+        let stages = layout.stages
+        guard stages > 0, stages <= model.layers else { return nil }
+        let balanced = StagePartition(open, model: model).sizes
+        if allow(balanced, ranks: layout.pipeline) { return balanced }
+        guard layout.pipeline > 1 else { return nil }
+        let (ranks, layers, head) = (layout.pipeline, model.layers, model.headInBlocks)
+        let virtualStages = stages / ranks
+        guard virtualStages > 0, stages % ranks == 0 else { return nil }
+        var splits: [[Int]] = []
+        if layers % stages == 0 { splits.append([Int](repeating: layers / stages, count: stages)) }
+        if self == .ends {
+            if layers % virtualStages == 0,
+                let shares = Self.ends(layers / virtualStages, ranks: ranks, head: head / Double(virtualStages))
+            {
+                splits.append((0..<stages).map { shares[$0 % ranks] })
+            }
+            for (embedding, loss) in virtualStages > 1 ? [(1, 0), (0, 1), (1, 1)] : [] {
+                let counted = layers + embedding + loss
+                guard counted % stages == 0, counted / stages > 1 else { continue }
+                var sizes = [Int](repeating: counted / stages, count: stages)
+                sizes[0] -= embedding
+                sizes[stages - 1] -= loss
+                splits.append(sizes)
+            }
+        }
+        func load(_ sizes: [Int]) -> (Double, Int, Int) {
+            var loads = [Double](repeating: 0, count: ranks)
+            for (stage, size) in sizes.enumerated() { loads[stage % ranks] += Double(size) }
+            loads[ranks - 1] += head
+            let heaviest = ((loads.max() ?? 0) * 1e4).rounded()
+            return (heaviest, sizes.max() ?? 0, sizes.reduce(0) { $0 + $1 * $1 })
+        }
+        return splits.filter { allow($0, ranks: ranks) }.min { load($0) < load($1) }
+    }
+
+    /// The layout with this division of the blocks stated where it is not the balanced one; nil where there is none.
+    package func divided(_ layout: Layout, model: Model) -> Layout? {
+        guard let sizes = split(layout, model: model) else { return nil }
+        guard sizes != StagePartition(layout, model: model).sizes else { return layout }
+        var layout = layout
+        layout.layersPerStage = sizes
+        return layout
+    }
+
+    /// `layers` over `ranks`, those between the ends alike, the heaviest as light as can be with the head on the last.
+    private static func ends(_ layers: Int, ranks: Int, head: Double) -> [Int]? {
+        guard ranks > 1, layers >= ranks else { return nil }
+        var best: (load: Double, sizes: [Int])?
+        // Of equal ones the first is taken, whatever the process.
+        for inner in [layers / ranks, (layers + ranks - 1) / ranks] {
+            let rest = layers - (ranks - 2) * inner
+            guard rest >= 2 else { continue }
+            // A head heavier than all of the rest leaves the last rank one block.
+            let middle = max(1, Int(saturating: (Double(rest) - min(head, 1e6)) / 2))
+            for last in (middle - 1)...(middle + 2) where last >= 1 && rest - last >= 1 {
+                let first = rest - last
+                let load = max(Double(max(ranks > 2 ? inner : 0, first)), Double(last) + head)
+                if load < best?.load ?? .infinity {
+                    best = (load, [first] + [Int](repeating: inner, count: ranks - 2) + [last])
+                }
+            }
+        }
+        return best?.sizes
+    }
+}

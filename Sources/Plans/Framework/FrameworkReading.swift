@@ -1,0 +1,149 @@
+package import Reading
+
+extension Framework {
+    /// The framework file at `path`.
+    /// - Throws: every problem of the file.
+    package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
+        try read(text: YAMLFile.text(path: path, name: path), path: path, library: library)
+    }
+
+    /// The framework of a text that is, or would be, the file at `path`.
+    package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Framework {
+        try read(text: text, path: path, library: library, extending: [])
+    }
+
+    /// - Parameter extending: the files that extend this one, each the next.
+    private static func read(
+        text: String, path: String, library: Library, extending: [String]
+    ) throws(PlanProblems) -> Framework {
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(try YAMLFile.compose(text: text, name: path), path: "", collector: collector)
+        let name = reader.text("name") ?? Library.stem(path)
+        var framework = Framework(name: name)
+        if let base = reader.text("extends") {
+            let found = Library.isPath(base) ? library.existing(base) : library.frameworkFile(base)
+            let line = extending + [path]
+            guard base != name, !(found.map(line.contains) ?? false) else {
+                reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
+                throw collector.all
+            }
+            guard let path = found else {
+                reader.report(
+                    "extends", value: "'\(base)'", rule: "no other framework of that name in frameworks/",
+                    fix: Library.suggestion(for: base, among: library.frameworkNames))
+                throw collector.all
+            }
+            framework = try read(
+                text: YAMLFile.text(path: path, name: path), path: path, library: library, extending: line)
+            framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
+            framework.name = name
+            framework.own = []
+        }
+        _ = reader.text("source")
+        for constant in Constant.allCases {
+            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
+            if let value = reader.number(constant.rawValue, unit, in: constant.range) {
+                framework[constant] = value
+                framework.own.insert(constant)
+            }
+        }
+        for (key, path) in Self.switches {
+            if let value = reader.flag(key) { framework[keyPath: path] = value }
+        }
+        framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        if let memory = reader.map("memory") {
+            framework.memory.read(memory)
+            memory.finish()
+        }
+        if let can = reader.map("can") {
+            framework.abilities.read(can)
+            can.finish()
+        }
+        reader.finish()
+        guard collector.isEmpty else { throw collector.all }
+        return framework
+    }
+
+    private static var switches: [(String, WritableKeyPath<Framework, Bool>)] {
+        [
+            ("fusedAccumulation", \.fusedAccumulation), ("scattersGradients", \.scattersGradients),
+            ("portableAttention", \.portableAttention), ("blockingLaunches", \.blockingLaunches),
+            ("twoGradients", \.twoGradients), ("selectiveOperations", \.selectiveOperations),
+            ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
+            ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
+            ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
+        ]
+    }
+}
+
+extension Framework.Abilities {
+    /// Takes over what the map `can:` says; the rest stays.
+    fileprivate mutating func read(_ can: FieldReader) {
+        func words<Word: RawRepresentable & CaseIterable>(_ key: String, _ path: WritableKeyPath<Self, [Word]>)
+        where Word.RawValue == String {
+            if let read = can.choices(key, of: Word.self) { self[keyPath: path] = read }
+        }
+        words("schedules", \.schedules)
+        if schedules.isEmpty { can.report("schedules", rule: "must name at least one", fix: "e.g. [1f1b]") }
+        let isSaid = can.contains("sharding")
+        words("sharding", \.sharding)
+        if isSaid { shardingWithPipeline = sharding }
+        words("shardingWithPipeline", \.shardingWithPipeline)
+        for (key, kinds) in [("sharding", sharding), ("shardingWithPipeline", shardingWithPipeline)]
+        where kinds.isEmpty && can.contains(key) {
+            can.report(key, rule: "must name at least one kind", fix: "none is a kind: [none]")
+        }
+        words("context", \.context)
+        shardGroups = can.flag("shardGroups") ?? shardGroups
+        stages = can.choice("stages", of: Stages.self) ?? stages
+        experts = can.choice("experts", of: Experts.self) ?? experts
+        expertsNeedSequenceParallel = can.flag("expertsNeedSequenceParallel") ?? expertsNeedSequenceParallel
+    }
+}
+
+extension Frameworks {
+    /// All framework files of `library`.
+    /// - Throws: every problem of the files.
+    package static func read(library: Library) throws(PlanProblems) -> Frameworks {
+        var frameworks: [Framework] = []
+        for name in library.frameworkNames {
+            guard let path = library.frameworkFile(name) else { continue }
+            frameworks.append(try Framework.read(path: path, library: library))
+        }
+        return Frameworks(frameworks)
+    }
+
+    /// `framework:` of a plan, `auto` where it says nothing.
+    static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
+        let name = plan.word("framework")
+        var frameworks: Frameworks
+        do throws(PlanProblems) { frameworks = try read(library: library) } catch {
+            error.problems.forEach(plan.collector.adopt)
+            return nil
+        }
+        guard let name, name != "auto" else { return frameworks }
+        if Library.isPath(name) {
+            guard let path = library.existing(name) else {
+                plan.report("framework", value: "'\(name)'", rule: "no such file")
+                return nil
+            }
+            do throws(PlanProblems) {
+                let framework = try Framework.read(path: path, library: library)
+                frameworks.known[framework.name] = framework
+                (frameworks.named, frameworks.path) = (framework.name, path)
+                return frameworks
+            } catch {
+                error.problems.forEach(plan.collector.adopt)
+                return nil
+            }
+        }
+        guard frameworks.known[name] != nil else {
+            plan.report(
+                "framework", value: "'\(name)'", rule: "no framework of that name in frameworks/",
+                fix: Library.suggestion(for: name, among: frameworks.known.keys.sorted()))
+            return nil
+        }
+        frameworks.named = name
+        return frameworks
+    }
+}

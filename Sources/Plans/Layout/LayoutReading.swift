@@ -1,0 +1,104 @@
+internal import Models
+internal import Reading
+internal import Schedules
+
+/// Reads `layout:` of a plan.
+enum LayoutReading {
+    /// What the map says; `data` may be left to the number of devices.
+    struct Result {
+        var layout: Layout
+        var dataIsGiven: Bool
+        var openSchedule: OpenSchedule?
+        /// What an answer's layout carries besides: sequences a step, and micro-batches a step of each pipeline.
+        var globalBatch: Int?
+        var microbatches: Int?
+
+        /// Where these are not what the plan's other figures give.
+        func contradictions(batch: Int) -> [PlanProblem] {
+            var problems: [PlanProblem] = []
+            if let globalBatch, globalBatch != batch {
+                problems.append(
+                    PlanProblem(
+                        .misfit, field: "layout.globalBatch", value: Wording.grouped(globalBatch),
+                        rule: "must be batch, \(Wording.grouped(batch))", fix: "remove one of the two"))
+            }
+            let slice = layout.data.multipliedReportingOverflow(by: layout.microbatch).partialValue
+            if let microbatches, slice > 0, batch % slice == 0, microbatches != batch / slice {
+                problems.append(
+                    PlanProblem(
+                        .misfit, field: "layout.microbatches", value: Wording.grouped(microbatches),
+                        rule: "must be batch / (data · microbatch), \(Wording.grouped(batch / slice))",
+                        fix: "remove it, it follows from the others"))
+            }
+            return problems
+        }
+    }
+
+    /// nil for `auto` and for a layout that cannot be read (then something was reported).
+    static func read(_ plan: FieldReader) -> Result? {
+        if let word = plan.word("layout") {
+            if word != "auto" {
+                plan.report("layout", value: "'\(word)'", rule: "must be auto or a map of degrees")
+            }
+            return nil
+        }
+        guard let reader = plan.map("layout") else { return nil }
+        var layout = Layout()
+        let data = reader.count("data", in: Bounds.degree)
+        layout.data = data ?? 1
+        layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
+        layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
+        let virtualStages = reader.count("virtualStages", in: Bounds.layers)
+        layout.context = reader.count("context", in: Bounds.degree) ?? 1
+        layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
+        layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
+        layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
+        var openSchedule: OpenSchedule?
+        if reader.scalar("schedule") == "auto" {
+            _ = reader.text("schedule")
+            openSchedule = OpenSchedule(virtualStages: virtualStages)
+        }
+        layout.schedule =
+            (openSchedule == nil ? schedule(reader) : nil)
+            ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
+        layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
+        layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
+        layout.recomputeLayers = reader.count("recomputeLayers", in: Bounds.layers)
+        layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
+        layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
+        layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
+        layout.flashAttention = reader.flag("flashAttention") ?? true
+        layout.gradients = reader.choice("gradients", of: Precision.self)
+        layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
+        if let overlap = reader.map("overlap") {
+            let standard = Layout.Overlap()
+            layout.overlap = Layout.Overlap(
+                data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
+                pipeline: overlap.flag("pipeline") ?? standard.pipeline,
+                expert: overlap.flag("expert") ?? standard.expert)
+            overlap.finish()
+        }
+        let globalBatch = reader.count("globalBatch", in: Bounds.batch)
+        let microbatches = reader.count("microbatches", in: Bounds.batch)
+        reader.finish()
+        return Result(
+            layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule, globalBatch: globalBatch,
+            microbatches: microbatches)
+    }
+
+    /// A schedule by its name or by another that is in use.
+    private static func schedule(_ reader: FieldReader) -> ScheduleName? {
+        if let named = reader.scalar("schedule").flatMap(ScheduleName.init(named:)) {
+            _ = reader.text("schedule")
+            return named
+        }
+        if reader.scalar("schedule") == "optimal" {
+            _ = reader.text("schedule")
+            reader.report(
+                "schedule", value: "'optimal'", rule: "must be auto or the name of a schedule",
+                fix: "lists of a search have no name; see them with trainyard simulate FILE --schedule optimal")
+            return nil
+        }
+        return reader.choice("schedule", of: ScheduleName.self)
+    }
+}

@@ -1,0 +1,314 @@
+package import Models
+internal import Numbers
+package import Reading
+internal import Schedules
+
+extension Layout {
+    /// Every rule this layout breaks for `model`, `batch` sequences a step and `devices` devices, all at once, in the
+    /// order of the degrees. Fields are dotted paths of the plan file; lines are added by the reader.
+    package func problems(for model: Model, batch: Int, devices: Int) -> [PlanProblem] {
+        var problems = degreeProblems()
+        // Past this point the rules divide by the degrees.
+        guard problems.isEmpty else { return problems }
+        problems = sizeProblems()
+        // And here they multiply them.
+        guard problems.isEmpty else { return problems }
+        problems += deviceProblems(devices)
+        problems += tensorProblems(model)
+        problems += contextProblems(model)
+        problems += shardProblems()
+        problems += expertProblems(model)
+        problems += recomputeProblems()
+        problems += stageProblems(model)
+        problems += batchProblems(batch)
+        return problems
+    }
+
+    /// What will work but is probably not meant.
+    package func warnings(cluster: Cluster, model: Model, batch: Int) -> [Remark] {
+        var warnings: [Remark] = []
+        if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
+            let first = inner.reach / tensor * tensor
+            warnings.append(
+                Remark(
+                    .tensorAcrossNodes,
+                    tensor > inner.reach
+                        ? "tensor \(tensor) reaches beyond the \(inner.reach) devices that \(inner.name) joins: "
+                            + "its all-reduces cross the slower network"
+                        : "tensor \(tensor) does not divide the \(inner.reach) devices that \(inner.name) joins: the "
+                            + "all-reduces of groups such as ranks \(first) to \(first + tensor - 1) cross the slower network"
+                ))
+        }
+        let slice = Int.product(microbatch, data) ?? .max
+        let micro = slice > 0 ? batch / slice : 0
+        if pipeline > 1, micro > 0, micro < pipeline {
+            warnings.append(
+                Remark(
+                    .pipelineUnderfilled,
+                    "\(micro) micro-batches cannot fill \(pipeline) pipeline stages: most of the step is bubble"))
+        }
+        return warnings + idleSharding(model)
+    }
+
+    /// What the layout says of sharding and nothing comes of.
+    /// - Parameter place: before the names of keys.
+    func idleSharding(_ model: Model, _ place: String = "") -> [Remark] {
+        if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
+            guard expertCopies(model) > 1 else {
+                return [
+                    Remark(
+                        .shardingAlone,
+                        "\(place)sharding \(sharding.rawValue) does nothing with one data-parallel rank")
+                ]
+            }
+            return [
+                Remark(
+                    .shardingAlone,
+                    "\(place)sharding \(sharding.rawValue) shares out nothing but the \(expertCopies(model)) copies "
+                        + "of each expert, with one data-parallel rank")
+            ]
+        }
+        guard let shardGroup, sharding == .none else { return [] }
+        return [Remark(.shardGroupUnused, "\(place)shardGroup \(shardGroup) does nothing with sharding none")]
+    }
+
+    /// The rule of its schedule that the layout breaks, in words.
+    package func scheduleProblem(microbatches: Int) -> String? {
+        schedule.problem(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
+    }
+
+    private func degreeProblems() -> [PlanProblem] {
+        let degrees = [
+            ("data", data), ("tensor", tensor), ("pipeline", pipeline), ("virtualStages", virtualStages),
+            ("context", context), ("expert", expert), ("expertTensor", expertTensor), ("microbatch", microbatch),
+        ]
+        return degrees.filter { !(1...1_000_000_000).contains($0.1) }.map { name, value in
+            PlanProblem(
+                field: "layout.\(name)", value: "\(value)", rule: "must be at least 1 and at most 1,000,000,000")
+        }
+    }
+
+    /// Products of degrees that no machine has, and that need not fit 64 bits.
+    private func sizeProblems() -> [PlanProblem] {
+        func problem(_ degrees: [(String, Int)], most: Int, of what: String) -> PlanProblem {
+            let written = degrees.map { "\($0.0) \(Wording.grouped($0.1))" }.joined(separator: " · ")
+            return PlanProblem(
+                field: "layout", value: written,
+                rule: "asks for more than the \(Wording.grouped(most)) \(what), beyond any machine",
+                fix: "lower one of them")
+        }
+        let devices = Bounds.devices.upperBound
+        guard Int.product(data, tensor, pipeline, context) ?? .max <= devices else {
+            let degrees = [("data", data), ("tensor", tensor), ("pipeline", pipeline), ("context", context)]
+            return [problem(degrees, most: devices, of: "devices a plan may have")]
+        }
+        guard Int.product(expert, expertTensor) ?? .max <= devices else {
+            return [
+                problem(
+                    [("expert", expert), ("expertTensor", expertTensor)], most: devices, of: "devices a plan may have")
+            ]
+        }
+        return []
+    }
+
+    private func deviceProblems(_ devices: Int) -> [PlanProblem] {
+        let inner = tensor * pipeline * context
+        guard inner * data != devices else { return [] }
+        let product =
+            "data \(data) · tensor \(tensor) · pipeline \(pipeline)" + (context > 1 ? " · context \(context)" : "")
+        let fix =
+            devices % inner == 0
+            ? "set layout.data to \(devices / inner), or devices to \(inner * data)"
+            : "set devices to \(inner * data)"
+        return [
+            PlanProblem(
+                .misfit, field: "devices", value: "\(devices)",
+                rule: "must be the product of the degrees, \(product) = \(inner * data)", fix: fix)
+        ]
+    }
+
+    private func tensorProblems(_ model: Model) -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func mustDivide(_ name: String, _ value: Int) {
+            guard value % tensor != 0 else { return }
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
+                    fix: "use \(nearestDivisors(of: value, to: tensor))"))
+        }
+        for width in model.widthsCutByTensor { mustDivide("model.\(width.name)", width.value) }
+        if sequenceParallel, tensor == 1 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.sequenceParallel", value: "true",
+                    rule: "needs tensor above 1: it splits what tensor parallelism leaves whole",
+                    fix: "remove it or raise layout.tensor"))
+        }
+        if sequenceParallel, tensor > 1, model.sequence % (tensor * context) != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.sequenceParallel", value: "true",
+                    rule: "tensor · context \(tensor * context) must divide model.sequence \(model.sequence)"))
+        }
+        return problems
+    }
+
+    private func contextProblems(_ model: Model) -> [PlanProblem] {
+        // Causal attention is balanced by giving every rank one early and one late piece.
+        guard context > 1, model.sequence % (2 * context) != 0 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.context", value: "\(context)",
+                rule: "twice context must divide model.sequence \(model.sequence)",
+                fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
+        ]
+    }
+
+    private func recomputeProblems() -> [PlanProblem] {
+        guard let recomputeLayers, recompute != .full else { return [] }
+        return [
+            PlanProblem(
+                field: "layout.recomputeLayers", value: "\(recomputeLayers)",
+                rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
+                fix: "set layout.recompute to full, or remove it")
+        ]
+    }
+
+    private func shardProblems() -> [PlanProblem] {
+        guard let shardGroup else { return [] }
+        let ranks = data * context
+        guard ranks % shardGroup == 0 else {
+            return [
+                PlanProblem(
+                    .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
+                    rule: "must divide data · context, \(ranks)",
+                    fix: "use \(nearestDivisors(of: ranks, to: shardGroup))")
+            ]
+        }
+        guard expert > 1, shardGroup < ranks else { return [] }
+        return [
+            PlanProblem(
+                field: "layout.shardGroup", value: "\(shardGroup)",
+                rule: "smaller groups than data · context are not priced with expert parallelism", fix: "remove it")
+        ]
+    }
+
+    /// Experts are spread over the tensor, context and data ranks of a pipeline stage.
+    private func expertProblems(_ model: Model) -> [PlanProblem] {
+        guard expert > 1 || expertTensor > 1 else { return [] }
+        guard let moe = model.moe, model.mixtureLayers > 0 else {
+            return [
+                PlanProblem(
+                    .misfit, field: expert > 1 ? "layout.expert" : "layout.expertTensor",
+                    value: "\(expert > 1 ? expert : expertTensor)", rule: "the model has no experts to spread",
+                    fix: "remove it")
+            ]
+        }
+        var problems: [PlanProblem] = []
+        if moe.experts % expert != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expert", value: "\(expert)",
+                    rule: "must divide model.moe.experts \(moe.experts)",
+                    fix: "use \(nearestDivisors(of: moe.experts, to: expert))"))
+        }
+        let ranks = tensor * context * data
+        if expert > ranks || expertTensor > ranks || ranks % (expert * expertTensor) != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expert", value: "\(expert)",
+                    rule: "expert · expertTensor \(expert) · \(expertTensor) must divide the \(ranks) ranks of a stage")
+            )
+        }
+        if moe.ffn % expertTensor != 0 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.expertTensor", value: "\(expertTensor)",
+                    rule: "must divide model.moe.ffn \(moe.ffn)",
+                    fix: "use \(nearestDivisors(of: moe.ffn, to: expertTensor))"))
+        }
+        return problems
+    }
+
+    private func stageProblems(_ model: Model) -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        if virtualStages > 1, pipeline == 1 {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.virtualStages", value: "\(virtualStages)",
+                    rule: "needs pipeline above 1", fix: "remove it"))
+        }
+        if stages > model.layers {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: virtualStages > 1 ? "layout.virtualStages" : "layout.pipeline",
+                    value: "\(virtualStages > 1 ? virtualStages : pipeline)",
+                    rule: "\(stages) stages need at least as many layers, the model has \(model.layers)",
+                    fix: fewerStages(layers: model.layers)))
+        }
+        guard let sizes = layersPerStage else { return problems }
+        let written = "[\(sizes.map(String.init).joined(separator: ", "))]"
+        if sizes.count != stages {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.layersPerStage", value: written,
+                    rule: "must name \(stages) stages (pipeline · virtualStages), it names \(sizes.count)"))
+        }
+        let sum = sizes.reduce(0) { $0.addingReportingOverflow($1).partialValue }
+        if sum != model.layers {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.layersPerStage", value: written,
+                    rule: "must sum to model.layers \(model.layers), it sums to \(sum)"))
+        }
+        if sizes.contains(where: { $0 < 1 }) {
+            problems.append(
+                PlanProblem(
+                    field: "layout.layersPerStage", value: written, rule: "every stage needs at least one layer"))
+        }
+        return problems
+    }
+
+    /// What to do where a model has fewer layers than the layout has stages.
+    private func fewerStages(layers: Int) -> String {
+        // A pipeline of one rank has no use for several stages, and some schedules want an even number of ranks. A two-way
+        // pipeline has as many stages as ranks.
+        let most = min(layers / max(1, stages / max(1, pipeline)), pipeline - 1)
+        let least = virtualStages > 1 ? 2 : 1
+        if let ranks = (max(most - 1, least)...max(most, least)).last(where: { ranks in
+            ranks <= most
+                && schedule.problem(ranks: ranks, virtualStages: virtualStages, microbatches: 4 * ranks) == nil
+        }) {
+            return "pipeline can be at most \(ranks)"
+        }
+        let chunks = layers / pipeline
+        if schedule.problem(ranks: pipeline, virtualStages: chunks, microbatches: 4 * pipeline) == nil, chunks > 0 {
+            return "virtualStages can be at most \(chunks)"
+        }
+        return "raise model.layers to \(stages), or take another schedule"
+    }
+
+    private func batchProblems(_ batch: Int) -> [PlanProblem] {
+        let slice = microbatch * data
+        guard batch >= slice, batch % slice == 0 else {
+            let down = batch / slice * slice
+            let up = down + slice
+            let batches = [down, up].filter { $0 > 0 }.map(String.init)
+            return [
+                PlanProblem(
+                    .misfit, field: "layout.microbatch", value: "\(microbatch)",
+                    rule: "microbatch · data, \(microbatch) · \(data) = \(slice), must divide batch \(batch)",
+                    fix: "a batch of \(Wording.alternatives(batches)) would do")
+            ]
+        }
+        guard let rule = scheduleProblem(microbatches: batch / slice) else { return [] }
+        return [PlanProblem(.misfit, field: "layout.schedule", value: schedule.rawValue, rule: rule)]
+    }
+
+    /// The divisors of `value` on both sides of `wanted`, as `6 or 8`.
+    private func nearestDivisors(of value: Int, to wanted: Int) -> String {
+        let divisors = Divisors.of(value)
+        let near = [divisors.last { $0 <= wanted }, divisors.first { $0 > wanted }].compactMap(\.self)
+        return Wording.alternatives(near.map(String.init))
+    }
+}

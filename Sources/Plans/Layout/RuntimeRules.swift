@@ -1,0 +1,89 @@
+package import Models
+package import Reading
+internal import Schedules
+
+extension Layout {
+    /// Every rule that only a real run has, beyond `problems(for:batch:devices:)`: what the planner may round or the
+    /// field may do but the runtime does not.
+    package func problemsOfARun(_ model: Model, batch: Int) -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String = "") {
+            problems.append(PlanProblem(.misfit, field: field, value: value, rule: rule, fix: fix))
+        }
+        if model.vocab % tensor != 0 {
+            refuse(
+                "layout.tensor", "\(tensor)", "must divide model.vocab \(model.vocab): every rank holds a slice of it",
+                "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
+        }
+        problems += problemsOfFixedWays()
+        if let moe = model.moe {
+            if moe.sharedWidth % tensor != 0 {
+                refuse(
+                    "layout.tensor", "\(tensor)",
+                    "must divide the shared experts' \(moe.sharedWidth) columns (moe.shared · moe.sharedFfn)",
+                    "raise model.moe.sharedFfn")
+            }
+            let tokens = microbatch * model.sequence / context
+            if tokens % tensor != 0 {
+                refuse(
+                    "layout.tensor", "\(tensor)",
+                    "must divide a micro-batch's \(tokens) tokens (microbatch · sequence / context): "
+                        + "every tensor rank routes its own", "raise layout.microbatch to a multiple of \(tensor)")
+            }
+        }
+        if sharding != .none, shardRanks < data * context {
+            refuse(
+                "layout.shardGroup", "\(shardRanks)",
+                "must be data · context, \(data * context), in a real run: "
+                    + "the runtime shards over all of them", "remove it")
+        }
+        let shardsGradients = sharding == .gradients || sharding == .parameters
+        let microbatches = batch / max(1, data * microbatch)
+        if shardsGradients, !copiesRunAlike(microbatches: microbatches) {
+            refuse(
+                "layout.sharding", sharding.rawValue,
+                "needs an even number of micro-batches with \(schedule.rawValue), not \(microbatches): "
+                    + "the two copies of a stage must finish together", "change batch, or use optimizer or none")
+        }
+        return problems
+    }
+
+    /// What the runtime does in one way alone, where the layout asks for another.
+    private func problemsOfFixedWays() -> [PlanProblem] {
+        var problems: [PlanProblem] = []
+        func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String) {
+            problems.append(PlanProblem(field: "layout.\(field)", value: value, rule: rule, fix: fix))
+        }
+        if !flashAttention {
+            refuse(
+                "flashAttention", "false", "must be true in a real run: the runtime's attention keeps no scores",
+                "remove it")
+        }
+        if let gradients, gradients != .fp32 {
+            refuse(
+                "gradients", gradients.rawValue, "must be fp32 in a real run: the runtime adds gradients up in fp32",
+                "remove it")
+        }
+        let ways: [(String, WritableKeyPath<Overlap, Bool>, String)] = [
+            ("data", \.data, "gradients are reduced behind the backward as soon as they are complete"),
+            ("tensor", \.tensor, "the sums of tensor ranks are waited for"),
+            ("pipeline", \.pipeline, "messages between stages travel beside compute"),
+            ("expert", \.expert, "the exchanges of experts are waited for"),
+        ]
+        for (name, path, way) in ways where overlap[keyPath: path] != Self.overlapOfARun[keyPath: path] {
+            refuse(
+                "overlap.\(name)", "\(overlap[keyPath: path])",
+                "must be \(Self.overlapOfARun[keyPath: path]) in a real run: \(way)", "remove it")
+        }
+        return problems
+    }
+
+    /// What the runtime hides.
+    static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
+
+    private func copiesRunAlike(microbatches: Int) -> Bool {
+        guard schedule.isBidirectional else { return true }
+        let made = try? schedule.schedule(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
+        return made?.copiesRunAlike ?? true
+    }
+}

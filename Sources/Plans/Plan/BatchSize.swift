@@ -1,0 +1,54 @@
+package import Reading
+
+/// Batches that are stated: sequences a step, or tokens where the word stands behind the number.
+package enum BatchSize {
+    /// Tokens a step of the largest batch among the shipped plans: DeepSeek-V3's 15,360 sequences of 4,096 (its report,
+    /// section 4.2).
+    static let largestPublished = 15_360.0 * 4096
+
+    /// Sequences that hold `tokens`: the power of two within 5 % (batches of "4M tokens" are 1,024 sequences of 4,096),
+    /// else the nearest number.
+    package static func sequences(tokens: Double, sequence: Int) -> Int? {
+        let exact = tokens / Double(max(1, sequence))
+        guard exact >= 0.5, exact <= Double(Bounds.batch.upperBound) else { return nil }
+        let nearest = max(1, Int(exact.rounded()))
+        if Double(nearest) == exact { return nearest }
+        var power = 1
+        while Double(power) * 1.5 < exact { power *= 2 }
+        return abs(Double(power) / exact - 1) <= 0.05 ? power : nearest
+    }
+
+    /// What to say about a batch that is far beyond what is trained with, or beside the tokens of the run; nil where
+    /// nothing is odd.
+    package static func remark(_ batch: Int, sequence: Int, tokens: Double?) -> Remark? {
+        let perStep = Double(batch) * Double(sequence)
+        var oddities: [String] = []
+        if perStep > 2 * largestPublished {
+            oddities.append("published runs go to \(Wording.magnitude(largestPublished)) (DeepSeek-V3)")
+        }
+        if let tokens, perStep * 100 > tokens {
+            let steps = max(1, Int((tokens / perStep).rounded(.up)))
+            oddities.append("the whole run would be \(steps) step\(steps == 1 ? "" : "s")")
+        }
+        guard !oddities.isEmpty else { return nil }
+        var text =
+            "batch \(Wording.grouped(batch)) counts sequences: \(Wording.magnitude(perStep)) tokens a step; "
+            + oddities.joined(separator: ", and ")
+        if batch >= sequence, let meant = sequences(tokens: Double(batch), sequence: sequence), meant != batch {
+            text +=
+                "; if tokens were meant, write batch: \(Wording.magnitude(Double(batch))) tokens, which are "
+                + "\(Wording.grouped(meant)) sequences of \(Wording.grouped(sequence))"
+        }
+        return Remark(.batchLarge, text)
+    }
+}
+
+extension FieldReader {
+    /// `4M tokens` under `key`, in tokens; nil, and not taken, where the value does not end in that word.
+    func tokens(_ key: String) -> Double? {
+        guard let text = scalar(key)?.trimmed, text.hasSuffix("tokens") else { return nil }
+        guard let value = try? Quantity.parse(String(text.dropLast(6)), as: .count), value >= 1 else { return nil }
+        _ = self.text(key)
+        return value
+    }
+}

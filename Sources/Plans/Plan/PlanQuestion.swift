@@ -1,0 +1,94 @@
+package import Models
+package import Reading
+internal import Schedules
+
+extension Plan {
+    /// A plan without a file, for `estimate`: how long does a model of this size take on these devices?
+    ///
+    /// - Parameters:
+    ///   - parameters: a shape is chosen for this many (`Model.shaped`); ignored when `modelName` is given.
+    ///   - modelName: a shape in `plans/models/`.
+    ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
+    ///   - batch: sequences a step; by size and devices when nil (`BatchChoice`).
+    ///   - sequence: tokens a sequence; the model's own when nil.
+    ///   - precision: what the device trains in when nil.
+    /// - Throws: every value out of range and every unknown name.
+    package static func question(
+        parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int? = nil,
+        sequence: Int? = nil, precision: Precision? = nil, library: Library = .standard()
+    ) throws(PlanProblems) -> Plan {
+        var problems: [PlanProblem] = []
+        func check(_ field: String, _ value: Int?, _ range: ClosedRange<Int>) {
+            guard let value, !range.contains(value) else { return }
+            problems.append(
+                PlanProblem(
+                    field: field, value: "\(value)",
+                    rule: "must be a whole number from \(range.lowerBound) to \(Wording.grouped(range.upperBound))"))
+        }
+        check("gpus", gpus, Bounds.devices)
+        check("batch", batch, Bounds.batch)
+        check("sequence", sequence, Bounds.sequence)
+        if !Bounds.tokens.contains(tokens) {
+            problems.append(PlanProblem(field: "tokens", value: "\(tokens)", rule: "must be from 1 to 1e18"))
+        }
+        let shape = model(parameters, modelName, sequence: sequence, library: library, problems: &problems)
+        let cluster = collect(&problems) { () throws(PlanProblems) in try Cluster.read(gpu, library: library) }
+        if let cluster, let precision, cluster.device.peakFLOPs[precision] == nil {
+            problems.append(
+                PlanProblem(
+                    field: "precision", value: precision.rawValue, rule: "\(cluster.device.name) has no rate for it"))
+        }
+        let frameworks = collect(&problems) { () throws(PlanProblems) in try Frameworks.read(library: library) }
+        guard let shape, let cluster, let frameworks, problems.isEmpty else { throw PlanProblems(problems) }
+        let total = Double(shape.parameters().total)
+        let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
+        var plan = Plan(
+            name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
+            model: shape, tokens: tokens, cluster: cluster, devices: gpus,
+            batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
+            precision: precision ?? cluster.device.trainingPrecision,
+            layout: nil, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
+        if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
+            plan.remarks.append(remark)
+        }
+        return plan
+    }
+
+    private static func model(
+        _ parameters: Double?, _ name: String?, sequence: Int?, library: Library, problems: inout [PlanProblem]
+    ) -> Model? {
+        if let name {
+            guard
+                var model = collect(&problems, { () throws(PlanProblems) in try Model.read(name, library: library) })
+            else { return nil }
+            model.sequence = sequence ?? model.sequence
+            return model
+        }
+        guard let parameters, Model.shapeableParameters.contains(parameters) else {
+            problems.append(
+                PlanProblem(
+                    field: "params", value: parameters.map { "\($0)" } ?? "",
+                    rule: "a shape is chosen for 10 million to 20 trillion parameters"))
+            return nil
+        }
+        return Model.shaped(parameters: parameters, sequence: sequence)
+    }
+
+    private static func collect<Value>(
+        _ problems: inout [PlanProblem], _ body: () throws(PlanProblems) -> Value
+    ) -> Value? {
+        do throws(PlanProblems) {
+            return try body()
+        } catch {
+            problems += error.problems
+            return nil
+        }
+    }
+}
+
+extension Device {
+    /// The format models are trained in on this device: bf16, fp16 where there is no bf16, else fp32.
+    package var trainingPrecision: Precision {
+        [.bf16, .fp16].first { peakFLOPs[$0] != nil } ?? .fp32
+    }
+}

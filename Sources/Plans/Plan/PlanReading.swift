@@ -1,0 +1,230 @@
+internal import Models
+internal import Numbers
+package import Reading
+internal import Schedules
+
+extension Plan {
+    /// Reads and checks the plan file at `path`.
+    ///
+    /// - Parameters:
+    ///   - devices: takes the place of the file's `devices`; a layout map keeps its other degrees and `data` follows.
+    ///   - library: where named shapes and clusters are looked up.
+    ///   - isRun: whether the plan is really trained here rather than priced. What only prices then need not exist: a
+    ///     plan that names no cluster and no framework is read without either.
+    /// - Throws: every problem of the file at once, with line and column.
+    package static func read(
+        path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
+    ) throws(PlanProblems) -> Plan {
+        try read(
+            text: YAMLFile.text(path: path, name: path), path: path, devices: devices, library: library, isRun: isRun)
+    }
+
+    /// Reads a plan from `text`. Problems name the file `path`, and what the plan refers to is looked up from there;
+    /// the file itself is not opened.
+    package static func read(
+        text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
+    ) throws(PlanProblems) -> Plan {
+        let root = try YAMLFile.compose(text: text, name: path)
+        let collector = ProblemCollector(file: path)
+        let reader = FieldReader(root, path: "", collector: collector)
+        guard collector.isEmpty else { throw collector.all }
+        let reading = PlanReading(
+            reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices, isRun: isRun)
+        guard let plan = reading.plan(fileName: Library.stem(path)), collector.isEmpty else {
+            throw collector.all
+        }
+        return plan
+    }
+}
+
+/// One reading of one plan file.
+struct PlanReading {
+    let reader: FieldReader
+    let library: Library
+    let devicesOverride: Int?
+    let isRun: Bool
+
+    func plan(fileName: String) -> Plan? {
+        reader.expect("name", "model", "tokens", "cluster")
+        let name = reader.text("name") ?? fileName
+        let model = PlanModelReading.read(reader, library: library)
+        let tokens = reader.number("tokens", .count, in: Bounds.tokens)
+        var remarks: [Remark] = []
+        let cluster = cluster(remarks: &remarks)
+        let statedDevices = reader.count("devices", in: Bounds.devices)
+        let batchTokens = reader.tokens("batch")
+        var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil
+        let train = TrainReading.read(reader, library: library)
+        let isTrained = reader.contains("train")
+        let statedPrecision = reader.choice("precision", of: Precision.self)
+        var layout = LayoutReading.read(reader)
+        if !reader.contains("layout"), isTrained {
+            layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
+        }
+        let isAuto = layout == nil
+        if statedBatch == nil, !reader.contains("batch") { statedBatch = layout?.globalBatch }
+        if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
+            reader.report(
+                "devices", value: "\(devicesOverride)",
+                rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
+        }
+        reader.expect("framework")
+        let frameworks =
+            isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
+        let measured = reader.map("measured").flatMap(Plan.Measured.init)
+        reader.finish()
+
+        if isTrained, statedBatch == nil { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
+        if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
+            reader.reportMissing("devices", fix: "e.g. devices: 1024")
+        }
+        guard let model, var cluster, let frameworks else { return nil }
+        // The runtime computes in fp32; a plan that is only priced means what the field trains in.
+        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
+        if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
+            let rate = cluster.device.peakFLOPs[.fp32]
+        {
+            // Whether the processor has it is for the run to say; the prediction beside it needs some rate.
+            cluster.device.peakFLOPs[.bf16] = rate
+            remarks.append(
+                Remark(
+                    .rateAssumed,
+                    "\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32"))
+        }
+        if cluster.device.peakFLOPs[precision] == nil {
+            let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
+            reader.report(
+                "precision", value: "'\(precision.rawValue)'",
+                rule: "\(cluster.device.name) has no rate for it", fix: "use \(Wording.alternatives(known))")
+            return nil
+        }
+        if let batchTokens {
+            statedBatch = sequences(batchTokens, model, remarks: &remarks)
+            guard statedBatch != nil else { return nil }
+        }
+        let parameters = Double(model.parameters().total)
+        let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        let wanted = Model.defaultBatch(parameters: parameters, sequence: model.sequence)
+        let chosen =
+            layout.map { BatchChoice.batch(near: wanted, layout: $0.layout) }
+            ?? BatchChoice.batch(near: wanted, devices: devices)
+        let batch = statedBatch ?? chosen
+        if let statedBatch {
+            if let remark = BatchSize.remark(statedBatch, sequence: model.sequence, tokens: tokens) {
+                remarks.append(remark)
+            }
+        } else {
+            remarks.append(Remark(.batchAssumed, BatchChoice.remark(batch, wanted: wanted)))
+        }
+        let open = layout?.openSchedule
+        if open != nil, isTrained {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: "layout.schedule", value: "auto",
+                    rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
+            )
+        }
+        let problemFree = reader.collector.isEmpty
+        if let layout, problemFree { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
+        if let layout = layout?.layout, problemFree {
+            // Which schedules are legal is for the planner to see where it chooses.
+            layout.problems(for: model, batch: batch, devices: devices)
+                .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
+                    // A batch that does not divide may be tokens.
+                    var problem = problem
+                    if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
+                    {
+                        problem.fix += "; " + odd.text
+                    }
+                    return problem
+                }.forEach(reader.collector.adopt)
+            remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
+        }
+        var plan = Plan(
+            name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
+            precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
+            measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
+        if reader.collector.isEmpty, !isRun {
+            plan.divideStages()
+            plan.remarks += plan.obstacles
+        }
+        return plan
+    }
+
+    /// Sequences of a batch that is stated in tokens; nil, and reported, where there is no such number.
+    private func sequences(_ tokens: Double, _ model: Model, remarks: inout [Remark]) -> Int? {
+        let stated = reader.scalar("batch") ?? ""
+        guard let found = BatchSize.sequences(tokens: tokens, sequence: model.sequence) else {
+            reader.report(
+                "batch", value: "'\(stated)'",
+                rule: "must be from one to \(Wording.grouped(Bounds.batch.upperBound)) sequences of "
+                    + "\(Wording.grouped(model.sequence)) tokens")
+            return nil
+        }
+        let held = Wording.magnitude(Double(found) * Double(model.sequence))
+        remarks.append(
+            Remark(
+                .batchInTokens,
+                "batch: \(stated) are taken as \(Wording.grouped(found)) sequences of "
+                    + "\(Wording.grouped(model.sequence)), \(held) tokens"))
+        return found
+    }
+
+    private func cluster(remarks: inout [Remark]) -> Cluster? {
+        if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
+        if isRun { return .here }
+        guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
+        remarks.append(remark)
+        return cluster
+    }
+
+    /// The devices of the plan, and the data-parallel degree that follows from them where it is left open.
+    private func resolveDevices(stated: Int?, layout open: inout LayoutReading.Result?) -> Int {
+        guard var result = open else { return devicesOverride ?? stated ?? 1 }
+        defer { open = result }
+        let layout = result.layout
+        let inner = Int.product(layout.tensor, layout.pipeline, layout.context) ?? .max
+        guard let devices = devicesOverride ?? stated else { return result.layout.devices }
+        if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
+        return devices
+    }
+}
+
+extension Plan {
+    /// Where the layout does not say which stage holds how many blocks, its software's division if that is not the
+    /// balanced one. Where the software's would be much heavier at one end, nobody runs it: the balanced one is priced, and
+    /// `obstacles` says that the software lacks it.
+    mutating func divideStages() {
+        guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
+        let sizes = framework(for: layout).abilities.stages.split(layout, model: model)
+        let balanced = StagePartition(layout, model: model).sizes
+        guard let sizes, sizes != balanced, (sizes.max() ?? 0) <= (balanced.max() ?? 0) + 1 else { return }
+        layout.layersPerStage = sizes
+        self.layout = layout
+    }
+
+    /// What its software cannot do of the layout it states, one sentence each.
+    var obstacles: [Remark] {
+        guard var layout else { return [] }
+        let framework = framework(for: layout)
+        // The schedule is chosen among those the software has.
+        if openSchedule != nil { layout.schedule = framework.abilities.schedules.first ?? layout.schedule }
+        let name = framework.name + (frameworks.named == nil ? ", which is assumed," : "")
+        return framework.abilities.obstacles(to: layout, model: model, name: name).map {
+            Remark(.softwareLacks, "\($0); it is priced all the same")
+        }
+    }
+}
+
+extension Plan.Measured {
+    init?(_ reader: FieldReader) {
+        let seconds = reader.number("seconds", .seconds, in: Bounds.positive)
+        let memory = reader.number("memory", .bytes, in: Bounds.positive)
+        let kind = reader.choice("memoryKind", of: MemoryKind.self)
+        let source = reader.text("source")
+        reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
+        reader.finish()
+        guard let seconds else { return nil }
+        self.init(seconds: seconds, memoryBytes: memory, memoryKind: kind ?? .device, source: source)
+    }
+}

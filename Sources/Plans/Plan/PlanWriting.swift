@@ -1,0 +1,162 @@
+internal import Foundation
+internal import Models
+package import Reading
+internal import Schedules
+
+extension Plan {
+    /// The plan as a file that `Plan.read` reads back to the same answer, wherever the file lies: named models, clusters
+    /// and frameworks stay names where the library's are these, and are written out where not.
+    package func yaml(library: Library) -> String {
+        var lines = ["name: \(Self.quoted(name))"] + modelLines(library)
+        if let tokens { lines.append("tokens: \(tokens.short)") }
+        lines +=
+            clusterLines(library) + [
+                "devices: \(devices)", "batch: \(batch)", "precision: \(precision.rawValue)",
+            ]
+        if let layout {
+            lines.append("framework: \(frameworkReference(layout))")
+            lines += ["layout:"] + layout.yaml.map { "  " + $0 }
+        } else {
+            if let named = frameworks.named { lines.append("framework: \(reference(to: named))") }
+            lines.append("layout: auto")
+        }
+        if let measured { lines += ["measured:"] + measured.yaml.map { "  " + $0 } }
+        if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func modelLines(_ library: Library) -> [String] {
+        if let name = model.name, let known = try? Model.read(name, library: library) {
+            var sized = known
+            (sized.sequence, sized.vocab) = (model.sequence, model.vocab)
+            sized.tiedEmbeddings = model.tiedEmbeddings
+            if sized == model {
+                var keys = ["name: \(Self.quoted(name))"]
+                if known.sequence != model.sequence { keys.append("sequence: \(model.sequence)") }
+                if known.vocab != model.vocab { keys.append("vocab: \(model.vocab)") }
+                if known.tiedEmbeddings != model.tiedEmbeddings {
+                    keys.append("tiedEmbeddings: \(model.tiedEmbeddings)")
+                }
+                return ["model: {\(keys.joined(separator: ", "))}"]
+            }
+        }
+        // A name that the library gives to another shape would fill in what is left out.
+        let name = model.name.flatMap { library.modelFile($0) == nil ? $0 : nil }
+        return ["model:"] + (name.map { ["  name: \(Self.quoted($0))"] } ?? []) + model.yaml.map { "  " + $0 }
+    }
+
+    private func clusterLines(_ library: Library) -> [String] {
+        if let known = try? Cluster.read(cluster.name, library: library) {
+            if known == cluster { return ["cluster: \(Self.quoted(cluster.name))"] }
+            var priced = known
+            priced.pricePerDeviceHour = cluster.pricePerDeviceHour
+            if priced == cluster, let price = cluster.pricePerDeviceHour {
+                let name = Self.quoted(cluster.name)
+                return ["cluster: {extends: \(name), name: \(name), price: \(price.short)}"]
+            }
+        }
+        let text = cluster.yaml().split(separator: "\n")
+        return ["cluster:"] + text.map { "  " + $0 }
+    }
+
+    /// The software the layout runs on, so that it stays the same where the file is read by another version.
+    private func frameworkReference(_ layout: Layout) -> String {
+        let name = framework(for: layout).name
+        return frameworks.known[name] == nil ? "auto" : reference(to: name)
+    }
+
+    private func reference(to name: String) -> String {
+        guard let path = frameworks.path, name == frameworks.named else { return Self.quoted(name) }
+        return Self.quoted(RunFolder.absolute(path))
+    }
+
+    static func quoted(_ text: String) -> String {
+        let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_".contains($0)) }
+        if isPlain, text.lowercased() != "null", text.first?.isLetter == true || text.first == "/", !text.hasSuffix(".")
+        {
+            return text
+        }
+        return "'" + text.replacing("'", with: "''") + "'"
+    }
+}
+
+extension Model {
+    /// The keys of a shape.
+    fileprivate var yaml: [String] {
+        var lines = [
+            "family: \(family.rawValue)", "layers: \(layers)", "hidden: \(hidden)", "heads: \(heads)",
+            "kvHeads: \(kvHeads)", "headSize: \(headSize)", "ffn: \(ffn)", "mlp: \(mlp.rawValue)", "vocab: \(vocab)",
+            "sequence: \(sequence)", "tiedEmbeddings: \(tiedEmbeddings)",
+        ]
+        if let moe {
+            lines += [
+                "moe:", "  experts: \(moe.experts)", "  topK: \(moe.topK)", "  ffn: \(moe.ffn)",
+                "  shared: \(moe.shared)", "  sharedFfn: \(moe.sharedFfn)", "  firstDense: \(moe.firstDense)",
+                "  every: \(moe.every)", "  imbalance: \(moe.imbalance.short)",
+            ]
+            if let limit = moe.nodeLimit { lines.append("  nodeLimit: \(limit)") }
+        }
+        if let mla {
+            lines += [
+                "mla:", "  queryRank: \(mla.queryRank)", "  kvRank: \(mla.kvRank)", "  nopeSize: \(mla.nopeSize)",
+                "  ropeSize: \(mla.ropeSize)", "  valueSize: \(mla.valueSize)",
+            ]
+        }
+        return lines
+    }
+}
+
+extension Layout {
+    /// The keys of a layout.
+    fileprivate var yaml: [String] {
+        var lines = [
+            "data: \(data)", "tensor: \(tensor)", "pipeline: \(pipeline)", "virtualStages: \(virtualStages)",
+            "context: \(context)", "expert: \(expert)", "expertTensor: \(expertTensor)", "microbatch: \(microbatch)",
+            "schedule: \(schedule.rawValue)", "recompute: \(recompute.rawValue)",
+        ]
+        if let recomputeLayers { lines.append("recomputeLayers: \(recomputeLayers)") }
+        lines.append("sharding: \(sharding.rawValue)")
+        if let shardGroup { lines.append("shardGroup: \(shardGroup)") }
+        lines += ["sequenceParallel: \(sequenceParallel)", "flashAttention: \(flashAttention)"]
+        if let gradients { lines.append("gradients: \(gradients.rawValue)") }
+        lines.append(
+            "overlap: {data: \(overlap.data), tensor: \(overlap.tensor), pipeline: \(overlap.pipeline), "
+                + "expert: \(overlap.expert)}")
+        if let layersPerStage {
+            lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")
+        }
+        return lines
+    }
+}
+
+extension Plan.Measured {
+    fileprivate var yaml: [String] {
+        var lines = ["seconds: \(seconds)"]
+        if let memoryBytes { lines += ["memory: \(memoryBytes) B", "memoryKind: \(memoryKind.rawValue)"] }
+        if let source { lines.append("source: \(Plan.quoted(source))") }
+        return lines
+    }
+}
+
+extension TrainSettings {
+    /// The keys of a real run; paths of files that exist, from anywhere.
+    fileprivate var yaml: [String] {
+        func path(_ path: String) -> String {
+            Plan.quoted(FileManager.default.fileExists(atPath: path) ? RunFolder.absolute(path) : path)
+        }
+        var lines = [
+            "data: \(path(data))", "steps: \(steps)", "tokenizer: \(tokenizer)", "order: \(order.rawValue)",
+            "learningRate: \(learningRate)", "minLearningRate: \(minLearningRate)", "warmup: \(warmup)",
+            "schedule: \(schedule.rawValue)", "betas: [\(betas.map(\.description).joined(separator: ", "))]",
+            "eps: \(epsilon)", "weightDecay: \(weightDecay)", "clip: \(clip.map(\.description) ?? "none")",
+            "auxiliaryLoss: \(auxiliaryLoss)", "seed: \(seed)",
+        ]
+        if let folder { lines.append("folder: \(Plan.quoted(folder))") }
+        if let initialWeights { lines.append("init: \(path(initialWeights))") }
+        if let checkpoint {
+            lines += ["checkpoint:", "  every: \(checkpoint.every)", "  keep: \(checkpoint.keep)"]
+            if let path = checkpoint.path { lines.append("  path: \(Plan.quoted(path))") }
+        }
+        return lines
+    }
+}

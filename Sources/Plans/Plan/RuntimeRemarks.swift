@@ -1,0 +1,33 @@
+internal import Models
+package import Reading
+
+extension Plan {
+    /// What of the plan has no effect on a real run and cannot change its result: it prices, or another key rules it
+    /// out.
+    package func remarksOfARun(_ layout: Layout, _ settings: TrainSettings) -> [Remark] {
+        var remarks: [Remark] = []
+        if let moe = model.moe, moe.imbalance != 1 {
+            remarks.append(
+                Remark(
+                    .pricedOnly,
+                    "model.moe.imbalance \(moe.imbalance.short) prices alone: in a real run the router decides"))
+        }
+        if let name = frameworks.named, name != Frameworks.processes {
+            remarks.append(
+                Remark(
+                    .pricedOnly,
+                    "framework \(name) prices alone: a real run is this runtime's, which is priced as "
+                        + Frameworks.processes))
+        }
+        remarks += layout.idleSharding(model, "layout.")
+        let standard = TrainSettings(data: "", steps: 1, learningRate: settings.learningRate)
+        if settings.minLearningRate != standard.minLearningRate, settings.schedule == .constant {
+            remarks.append(
+                Remark(.keyUnused, "train.minLearningRate does nothing with train.schedule constant"))
+        }
+        if settings.auxiliaryLoss != standard.auxiliaryLoss, model.moe == nil {
+            remarks.append(Remark(.keyUnused, "train.auxiliaryLoss does nothing in a model without experts"))
+        }
+        return remarks
+    }
+}

@@ -1,0 +1,68 @@
+internal import Foundation
+internal import Reading
+
+/// Reads `train:` of a plan: the settings of a real run.
+enum TrainReading {
+    static func read(_ plan: FieldReader, library: Library) -> TrainSettings? {
+        guard let reader = plan.map("train") else { return nil }
+        let data = reader.text("data")
+        reader.reportMissing("data", fix: "a text file, e.g. data: plans/data/corpus.txt")
+        let steps = reader.count("steps", in: Bounds.steps)
+        reader.reportMissing("steps", fix: "e.g. steps: 200")
+        var settings = TrainSettings(data: data ?? "", steps: steps ?? 1)
+
+        if let tokenizer = reader.text("tokenizer") {
+            settings.tokenizer = tokenizer
+            if tokenizer != "bytes" {
+                reader.report(
+                    "tokenizer", value: "'\(tokenizer)'", rule: "must be bytes, other tokenizers are not supported yet")
+            }
+        }
+        settings.order = reader.choice("order", of: TrainSettings.Order.self) ?? settings.order
+        let rate = reader.number("learningRate", .plain, in: .leastNonzeroMagnitude...1e3)
+        settings.learningRate = rate ?? settings.learningRate
+        let least = reader.number("minLearningRate", .plain, in: 0...1e3)
+        settings.minLearningRate = least ?? settings.learningRate / 10
+        if let least, least > settings.learningRate {
+            reader.report(
+                "minLearningRate", value: "\(least)", rule: "must not exceed learningRate \(settings.learningRate)")
+        }
+        settings.warmup = reader.count("warmup", in: 0...Bounds.steps.upperBound) ?? settings.warmup
+        settings.schedule =
+            reader.choice("schedule", of: TrainSettings.LearningRateSchedule.self) ?? settings.schedule
+        if let betas = reader.numbers("betas", in: 0...0.999_999_999) {
+            if betas.count == 2 {
+                settings.betas = betas
+            } else {
+                reader.report("betas", rule: "must be two numbers such as [0.9, 0.95]")
+            }
+        }
+        settings.epsilon = reader.number("eps", .plain, in: .leastNonzeroMagnitude...1) ?? settings.epsilon
+        settings.weightDecay = reader.number("weightDecay", .plain, in: 0...100) ?? settings.weightDecay
+        if reader.word(ifAmong: ["none", "off"], "clip") != nil {
+            settings.clip = nil
+        } else if let clip = reader.number("clip", .plain, in: 0...1e9) {
+            settings.clip = clip == 0 ? nil : clip
+        }
+        settings.auxiliaryLoss = reader.number("auxiliaryLoss", .plain, in: 0...1e6) ?? settings.auxiliaryLoss
+        if let seed = reader.count("seed", in: 0...Int(1) << 53) { settings.seed = UInt64(seed) }
+        settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
+        settings.checkpoint = checkpoint(reader)
+        settings.folder = reader.text("folder")
+        reader.finish()
+
+        guard let data, steps != nil else { return nil }
+        // The working directory first, then the plan file's: what a relative path means to the person typing.
+        settings.data = FileManager.default.fileExists(atPath: data) ? data : library.existing(data) ?? data
+        return settings
+    }
+
+    private static func checkpoint(_ train: FieldReader) -> TrainSettings.Checkpoint? {
+        guard let reader = train.map("checkpoint") else { return nil }
+        let every = reader.count("every", in: Bounds.steps)
+        let path = reader.text("path")
+        let keep = reader.count("keep", in: 1...1_000_000)
+        reader.finish()
+        return TrainSettings.Checkpoint(every: every ?? 100, path: path, keep: keep ?? 2)
+    }
+}

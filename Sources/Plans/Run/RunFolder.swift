@@ -1,0 +1,227 @@
+package import Foundation
+package import Reading
+
+/// The folder a real run owns: where it lies and what its files are called.
+package enum RunFolder {
+    package static let manifest = "manifest.json"
+    package static let plan = "plan.yaml"
+    package static let log = "log.jsonl"
+    package static let checkpoints = "checkpoints"
+    /// The last step as measured, in our own JSON.
+    package static let timeline = "timeline.json"
+    /// Where runs lie unless the plan or the command line says otherwise.
+    package static let parent = "runs"
+
+    /// A plan's name as the name of a folder.
+    package static func name(of plan: String) -> String {
+        let kept = plan.map { $0.isLetter || $0.isNumber || "._-+".contains($0) ? $0 : "-" }
+        let name = String(kept.prefix(100)).trimmingPrefix { $0 == "." }
+        return name.isEmpty ? "run" : String(name)
+    }
+
+    /// The folder a run of `plan` takes: the one `wanted`, or one of the plan's name, which is new unless the run
+    /// `overwrites`.
+    /// - Returns: an absolute path, and whether the folder was made just now and belongs to nobody else.
+    package static func take(
+        _ wanted: String?, for plan: String, overwrites: Bool
+    ) throws(PlanProblems) -> (path: String, isClaimed: Bool) {
+        if let wanted { return (absolute(wanted), false) }
+        return overwrites ? (preferred(for: plan), false) : (try claim(for: plan), true)
+    }
+
+    /// `runs/NAME`, from the working directory.
+    package static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
+
+    /// Makes a folder that nobody else has: `runs/NAME`, or `runs/NAME-2` and so on where that is taken.
+    private static func claim(for plan: String) throws(PlanProblems) -> String {
+        let first = preferred(for: plan)
+        let above = absolute(parent)
+        if mkdir(above, 0o777) != 0, errno != EEXIST { throw refusal(above, "cannot be made: " + systemWord()) }
+        for number in 1...9999 {
+            let path = number == 1 ? first : "\(first)-\(number)"
+            if mkdir(path, 0o777) == 0 { return path }
+            if errno != EEXIST { throw refusal(path, "cannot be made: " + systemWord()) }
+        }
+        throw refusal(first, "there are 9,999 runs of this name already")
+    }
+
+    /// A path that means the same in another working directory.
+    package static func absolute(_ path: String) -> String {
+        let here = FileManager.default.currentDirectoryPath
+        let whole = self.path(of: path, in: here == "/" ? "" : here)
+        // What may stand in a path and means nothing. Where `..` leads is the system's to say.
+        return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
+
+    /// The file that a manifest of `folder` calls `name`; nil for one that is no plain file within the folder, links
+    /// followed. Anybody can have written the manifest.
+    package static func ownFile(_ name: String, in folder: String) -> String? {
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !name.utf8.contains(0) else {
+            return nil
+        }
+        let path = folder + "/" + name
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        let above = parts.dropLast().joined(separator: "/")
+        guard let inside = real(folder + "/" + above), let root = real(folder),
+            inside == root || inside.hasPrefix(root == "/" ? root : root + "/")
+        else { return nil }
+        return path
+    }
+
+    /// A folder's path without links.
+    private static func real(_ path: String) -> String? {
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
+    /// Makes a folder, and those above it, where there is none.
+    /// - Returns: the folders that were made, the outermost first; nil where it cannot be.
+    package static func make(_ path: String) -> [String]? {
+        var missing: [String] = []
+        var folder = path
+        while !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) {
+            missing.append(folder)
+            folder = (folder as NSString).deletingLastPathComponent
+        }
+        var made: [String] = []
+        for folder in missing.reversed() {
+            if mkdir(folder, 0o777) == 0 {
+                made.append(folder)
+            } else if errno != EEXIST {
+                for folder in made.reversed() { rmdir(folder) }
+                return nil
+            }
+        }
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? made : nil
+    }
+
+    /// Where a file lies that is named from `folder` on, or by an absolute path.
+    package static func path(of file: String, in folder: String) -> String {
+        file.hasPrefix("/") ? file : folder + "/" + file
+    }
+
+    private static func systemWord() -> String { String(cString: strerror(errno)) }
+
+    private static func refusal(_ path: String, _ rule: String) -> PlanProblems {
+        PlanProblems([
+            PlanProblem(field: path, rule: rule, fix: "name another folder for the run with --folder or train.folder")
+        ])
+    }
+}
+
+/// `manifest.json`: what a run is, how far it came, and which files are its own. Nothing that it does not name is ever
+/// replaced or removed. It is written after the files it names, under another name first, so it is whole at any moment.
+package struct RunManifest: Hashable, Codable, Sendable {
+    package enum State: String, Hashable, Codable, Sendable {
+        case running, finished, failed
+        /// A signal ended rank 0: Ctrl-C, or mpirun because a rank had failed.
+        case interrupted
+    }
+
+    /// A file of weights.
+    package struct Checkpoint: Hashable, Codable, Sendable {
+        /// Steps trained.
+        package var step: Int
+        /// From the folder on, or absolute for one that lies elsewhere.
+        package var file: String
+        package var bytes: Int
+        /// SHA-256 of the whole file, as `sha256sum` prints it.
+        package var sha256: String
+
+        package init(step: Int, file: String, bytes: Int, sha256: String) {
+            self.step = step
+            self.file = file
+            self.bytes = bytes
+            self.sha256 = sha256
+        }
+    }
+
+    /// Version of the manifest's format.
+    package var format = 1
+    /// The plan's name.
+    package var plan: String
+    /// A hash of all that the run's numbers depend on: plan, text, program.
+    package var identity: String
+    /// The program and its version.
+    package var program: String
+    package var state = State.running
+    /// Steps asked for.
+    package var steps: Int
+    /// Steps done when this was written.
+    package var step = 0
+    /// Processes of the job.
+    package var processes: Int
+    /// The text, as an absolute path.
+    package var data: String
+    /// Who writes it.
+    package var host: String
+    package var process: Int32
+    package var started: Date
+    package var updated: Date
+    /// The run's files besides the checkpoints, from the folder on, or absolute for those that lie elsewhere.
+    package var files: [String] = []
+    /// Oldest first.
+    package var checkpoints: [Checkpoint] = []
+
+    package init(
+        plan: String, identity: String, program: String, steps: Int, processes: Int, data: String, host: String,
+        process: Int32, started: Date
+    ) {
+        self.plan = plan
+        self.identity = identity
+        self.program = program
+        self.steps = steps
+        self.processes = processes
+        self.data = data
+        self.host = host
+        self.process = process
+        self.started = started
+        updated = started
+    }
+
+    /// The manifest of `folder`; nil where there is none.
+    /// - Throws: the one problem of a file that is no manifest.
+    package static func read(folder: String) throws(PlanProblems) -> RunManifest? {
+        let path = folder + "/" + RunFolder.manifest
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the manifest of a run")])
+        }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        do {
+            let text = try YAMLFile.text(path: path, name: path)
+            return try decoder.decode(RunManifest.self, from: Data(text.utf8))
+        } catch let problems as PlanProblems {
+            throw problems
+        } catch {
+            throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the manifest of a run")])
+        }
+    }
+
+    /// How many steps the run of `folder` did: what it noted, or what its log shows beyond that.
+    package func stepsDone(in folder: String) -> Int {
+        let noted = max(step, checkpoints.map(\.step).max() ?? 0)
+        guard let log = RunFolder.ownFile(RunFolder.log, in: folder), let file = FileHandle(forReadingAtPath: log),
+            let end = try? file.seekToEnd(), (try? file.seek(toOffset: end > 65_536 ? end - 65_536 : 0)) != nil,
+            let text = try? file.readToEnd()
+        else { return noted }
+        struct Line: Decodable { var step: Int }
+        // The last line may be half written.
+        let last = text.split(separator: 0x0A).suffix(2).compactMap { try? JSONDecoder().decode(Line.self, from: $0) }
+        return last.map { max(noted, $0.step + 1) }.max() ?? noted
+    }
+
+    /// As it lies in the file.
+    package func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+}

@@ -1,0 +1,89 @@
+/// The `train:` section: what a real run needs beyond the shape.
+package struct TrainSettings: Hashable, Codable, Sendable {
+    /// How sequences are drawn from the token stream.
+    package enum Order: String, Hashable, Codable, Sendable, CaseIterable {
+        /// A seeded permutation of the non-overlapping sequences, a new one each epoch.
+        case shuffled
+        /// Sequence i of step s starts at token ((s·batch+i)·sequence) mod max(1, length − sequence − 1).
+        case sequential
+    }
+
+    /// How the learning rate moves after the warm-up.
+    package enum LearningRateSchedule: String, Hashable, Codable, Sendable, CaseIterable {
+        case constant, cosine
+    }
+
+    /// When and where weights are saved.
+    package struct Checkpoint: Hashable, Codable, Sendable {
+        /// Steps between checkpoints; the last step is always saved.
+        package var every: Int
+        /// Directory the checkpoints go to; nil: `checkpoints/` of the run's folder.
+        package var path: String?
+        /// Checkpoints kept, newest first.
+        package var keep: Int
+
+        package init(every: Int, path: String?, keep: Int) {
+            self.every = every
+            self.path = path
+            self.keep = keep
+        }
+    }
+
+    /// Text file, resolved against the plan file's directory if not absolute and not found from the working directory.
+    package var data: String
+    /// `bytes` is the only tokenizer so far: token = byte.
+    package var tokenizer: String
+    package var order: Order
+    package var steps: Int
+    package var learningRate: Double
+    package var minLearningRate: Double
+    /// Steps of linear warm-up.
+    package var warmup: Int
+    package var schedule: LearningRateSchedule
+    /// AdamW's two betas.
+    package var betas: [Double]
+    package var epsilon: Double
+    package var weightDecay: Double
+    /// Global gradient norm above which gradients are scaled down; nil: no clipping.
+    package var clip: Double?
+    /// Weight of the experts' load-balance loss beside the cross-entropy.
+    package var auxiliaryLoss: Double
+    package var seed: UInt64
+    /// Initial weights (safetensors, Hugging Face GPT-2 names), or nil for seeded random ones.
+    package var initialWeights: String?
+    package var checkpoint: Checkpoint?
+    /// The folder the run owns; nil: `runs/NAME`, numbered where that is taken.
+    package var folder: String?
+
+    package init(
+        data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,
+        minLearningRate: Double? = nil, warmup: Int = 0, schedule: LearningRateSchedule = .cosine,
+        betas: [Double] = [0.9, 0.95], epsilon: Double = 1e-8, weightDecay: Double = 0.1, clip: Double? = 1,
+        auxiliaryLoss: Double = 0.01, seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil,
+        folder: String? = nil
+    ) {
+        self.data = data
+        self.tokenizer = tokenizer
+        self.order = order
+        self.steps = steps
+        self.learningRate = learningRate
+        self.minLearningRate = minLearningRate ?? learningRate / 10
+        self.warmup = warmup
+        self.schedule = schedule
+        self.betas = betas
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.clip = clip
+        self.auxiliaryLoss = auxiliaryLoss
+        self.seed = seed
+        self.initialWeights = initialWeights
+        self.checkpoint = checkpoint
+        self.folder = folder
+    }
+
+    /// Whether weights are saved after `done` steps.
+    package func savesCheckpoint(after done: Int) -> Bool {
+        guard let checkpoint else { return false }
+        return done % checkpoint.every == 0 || done == steps
+    }
+}

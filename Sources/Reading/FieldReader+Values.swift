@@ -1,0 +1,210 @@
+package import Yams
+
+extension FieldReader {
+    /// One line of text.
+    package func text(_ key: String) -> String? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
+            report(key, value: Self.shown(node), rule: "must be text")
+            return nil
+        }
+        // Names and paths are printed: no line breaks, no codes that move a terminal's cursor.
+        guard !scalar.string.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            report(key, rule: "must be one line of text without control characters")
+            return nil
+        }
+        return scalar.string
+    }
+
+    /// Text of any number of lines.
+    package func block(_ key: String) -> String? {
+        guard let node = take(key) else { return nil }
+        guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
+            report(key, value: Self.shown(node), rule: "must be text")
+            return nil
+        }
+        return scalar.string
+    }
+
+    /// `true` or `false` only: what `yes`, `on` or `y` mean depends on the version of YAML.
+    package func flag(_ key: String) -> Bool? {
+        guard let node = take(key) else { return nil }
+        if case .scalar(let scalar) = node {
+            switch scalar.string.lowercased() {
+            case "true": return true
+            case "false": return false
+            case "yes", "on", "y":
+                report(key, value: Self.shown(node), rule: "must be true or false", fix: "write true")
+                return nil
+            case "no", "off", "n":
+                report(key, value: Self.shown(node), rule: "must be true or false", fix: "write false")
+                return nil
+            default: break
+            }
+        }
+        report(key, value: Self.shown(node), rule: "must be true or false")
+        return nil
+    }
+
+    /// One of the words of `Choice`.
+    package func choice<Choice: CaseIterable & RawRepresentable>(_ key: String, of type: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
+        guard let node = take(key) else { return nil }
+        let words = type.allCases.map(\.rawValue)
+        if case .scalar(let scalar) = node {
+            if let choice = Choice(rawValue: scalar.string) { return choice }
+            report(
+                key, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))",
+                fix: Wording.didYouMean(scalar.string, among: words))
+            return nil
+        }
+        report(key, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))")
+        return nil
+    }
+
+    /// A number in the base of `unit`, inside `range`.
+    package func number(
+        _ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>
+    ) -> Double? {
+        guard let node = take(key) else { return nil }
+        return number(node, unit: unit, range: range) { rule, fix in
+            report(key, value: Self.shown(node), rule: rule, fix: fix)
+        }
+    }
+
+    /// A whole number inside `range`; `4K`, `1e3` and `4,096` are whole numbers too.
+    package func count(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        guard let node = take(key) else { return nil }
+        return count(node, range: range) { rule, fix in
+            report(key, value: Self.shown(node), rule: rule, fix: fix)
+        }
+    }
+
+    /// A list of whole numbers, each inside `range`.
+    package func counts(_ key: String, in range: ClosedRange<Int>) -> [Int]? {
+        list(key) { reader, node, place in
+            reader.count(node, range: range) { rule, fix in
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
+            }
+        }
+    }
+
+    /// A list of plain numbers, each inside `range`.
+    package func numbers(_ key: String, in range: ClosedRange<Double>) -> [Double]? {
+        list(key) { reader, node, place in
+            reader.number(node, unit: .plain, range: range) { rule, fix in
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
+            }
+        }
+    }
+
+    /// A list of words, each one of `type`'s and named once.
+    package func choices<Choice: RawRepresentable & CaseIterable>(_ key: String, of type: Choice.Type) -> [Choice]?
+    where Choice.RawValue == String {
+        let words = Choice.allCases.map(\.rawValue)
+        var seen: Set<String> = []
+        return list(key) { reader, node, place in
+            guard case .scalar(let scalar) = node, let choice = Choice(rawValue: scalar.string) else {
+                reader.collector.report(
+                    place, at: node.mark, value: Self.shown(node), rule: "must be \(Wording.alternatives(words))")
+                return nil
+            }
+            guard seen.insert(scalar.string).inserted else {
+                reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: "is named twice")
+                return nil
+            }
+            return choice
+        }
+    }
+
+    /// A reader of the map under `key`.
+    package func map(_ key: String) -> FieldReader? {
+        guard let node = take(key) else { return nil }
+        guard case .mapping = node else {
+            report(key, value: Self.shown(node), rule: "must be a map of keys and values")
+            return nil
+        }
+        return FieldReader(node, path: join(key), collector: collector)
+    }
+
+    /// Every element of the list under `key` through `read`; nil when it is absent or an element is wrong.
+    package func list<Element>(
+        _ key: String, read: (FieldReader, Node, _ place: String) -> Element?
+    ) -> [Element]? {
+        guard let node = take(key) else { return nil }
+        guard case .sequence(let sequence) = node else {
+            report(key, value: Self.shown(node), rule: "must be a list such as [1, 2]")
+            return nil
+        }
+        var elements: [Element] = []
+        for (index, element) in sequence.enumerated() {
+            guard let value = read(self, element, "\(join(key))[\(index)]") else { continue }
+            elements.append(value)
+        }
+        return elements.count == sequence.count ? elements : nil
+    }
+
+    // MARK: - One scalar
+
+    package func number(
+        _ node: Node, unit: Quantity.Unit, range: ClosedRange<Double>, fail: (_ rule: String, _ fix: String) -> Void
+    ) -> Double? {
+        guard case .scalar(let scalar) = node else {
+            fail("must be \(unit.example)", "")
+            return nil
+        }
+        do throws(Quantity.Failure) {
+            let value = try Quantity.parse(scalar.string, as: unit)
+            if range.contains(value) { return value }
+            if value < range.lowerBound {
+                let atLeast =
+                    range.lowerBound == .leastNonzeroMagnitude ? "above 0" : "at least \(range.lowerBound.short)"
+                fail("must be \(atLeast)", "")
+            } else {
+                fail("must be at most \(range.upperBound.short)", "")
+            }
+        } catch {
+            fail(Self.rule(of: error, unit: unit), Self.fix(of: error, text: scalar.string))
+        }
+        return nil
+    }
+
+    package func count(_ node: Node, range: ClosedRange<Int>, fail: (_ rule: String, _ fix: String) -> Void) -> Int? {
+        let rule =
+            "must be a whole number from \(Wording.grouped(range.lowerBound)) to \(Wording.grouped(range.upperBound))"
+        guard case .scalar(let scalar) = node else {
+            fail(rule, "")
+            return nil
+        }
+        do throws(Quantity.Failure) {
+            let whole = try Count(parsing: scalar.string).value
+            if range.contains(whole) { return whole }
+            fail(rule, "")
+        } catch {
+            fail(
+                error == .malformed ? rule : Self.rule(of: error, unit: .count),
+                Self.fix(of: error, text: scalar.string))
+        }
+        return nil
+    }
+
+    private static func rule(of failure: Quantity.Failure, unit: Quantity.Unit) -> String {
+        switch failure {
+        case .malformed: "must be \(unit.example)"
+        case .leadingZero: "a leading zero makes a number ambiguous (octal in older YAML)"
+        case .notFinite: "must be a finite number"
+        }
+    }
+
+    private static func fix(of failure: Quantity.Failure, text: String) -> String {
+        failure == .leadingZero ? "write \(text.trimmed.drop { $0 == "0" })" : ""
+    }
+}
+
+extension Double {
+    /// Without a needless `.0`, for messages.
+    package var short: String {
+        if let whole = Int(exactly: self), whole.magnitude < 1_000_000 { return String(whole) }
+        return String(self)
+    }
+}

@@ -1,0 +1,175 @@
+package import Yams
+
+/// The problems of one file, and where each field stands.
+package final class ProblemCollector {
+    package let file: String
+    package private(set) var problems: [PlanProblem] = []
+    /// Place of every field read so far, by dotted path.
+    private var places: [String: Mark] = [:]
+
+    package init(file: String) { self.file = file }
+
+    package var isEmpty: Bool { problems.isEmpty }
+
+    package func note(_ path: String, at mark: Mark?) { places[path] = mark }
+
+    package func report(
+        _ path: String, at mark: Mark?, value: String = "", rule: String, fix: String = "",
+        kind: PlanProblem.Kind = .input
+    ) {
+        problems.append(
+            PlanProblem(
+                kind, file: file, line: mark?.line, column: mark?.column, field: path, value: value, rule: rule,
+                fix: fix))
+    }
+
+    /// Reports what is wrong in a line of a text.
+    package func report(_ path: String, line: Int, value: String, rule: String, fix: String) {
+        problems.append(PlanProblem(file: file, line: line, field: path, value: value, rule: rule, fix: fix))
+    }
+
+    /// Takes over a problem found without the file, and gives it the place of its field or of the nearest parent.
+    package func adopt(_ problem: PlanProblem) {
+        var placed = problem
+        if placed.file == nil {
+            placed.file = file
+            var path = Substring(problem.field)
+            while true {
+                if let mark = places[String(path)] {
+                    placed.line = mark.line
+                    placed.column = mark.column
+                    break
+                }
+                guard let dot = path.lastIndex(of: ".") else { break }
+                path = path[..<dot]
+            }
+        }
+        problems.append(placed)
+    }
+
+    /// All problems so far, in the order of the file.
+    package var all: PlanProblems {
+        let ordered = problems.enumerated().sorted { a, b in
+            let left = (a.element.line ?? .max, a.element.column ?? .max, a.offset)
+            let right = (b.element.line ?? .max, b.element.column ?? .max, b.offset)
+            return left < right
+        }
+        var seen: Set<PlanProblem> = []
+        return PlanProblems(ordered.map(\.element).filter { seen.insert($0).inserted })
+    }
+}
+
+/// Reads the fields of one YAML map, strictly: every key is taken once, checked for type and unit, and whatever is
+/// left over at `finish()` is reported with the nearest known key. Nothing stops at the first problem.
+package final class FieldReader {
+    package let path: String
+    package let collector: ProblemCollector
+    /// Where the map itself stands.
+    package let mark: Mark?
+    private var entries: [(key: String, keyMark: Mark?, value: Node)] = []
+    private var known: [String] = []
+
+    /// A reader of `node`; reports and reads as empty when it is not a map.
+    package init(_ node: Node, path: String, collector: ProblemCollector) {
+        self.path = path
+        self.collector = collector
+        mark = node.mark
+        guard case .mapping(let mapping) = node else {
+            collector.report(
+                path, at: node.mark, value: Self.shown(node), rule: "must be a map of keys and values",
+                fix: path.isEmpty ? "start with 'model:'" : "")
+            return
+        }
+        for (key, value) in mapping {
+            guard case .scalar(let scalar) = key else {
+                collector.report(path, at: key.mark, rule: "every key must be a plain word")
+                continue
+            }
+            entries.append((scalar.string, scalar.mark, value))
+            collector.note(join(scalar.string), at: value.mark ?? scalar.mark)
+        }
+    }
+
+    package func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    package var keys: [String] { entries.map(\.key) }
+
+    package func contains(_ key: String) -> Bool { entries.contains { $0.key == key } }
+
+    /// The single value written under `key`, nil for a map, a list or nothing. Does not take it.
+    package func scalar(_ key: String) -> String? {
+        guard case .scalar(let scalar)? = entries.first(where: { $0.key == key })?.value else { return nil }
+        return scalar.string
+    }
+
+    /// The value of `key` when it is a single word rather than a map; nil, and not taken, otherwise.
+    package func word(_ key: String) -> String? {
+        guard scalar(key) != nil else { return nil }
+        return text(key)
+    }
+
+    /// The value of `key` when it is one of `words`; nil, and not taken, otherwise.
+    package func word(ifAmong words: [String], _ key: String) -> String? {
+        guard let value = scalar(key), words.contains(value) else { return nil }
+        return text(key)
+    }
+
+    /// A reader of the map under `key` for a look ahead: takes nothing and reports nothing.
+    package func entryMap(_ key: String) -> FieldReader? {
+        guard let node = entries.first(where: { $0.key == key })?.value, case .mapping = node else { return nil }
+        return FieldReader(node, path: join(key), collector: ProblemCollector(file: collector.file))
+    }
+
+    /// Makes `keys` known before any of them is taken, for the message about an unknown one.
+    package func expect(_ keys: String...) { known += keys }
+
+    /// The node of `key`, nil when absent. A key without a value is reported.
+    package func take(_ key: String) -> Node? {
+        if !known.contains(key) { known.append(key) }
+        guard let entry = entries.first(where: { $0.key == key }) else { return nil }
+        if case .scalar(let scalar) = entry.value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+            collector.report(join(key), at: entry.keyMark, rule: "has no value", fix: "give one or remove the key")
+            return nil
+        }
+        return entry.value
+    }
+
+    package func report(
+        _ key: String, value: String = "", rule: String, fix: String = "", kind: PlanProblem.Kind = .input
+    ) {
+        let entry = entries.first { $0.key == key }
+        let place = entry?.value.mark ?? entry?.keyMark ?? mark
+        collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
+    }
+
+    /// Reports `problem`, found elsewhere, at `key`.
+    package func report(_ key: String, _ problem: PlanProblem) {
+        report(key, value: problem.value, rule: problem.rule, fix: problem.fix, kind: problem.kind)
+    }
+
+    package func reportMissing(_ key: String, fix: String) {
+        if contains(key) { return }  // Whatever is wrong with its value was already said.
+        collector.report(join(key), at: mark, rule: "is missing", fix: fix)
+    }
+
+    /// Reports every key nobody asked for.
+    package func finish() {
+        for entry in entries where !known.contains(entry.key) {
+            var fix = Wording.didYouMean(entry.key, among: known)
+            if fix.isEmpty { fix = "known here: " + known.joined(separator: ", ") }
+            collector.report(join(entry.key), at: entry.keyMark, rule: "unknown key", fix: fix)
+        }
+    }
+
+    /// The value as written, short enough for a message.
+    package static func shown(_ node: Node) -> String {
+        switch node {
+        case .scalar(let scalar):
+            let text = scalar.string.count > 60 ? scalar.string.prefix(57) + "..." : scalar.string[...]
+            return "'\(text)'"
+        case .mapping: return "a map"
+        case .sequence: return "a list"
+        case .alias: return "an alias"
+        }
+    }
+}

@@ -1,0 +1,105 @@
+internal import Foundation
+
+/// Where named model shapes and clusters are looked up.
+///
+/// The folders, in order: the plan file's own, the working directory, then the resource root: `TRAINYARD_HOME` if that
+/// is set, otherwise the nearest folder above the program that holds `cluster/` and `plans/models/`.
+package struct Library: Hashable, Sendable {
+    /// Folders searched, first match wins.
+    package var folders: [String]
+
+    package init(folders: [String]) { self.folders = folders }
+
+    /// The standard search path, with the folder of `planFile` in front.
+    package static func standard(besides planFile: String? = nil) -> Library {
+        var folders: [String] = []
+        if let planFile { folders.append((planFile as NSString).deletingLastPathComponent) }
+        folders.append(FileManager.default.currentDirectoryPath)
+        if let root = resourceRoot() { folders.append(root) }
+        var seen: Set<String> = []
+        return Library(folders: folders.map { $0.isEmpty ? "." : $0 }.filter { seen.insert($0).inserted })
+    }
+
+    /// The folder that holds the files we ship, nil when it is nowhere to be found.
+    package static func resourceRoot() -> String? {
+        if let home = ProcessInfo.processInfo.environment["TRAINYARD_HOME"], !home.isEmpty { return home }
+        let program = Bundle.main.executablePath ?? CommandLine.arguments.first ?? ""
+        var folder = URL(fileURLWithPath: program).resolvingSymlinksInPath().deletingLastPathComponent()
+        while folder.path != "/", !folder.path.isEmpty {
+            let holds = { FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path) }
+            if holds("cluster"), holds("plans/models") { return folder.path }
+            folder.deleteLastPathComponent()
+        }
+        return nil
+    }
+
+    /// The file of the model shape `name`, nil when there is none.
+    package func modelFile(_ name: String) -> String? { file(name, in: ["plans/models", "models"]) }
+
+    /// The file of the cluster `name`, nil when there is none.
+    package func clusterFile(_ name: String) -> String? { file(name, in: ["cluster"]) }
+
+    /// The file of the framework `name`, nil when there is none.
+    package func frameworkFile(_ name: String) -> String? { file(name, in: ["frameworks"]) }
+
+    package var frameworkNames: [String] { names(in: ["frameworks"]) }
+
+    package var modelNames: [String] { names(in: ["plans/models", "models"]) }
+
+    package var clusterNames: [String] { names(in: ["cluster"]) }
+
+    /// `path` as it stands, or inside one of the folders; nil when no such file exists.
+    package func existing(_ path: String) -> String? {
+        let candidates = path.hasPrefix("/") ? [path] : folders.map { "\($0)/\(path)" }
+        return candidates.first { FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// What to say about an unknown name: the nearest known one, or all of them.
+    package static func suggestion(for name: String, among names: [String]) -> String {
+        let near = Wording.didYouMean(name, among: names)
+        if !near.isEmpty { return near }
+        let alike = Synonyms.names(like: name, among: names)
+        if !alike.isEmpty { return "did you mean \(Wording.alternatives(alike.map { "'\($0)'" }))?" }
+        return names.isEmpty
+            ? "set TRAINYARD_HOME to the folder that holds cluster/ and plans/models/"
+            : "known: \(names.joined(separator: ", "))"
+    }
+
+    /// Whether a reference is a path rather than a name.
+    package static func isPath(_ reference: String) -> Bool {
+        reference.contains("/") || reference.hasSuffix(".yaml") || reference.hasSuffix(".yml")
+    }
+
+    /// `torch-2.3` of `frameworks/torch-2.3.yaml`: what a file is called that states no name.
+    package static func stem(_ path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let ending = endings.first { file.hasSuffix($0) && file != $0 }
+        return ending.map { String(file.dropLast($0.count)) } ?? file
+    }
+
+    private static let endings = [".yaml", ".yml"]
+
+    private func file(_ name: String, in subfolders: [String]) -> String? {
+        for folder in folders {
+            for subfolder in subfolders {
+                for ending in Self.endings {
+                    let path = "\(folder)/\(subfolder)/\(name)\(ending)"
+                    if FileManager.default.fileExists(atPath: path) { return path }
+                }
+            }
+        }
+        return nil
+    }
+
+    private func names(in subfolders: [String]) -> [String] {
+        var names: Set<String> = []
+        for folder in folders {
+            for subfolder in subfolders {
+                let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(subfolder)")) ?? []
+                names.formUnion(
+                    files.filter { file in Self.endings.contains { file.hasSuffix($0) } }.map(Self.stem))
+            }
+        }
+        return names.sorted()
+    }
+}

@@ -1,0 +1,92 @@
+internal import Foundation
+package import Output
+internal import Synchronization
+package import Yams
+
+/// The plan, model, cluster and framework files this process has read: none of them is to be written over.
+package enum ReadFiles {
+    private static let read = Mutex<Set<String>>([])
+
+    /// Their paths as they were opened.
+    package static var named: [NamedPath] {
+        read.withLock { $0.sorted() }.map { NamedPath("the plan or its model, cluster or framework", $0) }
+    }
+
+    package static func add(_ path: String) { read.withLock { _ = $0.insert(path) } }
+}
+
+/// Opens a file and reads it as YAML nodes that know their line and column.
+package enum YAMLFile {
+    /// Plan and cluster files are a few kilobytes; anything far beyond is another kind of file.
+    package static let largestBytes = 4 << 20
+
+    /// The root node of the file at `path`, called `name` in messages. Throws the one problem that
+    /// stops the reading.
+    package static func compose(path: String, name: String) throws(PlanProblems) -> Node {
+        try compose(text: try text(path: path, name: name), name: name)
+    }
+
+    package static func text(path: String, name: String) throws(PlanProblems) -> String {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw one(name, "no such file")
+        }
+        if isDirectory.boolValue {
+            throw one(name, "is a directory", "name a file in it")
+        }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw one(name, "cannot be opened for reading", "check its permissions")
+        }
+        defer { try? handle.close() }
+        guard let data = try? handle.read(upToCount: largestBytes + 1) ?? Data() else {
+            throw one(name, "cannot be read")
+        }
+        guard data.count <= largestBytes else {
+            throw one(name, "is larger than 4 MiB, too large for a YAML file of ours")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw one(name, "is not UTF-8 text")
+        }
+        ReadFiles.add(path)
+        return text
+    }
+
+    package static func compose(text: String, name: String) throws(PlanProblems) -> Node {
+        let empty = one(name, "is empty", "see docs/plan-format.md for an example")
+        do {
+            // Without guesses at types: every value is read from its text.
+            guard let node = try Yams.compose(yaml: text, .basic) else { throw empty }
+            if case .scalar(let scalar) = node, scalar.string.trimmed.isEmpty { throw empty }
+            return node
+        } catch let problems as PlanProblems {
+            throw problems
+        } catch let error as YamlError {
+            throw PlanProblems([worded(error, name: name)])
+        } catch {
+            throw one(name, "is not YAML")
+        }
+    }
+
+    private static func one(_ name: String, _ rule: String, _ fix: String = "") -> PlanProblems {
+        PlanProblems([PlanProblem(file: name, field: "", rule: rule, fix: fix)])
+    }
+
+    private static func worded(_ error: YamlError, name: String) -> PlanProblem {
+        switch error {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            let detail = [context?.text, problem].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
+            return PlanProblem(
+                file: name, line: mark.line, column: mark.column, field: "", rule: "is not YAML: \(detail)")
+        case .duplicatedKeysInMapping(let keys, let context):
+            let names = keys.map { "'\($0)'" }.joined(separator: ", ")
+            return PlanProblem(
+                file: name, line: context.mark.line, column: context.mark.column, field: "",
+                rule: "the same key twice in one map: \(names)", fix: "keep one of them")
+        case .reader(let problem, _, _, _):
+            return PlanProblem(file: name, field: "", rule: "is not YAML: \(problem)")
+        default:
+            return PlanProblem(file: name, field: "", rule: "is not YAML")
+        }
+    }
+}
