@@ -96,7 +96,9 @@ let package = Package(
             path: "Tests/Fuzz", swiftSettings: strict),
 
         // What several tests share; no product links it.
-        .target(name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support",
+            swiftSettings: strict),
 
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: planning + ["TestSupport"], swiftSettings: strict),

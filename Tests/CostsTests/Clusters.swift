@@ -1,3 +1,4 @@
+import Models
 import Plans
 
 /// Clusters built in code: datasheet figures, efficiencies of the order that is measured. Tests of the formulas need a

@@ -1,5 +1,7 @@
 import Costs
+import Models
 import Plans
+import Reading
 import Schedules
 import TestSupport
 import Testing

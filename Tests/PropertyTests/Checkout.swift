@@ -1,4 +1,5 @@
 import Plans
+import Reading
 import TestSupport
 
 extension Checkout {

@@ -1,3 +1,4 @@
+import Models
 import Plans
 
 /// Floating-point operations of one step by matrix product: a product of a token with a matrix of n elements is 2n, its

@@ -1,3 +1,4 @@
+import Models
 import Plans
 
 /// Bytes of weights, gradients and optimizer on one device, tensor by tensor.

@@ -1,4 +1,5 @@
 import Costs
+import Models
 import Planner
 import Plans
 import Reports

@@ -1,3 +1,5 @@
+import Models
+import Numbers
 import Plans
 import Schedules
 import TestSupport

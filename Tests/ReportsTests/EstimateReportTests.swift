@@ -1,6 +1,8 @@
 import Costs
 import Foundation
+import Models
 import Plans
+import Reading
 import Schedules
 import Testing
 

@@ -58,7 +58,9 @@ package struct ModelFields {
     }
 
     /// Keys that change the blocks, so that a named shape is no longer itself.
-    package static let blockKeys = ["family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp", "moe", "mla"]
+    package static let blockKeys = [
+        "family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp", "moe", "mla",
+    ]
 
     /// The whole shape from these fields alone; reports what is missing and what does not divide.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
