@@ -30,7 +30,7 @@ extension LayoutWork {
         let (x, name) = mixture ? ("e", "block with experts") : ("d", "dense block")
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum(rowBytes, attentionBytes, mixture ? expertBytes : "w·n_m·f/t"))) + C", "bytes",
+            "T·(\(sum([rowBytes, attentionWords.kept] + keptBytes(mixture)))) + C", "bytes",
             note: shard.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = rates.framework.memory
         let isSplit = layout.schedule.splitsBackward
@@ -43,9 +43,9 @@ extension LayoutWork {
             switch layout.recompute {
             case .none: ("Z_\(x)" + less + more, "0")
             case .selective where rates.framework.selectiveOperations:
-                ("T·(w·h/σ + w·\(attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
+                ("T·(w·h/σ + w·\(attentionWords.attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
             case .selective where memory.remakesAttention:
-                ("Z_\(x) − C − T·w·\(attended)/t" + less + more, "C + T·w·\(attended)/t")
+                ("Z_\(x) − C − T·w·\(attentionWords.attended)/t" + less + more, "C + T·w·\(attentionWords.attended)/t")
             case .selective: ("Z_\(x) − C" + less + more, "C")
             case .full: (input, "Z_\(x)")
             }
@@ -61,7 +61,7 @@ extension LayoutWork {
             if rates.operandBytes != rates.elementBytes {
                 lines.know("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
-            let all = "T·(\(sum("4·\(operand)·h/σ", attentionLater, mixture ? expertLater : "\(operand)·n_m·f/t")))"
+            let all = "T·(\(sum(["4·\(operand)·h/σ", attentionLater] + operands(mixture))))"
             lines.derive(
                 "activations a \(name) \(halves)", as: "J_\(x)",
                 !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)", "bytes",
@@ -73,15 +73,15 @@ extension LayoutWork {
             "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
-            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : widest(mixture))", "bytes")
+            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : feedForwardWords(mixture).widest)", "bytes")
     }
 
     /// A row's places for gradients that all blocks share: the stream's, a branch's, the widest result's, and those of
     /// rows on their way to experts and back.
     private func sharedPlaces(_ mixture: Bool) -> String {
-        let results = attentionResults + "/t"
+        let results = attentionWords.results + "/t"
         let dense = model.denseLayers > 0 ? "f" : nil
-        let shared = hasShared ? "n_s·f_s" : nil
+        let shared = (model.moe?.sharedWidth ?? 0) > 0 ? "n_s·f_s" : nil
         let widths = mixture ? [dense, shared].compactMap { $0 } : ["f"]
         let inner: String? =
             switch widths.count {
@@ -92,58 +92,36 @@ extension LayoutWork {
         let reserve = rates.framework.memory.rowReserve == 1 ? "" : "·x_r"
         let routed = mixture ? "k\(reserve)·h/t + ρ·(\(layout.expertTensor > 1 ? 3 : 2)·h + f_e/e_t)" : nil
         let widest = inner.map { "max(\($0), \(results))" } ?? results
-        return "(\(sum("h/σ", "max(h/σ, \(attended)/t)", widest, routed)))"
+        return "(\(sum("h/σ", "max(h/σ, \(attentionWords.attended)/t)", widest, routed)))"
     }
 
     /// Inputs of norms and of column-parallel layers, and dropout masks, a row.
     private var rowBytes: String { shard.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
 
-    /// Width of the attention's result on all tensor ranks.
-    var attended: String { model.mla == nil ? "a·d" : "a·d_v" }
-
-    /// Width of queries, keys and values together on all tensor ranks.
-    var attentionResults: String { model.mla == nil ? "(a + 2·g)·d" : "a·(2·d_n + 2·d_r + d_v)" }
-
-    /// Queries, keys, values and the attention's result, a row.
-    private var attentionBytes: String {
-        model.mla == nil
-            ? "w·(2·a + 2·g)·d/t" : "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ"
-    }
-
-    private var expertBytes: String {
-        sum(
-            "w·ρ·(h + n_m·f_e/e_t)", rates.framework.keepsCombinedRows ? "w·k·h/t" : nil, "8·E/t",
-            hasShared ? "w·n_m·n_s·f_s/t" : nil)
+    /// Bytes a row of the feed-forward half keeps.
+    private func keptBytes(_ mixture: Bool) -> [String] {
+        let words = feedForwardWords(mixture)
+        let combined = rates.framework.keepsCombinedRows ? words.combined : nil
+        return words.kept + [combined].compactMap { $0 } + words.keptBehind
     }
 
     private var operand: String { rates.operandBytes == rates.elementBytes ? "w" : "w_8" }
 
-    /// Between the halves of a split backward the keys' rotary part has one gradient for all heads.
+    /// Bytes a row of the attention keeps between the halves of a split backward.
     private var attentionLater: String {
-        let w = operand
-        return model.mla == nil
-            ? "\(w)·(2·a + 2·g)·d/t" : "\(w)·a·(2·d_n + d_r + 2·d_v)/t + \(w)·(2·r_q + 2·r_k + d_r)/σ"
+        let words = attentionWords
+        return sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" })
     }
 
-    /// Rows at experts, the gradients of what they give back, and the router's fp32 gradients.
-    private var expertLater: String {
-        let w = operand
-        return sum("\(w)·ρ·(2·h + n_m·f_e/e_t)", hasShared ? "\(w)·n_m·n_s·f_s/t" : nil, "4·E/t")
+    /// Those of the feed-forward half.
+    private func operands(_ mixture: Bool) -> [String] {
+        let words = feedForwardWords(mixture)
+        return words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 }
     }
 
     /// Width of the results of all products, a row.
     private func productWidth(_ mixture: Bool) -> String {
-        let projected =
-            model.mla == nil ? "(a + 2·g)·d/t" : "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t"
-        guard mixture else { return sum(projected, "h/σ", "(n_m − 1)·f/t + h/σ") }
-        return sum(
-            projected, "h/σ", "ρ·((n_m − 1)·f_e/e_t + h)", "E/t", hasShared ? "(n_m − 1)·n_s·f_s/t + h/σ" : nil)
-    }
-
-    private func widest(_ mixture: Bool) -> String {
-        guard mixture else { return "(n_m·f/t + h)" }
-        let routed = "ρ·(n_m·f_e/e_t + h)"
-        return hasShared ? "max(\(routed), n_m·n_s·f_s/t + h)" : routed
+        sum([attentionWords.projected, "h/σ"] + feedForwardWords(mixture).products)
     }
 
     /// All activations of the fullest rank.

@@ -1,66 +1,45 @@
 internal import Models
 internal import Plans
 
-/// Times of one transformer block for one micro-batch on one device.
+/// Times of one transformer block for one micro-batch on one device: sums over the products, kernels and messages of its
+/// parts.
 ///
-/// Shapes: T rows (b·s/c), h hidden, a heads, g key/value heads, d head size, f feed-forward, t tensor degree.
-/// Every operation is the larger of its arithmetic (at the device's efficiency for that size), its memory traffic and
+/// Shapes: T rows (b·s/c), t tensor degree. Every operation is the larger of its arithmetic (at the device's efficiency for that size), its memory traffic and
 /// one kernel launch.
 struct BlockTimes {
-    let model: Model
+    let block: Block
+    /// Tokens a sequence.
+    let sequence: Int
     let rates: DeviceRates
     let shard: Shard
     /// Bytes of a gradient element a weight-gradient product accumulates into.
     let gradientBytes: Double
+    private let measure: BlockMeasure
+
+    init(block: Block, sequence: Int, rates: DeviceRates, shard: Shard, gradientBytes: Double) {
+        self.block = block
+        self.sequence = sequence
+        self.rates = rates
+        self.shard = shard
+        self.gradientBytes = gradientBytes
+        measure = BlockMeasure(
+            division: shard.division(block.feedForward.experts?.mixture), activation: rates.elementBytes,
+            operand: rates.operandBytes, dropout: shard.dropout)
+    }
+
+    private enum Pass { case forward, backward }
 
     private var w: Double { rates.elementBytes }
-    private var h: Double { Double(model.hidden) }
-    /// Elementwise work of a whole dense block, forward and backward.
-    var elementwise: Double {
-        let feedForward = denseFeedForward.elementwise
-        return elementwiseForward + elementwiseBackward + feedForward.forward + feedForward.backward
-    }
-    /// Widths on one device: queries a·d/t, keys and values g·d/t each, the attention's result a·d/t.
-    private var queries: Double { Double(model.queryWidth) / shard.tensor }
-    private var keysAndValues: Double { Double(model.keyWidth + model.valueWidth) / shard.tensor }
-    private var attended: Double { Double(model.attendedWidth) / shard.tensor }
-    /// Width of the queries and keys that rotary positions turn.
-    private var rotated: Double {
-        if let mla = model.mla { return Double(model.heads * mla.ropeSize) / shard.tensor + Double(mla.ropeSize) }
-        return Double(model.queryWidth + model.keyWidth) / shard.tensor
-    }
-    private var ffn: Double { Double(model.ffn) / shard.tensor }
-    /// Width of the first feed-forward product.
-    private var ffnIn: Double { (model.mlp.isGated ? 2 : 1) * ffn }
+    /// Memory-bound work of the whole block, forward and backward.
+    var elementwise: Double { elementwise(.forward) + elementwise(.backward) }
 
-    /// A dense block.
+    /// One micro-batch through the block.
     func unit() -> UnitTimes {
-        unit(feedForward: denseFeedForward, isMixture: false)
-    }
-
-    /// A block with experts.
-    func unit(experts: Model.Mixture) -> UnitTimes {
-        let times = ExpertTimes(model: model, moe: experts, rates: rates, shard: shard, gradientBytes: gradientBytes)
-        return unit(feedForward: times.feedForward(), isMixture: true)
-    }
-
-    /// A feed-forward network for one micro-batch.
-    struct FeedForward {
-        var forward = 0.0
-        var inputGradient = 0.0
-        var weightGradient = 0.0
-        /// Activation and what else is memory-bound, forward and backward.
-        var elementwise = (forward: 0.0, backward: 0.0)
-        /// Taking tokens to their experts and back, one pass.
-        var exchange = 0.0
-    }
-
-    private func unit(feedForward: FeedForward, isMixture: Bool) -> UnitTimes {
         let attention = attention()
-        // Each is worked out once: both are sums over products and kernels.
-        let (projections, elementwiseForward) = (self.projections, self.elementwiseForward)
-        let products = projections.forward + feedForward.forward
-        let forwardCompute = products + elementwiseForward + feedForward.elementwise.forward + attention.forward
+        // Each is worked out once: all are sums over products and kernels.
+        let (products, elementwiseForward) = (products, elementwise(.forward))
+        let exchange = block.feedForward.experts.map(exchange) ?? 0
+        let forwardCompute = products.forward + elementwiseForward + attention.forward
         var times = UnitTimes()
         times.forward.compute = forwardCompute
         let contexts = (
@@ -68,17 +47,16 @@ struct BlockTimes {
             backward: contextExposed(attention: attention.backward, passes: 2)
         )
         times.forward.context = contexts.forward.seconds
-        times.weightGradient = projections.weight + feedForward.weightGradient
-        let gradients = projections.input + feedForward.inputGradient + times.weightGradient
-        times.backward.compute =
-            gradients + elementwiseBackward + feedForward.elementwise.backward + attention.backward
+        times.weightGradient = products.weight
+        let gradients = products.input + times.weightGradient
+        times.backward.compute = gradients + elementwise(.backward) + attention.backward
         times.backward.context = contexts.backward.seconds
-        times.forward.expert = feedForward.exchange
-        times.backward.expert = feedForward.exchange
+        times.forward.expert = exchange
+        times.backward.expert = exchange
 
-        let sent = shard.collectives(model, isMixture: isMixture, elementBytes: w)
+        let sent = shard.collectives(block, elementBytes: w)
         let collectives = tensorExposed(
-            sent, forward: products, backward: gradients, inputs: gradients - times.weightGradient)
+            sent, forward: products.forward, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
         // Compute that hides the one is not there to hide the experts' exchanges.
@@ -89,121 +67,88 @@ struct BlockTimes {
         case .selective:
             times.backward.recompute =
                 rates.framework.selectiveOperations
-                ? products / 2 + elementwiseForward + feedForward.elementwise.forward : attention.forward
+                ? products.forward / 2 + elementwiseForward : attention.forward
         case .full:
             times.backward.recompute = forwardCompute
             times.backward.tensor += collectives.forward.seconds
             times.backward.context += times.forward.context
-            times.backward.expert += feedForward.exchange
+            times.backward.expert += exchange
             taken += again
         }
         if shard.overlap.expert { hideExchange(&times, taken: taken) }
-        addParameterGathers(isMixture: isMixture, to: &times)
-        waitForHost(
-            &times, collectives: sent, mixture: isMixture ? model.moe : nil, exchanges: feedForward.exchange > 0,
-            apart: collectives.apart)
+        addParameterGathers(to: &times)
+        waitForHost(&times, collectives: sent, exchanges: exchange > 0, apart: collectives.apart)
         return times
     }
 
     // MARK: Matrix products
 
-    /// Projections of the attention: forward, gradients of inputs and of weights.
-    private var projections: (forward: Double, input: Double, weight: Double) {
-        if let mla = model.mla { return latentProjections(mla) }
-        let (T, g) = (shard.tokens, gradientBytes)
-        return (
-            rates.product(T, queries + keysAndValues, h) + rates.product(T, h, queries),
-            rates.product(T, h, queries + keysAndValues) + rates.product(T, queries, h),
-            rates.accumulate(h, queries + keysAndValues, T, accumulatorBytes: g)
-                + rates.accumulate(queries, h, T, accumulatorBytes: g)
-        )
+    /// Seconds of products.
+    struct Products {
+        var forward = 0.0
+        /// Gradients of their inputs, and of their weights.
+        var input = 0.0
+        var weight = 0.0
     }
 
-    /// Down to the latents (on every tensor rank, its share of the rows with sequence parallelism), up to the heads, and
-    /// the output.
-    private func latentProjections(_ mla: Model.LatentAttention) -> (forward: Double, input: Double, weight: Double) {
-        let (T, a) = (shard.tokens, Double(model.heads) / shard.tensor)
-        let scattered = T / shard.sequenceShare
-        let (query, latent) = (Double(mla.queryRank), Double(mla.kvRank))
-        var sum = (forward: 0.0, input: 0.0, weight: 0.0)
-        func add(_ rows: Double, _ inputs: Double, _ outputs: Double) {
-            sum.forward += rates.product(rows, outputs, inputs)
-            sum.input += rates.product(rows, inputs, outputs)
-            sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+    /// All products of the block.
+    private var products: Products {
+        var sum = Products()
+        for part in block.parts {
+            for product in part.products {
+                let (rows, inputs, outputs) = shape(product)
+                sum.forward += rates.product(rows, outputs, inputs)
+                sum.input += rates.product(rows, inputs, outputs)
+                sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+            }
         }
-        let heads = a * Double(mla.queryHead)
-        if query > 0 {
-            add(scattered, h, query)
-            add(T, query, heads)
-        } else {
-            add(T, h, heads)
-        }
-        add(scattered, h, latent + Double(mla.ropeSize))
-        add(T, latent, a * Double(mla.nopeSize + mla.valueSize))
-        add(T, a * Double(mla.valueSize), h)
+        if let experts = block.feedForward.experts { add(experts, to: &sum) }
         return sum
     }
 
-    private var denseFeedForward: FeedForward {
-        let (T, g) = (shard.tokens, gradientBytes)
-        var times = FeedForward()
-        times.forward = rates.product(T, ffnIn, h) + rates.product(T, h, ffn)
-        times.inputGradient = rates.product(T, h, ffnIn) + rates.product(T, ffn, h)
-        times.weightGradient =
-            rates.accumulate(h, ffnIn, T, accumulatorBytes: g) + rates.accumulate(ffn, h, T, accumulatorBytes: g)
-        // The activation reads f or 2f and writes f.
-        times.elementwise.forward = rates.elementwise(w * T * (ffnIn + ffn))
-        times.elementwise.backward = rates.elementwise(w * T * (2 * ffnIn + ffn))
-        if model.family == .gpt { times.elementwise.backward += rates.elementwise(w * T * ffnIn) }
-        times.elementwise.backward += rates.cast(T * h)
-        return times
+    /// The products of all held experts, run one after the other: each has an equal part of the rows that arrive. The
+    /// gradients of all their weights are read and written once.
+    private func add(_ experts: RoutedExperts, to sum: inout Products) {
+        let held = Double(experts.mixture.experts) / shard.expert
+        var (forward, weights) = (0.0, 0.0)
+        for product in experts.products {
+            let (rows, inputs, outputs) = shape(product)
+            forward += held * rates.product(max(1, rows / held), outputs, inputs) / rates.framework.experts
+            weights += held * inputs * outputs
+        }
+        sum.forward += forward
+        sum.input += forward
+        sum.weight += forward + rates.memory(2 * gradientBytes * weights)
+    }
+
+    private func shape(_ product: Product) -> (rows: Double, inputs: Double, outputs: Double) {
+        let division = measure.division
+        return (
+            division.rows(product.rows), division.width(product.inputs, product.rows),
+            division.width(product.outputs, product.rows)
+        )
     }
 
     // MARK: Memory-bound operations
 
-    /// Seconds of memory-bound work in a forward: the attention's half of the block, both norms and residuals.
-    private var elementwiseForward: Double {
-        let T = shard.tokens
-        let row = T * h / shard.sequenceShare
-        let mask = shard.dropout ? 1.0 : 0
-        // Two norms (read, write) and two residual additions with bias (two reads, write).
-        var seconds = 2 * rates.elementwise(2 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
-        if model.family == .llama { seconds += rates.elementwise(2 * w * T * rotated) }
-        return seconds + latentCopies + rates.cast(T * attended)
-    }
-
-    private var elementwiseBackward: Double {
-        let T = shard.tokens
-        let row = T * h / shard.sequenceShare
-        let mask = shard.dropout ? 1.0 : 0
-        // A norm reads its input and the gradient and writes one; the residual adds two gradients.
-        var seconds = 2 * rates.elementwise(3 * w * row) + 2 * rates.elementwise((3 * w + mask) * row)
-        if model.family == .llama {
-            seconds += rates.elementwise(2 * w * T * rotated)
-        } else {
-            // Bias gradients read every output gradient once.
-            seconds += rates.elementwise(w * T * (queries + keysAndValues)) + rates.elementwise(2 * w * row)
+    /// Seconds of the memory-bound work of a pass.
+    private func elementwise(_ pass: Pass) -> Double {
+        block.parts.reduce(0) { sum, part in
+            let work = pass == .forward ? part.forward : part.backward
+            return work.kernels.reduce(sum) { $0 + rates.elementwise(measure.bytes($1)) }
+                + work.casts.reduce(0) { $0 + rates.cast(measure.numbers($1)) }
         }
-        return seconds + latentCopies + rates.cast(T * (h + queries + keysAndValues))
-    }
-
-    /// Latent attention assembles its query and key heads from two parts each and normalises the latents, of which
-    /// sequence parallelism gives a rank its share of the rows.
-    private var latentCopies: Double {
-        guard let mla = model.mla else { return 0 }
-        let a = Double(model.heads) / shard.tensor
-        let latents = Double(mla.queryRank + mla.kvRank)
-        return rates.elementwise(4 * w * shard.tokens * a * Double(mla.queryHead))
-            + rates.elementwise(2 * w * shard.tokens / shard.sequenceShare * latents)
     }
 
     // MARK: Core attention
 
     private func attention() -> (forward: Double, backward: Double) {
-        let s = Double(model.sequence)
+        let core = block.attention.core
+        let s = Double(sequence)
+        let met = core.keysMet(length: s)
         let T = shard.tokens
         // QKᵀ and PV against every key.
-        let flops = 4 * T * s * model.attentionWidth / shard.tensor
+        let flops = 4 * T * met * core.width / shard.tensor
         if shard.flashAttention {
             // The kernel skips the masked half.
             let forward = rates.flash(flops: flops / 2, length: s)
@@ -213,16 +158,21 @@ struct BlockTimes {
             return (forward, backward)
         }
         // Unfused: every score exists in memory; products do not skip the mask.
-        let scores = T * s * Double(model.heads) / shard.tensor
-        let bytes = w * scores + w * T * (queries + keysAndValues / 2)
+        let scores = T * met * Double(core.heads) / shard.tensor
+        let bytes = w * scores + w * T * (Double(core.queries) / shard.tensor + keysAndValues / 2)
         // One small product a head: as many tiles as one tall product of all heads' rows has.
-        let (rows, width) = (scores / s, model.attentionWidth / Double(model.heads))
-        let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
-        let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
+        let (rows, width) = (scores / met, core.width / Double(core.heads))
+        let toScores = rates.product(rows, met, width, bytes: bytes, high: true)
+        let fromScores = rates.product(rows, width, met, bytes: bytes, high: true)
         let dropForward = shard.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
         let forward = toScores + fromScores + rates.elementwise(2 * w * scores) + dropForward
         let backward = toScores + 3 * fromScores + rates.elementwise(3 * w * scores) + dropForward
         return (forward, backward)
+    }
+
+    /// Numbers of a row's keys and values on one device.
+    private var keysAndValues: Double {
+        Double(block.attention.core.keys + block.attention.core.values) / shard.tensor
     }
 
     // MARK: Communication
@@ -284,9 +234,9 @@ struct BlockTimes {
 
     /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
     /// layer's transfers run behind its neighbour's compute.
-    private func addParameterGathers(isMixture: Bool, to times: inout UnitTimes) {
+    private func addParameterGathers(to times: inout UnitTimes) {
         guard shard.sharding == .parameters else { return }
-        let held = shard.held(of: BlockParameters(model, mixture: isMixture))
+        let held = shard.held(of: block)
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
         func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {

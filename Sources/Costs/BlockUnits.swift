@@ -15,19 +15,20 @@ package struct BlockUnits: Hashable, Sendable {
 
     package init() {}
 
-    init(model: Model, rates: DeviceRates, shard: Shard, gradientBytes: Double, plain: Bool) {
-        let times = BlockTimes(model: model, rates: rates, shard: shard, gradientBytes: gradientBytes)
-        block = times.unit()
-        mixtureBlock = model.moe.map { times.unit(experts: $0) } ?? block
-        if plain {
-            let times = BlockTimes(
-                model: model, rates: rates, shard: shard.keepingEverything, gradientBytes: gradientBytes)
-            plainBlock = times.unit()
-            plainMixtureBlock = model.moe.map { times.unit(experts: $0) } ?? plainBlock
-        } else {
-            (plainBlock, plainMixtureBlock) = (block, mixtureBlock)
+    init(model: Model, parts: ModelParts, rates: DeviceRates, shard: Shard, gradientBytes: Double, plain: Bool) {
+        func times(_ shard: Shard) -> (block: UnitTimes, mixture: UnitTimes) {
+            func unit(_ block: Block) -> UnitTimes {
+                BlockTimes(
+                    block: block, sequence: model.sequence, rates: rates, shard: shard,
+                    gradientBytes: gradientBytes
+                ).unit()
+            }
+            let dense = unit(parts.dense)
+            return (dense, parts.mixture.map(unit) ?? dense)
         }
-        let ends = EndTimes(model: model, rates: rates, shard: shard, gradientBytes: gradientBytes)
+        (block, mixtureBlock) = times(shard)
+        (plainBlock, plainMixtureBlock) = plain ? times(shard.keepingEverything) : (block, mixtureBlock)
+        let ends = EndTimes(model: model, parts: parts, rates: rates, shard: shard, gradientBytes: gradientBytes)
         embedding = ends.embedding()
         head = ends.head()
     }

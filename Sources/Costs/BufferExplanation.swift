@@ -45,11 +45,11 @@ extension LayoutWork {
             lines.know("x_s", sharedRows, "share", "share of another tensor rank's segment that a rank reads")
             let ranks = handingOver(copies: layout.schedule.isBidirectional ? 2 : 1)
             lines.know("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
-            let keys = model.mla == nil ? "2·g·d" : "a·(d_n + d_r + d_v)"
+            let keys = attentionWords.keysAndValues
             let isTied = p > 1 && model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
             parts += [
                 shard.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
-                shard.context > 1 ? "w·T·(4·\(keys) + \(attended))/t" : nil,
+                shard.context > 1 ? "w·T·(4·\(keys) + \(attentionWords.attended))/t" : nil,
                 ranks > 0 ? "piece·(1 + 2·n_h)" : nil, isTied ? "4·piece" : nil,
             ]
         }
@@ -57,7 +57,7 @@ extension LayoutWork {
             lines.know("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
             lines.know("r_p", memory.packedRows, "rows", "most rows of them")
             let inner = model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
-            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(attentionResults), V_p)/t, h)) + k_p)")
+            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(attentionWords.results), V_p)/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }
         guard !terms.isEmpty else { return nil }

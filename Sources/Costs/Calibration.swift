@@ -37,7 +37,7 @@ extension Cluster {
         // At one byte a second, seconds count the bytes the cost model sees.
         let layout = Layout(microbatch: max(1, measured.rows / model.sequence))
         let block = BlockTimes(
-            model: model,
+            block: ModelParts(model).dense, sequence: model.sequence,
             rates: try DeviceRates(
                 device: device, precision: .fp32, framework: Framework(name: Frameworks.processes)),
             shard: Shard(

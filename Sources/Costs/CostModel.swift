@@ -30,7 +30,7 @@ extension LayoutWork {
         }
         let (dense, mixtures) = recomputedBlocks
         let tokens = Double(pricer.plan.batch) * Double(model.sequence)
-        let weights = dense * model.blockWeights + mixtures * model.mixtureBlockWeights
+        let weights = dense * parts.dense.activeWeights + mixtures * parts.block(isMixture: true).activeWeights
         let core = flops.coreForward * (dense + mixtures) / Double(max(1, model.layers))
         return flops.model + 2 * tokens * weights + core
     }

@@ -111,14 +111,14 @@ package struct DeviceGroup: Sendable {
     }
 
     /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each of the group (its own too).
-    package func allToAll(bytes: Double) -> Double { allToAll(ExpertExchange(copies: bytes)) }
+    package func allToAll(bytes: Double) -> Double { allToAll(ExpertTraffic(copies: bytes)) }
 
     /// Seconds of `exchange` where the fullest device sends `imbalance` times the mean.
     ///
     /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts,
     /// for the device with the most to send over it. Messages of one device leave together: a latency for each doubling
     /// of the group rather than for each peer [own].
-    func allToAll(_ exchange: ExpertExchange, imbalance: Double = 1) -> Double {
+    func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         var seconds = exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) / first.rate
         seconds = max(seconds, exchange.sent(to: second.reached) / second.rate)

@@ -4,6 +4,7 @@ internal import Plans
 /// Times of what only the first and the last stage do for one micro-batch: embedding, final norm, head and loss.
 struct EndTimes {
     let model: Model
+    let parts: ModelParts
     let rates: DeviceRates
     let shard: Shard
     let gradientBytes: Double
@@ -14,12 +15,12 @@ struct EndTimes {
     func embedding() -> UnitTimes {
         var times = UnitTimes()
         // Rows are looked up (read, written), positions added; the gradient is added to the table's rows.
-        let positions = model.family == .gpt ? 2.0 : 0
+        let positions = parts.positions > 0 ? 2.0 : 0
         times.forward.compute = rates.elementwise((2 + positions) * w * row)
         times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / shard.sequenceShare)
         times.weightGradient = times.backward.compute
-        add(shard.embeddingCollectives(model, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(model, shard).embedding, to: &times, backwardGathers: 0)
+        add(shard.embeddingCollectives(hidden: model.hidden, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(parts, shard).embedding, to: &times, backwardGathers: 0)
         return times
     }
 
@@ -36,8 +37,8 @@ struct EndTimes {
         times.backward.compute =
             rates.elementwise(3 * w * local) + rates.product(T, h, columns, high: true)
             + times.weightGradient + rates.elementwise(CostConstants.lossBackwardBytes * logits)
-        add(shard.headCollectives(model, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(model, shard).head, to: &times, backwardGathers: 1)
+        add(shard.headCollectives(hidden: model.hidden, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(parts, shard).head, to: &times, backwardGathers: 1)
         return times
     }
 
@@ -66,9 +67,8 @@ struct ShardedEnds {
     /// The table and the final norm.
     let head: Double
 
-    init(_ model: Model, _ shard: Shard) {
-        let parts = model.parameters(vocab: shard.vocabulary)
-        let table = Double(shard.vocabulary) * Double(model.hidden) / shard.tensor
+    init(_ parts: ModelParts, _ shard: Shard) {
+        let table = parts.table(vocabulary: shard.vocabulary, tensor: shard.tensor)
         embedding = table + Double(parts.positions)
         head = table + Double(parts.finalNorm)
     }

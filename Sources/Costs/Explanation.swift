@@ -49,22 +49,9 @@ extension LayoutWork {
         lines.know("V", model.vocab, "", "vocabulary")
         lines.know("s", model.sequence, "tokens", "tokens a sequence")
         lines.know("B", pricer.plan.batch, "sequences", "sequences a step")
-        if let mla = model.mla {
-            lines.know("r_q", mla.queryRank, "", "size of the latent queries")
-            lines.know("r_k", mla.kvRank, "", "size of the latent keys and values")
-            lines.know("d_n", mla.nopeSize, "", "part of a query or key head without a position")
-            lines.know("d_r", mla.ropeSize, "", "part of a query or key head with a rotary position")
-            lines.know("d_v", mla.valueSize, "", "size of a value head")
-        } else {
-            lines.know("g", model.kvHeads, "", "key and value heads")
-            lines.know("d", model.headSize, "", "head size")
-        }
+        let sizes = parts.attention.words.sizes + (parts.mixture?.feedForward.words.sizes ?? [])
+        for size in sizes { lines.know(size.symbol, size.value, "", size.meaning) }
         if let moe = model.moe {
-            lines.know("E", moe.experts, "", "routed experts of a block")
-            lines.know("k", moe.topK, "", "routed experts a token passes through")
-            lines.know("f_e", moe.ffn, "", "feed-forward size of a routed expert")
-            lines.know("n_s", moe.shared, "", "shared experts of a block")
-            lines.know("f_s", moe.sharedFfn, "", "feed-forward size of a shared expert")
             lines.know("i", moe.imbalance, "", "rows of the fullest rank of experts over the mean")
         }
     }

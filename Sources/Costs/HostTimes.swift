@@ -11,7 +11,7 @@ extension BlockTimes {
     ///
     /// - Parameter apart: seconds more that collectives stick out of the input gradients alone.
     func waitForHost(
-        _ times: inout UnitTimes, collectives: PassCollectives, mixture: Model.Mixture?, exchanges: Bool, apart: Double
+        _ times: inout UnitTimes, collectives: PassCollectives, exchanges: Bool, apart: Double
     ) {
         let software = rates.framework
         // An all-reduce counts as the two halves that it is.
@@ -22,7 +22,7 @@ extension BlockTimes {
         let forward = software.hostForward + starting(collectives.forward)
         let again = shard.recompute == .full ? forward : 0
         let backward = software.hostBackward + starting(collectives.backward) + again
-        let weights = weightLaunches(mixture) * software.hostBackward
+        let weights = weightLaunches * software.hostBackward
         let passes = shard.recompute == .full ? 2.0 : 1
         if software.blockingLaunches {
             times.forward.host = waiting + forward
@@ -41,27 +41,14 @@ extension BlockTimes {
 
     /// Share of a backward's launches that weight gradients take: each product has one kernel for them and one for the
     /// gradients of its inputs, as which all other kernels count.
-    private func weightLaunches(_ mixture: Model.Mixture?) -> Double {
-        var products = 2.0
-        var others = 4.0
-        if let mla = model.mla {
-            products = mla.queryRank > 0 ? 5 : 4
-            others += 2
+    private var weightLaunches: Double {
+        var products = block.parts.reduce(0.0) { $0 + Double($1.products.count) }
+        if let experts = block.feedForward.experts {
+            products += Double(experts.products.count) * Double(experts.mixture.experts) / shard.expert
         }
         // Core attention: one kernel, or two products' backwards and the softmax's, and dropout's.
-        others += shard.flashAttention ? 1 : shard.dropout ? 6 : 5
-        others += model.family == .gpt ? 2 : 1
-        guard let mixture else {
-            // The activation, and in GPT the gradient of its bias.
-            return (products + 2) / (2 * (products + 2) + others + (model.family == .gpt ? 2 : 1))
-        }
-        // The router and two products of each held expert; softmax and top-k, sorting and putting back, activation.
-        products += 1 + 2 * Double(mixture.experts) / shard.expert
-        others += 4
-        if mixture.sharedWidth > 0 {
-            products += 2
-            others += 1
-        }
+        let core = shard.flashAttention ? 1.0 : shard.dropout ? 6 : 5
+        let others = core + block.parts.reduce(0) { $0 + Double($1.otherKernels) }
         return products / (2 * products + others)
     }
 }

@@ -35,6 +35,8 @@ package struct LayoutWork: Sendable {
     /// A block with experts; `block` in a dense model.
     package var mixtureBlock: UnitTimes { units.mixtureBlock }
     var model: Model { pricer.plan.model }
+    /// What the model is made of.
+    var parts: ModelParts { pricer.parts }
     var p: Int { shape.ranks }
     var v: Int { shape.virtualStages }
     var m: Int { shape.microbatches }
@@ -66,7 +68,7 @@ package struct LayoutWork: Sendable {
         self.units =
             units
             ?? BlockUnits(
-                model: model, rates: rates, shard: shard, gradientBytes: state.gradient,
+                model: model, parts: pricer.parts, rates: rates, shard: shard, gradientBytes: state.gradient,
                 plain: layout.recomputeLayers != nil)
         host = rates.framework.hostMicrobatch / 2
         self.layers = layers
@@ -149,12 +151,12 @@ package struct LayoutWork: Sendable {
     }
 
     func expertParameters(of share: PipelineShares.Rank) -> Double {
-        model.expertParameters(
+        parts.expertParameters(
             mixtureLayers: share.mixtures, expert: layout.expert, expertTensor: layout.expertTensor)
     }
 
     func denseParameters(of share: PipelineShares.Rank) -> Double {
-        model.deviceParameters(
+        parts.deviceParameters(
             layers: share.layers, mixtureLayers: share.mixtures, tensor: layout.tensor, vocabulary: vocabulary,
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
     }

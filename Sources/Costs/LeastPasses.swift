@@ -153,7 +153,7 @@ package struct LeastPasses: Sendable {
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
         let units = BlockUnits(
-            model: model, rates: rates, shard: shard, gradientBytes: state.gradient, plain: false)
+            model: model, parts: pricer.parts, rates: rates, shard: shard, gradientBytes: state.gradient, plain: false)
         return LeastPass(
             block: units.block.total, mixture: units.mixtureBlock.total, embedding: units.embedding.total,
             head: units.head.total)

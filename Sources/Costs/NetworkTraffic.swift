@@ -51,7 +51,7 @@ extension LayoutWork {
 
 extension Placement {
     /// Bytes of `exchange` that one of `size` devices sends over each level, the mean of all.
-    func sent(_ exchange: ExpertExchange, size: Int) -> [Double] {
+    func sent(_ exchange: ExpertTraffic, size: Int) -> [Double] {
         guard size > 1 else { return levels.map { _ in 0 } }
         let innermost = innermost
         return levels.enumerated().map { index, level in

@@ -8,6 +8,8 @@ internal import Schedules
 package final class Pricer: Sendable {
     package let plan: Plan
     package let options: CostOptions
+    /// What the plan's model is made of.
+    let parts: ModelParts
     /// By the software that layouts run on.
     let rates: [String: DeviceRates]
     /// The cluster's networks from inside out.
@@ -17,6 +19,7 @@ package final class Pricer: Sendable {
         let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
+        parts = ModelParts(plan.model)
         network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
         let device = plan.cluster.device.sharing(plan.cluster.coreShare(plan.devices))

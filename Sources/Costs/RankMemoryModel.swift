@@ -7,11 +7,11 @@ internal import Schedules
 /// for every layout.
 struct ActivationTerms: Sendable {
     /// What one block keeps, and one with experts (`block` in a dense model).
-    var block: BlockActivations
-    var mixture: BlockActivations
+    var block: ActivationBytes
+    var mixture: ActivationBytes
     /// Where only some blocks are recomputed: what one of the others keeps, without experts and with them.
-    var plain: BlockActivations
-    var plainMixture: BlockActivations
+    var plain: ActivationBytes
+    var plainMixture: ActivationBytes
     /// Whether only some blocks are recomputed.
     var isPartial: Bool
     /// Masks of the embedding's dropout, one byte an element (Korthikanti et al. 2022, section 4.3).
@@ -123,17 +123,18 @@ struct HeldLogits: Sendable {
 
 extension LayoutWork {
     /// What one block keeps for one micro-batch, with experts where every block has them.
-    package var blockActivations: BlockActivations {
+    package var blockActivations: ActivationBytes {
         blockActivations(mixture: model.denseLayers == 0, recompute: layout.recompute)
     }
 
     private func blockActivations(
         mixture: Bool, recompute: Layout.Recompute, isSplit: Bool? = nil
-    ) -> BlockActivations {
-        BlockActivations(
-            model: model, tokens: shard.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
+    ) -> ActivationBytes {
+        ActivationBytes(
+            parts.block(isMixture: mixture), sequence: model.sequence, tokens: shard.tokens, tensor: layout.tensor,
+            sequenceParallel: layout.sequenceParallel,
             recompute: recompute, flashAttention: layout.flashAttention, dropout: shard.dropout,
-            elementBytes: rates.elementBytes, mixture: mixture,
+            elementBytes: rates.elementBytes,
             keepsOperations: rates.framework.selectiveOperations, expertTensor: layout.expertTensor,
             keepsCombinedRows: rates.framework.keepsCombinedRows,
             operandBytes: rates.operandBytes, splitsBackward: isSplit ?? layout.schedule.splitsBackward,
@@ -178,8 +179,9 @@ extension LayoutWork {
     private var packedOperands: Double {
         let memory = rates.framework.memory
         guard memory.packedDepth > 0 else { return 0 }
-        let inner = (model.mlp.isGated ? 2 : 1) * (model.denseLayers > 0 ? model.ffn : 0)
-        let widest = Double(max(inner, model.queryWidth + model.keyWidth + model.valueWidth, vocabulary)) / shard.tensor
+        let core = parts.attention.core
+        let inner = model.denseLayers > 0 ? parts.dense.feedForward.inner : 0
+        let widest = Double(max(inner, core.queries + core.keys + core.values, vocabulary)) / shard.tensor
         return 4 * memory.packedDepth
             * (min(memory.packedRows, max(widest, Double(model.hidden))) + memory.packedDepth)
     }
@@ -193,8 +195,8 @@ extension LayoutWork {
         var bytes = 0.0
         if t > 1 { bytes += 2 * w * shard.tokens * Double(model.hidden) * (1 + (t - 1) * sharedRows) }
         if shard.context > 1 {
-            let keys = Double(model.keyWidth + model.valueWidth)
-            bytes += w * shard.tokens * (4 * keys + Double(model.attendedWidth)) / t
+            let core = parts.attention.core
+            bytes += w * shard.tokens * (4 * Double(core.keys + core.values) + Double(core.attended)) / t
         }
         func sums(copies: Int) -> Double {
             let ranks = handingOver(copies: copies)
@@ -289,12 +291,12 @@ extension LayoutWork {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return 0 }
         let copies = shard.expertShardGroup.size
         // What no other rank holds is not sharded: experts, or everything else.
-        func held(_ block: BlockParameters) -> Double {
+        func held(_ block: Block) -> Double {
             let held = shard.held(of: block)
             return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
         }
-        let dense = share.mixtures < share.layers ? held(BlockParameters(model)) : 0
-        let mixture = share.mixtures > 0 ? held(BlockParameters(model, mixture: true)) : 0
+        let dense = share.mixtures < share.layers ? held(parts.dense) : 0
+        let mixture = share.mixtures > 0 ? held(parts.block(isMixture: true)) : 0
         let table =
             (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
             ? Double(vocabulary) * Double(model.hidden) / shard.tensor : 0

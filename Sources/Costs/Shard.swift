@@ -40,8 +40,14 @@ package struct Shard: Sendable {
     var expertReplicaGroup: DeviceGroup { groups.expertReplica }
 
     /// Parameters of a block that one device holds before they are shared out: routed experts', and all others.
-    func held(of block: BlockParameters) -> (dense: Double, experts: Double) {
-        (block.perDevice(tensor: Int(saturating: tensor)), block.experts / (expert * expertTensor))
+    func held(of block: Block) -> (dense: Double, experts: Double) {
+        (block.held(tensor: tensor), Double(block.expertParameters) / (expert * expertTensor))
+    }
+
+    /// How the ranks of a stage divide a block with experts of `mixture`, or one without.
+    func division(_ mixture: Model.Mixture?) -> Division {
+        Division(
+            tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture)
     }
 
     /// This device's share of the work with all activations kept, nothing recomputed.

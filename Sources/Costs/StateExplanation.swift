@@ -15,18 +15,17 @@ extension LayoutWork {
         lines.know("S_e", shard.expertShardGroup.size, "ranks", "ranks that share out experts' state")
         lines.derive(
             "padded vocabulary", as: "V_p", "ceil(V/(128·t))·128·t", "", after: "Megatron-LM: a multiple of 128·tensor")
-        let latents = model.mla == nil ? nil : "(h + 1)·(r_q + r_k) + h·d_r"
-        let biases = model.family == .gpt
+        let latents = attentionWords.wholeParameters
         if hasDense {
             lines.derive(
-                "on every tensor rank, of a dense block", as: "Y_d", sum(norms, biases ? "2·h" : nil, latents),
+                "on every tensor rank, of a dense block", as: "Y_d", sum(norms, hasBiases ? "2·h" : nil, latents),
                 "parameters", note: "norms, row biases, projections to latents")
             lines.derive("a dense block on a device", as: "Q_d", "(A + F + \(norms) − Y_d)/t + Y_d", "parameters")
         }
         if hasExperts {
             lines.derive(
                 "on every tensor rank, of a block with experts", as: "Y_e",
-                sum(norms, biases ? "h" : nil, latents, "h·E"), "parameters",
+                sum(norms, hasBiases ? "h" : nil, latents, feedForwardWords(true).wholeParameters), "parameters",
                 note: "norms, row biases, projections to latents, router")
             lines.derive(
                 "a block with experts on a device, routed ones aside", as: "Q_e",
@@ -44,8 +43,8 @@ extension LayoutWork {
         let tables = (share.holdsEmbedding ? 1 : 0) + (headTable ? 1 : 0)
         let terms = [
             share.mixtures < share.layers ? "l_d\(suffix)·Q_d" : nil, share.mixtures > 0 ? "l_e\(suffix)·Q_e" : nil,
-            tables > 0 ? "\(tables)·V_p·h/t" : nil, share.holdsEmbedding && model.family == .gpt ? "s·h" : nil,
-            share.holdsHead ? (model.family == .gpt ? "2·h" : "h") : nil,
+            tables > 0 ? "\(tables)·V_p·h/t" : nil, share.holdsEmbedding && parts.positions > 0 ? "s·h" : nil,
+            share.holdsHead ? finalNorm : nil,
         ]
         lines.derive(
             "parameters a device of \(rank), routed experts aside", as: "N_d\(suffix)", sum(terms), "parameters",

@@ -63,11 +63,11 @@ extension LayoutWork {
             return stateTraffic(denseParameters(of: share), shards: shards, replicas: replicas)
         }
         // The embedding is gathered for its forward alone; a tied table on one rank once for each use.
-        let ends = ShardedEnds(model, shard)
+        let ends = ShardedEnds(parts, shard)
         let (embedding, head) = (share.holdsEmbedding ? ends.embedding : 0, share.holdsHead ? ends.head : 0)
         let blocks =
-            Double(share.layers - share.mixtures) * shard.held(of: BlockParameters(model)).dense
-            + Double(share.mixtures) * shard.held(of: BlockParameters(model, mixture: true)).dense
+            Double(share.layers - share.mixtures) * shard.held(of: parts.dense).dense
+            + Double(share.mixtures) * shard.held(of: parts.block(isMixture: true)).dense
         var traffic = stateTraffic(blocks + embedding + head, shards: shards, replicas: replicas)
         traffic.weights -= reductions * state.weight * embedding * Self.ring(shards)
         return traffic

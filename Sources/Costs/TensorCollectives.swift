@@ -44,36 +44,32 @@ extension Shard {
     /// is projected from the hidden rows.
     ///
     /// - Parameter elementBytes: of an activation.
-    func collectives(_ model: Model, isMixture: Bool, elementBytes: Double) -> PassCollectives {
+    func collectives(_ block: Block, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
         let rows = elementBytes * tokens
-        let hidden = rows * Double(model.hidden)
-        var inputs = [hidden]
-        var rotary: [Double] = []
-        if let mla = model.mla {
-            inputs = [mla.queryRank > 0 ? rows * Double(mla.queryRank) : hidden, rows * Double(mla.kvRank)]
-            rotary = [rows * Double(mla.ropeSize)].filter { $0 > 0 }
-        }
-        // Routed rows that sequence parallelism has scattered stay so; only shared experts gather theirs.
-        let isScattered = isMixture && sequenceParallel && model.moe?.shared == 0
-        let feedForward = isScattered ? [] : [hidden]
+        let (attention, feedForward) = (block.attention.part.messages, block.feedForward.part.messages)
+        func bytes(_ widths: [Int]) -> [Double] { widths.map { rows * Double($0) } }
+        // Rows that are scattered for the experts stay so; only shared experts gather theirs.
+        let isScattered = sequenceParallel && feedForward.staysScattered
+        let inputs = bytes(attention.inputs) + (isScattered ? [] : bytes(feedForward.inputs))
+        let results = bytes(attention.results) + (isScattered ? [] : bytes(feedForward.results))
         if sequenceParallel {
-            all.forward.gathers = inputs + rotary + [hidden] + feedForward + feedForward
+            all.forward.gathers = inputs + bytes(attention.gatheredOnce) + results
             all.backward.gathers = all.forward.gathers
-            all.again.gathers = inputs + feedForward
+            all.again.gathers = inputs
         } else {
-            all.forward.sums = [hidden] + feedForward
-            all.backward.sums = inputs + feedForward
+            all.forward.sums = results
+            all.backward.sums = inputs
         }
         return all
     }
 
     /// Collectives of the embedding: its rows are added up, with sequence parallelism into parts.
-    func embeddingCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
+    func embeddingCollectives(hidden: Int, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
-        let hidden = elementBytes * tokens * Double(model.hidden)
+        let hidden = elementBytes * tokens * Double(hidden)
         if sequenceParallel {
             all.forward.gathers = [hidden]
             all.backward.gathers = [hidden]
@@ -85,10 +81,10 @@ extension Shard {
 
     /// Collectives of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each (Megatron-LM's
     /// vocabulary-parallel loss).
-    func headCollectives(_ model: Model, elementBytes: Double) -> PassCollectives {
+    func headCollectives(hidden: Int, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
-        let hidden = elementBytes * tokens * Double(model.hidden)
+        let hidden = elementBytes * tokens * Double(hidden)
         all.forward.sums = [4 * tokens, 4 * tokens, 4 * tokens]
         if sequenceParallel {
             all.forward.gathers = [hidden]

@@ -65,7 +65,7 @@ extension LayoutWork {
                 "collectives that nothing hides, tensor \(layout.tensor)"
                     + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
-                    + (model.mla == nil ? "" : "; latents as in Megatron-Core, multi_latent_attention.py")
+                    + (attentionWords.messagesSource.map { "; \($0)" } ?? "")
             ),
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (

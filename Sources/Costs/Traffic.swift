@@ -57,7 +57,8 @@ extension LayoutWork {
             traffic.expertGradients += pair.experts / 2
             traffic.expertWeights += pair.experts / 2
         }
-        let keysAndValues = Double(model.keyWidth + model.valueWidth) / shard.tensor
+        let core = parts.attention.core
+        let keysAndValues = Double(core.keys + core.values) / shard.tensor
         let rings = 3 * (passed.dense + passed.mixtures) + passed.denseAgain + passed.mixturesAgain
         traffic.context = rings * (shard.context - 1) * rates.elementBytes * shard.tokens * keysAndValues
         return traffic
@@ -67,12 +68,12 @@ extension LayoutWork {
     private func tensorTraffic(_ passed: PassedBlocks) -> Double {
         let (t, w) = (shard.tensor, rates.elementBytes)
         var bytes =
-            passed.embedding * shard.embeddingCollectives(model, elementBytes: w).sent(ranks: t)
-            + passed.head * shard.headCollectives(model, elementBytes: w).sent(ranks: t)
+            passed.embedding * shard.embeddingCollectives(hidden: model.hidden, elementBytes: w).sent(ranks: t)
+            + passed.head * shard.headCollectives(hidden: model.hidden, elementBytes: w).sent(ranks: t)
         for (isMixture, count, again) in [
             (false, passed.dense, passed.denseAgain), (true, passed.mixtures, passed.mixturesAgain),
         ] where count > 0 {
-            let sent = shard.collectives(model, isMixture: isMixture, elementBytes: w)
+            let sent = shard.collectives(parts.block(isMixture: isMixture), elementBytes: w)
             bytes += count * sent.sent(ranks: t) + again * sent.forward.sent(ranks: t)
         }
         return bytes
@@ -86,16 +87,16 @@ extension LayoutWork {
     }
 
     /// Expert-parallel exchanges of one iteration: forward, backward and what is recomputed.
-    func expertExchange(rank: Int) -> ExpertExchange? {
+    func expertExchange(rank: Int) -> ExpertTraffic? {
         guard let moe = model.moe else { return nil }
-        let (dispatch, combine) = ExpertTimes.exchanges(model: model, moe: moe, rates: rates, shard: shard)
-        return expertPasses(rank: rank) * (dispatch + combine)
+        let ways = ExpertWays(hidden: model.hidden, moe, rates: rates, shard: shard)
+        return expertPasses(rank: rank) * (ways.dispatch + ways.combine)
     }
 
     /// Rows gathered before the products of experts that several ranks share, and results scattered behind them.
     func pieceTraffic(rank: Int) -> Double {
         guard let moe = model.moe else { return 0 }
-        let rows = ExpertTimes.sharedRows(model: model, moe: moe, rates: rates, shard: shard)
+        let rows = ExpertWays(hidden: model.hidden, moe, rates: rates, shard: shard).shared
         return expertPasses(rank: rank) * 2 * rows * Self.ring(layout.expertTensor)
     }
 

@@ -93,10 +93,11 @@ import Testing
                 let start = parallel.layers_per_stage[..<index].reduce(0, +)
                 return sum + moe.blocks(before: start + parallel.layers_per_stage[index]) - moe.blocks(before: start)
             }
-            let dense = model.deviceParameters(
+            let dense = ModelParts(model).deviceParameters(
                 layers: stage.layers, mixtureLayers: mixtures, tensor: parallel.t, vocabulary: model.vocab,
                 holdsEmbedding: stage.has_embedding, holdsHead: stage.has_head)
-            let experts = model.expertParameters(mixtureLayers: mixtures, expert: parallel.ep, expertTensor: 1)
+            let experts = ModelParts(model).expertParameters(
+                mixtureLayers: mixtures, expert: parallel.ep, expertTensor: 1)
             #expect(dense == stage.dense_params_per_gpu)
             #expect(experts == stage.expert_params_per_gpu)
             let bytes = [
@@ -111,10 +112,10 @@ import Testing
     func activationsOfABlock(_ name: String, _ model: Model) throws {
         let golden = try example(name)
         func kept(mixture: Bool) -> Double {
-            BlockActivations(
-                model: model, tokens: Double(golden.parallel.microbatch * model.sequence), tensor: 1,
-                sequenceParallel: false, recompute: .none, flashAttention: true, dropout: false, elementBytes: 2,
-                mixture: mixture
+            ActivationBytes(
+                ModelParts(model).block(isMixture: mixture), sequence: model.sequence,
+                tokens: Double(golden.parallel.microbatch * model.sequence), tensor: 1,
+                sequenceParallel: false, recompute: .none, flashAttention: true, dropout: false, elementBytes: 2
             ).kept
         }
         let kinds = golden.activation_bytes_per_layer_per_microbatch

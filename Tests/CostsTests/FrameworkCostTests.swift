@@ -120,7 +120,8 @@ import Testing
             return try estimate(plan: plan, layout: Layout()).iteration.breakdown.compute
         }
         let model = TestModel.llama70B
-        let widths = 3 * model.hidden + model.queryWidth + model.keyWidth + model.valueWidth
+        let core = model.coreAttention
+        let widths = 3 * model.hidden + core.queries + core.keys + core.values
         let elements = Double(model.layers * model.sequence * widths)
         let device = TestCluster.h100().device
         let seconds = 4 * elements / (device.memoryBytesPerSecond * device.memoryEfficiency)

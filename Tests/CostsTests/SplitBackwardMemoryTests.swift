@@ -46,9 +46,10 @@ import Testing
     private func block(
         _ model: Model, recompute: Layout.Recompute, flash: Bool = true, dropout: Bool = false,
         memory: Framework.Memory = Framework.Memory(), split: Bool = true
-    ) -> BlockActivations {
-        BlockActivations(
-            model: model, tokens: 1024, tensor: 1, sequenceParallel: false, recompute: recompute,
+    ) -> ActivationBytes {
+        ActivationBytes(
+            ModelParts(model).dense, sequence: model.sequence, tokens: 1024, tensor: 1, sequenceParallel: false,
+            recompute: recompute,
             flashAttention: flash, dropout: dropout, elementBytes: 2, splitsBackward: split, memory: memory)
     }
 
@@ -58,9 +59,10 @@ import Testing
     @Test func theRuntimeKeepsWhatItsCodeTakes() throws {
         let memory = try #require(MemoryCaseTests.frameworks?.known["trainyard"]).memory
         let model = Model(family: .gpt, layers: 8, hidden: 512, heads: 8, vocab: 256, sequence: 256)
-        func kept(_ recompute: Layout.Recompute, split: Bool) -> BlockActivations {
-            var block = BlockActivations(
-                model: model, tokens: 1, tensor: 1, sequenceParallel: false, recompute: recompute,
+        func kept(_ recompute: Layout.Recompute, split: Bool) -> ActivationBytes {
+            var block = ActivationBytes(
+                ModelParts(model).dense, sequence: model.sequence, tokens: 1, tensor: 1, sequenceParallel: false,
+                recompute: recompute,
                 flashAttention: true, dropout: false, elementBytes: 4, splitsBackward: split, memory: memory)
             block.kept /= 4
             block.later /= 4

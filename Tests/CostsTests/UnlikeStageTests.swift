@@ -75,15 +75,16 @@ import Testing
 
     /// Bytes one micro-batch leaves on each stage, block by block.
     private func stageBytes(
-        _ sizes: [Int], _ experts: Model.Mixture?, _ recomputed: Int?, _ bytes: KeyPath<BlockActivations, Double>
+        _ sizes: [Int], _ experts: Model.Mixture?, _ recomputed: Int?, _ bytes: KeyPath<ActivationBytes, Double>
     ) -> [Double] {
         var model = Model(
             family: .gpt, layers: sizes.reduce(0, +), hidden: 4096, heads: 32, vocab: 1024, sequence: 1024)
         model.moe = experts
         func kept(_ mixture: Bool, _ recompute: Layout.Recompute) -> Double {
-            BlockActivations(
-                model: model, tokens: 1024, tensor: 1, sequenceParallel: false, recompute: recompute,
-                flashAttention: true, dropout: false, elementBytes: 2, mixture: mixture
+            ActivationBytes(
+                ModelParts(model).block(isMixture: mixture), sequence: model.sequence, tokens: 1024, tensor: 1,
+                sequenceParallel: false, recompute: recompute,
+                flashAttention: true, dropout: false, elementBytes: 2
             )[keyPath: bytes]
         }
         var layer = 0

@@ -182,7 +182,7 @@ struct TinyStage {
             shards: ParameterShards(parameters, profile: profile), recompute: check.recompute,
             splitsBackward: check.splitsBackward,
             exchange: model.moe.map {
-                ExpertExchange(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
+                ExpertTraffic(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
             }, balance: LoadBalance(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows),
             recomputeLayers: check.recomputeLayers, profile: profile)
         stage = ModelStage(

@@ -19,7 +19,7 @@ package struct FLOPs: Hashable, Sendable {
         let mixture = Double(model.mixtureLayers)
         linearForward =
             2 * tokens * ((layers - mixture) * model.blockWeights + mixture * model.mixtureBlockWeights)
-        coreForward = 4 * tokens * (layers * Double(model.sequence) * model.attentionWidth)
+        coreForward = 4 * tokens * (layers * Double(model.sequence) * model.coreAttention.width)
         headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
     }
 
@@ -42,28 +42,6 @@ package struct FLOPs: Hashable, Sendable {
     /// PaLM's appendix B: 6 N + 12 L H Q T a token.
     package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
         (6 * parameters
-            + 12 * Double(model.layers) * model.attentionWidth * Double(model.sequence)) * tokens
-    }
-}
-
-extension Model {
-    /// Weights of the matrix products of one dense block: every one is a multiply-add a token.
-    package var blockWeights: Double { attentionWeights + Double(mlp.matrices) * Double(hidden) * Double(ffn) }
-
-    /// Weights of the matrix products that one token passes in a block with experts: attention, router, its `topK`
-    /// routed experts and the shared ones.
-    package var mixtureBlockWeights: Double {
-        guard let moe else { return blockWeights }
-        let width = Double(moe.topK * moe.ffn + moe.sharedWidth)
-        return attentionWeights + Double(hidden) * (Double(moe.experts) + Double(mlp.matrices) * width)
-    }
-
-    private var attentionWeights: Double {
-        let (h, a) = (Double(hidden), Double(heads))
-        guard let mla else { return h * Double(headSize) * Double(2 * heads + 2 * kvHeads) }
-        let (query, latent) = (Double(mla.queryRank), Double(mla.kvRank))
-        let queries = a * Double(mla.queryHead)
-        return (query > 0 ? (h + queries) * query : h * queries) + h * (latent + Double(mla.ropeSize))
-            + latent * a * Double(mla.nopeSize + mla.valueSize) + a * Double(mla.valueSize) * h
+            + 12 * Double(model.layers) * model.coreAttention.width * Double(model.sequence)) * tokens
     }
 }

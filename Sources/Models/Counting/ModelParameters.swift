@@ -39,45 +39,22 @@ extension Model {
         package var active: Int { total - mixtureLayers * (routed - routedActive) }
     }
 
-    /// Parameters with a vocabulary of `vocab` entries (the model's own, unpadded, when nil).
-    ///
-    /// GPT block: 12h² + 13h with multi-head attention and f = 4h (Narayanan et al. 2021, equation 2). Llama block:
-    /// 2h·a·d + 2h·g·d attention, 3h·f gated feed-forward, 2h norms. h hidden, a heads, g key/value heads, d head
-    /// size, f feed-forward size. With experts: router hE, E experts of nh·fₑ, shared ones of nh·fₛ. Latent attention:
-    /// h·q + q + q·a(dₙ+dᵣ) + h(k+dᵣ) + k + k·a(dₙ+dᵥ) + a·dᵥ·h, the lone q and k the latents' norms (DeepSeek-V2).
+    /// Parameters with a vocabulary of `vocab` entries (the model's own, unpadded, when nil): sums over the tensors of its
+    /// parts.
     package func parameters(vocab: Int? = nil) -> Parameters {
-        let biased = family == .gpt
-        let vocab = vocab ?? self.vocab
-        let queries = heads * headSize
-        let keys = kvHeads * headSize
-        let attention = mla.map(latentAttention) ?? hidden * queries + 2 * hidden * keys + queries * hidden
-        // Column-parallel layers have a bias of their outputs, the attention's last one of the hidden size.
-        let projected = mla.map { heads * ($0.queryHead + $0.nopeSize + $0.valueSize) } ?? queries + 2 * keys
-        let attentionBiases = biased ? projected + hidden : 0
-        let ffnBiases = biased ? (mlp.matrices - 1) * ffn + hidden : 0
-        // LayerNorm has a scale and a shift, RMSNorm a scale.
-        let norm = biased ? 2 * hidden : hidden
+        let table = table("", entries: vocab ?? self.vocab).count
         var parameters = Parameters(
-            attention: attention + attentionBiases, ffn: mlp.matrices * hidden * ffn + ffnBiases, norms: 2 * norm,
-            layers: layers, embedding: vocab * hidden, head: tiedEmbeddings ? 0 : vocab * hidden,
-            positions: family == .gpt ? sequence * hidden : 0, finalNorm: norm)
+            attention: AttentionSpec.tensors(self).parameters, ffn: FeedForwardSpec.denseTensors(self).parameters,
+            norms: Part.normTensors(self).parameters, layers: layers, embedding: table,
+            head: tiedEmbeddings ? 0 : table, positions: positions?.count ?? 0, finalNorm: finalNorm.parameters)
         if let moe {
-            let expert = mlp.matrices * hidden * moe.ffn
+            let expert = FeedForwardSpec.expertTensors(self, moe).parameters
             parameters.routed = moe.experts * expert
             parameters.routedActive = moe.topK * expert
-            parameters.mixture = hidden * moe.experts + parameters.routed + mlp.matrices * hidden * moe.sharedWidth
+            parameters.mixture = FeedForwardSpec.mixtureTensors(self, moe).parameters + parameters.routed
             parameters.mixtureLayers = mixtureLayers
         }
         return parameters
-    }
-
-    private func latentAttention(_ mla: LatentAttention) -> Int {
-        let queries =
-            mla.queryRank > 0
-            ? (hidden + 1) * mla.queryRank + mla.queryRank * heads * mla.queryHead : hidden * heads * mla.queryHead
-        let latent = hidden * (mla.kvRank + mla.ropeSize) + mla.kvRank
-        let keysAndValues = mla.kvRank * heads * (mla.nopeSize + mla.valueSize)
-        return queries + latent + keysAndValues + heads * mla.valueSize * hidden
     }
 
     /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `multiple` entries
@@ -85,5 +62,18 @@ extension Model {
     package func paddedVocab(multiple: Int = 128, tensor: Int) -> Int {
         let step = max(1, multiple) * max(1, tensor)
         return (vocab + step - 1) / step * step
+    }
+
+    /// Weights of the matrix products of one dense block, each a multiply-add a token; and of those that one token passes
+    /// in a block with experts.
+    package var blockWeights: Double { activeWeights(FeedForwardSpec.denseTensors(self)) }
+    package var mixtureBlockWeights: Double {
+        guard let moe else { return blockWeights }
+        let expert = FeedForwardSpec.expertTensors(self, moe).matrixParameters
+        return activeWeights(FeedForwardSpec.mixtureTensors(self, moe)) + Double(moe.topK) * Double(expert)
+    }
+
+    private func activeWeights(_ feedForward: [TensorSpec]) -> Double {
+        Double(AttentionSpec.tensors(self).matrixParameters) + Double(feedForward.matrixParameters)
     }
 }

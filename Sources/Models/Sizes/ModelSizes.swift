@@ -86,18 +86,4 @@ extension Model {
         if denseLayers > 0 { widths.append(("ffn", ffn)) }
         return widths
     }
-
-    /// Widths of all heads' queries, keys and values, and of the attention's result. Latent attention expands keys and
-    /// values to one of each a head.
-    package var queryWidth: Int { heads * (mla?.queryHead ?? headSize) }
-    package var keyWidth: Int { mla.map { heads * $0.queryHead } ?? kvHeads * headSize }
-    package var valueWidth: Int { mla.map { heads * $0.valueSize } ?? kvHeads * headSize }
-    package var attendedWidth: Int { heads * (mla?.valueSize ?? headSize) }
-
-    /// Half of what a token and a key cost in core attention, all heads: the width a·d, with latent attention the mean
-    /// of the query and the value widths. A multiply-add each for the score and for the value.
-    package var attentionWidth: Double {
-        guard let mla else { return Double(heads * headSize) }
-        return Double(heads * (mla.queryHead + mla.valueSize)) / 2
-    }
 }

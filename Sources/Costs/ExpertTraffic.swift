@@ -5,7 +5,7 @@ internal import Plans
 /// micro-batch. Routing is balanced; a backward sends gradients the same two ways.
 ///
 /// Shapes: T/t rows a device routes (each tensor rank its own), h hidden, k experts a token.
-struct ExpertExchange {
+struct ExpertTraffic {
     /// Bytes of all copies of the device's rows, k of each, those that stay included: T/t · k · h.
     var copies: Double
     /// Bytes that leave for all nodes, the own included, where a row travels to each node once and is handed on to its
@@ -18,19 +18,19 @@ struct ExpertExchange {
     }
 
     /// - Parameter elementBytes: of one number on its way.
-    init(model: Model, moe: Model.Mixture, framework: Framework, elementBytes: Double, shard: Shard) {
-        let rows = elementBytes * Double(model.hidden) * shard.tokens / shard.tensor
+    init(hidden: Int, _ moe: Model.Mixture, framework: Framework, elementBytes: Double, shard: Shard) {
+        let rows = elementBytes * Double(hidden) * shard.tokens / shard.tensor
         copies = rows * Double(moe.topK)
         perNode = framework.dispatchOncePerNode ? rows * moe.nodesReached(of: shard.expertGroup.nodes) : nil
     }
 
-    static func + (a: ExpertExchange, b: ExpertExchange) -> ExpertExchange {
-        ExpertExchange(
+    static func + (a: ExpertTraffic, b: ExpertTraffic) -> ExpertTraffic {
+        ExpertTraffic(
             copies: a.copies + b.copies, perNode: a.perNode.flatMap { first in b.perNode.map { first + $0 } })
     }
 
-    static func * (count: Double, exchange: ExpertExchange) -> ExpertExchange {
-        ExpertExchange(copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 })
+    static func * (count: Double, exchange: ExpertTraffic) -> ExpertTraffic {
+        ExpertTraffic(copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 })
     }
 
     /// Bytes over a network level over which a device reaches `share` of the group.
@@ -42,17 +42,38 @@ struct ExpertExchange {
     }
 }
 
-extension ExpertTimes {
+/// The ways of a micro-batch's rows to their experts and back on one device.
+struct ExpertWays {
     /// Tokens to their experts, and their results back: in the activations' format, but for tokens sent in 8 bits.
-    static func exchanges(
-        model: Model, moe: Model.Mixture, rates: DeviceRates, shard: Shard
-    ) -> (dispatch: ExpertExchange, combine: ExpertExchange) {
-        func exchange(_ elementBytes: Double) -> ExpertExchange {
-            ExpertExchange(
-                model: model, moe: moe, framework: rates.framework, elementBytes: elementBytes, shard: shard)
+    let dispatch: ExpertTraffic
+    let combine: ExpertTraffic
+    /// Bytes of the rows that the ranks with the pieces of one expert gather before its products, and scatter the results
+    /// of, with balanced routing (Megatron-Core, `token_dispatcher.py`).
+    let shared: Double
+
+    init(hidden: Int, _ moe: Model.Mixture, rates: DeviceRates, shard: Shard) {
+        func traffic(_ elementBytes: Double) -> ExpertTraffic {
+            ExpertTraffic(hidden: hidden, moe, framework: rates.framework, elementBytes: elementBytes, shard: shard)
         }
         let sendsBytes = rates.framework.eightBitDispatch && rates.hasEightBitProducts
-        return (exchange(sendsBytes ? 1 : rates.elementBytes), exchange(rates.elementBytes))
+        dispatch = traffic(sendsBytes ? 1 : rates.elementBytes)
+        combine = traffic(rates.elementBytes)
+        let routed = Double(moe.topK) * shard.tokens / shard.tensor
+        shared = rates.elementBytes * routed * shard.expertTensor * Double(hidden)
+    }
+}
+
+extension BlockTimes {
+    /// Seconds that taking rows to their experts and back takes in one pass.
+    func exchange(_ experts: RoutedExperts) -> Double {
+        let moe = experts.mixture
+        let ways = ExpertWays(hidden: block.stream.width.whole, moe, rates: rates, shard: shard)
+        var seconds = 0.0
+        for traffic in [ways.dispatch, ways.combine] {
+            seconds += shard.expertGroup.allToAll(traffic, imbalance: moe.imbalance)
+        }
+        guard shard.expertTensor > 1 else { return seconds }
+        return seconds + 2 * shard.expertTensorGroup.gather(bytes: moe.imbalance * ways.shared)
     }
 }
 

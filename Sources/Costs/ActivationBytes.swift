@@ -1,0 +1,119 @@
+package import Models
+package import Plans
+
+/// Bytes one block keeps from the forward of one micro-batch for its backward, on one device: sums over the tensors that
+/// its parts keep.
+///
+/// Korthikanti et al. 2022, table 2, taken apart so that grouped-query attention, gated feed-forward networks, flash
+/// attention, fp32 and missing dropout are the same formula. Per token of a dense block, with element size w, σ = t with
+/// sequence parallelism and 1 without:
+/// ```
+/// (4wh + 2h [dropout masks]) / σ                       norm inputs, inputs of the two column-parallel layers
+/// + (w(a+2g)d + w·ad + w·n·f) / t                      q k v, attention output, n = 2 (3 gated) hidden tensors
+/// + core / t                                           flash 4a · unfused w·a·s (dropout (2w+1)·a·s) · selective 0
+/// ```
+/// With w = 2, f = 4h and dropout this is 34 + 5as/h. Full recomputation keeps the block's input, wh/σ. With balanced
+/// routing the bytes of a block with experts do not depend on the expert-parallel degree.
+package struct ActivationBytes: Hashable, Sendable {
+    /// Kept from forward to backward.
+    package var kept: Double
+    /// Kept between the two halves of a split backward: the inputs of all products and the gradients of their outputs.
+    ///
+    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. Products
+    /// of fp8 read fp8 (DeepSeek-V3, section 3.3.1; Transformer Engine), whatever the stream between them is kept in.
+    package var later: Double
+    /// Held while one block runs its backward after full recomputation (0 otherwise).
+    package var recomputed: Double
+    /// Gradients of the block's widest tensors while it runs its backward.
+    package var widestGradients: Double
+
+    /// - Parameters:
+    ///   - sequence: tokens a sequence.
+    ///   - tokens: rows of the micro-batch on this device, b·s/c.
+    ///   - keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
+    ///   - expertTensor: ranks that share one expert's matrices.
+    ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
+    ///   - operandBytes: bytes of a number that a weight gradient's product reads.
+    ///   - splitsBackward: whether weight gradients are actions of their own.
+    ///   - memory: how the software holds it.
+    package init(
+        _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
+        recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
+        keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
+        operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory()
+    ) {
+        let (attention, feedForward) = (block.attention, block.feedForward)
+        let measure = BlockMeasure(
+            division: Division(
+                tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
+                expertTensor: Double(expertTensor), mixture: feedForward.experts?.mixture,
+                reserve: memory.rowReserve),
+            activation: w, operand: operandBytes ?? w, dropout: dropout)
+        func bytes(_ isCounted: (Kept.Role) -> Bool) -> Double {
+            block.parts.reduce(0) { sum, part in
+                part.kept.reduce(sum) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
+            }
+        }
+        let stream = w * measure.division.numbers(block.stream)
+        let attended = bytes { $0 == .attended }
+        let core = Self.core(
+            attention.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
+            numberBytes: dropout ? 2 * w + 1 : w)
+        let remadeResults = bytes { $0 == .normResult || $0 == .activationResult }
+        let whole = bytes { $0 != .combined || keepsCombinedRows } + core
+        widestGradients =
+            memory.sharesGradients
+            ? w * Self.sharedPlaces(block, measure.division, reserve: memory.rowReserve)
+            : w * feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
+        later = block.parts.reduce(0) { $0 + measure.bytes($1.operands) }
+        let remade = memory.remakesOutputs && !splitsBackward && feedForward.experts == nil ? remadeResults : 0
+        let halves = memory.keepsHalvesWhole && splitsBackward ? stream : 0
+        switch recompute {
+        case .none:
+            kept = whole - remade + halves
+            recomputed = 0
+        case .selective where keepsOperations:
+            // The block's input, attention's result and the results of every second product.
+            let products = block.parts.flatMap(\.products) + (feedForward.experts?.products ?? [])
+            kept = stream + attended + core + w * measure.numbers(products.map(\.result)) / 2
+            recomputed = whole
+        case .selective:
+            // One block's core attention exists again during its backward.
+            let again = core + (memory.remakesAttention ? attended : 0)
+            kept = whole - again - remade + halves
+            recomputed = again
+        case .full:
+            kept = stream
+            recomputed = whole
+        }
+        if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
+        // What a block makes again lies where it stays for its second half.
+        if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
+    }
+
+    /// Bytes of the core attention: four for each row and head, or every score.
+    private static func core(
+        _ core: CoreAttention, sequence: Int, division: Division, flashAttention: Bool, numberBytes: Double
+    ) -> Double {
+        let heads = Double(core.heads)
+        guard !flashAttention else { return division.tokens * (4 * heads / division.tensor) }
+        return division.tokens * (heads * core.keysMet(length: Double(sequence)) * numberBytes / division.tensor)
+    }
+
+    /// Numbers of gradients where all blocks share their places: the stream's, a branch's, the widest result's, and those
+    /// of rows on their way to experts and back.
+    private static func sharedPlaces(_ block: Block, _ division: Division, reserve: Double) -> Double {
+        let (core, tokens) = (block.attention.core, division.tokens)
+        let stream = division.numbers(block.stream)
+        let results = Double(max(block.feedForward.inner, core.queries + core.keys + core.values)) / division.tensor
+        var places = stream + max(stream, tokens * Double(core.attended) / division.tensor) + tokens * results
+        if let experts = block.feedForward.experts {
+            let h = Double(block.stream.width.whole)
+            // Sorted by expert, at the experts, on their way; the gradient inside the experts.
+            places +=
+                reserve * division.chosen * h + division.routed
+                * ((division.expertTensor > 1 ? 3 : 2) * h + Double(experts.mixture.ffn) / division.expertTensor)
+        }
+        return places
+    }
+}

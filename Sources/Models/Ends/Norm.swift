@@ -1,0 +1,41 @@
+extension Model {
+    /// A norm's scale, and its shift where the family has one. `name` goes without `.weight`.
+    package func norm(_ name: String, width: Int? = nil) -> [TensorSpec] {
+        let shape = [width ?? hidden]
+        let scale = TensorSpec(name: name + ".weight", shape: shape, start: .ones, seesStreamRows: true)
+        guard conventions.hasBiases else { return [scale] }
+        return [scale, TensorSpec(name: name + ".bias", shape: shape, start: .zeros, seesStreamRows: true)]
+    }
+}
+
+extension Part {
+    /// The two norms of a block and the two sums onto the residual stream behind its halves.
+    ///
+    /// h hidden. A norm reads and writes h numbers, its backward reads a gradient more; a sum reads two tensors and
+    /// writes one, and drops some out.
+    static func norms(_ model: Model) -> Part {
+        let stream = Extent(.scattered, whole: model.hidden)
+        let conventions = model.conventions
+        var part = Part()
+        part.tensors = normTensors(model)
+        part.kept = [
+            Kept(stream, times: 2), Kept(stream, times: 2, role: .normResult), Kept(stream, .mask, times: 2),
+        ]
+        // The results of both norms, and the gradients of what both halves give back.
+        part.operands = [Stored(stream, .operand, times: 4)]
+        let sum = [Stored(stream, times: 3), Stored(stream, .mask)]
+        part.forward.kernels = [[Stored(stream, times: 2)], [Stored(stream, times: 2)], sum, sum]
+        part.backward.kernels = [[Stored(stream, times: 3)], [Stored(stream, times: 3)], sum, sum]
+        part.otherKernels = 4
+        if conventions.hasBiases {
+            // The gradients of the biases that both halves end with.
+            part.backward.kernels.append([Stored(stream, times: 2)])
+        }
+        return part
+    }
+
+    static func normTensors(_ model: Model) -> [TensorSpec] {
+        let names = model.conventions.names
+        return model.norm(names.attentionNorm) + model.norm(names.feedForwardNorm)
+    }
+}

@@ -1,0 +1,92 @@
+extension FeedForwardSpec {
+    /// A network of two matrices with an activation between them, or of three where a gate multiplies it (Shazeer 2020).
+    ///
+    /// h hidden, f the network's size. One product makes f inputs of the activation (2f with a gate), another projects
+    /// the activation's f results back.
+    static func dense(_ model: Model) -> FeedForwardSpec {
+        let network = Network(model, size: model.ffn)
+        let conventions = model.conventions
+
+        var part = Part()
+        part.tensors = denseTensors(model)
+        part.products = network.products
+        part.kept = [
+            Kept(Extent(.all, cut: network.inputs * model.ffn)),
+            Kept(Extent(.all, cut: model.ffn), role: .activationResult),
+        ]
+        part.operands = [Stored(Extent(.all, cut: network.matrices * model.ffn), .operand)]
+        part.forward.kernels = [network.activation()]
+        part.backward = Elementwise([network.activationBackward()], casts: [[Extent(.all, whole: model.hidden)]])
+        if conventions.hasBiases {
+            // The gradient of the first product's bias.
+            part.backward.kernels.append([Stored(Extent(.all, cut: network.inputs * model.ffn))])
+        }
+        part.otherKernels = conventions.hasBiases ? 2 : 1
+        part.messages = TensorMessages(inputs: [model.hidden], results: [model.hidden])
+
+        let words = FeedForwardWords(
+            parameters: "n_m·h·f" + (conventions.hasBiases ? " + (n_m − 1)·f + h" : ""), weights: ["n_m·h·f"],
+            kept: ["w·n_m·f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"], widest: "(n_m·f/t + h)")
+        return FeedForwardSpec(
+            part: part,
+            widest: [[Extent(.all, cut: network.matrices * model.ffn), Extent(.all, whole: model.hidden)]],
+            inner: network.inputs * model.ffn, words: words)
+    }
+}
+
+extension FeedForwardSpec {
+    static func denseTensors(_ model: Model) -> [TensorSpec] {
+        let network = Network(model, size: model.ffn)
+        guard model.conventions.joinsProjections else { return network.tensors("mlp.", isBiased: true) }
+        return model.matrix(
+            "mlp.c_fc.weight", bias: "mlp.c_fc.bias", inputs: model.hidden, outputs: network.inputs * model.ffn,
+            isCutByOutputs: true, groups: network.inputs)
+            + model.matrix(
+                "mlp.c_proj.weight", bias: "mlp.c_proj.bias", inputs: model.ffn, outputs: model.hidden,
+                isCutByOutputs: false)
+    }
+}
+
+/// The matrices of one network, dense or an expert.
+struct Network {
+    let model: Model
+    let size: Int
+    /// Where its rows are, and with them which ranks cut it.
+    let rows: Rows
+
+    init(_ model: Model, size: Int, rows: Rows = .all) {
+        self.model = model
+        self.size = size
+        self.rows = rows
+    }
+
+    /// Inputs of the activation: the gate is one.
+    var inputs: Int { model.mlp.isGated ? 2 : 1 }
+    var matrices: Int { model.mlp.matrices }
+
+    var products: [Product] {
+        [
+            Product(rows, inputs: Width(whole: model.hidden), outputs: Width(cut: inputs * size)),
+            Product(rows, inputs: Width(cut: size), outputs: Width(whole: model.hidden)),
+        ]
+    }
+
+    /// The activation reads its inputs and writes its result; its backward reads a gradient and the inputs and writes
+    /// theirs.
+    func activation() -> [Stored] { [Stored(Extent(rows, cut: (inputs + 1) * size))] }
+    func activationBackward() -> [Stored] { [Stored(Extent(rows, cut: (2 * inputs + 1) * size))] }
+
+    /// Llama's names behind `prefix`, which ends in a point: gate and input one behind the other, then the way back.
+    func tensors(_ prefix: String, isBiased: Bool) -> [TensorSpec] {
+        func inward(_ name: String, joins: Bool) -> [TensorSpec] {
+            model.matrix(
+                prefix + name + ".weight", bias: prefix + name + ".bias", inputs: model.hidden, outputs: size,
+                isCutByOutputs: true, joinsPrevious: joins, isBiased: isBiased)
+        }
+        return (model.mlp.isGated ? inward("gate_proj", joins: false) : [])
+            + inward("up_proj", joins: model.mlp.isGated)
+            + model.matrix(
+                prefix + "down_proj.weight", bias: prefix + "down_proj.bias", inputs: size, outputs: model.hidden,
+                isCutByOutputs: false, isBiased: isBiased)
+    }
+}

@@ -1,0 +1,89 @@
+extension FeedForwardSpec {
+    /// Routed experts of which every token passes through a few, and shared ones that every token passes
+    /// (Shazeer et al. 2017; DeepSeek-AI 2024, section 2.1.2).
+    ///
+    /// h hidden, E experts of size f_e, k a token, shared ones of f_s together. Each tensor rank routes its own T/t rows
+    /// in fp32; the rows travel to their experts and the results back, where the router's weights multiply them. A device
+    /// holds the rows of all ranks that share its experts (Megatron-Core, `token_dispatcher.py`: rows are gathered over
+    /// the expert-tensor group behind the all-to-all). Routed experts have no biases.
+    static func mixture(_ model: Model, _ moe: Model.Mixture) -> FeedForwardSpec {
+        let h = model.hidden
+        let expert = Network(model, size: moe.ffn, rows: .routed)
+        let shared = moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth) : nil
+        let hidden = Extent(.routed, whole: h)
+        let scores = Extent(.own, whole: moe.experts)
+
+        var part = Part()
+        part.tensors = mixtureTensors(model, moe)
+        part.products = [Product(.own, inputs: Width(whole: h), outputs: Width(whole: moe.experts))]
+        part.kept = [
+            Kept(Extent(.routed, cut: expert.matrices * moe.ffn, whole: h)),
+            Kept(Extent(.chosen, whole: h), role: .combined), Kept(scores, .single, times: 2),
+        ]
+        // Rows at the experts, the gradients of what they give back, and the router's gradients.
+        part.operands = [
+            Stored(Extent(.routed, cut: expert.matrices * moe.ffn, whole: 2 * h), .operand), Stored(scores, .single),
+        ]
+        // Softmax and top-k; sorting by expert and putting back; weighting and adding up k rows.
+        let router = [Stored(scores, .single, times: 4)]
+        let sort = [Stored(Extent(.chosen, whole: h), times: 2)]
+        let combine = [Stored(Extent(.chosen, whole: h)), Stored(Extent(.own, whole: h))]
+        part.forward = Elementwise([router, sort, sort, combine, expert.activation()], casts: [[hidden]])
+        part.backward = Elementwise([router, sort, sort, combine, expert.activationBackward()], casts: [[hidden]])
+        part.otherKernels = 4
+        part.messages = TensorMessages(inputs: [h], results: [h], staysScattered: moe.shared == 0)
+
+        var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
+        if let shared {
+            part.products += shared.products
+            part.kept.append(Kept(Extent(.all, cut: shared.matrices * shared.size)))
+            part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
+            part.forward.kernels.append(shared.activation())
+            part.backward.kernels.append(shared.activationBackward())
+            part.otherKernels += 1
+            widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: h)])
+        }
+        let experts = RoutedExperts(
+            mixture: moe, tensors: expertTensors(model, moe), products: expert.products)
+        return FeedForwardSpec(
+            part: part, experts: experts, widest: widest,
+            inner: expert.inputs * max(model.denseLayers > 0 ? model.ffn : 0, moe.sharedWidth),
+            words: words(moe))
+    }
+
+    private static func words(_ moe: Model.Mixture) -> FeedForwardWords {
+        let hasShared = moe.sharedWidth > 0
+        func shared(_ term: String) -> [String] { hasShared ? [term] : [] }
+        let routed = "ρ·(n_m·f_e/e_t + h)"
+        return FeedForwardWords(
+            parameters: (["h·E", "E·n_m·h·f_e"] + shared("n_s·n_m·h·f_s")).joined(separator: " + "),
+            wholeParameters: "h·E", weights: ["h·E", "k·n_m·h·f_e"] + shared("n_s·n_m·h·f_s"),
+            kept: ["w·ρ·(h + n_m·f_e/e_t)"],
+            combined: "w·k·h/t", keptBehind: ["8·E/t"] + shared("w·n_m·n_s·f_s/t"),
+            operands: ["ρ·(2·h + n_m·f_e/e_t)"] + shared("n_m·n_s·f_s/t"), singleOperands: "4·E/t",
+            products: ["ρ·((n_m − 1)·f_e/e_t + h)", "E/t"] + shared("(n_m − 1)·n_s·f_s/t + h/σ"),
+            widest: hasShared ? "max(\(routed), n_m·n_s·f_s/t + h)" : routed,
+            sizes: [
+                SizeSymbol("E", moe.experts, "routed experts of a block"),
+                SizeSymbol("k", moe.topK, "routed experts a token passes through"),
+                SizeSymbol("f_e", moe.ffn, "feed-forward size of a routed expert"),
+                SizeSymbol("n_s", moe.shared, "shared experts of a block"),
+                SizeSymbol("f_s", moe.sharedFfn, "feed-forward size of a shared expert"),
+            ])
+    }
+
+    /// The router and the shared experts, that every token passes.
+    static func mixtureTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
+        let router = TensorSpec(
+            name: "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(Model.startDeviation),
+            seesOwnRows: true)
+        guard moe.sharedWidth > 0 else { return [router] }
+        return [router]
+            + Network(model, size: moe.sharedWidth).tensors("mlp.shared_experts.", isBiased: false)
+    }
+
+    /// One routed expert, by the ends of its tensors' names.
+    static func expertTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
+        Network(model, size: moe.ffn).tensors("", isBiased: false)
+    }
+}

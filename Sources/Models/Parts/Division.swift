@@ -1,0 +1,50 @@
+/// How the ranks of one pipeline stage divide a block: what one of them has of its rows and widths.
+package struct Division: Hashable, Sendable {
+    /// Rows of the micro-batch on one context rank, T.
+    package var tokens: Double
+    /// Ranks that cut matrices between them, t.
+    package var tensor: Double
+    /// Ranks that share out the residual stream's rows, σ: t with sequence parallelism, else 1.
+    package var sequence: Double
+    /// Ranks that share one expert's matrices.
+    package var expertTensor: Double
+    /// Rows that leave for experts: k for each of the rank's own.
+    package var chosen: Double
+    /// Rows that arrive at a device's experts.
+    package var routed: Double
+
+    /// - Parameters:
+    ///   - mixture: the experts, where there are any. The rank with most rows sets the pace (`imbalance`).
+    ///   - reserve: room for rows of experts over those that come.
+    package init(
+        tokens: Double, tensor: Double, sequence: Double, expertTensor: Double = 1, mixture: Model.Mixture? = nil,
+        reserve: Double = 1
+    ) {
+        self.tokens = tokens
+        self.tensor = tensor
+        self.sequence = sequence
+        self.expertTensor = expertTensor
+        chosen = Double(mixture?.topK ?? 0) * (tokens / tensor)
+        // Each of the ranks that share an expert sends its own.
+        routed = (mixture?.imbalance ?? 1) * chosen * expertTensor * reserve
+    }
+
+    /// Rows of a kind.
+    package func rows(_ rows: Rows) -> Double {
+        switch rows {
+        case .all: tokens
+        case .scattered: tokens / sequence
+        case .own: tokens / tensor
+        case .chosen: chosen
+        case .routed: routed
+        }
+    }
+
+    /// Numbers in one row on one rank; `rows` says which ranks cut it.
+    package func width(_ width: Width, _ rows: Rows) -> Double {
+        guard width.cut > 0 else { return Double(width.whole) }
+        return Double(width.cut) / (rows == .routed ? expertTensor : tensor) + Double(width.whole)
+    }
+
+    package func numbers(_ extent: Extent) -> Double { rows(extent.rows) * width(extent.width, extent.rows) }
+}

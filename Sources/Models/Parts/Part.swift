@@ -1,0 +1,98 @@
+/// One part of a block (an attention, a feed-forward network, the norms): everything that is counted of it, before ranks
+/// divide it. Each kind of part says all of this in one file; parameters, FLOPs, bytes and seconds are sums over parts.
+package struct Part: Hashable, Sendable {
+    /// Weights, in the order in which they lie in memory.
+    package var tensors: [TensorSpec] = []
+    /// Matrix products that every row passes.
+    package var products: [Product] = []
+    /// Tensors a forward keeps for its backward.
+    package var kept: [Kept] = []
+    /// Tensors kept between the two halves of a split backward: inputs of products and gradients of their outputs.
+    package var operands: [Stored] = []
+    /// Memory-bound kernels of each pass.
+    package var forward = Elementwise()
+    package var backward = Elementwise()
+    /// Exchanges among the ranks that cut its matrices.
+    package var messages = TensorMessages()
+    /// Kernels of a backward beside its products and the core attention.
+    package var otherKernels = 0
+
+    package init() {}
+}
+
+/// A matrix product: rows of `inputs` numbers times a matrix, to rows of `outputs` numbers.
+package struct Product: Hashable, Sendable {
+    package var rows: Rows
+    package var inputs: Width
+    package var outputs: Width
+
+    package init(_ rows: Rows = .all, inputs: Width, outputs: Width) {
+        self.rows = rows
+        self.inputs = inputs
+        self.outputs = outputs
+    }
+
+    /// Weights of the whole matrix: multiply-adds of one row.
+    package var weights: Double { Double(inputs.total) * Double(outputs.total) }
+
+    /// The result. Ranks that cut a product's inputs add their results up, with sequence parallelism into parts.
+    package var result: Extent {
+        Extent(inputs.cut > 0 && rows == .all ? .scattered : rows, outputs)
+    }
+}
+
+/// A tensor that the forward keeps.
+package struct Kept: Hashable, Sendable {
+    /// What software may do about it.
+    package enum Role: Hashable, Sendable {
+        /// The result of a norm, or of the activation of a dense network: cheap to make again.
+        case normResult, activationResult
+        /// The result of the core attention.
+        case attended
+        /// Results of experts before the router's weights multiply them.
+        case combined
+        case other
+    }
+
+    package var stored: Stored
+    package var role: Role
+
+    package init(_ extent: Extent, _ format: Stored.Format = .activation, times: Double = 1, role: Role = .other) {
+        stored = Stored(extent, format, times: times)
+        self.role = role
+    }
+}
+
+/// The memory-bound work of a pass.
+package struct Elementwise: Hashable, Sendable {
+    /// Each kernel by what it reads and writes.
+    package var kernels: [[Stored]] = []
+    /// Each cast to 8 bits by what it casts; only products in 8 bits need them.
+    package var casts: [[Extent]] = []
+
+    package init(_ kernels: [[Stored]] = [], casts: [[Extent]] = []) {
+        self.kernels = kernels
+        self.casts = casts
+    }
+}
+
+/// Exchanges of rows among the ranks that cut a part's matrices, by the width of a row.
+package struct TensorMessages: Hashable, Sendable {
+    /// Inputs of the first products. With sequence parallelism they are gathered, and again for the gradients of weights.
+    package var inputs: [Int] = []
+    /// Gathered with sequence parallelism for the forward alone.
+    package var gatheredOnce: [Int] = []
+    /// Results, added up on every rank or scattered.
+    package var results: [Int] = []
+    /// Whether rows that sequence parallelism has scattered stay so.
+    package var staysScattered = false
+
+    package init() {}
+
+    package init(inputs: [Int], gatheredOnce: [Int] = [], results: [Int], staysScattered: Bool = false) {
+        self.inputs = inputs
+        self.gatheredOnce = gatheredOnce
+        self.results = results
+        self.staysScattered = staysScattered
+    }
+}

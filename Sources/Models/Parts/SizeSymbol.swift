@@ -1,0 +1,10 @@
+/// A size of a model as formulas name it.
+package struct SizeSymbol: Hashable, Sendable {
+    package var symbol: String
+    package var value: Double
+    package var meaning: String
+
+    package init(_ symbol: String, _ value: Int, _ meaning: String) {
+        (self.symbol, self.value, self.meaning) = (symbol, Double(value), meaning)
+    }
+}

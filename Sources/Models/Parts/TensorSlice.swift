@@ -1,0 +1,35 @@
+/// A tensor-parallel rank's slice of tensors: number `rank` of `size`.
+package struct TensorSlice: Hashable, Sendable {
+    package var rank: Int
+    package var size: Int
+
+    package init(rank: Int = 0, size: Int = 1) {
+        self.rank = rank
+        self.size = size
+    }
+
+    /// Elements of `tensor` this rank holds.
+    package func count(_ tensor: TensorSpec) -> Int {
+        tensor.split == .whole ? tensor.count : tensor.count / size
+    }
+
+    /// Calls `body` with every run of neighbouring elements: its place in the local tensor, in the whole one, its length.
+    package func forEachRun(_ tensor: TensorSpec, _ body: (_ local: Int, _ whole: Int, _ count: Int) -> Void) {
+        switch tensor.split {
+        case .whole: body(0, 0, tensor.count)
+        case .rows:
+            let count = tensor.count / size
+            body(0, rank * count, count)
+        case .columns(let groups):
+            let columns = tensor.shape.last ?? 1
+            let run = columns / groups / size
+            for row in 0..<tensor.count / max(columns, 1) {
+                for group in 0..<groups {
+                    body(
+                        row * (columns / size) + group * run, row * columns + group * (columns / groups) + rank * run,
+                        run)
+                }
+            }
+        }
+    }
+}
