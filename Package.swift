@@ -100,6 +100,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support",
             swiftSettings: strict),
 
+        .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: planning + ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
