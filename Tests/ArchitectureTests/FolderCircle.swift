@@ -20,10 +20,13 @@ struct FolderCircle: CustomStringConvertible {
 
     /// The folders, a line an arrow, and under it one a use: file, line and name.
     var description: String {
-        arrows.reduce(folders) { text, arrow in
-            arrow.uses.reduce(text + "\n  \(arrow.from) needs \(arrow.to):") { text, use in
-                text + "\n    \(place)/\(use.user):\(use.line) uses \(use.name) of \(use.declaration)"
+        let listed = 12
+        return arrows.reduce(folders) { text, arrow in
+            let uses = arrow.uses.prefix(listed).map { use in
+                "\n    \(place)/\(use.user):\(use.line) uses \(use.name) of \(use.declaration)"
             }
+            let more = arrow.uses.count > listed ? "\n    and \(arrow.uses.count - listed) more" : ""
+            return text + "\n  \(arrow.from) needs \(arrow.to):" + uses.joined() + more
         }
     }
 
