@@ -1,11 +1,11 @@
 internal import CMPI
 
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#else
+    internal import Glibc
 #endif
 
 /// Runs one rank of a job from MPI's start to its end.

@@ -1,6 +1,10 @@
 internal import CMPI
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
     internal import Glibc
 #endif
 

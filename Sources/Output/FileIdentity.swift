@@ -1,9 +1,9 @@
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#else
+    internal import Glibc
 #endif
 
 /// Which file a path leads to, however it is spelled: relative, over links, or by another name of the same file.
@@ -33,7 +33,8 @@ package enum FileIdentity: Hashable, Sendable {
         if path.isEmpty || OutputFile.descriptor(named: path) != nil { return nil }
         if let status = System.status(path, followingLinks: true) {
             guard System.isKind(status, S_IFREG) || System.isKind(status, S_IFDIR) else { return nil }
-            return .node(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+            // Darwin's device numbers are signed.
+            return .node(device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
         }
         let folder = OutputFile.folder(of: path)
         if let status = System.status(path, followingLinks: false) {

@@ -1,9 +1,9 @@
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#else
+    internal import Glibc
 #endif
 
 /// Writes an `OutputFile` piece by piece.

@@ -1,4 +1,10 @@
-internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
 
 /// A fixed run of fp32 numbers outside Swift's heap: zeroed, 64-byte aligned, on huge pages when it is large.
 package final class FloatStorage {

@@ -1,4 +1,10 @@
-internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
 
 /// Rotary position embedding (Su et al. 2021) in the arrangement of Hugging Face's llama: element d of a head is paired
 /// with element d + headSize/2 (`rotate_half`), and the pair of a token at position p turns by p · base^(−2d/headSize).

@@ -1,6 +1,10 @@
 package import Plans
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
     internal import Glibc
 #endif
 

@@ -1,4 +1,8 @@
-#if canImport(Glibc)
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
     internal import Glibc
 #endif
 

@@ -3,7 +3,11 @@ package import Models
 internal import Plans
 internal import Tensors
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
     internal import Glibc
 #endif
 

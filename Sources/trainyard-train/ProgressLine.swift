@@ -5,7 +5,11 @@ internal import Plans
 internal import Schedules
 internal import Training
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
     internal import Glibc
 #endif
 

@@ -32,9 +32,14 @@ struct ProcessorTimes {
 
     private static func ownSeconds() -> Double {
         func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
-        return [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, whose in
+        #if canImport(Glibc)
+            let processes = [RUSAGE_SELF.rawValue, RUSAGE_CHILDREN.rawValue]
+        #else
+            let processes = [RUSAGE_SELF, RUSAGE_CHILDREN]
+        #endif
+        return processes.reduce(0) { sum, whose in
             var usage = rusage()
-            guard getrusage(numericCast(whose.rawValue), &usage) == 0 else { return sum }
+            guard getrusage(numericCast(whose), &usage) == 0 else { return sum }
             return sum + seconds(usage.ru_utime) + seconds(usage.ru_stime)
         }
     }

@@ -5,8 +5,15 @@
 //   mpi-checks throw-all    every rank throws the same error
 //   mpi-checks drop         a transfer is dropped before it is done
 //   mpi-checks twice        MPI is started a second time
-internal import Glibc
 internal import MPI
+
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
 
 struct Broken: Error, CustomStringConvertible {
     let description: String

@@ -1,6 +1,13 @@
-import Glibc
 import Tensors
 import Testing
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// What the backward makes again instead of keeping it must have the bits of the first time: schedules that keep it and
 /// schedules that do not are compared to the bit.
