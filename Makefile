@@ -1,5 +1,6 @@
 # make            this list
 # make bench BENCH="--configs M --runs 1"    the large shape beside PyTorch; bench/compare.py --help
+# make check ROOM="Plans Costs"    several rooms; make check ROOM=Property runs Tests/PropertyTests
 # TRAINYARD_PORTABLE=1 make build    for any x86-64 with AVX2 rather than for this machine alone
 
 SHELL := /bin/bash
@@ -20,14 +21,20 @@ endif
 # `--disable-testable-imports` to `test` makes it share one build with `build`.
 RELEASE := -c release $(TARGET_CPU)
 SOURCES := Package.swift Plugins Sources Tests bench
+TEST := swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+
+# What `make check` looks at.
+FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefix Tests/,$(ROOM))))
+SUITES := $(patsubst Tests/%,%,$(filter Tests/%,$(FOLDERS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test fuzz lint format demo docs bench clean
+.PHONY: help setup build test check fuzz lint format demo docs bench clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
+	@echo "make check ROOM=Costs    lint, build and test one room and what it needs, nothing else"
 	@echo "make fuzz     read a million mutated inputs and run ten thousand mutated command lines"
 	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
 	@echo "make docs     write what the commands print today into the documents, and draw their pictures again"
@@ -45,7 +52,18 @@ lint:
 	@swift format lint --strict --parallel --recursive $(SOURCES)
 
 test: setup lint
-	@swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+	@$(TEST)
+
+# Planning rooms need neither MPI nor oneDNN, so nothing is set up for them. Rooms without tests of their own (MPI, Version and
+# the programs) are only built: the tests of the programs are ROOM=EndToEnd, which builds everything.
+check:
+	@for room in $(or $(ROOM),none); do \
+	    [ -d Sources/$$room ] || [ -d Tests/$${room}Tests ] || { echo "make check ROOM=Costs: a folder of Sources" >&2; exit 2; }; \
+	done
+	@$(if $(filter MPI Tensors Training trainyard-train EndToEnd,$(ROOM)),scripts/setup.sh)
+	@swift format lint --strict --parallel --recursive $(FOLDERS)
+	@$(if $(filter EndToEnd,$(ROOM)),,TRAINYARD_ROOMS="$(ROOM) $(SUITES)") \
+	    $(if $(SUITES),$(TEST) $(addprefix --filter ,$(SUITES)),swift build $(RELEASE))
 
 # FUZZ="--inputs 100000 --seed 7" for another run; --replay SEED for an input that was found.
 fuzz: setup
