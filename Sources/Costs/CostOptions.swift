@@ -1,8 +1,8 @@
 /// What a plan does not say and the count depends on. The defaults are what `estimate` uses.
 package struct CostOptions: Hashable, Sendable {
-    /// Whether blocks drop activations at random and keep the masks; nil: with unfused attention only. The contract has
-    /// no such key: models trained before flash attention dropped activations (and the figures of Korthikanti et al.
-    /// 2022 count the masks), current ones and the runtime here do not.
+    /// Whether blocks drop activations at random and keep the masks; nil: with unfused attention only. Plan
+    /// files have no key for it. Models trained before flash attention dropped activations, and the figures of
+    /// Korthikanti et al. 2022 count the masks; current models and the runtime here drop none.
     package var dropout: Bool?
     package init(dropout: Bool? = nil) { self.dropout = dropout }
 }

@@ -1,6 +1,6 @@
 package import Schedules
 
-/// A schedule as text and as the JSON of the contract.
+/// A schedule as text and as JSON, whose keys docs/json.md lists.
 package struct ScheduleReport {
     private let schedule: Schedule
 

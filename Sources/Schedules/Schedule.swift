@@ -3,7 +3,7 @@
 /// Made by pure functions (one file a schedule), priced by the planner, timed by the simulator and executed by the
 /// runtime: all three read this same value.
 package struct Schedule: Hashable, Codable, Sendable {
-    /// The name of the contract, e.g. `1f1b`.
+    /// The name that plans use (`layout.schedule` in docs/plan-format.md), e.g. `1f1b`.
     package var name: String
     /// Pipeline ranks, `p`.
     package var ranks: Int

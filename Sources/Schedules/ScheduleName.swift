@@ -1,4 +1,4 @@
-/// The schedules a plan may name (contract: `layout.schedule`).
+/// The schedules that `layout.schedule` of a plan may name; docs/schedules.md describes each.
 package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
     case gpipe
     case oneForwardOneBackward = "1f1b"

@@ -23,7 +23,7 @@ package final class MetricsLog {
         try file.write(text + Data("\n".utf8))
     }
 
-    /// The contract's names.
+    /// One line of the log; docs/json.md lists its keys.
     private struct Line: Encodable {
         var step: Int
         var loss: Double

@@ -44,7 +44,7 @@ struct TrainCommandLine: ParsableCommand {
                     StandardStreams.error(line + "\n")
                 }
             }
-            // ArgumentParser's 64 is the contract's 2: bad usage.
+            // ArgumentParser ends bad usage with 64; both programs end it with 2.
             Foundation.exit(code.rawValue == 64 ? 2 : code.rawValue)
         }
     }

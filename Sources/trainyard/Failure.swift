@@ -5,7 +5,8 @@ internal import Planner
 internal import Plans
 internal import Reading
 
-/// Turns what a command throws into words on standard error and the exit code of the contract.
+/// Turns what a command throws into words on standard error and an exit code: 1 failed while running, 2 bad usage or bad
+/// input, 3 the plan does not fit.
 enum Failure {
     static let failedWhileRunning: Int32 = 1
     static let badInput: Int32 = 2

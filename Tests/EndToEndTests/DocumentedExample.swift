@@ -7,13 +7,18 @@ struct DocumentationPage {
     /// Pages with commands whose output is always the same.
     static let all = [
         "README.md", "docs/getting-started.md", "docs/accuracy.md", "docs/plan-format.md", "docs/cluster-format.md",
-        "docs/schedules.md",
+        "docs/schedules.md", "Examples/own-cluster/README.md", "Examples/own-schedule/README.md",
     ]
 
     var path: String
     var lines: [String]
 
     var url: URL { BuiltProgram.root.appending(path: path) }
+
+    init(path: String, lines: [String]) {
+        self.path = path
+        self.lines = lines
+    }
 
     init(_ path: String) throws {
         self.path = path

@@ -125,7 +125,7 @@ struct TrainCommandTests {
         #expect(try String(contentsOf: curve, encoding: .utf8).contains("<polyline"))
     }
 
-    @Test func metricsCarryTheContractsNames() throws {
+    @Test func metricsAreThoseOfThePage() throws {
         var shape = TrainingJob.Shape()
         shape.steps = 3
         shape.layout = ["pipeline: 2"]

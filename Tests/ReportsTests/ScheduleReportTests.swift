@@ -4,7 +4,7 @@ import Schedules
 import Testing
 
 @Suite struct ScheduleReportTests {
-    @Test func theJSONIsThatOfTheContract() throws {
+    @Test func theJSONIsThatOfThePage() throws {
         let schedule = try ScheduleName.interleaved.schedule(ranks: 2, virtualStages: 2, microbatches: 2)
         #expect(
             ScheduleReport(schedule).json == #"{"schedule":"interleaved-1f1b","ranks":2,"virtualStages":2,"#

@@ -15,7 +15,7 @@ import Testing
         try folder.write(Data(bytes), as: name)
     }
 
-    @Test func sequentialOrderIsTheContractsFormula() throws {
+    @Test func sequentialOrderIsTheFormulaOfThePlanFormat() throws {
         let file = try write((0..<103).map { UInt8($0) })
         let data = try TextData(path: file, sequence: 10, batch: 3, order: .sequential, seed: 1)
         for step in 0..<9 {
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    /// One sequence and its last target: the modulus of the contract's formula would be 0.
+    /// One sequence and its last target: length − sequence − 1, the modulus of the sequential order, is 0.
     @Test(arguments: TrainSettings.Order.allCases) func exactlyOneSequenceIsEnough(order: TrainSettings.Order) throws {
         let file = try write([1, 2, 3, 4, 5])
         let data = try TextData(path: file, sequence: 4, batch: 2, order: order, seed: 1)

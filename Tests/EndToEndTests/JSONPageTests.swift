@@ -1,0 +1,173 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Every key that is printed stands in docs/json.md, and every key of the page is printed.
+@Suite struct JSONPageTests {
+    static let page: JSONPage? = (try? DocumentationPage("docs/json.md")).map(JSONPage.init)
+
+    /// The keys of the page that documents were seen to have.
+    struct Seen {
+        let page: JSONPage
+        private(set) var keys: Set<JSONPage.Key> = []
+
+        init() throws { page = try #require(JSONPageTests.page) }
+
+        /// Takes note of a document of `section`; every key that the page lacks is an issue.
+        mutating func read(_ text: String, of section: String, from origin: String) throws {
+            let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
+            for path in JSONPage.paths(value).sorted(by: { $0.joined() < $1.joined() }) {
+                let found = page.description(of: path, in: section)
+                #expect(found != nil, "\(origin): \(path.joined(separator: ".")) is not in section \(section)")
+                keys.formUnion(found ?? [])
+            }
+        }
+
+        /// Keys of these sections that no document had are issues.
+        func finish(_ sections: Set<String>) {
+            for section in sections.sorted() {
+                #expect(!(page.keys[section] ?? []).isEmpty, "\(section) has no table")
+                for key in page.keys[section] ?? [] {
+                    #expect(keys.contains(key), "nothing has the key \(key.path) of section \(section)")
+                }
+            }
+        }
+    }
+
+    /// Plans that between them have every key of a layout, and remarks.
+    private static let plans = [
+        "experts.yaml": """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, \
+        moe: {experts: 8, topK: 2, ffn: 1024}}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {tensor: 2, pipeline: 2, data: 4, expert: 2, expertTensor: 2, sequenceParallel: true, \
+        recompute: full, recomputeLayers: 1, overlap: {data: false}, layersPerStage: [3, 5]}
+        """,
+        "groups.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {sharding: parameters, shardGroup: 8, flashAttention: false, gradients: bf16}
+        """,
+        "open.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: auto
+        """,
+    ]
+
+    /// Sections, and the commands that print them.
+    private static let commands = [
+        ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
+        ("one-estimate", "plan groups.yaml"),
+        ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
+        ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
+        ("a-search", "search groups.yaml --pareto --top 2"),
+        ("comparisons", "compare open.yaml --strategies 3d,data,expert"),
+        ("sweeps", "sweep open.yaml --devices 8,16"), ("sweeps", "sweep open.yaml --batch 1,64 --data 16"),
+        ("action-lists", "schedule chimera --ranks 2 --microbatches 4"),
+        ("a-timelines-figures", "simulate open.yaml --jitter 5% --runs 3"),
+        ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"),
+        ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
+        ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
+        ("replayed-runs", "validate"), ("replayed-runs", "validate --runs measured --leave-one-source-out"),
+    ]
+
+    @Test func everyKeyOfACommandStandsOnThePage() throws {
+        let folder = try TemporaryFolder()
+        for (name, text) in Self.plans { try folder.write(text + "\n", as: name) }
+        try FileManager.default.createDirectory(atPath: folder["measured"], withIntermediateDirectories: true)
+        for (name, seconds) in [("a", 1.0), ("b", 2.0)] {
+            let measured = "measured: {seconds: \(seconds), source: \(name)}"
+            try folder.write(
+                "\(Self.plans["groups.yaml"] ?? "")\nbatch: 64\n\(measured)\n", as: "measured/\(name).yaml")
+        }
+        var seen = try Seen()
+        for (section, command) in Self.commands {
+            let words = command.split(separator: " ").map(String.init)
+            let outcome = try BuiltProgram("trainyard").run(words + ["--json"], in: folder.url)
+            // A sweep without an answer, or a plan that does not fit, prints its document too.
+            #expect([0, 3].contains(outcome.exitCode), "\(command): \(outcome.errors)")
+            try seen.read(outcome.output, of: section, from: command)
+        }
+        seen.finish(
+            Set(Self.commands.map(\.0)).union([
+                "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
+            ]))
+    }
+
+    @Test(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"))
+    func everyKeyOfARunStandsOnThePage() throws {
+        let folder = try TemporaryFolder()
+        let program = try BuiltProgram("trainyard")
+        let trained = try program.run([
+            "train", "plans/tiny-gpt.yaml", "--data", "README.md", "--steps", "1", "--quiet", "--folder", folder["run"],
+            "--trace", folder["run.json"],
+        ])
+        #expect(trained.exitCode == 0, "\(trained.everything)")
+        let simulated = try program.run(
+            ["simulate", "--schedule", "dualpipe", "--microbatches", "8", "--trace", folder["fused.json"]])
+        #expect(simulated.exitCode == 0, "\(simulated.everything)")
+        var seen = try Seen()
+        for line in try folder.read("run/log.jsonl").split(separator: "\n") {
+            try seen.read(String(line), of: "metrics-of-a-run", from: "log.jsonl")
+        }
+        for (section, file) in [
+            ("manifest-of-a-run", "run/manifest.json"), ("measured-timeline", "run/timeline.json"),
+            ("a-trace", "run.json"), ("a-trace", "fused.json"),
+        ] { try seen.read(folder.read(file), of: section, from: file) }
+        seen.finish(["metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace"])
+    }
+
+    /// The one document that is read and never written.
+    @Test func measuredTimesAreRead() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("\(Self.plans["groups.yaml"] ?? "")\nbatch: 64\n", as: "mine.yaml")
+        let index = #"{"mine": {"seconds": 1.5, "source": "a log", "memoryGB": 30}}"#
+        try folder.write(index, as: "index.json")
+        var seen = try Seen()
+        try seen.read(index, of: "measured-times-beside-plan-files", from: "index.json")
+        seen.finish(["measured-times-beside-plan-files"])
+        let outcome = try BuiltProgram("trainyard").run(["validate", "--runs", ".", "--json"], in: folder.url)
+        let row = try #require((try outcome.document()["runs"] as? [[String: Any]])?.first)
+        #expect(row["measuredSeconds"] as? Double == 1.5 && row["source"] as? String == "a log")
+        #expect(abs((row["measuredMemoryGiB"] as? Double ?? 0) - 30e9 / 0x1p30) < 1e-9)
+    }
+
+    /// A key that the page lacks, and one that nothing prints, are found.
+    @Test func missingKeysAreFound() throws {
+        let page = JSONPage(
+            DocumentationPage(
+                path: "",
+                lines: [
+                    "## A thing", "| `name` | text | |", "| `parts[]` | [part](#a-part) | |", "| `bytes.*` | B | |",
+                    "## A part", "| `size`, `weight.kg` | number | |",
+                ]))
+        func found(_ text: String) throws -> [Bool] {
+            JSONPage.paths(try JSONSerialization.jsonObject(with: Data(text.utf8))).sorted { $0.joined() < $1.joined() }
+                .map { page.description(of: $0, in: "a-thing") != nil }
+        }
+        #expect(
+            try found(#"{"name": "x", "parts": [{"size": 1, "weight": {"kg": null}}], "bytes": {"a.b": 1}}"#)
+                == [true, true, true, true])
+        #expect(try found(#"{"names": 1, "parts": [{"mass": 1}], "bytes": 2}"#) == [false, false, false])
+        #expect(
+            page.description(of: ["parts[]", "weight", "kg"], in: "a-thing")?.map(\.path) == ["parts[]", "weight.kg"])
+    }
+
+    /// Every table of the page belongs to a section that the tests know.
+    @Test func everySectionIsCompared() throws {
+        let files = [
+            "metrics-of-a-run", "manifest-of-a-run", "measured-timeline", "a-trace", "measured-times-beside-plan-files",
+        ]
+        let shared = [
+            "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
+        ]
+        #expect(Set(try #require(Self.page).keys.keys) == Set(Self.commands.map(\.0) + files + shared))
+    }
+}
