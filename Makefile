@@ -72,7 +72,7 @@ fuzz: setup
 
 docs: setup
 	@TRAINYARD_REFRESH_DOCS=1 swift test $(RELEASE) --disable-xctest --filter DocumentationTests/refresh
-	@git status --short README.md docs
+	@git status --short README.md docs Examples
 
 demo: setup
 	@scripts/fetch-shakespeare.sh
