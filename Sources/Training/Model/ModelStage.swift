@@ -37,7 +37,7 @@ final class ModelStage {
             isFirst
             ? VocabularyParallelEmbedding(
                 table: build.parameter(names.table), positions: names.positions.map { build.parameter($0) },
-                context: context) : nil
+                places: context.positions, tensor: context.tensor, profile: context.profile) : nil
         finalNorm = isLast ? build.norm(names.finalNorm) : nil
         let table =
             isLast

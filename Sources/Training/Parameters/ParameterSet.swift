@@ -166,41 +166,25 @@ package final class ParameterSet {
 
     // MARK: start values
 
-    /// Fills every tensor from a weights file.
-    package func load(from file: SafeTensorsFile) throws(TrainingError) {
-        let scratch = scratchForFilling
-        for unit in units {
-            let target = scratch?.pointer ?? unit.weights
-            for slot in unit.slots {
-                try file.copy(slot.tensor, to: target + slot.offset, share: unit.share)
-                let values = UnsafeBufferPointer(start: target + slot.offset, count: slot.count)
-                // The quick look first: one number that is none makes the sum of squares none.
-                guard !VectorMath.sumOfSquares(target + slot.offset, count: slot.count).isFinite,
-                    let foreign = values.first(where: { !$0.isFinite })
-                else { continue }
-                throw .weights(
-                    path: file.path,
-                    reason: "tensor \(slot.tensor.name) holds \(foreign.isNaN ? "NaN" : "infinite numbers"); "
-                        + "the run that wrote it had diverged")
-            }
-            keepSlice(of: unit, from: target)
-        }
-    }
-
     /// Fills every tensor from its name and `seed`.
     package func initialise(seed: UInt64) {
-        let scratch = scratchForFilling
-        for unit in units {
-            let target = scratch?.pointer ?? unit.weights
+        fillUnits { unit, target in
             for slot in unit.slots {
                 Initialisation.fill(target + slot.offset, tensor: slot.tensor, seed: seed, share: unit.share)
             }
-            keepSlice(of: unit, from: target)
         }
     }
 
-    private var scratchForFilling: FloatStorage? {
-        sharding == .parameters ? FloatStorage(count: units.map(\.count).max() ?? 0) : nil
+    /// Calls `fill` with every unit and the place for its whole weights; of sharded weights this rank's slice is kept.
+    func fillUnits<Failure: Error>(
+        _ fill: (ParameterUnit, UnsafeMutablePointer<Float>) throws(Failure) -> Void
+    ) throws(Failure) {
+        let scratch = sharding == .parameters ? FloatStorage(count: units.map(\.count).max() ?? 0) : nil
+        for unit in units {
+            let target = scratch?.pointer ?? unit.weights
+            try fill(unit, target)
+            keepSlice(of: unit, from: target)
+        }
     }
 
     private func keepSlice(of unit: ParameterUnit, from whole: UnsafeMutablePointer<Float>) {

@@ -6,14 +6,16 @@ struct VocabularyParallelEmbedding {
     let table: Parameter
     /// nil for rotary positions.
     let positions: Parameter?
-    let context: StageContext
+    /// Where each local token of a sequence stands in the whole sequence.
+    let places: [Int32]
+    let tensor: TensorParallel
+    let profile: Profile
 
     /// output `[streamRows, hidden]` = table[token] (+ positions[position]); an entry that another rank holds counts as
     /// zeros here and comes in by the sum over the ranks.
     func forward(
         tokens: UnsafePointer<Int32>, into output: UnsafeMutablePointer<Float>, shape: MicrobatchShape
     ) throws(MPIError) {
-        let (tensor, profile) = (context.tensor, context.profile)
         profile.measure(.embedding) {
             EmbeddingShard.forward(
                 tokens: tokens, table: table.weight, firstToken: tensor.rank * shape.vocab, vocab: shape.vocab,
@@ -22,7 +24,7 @@ struct VocabularyParallelEmbedding {
         try tensor.sum(rows: shape.rows, width: shape.hidden, into: output)
         guard let positions else { return }
         profile.measure(.embedding) {
-            context.positions.withUnsafeBufferPointer {
+            places.withUnsafeBufferPointer {
                 // Row r of the stream is row first + r of the micro-batch.
                 let first = tensor.splitsRows ? tensor.rank * shape.streamRows : 0
                 for row in 0..<shape.streamRows {
@@ -39,10 +41,9 @@ struct VocabularyParallelEmbedding {
     func backward(
         tokens: UnsafePointer<Int32>, gradient: UnsafeMutablePointer<Float>, shape: MicrobatchShape
     ) throws(MPIError) {
-        let tensor = context.tensor
         let whole = try tensor.gather(gradient, rows: shape.rows, width: shape.hidden)
         table.unit.touched?.note(tokens: tokens, rows: shape.rows, firstToken: tensor.rank * shape.vocab)
-        context.profile.measure(.embedding) {
+        profile.measure(.embedding) {
             EmbeddingShard.weightGradient(
                 tokens: tokens, dy: whole, dTable: table.gradient, firstToken: tensor.rank * shape.vocab,
                 vocab: shape.vocab, rows: shape.rows, width: shape.hidden)
@@ -53,9 +54,9 @@ struct VocabularyParallelEmbedding {
     /// its own, apart from the token table's.
     func positionsBackward(gradient: UnsafeMutablePointer<Float>, shape: MicrobatchShape) {
         guard let positions else { return }
-        context.profile.measure(.embedding) {
-            context.positions.withUnsafeBufferPointer {
-                let first = context.tensor.splitsRows ? context.tensor.rank * shape.streamRows : 0
+        profile.measure(.embedding) {
+            places.withUnsafeBufferPointer {
+                let first = tensor.splitsRows ? tensor.rank * shape.streamRows : 0
                 for row in 0..<shape.streamRows {
                     let position = Int($0[(first + row) % shape.sequence])
                     VectorMath.add(

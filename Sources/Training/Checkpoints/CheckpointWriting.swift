@@ -12,16 +12,27 @@ package struct SavedFile: Hashable, Sendable {
     package var sha256: String
 }
 
-extension Trainer {
+/// Writes the weights of a run from wherever its ranks hold them.
+struct CheckpointWriter {
+    let world: Communicator
+    let model: Model
+    let layout: Layout
+    let placement: StagePlacement
+    let partition: StagePartition
+    let grid: RankGrid
+    let expertGrid: ExpertGrid
+    let parameters: ParameterSet
+    let shards: ParameterShards
+
     /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
-    package func saveWeights(to path: String, step: Int) throws {
+    func saveWeights(to path: String, step: Int) throws {
         try saveWeights(to: path, step: step) { _ in }
     }
 
     /// Writes all weights as `saveWeights` does.
     /// - Returns: what was written, on rank 0.
-    package func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
+    func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
         var (bytes, checksum) = (0, SHA256())
         try saveWeights(to: path, step: step) { part in
             bytes += part.count
@@ -32,7 +43,7 @@ extension Trainer {
 
     /// - Parameter tally: is given every part of the file on rank 0, in order.
     private func saveWeights(to path: String, step: Int, tally: (UnsafeRawBufferPointer) -> Void) throws {
-        let tensors = ParameterLayout.allTensors(model: plan.model)
+        let tensors = ParameterLayout.allTensors(model: model)
         guard world.rank == 0 else {
             for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
             return
@@ -42,7 +53,7 @@ extension Trainer {
         encoder.outputFormatting = .sortedKeys
         let metadata = [
             "format": "pt", Checkpoint.stepKey: "\(step)",
-            Checkpoint.modelKey: String(decoding: try encoder.encode(plan.model), as: UTF8.self),
+            Checkpoint.modelKey: String(decoding: try encoder.encode(model), as: UTF8.self),
         ]
         let file = try RecordFile(path: path, grows: false, begun: true)
         func write(_ part: UnsafeRawBufferPointer) throws {
@@ -97,9 +108,9 @@ extension Trainer {
 
     /// The world ranks whose shares make the whole tensor: the first of all copies.
     private func owners(of tensor: ParameterTensor) -> [Int] {
-        let pipeline = stage(of: tensor).map { schedule.placement.rank(stage: $0, microbatch: 0) } ?? 0
+        let pipeline = stage(of: tensor).map { placement.rank(stage: $0, microbatch: 0) } ?? 0
         let slices = 0..<(tensor.split == .whole ? 1 : layout.tensor)
-        guard let expert = TensorNames.expert(in: tensor.name), let moe = plan.model.moe else {
+        guard let expert = TensorNames.expert(in: tensor.name), let moe = model.moe else {
             return slices.map { grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline)) }
         }
         let holder = expert / (moe.experts / expertGrid.expert)
@@ -111,12 +122,12 @@ extension Trainer {
 
     /// The stage that holds a tensor; the first for a tied table.
     private func stage(of tensor: ParameterTensor) -> Int? {
-        let kind = ParameterLayout.units(model: plan.model, layers: 0..<plan.model.layers, isFirst: true, isLast: true)
+        let kind = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
             .first { $0.tensors.contains { $0.name == tensor.name } }?.kind
         switch kind {
         case .positions: return 0
         case .block(let layer), .experts(let layer): return partition.layers.firstIndex { $0.contains(layer) }
-        case .table: return tensor.name == TensorNames(plan.model).table ? 0 : partition.stages - 1
+        case .table: return tensor.name == TensorNames(model).table ? 0 : partition.stages - 1
         case .finalNorm, nil: return partition.stages - 1
         }
     }

@@ -78,17 +78,6 @@ struct LinearLayer {
     }
 }
 
-/// What a norm keeps of its input's rows for the gradients, `[rows]` each.
-struct NormStatistics {
-    let mean: UnsafeMutablePointer<Float>
-    let inverse: UnsafeMutablePointer<Float>
-
-    init(arena: inout Arena, rows: Int) {
-        mean = arena.take(rows)
-        inverse = arena.take(rows)
-    }
-}
-
 /// A layer norm's parameters, or without a shift those of an RMS norm. Shapes: x, y `[rows, width]`.
 struct NormLayer {
     let gain: Parameter

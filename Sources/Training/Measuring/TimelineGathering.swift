@@ -1,20 +1,15 @@
-package import MPI
-internal import Plans
-package import Schedules
+internal import MPI
+internal import Schedules
 
-extension Trainer {
-    /// The last step's measured timeline of one pipeline (data-parallel copy 0), times from its earliest span on.
-    /// Every rank calls it; only rank 0 gets the timeline.
-    package func gatherTimeline(name: String) throws(MPIError) -> Timeline? {
-        let packed = recorder.spans.flatMap(Self.pack)
+extension TimelineRecorder {
+    /// The measured timeline of some ranks of `world`, times from the earliest span on. Every rank calls it; only rank 0
+    /// gets the timeline.
+    func gather(name: String, of members: [Int], over world: Communicator) throws(MPIError) -> Timeline? {
+        let packed = spans.flatMap(Self.pack)
         let bytes = packed.withUnsafeBytes { Array($0) }
         guard let all = try world.gather(bytes, to: 0) else { return nil }
-        var ranks: [[Timeline.Span]] = []
-        for pipeline in 0..<layout.pipeline {
-            let rank = grid.rank(at: RankGrid.Coordinates(pipeline: pipeline))
-            // What holds up a pass was noted before the pass.
-            ranks.append(Self.unpack(all[rank]).sorted { ($0.start, -$0.end) < ($1.start, -$1.end) })
-        }
+        // What holds up a pass was noted before the pass.
+        var ranks = members.map { Self.unpack(all[$0]).sorted { ($0.start, -$0.end) < ($1.start, -$1.end) } }
         let origin = ranks.compactMap { $0.first?.start }.min() ?? 0
         for rank in ranks.indices {
             for index in ranks[rank].indices {

@@ -16,11 +16,10 @@ package final class Trainer {
     package let recorder: TimelineRecorder
     /// Where this rank's time goes, while it is on.
     package let profile: Profile
-    let world: Communicator
-    let partition: StagePartition
-    let grid: RankGrid
-    let expertGrid: ExpertGrid
-    let shards: ParameterShards
+    private let world: Communicator
+    private let grid: RankGrid
+    private let shards: ParameterShards
+    private let checkpoints: CheckpointWriter
     private let groups: ProcessGroups
     private let executor: PipelineExecutor
     private let batch: LocalBatch
@@ -50,10 +49,10 @@ package final class Trainer {
         try schedule.validate()
         self.schedule = schedule
         grid = RankGrid(layout)
-        expertGrid = ExpertGrid(layout)
+        let expertGrid = ExpertGrid(layout)
         groups = try ProcessGroups(
             world, grid: grid, schedule: schedule, tied: model.tiedEmbeddings, experts: expertGrid)
-        partition = StagePartition(layout, model: model)
+        let partition = StagePartition(layout, model: model)
         profile = Profile()
         let builder = RankBuilder(
             plan: plan, layout: layout, settings: settings, schedule: schedule, partition: partition, groups: groups,
@@ -62,6 +61,9 @@ package final class Trainer {
         parameters = try builder.parameters()
         let tensor = try builder.tensorParallel()
         shards = try builder.shards(parameters, tensor: tensor)
+        checkpoints = CheckpointWriter(
+            world: world, model: model, layout: layout, placement: schedule.placement, partition: partition, grid: grid,
+            expertGrid: expertGrid, parameters: parameters, shards: shards)
         let context = try builder.context(tensor: tensor, shards: shards, emulatesBFloat16: emulatesBFloat16)
         let stages = builder.stages(parameters, context: context)
 
@@ -145,5 +147,23 @@ package final class Trainer {
             step: step, loss: meanLoss, gradientNorm: gradientNorm, learningRate: rate, seconds: end - start,
             tokens: tokens, bubble: 1 - column(2).reduce(0, +) / (ranks * longest),
             computeShare: (phaseCompute + (optimized - mark)) / (end - start), peakBytes: column(4))
+    }
+
+    /// Writes all weights to `path`, whole and under Hugging Face names, whatever the layout. Every rank calls it.
+    package func saveWeights(to path: String, step: Int) throws {
+        try checkpoints.saveWeights(to: path, step: step)
+    }
+
+    /// Writes all weights as `saveWeights` does.
+    /// - Returns: what was written, on rank 0.
+    package func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {
+        try checkpoints.saveCheckpoint(to: path, step: step)
+    }
+
+    /// The last step's measured timeline of one pipeline (data-parallel copy 0). Every rank calls it; only rank 0 gets
+    /// the timeline.
+    package func gatherTimeline(name: String) throws(MPIError) -> Timeline? {
+        let members = (0..<layout.pipeline).map { grid.rank(at: RankGrid.Coordinates(pipeline: $0)) }
+        return try recorder.gather(name: name, of: members, over: world)
     }
 }
