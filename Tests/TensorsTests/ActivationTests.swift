@@ -2,22 +2,24 @@ import Foundation
 import Tensors
 import Testing
 
-@Suite struct GatedUnitTests {
-    static func activation(_ unit: GatedUnit, _ x: Double) -> Double {
+@Suite struct GatedLinearUnitTests {
+    static func activation(_ unit: GatedLinearUnit, _ x: Double) -> Double {
         switch unit {
         case .swiglu: x / (1 + exp(-x))
-        case .geglu: GeluTests.gelu(x)
+        case .geglu: GELUTests.gelu(x)
         }
     }
 
-    @Test(arguments: [GatedUnit.swiglu, .geglu], [(1, 1), (3, 16), (2, 37), (5, 64)])
-    func sideBySideMatchesFloat64(_ unit: GatedUnit, _ shape: (Int, Int)) {
+    @Test(arguments: [GatedLinearUnit.swiglu, .geglu], [(1, 1), (3, 16), (2, 37), (5, 64)])
+    func sideBySideMatchesFloat64(_ unit: GatedLinearUnit, _ shape: (Int, Int)) {
         let (rows, width) = shape
         let both = Numbers(random: rows * 2 * width, seed: 1, scale: 6)
         let dy = Numbers(random: rows * width, seed: 2)
         let y = Numbers(rows * width) { _ in .nan }
-        unit.forward(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, y: y.pointer, rows: rows, width: width)
+        let (gate, up) = (
+            both.matrix(rows, 2 * width).columns(0..<width), both.matrix(rows, 2 * width).columns(width..<2 * width)
+        )
+        unit.forward(gate: gate, up: up, y: y.matrix(rows, width))
         let values = both.doubles
         func loss(_ values: [Double]) -> [Double] {
             (0..<rows * width).map { index in
@@ -30,13 +32,11 @@ import Testing
             centralDifference(values, index) { dot(loss($0), dy.doubles) }
         }
         let apart = Numbers(rows * 2 * width) { _ in .nan }
+        let pair = apart.matrix(2 * rows, width)
         unit.inputGradient(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, dy: dy.pointer, dGate: apart.pointer,
-            dUp: apart.pointer + rows * width, gradientStride: width, rows: rows, width: width)
+            gate: gate, up: up, dy: dy.matrix(rows, width), dGate: pair.rows(0..<rows), dUp: pair.rows(rows..<2 * rows))
         // The gradients may take the inputs' place.
-        unit.inputGradient(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, dy: dy.pointer, dGate: both.pointer,
-            dUp: both.pointer + width, gradientStride: 2 * width, rows: rows, width: width)
+        unit.inputGradient(gate: gate, up: up, dy: dy.matrix(rows, width), dGate: gate, dUp: up)
         expectClose(both, slopes, within: 3e-6)
         let rearranged = (0..<2 * rows * width).map { index in
             let (row, column) = (index % (rows * width) / width, index % width)
@@ -45,44 +45,44 @@ import Testing
         #expect(apart.values == rearranged && apart.isIntact)
     }
 
-    @Test(arguments: [GatedUnit.swiglu, .geglu]) func extremesStayFinite(_ unit: GatedUnit) {
+    @Test(arguments: [GatedLinearUnit.swiglu, .geglu]) func extremesStayFinite(_ unit: GatedLinearUnit) {
         let extremes: [Float] = [-1e4, -88, -20, 0, 20, 88, 1e4]
-        let (gate, up) = (Numbers(extremes.count) { extremes[$0] }, Numbers(extremes.count) { _ in 2 })
+        let count = extremes.count
+        let (gate, up) = (Numbers(count) { extremes[$0] }, Numbers(count) { _ in 2 })
         let (y, dy) = (Numbers(extremes.count), Numbers(extremes.count) { _ in 1 })
-        unit.forward(
-            gate: gate.pointer, up: up.pointer, stride: gate.count, y: y.pointer, rows: 1, width: gate.count)
+        unit.forward(gate: gate.matrix(1, count), up: up.matrix(1, count), y: y.matrix(1, count))
         for (value, x) in zip(y.values, extremes) {
             #expect(abs(Double(value) - 2 * Self.activation(unit, Double(x))) <= 1e-5 * max(1, abs(Double(x))))
         }
         unit.inputGradient(
-            gate: gate.pointer, up: up.pointer, stride: gate.count, dy: dy.pointer, dGate: gate.pointer,
-            dUp: up.pointer, gradientStride: gate.count, rows: 1, width: gate.count)
+            gate: gate.matrix(1, count), up: up.matrix(1, count), dy: dy.matrix(1, count), dGate: gate.matrix(1, count),
+            dUp: up.matrix(1, count))
         #expect(gate.values.allSatisfy { $0.isFinite } && up.values.allSatisfy { $0.isFinite })
     }
 }
 
-@Suite struct RectifierTests {
-    @Test(arguments: [Rectifier.relu, .squaredRelu], [(1, 1), (3, 16), (2, 37)])
-    func matchesFloat64(_ rectifier: Rectifier, _ shape: (Int, Int)) {
+@Suite struct ReLUTests {
+    @Test(arguments: [ReLU.plain, .squared], [(1, 1), (3, 16), (2, 37)])
+    func matchesFloat64(_ relu: ReLU, _ shape: (Int, Int)) {
         let (rows, width) = shape
-        func activation(_ x: Double) -> Double { rectifier == .relu ? max(x, 0) : max(x, 0) * max(x, 0) }
+        func activation(_ x: Double) -> Double { relu == .plain ? max(x, 0) : max(x, 0) * max(x, 0) }
         let (x, bias) = (Numbers(random: rows * width, seed: 1, scale: 3), Numbers(random: width, seed: 2))
         let y = Numbers(x.count)
         let biased = (0..<x.count).map { Double(x.values[$0] + bias.values[$0 % width]) }
-        rectifier.forward(x: x.pointer, bias: bias.pointer, y: y.pointer, rows: rows, width: width)
+        relu.forward(x: x.matrix(rows, width), bias: bias.pointer, y: y.matrix(rows, width))
         expectClose(x, biased, within: 0)
         expectClose(y, biased.map(activation), within: 1e-7)
         let dy = Numbers(random: x.count, seed: 3)
         let expected = zip(biased, dy.doubles).map { x, dy in dy * centralDifference([x], 0) { activation($0[0]) } }
-        rectifier.inputGradient(x: x.pointer, dy: dy.pointer, dx: dy.pointer, count: x.count)
+        relu.inputGradient(x: x.matrix(rows, width), dy: dy.matrix(rows, width), dx: dy.matrix(rows, width))
         expectClose(dy, expected)
     }
 
-    @Test(arguments: [Rectifier.relu, .squaredRelu]) func isFlatAtZero(_ rectifier: Rectifier) {
+    @Test(arguments: [ReLU.plain, .squared]) func isFlatAtZero(_ relu: ReLU) {
         let x = Numbers(17)
         let (y, dy) = (Numbers(17) { _ in 1 }, Numbers(17) { _ in 1 })
-        rectifier.forward(x: x.pointer, bias: nil, y: y.pointer, rows: 1, width: 17)
-        rectifier.inputGradient(x: x.pointer, dy: dy.pointer, dx: dy.pointer, count: 17)
+        relu.forward(x: x.matrix(1, 17), bias: nil, y: y.matrix(1, 17))
+        relu.inputGradient(x: x.matrix(1, 17), dy: dy.matrix(1, 17), dx: dy.matrix(1, 17))
         #expect(y.values.allSatisfy { $0 == 0 } && dy.values.allSatisfy { $0 == 0 })
     }
 }

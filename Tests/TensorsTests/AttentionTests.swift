@@ -2,6 +2,46 @@ import Foundation
 import Tensors
 import Testing
 
+extension AttentionShape {
+    /// x [B, Lq, N · D], rows next to each other.
+    func queryRows(_ x: Numbers) -> MatrixBatch { x.matrix(batch * queries, heads * headSize).sequences(of: queries) }
+
+    /// x [B, Lk, K · D], rows next to each other.
+    func keyRows(_ x: Numbers) -> MatrixBatch { x.matrix(batch * keys, keyValueHeads * headSize).sequences(of: keys) }
+
+    /// x [B · N, Lq].
+    func statistics(_ x: Numbers) -> Matrix { x.matrix(batch * heads, queries) }
+
+    /// Queries, keys and values that lie side by side in x [B · L, (N + 2K) · D].
+    func parts(_ x: Numbers) -> (query: MatrixBatch, key: MatrixBatch, value: MatrixBatch) {
+        let (width, keyWidth) = (heads * headSize, keyValueHeads * headSize)
+        let rows = x.matrix(batch * queries, width + 2 * keyWidth).sequences(of: queries)
+        return (
+            rows.columns(0..<width), rows.columns(width..<width + keyWidth),
+            rows.columns(width + keyWidth..<width + 2 * keyWidth)
+        )
+    }
+
+    /// Runs forward and backward, checked for writing past their ends and for reading the workspace.
+    func run(
+        query: MatrixBatch, key: MatrixBatch, value: MatrixBatch, output: Numbers, dOutput: Numbers, logSumExp: Numbers,
+        dQuery: MatrixBatch, dKey: MatrixBatch, dValue: MatrixBatch
+    ) {
+        let (space, delta) = (Numbers(workspaceCount) { _ in .nan }, Numbers(logSumExp.count) { _ in .nan })
+        Attention.forward(
+            query: query, key: key, value: value, output: queryRows(output), logSumExp: statistics(logSumExp),
+            workspace: space.pointer, shape: self)
+        #expect(space.isIntact)
+        for index in 0..<space.count { space.pointer[index] = .nan }
+        Attention.delta(
+            output: queryRows(output), dOutput: queryRows(dOutput), into: statistics(delta), shape: self)
+        Attention.inputGradient(
+            query: query, key: key, value: value, dOutput: queryRows(dOutput), logSumExp: statistics(logSumExp),
+            delta: statistics(delta), dQuery: dQuery, dKey: dKey, dValue: dValue, workspace: space.pointer, shape: self)
+        #expect(space.isIntact && delta.isIntact && output.isIntact && logSumExp.isIntact)
+    }
+}
+
 @Suite struct AttentionTests {
     struct Case: CustomTestStringConvertible {
         var (batch, queries, keys, heads, keyValueHeads, headSize): (Int, Int, Int, Int, Int, Int)
@@ -36,29 +76,20 @@ import Testing
     static let all =
         cases(1, 5, 3, 1, 1, 4) + cases(2, 37, 53, 4, 2, 24) + cases(1, 70, 64, 3, 1, 64) + cases(1, 64, 130, 2, 2, 40)
 
-    /// Everything attention computes for one block, checked for writing past its ends.
+    /// Everything that attention computes for one block.
     struct Run {
         let (output, logSumExp, dq, dk, dv): (Numbers, Numbers, Numbers, Numbers, Numbers)
 
         init(_ q: Numbers, _ k: Numbers, _ v: Numbers, _ dOutput: Numbers, _ shape: AttentionShape) {
             output = Numbers(q.count) { _ in .nan }
             logSumExp = Numbers(shape.batch * shape.heads * shape.queries) { _ in .nan }
-            let delta = Numbers(logSumExp.count) { _ in .nan }
             (dq, dk, dv) = (
                 Numbers(q.count) { _ in .nan }, Numbers(k.count) { _ in .nan }, Numbers(k.count) { _ in .nan }
             )
-            let space = Numbers(shape.workspaceCount) { _ in .nan }
-            Attention.forward(
-                query: q.pointer, key: k.pointer, value: v.pointer, output: output.pointer,
-                logSumExp: logSumExp.pointer, workspace: space.pointer, shape: shape)
-            #expect(space.isIntact)
-            for index in 0..<space.count { space.pointer[index] = .nan }
-            Attention.delta(output: output.pointer, dOutput: dOutput.pointer, into: delta.pointer, shape: shape)
-            Attention.inputGradient(
-                query: q.pointer, key: k.pointer, value: v.pointer, dOutput: dOutput.pointer,
-                logSumExp: logSumExp.pointer, delta: delta.pointer, dQuery: dq.pointer, dKey: dk.pointer,
-                dValue: dv.pointer, workspace: space.pointer, shape: shape)
-            #expect(space.isIntact && delta.isIntact)
+            shape.run(
+                query: shape.queryRows(q), key: shape.keyRows(k), value: shape.keyRows(v), output: output,
+                dOutput: dOutput, logSumExp: logSumExp, dQuery: shape.queryRows(dq), dKey: shape.keyRows(dk),
+                dValue: shape.keyRows(dv))
         }
     }
 
@@ -77,7 +108,6 @@ import Testing
             #expect(value == exact || abs(value - exact) < 2e-5)
         }
         #expect(run.logSumExp.isIntact)
-        #expect(test.shape.isEmpty == expected.logSumExp.allSatisfy { $0 == -.infinity })
         let gradient = reference.gradient(
             q.doubles, k.doubles, v.doubles, dOutput.doubles, logSumExp: expected.logSumExp,
             delta: reference.delta(expected.output, dOutput.doubles))
@@ -123,21 +153,19 @@ import Testing
             return qkv.pointer[row * grouped + source * size + column % size]
         }
         let dOutput = Numbers(random: tokens * heads * size, seed: 2)
-        func run(_ x: Numbers, _ keyHeads: Int?) -> (output: Numbers, dx: Numbers) {
+        func run(_ x: Numbers, _ keyHeads: Int) -> (output: Numbers, dx: Numbers) {
             let (output, dx) = (Numbers(dOutput.count), Numbers(x.count) { _ in .nan })
-            let logSumExp = Numbers(tokens * heads)
-            let space = Numbers(CausalAttention.workspaceCount(sequence: sequence, headSize: size)) { _ in .nan }
-            CausalAttention.forward(
-                qkv: x.pointer, output: output.pointer, logSumExp: logSumExp.pointer, workspace: space.pointer,
-                batch: batch, sequence: sequence, heads: heads, keyValueHeads: keyHeads, headSize: size)
-            CausalAttention.inputGradient(
-                qkv: x.pointer, output: output.pointer, dOutput: dOutput.pointer, logSumExp: logSumExp.pointer,
-                dqkv: dx.pointer, workspace: space.pointer, batch: batch, sequence: sequence, heads: heads,
-                keyValueHeads: keyHeads, headSize: size)
-            #expect(space.isIntact && output.isIntact && dx.isIntact)
+            let shape = AttentionShape(
+                batch: batch, queries: sequence, keys: sequence, heads: heads, keyValueHeads: keyHeads, headSize: size,
+                mask: .causal(ahead: 0))
+            let ((q, k, v), (dq, dk, dv)) = (shape.parts(x), shape.parts(dx))
+            shape.run(
+                query: q, key: k, value: v, output: output, dOutput: dOutput, logSumExp: Numbers(tokens * heads),
+                dQuery: dq, dKey: dk, dValue: dv)
+            #expect(dx.isIntact)
             return (output, dx)
         }
-        let (narrow, full) = (run(qkv, keyHeads), run(wide, nil))
+        let (narrow, full) = (run(qkv, keyHeads), run(wide, heads))
         #expect(narrow.output.values == full.output.values)
         // A key head's gradient is the sum over the query heads that read it.
         var expected = [Double](repeating: 0, count: qkv.count)

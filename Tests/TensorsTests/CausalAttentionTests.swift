@@ -2,11 +2,17 @@ import Foundation
 import Tensors
 import Testing
 
+/// Causal self-attention of queries, keys and values that lie side by side, as in a block.
 @Suite struct CausalAttentionTests {
     struct Shape: CustomTestStringConvertible {
         var (batch, sequence, heads, headSize): (Int, Int, Int, Int)
         var hidden: Int { heads * headSize }
         var tokens: Int { batch * sequence }
+        var attention: AttentionShape {
+            AttentionShape(
+                batch: batch, queries: sequence, keys: sequence, heads: heads, keyValueHeads: heads,
+                headSize: headSize, mask: .causal(ahead: 0))
+        }
         var testDescription: String { "\(batch) × \(sequence), \(heads) heads of \(headSize)" }
     }
 
@@ -81,19 +87,10 @@ import Testing
             output = Numbers(shape.tokens * shape.hidden) { _ in .nan }
             logSumExp = Numbers(shape.tokens * shape.heads) { _ in .nan }
             dqkv = Numbers(qkv.count) { _ in .nan }
-            let space = Numbers(
-                CausalAttention.workspaceCount(sequence: shape.sequence, headSize: shape.headSize)
-            ) { _ in .nan }
-            CausalAttention.forward(
-                qkv: qkv.pointer, output: output.pointer, logSumExp: logSumExp.pointer, workspace: space.pointer,
-                batch: shape.batch, sequence: shape.sequence, heads: shape.heads, headSize: shape.headSize)
-            #expect(space.isIntact)
-            for index in 0..<space.count { space.pointer[index] = .nan }
-            CausalAttention.inputGradient(
-                qkv: qkv.pointer, output: output.pointer, dOutput: dOutput.pointer, logSumExp: logSumExp.pointer,
-                dqkv: dqkv.pointer, workspace: space.pointer, batch: shape.batch, sequence: shape.sequence,
-                heads: shape.heads, headSize: shape.headSize)
-            #expect(space.isIntact)
+            let ((q, k, v), (dq, dk, dv)) = (shape.attention.parts(qkv), shape.attention.parts(dqkv))
+            shape.attention.run(
+                query: q, key: k, value: v, output: output, dOutput: dOutput, logSumExp: logSumExp, dQuery: dq,
+                dKey: dk, dValue: dv)
         }
     }
 

@@ -20,11 +20,11 @@ import Testing
         let (gain, bias) = (Numbers(random: width, seed: 2), Numbers(random: width, seed: 3))
         let (mean, inverse, y, again) = (Numbers(rows), Numbers(rows), Numbers(x.count), Numbers(x.count))
         LayerNorm.forward(
-            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
-            inverseDeviation: inverse.pointer, rows: rows, width: width)
+            x: x.matrix(rows, width), gain: gain.pointer, bias: bias.pointer, y: y.matrix(rows, width),
+            mean: mean.pointer, inverseDeviation: inverse.pointer)
         LayerNorm.apply(
-            x: x.pointer, gain: gain.pointer, bias: bias.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
-            y: again.pointer, rows: rows, width: width)
+            x: x.matrix(rows, width), gain: gain.pointer, bias: bias.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, y: again.matrix(rows, width))
         #expect(again.values == y.values && again.isIntact)
     }
 
@@ -33,52 +33,52 @@ import Testing
         let (x, gain) = (Numbers(random: rows * width, seed: 1, scale: 3), Numbers(random: width, seed: 2))
         let (inverse, y, again) = (Numbers(rows), Numbers(x.count), Numbers(x.count))
         RMSNorm.forward(
-            x: x.pointer, gain: gain.pointer, y: y.pointer, inverseRoot: inverse.pointer, rows: rows, width: width)
+            x: x.matrix(rows, width), gain: gain.pointer, y: y.matrix(rows, width), inverseRoot: inverse.pointer)
         RMSNorm.apply(
-            x: x.pointer, gain: gain.pointer, inverseRoot: inverse.pointer, y: again.pointer, rows: rows, width: width)
+            x: x.matrix(rows, width), gain: gain.pointer, inverseRoot: inverse.pointer, y: again.matrix(rows, width))
         #expect(again.values == y.values && again.isIntact)
     }
 
     @Test(arguments: shapes) func plainActivations(_ shape: (Int, Int)) {
         let count = shape.0 * shape.1
         let (x, dy) = (Numbers(random: count, seed: 1, scale: 6), Numbers(random: count, seed: 2))
-        typealias Forward = (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(shape.0, shape.1) }
         func compare(
-            _ forward: Forward, _ gradient: (UnsafeMutablePointer<Float>) -> Void, _ both: Forward, y: Numbers,
-            dx: Numbers, _ name: Comment
+            _ name: Comment, _ forward: (_ x: Matrix, _ y: Matrix) -> Void,
+            _ gradient: (_ x: Matrix, _ dy: Matrix, _ dx: Matrix) -> Void, _ both: (_ x: Matrix, _ dy: Matrix) -> Void
         ) {
+            let (y, dx) = (Numbers(count), Numbers(count))
             let (place, other) = (Numbers(count) { x.pointer[$0] }, Numbers(count) { dy.pointer[$0] })
-            forward(x.pointer, y.pointer)
-            gradient(dx.pointer)
-            both(place.pointer, other.pointer)
+            forward(matrix(x), matrix(y))
+            gradient(matrix(x), matrix(dy), matrix(dx))
+            both(matrix(place), matrix(other))
             #expect(place.values == dx.values && other.values == y.values, name)
             #expect(place.isIntact && other.isIntact, name)
         }
         compare(
-            { Gelu.forward(x: $0, bias: nil, y: $1, rows: shape.0, width: shape.1) },
-            { Gelu.inputGradient(x: x.pointer, dy: dy.pointer, dx: $0, count: count) },
-            { Gelu.inputGradientAndValue(x: $0, dy: $1, count: count) }, y: Numbers(count), dx: Numbers(count), "GELU")
-        for unit in [Rectifier.relu, .squaredRelu] {
+            "GELU", { GELU.forward(x: $0, bias: nil, y: $1) }, { GELU.inputGradient(x: $0, dy: $1, dx: $2) },
+            { GELU.inputGradientAndValue(x: $0, dy: $1) })
+        for unit in [ReLU.plain, .squared] {
             compare(
-                { unit.forward(x: $0, bias: nil, y: $1, rows: shape.0, width: shape.1) },
-                { unit.inputGradient(x: x.pointer, dy: dy.pointer, dx: $0, count: count) },
-                { unit.inputGradientAndValue(x: $0, dy: $1, count: count) }, y: Numbers(count), dx: Numbers(count),
-                "\(unit)")
+                "ReLU, \(unit)", { unit.forward(x: $0, bias: nil, y: $1) },
+                { unit.inputGradient(x: $0, dy: $1, dx: $2) }, { unit.inputGradientAndValue(x: $0, dy: $1) })
         }
     }
 
-    @Test(arguments: [GatedUnit.swiglu, .geglu], shapes) func gatedActivations(_ unit: GatedUnit, _ shape: (Int, Int)) {
+    @Test(arguments: [GatedLinearUnit.swiglu, .geglu], shapes)
+    func gatedActivations(_ unit: GatedLinearUnit, _ shape: (Int, Int)) {
         let (rows, width) = shape
         let both = Numbers(random: rows * 2 * width, seed: 1, scale: 6)
         let dy = Numbers(random: rows * width, seed: 2)
         let (y, gradient) = (Numbers(rows * width), Numbers(both.count))
-        unit.forward(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, y: y.pointer, rows: rows, width: width)
-        unit.inputGradient(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, dy: dy.pointer, dGate: gradient.pointer,
-            dUp: gradient.pointer + width, gradientStride: 2 * width, rows: rows, width: width)
-        unit.inputGradientAndValue(
-            gate: both.pointer, up: both.pointer + width, stride: 2 * width, dy: dy.pointer, rows: rows, width: width)
+        func halves(_ numbers: Numbers) -> (gate: Matrix, up: Matrix) {
+            let pair = numbers.matrix(rows, 2 * width)
+            return (pair.columns(0..<width), pair.columns(width..<2 * width))
+        }
+        let ((gate, up), (dGate, dUp)) = (halves(both), halves(gradient))
+        unit.forward(gate: gate, up: up, y: y.matrix(rows, width))
+        unit.inputGradient(gate: gate, up: up, dy: dy.matrix(rows, width), dGate: dGate, dUp: dUp)
+        unit.inputGradientAndValue(gate: gate, up: up, dy: dy.matrix(rows, width))
         #expect(both.values == gradient.values && dy.values == y.values)
         #expect(both.isIntact && dy.isIntact)
     }
@@ -86,7 +86,7 @@ import Testing
     /// Pages of the sparse part have no memory until they are written to; the rest has it from the start.
     @Test func sparseStorageTakesWhatIsWritten() {
         let page = 4096 / 4
-        let storage = FloatStorage(count: 4096 * page, sparse: [1000 * page..<3000 * page])
+        let storage = Storage<Float>(count: 4096 * page, sparse: [1000 * page..<3000 * page])
         func resident(_ pages: Range<Int>) -> Int {
             var flags = [UInt8](repeating: 0, count: pages.count)
             mincore(storage.pointer + pages.lowerBound * page, pages.count * 4096, &flags)

@@ -2,7 +2,7 @@ import Foundation
 import Tensors
 import Testing
 
-@Suite struct GeluTests {
+@Suite struct GELUTests {
     static func gelu(_ x: Double) -> Double {
         0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
     }
@@ -12,12 +12,12 @@ import Testing
         let bias = Numbers(random: width, seed: 2)
         let y = Numbers(x.count)
         let biased = (0..<x.count).map { Double(x.values[$0] + bias.values[$0 % width]) }
-        Gelu.forward(x: x.pointer, bias: bias.pointer, y: y.pointer, rows: rows, width: width)
+        GELU.forward(x: x.matrix(rows, width), bias: bias.pointer, y: y.matrix(rows, width))
         expectClose(x, biased, within: 0)
         expectClose(y, biased.map(Self.gelu), within: 1e-6)
         let unbiased = Numbers(random: rows * width, seed: 3, scale: 2)
         let before = unbiased.doubles
-        Gelu.forward(x: unbiased.pointer, bias: nil, y: y.pointer, rows: rows, width: width)
+        GELU.forward(x: unbiased.matrix(rows, width), bias: nil, y: y.matrix(rows, width))
         expectClose(unbiased, before, within: 0)
         expectClose(y, before.map(Self.gelu), within: 1e-6)
     }
@@ -28,9 +28,9 @@ import Testing
             dy * centralDifference([x], 0) { Self.gelu($0[0]) }
         }
         let dx = Numbers(count)
-        Gelu.inputGradient(x: x.pointer, dy: dy.pointer, dx: dx.pointer, count: count)
+        GELU.inputGradient(x: x.matrix(1, count), dy: dy.matrix(1, count), dx: dx.matrix(1, count))
         expectClose(dx, expected, within: 1e-6)
-        Gelu.inputGradient(x: x.pointer, dy: dy.pointer, dx: dy.pointer, count: count)
+        GELU.inputGradient(x: x.matrix(1, count), dy: dy.matrix(1, count), dx: dy.matrix(1, count))
         #expect(dy.values == dx.values)
     }
 
@@ -38,8 +38,9 @@ import Testing
         let extremes: [Float] = [-1e4, -88, -20, -5, -0.0, 0, 5, 20, 88, 1e4]
         let x = Numbers(extremes.count) { extremes[$0] }
         let (y, slope) = (Numbers(x.count), Numbers(x.count) { _ in 1 })
-        Gelu.inputGradient(x: x.pointer, dy: slope.pointer, dx: slope.pointer, count: x.count)
-        Gelu.forward(x: x.pointer, bias: nil, y: y.pointer, rows: 1, width: x.count)
+        GELU.inputGradient(
+            x: x.matrix(1, x.count), dy: slope.matrix(1, x.count), dx: slope.matrix(1, x.count))
+        GELU.forward(x: x.matrix(1, x.count), bias: nil, y: y.matrix(1, x.count))
         for (index, x) in extremes.enumerated() {
             #expect(abs(Double(y.values[index]) - Self.gelu(Double(x))) <= 1e-6 * max(1, abs(Double(x))))
             #expect(abs(slope.values[index] - (x > 4 ? 1 : x < -4 ? 0 : 0.5)) < 1e-3)
@@ -50,18 +51,18 @@ import Testing
 @Suite struct VectorMathTests {
     @Test func exponentialIsWithinItsBound() {
         let count = 8_001
-        let x = Numbers(count) { -87.3 + 175.6 * Float($0) / Float(count - 1) }
-        let y = Numbers(count)
-        VectorMath.exponentials(of: x.pointer, into: y.pointer, count: count)
+        let x = (0..<count).map { -87.3 + 175.6 * Float($0) / Float(count - 1) }
+        let y = Numbers(count) { x[$0] }
+        _ = VectorMath.shiftExponentials(y.pointer, count: count, by: 0)
         var worst = 0.0
-        for (x, y) in zip(x.values, y.values) {
+        for (x, y) in zip(x, y.values) {
             let exact = exp(Double(x))
             worst = max(worst, abs(Double(y) - exact) / Double(Float(exact).ulp))
         }
         #expect(worst <= 1.5)
         let far: [Float] = [-.infinity, -1000, -88, 0, 1000]
-        let (input, output) = (Numbers(far.count) { far[$0] }, Numbers(far.count))
-        VectorMath.exponentials(of: input.pointer, into: output.pointer, count: far.count)
+        let output = Numbers(far.count) { far[$0] }
+        _ = VectorMath.shiftExponentials(output.pointer, count: far.count, by: 0)
         #expect(output.values[0...3] == [0, 0, 0, 1])
         #expect(output.values[4].isFinite && output.values[4] > 1e38)
     }
@@ -86,9 +87,9 @@ import Testing
         for (index, value) in x.doubles.enumerated() { sums[index % width] += value }
         let biased = (0..<x.count).map { Double(x.values[$0] + bias.values[$0 % width]) }
         let total = Numbers(width) { bias.values[$0] }
-        VectorMath.addColumnSums(of: x.pointer, into: total.pointer, rows: rows, width: width)
+        VectorMath.addColumnSums(of: x.matrix(rows, width), into: total.pointer)
         expectClose(total, sums)
-        VectorMath.addBias(bias.pointer, into: x.pointer, rows: rows, width: width)
+        VectorMath.addBias(bias.pointer, into: x.matrix(rows, width))
         expectClose(x, biased, within: 0)
     }
 
@@ -97,9 +98,7 @@ import Testing
         let largest = x.doubles.max() ?? 0
         let powers = x.doubles.map { exp($0 - largest) }
         let total = powers.reduce(0, +)
-        let (top, sum) = VectorMath.softmax(x.pointer, count: count)
-        #expect(Double(top) == largest)
-        #expect(abs(Double(sum) - total) < 1e-5 * total)
+        VectorMath.softmax(x.pointer, count: count)
         expectClose(x, powers.map { $0 / total })
     }
 }

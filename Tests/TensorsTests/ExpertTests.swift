@@ -28,7 +28,7 @@ import Testing
         let x = Numbers(random: Self.tokens * width, seed: 1)
         let rows = Numbers(slots * width) { _ in .nan }
         ExpertRows.permute(
-            x: x.pointer, places: places, rows: rows.pointer, tokens: Self.tokens, chosen: Self.chosen, width: width)
+            x: x.matrix(Self.tokens, width), places: places, rows: rows.matrix(slots, width), chosen: Self.chosen)
         var expected = [Double](repeating: 0, count: rows.count)
         var inverse = [Int](repeating: 0, count: slots)
         for (index, place) in places.enumerated() {
@@ -41,8 +41,8 @@ import Testing
         for accumulate in [false, true] {
             let dx = Numbers(x.count) { _ in accumulate ? 1 : .nan }
             ExpertRows.permuteGradient(
-                dRows: dRows.pointer, places: places, dx: dx.pointer, tokens: Self.tokens, chosen: Self.chosen,
-                width: width, accumulate: accumulate)
+                dRows: dRows.matrix(slots, width), places: places, dx: dx.matrix(Self.tokens, width),
+                chosen: Self.chosen, accumulate: accumulate)
             var sums = [Double](repeating: accumulate ? 1 : 0, count: x.count)
             for (index, value) in dRows.doubles.enumerated() {
                 sums[inverse[index / width] / Self.chosen * width + index % width] += value
@@ -67,15 +67,16 @@ import Testing
         for accumulate in [false, true] {
             let y = Numbers(Self.tokens * width) { _ in accumulate ? 1 : .nan }
             ExpertRows.unpermute(
-                rows: rows.pointer, places: places, weights: weights.pointer, y: y.pointer, tokens: Self.tokens,
-                chosen: Self.chosen, width: width, accumulate: accumulate)
+                rows: rows.matrix(slots, width), places: places, weights: weights.pointer,
+                y: y.matrix(Self.tokens, width), chosen: Self.chosen, accumulate: accumulate)
             expectClose(y, expected.map { $0 + (accumulate ? 1 : 0) })
         }
         let dy = Numbers(random: Self.tokens * width, seed: 3)
         let (dRows, dWeights) = (Numbers(rows.count) { _ in .nan }, Numbers(slots) { _ in .nan })
         ExpertRows.unpermuteGradient(
-            dy: dy.pointer, rows: rows.pointer, places: places, weights: weights.pointer, dRows: dRows.pointer,
-            dWeights: dWeights.pointer, tokens: Self.tokens, chosen: Self.chosen, width: width)
+            dy: dy.matrix(Self.tokens, width), rows: rows.matrix(slots, width), places: places,
+            weights: weights.pointer, dRows: dRows.matrix(slots, width), dWeights: dWeights.pointer,
+            chosen: Self.chosen)
         let (rowValues, weightValues, dyValues) = (rows.doubles, weights.doubles, dy.doubles)
         expectClose(
             dRows,
@@ -101,51 +102,11 @@ import Testing
         for expert in 0..<3 { byExpert += sent.filter { Int($0) % 100 / 10 == expert } }
         let x = Numbers(sent.count * 2) { sent[$0 / 2] }
         let (y, back) = (Numbers(x.count) { _ in .nan }, Numbers(x.count) { _ in .nan })
-        ExpertRows.regroup(x: x.pointer, counts: counts, y: y.pointer, groups: 2, experts: 3, width: 2)
+        let rows = sent.count
+        ExpertRows.regroup(x: x.matrix(rows, 2), counts: counts, y: y.matrix(rows, 2), groups: 2, experts: 3)
         #expect(y.values == byExpert.flatMap { [$0, $0] } && y.isIntact)
         ExpertRows.regroup(
-            x: y.pointer, counts: counts, y: back.pointer, groups: 2, experts: 3, width: 2, inverse: true)
+            x: y.matrix(rows, 2), counts: counts, y: back.matrix(rows, 2), groups: 2, experts: 3, inverse: true)
         #expect(back.values == x.values && back.isIntact)
-    }
-
-    @Test func everyExpertHasItsOwnWeights() {
-        let counts: [Int32] = [4, 0, 1, 2]
-        let (rows, inputs, outputs) = (7, 11, 18)
-        let owner = [0, 0, 0, 0, 2, 3, 3]
-        let x = Numbers(random: rows * inputs, seed: 1)
-        let weights = Numbers(random: 4 * inputs * outputs, seed: 2)
-        func product(_ x: [Double], _ w: [Double]) -> [Double] {
-            var y = [Double](repeating: 0, count: rows * outputs)
-            for row in 0..<rows {
-                for column in 0..<outputs {
-                    for p in 0..<inputs {
-                        let weight = w[(owner[row] * inputs + p) * outputs + column]
-                        y[row * outputs + column] += x[row * inputs + p] * weight
-                    }
-                }
-            }
-            return y
-        }
-        let y = Numbers(rows * outputs) { _ in .nan }
-        ExpertLinear.forward(
-            x: x.pointer, weights: weights.pointer, y: y.pointer, counts: counts, experts: 4, inputs: inputs,
-            outputs: outputs)
-        let (xs, ws) = (x.doubles, weights.doubles)
-        expectClose(y, product(xs, ws))
-        let dy = Numbers(random: y.count, seed: 3)
-        let dys = dy.doubles
-        let dx = Numbers(x.count) { _ in .nan }
-        ExpertLinear.inputGradient(
-            dy: dy.pointer, weights: weights.pointer, dx: dx.pointer, counts: counts, experts: 4, inputs: inputs,
-            outputs: outputs)
-        expectClose(
-            dx, xs.indices.map { index in centralDifference(xs, index) { dot(product($0, ws), dys) } }, within: 5e-6)
-        let dWeights = Numbers(weights.count) { _ in 1 }
-        ExpertLinear.weightGradient(
-            x: x.pointer, dy: dy.pointer, dWeights: dWeights.pointer, counts: counts, experts: 4, inputs: inputs,
-            outputs: outputs)
-        expectClose(
-            dWeights,
-            ws.indices.map { index in 1 + centralDifference(ws, index) { dot(product(xs, $0), dys) } }, within: 5e-6)
     }
 }

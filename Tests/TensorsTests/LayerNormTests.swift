@@ -5,6 +5,7 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, width): (Int, Int)
         var testDescription: String { "\(rows) × \(width)" }
+        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(rows, width) }
     }
     static let shapes = [
         Shape(rows: 1, width: 3), Shape(rows: 5, width: 16), Shape(rows: 3, width: 33), Shape(rows: 4, width: 130),
@@ -31,8 +32,8 @@ import Testing
         let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
         let y = Numbers(x.count)
         LayerNorm.forward(
-            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
-            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+            x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
+            inverseDeviation: inverse.pointer)
         expectClose(y, Self.reference(x.doubles, gain.doubles, bias.doubles, shape))
         #expect(mean.isIntact && inverse.isIntact)
     }
@@ -43,8 +44,8 @@ import Testing
         let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
         let y = Numbers(x.count)
         LayerNorm.forward(
-            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
-            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+            x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
+            inverseDeviation: inverse.pointer)
         expectClose(y, Self.reference(x.doubles, gain.doubles, bias.doubles, shape), within: 5e-5)
     }
 
@@ -61,9 +62,9 @@ import Testing
         }
         // The sum may replace its first term.
         LayerNorm.addForward(
-            x: x.pointer, delta: delta.pointer, deltaBias: biased ? UnsafePointer(shift.pointer) : nil,
-            sum: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
-            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+            x: shape.matrix(x), delta: shape.matrix(delta), deltaBias: biased ? UnsafePointer(shift.pointer) : nil,
+            sum: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
+            inverseDeviation: inverse.pointer)
         expectClose(x, expected)
         expectClose(y, Self.reference(expected, gain.doubles, bias.doubles, shape), within: 5e-6)
     }
@@ -75,8 +76,8 @@ import Testing
         let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
         let y = Numbers(x.count)
         LayerNorm.forward(
-            x: x.pointer, gain: gain.pointer, bias: bias.pointer, y: y.pointer, mean: mean.pointer,
-            inverseDeviation: inverse.pointer, rows: shape.rows, width: shape.width)
+            x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
+            inverseDeviation: inverse.pointer)
 
         let (xs, gains, biases, dys) = (x.doubles, gain.doubles, bias.doubles, dy.doubles)
         let slopes = xs.indices.map { index in
@@ -85,15 +86,15 @@ import Testing
         let dx = Numbers(random: x.count, seed: 5)
         let before = dx.doubles
         LayerNorm.inputGradient(
-            dy: dy.pointer, x: x.pointer, gain: gain.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
-            dx: dx.pointer, rows: shape.rows, width: shape.width, accumulate: true)
+            dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, dx: shape.matrix(dx), accumulate: true)
         expectClose(dx, zip(before, slopes).map(+), within: 1e-5)
 
         let (dGain, dBias) = (Numbers(random: shape.width, seed: 6), Numbers(random: shape.width, seed: 7))
         let (oldGain, oldBias) = (dGain.doubles, dBias.doubles)
         LayerNorm.weightGradient(
-            dy: dy.pointer, x: x.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
-            dGain: dGain.pointer, dBias: dBias.pointer, rows: shape.rows, width: shape.width)
+            dy: shape.matrix(dy), x: shape.matrix(x), mean: mean.pointer, inverseDeviation: inverse.pointer,
+            dGain: dGain.pointer, dBias: dBias.pointer)
         let gainSlopes = gains.indices.map { index in
             centralDifference(gains, index) { dot(Self.reference(xs, $0, biases, shape), dys) }
         }
@@ -105,8 +106,8 @@ import Testing
 
         // Without accumulation the gradient may replace dy.
         LayerNorm.inputGradient(
-            dy: dy.pointer, x: x.pointer, gain: gain.pointer, mean: mean.pointer, inverseDeviation: inverse.pointer,
-            dx: dy.pointer, rows: shape.rows, width: shape.width, accumulate: false)
+            dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, mean: mean.pointer,
+            inverseDeviation: inverse.pointer, dx: shape.matrix(dy), accumulate: false)
         expectClose(dy, slopes, within: 1e-5)
     }
 }

@@ -5,6 +5,11 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, inputs, outputs): (Int, Int, Int)
         var testDescription: String { "\(rows) rows, \(inputs) → \(outputs)" }
+        func input(_ x: Numbers) -> Matrix { x.matrix(rows, inputs) }
+        func output(_ y: Numbers) -> Matrix { y.matrix(rows, outputs) }
+        func weight(_ w: Numbers, transposed: Bool = false) -> Matrix {
+            transposed ? w.matrix(outputs, inputs) : w.matrix(inputs, outputs)
+        }
     }
     static let shapes = [
         Shape(rows: 1, inputs: 5, outputs: 3), Shape(rows: 7, inputs: 33, outputs: 18),
@@ -34,14 +39,13 @@ import Testing
         let bias = Numbers(random: shape.outputs, seed: 3)
         let y = Numbers(shape.rows * shape.outputs) { _ in .nan }
         Linear.forward(
-            x: x.pointer, weight: w.pointer, bias: biased ? UnsafePointer(bias.pointer) : nil, y: y.pointer,
-            rows: shape.rows, inputs: shape.inputs, outputs: shape.outputs)
+            x: shape.input(x), weight: shape.weight(w), bias: biased ? UnsafePointer(bias.pointer) : nil,
+            y: shape.output(y))
         expectClose(
             y, Self.product(x.doubles, w.doubles, biased ? bias.doubles : nil, shape, transposed: false))
 
         Linear.transposedForward(
-            x: x.pointer, weight: w.pointer, y: y.pointer, rows: shape.rows, inputs: shape.inputs,
-            outputs: shape.outputs)
+            x: shape.input(x), weight: shape.weight(w, transposed: true), y: shape.output(y))
         expectClose(y, Self.product(x.doubles, w.doubles, nil, shape, transposed: true))
     }
 
@@ -52,21 +56,16 @@ import Testing
         let (dx, dw) = (Numbers(random: x.count, seed: 7), Numbers(random: w.count, seed: 8))
         let dBias = Numbers(random: shape.outputs, seed: 9)
         let (oldX, oldW, oldBias) = (dx.doubles, dw.doubles, dBias.doubles)
-        let (inputs, outputs) = (shape.inputs, shape.outputs)
+        let outputs = shape.outputs
+        let (weight, dWeight) = (shape.weight(w, transposed: transposed), shape.weight(dw, transposed: transposed))
         if transposed {
             Linear.transposedInputGradient(
-                dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: shape.rows, inputs: inputs,
-                outputs: outputs, accumulate: true)
-            Linear.transposedWeightGradient(
-                x: x.pointer, dy: dy.pointer, dWeight: dw.pointer, rows: shape.rows, inputs: inputs,
-                outputs: outputs)
+                dy: shape.output(dy), weight: weight, dx: shape.input(dx), accumulate: true)
+            Linear.transposedWeightGradient(x: shape.input(x), dy: shape.output(dy), dWeight: dWeight)
         } else {
-            Linear.inputGradient(
-                dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: shape.rows, inputs: inputs,
-                outputs: outputs, accumulate: true)
+            Linear.inputGradient(dy: shape.output(dy), weight: weight, dx: shape.input(dx), accumulate: true)
             Linear.weightGradient(
-                x: x.pointer, dy: dy.pointer, dWeight: dw.pointer, dBias: dBias.pointer, rows: shape.rows,
-                inputs: inputs, outputs: outputs)
+                x: shape.input(x), dy: shape.output(dy), dWeight: dWeight, dBias: dBias.pointer)
             var sums = oldBias
             for (index, value) in dy.doubles.enumerated() { sums[index % outputs] += value }
             expectClose(dBias, sums)
@@ -90,11 +89,11 @@ import Testing
     @Test func inputGradientOverwritesUnlessToldToAccumulate() {
         let (dy, w) = (Numbers(random: 6 * 20, seed: 1), Numbers(random: 10 * 20, seed: 2))
         let dx = Numbers(6 * 10) { _ in .nan }
-        Linear.inputGradient(dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: 6, inputs: 10, outputs: 20)
+        let (gradient, weight) = (dy.matrix(6, 20), w.matrix(10, 20))
+        Linear.inputGradient(dy: gradient, weight: weight, dx: dx.matrix(6, 10))
         let first = dx.values
         #expect(first.allSatisfy { $0.isFinite })
-        Linear.inputGradient(
-            dy: dy.pointer, weight: w.pointer, dx: dx.pointer, rows: 6, inputs: 10, outputs: 20, accumulate: true)
+        Linear.inputGradient(dy: gradient, weight: weight, dx: dx.matrix(6, 10), accumulate: true)
         #expect(zip(dx.values, first).allSatisfy { abs($0 - 2 * $1) < 1e-5 })
     }
 
@@ -103,13 +102,13 @@ import Testing
         let x = Numbers(random: rows * inputs, seed: 1)
         let (w, bias) = (Numbers(random: inputs * outputs, seed: 2), Numbers(random: outputs, seed: 3))
         let (whole, part) = (Numbers(rows * outputs), Numbers(rows * outputs))
+        let weight = w.matrix(inputs, outputs)
         Linear.forward(
-            x: x.pointer, weight: w.pointer, bias: bias.pointer, y: whole.pointer, rows: rows, inputs: inputs,
-            outputs: outputs)
+            x: x.matrix(rows, inputs), weight: weight, bias: bias.pointer, y: whole.matrix(rows, outputs))
         for start in stride(from: 0, to: rows, by: partRows) {
             Linear.forward(
-                x: x.pointer + start * inputs, weight: w.pointer, bias: bias.pointer,
-                y: part.pointer + start * outputs, rows: partRows, inputs: inputs, outputs: outputs)
+                x: x.matrix(rows, inputs).rows(start..<start + partRows), weight: weight, bias: bias.pointer,
+                y: part.matrix(rows, outputs).rows(start..<start + partRows))
         }
         #expect(whole.values == part.values)
     }

@@ -6,20 +6,19 @@ import Testing
         var (m, n, k): (Int, Int, Int)
         var transposeA = false
         var transposeB = false
-        var alpha: Float = 1
-        var beta: Float = 0
-        var testDescription: String { "\(m)×\(n)×\(k) \(transposeA) \(transposeB) α \(alpha) β \(beta)" }
+        var accumulate = false
+        var testDescription: String { "\(m)×\(n)×\(k) \(transposeA) \(transposeB)" + (accumulate ? ", added" : "") }
     }
 
     static let shapes: [Shape] = {
         var result: [Shape] = []
         for (m, n, k) in [(1, 1, 1), (1, 17, 5), (7, 33, 12), (30, 64, 19), (65, 48, 40)] {
-            for flags in 0..<4 {
+            for flags in 0..<8 {
                 result.append(
-                    Shape(m: m, n: n, k: k, transposeA: flags & 1 == 1, transposeB: flags & 2 == 2))
+                    Shape(
+                        m: m, n: n, k: k, transposeA: flags & 1 == 1, transposeB: flags & 2 == 2,
+                        accumulate: flags & 4 == 4))
             }
-            result.append(Shape(m: m, n: n, k: k, alpha: 0.5, beta: 1))
-            result.append(Shape(m: m, n: n, k: k, transposeA: true, alpha: -2, beta: 0.25))
         }
         return result
     }()
@@ -43,13 +42,13 @@ import Testing
                         da[shape.transposeA ? p * lda + i : i * lda + p]
                         * db[shape.transposeB ? j * ldb + p : p * ldb + j]
                 }
-                let old = shape.beta == 0 ? 0 : Double(shape.beta) * expected[i * ldc + j]
-                expected[i * ldc + j] = Double(shape.alpha) * sum + old
+                expected[i * ldc + j] = sum + (shape.accumulate ? expected[i * ldc + j] : 0)
             }
         }
         MatrixProduct.multiply(
-            a.pointer, transposeA: shape.transposeA, lda: lda, b.pointer, transposeB: shape.transposeB, ldb: ldb,
-            c.pointer, ldc: ldc, m: m, n: n, k: k, alpha: shape.alpha, beta: shape.beta)
+            shape.transposeA ? a.matrix(k, m, stride: lda) : a.matrix(m, k, stride: lda), transposeA: shape.transposeA,
+            shape.transposeB ? b.matrix(n, k, stride: ldb) : b.matrix(k, n, stride: ldb), transposeB: shape.transposeB,
+            into: c.matrix(m, n, stride: ldc), accumulate: shape.accumulate)
         expectClose(c, expected)
     }
 }

@@ -5,16 +5,17 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, width): (Int, Int)
         var testDescription: String { "\(rows) × \(width)" }
+        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(rows, width) }
     }
     static let shapes = [
         Shape(rows: 1, width: 3), Shape(rows: 5, width: 16), Shape(rows: 3, width: 33), Shape(rows: 4, width: 130),
     ]
 
-    static func reference(_ x: [Double], _ gain: [Double], _ shape: Shape, epsilon: Double = 1e-5) -> [Double] {
+    static func reference(_ x: [Double], _ gain: [Double], _ shape: Shape) -> [Double] {
         var y = x
         for row in 0..<shape.rows {
             let slice = x[row * shape.width..<(row + 1) * shape.width]
-            let root = (slice.reduce(0) { $0 + $1 * $1 } / Double(shape.width) + epsilon).squareRoot()
+            let root = (slice.reduce(0) { $0 + $1 * $1 } / Double(shape.width) + 1e-5).squareRoot()
             for column in 0..<shape.width { y[row * shape.width + column] *= gain[column] / root }
         }
         return y
@@ -25,15 +26,13 @@ import Testing
         let gain = Numbers(random: shape.width, seed: 2)
         let (y, inverse) = (Numbers(x.count) { _ in .nan }, Numbers(shape.rows) { _ in .nan })
         RMSNorm.forward(
-            x: x.pointer, gain: gain.pointer, y: y.pointer, inverseRoot: inverse.pointer, rows: shape.rows,
-            width: shape.width)
+            x: shape.matrix(x), gain: gain.pointer, y: shape.matrix(y), inverseRoot: inverse.pointer)
         expectClose(y, Self.reference(x.doubles, gain.doubles, shape))
         #expect(inverse.isIntact)
-        // A large epsilon must show.
-        RMSNorm.forward(
-            x: x.pointer, gain: gain.pointer, y: y.pointer, inverseRoot: inverse.pointer, rows: shape.rows,
-            width: shape.width, epsilon: 0.5)
-        expectClose(y, Self.reference(x.doubles, gain.doubles, shape, epsilon: 0.5))
+        // Rows so small that epsilon shows.
+        for index in 0..<x.count { x.pointer[index] *= 1e-3 }
+        RMSNorm.forward(x: shape.matrix(x), gain: gain.pointer, y: shape.matrix(y), inverseRoot: inverse.pointer)
+        expectClose(y, Self.reference(x.doubles, gain.doubles, shape))
     }
 
     @Test(arguments: shapes) func residualSumIsFused(_ shape: Shape) {
@@ -43,8 +42,8 @@ import Testing
         let (y, inverse) = (Numbers(count), Numbers(shape.rows))
         let expected = zip(x.values, delta.values).map { Double($0 + $1) }
         RMSNorm.addForward(
-            x: x.pointer, delta: delta.pointer, sum: x.pointer, gain: gain.pointer, y: y.pointer,
-            inverseRoot: inverse.pointer, rows: shape.rows, width: shape.width)
+            x: shape.matrix(x), delta: shape.matrix(delta), sum: shape.matrix(x), gain: gain.pointer,
+            y: shape.matrix(y), inverseRoot: inverse.pointer)
         expectClose(x, expected, within: 0)
         expectClose(y, Self.reference(expected, gain.doubles, shape))
     }
@@ -54,8 +53,7 @@ import Testing
         let (gain, dy) = (Numbers(random: shape.width, seed: 2), Numbers(random: x.count, seed: 4))
         let (y, inverse) = (Numbers(x.count), Numbers(shape.rows))
         RMSNorm.forward(
-            x: x.pointer, gain: gain.pointer, y: y.pointer, inverseRoot: inverse.pointer, rows: shape.rows,
-            width: shape.width)
+            x: shape.matrix(x), gain: gain.pointer, y: shape.matrix(y), inverseRoot: inverse.pointer)
         let (xs, gains, dys) = (x.doubles, gain.doubles, dy.doubles)
         let slopes = xs.indices.map { index in
             centralDifference(xs, index) { dot(Self.reference($0, gains, shape), dys) }
@@ -63,15 +61,14 @@ import Testing
         let dx = Numbers(random: x.count, seed: 5)
         let before = dx.doubles
         RMSNorm.inputGradient(
-            dy: dy.pointer, x: x.pointer, gain: gain.pointer, inverseRoot: inverse.pointer, dx: dx.pointer,
-            rows: shape.rows, width: shape.width, accumulate: true)
+            dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, inverseRoot: inverse.pointer,
+            dx: shape.matrix(dx), accumulate: true)
         expectClose(dx, zip(before, slopes).map(+), within: 1e-5)
 
         let dGain = Numbers(random: shape.width, seed: 6)
         let oldGain = dGain.doubles
         RMSNorm.weightGradient(
-            dy: dy.pointer, x: x.pointer, inverseRoot: inverse.pointer, dGain: dGain.pointer, rows: shape.rows,
-            width: shape.width)
+            dy: shape.matrix(dy), x: shape.matrix(x), inverseRoot: inverse.pointer, dGain: dGain.pointer)
         let gainSlopes = gains.indices.map { index in
             centralDifference(gains, index) { dot(Self.reference(xs, $0, shape), dys) }
         }
@@ -79,8 +76,8 @@ import Testing
 
         // Without accumulation the gradient may replace dy.
         RMSNorm.inputGradient(
-            dy: dy.pointer, x: x.pointer, gain: gain.pointer, inverseRoot: inverse.pointer, dx: dy.pointer,
-            rows: shape.rows, width: shape.width, accumulate: false)
+            dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, inverseRoot: inverse.pointer,
+            dx: shape.matrix(dy), accumulate: false)
         expectClose(dy, slopes, within: 1e-5)
     }
 }

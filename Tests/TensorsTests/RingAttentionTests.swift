@@ -10,15 +10,16 @@ import Testing
 
     /// Attention of a query piece against a key piece, both within the whole sequence's tensors.
     static func shape(queryPiece: Int, keyPiece: Int) -> AttentionShape {
-        var shape = AttentionShape(
+        AttentionShape(
             batch: batch, queries: piece, keys: piece, heads: heads, keyValueHeads: keyHeads, headSize: size,
-            mask: .causal(queryStart: queryPiece * piece, keyStart: keyPiece * piece))
-        shape.queryRows.sampleStride = sequence * queryWidth
-        shape.outputRows.sampleStride = sequence * queryWidth
-        shape.keyValueRows.sampleStride = sequence * keyWidth
-        shape.statisticsStride = sequence
-        return shape
+            mask: .causal(ahead: (queryPiece - keyPiece) * piece))
     }
+
+    static let whole = AttentionShape(
+        batch: batch, queries: sequence, keys: sequence, heads: heads, keyValueHeads: keyHeads, headSize: size,
+        mask: .causal(ahead: 0))
+
+    static func rows(_ number: Int) -> Range<Int> { number * piece..<(number + 1) * piece }
 
     @Test func piecesTogetherEqualTheWhole() {
         let pieces = 2 * Self.ranks
@@ -27,9 +28,7 @@ import Testing
         )
         let (q, dOutput) = (Numbers(random: queryCount, seed: 1, scale: 3), Numbers(random: queryCount, seed: 2))
         let (k, v) = (Numbers(random: keyCount, seed: 3, scale: 3), Numbers(random: keyCount, seed: 4))
-        let whole = AttentionShape(
-            batch: Self.batch, queries: Self.sequence, keys: Self.sequence, heads: Self.heads,
-            keyValueHeads: Self.keyHeads, headSize: Self.size, mask: .causal(ahead: 0))
+        let whole = Self.whole
         let expected = AttentionTests.Run(q, k, v, dOutput, whole)
 
         let output = Numbers(queryCount)
@@ -48,43 +47,46 @@ import Testing
                 }
             }
         }
-        var empty = 0
         eachMeeting { query, key in
             let shape = Self.shape(queryPiece: query, keyPiece: key)
-            #expect(shape.isEmpty == (key > query))
-            empty += shape.isEmpty ? 1 : 0
-            let (from, to) = (query * Self.piece, key * Self.piece)
+            let (queryRows, keyRows) = (Self.rows(query), Self.rows(key))
+            let partialOutput = whole.queryRows(partial).rows(queryRows)
+            let partialStatistics = whole.statistics(partialLog).columns(queryRows)
             Attention.forward(
-                query: q.pointer + from * Self.queryWidth, key: k.pointer + to * Self.keyWidth,
-                value: v.pointer + to * Self.keyWidth, output: partial.pointer + from * Self.queryWidth,
-                logSumExp: partialLog.pointer + from, workspace: space.pointer, shape: shape)
+                query: whole.queryRows(q).rows(queryRows), key: whole.keyRows(k).rows(keyRows),
+                value: whole.keyRows(v).rows(keyRows), output: partialOutput, logSumExp: partialStatistics,
+                workspace: space.pointer, shape: shape)
             Attention.merge(
-                partialOutput: partial.pointer + from * Self.queryWidth, partialLogSumExp: partialLog.pointer + from,
-                into: output.pointer + from * Self.queryWidth, logSumExp: logSumExp.pointer + from, shape: shape)
+                partialOutput: partialOutput, partialLogSumExp: partialStatistics,
+                into: whole.queryRows(output).rows(queryRows),
+                logSumExp: whole.statistics(logSumExp).columns(queryRows), shape: shape)
         }
-        #expect(empty == pieces * (pieces - 1) / 2)
         expectClose(output, expected.output.doubles)
         expectClose(logSumExp, expected.logSumExp.doubles)
 
         let delta = Numbers(statistics)
-        Attention.delta(output: output.pointer, dOutput: dOutput.pointer, into: delta.pointer, shape: whole)
+        Attention.delta(
+            output: whole.queryRows(output), dOutput: whole.queryRows(dOutput), into: whole.statistics(delta),
+            shape: whole)
         let (dq, dk, dv) = (Numbers(queryCount), Numbers(keyCount), Numbers(keyCount))
-        // dK and dV travel in a buffer of their own, value behind key in a row.
+        // dK and dV also travel side by side in a buffer of their own.
         let travelling = Numbers(2 * keyCount)
-        let rows = AttentionRows(stride: 2 * Self.keyWidth, sampleStride: Self.sequence * 2 * Self.keyWidth)
+        let pairs = travelling.matrix(Self.batch * Self.sequence, 2 * Self.keyWidth).sequences(of: Self.sequence)
+        let travellingKeys = pairs.columns(0..<Self.keyWidth)
+        let travellingValues = pairs.columns(Self.keyWidth..<2 * Self.keyWidth)
         eachMeeting { query, key in
-            let (from, to) = (query * Self.piece, key * Self.piece)
+            let (queryRows, keyRows) = (Self.rows(query), Self.rows(key))
             for apart in [false, true] {
                 Attention.inputGradient(
-                    query: q.pointer + from * Self.queryWidth, key: k.pointer + to * Self.keyWidth,
-                    value: v.pointer + to * Self.keyWidth, dOutput: dOutput.pointer + from * Self.queryWidth,
-                    logSumExp: logSumExp.pointer + from, delta: delta.pointer + from,
-                    dQuery: (apart ? partial : dq).pointer + from * Self.queryWidth,
-                    dKey: apart ? travelling.pointer + to * 2 * Self.keyWidth : dk.pointer + to * Self.keyWidth,
-                    dValue: apart
-                        ? travelling.pointer + (to * 2 + 1) * Self.keyWidth : dv.pointer + to * Self.keyWidth,
-                    dKeyValueRows: apart ? rows : nil, accumulating: .init(query: true, keyValue: true),
-                    workspace: space.pointer, shape: Self.shape(queryPiece: query, keyPiece: key))
+                    query: whole.queryRows(q).rows(queryRows), key: whole.keyRows(k).rows(keyRows),
+                    value: whole.keyRows(v).rows(keyRows), dOutput: whole.queryRows(dOutput).rows(queryRows),
+                    logSumExp: whole.statistics(logSumExp).columns(queryRows),
+                    delta: whole.statistics(delta).columns(queryRows),
+                    dQuery: whole.queryRows(apart ? partial : dq).rows(queryRows),
+                    dKey: (apart ? travellingKeys : whole.keyRows(dk)).rows(keyRows),
+                    dValue: (apart ? travellingValues : whole.keyRows(dv)).rows(keyRows),
+                    accumulating: .init(query: true, keyValue: true), workspace: space.pointer,
+                    shape: Self.shape(queryPiece: query, keyPiece: key))
             }
         }
         #expect(space.isIntact)
@@ -106,8 +108,8 @@ import Testing
         let (partial, partialLog) = (Numbers(random: 24, seed: 1), Numbers(3) { [0.5, -.infinity, 90][$0] })
         func merge(_ a: Numbers, _ b: Numbers) {
             Attention.merge(
-                partialOutput: a.pointer, partialLogSumExp: b.pointer, into: output.pointer, logSumExp: log.pointer,
-                shape: shape)
+                partialOutput: shape.queryRows(a), partialLogSumExp: shape.statistics(b),
+                into: shape.queryRows(output), logSumExp: shape.statistics(log), shape: shape)
         }
         merge(Numbers(24), Numbers(3) { _ in -.infinity })
         #expect(output.values.allSatisfy { $0 == 0 } && log.values.allSatisfy { $0 == -.infinity })

@@ -32,32 +32,37 @@ import Testing
         return y
     }
 
-    static func tables(_ positions: [Int32], _ shape: Shape, base: Double) -> (Numbers, Numbers) {
+    struct Tables {
+        let (cosines, sines): (Numbers, Numbers)
+        let rows: Int
+        var cosineRows: Matrix { cosines.matrix(rows, cosines.count / rows) }
+        var sineRows: Matrix { sines.matrix(rows, sines.count / rows) }
+    }
+
+    static func tables(_ positions: [Int32], _ shape: Shape, base: Double) -> Tables {
         let (cosines, sines) = (
             Numbers(positions.count * shape.headSize / 2), Numbers(positions.count * shape.headSize / 2)
         )
+        let tables = Tables(cosines: cosines, sines: sines, rows: positions.count)
         RotaryEmbedding.fillTables(
-            positions: positions, count: positions.count, headSize: shape.headSize, base: base,
-            cosines: cosines.pointer, sines: sines.pointer)
+            positions: positions, base: base, cosines: tables.cosineRows, sines: tables.sineRows)
         #expect(cosines.isIntact && sines.isIntact)
-        return (cosines, sines)
+        return tables
     }
 
     @Test(arguments: shapes, [10_000, 500_000] as [Double]) func matchesRotateHalf(_ shape: Shape, _ base: Double) {
         // The two pieces of a zigzag shard: the positions have a gap.
         let positions = (0..<shape.sequence).map { (index: Int) -> Int32 in Int32(index + (index < 2 ? 2 : 1000)) }
-        let (cosines, sines) = Self.tables(positions, shape, base: base)
+        let tables = Self.tables(positions, shape, base: base)
         let x = Numbers(random: shape.rows * shape.width, seed: 1)
         let (before, dy) = (x.doubles, Numbers(random: x.count, seed: 2))
         RotaryEmbedding.rotate(
-            x.pointer, stride: shape.width, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows,
-            period: shape.sequence, heads: shape.heads, headSize: shape.headSize)
+            x.matrix(shape.rows, shape.width), cosines: tables.cosineRows, sines: tables.sineRows)
         expectClose(x, Self.reference(before, positions: positions, shape, base: base))
 
         let dys = dy.doubles
         RotaryEmbedding.inputGradient(
-            dy.pointer, stride: shape.width, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows,
-            period: shape.sequence, heads: shape.heads, headSize: shape.headSize)
+            dy.matrix(shape.rows, shape.width), cosines: tables.cosineRows, sines: tables.sineRows)
         let slopes = before.indices.map { index in
             centralDifference(before, index) {
                 dot(Self.reference($0, positions: positions, shape, base: base), dys)
@@ -69,14 +74,13 @@ import Testing
     @Test func turnsQueriesAndKeysWhereTheyLie() {
         let shape = Shape(batch: 2, sequence: 3, heads: 2, headSize: 6)
         let positions = [Int32](0..<3)
-        let (cosines, sines) = Self.tables(positions, shape, base: 10_000)
+        let tables = Self.tables(positions, shape, base: 10_000)
         // Two query heads, one key head and one value head in a row.
         let stride = 4 * shape.headSize
         let qkv = Numbers(random: shape.rows * stride, seed: 3)
         let before = qkv.doubles
         RotaryEmbedding.rotate(
-            qkv.pointer, stride: stride, cosines: cosines.pointer, sines: sines.pointer, rows: shape.rows, period: 3,
-            heads: 3, headSize: shape.headSize)
+            qkv.matrix(shape.rows, stride).columns(0..<18), cosines: tables.cosineRows, sines: tables.sineRows)
         let three = Shape(batch: 2, sequence: 3, heads: 3, headSize: 6)
         let heads = (0..<shape.rows).flatMap { row in before[row * stride..<row * stride + 18] }
         let turned = Self.reference(heads, positions: positions, three, base: 10_000)
@@ -90,11 +94,9 @@ import Testing
     @Test func scoresDependOnTheDistanceAlone() {
         let shape = Shape(batch: 1, sequence: 4, heads: 1, headSize: 16)
         let (q, k) = (Numbers(random: 16, seed: 1).values, Numbers(random: 16, seed: 2).values)
-        let (cosines, sines) = Self.tables([3, 10, 1003, 1010], shape, base: 10_000)
+        let tables = Self.tables([3, 10, 1003, 1010], shape, base: 10_000)
         let rows = Numbers(64) { (index: Int) -> Float in (index / 16 % 2 == 0 ? q : k)[index % 16] }
-        RotaryEmbedding.rotate(
-            rows.pointer, stride: 16, cosines: cosines.pointer, sines: sines.pointer, rows: 4, period: 4, heads: 1,
-            headSize: 16)
+        RotaryEmbedding.rotate(rows.matrix(4, 16), cosines: tables.cosineRows, sines: tables.sineRows)
         let turned = rows.doubles
         func row(_ index: Int) -> [Double] { Array(turned[index * 16..<(index + 1) * 16]) }
         let near = dot(row(0), row(1))

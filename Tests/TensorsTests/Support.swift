@@ -5,12 +5,12 @@ import Testing
 final class Numbers {
     private static let guardCount = 32
     private static let guardValue: Float = -7.25e11
-    private let storage: FloatStorage
+    private let storage: Storage<Float>
     let count: Int
 
     init(_ count: Int, fill: (Int) -> Float = { _ in 0 }) {
         self.count = count
-        storage = FloatStorage(count: count + Self.guardCount)
+        storage = Storage(count: count + Self.guardCount)
         for index in 0..<count { storage.pointer[index] = fill(index) }
         for index in count..<count + Self.guardCount { storage.pointer[index] = Self.guardValue }
     }
@@ -25,6 +25,12 @@ final class Numbers {
     }
 
     var pointer: UnsafeMutablePointer<Float> { storage.pointer }
+
+    /// The numbers as a matrix, in rows `stride` apart.
+    func matrix(_ rows: Int, _ columns: Int, stride: Int? = nil) -> Matrix {
+        Matrix(pointer, rows: rows, columns: columns, stride: stride)
+    }
+
     var values: [Float] { (0..<count).map { storage.pointer[$0] } }
     var doubles: [Double] { (0..<count).map { Double(storage.pointer[$0]) } }
     var isIntact: Bool {

@@ -21,7 +21,7 @@ import Testing
     @Test func normalTensorsHaveTheirMomentsAndDependOnSeedAndName() {
         let count = 100_000
         func drawn(_ name: String, seed: UInt64) -> [Float] {
-            let storage = FloatStorage(count: count)
+            let storage = Storage<Float>(count: count)
             let tensor = ParameterTensor(name: name, shape: [count / 100, 100], start: .normal(0.02))
             Initialisation.fill(storage.pointer, tensor: tensor, seed: seed)
             return Array(UnsafeBufferPointer(start: storage.pointer, count: count))
@@ -73,12 +73,12 @@ import Testing
     /// Every element of a tensor lies on exactly one tensor rank, and starts with the whole tensor's value.
     @Test(arguments: [2, 4]) func sharesMakeTheWholeTensor(size: Int) {
         for tensor in ParameterLayout.allTensors(model: Self.model) {
-            let whole = FloatStorage(count: tensor.count)
+            let whole = Storage<Float>(count: tensor.count)
             Initialisation.fill(whole.pointer, tensor: tensor, seed: 7)
             var seen = [Int](repeating: 0, count: tensor.count)
             for rank in 0..<size {
                 let share = TensorShare(rank: rank, size: size)
-                let part = FloatStorage(count: share.count(tensor))
+                let part = Storage<Float>(count: share.count(tensor))
                 Initialisation.fill(part.pointer, tensor: tensor, seed: 7, share: share)
                 var filled = 0
                 share.forEachRun(tensor) { local, place, count in

@@ -22,7 +22,7 @@ import Testing
 
     private func read(_ path: String, _ name: String, _ shape: [Int]) throws -> [Float] {
         let tensor = ParameterTensor(name: name, shape: shape, start: .zeros)
-        let target = FloatStorage(count: tensor.count)
+        let target = Storage<Float>(count: tensor.count)
         try SafeTensorsFile(path: path).copy(tensor, to: target.pointer)
         return Array(UnsafeBufferPointer(start: target.pointer, count: tensor.count))
     }

@@ -16,10 +16,13 @@ import Testing
         /// Blocks that are recomputed, the first ones; nil: all.
         var recomputeLayers: Int?
         var splitsBackward = false
+        /// Whether the outputs of norms and activations are saved where they need not be.
+        var savesOutputs = true
 
         var testDescription: String {
             name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)")
                 + (recomputeLayers.map { " \($0)" } ?? "") + (splitsBackward ? ", split" : "")
+                + (savesOutputs ? "" : ", outputs made again")
         }
     }
 
@@ -45,6 +48,7 @@ import Testing
     static let cases: [Case] = kinds.flatMap { name, model in
         Layout.Recompute.allCases.flatMap { recompute in
             [false, true].map { Case(name: name, model: model, recompute: recompute, splitsBackward: $0) }
+                + [Case(name: name, model: model, recompute: recompute, savesOutputs: false)]
         }
     }
 
@@ -67,6 +71,7 @@ import Testing
     @Test(arguments: [
         Case(name: "gpt", model: model(.gpt, layers: 2, mlp: .gelu)),
         Case(name: "gpt, tied", model: model(.gpt, layers: 2, mlp: .gelu, tied: true)),
+        Case(name: "gpt", model: model(.gpt, layers: 2, mlp: .gelu), savesOutputs: false),
         Case(name: "llama", model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu), splitsBackward: true),
         Case(
             name: "gpt, half recomputed", model: model(.gpt, layers: 2, mlp: .gelu), recompute: .full,
@@ -148,7 +153,7 @@ struct TinyStage {
     /// The activations' rebuilt tensors lie there.
     private let rebuilt: RecomputedBlocks?
     /// Input, gradient and output of the stage `[R, H]`, as long-lived as the pointers to them.
-    private let buffers: [FloatStorage]
+    private let buffers: [Storage<Float>]
 
     /// `isWhole`: with embedding, final norm, head and loss; else the blocks alone.
     init(_ check: StageGradientTests.Case, isWhole: Bool) throws {
@@ -156,7 +161,7 @@ struct TinyStage {
         shape = MicrobatchShape(model: model, sequences: 2)
         splitsBackward = check.splitsBackward
         let count = shape.boundaryCount
-        buffers = (0..<3).map { _ in FloatStorage(count: count) }
+        buffers = (0..<3).map { _ in Storage<Float>(count: count) }
         parameters = ParameterSet(stages: [
             (
                 0,
@@ -193,9 +198,12 @@ struct TinyStage {
             recompute: check.recompute, splitsBackward: check.splitsBackward)
         activations = StageActivations(
             shape: shape, blocks: stage.kinds, recompute: stage.recompute,
-            splitsBackward: check.splitsBackward, rebuilt: rebuilt)
-        if isWhole { activations.head = StageActivations.HeadActivations(shape: shape) }
-        if check.splitsBackward, check.recompute == .full { activations.hold(rebuilt) }
+            splitsBackward: check.splitsBackward, rebuilt: rebuilt, savesOutputs: check.savesOutputs)
+        if isWhole {
+            activations.head = StageActivations.HeadActivations(
+                shape: shape, savesOutput: check.savesOutputs || check.splitsBackward)
+        }
+        if check.splitsBackward, check.recompute == .full { activations.ownRebuilt = rebuilt }
     }
 
     /// Numbers in (−scale, scale) that depend on the seed only.
@@ -214,9 +222,9 @@ struct TinyStage {
         parameters.clearGradients()
         buffers[0].pointer.update(from: input, count: input.count)
         buffers[1].pointer.update(from: outputGradient, count: input.count)
-        activations.input = buffers[0].pointer
-        try stage.forward(activations, output: buffers[2].pointer, shape: shape)
-        try backward(buffers[1].pointer, tokens: nil)
+        activations.input = matrix(0)
+        try stage.forward(activations, output: matrix(2), shape: shape)
+        try backward(tokens: nil)
         return (found, Array(UnsafeBufferPointer(start: buffers[1].pointer, count: input.count)))
     }
 
@@ -224,19 +232,21 @@ struct TinyStage {
     func gradients(tokens: [Int], targets: [Int]) throws -> (parameters: [String: [Float]], loss: Double) {
         parameters.clearGradients()
         let (inputs, wanted) = (tokens.map(Int32.init), targets.map(Int32.init))
-        activations.input = buffers[0].pointer
+        activations.input = matrix(0)
         let loss = try inputs.withUnsafeBufferPointer { inputs in
             try stage.embed(tokens: inputs.baseAddress!, output: activations.input, shape: shape)
             try stage.forward(activations, output: nil, shape: shape)
             let loss = try stage.loss(activations, targets: wanted, scale: 1 / Float(shape.rows))
-            try backward(buffers[1].pointer, tokens: inputs.baseAddress)
+            try backward(tokens: inputs.baseAddress)
             return loss
         }
         return (found, loss / Double(shape.rows))
     }
 
-    private func backward(_ gradient: UnsafeMutablePointer<Float>, tokens: UnsafePointer<Int32>?) throws {
-        try stage.backward(activations, gradient: gradient, tokens: tokens, weightsLater: splitsBackward)
+    private func matrix(_ buffer: Int) -> Matrix { buffers[buffer].matrix(rows: shape.rows, columns: shape.hidden) }
+
+    private func backward(tokens: UnsafePointer<Int32>?) throws {
+        try stage.backward(activations, gradient: matrix(1), tokens: tokens, weightsLater: splitsBackward)
         if splitsBackward { try stage.weightGradients(activations) }
     }
 

@@ -19,7 +19,7 @@ struct Llama {
             headSize: headSize, effort: effort)
         let product = 2 * Double(rows * hidden) * Double(sequence + 1) / 2
         let turned = 8 * Double(rows * (heads + keyValueHeads) * headSize)
-        let unit = KernelProbe.gatedUnit(rows: rows, width: ffn, effort: effort)
+        let unit = KernelProbe.gatedLinearUnit(rows: rows, width: ffn, effort: effort)
         return [
             Measurement(name: "residual + RMS norm", time: norm.forward, bytes: 4 * numbers),
             Measurement(name: "RMS norm dX", time: norm.inputGradient, bytes: 4 * numbers),

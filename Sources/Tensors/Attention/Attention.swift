@@ -1,9 +1,9 @@
-/// Multi-head and grouped-query attention of a block of queries against a block of keys: output = softmax(mask(Q·Kᵀ /
-/// √headSize))·V for every head. Shapes: ``AttentionShape``.
+/// query, output [B, Lq, N · D], key, value [B, Lk, K · D], logSumExp, delta [B · N, Lq]: multi-head and grouped-query
+/// attention, output = softmax(mask(Q·Kᵀ/√D))·V for every head.
 ///
-/// Query rows are worked through in blocks against only the keys they see (Dao et al., FlashAttention, 2022): no
-/// queries × keys matrix is kept for the backward pass, which rebuilds the probabilities from the logarithm of each
-/// row's softmax denominator, logSumExp [batch, heads, queries].
+/// Query rows are worked through in blocks against only the keys they see (Dao et al., FlashAttention, 2022). No matrix of
+/// all queries and keys is kept for the backward: it rebuilds the probabilities from logSumExp, the logarithm of each row's
+/// softmax denominator.
 ///
 /// Where the keys of a sequence are spread over ranks (ring attention, Liu et al. 2023), every rank calls ``forward`` for
 /// each block of keys, joins the results with ``merge``, and calls ``inputGradient`` for each block with the joined
@@ -16,40 +16,39 @@ package enum Attention {
     /// same cache sets when a column is read.
     static func scoreStride(_ keys: Int) -> Int { PanelProduct.padded(keys) + lanes }
 
-    /// Writes output and logSumExp. A row that sees no key gets zeros and −∞.
+    /// query, output [B, Lq, N · D], key, value [B, Lk, K · D], logSumExp [B · N, Lq]: writes output and logSumExp. A row
+    /// that sees no key gets zeros and −∞.
     /// - Parameter workspace: ``AttentionShape/workspaceCount`` numbers, of any content.
     package static func forward(
-        query: UnsafePointer<Float>, key: UnsafePointer<Float>, value: UnsafePointer<Float>,
-        output: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>,
+        query: MatrixBatch, key: MatrixBatch, value: MatrixBatch, output: MatrixBatch, logSumExp: Matrix,
         workspace: UnsafeMutablePointer<Float>, shape: AttentionShape
     ) {
+        assert(
+            shape.fits(queries: [query, output], keys: [key, value], statistics: [logSumExp]),
+            "tensors of another shape")
         let (keys, size) = (shape.keys, shape.headSize)
         let keyPanels = workspace
         let valuePanels = keyPanels + PanelProduct.packedCount(rows: size, columns: keys)
         let scores = valuePanels + PanelProduct.packedCount(rows: keys, columns: size)
         for sample in 0..<shape.batch {
             for keyHead in 0..<shape.keyValueHeads {
-                let offset = sample * shape.keyValueRows.sampleStride + keyHead * size
                 PanelProduct.packTransposed(
-                    key + offset, stride: shape.keyValueRows.stride, rows: keys, columns: size, scale: shape.scale,
-                    into: keyPanels)
-                PanelProduct.pack(
-                    value + offset, stride: shape.keyValueRows.stride, rows: keys, columns: size, into: valuePanels)
+                    shape.head(keyHead, of: key[sample]), scale: shape.scale, into: keyPanels)
+                PanelProduct.pack(shape.head(keyHead, of: value[sample]), into: valuePanels)
                 for head in keyHead * shape.group..<(keyHead + 1) * shape.group {
                     forwardHead(
-                        query: query + sample * shape.queryRows.sampleStride + head * size, keyPanels: keyPanels,
-                        valuePanels: valuePanels, output: output + sample * shape.outputRows.sampleStride + head * size,
-                        logSumExp: logSumExp + (sample * shape.heads + head) * shape.statisticsStride, scores: scores,
-                        shape: shape)
+                        query: shape.head(head, of: query[sample]), keyPanels: keyPanels, valuePanels: valuePanels,
+                        output: shape.head(head, of: output[sample]),
+                        logSumExp: logSumExp.row(sample * shape.heads + head), scores: scores, shape: shape)
                 }
             }
         }
     }
 
+    /// query, output [Lq, D], logSumExp [Lq]: one query head, keys and values in panels.
     private static func forwardHead(
-        query: UnsafePointer<Float>, keyPanels: UnsafePointer<Float>, valuePanels: UnsafePointer<Float>,
-        output: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>,
-        scores: UnsafeMutablePointer<Float>, shape: AttentionShape
+        query: Matrix, keyPanels: UnsafePointer<Float>, valuePanels: UnsafePointer<Float>, output: Matrix,
+        logSumExp: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, shape: AttentionShape
     ) {
         let (width, size) = (PanelProduct.padded(shape.headSize), shape.headSize)
         let scoreStride = scoreStride(shape.keys)
@@ -58,8 +57,7 @@ package enum Attention {
         for start in Swift.stride(from: 0, to: shape.queries, by: block) {
             let end = min(start + block, shape.queries)
             blockProduct(
-                query, stride: shape.queryRows.stride, panels: keyPanels, into: scores, scoreStride: scoreStride,
-                start: start, end: end, shape: shape)
+                query, panels: keyPanels, into: scores, scoreStride: scoreStride, start: start, end: end, shape: shape)
             for tile in Swift.stride(from: start, to: end, by: PanelProduct.tile) {
                 let tileEnd = min(tile + PanelProduct.tile, end)
                 let depth = shape.visible(tileEnd - 1)
@@ -78,23 +76,30 @@ package enum Attention {
                 for row in tile..<tileEnd {
                     VectorMath.copy(
                         mixed + (row - tile) * width, scaledBy: inverses[row - tile],
-                        into: output + row * shape.outputRows.stride, count: size)
+                        into: output.row(row), count: size)
                 }
             }
         }
     }
 
-    /// Joins the results of two blocks of keys: `output` and `logSumExp` become those of both, weighted by their
-    /// softmax denominators. All with the strides of `shape`.
+    /// partialOutput, output [B, Lq, N · D], partialLogSumExp, logSumExp [B · N, Lq]: adds the result of one block of keys to
+    /// the result of others. output and logSumExp become those of all, weighted by their softmax denominators.
     package static func merge(
-        partialOutput: UnsafePointer<Float>, partialLogSumExp: UnsafePointer<Float>,
-        into output: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>, shape: AttentionShape
+        partialOutput: MatrixBatch, partialLogSumExp: Matrix, into output: MatrixBatch, logSumExp: Matrix,
+        shape: AttentionShape
     ) {
+        assert(
+            shape.fits(queries: [partialOutput, output], keys: [], statistics: [partialLogSumExp, logSumExp]),
+            "tensors of another shape")
         for sample in 0..<shape.batch {
             for head in 0..<shape.heads {
-                let statistics = (sample * shape.heads + head) * shape.statisticsStride
+                let index = sample * shape.heads + head
+                let (own, others) = (logSumExp.row(index), partialLogSumExp.row(index))
+                let (targets, sources) = (
+                    shape.head(head, of: output[sample]), shape.head(head, of: partialOutput[sample])
+                )
                 for row in 0..<shape.queries {
-                    let (mine, other) = (logSumExp[statistics + row], partialLogSumExp[statistics + row])
+                    let (mine, other) = (own[row], others[row])
                     let largest = max(mine, other)
                     guard other > -.infinity else { continue }
                     let both =
@@ -104,16 +109,15 @@ package enum Attention {
                         )
                     let keep = Vector(repeating: VectorMath.scalarExponential(mine - both))
                     let share = VectorMath.scalarExponential(other - both)
-                    logSumExp[statistics + row] = both
-                    let offset =
-                        sample * shape.outputRows.sampleStride + row * shape.outputRows.stride + head * shape.headSize
-                    let (target, source) = (output + offset, partialOutput + offset)
+                    own[row] = both
+                    let (target, source) = (targets.row(row), sources.row(row))
                     eachVector(shape.headSize) {
-                        target.store((target.vector($0) * keep).plus(source.vector($0), Vector(repeating: share)), $0)
+                        target.store(
+                            (target.vector($0) * keep).adding(source.vector($0), times: Vector(repeating: share)), $0)
                     } tail: {
                         target.store(
-                            (target.vector($0, count: $1) * keep).plus(
-                                source.vector($0, count: $1), Vector(repeating: share)), $0, count: $1)
+                            (target.vector($0, count: $1) * keep).adding(
+                                source.vector($0, count: $1), times: Vector(repeating: share)), $0, count: $1)
                     }
                 }
             }
@@ -122,24 +126,24 @@ package enum Attention {
 
     // MARK: parts shared with the gradient
 
-    /// rows[start..<end]·panels: scores of the block's rows against every panel of columns that any of them sees.
+    /// rows [Lq, D]: scores of rows start..<end against every panel of columns that any of them sees.
     @inline(__always)
     static func blockProduct(
-        _ rows: UnsafePointer<Float>, stride: Int, panels: UnsafePointer<Float>,
-        into scores: UnsafeMutablePointer<Float>, scoreStride: Int, start: Int, end: Int, shape: AttentionShape
+        _ rows: Matrix, panels: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>, scoreStride: Int,
+        start: Int, end: Int, shape: AttentionShape
     ) {
         for column in Swift.stride(from: 0, to: shape.visible(end - 1), by: PanelProduct.width) {
             // The first row that sees the column, down to a whole micro-kernel.
             let first = start + max(0, column - shape.ahead - start) / PanelProduct.rows * PanelProduct.rows
             PanelProduct.multiply(
-                rows + first * stride, rowStride: stride, depthStride: 1, panel: panels + column * shape.headSize,
+                rows.row(first), rowStride: rows.stride, depthStride: 1, panel: panels + column * shape.headSize,
                 scores + (first - start) * scoreStride + column, ldc: scoreStride, m: end - first,
                 depth: shape.headSize)
         }
     }
 
-    /// The first `visible` scores of a row become e^(score − largest), those behind them, as far as their vector or
-    /// `depth` reaches, 0.
+    /// The first `visible` scores of a row become e^(score − largest). Those behind them, as far as their vector or `depth`
+    /// reaches, become 0.
     @inline(__always)
     private static func exponentials(
         _ scores: UnsafeMutablePointer<Float>, visible: Int, depth: Int

@@ -1,7 +1,7 @@
-/// Rows of tokens on their way to experts and back. T tokens, k choices a token, E experts: x [T, width] becomes
-/// T·k rows sorted by expert and, within one, by token.
+/// x [T, H], rows [T · C, H]: a token's row is copied once for every expert it goes to. The copies are sorted by expert
+/// and, within one, by token.
 package enum ExpertRows {
-    /// counts [E] = rows of each expert; places [T, k] = the row, 0..<T·k, that a choice takes.
+    /// choices, places [T, C], counts [E]: counts = the rows of each expert, places = the row, 0..<T · C, of each choice.
     package static func sort(
         choices: UnsafePointer<Int32>, counts: UnsafeMutablePointer<Int32>, places: UnsafeMutablePointer<Int32>,
         tokens: Int, chosen: Int, experts: Int
@@ -29,71 +29,65 @@ package enum ExpertRows {
         }
     }
 
-    /// rows[places] = x: every token's row copied to each of its places. rows [T·k, width].
-    package static func permute(
-        x: UnsafePointer<Float>, places: UnsafePointer<Int32>, rows: UnsafeMutablePointer<Float>, tokens: Int,
-        chosen: Int, width: Int
-    ) {
-        for index in 0..<tokens * chosen {
-            (rows + Int(places[index]) * width).update(from: x + index / chosen * width, count: width)
+    /// x [T, H], places [T, C], rows [T · C, H]: rows[place] = x for each of a token's places.
+    package static func permute(x: Matrix, places: UnsafePointer<Int32>, rows: Matrix, chosen: Int) {
+        for index in 0..<x.rows * chosen {
+            rows.row(Int(places[index])).update(from: x.row(index / chosen), count: x.columns)
         }
     }
 
-    /// The gradient of ``permute(x:places:rows:tokens:chosen:width:)``: dx [T, width] (+)= Σ over a token's places of
-    /// dRows.
+    /// dRows [T · C, H], places [T, C], dx [T, H]: the gradient of ``permute(x:places:rows:chosen:)``, dx = Σ over a token's
+    /// places of dRows, added to dx with `accumulate`.
     package static func permuteGradient(
-        dRows: UnsafePointer<Float>, places: UnsafePointer<Int32>, dx: UnsafeMutablePointer<Float>, tokens: Int,
-        chosen: Int, width: Int, accumulate: Bool
+        dRows: Matrix, places: UnsafePointer<Int32>, dx: Matrix, chosen: Int, accumulate: Bool
     ) {
-        for token in 0..<tokens {
-            let target = dx + token * width
+        for token in 0..<dx.rows {
+            let target = dx.row(token)
             for slot in 0..<chosen {
-                let source = dRows + Int(places[token * chosen + slot]) * width
+                let source = dRows.row(Int(places[token * chosen + slot]))
                 if slot > 0 || accumulate {
-                    VectorMath.add(into: target, from: source, count: width)
+                    VectorMath.add(into: target, from: source, count: dx.columns)
                 } else {
-                    target.update(from: source, count: width)
+                    target.update(from: source, count: dx.columns)
                 }
             }
         }
     }
 
-    /// y [T, width] (+)= Σ over a token's places of weight · rows[place]. weights [T, k].
+    /// rows [T · C, H], places, weights [T, C], y [T, H]: y = Σ over a token's places of weight · rows[place], added to y
+    /// with `accumulate`.
     package static func unpermute(
-        rows: UnsafePointer<Float>, places: UnsafePointer<Int32>, weights: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, tokens: Int, chosen: Int, width: Int, accumulate: Bool
+        rows: Matrix, places: UnsafePointer<Int32>, weights: UnsafePointer<Float>, y: Matrix, chosen: Int,
+        accumulate: Bool
     ) {
-        for token in 0..<tokens {
-            let target = y + token * width
+        for token in 0..<y.rows {
+            let target = y.row(token)
             for slot in 0..<chosen {
                 let index = token * chosen + slot
                 VectorMath.copy(
-                    rows + Int(places[index]) * width, scaledBy: weights[index], into: target, count: width,
+                    rows.row(Int(places[index])), scaledBy: weights[index], into: target, count: y.columns,
                     accumulate: slot > 0 || accumulate)
             }
         }
     }
 
-    /// The gradient of ``unpermute(rows:places:weights:y:tokens:chosen:width:accumulate:)``: dRows[place] = weight · dy
-    /// and dWeights [T, k] = dy · rows[place].
+    /// dy [T, H], rows, dRows [T · C, H], places, weights, dWeights [T, C]: the gradient of
+    /// ``unpermute(rows:places:weights:y:chosen:accumulate:)``, dRows[place] = weight · dy and dWeights = dy · rows[place].
     package static func unpermuteGradient(
-        dy: UnsafePointer<Float>, rows: UnsafePointer<Float>, places: UnsafePointer<Int32>,
-        weights: UnsafePointer<Float>, dRows: UnsafeMutablePointer<Float>, dWeights: UnsafeMutablePointer<Float>,
-        tokens: Int, chosen: Int, width: Int
+        dy: Matrix, rows: Matrix, places: UnsafePointer<Int32>, weights: UnsafePointer<Float>, dRows: Matrix,
+        dWeights: UnsafeMutablePointer<Float>, chosen: Int
     ) {
-        for index in 0..<tokens * chosen {
-            let (gradient, place) = (dy + index / chosen * width, Int(places[index]) * width)
-            dWeights[index] = VectorMath.dotProduct(gradient, rows + place, count: width)
-            VectorMath.copy(gradient, scaledBy: weights[index], into: dRows + place, count: width)
+        for index in 0..<dy.rows * chosen {
+            let (gradient, place) = (dy.row(index / chosen), Int(places[index]))
+            dWeights[index] = VectorMath.dotProduct(gradient, rows.row(place), count: dy.columns)
+            VectorMath.copy(gradient, scaledBy: weights[index], into: dRows.row(place), count: dy.columns)
         }
     }
 
-    /// Turns the order of blocks round: `x` holds for each of `groups` senders its rows for each of `experts`, y for each
-    /// expert the rows of every sender. counts [groups, experts] = rows of each block. With `inverse` the way back: x in
-    /// y's order, y in x's.
+    /// x, y [M, H], counts [groups, experts]: rows sorted by sender and then expert become sorted by expert and then
+    /// sender. counts = rows of each sender for each expert. With `inverse` x is sorted by expert first and y by sender.
     package static func regroup(
-        x: UnsafePointer<Float>, counts: UnsafePointer<Int32>, y: UnsafeMutablePointer<Float>, groups: Int,
-        experts: Int, width: Int, inverse: Bool = false
+        x: Matrix, counts: UnsafePointer<Int32>, y: Matrix, groups: Int, experts: Int, inverse: Bool = false
     ) {
         var inOrder = 0
         for expert in 0..<experts {
@@ -103,7 +97,7 @@ package enum ExpertRows {
                 var sent = 0
                 for index in 0..<group * experts + expert { sent += Int(counts[index]) }
                 let (from, to) = inverse ? (inOrder, sent) : (sent, inOrder)
-                (y + to * width).update(from: x + from * width, count: count * width)
+                if count > 0 { y.row(to).update(from: x.row(from), count: count * x.columns) }
                 inOrder += count
             }
         }

@@ -1,33 +1,20 @@
-/// The mean-free negative log-likelihood of a softmax. Shapes: logits [rows, vocab]; targets [rows].
+/// logits [R, V], targets [R]: the negative log-likelihood of a softmax.
 package enum CrossEntropy {
-    /// Turns the logits in place into scale · (softmax − onehot(target)): the gradient of scale · loss.
+    /// logits [R, V], targets [R]: turns the logits in place into scale · (softmax − onehot(target)), the gradient of
+    /// scale · loss.
     /// - Returns: the sum over rows of −log softmax[target].
-    package static func lossAndGradient(
-        logits: UnsafeMutablePointer<Float>, targets: UnsafePointer<Int32>, rows: Int, vocab: Int, scale: Float
-    ) -> Double {
+    package static func lossAndGradient(logits: Matrix, targets: UnsafePointer<Int32>, scale: Float) -> Double {
         var total = 0.0
-        for row in 0..<rows {
-            let values = logits + row * vocab
+        let vocabulary = logits.columns
+        for row in 0..<logits.rows {
+            let values = logits.row(row)
             let target = Int(targets[row])
+            assert(target >= 0 && target < vocabulary, "target \(target) of a vocabulary of \(vocabulary)")
             let chosen = values[target]
-            let (largest, sum) = VectorMath.shiftedExponentials(values, count: vocab)
+            let (largest, sum) = VectorMath.shiftedExponentials(values, count: vocabulary)
             total += Double(largest - chosen) + Double(VectorMath.logarithm(sum))
-            VectorMath.scale(values, count: vocab, by: scale / sum)
+            VectorMath.scale(values, count: vocabulary, by: scale / sum)
             values[target] -= scale
-        }
-        return total
-    }
-
-    /// The sum over rows of −log softmax[target], the logits left as they are.
-    package static func loss(
-        logits: UnsafePointer<Float>, targets: UnsafePointer<Int32>, rows: Int, vocab: Int
-    ) -> Double {
-        var total = 0.0
-        for row in 0..<rows {
-            let values = logits + row * vocab
-            let largest = VectorMath.maximum(values, count: vocab)
-            let sum = VectorMath.sumOfExponentials(values, count: vocab, largest: largest)
-            total += Double(largest - values[Int(targets[row])]) + Double(VectorMath.logarithm(sum))
         }
         return total
     }

@@ -1,69 +1,39 @@
-/// Affine layers y = x·W + b. Shapes: x [rows, inputs], y [rows, outputs].
+/// x [R, I], y [R, O], bias [O]: linear layers y = x·W + b. The weight is stored [I, O], or [O, I] in the calls that are
+/// named transposed, as an embedding table is. Outputs must not overlap inputs.
 package enum Linear {
-    // MARK: weight stored [inputs, outputs]
-
-    /// y = x·weight + bias, weight [inputs, outputs], bias [outputs]. y must not overlap the operands.
-    package static func forward(
-        x: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-        y: UnsafeMutablePointer<Float>, rows: Int, inputs: Int, outputs: Int
-    ) {
+    /// x [R, I], weight [I, O], bias [O] or nil, y [R, O]: y = x·weight + bias.
+    package static func forward(x: Matrix, weight: Matrix, bias: UnsafePointer<Float>?, y: Matrix) {
         if let bias {
-            for row in 0..<rows { (y + row * outputs).update(from: bias, count: outputs) }
+            for row in 0..<y.rows { y.row(row).update(from: bias, count: y.columns) }
         }
-        MatrixProduct.multiply(
-            x, lda: inputs, weight, ldb: outputs, y, ldc: outputs, m: rows, n: outputs, k: inputs,
-            beta: bias == nil ? 0 : 1)
+        MatrixProduct.multiply(x, weight, into: y, accumulate: bias != nil)
     }
 
-    /// dx (+)= dy·weightᵀ.
-    package static func inputGradient(
-        dy: UnsafePointer<Float>, weight: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
-        rows: Int, inputs: Int, outputs: Int, accumulate: Bool = false
-    ) {
-        MatrixProduct.multiply(
-            dy, lda: outputs, weight, transposeB: true, ldb: outputs, dx, ldc: inputs,
-            m: rows, n: inputs, k: outputs, beta: accumulate ? 1 : 0)
+    /// dy [R, O], weight [I, O], dx [R, I]: dx = dy·weightᵀ, or with `accumulate` dx += dy·weightᵀ.
+    package static func inputGradient(dy: Matrix, weight: Matrix, dx: Matrix, accumulate: Bool = false) {
+        MatrixProduct.multiply(dy, weight, transposeB: true, into: dx, accumulate: accumulate)
     }
 
-    /// dWeight += xᵀ·dy and, if given, dBias += Σ over rows of dy.
-    package static func weightGradient(
-        x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dWeight: UnsafeMutablePointer<Float>,
-        dBias: UnsafeMutablePointer<Float>?, rows: Int, inputs: Int, outputs: Int
-    ) {
-        MatrixProduct.multiply(
-            x, transposeA: true, lda: inputs, dy, ldb: outputs, dWeight, ldc: outputs,
-            m: inputs, n: outputs, k: rows, beta: 1)
-        if let dBias { VectorMath.addColumnSums(of: dy, into: dBias, rows: rows, width: outputs) }
+    /// x [R, I], dy [R, O], dWeight [I, O], dBias [O] or nil: dWeight += xᵀ·dy and dBias += Σ over rows of dy.
+    package static func weightGradient(x: Matrix, dy: Matrix, dWeight: Matrix, dBias: UnsafeMutablePointer<Float>?) {
+        MatrixProduct.multiply(x, transposeA: true, dy, into: dWeight, accumulate: true)
+        if let dBias { VectorMath.addColumnSums(of: dy, into: dBias) }
     }
 
-    // MARK: weight stored [outputs, inputs], as an embedding table is; no bias
+    // MARK: weight stored [O, I], without a bias
 
-    /// y = x·weightᵀ, weight [outputs, inputs].
-    package static func transposedForward(
-        x: UnsafePointer<Float>, weight: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        rows: Int, inputs: Int, outputs: Int
-    ) {
-        MatrixProduct.multiply(
-            x, lda: inputs, weight, transposeB: true, ldb: inputs, y, ldc: outputs, m: rows, n: outputs, k: inputs)
+    /// x [R, I], weight [O, I], y [R, O]: y = x·weightᵀ.
+    package static func transposedForward(x: Matrix, weight: Matrix, y: Matrix) {
+        MatrixProduct.multiply(x, weight, transposeB: true, into: y)
     }
 
-    /// dx (+)= dy·weight, weight [outputs, inputs].
-    package static func transposedInputGradient(
-        dy: UnsafePointer<Float>, weight: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
-        rows: Int, inputs: Int, outputs: Int, accumulate: Bool = false
-    ) {
-        MatrixProduct.multiply(
-            dy, lda: outputs, weight, ldb: inputs, dx, ldc: inputs, m: rows, n: inputs, k: outputs,
-            beta: accumulate ? 1 : 0)
+    /// dy [R, O], weight [O, I], dx [R, I]: dx = dy·weight, or with `accumulate` dx += dy·weight.
+    package static func transposedInputGradient(dy: Matrix, weight: Matrix, dx: Matrix, accumulate: Bool = false) {
+        MatrixProduct.multiply(dy, weight, into: dx, accumulate: accumulate)
     }
 
-    /// dWeight += dyᵀ·x, dWeight [outputs, inputs].
-    package static func transposedWeightGradient(
-        x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dWeight: UnsafeMutablePointer<Float>,
-        rows: Int, inputs: Int, outputs: Int
-    ) {
-        MatrixProduct.multiply(
-            dy, transposeA: true, lda: outputs, x, ldb: inputs, dWeight, ldc: inputs,
-            m: outputs, n: inputs, k: rows, beta: 1)
+    /// x [R, I], dy [R, O], dWeight [O, I]: dWeight += dyᵀ·x.
+    package static func transposedWeightGradient(x: Matrix, dy: Matrix, dWeight: Matrix) {
+        MatrixProduct.multiply(dy, transposeA: true, x, into: dWeight, accumulate: true)
     }
 }

@@ -1,118 +1,120 @@
-/// Root-mean-square normalisation over the last dimension (Zhang & Sennrich 2019, as in llama): y = x · inverseRoot ·
-/// gain, inverseRoot = 1/√(mean of x² + epsilon).
-///
-/// Shapes: x, y, delta, sum and their gradients [rows, width]; gain [width]; inverseRoot [rows]. The two gradients are
-/// separate calls, so that a schedule may put the weights' off.
+/// x, y [R, H], gain [H], inverseRoot [R]: root-mean-square normalisation of every row (Zhang & Sennrich 2019, as in
+/// llama), y = x · inverseRoot · gain with inverseRoot = 1/√(mean of x² + epsilon).
 package enum RMSNorm {
-    /// llama's epsilon; some models have 10⁻⁶.
+    /// Added to the mean square; llama's.
     package static let epsilon: Float = 1e-5
 
-    /// Normalises every row and keeps its inverseRoot for the gradients. y may be x.
+    /// x, y [R, H], gain [H], inverseRoot [R]: y = norm(x). Writes the inverse root of every row for the gradients. y may be
+    /// x.
     package static func forward(
-        x: UnsafePointer<Float>, gain: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        inverseRoot: UnsafeMutablePointer<Float>, rows: Int, width: Int, epsilon: Float = epsilon
+        x: Matrix, gain: UnsafePointer<Float>, y: Matrix, inverseRoot: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<rows {
-            let input = x + row * width
+        let width = x.columns
+        for row in 0..<x.rows {
+            let input = UnsafePointer(x.row(row))
             var squares = Vector(repeating: 0)
             eachVector(width) {
-                squares = squares.plus(input.vector($0), input.vector($0))
+                squares = squares.adding(input.vector($0), times: input.vector($0))
             } tail: {
                 let value = input.vector($0, count: $1)
-                squares = squares.plus(value, value)
+                squares = squares.adding(value, times: value)
             }
             normalise(
-                input, squares: squares.laneSum(), gain: gain, y: y + row * width, inverseRoot: inverseRoot + row,
-                width: width, epsilon: epsilon)
+                input, squares: squares.laneSum(), gain: gain, y: y.row(row), inverseRoot: inverseRoot + row,
+                width: width)
         }
     }
 
-    /// sum = x + delta, then y = norm(sum): the residual sum fused with the norm behind it. `sum` may be `x` or `delta`.
+    /// x, delta, sum, y [R, H], gain [H], inverseRoot [R]: sum = x + delta, then y = norm(sum). It fuses a residual sum with
+    /// the norm behind it. sum may be x or delta, y may be delta.
     package static func addForward(
-        x: UnsafePointer<Float>, delta: UnsafePointer<Float>, sum: UnsafeMutablePointer<Float>,
-        gain: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, inverseRoot: UnsafeMutablePointer<Float>,
-        rows: Int, width: Int, epsilon: Float = epsilon
+        x: Matrix, delta: Matrix, sum: Matrix, gain: UnsafePointer<Float>, y: Matrix,
+        inverseRoot: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<rows {
-            let (first, second, output) = (x + row * width, delta + row * width, sum + row * width)
+        let width = x.columns
+        for row in 0..<x.rows {
+            let (first, second, output) = (x.row(row), delta.row(row), sum.row(row))
             var squares = Vector(repeating: 0)
             eachVector(width) {
                 let value = first.vector($0) + second.vector($0)
                 output.store(value, $0)
-                squares = squares.plus(value, value)
+                squares = squares.adding(value, times: value)
             } tail: {
                 let value = first.vector($0, count: $1) + second.vector($0, count: $1)
                 output.store(value, $0, count: $1)
-                squares = squares.plus(value, value)
+                squares = squares.adding(value, times: value)
             }
             normalise(
-                output, squares: squares.laneSum(), gain: gain, y: y + row * width, inverseRoot: inverseRoot + row,
-                width: width, epsilon: epsilon)
+                output, squares: squares.laneSum(), gain: gain, y: y.row(row), inverseRoot: inverseRoot + row,
+                width: width)
         }
     }
 
-    /// y of a ``forward`` again, from what it kept: the same bits. y may be x.
+    /// x, y [R, H], gain [H], inverseRoot [R]: y = norm(x) from the inverse roots that a forward wrote, to the bit what that
+    /// forward gave. y may be x.
     package static func apply(
-        x: UnsafePointer<Float>, gain: UnsafePointer<Float>, inverseRoot: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, rows: Int, width: Int
+        x: Matrix, gain: UnsafePointer<Float>, inverseRoot: UnsafePointer<Float>, y: Matrix
     ) {
-        for row in 0..<rows {
+        for row in 0..<x.rows {
             scale(
-                x + row * width, by: Vector(repeating: inverseRoot[row]), gain: gain, y: y + row * width, width: width)
+                x.row(row), by: Vector(repeating: inverseRoot[row]), gain: gain, y: y.row(row), width: x.columns)
         }
     }
 
-    /// dx (+)= the loss's gradient by x: (g·dy − x · inverseRoot² · mean(g·dy·x)) · inverseRoot. With `accumulate` dx
-    /// already holds the residual stream's gradient. dx may be dy when not accumulating.
+    /// dy, x, dx [R, H], gain [H], inverseRoot [R]: dx = the gradient by x, (g·dy − x · inverseRoot² · mean(g·dy·x)) ·
+    /// inverseRoot with g the gain, added to dx with `accumulate`. dx may be dy without.
     package static func inputGradient(
-        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, gain: UnsafePointer<Float>,
-        inverseRoot: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, rows: Int, width: Int, accumulate: Bool
+        dy: Matrix, x: Matrix, gain: UnsafePointer<Float>, inverseRoot: UnsafePointer<Float>, dx: Matrix,
+        accumulate: Bool
     ) {
-        for row in 0..<rows {
-            let (gradient, input, output) = (dy + row * width, x + row * width, dx + row * width)
+        let width = x.columns
+        for row in 0..<x.rows {
+            let (gradient, input, output) = (dy.row(row), x.row(row), dx.row(row))
             let inverse = inverseRoot[row]
             var projected = Vector(repeating: 0)
             eachVector(width) {
-                projected = projected.plus(gradient.vector($0) * gain.vector($0), input.vector($0))
+                projected = projected.adding(gradient.vector($0) * gain.vector($0), times: input.vector($0))
             } tail: {
-                projected = projected.plus(
-                    gradient.vector($0, count: $1) * gain.vector($0, count: $1), input.vector($0, count: $1))
+                projected = projected.adding(
+                    gradient.vector($0, count: $1) * gain.vector($0, count: $1), times: input.vector($0, count: $1))
             }
             let slope = Vector(repeating: -projected.laneSum() * inverse * inverse * inverse / Float(width))
             eachVector(width) {
                 let scaled = gradient.vector($0) * gain.vector($0) * inverse
-                let value = scaled.plus(input.vector($0), slope)
+                let value = scaled.adding(input.vector($0), times: slope)
                 output.store(accumulate ? output.vector($0) + value : value, $0)
             } tail: {
                 let scaled = gradient.vector($0, count: $1) * gain.vector($0, count: $1) * inverse
-                let value = scaled.plus(input.vector($0, count: $1), slope)
+                let value = scaled.adding(input.vector($0, count: $1), times: slope)
                 output.store(accumulate ? output.vector($0, count: $1) + value : value, $0, count: $1)
             }
         }
     }
 
-    /// dGain += Σ over rows of dy · x · inverseRoot.
+    /// dy, x [R, H], inverseRoot [R], dGain [H]: dGain += Σ over rows of dy · x · inverseRoot.
     package static func weightGradient(
-        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, inverseRoot: UnsafePointer<Float>,
-        dGain: UnsafeMutablePointer<Float>, rows: Int, width: Int
+        dy: Matrix, x: Matrix, inverseRoot: UnsafePointer<Float>, dGain: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<rows {
-            let (gradient, input) = (dy + row * width, x + row * width)
+        let width = x.columns
+        for row in 0..<x.rows {
+            let (gradient, input) = (dy.row(row), x.row(row))
             let scale = Vector(repeating: inverseRoot[row])
             eachVector(width) {
-                dGain.store(dGain.vector($0).plus(gradient.vector($0), input.vector($0) * scale), $0)
+                dGain.store(dGain.vector($0).adding(gradient.vector($0), times: input.vector($0) * scale), $0)
             } tail: {
                 let normalised = input.vector($0, count: $1) * scale
-                dGain.store(dGain.vector($0, count: $1).plus(gradient.vector($0, count: $1), normalised), $0, count: $1)
+                dGain.store(
+                    dGain.vector($0, count: $1).adding(gradient.vector($0, count: $1), times: normalised), $0, count: $1
+                )
             }
         }
     }
 
-    /// The second half of a forward row.
+    /// The end of a row's forward: inverse root of the mean square, then scale.
     @inline(__always)
     private static func normalise(
         _ input: UnsafePointer<Float>, squares: Float, gain: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        inverseRoot: UnsafeMutablePointer<Float>, width: Int, epsilon: Float
+        inverseRoot: UnsafeMutablePointer<Float>, width: Int
     ) {
         let inverse = 1 / (squares / Float(width) + epsilon).squareRoot()
         inverseRoot.pointee = inverse

@@ -6,10 +6,10 @@ package struct AdamW: Hashable, Sendable {
     package var beta2: Double
     /// Added to the root of the second moment.
     package var epsilon: Double
-    /// Share of a parameter, times the learning rate, taken off at every step.
+    /// Decoupled weight decay: every step multiplies a parameter by 1 − learning rate · weightDecay.
     package var weightDecay: Double
 
-    /// The settings of the field's GPT runs.
+    /// The defaults are the settings of GPT-3.
     package init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1) {
         self.beta1 = beta1
         self.beta2 = beta2
@@ -17,21 +17,18 @@ package struct AdamW: Hashable, Sendable {
         self.weightDecay = weightDecay
     }
 
-    /// One update of `count` parameters. Gradients are multiplied by `gradientScale` first (clipping, averaging) and
-    /// left as they are.
+    /// parameters, gradients and moments [count]: one update. The gradients are read, times `gradientScale` (clipping).
     /// - Parameters:
     ///   - step: number of this update, from 1.
-    ///   - decay: whether ``weightDecay`` applies (to matrices, by custom, not to biases and norms).
-    ///   - rounded: if given, the updated parameters rounded to bf16 are written there in the same pass.
+    ///   - decay: whether ``weightDecay`` applies; by custom to matrices, not to biases and norms.
     package func step(
         parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int,
-        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1,
-        rounded: UnsafeMutablePointer<BFloat16>? = nil
+        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1
     ) {
         let factors = Factors(self, step: step, learningRate: learningRate, decay: decay, gradientScale: gradientScale)
         let (start, left) = (count / lanes * lanes, count % lanes)
-        // A plain loop: as a closure the body would be a call a vector.
+        // A plain loop: as a closure the body would be a call for every vector.
         var index = 0
         while index < start {
             let new = factors.updated(
@@ -40,7 +37,6 @@ package struct AdamW: Hashable, Sendable {
             parameters.store(new.p, index)
             firstMoment.store(new.m, index)
             secondMoment.store(new.v, index)
-            if let rounded { rounded.store(BFloat16.rounded(new.p), index) }
             index += lanes
         }
         guard left > 0 else { return }
@@ -50,15 +46,14 @@ package struct AdamW: Hashable, Sendable {
         parameters.store(new.p, start, count: left)
         firstMoment.store(new.m, start, count: left)
         secondMoment.store(new.v, start, count: left)
-        if let rounded { BFloat16.round(parameters + start, into: rounded + start, count: left) }
     }
 
-    /// What ``step`` comes to where gradient and both moments are zero: the decay alone.
+    /// parameters [count]: the update where gradient and both moments are zero, which is the decay alone.
     package func decay(_ parameters: UnsafeMutablePointer<Float>, count: Int, learningRate: Double) {
         VectorMath.scale(parameters, count: count, by: Float(1 - learningRate * weightDecay))
     }
 
-    /// What one step multiplies by, in every lane.
+    /// The factors of one step, each in every lane.
     private struct Factors {
         let keep, stride, inverseRoot, small, first, second, rest, scale: Vector
 
@@ -78,10 +73,10 @@ package struct AdamW: Hashable, Sendable {
         @_transparent
         func updated(_ p: Vector, _ g: Vector, _ m: Vector, _ v: Vector) -> (p: Vector, m: Vector, v: Vector) {
             let gradient = g * scale
-            let mean = m.plus(gradient - m, first)
-            let square = (gradient * rest * gradient).plus(v, second)
-            let denominator = small.plus(squareRoot(of: square), inverseRoot)
-            return ((p * keep).plus(mean / denominator, stride), mean, square)
+            let mean = m.adding(gradient - m, times: first)
+            let square = (gradient * rest * gradient).adding(v, times: second)
+            let denominator = small.adding(squareRoot(of: square), times: inverseRoot)
+            return ((p * keep).adding(mean / denominator, times: stride), mean, square)
         }
     }
 

@@ -7,20 +7,21 @@ package enum MatrixProduct {
         trainyard_dnnl_set_threads(1)
     }
 
-    /// C[m, n] = alpha · op(A)[m, k] · op(B)[k, n] + beta · C, where op transposes if asked.
-    ///
-    /// `lda`, `ldb`, `ldc` are the distances between stored rows: A is stored [m, k], or [k, m] when transposed; B is
-    /// stored [k, n], or [n, k] when transposed. With `beta` 0, C is only written. C must not overlap A or B.
+    /// a [m, k] or transposed [k, m], b [k, n] or transposed [n, k], c [m, n]: c = a·b, or with `accumulate` c += a·b.
+    /// c must not overlap a or b.
     package static func multiply(
-        _ a: UnsafePointer<Float>, transposeA: Bool = false, lda: Int,
-        _ b: UnsafePointer<Float>, transposeB: Bool = false, ldb: Int,
-        _ c: UnsafeMutablePointer<Float>, ldc: Int,
-        m: Int, n: Int, k: Int, alpha: Float = 1, beta: Float = 0
+        _ a: Matrix, transposeA: Bool = false, _ b: Matrix, transposeB: Bool = false, into c: Matrix,
+        accumulate: Bool = false
     ) {
+        let (m, n, k) = (c.rows, c.columns, transposeA ? a.rows : a.columns)
+        assert((transposeA ? a.columns : a.rows) == m, "a product's left operand of \(a.rows) × \(a.columns)")
+        assert((transposeB ? b.rows : b.columns) == n, "a product's right operand of \(b.rows) × \(b.columns)")
+        assert((transposeB ? b.columns : b.rows) == k, "operands that do not meet in \(k)")
         guard m > 0, n > 0 else { return }
         let status = dnnl_sgemm(
             transposeA ? CChar(84) : CChar(78), transposeB ? CChar(84) : CChar(78), dnnl_dim_t(m), dnnl_dim_t(n),
-            dnnl_dim_t(k), alpha, a, dnnl_dim_t(lda), b, dnnl_dim_t(ldb), beta, c, dnnl_dim_t(ldc))
-        precondition(status == dnnl_success, "oneDNN refused a matrix product: wrong dimensions")
+            dnnl_dim_t(k), 1, a.pointer, dnnl_dim_t(a.stride), b.pointer, dnnl_dim_t(b.stride), accumulate ? 1 : 0,
+            c.pointer, dnnl_dim_t(c.stride))
+        if status != dnnl_success { fatalError("oneDNN refused a product of \(m) × \(k) and \(k) × \(n)") }
     }
 }

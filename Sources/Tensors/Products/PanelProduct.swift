@@ -1,7 +1,7 @@
 internal import COneDNN
 
-/// Small matrix products for attention, where operands sit in the cache and a library call would cost as much as the
-/// work. The right operand is a *panel*: [depth, 32] numbers, rows next to each other.
+/// a [m, k], panel [k, 32], c [m, 32]: small matrix products for attention, where operands lie in the cache and a library
+/// call would cost as much as the work. The right operand is a *panel* of 32 columns without gaps.
 enum PanelProduct {
     /// Columns of a panel: two vectors.
     static let width = 2 * lanes
@@ -9,10 +9,11 @@ enum PanelProduct {
     /// multiply-add pipes full, and each step needs ten loads for its sixteen multiply-adds. With narrower registers
     /// they are worked on in parts.
     static let rows = 8
-    /// Rows that a caller who can choose should hand over at once: sixteen are two sixes and a four without AVX-512.
+    /// The best number of rows for one call. Without AVX-512 sixteen rows are two sixes and a four.
     static var tile: Int { trainyard_has_wide_registers() ? 8 : 16 }
 
-    /// C[m, 32] (+)= A[m, depth]·B[depth, 32], where A's element (i, p) is `a[i · rowStride + p · depthStride]`.
+    /// a [m, depth], panel [depth, 32], c [m, 32]: c = a·panel, or with `accumulate` c += a·panel. Element (i, p) of a is
+    /// `a[i · rowStride + p · depthStride]`.
     @inline(__always)
     static func multiply(
         _ a: UnsafePointer<Float>, rowStride: Int, depthStride: Int, panel: UnsafePointer<Float>,
@@ -49,8 +50,8 @@ enum PanelProduct {
         var (left, right) = (Vector(repeating: 0), Vector(repeating: 0))
         for p in 0..<depth {
             let value = Vector(repeating: a[p * depthStride])
-            left = left.plus(value, panel.vector(p * width))
-            right = right.plus(value, panel.vector(p * width + lanes))
+            left = left.adding(value, times: panel.vector(p * width))
+            right = right.adding(value, times: panel.vector(p * width + lanes))
         }
         if accumulate {
             left = c.vector(0) + left
@@ -75,29 +76,29 @@ enum PanelProduct {
             let high = low + 4 * rowStride
             let (left, right) = (b.vector(0), b.vector(lanes))
             let a0 = Vector(repeating: low[0])
-            l0 = l0.plus(a0, left)
-            r0 = r0.plus(a0, right)
+            l0 = l0.adding(a0, times: left)
+            r0 = r0.adding(a0, times: right)
             let a1 = Vector(repeating: low[rowStride])
-            l1 = l1.plus(a1, left)
-            r1 = r1.plus(a1, right)
+            l1 = l1.adding(a1, times: left)
+            r1 = r1.adding(a1, times: right)
             let a2 = Vector(repeating: low[2 * rowStride])
-            l2 = l2.plus(a2, left)
-            r2 = r2.plus(a2, right)
+            l2 = l2.adding(a2, times: left)
+            r2 = r2.adding(a2, times: right)
             let a3 = Vector(repeating: low[3 * rowStride])
-            l3 = l3.plus(a3, left)
-            r3 = r3.plus(a3, right)
+            l3 = l3.adding(a3, times: left)
+            r3 = r3.adding(a3, times: right)
             let a4 = Vector(repeating: high[0])
-            l4 = l4.plus(a4, left)
-            r4 = r4.plus(a4, right)
+            l4 = l4.adding(a4, times: left)
+            r4 = r4.adding(a4, times: right)
             let a5 = Vector(repeating: high[rowStride])
-            l5 = l5.plus(a5, left)
-            r5 = r5.plus(a5, right)
+            l5 = l5.adding(a5, times: left)
+            r5 = r5.adding(a5, times: right)
             let a6 = Vector(repeating: high[2 * rowStride])
-            l6 = l6.plus(a6, left)
-            r6 = r6.plus(a6, right)
+            l6 = l6.adding(a6, times: left)
+            r6 = r6.adding(a6, times: right)
             let a7 = Vector(repeating: high[3 * rowStride])
-            l7 = l7.plus(a7, left)
-            r7 = r7.plus(a7, right)
+            l7 = l7.adding(a7, times: left)
+            r7 = r7.adding(a7, times: right)
             low += depthStride
             b += width
         }
@@ -137,12 +138,12 @@ enum PanelProduct {
             for _ in 0..<depth {
                 let high = low + 3 * rowStride
                 let right = b.vector(0)
-                s0 = s0.plus(Vector(repeating: low[0]), right)
-                s1 = s1.plus(Vector(repeating: low[rowStride]), right)
-                s2 = s2.plus(Vector(repeating: low[2 * rowStride]), right)
-                s3 = s3.plus(Vector(repeating: high[0]), right)
-                s4 = s4.plus(Vector(repeating: high[rowStride]), right)
-                s5 = s5.plus(Vector(repeating: high[2 * rowStride]), right)
+                s0 = s0.adding(Vector(repeating: low[0]), times: right)
+                s1 = s1.adding(Vector(repeating: low[rowStride]), times: right)
+                s2 = s2.adding(Vector(repeating: low[2 * rowStride]), times: right)
+                s3 = s3.adding(Vector(repeating: high[0]), times: right)
+                s4 = s4.adding(Vector(repeating: high[rowStride]), times: right)
+                s5 = s5.adding(Vector(repeating: high[2 * rowStride]), times: right)
                 low += depthStride
                 b += width
             }
@@ -167,10 +168,10 @@ enum PanelProduct {
             var (low, b) = (a, panel + half)
             for _ in 0..<depth {
                 let right = b.vector(0)
-                s0 = s0.plus(Vector(repeating: low[0]), right)
-                s1 = s1.plus(Vector(repeating: low[rowStride]), right)
-                s2 = s2.plus(Vector(repeating: low[2 * rowStride]), right)
-                s3 = s3.plus(Vector(repeating: low[3 * rowStride]), right)
+                s0 = s0.adding(Vector(repeating: low[0]), times: right)
+                s1 = s1.adding(Vector(repeating: low[rowStride]), times: right)
+                s2 = s2.adding(Vector(repeating: low[2 * rowStride]), times: right)
+                s3 = s3.adding(Vector(repeating: low[3 * rowStride]), times: right)
                 low += depthStride
                 b += width
             }
@@ -188,11 +189,10 @@ enum PanelProduct {
 
     // MARK: packing
 
-    /// Panels of a matrix x [rows, columns] (row distance `stride`): panel p holds columns 32p…32p+31 of every row,
-    /// zeros where x ends. Needs ``packedCount(rows:columns:)`` numbers.
-    static func pack(
-        _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, into panels: UnsafeMutablePointer<Float>
-    ) {
+    /// x [R, W]: its panels. Panel p holds columns 32p…32p+31 of every row, with zeros where x ends. They take
+    /// ``packedCount(rows:columns:)`` numbers.
+    static func pack(_ x: Matrix, into panels: UnsafeMutablePointer<Float>) {
+        let (rows, columns, stride, x) = (x.rows, x.columns, x.stride, UnsafePointer(x.pointer))
         for start in Swift.stride(from: 0, to: columns, by: width) {
             let panel = panels + start * rows
             let left = min(lanes, columns - start)
@@ -206,12 +206,10 @@ enum PanelProduct {
         }
     }
 
-    /// Panels of xᵀ [columns, rows] times `scale`: panel p holds rows 32p…32p+31 of x as its columns, zeros where x
-    /// ends. Needs `packedCount(rows: columns, columns: rows)` numbers.
-    static func packTransposed(
-        _ x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, scale: Float,
-        into panels: UnsafeMutablePointer<Float>
-    ) {
+    /// x [R, W]: the panels of scale · xᵀ [W, R]. Panel p holds rows 32p…32p+31 of x as its columns, with zeros where x
+    /// ends. They take `packedCount(rows: W, columns: R)` numbers.
+    static func packTransposed(_ x: Matrix, scale: Float, into panels: UnsafeMutablePointer<Float>) {
+        let (rows, columns, stride, x) = (x.rows, x.columns, x.stride, UnsafePointer(x.pointer))
         for start in Swift.stride(from: 0, to: rows, by: width) {
             let panel = panels + start * columns
             let count = min(width, rows - start)
@@ -247,7 +245,7 @@ enum PanelProduct {
         }
     }
 
-    /// Numbers in the panels of a [rows, columns] matrix.
+    /// The numbers in the panels of a matrix.
     static func packedCount(rows: Int, columns: Int) -> Int { rows * padded(columns) }
 
     /// `count` rounded up to whole panels.

@@ -1,11 +1,11 @@
-/// A 16-bit float with fp32's exponent and 8 bits of significand: its upper half.
-package struct BFloat16: Hashable, Sendable {
+/// The upper half of an fp32 number: its sign, its exponent and 8 bits of significand.
+package struct BFloat16: Hashable, Sendable, BitwiseCopyable {
     /// Sign, exponent and significand.
     package var bits: UInt16
 
     package init(bits: UInt16) { self.bits = bits }
 
-    /// The nearest, of two equally near the one with an even significand. Not-a-numbers stay such.
+    /// Rounds to nearest, ties to the even significand. NaN stays NaN.
     package init(_ value: Float) {
         let pattern = value.bitPattern
         bits = value.isNaN ? UInt16(pattern >> 16) | 0x40 : UInt16(truncatingIfNeeded: Self.rounded(pattern) >> 16)
@@ -16,7 +16,7 @@ package struct BFloat16: Hashable, Sendable {
     /// The value as fp32, exact.
     package var float: Float { Float(bitPattern: UInt32(bits) << 16) }
 
-    /// target = source, rounded to nearest, ties to even; not-a-numbers stay such. `count` numbers each.
+    /// Rounds `count` numbers to nearest, ties to even. NaN stays NaN.
     package static func round(
         _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<BFloat16>, count: Int
     ) {
@@ -31,7 +31,7 @@ package struct BFloat16: Hashable, Sendable {
         }
     }
 
-    /// target = source. `count` numbers each.
+    /// Widens `count` numbers to fp32, exactly.
     package static func widen(
         _ source: UnsafePointer<BFloat16>, into target: UnsafeMutablePointer<Float>, count: Int
     ) {

@@ -1,6 +1,6 @@
 extension VectorMath {
-    /// y = x + delta + bias (per column, optional): a residual branch joining its stream. All `[rows, width]`, bias
-    /// `[width]`; y may be x or delta.
+    /// x, delta, y [S, H], bias [H] or nil: y = x + delta + bias, the sum of the residual stream x and a branch's output
+    /// delta. y may be x or delta.
     package static func residualAdd(
         x: UnsafePointer<Float>, delta: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         y: UnsafeMutablePointer<Float>, rows: Int, width: Int

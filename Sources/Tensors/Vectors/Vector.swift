@@ -1,6 +1,6 @@
 internal import COneDNN
 
-/// Sixteen fp32 lanes: one AVX-512 register, or as many narrower ones as the target has.
+/// Sixteen fp32 lanes: one AVX-512 register, or several narrower ones.
 typealias Vector = SIMD16<Float>
 
 /// Lanes of ``Vector``.
@@ -62,7 +62,7 @@ extension SIMD16<Float> {
         return result
     }
 
-    /// The larger of each pair of lanes; the library's `pointwiseMax` heeds not-a-numbers, lane by lane.
+    /// The larger of each pair of lanes. The library's `pointwiseMax` is slower: it checks each lane for NaN.
     @inline(__always)
     func larger(_ other: Vector) -> Vector { other.replacing(with: self, where: self .> other) }
 
@@ -70,14 +70,14 @@ extension SIMD16<Float> {
     @inline(__always)
     func smaller(_ other: Vector) -> Vector { other.replacing(with: self, where: self .< other) }
 
-    /// `self + a·b`, rounded once where the target can. Elsewhere a fused product would be a library call a lane.
+    /// `self + a·b`, rounded once where the processor can. Elsewhere a fused product would be a library call for each lane.
     @inline(__always)
-    func plus(_ a: Vector, _ b: Vector) -> Vector {
+    func adding(_ a: Vector, times b: Vector) -> Vector {
         trainyard_has_fused_multiply_add() ? addingProduct(a, b) : self + a * b
     }
 }
 
-/// Walks `count` numbers sixteen at a time; `tail` gets the index and number of the last few, if any.
+/// Calls `body` with the index of every sixteen of `count` numbers, then `tail` with the index and number of those left.
 @inline(__always)
 func eachVector(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     var index = 0
@@ -88,10 +88,10 @@ func eachVector(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     if index < count { tail(index, count - index) }
 }
 
-/// Walks `count` numbers sixteen at a time, as `eachVector` does, with `body` always inlined. It is for long bodies that
-/// carry no sum from vector to vector: as a call they would load their constants again for every vector.
+/// `eachVector` with `body` always inlined, for long bodies that carry no sum from vector to vector. As a call such a body
+/// would load its constants again for every vector.
 @_transparent
-func eachVectorInPlace(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
+func eachVectorInlined(_ count: Int, _ body: (Int) -> Void, tail: (Int, Int) -> Void) {
     var index = 0
     while index + lanes <= count {
         body(index)

@@ -6,9 +6,9 @@
     internal import Glibc
 #endif
 
-/// Element-wise work and reductions over runs of numbers.
+/// Element-wise work and reductions over runs of `count` numbers.
 package enum VectorMath {
-    /// Σ x², each run of sixteen products gathered in fp32 blocks and the blocks in float64.
+    /// Σ x²: blocks of 1024 numbers summed in fp32, the blocks in float64.
     package static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
         var total = 0.0
         var start = 0
@@ -17,10 +17,10 @@ package enum VectorMath {
             var sum = Vector(repeating: 0)
             let block = x + start
             eachVector(end - start) {
-                sum = sum.plus(block.vector($0), block.vector($0))
+                sum = sum.adding(block.vector($0), times: block.vector($0))
             } tail: {
                 let value = block.vector($0, count: $1)
-                sum = sum.plus(value, value)
+                sum = sum.adding(value, times: value)
             }
             total += Double(sum.laneSum())
             start = end
@@ -66,29 +66,14 @@ package enum VectorMath {
         if count > 0 { target.update(repeating: value, count: count) }
     }
 
-    /// target[rows, width] += bias[width] in every row.
-    package static func addBias(
-        _ bias: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) {
-        for row in 0..<rows { add(into: target + row * width, from: bias, count: width) }
+    /// target [R, W], bias [W]: target += bias in every row.
+    package static func addBias(_ bias: UnsafePointer<Float>, into target: Matrix) {
+        for row in 0..<target.rows { add(into: target.row(row), from: bias, count: target.columns) }
     }
 
-    /// sums[width] += Σ over rows of x[rows, width].
-    package static func addColumnSums(
-        of x: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) {
-        for row in 0..<rows { add(into: sums, from: x + row * width, count: width) }
-    }
-
-    /// y = eˣ; y may be x. Error below 1.5 ulp for −87.3 ≤ x ≤ 88.3, 0 below that range and finite above it.
-    package static func exponentials(
-        of x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int
-    ) {
-        eachVector(count) {
-            y.store(exponential(of: x.vector($0)), $0)
-        } tail: {
-            y.store(exponential(of: x.vector($0, count: $1)), $0, count: $1)
-        }
+    /// x [R, W], sums [W]: sums += Σ over rows of x.
+    package static func addColumnSums(of x: Matrix, into sums: UnsafeMutablePointer<Float>) {
+        for row in 0..<x.rows { add(into: sums, from: x.row(row), count: x.columns) }
     }
 
     /// The largest of `count` > 0 numbers.
@@ -103,26 +88,22 @@ package enum VectorMath {
         return max(best.laneMax(), last)
     }
 
-    /// In place probabilities of `count` > 0 logits.
-    /// - Returns: the largest logit and Σ e^(logit − largest).
-    @discardableResult
-    package static func softmax(
-        _ x: UnsafeMutablePointer<Float>, count: Int
-    ) -> (largest: Float, sum: Float) {
-        let result = shiftedExponentials(x, count: count)
-        scale(x, count: count, by: 1 / result.sum)
-        return result
+    /// Turns `count` > 0 logits into probabilities, in place.
+    package static func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+        let (_, sum) = shiftedExponentials(x, count: count)
+        scale(x, count: count, by: 1 / sum)
     }
 
     /// In place e^(x − largest).
+    /// - Returns: the largest x and the sum of the exponentials.
     static func shiftedExponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> (largest: Float, sum: Float) {
         let largest = maximum(x, count: count)
         return (largest, shiftExponentials(x, count: count, by: largest))
     }
 
-    /// In place e^(x − shift).
-    /// - Returns: their sum.
-    static func shiftExponentials(_ x: UnsafeMutablePointer<Float>, count: Int, by shift: Float) -> Float {
+    /// In place e^(x − shift). Error below 1.5 ulp for −87.3 ≤ x − shift ≤ 88.3, 0 below that range and finite above it.
+    /// - Returns: the sum of the exponentials.
+    package static func shiftExponentials(_ x: UnsafeMutablePointer<Float>, count: Int, by shift: Float) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
             let value = exponential(of: x.vector($0) - shift)
@@ -136,25 +117,13 @@ package enum VectorMath {
         return sum.laneSum()
     }
 
-    /// Σ e^(x − largest), x left as it is.
-    static func sumOfExponentials(_ x: UnsafePointer<Float>, count: Int, largest: Float) -> Float {
-        var sum = Vector(repeating: 0)
-        eachVector(count) {
-            sum += exponential(of: x.vector($0) - largest)
-        } tail: { index, count in
-            let value = exponential(of: x.vector(index, count: count) - largest)
-            for lane in 0..<count { sum[lane] += value[lane] }
-        }
-        return sum.laneSum()
-    }
-
-    /// Σ a·b, gathered in fp32.
+    /// Σ a·b, summed in fp32.
     static func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
         var sum = Vector(repeating: 0)
         eachVector(count) {
-            sum = sum.plus(a.vector($0), b.vector($0))
+            sum = sum.adding(a.vector($0), times: b.vector($0))
         } tail: {
-            sum = sum.plus(a.vector($0, count: $1), b.vector($0, count: $1))
+            sum = sum.adding(a.vector($0, count: $1), times: b.vector($0, count: $1))
         }
         return sum.laneSum()
     }

@@ -1,88 +1,94 @@
 internal import Plans
+internal import Tensors
 
-/// What one block keeps of one micro-batch between its forward and its backward. R rows, S rows of the stream, H hidden,
-/// D attention width, F ffn.
+/// The tensors that one block saves of one micro-batch from its forward to its backward. Letters: `ShapeLetters`.
+///
+/// The outputs of the two norms and of the activation cost next to nothing to make again: the norms' from their inputs and
+/// statistics, the activation's in the pass of its gradient. Dense blocks do not save them. Split backwards do, which need
+/// them once more, and so do blocks with experts, whose routers and experts read them.
 struct BlockActivations {
-    /// Block input, the residual stream `[S, H]`; a stage's first block is given a boundary buffer.
-    var input: UnsafeMutablePointer<Float>
-    /// First norm's output `[S, H]`; derived in dense blocks, see `Derived`.
-    let normed1: UnsafeMutablePointer<Float>
-    /// Queries, keys, values side by side `[R, qkvWidth]`; after a split backward's first half their gradient.
-    let qkv: UnsafeMutablePointer<Float>
-    /// Attention output before its projection `[R, D]`.
-    let attention: UnsafeMutablePointer<Float>
-    /// log-sum-exp of every attention row `[sequences, heads, sequence]`.
-    let logSumExp: UnsafeMutablePointer<Float>
-    /// Residual stream after attention `[S, H]`; after a split backward's first half the gradient there.
-    let middle: UnsafeMutablePointer<Float>
-    /// Second norm's output `[S, H]`; derived in dense blocks.
-    let normed2: UnsafeMutablePointer<Float>
-    /// Pre-activation with its bias, `[R, F]`, or gate and input `[R, 2F]`; after a split backward's first half its gradient.
-    let expanded: UnsafeMutablePointer<Float>
-    /// The activation's output `[R, F]`; derived in dense blocks.
-    let activated: UnsafeMutablePointer<Float>
-    /// Gradient of the block's output `[S, H]`, from a split backward's first half to its second.
-    let outputGradient: UnsafeMutablePointer<Float>
-    /// What a block with experts keeps besides; nil in dense ones.
+    /// The residual stream at the block's input [S, H]. A stage's first block is given a boundary buffer.
+    var input: Matrix
+    /// Output of the first norm [S, H]; nil where it is not saved.
+    let normed1: Matrix?
+    /// Queries, keys and values side by side [R, (N + 2K) · D]. Their gradient after the first half of a split backward.
+    let qkv: Matrix
+    /// Attention's output before its projection [R, N · D].
+    let attention: Matrix
+    /// Logarithm of every softmax's denominator [B · N, L].
+    let logSumExp: Matrix
+    /// The residual stream after attention [S, H]. Its gradient after the first half of a split backward.
+    let middle: Matrix
+    /// Output of the second norm [S, H]; nil where it is not saved.
+    let normed2: Matrix?
+    /// The feed-forward's inner columns before the activation [R, F], or gate and up [R, 2F]. Their gradient after the
+    /// backward has passed.
+    let expanded: Matrix
+    /// The activation's output [R, F]; nil where it is not saved.
+    let activated: Matrix?
+    /// Gradient of the block's output [S, H], from the first half of a split backward to the second; nil elsewhere.
+    let outputGradient: Matrix?
+    /// The tensors of a block with experts; nil in dense blocks.
     let mixture: MixtureActivations?
     let statistics1: NormStatistics
     let statistics2: NormStatistics
 
-    /// Whether norms' and activation's outputs lie in scratch that every block uses.
-    let isDerived: Bool
-
-    /// Scratch for what is made again in the backward rather than kept, since it costs next to nothing there: the norms'
-    /// outputs from their inputs, the activation's in the same pass as its gradient. Not with split backwards, which
-    /// need them later still, nor in blocks with experts, whose routers and experts read them.
-    struct Derived {
-        /// `[S, H]`.
-        var normed: UnsafeMutablePointer<Float>
-        /// `[R, F]`.
-        var activated: UnsafeMutablePointer<Float>
-    }
-
-    /// Which feed-forward a block has.
+    /// The feed-forward that a block has.
     enum Kind: Hashable {
         case dense, mixture
     }
 
-    /// Carves the tensors out of `kept`, and those that are rebuilt in the backward out of `rebuilt`.
+    /// Takes the tensors from `kept`, and those that are rebuilt in the backward from `rebuilt`.
+    /// - Parameter savesOutputs: whether the outputs of norms and activation are saved where they need not be.
     init(
         kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: Kind,
-        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?,
-        derived: Derived? = nil
+        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?, savesOutputs: Bool
     ) {
         self.mixture = mixture
-        let derived = recompute == .full || splitsBackward || kind == .mixture ? nil : derived
-        isDerived = derived != nil
+        let savesOutputs = savesOutputs || recompute == .full || splitsBackward || kind == .mixture
         // Beside its experts a block has only the shared ones' columns.
         let inner = kind == .dense ? shape.ffn : shape.sharedWidth
-        let boundary = shape.boundaryCount
-        let (rows, width) = (shape.rows, shape.width)
+        let (rows, streamRows, hidden) = (shape.rows, shape.streamRows, shape.hidden)
         // The input of a stage's first block comes with every micro-batch.
-        input = kept.take(isFirst ? 0 : boundary)
-        func take(_ count: Int, isCore: Bool = false, _ kept: inout Arena, _ rebuilt: inout Arena)
-            -> UnsafeMutablePointer<Float>
-        {
-            let isRebuilt = recompute == .full || (recompute == .selective && isCore)
-            return isRebuilt ? rebuilt.take(count) : kept.take(count)
+        input = kept.take(rows: isFirst ? 0 : streamRows, columns: hidden)
+        func take(
+            _ rows: Int, _ columns: Int, isAttention: Bool = false, _ kept: inout Arena, _ rebuilt: inout Arena
+        ) -> Matrix {
+            let isRebuilt = recompute == .full || (recompute == .selective && isAttention)
+            return isRebuilt ? rebuilt.take(rows: rows, columns: columns) : kept.take(rows: rows, columns: columns)
         }
-        normed1 = derived?.normed ?? take(boundary, &kept, &rebuilt)
-        qkv = take(rows * shape.qkvWidth, &kept, &rebuilt)
-        attention = take(rows * width, isCore: true, &kept, &rebuilt)
-        logSumExp = take(shape.sequences * shape.heads * shape.sequence, isCore: true, &kept, &rebuilt)
-        middle = take(boundary, &kept, &rebuilt)
-        normed2 = derived?.normed ?? take(boundary, &kept, &rebuilt)
-        expanded = take(rows * shape.expandedWidth(inner), &kept, &rebuilt)
-        activated = derived?.activated ?? take(rows * inner, &kept, &rebuilt)
-        outputGradient = take(splitsBackward ? boundary : 0, &kept, &rebuilt)
+        normed1 = savesOutputs ? take(streamRows, hidden, &kept, &rebuilt) : nil
+        qkv = take(rows, shape.qkvWidth, &kept, &rebuilt)
+        attention = take(rows, shape.width, isAttention: true, &kept, &rebuilt)
+        logSumExp = take(shape.sequences * shape.heads, shape.sequence, isAttention: true, &kept, &rebuilt)
+        middle = take(streamRows, hidden, &kept, &rebuilt)
+        normed2 = savesOutputs ? take(streamRows, hidden, &kept, &rebuilt) : nil
+        expanded = take(rows, shape.expandedWidth(inner), &kept, &rebuilt)
+        activated = savesOutputs ? take(rows, inner, &kept, &rebuilt) : nil
+        outputGradient = splitsBackward ? take(streamRows, hidden, &kept, &rebuilt) : nil
         statistics1 =
             recompute == .full
-            ? NormStatistics(arena: &rebuilt, rows: shape.streamRows)
-            : NormStatistics(arena: &kept, rows: shape.streamRows)
+            ? NormStatistics(arena: &rebuilt, rows: streamRows) : NormStatistics(arena: &kept, rows: streamRows)
         statistics2 =
             recompute == .full
-            ? NormStatistics(arena: &rebuilt, rows: shape.streamRows)
-            : NormStatistics(arena: &kept, rows: shape.streamRows)
+            ? NormStatistics(arena: &rebuilt, rows: streamRows) : NormStatistics(arena: &kept, rows: streamRows)
     }
+
+    private init(_ whole: BlockActivations, _ shape: MicrobatchShape) {
+        let (rows, streamRows) = (0..<shape.rows, 0..<shape.streamRows)
+        input = whole.input.rows(streamRows)
+        normed1 = whole.normed1?.rows(streamRows)
+        qkv = whole.qkv.rows(rows)
+        attention = whole.attention.rows(rows)
+        logSumExp = whole.logSumExp.rows(0..<shape.sequences * shape.heads).columns(0..<shape.sequence)
+        middle = whole.middle.rows(streamRows)
+        normed2 = whole.normed2?.rows(streamRows)
+        expanded = whole.expanded.rows(rows)
+        activated = whole.activated?.rows(rows)
+        outputGradient = whole.outputGradient?.rows(streamRows)
+        (mixture, statistics1, statistics2) = (whole.mixture, whole.statistics1, whole.statistics2)
+    }
+
+    /// The first rows of every tensor, for a micro-batch of fewer tokens.
+    func first(_ shape: MicrobatchShape) -> BlockActivations { BlockActivations(self, shape) }
 }

@@ -1,22 +1,21 @@
 internal import Tensors
 
-/// Buffers for the tensors that cross stage boundaries, `[rows, hidden]` each: taken by a receive or a forward, given
-/// back when the tensor is no longer read. Grows when a schedule needs more at once, so that in the steady state
-/// nothing is allocated.
+/// Buffers [S, H] for the tensors that cross stage boundaries. A receive or a forward takes one, and the last reader gives
+/// it back. The pool grows when a schedule needs more at once, so that in the steady state nothing is allocated.
 final class BoundaryPool {
-    private let count: Int
-    private var storage: [FloatStorage] = []
-    private var free: [UnsafeMutablePointer<Float>] = []
+    private let (rows, columns): (Int, Int)
+    private var storage: [Storage<Float>] = []
+    private var free: [Matrix] = []
 
-    init(elements: Int) { count = elements }
+    init(shape: MicrobatchShape) { (rows, columns) = (shape.streamRows, shape.hidden) }
 
-    func take() -> UnsafeMutablePointer<Float> {
+    func take() -> Matrix {
         if let buffer = free.popLast() { return buffer }
-        let added = FloatStorage(count: count)
+        let added = Storage<Float>(count: rows * columns)
         storage.append(added)
         free.reserveCapacity(storage.count)
-        return added.pointer
+        return added.matrix(rows: rows, columns: columns)
     }
 
-    func giveBack(_ buffer: UnsafeMutablePointer<Float>) { free.append(buffer) }
+    func giveBack(_ buffer: Matrix) { free.append(buffer) }
 }

@@ -1,50 +1,63 @@
 internal import Tensors
 
-/// What a block with experts keeps of one micro-batch. T tokens routed here, k choices, E experts, G ranks that share
-/// them, P pieces of an expert, M rows that arrive at this rank's experts (another number every time), F this rank's
-/// columns of an expert, H hidden.
+/// The tensors that a block with experts saves of one micro-batch. Letters: `ShapeLetters`.
 final class MixtureActivations {
-    private let numbers: FloatStorage
-    private let integers: UnsafeMutablePointer<Int32>
-    /// `[T, E]`.
-    let probabilities: UnsafeMutablePointer<Float>
-    /// Weights of a token's experts `[T, k]`, and their gradient.
+    private let numbers: Storage<Float>
+    private let integers: Storage<Int32>
+    /// The router's probabilities [T, E].
+    let probabilities: Matrix
+    /// Weights of a token's experts [T, C].
     let weights: UnsafeMutablePointer<Float>
+    /// Gradient of those weights [T, C].
     let weightGradients: UnsafeMutablePointer<Float>
-    /// Share of the choices that fell on each expert `[E]`, over all ranks that hold the micro-batch.
+    /// Share of the choices that fell on each expert [E], over all ranks that hold the micro-batch.
     let loads: UnsafeMutablePointer<Float>
-    /// `[T, k]`: a token's experts, and the rows its choices take when sorted by expert.
+    /// A token's experts [T, C].
     let choices: UnsafeMutablePointer<Int32>
+    /// The row that each choice takes when rows are sorted by expert [T, C].
     let places: UnsafeMutablePointer<Int32>
-    /// Rows for each expert `[E]`, and from each rank for each of this rank's `[P, G, E/G]`.
+    /// Rows for each expert [E].
     let counts: UnsafeMutablePointer<Int32>
+    /// Rows from each rank for each of this rank's experts [P, G, E / G].
     let arriving: UnsafeMutablePointer<Int32>
-    /// M.
-    var total = 0
-    /// Rows at this rank's experts `[M, H]`, gate and input there `[M, 2F]`, what the activation makes of them `[M, F]`.
-    let arrived = GrowingRows()
-    let expanded = GrowingRows()
-    let activated = GrowingRows()
-    /// The experts' outputs back at the tokens `[T·k, H]`.
-    let returned: UnsafeMutablePointer<Float>
+    /// The experts' outputs back at the tokens [T · C, H].
+    let returned: Matrix
+
+    private let hidden: Int
+    private let (arrivedStorage, expandedStorage, activatedStorage) = (
+        GrowingStorage<Float>(), GrowingStorage<Float>(), GrowingStorage<Float>()
+    )
+    /// Rows at this rank's experts [M, H]. M is another number in every micro-batch.
+    private(set) var arrived: Matrix
+    /// Gate and up of those rows [M, 2F]; their gradient after the backward has passed.
+    private(set) var expanded: Matrix
+    /// The activation's output of those rows [M, F].
+    private(set) var activated: Matrix
 
     init(tokens: Int, experts: Int, pieces: Int, chosen: Int, hidden: Int) {
-        let picks = tokens * chosen
-        numbers = FloatStorage(count: tokens * experts + 2 * picks + experts + picks * hidden + 5 * 16)
+        let choiceCount = tokens * chosen
+        numbers = Storage(count: tokens * experts + 2 * choiceCount + experts + choiceCount * hidden + 5 * 16)
         var arena = Arena(numbers)
-        probabilities = arena.take(tokens * experts)
-        weights = arena.take(picks)
-        weightGradients = arena.take(picks)
+        probabilities = arena.take(rows: tokens, columns: experts)
+        weights = arena.take(choiceCount)
+        weightGradients = arena.take(choiceCount)
         loads = arena.take(experts)
-        returned = arena.take(picks * hidden)
-        let count = 2 * picks + (1 + pieces) * experts
-        integers = .allocate(capacity: count)
-        integers.initialize(repeating: 0, count: count)
-        choices = integers
-        places = integers + picks
-        counts = integers + 2 * picks
-        arriving = integers + 2 * picks + experts
+        returned = arena.take(rows: choiceCount, columns: hidden)
+        integers = Storage(count: 2 * choiceCount + (1 + pieces) * experts)
+        choices = integers.pointer
+        places = choices + choiceCount
+        counts = places + choiceCount
+        arriving = counts + experts
+        self.hidden = hidden
+        arrived = arrivedStorage.reserve(rows: 0, columns: hidden)
+        expanded = expandedStorage.reserve(rows: 0, columns: 0)
+        activated = activatedStorage.reserve(rows: 0, columns: 0)
     }
 
-    deinit { integers.deallocate() }
+    /// Makes room for `rows` rows at this rank's experts, of `inner` inner columns.
+    func reserve(rows: Int, inner: Int) {
+        arrived = arrivedStorage.reserve(rows: rows, columns: hidden)
+        expanded = expandedStorage.reserve(rows: rows, columns: 2 * inner)
+        activated = activatedStorage.reserve(rows: rows, columns: inner)
+    }
 }

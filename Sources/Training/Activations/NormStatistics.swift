@@ -1,4 +1,6 @@
-/// What a norm keeps of its input's rows for the gradients, `[rows]` each.
+internal import Tensors
+
+/// The mean and the inverse deviation of every row [S] that a norm's backward needs. An RMS norm has no mean.
 struct NormStatistics {
     let mean: UnsafeMutablePointer<Float>
     let inverse: UnsafeMutablePointer<Float>

@@ -75,15 +75,18 @@ struct CheckpointWriter {
     }
 
     /// Rank 0: the whole tensor from its owners' shares.
-    private func collect(_ tensor: ParameterTensor, tag: Int) throws -> FloatStorage {
-        let whole = FloatStorage(count: tensor.count)
+    private func collect(_ tensor: ParameterTensor, tag: Int) throws -> Storage<Float> {
+        let whole = Storage<Float>(count: tensor.count)
         let mine = try localShare(of: tensor)
         let owners = owners(of: tensor)
         for (slice, owner) in owners.enumerated() {
             let share = TensorShare(rank: slice, size: owners.count)
-            let received = FloatStorage(count: owner == 0 ? 0 : share.count(tensor))
+            let received = Storage<Float>(count: owner == 0 ? 0 : share.count(tensor))
             var source = UnsafePointer(received.pointer)
-            if owner == 0, let own = mine?.baseAddress {
+            if owner == 0 {
+                guard let own = mine?.baseAddress else {
+                    preconditionFailure("rank 0 owns \(tensor.name) and lacks it")
+                }
                 source = own
             } else {
                 try world.receive(

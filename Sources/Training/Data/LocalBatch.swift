@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// The tokens one rank needs for a step, `[microbatches · sequences, sequence]`; with context parallelism its pieces of
 /// every sequence.
 final class LocalBatch {
@@ -6,8 +8,8 @@ final class LocalBatch {
     private let microbatches: Int
     private let first: Int
     private let pieces: SequencePieces
-    private let inputTokens: UnsafeMutablePointer<Int32>
-    private let targetTokens: UnsafeMutablePointer<Int32>
+    private let inputTokens: Storage<Int32>
+    private let targetTokens: Storage<Int32>
 
     /// `first`: this rank's first sequence of the global batch.
     init(data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces) {
@@ -16,22 +18,22 @@ final class LocalBatch {
         self.microbatches = microbatches
         self.first = first
         self.pieces = pieces
-        inputTokens = .allocate(capacity: microbatches * shape.rows)
-        targetTokens = .allocate(capacity: microbatches * shape.rows)
-    }
-
-    deinit {
-        inputTokens.deallocate()
-        targetTokens.deallocate()
+        inputTokens = Storage(count: microbatches * shape.rows)
+        targetTokens = Storage(count: microbatches * shape.rows)
     }
 
     /// Reads the sequences of `step`.
     func load(step: Int) throws(TrainingError) {
         try data.fill(
-            step: step, first: first, count: microbatches * shape.sequences, pieces: pieces, inputs: inputTokens,
-            targets: targetTokens)
+            step: step, first: first, count: microbatches * shape.sequences, pieces: pieces,
+            inputs: inputTokens.pointer,
+            targets: targetTokens.pointer)
     }
 
-    func inputs(microbatch: Int) -> UnsafePointer<Int32> { UnsafePointer(inputTokens + microbatch * shape.rows) }
-    func targets(microbatch: Int) -> UnsafePointer<Int32> { UnsafePointer(targetTokens + microbatch * shape.rows) }
+    func inputs(microbatch: Int) -> UnsafePointer<Int32> {
+        UnsafePointer(inputTokens.pointer + microbatch * shape.rows)
+    }
+    func targets(microbatch: Int) -> UnsafePointer<Int32> {
+        UnsafePointer(targetTokens.pointer + microbatch * shape.rows)
+    }
 }

@@ -7,6 +7,8 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var sequences: Int
     /// Tokens of each sequence that this rank holds.
     package var sequence: Int
+    /// Positions of a whole sequence, over all ranks.
+    package var positions: Int
     package var hidden: Int
     package var heads: Int
     package var kvHeads: Int
@@ -33,6 +35,7 @@ package struct MicrobatchShape: Hashable, Sendable {
     ) {
         self.sequences = sequences
         self.sequence = sequence ?? model.sequence / context
+        positions = model.sequence
         hidden = model.hidden
         heads = model.heads / tensor
         kvHeads = model.kvHeads / tensor

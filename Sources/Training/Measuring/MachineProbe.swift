@@ -110,7 +110,7 @@ private struct MachineProbe {
         guard world.size > 1 else { return [] }
         var measured: [MachineMeasurement.Message] = []
         for count in quick ? [16, 1 << 14, 1 << 18, 1 << 20] : (4...24).map({ 1 << $0 }) {
-            let buffer = FloatStorage(count: count)
+            let buffer = Storage<Float>(count: count)
             let sent = UnsafeBufferPointer(start: buffer.pointer, count: count)
             let received = UnsafeMutableBufferPointer(start: buffer.pointer, count: count)
             var times: [Double] = []

@@ -8,7 +8,7 @@ package final class TimelineRecorder {
     /// Seconds this rank computed, since the last `clear`.
     private(set) package var computeSeconds = 0.0
 
-    /// What is being computed, for the communication that is part of it.
+    /// The action that is being computed, for the communication inside it.
     private var current: Action?
 
     package init(expectedSpans: Int) { spans.reserveCapacity(expectedSpans) }
@@ -16,14 +16,20 @@ package final class TimelineRecorder {
     /// Seconds of this machine's monotonic clock, shifted to rank 0's.
     package func now() -> Double { MonotonicClock.seconds() - clockOffset }
 
-    /// Notes that `action` is computed from now on, until its span is recorded; returns the time.
-    func begin(_ action: Action) -> Double {
+    /// Runs `body`, the computation of an action, and adds its span.
+    func compute<Result, Failure: Error>(
+        _ action: Action, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         current = action
-        return now()
+        defer { current = nil }
+        let start = now()
+        let result = try body()
+        record(.compute, action, since: start)
+        return result
     }
 
-    /// Adds communication that holds up the action being computed, which began at `start` on this rank's own clock;
-    /// nothing between actions.
+    /// Adds communication that holds up the action being computed, and that began at `start` on this rank's own clock.
+    /// Communication between actions is not added.
     func recordPart(since start: Double) {
         guard let current else { return }
         let end = MonotonicClock.seconds()
@@ -43,10 +49,7 @@ package final class TimelineRecorder {
     ) -> Double {
         let end = now()
         spans.append(Timeline.Span(activity, action: action, start: start, end: end, bytes: bytes, peer: peer))
-        if activity == .compute {
-            computeSeconds += end - start
-            current = nil
-        }
+        if activity == .compute { computeSeconds += end - start }
         return end
     }
 }

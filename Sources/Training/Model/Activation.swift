@@ -2,60 +2,58 @@ internal import Models
 internal import Plans
 internal import Tensors
 
-/// The feed-forward's nonlinearity. Shapes: x `[rows, width]`, or gate and input side by side `[rows, 2 · width]`;
-/// y `[rows, width]`.
+/// x [R, F], or gate and up side by side [R, 2F], y [R, F]: a feed-forward's nonlinearity. Letters: `ShapeLetters`.
 enum Activation {
     case gelu
-    case rectifier(Rectifier)
-    case gated(GatedUnit)
+    case relu(ReLU)
+    case gated(GatedLinearUnit)
 
     init(_ mlp: Model.MLP) {
         self =
             switch mlp {
             case .gelu: .gelu
-            case .relu: .rectifier(.relu)
-            case .squaredRelu: .rectifier(.squaredRelu)
+            case .relu: .relu(.plain)
+            case .squaredRelu: .relu(.squared)
             case .swiglu: .gated(.swiglu)
             case .geglu: .gated(.geglu)
             }
     }
 
-    /// x += bias in place where there is one (gated ones have none), then y = activation(x).
-    func forward(
-        _ x: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>, rows: Int,
-        width: Int
-    ) {
+    /// x [R, F], bias [F] or nil, y [R, F]: x += bias in place, then y = activation(x). Gated activations have no bias.
+    func forward(_ x: Matrix, bias: UnsafePointer<Float>?, into y: Matrix) {
         switch self {
-        case .gelu: Gelu.forward(x: x, bias: bias, y: y, rows: rows, width: width)
-        case .rectifier(let unit): unit.forward(x: x, bias: bias, y: y, rows: rows, width: width)
+        case .gelu: GELU.forward(x: x, bias: bias, y: y)
+        case .relu(let unit): unit.forward(x: x, bias: bias, y: y)
         case .gated(let unit):
-            unit.forward(gate: x, up: x + width, stride: 2 * width, y: y, rows: rows, width: width)
+            let (gate, up) = halves(x)
+            unit.forward(gate: gate, up: up, y: y)
         }
     }
 
-    /// dx = dy · activation′(x), shaped as x; dx may be x.
-    func inputGradient(
-        _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) {
+    /// x, dx [R, F], dy [R, F]: dx = dy · activation′(x). dx may be x.
+    func inputGradient(_ x: Matrix, dy: Matrix, into dx: Matrix) {
         switch self {
-        case .gelu: Gelu.inputGradient(x: x, dy: dy, dx: dx, count: rows * width)
-        case .rectifier(let unit): unit.inputGradient(x: x, dy: dy, dx: dx, count: rows * width)
+        case .gelu: GELU.inputGradient(x: x, dy: dy, dx: dx)
+        case .relu(let unit): unit.inputGradient(x: x, dy: dy, dx: dx)
         case .gated(let unit):
-            unit.inputGradient(
-                gate: x, up: x + width, stride: 2 * width, dy: dy, dGate: dx, dUp: dx + width,
-                gradientStride: 2 * width, rows: rows, width: width)
+            let ((gate, up), (dGate, dUp)) = (halves(x), halves(dx))
+            unit.inputGradient(gate: gate, up: up, dy: dy, dGate: dGate, dUp: dUp)
         }
     }
 
-    /// Both at once: dx = dy · activation′(x) takes x's place, y = activation(x) takes dy's. The same bits as apart.
-    func inputGradientAndValue(
-        _ x: UnsafeMutablePointer<Float>, dy: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) {
+    /// x [R, F], dy [R, F]: dx = dy · activation′(x) takes the place of x, and y = activation(x) the place of dy. The bits
+    /// are those of `forward` and `inputGradient`.
+    func inputGradientAndValue(_ x: Matrix, dy: Matrix) {
         switch self {
-        case .gelu: Gelu.inputGradientAndValue(x: x, dy: dy, count: rows * width)
-        case .rectifier(let unit): unit.inputGradientAndValue(x: x, dy: dy, count: rows * width)
+        case .gelu: GELU.inputGradientAndValue(x: x, dy: dy)
+        case .relu(let unit): unit.inputGradientAndValue(x: x, dy: dy)
         case .gated(let unit):
-            unit.inputGradientAndValue(gate: x, up: x + width, stride: 2 * width, dy: dy, rows: rows, width: width)
+            let (gate, up) = halves(x)
+            unit.inputGradientAndValue(gate: gate, up: up, dy: dy)
         }
+    }
+
+    private func halves(_ both: Matrix) -> (gate: Matrix, up: Matrix) {
+        (both.columns(0..<both.columns / 2), both.columns(both.columns / 2..<both.columns))
     }
 }

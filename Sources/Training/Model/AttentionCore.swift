@@ -1,102 +1,111 @@
 internal import MPI
 internal import Tensors
 
-/// Causal attention between a block's two linear layers, on one rank or around a ring. Shapes: qkv `[R, qkvWidth]`, a row
-/// holding the queries, keys and values of one token; output `[R, width]`; logSumExp `[sequences, heads, sequence]`.
+/// qkv [R, (N + 2K) · D], output [R, N · D], logSumExp [B · N, L]: causal attention between a block's two linear layers, on
+/// one rank or around a ring. Letters: `ShapeLetters`.
 final class AttentionCore {
-    private let workspace: FloatStorage
-    /// What the gradient needs of every row, `[sequences, heads, sequence]`.
-    private let delta: FloatStorage
+    private let shape: MicrobatchShape
+    private let workspace: Storage<Float>
+    /// The gradient's `Attention.delta` [B · N, L].
+    private let delta: Storage<Float>
     private let ring: RingAttention?
-    /// Cosines and sines of this rank's positions, `[sequence, headSize / 2]` each; nil for learned positions.
-    private let rotation: (cosines: FloatStorage, sines: FloatStorage)?
+    /// Cosines and sines of this rank's positions [L, D / 2]; nil for learned positions.
+    private let rotation: (cosines: Storage<Float>, sines: Storage<Float>)?
     private let profile: Profile
 
     init(
         shape: MicrobatchShape, pieces: SequencePieces, isRotary: Bool, ring: RingAttention? = nil, profile: Profile
     ) {
-        workspace = FloatStorage(count: Self.shape(shape).workspaceCount)
-        delta = FloatStorage(count: shape.sequences * shape.heads * shape.sequence)
+        self.shape = shape
+        workspace = Storage(count: Self.shape(shape, sequences: shape.sequences, length: shape.sequence).workspaceCount)
+        delta = Storage(count: shape.sequences * shape.heads * shape.sequence)
         self.ring = ring
         self.profile = profile
         guard isRotary else {
             rotation = nil
             return
         }
-        let count = shape.sequence * (shape.headSize / 2)
-        let tables = (cosines: FloatStorage(count: count), sines: FloatStorage(count: count))
-        let positions = (0..<shape.sequence).map { Int32(pieces.position(ofLocal: $0)) }
+        let (length, half) = (shape.sequence, shape.headSize / 2)
+        let tables = (cosines: Storage<Float>(count: length * half), sines: Storage<Float>(count: length * half))
         RotaryEmbedding.fillTables(
-            positions: positions, count: positions.count, headSize: shape.headSize, cosines: tables.cosines.pointer,
-            sines: tables.sines.pointer)
+            positions: (0..<length).map { Int32(pieces.position(ofLocal: $0)) },
+            cosines: tables.cosines.matrix(rows: length, columns: half),
+            sines: tables.sines.matrix(rows: length, columns: half))
         rotation = tables
     }
 
-    private static func shape(_ shape: MicrobatchShape) -> AttentionShape {
-        .fused(
-            batch: shape.sequences, sequence: shape.sequence, heads: shape.heads, keyValueHeads: shape.kvHeads,
-            headSize: shape.headSize)
+    private static func shape(_ shape: MicrobatchShape, sequences: Int, length: Int) -> AttentionShape {
+        AttentionShape(
+            batch: sequences, queries: length, keys: length, heads: shape.heads, keyValueHeads: shape.kvHeads,
+            headSize: shape.headSize, mask: .causal(ahead: 0))
     }
 
-    /// Turns queries and keys to their positions, in place.
-    func rotate(_ qkv: UnsafeMutablePointer<Float>, shape: MicrobatchShape) {
+    /// Columns of queries, of keys and of values.
+    private var columns: (query: Range<Int>, key: Range<Int>, value: Range<Int>) {
+        let (width, keyWidth) = (shape.width, shape.keyWidth)
+        return (0..<width, width..<width + keyWidth, width + keyWidth..<width + 2 * keyWidth)
+    }
+
+    /// qkv [R, (N + 2K) · D], sequences of L tokens: turns queries and keys to their positions, in place.
+    func rotate(_ qkv: Matrix, length: Int) {
+        turn(qkv, length: length) { RotaryEmbedding.rotate($0, cosines: $1, sines: $2) }
+    }
+
+    /// dqkv [R, (N + 2K) · D]: turns the gradient by queries and keys into the gradient before `rotate`, in place.
+    func rotateBack(_ dqkv: Matrix, length: Int) {
+        turn(dqkv, length: length) { RotaryEmbedding.inputGradient($0, cosines: $1, sines: $2) }
+    }
+
+    private func turn(_ qkv: Matrix, length: Int, _ body: (Matrix, _ cosines: Matrix, _ sines: Matrix) -> Void) {
         guard let rotation else { return }
+        let half = shape.headSize / 2
         profile.measure(.attention) {
-            for (start, heads) in [(0, shape.heads), (shape.width, shape.kvHeads)] {
-                RotaryEmbedding.rotate(
-                    qkv + start, stride: shape.qkvWidth, cosines: rotation.cosines.pointer,
-                    sines: rotation.sines.pointer, rows: shape.rows, period: shape.sequence, heads: heads,
-                    headSize: shape.headSize)
+            for part in [columns.query, columns.key] {
+                body(
+                    qkv.columns(part), rotation.cosines.matrix(rows: length, columns: half),
+                    rotation.sines.matrix(rows: length, columns: half))
             }
         }
     }
 
-    /// The gradient by queries and keys before `rotate`, in place.
-    func rotateBack(_ dqkv: UnsafeMutablePointer<Float>, shape: MicrobatchShape) {
-        guard let rotation else { return }
-        profile.measure(.attention) {
-            for (start, heads) in [(0, shape.heads), (shape.width, shape.kvHeads)] {
-                RotaryEmbedding.inputGradient(
-                    dqkv + start, stride: shape.qkvWidth, cosines: rotation.cosines.pointer,
-                    sines: rotation.sines.pointer, rows: shape.rows, period: shape.sequence, heads: heads,
-                    headSize: shape.headSize)
-            }
-        }
-    }
-
-    func forward(
-        qkv: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>,
-        shape: MicrobatchShape
-    ) throws(MPIError) {
+    /// qkv [R, (N + 2K) · D], output [R, N · D], logSumExp [B · N, L]: writes output and logSumExp.
+    func forward(qkv: Matrix, output: Matrix, logSumExp: Matrix) throws(MPIError) {
         if let ring {
             return try ring.forward(qkv: qkv, output: output, logSumExp: logSumExp, workspace: workspace.pointer)
         }
+        let length = logSumExp.columns
+        let rows = qkv.sequences(of: length)
         profile.measure(.attention) {
             Attention.forward(
-                query: qkv, key: qkv + shape.width, value: qkv + shape.width + shape.keyWidth, output: output,
-                logSumExp: logSumExp, workspace: workspace.pointer, shape: Self.shape(shape))
+                query: rows.columns(columns.query), key: rows.columns(columns.key), value: rows.columns(columns.value),
+                output: output.sequences(of: length), logSumExp: logSumExp, workspace: workspace.pointer,
+                shape: Self.shape(shape, sequences: rows.count, length: length))
         }
     }
 
-    /// Turns `dOutput` into `dqkv`.
+    /// qkv, dqkv [R, (N + 2K) · D], output, dOutput [R, N · D], logSumExp [B · N, L]: writes dqkv.
     func backward(
-        qkv: UnsafePointer<Float>, output: UnsafePointer<Float>, dOutput: UnsafePointer<Float>,
-        logSumExp: UnsafePointer<Float>, dqkv: UnsafeMutablePointer<Float>, shape: MicrobatchShape
+        qkv: Matrix, output: Matrix, dOutput: Matrix, logSumExp: Matrix, dqkv: Matrix
     ) throws(MPIError) {
-        let whole = Self.shape(shape)
+        let length = logSumExp.columns
+        let (rows, gradients) = (qkv.sequences(of: length), dqkv.sequences(of: length))
+        let whole = Self.shape(shape, sequences: rows.count, length: length)
+        let delta = delta.matrix(rows: logSumExp.rows, columns: length)
         profile.measure(.attention) {
-            Attention.delta(output: output, dOutput: dOutput, into: delta.pointer, shape: whole)
+            Attention.delta(
+                output: output.sequences(of: length), dOutput: dOutput.sequences(of: length), into: delta, shape: whole)
         }
         if let ring {
             return try ring.backward(
-                qkv: qkv, dOutput: dOutput, logSumExp: logSumExp, delta: delta.pointer, dqkv: dqkv,
+                qkv: qkv, dOutput: dOutput, logSumExp: logSumExp, delta: delta, dqkv: dqkv,
                 workspace: workspace.pointer)
         }
         profile.measure(.attention) {
             Attention.inputGradient(
-                query: qkv, key: qkv + shape.width, value: qkv + shape.width + shape.keyWidth, dOutput: dOutput,
-                logSumExp: logSumExp, delta: delta.pointer, dQuery: dqkv, dKey: dqkv + shape.width,
-                dValue: dqkv + shape.width + shape.keyWidth, workspace: workspace.pointer, shape: whole)
+                query: rows.columns(columns.query), key: rows.columns(columns.key), value: rows.columns(columns.value),
+                dOutput: dOutput.sequences(of: length), logSumExp: logSumExp, delta: delta,
+                dQuery: gradients.columns(columns.query), dKey: gradients.columns(columns.key),
+                dValue: gradients.columns(columns.value), workspace: workspace.pointer, shape: whole)
         }
     }
 }

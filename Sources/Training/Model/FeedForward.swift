@@ -1,28 +1,30 @@
 internal import MPI
 internal import Tensors
 
-/// What stands behind a block's second norm.
+/// The branch behind a block's second norm. Letters: `ShapeLetters`.
 protocol FeedForwardBranch {
     /// The bias that joins the stream with the branch.
     var outputBias: Parameter? { get }
 
-    /// From `kept.normed2`; the output, without its bias, goes to `context.delta` `[S, H]`.
-    func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError)
+    /// normed [S, H], the second norm's output.
+    /// - Returns: the branch's output [S, H] without its bias, in scratch memory.
+    func forward(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> Matrix
 
     /// The forward up to what the backward needs.
-    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError)
+    func recompute(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError)
 
-    /// `gradient` `[S, H]` by the branch's output; the gradient by its input, before norm₂, goes to `context.delta`.
+    /// normed, gradient [S, H]: the gradient by the branch's output becomes the gradient by its input. Weight gradients are
+    /// added now, or left to `weightGradients`.
+    /// - Returns: the gradient by the second norm's output [S, H], in scratch memory.
     func backward(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError)
+        _ kept: BlockActivations, normed: Matrix, gradient: Matrix, weightsLater: Bool
+    ) throws(MPIError) -> Matrix
 
     /// The second half of a split backward.
     func weightGradients(_ kept: BlockActivations) throws(MPIError)
 }
 
-/// A block's feed-forward branch, x·W₁ → activation → ·W₂, on one rank. R rows, S rows of the stream, H hidden, F this
-/// rank's inner columns.
+/// A block's feed-forward branch on one rank, x·W₁ → activation → ·W₂. Letters: `ShapeLetters`.
 struct FeedForward: FeedForwardBranch {
     let expand: LinearLayer
     let contract: LinearLayer
@@ -33,73 +35,76 @@ struct FeedForward: FeedForwardBranch {
 
     var outputBias: Parameter? { contract.bias }
 
-    func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        try recompute(kept, shape: shape)
-        _ = partialOutput(kept, shape: shape)
-        try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta)
-    }
-
-    /// This rank's part `[R, H]` of the output after `recompute`; `TensorParallel.sum` must follow.
-    func partialOutput(_ kept: BlockActivations, shape: MicrobatchShape) -> UnsafeMutablePointer<Float> {
-        let partial = context.tensor.partial(of: context.delta)
-        contract.forward(kept.activated, into: partial, rows: shape.rows, addsBias: false, context.profile)
-        return partial
-    }
-
-    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        let x = try context.tensor.gather(kept.normed2, rows: shape.rows, width: shape.hidden)
-        expand.forward(x, into: kept.expanded, rows: shape.rows, addsBias: false, context.profile)
-        context.profile.measure(.activations) {
-            activation.forward(
-                kept.expanded, bias: expand.bias.map { UnsafePointer($0.weight) }, into: kept.activated,
-                rows: shape.rows, width: width)
+    func forward(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> Matrix {
+        let activated = try activated(normed, kept)
+        let output = context.scratch.narrow(like: normed)
+        try context.tensor.sum(into: output) { part in
+            contract.forward(activated, into: part, addsBias: false, context.profile)
         }
+        return output
+    }
+
+    func recompute(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) { _ = try activated(normed, kept) }
+
+    /// normed [S, H]: the first product, and the activation behind it.
+    /// - Returns: the activation's output [R, F]: saved, or in scratch memory.
+    func activated(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> Matrix {
+        let x = try context.tensor.gather(normed)
+        expand.forward(x, into: kept.expanded, addsBias: false, context.profile)
+        let activated = kept.activated ?? context.scratch.wide(rows: kept.expanded.rows, columns: width)
+        context.profile.measure(.activations) {
+            activation.forward(kept.expanded, bias: expand.bias.map { UnsafePointer($0.weight) }, into: activated)
+        }
+        return activated
     }
 
     func backward(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError) {
-        _ = try partialInputGradient(kept, gradient: gradient, weightsLater: weightsLater)
-        try context.tensor.sum(rows: context.shape.rows, width: context.shape.hidden, into: context.delta)
+        _ kept: BlockActivations, normed: Matrix, gradient: Matrix, weightsLater: Bool
+    ) throws(MPIError) -> Matrix {
+        let dExpanded = try expandedGradient(
+            kept, normed: normed, gradient: gradient, weightsLater: weightsLater)
+        let dNormed = context.scratch.narrow(like: gradient)
+        try context.tensor.sum(into: dNormed) { part in
+            expand.inputGradient(dExpanded, into: part, context.profile)
+        }
+        return dNormed
     }
 
-    /// `backward` up to this rank's part `[R, H]` of the input's gradient; `TensorParallel.sum` must follow.
-    func partialInputGradient(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError) -> UnsafeMutablePointer<Float> {
-        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
-        let (rows, hidden) = (shape.rows, shape.hidden)
-        let dy = try tensor.gather(gradient, rows: rows, width: hidden)
+    /// normed, gradient [S, H]: the backward up to the output of the first product.
+    /// - Returns: the gradient by that output [R, F] or [R, 2F]. It takes the place of `kept.expanded`.
+    func expandedGradient(
+        _ kept: BlockActivations, normed: Matrix, gradient: Matrix, weightsLater: Bool
+    ) throws(MPIError) -> Matrix {
+        let (tensor, profile) = (context.tensor, context.profile)
+        let dy = try tensor.gather(gradient)
         if weightsLater {
-            kept.outputGradient.update(from: gradient, count: shape.boundaryCount)
-        } else if !kept.isDerived {
-            contract.weightGradient(kept.activated, dy, rows: rows, profile)
-        }
-        contract.inputGradient(dy, into: context.wide, rows: rows, profile)
-        // The gradient takes the activation's input's place; a split backward keeps it there.
-        let dExpanded = kept.expanded
-        profile.measure(.activations) {
-            if kept.isDerived {
-                activation.inputGradientAndValue(dExpanded, dy: context.wide, rows: rows, width: width)
-            } else {
-                activation.inputGradient(kept.expanded, dy: context.wide, into: dExpanded, rows: rows, width: width)
+            guard let place = kept.outputGradient else {
+                preconditionFailure("a split backward without room for a block's output gradient")
             }
+            place.copy(from: gradient)
+        } else if let activated = kept.activated {
+            contract.weightGradient(activated, dy, profile)
         }
-        if kept.isDerived { contract.weightGradient(context.wide, dy, rows: rows, profile) }
-        if !weightsLater {
-            let x = try tensor.gather(kept.normed2, rows: rows, width: hidden)
-            expand.weightGradient(x, dExpanded, rows: rows, profile)
+        let dExpanded = kept.expanded
+        let dActivated = context.scratch.wide(rows: dExpanded.rows, columns: width)
+        contract.inputGradient(dy, into: dActivated, profile)
+        if kept.activated == nil {
+            // The activation's output, made again, takes the place of its gradient.
+            profile.measure(.activations) { activation.inputGradientAndValue(dExpanded, dy: dActivated) }
+            contract.weightGradient(dActivated, dy, profile)
+        } else {
+            profile.measure(.activations) { activation.inputGradient(dExpanded, dy: dActivated, into: dExpanded) }
         }
-        let partial = tensor.partial(of: context.delta)
-        expand.inputGradient(dExpanded, into: partial, rows: rows, profile)
-        return partial
+        if !weightsLater { expand.weightGradient(try tensor.gather(normed), dExpanded, profile) }
+        return dExpanded
     }
 
     func weightGradients(_ kept: BlockActivations) throws(MPIError) {
-        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
-        let dy = try tensor.gather(kept.outputGradient, rows: shape.rows, width: shape.hidden)
-        contract.weightGradient(kept.activated, dy, rows: shape.rows, profile)
-        let x = try tensor.gather(kept.normed2, rows: shape.rows, width: shape.hidden)
-        expand.weightGradient(x, kept.expanded, rows: shape.rows, profile)
+        let (tensor, profile) = (context.tensor, context.profile)
+        guard let outputGradient = kept.outputGradient, let activated = kept.activated, let normed = kept.normed2 else {
+            preconditionFailure("the first half of a split backward left no tensors for the second")
+        }
+        contract.weightGradient(activated, try tensor.gather(outputGradient), profile)
+        expand.weightGradient(try tensor.gather(normed), kept.expanded, profile)
     }
 }

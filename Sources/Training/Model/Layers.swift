@@ -1,158 +1,145 @@
 internal import Tensors
 
-/// A linear layer's parameters on this rank: y = x·W (+ b). Shapes: x `[rows, inputs]`, y `[rows, outputs]`.
+/// x [R, I], y [R, O]: a linear layer's parameters on this rank, y = x·W (+ b).
 struct LinearLayer {
     let weight: Parameter
     let bias: Parameter?
     let inputs: Int
     let outputs: Int
-    /// Whether W is stored `[outputs, inputs]`.
+    /// Whether W is stored [O, I] rather than [I, O].
     let isTransposed: Bool
     /// Products in bf16; nil for fp32.
     var mixed: MixedProducts?
 
-    /// y = x·W, plus b when `addsBias`.
-    func forward(
-        _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, addsBias: Bool, _ profile: Profile
-    ) {
+    private var weights: Matrix {
+        weight.weight(rows: isTransposed ? outputs : inputs, columns: isTransposed ? inputs : outputs)
+    }
+
+    private var weightGradients: Matrix {
+        weight.gradient(rows: isTransposed ? outputs : inputs, columns: isTransposed ? inputs : outputs)
+    }
+
+    /// x [R, I], y [R, O]: y = x·W, plus b when `addsBias`.
+    func forward(_ x: Matrix, into y: Matrix, addsBias: Bool, _ profile: Profile) {
         profile.measure(.matrixProducts) {
+            let shift = addsBias ? bias : nil
             if let mixed {
-                let shift = addsBias ? bias : nil
                 if let shift {
-                    for row in 0..<rows { (y + row * outputs).update(from: shift.weight, count: outputs) }
+                    for row in 0..<y.rows { y.row(row).update(from: shift.weight, count: outputs) }
                 }
-                mixed.multiply(
-                    x, weight.weight, transposeB: isTransposed, into: y, m: rows, n: outputs, k: inputs,
-                    accumulate: shift != nil)
+                mixed.multiply(x, weights, transposeB: isTransposed, into: y, accumulate: shift != nil)
             } else if isTransposed {
-                Linear.transposedForward(
-                    x: x, weight: weight.weight, y: y, rows: rows, inputs: inputs, outputs: outputs)
+                Linear.transposedForward(x: x, weight: weights, y: y)
             } else {
-                Linear.forward(
-                    x: x, weight: weight.weight, bias: addsBias ? bias.map { UnsafePointer($0.weight) } : nil, y: y,
-                    rows: rows, inputs: inputs, outputs: outputs)
+                Linear.forward(x: x, weight: weights, bias: shift.map { UnsafePointer($0.weight) }, y: y)
             }
         }
     }
 
-    /// dx = dy·Wᵀ, added to what is there with `accumulate`.
-    func inputGradient(
-        _ dy: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int, accumulate: Bool = false,
-        _ profile: Profile
-    ) {
+    /// dy [R, O], dx [R, I]: dx = dy·Wᵀ, added to dx with `accumulate`.
+    func inputGradient(_ dy: Matrix, into dx: Matrix, accumulate: Bool = false, _ profile: Profile) {
         profile.measure(.matrixProducts) {
             if let mixed {
-                mixed.multiply(
-                    dy, weight.weight, transposeB: !isTransposed, into: dx, m: rows, n: inputs, k: outputs,
-                    accumulate: accumulate)
+                mixed.multiply(dy, weights, transposeB: !isTransposed, into: dx, accumulate: accumulate)
             } else if isTransposed {
-                Linear.transposedInputGradient(
-                    dy: dy, weight: weight.weight, dx: dx, rows: rows, inputs: inputs, outputs: outputs,
-                    accumulate: accumulate)
+                Linear.transposedInputGradient(dy: dy, weight: weights, dx: dx, accumulate: accumulate)
             } else {
-                Linear.inputGradient(
-                    dy: dy, weight: weight.weight, dx: dx, rows: rows, inputs: inputs, outputs: outputs,
-                    accumulate: accumulate)
+                Linear.inputGradient(dy: dy, weight: weights, dx: dx, accumulate: accumulate)
             }
         }
     }
 
-    /// Adds xᵀ·dy to the weight's gradient and the column sums of dy to the bias's.
-    func weightGradient(_ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, rows: Int, _ profile: Profile) {
+    /// x [R, I], dy [R, O]: adds xᵀ·dy to the weight's gradient and the column sums of dy to the bias's.
+    func weightGradient(_ x: Matrix, _ dy: Matrix, _ profile: Profile) {
         profile.measure(.matrixProducts) {
             if let mixed {
                 let (left, right) = isTransposed ? (dy, x) : (x, dy)
-                mixed.multiply(
-                    left, transposeA: true, right, into: weight.gradient, m: isTransposed ? outputs : inputs,
-                    n: isTransposed ? inputs : outputs, k: rows, accumulate: true)
-                if let bias { VectorMath.addColumnSums(of: dy, into: bias.gradient, rows: rows, width: outputs) }
+                mixed.multiply(left, transposeA: true, right, into: weightGradients, accumulate: true)
+                if let bias { VectorMath.addColumnSums(of: dy, into: bias.gradient) }
             } else if isTransposed {
-                Linear.transposedWeightGradient(
-                    x: x, dy: dy, dWeight: weight.gradient, rows: rows, inputs: inputs, outputs: outputs)
+                Linear.transposedWeightGradient(x: x, dy: dy, dWeight: weightGradients)
             } else {
-                Linear.weightGradient(
-                    x: x, dy: dy, dWeight: weight.gradient, dBias: bias?.gradient, rows: rows, inputs: inputs,
-                    outputs: outputs)
+                Linear.weightGradient(x: x, dy: dy, dWeight: weightGradients, dBias: bias?.gradient)
             }
         }
     }
 }
 
-/// A layer norm's parameters, or without a shift those of an RMS norm. Shapes: x, y `[rows, width]`.
+/// A branch whose output has not joined the residual stream yet: stream + output + bias. The next norm joins them.
+struct PendingBranch {
+    /// The residual stream before the branch [S, H].
+    let stream: Matrix
+    /// The branch's output [S, H], in scratch memory until the next norm has read it.
+    let output: Matrix
+    let bias: Parameter?
+}
+
+/// x, y [S, H]: the parameters of a layer norm, or without a shift of an RMS norm.
 struct NormLayer {
     let gain: Parameter
     let shift: Parameter?
     let width: Int
 
-    func forward(
-        _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ kept: NormStatistics, rows: Int,
-        _ profile: Profile
-    ) {
+    /// x, y [S, H]: y = norm(x). Writes the statistics of every row.
+    func forward(_ x: Matrix, into y: Matrix, _ statistics: NormStatistics, _ profile: Profile) {
         profile.measure(.norms) {
             if let shift {
                 LayerNorm.forward(
-                    x: x, gain: gain.weight, bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse,
-                    rows: rows, width: width)
+                    x: x, gain: gain.weight, bias: shift.weight, y: y, mean: statistics.mean,
+                    inverseDeviation: statistics.inverse)
             } else {
-                RMSNorm.forward(x: x, gain: gain.weight, y: y, inverseRoot: kept.inverse, rows: rows, width: width)
+                RMSNorm.forward(x: x, gain: gain.weight, y: y, inverseRoot: statistics.inverse)
             }
         }
     }
 
-    /// y of the forward again, from what it kept.
-    func apply(
-        _ x: UnsafePointer<Float>, _ kept: NormStatistics, into y: UnsafeMutablePointer<Float>, rows: Int,
-        _ profile: Profile
-    ) {
+    /// x, y [S, H]: y = norm(x) again, from the statistics of the forward.
+    func apply(_ x: Matrix, _ statistics: NormStatistics, into y: Matrix, _ profile: Profile) {
         profile.measure(.norms) {
             if let shift {
                 LayerNorm.apply(
-                    x: x, gain: gain.weight, bias: shift.weight, mean: kept.mean, inverseDeviation: kept.inverse, y: y,
-                    rows: rows, width: width)
+                    x: x, gain: gain.weight, bias: shift.weight, mean: statistics.mean,
+                    inverseDeviation: statistics.inverse, y: y)
             } else {
-                RMSNorm.apply(x: x, gain: gain.weight, inverseRoot: kept.inverse, y: y, rows: rows, width: width)
+                RMSNorm.apply(x: x, gain: gain.weight, inverseRoot: statistics.inverse, y: y)
             }
         }
     }
 
-    /// sum = x + delta + bias, y = norm(sum).
-    func addForward(
-        _ x: UnsafePointer<Float>, _ delta: UnsafePointer<Float>, bias: Parameter?,
-        sum: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>, _ kept: NormStatistics, rows: Int,
-        _ profile: Profile
+    /// sum, y [S, H]: sum = the residual stream with the branch in it, y = norm(sum). y may be the branch's output.
+    func joinForward(
+        _ branch: PendingBranch, sum: Matrix, into y: Matrix, _ statistics: NormStatistics, _ profile: Profile
     ) {
         profile.measure(.norms) {
             if let shift {
                 LayerNorm.addForward(
-                    x: x, delta: delta, deltaBias: bias.map { UnsafePointer($0.weight) }, sum: sum, gain: gain.weight,
-                    bias: shift.weight, y: y, mean: kept.mean, inverseDeviation: kept.inverse, rows: rows, width: width)
+                    x: branch.stream, delta: branch.output, deltaBias: branch.bias.map { UnsafePointer($0.weight) },
+                    sum: sum, gain: gain.weight, bias: shift.weight, y: y, mean: statistics.mean,
+                    inverseDeviation: statistics.inverse)
             } else {
                 RMSNorm.addForward(
-                    x: x, delta: delta, sum: sum, gain: gain.weight, y: y, inverseRoot: kept.inverse, rows: rows,
-                    width: width)
+                    x: branch.stream, delta: branch.output, sum: sum, gain: gain.weight, y: y,
+                    inverseRoot: statistics.inverse)
             }
         }
     }
 
-    /// Adds the gradients of gain and shift, and writes (or with `accumulate` adds) that of x.
+    /// dy, x, dx [S, H]: adds the gradients of gain and shift, and writes (or with `accumulate` adds) the gradient by x.
     func backward(
-        dy: UnsafePointer<Float>, x: UnsafePointer<Float>, _ kept: NormStatistics, dx: UnsafeMutablePointer<Float>,
-        rows: Int, accumulate: Bool, _ profile: Profile
+        dy: Matrix, x: Matrix, _ statistics: NormStatistics, dx: Matrix, accumulate: Bool, _ profile: Profile
     ) {
         profile.measure(.norms) {
             if let shift {
                 LayerNorm.weightGradient(
-                    dy: dy, x: x, mean: kept.mean, inverseDeviation: kept.inverse, dGain: gain.gradient,
-                    dBias: shift.gradient, rows: rows, width: width)
+                    dy: dy, x: x, mean: statistics.mean, inverseDeviation: statistics.inverse, dGain: gain.gradient,
+                    dBias: shift.gradient)
                 LayerNorm.inputGradient(
-                    dy: dy, x: x, gain: gain.weight, mean: kept.mean, inverseDeviation: kept.inverse, dx: dx,
-                    rows: rows, width: width, accumulate: accumulate)
+                    dy: dy, x: x, gain: gain.weight, mean: statistics.mean, inverseDeviation: statistics.inverse,
+                    dx: dx, accumulate: accumulate)
             } else {
-                RMSNorm.weightGradient(
-                    dy: dy, x: x, inverseRoot: kept.inverse, dGain: gain.gradient, rows: rows, width: width)
+                RMSNorm.weightGradient(dy: dy, x: x, inverseRoot: statistics.inverse, dGain: gain.gradient)
                 RMSNorm.inputGradient(
-                    dy: dy, x: x, gain: gain.weight, inverseRoot: kept.inverse, dx: dx, rows: rows, width: width,
-                    accumulate: accumulate)
+                    dy: dy, x: x, gain: gain.weight, inverseRoot: statistics.inverse, dx: dx, accumulate: accumulate)
             }
         }
     }

@@ -11,32 +11,10 @@ final class MixedProducts {
     }
 
     private var prepared: [Key: PreparedProduct<BFloat16>] = [:]
-    private var left = Rounded()
-    private var right = Rounded()
+    private let rounded = (GrowingStorage<BFloat16>(), GrowingStorage<BFloat16>())
     /// Whether rounded operands are multiplied in fp32: the same numbers on a processor without bfloat16 products, slowly.
     private let emulates: Bool
-    private let widened = (GrowingRows(), GrowingRows())
-
-    /// A growing place for rounded numbers.
-    private struct Rounded {
-        private var pointer: UnsafeMutablePointer<BFloat16>?
-        private var capacity = 0
-
-        mutating func round(_ source: UnsafePointer<Float>, count: Int) -> UnsafeMutablePointer<BFloat16> {
-            if let pointer, count <= capacity {
-                BFloat16.round(source, into: pointer, count: count)
-                return pointer
-            }
-            pointer?.deallocate()
-            let made = UnsafeMutablePointer<BFloat16>.allocate(capacity: count)
-            made.initialize(repeating: BFloat16(bits: 0), count: count)
-            (pointer, capacity) = (made, count)
-            BFloat16.round(source, into: made, count: count)
-            return made
-        }
-
-        func free() { pointer?.deallocate() }
-    }
+    private let widened = (GrowingStorage<Float>(), GrowingStorage<Float>())
 
     /// Throws `ProductError.noBFloat16` on a processor without such products, unless they are emulated.
     init(emulates: Bool) throws(ProductError) {
@@ -44,30 +22,28 @@ final class MixedProducts {
         self.emulates = emulates && !BFloat16.isSupported
     }
 
-    deinit {
-        left.free()
-        right.free()
-    }
-
-    /// C[m, n] (+)= op(A)[m, k] · op(B)[k, n], matrices without gaps between their rows.
+    /// a [m, k] or transposed [k, m], b [k, n] or transposed [n, k], c [m, n], none with gaps: c = a·b, or with `accumulate`
+    /// c += a·b.
     func multiply(
-        _ a: UnsafePointer<Float>, transposeA: Bool = false, _ b: UnsafePointer<Float>, transposeB: Bool = false,
-        into c: UnsafeMutablePointer<Float>, m: Int, n: Int, k: Int, accumulate: Bool
+        _ a: Matrix, transposeA: Bool = false, _ b: Matrix, transposeB: Bool = false, into c: Matrix, accumulate: Bool
     ) {
+        let (m, n, k) = (c.rows, c.columns, transposeA ? a.rows : a.columns)
         guard m > 0, n > 0, k > 0 else { return }
-        let (x, y) = (left.round(a, count: m * k), right.round(b, count: k * n))
+        let (x, y) = (rounded.0.reserve(a.count), rounded.1.reserve(b.count))
+        BFloat16.round(a.pointer, into: x, count: a.count)
+        BFloat16.round(b.pointer, into: y, count: b.count)
         if emulates {
-            let (wideX, wideY) = (widened.0.reserve(m * k), widened.1.reserve(k * n))
-            BFloat16.widen(x, into: wideX, count: m * k)
-            BFloat16.widen(y, into: wideY, count: k * n)
+            let wideX = widened.0.reserve(rows: a.rows, columns: a.columns)
+            let wideY = widened.1.reserve(rows: b.rows, columns: b.columns)
+            BFloat16.widen(x, into: wideX.pointer, count: a.count)
+            BFloat16.widen(y, into: wideY.pointer, count: b.count)
             MatrixProduct.multiply(
-                wideX, transposeA: transposeA, lda: transposeA ? m : k, wideY, transposeB: transposeB,
-                ldb: transposeB ? k : n, c, ldc: n, m: m, n: n, k: k, beta: accumulate ? 1 : 0)
+                wideX, transposeA: transposeA, wideY, transposeB: transposeB, into: c, accumulate: accumulate)
             return
         }
         let key = Key(
             m: m, n: n, k: k, transposesA: transposeA, transposesB: transposeB, accumulates: accumulate)
-        product(key).run(x, y, into: c)
+        product(key).run(x, y, into: c.pointer)
     }
 
     private func product(_ key: Key) -> PreparedProduct<BFloat16> {

@@ -3,24 +3,25 @@ internal import Plans
 internal import Tensors
 
 /// A block's feed-forward of many experts, of which the router sends every token to a few (Shazeer et al. 2017), and of
-/// shared ones that every token passes through (DeepSeekMoE, Dai et al. 2024).
+/// shared ones that every token passes through (DeepSeekMoE, Dai et al. 2024). Letters: `ShapeLetters`.
 ///
-///     x ─► router ─► k experts a token ─► rows sorted by expert ─► exchange ─► experts ─► exchange back ─► weighted sum
+///     x ─► router ─► C experts a token ─► rows sorted by expert ─► exchange ─► experts ─► exchange back ─► weighted sum
 ///       └──────────────────────────────► shared experts ────────────────────────────────────────────────────► + ─► y
 ///
-/// The experts of a block are shared out over the ranks of `ExpertExchange`; the router's weights are the same on all.
-/// With tensor parallelism every rank routes its own rows of the stream, the T that sequence parallelism gives it; without
-/// it takes them out of all rows, and the sum over the tensor ranks puts the results together again (Singh et al. 2023,
+/// The experts of a block are shared out over the ranks of `ExpertExchange`; the router's weights are the same on all. With
+/// tensor parallelism every rank routes T of the micro-batch's rows: with sequence parallelism its rows of the stream,
+/// without it its part of all rows, and the sum over the tensor ranks puts the results together again (Singh et al. 2023,
 /// DeepSpeed-TED, drop the duplicates likewise). Gradients of experts' weights are made in the first half of a split
-/// backward. T tokens, k choices, E experts, H hidden, F this rank's columns of an expert.
+/// backward.
 struct MixtureOfExperts: FeedForwardBranch {
     let router: LinearLayer
     let routing: Router
-    /// This rank's experts: x·(gate | input) and the way back.
+    /// This rank's experts: gate and up in one product, and the way back.
     let experts: [(expand: LinearLayer, contract: LinearLayer)]
     let unit: ParameterUnit
     let shared: FeedForward?
     let activation: Activation
+    /// F, of an expert's piece on this rank.
     let ffn: Int
     let exchange: ExpertExchange
     let balance: LoadBalance
@@ -28,162 +29,168 @@ struct MixtureOfExperts: FeedForwardBranch {
 
     var outputBias: Parameter? { nil }
 
-    func forward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        try recompute(kept, shape: shape)
-        guard let mixture = kept.mixture else { return }
-        let place = ownRows(of: shared?.partialOutput(kept, shape: shape), shape: shape)
-        context.profile.measure(.router) {
-            ExpertRows.unpermute(
-                rows: mixture.returned, places: mixture.places, weights: mixture.weights, y: place,
-                tokens: shape.routedRows, chosen: routing.chosen, width: shape.hidden, accumulate: shared != nil)
+    func forward(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> Matrix {
+        let mixture = tensors(kept)
+        let activated = try run(normed, kept, mixture)
+        let output = context.scratch.narrow(like: normed)
+        try addUp(into: output) { part in
+            if let shared, let activated {
+                shared.contract.forward(activated, into: part, addsBias: false, context.profile)
+            }
+        } routed: { own in
+            context.profile.measure(.router) {
+                ExpertRows.unpermute(
+                    rows: mixture.returned.rows(0..<own.rows * routing.chosen), places: mixture.places,
+                    weights: mixture.weights, y: own, chosen: routing.chosen, accumulate: shared != nil)
+            }
         }
-        try join(shape)
+        return output
     }
 
-    /// This rank's tokens among the rows of the stream that it holds.
-    private func tokens(
-        of stream: UnsafeMutablePointer<Float>, _ shape: MicrobatchShape
-    ) -> UnsafeMutablePointer<Float> {
-        context.tensor.splitsRows ? stream : stream + context.tensor.rank * shape.routedRows * shape.hidden
+    func recompute(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) {
+        _ = try run(normed, kept, tensors(kept))
     }
 
-    /// Where what comes of this rank's tokens is put so that `join` completes it: on top of its rows in the shared experts'
-    /// part `[R, H]`, or alone.
-    private func ownRows(
-        of part: UnsafeMutablePointer<Float>?, shape: MicrobatchShape
-    ) -> UnsafeMutablePointer<Float> {
-        guard needsSum else { return context.delta }
-        let count = shape.routedRows * shape.hidden
-        let partial = part ?? context.tensor.partial(of: context.delta)
-        if part == nil, context.tensor.size > 1 {
-            // The other ranks' rows come from them.
-            VectorMath.fill(partial, count: shape.rows * shape.hidden, with: 0)
+    private func tensors(_ kept: BlockActivations) -> MixtureActivations {
+        guard let mixture = kept.mixture else { preconditionFailure("a block with experts saves their tensors") }
+        return mixture
+    }
+
+    /// x [S, H]: the T rows that this rank routes.
+    private func routedRows(_ x: Matrix) -> Matrix {
+        let tensor = context.tensor
+        if tensor.splitsRows { return x }
+        let count = x.rows / tensor.size
+        return x.rows(tensor.rank * count..<(tensor.rank + 1) * count)
+    }
+
+    /// output [S, H]: the sum over the tensor ranks of two parts. `shared` writes the shared experts' part [R, H], and
+    /// `routed` adds the part of this rank's T rows, or writes it where there are no shared experts.
+    private func addUp(
+        into output: Matrix, shared write: (Matrix) -> Void, routed: (Matrix) -> Void
+    ) throws(MPIError) {
+        // Each rank holds just the rows it routed, and there is nothing else to add.
+        if shared == nil, context.tensor.splitsRows { return routed(output) }
+        try context.tensor.sum(into: output) { part in
+            if shared != nil {
+                write(part)
+            } else if context.tensor.size > 1 {
+                // The other ranks' rows come from them.
+                part.fill(with: 0)
+            }
+            let count = part.rows / context.tensor.size
+            routed(part.rows(context.tensor.rank * count..<(context.tensor.rank + 1) * count))
         }
-        return partial + context.tensor.rank * count
     }
 
-    /// Leaves the sum over the tensor ranks of what lies at `ownRows` in `context.delta` `[S, H]`.
-    private func join(_ shape: MicrobatchShape) throws(MPIError) {
-        if needsSum { try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta) }
-    }
-
-    /// Not where each rank holds just the rows it routed and there is nothing else to add.
-    private var needsSum: Bool { shared != nil || !context.tensor.splitsRows }
-
-    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        guard let mixture = kept.mixture else { return }
-        let (tokens, hidden, profile) = (shape.routedRows, shape.hidden, context.profile)
-        let picks = tokens * routing.chosen
-        let x = self.tokens(of: kept.normed2, shape)
-        router.forward(x, into: mixture.probabilities, rows: tokens, addsBias: false, profile)
-        let sorted = context.expertRows.reserve(picks * hidden)
+    /// normed [S, H]: routes tokens to experts and runs the experts, up to the weighted sum.
+    /// - Returns: the shared experts' inner columns [R, F]; nil without shared experts.
+    private func run(
+        _ normed: Matrix, _ kept: BlockActivations, _ mixture: MixtureActivations
+    ) throws(MPIError) -> Matrix? {
+        let (profile, scratch, hidden) = (context.profile, context.expertScratch, normed.columns)
+        let x = routedRows(normed)
+        let choiceCount = x.rows * routing.chosen
+        let probabilities = mixture.probabilities.rows(0..<x.rows)
+        router.forward(x, into: probabilities, addsBias: false, profile)
+        let sorted = scratch.rows.reserve(rows: choiceCount, columns: hidden)
         profile.measure(.router) {
-            routing.forward(
-                logits: mixture.probabilities, choices: mixture.choices, weights: mixture.weights, tokens: tokens)
-            routing.loads(choices: mixture.choices, into: mixture.loads, tokens: tokens)
+            routing.forward(logits: probabilities, choices: mixture.choices, weights: mixture.weights)
+            routing.loads(choices: mixture.choices, into: mixture.loads, tokens: x.rows)
             ExpertRows.sort(
-                choices: mixture.choices, counts: mixture.counts, places: mixture.places, tokens: tokens,
+                choices: mixture.choices, counts: mixture.counts, places: mixture.places, tokens: x.rows,
                 chosen: routing.chosen, experts: routing.experts)
-            ExpertRows.permute(
-                x: x, places: mixture.places, rows: sorted, tokens: tokens, chosen: routing.chosen,
-                width: hidden)
+            ExpertRows.permute(x: x, places: mixture.places, rows: sorted, chosen: routing.chosen)
         }
         try balance.average(mixture.loads, count: routing.experts)
-        mixture.total = try exchange.announce(counts: mixture.counts, arriving: mixture.arriving)
-        let total = mixture.total
-        let arrived = mixture.arrived.reserve(total * hidden)
+        let total = try exchange.announce(counts: mixture.counts, arriving: mixture.arriving)
+        mixture.reserve(rows: total, inner: ffn)
         try exchange.send(
-            sorted, counts: mixture.counts, arriving: mixture.arriving, total: total, into: arrived, sent: picks)
-        let expanded = mixture.expanded.reserve(total * 2 * ffn)
-        let activated = mixture.activated.reserve(total * ffn)
-        let outputs = context.expertOutputs.reserve(total * hidden)
+            sorted, counts: mixture.counts, arriving: mixture.arriving, into: mixture.arrived)
+        let outputs = scratch.outputs.reserve(rows: total, columns: hidden)
         try context.shards.need(unit)
-        forEachExpert(mixture) { expert, start, rows in
-            let inner = expanded + start * 2 * ffn
-            expert.expand.forward(arrived + start * hidden, into: inner, rows: rows, addsBias: false, profile)
-            profile.measure(.activations) {
-                activation.forward(inner, bias: nil, into: activated + start * ffn, rows: rows, width: ffn)
-            }
-            expert.contract.forward(
-                activated + start * ffn, into: outputs + start * hidden, rows: rows, addsBias: false, profile)
+        forEachExpert(mixture) { expert, rows in
+            let (expanded, activated) = (mixture.expanded.rows(rows), mixture.activated.rows(rows))
+            expert.expand.forward(mixture.arrived.rows(rows), into: expanded, addsBias: false, profile)
+            profile.measure(.activations) { activation.forward(expanded, bias: nil, into: activated) }
+            expert.contract.forward(activated, into: outputs.rows(rows), addsBias: false, profile)
         }
         try exchange.sendBack(
-            outputs, counts: mixture.counts, arriving: mixture.arriving, total: total, into: mixture.returned,
-            sent: picks)
-        if let shared { try shared.recompute(kept, shape: shape) }
+            outputs, counts: mixture.counts, arriving: mixture.arriving,
+            into: mixture.returned.rows(0..<choiceCount))
+        guard let shared else { return nil }
+        return try shared.activated(normed, kept)
     }
 
     func backward(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError) {
-        guard let mixture = kept.mixture else { return }
-        let (shape, profile) = (context.shape, context.profile)
-        let (tokens, hidden, total) = (shape.routedRows, shape.hidden, mixture.total)
-        let picks = tokens * routing.chosen
-        let dy = self.tokens(of: gradient, shape)
+        _ kept: BlockActivations, normed: Matrix, gradient: Matrix, weightsLater: Bool
+    ) throws(MPIError) -> Matrix {
+        let mixture = tensors(kept)
+        let (profile, scratch) = (context.profile, context.expertScratch)
+        let dy = routedRows(gradient)
+        let choiceCount = dy.rows * routing.chosen
         // Experts first: where all units share one place for gradients, the block has none there yet.
-        let rows = context.expertRows.reserve(picks * hidden)
+        let rows = scratch.rows.reserve(rows: choiceCount, columns: dy.columns)
         profile.measure(.router) {
             ExpertRows.unpermuteGradient(
                 dy: dy, rows: mixture.returned, places: mixture.places, weights: mixture.weights, dRows: rows,
-                dWeights: mixture.weightGradients, tokens: tokens, chosen: routing.chosen, width: hidden)
+                dWeights: mixture.weightGradients, chosen: routing.chosen)
         }
-        let dOutputs = context.expertOutputs.reserve(total * hidden)
-        try exchange.send(
-            rows, counts: mixture.counts, arriving: mixture.arriving, total: total, into: dOutputs, sent: picks)
+        let dOutputs = scratch.outputs.reserve(rows: mixture.arrived.rows, columns: dy.columns)
+        try exchange.send(rows, counts: mixture.counts, arriving: mixture.arriving, into: dOutputs)
         try context.shards.need(unit)
         expertsBackward(mixture, dOutputs)
         try context.shards.finish(unit)
         // The gradient by the experts' input has taken the place of that by their output.
-        try exchange.sendBack(
-            dOutputs, counts: mixture.counts, arriving: mixture.arriving, total: total, into: rows, sent: picks)
+        try exchange.sendBack(dOutputs, counts: mixture.counts, arriving: mixture.arriving, into: rows)
         try context.shards.need(router.weight.unit)
-        let part = try shared?.partialInputGradient(kept, gradient: gradient, weightsLater: weightsLater)
-        let dx = ownRows(of: part, shape: shape)
-        let dLogits = context.routerGradient.reserve(tokens * routing.experts)
-        profile.measure(.router) {
-            ExpertRows.permuteGradient(
-                dRows: rows, places: mixture.places, dx: dx, tokens: tokens, chosen: routing.chosen, width: hidden,
-                accumulate: shared != nil)
-            routing.inputGradient(
-                probabilities: mixture.probabilities, choices: mixture.choices, dWeights: mixture.weightGradients,
-                loads: mixture.loads, auxiliaryScale: balance.scale(tokens: tokens), dLogits: dLogits, tokens: tokens)
-        }
-        router.weightGradient(self.tokens(of: kept.normed2, shape), dLogits, rows: tokens, profile)
-        router.inputGradient(dLogits, into: dx, rows: tokens, accumulate: true, profile)
-        try join(shape)
-    }
-
-    /// Weight gradients of this rank's experts; `gradient` `[M, H]` by their outputs becomes that by their inputs.
-    private func expertsBackward(_ mixture: MixtureActivations, _ gradient: UnsafeMutablePointer<Float>) {
-        let (hidden, profile) = (context.shape.hidden, context.profile)
-        let inner = context.expertInner.reserve(mixture.total * ffn)
-        let (arrived, expanded, activated) = (
-            mixture.arrived.pointer, mixture.expanded.pointer, mixture.activated.pointer
-        )
-        forEachExpert(mixture) { expert, start, rows in
-            let (dy, wide) = (gradient + start * hidden, expanded + start * 2 * ffn)
-            expert.contract.weightGradient(activated + start * ffn, dy, rows: rows, profile)
-            expert.contract.inputGradient(dy, into: inner + start * ffn, rows: rows, profile)
-            profile.measure(.activations) {
-                activation.inputGradient(wide, dy: inner + start * ffn, into: wide, rows: rows, width: ffn)
+        let dExpanded = try shared?.expandedGradient(
+            kept, normed: normed, gradient: gradient, weightsLater: weightsLater)
+        let dLogits = scratch.routerGradient.reserve(rows: dy.rows, columns: routing.experts)
+        let dNormed = context.scratch.narrow(like: gradient)
+        let x = routedRows(normed)
+        try addUp(into: dNormed) { part in
+            if let shared, let dExpanded { shared.expand.inputGradient(dExpanded, into: part, profile) }
+        } routed: { dx in
+            profile.measure(.router) {
+                ExpertRows.permuteGradient(
+                    dRows: rows, places: mixture.places, dx: dx, chosen: routing.chosen, accumulate: shared != nil)
+                routing.inputGradient(
+                    probabilities: mixture.probabilities, choices: mixture.choices, dWeights: mixture.weightGradients,
+                    loads: mixture.loads, auxiliaryScale: balance.scale(tokens: dy.rows), dLogits: dLogits)
             }
-            expert.expand.weightGradient(arrived + start * hidden, wide, rows: rows, profile)
-            expert.expand.inputGradient(wide, into: dy, rows: rows, profile)
+            router.weightGradient(x, dLogits, profile)
+            router.inputGradient(dLogits, into: dx, accumulate: true, profile)
+        }
+        return dNormed
+    }
+
+    /// gradient [M, H]: adds the weight gradients of this rank's experts. The gradient by their outputs becomes the gradient
+    /// by their inputs.
+    private func expertsBackward(_ mixture: MixtureActivations, _ gradient: Matrix) {
+        let profile = context.profile
+        let inner = context.expertScratch.inner.reserve(rows: gradient.rows, columns: ffn)
+        forEachExpert(mixture) { expert, rows in
+            let (dy, dInner, expanded) = (gradient.rows(rows), inner.rows(rows), mixture.expanded.rows(rows))
+            expert.contract.weightGradient(mixture.activated.rows(rows), dy, profile)
+            expert.contract.inputGradient(dy, into: dInner, profile)
+            profile.measure(.activations) { activation.inputGradient(expanded, dy: dInner, into: expanded) }
+            expert.expand.weightGradient(mixture.arrived.rows(rows), expanded, profile)
+            expert.expand.inputGradient(expanded, into: dy, profile)
         }
     }
 
-    /// This rank's experts with the rows that came for each.
+    /// Calls `body` with each of this rank's experts and the rows that came for it, where any came.
     private func forEachExpert(
         _ mixture: MixtureActivations,
-        _ body: (_ expert: (expand: LinearLayer, contract: LinearLayer), _ start: Int, _ rows: Int) -> Void
+        _ body: (_ expert: (expand: LinearLayer, contract: LinearLayer), _ rows: Range<Int>) -> Void
     ) {
         var start = 0
         for (index, expert) in experts.enumerated() {
-            var rows = 0
-            for rank in 0..<exchange.senders { rows += Int(mixture.arriving[rank * exchange.local + index]) }
-            if rows > 0 { body(expert, start, rows) }
-            start += rows
+            var count = 0
+            for rank in 0..<exchange.senders { count += Int(mixture.arriving[rank * exchange.local + index]) }
+            if count > 0 { body(expert, start..<start + count) }
+            start += count
         }
     }
 
@@ -192,7 +199,19 @@ struct MixtureOfExperts: FeedForwardBranch {
     }
 }
 
-/// The load-balance loss of a micro-batch (Fedus et al. 2021), whose tokens may lie on several context- and tensor-parallel
+/// The scratch memory of a rank's blocks with experts. The number of rows changes from one micro-batch to the next.
+final class ExpertScratch {
+    /// Tokens sorted by expert, and their gradient [T · C, H].
+    let rows = GrowingStorage<Float>()
+    /// The experts' outputs, and their gradient [M, H].
+    let outputs = GrowingStorage<Float>()
+    /// Gradient of the experts' inner columns [M, F].
+    let inner = GrowingStorage<Float>()
+    /// Gradient of the router's logits [T, E].
+    let routerGradient = GrowingStorage<Float>()
+}
+
+/// The load-balance loss of a micro-batch (Fedus et al. 2021). Its tokens may lie on several context- and tensor-parallel
 /// ranks, equally many on each.
 final class LoadBalance {
     private let group: Communicator?
@@ -213,7 +232,6 @@ final class LoadBalance {
         for index in 0..<count { loads[index] /= Float(group.size) }
     }
 
-    /// What the gradient of the loss over `tokens` of this rank counts in the batch's: a micro-batch as much as its
-    /// share of the tokens.
+    /// Weight of the load-balance loss of `tokens` of this rank: coefficient · tokens / tokens of the global batch.
     func scale(tokens: Int) -> Float { Float(coefficient * Double(tokens) / batchTokens) }
 }

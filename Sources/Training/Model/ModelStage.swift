@@ -4,20 +4,18 @@ internal import Plans
 internal import Tensors
 
 /// One pipeline stage on one rank: embeddings on the first, final norm, head and loss on the last, blocks between. It
-/// knows nothing of other stages; what its layers share with other ranks goes through the context.
-///
-/// R rows (tokens of the micro-batch), S rows of the stream, H hidden, V vocabulary entries of this rank.
+/// knows nothing of other stages; what its layers share with other ranks goes through the context. Letters: `ShapeLetters`.
 final class ModelStage {
     let index: Int
     let isFirst: Bool
     let isLast: Bool
     let context: StageContext
     let blocks: [TransformerBlock]
-    /// Which feed-forward each block has.
+    /// The feed-forward of each block.
     let kinds: [BlockActivations.Kind]
     private let embedding: VocabularyParallelEmbedding?
-    private let finalNorm: NormLayer?
-    private let head: LinearLayer?
+    /// Final norm and head; nil but on the last stage.
+    private let end: (norm: NormLayer, head: LinearLayer)?
 
     /// - Parameter tableStage: the stage whose token table a tied head uses, when it lies on this rank.
     init(
@@ -36,138 +34,144 @@ final class ModelStage {
         embedding =
             isFirst
             ? VocabularyParallelEmbedding(
-                table: build.parameter(names.table), positions: names.positions.map { build.parameter($0) },
-                places: context.positions, tensor: context.tensor, profile: context.profile) : nil
-        finalNorm = isLast ? build.norm(names.finalNorm) : nil
-        let table =
-            isLast
-            ? parameters.parameter(
-                stage: tableStage ?? index, name: model.tiedEmbeddings ? names.table : names.head) : nil
-        head = table.map {
-            LinearLayer(
-                weight: $0, bias: nil, inputs: shape.hidden, outputs: shape.vocab, isTransposed: true,
-                mixed: context.mixed)
+                table: build.parameter(names.table), positionTable: names.positions.map { build.parameter($0) },
+                positions: context.positions, tensor: context.tensor, profile: context.profile) : nil
+        guard isLast else {
+            end = nil
+            return
         }
+        let table = parameters.parameter(
+            stage: tableStage ?? index, name: model.tiedEmbeddings ? names.table : names.head)
+        end = (
+            norm: build.norm(names.finalNorm),
+            head: LinearLayer(
+                weight: table, bias: nil, inputs: shape.hidden, outputs: shape.vocab, isTransposed: true,
+                mixed: context.mixed)
+        )
     }
 
-    /// What of each block is recomputed.
+    /// The recomputation of each block.
     var recompute: [Layout.Recompute] { blocks.map(\.recomputed) }
 
-    /// Embeds `tokens` `[R]` into `output` `[S, H]`. First stage only.
-    func embed(
-        tokens: UnsafePointer<Int32>, output: UnsafeMutablePointer<Float>, shape: MicrobatchShape
-    ) throws(MPIError) {
-        guard let embedding else { return }
+    /// tokens [R], output [S, H]: embeds tokens. First stage only.
+    func embed(tokens: UnsafePointer<Int32>, output: Matrix, shape: MicrobatchShape) throws(MPIError) {
+        guard let embedding else { preconditionFailure("stage \(index) has no embedding") }
         try context.shards.need(embedding.table.unit)
-        if let positions = embedding.positions { try context.shards.need(positions.unit) }
+        if let positions = embedding.positionTable { try context.shards.need(positions.unit) }
         try embedding.forward(tokens: tokens, into: output, shape: shape)
     }
 
-    /// Runs the blocks from `activations.input`. On the last stage also the norm and the head, leaving logits in
-    /// `activations.head`; elsewhere the result goes to `output` `[S, H]`.
+    /// output [S, H]: runs the blocks from `activations.input`. On the last stage also the norm and the head, which leaves
+    /// logits in `activations.head`; elsewhere the result goes to `output`.
     func forward(
-        _ activations: StageActivations, output: UnsafeMutablePointer<Float>?, shape: MicrobatchShape
+        _ activations: StageActivations, output: Matrix?, shape: MicrobatchShape
     ) throws(MPIError) {
-        let (rows, profile) = (shape.streamRows, context.profile)
+        var pending: PendingBranch?
         for (position, block) in blocks.enumerated() {
-            let kept = activations.block(position)
             try context.shards.need(block.unit)
-            if position == 0 {
-                block.norm1.forward(kept.input, into: kept.normed1, kept.statistics1, rows: rows, profile)
-            } else {
-                // The previous block's feed-forward output joins the residual stream together with this norm.
-                block.norm1.addForward(
-                    activations.block(position - 1).middle, context.delta,
-                    bias: blocks[position - 1].feedForward.outputBias, sum: kept.input, into: kept.normed1,
-                    kept.statistics1, rows: rows, profile)
-            }
-            try block.attentionForward(kept, shape: shape)
-            block.joinAttention(kept, shape: shape)
-            try block.feedForward.forward(kept, shape: shape)
+            pending = try block.forward(activations.block(position).first(shape), joining: pending)
         }
-        guard let last = blocks.last else { return }
-        let middle = activations.block(blocks.count - 1).middle
-        if let kept = activations.head, let finalNorm, let head {
-            try context.shards.need(finalNorm.gain.unit)
-            finalNorm.addForward(
-                middle, context.delta, bias: last.feedForward.outputBias, sum: kept.input, into: kept.normed,
-                kept.statistics, rows: rows, profile)
-            try context.shards.need(head.weight.unit)
-            let x = try context.tensor.gather(kept.normed, rows: shape.rows, width: shape.hidden)
-            head.forward(x, into: kept.logits, rows: shape.rows, addsBias: false, profile)
-        } else if let output {
+        guard let branch = pending else { preconditionFailure("stage \(index) has no blocks") }
+        guard let end else {
+            guard let output else { preconditionFailure("stage \(index) needs a place for its output") }
             Residual.join(
-                middle, context.delta, bias: last.feedForward.outputBias, into: output, rows: rows,
-                width: shape.hidden, profile)
+                branch.stream.pointer, branch.output.pointer, bias: branch.bias, into: output.pointer,
+                rows: branch.stream.rows, width: branch.stream.columns, context.profile)
+            return
         }
+        let kept = head(activations)
+        let input = kept.input.rows(0..<shape.streamRows)
+        try context.shards.need(end.norm.gain.unit)
+        let normed = kept.normed?.rows(0..<shape.streamRows) ?? context.scratch.narrow(like: input)
+        end.norm.joinForward(branch, sum: input, into: normed, kept.statistics, context.profile)
+        try context.shards.need(end.head.weight.unit)
+        end.head.forward(
+            try context.tensor.gather(normed), into: kept.logits.rows(0..<shape.rows), addsBias: false,
+            context.profile)
     }
 
-    /// Turns the logits into their gradient times `scale` and returns the summed loss. Last stage only.
+    private func head(_ activations: StageActivations) -> StageActivations.HeadActivations {
+        guard let head = activations.head else { preconditionFailure("stage \(index) has no tensors of a head") }
+        return head
+    }
+
+    /// targets [R]: turns the logits into their gradient times `scale`. Last stage only.
+    /// - Returns: the summed loss.
     func loss(
         _ activations: StageActivations, targets: UnsafePointer<Int32>, scale: Float
     ) throws(MPIError) -> Double {
-        guard let kept = activations.head else { return 0 }
-        return try context.loss.lossAndGradient(
-            logits: kept.logits, targets: targets, rows: context.shape.rows, vocab: context.shape.vocab, scale: scale)
+        try context.loss.lossAndGradient(logits: head(activations).logits, targets: targets, scale: scale)
     }
 
-    /// Turns `gradient` `[S, H]`, the loss's gradient by this stage's output (ignored on the last stage), into the
-    /// gradient by its input. Adds all weight gradients, or with `weightsLater` those that are not the matrices', keeping
-    /// what `weightGradients` needs. `tokens` are the first stage's.
+    /// gradient [S, H]: turns the loss's gradient by this stage's output (ignored on the last stage) into the gradient by its
+    /// input. Adds all weight gradients, or with `weightsLater` only those that are not the matrices', keeping what
+    /// `weightGradients` needs.
+    /// - Parameter tokens: the first stage's tokens [R]; nil elsewhere.
     func backward(
-        _ activations: StageActivations, gradient: UnsafeMutablePointer<Float>, tokens: UnsafePointer<Int32>?,
-        weightsLater: Bool
+        _ activations: StageActivations, gradient: Matrix, tokens: UnsafePointer<Int32>?, weightsLater: Bool
     ) throws(MPIError) {
-        let (shape, shards) = (context.shape, context.shards)
-        if let kept = activations.head, let finalNorm, let head {
-            if kept.isDerived {
-                try shards.need(finalNorm.gain.unit)
-                finalNorm.apply(
-                    kept.input, kept.statistics, into: kept.normed, rows: shape.streamRows, context.profile)
-            }
-            try shards.need(head.weight.unit)
-            if !weightsLater { try headWeightGradient(kept, head) }
-            head.inputGradient(
-                kept.logits, into: context.tensor.partial(of: context.delta), rows: shape.rows, context.profile)
-            try context.tensor.sum(rows: shape.rows, width: shape.hidden, into: context.delta)
-            try shards.need(finalNorm.gain.unit)
-            finalNorm.backward(
-                dy: context.delta, x: kept.input, kept.statistics, dx: gradient, rows: shape.streamRows,
-                accumulate: false, context.profile)
-            try shards.finish(finalNorm.gain.unit)
+        let shards = context.shards
+        if let end {
+            try endBackward(head(activations), end, gradient: gradient, weightsLater: weightsLater)
         }
         for (position, block) in blocks.enumerated().reversed() {
             let kept = activations.block(position)
             try shards.need(block.unit)
-            try block.recompute(kept, shape: shape)
+            try block.recompute(kept)
             try block.backward(kept, gradient: gradient, weightsLater: weightsLater)
             if weightsLater { try shards.pause(block.unit) } else { try shards.finish(block.unit) }
         }
         if let tokens, let embedding {
-            try embedding.backward(tokens: tokens, gradient: gradient, shape: shape)
+            try embedding.backward(tokens: tokens, gradient: gradient, shape: context.shape)
             try shards.finish(embedding.table.unit)
-            if let positions = embedding.positions {
-                embedding.positionsBackward(gradient: gradient, shape: shape)
+            if let positions = embedding.positionTable {
+                embedding.positionsBackward(gradient: gradient, shape: context.shape)
                 try shards.finish(positions.unit)
             }
         }
     }
 
+    /// gradient [S, H]: writes the gradient by the last block's output.
+    private func endBackward(
+        _ kept: StageActivations.HeadActivations, _ end: (norm: NormLayer, head: LinearLayer), gradient: Matrix,
+        weightsLater: Bool
+    ) throws(MPIError) {
+        let (shards, scratch, profile) = (context.shards, context.scratch, context.profile)
+        var normed = kept.normed
+        if normed == nil {
+            try shards.need(end.norm.gain.unit)
+            let made = scratch.narrow(like: kept.input)
+            end.norm.apply(kept.input, kept.statistics, into: made, profile)
+            normed = made
+        }
+        try shards.need(end.head.weight.unit)
+        if !weightsLater, let normed { try headWeightGradient(normed, kept, end.head) }
+        let dNormed = scratch.narrow(like: kept.input)
+        try context.tensor.sum(into: dNormed) { part in end.head.inputGradient(kept.logits, into: part, profile) }
+        try shards.need(end.norm.gain.unit)
+        end.norm.backward(
+            dy: dNormed, x: kept.input, kept.statistics, dx: gradient, accumulate: false, profile)
+        try shards.finish(end.norm.gain.unit)
+    }
+
     /// The second half of a split backward: the matrices' gradients.
     func weightGradients(_ activations: StageActivations) throws(MPIError) {
-        if let kept = activations.head, let head { try headWeightGradient(kept, head) }
+        if let end {
+            let kept = head(activations)
+            guard let normed = kept.normed else { preconditionFailure("a split backward keeps the norms' outputs") }
+            try headWeightGradient(normed, kept, end.head)
+        }
         for (position, block) in blocks.enumerated().reversed() {
             try block.weightGradients(activations.block(position))
             try context.shards.finish(block.unit)
         }
     }
 
+    /// normed [S, H]: the final norm's output.
     private func headWeightGradient(
-        _ kept: StageActivations.HeadActivations, _ head: LinearLayer
+        _ normed: Matrix, _ kept: StageActivations.HeadActivations, _ head: LinearLayer
     ) throws(MPIError) {
-        let shape = context.shape
-        let x = try context.tensor.gather(kept.normed, rows: shape.rows, width: shape.hidden)
-        head.weightGradient(x, kept.logits, rows: shape.rows, context.profile)
+        head.weightGradient(try context.tensor.gather(normed), kept.logits, context.profile)
         try context.shards.finish(head.weight.unit)
     }
 }

@@ -3,12 +3,12 @@ internal import Models
 internal import Plans
 internal import Tensors
 
-/// What the stages of one rank share: sizes, scratch memory and the groups their layers talk to. One action runs at a
-/// time, so one set of scratch buffers is enough. R rows, S rows of the stream, H hidden, F ffn.
+/// The things that the stages of one rank share: sizes, scratch memory and the groups their layers talk to. One action
+/// runs at a time, so one set of scratch buffers is enough.
 final class StageContext {
     let shape: MicrobatchShape
     let tensor: TensorParallel
-    /// Where each local token of a sequence stands in the whole sequence.
+    /// Position in the whole sequence of each token of a sequence on this rank.
     let positions: [Int32]
     let attention: AttentionCore
     let loss: VocabularyParallelLoss
@@ -20,27 +20,13 @@ final class StageContext {
     /// Whether the schedule computes weight gradients as actions of their own.
     let splitsBackward: Bool
 
-    /// The experts' ways, and scratch rows on them: tokens sorted by expert, experts' outputs, their inner columns, the
-    /// router's gradient.
+    /// The way of tokens to experts; nil in models without.
     let exchange: ExpertExchange?
     /// bf16 products; nil for fp32.
     let mixed: MixedProducts?
     let balance: LoadBalance
-    let expertRows = GrowingRows()
-    let expertOutputs = GrowingRows()
-    let expertInner = GrowingRows()
-    let routerGradient = GrowingRows()
-
-    private let storage: FloatStorage
-    /// A branch's output before it joins the stream, and a norm's gradient `[S, H]`; the same memory as `narrow`.
-    let delta: UnsafeMutablePointer<Float>
-    /// Gradient of the attention's output `[R, heads · headSize]`.
-    let narrow: UnsafeMutablePointer<Float>
-    /// Gradient of queries, keys and values, or of the feed-forward's inner columns `[R, widest]`.
-    let wide: UnsafeMutablePointer<Float>
-
-    /// Where blocks put what they do not keep: both pieces are free from one branch's end to the next.
-    var derived: BlockActivations.Derived { BlockActivations.Derived(normed: delta, activated: wide) }
+    let scratch: Scratch
+    let expertScratch = ExpertScratch()
 
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: AttentionCore,
@@ -60,16 +46,7 @@ final class StageContext {
         self.balance = balance
         self.mixed = mixed
         loss = VocabularyParallelLoss(shape: shape, tensor: tensor, profile: profile)
-        // The attention's output gradient is turned into the queries' before the branch's own gradient comes.
-        let counts = [
-            max(shape.boundaryCount, shape.rows * shape.width),
-            shape.rows * max(shape.expandedWidth(max(shape.ffn, shape.sharedWidth)), shape.qkvWidth),
-        ]
-        storage = FloatStorage(count: counts.reduce(0) { $0 + ($1 + 15) / 16 * 16 })
-        var arena = Arena(storage)
-        delta = arena.take(counts[0])
-        narrow = delta
-        wide = arena.take(counts[1])
+        scratch = Scratch(shape: shape)
     }
 
     /// What is recomputed of each of a stage's `count` blocks.
@@ -77,7 +54,7 @@ final class StageContext {
         (0..<count).map { $0 < recomputeLayers ?? count ? recompute : .none }
     }
 
-    /// One process, everything kept: for text generation.
+    /// The context of one process that saves everything, for text generation.
     convenience init(model: Model, shape: MicrobatchShape, parameters: ParameterSet) {
         let profile = Profile()
         let pieces = SequencePieces(sequence: shape.sequence)

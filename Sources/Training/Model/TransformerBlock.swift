@@ -2,13 +2,13 @@ internal import MPI
 internal import Plans
 internal import Tensors
 
-/// One pre-norm block on one rank:
+/// One pre-norm block on one rank. Letters: `ShapeLetters`.
 ///
 ///     x ─┬─► norm₁ ─► W_qkv ─► attention ─► W_o ─┬─ + ─┬─► norm₂ ─► W₁ ─► activation ─► W₂ ─┬─ + ─► y
 ///        └───────────────────────────────────────┘     └────────────────────────────────────┘
 ///
 /// With tensor parallelism W_qkv and W₁ hold a slice of their columns, W_o and W₂ the rows that belong to it, and each
-/// branch ends in a sum over the ranks (`TensorParallel`). R rows, S rows of the stream, H hidden.
+/// branch ends in a sum over the ranks (`TensorParallel`).
 struct TransformerBlock {
     let unit: ParameterUnit
     let norm1: NormLayer
@@ -20,103 +20,117 @@ struct TransformerBlock {
     let recomputed: Layout.Recompute
     let context: StageContext
 
-    /// The attention branch from `kept.normed1`; its output, without the projection's bias, goes to `context.delta`
-    /// `[S, H]`.
-    func attentionForward(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
-        let (tensor, profile, rows) = (context.tensor, context.profile, shape.rows)
-        let x = try tensor.gather(kept.normed1, rows: rows, width: shape.hidden)
-        qkv.forward(x, into: kept.qkv, rows: rows, addsBias: true, profile)
-        context.attention.rotate(kept.qkv, shape: shape)
-        try context.attention.forward(
-            qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp, shape: shape)
-        projection.forward(
-            kept.attention, into: tensor.partial(of: context.delta), rows: rows, addsBias: false, profile)
-        try tensor.sum(rows: rows, width: shape.hidden, into: context.delta)
+    /// Runs the block from `kept.input`. A branch that comes from the block before joins the stream first, which is then
+    /// written to `kept.input`.
+    /// - Returns: the feed-forward branch, which has yet to join the stream.
+    func forward(_ kept: BlockActivations, joining branch: PendingBranch?) throws(MPIError) -> PendingBranch {
+        let normed1 = kept.normed1 ?? context.scratch.narrow(like: kept.input)
+        if let branch {
+            norm1.joinForward(branch, sum: kept.input, into: normed1, kept.statistics1, context.profile)
+        } else {
+            norm1.forward(kept.input, into: normed1, kept.statistics1, context.profile)
+        }
+        let normed2 = joinAttention(try attention(normed1, kept), kept)
+        return PendingBranch(
+            stream: kept.middle, output: try feedForward.forward(normed2, kept), bias: feedForward.outputBias)
     }
 
-    /// The stream after the attention branch, and its norm.
-    func joinAttention(_ kept: BlockActivations, shape: MicrobatchShape) {
-        norm2.addForward(
-            kept.input, context.delta, bias: projection.bias, sum: kept.middle, into: kept.normed2, kept.statistics2,
-            rows: shape.streamRows, context.profile)
+    /// The attention branch. normed [S, H]: the first norm's output.
+    private func attention(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> PendingBranch {
+        let (tensor, profile) = (context.tensor, context.profile)
+        qkv.forward(try tensor.gather(normed), into: kept.qkv, addsBias: true, profile)
+        context.attention.rotate(kept.qkv, length: kept.logSumExp.columns)
+        try context.attention.forward(qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp)
+        let output = context.scratch.narrow(like: normed)
+        try tensor.sum(into: output) { part in
+            projection.forward(kept.attention, into: part, addsBias: false, profile)
+        }
+        return PendingBranch(stream: kept.input, output: output, bias: projection.bias)
+    }
+
+    /// Joins the attention branch with the stream.
+    /// - Returns: the second norm's output [S, H].
+    private func joinAttention(_ branch: PendingBranch, _ kept: BlockActivations) -> Matrix {
+        let normed = kept.normed2 ?? context.scratch.narrow(like: kept.middle)
+        norm2.joinForward(branch, sum: kept.middle, into: normed, kept.statistics2, context.profile)
+        return normed
     }
 
     /// Rebuilds what the layout does not keep, before `backward`.
-    func recompute(_ kept: BlockActivations, shape: MicrobatchShape) throws(MPIError) {
+    func recompute(_ kept: BlockActivations) throws(MPIError) {
         switch recomputed {
         case .none: break
         case .selective:
-            try context.attention.forward(
-                qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp, shape: shape)
+            try context.attention.forward(qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp)
         case .full:
-            norm1.forward(kept.input, into: kept.normed1, kept.statistics1, rows: shape.streamRows, context.profile)
-            try attentionForward(kept, shape: shape)
-            joinAttention(kept, shape: shape)
-            try feedForward.recompute(kept, shape: shape)
+            let normed1 = kept.normed1 ?? context.scratch.narrow(like: kept.input)
+            norm1.forward(kept.input, into: normed1, kept.statistics1, context.profile)
+            let normed2 = joinAttention(try attention(normed1, kept), kept)
+            try feedForward.recompute(normed2, kept)
         }
     }
 
-    /// Turns `gradient` `[S, H]`, by the block's output, into the gradient by its input. Weight gradients of the
-    /// matrices are added now, or left to `weightGradients` with all they need kept; those of the norms always are.
-    func backward(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError) {
-        let (shape, profile) = (context.shape, context.profile)
-        if kept.isDerived {
-            norm2.apply(kept.middle, kept.statistics2, into: kept.normed2, rows: shape.streamRows, profile)
-        }
-        try feedForward.backward(kept, gradient: gradient, weightsLater: weightsLater)
+    /// gradient [S, H]: turns the gradient by the block's output into the gradient by its input. Weight gradients of the
+    /// matrices are added now, or left to `weightGradients` with all they need kept. Those of the norms are always added.
+    func backward(_ kept: BlockActivations, gradient: Matrix, weightsLater: Bool) throws(MPIError) {
+        let profile = context.profile
+        let normed2 = output(kept.normed2, of: norm2, kept.middle, kept.statistics2)
+        let dNormed2 = try feedForward.backward(
+            kept, normed: normed2, gradient: gradient, weightsLater: weightsLater)
         norm2.backward(
-            dy: context.delta, x: kept.middle, kept.statistics2, dx: gradient, rows: shape.streamRows, accumulate: true,
-            profile)
-        try attentionBackward(kept, gradient: gradient, weightsLater: weightsLater)
+            dy: dNormed2, x: kept.middle, kept.statistics2, dx: gradient, accumulate: true, profile)
+        let dNormed1 = try attentionBackward(kept, gradient: gradient, weightsLater: weightsLater)
         norm1.backward(
-            dy: context.delta, x: kept.input, kept.statistics1, dx: gradient, rows: shape.streamRows, accumulate: true,
-            profile)
+            dy: dNormed1, x: kept.input, kept.statistics1, dx: gradient, accumulate: true, profile)
     }
 
-    /// The attention branch's input gradient, before norm₁, goes to `context.delta`.
+    /// x [S, H]: a norm's output, made again in scratch memory where it is not `saved`.
+    private func output(_ saved: Matrix?, of norm: NormLayer, _ x: Matrix, _ statistics: NormStatistics) -> Matrix {
+        if let saved { return saved }
+        let made = context.scratch.narrow(like: x)
+        norm.apply(x, statistics, into: made, context.profile)
+        return made
+    }
+
+    /// gradient [S, H]: by the stream behind the attention branch.
+    /// - Returns: the gradient by the first norm's output [S, H], in scratch memory.
     private func attentionBackward(
-        _ kept: BlockActivations, gradient: UnsafeMutablePointer<Float>, weightsLater: Bool
-    ) throws(MPIError) {
-        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
-        let (rows, hidden) = (shape.rows, shape.hidden)
-        let dy = try tensor.gather(gradient, rows: rows, width: hidden)
+        _ kept: BlockActivations, gradient: Matrix, weightsLater: Bool
+    ) throws(MPIError) -> Matrix {
+        let (tensor, profile, scratch) = (context.tensor, context.profile, context.scratch)
+        let dy = try tensor.gather(gradient)
         // A rebuilt attention output is gone when the second half of a split backward comes.
         if !weightsLater || recomputed == .selective {
-            projection.weightGradient(kept.attention, dy, rows: rows, profile)
+            projection.weightGradient(kept.attention, dy, profile)
         } else {
             // The norm behind it has read the stream: its place keeps the gradient.
-            kept.middle.update(from: gradient, count: shape.boundaryCount)
+            kept.middle.copy(from: gradient)
         }
-        projection.inputGradient(dy, into: context.narrow, rows: rows, profile)
+        let dAttention = scratch.narrow(like: kept.attention)
+        projection.inputGradient(dy, into: dAttention, profile)
+        let dqkv = scratch.wide(rows: kept.qkv.rows, columns: kept.qkv.columns)
         try context.attention.backward(
-            qkv: kept.qkv, output: kept.attention, dOutput: context.narrow, logSumExp: kept.logSumExp,
-            dqkv: context.wide, shape: shape)
-        context.attention.rotateBack(context.wide, shape: shape)
+            qkv: kept.qkv, output: kept.attention, dOutput: dAttention, logSumExp: kept.logSumExp, dqkv: dqkv)
+        context.attention.rotateBack(dqkv, length: kept.logSumExp.columns)
         if weightsLater {
-            kept.qkv.update(from: context.wide, count: rows * shape.qkvWidth)
+            kept.qkv.copy(from: dqkv)
         } else {
-            if kept.isDerived {
-                norm1.apply(kept.input, kept.statistics1, into: kept.normed1, rows: shape.streamRows, profile)
-            }
-            let x = try tensor.gather(kept.normed1, rows: rows, width: hidden)
-            qkv.weightGradient(x, context.wide, rows: rows, profile)
+            let normed = output(kept.normed1, of: norm1, kept.input, kept.statistics1)
+            qkv.weightGradient(try tensor.gather(normed), dqkv, profile)
         }
-        qkv.inputGradient(context.wide, into: tensor.partial(of: context.delta), rows: rows, profile)
-        try tensor.sum(rows: rows, width: hidden, into: context.delta)
+        let dNormed = scratch.narrow(like: gradient)
+        try tensor.sum(into: dNormed) { part in qkv.inputGradient(dqkv, into: part, profile) }
+        return dNormed
     }
 
     /// The second half of a split backward.
     func weightGradients(_ kept: BlockActivations) throws(MPIError) {
-        let (shape, tensor, profile) = (context.shape, context.tensor, context.profile)
-        let (rows, hidden) = (shape.rows, shape.hidden)
+        let (tensor, profile) = (context.tensor, context.profile)
         try feedForward.weightGradients(kept)
         if recomputed != .selective {
-            let dy = try tensor.gather(kept.middle, rows: rows, width: hidden)
-            projection.weightGradient(kept.attention, dy, rows: rows, profile)
+            projection.weightGradient(kept.attention, try tensor.gather(kept.middle), profile)
         }
-        let x = try tensor.gather(kept.normed1, rows: rows, width: hidden)
-        qkv.weightGradient(x, kept.qkv, rows: rows, profile)
+        guard let normed = kept.normed1 else { preconditionFailure("a split backward keeps the norms' outputs") }
+        qkv.weightGradient(try tensor.gather(normed), kept.qkv, profile)
     }
 }

@@ -30,7 +30,8 @@ struct GradientNorm {
 
     /// Sums the tied table's gradients over first and last stage; both then take the same step.
     func tie() throws(MPIError) {
-        guard let embedding, let tied else { return }
+        guard let embedding else { return }
+        guard let tied else { preconditionFailure("a rank of the tied table's group without a copy of it") }
         try embedding.allReduce(parameters.gradientSlice(tied), count: parameters.ownRange(tied).count)
     }
 

@@ -4,67 +4,80 @@ internal import Tensors
 /// Sums and gathers among a few ranks: through memory they share where they run on one node, by MPI's own collectives
 /// elsewhere. Sums add in the order of ranks, so every rank gets the same bits.
 ///
-/// Through shared memory: each rank puts its part into its segment of a window, all meet once, and each reads what it
-/// needs from the others' segments. Two halves of the window take turns: whoever writes into a half has passed the
-/// meeting behind which nobody reads its older contents any more.
+/// Through shared memory, each rank writes its part into its segment of a window, all ranks meet at a barrier, and each
+/// reads what it needs from the others' segments.
 final class GroupBuffers {
     let group: Communicator
     private let window: SharedWindow?
-    /// Numbers one half of a segment holds.
+    /// Numbers that one half of a segment holds.
     private let capacity: Int
-    private var turn = 0
-    /// Without a window: where a partial sum is written, and a gathered tensor's own part.
-    private let ownBuffer: FloatStorage?
+    /// The ranks' segments by rank, once for each half.
+    private let halves: [[UnsafeMutablePointer<Float>]]
+    /// Without a window: the parts that this rank writes.
+    private let ownBuffer: Storage<Float>?
+    private var exchanges = 0
 
-    /// - Parameter capacity: the most numbers handed over in one piece by `partial` and `gather`; longer sums go in
-    ///   pieces.
+    /// - Parameter capacity: the most numbers of one `sum` or `gather`; longer all-reduces go in pieces.
     init(_ group: Communicator, capacity: Int, sharesMemory: Bool) throws(MPIError) {
         self.group = group
         self.capacity = (capacity + 15) / 16 * 16
         let window =
             sharesMemory && group.size > 1 ? try SharedWindow(group, bytesPerRank: 2 * 4 * self.capacity) : nil
         self.window = window
-        ownBuffer = window == nil && group.size > 1 ? FloatStorage(count: self.capacity) : nil
+        let capacity = self.capacity
+        halves = (0..<2).map { half in
+            (0..<group.size).compactMap { rank in
+                window.map { $0.segment(of: rank, as: Float.self) + half * capacity }
+            }
+        }
+        ownBuffer = window == nil ? Storage(count: self.capacity) : nil
     }
 
     /// Whether the ranks meet in shared memory.
     var sharesMemory: Bool { window != nil }
 
-    /// Where this rank writes its part before `sum`.
-    var partial: UnsafeMutablePointer<Float> { half(of: group.rank) ?? ownBuffer!.pointer }
+    // MARK: exchanges
 
-    private func half(of rank: Int) -> UnsafeMutablePointer<Float>? {
-        window.map { $0.segment(of: rank) + (turn & 1) * capacity }
+    /// The memory of one exchange: where each rank writes its part, and the others read it after the barrier.
+    ///
+    /// Exchanges alternate between the two halves of a segment (double buffering). A half is written again two exchanges
+    /// later, when the barrier of the exchange between lies behind every read of it.
+    struct Exchange {
+        /// Where this rank writes its part.
+        let part: UnsafeMutablePointer<Float>
+        /// The parts of all ranks by rank, in shared memory; empty without.
+        fileprivate let parts: [UnsafeMutablePointer<Float>]
     }
 
-    private func meet() throws(MPIError) {
-        try window?.meet()
-        turn += 1
+    /// The memory of the next exchange. Every rank starts the same exchanges in the same order, and ends each before the
+    /// next.
+    func nextExchange() -> Exchange {
+        if let ownBuffer { return Exchange(part: ownBuffer.pointer, parts: []) }
+        let parts = halves[exchanges & 1]
+        exchanges += 1
+        return Exchange(part: parts[group.rank], parts: parts)
     }
 
-    /// Sums the ranks' `partial` of `count` numbers; `output` gets numbers `range` of the sum.
-    func sum(count: Int, range: Range<Int>, into output: UnsafeMutablePointer<Float>) throws(MPIError) {
-        guard window != nil else {
-            try group.allReduceInPlace(UnsafeMutableBufferPointer(start: ownBuffer!.pointer, count: count))
-            output.update(from: ownBuffer!.pointer + range.lowerBound, count: range.count)
+    /// Sums `count` numbers of every rank's part; `output` gets numbers `range` of the sum.
+    func sum(
+        _ exchange: Exchange, count: Int, range: Range<Int>, into output: UnsafeMutablePointer<Float>
+    ) throws(MPIError) {
+        guard let window else {
+            try group.allReduceInPlace(UnsafeMutableBufferPointer(start: exchange.part, count: count))
+            output.update(from: exchange.part + range.lowerBound, count: range.count)
             return
         }
-        let turn = turn
-        try meet()
-        add(turn: turn, range: range, into: output)
-    }
-
-    private func add(turn: Int, range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
-        guard let window else { return }
-        for rank in 0..<group.size {
-            let part: UnsafeMutablePointer<Float> = window.segment(of: rank) + (turn & 1) * capacity + range.lowerBound
+        try window.meet()
+        for (rank, part) in exchange.parts.enumerated() {
             if rank == 0 {
-                output.update(from: part, count: range.count)
+                output.update(from: part + range.lowerBound, count: range.count)
             } else {
-                VectorMath.add(into: output, from: part, count: range.count)
+                VectorMath.add(into: output, from: part + range.lowerBound, count: range.count)
             }
         }
     }
+
+    // MARK: collectives
 
     /// Puts the ranks' parts of `count` numbers one behind the other into `output`.
     func gather(_ part: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>) throws(MPIError) {
@@ -74,12 +87,10 @@ final class GroupBuffers {
                 into: UnsafeMutableBufferPointer(start: output, count: count * group.size))
             return
         }
-        let shift = (turn & 1) * capacity
-        (window.segment(of: group.rank, as: Float.self) + shift).update(from: part, count: count)
-        try meet()
-        for rank in 0..<group.size {
-            (output + rank * count).update(from: window.segment(of: rank, as: Float.self) + shift, count: count)
-        }
+        let exchange = nextExchange()
+        exchange.part.update(from: part, count: count)
+        try window.meet()
+        for (rank, part) in exchange.parts.enumerated() { (output + rank * count).update(from: part, count: count) }
     }
 
     /// `values` become their sums over the ranks, piece by piece.
@@ -91,14 +102,15 @@ final class GroupBuffers {
         var start = 0
         while start < count {
             let piece = min(capacity, count - start)
-            partial.update(from: values + start, count: piece)
-            try sum(count: piece, range: 0..<piece, into: values + start)
+            let exchange = nextExchange()
+            exchange.part.update(from: values + start, count: piece)
+            try sum(exchange, count: piece, range: 0..<piece, into: values + start)
             start += piece
         }
     }
 
-    /// `slice`, slice `rank` of `size` equal ones, gets (or with `adds` is increased by) the sums over the ranks of that
-    /// slice of `values`.
+    /// Sums `values` over the ranks; `slice` gets this rank's slice of the sum, or with `adds` is increased by it. Each of
+    /// the group's ranks has an equal slice.
     func reduceScatter(
         _ values: UnsafePointer<Float>, count: Int, into slice: UnsafeMutablePointer<Float>, adds: Bool,
         scratch: UnsafeMutablePointer<Float>
@@ -124,16 +136,14 @@ final class GroupBuffers {
         var start = 0
         while start < length {
             let piece = min(most, length - start)
+            let exchange = nextExchange()
             for rank in 0..<group.size {
-                (partial + rank * piece).update(from: values + rank * length + start, count: piece)
+                (exchange.part + rank * piece).update(from: values + rank * length + start, count: piece)
             }
             let own = group.rank * piece
-            if adds {
-                try sum(count: piece * group.size, range: own..<own + piece, into: scratch)
-                VectorMath.add(into: slice + start, from: scratch, count: piece)
-            } else {
-                try sum(count: piece * group.size, range: own..<own + piece, into: slice + start)
-            }
+            let target = adds ? scratch : slice + start
+            try sum(exchange, count: piece * group.size, range: own..<own + piece, into: target)
+            if adds { VectorMath.add(into: slice + start, from: scratch, count: piece) }
             start += piece
         }
     }
@@ -155,12 +165,12 @@ final class GroupBuffers {
         var start = 0
         while start < length {
             let piece = min(capacity, length - start)
-            let shift = (turn & 1) * capacity
-            (window.segment(of: group.rank, as: Float.self) + shift).update(from: slice + start, count: piece)
-            try meet()
-            for rank in 0..<group.size where rank != group.rank || UnsafePointer(output + rank * length) != slice {
-                (output + rank * length + start).update(
-                    from: window.segment(of: rank, as: Float.self) + shift, count: piece)
+            let exchange = nextExchange()
+            exchange.part.update(from: slice + start, count: piece)
+            try window.meet()
+            for (rank, part) in exchange.parts.enumerated()
+            where rank != group.rank || UnsafePointer(output + rank * length) != slice {
+                (output + rank * length + start).update(from: part, count: piece)
             }
             start += piece
         }

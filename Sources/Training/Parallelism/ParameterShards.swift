@@ -25,10 +25,8 @@ final class ParameterShards {
     private var remaining: [Int]
     private let expected: [Int]
     /// Whole weights of the units used last, with sharded parameters.
-    private let gathered: [FloatStorage]
-    private var residents: [ParameterUnit?] = [nil, nil]
-    private var oldest = 0
-    private let scratch: FloatStorage
+    private var gathered: GatheredWeights
+    private let scratch: Storage<Float>
 
     /// The ranks a unit's gradients are summed over.
     private struct Group {
@@ -91,11 +89,11 @@ final class ParameterShards {
         self.profile = profile
         remaining = expected
         let largest = parameters.units.map(\.count).max() ?? 0
-        gathered = parameters.sharding == .parameters ? (0..<2).map { _ in FloatStorage(count: largest) } : []
+        gathered = GatheredWeights(largest: parameters.sharding == .parameters ? largest : 0)
         let buffers = [dense.buffers, experts.buffers].compactMap(\.self)
         // Room for a row of a table at least.
         let piece = parameters.units.reduce(Self.piece) { max($0, $1.touched?.width ?? 0) }
-        scratch = FloatStorage(
+        scratch = Storage(
             count: buffers.isEmpty ? 0 : buffers.allSatisfy(\.sharesMemory) ? piece : max(largest, piece))
     }
 
@@ -105,31 +103,19 @@ final class ParameterShards {
 
     /// Makes a unit's whole weights readable, until the second next call for another unit.
     func need(_ unit: ParameterUnit) throws(MPIError) {
-        guard parameters.sharding == .parameters else { return }
-        if let place = residents.firstIndex(where: { $0 === unit }) {
-            oldest = 1 - place
-            return
-        }
-        let place = oldest
-        oldest = 1 - oldest
-        residents[place] = unit
-        unit.weights = gathered[place].pointer
+        guard parameters.sharding == .parameters, gathered.takePlace(unit) else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
-            try gather(unit)
+            let slice = parameters.weightSlice(unit)
+            guard let buffers = group(of: unit).buffers else {
+                return unit.weights.update(from: slice, count: unit.count)
+            }
+            try buffers.gatherSlices(slice, length: unit.sliceCount, into: unit.weights)
         }
-    }
-
-    private func gather(_ unit: ParameterUnit) throws(MPIError) {
-        let slice = parameters.weightSlice(unit)
-        guard let buffers = group(of: unit).buffers else {
-            return unit.weights.update(from: slice, count: unit.count)
-        }
-        try buffers.gatherSlices(slice, length: unit.sliceCount, into: unit.weights)
     }
 
     /// After the optimizer's step: every rank gets the others' new weights.
     func shareWeights() throws(MPIError) {
-        residents = [nil, nil]
+        gathered.forget()
         guard parameters.sharding == .optimizer || parameters.sharding == .gradients else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             for unit in parameters.units {
@@ -249,5 +235,37 @@ final class ParameterShards {
         where slot.tensor.seesOwnRows || (tensor.splitsRows && slot.tensor.seesStreamRows) {
             try tensor.allReduce(unit.gradients + slot.offset, count: slot.count)
         }
+    }
+}
+
+/// Room for the whole weights of two units: those that were used last.
+private struct GatheredWeights {
+    private let places: [Storage<Float>]
+    /// The unit whose weights lie at each place.
+    private var holders: [ParameterUnit?] = [nil, nil]
+    private var leastRecent = 0
+
+    /// - Parameter largest: numbers of the largest unit.
+    init(largest: Int) { places = (0..<2).map { _ in Storage(count: largest) } }
+
+    /// Gives a unit the place that was used longest ago, unless it has one. The unit that held it loses its weights.
+    /// - Returns: whether the weights have yet to be gathered.
+    mutating func takePlace(_ unit: ParameterUnit) -> Bool {
+        if let place = holders.firstIndex(where: { $0 === unit }) {
+            leastRecent = 1 - place
+            return false
+        }
+        let place = leastRecent
+        leastRecent = 1 - place
+        holders[place]?.detachWeights()
+        holders[place] = unit
+        unit.attach(weights: places[place].pointer)
+        return true
+    }
+
+    /// Takes all weights away: they have changed elsewhere.
+    mutating func forget() {
+        for unit in holders { unit?.detachWeights() }
+        holders = [nil, nil]
     }
 }

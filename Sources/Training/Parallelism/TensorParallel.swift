@@ -16,8 +16,8 @@ final class TensorParallel {
     /// Whether the residual stream's rows are split.
     let splitsRows: Bool
     private let buffers: GroupBuffers?
-    /// A gathered tensor `[rows, hidden]`.
-    private let gathered: FloatStorage?
+    /// A gathered tensor [R, H].
+    private let gathered: Storage<Float>?
     private let profile: Profile
 
     init(
@@ -29,7 +29,7 @@ final class TensorParallel {
         self.profile = profile
         let count = shape.rows * shape.hidden
         buffers = size > 1 ? try GroupBuffers(group, capacity: count, sharesMemory: sharesMemory) : nil
-        gathered = splitsRows ? FloatStorage(count: count) : nil
+        gathered = splitsRows ? Storage(count: count) : nil
     }
 
     /// One rank.
@@ -42,33 +42,31 @@ final class TensorParallel {
         self.profile = profile
     }
 
-    /// Where a product whose sum over the ranks is wanted is written: shared memory, or `output` itself on one rank.
-    /// `sum` must follow before anything else of this group.
-    func partial(of output: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> { buffers?.partial ?? output }
-
-    /// Sums the ranks' partial products `[rows, width]`; `output` gets this rank's rows of the stream.
-    func sum(rows: Int, width: Int, into output: UnsafeMutablePointer<Float>) throws(MPIError) {
-        guard let buffers else { return }
+    /// Sums over the ranks the matrices [R, W] that each rank's `write` makes. `output` [S, W] gets this rank's rows of the
+    /// sum. On one rank `write` is given `output` itself.
+    func sum(into output: Matrix, of write: (Matrix) -> Void) throws(MPIError) {
+        guard let buffers else { return write(output) }
+        let exchange = buffers.nextExchange()
+        let rows = splitsRows ? output.rows * size : output.rows
+        write(Matrix(exchange.part, rows: rows, columns: output.columns))
         try profile.measure(.tensorTransfers) { () throws(MPIError) in
-            let own = splitsRows ? rows / size * width : rows * width
-            let start = splitsRows ? rank * own : 0
-            try buffers.sum(count: rows * width, range: start..<start + own, into: output)
+            let start = splitsRows ? rank * output.count : 0
+            try buffers.sum(
+                exchange, count: rows * output.columns, range: start..<start + output.count, into: output.pointer)
         }
     }
 
-    /// All rows of a tensor of the stream, `[rows, width]`: itself, or gathered from the ranks. What it returns is
-    /// overwritten by the next call.
-    func gather(
-        _ part: UnsafeMutablePointer<Float>, rows: Int, width: Int
-    ) throws(MPIError) -> UnsafeMutablePointer<Float> {
+    /// All rows [R, W] of a tensor of the residual stream [S, W]: itself, or gathered from the ranks. The gathered rows last
+    /// until the next call.
+    func gather(_ part: Matrix) throws(MPIError) -> Matrix {
         guard let buffers, let gathered else { return part }
         try profile.measure(.tensorTransfers) { () throws(MPIError) in
-            try buffers.gather(part, count: rows / size * width, into: gathered.pointer)
+            try buffers.gather(part.pointer, count: part.count, into: gathered.pointer)
         }
-        return gathered.pointer
+        return gathered.matrix(rows: part.rows * size, columns: part.columns)
     }
 
-    /// Sums over the ranks a gradient of which each has only its rows' share.
+    /// Sums over the ranks a gradient to which each has added its own rows only.
     func allReduce(_ values: UnsafeMutablePointer<Float>, count: Int) throws(MPIError) {
         guard let buffers else { return }
         try profile.measure(.tensorTransfers) { () throws(MPIError) in
@@ -76,7 +74,7 @@ final class TensorParallel {
         }
     }
 
-    /// The ranks' parts of `count` numbers, one behind the other.
+    /// Puts the ranks' parts of `count` numbers one behind the other into `output`.
     func gatherSmall(
         _ part: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>
     ) throws(MPIError) {

@@ -16,12 +16,12 @@ package final class ParameterSet {
     package let sharding: Layout.Sharding
     /// Elements of all units.
     package let count: Int
-    private let weightStorage: FloatStorage
-    private let gradientStorage: FloatStorage
-    private let firstMoment: FloatStorage
-    private let secondMoment: FloatStorage
+    private let weightStorage: Storage<Float>
+    private let gradientStorage: Storage<Float>
+    private let firstMoment: Storage<Float>
+    private let secondMoment: Storage<Float>
     /// Where gradients of a whole unit are summed up before they are cut, when only slices are kept.
-    private let gradientScratch: FloatStorage?
+    private let gradientScratch: Storage<Float>?
     private let lookup: [Key: (unit: Int, slot: Int)]
 
     private struct Key: Hashable {
@@ -66,15 +66,15 @@ package final class ParameterSet {
         count = base
         let largest = made.map(\.count).max() ?? 0
         let cutsGradients = sharding == .gradients || sharding == .parameters
-        weightStorage = FloatStorage(count: sharding == .parameters ? cut : base)
+        weightStorage = Storage<Float>(count: sharding == .parameters ? cut : base)
         let sparse = made.filter { $0.touched != nil }.map { $0.base..<$0.base + $0.count }
-        gradientStorage = FloatStorage(count: cutsGradients ? cut : base, sparse: sparse)
-        firstMoment = FloatStorage(count: sharding == .none ? base : cut, sparse: sparse)
-        secondMoment = FloatStorage(count: sharding == .none ? base : cut, sparse: sparse)
-        gradientScratch = cutsGradients ? FloatStorage(count: largest) : nil
+        gradientStorage = Storage<Float>(count: cutsGradients ? cut : base, sparse: sparse)
+        firstMoment = Storage<Float>(count: sharding == .none ? base : cut, sparse: sparse)
+        secondMoment = Storage<Float>(count: sharding == .none ? base : cut, sparse: sparse)
+        gradientScratch = cutsGradients ? Storage<Float>(count: largest) : nil
         for unit in units {
-            unit.gradients = gradientScratch?.pointer ?? gradientStorage.pointer + unit.base
-            if sharding != .parameters { unit.weights = weightStorage.pointer + unit.base }
+            unit.attach(gradients: gradientScratch?.pointer ?? gradientStorage.pointer + unit.base)
+            if sharding != .parameters { unit.attach(weights: weightStorage.pointer + unit.base) }
         }
     }
 
@@ -179,7 +179,7 @@ package final class ParameterSet {
     func fillUnits<Failure: Error>(
         _ fill: (ParameterUnit, UnsafeMutablePointer<Float>) throws(Failure) -> Void
     ) throws(Failure) {
-        let scratch = sharding == .parameters ? FloatStorage(count: units.map(\.count).max() ?? 0) : nil
+        let scratch = sharding == .parameters ? Storage<Float>(count: units.map(\.count).max() ?? 0) : nil
         for unit in units {
             let target = scratch?.pointer ?? unit.weights
             try fill(unit, target)

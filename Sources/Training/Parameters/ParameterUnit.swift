@@ -1,7 +1,9 @@
+internal import Tensors
+
 /// Weights and gradients that are reduced, sharded and gathered together: one block, one table, one norm.
 ///
-/// The decayed tensors come first, then the others, each on a cache line unless it joins the one before; the whole is padded so that the ranks that
-/// shard it get equal slices of whole cache lines.
+/// The tensors that decay come first, then the others. Each starts on a cache line unless it joins the one before. The whole
+/// is padded, so that the ranks that shard it get equal slices of whole cache lines.
 package final class ParameterUnit {
     /// One tensor's place in the unit.
     package struct Slot: Hashable, Sendable {
@@ -31,10 +33,8 @@ package final class ParameterUnit {
     package let number: Int
     /// Which rows have gradients, for a table that is only looked up and kept whole; nil for everything else.
     let touched: TouchedRows?
-    /// The whole unit's weights; with sharded parameters valid only between its gathering and the next.
-    package var weights: UnsafeMutablePointer<Float>
-    /// The whole unit's gradients; with sharded gradients a scratch buffer that all units share.
-    package var gradients: UnsafeMutablePointer<Float>
+    private var weightPlace: UnsafeMutablePointer<Float>?
+    private var gradientPlace: UnsafeMutablePointer<Float>?
 
     init(
         stage: Int, unit: ParameterLayout.Unit, share: TensorShare, shard: TensorShare, base: Int, sliceBase: Int,
@@ -67,10 +67,26 @@ package final class ParameterUnit {
             let width = slot.tensor.shape.last ?? 1
             return TouchedRows(count: slot.count / width, width: width)
         }
-        // Replaced by the parameter set before anybody reads them.
-        weights = UnsafeMutablePointer(bitPattern: 64)!
-        gradients = weights
     }
+
+    /// The whole unit's weights. Where they are sharded, they must have been gathered.
+    package var weights: UnsafeMutablePointer<Float> {
+        guard let weightPlace else { preconditionFailure("weights of unit \(number) used before they were gathered") }
+        return weightPlace
+    }
+
+    /// The whole unit's gradients. Where they are sharded, they lie in a buffer that all units share.
+    package var gradients: UnsafeMutablePointer<Float> {
+        guard let gradientPlace else { preconditionFailure("unit \(number) belongs to no parameter set") }
+        return gradientPlace
+    }
+
+    func attach(weights: UnsafeMutablePointer<Float>) { weightPlace = weights }
+
+    func attach(gradients: UnsafeMutablePointer<Float>) { gradientPlace = gradients }
+
+    /// From here on the weights must be gathered again before they are used.
+    func detachWeights() { weightPlace = nil }
 
     private static func padded(_ count: Int, to step: Int) -> Int { (count + step - 1) / step * step }
 
@@ -88,11 +104,14 @@ package final class ParameterUnit {
 }
 
 /// One tensor's weights and the place its gradient is summed up.
-struct Parameter {
+package struct Parameter {
     /// The parameter set keeps its units for as long as any stage lives.
     unowned(unsafe) let unit: ParameterUnit
     let offset: Int
 
-    var weight: UnsafeMutablePointer<Float> { unit.weights + offset }
-    var gradient: UnsafeMutablePointer<Float> { unit.gradients + offset }
+    package var weight: UnsafeMutablePointer<Float> { unit.weights + offset }
+    package var gradient: UnsafeMutablePointer<Float> { unit.gradients + offset }
+
+    func weight(rows: Int, columns: Int) -> Matrix { Matrix(weight, rows: rows, columns: columns) }
+    func gradient(rows: Int, columns: Int) -> Matrix { Matrix(gradient, rows: rows, columns: columns) }
 }

@@ -8,13 +8,13 @@ final class TouchedRows {
     let count: Int
     let width: Int
     /// By row: above zero if it has a gradient in this step, so that ranks can join theirs by adding.
-    let flags: FloatStorage
+    let flags: Storage<Float>
     private var ever: [Bool]
 
     init(count: Int, width: Int) {
         self.count = count
         self.width = width
-        flags = FloatStorage(count: count)
+        flags = Storage(count: count)
         ever = Array(repeating: false, count: count)
     }
 

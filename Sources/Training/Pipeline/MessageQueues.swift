@@ -1,5 +1,6 @@
 internal import MPI
 internal import Schedules
+internal import Tensors
 
 /// The receives of one rank in the order it needs them, posted a few ahead of their turn.
 struct ReceiveQueue {
@@ -9,7 +10,7 @@ struct ReceiveQueue {
     private var posted = 0
     private var taken = 0
     /// Posted and not yet taken; `posted − taken` entries, a ring of `ahead`.
-    private var tickets: [(ticket: TransferSet.Ticket, buffer: UnsafeMutablePointer<Float>)?]
+    private var tickets: [(ticket: TransferSet.Ticket, buffer: Matrix)?]
 
     init(transfers: [Schedules.Transfer], ahead: Int, communicator: Communicator) {
         self.transfers = transfers
@@ -25,20 +26,19 @@ struct ReceiveQueue {
     }
 
     /// Posts receives until `ahead` wait for their messages or the list ends.
-    mutating func post(pool: BoundaryPool, count: Int) throws(MPIError) {
+    mutating func post(pool: BoundaryPool) throws(MPIError) {
         while posted < transfers.count, posted - taken < ahead {
             let transfer = transfers[posted]
             let buffer = pool.take()
             let ticket = try set.startReceive(
-                into: UnsafeMutableBufferPointer(start: buffer, count: count), from: Int(transfer.peer),
-                tag: Int(transfer.tag))
+                into: buffer.numbers, from: Int(transfer.peer), tag: Int(transfer.tag))
             tickets[posted % ahead] = (ticket, buffer)
             posted += 1
         }
     }
 
     /// Waits for the next message of the list and returns its tensor.
-    mutating func next() throws(MPIError) -> UnsafeMutablePointer<Float> {
+    mutating func next() throws(MPIError) -> Matrix {
         guard let (ticket, buffer) = tickets[taken % ahead] else {
             preconditionFailure("a receive was taken before it was posted")
         }
@@ -51,17 +51,17 @@ struct ReceiveQueue {
 /// Sends under way and the buffers they read from.
 struct SendQueue {
     private let set: TransferSet
-    private var underway: [(ticket: TransferSet.Ticket, buffer: UnsafeMutablePointer<Float>)] = []
+    private var underway: [(ticket: TransferSet.Ticket, buffer: Matrix)] = []
 
     init(communicator: Communicator) { set = TransferSet(communicator, capacity: 16) }
 
     /// Starts a send; the buffer goes back to `pool` once the message is gone.
     mutating func start(
-        _ buffer: UnsafeMutablePointer<Float>, count: Int, _ transfer: Schedules.Transfer, pool: BoundaryPool
+        _ buffer: Matrix, _ transfer: Schedules.Transfer, pool: BoundaryPool
     ) throws(MPIError) {
         try reclaim(pool: pool)
         let ticket = try set.startSend(
-            UnsafeBufferPointer(start: buffer, count: count), to: Int(transfer.peer), tag: Int(transfer.tag))
+            UnsafeBufferPointer(buffer.numbers), to: Int(transfer.peer), tag: Int(transfer.tag))
         underway.append((ticket, buffer))
     }
 

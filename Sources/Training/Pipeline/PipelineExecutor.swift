@@ -19,7 +19,8 @@ final class PipelineExecutor {
     private let batch: LocalBatch
     private let recorder: TimelineRecorder
     private let pool: BoundaryPool
-    private let boundaryCount: Int
+    /// Bytes of a tensor that crosses a stage boundary.
+    private let boundaryBytes: Double
     /// Activation sets not in use, by the kinds of a stage's blocks: stages that are alike take turns with them.
     private var idleActivations: [[BlockActivations.Kind]: [StageActivations]] = [:]
     /// Tensors of the last stage's norm and head that no micro-batch uses at the moment.
@@ -31,8 +32,8 @@ final class PipelineExecutor {
     private var inFlight: [StageActivations?]
     /// Activations and gradients handed from one stage of this rank to another without a message, by
     /// stage · microbatches + micro-batch of the stage that takes them in.
-    private var localActivations: [UnsafeMutablePointer<Float>?]
-    private var localGradients: [UnsafeMutablePointer<Float>?]
+    private var localActivations: [Matrix?]
+    private var localGradients: [Matrix?]
     private var receives: ReceiveQueue
     private var sends: SendQueue
 
@@ -52,8 +53,8 @@ final class PipelineExecutor {
         self.context = context
         self.batch = batch
         self.recorder = recorder
-        boundaryCount = context.shape.boundaryCount
-        pool = BoundaryPool(elements: context.shape.boundaryCount)
+        boundaryBytes = Double(4 * context.shape.boundaryCount)
+        pool = BoundaryPool(shape: context.shape)
         // One place must hold a block of either kind: those tensors that both have, and the experts' own.
         rebuilt = RecomputedBlocks(
             shape: context.shape, blocks: Array(Set(held.flatMap(\.rebuiltKinds))), recompute: context.recompute,
@@ -78,7 +79,7 @@ final class PipelineExecutor {
             var parts = action.parts
             var (receive, send) = (transfer.receive, transfer.send)
             while let part = parts.next() {
-                try receives.post(pool: pool, count: boundaryCount)
+                try receives.post(pool: pool)
                 if let stage = stages[Int(part.stage)] {
                     loss += try run(part, stage, receive, send, lossScale: lossScale)
                 }
@@ -113,28 +114,25 @@ final class PipelineExecutor {
             idleActivations[stage.kinds]?.popLast()
             ?? StageActivations(
                 shape: shape, blocks: stage.kinds, recompute: stage.recompute,
-                splitsBackward: context.splitsBackward, rebuilt: rebuilt, derived: context.derived)
+                splitsBackward: context.splitsBackward, rebuilt: rebuilt, savesOutputs: false)
         if stage.isLast {
             activations.head =
                 idleHeads.popLast()
-                ?? StageActivations.HeadActivations(
-                    shape: shape, derived: context.splitsBackward ? nil : context.derived)
+                ?? StageActivations.HeadActivations(shape: shape, savesOutput: context.splitsBackward)
         }
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
-        let start = recorder.begin(action)
-        if stage.isFirst {
-            try stage.embed(
-                tokens: batch.inputs(microbatch: Int(action.microbatch)), output: activations.input, shape: shape)
-        }
         let output = stage.isLast ? nil : pool.take()
-        try stage.forward(activations, output: output, shape: shape)
-        var loss = 0.0
-        if stage.isLast {
-            loss = try stage.loss(
+        let loss = try recorder.compute(action) { () throws(MPIError) -> Double in
+            if stage.isFirst {
+                try stage.embed(
+                    tokens: batch.inputs(microbatch: Int(action.microbatch)), output: activations.input, shape: shape)
+            }
+            try stage.forward(activations, output: output, shape: shape)
+            guard stage.isLast else { return 0 }
+            return try stage.loss(
                 activations, targets: batch.targets(microbatch: Int(action.microbatch)), scale: lossScale)
         }
-        recorder.record(.compute, action, since: start)
         if let output { try hand(output, action, send, to: slot + microbatches, &localActivations) }
         return loss
     }
@@ -146,18 +144,19 @@ final class PipelineExecutor {
         let slot = slot(action)
         let activations = waiting(action)
         let gradient = stage.isLast ? pool.take() : try input(action, receive, &localGradients)
-        let start = recorder.begin(action)
-        if weightsLater, context.recompute == .full {
-            // What is rebuilt now must last until the weight gradients.
-            activations.hold(
-                idleRebuilt[stage.kinds]?.popLast()
+        try recorder.compute(action) { () throws(MPIError) in
+            if weightsLater, context.recompute == .full {
+                // What is rebuilt now must last until the weight gradients.
+                activations.ownRebuilt =
+                    idleRebuilt[stage.kinds]?.popLast()
                     ?? RecomputedBlocks(
-                        shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true))
+                        shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true)
+            }
+            try stage.backward(
+                activations, gradient: gradient,
+                tokens: stage.isFirst ? batch.inputs(microbatch: Int(action.microbatch)) : nil,
+                weightsLater: weightsLater)
         }
-        try stage.backward(
-            activations, gradient: gradient,
-            tokens: stage.isFirst ? batch.inputs(microbatch: Int(action.microbatch)) : nil, weightsLater: weightsLater)
-        recorder.record(.compute, action, since: start)
         if !weightsLater { release(activations, slot: slot, stage) }
         if stage.isFirst {
             pool.giveBack(gradient)
@@ -168,9 +167,7 @@ final class PipelineExecutor {
 
     private func weightGradients(_ action: Action, _ stage: ModelStage) throws(MPIError) {
         let activations = waiting(action)
-        let start = recorder.begin(action)
-        try stage.weightGradients(activations)
-        recorder.record(.compute, action, since: start)
+        try recorder.compute(action) { () throws(MPIError) in try stage.weightGradients(activations) }
         release(activations, slot: slot(action), stage)
     }
 
@@ -184,9 +181,9 @@ final class PipelineExecutor {
     private func release(_ activations: StageActivations, slot: Int, _ stage: ModelStage) {
         inFlight[slot] = nil
         pool.giveBack(activations.input)
-        if let held = activations.held {
-            idleRebuilt[stage.kinds, default: []].append(held)
-            activations.hold(nil)
+        if let rebuilt = activations.ownRebuilt {
+            idleRebuilt[stage.kinds, default: []].append(rebuilt)
+            activations.ownRebuilt = nil
         }
         if let head = activations.head {
             idleHeads.append(head)
@@ -197,8 +194,8 @@ final class PipelineExecutor {
 
     /// The tensor an action waits for, from a message or from this rank's own neighbouring stage.
     private func input(
-        _ action: Action, _ receive: Schedules.Transfer?, _ local: inout [UnsafeMutablePointer<Float>?]
-    ) throws(MPIError) -> UnsafeMutablePointer<Float> {
+        _ action: Action, _ receive: Schedules.Transfer?, _ local: inout [Matrix?]
+    ) throws(MPIError) -> Matrix {
         guard let receive else {
             let slot = slot(action)
             guard let tensor = local[slot] else {
@@ -210,14 +207,13 @@ final class PipelineExecutor {
         let start = recorder.now()
         let buffer = try context.profile.measure(.pipelineWaits) { () throws(MPIError) in try receives.next() }
         recorder.record(
-            .receive, action, since: start, bytes: Double(boundaryCount * 4), peer: Int(receive.peer))
+            .receive, action, since: start, bytes: boundaryBytes, peer: Int(receive.peer))
         return buffer
     }
 
     /// Starts a tensor on its way, to a rank or to the neighbouring stage here.
     private func hand(
-        _ tensor: UnsafeMutablePointer<Float>, _ action: Action, _ send: Schedules.Transfer?, to slot: Int,
-        _ local: inout [UnsafeMutablePointer<Float>?]
+        _ tensor: Matrix, _ action: Action, _ send: Schedules.Transfer?, to slot: Int, _ local: inout [Matrix?]
     ) throws(MPIError) {
         guard let send else {
             local[slot] = tensor
@@ -225,9 +221,9 @@ final class PipelineExecutor {
         }
         let start = recorder.now()
         try context.profile.measure(.pipelineWaits) { () throws(MPIError) in
-            try sends.start(tensor, count: boundaryCount, send, pool: pool)
+            try sends.start(tensor, send, pool: pool)
         }
-        recorder.record(.send, action, since: start, bytes: Double(boundaryCount * 4), peer: Int(send.peer))
+        recorder.record(.send, action, since: start, bytes: boundaryBytes, peer: Int(send.peer))
     }
 
     private func slot(_ action: Action) -> Int { Int(action.stage) * microbatches + Int(action.microbatch) }

@@ -20,7 +20,8 @@ package final class TextGenerator {
     private let parameters: ParameterSet
     private let stage: ModelStage
     private let activations: StageActivations
-    private let embedded: FloatStorage
+    private let head: StageActivations.HeadActivations
+    private let embedded: Storage<Float>
 
     /// Reads a checkpoint of ours. Throws when the file is missing, broken or of another kind.
     /// - Parameter longest: tokens of prompt and answer together; memory is taken for no more, even where the model reads
@@ -44,9 +45,11 @@ package final class TextGenerator {
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
-        activations = StageActivations(shape: shape, blocks: stage.kinds, recompute: stage.recompute)
-        activations.head = StageActivations.HeadActivations(shape: shape)
-        embedded = FloatStorage(count: shape.boundaryCount)
+        activations = StageActivations(
+            shape: shape, blocks: stage.kinds, recompute: stage.recompute, savesOutputs: true)
+        head = StageActivations.HeadActivations(shape: shape, savesOutput: true)
+        activations.head = head
+        embedded = Storage(count: shape.boundaryCount)
     }
 
     /// Calls `emit` with each of `count` sampled bytes. `temperature` 0 takes the likeliest; `seed` fixes the draw.
@@ -63,11 +66,11 @@ package final class TextGenerator {
         for drawn in 0..<max(count, 0) {
             let window = Array(text.suffix(mostTokens))
             let shape = MicrobatchShape(model: model, sequences: 1, sequence: window.count)
-            activations.input = embedded.pointer
-            try stage.embed(tokens: window, output: embedded.pointer, shape: shape)
+            let input = embedded.matrix(rows: window.count, columns: model.hidden)
+            activations.input = input
+            try stage.embed(tokens: window, output: input, shape: shape)
             try stage.forward(activations, output: nil, shape: shape)
-            guard let head = activations.head else { return }
-            let logits = head.logits + (window.count - 1) * model.vocab
+            let logits = head.logits.row(window.count - 1)
             guard UnsafeBufferPointer(start: logits, count: model.vocab).allSatisfy(\.isFinite) else {
                 throw TrainingError.weights(
                     path: path, reason: "the weights are so large that the model's answer is no number")

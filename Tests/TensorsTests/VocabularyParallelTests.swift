@@ -1,7 +1,7 @@
 import Tensors
 import Testing
 
-@Suite struct CrossEntropyShardTests {
+@Suite struct VocabularyParallelCrossEntropyTests {
     /// Logits cut into `shards`, put together by the reductions a group of ranks would do.
     @Test(arguments: [(5, 24, 1), (5, 24, 3), (3, 130, 2), (2, 8, 8)], [1, 1e4] as [Float])
     func shardsTogetherEqualTheWhole(_ shape: (Int, Int, Int), _ spread: Float) {
@@ -15,32 +15,32 @@ import Testing
         let values = logits.doubles
         let expected = CrossEntropyTests.reference(values, targets, vocab: vocab)
         _ = CrossEntropy.lossAndGradient(
-            logits: logits.pointer, targets: targets, rows: rows, vocab: vocab, scale: 0.25)
+            logits: logits.matrix(rows, vocab), targets: targets, scale: 0.25)
 
         let maxima = Numbers(rows) { _ in -.infinity }
         for piece in pieces {
             let own = Numbers(rows)
-            CrossEntropyShard.maxima(logits: piece.pointer, into: own.pointer, rows: rows, columns: columns)
+            VocabularyParallelCrossEntropy.maxima(logits: piece.matrix(rows, columns), into: own.pointer)
             #expect(own.isIntact)
             for row in 0..<rows { maxima.pointer[row] = max(maxima.pointer[row], own.pointer[row]) }
         }
         let (sums, chosen) = (Numbers(rows), Numbers(rows))
         for (shard, piece) in pieces.enumerated() {
             let (ownSums, ownChosen) = (Numbers(rows), Numbers(rows))
-            CrossEntropyShard.exponentials(
-                logits: piece.pointer, maxima: maxima.pointer, targets: targets, firstToken: shard * columns,
-                sums: ownSums.pointer, targetLogits: ownChosen.pointer, rows: rows, columns: columns)
+            VocabularyParallelCrossEntropy.exponentials(
+                logits: piece.matrix(rows, columns), maxima: maxima.pointer, targets: targets,
+                firstToken: shard * columns, sums: ownSums.pointer, targetLogits: ownChosen.pointer)
             #expect(ownSums.isIntact && ownChosen.isIntact)
             VectorMath.add(into: sums.pointer, from: ownSums.pointer, count: rows)
             VectorMath.add(into: chosen.pointer, from: ownChosen.pointer, count: rows)
         }
-        let loss = CrossEntropyShard.loss(
+        let loss = VocabularyParallelCrossEntropy.loss(
             maxima: maxima.pointer, sums: sums.pointer, targetLogits: chosen.pointer, rows: rows)
         #expect(abs(loss - expected) <= 1e-6 * max(1, abs(expected)))
         for (shard, piece) in pieces.enumerated() {
-            CrossEntropyShard.gradient(
-                exponentials: piece.pointer, sums: sums.pointer, targets: targets, firstToken: shard * columns,
-                scale: 0.25, rows: rows, columns: columns)
+            VocabularyParallelCrossEntropy.gradient(
+                exponentials: piece.matrix(rows, columns), sums: sums.pointer, targets: targets,
+                firstToken: shard * columns, scale: 0.25)
             let whole = (0..<rows * columns).map { index in
                 logits.doubles[index / columns * vocab + shard * columns + index % columns]
             }
@@ -60,7 +60,7 @@ import Testing
     }
 }
 
-@Suite struct EmbeddingShardTests {
+@Suite struct EmbeddingTests {
     @Test(arguments: [1, 2, 4], [3, 16, 35]) func shardsTogetherEqualTheWhole(_ shards: Int, _ width: Int) {
         let (vocab, batch, sequence) = (12, 2, 5)
         let rows = batch * sequence
@@ -71,15 +71,19 @@ import Testing
         let y = Numbers(rows * width)
         for shard in 0..<shards {
             let part = Numbers(rows * width) { _ in .nan }
-            let first = shard * vocab / shards
-            EmbeddingShard.forward(
-                tokens: tokens, table: table.pointer + first * width, firstToken: first, vocab: vocab / shards,
-                y: part.pointer, rows: rows, width: width)
+            let held = shard * vocab / shards..<(shard + 1) * vocab / shards
+            TokenEmbedding.forward(
+                tokens: tokens, table: table.matrix(vocab, width).rows(held), firstToken: held.lowerBound,
+                y: part.matrix(rows, width))
             #expect(part.isIntact)
             VectorMath.add(into: y.pointer, from: part.pointer, count: rows * width)
         }
-        PositionEmbedding.addForward(
-            positions: places, period: sequence, table: positions.pointer, y: y.pointer, rows: rows, width: width)
+        // In two parts, as with sequence parallelism.
+        for part in [0..<3, 3..<rows] {
+            PositionEmbedding.addForward(
+                positions: places, firstRow: part.lowerBound, table: positions.matrix(9, width),
+                y: y.matrix(rows, width).rows(part))
+        }
         let expected = (0..<rows * width).map { index -> Double in
             let (row, column) = (index / width, index % width)
             let place = Int(places[row % sequence])
@@ -96,13 +100,16 @@ import Testing
             positionSums[Int(places[row % sequence]) * width + column] += value
         }
         for shard in 0..<shards {
-            let first = shard * vocab / shards
-            EmbeddingShard.weightGradient(
-                tokens: tokens, dy: dy.pointer, dTable: dTable.pointer + first * width, firstToken: first,
-                vocab: vocab / shards, rows: rows, width: width)
+            let held = shard * vocab / shards..<(shard + 1) * vocab / shards
+            TokenEmbedding.weightGradient(
+                tokens: tokens, dy: dy.matrix(rows, width), dTable: dTable.matrix(vocab, width).rows(held),
+                firstToken: held.lowerBound)
         }
-        PositionEmbedding.weightGradient(
-            positions: places, period: sequence, dy: dy.pointer, dTable: dPositions.pointer, rows: rows, width: width)
+        for part in [0..<3, 3..<rows] {
+            PositionEmbedding.weightGradient(
+                positions: places, firstRow: part.lowerBound, dy: dy.matrix(rows, width).rows(part),
+                dTable: dPositions.matrix(9, width))
+        }
         expectClose(dTable, tableSums)
         expectClose(dPositions, positionSums)
     }
