@@ -1,5 +1,5 @@
-/// Messages and collectives on arrays and single numbers, for what is small or rare. Tensors go through the calls on
-/// buffers, which allocate nothing.
+/// Messages and collectives on arrays and single numbers, for small or rare data. Tensors go through the calls on buffers,
+/// which allocate nothing.
 extension Communicator {
     package func send<T: MPIElement>(_ values: [T], to rank: Int, tag: Int = 0) throws(MPIError) {
         try values.withUnsafeBufferPointer { (buffer) throws(MPIError) in
@@ -34,7 +34,7 @@ extension Communicator {
         return value
     }
 
-    /// Gives every rank the root's bytes, whose number the others need not know: the length goes first.
+    /// Gives every rank the root's bytes. The others need not know how many: the length goes first.
     package func broadcast(bytes: [UInt8], from root: Int) throws(MPIError) -> [UInt8] {
         let count = try broadcast(Int64(bytes.count), from: root)
         var values = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))

@@ -1,6 +1,6 @@
 internal import CMPI
 
-/// All ranks together, on raw buffers (MPI 3.1, chapter 5). Every call is collective; buffer sizes agree on all ranks.
+/// Collective calls on raw buffers (MPI 3.1, chapter 5). Every rank makes them, with buffers of the same size.
 extension Communicator {
     /// Gives every rank the root's numbers (section 5.4).
     package func broadcast<T: MPIElement>(
@@ -28,7 +28,7 @@ extension Communicator {
             "MPI_Allreduce")
     }
 
-    /// `allReduce` where the result replaces the input.
+    /// Reduces element by element and gives every rank the result, which replaces the input (section 5.9.6).
     package func allReduceInPlace<T: MPIElement>(
         _ buffer: UnsafeMutableBufferPointer<T>, _ reduction: Reduction = .sum
     ) throws(MPIError) {
@@ -75,7 +75,7 @@ extension Communicator {
             MPI_Allgather(input.baseAddress, count, type, output.baseAddress, count, type, handle), "MPI_Allgather")
     }
 
-    /// `allGather` where rank r's block already lies at block r of its buffer.
+    /// Gives every rank the blocks of all ranks, where rank r's block already lies at block r of its buffer (section 5.7).
     package func allGatherInPlace<T: MPIElement>(_ buffer: UnsafeMutableBufferPointer<T>) throws(MPIError) {
         try session.checkIntact()
         guard buffer.count % size == 0 else {
@@ -132,7 +132,7 @@ extension Communicator {
         try check(result, "MPI_Alltoallv")
     }
 
-    /// Brings every rank's bytes, of whatever lengths, to the root (section 5.5).
+    /// Brings the bytes of every rank to the root (section 5.5). The ranks may have different numbers of bytes.
     /// - Returns: one array a rank at the root, nil elsewhere.
     package func gather(_ bytes: [UInt8], to root: Int) throws(MPIError) -> [[UInt8]]? {
         try session.checkIntact()

@@ -1,8 +1,8 @@
 internal import CMPI
 
-/// One rank to another (MPI 3.1, chapter 3).
+/// Messages from one rank to another (MPI 3.1, chapter 3).
 extension Communicator {
-    /// Sends; returns when the buffer may be used again (section 3.2.1).
+    /// Sends, and returns when the buffer may be used again (section 3.2.1).
     package func send<T: MPIElement>(_ buffer: UnsafeBufferPointer<T>, to rank: Int, tag: Int = 0) throws(MPIError) {
         try session.checkIntact()
         let count = try checkedCount(buffer.count, "MPI_Send")
@@ -13,7 +13,7 @@ extension Communicator {
 
     /// Receives one message no longer than the buffer (section 3.2.4).
     /// - Returns: elements received.
-    /// - Throws: `MPIError` too for a longer message (truncation).
+    /// - Throws: `MPIError`, also for a message longer than the buffer (truncation).
     @discardableResult
     package func receive<T: MPIElement>(
         into buffer: UnsafeMutableBufferPointer<T>, from rank: Int, tag: Int = 0
@@ -52,20 +52,20 @@ extension Communicator {
         return Int(received)
     }
 
-    /// Starts a send (section 3.7.2). The buffer must live, unchanged, until the transfer is done.
+    /// Starts a send (section 3.7.2). The buffer must live, unchanged, until the request is done.
     package func startSend<T: MPIElement>(
         _ buffer: UnsafeBufferPointer<T>, to rank: Int, tag: Int = 0
-    ) throws(MPIError) -> Transfer {
-        Transfer(
+    ) throws(MPIError) -> Request {
+        Request(
             request: try sendRequest(UnsafeRawBufferPointer(buffer), buffer.count, T.elementKind, rank, tag),
             isReceive: false, session: session)
     }
 
-    /// Starts a receive (section 3.7.2). The buffer must live, untouched, until the transfer is done.
+    /// Starts a receive (section 3.7.2). The buffer must live, untouched, until the request is done.
     package func startReceive<T: MPIElement>(
         into buffer: UnsafeMutableBufferPointer<T>, from rank: Int, tag: Int = 0
-    ) throws(MPIError) -> Transfer {
-        Transfer(
+    ) throws(MPIError) -> Request {
+        Request(
             request: try receiveRequest(UnsafeMutableRawBufferPointer(buffer), buffer.count, T.elementKind, rank, tag),
             isReceive: true, session: session)
     }

@@ -1,7 +1,7 @@
 internal import CMPI
 
-/// Collectives whose blocks are of different lengths, in rows of `width` numbers. Every call is collective; buffers hold
-/// as many rows as the counts say and do not overlap.
+/// Collective calls whose blocks are of different lengths, in rows of `width` numbers. Buffers hold as many rows as the
+/// counts say and do not overlap.
 extension Communicator {
     /// Gives every rank the rows of all ranks, in rank order (section 5.7, `MPI_Allgatherv`).
     /// - Parameter counts: rows of each rank `[size]`, the same on all.
@@ -25,8 +25,8 @@ extension Communicator {
         try check(result, "MPI_Allgatherv")
     }
 
-    /// Sums the ranks' rows and gives each its own: `input` holds those of all ranks, in rank order (section 5.10.2,
-    /// `MPI_Reduce_scatter`).
+    /// Sums the ranks' rows and gives each rank its own (section 5.10.2, `MPI_Reduce_scatter`). `input` holds rows for all
+    /// ranks, in rank order.
     /// - Parameter counts: rows that each rank gets `[size]`, the same on all.
     package func reduceScatter<T: MPIElement>(
         _ input: UnsafePointer<T>, counts: UnsafePointer<Int32>, into output: UnsafeMutablePointer<T>, width: Int

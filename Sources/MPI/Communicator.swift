@@ -8,8 +8,8 @@ package struct ResourceMark: Hashable, Sendable {
 /// A group of ranks that talk among themselves (MPI 3.1, chapter 6).
 ///
 /// Calls marked *collective* must be made by every rank of the communicator, in the same order. Counts above
-/// `Int32.max` elements are refused. Every call throws `MPIError`. A communicator lives until it is freed together with
-/// what was made after it (`free`), or until `World.finish`.
+/// `Int32.max` elements are refused. Every call throws `MPIError`. A communicator lives until it is freed (`free`), or until
+/// `World.finalize`.
 package final class Communicator {
     /// This process's number, 0..<size.
     package let rank: Int
@@ -44,12 +44,12 @@ package final class Communicator {
         return try Communicator(handle: made, session: session)
     }
 
-    /// Where the list of what has to be freed stands now, for `free(since:)`.
+    /// The present end of the list of communicators and windows, for `free(since:)`.
     package var resourceMark: ResourceMark { ResourceMark(count: session.count) }
 
-    /// Collective. Frees the communicators and windows that were made since `mark`, by whatever means; none of them may be
-    /// used afterwards. For a program that makes many one after the other, as `runtime-checks` does with its layouts;
-    /// a run leaves all to `World.finish`.
+    /// Collective. Frees the communicators and windows that were made since `mark`. None of them may be used afterwards. For
+    /// a program that makes many one after the other, as `runtime-checks` does with its layouts; a run leaves all to
+    /// `World.finalize`.
     package func free(since mark: ResourceMark) throws(MPIError) {
         try session.checkIntact()
         try session.free(from: mark.count)

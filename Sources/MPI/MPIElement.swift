@@ -27,7 +27,7 @@ extension Int32: MPIElement { package static var elementKind: ElementKind { .int
 extension Int64: MPIElement { package static var elementKind: ElementKind { .int64 } }
 extension UInt8: MPIElement { package static var elementKind: ElementKind { .uint8 } }
 
-/// How the ranks' numbers become one (MPI 3.1, section 5.9.2).
+/// An operation that makes one number of the ranks' numbers (MPI 3.1, section 5.9.2).
 package enum Reduction: Sendable {
     case sum, max, min
 

@@ -6,7 +6,7 @@ package struct MPIError: Error, Hashable, Sendable, CustomStringConvertible {
     package let call: String
     /// The library's error code, or an error class of the standard where the binding itself refused the call.
     package let code: Int32
-    /// What went wrong, in words.
+    /// The reason, in words.
     package let text: String
 
     package init(call: String, code: Int32, text: String) {
@@ -45,7 +45,7 @@ package struct MPIError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Throws what a return code means; every call of MPI in this module goes through here.
+/// Throws the error of a return code. Every call of MPI in this module goes through here.
 @inline(__always)
 func check(_ code: Int32, _ call: StaticString) throws(MPIError) {
     if code != cmpi_success() { throw MPIError(call: call, code: code) }

@@ -12,7 +12,7 @@ internal import CMPI
 ///
 /// An error thrown by `body` is printed on one line, `program: rank 1: …`, and ends the whole job with
 /// `exitCode(error)`, so that no other rank waits for this one for ever. Ranks above 0 wait a moment before they speak:
-/// an error that every rank meets alike (a missing file) is then told once. No collective call lies between the error and
+/// an error that every rank finds alike (a missing file) is then told once. No collective call lies between the error and
 /// the job's end: the other ranks are not there to take part in it.
 /// - Returns: the process's exit code, 0 (a failed rank does not return).
 package func runRank(
@@ -30,7 +30,7 @@ package func runRank(
     signal(SIGXFSZ, SIG_IGN)
     do {
         try body(world)
-        try world.finish()
+        try world.finalize()
         return 0
     } catch {
         let rank = world.communicator.rank

@@ -1,11 +1,11 @@
 internal import CMPI
 
-/// The life of MPI in this process, shared by everything that may still call it.
+/// The state of MPI in this process, shared by everything that may still call it.
 ///
-/// It owns what is freed by collective calls: windows and communicators, in the order they were made. They are freed at
-/// the end of what went well (`Communicator.free`, `World.finish`) and by nobody else. It also remembers a transfer that
-/// was dropped unfinished: its buffer may be gone while a peer still reads or writes it, so nothing after that can be
-/// trusted and every later call throws.
+/// It owns the windows and communicators, in the order they were made, because they are freed by collective calls: at the
+/// end of work that went well (`Communicator.free`, `World.finalize`) and nowhere else. It also remembers a request that was
+/// dropped before it was done. The buffer of such a request may be gone while a peer still reads or writes it, so nothing
+/// after that can be trusted and every later call throws.
 final class Session {
     private enum Resource {
         case communicator(MPI_Comm)
@@ -13,11 +13,11 @@ final class Session {
     }
 
     private(set) var broken: MPIError?
-    /// Shared memory that was wanted and not there.
+    /// The first shared window that found no room.
     var shortage: SharedMemoryShortage?
     private var resources: [Resource] = []
 
-    func breakDown(_ error: MPIError) {
+    func markBroken(_ error: MPIError) {
         if broken == nil { broken = error }
     }
 
@@ -33,8 +33,8 @@ final class Session {
 
     func own(window: MPI_Win) { resources.append(.window(window)) }
 
-    /// Frees what was made as number `first` or later, the newest first: a window before the communicator it was made
-    /// on. Ranks that made things together free them in the same order, so none waits for ever.
+    /// Frees windows and communicators from number `first` on, the newest first: a window before the communicator it was
+    /// made on. Ranks that made them together free them in the same order, so none waits for ever.
     func free(from first: Int) throws(MPIError) {
         while resources.count > first, let last = resources.popLast() {
             switch last {

@@ -11,8 +11,8 @@ internal import CMPI
 /// Memory that every rank of a communicator can read and write directly (MPI 3.1, section 11.2.3): one segment a rank.
 /// Only ranks of one node can have it.
 ///
-/// Writes of one rank are seen by another after both have called `meet`. All calls are collective. The memory stays until
-/// it is freed together with what was made after it (`Communicator.free`), or until `World.finish`.
+/// Writes of one rank are seen by another after both have called `synchronize`. All calls are collective. The memory stays
+/// until it is freed (`Communicator.free`), or until `World.finalize`.
 package final class SharedWindow {
     /// Bytes of one rank's segment.
     package let bytesPerRank: Int
@@ -44,7 +44,7 @@ package final class SharedWindow {
         }
         segments = found
         segments[communicator.rank].initializeMemory(as: UInt8.self, repeating: 0, count: padded)
-        try meet()
+        try synchronize()
     }
 
     fileprivate static func padded(_ bytes: Int) -> Int { (max(bytes, 1) + 4095) / 4096 * 4096 }
@@ -54,8 +54,8 @@ package final class SharedWindow {
         segments[rank].assumingMemoryBound(to: T.self)
     }
 
-    /// Returns when every rank has called it; what they wrote before is there to read.
-    package func meet() throws(MPIError) {
+    /// Returns when every rank has called it. All writes before are then there to read.
+    package func synchronize() throws(MPIError) {
         cmpi_fence()
         try communicator.barrier()
         cmpi_fence()
@@ -78,7 +78,7 @@ extension Communicator {
     }
 }
 
-/// Shared memory that was wanted and not there.
+/// A shared window that found no room on its node.
 package struct SharedMemoryShortage: Hashable, Sendable, CustomStringConvertible {
     package var wanted: Int
     package var free: Int
@@ -91,16 +91,16 @@ package struct SharedMemoryShortage: Hashable, Sendable, CustomStringConvertible
             + "\(SharedMemoryShortage.place), docker run --shm-size \(size)m"
     }
 
-    /// Where Open MPI puts the memory its ranks share.
+    /// The file system where Open MPI puts the memory that ranks share.
     static let place = "/dev/shm"
 }
 
 extension Communicator {
-    /// The first window that this rank did without for want of room; nil where all had room.
+    /// The first window that this rank did without for lack of room; nil where all had room.
     package var sharedMemoryShortage: SharedMemoryShortage? { session.shortage }
 
-    /// Whether every rank's node has room for windows of this size, and some to spare. Collective. Memory is only taken
-    /// when it is written to, and a rank that finds none then ends with SIGBUS, so this asks before.
+    /// Whether every rank's node has room for windows of this size, and some to spare. Collective. Memory is taken only when
+    /// it is written to, and a rank that finds none then ends with SIGBUS, so this asks before.
     fileprivate func hasRoom(bytesPerRank: Int) throws(MPIError) -> Bool {
         var disk = statvfs()
         var fits = true

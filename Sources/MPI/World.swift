@@ -1,9 +1,9 @@
 internal import CMPI
 
-/// MPI, from its start to its end: made once, and ended by `finish`.
+/// MPI, from its start to its end: made once, and ended by `finalize`.
 ///
-/// Nothing is freed and nothing finalised by a `deinit`: those calls wait for other ranks, and a rank whose error unwinds
-/// must wait for nobody.
+/// No `deinit` frees or finalises anything: those calls wait for other ranks, and a rank whose error unwinds must wait for
+/// nobody.
 ///
 /// Neither `World` nor `Communicator` is `Sendable`: MPI is started for the funneled thread level, where only the
 /// thread that started it may call it, and the compiler keeps it so.
@@ -32,9 +32,9 @@ package struct World: ~Copyable {
         communicator = try Communicator(handle: cmpi_comm_world(), session: session)
     }
 
-    /// Collective. Frees every window and communicator that is left, then ends MPI (MPI 3.1, section 8.7). Nothing of this
-    /// module may be used afterwards.
-    package func finish() throws(MPIError) {
+    /// Collective. Frees every window and communicator that is left, then ends MPI (MPI 3.1, section 8.7). MPI may not be
+    /// used afterwards.
+    package func finalize() throws(MPIError) {
         let session = communicator.session
         try session.checkIntact()
         try session.free(from: 0)

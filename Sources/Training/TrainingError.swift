@@ -1,29 +1,30 @@
 internal import Plans
 package import Reading
 
-/// Why a real run cannot start or go on; printed as one line.
+/// The reason that a real run cannot start or go on. It is printed as one line.
 package enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A file that cannot be read, mapped or written; `reason` is the system's word.
+    /// A file that cannot be read, mapped or written. `reason` is the system's message.
     case file(path: String, reason: String)
     /// A file that could not be written while the run went on: a full disk, a removed folder.
     case write(path: String, reason: String)
     /// The text to train on changed under the run.
     case textChanged(path: String, reason: String)
-    /// Two ranks were not started alike; `difference` says in what.
+    /// Two ranks were started with other inputs. `difference` names them.
     case unlikeRanks(difference: String)
     /// The text to train on cannot be read.
     case text(path: String, reason: String)
     /// The text has fewer tokens than one sequence and its targets need.
     case textTooShort(path: String, tokens: Int, needed: Int)
-    /// A weights file that is not what the plan's model needs.
+    /// A weights file that does not hold the weights of the plan's model.
     case weights(path: String, reason: String)
-    /// `mpirun` started another number of processes than the plan's layout has.
+    /// `mpirun` started another number of processes than the plan's layout has ranks.
     case processCount(actual: Int, needed: Int, layout: String)
     /// Something the plan asks for that the runtime does not do.
     case unsupported(field: String, value: String, reason: String)
     /// A layout that cannot be run with its model.
     case layout(PlanProblem)
-    /// The loss or the gradient norm stopped being a number; `step` counts from 0, words from 1 as the progress line.
+    /// The loss or the gradient norm stopped being a number. `step` counts from 0; the message counts from 1, as the progress
+    /// line does.
     case diverged(step: Int, loss: Double, gradientNorm: Double)
 
     package var description: String {

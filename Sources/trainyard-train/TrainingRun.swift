@@ -56,7 +56,7 @@ struct TrainingRun {
         do {
             trainer = try Trainer(plan: plan, layout: layout, settings: settings, world: world, text: text)
             try world.barrier()
-            try recorder?.begin {
+            try recorder?.openRecords {
                 board = try options.tensorboard.map { try TensorBoardLog(directory: $0) }
                 return board?.path
             }
@@ -76,9 +76,9 @@ struct TrainingRun {
         var done = 0
         do {
             try train(trainer, records, done: &done)
-            try recorder?.end(.finished, steps: done)
+            try recorder?.writeEnd(.finished, steps: done)
         } catch {
-            try? recorder?.end(.failed, steps: done)
+            try? recorder?.writeEnd(.failed, steps: done)
             throw error
         }
     }
@@ -144,7 +144,7 @@ struct TrainingRun {
             if settings.savesCheckpoint(after: done) {
                 let path = records?.run.checkpointPath(steps: done)
                 let saved = try trainer.saveCheckpoint(to: path ?? "", step: done)
-                if let saved, let path { try records?.run.add(saved, at: path, steps: done) }
+                if let saved, let path { try records?.run.addCheckpoint(saved, at: path, steps: done) }
             }
         }
         progress.end()
@@ -155,7 +155,7 @@ struct TrainingRun {
         }
         if let save = options.save {
             try trainer.saveWeights(to: save, step: settings.steps)
-            try records?.run.own([save])
+            try records?.run.add([save])
         }
         if options.trace != nil || options.timeline != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
@@ -163,7 +163,7 @@ struct TrainingRun {
             if let path = options.timeline {
                 try OutputFile.write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
             }
-            try records?.run.own([options.trace, options.timeline].compactMap(\.self))
+            try records?.run.add([options.trace, options.timeline].compactMap(\.self))
         }
     }
 }

@@ -53,7 +53,7 @@ import Testing
             flashAttention: flash, dropout: dropout, elementBytes: 2, splitsBackward: split, memory: memory)
     }
 
-    /// By the runtime's own list (`Sources/Training/Activations/BlockActivations.swift`), in numbers a row: stream, queries, keys and
+    /// By the runtime's own list (`Sources/Training/Activations/SavedBlock.swift`), in numbers a row: stream, queries, keys and
     /// values, attention, stream, feed-forward; with split backwards two norms, the activation and a gradient more. The
     /// log-sum-exp is one number a head.
     @Test func theRuntimeKeepsWhatItsCodeTakes() throws {

@@ -43,8 +43,8 @@ func contains(_ text: String, _ part: String) -> Bool {
 func runEveryCheck(_ world: Communicator) throws {
     var checks = Checks(rank: world.rank)
     try checkMessages(world, &checks)
-    try checkTransfers(world, &checks)
-    try checkTransferSet(world, &checks)
+    try checkRequests(world, &checks)
+    try checkRequestSet(world, &checks)
     try checkReductions(world, &checks)
     try checkGathers(world, &checks)
     try checkElements(world, &checks)

@@ -27,9 +27,9 @@ func checkErrors(_ world: Communicator, _ checks: inout Checks) throws {
         checks.throwsError(of: "MPI_Isend", saying: "rank") {
             try world.startSend(UnsafeBufferPointer(one), to: size).wait()
         }
-        let set = TransferSet(world)
+        let set = RequestSet(world)
         checks.throwsError(of: "MPI_Irecv", saying: "rank") { try set.startReceive(into: one, from: size) }
-        checks.equal(set.pending, 0, "a transfer that did not start is not pending")
+        checks.equal(set.pending, 0, "a request that did not start is not pending")
     }
     if size > 1 {
         checks.throwsError(of: "MPI_Reduce_scatter_block", saying: "ranks into a buffer") {
@@ -41,19 +41,19 @@ func checkErrors(_ world: Communicator, _ checks: inout Checks) throws {
     if world.rank == 0 {
         let send = try [Int32(1), 2, 3].withUnsafeBufferPointer { buffer in
             // The message is short: MPI has it before the buffer ends, and it is received by this rank itself.
-            let transfer = try world.startSend(buffer, to: 0, tag: 11)
+            let request = try world.startSend(buffer, to: 0, tag: 11)
             checks.throwsError(of: "MPI_Recv", saying: "truncated") {
                 _ = try world.receive(Int32.self, count: 2, from: 0, tag: 11)
             }
-            return try finished(transfer)
+            return try finished(request)
         }
         checks.holds(send, "the send of a truncated message ends")
     }
     try world.barrier()
 }
 
-private func finished(_ transfer: consuming Transfer) throws -> Bool {
-    try transfer.wait()
+private func finished(_ request: consuming Request) throws -> Bool {
+    try request.wait()
     return true
 }
 
@@ -65,7 +65,7 @@ func loseLastRank(_ world: Communicator, end: () throws -> Void) throws {
 }
 
 /// Leaves a receive unfinished: every later call must throw, and the job must not end well.
-func dropTransfer(_ world: Communicator) throws {
+func dropRequest(_ world: Communicator) throws {
     let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1)
     do {
         _ = try world.startReceive(into: buffer, from: world.rank, tag: 13)
@@ -76,5 +76,5 @@ func dropTransfer(_ world: Communicator) throws {
     } catch {
         throw Broken(description: "later call: \(error)")
     }
-    print("a call after a dropped transfer went well")
+    print("a call after a dropped request went well")
 }

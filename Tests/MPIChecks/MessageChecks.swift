@@ -43,7 +43,7 @@ private func exchange<T: MPIElement>(
 }
 
 /// Non-blocking messages round a ring, waited for and asked about.
-func checkTransfers(_ world: Communicator, _ checks: inout Checks) throws {
+func checkRequests(_ world: Communicator, _ checks: inout Checks) throws {
     let next = (world.rank + 1) % world.size
     let previous = (world.rank + world.size - 1) % world.size
     let count = 100_000
@@ -79,8 +79,8 @@ func checkTransfers(_ world: Communicator, _ checks: inout Checks) throws {
     checks.holds(try !world.hasMessage(from: previous, tag: 70), "no message is left")
 }
 
-/// Many transfers at a time: order, growth, reuse of slots, old tickets.
-func checkTransferSet(_ world: Communicator, _ checks: inout Checks) throws {
+/// Many requests at a time: order, growth, reuse of slots, old tickets.
+func checkRequestSet(_ world: Communicator, _ checks: inout Checks) throws {
     let next = (world.rank + 1) % world.size
     let previous = (world.rank + world.size - 1) % world.size
     let messages = 20
@@ -96,12 +96,12 @@ func checkTransferSet(_ world: Communicator, _ checks: inout Checks) throws {
     }
     func expected(_ round: Int, _ index: Int) -> Float { Float(1000 * previous + 100 * round + index) }
 
-    let sends = TransferSet(world, capacity: 4)
-    let receives = TransferSet(world, capacity: 2)
-    var old: TransferSet.Ticket?
+    let sends = RequestSet(world, capacity: 4)
+    let receives = RequestSet(world, capacity: 2)
+    var old: RequestSet.Ticket?
     for round in 0..<4 {
         incoming.initialize(repeating: -1)
-        var tickets: [TransferSet.Ticket] = []
+        var tickets: [RequestSet.Ticket] = []
         for index in 0..<messages {
             tickets.append(try receives.startReceive(into: part(incoming, index), from: previous, tag: index))
         }

@@ -3,7 +3,7 @@
 //   mpi-checks throw        the last rank throws while the others wait for it
 //   mpi-checks die          the last rank is killed while the others wait for it
 //   mpi-checks throw-all    every rank throws the same error
-//   mpi-checks drop         a transfer is dropped before it is done
+//   mpi-checks drop         a request is dropped before it is done
 //   mpi-checks twice        MPI is started a second time
 internal import MPI
 
@@ -25,7 +25,7 @@ func run(_ world: borrowing World) throws {
     case "throw": try loseLastRank(world.communicator) { throw Broken(description: "the loss is not a number") }
     case "die": try loseLastRank(world.communicator) { kill(getpid(), SIGKILL) }
     case "throw-all": throw Broken(description: "no such file\nanywhere")
-    case "drop": try dropTransfer(world.communicator)
+    case "drop": try dropRequest(world.communicator)
     case "twice": _ = try World()
     case .some(let other): throw Broken(description: "no check is called '\(other)'")
     }

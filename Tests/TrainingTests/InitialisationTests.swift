@@ -2,11 +2,17 @@ import Models
 import Plans
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct InitialisationTests {
     static let model = Model(family: .gpt, layers: 3, hidden: 32, heads: 4, vocab: 64, sequence: 16)
+
+    /// A whole tensor of any name and shape.
+    static func tensor(_ name: String, shape: [Int], start: ParameterTensor.Start) -> ParameterTensor {
+        var tensor = ParameterLayout.allTensors(model: model)[0]
+        (tensor.name, tensor.shape, tensor.start, tensor.split) = (name, shape, start, .whole)
+        return tensor
+    }
 
     @Test func crc32OfTheStandardCheckString() {
         #expect(Initialisation.crc32("123456789") == 0xCBF4_3926)
@@ -22,7 +28,7 @@ import Testing
         let count = 100_000
         func drawn(_ name: String, seed: UInt64) -> [Float] {
             let storage = Storage<Float>(count: count)
-            let tensor = ParameterTensor(name: name, shape: [count / 100, 100], start: .normal(0.02))
+            let tensor = Self.tensor(name, shape: [count / 100, 100], start: .normal(0.02))
             Initialisation.fill(storage.pointer, tensor: tensor, seed: seed)
             return Array(UnsafeBufferPointer(start: storage.pointer, count: count))
         }

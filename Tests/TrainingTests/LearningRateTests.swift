@@ -1,7 +1,6 @@
 import Plans
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct LearningRateTests {
     @Test func warmUpThenCosine() {

@@ -3,8 +3,7 @@ import Plans
 import Tensors
 import TestSupport
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct SafeTensorsTests {
     private let folder: TemporaryFolder
@@ -21,7 +20,7 @@ import Testing
     }
 
     private func read(_ path: String, _ name: String, _ shape: [Int]) throws -> [Float] {
-        let tensor = ParameterTensor(name: name, shape: shape, start: .zeros)
+        let tensor = InitialisationTests.tensor(name, shape: shape, start: .zeros)
         let target = Storage<Float>(count: tensor.count)
         try SafeTensorsFile(path: path).copy(tensor, to: target.pointer)
         return Array(UnsafeBufferPointer(start: target.pointer, count: tensor.count))

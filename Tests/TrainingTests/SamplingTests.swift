@@ -1,6 +1,5 @@
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct SamplingTests {
     @Test func temperatureZeroTakesTheLikeliest() {

@@ -2,8 +2,7 @@ import Models
 import Plans
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 /// What a stage's backward says, against central differences of the same formulas in float64: every parameter, and the
 /// stage's input. Sizes are no multiples of a vector.
@@ -146,12 +145,11 @@ struct TinyStage {
     let reference: ReferenceModel
     let shape: MicrobatchShape
     private let parameters: ParameterSet
-    private let context: StageContext
     private let stage: ModelStage
-    private let activations: StageActivations
+    private let activations: SavedStage
     private let splitsBackward: Bool
     /// The activations' rebuilt tensors lie there.
-    private let rebuilt: RecomputedBlocks?
+    private let rebuilt: RecomputeBuffers?
     /// Input, gradient and output of the stage `[R, H]`, as long-lived as the pointers to them.
     private let buffers: [Storage<Float>]
 
@@ -180,27 +178,20 @@ struct TinyStage {
             }
         }
         reference = ReferenceModel(model: model, tensors: tensors, auxiliaryLoss: auxiliaryLoss)
-        let (profile, pieces) = (Profile(), SequencePieces(sequence: model.sequence))
-        context = StageContext(
-            shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
-            attention: AttentionCore(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
-            shards: ParameterShards(parameters, profile: profile), recompute: check.recompute,
-            splitsBackward: check.splitsBackward,
-            exchange: model.moe.map {
-                ExpertTraffic(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
-            }, balance: LoadBalance(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows),
-            recomputeLayers: check.recomputeLayers, profile: profile)
+        let context = StageContext(
+            model: model, shape: shape, parameters: parameters, recompute: check.recompute,
+            recomputeLayers: check.recomputeLayers, splitsBackward: check.splitsBackward, auxiliaryLoss: auxiliaryLoss)
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole,
             parameters: parameters, context: context)
-        rebuilt = RecomputedBlocks(
+        rebuilt = RecomputeBuffers(
             shape: shape, blocks: Array(stage.kinds.prefix(check.recomputeLayers ?? stage.kinds.count)),
             recompute: check.recompute, splitsBackward: check.splitsBackward)
-        activations = StageActivations(
+        activations = SavedStage(
             shape: shape, blocks: stage.kinds, recompute: stage.recompute,
             splitsBackward: check.splitsBackward, rebuilt: rebuilt, savesOutputs: check.savesOutputs)
         if isWhole {
-            activations.head = StageActivations.HeadActivations(
+            activations.head = SavedHead(
                 shape: shape, savesOutput: check.savesOutputs || check.splitsBackward)
         }
         if check.splitsBackward, check.recompute == .full { activations.ownRebuilt = rebuilt }

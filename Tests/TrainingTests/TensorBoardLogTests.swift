@@ -1,8 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct TensorBoardLogTests {
     /// The check value of CRC-32C (RFC 3720, appendix B.4 gives its polynomial; Koopman's catalogue this value).

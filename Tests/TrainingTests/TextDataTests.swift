@@ -2,8 +2,7 @@ import Foundation
 import Plans
 import TestSupport
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct TextDataTests {
     private let folder: TemporaryFolder

@@ -2,8 +2,7 @@ import Models
 import Plans
 import Tensors
 import Testing
-
-@testable import Training
+import Training
 
 /// A table whose rows without gradients are left alone takes the steps of one that is treated as a whole.
 @Suite struct TouchedRowsTests {
@@ -33,7 +32,7 @@ import Testing
                 }
             }
             let noted = tokens.map { Int32($0) }
-            table.touched?.note(tokens: noted, rows: noted.count, firstToken: 0)
+            table.touched?.mark(tokens: noted, rows: noted.count, firstToken: 0)
             for set in [whole, sparse] {
                 set.optimise(AdamW(), step: step + 1, learningRate: 0.01, gradientScale: 0.5)
             }
@@ -47,14 +46,14 @@ import Testing
     @Test func runsAreThoseOfTheTokensHeldHere() {
         let touched = TouchedRows(count: 10, width: 4)
         let tokens: [Int32] = [21, 19, 20, 30, 29, 24, 20]
-        touched.note(tokens: tokens, rows: tokens.count, firstToken: 20)
+        touched.mark(tokens: tokens, rows: tokens.count, firstToken: 20)
         var runs: [Range<Int>] = []
         touched.forEachRun { runs.append($0) }
         #expect(runs == [0..<2, 4..<5, 9..<10])
         var ever: [Range<Int>] = []
         touched.clear()
-        touched.note(tokens: [23], rows: 1, firstToken: 20)
-        touched.forEachRunEver { if $1 { ever.append($0) } }
+        touched.mark(tokens: [23], rows: 1, firstToken: 20)
+        touched.forEachRunByHistory { if $1 { ever.append($0) } }
         // The step before was never counted: nobody stepped it.
         #expect(ever == [3..<4])
     }

@@ -42,7 +42,7 @@ extension Attention {
                 queries: [query, dOutput, dQuery], keys: [key, value, dKey, dValue], statistics: [logSumExp, delta]),
             "tensors of another shape")
         let (keys, size) = (shape.keys, shape.headSize)
-        let space = AttentionGradientSpace(workspace, queries: shape.queries, keys: keys, headSize: size)
+        let space = AttentionGradientWorkspace(workspace, queries: shape.queries, keys: keys, headSize: size)
         let down = PanelProduct.packedCount(rows: keys, columns: size)
         for sample in 0..<shape.batch {
             for keyHead in 0..<shape.keyValueHeads {
@@ -83,7 +83,7 @@ extension Attention {
     /// added to the sums of its key head.
     private static func gradientHead(
         query: Matrix, dOutput: Matrix, logSumExp: UnsafePointer<Float>, delta: UnsafePointer<Float>, dQuery: Matrix,
-        accumulate: Bool, space: AttentionGradientSpace, shape: AttentionShape
+        accumulate: Bool, space: AttentionGradientWorkspace, shape: AttentionShape
     ) {
         let (keys, size, scoreStride) = (shape.keys, shape.headSize, scoreStride(shape.keys))
         let (width, panelWidth) = (PanelProduct.padded(size), PanelProduct.width)
@@ -174,7 +174,7 @@ extension Attention {
 }
 
 /// The workspace of attention's gradient: panels, two blocks of scores, a block of query gradients.
-struct AttentionGradientSpace {
+struct AttentionGradientWorkspace {
     var transposedKeys, transposedValues: UnsafeMutablePointer<Float>
     var keys, dKeys, dValues: UnsafeMutablePointer<Float>
     var queries, dOutputs: UnsafeMutablePointer<Float>

@@ -39,7 +39,7 @@ package struct AttentionShape: Hashable, Sendable {
 
     /// Numbers of workspace that ``Attention`` needs for a call of this shape, forward or backward.
     package var workspaceCount: Int {
-        AttentionGradientSpace.count(queries: queries, keys: keys, headSize: headSize)
+        AttentionGradientWorkspace.count(queries: queries, keys: keys, headSize: headSize)
     }
 
     /// Query heads that share a key head.

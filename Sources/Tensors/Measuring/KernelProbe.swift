@@ -4,7 +4,7 @@ internal import COneDNN
 ///
 /// Every function runs the kernel once unmeasured, then repeats it and returns a quantile of the measured seconds.
 package enum KernelProbe {
-    /// How long to measure each kernel.
+    /// The repeats of a measurement, and the figure it returns.
     package struct Effort: Hashable, Sendable {
         /// Measured runs, at least 1.
         package var repeats: Int

@@ -22,28 +22,28 @@ enum PanelProduct {
         var row = 0
         if trainyard_has_wide_registers() {
             while row + rows <= m {
-                eight(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                eightRows(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
                 row += rows
             }
         } else {
             // Eight rows left are two fours rather than a six and two ones.
             while m - row >= 6 && m - row != 8 {
-                six(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                sixRows(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
                 row += 6
             }
             while m - row >= 4 {
-                four(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
+                fourRows(a + row * rowStride, rowStride, depthStride, panel, c + row * ldc, ldc, depth, accumulate)
                 row += 4
             }
         }
         while row < m {
-            one(a + row * rowStride, depthStride, panel, c + row * ldc, depth, accumulate)
+            oneRow(a + row * rowStride, depthStride, panel, c + row * ldc, depth, accumulate)
             row += 1
         }
     }
 
     @inline(never)
-    private static func one(
+    private static func oneRow(
         _ a: UnsafePointer<Float>, _ depthStride: Int, _ panel: UnsafePointer<Float>,
         _ c: UnsafeMutablePointer<Float>, _ depth: Int, _ accumulate: Bool
     ) {
@@ -64,7 +64,7 @@ enum PanelProduct {
     // MARK: thirty-two registers of sixteen floats
 
     @inline(never)
-    private static func eight(
+    private static func eightRows(
         _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
         _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
     ) {
@@ -102,18 +102,18 @@ enum PanelProduct {
             low += depthStride
             b += width
         }
-        put(c, l0, r0, accumulate)
-        put(c + ldc, l1, r1, accumulate)
-        put(c + 2 * ldc, l2, r2, accumulate)
-        put(c + 3 * ldc, l3, r3, accumulate)
-        put(c + 4 * ldc, l4, r4, accumulate)
-        put(c + 5 * ldc, l5, r5, accumulate)
-        put(c + 6 * ldc, l6, r6, accumulate)
-        put(c + 7 * ldc, l7, r7, accumulate)
+        store(c, l0, r0, accumulate)
+        store(c + ldc, l1, r1, accumulate)
+        store(c + 2 * ldc, l2, r2, accumulate)
+        store(c + 3 * ldc, l3, r3, accumulate)
+        store(c + 4 * ldc, l4, r4, accumulate)
+        store(c + 5 * ldc, l5, r5, accumulate)
+        store(c + 6 * ldc, l6, r6, accumulate)
+        store(c + 7 * ldc, l7, r7, accumulate)
     }
 
     @inline(__always)
-    private static func put(_ c: UnsafeMutablePointer<Float>, _ left: Vector, _ right: Vector, _ accumulate: Bool) {
+    private static func store(_ c: UnsafeMutablePointer<Float>, _ left: Vector, _ right: Vector, _ accumulate: Bool) {
         if accumulate {
             c.store(c.vector(0) + left, 0)
             c.store(c.vector(lanes) + right, lanes)
@@ -127,7 +127,7 @@ enum PanelProduct {
 
     /// Six rows against either half of the panel: twelve accumulators, two loads and six broadcasts a step.
     @inline(never)
-    private static func six(
+    private static func sixRows(
         _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
         _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
     ) {
@@ -147,18 +147,18 @@ enum PanelProduct {
                 low += depthStride
                 b += width
             }
-            put(c + half, s0, accumulate)
-            put(c + half + ldc, s1, accumulate)
-            put(c + half + 2 * ldc, s2, accumulate)
-            put(c + half + 3 * ldc, s3, accumulate)
-            put(c + half + 4 * ldc, s4, accumulate)
-            put(c + half + 5 * ldc, s5, accumulate)
+            store(c + half, s0, accumulate)
+            store(c + half + ldc, s1, accumulate)
+            store(c + half + 2 * ldc, s2, accumulate)
+            store(c + half + 3 * ldc, s3, accumulate)
+            store(c + half + 4 * ldc, s4, accumulate)
+            store(c + half + 5 * ldc, s5, accumulate)
         }
     }
 
     /// Four rows against either half of the panel.
     @inline(never)
-    private static func four(
+    private static func fourRows(
         _ a: UnsafePointer<Float>, _ rowStride: Int, _ depthStride: Int, _ panel: UnsafePointer<Float>,
         _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ depth: Int, _ accumulate: Bool
     ) {
@@ -175,15 +175,15 @@ enum PanelProduct {
                 low += depthStride
                 b += width
             }
-            put(c + half, s0, accumulate)
-            put(c + half + ldc, s1, accumulate)
-            put(c + half + 2 * ldc, s2, accumulate)
-            put(c + half + 3 * ldc, s3, accumulate)
+            store(c + half, s0, accumulate)
+            store(c + half + ldc, s1, accumulate)
+            store(c + half + 2 * ldc, s2, accumulate)
+            store(c + half + 3 * ldc, s3, accumulate)
         }
     }
 
     @inline(__always)
-    private static func put(_ c: UnsafeMutablePointer<Float>, _ value: Vector, _ accumulate: Bool) {
+    private static func store(_ c: UnsafeMutablePointer<Float>, _ value: Vector, _ accumulate: Bool) {
         c.store(accumulate ? c.vector(0) + value : value, 0)
     }
 

@@ -63,7 +63,7 @@ package struct Matrix {
     package func fill(with value: Float) { VectorMath.fill(pointer, count: count, with: value) }
 }
 
-/// Matrices of one shape, one a sequence: `[B, rows, columns]`, in memory that somebody else owns.
+/// A batch of matrices of one shape, one for each sequence, in memory that somebody else owns: [B, rows, columns].
 package struct MatrixBatch {
     /// The first matrix.
     package let first: Matrix

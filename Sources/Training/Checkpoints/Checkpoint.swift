@@ -2,27 +2,27 @@ internal import Foundation
 package import Models
 internal import Plans
 
-/// Weights on disk: one safetensors file with Hugging Face GPT-2 names, whatever the layout that trained them, and the
-/// model's shape in its metadata.
+/// Weights on disk: one safetensors file with Hugging Face names and the model's shape in its metadata, whatever layout
+/// trained them.
 package enum Checkpoint {
     /// The metadata key that holds the model's shape as JSON.
     package static let modelKey = "trainyard.model"
     /// The metadata key that holds the number of steps trained.
     package static let stepKey = "trainyard.step"
 
-    /// `step-000200.safetensors`.
+    /// The file's name after `step` steps: `step-000200.safetensors`.
     package static func name(step: Int) -> String {
         let digits = String(step)
         return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".safetensors"
     }
 
-    /// The steps in a checkpoint's name; nil for another file.
+    /// The number of steps in a checkpoint's name; nil for another file.
     package static func step(of name: String) -> Int? {
         guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
         return Int(name.dropFirst(5).dropLast(12))
     }
 
-    /// `path` itself, or the newest checkpoint in it when it is a directory: of a run, as its manifest says.
+    /// `path` itself, or the newest checkpoint in it when it is a directory. In a run's folder its manifest says which that is.
     package static func newest(at path: String) throws(TrainingError) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
@@ -42,8 +42,8 @@ package enum Checkpoint {
         )
     }
 
-    /// The names of a directory's checkpoints, oldest first by the time they were written: a shorter run that follows a
-    /// longer one is the newer.
+    /// The names of a directory's checkpoints, oldest first by the time they were written. A shorter run that follows a longer
+    /// one is the newer.
     private static func checkpoints(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         let written = names.filter { step(of: $0) != nil }.map { name in
@@ -53,7 +53,7 @@ package enum Checkpoint {
         return written.sorted { ($0.date, $0.name) < ($1.date, $1.name) }.map(\.name)
     }
 
-    /// The model a checkpoint of ours was trained as.
+    /// The model in the metadata of a checkpoint that Trainyard wrote.
     package static func model(of file: SafeTensorsFile) throws(TrainingError) -> Model {
         guard let text = file.metadata[modelKey] else {
             throw .weights(path: file.path, reason: "its metadata has no \(modelKey): not a checkpoint of trainyard")

@@ -6,7 +6,7 @@ internal import Plans
 ///
 /// Format: u64 header length, header, data; offsets count from the end of the header (huggingface/safetensors README).
 package final class SafeTensorsFile {
-    /// One tensor's place in the file.
+    /// A tensor in the file.
     package struct Entry: Hashable, Sendable {
         package var type: String
         package var shape: [Int]
@@ -19,7 +19,7 @@ package final class SafeTensorsFile {
     package let metadata: [String: String]
     private let file: MappedFile
 
-    /// Throws `TrainingError.weights` for anything that is not a whole safetensors file.
+    /// - Throws: `TrainingError.weights` for anything that is not a whole safetensors file.
     package init(path: String) throws(TrainingError) {
         self.path = path
         file = try MappedFile(path: path)
@@ -72,8 +72,8 @@ package final class SafeTensorsFile {
         }
     }
 
-    /// Where a tensor of this shape lies, and the bytes of one of its numbers.
-    /// - Throws: what is wrong with it: missing, another shape, another format, cut short.
+    /// Finds a tensor of this shape, and the bytes of one of its numbers.
+    /// - Throws: `TrainingError.weights` for a tensor that is missing, of another shape or format, or cut short.
     private func place(of tensor: ParameterTensor) throws(TrainingError) -> (entry: Entry, width: Int) {
         guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
             throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
@@ -93,7 +93,7 @@ package final class SafeTensorsFile {
         return (entry, width)
     }
 
-    /// Makes sure that all tensors of `model` are here, before memory is taken for any of them.
+    /// Makes sure that the file holds all tensors of `model`, before memory is taken for any of them.
     package func check(holds model: Model) throws(TrainingError) {
         // A header may speak of more experts than its file could name.
         let least = model.layers + model.mixtureLayers * (model.moe?.experts ?? 0)

@@ -1,7 +1,7 @@
 internal import Tensors
 
-/// The tokens one rank needs for a step, `[microbatches · sequences, sequence]`; with context parallelism its pieces of
-/// every sequence.
+/// The tokens that one rank needs for a step, L of every sequence of its micro-batches. With context parallelism a rank holds
+/// its pieces of every sequence.
 final class LocalBatch {
     private let data: TextData
     private let shape: MicrobatchShape
@@ -11,7 +11,7 @@ final class LocalBatch {
     private let inputTokens: Storage<Int32>
     private let targetTokens: Storage<Int32>
 
-    /// `first`: this rank's first sequence of the global batch.
+    /// - Parameter first: this rank's first sequence of the global batch.
     init(data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces) {
         self.data = data
         self.shape = shape
@@ -30,9 +30,11 @@ final class LocalBatch {
             targets: targetTokens.pointer)
     }
 
+    /// The input tokens of a micro-batch [R].
     func inputs(microbatch: Int) -> UnsafePointer<Int32> {
         UnsafePointer(inputTokens.pointer + microbatch * shape.rows)
     }
+    /// The target tokens of a micro-batch [R].
     func targets(microbatch: Int) -> UnsafePointer<Int32> {
         UnsafePointer(targetTokens.pointer + microbatch * shape.rows)
     }

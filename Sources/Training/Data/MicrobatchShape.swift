@@ -1,32 +1,40 @@
 package import Models
 internal import Plans
 
-/// Sizes of one micro-batch inside a stage on one rank: with tensor parallelism its heads, feed-forward columns and
-/// vocabulary entries; with context parallelism its pieces of every sequence.
+/// The sizes of one micro-batch inside a stage on one rank. With tensor parallelism these are the rank's heads, feed-forward
+/// columns and vocabulary entries, with context parallelism its pieces of every sequence. Letters: `ShapeLetters`.
 package struct MicrobatchShape: Hashable, Sendable {
+    /// B.
     package var sequences: Int
-    /// Tokens of each sequence that this rank holds.
+    /// L: the tokens of each sequence that this rank holds.
     package var sequence: Int
     /// Positions of a whole sequence, over all ranks.
     package var positions: Int
+    /// H.
     package var hidden: Int
+    /// N.
     package var heads: Int
+    /// K.
     package var kvHeads: Int
+    /// D.
     package var headSize: Int
-    /// This rank's feed-forward columns; 0 where every block has experts.
+    /// F of a dense block; 0 where every block has experts.
     package var ffn: Int
-    /// Whether the feed-forward's first product makes gate and input side by side.
+    /// Whether the feed-forward's first product makes gate and up side by side.
     package var isGated: Bool
+    /// V.
     package var vocab: Int
-    /// Experts of a block, how many of them a token takes, and this rank's columns of the shared ones; 0 for a dense model.
+    /// E; 0 for a dense model.
     package var experts: Int
+    /// C; 0 for a dense model.
     package var chosenExperts: Int
+    /// F of the shared experts; 0 for a dense model.
     package var sharedWidth: Int
-    /// Parts the rows are cut into between the matrix products: the tensor degree with sequence parallelism, else 1.
+    /// R / S: the tensor degree with sequence parallelism, else 1.
     package var rowParts: Int
-    /// Parts the tokens are cut into on their way to experts: the tensor degree.
+    /// R / T: the tensor degree.
     package var tokenParts: Int
-    /// Parts an expert's matrices are cut into.
+    /// P.
     package var expertPieces: Int
 
     package init(
@@ -51,20 +59,20 @@ package struct MicrobatchShape: Hashable, Sendable {
         self.expertPieces = expertPieces
     }
 
-    /// Tokens of the micro-batch: the rows inside attention and feed-forward.
+    /// R: the tokens of the micro-batch, which are the rows inside attention and feed-forward.
     package var rows: Int { sequences * sequence }
-    /// Rows of the residual stream on this rank.
+    /// S: the rows of the residual stream on this rank.
     package var streamRows: Int { rows / rowParts }
-    /// Tokens that this rank routes to experts.
+    /// T: the tokens that this rank routes to experts.
     package var routedRows: Int { rows / tokenParts }
-    /// Columns of the queries and of the attention's output.
+    /// N · D: the columns of queries and of attention's output.
     package var width: Int { heads * headSize }
-    /// Columns of queries, keys and values side by side.
+    /// (N + 2K) · D: the columns of queries, keys and values side by side.
     package var qkvWidth: Int { (heads + 2 * kvHeads) * headSize }
-    /// Columns of keys, and of values.
+    /// K · D: the columns of keys, and of values.
     package var keyWidth: Int { kvHeads * headSize }
-    /// Columns of the first product of a feed-forward of `inner` columns.
+    /// The columns of a feed-forward's first product, where the second has `inner`.
     package func expandedWidth(_ inner: Int) -> Int { isGated ? 2 * inner : inner }
-    /// Elements of the tensor that crosses a stage boundary, `[streamRows, hidden]`.
+    /// The numbers of the tensor [S, H] that crosses a stage boundary.
     package var boundaryCount: Int { streamRows * hidden }
 }

@@ -1,9 +1,9 @@
-/// Which tokens of every sequence a context-parallel rank holds: piece r and piece 2c−1−r of 2c equal ones, so that with
-/// causal attention every rank has as much to do as the others (zigzag; Llama 3, Dubey et al. 2024, section 3.3.2).
+/// The tokens of every sequence that a context-parallel rank holds: rank r of c holds pieces r and 2c−1−r of 2c equal ones.
+/// With causal attention all ranks then have the same work (zigzag; Llama 3, Dubey et al. 2024, section 3.3.2).
 package struct SequencePieces: Hashable, Sendable {
     package let rank: Int
     package let size: Int
-    /// Tokens of a whole sequence; with `size` above 1 a multiple of 2 · size.
+    /// Tokens of a whole sequence. With `size` above 1 it is a multiple of 2 · size.
     package let sequence: Int
 
     package init(sequence: Int, rank: Int = 0, size: Int = 1) {
@@ -12,7 +12,7 @@ package struct SequencePieces: Hashable, Sendable {
         self.size = size
     }
 
-    /// Tokens this rank holds.
+    /// Tokens of a sequence that this rank holds.
     package var length: Int { sequence / size }
     /// Tokens of one of the two pieces.
     package var half: Int { sequence / (2 * size) }

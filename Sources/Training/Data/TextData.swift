@@ -5,7 +5,7 @@ package final class TextData {
     package let path: String
     package let sequence: Int
     package let batch: Int
-    /// What is in the file, to be compared over ranks.
+    /// Hash of the file's content, to be compared over ranks.
     package let digest: UInt64
     /// Largest token in the text, to be checked against the vocabulary once.
     package let largestToken: Int
@@ -17,8 +17,9 @@ package final class TextData {
     /// One sequence and the token after it.
     private var bytes: [UInt8]
 
-    /// Reads the whole file once. Throws when it cannot be read or holds fewer than `sequence` + 1 bytes, one sequence and
-    /// the token after it.
+    /// Reads the whole file once.
+    /// - Throws: `TrainingError` when it cannot be read, or holds fewer than `sequence` + 1 bytes: one sequence and the token
+    ///   after it.
     package init(
         path: String, sequence: Int, batch: Int, order: TrainSettings.Order, seed: UInt64
     ) throws(TrainingError) {
@@ -26,7 +27,7 @@ package final class TextData {
         guard file.count > sequence else {
             throw TrainingError.textTooShort(path: path, tokens: file.count, needed: sequence + 1)
         }
-        (digest, largestToken) = try file.survey()
+        (digest, largestToken) = try file.scan()
         self.path = path
         self.sequence = sequence
         self.batch = batch
@@ -51,9 +52,10 @@ package final class TextData {
         }
     }
 
-    /// Copies `count` sequences of `step` from `first` on: `inputs` and the next-token `targets`, `[count, sequence]`;
-    /// with `pieces` only those of each sequence. Either may be nil. Throws `TrainingError.textChanged` for a file that has
-    /// become shorter.
+    /// inputs, targets [count · L] or nil: copies the input tokens and the tokens that follow them, of `count` sequences of
+    /// `step` from `first` on.
+    /// - Parameter pieces: the pieces of each sequence that are copied; nil copies whole sequences.
+    /// - Throws: `TrainingError.textChanged` for a file that has become shorter.
     package func fill(
         step: Int, first: Int, count: Int, pieces: SequencePieces? = nil, inputs: UnsafeMutablePointer<Int32>?,
         targets: UnsafeMutablePointer<Int32>?
@@ -69,7 +71,7 @@ package final class TextData {
         }
     }
 
-    /// A Fisher–Yates shuffle of the non-overlapping sequences, new every epoch.
+    /// Shuffles the non-overlapping sequences anew for every epoch (Fisher–Yates).
     private func shuffle(epoch: Int, sequences: Int) {
         guard epoch != self.epoch else { return }
         self.epoch = epoch

@@ -6,8 +6,8 @@
     internal import Glibc
 #endif
 
-/// A text that is read piece by piece, however large it is. It is not mapped into memory: a mapped file that somebody
-/// cuts short ends the process with SIGBUS. One that is removed can still be read.
+/// A text that is read piece by piece, however large it is. It is not mapped into memory: a mapped file that somebody cuts
+/// short ends the process with SIGBUS. A text that is removed while it is open can still be read.
 final class TextFile {
     let path: String
     /// Bytes when it was opened.
@@ -22,7 +22,7 @@ final class TextFile {
 
     deinit { close(descriptor) }
 
-    /// Fills `bytes` with what stands from byte `start` on.
+    /// Fills `bytes` with the text from byte `start` on.
     func read(from start: Int, into bytes: inout [UInt8]) throws(TrainingError) {
         var filled = 0
         while filled < bytes.count {
@@ -43,8 +43,9 @@ final class TextFile {
         }
     }
 
-    /// Reads all of it once: a hash of the content and the largest byte.
-    func survey() throws(TrainingError) -> (digest: UInt64, largest: Int) {
+    /// Reads the whole text once.
+    /// - Returns: a hash of the content, and the largest byte.
+    func scan() throws(TrainingError) -> (digest: UInt64, largest: Int) {
         var hash = ContentHash()
         var largest: UInt8 = 0
         var start = 0
@@ -59,34 +60,5 @@ final class TextFile {
             start += piece.count
         }
         return (hash.value, Int(largest))
-    }
-}
-
-/// A fast hash of a file's content, to notice that two differ; not against somebody who wants them to collide. Words of
-/// eight bytes are mixed in by the steps of MurmurHash3's finaliser. Every part but the last is a multiple of eight bytes.
-struct ContentHash {
-    private(set) var value: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        var hash = value
-        let words = bytes.count / 8
-        for index in 0..<words {
-            hash = Self.mixed(hash, bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
-        }
-        var last: UInt64 = 0
-        for byte in bytes[(8 * words)...] { last = last << 8 ^ UInt64(byte) }
-        value = Self.mixed(Self.mixed(hash, last), UInt64(bytes.count))
-    }
-
-    @inline(__always)
-    private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
-        let product = (hash ^ word) &* 0xFF51_AFD7_ED55_8CCD
-        return product ^ product >> 33
-    }
-
-    /// Hash of a file's bytes; nil where it cannot be read.
-    static func ofFile(_ path: String) -> UInt64? {
-        guard let file = try? TextFile(path: path) else { return nil }
-        return try? file.survey().digest
     }
 }

@@ -1,8 +1,8 @@
 internal import Foundation
 
-/// How files are opened that somebody else wrote.
+/// Files that somebody else wrote.
 enum InputFile {
-    /// Opens a regular file that holds something; the caller closes it.
+    /// Opens a regular file that is not empty. The caller closes it.
     /// - Parameter refusal: the error to throw for a reason.
     static func opened(
         _ path: String, refusal: (String) -> TrainingError
@@ -26,6 +26,6 @@ enum InputFile {
         return (descriptor, Int(status.st_size))
     }
 
-    /// The system's word for the last failed call.
+    /// The system's message for the last failed call.
     static var lastError: String { String(cString: strerror(errno)) }
 }

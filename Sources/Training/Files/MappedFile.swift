@@ -10,7 +10,8 @@
 package final class MappedFile {
     package let bytes: UnsafeRawBufferPointer
 
-    /// Maps `path` for reading. Throws `TrainingError.file` when it is missing, a directory, unreadable or empty.
+    /// Maps `path` for reading.
+    /// - Throws: `TrainingError.file` when it is missing, a directory, unreadable or empty.
     package init(path: String) throws(TrainingError) {
         let (descriptor, size) = try InputFile.opened(path) { .file(path: path, reason: $0) }
         defer { close(descriptor) }

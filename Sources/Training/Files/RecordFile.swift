@@ -1,13 +1,13 @@
 internal import Output
 
-/// A file a run writes: every failure says the path and the system's word.
+/// A file that a run writes. Every failure names the path and the system's message.
 final class RecordFile {
     let path: String
     private let writer: FileWriter
 
     /// - Parameters:
-    ///   - grows: whether the file shows at once what was written, as a log; otherwise all of it at the end.
-    ///   - begun: whether the run is under way, so that a path that cannot be written is a failure of the run.
+    ///   - grows: whether the file has each line as soon as it is written, as a log; otherwise it appears whole at the end.
+    ///   - begun: whether the run is under way. A path that cannot be written is then a failure of the run.
     /// - Throws: `TrainingError.file`, or `.write` once the run has `begun`.
     init(path: String, grows: Bool, begun: Bool = false) throws(TrainingError) {
         self.path = path
@@ -21,7 +21,7 @@ final class RecordFile {
     }
 
     /// Appends all of `bytes`.
-    /// - Throws: `TrainingError.write`: a full disk, a removed folder.
+    /// - Throws: `TrainingError.write`, for example on a full disk or in a removed folder.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TrainingError) {
         try checkName()
         do throws(OutputError) { try writer.write(bytes) } catch { throw .write(path: path, reason: error.reason) }
@@ -32,8 +32,8 @@ final class RecordFile {
         do throws(OutputError) { try writer.write(bytes) } catch { throw .write(path: path, reason: error.reason) }
     }
 
-    /// Returns when the disk has the bytes and the file its name.
-    func finish() throws(TrainingError) {
+    /// Gives the file its name, and returns when the disk has the bytes.
+    func commit() throws(TrainingError) {
         do throws(OutputError) {
             try writer.finish(durable: true)
         } catch {

@@ -1,9 +1,9 @@
 internal import Foundation
 internal import Plans
 
-/// A folder that a run writes into; `what` names it in errors.
+/// A folder that a run writes into. Errors call it `what`.
 enum RecordFolder {
-    /// Makes the folder, and those above it, where there is none.
+    /// Makes the folder and the folders above it, unless they are there.
     /// - Returns: the folders that were made.
     @discardableResult
     static func make(_ path: String, _ what: String) throws(TrainingError) -> [String] {
@@ -11,7 +11,7 @@ enum RecordFolder {
         return made
     }
 
-    /// Makes sure, before hours of training, that there is such a folder and files can be made in it.
+    /// Makes sure, before hours of training, that the folder is there and files can be made in it.
     /// - Returns: the folders that were made.
     static func prepare(_ path: String, _ what: String) throws(TrainingError) -> [String] {
         let made = try make(path, what)

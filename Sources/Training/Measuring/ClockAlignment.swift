@@ -1,6 +1,6 @@
 internal import MPI
 
-/// How far the ranks' clocks are apart: the offset of the exchange with the shortest round trip (Cristian 1989).
+/// The offset between the ranks' clocks, from the exchange with the shortest round trip (Cristian 1989).
 enum ClockAlignment {
     private static let exchanges = 20
 

@@ -20,7 +20,7 @@ extension MachineMeasurement {
     }
 }
 
-/// The measurements, one function each; all processes work at once.
+/// The measurements of a machine, one function each. All processes of a job measure at once.
 private struct MachineProbe {
     let model: Model
     let rows: Int
@@ -29,7 +29,7 @@ private struct MachineProbe {
     let quick: Bool
     let world: Communicator
 
-    /// The mean over the processes of what `body` measures, begun together.
+    /// The mean over the processes of the figure that `body` measures. They begin together.
     private func mean(_ body: () -> Double) throws(MPIError) -> Double {
         try world.barrier()
         return try world.allReduce(body(), .sum) / Double(world.size)
@@ -37,7 +37,7 @@ private struct MachineProbe {
 
     func peak() throws(MPIError) -> Double { try mean { KernelProbe.peakRate(effort: effort) } }
 
-    /// How far repeats of one product scatter, on the process where they do most.
+    /// The scatter of one product's repeats, on the process where it is largest: 90 % quantile / median − 1.
     func spread() throws(MPIError) -> Double {
         try world.barrier()
         let hidden = model.hidden
@@ -52,7 +52,7 @@ private struct MachineProbe {
         try mean { KernelProbe.matrixProduct(m: 4, n: 4, k: 4, effort: effort) }
     }
 
-    /// The three passes of every linear layer, and smaller products so that the curve holds for other micro-batches.
+    /// The three products of every linear layer, and smaller ones so that the curve holds for other micro-batches.
     func products() throws(MPIError) -> [MachineMeasurement.Product] {
         let hidden = model.hidden
         var measured: [MachineMeasurement.Product] = []

@@ -6,7 +6,7 @@
     internal import Glibc
 #endif
 
-/// The clock every measured time comes from: alignment between ranks and spans must read the same one.
+/// The clock of every measured time. The alignment between ranks and the spans must read the same clock.
 enum MonotonicClock {
     /// Seconds since some moment of the past, this machine's own.
     static func seconds() -> Double {

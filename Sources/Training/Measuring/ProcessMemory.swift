@@ -6,7 +6,7 @@
     internal import Glibc
 #endif
 
-/// What the operating system says of this process's memory.
+/// This process's memory, by the operating system's account.
 package enum ProcessMemory {
     /// Peak resident memory so far, bytes.
     package static func peakBytes() -> Double {

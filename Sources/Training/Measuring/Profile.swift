@@ -1,12 +1,12 @@
-/// Seconds by kind of kernel and by kind of communication, and what of the latter goes into the timeline. Two readings of
-/// the clock a measurement, nothing allocated; off, one comparison.
+/// Seconds by kind of kernel and by kind of communication. A measurement is two readings of the clock and allocates nothing.
+/// While the profile is off it is one comparison.
 package final class Profile {
-    /// What the seconds went to.
+    /// A kind of kernel or of communication.
     package enum Part: Int, CaseIterable, Sendable {
         case matrixProducts, attention, norms, activations, embedding, loss, router, optimizer
         case tensorTransfers, contextTransfers, expertTransfers, dataTransfers, pipelineWaits
 
-        /// Words for people.
+        /// The row's title in the table.
         package var title: String {
             switch self {
             case .matrixProducts: "matrix products"
@@ -27,12 +27,13 @@ package final class Profile {
 
         package var isCommunication: Bool { rawValue >= Part.tensorTransfers.rawValue }
 
-        /// Whether the timeline shows it inside the pass it holds up; messages between stages have spans of their own.
+        /// Whether the timeline shows this communication inside the pass it holds up. Messages between stages have spans of
+        /// their own.
         var isPartOfAPass: Bool { isCommunication && self != .pipelineWaits }
     }
 
     package var isOn: Bool
-    /// Notes the communication inside a forward or backward.
+    /// The timeline that gets the communication inside a forward or backward.
     var recorder: TimelineRecorder?
     private(set) package var seconds = [Double](repeating: 0, count: Part.allCases.count)
 
@@ -40,13 +41,13 @@ package final class Profile {
 
     package func clear() { for index in seconds.indices { seconds[index] = 0 } }
 
-    /// Books the time since `start`, a reading of `MonotonicClock`.
+    /// Adds the time since `start`, a reading of `MonotonicClock`, to `part`.
     func add(_ part: Part, since start: Double) {
         if isOn { seconds[part.rawValue] += MonotonicClock.seconds() - start }
         if part.isPartOfAPass { recorder?.recordPart(since: start) }
     }
 
-    /// Runs `body` and books its time to `part`.
+    /// Runs `body` and adds its time to `part`.
     @inline(__always)
     func measure<Result, Failure: Error>(
         _ part: Part, _ body: () throws(Failure) -> Result

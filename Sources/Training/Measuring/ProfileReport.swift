@@ -2,8 +2,8 @@ internal import Foundation
 package import MPI
 
 extension Profile {
-    /// The time of all ranks by kernel and by communication as a table, over `seconds` a rank; every rank calls it, rank 0
-    /// gets it.
+    /// The time of all ranks by kernel and by communication as a table, where a rank's `steps` took `seconds`. Every rank
+    /// calls it; only rank 0 gets the table.
     package func report(_ world: Communicator, seconds: Double, steps: Int) throws(MPIError) -> String? {
         let all = try world.allGather(self.seconds + [seconds])
         guard world.rank == 0 else { return nil }

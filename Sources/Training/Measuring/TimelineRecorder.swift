@@ -1,11 +1,11 @@
 package import Schedules
 
-/// Notes when a rank did what. Recording a span is two clock reads and an append to reserved memory.
+/// The measured timeline of a rank. Recording a span is two clock reads and an append to reserved memory.
 package final class TimelineRecorder {
     /// This rank's clock minus rank 0's, seconds.
     package var clockOffset = 0.0
     private(set) package var spans: [Timeline.Span] = []
-    /// Seconds this rank computed, since the last `clear`.
+    /// Seconds of compute of this rank since the last `clear`.
     private(set) package var computeSeconds = 0.0
 
     /// The action that is being computed, for the communication inside it.
@@ -42,7 +42,8 @@ package final class TimelineRecorder {
         computeSeconds = 0
     }
 
-    /// Adds a span that began at `start` and ends now; returns its end.
+    /// Adds a span that began at `start` and ends now.
+    /// - Returns: its end.
     @discardableResult
     package func record(
         _ activity: Timeline.Activity, _ action: Action? = nil, since start: Double, bytes: Double = 0, peer: Int = -1

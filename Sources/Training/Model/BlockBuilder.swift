@@ -63,12 +63,12 @@ struct BlockBuilder {
     }
 
     private func mixture(_ block: String, _ layer: Int) -> any FeedForwardBranch {
-        guard let moe = model.moe, let exchange = context.exchange else {
+        guard let moe = model.moe, let expertParallel = context.expertParallel else {
             preconditionFailure("a block with experts needs a way to them")
         }
-        let first = exchange.rank * exchange.local
-        let inner = moe.ffn / exchange.pieces
-        let experts = (first..<first + exchange.local).map { number in
+        let first = expertParallel.rank * expertParallel.localExperts
+        let inner = moe.ffn / expertParallel.pieces
+        let experts = (first..<first + expertParallel.localExperts).map { number in
             let name = block + "mlp.experts.\(number)."
             return (
                 expand: linear(name + "gate_proj", model.hidden, 2 * inner),
@@ -84,7 +84,7 @@ struct BlockBuilder {
                     block + "mlp.shared_experts.gate_proj", block + "mlp.shared_experts.down_proj",
                     context.shape.sharedWidth)
                 : nil,
-            activation: Activation(model.mlp), ffn: inner, exchange: exchange, balance: context.balance,
+            activation: Activation(model.mlp), ffn: inner, expertParallel: expertParallel, balance: context.balance,
             context: context)
     }
 }

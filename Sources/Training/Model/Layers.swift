@@ -9,7 +9,7 @@ struct LinearLayer {
     /// Whether W is stored [O, I] rather than [I, O].
     let isTransposed: Bool
     /// Products in bf16; nil for fp32.
-    var mixed: MixedProducts?
+    var mixed: MixedPrecisionProducts?
 
     private var weights: Matrix {
         weight.weight(rows: isTransposed ? outputs : inputs, columns: isTransposed ? inputs : outputs)

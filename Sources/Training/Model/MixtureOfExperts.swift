@@ -8,7 +8,7 @@ internal import Tensors
 ///     x ─► router ─► C experts a token ─► rows sorted by expert ─► exchange ─► experts ─► exchange back ─► weighted sum
 ///       └──────────────────────────────► shared experts ────────────────────────────────────────────────────► + ─► y
 ///
-/// The experts of a block are shared out over the ranks of `ExpertExchange`; the router's weights are the same on all. With
+/// The experts of a block are shared out over the ranks of `ExpertParallel`; the router's weights are the same on all. With
 /// tensor parallelism every rank routes T of the micro-batch's rows: with sequence parallelism its rows of the stream,
 /// without it its part of all rows, and the sum over the tensor ranks puts the results together again (Singh et al. 2023,
 /// DeepSpeed-TED, drop the duplicates likewise). Gradients of experts' weights are made in the first half of a split
@@ -23,15 +23,15 @@ struct MixtureOfExperts: FeedForwardBranch {
     let activation: Activation
     /// F, of an expert's piece on this rank.
     let ffn: Int
-    let exchange: ExpertExchange
-    let balance: LoadBalance
+    let expertParallel: ExpertParallel
+    let balance: LoadBalanceLoss
     let context: StageContext
 
     var outputBias: Parameter? { nil }
 
-    func forward(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> Matrix {
-        let mixture = tensors(kept)
-        let activated = try run(normed, kept, mixture)
+    func forward(_ normed: Matrix, _ saved: SavedBlock) throws(MPIError) -> Matrix {
+        let mixture = tensors(saved)
+        let activated = try run(normed, saved, mixture)
         let output = context.scratch.narrow(like: normed)
         try addUp(into: output) { part in
             if let shared, let activated {
@@ -47,12 +47,12 @@ struct MixtureOfExperts: FeedForwardBranch {
         return output
     }
 
-    func recompute(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) {
-        _ = try run(normed, kept, tensors(kept))
+    func recompute(_ normed: Matrix, _ saved: SavedBlock) throws(MPIError) {
+        _ = try run(normed, saved, tensors(saved))
     }
 
-    private func tensors(_ kept: BlockActivations) -> MixtureActivations {
-        guard let mixture = kept.mixture else { preconditionFailure("a block with experts saves their tensors") }
+    private func tensors(_ saved: SavedBlock) -> SavedMixture {
+        guard let mixture = saved.mixture else { preconditionFailure("a block with experts saves their tensors") }
         return mixture
     }
 
@@ -86,7 +86,7 @@ struct MixtureOfExperts: FeedForwardBranch {
     /// normed [S, H]: routes tokens to experts and runs the experts, up to the weighted sum.
     /// - Returns: the shared experts' inner columns [R, F]; nil without shared experts.
     private func run(
-        _ normed: Matrix, _ kept: BlockActivations, _ mixture: MixtureActivations
+        _ normed: Matrix, _ saved: SavedBlock, _ mixture: SavedMixture
     ) throws(MPIError) -> Matrix? {
         let (profile, scratch, hidden) = (context.profile, context.expertScratch, normed.columns)
         let x = routedRows(normed)
@@ -102,30 +102,30 @@ struct MixtureOfExperts: FeedForwardBranch {
                 chosen: routing.chosen, experts: routing.experts)
             ExpertRows.permute(x: x, places: mixture.places, rows: sorted, chosen: routing.chosen)
         }
-        try balance.average(mixture.loads, count: routing.experts)
-        let total = try exchange.announce(counts: mixture.counts, arriving: mixture.arriving)
+        try balance.averageLoads(mixture.loads, count: routing.experts)
+        let total = try expertParallel.exchangeCounts(counts: mixture.counts, arriving: mixture.arriving)
         mixture.reserve(rows: total, inner: ffn)
-        try exchange.send(
+        try expertParallel.dispatch(
             sorted, counts: mixture.counts, arriving: mixture.arriving, into: mixture.arrived)
         let outputs = scratch.outputs.reserve(rows: total, columns: hidden)
-        try context.shards.need(unit)
+        try context.dataParallel.gatherWeights(of: unit)
         forEachExpert(mixture) { expert, rows in
             let (expanded, activated) = (mixture.expanded.rows(rows), mixture.activated.rows(rows))
             expert.expand.forward(mixture.arrived.rows(rows), into: expanded, addsBias: false, profile)
             profile.measure(.activations) { activation.forward(expanded, bias: nil, into: activated) }
             expert.contract.forward(activated, into: outputs.rows(rows), addsBias: false, profile)
         }
-        try exchange.sendBack(
+        try expertParallel.combine(
             outputs, counts: mixture.counts, arriving: mixture.arriving,
             into: mixture.returned.rows(0..<choiceCount))
         guard let shared else { return nil }
-        return try shared.activated(normed, kept)
+        return try shared.activated(normed, saved)
     }
 
     func backward(
-        _ kept: BlockActivations, normed: Matrix, gradient: Matrix, weightsLater: Bool
+        _ saved: SavedBlock, normed: Matrix, gradient: Matrix, weightsLater: Bool
     ) throws(MPIError) -> Matrix {
-        let mixture = tensors(kept)
+        let mixture = tensors(saved)
         let (profile, scratch) = (context.profile, context.expertScratch)
         let dy = routedRows(gradient)
         let choiceCount = dy.rows * routing.chosen
@@ -137,15 +137,15 @@ struct MixtureOfExperts: FeedForwardBranch {
                 dWeights: mixture.weightGradients, chosen: routing.chosen)
         }
         let dOutputs = scratch.outputs.reserve(rows: mixture.arrived.rows, columns: dy.columns)
-        try exchange.send(rows, counts: mixture.counts, arriving: mixture.arriving, into: dOutputs)
-        try context.shards.need(unit)
+        try expertParallel.dispatch(rows, counts: mixture.counts, arriving: mixture.arriving, into: dOutputs)
+        try context.dataParallel.gatherWeights(of: unit)
         expertsBackward(mixture, dOutputs)
-        try context.shards.finish(unit)
+        try context.dataParallel.reduceWhenComplete(unit)
         // The gradient by the experts' input has taken the place of that by their output.
-        try exchange.sendBack(dOutputs, counts: mixture.counts, arriving: mixture.arriving, into: rows)
-        try context.shards.need(router.weight.unit)
+        try expertParallel.combine(dOutputs, counts: mixture.counts, arriving: mixture.arriving, into: rows)
+        try context.dataParallel.gatherWeights(of: router.weight.unit)
         let dExpanded = try shared?.expandedGradient(
-            kept, normed: normed, gradient: gradient, weightsLater: weightsLater)
+            saved, normed: normed, gradient: gradient, weightsLater: weightsLater)
         let dLogits = scratch.routerGradient.reserve(rows: dy.rows, columns: routing.experts)
         let dNormed = context.scratch.narrow(like: gradient)
         let x = routedRows(normed)
@@ -157,7 +157,7 @@ struct MixtureOfExperts: FeedForwardBranch {
                     dRows: rows, places: mixture.places, dx: dx, chosen: routing.chosen, accumulate: shared != nil)
                 routing.inputGradient(
                     probabilities: mixture.probabilities, choices: mixture.choices, dWeights: mixture.weightGradients,
-                    loads: mixture.loads, auxiliaryScale: balance.scale(tokens: dy.rows), dLogits: dLogits)
+                    loads: mixture.loads, auxiliaryScale: balance.weight(tokens: dy.rows), dLogits: dLogits)
             }
             router.weightGradient(x, dLogits, profile)
             router.inputGradient(dLogits, into: dx, accumulate: true, profile)
@@ -167,7 +167,7 @@ struct MixtureOfExperts: FeedForwardBranch {
 
     /// gradient [M, H]: adds the weight gradients of this rank's experts. The gradient by their outputs becomes the gradient
     /// by their inputs.
-    private func expertsBackward(_ mixture: MixtureActivations, _ gradient: Matrix) {
+    private func expertsBackward(_ mixture: SavedMixture, _ gradient: Matrix) {
         let profile = context.profile
         let inner = context.expertScratch.inner.reserve(rows: gradient.rows, columns: ffn)
         forEachExpert(mixture) { expert, rows in
@@ -182,20 +182,22 @@ struct MixtureOfExperts: FeedForwardBranch {
 
     /// Calls `body` with each of this rank's experts and the rows that came for it, where any came.
     private func forEachExpert(
-        _ mixture: MixtureActivations,
+        _ mixture: SavedMixture,
         _ body: (_ expert: (expand: LinearLayer, contract: LinearLayer), _ rows: Range<Int>) -> Void
     ) {
         var start = 0
         for (index, expert) in experts.enumerated() {
             var count = 0
-            for rank in 0..<exchange.senders { count += Int(mixture.arriving[rank * exchange.local + index]) }
+            for rank in 0..<expertParallel.senders {
+                count += Int(mixture.arriving[rank * expertParallel.localExperts + index])
+            }
             if count > 0 { body(expert, start..<start + count) }
             start += count
         }
     }
 
-    func weightGradients(_ kept: BlockActivations) throws(MPIError) {
-        if let shared { try shared.weightGradients(kept) }
+    func weightGradients(_ saved: SavedBlock) throws(MPIError) {
+        if let shared { try shared.weightGradients(saved) }
     }
 }
 
@@ -213,7 +215,7 @@ final class ExpertScratch {
 
 /// The load-balance loss of a micro-batch (Fedus et al. 2021). Its tokens may lie on several context- and tensor-parallel
 /// ranks, equally many on each.
-final class LoadBalance {
+final class LoadBalanceLoss {
     private let group: Communicator?
     private let coefficient: Double
     /// Tokens of the global batch.
@@ -226,12 +228,12 @@ final class LoadBalance {
     }
 
     /// Loads of this rank's tokens become those of the micro-batch.
-    func average(_ loads: UnsafeMutablePointer<Float>, count: Int) throws(MPIError) {
+    func averageLoads(_ loads: UnsafeMutablePointer<Float>, count: Int) throws(MPIError) {
         guard let group, group.size > 1 else { return }
         try group.allReduceInPlace(UnsafeMutableBufferPointer(start: loads, count: count))
         for index in 0..<count { loads[index] /= Float(group.size) }
     }
 
     /// Weight of the load-balance loss of `tokens` of this rank: coefficient · tokens / tokens of the global batch.
-    func scale(tokens: Int) -> Float { Float(coefficient * Double(tokens) / batchTokens) }
+    func weight(tokens: Int) -> Float { Float(coefficient * Double(tokens) / batchTokens) }
 }

@@ -1,24 +1,24 @@
-internal import MPI
+package import MPI
+package import Plans
+package import Tensors
 internal import Models
-internal import Plans
-internal import Tensors
 
 /// One pipeline stage on one rank: embeddings on the first, final norm, head and loss on the last, blocks between. It
 /// knows nothing of other stages; what its layers share with other ranks goes through the context. Letters: `ShapeLetters`.
-final class ModelStage {
+package final class ModelStage {
     let index: Int
     let isFirst: Bool
     let isLast: Bool
     let context: StageContext
     let blocks: [TransformerBlock]
     /// The feed-forward of each block.
-    let kinds: [BlockActivations.Kind]
+    package let kinds: [FeedForwardKind]
     private let embedding: VocabularyParallelEmbedding?
     /// Final norm and head; nil but on the last stage.
     private let end: (norm: NormLayer, head: LinearLayer)?
 
     /// - Parameter tableStage: the stage whose token table a tied head uses, when it lies on this rank.
-    init(
+    package init(
         model: Model, index: Int, layers: Range<Int>, isFirst: Bool, isLast: Bool, parameters: ParameterSet,
         tableStage: Int? = nil, context: StageContext
     ) {
@@ -51,24 +51,24 @@ final class ModelStage {
     }
 
     /// The recomputation of each block.
-    var recompute: [Layout.Recompute] { blocks.map(\.recomputed) }
+    package var recompute: [Layout.Recompute] { blocks.map(\.recomputed) }
 
     /// tokens [R], output [S, H]: embeds tokens. First stage only.
-    func embed(tokens: UnsafePointer<Int32>, output: Matrix, shape: MicrobatchShape) throws(MPIError) {
+    package func embed(tokens: UnsafePointer<Int32>, output: Matrix, shape: MicrobatchShape) throws(MPIError) {
         guard let embedding else { preconditionFailure("stage \(index) has no embedding") }
-        try context.shards.need(embedding.table.unit)
-        if let positions = embedding.positionTable { try context.shards.need(positions.unit) }
+        try context.dataParallel.gatherWeights(of: embedding.table.unit)
+        if let positions = embedding.positionTable { try context.dataParallel.gatherWeights(of: positions.unit) }
         try embedding.forward(tokens: tokens, into: output, shape: shape)
     }
 
     /// output [S, H]: runs the blocks from `activations.input`. On the last stage also the norm and the head, which leaves
     /// logits in `activations.head`; elsewhere the result goes to `output`.
-    func forward(
-        _ activations: StageActivations, output: Matrix?, shape: MicrobatchShape
+    package func forward(
+        _ activations: SavedStage, output: Matrix?, shape: MicrobatchShape
     ) throws(MPIError) {
         var pending: PendingBranch?
         for (position, block) in blocks.enumerated() {
-            try context.shards.need(block.unit)
+            try context.dataParallel.gatherWeights(of: block.unit)
             pending = try block.forward(activations.block(position).first(shape), joining: pending)
         }
         guard let branch = pending else { preconditionFailure("stage \(index) has no blocks") }
@@ -79,26 +79,26 @@ final class ModelStage {
                 rows: branch.stream.rows, width: branch.stream.columns, context.profile)
             return
         }
-        let kept = head(activations)
-        let input = kept.input.rows(0..<shape.streamRows)
-        try context.shards.need(end.norm.gain.unit)
-        let normed = kept.normed?.rows(0..<shape.streamRows) ?? context.scratch.narrow(like: input)
-        end.norm.joinForward(branch, sum: input, into: normed, kept.statistics, context.profile)
-        try context.shards.need(end.head.weight.unit)
+        let saved = head(activations)
+        let input = saved.input.rows(0..<shape.streamRows)
+        try context.dataParallel.gatherWeights(of: end.norm.gain.unit)
+        let normed = saved.normed?.rows(0..<shape.streamRows) ?? context.scratch.narrow(like: input)
+        end.norm.joinForward(branch, sum: input, into: normed, saved.statistics, context.profile)
+        try context.dataParallel.gatherWeights(of: end.head.weight.unit)
         end.head.forward(
-            try context.tensor.gather(normed), into: kept.logits.rows(0..<shape.rows), addsBias: false,
+            try context.tensor.gather(normed), into: saved.logits.rows(0..<shape.rows), addsBias: false,
             context.profile)
     }
 
-    private func head(_ activations: StageActivations) -> StageActivations.HeadActivations {
+    private func head(_ activations: SavedStage) -> SavedHead {
         guard let head = activations.head else { preconditionFailure("stage \(index) has no tensors of a head") }
         return head
     }
 
     /// targets [R]: turns the logits into their gradient times `scale`. Last stage only.
     /// - Returns: the summed loss.
-    func loss(
-        _ activations: StageActivations, targets: UnsafePointer<Int32>, scale: Float
+    package func loss(
+        _ activations: SavedStage, targets: UnsafePointer<Int32>, scale: Float
     ) throws(MPIError) -> Double {
         try context.loss.lossAndGradient(logits: head(activations).logits, targets: targets, scale: scale)
     }
@@ -107,71 +107,75 @@ final class ModelStage {
     /// input. Adds all weight gradients, or with `weightsLater` only those that are not the matrices', keeping what
     /// `weightGradients` needs.
     /// - Parameter tokens: the first stage's tokens [R]; nil elsewhere.
-    func backward(
-        _ activations: StageActivations, gradient: Matrix, tokens: UnsafePointer<Int32>?, weightsLater: Bool
+    package func backward(
+        _ activations: SavedStage, gradient: Matrix, tokens: UnsafePointer<Int32>?, weightsLater: Bool
     ) throws(MPIError) {
-        let shards = context.shards
+        let dataParallel = context.dataParallel
         if let end {
             try endBackward(head(activations), end, gradient: gradient, weightsLater: weightsLater)
         }
         for (position, block) in blocks.enumerated().reversed() {
-            let kept = activations.block(position)
-            try shards.need(block.unit)
-            try block.recompute(kept)
-            try block.backward(kept, gradient: gradient, weightsLater: weightsLater)
-            if weightsLater { try shards.pause(block.unit) } else { try shards.finish(block.unit) }
+            let saved = activations.block(position)
+            try dataParallel.gatherWeights(of: block.unit)
+            try block.recompute(saved)
+            try block.backward(saved, gradient: gradient, weightsLater: weightsLater)
+            if weightsLater {
+                try dataParallel.reducePartial(block.unit)
+            } else {
+                try dataParallel.reduceWhenComplete(block.unit)
+            }
         }
         if let tokens, let embedding {
             try embedding.backward(tokens: tokens, gradient: gradient, shape: context.shape)
-            try shards.finish(embedding.table.unit)
+            try dataParallel.reduceWhenComplete(embedding.table.unit)
             if let positions = embedding.positionTable {
                 embedding.positionsBackward(gradient: gradient, shape: context.shape)
-                try shards.finish(positions.unit)
+                try dataParallel.reduceWhenComplete(positions.unit)
             }
         }
     }
 
     /// gradient [S, H]: writes the gradient by the last block's output.
     private func endBackward(
-        _ kept: StageActivations.HeadActivations, _ end: (norm: NormLayer, head: LinearLayer), gradient: Matrix,
+        _ saved: SavedHead, _ end: (norm: NormLayer, head: LinearLayer), gradient: Matrix,
         weightsLater: Bool
     ) throws(MPIError) {
-        let (shards, scratch, profile) = (context.shards, context.scratch, context.profile)
-        var normed = kept.normed
+        let (dataParallel, scratch, profile) = (context.dataParallel, context.scratch, context.profile)
+        var normed = saved.normed
         if normed == nil {
-            try shards.need(end.norm.gain.unit)
-            let made = scratch.narrow(like: kept.input)
-            end.norm.apply(kept.input, kept.statistics, into: made, profile)
+            try dataParallel.gatherWeights(of: end.norm.gain.unit)
+            let made = scratch.narrow(like: saved.input)
+            end.norm.apply(saved.input, saved.statistics, into: made, profile)
             normed = made
         }
-        try shards.need(end.head.weight.unit)
-        if !weightsLater, let normed { try headWeightGradient(normed, kept, end.head) }
-        let dNormed = scratch.narrow(like: kept.input)
-        try context.tensor.sum(into: dNormed) { part in end.head.inputGradient(kept.logits, into: part, profile) }
-        try shards.need(end.norm.gain.unit)
+        try dataParallel.gatherWeights(of: end.head.weight.unit)
+        if !weightsLater, let normed { try headWeightGradient(normed, saved, end.head) }
+        let dNormed = scratch.narrow(like: saved.input)
+        try context.tensor.sum(into: dNormed) { part in end.head.inputGradient(saved.logits, into: part, profile) }
+        try dataParallel.gatherWeights(of: end.norm.gain.unit)
         end.norm.backward(
-            dy: dNormed, x: kept.input, kept.statistics, dx: gradient, accumulate: false, profile)
-        try shards.finish(end.norm.gain.unit)
+            dy: dNormed, x: saved.input, saved.statistics, dx: gradient, accumulate: false, profile)
+        try dataParallel.reduceWhenComplete(end.norm.gain.unit)
     }
 
     /// The second half of a split backward: the matrices' gradients.
-    func weightGradients(_ activations: StageActivations) throws(MPIError) {
+    package func weightGradients(_ activations: SavedStage) throws(MPIError) {
         if let end {
-            let kept = head(activations)
-            guard let normed = kept.normed else { preconditionFailure("a split backward keeps the norms' outputs") }
-            try headWeightGradient(normed, kept, end.head)
+            let saved = head(activations)
+            guard let normed = saved.normed else { preconditionFailure("a split backward keeps the norms' outputs") }
+            try headWeightGradient(normed, saved, end.head)
         }
         for (position, block) in blocks.enumerated().reversed() {
             try block.weightGradients(activations.block(position))
-            try context.shards.finish(block.unit)
+            try context.dataParallel.reduceWhenComplete(block.unit)
         }
     }
 
     /// normed [S, H]: the final norm's output.
     private func headWeightGradient(
-        _ normed: Matrix, _ kept: StageActivations.HeadActivations, _ head: LinearLayer
+        _ normed: Matrix, _ saved: SavedHead, _ head: LinearLayer
     ) throws(MPIError) {
-        head.weightGradient(try context.tensor.gather(normed), kept.logits, context.profile)
-        try context.shards.finish(head.weight.unit)
+        head.weightGradient(try context.tensor.gather(normed), saved.logits, context.profile)
+        try context.dataParallel.reduceWhenComplete(head.weight.unit)
     }
 }

@@ -16,72 +16,72 @@ struct TransformerBlock {
     let projection: LinearLayer
     let norm2: NormLayer
     let feedForward: any FeedForwardBranch
-    /// What of this block is computed again in the backward.
+    /// The part of this block that is computed again in the backward.
     let recomputed: Layout.Recompute
     let context: StageContext
 
-    /// Runs the block from `kept.input`. A branch that comes from the block before joins the stream first, which is then
-    /// written to `kept.input`.
+    /// Runs the block from `saved.input`. A branch that comes from the block before joins the stream first, which is then
+    /// written to `saved.input`.
     /// - Returns: the feed-forward branch, which has yet to join the stream.
-    func forward(_ kept: BlockActivations, joining branch: PendingBranch?) throws(MPIError) -> PendingBranch {
-        let normed1 = kept.normed1 ?? context.scratch.narrow(like: kept.input)
+    func forward(_ saved: SavedBlock, joining branch: PendingBranch?) throws(MPIError) -> PendingBranch {
+        let normed1 = saved.normed1 ?? context.scratch.narrow(like: saved.input)
         if let branch {
-            norm1.joinForward(branch, sum: kept.input, into: normed1, kept.statistics1, context.profile)
+            norm1.joinForward(branch, sum: saved.input, into: normed1, saved.statistics1, context.profile)
         } else {
-            norm1.forward(kept.input, into: normed1, kept.statistics1, context.profile)
+            norm1.forward(saved.input, into: normed1, saved.statistics1, context.profile)
         }
-        let normed2 = joinAttention(try attention(normed1, kept), kept)
+        let normed2 = joinAttention(try attention(normed1, saved), saved)
         return PendingBranch(
-            stream: kept.middle, output: try feedForward.forward(normed2, kept), bias: feedForward.outputBias)
+            stream: saved.middle, output: try feedForward.forward(normed2, saved), bias: feedForward.outputBias)
     }
 
     /// The attention branch. normed [S, H]: the first norm's output.
-    private func attention(_ normed: Matrix, _ kept: BlockActivations) throws(MPIError) -> PendingBranch {
+    private func attention(_ normed: Matrix, _ saved: SavedBlock) throws(MPIError) -> PendingBranch {
         let (tensor, profile) = (context.tensor, context.profile)
-        qkv.forward(try tensor.gather(normed), into: kept.qkv, addsBias: true, profile)
-        context.attention.rotate(kept.qkv, length: kept.logSumExp.columns)
-        try context.attention.forward(qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp)
+        qkv.forward(try tensor.gather(normed), into: saved.qkv, addsBias: true, profile)
+        context.attention.rotate(saved.qkv, length: saved.logSumExp.columns)
+        try context.attention.forward(qkv: saved.qkv, output: saved.attention, logSumExp: saved.logSumExp)
         let output = context.scratch.narrow(like: normed)
         try tensor.sum(into: output) { part in
-            projection.forward(kept.attention, into: part, addsBias: false, profile)
+            projection.forward(saved.attention, into: part, addsBias: false, profile)
         }
-        return PendingBranch(stream: kept.input, output: output, bias: projection.bias)
+        return PendingBranch(stream: saved.input, output: output, bias: projection.bias)
     }
 
     /// Joins the attention branch with the stream.
     /// - Returns: the second norm's output [S, H].
-    private func joinAttention(_ branch: PendingBranch, _ kept: BlockActivations) -> Matrix {
-        let normed = kept.normed2 ?? context.scratch.narrow(like: kept.middle)
-        norm2.joinForward(branch, sum: kept.middle, into: normed, kept.statistics2, context.profile)
+    private func joinAttention(_ branch: PendingBranch, _ saved: SavedBlock) -> Matrix {
+        let normed = saved.normed2 ?? context.scratch.narrow(like: saved.middle)
+        norm2.joinForward(branch, sum: saved.middle, into: normed, saved.statistics2, context.profile)
         return normed
     }
 
-    /// Rebuilds what the layout does not keep, before `backward`.
-    func recompute(_ kept: BlockActivations) throws(MPIError) {
+    /// Rebuilds the tensors that the layout does not keep, before `backward`.
+    func recompute(_ saved: SavedBlock) throws(MPIError) {
         switch recomputed {
         case .none: break
         case .selective:
-            try context.attention.forward(qkv: kept.qkv, output: kept.attention, logSumExp: kept.logSumExp)
+            try context.attention.forward(qkv: saved.qkv, output: saved.attention, logSumExp: saved.logSumExp)
         case .full:
-            let normed1 = kept.normed1 ?? context.scratch.narrow(like: kept.input)
-            norm1.forward(kept.input, into: normed1, kept.statistics1, context.profile)
-            let normed2 = joinAttention(try attention(normed1, kept), kept)
-            try feedForward.recompute(normed2, kept)
+            let normed1 = saved.normed1 ?? context.scratch.narrow(like: saved.input)
+            norm1.forward(saved.input, into: normed1, saved.statistics1, context.profile)
+            let normed2 = joinAttention(try attention(normed1, saved), saved)
+            try feedForward.recompute(normed2, saved)
         }
     }
 
     /// gradient [S, H]: turns the gradient by the block's output into the gradient by its input. Weight gradients of the
-    /// matrices are added now, or left to `weightGradients` with all they need kept. Those of the norms are always added.
-    func backward(_ kept: BlockActivations, gradient: Matrix, weightsLater: Bool) throws(MPIError) {
+    /// matrices are added now, or left to `weightGradients` with all they need saved. Those of the norms are always added.
+    func backward(_ saved: SavedBlock, gradient: Matrix, weightsLater: Bool) throws(MPIError) {
         let profile = context.profile
-        let normed2 = output(kept.normed2, of: norm2, kept.middle, kept.statistics2)
+        let normed2 = output(saved.normed2, of: norm2, saved.middle, saved.statistics2)
         let dNormed2 = try feedForward.backward(
-            kept, normed: normed2, gradient: gradient, weightsLater: weightsLater)
+            saved, normed: normed2, gradient: gradient, weightsLater: weightsLater)
         norm2.backward(
-            dy: dNormed2, x: kept.middle, kept.statistics2, dx: gradient, accumulate: true, profile)
-        let dNormed1 = try attentionBackward(kept, gradient: gradient, weightsLater: weightsLater)
+            dy: dNormed2, x: saved.middle, saved.statistics2, dx: gradient, accumulate: true, profile)
+        let dNormed1 = try attentionBackward(saved, gradient: gradient, weightsLater: weightsLater)
         norm1.backward(
-            dy: dNormed1, x: kept.input, kept.statistics1, dx: gradient, accumulate: true, profile)
+            dy: dNormed1, x: saved.input, saved.statistics1, dx: gradient, accumulate: true, profile)
     }
 
     /// x [S, H]: a norm's output, made again in scratch memory where it is not `saved`.
@@ -95,27 +95,27 @@ struct TransformerBlock {
     /// gradient [S, H]: by the stream behind the attention branch.
     /// - Returns: the gradient by the first norm's output [S, H], in scratch memory.
     private func attentionBackward(
-        _ kept: BlockActivations, gradient: Matrix, weightsLater: Bool
+        _ saved: SavedBlock, gradient: Matrix, weightsLater: Bool
     ) throws(MPIError) -> Matrix {
         let (tensor, profile, scratch) = (context.tensor, context.profile, context.scratch)
         let dy = try tensor.gather(gradient)
         // A rebuilt attention output is gone when the second half of a split backward comes.
         if !weightsLater || recomputed == .selective {
-            projection.weightGradient(kept.attention, dy, profile)
+            projection.weightGradient(saved.attention, dy, profile)
         } else {
             // The norm behind it has read the stream: its place keeps the gradient.
-            kept.middle.copy(from: gradient)
+            saved.middle.copy(from: gradient)
         }
-        let dAttention = scratch.narrow(like: kept.attention)
+        let dAttention = scratch.narrow(like: saved.attention)
         projection.inputGradient(dy, into: dAttention, profile)
-        let dqkv = scratch.wide(rows: kept.qkv.rows, columns: kept.qkv.columns)
+        let dqkv = scratch.wide(rows: saved.qkv.rows, columns: saved.qkv.columns)
         try context.attention.backward(
-            qkv: kept.qkv, output: kept.attention, dOutput: dAttention, logSumExp: kept.logSumExp, dqkv: dqkv)
-        context.attention.rotateBack(dqkv, length: kept.logSumExp.columns)
+            qkv: saved.qkv, output: saved.attention, dOutput: dAttention, logSumExp: saved.logSumExp, dqkv: dqkv)
+        context.attention.rotateBack(dqkv, length: saved.logSumExp.columns)
         if weightsLater {
-            kept.qkv.copy(from: dqkv)
+            saved.qkv.copy(from: dqkv)
         } else {
-            let normed = output(kept.normed1, of: norm1, kept.input, kept.statistics1)
+            let normed = output(saved.normed1, of: norm1, saved.input, saved.statistics1)
             qkv.weightGradient(try tensor.gather(normed), dqkv, profile)
         }
         let dNormed = scratch.narrow(like: gradient)
@@ -124,13 +124,13 @@ struct TransformerBlock {
     }
 
     /// The second half of a split backward.
-    func weightGradients(_ kept: BlockActivations) throws(MPIError) {
+    func weightGradients(_ saved: SavedBlock) throws(MPIError) {
         let (tensor, profile) = (context.tensor, context.profile)
-        try feedForward.weightGradients(kept)
+        try feedForward.weightGradients(saved)
         if recomputed != .selective {
-            projection.weightGradient(kept.attention, try tensor.gather(kept.middle), profile)
+            projection.weightGradient(saved.attention, try tensor.gather(saved.middle), profile)
         }
-        guard let normed = kept.normed1 else { preconditionFailure("a split backward keeps the norms' outputs") }
-        qkv.weightGradient(try tensor.gather(normed), kept.qkv, profile)
+        guard let normed = saved.normed1 else { preconditionFailure("a split backward keeps the norms' outputs") }
+        qkv.weightGradient(try tensor.gather(normed), saved.qkv, profile)
     }
 }

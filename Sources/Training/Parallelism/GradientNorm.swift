@@ -2,14 +2,15 @@ internal import MPI
 internal import Plans
 internal import Tensors
 
-/// The end of a step's gradients: the copies of a tied table are summed, and every tensor's square counted once.
+/// The norm of a step's gradients over all ranks. The gradients of a tied table's two copies are summed first, and every
+/// tensor counts once.
 struct GradientNorm {
     private let parameters: ParameterSet
-    /// First and last rank of a pipeline with a tied table on each.
-    private let embedding: GroupBuffers?
+    /// The first and the last rank of a pipeline, where each holds a copy of a tied table; nil elsewhere.
+    private let embedding: GroupCollectives?
     /// This rank's copy of that table.
     private let tied: ParameterUnit?
-    /// Whether it is left out of the norm (the first stage's counts).
+    /// Whether that copy is left out of the norm: the first stage's copy counts.
     private let skipsTied: Bool
     private let tensorRank: Int
 
@@ -22,21 +23,22 @@ struct GradientNorm {
             let first = parameters.units.first { $0.kind == .table && $0.stage == 0 }
             tied = first ?? parameters.units.first { $0.kind == .table && $0.stage == last }
             skipsTied = first == nil
-            self.embedding = try GroupBuffers(embedding, capacity: 1 << 16, sharesMemory: sharesMemory)
+            self.embedding = try GroupCollectives(embedding, capacity: 1 << 16, sharesMemory: sharesMemory)
         } else {
             (tied, skipsTied, self.embedding) = (nil, false, nil)
         }
     }
 
-    /// Sums the tied table's gradients over first and last stage; both then take the same step.
-    func tie() throws(MPIError) {
+    /// Sums the tied table's gradients over the first and the last stage. Both copies then take the same step.
+    func sumTiedGradients() throws(MPIError) {
         guard let embedding else { return }
         guard let tied else { preconditionFailure("a rank of the tied table's group without a copy of it") }
         try embedding.allReduce(parameters.gradientSlice(tied), count: parameters.ownRange(tied).count)
     }
 
-    /// This rank's part of the squared norm of the reduced gradients: over all ranks it adds up to every tensor's once.
-    func squared() -> Double {
+    /// This rank's part of the squared norm of the reduced gradients. Over all ranks the parts add up to every tensor's
+    /// square, once.
+    func sumOfSquares() -> Double {
         var sum = 0.0
         for unit in parameters.units where !(skipsTied && unit === tied) {
             let range = parameters.ownRange(unit)

@@ -2,26 +2,27 @@ internal import MPI
 internal import Plans
 internal import Schedules
 
-/// Which ranks a rank works with, one communicator a kind of parallelism.
+/// The ranks that a rank works with: one communicator for each kind of parallelism.
 struct ProcessGroups {
     let place: RankGrid.Coordinates
     /// The ranks that share this rank's matrices.
     let tensor: Communicator
     /// The ranks that hold the other pieces of its sequences.
     let context: Communicator
-    /// The ranks a micro-batch travels through.
+    /// The ranks that a micro-batch travels through.
     let pipeline: Communicator
-    /// The ranks that hold the same stages and share of the matrices: data and context parallel ones, and with a
-    /// bidirectional pipeline also the rank with the stages' other copies.
+    /// The ranks that hold the same stages and the same share of the matrices: data- and context-parallel ranks, and in a
+    /// bidirectional pipeline also the rank with the other copy of the stages.
     let gradient: Communicator
-    /// The ranks that exchange tokens because each holds other experts, those that share this rank's experts' matrices,
-    /// and those with the same piece of the same experts.
+    /// The ranks that exchange tokens because each holds other experts.
     let experts: Communicator
+    /// The ranks that hold the other pieces of this rank's experts.
     let expertTensor: Communicator
+    /// The ranks that hold the same piece of the same experts.
     let expertCopies: Communicator
-    /// The ranks that hold the tokens of one micro-batch between them.
+    /// The ranks that together hold the tokens of one micro-batch.
     let microbatch: Communicator
-    /// First and last rank of a pipeline whose embeddings are tied but lie on two ranks; nil for every other rank.
+    /// The first and the last rank of a pipeline, where each holds a copy of a tied table; nil on every other rank.
     let embedding: Communicator?
 
     init(
@@ -70,14 +71,14 @@ struct ProcessGroups {
 }
 
 extension Schedule {
-    /// The stages `rank` holds, of both directions, in order.
+    /// The stages that `rank` holds, of both directions, in order.
     func stages(on rank: Int) -> [Int] {
         (0..<stages).filter {
             placement.stageToRank[$0] == rank || placement.reverseStageToRank?[$0] == rank
         }
     }
 
-    /// How many backwards of `stage` `rank` computes in an iteration.
+    /// The number of backwards of `stage` that `rank` computes in a step.
     func backwards(of stage: Int, on rank: Int) -> Int {
         actions[rank].reduce(0) { count, action in
             var count = count
@@ -89,5 +90,6 @@ extension Schedule {
         }
     }
 
+    /// Whether weight gradients are actions of their own.
     var splitsBackward: Bool { actions.contains { $0.contains { $0.kind == .backwardInput } } }
 }

@@ -42,7 +42,7 @@ final class RingAttention {
         storage.matrix(rows: shape.rows, columns: 2 * shape.keyWidth)
     }
 
-    /// Which queries attend to which keys of one rank's block, and under which mask.
+    /// The queries that attend to one rank's block of keys, the keys they see, and the mask.
     private struct Meeting {
         let shape: AttentionShape
         /// Query rows of each sequence.

@@ -36,7 +36,7 @@ struct VocabularyParallelEmbedding {
     func backward(tokens: UnsafePointer<Int32>, gradient: Matrix, shape: MicrobatchShape) throws(MPIError) {
         let whole = try tensor.gather(gradient)
         let firstToken = tensor.rank * shape.vocab
-        table.unit.touched?.note(tokens: tokens, rows: shape.rows, firstToken: firstToken)
+        table.unit.touched?.mark(tokens: tokens, rows: shape.rows, firstToken: firstToken)
         profile.measure(.embedding) {
             TokenEmbedding.weightGradient(
                 tokens: tokens, dy: whole, dTable: table.gradient(rows: shape.vocab, columns: shape.hidden),

@@ -1,9 +1,9 @@
 package import Plans
 package import Tensors
 
-/// Weights, gradients and AdamW moments of the stages one rank holds.
+/// Weights, gradients and AdamW moments of the stages that one rank holds.
 ///
-/// What a rank keeps follows the sharding over `shards` ranks that hold the same stages (ZeRO, Rajbhandari et al. 2020):
+/// The ranks that hold the same stages may shard them (ZeRO, Rajbhandari et al. 2020). A rank then keeps:
 ///
 /// | sharding | weights | gradients | moments |
 /// |---|---|---|---|
@@ -20,7 +20,7 @@ package final class ParameterSet {
     private let gradientStorage: Storage<Float>
     private let firstMoment: Storage<Float>
     private let secondMoment: Storage<Float>
-    /// Where gradients of a whole unit are summed up before they are cut, when only slices are kept.
+    /// The gradients of one whole unit, before they are reduced and cut; nil where whole gradients are kept.
     private let gradientScratch: Storage<Float>?
     private let lookup: [Key: (unit: Int, slot: Int)]
 
@@ -31,11 +31,12 @@ package final class ParameterSet {
 
     /// - Parameters:
     ///   - stages: the units of each stage of this rank, by stage number.
-    ///   - share: which slice of the split tensors is held.
-    ///   - shard: which slice of every unit is kept where `sharding` says so.
-    ///   - expertShare, expertShard: the same for experts.
-    ///   - lookedUp: name of a table that nothing but look-ups gives a gradient; where it is kept whole, the gradients and
-    ///     moments of tokens that never occurred take no memory.
+    ///   - share: the slice of split tensors that is held.
+    ///   - shard: the slice of every unit that is kept where `sharding` says so.
+    ///   - expertShare: the slice of experts' tensors that is held.
+    ///   - expertShard: the slice of every unit of experts that is kept where `sharding` says so.
+    ///   - lookedUp: name of the untied token table. Where it is kept whole, its gradient is sparse: gradients and moments
+    ///     of tokens that never occurred take no memory.
     package init(
         stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
         sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(),
@@ -78,14 +79,14 @@ package final class ParameterSet {
         }
     }
 
-    /// A stage's tensor; nil when the stage is not held here or has no tensor of that name.
+    /// The unit and slot of a stage's tensor; nil when the stage is not held here or has no tensor of that name.
     package func find(stage: Int, name: String) -> (unit: ParameterUnit, slot: ParameterUnit.Slot)? {
         guard let place = lookup[Key(stage: stage, name: name)] else { return nil }
         return (units[place.unit], units[place.unit].slots[place.slot])
     }
 
     /// A stage's tensor. The name must be one of the stage's.
-    func parameter(stage: Int, name: String) -> Parameter {
+    package func parameter(stage: Int, name: String) -> Parameter {
         guard let (unit, slot) = find(stage: stage, name: name) else {
             preconditionFailure("stage \(stage) holds no \(name)")
         }
@@ -94,8 +95,8 @@ package final class ParameterSet {
 
     // MARK: slices
 
-    /// The part of a unit whose moments are kept here, as a range of the unit.
-    func ownRange(_ unit: ParameterUnit) -> Range<Int> {
+    /// The range of a unit whose moments are kept here.
+    package func ownRange(_ unit: ParameterUnit) -> Range<Int> {
         guard sharding != .none else { return 0..<unit.count }
         return unit.shard.rank * unit.sliceCount..<(unit.shard.rank + 1) * unit.sliceCount
     }
@@ -106,7 +107,7 @@ package final class ParameterSet {
             ? weightStorage.pointer + unit.sliceBase : unit.weights + ownRange(unit).lowerBound
     }
 
-    /// Where `ownRange` of a unit's reduced gradients lies.
+    /// The reduced gradients of `ownRange` of a unit.
     func gradientSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
         gradientScratch == nil
             ? gradientStorage.pointer + unit.base + ownRange(unit).lowerBound
@@ -131,12 +132,11 @@ package final class ParameterSet {
         }
     }
 
-    /// One AdamW step over everything whose moments are kept here; gradients are multiplied by `gradientScale` first
-    /// (clipping).
+    /// One AdamW step over all parameters whose moments are kept here. Gradients count times `gradientScale` (clipping).
     package func optimise(_ settings: AdamW, step: Int, learningRate: Double, gradientScale: Float) {
         for unit in units {
             if let touched = unit.touched {
-                touched.forEachRunEver { rows, hadGradient in
+                touched.forEachRunByHistory { rows, hadGradient in
                     let (start, count) = (rows.lowerBound * touched.width, rows.count * touched.width)
                     guard hadGradient else {
                         return settings.decay(unit.weights + start, count: count, learningRate: learningRate)
@@ -175,7 +175,7 @@ package final class ParameterSet {
         }
     }
 
-    /// Calls `fill` with every unit and the place for its whole weights; of sharded weights this rank's slice is kept.
+    /// Calls `fill` with every unit and room for its whole weights. Of sharded weights this rank's slice is kept.
     func fillUnits<Failure: Error>(
         _ fill: (ParameterUnit, UnsafeMutablePointer<Float>) throws(Failure) -> Void
     ) throws(Failure) {

@@ -21,18 +21,18 @@ package final class ParameterUnit {
     package let count: Int
     /// Elements at the front that AdamW decays.
     package let decayedCount: Int
-    /// Place among all units of the rank, in elements.
+    /// First element among all units of the rank.
     package let base: Int
-    /// Which slice of its split tensors this rank holds.
+    /// The slice of the unit's split tensors that this rank holds.
     package let share: TensorShare
-    /// Which slice of it this rank keeps, of how many, where it is sharded.
+    /// The slice of the unit that this rank keeps where it is sharded.
     package let shard: TensorShare
-    /// Place of that slice among all units' slices, in elements.
+    /// First element of that slice among the slices of all units of the rank.
     package let sliceBase: Int
     /// Number of the unit on this rank.
     package let number: Int
-    /// Which rows have gradients, for a table that is only looked up and kept whole; nil for everything else.
-    let touched: TouchedRows?
+    /// The rows with gradients of a table that is only looked up and kept whole; nil for all other units.
+    package let touched: TouchedRows?
     private var weightPlace: UnsafeMutablePointer<Float>?
     private var gradientPlace: UnsafeMutablePointer<Float>?
 
@@ -93,17 +93,14 @@ package final class ParameterUnit {
     /// Elements of this rank's slice.
     package var sliceCount: Int { count / shard.size }
 
-    /// Whether it holds experts, which other ranks hold than a block's other tensors.
+    /// Whether the unit holds experts. Their copies lie on other ranks than the copies of a block's other tensors.
     package var isExperts: Bool {
         if case .experts = kind { return true }
         return false
     }
-
-    /// The slot of a tensor, or nil.
-    package func slot(_ name: String) -> Slot? { slots.first { $0.tensor.name == name } }
 }
 
-/// One tensor's weights and the place its gradient is summed up.
+/// One tensor's weights and its gradient.
 package struct Parameter {
     /// The parameter set keeps its units for as long as any stage lives.
     unowned(unsafe) let unit: ParameterUnit

@@ -1,25 +1,26 @@
 internal import Tensors
 
-/// Which rows of a token table have a gradient in this step, and which ever had one. A table that is only looked up gets
-/// gradients for the tokens that occurred: the other rows' gradients and moments stay zero, their pages untouched and
-/// without memory of their own, unsummed and, but for the decay, unstepped.
-final class TouchedRows {
-    /// Rows this rank holds, and numbers in each.
+/// The rows of a token table that have a gradient in this step, and those that ever had one. A table that is only looked up
+/// gets gradients for the tokens that occur. The gradients and moments of the other rows stay zero and take no memory; these
+/// rows are neither summed over ranks nor stepped, but for the decay.
+package final class TouchedRows {
+    /// Rows that this rank holds.
     let count: Int
+    /// Numbers in a row.
     let width: Int
-    /// By row: above zero if it has a gradient in this step, so that ranks can join theirs by adding.
+    /// By row: above zero if it has a gradient in this step. A sum over ranks joins their flags.
     let flags: Storage<Float>
     private var ever: [Bool]
 
-    init(count: Int, width: Int) {
+    package init(count: Int, width: Int) {
         self.count = count
         self.width = width
         flags = Storage(count: count)
         ever = Array(repeating: false, count: count)
     }
 
-    /// Notes the rows of `tokens`, of which this rank holds `firstToken` and the `count − 1` after it.
-    func note(tokens: UnsafePointer<Int32>, rows: Int, firstToken: Int) {
+    /// tokens [R]: marks their rows. This rank holds the rows of tokens firstToken..<firstToken + count.
+    package func mark(tokens: UnsafePointer<Int32>, rows: Int, firstToken: Int) {
         for row in 0..<rows {
             let token = Int(tokens[row]) - firstToken
             if token >= 0, token < count { flags.pointer[token] = 1 }
@@ -27,19 +28,18 @@ final class TouchedRows {
     }
 
     /// Calls `body` for every run of neighbouring rows that have a gradient in this step.
-    func forEachRun<Failure: Error>(_ body: (Range<Int>) throws(Failure) -> Void) throws(Failure) {
+    package func forEachRun<Failure: Error>(_ body: (Range<Int>) throws(Failure) -> Void) throws(Failure) {
         try runs(where: { flags.pointer[$0] > 0 }) { (range, isIn) throws(Failure) in if isIn { try body(range) } }
     }
 
-    /// Adds this step's rows to those that ever had a gradient, then calls `body` for every run of neighbouring rows that
-    /// ever had one, or never had.
-    func forEachRunEver(_ body: (_ rows: Range<Int>, _ hadGradient: Bool) -> Void) {
+    /// Calls `body` for every run of neighbouring rows that have had a gradient in this or an earlier step, or never had one.
+    package func forEachRunByHistory(_ body: (_ rows: Range<Int>, _ hadGradient: Bool) -> Void) {
         for row in 0..<count where flags.pointer[row] > 0 { ever[row] = true }
         runs(where: { ever[$0] }, body)
     }
 
-    /// No row has a gradient: a new step begins.
-    func clear() { flags.pointer.update(repeating: 0, count: count) }
+    /// Unmarks all rows, for a new step.
+    package func clear() { flags.pointer.update(repeating: 0, count: count) }
 
     private func runs<Failure: Error>(
         where isIn: (Int) -> Bool, _ body: (Range<Int>, Bool) throws(Failure) -> Void

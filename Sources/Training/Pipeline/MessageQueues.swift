@@ -2,31 +2,31 @@ internal import MPI
 internal import Schedules
 internal import Tensors
 
-/// The receives of one rank in the order it needs them, posted a few ahead of their turn.
+/// The receives of one rank in the order it needs them. A few are posted ahead of their turn.
 struct ReceiveQueue {
     private let transfers: [Schedules.Transfer]
     private let ahead: Int
-    private let set: TransferSet
+    private let set: RequestSet
     private var posted = 0
     private var taken = 0
-    /// Posted and not yet taken; `posted − taken` entries, a ring of `ahead`.
-    private var tickets: [(ticket: TransferSet.Ticket, buffer: Matrix)?]
+    /// The receives that are posted and not yet taken: `posted − taken` entries in a ring of `ahead`.
+    private var tickets: [(ticket: RequestSet.Ticket, buffer: Matrix)?]
 
     init(transfers: [Schedules.Transfer], ahead: Int, communicator: Communicator) {
         self.transfers = transfers
         self.ahead = ahead
-        set = TransferSet(communicator, capacity: ahead)
+        set = RequestSet(communicator, capacity: ahead)
         tickets = Array(repeating: nil, count: ahead)
     }
 
-    /// Begins the list anew, for the next iteration. Every receive of the last one has been taken.
+    /// Begins the list anew for the next step. Every receive of the last step has been taken.
     mutating func restart() {
         posted = 0
         taken = 0
     }
 
-    /// Posts receives until `ahead` wait for their messages or the list ends.
-    mutating func post(pool: BoundaryPool) throws(MPIError) {
+    /// Posts receives until `ahead` of them wait for their messages or the list ends.
+    mutating func postAhead(pool: BoundaryPool) throws(MPIError) {
         while posted < transfers.count, posted - taken < ahead {
             let transfer = transfers[posted]
             let buffer = pool.take()
@@ -38,7 +38,7 @@ struct ReceiveQueue {
     }
 
     /// Waits for the next message of the list and returns its tensor.
-    mutating func next() throws(MPIError) -> Matrix {
+    mutating func waitForNext() throws(MPIError) -> Matrix {
         guard let (ticket, buffer) = tickets[taken % ahead] else {
             preconditionFailure("a receive was taken before it was posted")
         }
@@ -48,12 +48,12 @@ struct ReceiveQueue {
     }
 }
 
-/// Sends under way and the buffers they read from.
+/// The sends under way and the buffers they read from.
 struct SendQueue {
-    private let set: TransferSet
-    private var underway: [(ticket: TransferSet.Ticket, buffer: Matrix)] = []
+    private let set: RequestSet
+    private var underway: [(ticket: RequestSet.Ticket, buffer: Matrix)] = []
 
-    init(communicator: Communicator) { set = TransferSet(communicator, capacity: 16) }
+    init(communicator: Communicator) { set = RequestSet(communicator, capacity: 16) }
 
     /// Starts a send; the buffer goes back to `pool` once the message is gone.
     mutating func start(
@@ -80,7 +80,7 @@ struct SendQueue {
     }
 
     /// Waits for every send.
-    mutating func finish(pool: BoundaryPool) throws(MPIError) {
+    mutating func waitForAll(pool: BoundaryPool) throws(MPIError) {
         try set.waitAll()
         for (_, buffer) in underway { pool.giveBack(buffer) }
         underway.removeAll(keepingCapacity: true)

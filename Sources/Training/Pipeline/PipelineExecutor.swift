@@ -3,17 +3,18 @@ internal import Plans
 internal import Schedules
 internal import Tensors
 
-/// Runs one rank's action list: receive posted ahead, compute, send started, next action. It knows no schedule by
-/// name, and nothing of what the other ranks do but the messages of the `TransferPlan`.
+/// Runs one rank's list of actions: receives are posted ahead, an action is computed, its send is started, and the next
+/// action follows. The executor knows no schedule by name. Of the other ranks it knows only the messages of the
+/// `TransferPlan`.
 ///
-/// A forward leaves what its backward needs in `inFlight`. A whole backward frees it; a split one turns the gradient
-/// around first (`backwardInput`, which sends it on at once) and frees with `backwardWeight`. A fused action is its
-/// forward, then its backward.
+/// A forward leaves the tensors for its backward in `inFlight`, and a whole backward frees them. A split backward computes
+/// the gradient by the input first (`backwardInput`, which sends it on at once) and frees the tensors with
+/// `backwardWeight`. A fused action is its forward, then its backward.
 final class PipelineExecutor {
     private let actions: [Action]
     private let transfers: [ActionTransfers]
     private let microbatches: Int
-    /// By stage number; nil for those of other ranks.
+    /// By stage number; nil for the stages of other ranks.
     private let stages: [ModelStage?]
     private let context: StageContext
     private let batch: LocalBatch
@@ -21,23 +22,26 @@ final class PipelineExecutor {
     private let pool: BoundaryPool
     /// Bytes of a tensor that crosses a stage boundary.
     private let boundaryBytes: Double
-    /// Activation sets not in use, by the kinds of a stage's blocks: stages that are alike take turns with them.
-    private var idleActivations: [[BlockActivations.Kind]: [StageActivations]] = [:]
-    /// Tensors of the last stage's norm and head that no micro-batch uses at the moment.
-    private var idleHeads: [StageActivations.HeadActivations] = []
-    /// With full recomputation: the one block's worth all stages rebuild into, and sets for split backwards.
-    private let rebuilt: RecomputedBlocks?
-    private var idleRebuilt: [[BlockActivations.Kind]: [RecomputedBlocks]] = [:]
-    /// By stage · microbatches + micro-batch: what a forward left for its backward.
-    private var inFlight: [StageActivations?]
-    /// Activations and gradients handed from one stage of this rank to another without a message, by
-    /// stage · microbatches + micro-batch of the stage that takes them in.
+    /// Sets of saved tensors not in use, by the kinds of a stage's blocks. Stages with the same kinds take turns with them.
+    private var idleActivations: [[FeedForwardKind]: [SavedStage]] = [:]
+    /// Sets of tensors of the last stage's norm and head that no micro-batch uses at the moment.
+    private var idleHeads: [SavedHead] = []
+    /// Room for the rebuilt tensors of one block, which all stages share; nil without recomputation.
+    private let rebuilt: RecomputeBuffers?
+    /// With full recomputation and split backwards: rebuilt tensors of whole stages that no micro-batch uses.
+    private var idleRebuilt: [[FeedForwardKind]: [RecomputeBuffers]] = [:]
+    /// By stage · microbatches + micro-batch: the tensors that a forward saved for its backward.
+    private var inFlight: [SavedStage?]
+    /// Activations handed from one stage of this rank to another without a message, by stage · microbatches + micro-batch
+    /// of the stage that takes them in.
     private var localActivations: [Matrix?]
+    /// Gradients handed from one stage of this rank to another without a message, by stage · microbatches + micro-batch of
+    /// the stage that takes them in.
     private var localGradients: [Matrix?]
     private var receives: ReceiveQueue
     private var sends: SendQueue
 
-    /// Receives posted before their turn, so that a tensor can arrive while the rank computes.
+    /// The number of receives posted before their turn, so that tensors can arrive while the rank computes.
     private static let receivesAhead = 2
 
     init(
@@ -55,8 +59,8 @@ final class PipelineExecutor {
         self.recorder = recorder
         boundaryBytes = Double(4 * context.shape.boundaryCount)
         pool = BoundaryPool(shape: context.shape)
-        // One place must hold a block of either kind: those tensors that both have, and the experts' own.
-        rebuilt = RecomputedBlocks(
+        // One place must hold a block of either kind: the tensors that both have, and the experts' own.
+        rebuilt = RecomputeBuffers(
             shape: context.shape, blocks: Array(Set(held.flatMap(\.rebuiltKinds))), recompute: context.recompute,
             splitsBackward: context.splitsBackward)
         let slots = schedule.stages * schedule.microbatches
@@ -69,8 +73,8 @@ final class PipelineExecutor {
         sends = SendQueue(communicator: communicator)
     }
 
-    /// One iteration's forwards and backwards. Gradients are added to the stages' parameter sets; returns the summed
-    /// loss of the last stage's tokens (0 on ranks without it).
+    /// Runs the forwards and backwards of one step. Gradients are added to the stages' parameter sets.
+    /// - Returns: the summed loss of the last stage's tokens; 0 on ranks without that stage.
     func run(lossScale: Float) throws(MPIError) -> Double {
         var loss = 0.0
         receives.restart()
@@ -79,14 +83,14 @@ final class PipelineExecutor {
             var parts = action.parts
             var (receive, send) = (transfer.receive, transfer.send)
             while let part = parts.next() {
-                try receives.post(pool: pool)
+                try receives.postAhead(pool: pool)
                 if let stage = stages[Int(part.stage)] {
                     loss += try run(part, stage, receive, send, lossScale: lossScale)
                 }
                 (receive, send) = (transfer.partnerReceive, transfer.partnerSend)
             }
         }
-        try sends.finish(pool: pool)
+        try sends.waitForAll(pool: pool)
         return loss
     }
 
@@ -112,13 +116,13 @@ final class PipelineExecutor {
         let shape = context.shape
         let activations =
             idleActivations[stage.kinds]?.popLast()
-            ?? StageActivations(
+            ?? SavedStage(
                 shape: shape, blocks: stage.kinds, recompute: stage.recompute,
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt, savesOutputs: false)
         if stage.isLast {
             activations.head =
                 idleHeads.popLast()
-                ?? StageActivations.HeadActivations(shape: shape, savesOutput: context.splitsBackward)
+                ?? SavedHead(shape: shape, savesOutput: context.splitsBackward)
         }
         inFlight[slot] = activations
         activations.input = stage.isFirst ? pool.take() : try input(action, receive, &localActivations)
@@ -133,7 +137,7 @@ final class PipelineExecutor {
             return try stage.loss(
                 activations, targets: batch.targets(microbatch: Int(action.microbatch)), scale: lossScale)
         }
-        if let output { try hand(output, action, send, to: slot + microbatches, &localActivations) }
+        if let output { try handOn(output, action, send, to: slot + microbatches, &localActivations) }
         return loss
     }
 
@@ -142,14 +146,14 @@ final class PipelineExecutor {
         weightsLater: Bool
     ) throws(MPIError) {
         let slot = slot(action)
-        let activations = waiting(action)
+        let activations = savedStage(of: action)
         let gradient = stage.isLast ? pool.take() : try input(action, receive, &localGradients)
         try recorder.compute(action) { () throws(MPIError) in
             if weightsLater, context.recompute == .full {
                 // What is rebuilt now must last until the weight gradients.
                 activations.ownRebuilt =
                     idleRebuilt[stage.kinds]?.popLast()
-                    ?? RecomputedBlocks(
+                    ?? RecomputeBuffers(
                         shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true)
             }
             try stage.backward(
@@ -161,24 +165,24 @@ final class PipelineExecutor {
         if stage.isFirst {
             pool.giveBack(gradient)
         } else {
-            try hand(gradient, action, send, to: slot - microbatches, &localGradients)
+            try handOn(gradient, action, send, to: slot - microbatches, &localGradients)
         }
     }
 
     private func weightGradients(_ action: Action, _ stage: ModelStage) throws(MPIError) {
-        let activations = waiting(action)
+        let activations = savedStage(of: action)
         try recorder.compute(action) { () throws(MPIError) in try stage.weightGradients(activations) }
         release(activations, slot: slot(action), stage)
     }
 
-    private func waiting(_ action: Action) -> StageActivations {
+    private func savedStage(of action: Action) -> SavedStage {
         guard let activations = inFlight[slot(action)] else {
             preconditionFailure("\(action) before its forward in a validated schedule")
         }
         return activations
     }
 
-    private func release(_ activations: StageActivations, slot: Int, _ stage: ModelStage) {
+    private func release(_ activations: SavedStage, slot: Int, _ stage: ModelStage) {
         inFlight[slot] = nil
         pool.giveBack(activations.input)
         if let rebuilt = activations.ownRebuilt {
@@ -192,7 +196,7 @@ final class PipelineExecutor {
         idleActivations[stage.kinds, default: []].append(activations)
     }
 
-    /// The tensor an action waits for, from a message or from this rank's own neighbouring stage.
+    /// The tensor that an action waits for, from a message or from a neighbouring stage on this rank.
     private func input(
         _ action: Action, _ receive: Schedules.Transfer?, _ local: inout [Matrix?]
     ) throws(MPIError) -> Matrix {
@@ -205,14 +209,14 @@ final class PipelineExecutor {
             return tensor
         }
         let start = recorder.now()
-        let buffer = try context.profile.measure(.pipelineWaits) { () throws(MPIError) in try receives.next() }
+        let buffer = try context.profile.measure(.pipelineWaits) { () throws(MPIError) in try receives.waitForNext() }
         recorder.record(
             .receive, action, since: start, bytes: boundaryBytes, peer: Int(receive.peer))
         return buffer
     }
 
-    /// Starts a tensor on its way, to a rank or to the neighbouring stage here.
-    private func hand(
+    /// Starts a tensor on its way, to another rank or to a neighbouring stage on this rank.
+    private func handOn(
         _ tensor: Matrix, _ action: Action, _ send: Schedules.Transfer?, to slot: Int, _ local: inout [Matrix?]
     ) throws(MPIError) {
         guard let send else {
@@ -230,8 +234,8 @@ final class PipelineExecutor {
 }
 
 extension ModelStage {
-    /// Which feed-forward each block has that is recomputed.
-    fileprivate var rebuiltKinds: [BlockActivations.Kind] {
+    /// The feed-forwards of the blocks that are recomputed.
+    fileprivate var rebuiltKinds: [FeedForwardKind] {
         zip(kinds, recompute).filter { $0.1 != .none }.map(\.0)
     }
 }

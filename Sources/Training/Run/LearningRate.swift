@@ -9,9 +9,9 @@ package import Plans
 #endif
 
 extension TrainSettings {
-    /// The learning rate of `step` (from 0): linear warm-up to `learningRate` over `warmup` steps, then constant or a
-    /// half cosine that would reach `minLearningRate` one step after the last, as the schedule of `transformers`
-    /// (`get_cosine_schedule_with_warmup`) does: progress = (step − warmup) / max(1, steps − warmup).
+    /// The learning rate of `step` (from 0): linear warm-up to `learningRate` over `warmup` steps, then constant or half a
+    /// cosine. The cosine would reach `minLearningRate` one step after the last, as in `get_cosine_schedule_with_warmup` of
+    /// `transformers`: progress = (step − warmup) / max(1, steps − warmup).
     package func learningRate(step: Int) -> Double {
         if step < warmup { return learningRate * Double(step + 1) / Double(warmup) }
         switch schedule {

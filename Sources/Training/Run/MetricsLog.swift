@@ -1,17 +1,19 @@
 internal import Foundation
 
-/// JSON Lines, one object a step, written as it happens.
+/// A log in JSON Lines: one object a step, written when the step ends.
 package final class MetricsLog {
     private let file: RecordFile
     private let encoder = JSONEncoder()
 
-    /// Creates or empties the file. Throws `TrainingError.file` when it cannot be written.
+    /// Creates or empties the file.
+    /// - Throws: `TrainingError.file` when it cannot be written.
     package init(path: String) throws(TrainingError) {
         file = try RecordFile(path: path, grows: true)
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     }
 
-    /// Appends one step. `modelFLOPs`: of the whole step.
+    /// Appends one step.
+    /// - Parameter modelFLOPs: of the whole step.
     package func write(_ report: StepReport, modelFLOPs: Double) throws(TrainingError) {
         let line = Line(
             step: report.step, loss: report.loss, gradNorm: report.gradientNorm, learningRate: report.learningRate,

@@ -4,7 +4,7 @@ internal import Plans
 internal import Schedules
 internal import Tensors
 
-/// Makes what one rank holds: the parameters of its stages, how they are shared out, and the stages themselves.
+/// Builds the objects of one rank: the parameters of its stages, the groups it works with, and the stages themselves.
 struct RankBuilder {
     let plan: Plan
     let layout: Layout
@@ -21,22 +21,22 @@ struct RankBuilder {
     /// Stages of this rank, in ascending order.
     private var held: [Int] { schedule.stages(on: rank) }
     private var last: Int { schedule.stages - 1 }
-    /// A tied table that is first and last stage's on one rank is one tensor.
+    /// Whether the rank holds both ends of a model with tied embeddings: then the two tables are one tensor.
     private var sharesTable: Bool { model.tiedEmbeddings && held.contains(0) && held.contains(last) }
 
-    /// A rank that keeps everything has nothing to share out. Experts may have copies where nothing else has.
+    /// The layout's sharding, or none where no parameter of the rank has a copy. Experts may have copies where nothing else has.
     private var sharding: Layout.Sharding {
         groups.gradient.size > 1 || layout.hasReplicas(model) ? layout.sharding : .none
     }
 
-    /// What a micro-batch looks like on this rank.
+    /// The sizes of a micro-batch on this rank.
     var shape: MicrobatchShape {
         MicrobatchShape(
             model: model, sequences: layout.microbatch, tensor: layout.tensor,
             sequenceParallel: layout.sequenceParallel, context: layout.context, expertPieces: layout.expertTensor)
     }
 
-    /// The piece of every sequence this rank holds.
+    /// The pieces of every sequence that this rank holds.
     var pieces: SequencePieces {
         SequencePieces(sequence: model.sequence, rank: groups.place.context, size: layout.context)
     }
@@ -69,36 +69,36 @@ struct RankBuilder {
         try TensorParallel(groups.tensor, shape: shape, sharesMemory: sharesMemory, profile: profile)
     }
 
-    /// How gradients are reduced, and weights gathered, among the ranks that hold the same ones.
-    func shards(_ parameters: ParameterSet, tensor: TensorParallel) throws -> ParameterShards {
+    /// The reduction of gradients and gathering of weights among the ranks that hold the same parameters.
+    func dataParallel(_ parameters: ParameterSet, tensor: TensorParallel) throws -> DataParallel {
         let expected = parameters.units.map { unit in
             let count = schedule.backwards(of: unit.stage, on: rank)
             return sharesTable && unit.kind == .table ? count + schedule.backwards(of: last, on: rank) : count
         }
-        return try ParameterShards(
+        return try DataParallel(
             parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
             reducesEarly: schedule.copiesRunAlike, expected: expected, sharesMemory: sharesMemory, profile: profile)
     }
 
-    /// What all stages of the rank work with.
-    /// - Parameter emulatesBFloat16: whether bf16 products may be made of rounded numbers.
-    func context(tensor: TensorParallel, shards: ParameterShards, emulatesBFloat16: Bool) throws -> StageContext {
+    /// The context of the rank's stages.
+    /// - Parameter emulatesBFloat16: whether bf16 products may be fp32 products of rounded numbers.
+    func context(tensor: TensorParallel, dataParallel: DataParallel, emulatesBFloat16: Bool) throws -> StageContext {
         try StageContext(
             shape: shape, tensor: tensor, pieces: pieces,
-            attention: AttentionCore(
+            attention: CoreAttention(
                 shape: shape, pieces: pieces, isRotary: model.family == .llama,
                 ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
                 profile: profile),
-            shards: shards, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
-            exchange: model.moe.map {
-                ExpertExchange(
+            dataParallel: dataParallel, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,
+            expertParallel: model.moe.map {
+                ExpertParallel(
                     groups.experts, pieces: groups.expertTensor, experts: $0.experts, width: model.hidden,
                     profile: profile)
             },
-            balance: LoadBalance(
+            balance: LoadBalanceLoss(
                 groups.microbatch, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
             recomputeLayers: layout.recomputeLayers,
-            mixed: plan.precision == .bf16 ? MixedProducts(emulates: emulatesBFloat16) : nil, profile: profile)
+            mixed: plan.precision == .bf16 ? MixedPrecisionProducts(emulates: emulatesBFloat16) : nil, profile: profile)
     }
 
     func stages(_ parameters: ParameterSet, context: StageContext) -> [ModelStage] {
@@ -109,7 +109,7 @@ struct RankBuilder {
         }
     }
 
-    /// The part of every step's text this rank reads.
+    /// The tokens of every step that this rank reads.
     func batch(_ data: TextData) -> LocalBatch {
         LocalBatch(
             data: data, shape: shape, microbatches: schedule.microbatches,

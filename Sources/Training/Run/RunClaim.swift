@@ -2,15 +2,15 @@ internal import Foundation
 internal import Output
 internal import Plans
 
-/// What lies where a run will write: looked at, and locked, while nothing is touched yet.
+/// A claim on the folders that a run will write to. They are locked and looked through, and nothing in them is changed yet.
 struct RunClaim {
     let request: RunRecorder.Request
     /// Files of the run that is replaced.
     private let old: [String]
 
     /// - Parameters:
-    ///   - directory: where checkpoints go; nil for a run without any.
-    ///   - record: is told of what is made and locked.
+    ///   - directory: the folder of checkpoints; nil for a run without any.
+    ///   - record: remembers the folders that are made and the locks.
     init(
         _ request: RunRecorder.Request, _ settings: TrainSettings, folder: String, directory: String?, host: String,
         record: RunRecord
@@ -57,8 +57,8 @@ struct RunClaim {
     /// Removes the files of the run that is replaced.
     func clear() { for path in old { unlink(path) } }
 
-    /// Nothing that the run reads, or that an option has it write, is a checkpoint it will write; nothing it reads goes with
-    /// the run it replaces.
+    /// Refuses a run that would write a checkpoint over a file it reads, or over a file of one of its options, and a run that
+    /// reads a file of the run it replaces.
     private func checkInputs(_ checkpoints: [String]) throws {
         var files = CommandFiles(
             written: checkpoints.map { NamedPath("a checkpoint of the run", $0) },
@@ -74,7 +74,7 @@ struct RunClaim {
     // MARK: who writes there
 
     /// Locks a folder.
-    /// - Returns: whether it is a lock; some file systems have none.
+    /// - Returns: whether the folder is really locked. Some file systems have no locks.
     private static func lock(
         _ folder: String, _ record: RunRecord, busy: () -> TrainingError
     ) throws(TrainingError) -> Bool {
@@ -110,7 +110,7 @@ struct RunClaim {
                 + "name another folder with --folder or train.folder, or replace that run with --overwrite")
     }
 
-    /// Whether a rank 0 of that number is at work, where there are no locks.
+    /// Whether a process of that number is a rank 0 at work. Asked where there are no locks.
     private static func stays(_ process: Int32) -> Bool {
         let words = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
         return process != getpid() && String(decoding: words, as: UTF8.self).contains("trainyard-train")
@@ -126,14 +126,14 @@ struct RunClaim {
         throw .file(path: path, reason: "\(what); name another place" + fix)
     }
 
-    /// What a run makes in its folder is a plain file: through a link it would write elsewhere.
+    /// Refuses a path that is no plain file. Through a link a run would write elsewhere.
     private static func refuseSpecial(_ path: String) throws(TrainingError) {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
         throw .file(path: path, reason: "is no plain file, as a run's own is; name another folder with --folder")
     }
 
-    /// The checkpoints this run may write that lie there already, or that one of `others` could be.
+    /// The checkpoints of this run's names that lie in the directory already, or that one of `others` could be.
     private static func checkpoints(
         in directory: String, _ settings: TrainSettings, besides others: [String]
     ) -> [String] {
@@ -145,7 +145,7 @@ struct RunClaim {
         }.map { directory + "/" + $0 }
     }
 
-    /// Another run's checkpoints of the same names would be replaced.
+    /// Refuses a run that would replace another run's checkpoints of the same names.
     private static func refuseCheckpoints(_ checkpoints: [String]) throws(TrainingError) {
         for path in checkpoints {
             var status = stat()

@@ -2,15 +2,15 @@ internal import Foundation
 package import MPI
 package import Plans
 
-/// What the numbers of a run depend on, to be the same on every rank of a job: the plan, the options that all ranks act
-/// on, the program, the text.
+/// The inputs that the numbers of a run depend on: the plan, the options that all ranks act on, the program, the text. They
+/// must be the same on every rank of a job.
 package struct RunIdentity {
-    /// `train.seed 1`, one a value, sorted.
+    /// A line for each value, such as `train.seed 1`, sorted.
     private let lines: [String]
     /// Content hash of this process's program file.
     private let program: UInt64
 
-    /// - Parameter options: what the command line changes for all ranks, by name.
+    /// - Parameter options: the command line's options that all ranks act on, by name.
     package init(plan: Plan, layout: Layout, settings: TrainSettings, options: [String: String]) throws {
         var lines: [String] = []
         func add(_ name: String, _ value: some Encodable) throws {
@@ -50,8 +50,8 @@ package struct RunIdentity {
         }
     }
 
-    /// Collective, and the first thing a job's ranks do together. Throws the same `TrainingError.unlikeRanks` on every
-    /// rank when two have other plans, options or programs.
+    /// Collective, and the first thing that a job's ranks do together.
+    /// - Throws: the same `TrainingError.unlikeRanks` on every rank when two ranks have other plans, options or programs.
     package func agree(over world: Communicator) throws {
         let text = Array(lines.joined(separator: "\n").utf8)
         var plan = ContentHash()
@@ -73,7 +73,8 @@ package struct RunIdentity {
         throw TrainingError.unlikeRanks(difference: String(decoding: words, as: UTF8.self))
     }
 
-    /// Collective. Throws on every rank when two read other texts.
+    /// Collective.
+    /// - Throws: the same `TrainingError.unlikeRanks` on every rank when two ranks read other texts.
     package func agree(on text: TextData, over world: Communicator) throws {
         let all = try world.allGather([Int64(bitPattern: text.digest), Int64(text.tokens)])
         guard let rank = (1..<max(world.size, 1)).first(where: { all[2 * $0] != all[0] || all[2 * $0 + 1] != all[1] })
@@ -85,10 +86,10 @@ package struct RunIdentity {
                     ? "of as many bytes, with other content" : "\(lengths.1) bytes, rank 0's has \(lengths.0)") + ")")
     }
 
-    /// Values that follow from others where the plan does not state them.
+    /// The keys whose values follow from others where the plan does not state them.
     private static let derived: Set<String> = ["model.ffn", "model.headSize", "model.kvHeads", "layout.virtualStages"]
 
-    /// The values in which two ranks differ, three at most, those that others follow from first.
+    /// The values in which two ranks differ, three at most. Values that others follow from come first.
     private static func difference(rank: Int, theirs: [UInt8], ours: [UInt8]) -> String {
         func values(_ bytes: [UInt8]) -> [String: String] {
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")

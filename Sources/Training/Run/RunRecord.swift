@@ -2,10 +2,11 @@ internal import Foundation
 internal import Plans
 internal import Synchronization
 
-/// What the folder of a run says about it. Rank 0 keeps it while it trains; a thread that hears a signal has the last word.
+/// The manifest of a run, and the files, folders and locks of its process. Rank 0 keeps it up to date while it trains. A
+/// thread that hears a signal may write it last.
 final class RunRecord: Sendable {
     private enum Stage {
-        /// The folder is ours, and nothing in it has been touched.
+        /// The folder is locked, and nothing in it has been changed.
         case claimed
         case running, ended
     }
@@ -30,10 +31,13 @@ final class RunRecord: Sendable {
 
     var manifest: RunManifest { state.withLock { $0.manifest } }
 
+    /// Remembers folders that this process made.
     func made(folders: [String]) { state.withLock { $0.folders += folders } }
 
+    /// Remembers a file that this process made.
     func made(file: String) { state.withLock { $0.files.append(file) } }
 
+    /// Remembers a lock, to release it at the end.
     func holds(_ lock: RunLock) { state.withLock { $0.locks.append(lock) } }
 
     /// Calls `write`, which makes or replaces the file at `path`, and remembers the file where there was none.
@@ -46,7 +50,7 @@ final class RunRecord: Sendable {
     }
 
     /// Writes the manifest for the first time, with these files besides its checkpoints.
-    func begin(files: [String]) throws {
+    func writeFirst(files: [String]) throws {
         try state.withLock { state throws in
             state.manifest.files = files
             try save(&state.manifest)
@@ -62,11 +66,11 @@ final class RunRecord: Sendable {
         }
     }
 
-    /// Steps done, for the next time the manifest is written.
+    /// Remembers the steps done, for the next time the manifest is written.
     func note(step: Int) { state.withLock { $0.manifest.step = step } }
 
-    /// Says how the run ended, and lets others have the folder.
-    func end(_ ending: RunManifest.State, steps: Int?) throws {
+    /// Writes into the manifest how the run ended, and unlocks the folder.
+    func writeEnd(_ ending: RunManifest.State, steps: Int?) throws {
         try state.withLock { state throws in
             guard state.stage == .running else { return }
             state.stage = .ended
@@ -77,13 +81,13 @@ final class RunRecord: Sendable {
         }
     }
 
-    /// Before the first step: takes away what this process made, and nothing else.
+    /// Before the first step: removes the files and folders that this process made, and nothing else.
     func discard() { state.withLock { Self.discard(&$0) } }
 
-    /// A signal ends this process.
+    /// Records that a signal ends this process.
     func interrupt() {
         let isRunning = state.withLock { $0.stage == .running }
-        if isRunning { try? end(.interrupted, steps: nil) } else { discard() }
+        if isRunning { try? writeEnd(.interrupted, steps: nil) } else { discard() }
     }
 
     private static func discard(_ state: inout State) {
@@ -107,6 +111,6 @@ final class RunRecord: Sendable {
         // The folder was there when the run began.
         let file = try RecordFile(path: folder + "/" + RunFolder.manifest, grows: false, begun: true)
         try file.write(manifest.json())
-        try file.finish()
+        try file.commit()
     }
 }

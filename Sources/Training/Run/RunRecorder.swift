@@ -2,23 +2,22 @@ internal import Foundation
 internal import Output
 package import Plans
 
-/// The folder of a run as its rank 0 writes it: who owns it, the records, the checkpoints. Nothing is replaced or removed
-/// that the folder's manifest does not name, unless the command line says so by name (`--overwrite`), and nothing at all
-/// before the run begins.
+/// The folder of a run as its rank 0 writes it: manifest, logs and checkpoints. Only files that the folder's manifest names
+/// are replaced or removed, and those only with `--overwrite`. Before the run begins nothing is.
 package final class RunRecorder {
     package let folder: String
     private let record: RunRecord
-    /// What is in the way, and what of it goes.
+    /// The locked folders, and the files of the run that is replaced.
     private let claim: RunClaim
     /// `log.jsonl` of the folder, and the file the command line names.
     private var logs: [MetricsLog] = []
     private let checkpoint: TrainSettings.Checkpoint?
-    /// Where the checkpoints go.
+    /// The folder of the checkpoints.
     private let directory: String
 
-    /// What a run is to leave, and where.
+    /// The records that a run is to leave.
     package struct Request {
-        /// All that it reads and writes.
+        /// The files that the run reads and writes.
         package var files: RunFiles
         /// `--log`: a second log, besides `log.jsonl` in the folder.
         package var log: String?
@@ -40,8 +39,8 @@ package final class RunRecorder {
         }
     }
 
-    /// Takes the folder, and checks that everything can be written. What lies there stays until `begin`.
-    /// - Throws: `TrainingError.file`, `OutputError` or `PlanProblems` for what is in the way.
+    /// Claims the folder, and checks that every record can be written. Files in it stay until `openRecords`.
+    /// - Throws: `TrainingError.file`, `OutputError` or `PlanProblems` for a file in the way.
     package init(_ request: Request, plan: Plan, settings: TrainSettings) throws {
         let isClaimed: Bool
         (folder, isClaimed) = try RunFolder.take(settings.folder, for: plan.name, overwrites: request.overwrites)
@@ -62,12 +61,12 @@ package final class RunRecorder {
             record.discard()
             throw error
         }
-        EndingSignals.listen { record.interrupt() }
+        TerminationSignals.listen { record.interrupt() }
     }
 
-    /// Removes the run that is replaced, opens the logs, and writes what is known. Called when the first step can follow.
-    /// - Parameter more: makes a further record of the run, and says where it lies.
-    package func begin(more: () throws -> String?) throws {
+    /// Removes the run that is replaced, opens the logs, and writes plan and manifest. Called when the first step can follow.
+    /// - Parameter more: makes a further record of the run and returns its path.
+    package func openRecords(more: () throws -> String?) throws {
         // As the user spells it, which messages repeat.
         let ownLog = folder + "/" + RunFolder.log
         let others = [claim.request.log].compactMap(\.self).filter { RunFolder.absolute($0) != ownLog }
@@ -79,30 +78,31 @@ package final class RunRecorder {
         logs = [try record.make(ownLog) { try MetricsLog(path: ownLog) }] + otherLogs
         try copyPlan()
         let files = [RunFolder.plan, RunFolder.log].map { folder + "/" + $0 } + others + [further].compactMap(\.self)
-        try record.begin(files: files.filter(Self.isRegular).map(relative))
+        try record.writeFirst(files: files.filter(Self.isRegular).map(relative))
     }
 
-    // MARK: what the run writes
+    // MARK: records of a step
 
-    /// Logs a step. `modelFLOPs`: of the whole step.
+    /// Logs a step.
+    /// - Parameter modelFLOPs: of the whole step.
     package func log(_ report: StepReport, modelFLOPs: Double) throws {
         for log in logs { try log.write(report, modelFLOPs: modelFLOPs) }
         record.note(step: report.step + 1)
     }
 
-    /// Enters files that were written, besides log and checkpoints.
-    package func own(_ paths: [String]) throws {
+    /// Adds files to the manifest, besides log and checkpoints.
+    package func add(_ paths: [String]) throws {
         let names = paths.filter(Self.isRegular).map(relative)
         try record.change { manifest in
             for name in names where !manifest.files.contains(name) { manifest.files.append(name) }
         }
     }
 
-    /// Where the checkpoint after `steps` steps goes.
+    /// The path of the checkpoint after `steps` steps.
     package func checkpointPath(steps: Int) -> String { directory + "/" + Checkpoint.name(step: steps) }
 
-    /// Notes a finished checkpoint, then removes the run's oldest beyond those it keeps.
-    package func add(_ saved: SavedFile, at path: String, steps: Int) throws {
+    /// Adds a checkpoint to the manifest, then removes the run's oldest beyond those it keeps.
+    package func addCheckpoint(_ saved: SavedFile, at path: String, steps: Int) throws {
         let entry = RunManifest.Checkpoint(
             step: steps, file: relative(path), bytes: saved.bytes, sha256: saved.sha256)
         try record.change { manifest in
@@ -116,10 +116,10 @@ package final class RunRecorder {
         try record.change { $0.checkpoints.removeFirst(surplus.count) }
     }
 
-    /// Says how the run ended, after `steps` steps.
-    package func end(_ state: RunManifest.State, steps: Int) throws { try record.end(state, steps: steps) }
+    /// Writes into the manifest how the run ended, after `steps` steps.
+    package func writeEnd(_ state: RunManifest.State, steps: Int) throws { try record.writeEnd(state, steps: steps) }
 
-    /// Before the first step: takes away what this process made, and the folder where nothing else lies in it.
+    /// Before the first step: removes the files that this process made, and the folder unless something else lies in it.
     package func discard() { record.discard() }
 
     private func relative(_ path: String) -> String {
@@ -133,7 +133,7 @@ package final class RunRecorder {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// A run may begin with the plan of the run it replaces.
+    /// Copies the plan file into the folder. The plan may be the copy of the run that is replaced.
     private func copyPlan() throws {
         let (source, target) = (claim.request.files.plan, folder + "/" + RunFolder.plan)
         if let same = FileIdentity(source), same == FileIdentity(target) { return }
@@ -143,7 +143,7 @@ package final class RunRecorder {
         try record.make(target) {
             let file = try RecordFile(path: target, grows: false)
             try file.write(text)
-            try file.finish()
+            try file.commit()
         }
     }
 }

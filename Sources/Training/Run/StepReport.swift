@@ -1,13 +1,13 @@
-/// What one training step was like, complete on every rank.
+/// The figures of one training step, complete on every rank.
 package struct StepReport: Hashable, Sendable {
-    /// From 0.
+    /// Number of the step, from 0.
     package var step: Int
     /// Mean cross-entropy over the global batch's tokens, nats.
     package var loss: Double
     /// Global L2 norm of the gradients before clipping.
     package var gradientNorm: Double
     package var learningRate: Double
-    /// Wall-clock seconds of the step on this rank; every step ends with a collective, so the ranks differ little.
+    /// Wall-clock seconds of the step on this rank. Every step ends with a collective call, so the ranks differ little.
     package var seconds: Double
     /// Tokens of the global batch.
     package var tokens: Int
@@ -17,6 +17,21 @@ package struct StepReport: Hashable, Sendable {
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]
+
+    package init(
+        step: Int, loss: Double, gradientNorm: Double, learningRate: Double, seconds: Double, tokens: Int,
+        bubble: Double, computeShare: Double, peakBytes: [Double]
+    ) {
+        self.step = step
+        self.loss = loss
+        self.gradientNorm = gradientNorm
+        self.learningRate = learningRate
+        self.seconds = seconds
+        self.tokens = tokens
+        self.bubble = bubble
+        self.computeShare = computeShare
+        self.peakBytes = peakBytes
+    }
 
     package var tokensPerSecond: Double { Double(tokens) / seconds }
 }

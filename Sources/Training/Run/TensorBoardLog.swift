@@ -1,4 +1,4 @@
-internal import Foundation
+package import Foundation
 internal import Numbers
 internal import Schedules
 
@@ -43,12 +43,14 @@ package final class TensorBoardLog {
 
     // MARK: format
 
-    static func record(_ data: Data) -> Data {
+    /// A TFRecord of these data.
+    package static func record(_ data: Data) -> Data {
         let length = bytes(UInt64(data.count))
         return length + bytes(masked(crc32c(length))) + data + bytes(masked(crc32c(data)))
     }
 
-    static func event(time: Double, step: Int?, version: String?, scalars: [(String, Double)]) -> Data {
+    /// An `Event` message.
+    package static func event(time: Double, step: Int?, version: String?, scalars: [(String, Double)]) -> Data {
         var event = Data([1 << 3 | 1]) + bytes(time.bitPattern)
         if let step { event += Data([2 << 3]) + varint(UInt64(step)) }
         if let version { event += field(3, Data(version.utf8)) }
@@ -81,11 +83,11 @@ package final class TensorBoardLog {
         withUnsafeBytes(of: number.littleEndian) { Data($0) }
     }
 
-    /// The mask that keeps a checksum of data with checksums in it meaningful.
+    /// A checksum as TFRecords store it. The mask protects checksums of data that itself holds checksums.
     private static func masked(_ crc: UInt32) -> UInt32 { (crc >> 15 | crc << 17) &+ 0xA282_EAD8 }
 
     /// CRC-32C (Castagnoli, polynomial 0x1EDC6F41 reflected).
-    static func crc32c(_ data: Data) -> UInt32 {
+    package static func crc32c(_ data: Data) -> UInt32 {
         var crc = ~UInt32(0)
         for byte in data {
             crc ^= UInt32(byte)

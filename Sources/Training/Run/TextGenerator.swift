@@ -14,22 +14,23 @@ internal import Tensors
 /// Continues a text with a trained checkpoint, one byte at a time, in one process.
 package final class TextGenerator {
     package let model: Model
-    /// Most tokens read at once.
+    /// The most tokens that the model reads at once.
     private let mostTokens: Int
     private let path: String
     private let parameters: ParameterSet
     private let stage: ModelStage
-    private let activations: StageActivations
-    private let head: StageActivations.HeadActivations
+    private let activations: SavedStage
+    private let head: SavedHead
     private let embedded: Storage<Float>
 
-    /// Reads a checkpoint of ours. Throws when the file is missing, broken or of another kind.
-    /// - Parameter longest: tokens of prompt and answer together; memory is taken for no more, even where the model reads
+    /// Reads a checkpoint that Trainyard wrote.
+    /// - Parameter longest: tokens of prompt and answer together. Memory is taken for no more, even where the model reads
     ///   longer sequences.
+    /// - Throws: `TrainingError` when the file is missing, broken or of another kind.
     package convenience init(checkpoint path: String, longest: Int = .max) throws(TrainingError) {
         let file = try SafeTensorsFile(path: path)
         let model = try Checkpoint.model(of: file)
-        try Runnable.check(model: model)
+        try RuntimeSupport.check(model: model)
         try file.check(holds: model)
         try self.init(model: model, weights: file, longest: longest)
     }
@@ -45,15 +46,17 @@ package final class TextGenerator {
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: true, isLast: true, parameters: parameters,
             context: StageContext(model: model, shape: shape, parameters: parameters))
-        activations = StageActivations(
+        activations = SavedStage(
             shape: shape, blocks: stage.kinds, recompute: stage.recompute, savesOutputs: true)
-        head = StageActivations.HeadActivations(shape: shape, savesOutput: true)
+        head = SavedHead(shape: shape, savesOutput: true)
         activations.head = head
         embedded = Storage(count: shape.boundaryCount)
     }
 
-    /// Calls `emit` with each of `count` sampled bytes. `temperature` 0 takes the likeliest; `seed` fixes the draw.
-    /// Text longer than the model's sequence is read through its last tokens.
+    /// Calls `emit` with each of `count` sampled bytes. Of text longer than the model's sequence the last tokens are read.
+    /// - Parameters:
+    ///   - temperature: 0 takes the likeliest byte.
+    ///   - seed: determines the draw.
     package func generate(
         prompt: [UInt8], count: Int, temperature: Double, seed: UInt64, emit: (UInt8) throws -> Void
     ) throws {
@@ -83,7 +86,7 @@ package final class TextGenerator {
     }
 
     /// Draws an index from softmax(logits / temperature) with `random` in [0, 1).
-    static func sample(
+    package static func sample(
         _ logits: UnsafePointer<Float>, count: Int, temperature: Double, random: Double
     ) -> Int {
         let values = (0..<count).map { Double(logits[$0]) }

@@ -14,11 +14,11 @@ package final class Trainer {
     package let parameters: ParameterSet
     /// The spans of the last step, on rank 0's clock.
     package let recorder: TimelineRecorder
-    /// Where this rank's time goes, while it is on.
+    /// This rank's time by kernel and by communication, while it is on.
     package let profile: Profile
     private let world: Communicator
     private let grid: RankGrid
-    private let shards: ParameterShards
+    private let dataParallel: DataParallel
     private let checkpoints: CheckpointWriter
     private let groups: ProcessGroups
     private let executor: PipelineExecutor
@@ -26,13 +26,13 @@ package final class Trainer {
     private let norm: GradientNorm
     private let optimizer: AdamW
 
-    /// Builds this rank's part of the run and fills its weights (from `settings.initialWeights` or the seed).
-    /// Every rank of `world` calls it. Throws `TrainingError` or `PlanProblems` for a plan that cannot be run as it was
-    /// started.
+    /// Builds this rank's part of the run and fills its weights, from `settings.initialWeights` or the seed. Every rank of
+    /// `world` calls it.
     /// - Parameters:
-    ///   - text: `settings.data` where it is open already.
-    ///   - sharesMemory: whether ranks of one node may meet in shared memory; if not, MPI's collectives serve.
-    ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers.
+    ///   - text: the text of `settings.data`, where it is open already.
+    ///   - sharesMemory: whether ranks of one node may use shared memory; if not, MPI's collectives serve.
+    ///   - emulatesBFloat16: whether a processor without bf16 products may train in bf16, multiplying rounded numbers in fp32.
+    /// - Throws: `TrainingError` or `PlanProblems` for a plan that cannot be run as it was started.
     package init(
         plan: Plan, layout: Layout, settings: TrainSettings, world: Communicator, text: TextData? = nil,
         sharesMemory: Bool = true, emulatesBFloat16: Bool = false
@@ -60,11 +60,12 @@ package final class Trainer {
         batch = builder.batch(try text ?? Self.text(plan: plan, settings: settings))
         parameters = try builder.parameters()
         let tensor = try builder.tensorParallel()
-        shards = try builder.shards(parameters, tensor: tensor)
+        dataParallel = try builder.dataParallel(parameters, tensor: tensor)
         checkpoints = CheckpointWriter(
             world: world, model: model, layout: layout, placement: schedule.placement, partition: partition, grid: grid,
-            expertGrid: expertGrid, parameters: parameters, shards: shards)
-        let context = try builder.context(tensor: tensor, shards: shards, emulatesBFloat16: emulatesBFloat16)
+            expertGrid: expertGrid, parameters: parameters, dataParallel: dataParallel)
+        let context = try builder.context(
+            tensor: tensor, dataParallel: dataParallel, emulatesBFloat16: emulatesBFloat16)
         let stages = builder.stages(parameters, context: context)
 
         let rank = groups.place.pipeline
@@ -82,13 +83,13 @@ package final class Trainer {
             weightDecay: settings.weightDecay)
     }
 
-    /// Throws the first thing that stands in the way of a real run with `processes` processes.
+    /// - Throws: the first reason that `processes` processes cannot run the plan.
     package static func check(plan: Plan, layout: Layout, processes: Int) throws {
-        try Runnable.check(plan: plan, layout: layout, processes: processes)
+        try RuntimeSupport.check(plan: plan, layout: layout, processes: processes)
     }
 
     /// Opens the text of a run.
-    /// - Throws: what is wrong with it, or a byte beyond the vocabulary.
+    /// - Throws: `TrainingError` for a text that cannot be read or holds a byte beyond the vocabulary.
     package static func text(plan: Plan, settings: TrainSettings) throws(TrainingError) -> TextData {
         let text = try TextData(
             path: settings.data, sequence: plan.model.sequence, batch: plan.batch, order: settings.order,
@@ -101,14 +102,14 @@ package final class Trainer {
         return text
     }
 
-    /// Runs one step (from 0) and reports it on every rank. Throws `TrainingError.diverged` when the loss or the
-    /// gradient norm is no number.
+    /// Runs one step (from 0) and reports it on every rank.
+    /// - Throws: `TrainingError.diverged` when the loss or the gradient norm is no number.
     package func step(_ step: Int) throws -> StepReport {
         recorder.clear()
         let start = recorder.now()
         let tokens = plan.batch * plan.model.sequence
         parameters.clearGradients()
-        shards.begin()
+        dataParallel.startStep()
         try batch.load(step: step)
         // Every tensor rank computes the same loss; the first one's counts.
         let loss = try executor.run(lossScale: 1 / Float(tokens)) * (groups.place.tensor == 0 ? 1 : 0)
@@ -116,10 +117,10 @@ package final class Trainer {
         let phaseCompute = recorder.computeSeconds
 
         var mark = recorder.now()
-        try shards.end()
-        try norm.tie()
+        try dataParallel.completeReductions()
+        try norm.sumTiedGradients()
         mark = recorder.record(.collective, since: mark)
-        let squared = norm.squared()
+        let squared = norm.sumOfSquares()
         // One small collective carries every figure of the step.
         let mine = [loss, squared, phaseCompute, phaseEnd - start, ProcessMemory.peakBytes()]
         let all = try world.allGather(mine)
@@ -138,7 +139,7 @@ package final class Trainer {
             parameters.optimise(optimizer, step: step + 1, learningRate: rate, gradientScale: scale)
         }
         let optimized = recorder.record(.optimizer, since: mark)
-        try shards.shareWeights()
+        try dataParallel.gatherSteppedWeights()
         let end = layout.sharding == .none ? optimized : recorder.record(.collective, since: optimized)
 
         let longest = column(3).max() ?? 0

@@ -3,15 +3,14 @@ import Plans
 import Schedules
 import TestSupport
 import Testing
+import Training
 
-@testable import Training
-
-@Suite struct RunnableTests {
+@Suite struct RuntimeSupportTests {
     private func refusal(_ layout: Layout, _ change: (inout Plan) -> Void = { _ in }) throws -> String? {
         var plan = try Plan.read(path: "\(Checkout.root)/plans/tiny-gpt.yaml")
         change(&plan)
         do throws(TrainingError) {
-            try Runnable.check(plan: plan, layout: layout, processes: layout.devices)
+            try RuntimeSupport.check(plan: plan, layout: layout, processes: layout.devices)
         } catch {
             return "\(error)"
         }

@@ -1,7 +1,7 @@
 internal import Tensors
 
 /// The tensors that a block with experts saves of one micro-batch. Letters: `ShapeLetters`.
-final class MixtureActivations {
+final class SavedMixture {
     private let numbers: Storage<Float>
     private let integers: Storage<Int32>
     /// The router's probabilities [T, E].

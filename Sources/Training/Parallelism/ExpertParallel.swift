@@ -7,7 +7,7 @@ internal import Tensors
 /// An all-to-all exchanges as many rows as the router sends. Where an expert's matrices are cut among P ranks, the rows that
 /// arrived at each of them are gathered, every rank makes its part of all results, and on the way back the parts are summed
 /// (Megatron-Core's order).
-final class ExpertExchange {
+final class ExpertParallel {
     /// nil for one process without MPI.
     private let group: Communicator?
     private let pieceGroup: Communicator?
@@ -18,7 +18,7 @@ final class ExpertExchange {
     /// P.
     let pieces: Int
     /// Experts of this rank, E / G.
-    let local: Int
+    let localExperts: Int
     private let width: Int
     private let profile: Profile
     /// Rows in the order of senders: from this rank's senders.
@@ -38,7 +38,7 @@ final class ExpertExchange {
         rank = group?.rank ?? 0
         size = group?.size ?? 1
         self.pieces = pieces?.size ?? 1
-        local = experts / size
+        localExperts = experts / size
         self.width = width
         self.profile = profile
         sending = Storage(count: size)
@@ -54,10 +54,10 @@ final class ExpertExchange {
     ///   - counts: rows for each expert [E].
     ///   - arriving: rows from each rank for each of this rank's experts [P, G, E / G], written.
     /// - Returns: M, the rows that arrive.
-    func announce(
+    func exchangeCounts(
         counts: UnsafePointer<Int32>, arriving: UnsafeMutablePointer<Int32>
     ) throws(MPIError) -> Int {
-        let count = local * size
+        let count = localExperts * size
         let own = arriving + (pieceGroup?.rank ?? 0) * count
         try profile.measure(.expertTransfers) { () throws(MPIError) in
             if let group, size > 1 {
@@ -75,12 +75,12 @@ final class ExpertExchange {
 
     /// rows [T · C, H], output [M, H]: sends rows, sorted by expert, to their experts' ranks. `output` gets the rows that
     /// arrive here, sorted by this rank's experts and, within one, by sender.
-    func send(
+    func dispatch(
         _ rows: Matrix, counts: UnsafePointer<Int32>, arriving: UnsafePointer<Int32>, into output: Matrix
     ) throws(MPIError) {
         guard senders > 1 else { return output.copy(from: rows) }
         var source = rows
-        let own = addUp(counts, arriving)
+        let own = countRows(counts, arriving)
         try profile.measure(.expertTransfers) { () throws(MPIError) in
             if let group, size > 1 {
                 let arrived = scratch.reserve(rows: own, columns: width)
@@ -95,20 +95,21 @@ final class ExpertExchange {
             source = all
         }
         profile.measure(.router) {
-            ExpertRows.regroup(x: source, counts: arriving, y: output, groups: senders, experts: local)
+            ExpertRows.regroup(x: source, counts: arriving, y: output, groups: senders, experts: localExperts)
         }
     }
 
-    /// rows [M, H], output [T · C, H]: the way back. Rows in the order that `send` left them return to where they came from.
+    /// rows [M, H], output [T · C, H]: the way back. Rows in the order that `dispatch` left them return to where they came from.
     /// The parts that the pieces of an expert made of one row are summed.
-    func sendBack(
+    func combine(
         _ rows: Matrix, counts: UnsafePointer<Int32>, arriving: UnsafePointer<Int32>, into output: Matrix
     ) throws(MPIError) {
         guard senders > 1 else { return output.copy(from: rows) }
-        let own = addUp(counts, arriving)
+        let own = countRows(counts, arriving)
         let leaving = (pieces > 1 ? gathered : scratch).reserve(rows: rows.rows, columns: width)
         profile.measure(.router) {
-            ExpertRows.regroup(x: rows, counts: arriving, y: leaving, groups: senders, experts: local, inverse: true)
+            ExpertRows.regroup(
+                x: rows, counts: arriving, y: leaving, groups: senders, experts: localExperts, inverse: true)
         }
         try profile.measure(.expertTransfers) { () throws(MPIError) in
             var source = leaving
@@ -126,16 +127,16 @@ final class ExpertExchange {
 
     /// Adds up the rows to and from each rank, and those that came to each piece.
     /// - Returns: rows that came to this rank.
-    private func addUp(_ counts: UnsafePointer<Int32>, _ arriving: UnsafePointer<Int32>) -> Int {
+    private func countRows(_ counts: UnsafePointer<Int32>, _ arriving: UnsafePointer<Int32>) -> Int {
         let piece = pieceGroup?.rank ?? 0
         for other in 0..<pieces {
-            let start = other * size * local
-            pieceRows.pointer[other] = (start..<start + size * local).reduce(0) { $0 + arriving[$1] }
+            let start = other * size * localExperts
+            pieceRows.pointer[other] = (start..<start + size * localExperts).reduce(0) { $0 + arriving[$1] }
         }
         for rank in 0..<size {
-            let start = (piece * size + rank) * local
-            sending.pointer[rank] = (0..<local).reduce(0) { $0 + counts[rank * local + $1] }
-            receiving.pointer[rank] = (start..<start + local).reduce(0) { $0 + arriving[$1] }
+            let start = (piece * size + rank) * localExperts
+            sending.pointer[rank] = (0..<localExperts).reduce(0) { $0 + counts[rank * localExperts + $1] }
+            receiving.pointer[rank] = (start..<start + localExperts).reduce(0) { $0 + arriving[$1] }
         }
         return Int(pieceRows.pointer[piece])
     }

@@ -2,82 +2,86 @@ internal import MPI
 internal import Plans
 internal import Tensors
 
-/// Data parallelism: gradients summed over the ranks that hold the same stages, unit by unit, and with sharding each
-/// rank's slice of weights, gradients and optimizer state (ZeRO, Rajbhandari et al. 2020).
+/// Data parallelism: sums gradients over the ranks that hold the same stages, unit by unit. With sharding each rank keeps a
+/// slice of weights, gradients and optimizer state (ZeRO, Rajbhandari et al. 2020).
 ///
-/// - none: a unit is all-reduced as soon as its last gradient of the step is there, while others are still computed.
-/// - optimizer: each rank gets its slice of the sum, steps it, and the new weights are gathered.
-/// - gradients: the same after *every* micro-batch, so that whole gradients exist for one unit at a time.
-/// - parameters: also whole weights exist for two units at a time, gathered before each use.
+/// - none: a unit is all-reduced as soon as its last gradient of the step is complete, while others are still computed.
+/// - optimizer (ZeRO-1): each rank gets its slice of the sum and steps it, and the new weights are gathered.
+/// - gradients (ZeRO-2): a unit is reduced after *every* micro-batch, so that whole gradients exist for one unit at a time.
+/// - parameters (ZeRO-3, FSDP): whole weights, too, exist for two units at a time, gathered before each use.
 ///
-/// On one node a reduction runs through shared memory at once; across nodes it runs in the background (`MPI_Iallreduce`)
-/// and is driven on between units.
-final class ParameterShards {
+/// On one node a reduction runs through shared memory at once. Across nodes it runs in the background (`MPI_Iallreduce`) and
+/// makes progress between units.
+final class DataParallel {
     private let parameters: ParameterSet
-    private let dense: Group
+    private let dense: ReductionGroup
     /// Ranks that hold the same experts.
-    private let experts: Group
+    private let experts: ReductionGroup
     private let tensor: TensorParallel
     private let profile: Profile
-    /// Whether units may be reduced while the ranks still compute: not where they run different lists of actions.
+    /// Whether units may be reduced while the ranks still compute. False where they run different lists of actions.
     private let reducesEarly: Bool
-    /// By unit: gradients still to come in this step, of how many.
+    /// By unit: backwards still to come in this step.
     private var remaining: [Int]
+    /// By unit: backwards of a step.
     private let expected: [Int]
     /// Whole weights of the units used last, with sharded parameters.
     private var gathered: GatheredWeights
     private let scratch: Storage<Float>
 
-    /// The ranks a unit's gradients are summed over.
-    private struct Group {
-        var buffers: GroupBuffers?
+    /// The ranks that a unit's gradients are summed over.
+    private struct ReductionGroup {
+        var collectives: GroupCollectives?
         /// Sums under way, where the ranks share no memory.
-        var background: TransferSet?
+        var background: RequestSet?
 
         init() {}
 
         init(_ group: Communicator, units: Int, sharesMemory: Bool) throws(MPIError) {
             guard group.size > 1 else { return }
-            let made = try GroupBuffers(
-                group, capacity: max(ParameterShards.piece, 16 * group.size), sharesMemory: sharesMemory)
-            buffers = made
-            if !made.sharesMemory { background = TransferSet(group, capacity: units) }
+            let made = try GroupCollectives(
+                group, capacity: max(DataParallel.pieceCount, 16 * group.size), sharesMemory: sharesMemory)
+            collectives = made
+            if !made.sharesMemory { background = RequestSet(group, capacity: units) }
         }
     }
 
-    private func group(of unit: ParameterUnit) -> Group { unit.isExperts ? experts : dense }
+    private func group(of unit: ParameterUnit) -> ReductionGroup { unit.isExperts ? experts : dense }
 
-    /// Numbers a rank hands over at a time: a quarter of a megabyte stays in a core's cache.
-    private static let piece = 1 << 16
+    /// Numbers that a rank exchanges at a time. A quarter of a megabyte stays in a core's cache.
+    private static let pieceCount = 1 << 16
 
-    /// One rank that keeps everything.
+    /// Data parallelism of one rank that keeps everything.
     convenience init(_ parameters: ParameterSet, profile: Profile) {
         self.init(
-            parameters, dense: Group(), experts: Group(), tensor: TensorParallel(profile: profile), reducesEarly: true,
+            parameters, dense: ReductionGroup(), experts: ReductionGroup(), tensor: TensorParallel(profile: profile),
+            reducesEarly: true,
             expected: parameters.units.map { _ in 0 }, profile: profile)
     }
 
     /// - Parameters:
     ///   - group: the ranks that hold the same stages.
-    ///   - experts: those of them that hold the same experts.
-    ///   - reducesEarly: whether they run the same actions in the same order.
-    ///   - expected: by unit, how often its gradients are finished in a step.
+    ///   - experts: the ranks of the group that hold the same experts.
+    ///   - reducesEarly: whether the ranks run the same actions in the same order.
+    ///   - expected: by unit, the backwards of a step.
     convenience init(
         _ parameters: ParameterSet, group: Communicator, experts: Communicator, tensor: TensorParallel,
         reducesEarly: Bool, expected: [Int], sharesMemory: Bool, profile: Profile
     ) throws(MPIError) {
         let units = parameters.units.count
-        let dense = try Group(group, units: units, sharesMemory: sharesMemory)
+        let dense = try ReductionGroup(group, units: units, sharesMemory: sharesMemory)
         // Ranks that hold the same stages come to the same answer.
         let hasExperts = parameters.units.contains { $0.isExperts }
-        let experts = hasExperts ? try Group(experts, units: units, sharesMemory: sharesMemory) : Group()
+        let experts =
+            hasExperts ? try ReductionGroup(experts, units: units, sharesMemory: sharesMemory) : ReductionGroup()
         self.init(
             parameters, dense: dense, experts: experts, tensor: tensor, reducesEarly: reducesEarly, expected: expected,
             profile: profile)
     }
 
     private init(
-        _ parameters: ParameterSet, dense: Group, experts: Group, tensor: TensorParallel, reducesEarly: Bool,
+        _ parameters: ParameterSet, dense: ReductionGroup, experts: ReductionGroup, tensor: TensorParallel,
+        reducesEarly: Bool,
         expected: [Int], profile: Profile
     ) {
         self.parameters = parameters
@@ -90,36 +94,36 @@ final class ParameterShards {
         remaining = expected
         let largest = parameters.units.map(\.count).max() ?? 0
         gathered = GatheredWeights(largest: parameters.sharding == .parameters ? largest : 0)
-        let buffers = [dense.buffers, experts.buffers].compactMap(\.self)
+        let collectives = [dense.collectives, experts.collectives].compactMap(\.self)
         // Room for a row of a table at least.
-        let piece = parameters.units.reduce(Self.piece) { max($0, $1.touched?.width ?? 0) }
+        let piece = parameters.units.reduce(Self.pieceCount) { max($0, $1.touched?.width ?? 0) }
         scratch = Storage(
-            count: buffers.isEmpty ? 0 : buffers.allSatisfy(\.sharesMemory) ? piece : max(largest, piece))
+            count: collectives.isEmpty ? 0 : collectives.allSatisfy(\.sharesMemory) ? piece : max(largest, piece))
     }
 
     var cutsGradients: Bool { parameters.sharding == .gradients || parameters.sharding == .parameters }
 
     // MARK: weights
 
-    /// Makes a unit's whole weights readable, until the second next call for another unit.
-    func need(_ unit: ParameterUnit) throws(MPIError) {
+    /// Makes a unit's whole weights readable, until whole weights of two other units have been gathered.
+    func gatherWeights(of unit: ParameterUnit) throws(MPIError) {
         guard parameters.sharding == .parameters, gathered.takePlace(unit) else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             let slice = parameters.weightSlice(unit)
-            guard let buffers = group(of: unit).buffers else {
+            guard let collectives = group(of: unit).collectives else {
                 return unit.weights.update(from: slice, count: unit.count)
             }
-            try buffers.gatherSlices(slice, length: unit.sliceCount, into: unit.weights)
+            try collectives.gatherSlices(slice, length: unit.sliceCount, into: unit.weights)
         }
     }
 
-    /// After the optimizer's step: every rank gets the others' new weights.
-    func shareWeights() throws(MPIError) {
+    /// Gives every rank the weights that the others' optimizers have stepped.
+    func gatherSteppedWeights() throws(MPIError) {
         gathered.forget()
         guard parameters.sharding == .optimizer || parameters.sharding == .gradients else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             for unit in parameters.units {
-                try group(of: unit).buffers?.gatherSlices(
+                try group(of: unit).collectives?.gatherSlices(
                     parameters.weightSlice(unit), length: unit.sliceCount, into: unit.weights)
             }
         }
@@ -127,32 +131,34 @@ final class ParameterShards {
 
     // MARK: gradients
 
-    /// Before the first gradient of a step.
-    func begin() {
+    /// Expects the backwards of a new step.
+    func startStep() {
         for index in remaining.indices { remaining[index] = expected[index] }
     }
 
-    /// Some of a unit's gradients are there but not all of this micro-batch's: room for another unit's is needed.
-    func pause(_ unit: ParameterUnit) throws(MPIError) {
-        if cutsGradients { try reduceAndKeepSlice(unit) }
+    /// Ends the first half of a split backward of a unit. Where gradients are sharded, its partial gradients are reduced now,
+    /// so that the shared buffer can serve the next unit.
+    func reducePartial(_ unit: ParameterUnit) throws(MPIError) {
+        if cutsGradients { try reduceScatter(unit) }
     }
 
-    /// A unit's gradients of one micro-batch are complete.
-    func finish(_ unit: ParameterUnit) throws(MPIError) {
-        if cutsGradients { return try reduceAndKeepSlice(unit) }
+    /// Ends a backward of a unit. Reduces its gradients: after the last backward of the step, or after each where gradients
+    /// are sharded.
+    func reduceWhenComplete(_ unit: ParameterUnit) throws(MPIError) {
+        if cutsGradients { return try reduceScatter(unit) }
         remaining[unit.number] -= 1
         if remaining[unit.number] == 0, reducesEarly { try reduce(unit) }
-        try driveOn(dense.background)
-        try driveOn(experts.background)
+        try progress(dense.background)
+        try progress(experts.background)
     }
 
-    private func driveOn(_ background: TransferSet?) throws(MPIError) {
+    private func progress(_ background: RequestSet?) throws(MPIError) {
         guard let background, background.pending > 0 else { return }
         _ = try profile.measure(.dataTransfers) { () throws(MPIError) in try background.progress() }
     }
 
-    /// After the last gradient of a step: every unit's sum is complete.
-    func end() throws(MPIError) {
+    /// Reduces the units that are still to be reduced, and waits for reductions in the background.
+    func completeReductions() throws(MPIError) {
         if !cutsGradients, !reducesEarly { for unit in parameters.units { try reduce(unit) } }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             try dense.background?.waitAll()
@@ -160,12 +166,12 @@ final class ParameterShards {
         }
     }
 
-    private func reduceAndKeepSlice(_ unit: ParameterUnit) throws(MPIError) {
-        try completeRows(unit)
+    private func reduceScatter(_ unit: ParameterUnit) throws(MPIError) {
+        try sumOverTensorRanks(unit)
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             let slice = parameters.gradientSlice(unit)
-            if let buffers = group(of: unit).buffers {
-                try buffers.reduceScatter(
+            if let collectives = group(of: unit).collectives {
+                try collectives.reduceScatter(
                     unit.gradients, count: unit.count, into: slice, adds: true, scratch: scratch.pointer)
             } else {
                 VectorMath.add(into: slice, from: unit.gradients, count: unit.count)
@@ -175,35 +181,35 @@ final class ParameterShards {
     }
 
     private func reduce(_ unit: ParameterUnit) throws(MPIError) {
-        try completeRows(unit)
+        try sumOverTensorRanks(unit)
         let group = group(of: unit)
-        guard let buffers = group.buffers else { return }
+        guard let collectives = group.collectives else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             if let touched = unit.touched {
-                return try reduceRows(touched, of: unit, buffers)
+                return try reduceRows(touched, of: unit, collectives)
             }
             if let background = group.background {
-                try background.startSum(UnsafeMutableBufferPointer(start: unit.gradients, count: unit.count))
+                try background.startAllReduce(UnsafeMutableBufferPointer(start: unit.gradients, count: unit.count))
             } else if parameters.sharding == .optimizer {
-                try buffers.reduceScatter(
+                try collectives.reduceScatter(
                     unit.gradients, count: unit.count, into: parameters.gradientSlice(unit), adds: false,
                     scratch: scratch.pointer)
             } else {
-                try buffers.allReduce(unit.gradients, count: unit.count)
+                try collectives.allReduce(unit.gradients, count: unit.count)
             }
         }
     }
 
-    /// Sums the rows that have a gradient on any rank, as many at a time as the scratch memory holds.
+    /// Sums the rows of a token table that have a gradient on any rank, as many at a time as the scratch memory holds.
     private func reduceRows(
-        _ touched: TouchedRows, of unit: ParameterUnit, _ buffers: GroupBuffers
+        _ touched: TouchedRows, of unit: ParameterUnit, _ collectives: GroupCollectives
     ) throws(MPIError) {
-        try buffers.allReduce(touched.flags.pointer, count: touched.count)
+        try collectives.allReduce(touched.flags.pointer, count: touched.count)
         let (width, most) = (touched.width, scratch.count / touched.width)
         var waiting: [Range<Int>] = []
         var filled = 0
         func flush() throws(MPIError) {
-            try buffers.allReduce(scratch.pointer, count: filled * width)
+            try collectives.allReduce(scratch.pointer, count: filled * width)
             var place = 0
             for rows in waiting {
                 (unit.gradients + rows.lowerBound * width).update(
@@ -228,8 +234,9 @@ final class ParameterShards {
         if filled > 0 { try flush() }
     }
 
-    /// Routers have seen a part of the rows on each tensor rank, and under sequence parallelism norms and positions.
-    private func completeRows(_ unit: ParameterUnit) throws(MPIError) {
+    /// Sums gradients over the tensor ranks where each has added its own rows only: routers, and with sequence parallelism
+    /// norms and positions.
+    private func sumOverTensorRanks(_ unit: ParameterUnit) throws(MPIError) {
         guard tensor.size > 1 else { return }
         for slot in unit.slots
         where slot.tensor.seesOwnRows || (tensor.splitsRows && slot.tensor.seesStreamRows) {

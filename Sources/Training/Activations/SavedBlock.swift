@@ -1,12 +1,17 @@
 internal import Plans
 internal import Tensors
 
+/// The feed-forward that a block has.
+package enum FeedForwardKind: Hashable {
+    case dense, mixture
+}
+
 /// The tensors that one block saves of one micro-batch from its forward to its backward. Letters: `ShapeLetters`.
 ///
 /// The outputs of the two norms and of the activation cost next to nothing to make again: the norms' from their inputs and
 /// statistics, the activation's in the pass of its gradient. Dense blocks do not save them. Split backwards do, which need
 /// them once more, and so do blocks with experts, whose routers and experts read them.
-struct BlockActivations {
+struct SavedBlock {
     /// The residual stream at the block's input [S, H]. A stage's first block is given a boundary buffer.
     var input: Matrix
     /// Output of the first norm [S, H]; nil where it is not saved.
@@ -29,20 +34,15 @@ struct BlockActivations {
     /// Gradient of the block's output [S, H], from the first half of a split backward to the second; nil elsewhere.
     let outputGradient: Matrix?
     /// The tensors of a block with experts; nil in dense blocks.
-    let mixture: MixtureActivations?
+    let mixture: SavedMixture?
     let statistics1: NormStatistics
     let statistics2: NormStatistics
-
-    /// The feed-forward that a block has.
-    enum Kind: Hashable {
-        case dense, mixture
-    }
 
     /// Takes the tensors from `kept`, and those that are rebuilt in the backward from `rebuilt`.
     /// - Parameter savesOutputs: whether the outputs of norms and activation are saved where they need not be.
     init(
-        kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: Kind,
-        recompute: Layout.Recompute, splitsBackward: Bool, mixture: MixtureActivations?, savesOutputs: Bool
+        kept: inout Arena, rebuilt: inout Arena, shape: MicrobatchShape, isFirst: Bool, kind: FeedForwardKind,
+        recompute: Layout.Recompute, splitsBackward: Bool, mixture: SavedMixture?, savesOutputs: Bool
     ) {
         self.mixture = mixture
         let savesOutputs = savesOutputs || recompute == .full || splitsBackward || kind == .mixture
@@ -74,7 +74,7 @@ struct BlockActivations {
             ? NormStatistics(arena: &rebuilt, rows: streamRows) : NormStatistics(arena: &kept, rows: streamRows)
     }
 
-    private init(_ whole: BlockActivations, _ shape: MicrobatchShape) {
+    private init(_ whole: SavedBlock, _ shape: MicrobatchShape) {
         let (rows, streamRows) = (0..<shape.rows, 0..<shape.streamRows)
         input = whole.input.rows(streamRows)
         normed1 = whole.normed1?.rows(streamRows)
@@ -90,5 +90,5 @@ struct BlockActivations {
     }
 
     /// The first rows of every tensor, for a micro-batch of fewer tokens.
-    func first(_ shape: MicrobatchShape) -> BlockActivations { BlockActivations(self, shape) }
+    func first(_ shape: MicrobatchShape) -> SavedBlock { SavedBlock(self, shape) }
 }

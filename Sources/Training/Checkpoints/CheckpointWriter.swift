@@ -5,14 +5,14 @@ internal import Plans
 internal import Schedules
 internal import Tensors
 
-/// A finished file.
+/// A file that has been written.
 package struct SavedFile: Hashable, Sendable {
     package var bytes: Int
     /// SHA-256 of the whole file, in hexadecimal digits.
     package var sha256: String
 }
 
-/// Writes the weights of a run from wherever its ranks hold them.
+/// Writes the weights of a run, which lie spread over its ranks, as one file.
 struct CheckpointWriter {
     let world: Communicator
     let model: Model
@@ -22,9 +22,9 @@ struct CheckpointWriter {
     let grid: RankGrid
     let expertGrid: ExpertGrid
     let parameters: ParameterSet
-    let shards: ParameterShards
+    let dataParallel: DataParallel
 
-    /// Writes all weights to `path`: tensor by tensor to rank 0, which puts slices together, writes a file beside it and
+    /// Writes all weights to `path`. Tensors go to rank 0 one by one, which puts slices together, writes a file beside it and
     /// renames it at the end, so that `path` is never half a file. Every rank calls it.
     func saveWeights(to path: String, step: Int) throws {
         try saveWeights(to: path, step: step) { _ in }
@@ -38,10 +38,10 @@ struct CheckpointWriter {
             bytes += part.count
             checksum.update(part)
         }
-        return world.rank == 0 ? SavedFile(bytes: bytes, sha256: checksum.finish()) : nil
+        return world.rank == 0 ? SavedFile(bytes: bytes, sha256: checksum.digest()) : nil
     }
 
-    /// - Parameter tally: is given every part of the file on rank 0, in order.
+    /// - Parameter tally: called with every part of the file on rank 0, in order.
     private func saveWeights(to path: String, step: Int, tally: (UnsafeRawBufferPointer) -> Void) throws {
         let tensors = ParameterLayout.allTensors(model: model)
         guard world.rank == 0 else {
@@ -62,20 +62,20 @@ struct CheckpointWriter {
         }
         try SafeTensorsFile.header(tensors: tensors, metadata: metadata).withUnsafeBytes(write)
         for (index, tensor) in tensors.enumerated() {
-            let whole = try collect(tensor, tag: index)
+            let whole = try gather(tensor, tag: index)
             try write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))
         }
-        try file.finish()
+        try file.commit()
     }
 
-    /// Every rank but 0: takes part in gathering a sharded tensor, and sends its share if it is one of the `owners`.
+    /// On every rank but 0: takes part in gathering a sharded tensor, and sends its share if the rank is one of the `owners`.
     private func sendShare(of tensor: ParameterTensor, tag: Int) throws {
         guard let share = try localShare(of: tensor), owners(of: tensor).contains(world.rank) else { return }
         try world.send(share, to: 0, tag: tag)
     }
 
-    /// Rank 0: the whole tensor from its owners' shares.
-    private func collect(_ tensor: ParameterTensor, tag: Int) throws -> Storage<Float> {
+    /// On rank 0: puts a whole tensor together from its owners' shares.
+    private func gather(_ tensor: ParameterTensor, tag: Int) throws -> Storage<Float> {
         let whole = Storage<Float>(count: tensor.count)
         let mine = try localShare(of: tensor)
         let owners = owners(of: tensor)
@@ -100,16 +100,16 @@ struct CheckpointWriter {
         return whole
     }
 
-    /// This rank's share of a tensor, gathered from its shards; nil where its stage is not held.
+    /// This rank's share of a tensor, gathered from the ranks it is sharded over; nil where its stage is not held.
     private func localShare(of tensor: ParameterTensor) throws -> UnsafeBufferPointer<Float>? {
         guard let stage = stage(of: tensor), let (unit, slot) = parameters.find(stage: stage, name: tensor.name) else {
             return nil
         }
-        try shards.need(unit)
+        try dataParallel.gatherWeights(of: unit)
         return UnsafeBufferPointer(start: unit.weights + slot.offset, count: slot.count)
     }
 
-    /// The world ranks whose shares make the whole tensor: the first of all copies.
+    /// The ranks whose shares make the whole tensor: the first of each set of copies.
     private func owners(of tensor: ParameterTensor) -> [Int] {
         let pipeline = stage(of: tensor).map { placement.rank(stage: $0, microbatch: 0) } ?? 0
         let slices = 0..<(tensor.split == .whole ? 1 : layout.tensor)
@@ -123,7 +123,7 @@ struct CheckpointWriter {
         }
     }
 
-    /// The stage that holds a tensor; the first for a tied table.
+    /// The stage that holds a tensor. A tied table counts as the first stage's.
     private func stage(of tensor: ParameterTensor) -> Int? {
         let kind = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
             .first { $0.tensors.contains { $0.name == tensor.name } }?.kind

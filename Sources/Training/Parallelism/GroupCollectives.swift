@@ -6,7 +6,7 @@ internal import Tensors
 ///
 /// Through shared memory, each rank writes its part into its segment of a window, all ranks meet at a barrier, and each
 /// reads what it needs from the others' segments.
-final class GroupBuffers {
+final class GroupCollectives {
     let group: Communicator
     private let window: SharedWindow?
     /// Numbers that one half of a segment holds.
@@ -38,12 +38,12 @@ final class GroupBuffers {
 
     // MARK: exchanges
 
-    /// The memory of one exchange: where each rank writes its part, and the others read it after the barrier.
+    /// The memory of one exchange. Each rank writes its part there, and the others read it after the barrier.
     ///
     /// Exchanges alternate between the two halves of a segment (double buffering). A half is written again two exchanges
     /// later, when the barrier of the exchange between lies behind every read of it.
     struct Exchange {
-        /// Where this rank writes its part.
+        /// This rank's part, for it to write.
         let part: UnsafeMutablePointer<Float>
         /// The parts of all ranks by rank, in shared memory; empty without.
         fileprivate let parts: [UnsafeMutablePointer<Float>]
@@ -67,7 +67,7 @@ final class GroupBuffers {
             output.update(from: exchange.part + range.lowerBound, count: range.count)
             return
         }
-        try window.meet()
+        try window.synchronize()
         for (rank, part) in exchange.parts.enumerated() {
             if rank == 0 {
                 output.update(from: part + range.lowerBound, count: range.count)
@@ -89,7 +89,7 @@ final class GroupBuffers {
         }
         let exchange = nextExchange()
         exchange.part.update(from: part, count: count)
-        try window.meet()
+        try window.synchronize()
         for (rank, part) in exchange.parts.enumerated() { (output + rank * count).update(from: part, count: count) }
     }
 
@@ -167,7 +167,7 @@ final class GroupBuffers {
             let piece = min(capacity, length - start)
             let exchange = nextExchange()
             exchange.part.update(from: slice + start, count: piece)
-            try window.meet()
+            try window.synchronize()
             for (rank, part) in exchange.parts.enumerated()
             where rank != group.rank || UnsafePointer(output + rank * length) != slice {
                 (output + rank * length + start).update(from: part, count: piece)

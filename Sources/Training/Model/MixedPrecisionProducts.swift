@@ -4,7 +4,7 @@ internal import Tensors
 /// activations and optimizer state stay fp32, so the rounding touches one product and nothing is kept twice.
 ///
 /// A product is prepared the first time its dimensions come up, and lasts for the run.
-final class MixedProducts {
+final class MixedPrecisionProducts {
     private struct Key: Hashable {
         var m, n, k: Int
         var transposesA, transposesB, accumulates: Bool

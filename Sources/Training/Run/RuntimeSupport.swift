@@ -1,11 +1,11 @@
 internal import Models
-internal import Plans
+package import Plans
 internal import Schedules
 
-/// Which plans the runtime can run, checked before anything is allocated.
-enum Runnable {
-    /// Throws the first thing that stands in the way of a real run with `processes` processes.
-    static func check(plan: Plan, layout: Layout, processes: Int) throws(TrainingError) {
+/// The plans that the runtime can run. They are checked before anything is allocated.
+package enum RuntimeSupport {
+    /// - Throws: the first reason that `processes` processes cannot run the plan.
+    package static func check(plan: Plan, layout: Layout, processes: Int) throws(TrainingError) {
         let model = plan.model
         try check(model: model)
         guard plan.precision == .fp32 || plan.precision == .bf16 else {
@@ -25,7 +25,7 @@ enum Runnable {
         .unsupported(field: field, value: value, reason: reason)
     }
 
-    /// Throws what of the model the runtime's blocks do not have.
+    /// - Throws: the first part of the model that the runtime does not have.
     static func check(model: Model) throws(TrainingError) {
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
@@ -47,7 +47,7 @@ enum Runnable {
         }
     }
 
-    /// Which feed-forwards a family's blocks have.
+    /// The reason that a family's blocks cannot have the model's feed-forward; nil where they can.
     private static func mlpProblem(_ model: Model) -> String? {
         switch (model.family, model.mlp.isGated) {
         case (.gpt, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"

@@ -2,8 +2,8 @@ internal import MPI
 internal import Tensors
 
 /// qkv [R, (N + 2K) · D], output [R, N · D], logSumExp [B · N, L]: causal attention between a block's two linear layers, on
-/// one rank or around a ring. Letters: `ShapeLetters`.
-final class AttentionCore {
+/// one rank or around a ring of context-parallel ranks. Letters: `ShapeLetters`.
+final class CoreAttention {
     private let shape: MicrobatchShape
     private let workspace: Storage<Float>
     /// The gradient's `Attention.delta` [B · N, L].
