@@ -4,7 +4,7 @@ internal import Tensors
 
 /// The receives of one rank in the order it needs them. A few are posted ahead of their turn.
 struct ReceiveQueue {
-    private let transfers: [Schedules.Transfer]
+    private let transfers: [Transfer]
     private let ahead: Int
     private let set: RequestSet
     private var posted = 0
@@ -12,7 +12,7 @@ struct ReceiveQueue {
     /// The receives that are posted and not yet taken: `posted − taken` entries in a ring of `ahead`.
     private var tickets: [(ticket: RequestSet.Ticket, buffer: Matrix)?]
 
-    init(transfers: [Schedules.Transfer], ahead: Int, communicator: Communicator) {
+    init(transfers: [Transfer], ahead: Int, communicator: Communicator) {
         self.transfers = transfers
         self.ahead = ahead
         set = RequestSet(communicator, capacity: ahead)
@@ -57,7 +57,7 @@ struct SendQueue {
 
     /// Starts a send; the buffer goes back to `pool` once the message is gone.
     mutating func start(
-        _ buffer: Matrix, _ transfer: Schedules.Transfer, pool: BoundaryPool
+        _ buffer: Matrix, _ transfer: Transfer, pool: BoundaryPool
     ) throws(MPIError) {
         try reclaim(pool: pool)
         let ticket = try set.startSend(

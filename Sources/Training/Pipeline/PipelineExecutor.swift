@@ -95,7 +95,7 @@ final class PipelineExecutor {
     }
 
     private func run(
-        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
         lossScale: Float
     ) throws(MPIError) -> Double {
         switch action.kind {
@@ -109,7 +109,7 @@ final class PipelineExecutor {
     }
 
     private func forward(
-        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
         lossScale: Float
     ) throws(MPIError) -> Double {
         let slot = slot(action)
@@ -142,7 +142,7 @@ final class PipelineExecutor {
     }
 
     private func backward(
-        _ action: Action, _ stage: ModelStage, _ receive: Schedules.Transfer?, _ send: Schedules.Transfer?,
+        _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
         weightsLater: Bool
     ) throws(MPIError) {
         let slot = slot(action)
@@ -198,7 +198,7 @@ final class PipelineExecutor {
 
     /// The tensor that an action waits for, from a message or from a neighbouring stage on this rank.
     private func input(
-        _ action: Action, _ receive: Schedules.Transfer?, _ local: inout [Matrix?]
+        _ action: Action, _ receive: Transfer?, _ local: inout [Matrix?]
     ) throws(MPIError) -> Matrix {
         guard let receive else {
             let slot = slot(action)
@@ -217,7 +217,7 @@ final class PipelineExecutor {
 
     /// Starts a tensor on its way, to another rank or to a neighbouring stage on this rank.
     private func handOn(
-        _ tensor: Matrix, _ action: Action, _ send: Schedules.Transfer?, to slot: Int, _ local: inout [Matrix?]
+        _ tensor: Matrix, _ action: Action, _ send: Transfer?, to slot: Int, _ local: inout [Matrix?]
     ) throws(MPIError) {
         guard let send else {
             local[slot] = tensor
