@@ -8,7 +8,7 @@ import Training
     static let model = Model(family: .gpt, layers: 3, hidden: 32, heads: 4, vocab: 64, sequence: 16)
 
     /// A whole tensor of any name and shape.
-    static func tensor(_ name: String, shape: [Int], start: ParameterTensor.Start) -> ParameterTensor {
+    static func tensor(_ name: String, shape: [Int], start: TensorSpec.Start) -> TensorSpec {
         var tensor = ParameterLayout.allTensors(model: model)[0]
         (tensor.name, tensor.shape, tensor.start, tensor.split) = (name, shape, start, .whole)
         return tensor
@@ -83,7 +83,7 @@ import Training
             Initialisation.fill(whole.pointer, tensor: tensor, seed: 7)
             var seen = [Int](repeating: 0, count: tensor.count)
             for rank in 0..<size {
-                let share = TensorShare(rank: rank, size: size)
+                let share = TensorSlice(rank: rank, size: size)
                 let part = Storage<Float>(count: share.count(tensor))
                 Initialisation.fill(part.pointer, tensor: tensor, seed: 7, share: share)
                 var filled = 0
@@ -105,7 +105,7 @@ import Training
     @Test(arguments: Layout.Sharding.allCases) func slicesCoverEveryUnit(sharding: Layout.Sharding) {
         let units = ParameterLayout.units(model: Self.model, layers: 0..<3, isFirst: true, isLast: true)
         let sets = (0..<3).map {
-            ParameterSet(stages: [(0, units)], sharding: sharding, shard: TensorShare(rank: $0, size: 3))
+            ParameterSet(stages: [(0, units)], sharding: sharding, shard: TensorSlice(rank: $0, size: 3))
         }
         for number in sets[0].units.indices {
             let ranges = sets.map { $0.ownRange($0.units[number]) }

@@ -61,7 +61,7 @@ import Training
     @Test func shardedOrTiedTablesAreWhole() {
         let units = ParameterLayout.units(model: Self.model, layers: 0..<1, isFirst: true, isLast: true)
         let sharded = ParameterSet(
-            stages: [(0, units)], sharding: .optimizer, shard: TensorShare(rank: 0, size: 2), lookup: "wte.weight")
+            stages: [(0, units)], sharding: .optimizer, shard: TensorSlice(rank: 0, size: 2), lookup: "wte.weight")
         #expect(sharded.units.allSatisfy { $0.touched == nil })
     }
 }

@@ -69,18 +69,18 @@ struct CheckpointWriter {
     }
 
     /// On every rank but 0: takes part in gathering a sharded tensor, and sends its share if the rank is one of the `owners`.
-    private func sendShare(of tensor: ParameterTensor, tag: Int) throws {
+    private func sendShare(of tensor: TensorSpec, tag: Int) throws {
         guard let share = try localShare(of: tensor), owners(of: tensor).contains(world.rank) else { return }
         try world.send(share, to: 0, tag: tag)
     }
 
     /// On rank 0: puts a whole tensor together from its owners' shares.
-    private func gather(_ tensor: ParameterTensor, tag: Int) throws -> Storage<Float> {
+    private func gather(_ tensor: TensorSpec, tag: Int) throws -> Storage<Float> {
         let whole = Storage<Float>(count: tensor.count)
         let mine = try localShare(of: tensor)
         let owners = owners(of: tensor)
         for (slice, owner) in owners.enumerated() {
-            let share = TensorShare(rank: slice, size: owners.count)
+            let share = TensorSlice(rank: slice, size: owners.count)
             let received = Storage<Float>(count: owner == 0 ? 0 : share.count(tensor))
             var source = UnsafePointer(received.pointer)
             if owner == 0 {
@@ -101,7 +101,7 @@ struct CheckpointWriter {
     }
 
     /// This rank's share of a tensor, gathered from the ranks it is sharded over; nil where its stage is not held.
-    private func localShare(of tensor: ParameterTensor) throws -> UnsafeBufferPointer<Float>? {
+    private func localShare(of tensor: TensorSpec) throws -> UnsafeBufferPointer<Float>? {
         guard let stage = stage(of: tensor), let (unit, slot) = parameters.find(stage: stage, name: tensor.name) else {
             return nil
         }
@@ -110,10 +110,10 @@ struct CheckpointWriter {
     }
 
     /// The ranks whose shares make the whole tensor: the first of each set of copies.
-    private func owners(of tensor: ParameterTensor) -> [Int] {
+    private func owners(of tensor: TensorSpec) -> [Int] {
         let pipeline = stage(of: tensor).map { placement.rank(stage: $0, microbatch: 0) } ?? 0
         let slices = 0..<(tensor.split == .whole ? 1 : layout.tensor)
-        guard let expert = TensorNames.expert(in: tensor.name), let moe = model.moe else {
+        guard let expert = RoutedExperts.number(in: tensor.name), let moe = model.moe else {
             return slices.map { grid.rank(at: RankGrid.Coordinates(tensor: $0, pipeline: pipeline)) }
         }
         let holder = expert / (moe.experts / expertGrid.expert)
@@ -124,13 +124,13 @@ struct CheckpointWriter {
     }
 
     /// The stage that holds a tensor. A tied table counts as the first stage's.
-    private func stage(of tensor: ParameterTensor) -> Int? {
+    private func stage(of tensor: TensorSpec) -> Int? {
         let kind = ParameterLayout.units(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
             .first { $0.tensors.contains { $0.name == tensor.name } }?.kind
         switch kind {
         case .positions: return 0
         case .block(let layer), .experts(let layer): return partition.layers.firstIndex { $0.contains(layer) }
-        case .table: return tensor.name == TensorNames(model).table ? 0 : partition.stages - 1
+        case .table: return tensor.name == model.embedding.name ? 0 : partition.stages - 1
         case .finalNorm, nil: return partition.stages - 1
         }
     }

@@ -48,7 +48,7 @@ package final class SafeTensorsFile {
 
     /// Copies this rank's share of a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
     package func copy(
-        _ tensor: ParameterTensor, to target: UnsafeMutablePointer<Float>, share: TensorShare = TensorShare()
+        _ tensor: TensorSpec, to target: UnsafeMutablePointer<Float>, share: TensorSlice = TensorSlice()
     ) throws(TrainingError) {
         let (entry, width) = try place(of: tensor)
         let bytes = file.bytes
@@ -74,7 +74,7 @@ package final class SafeTensorsFile {
 
     /// Finds a tensor of this shape, and the bytes of one of its numbers.
     /// - Throws: `TrainingError.weights` for a tensor that is missing, of another shape or format, or cut short.
-    private func place(of tensor: ParameterTensor) throws(TrainingError) -> (entry: Entry, width: Int) {
+    private func place(of tensor: TensorSpec) throws(TrainingError) -> (entry: Entry, width: Int) {
         guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
             throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
         }
@@ -106,7 +106,7 @@ package final class SafeTensorsFile {
     }
 
     /// The header of a file of fp32 `tensors` in this order, its length field included.
-    package static func header(tensors: [ParameterTensor], metadata: [String: String]) throws -> Data {
+    package static func header(tensors: [TensorSpec], metadata: [String: String]) throws -> Data {
         var object: [String: Any] = ["__metadata__": metadata]
         var offset = 0
         for tensor in tensors {

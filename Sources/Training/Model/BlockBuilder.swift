@@ -8,14 +8,12 @@ struct BlockBuilder {
     let parameters: ParameterSet
     let stage: Int
     let context: StageContext
-    let names: TensorNames
 
     init(model: Model, parameters: ParameterSet, stage: Int, context: StageContext) {
         self.model = model
         self.parameters = parameters
         self.stage = stage
         self.context = context
-        names = TensorNames(model)
     }
 
     func parameter(_ name: String) -> Parameter { parameters.parameter(stage: stage, name: name) }
@@ -28,62 +26,66 @@ struct BlockBuilder {
         NormLayer(gain: parameter(name + ".weight"), shift: optional(name + ".bias"), width: model.hidden)
     }
 
-    /// `isTransposed`: llama's matrices.
-    private func linear(_ name: String, _ inputs: Int, _ outputs: Int) -> LinearLayer {
-        LinearLayer(
-            weight: parameter(name + ".weight"), bias: optional(name + ".bias"), inputs: inputs, outputs: outputs,
-            isTransposed: model.family == .llama, mixed: context.mixed)
+    /// `weight`: the matrix, or the first of those that lie one behind the other so that one product reads them all.
+    private func linear(_ weight: TensorSpec, _ inputs: Int, _ outputs: Int) -> LinearLayer {
+        let name = weight.name
+        let bias = name.hasSuffix(".weight") ? String(name.dropLast(6)) + "bias" : ""
+        return LinearLayer(
+            weight: parameter(name), bias: optional(bias), inputs: inputs, outputs: outputs,
+            isTransposed: model.conventions.isTransposed, mixed: context.mixed)
+    }
+
+    /// The first and the last matrix of a part: into its own widths, and back onto the stream.
+    private func ends(_ tensors: [TensorSpec]) -> (inward: TensorSpec, outward: TensorSpec) {
+        let matrices = tensors.filter { $0.shape.count >= 2 }
+        guard let first = matrices.first, let last = matrices.last else {
+            preconditionFailure("every part of a block has matrices")
+        }
+        return (first, last)
     }
 
     func block(_ layer: Int, recompute: Layout.Recompute) -> TransformerBlock {
-        let (shape, block) = (context.shape, names.block(named: layer))
-        let norm1 = norm(block + names.norms.0)
-        let isGPT = model.family == .gpt
+        let (shape, names, tensors) = (context.shape, model.conventions.names, model.tensors(ofBlock: layer))
+        let norm1 = norm(names.block(layer) + names.attentionNorm)
         let feedForward: any FeedForwardBranch =
-            model.hasExperts(layer)
-            ? mixture(block, layer)
-            : dense(
-                block + (isGPT ? "mlp.c_fc" : "mlp.gate_proj"), block + (isGPT ? "mlp.c_proj" : "mlp.down_proj"),
-                shape.ffn)
+            model.hasExperts(layer) ? mixture(tensors.feedForward, layer) : dense(tensors.feedForward, shape.ffn)
+        let attention = ends(tensors.attention)
         return TransformerBlock(
             unit: norm1.gain.unit, norm1: norm1,
-            // The first of the matrices that one product reads gives its name.
-            qkv: linear(block + (isGPT ? "attn.c_attn" : "self_attn.q_proj"), shape.hidden, shape.qkvWidth),
-            projection: linear(block + (isGPT ? "attn.c_proj" : "self_attn.o_proj"), shape.width, shape.hidden),
-            norm2: norm(block + names.norms.1),
+            qkv: linear(attention.inward, shape.hidden, shape.qkvWidth),
+            projection: linear(attention.outward, shape.width, shape.hidden),
+            norm2: norm(names.block(layer) + names.feedForwardNorm),
             feedForward: feedForward, recomputed: recompute, context: context)
     }
 
-    private func dense(_ expand: String, _ contract: String, _ width: Int) -> FeedForward {
-        let hidden = context.shape.hidden
+    private func dense(_ tensors: [TensorSpec], _ width: Int) -> FeedForward {
+        let (hidden, matrices) = (context.shape.hidden, ends(tensors))
         return FeedForward(
-            expand: linear(expand, hidden, context.shape.expandedWidth(width)),
-            contract: linear(contract, width, hidden), activation: Activation(model.mlp), width: width, context: context
+            expand: linear(matrices.inward, hidden, context.shape.expandedWidth(width)),
+            contract: linear(matrices.outward, width, hidden), activation: Activation(model.mlp), width: width,
+            context: context
         )
     }
 
-    private func mixture(_ block: String, _ layer: Int) -> any FeedForwardBranch {
+    private func mixture(_ tensors: [TensorSpec], _ layer: Int) -> any FeedForwardBranch {
         guard let moe = model.moe, let expertParallel = context.expertParallel else {
             preconditionFailure("a block with experts needs a way to them")
         }
         let first = expertParallel.rank * expertParallel.localExperts
         let inner = moe.ffn / expertParallel.pieces
         let experts = (first..<first + expertParallel.localExperts).map { number in
-            let name = block + "mlp.experts.\(number)."
+            let expert = ends(model.tensors(ofExpert: number, inBlock: layer))
             return (
-                expand: linear(name + "gate_proj", model.hidden, 2 * inner),
-                contract: linear(name + "down_proj", inner, model.hidden)
+                expand: linear(expert.inward, model.hidden, context.shape.expandedWidth(inner)),
+                contract: linear(expert.outward, inner, model.hidden)
             )
         }
         return MixtureOfExperts(
-            router: linear(block + "mlp.gate", model.hidden, moe.experts),
+            router: linear(tensors[0], model.hidden, moe.experts),
             routing: Router(experts: moe.experts, chosen: moe.topK), experts: experts,
             unit: experts[0].expand.weight.unit,
             shared: moe.sharedWidth > 0
-                ? dense(
-                    block + "mlp.shared_experts.gate_proj", block + "mlp.shared_experts.down_proj",
-                    context.shape.sharedWidth)
-                : nil,
+                ? dense(Array(tensors.dropFirst()), context.shape.sharedWidth) : nil,
             activation: Activation(model.mlp), ffn: inner, expertParallel: expertParallel, balance: context.balance,
             context: context)
     }

@@ -26,7 +26,7 @@ package final class ModelStage {
         self.isFirst = isFirst
         self.isLast = isLast
         self.context = context
-        let names = TensorNames(model)
+        let names = model.conventions.names
         let build = BlockBuilder(model: model, parameters: parameters, stage: index, context: context)
         blocks = zip(layers, context.recompute(blocks: layers.count)).map { build.block($0, recompute: $1) }
         kinds = layers.map { model.hasExperts($0) ? .mixture : .dense }
@@ -41,7 +41,7 @@ package final class ModelStage {
             return
         }
         let table = parameters.parameter(
-            stage: tableStage ?? index, name: model.tiedEmbeddings ? names.table : names.head)
+            stage: tableStage ?? index, name: model.head.name)
         end = (
             norm: build.norm(names.finalNorm),
             head: LinearLayer(

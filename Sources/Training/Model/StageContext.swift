@@ -64,7 +64,8 @@ package final class StageContext {
         let pieces = SequencePieces(sequence: shape.sequence)
         self.init(
             shape: shape, tensor: TensorParallel(profile: profile), pieces: pieces,
-            attention: CoreAttention(shape: shape, pieces: pieces, isRotary: model.family == .llama, profile: profile),
+            attention: CoreAttention(
+                shape: shape, pieces: pieces, isRotary: model.conventions.isRotary, profile: profile),
             dataParallel: DataParallel(parameters, profile: profile), recompute: recompute,
             splitsBackward: splitsBackward,
             expertParallel: model.moe.map {

@@ -11,8 +11,8 @@ package enum Initialisation {
     /// Fills this rank's share of a tensor with its start values for `seed`. Element `i` of a whole normal tensor is the
     /// Box–Muller transform of two hashes of (seed, name, i).
     package static func fill(
-        _ pointer: UnsafeMutablePointer<Float>, tensor: ParameterTensor, seed: UInt64,
-        share: TensorShare = TensorShare()
+        _ pointer: UnsafeMutablePointer<Float>, tensor: TensorSpec, seed: UInt64,
+        share: TensorSlice = TensorSlice()
     ) {
         switch tensor.start {
         case .zeros: pointer.update(repeating: 0, count: share.count(tensor))

@@ -18,7 +18,7 @@ package enum ParameterLayout {
     /// The tensors of one unit.
     package struct Unit: Hashable, Sendable {
         package var kind: Kind
-        package var tensors: [ParameterTensor]
+        package var tensors: [TensorSpec]
     }
 
     /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
@@ -26,48 +26,37 @@ package enum ParameterLayout {
     /// Matrices start as N(0, 0.02), projections onto the residual stream as N(0, 0.02/√(2·layers)) (Radford et al. 2019).
     /// `experts`: which of every block's experts are held.
     package static func units(
-        model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool, experts: TensorShare = TensorShare()
+        model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool, experts: TensorSlice = TensorSlice()
     ) -> [Unit] {
-        let names = TensorNames(model)
         var units: [Unit] = []
-        func table(_ name: String) -> Unit {
-            Unit(
-                kind: .table,
-                tensors: [
-                    ParameterTensor(
-                        name: name, shape: [model.vocab, model.hidden], start: .normal(0.02), split: .rows)
-                ])
-        }
-        if isFirst { units.append(table(names.table)) }
-        if isFirst, let positions = names.positions {
-            let tensor = ParameterTensor(
-                name: positions, shape: [model.sequence, model.hidden], start: .normal(0.02), seesStreamRows: true)
-            units.append(Unit(kind: .positions, tensors: [tensor]))
-        }
+        if isFirst { units.append(Unit(kind: .table, tensors: [model.embedding])) }
+        if isFirst, let positions = model.positions { units.append(Unit(kind: .positions, tensors: [positions])) }
         for layer in layers {
-            units.append(Unit(kind: .block(layer), tensors: names.block(layer)))
+            units.append(Unit(kind: .block(layer), tensors: model.tensors(ofBlock: layer).all))
             if let moe = model.moe, model.hasExperts(layer) {
                 let own = moe.experts / experts.size
-                let tensors = (experts.rank * own..<(experts.rank + 1) * own).flatMap { names.expert($0, layer) }
+                let tensors = (experts.rank * own..<(experts.rank + 1) * own).flatMap {
+                    model.tensors(ofExpert: $0, inBlock: layer)
+                }
                 units.append(Unit(kind: .experts(layer), tensors: tensors))
             }
         }
         if isLast {
-            units.append(Unit(kind: .finalNorm, tensors: names.norm(names.finalNorm)))
+            units.append(Unit(kind: .finalNorm, tensors: model.finalNorm))
             if !(model.tiedEmbeddings && isFirst) {
-                units.append(table(model.tiedEmbeddings ? names.table : names.head))
+                units.append(Unit(kind: .table, tensors: [model.head]))
             }
         }
         return units
     }
 
     /// The tensors of these units in one list, in order.
-    package static func tensors(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [ParameterTensor] {
+    package static func tensors(model: Model, layers: Range<Int>, isFirst: Bool, isLast: Bool) -> [TensorSpec] {
         units(model: model, layers: layers, isFirst: isFirst, isLast: isLast).flatMap(\.tensors)
     }
 
     /// Every tensor of the whole model, each once.
-    package static func allTensors(model: Model) -> [ParameterTensor] {
+    package static func allTensors(model: Model) -> [TensorSpec] {
         tensors(model: model, layers: 0..<model.layers, isFirst: true, isLast: true)
     }
 }

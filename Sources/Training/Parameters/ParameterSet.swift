@@ -38,9 +38,9 @@ package final class ParameterSet {
     ///   - lookedUp: name of the untied token table. Where it is kept whole, its gradient is sparse: gradients and moments
     ///     of tokens that never occurred take no memory.
     package init(
-        stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorShare = TensorShare(),
-        sharding: Layout.Sharding = .none, shard: TensorShare = TensorShare(),
-        expertShare: TensorShare = TensorShare(), expertShard: TensorShare = TensorShare(),
+        stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorSlice = TensorSlice(),
+        sharding: Layout.Sharding = .none, shard: TensorSlice = TensorSlice(),
+        expertShare: TensorSlice = TensorSlice(), expertShard: TensorSlice = TensorSlice(),
         lookup lookedUp: String? = nil
     ) {
         var made: [ParameterUnit] = []

@@ -7,7 +7,7 @@ internal import Tensors
 package final class ParameterUnit {
     /// One tensor's place in the unit.
     package struct Slot: Hashable, Sendable {
-        package var tensor: ParameterTensor
+        package var tensor: TensorSpec
         /// First element within the unit.
         package var offset: Int
         /// Elements this rank holds of it.
@@ -24,9 +24,9 @@ package final class ParameterUnit {
     /// First element among all units of the rank.
     package let base: Int
     /// The slice of the unit's split tensors that this rank holds.
-    package let share: TensorShare
+    package let share: TensorSlice
     /// The slice of the unit that this rank keeps where it is sharded.
-    package let shard: TensorShare
+    package let shard: TensorSlice
     /// First element of that slice among the slices of all units of the rank.
     package let sliceBase: Int
     /// Number of the unit on this rank.
@@ -37,7 +37,7 @@ package final class ParameterUnit {
     private var gradientPlace: UnsafeMutablePointer<Float>?
 
     init(
-        stage: Int, unit: ParameterLayout.Unit, share: TensorShare, shard: TensorShare, base: Int, sliceBase: Int,
+        stage: Int, unit: ParameterLayout.Unit, share: TensorSlice, shard: TensorSlice, base: Int, sliceBase: Int,
         number: Int, isLookup: Bool = false
     ) {
         var slots: [Slot] = []

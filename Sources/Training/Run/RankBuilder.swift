@@ -43,7 +43,7 @@ struct RankBuilder {
 
     /// The parameters of the rank's stages, filled from `settings.initialWeights` or the seed.
     func parameters() throws -> ParameterSet {
-        let experts = TensorShare(rank: groups.experts.rank, size: groups.experts.size)
+        let experts = TensorSlice(rank: groups.experts.rank, size: groups.experts.size)
         let parameters = ParameterSet(
             stages: held.map { stage in
                 var units = ParameterLayout.units(
@@ -52,11 +52,11 @@ struct RankBuilder {
                 if sharesTable, stage == last, stage != 0 { units.removeAll { $0.kind == .table } }
                 return (stage, units)
             },
-            share: TensorShare(rank: groups.place.tensor, size: layout.tensor), sharding: sharding,
-            shard: TensorShare(rank: groups.gradient.rank, size: groups.gradient.size),
-            expertShare: TensorShare(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
-            expertShard: TensorShare(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
-            lookup: model.tiedEmbeddings ? nil : TensorNames(model).table)
+            share: TensorSlice(rank: groups.place.tensor, size: layout.tensor), sharding: sharding,
+            shard: TensorSlice(rank: groups.gradient.rank, size: groups.gradient.size),
+            expertShare: TensorSlice(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
+            expertShard: TensorSlice(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
+            lookup: model.tiedEmbeddings ? nil : model.embedding.name)
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
         } else {
@@ -86,7 +86,7 @@ struct RankBuilder {
         try StageContext(
             shape: shape, tensor: tensor, pieces: pieces,
             attention: CoreAttention(
-                shape: shape, pieces: pieces, isRotary: model.family == .llama,
+                shape: shape, pieces: pieces, isRotary: model.conventions.isRotary,
                 ring: layout.context > 1 ? RingAttention(groups.context, shape: shape, profile: profile) : nil,
                 profile: profile),
             dataParallel: dataParallel, recompute: layout.recompute, splitsBackward: schedule.splitsBackward,

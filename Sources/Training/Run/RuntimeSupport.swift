@@ -27,32 +27,33 @@ package enum RuntimeSupport {
 
     /// - Throws: the first part of the model that the runtime does not have.
     static func check(model: Model) throws(TrainingError) {
+        let conventions = model.conventions
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.moe == nil || model.family == .llama else {
+        guard model.moe == nil || !conventions.hasBiases else {
             throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
         if let limit = model.moe?.nodeLimit {
             throw refuse("model.moe.nodeLimit", "\(limit)", "the runtime's router chooses among all experts")
         }
         if let rule = mlpProblem(model) { throw refuse("model.mlp", model.mlp.rawValue, rule) }
-        guard model.family == .llama || model.kvHeads == model.heads else {
+        guard !conventions.joinsProjections || model.kvHeads == model.heads else {
             throw refuse(
                 "model.kvHeads", "\(model.kvHeads)",
                 "gpt blocks have as many key heads as heads; llama's may share them")
         }
-        guard model.family == .gpt || model.headSize % 2 == 0 else {
+        guard !conventions.isRotary || model.headSize % 2 == 0 else {
             throw refuse("model.headSize", "\(model.headSize)", "rotary positions turn pairs: it must be even")
         }
     }
 
     /// The reason that a family's blocks cannot have the model's feed-forward; nil where they can.
     private static func mlpProblem(_ model: Model) -> String? {
-        switch (model.family, model.mlp.isGated) {
-        case (.gpt, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"
-        case (.llama, false): "the runtime's llama blocks take swiglu or geglu"
-        case (.gpt, false), (.llama, true): nil
+        switch (model.conventions.joinsProjections, model.mlp.isGated) {
+        case (true, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"
+        case (false, false): "the runtime's llama blocks take swiglu or geglu"
+        case (true, false), (false, true): nil
         }
     }
 
