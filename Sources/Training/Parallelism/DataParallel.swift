@@ -1,4 +1,5 @@
 internal import MPI
+internal import Models
 internal import Plans
 internal import Tensors
 

@@ -1,3 +1,4 @@
+package import Models
 package import Plans
 package import Tensors
 

@@ -1,3 +1,4 @@
+package import Models
 internal import Tensors
 
 /// Weights and gradients that are reduced, sharded and gathered together: one block, one table, one norm.
