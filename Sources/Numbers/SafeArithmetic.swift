@@ -1,5 +1,5 @@
 extension Int {
-    /// The whole part of `value`; the nearest number there is where it lies beyond 64 bits, 0 where it is no number.
+    /// The whole part of `value`; the nearest `Int` where it lies beyond 64 bits, 0 for NaN.
     package init(saturating value: Double) {
         if let whole = Int(exactly: value.rounded(.towardZero)) {
             self = whole
@@ -8,10 +8,10 @@ extension Int {
         }
     }
 
-    /// The product of counts; nil beyond 64 bits.
+    /// The product of `factors`; nil beyond 64 bits.
     package static func product(_ factors: Int...) -> Int? { product(factors) }
 
-    /// The product of counts; nil beyond 64 bits.
+    /// The product of `factors`; nil beyond 64 bits.
     package static func product(_ factors: [Int]) -> Int? {
         var product = 1
         for factor in factors {

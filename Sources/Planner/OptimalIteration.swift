@@ -103,9 +103,9 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
     let known = ScheduleName.schedules(shape, placed: placement)
     do throws(SimulationProblem) {
         return try Simulator.optimal(
-            ScheduleProblemStatement(
+            SchedulingInstance(
                 placement: placement, microbatches: shape.microbatches, costs: work.actionCosts, memoryLimits: limits,
-                endsLossesAtOnce: true),
+                keepsOneLossPending: true),
             known: known, effort: effort)
     } catch { throw .simulation(error) }
 }

@@ -1,46 +1,49 @@
 internal import Schedules
 
-/// The discrete-event core: gives every action and message of a program its start and end.
+/// The discrete-event simulation: gives every action and message of a schedule its start and end.
 ///
-/// A rank runs its list strictly in order, one action at a time; an action starts when its rank is free and its input
-/// has arrived. A full backward publishes its input gradient only at its end, a fused action both of its outputs.
-/// One pass over the actions; nothing is allocated on the way, and an engine runs as often as is wanted.
+/// A rank runs its list strictly in order, one action at a time. An action starts when its rank is free and its input has
+/// arrived. A full backward sends its input gradient only at its end, a fused action both of its outputs. A run is one
+/// pass over the actions and allocates nothing. An engine can run any number of times.
 struct Engine {
-    let program: ScheduleProgram
+    let schedule: ValidSchedule
     private let mode: ActionCosts.TransferMode
     private let transfer: Double
-    /// Time of each kind on each stage: forward, backward, input gradient, weight gradient.
+    /// Times of actions that are not fused, as `ValidSchedule.Operation.time` numbers them.
     private let times: [Double]
     /// Time of each fused action.
     private let fusedTimes: [Double]
 
-    /// Start and end of every action, rank after rank; empty unless asked for.
+    /// Start of every action, rank after rank; empty without `keepsTimes`.
     private(set) var start: [Double] = []
+    /// End of every action, likewise.
     private(set) var end: [Double] = []
-    /// When each message left and arrived, by slot; departures only where the actions' times are kept too.
+    /// Departure of every message, by slot; empty without `keepsTimes`.
     private(set) var departure: [Double] = []
+    /// Arrival of every message, by slot.
     private(set) var arrival: [Double]
     /// End of the last action.
     private(set) var makespan = 0.0
 
-    /// When each rank is free again, and each link.
+    /// Time at which each rank is free again.
     private var free: [Double]
+    /// Time at which each link is free again.
     private var linkFree: [Double]
 
-    /// - Parameter keepsTimes: Whether the times of single actions are wanted, or only the makespan.
-    init(program: ScheduleProgram, costs: ActionCosts, keepsTimes: Bool) {
-        self.program = program
+    /// - Parameter keepsTimes: whether the times of single actions are kept, and not the makespan alone.
+    init(_ schedule: ValidSchedule, costs: ActionCosts, keepsTimes: Bool) {
+        self.schedule = schedule
         mode = costs.transferMode
         transfer = costs.transfer
         times = costs.forward + costs.backward + costs.backwardInput + costs.backwardWeight
-        fusedTimes = program.fused.map {
+        fusedTimes = schedule.fused.map {
             (costs.forward[Int($0.forwardStage)] + costs.backward[Int($0.backwardStage)]) * costs.fusedShare
         }
-        arrival = [Double](repeating: 0, count: program.slots)
-        free = [Double](repeating: 0, count: program.ranks)
-        linkFree = [Double](repeating: 0, count: program.links.count)
+        arrival = [Double](repeating: 0, count: schedule.slots)
+        free = [Double](repeating: 0, count: schedule.ranks)
+        linkFree = [Double](repeating: 0, count: schedule.links.count)
         if keepsTimes {
-            start = [Double](repeating: 0, count: program.operations.count)
+            start = [Double](repeating: 0, count: schedule.operations.count)
             end = start
             departure = arrival
         }
@@ -48,40 +51,40 @@ struct Engine {
 
     /// Runs the whole schedule from time 0.
     /// - Parameters:
-    ///   - slowdown: What each rank's actions take more, 1 for none.
-    ///   - noise: A factor for every action and message as it happens; nil for none.
+    ///   - slowdown: a factor on the times of each rank's actions; nil: 1.
+    ///   - noise: random factors on the time of every action and message; nil: 1.
     mutating func run(slowdown: [Double]? = nil, noise: Noise? = nil) {
         for rank in free.indices { free[rank] = 0 }
         for link in linkFree.indices { linkFree[link] = 0 }
         if var noise {
-            pass(slowdown: slowdown) { noise.factor() }
+            timeAll(slowdown: slowdown) { noise.factor() }
         } else {
-            pass(slowdown: slowdown) { 1 }
+            timeAll(slowdown: slowdown) { 1 }
         }
     }
 
     @inline(__always)
-    private mutating func pass(slowdown: [Double]?, factor: () -> Double) {
+    private mutating func timeAll(slowdown: [Double]?, factor: () -> Double) {
         let keepsTimes = !end.isEmpty
-        let slowdown = slowdown ?? [Double](repeating: 1, count: program.ranks)
+        let slowdown = slowdown ?? [Double](repeating: 1, count: schedule.ranks)
         makespan = 0
-        for operation in program.operations {
+        for operation in schedule.operations {
             let rank = Int(operation.rank)
-            var begin = free[rank]
-            if operation.input >= 0 { begin = max(begin, arrival[Int(operation.input)]) }
+            var actionStart = free[rank]
+            if operation.input >= 0 { actionStart = max(actionStart, arrival[Int(operation.input)]) }
             var length: Double
             if operation.time >= 0 {
                 length = times[Int(operation.time)]
             } else {
                 let index = Int(-1 - operation.time)
                 length = fusedTimes[index]
-                let input = program.fused[index].input
-                if input >= 0 { begin = max(begin, arrival[Int(input)]) }
+                let input = schedule.fused[index].input
+                if input >= 0 { actionStart = max(actionStart, arrival[Int(input)]) }
             }
             length *= slowdown[rank] * factor()
-            let done = begin + length
+            let done = actionStart + length
             if keepsTimes {
-                start[Int(operation.index)] = begin
+                start[Int(operation.index)] = actionStart
                 end[Int(operation.index)] = done
             }
             free[rank] = done
@@ -90,7 +93,7 @@ struct Engine {
                 send(operation.output, link: operation.link, from: rank, at: done, keepsTimes, factor)
             }
             if operation.time < 0 {
-                let partner = program.fused[Int(-1 - operation.time)]
+                let partner = schedule.fused[Int(-1 - operation.time)]
                 if partner.output >= 0 {
                     send(partner.output, link: partner.link, from: rank, at: done, keepsTimes, factor)
                 }

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// Random factors around 1 that actions and messages are stretched by: logarithms of a normal distribution, so that
-/// none is negative and a late action is later than an early one is early. Their mean is 1.
+/// Random factors on the times of actions and messages. They are log-normal with mean 1: never negative, and with a longer
+/// tail above 1 than below.
 struct Noise {
     private var state: UInt64
     private let sigma: Double
@@ -9,8 +9,9 @@ struct Noise {
     private var spare: Double?
 
     /// - Parameters:
-    ///   - jitter: Standard deviation as a share of the mean.
-    ///   - seed: The same seed and run give the same factors.
+    ///   - jitter: standard deviation as a fraction of the mean.
+    ///   - seed: equal seeds and runs give equal factors.
+    ///   - run: number of the run.
     init(jitter: Double, seed: UInt64, run: Int) {
         // Of a log-normal distribution of mean 1 and standard deviation s: σ² = ln(1 + s²), μ = −σ²/2.
         let variance = log(1 + jitter * jitter)
@@ -19,9 +20,10 @@ struct Noise {
         state = Self.mixed(seed &+ Self.mixed(UInt64(truncatingIfNeeded: run) &+ 0x9E37_79B9_7F4A_7C15))
     }
 
+    /// The next factor.
     mutating func factor() -> Double { exp(sigma * normal() + shift) }
 
-    /// Box and Muller's transform of two uniform numbers, which gives two normal ones.
+    /// The next normal number: Box and Muller's transform makes two of them from two uniform numbers.
     private mutating func normal() -> Double {
         if let value = spare {
             spare = nil
@@ -33,7 +35,7 @@ struct Noise {
         return radius * cos(angle)
     }
 
-    /// In [0, 1), from the 53 upper bits.
+    /// The next uniform number in [0, 1), from 53 random bits.
     private mutating func uniform() -> Double {
         state &+= 0x9E37_79B9_7F4A_7C15
         return Double(Self.mixed(state) >> 11) * 0x1p-53

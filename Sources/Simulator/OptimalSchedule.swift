@@ -1,18 +1,18 @@
 internal import Numbers
 package import Schedules
 
-/// The best schedule found for a statement.
+/// The fastest schedule found for an instance of the scheduling problem.
 package struct OptimalSchedule: Sendable {
     package var schedule: Schedule
     package var makespan: Double
-    /// How it was found, in words.
+    /// The method that found it, in words.
     package var origin: String
-    /// No schedule of the statement's placement is faster than this.
+    /// A time that no schedule of the instance's placement goes below.
     package var lowerBound: Double
-    /// Whether it was shown that none of the placement is faster: the bound is met, or every order was tried.
+    /// Whether no schedule of the placement is faster: the bound is met, or every order was tried.
     package var isProven: Bool
 
-    /// One line for people: how it was found, and how far it may be from the least possible.
+    /// One line for people: the method, and the distance from the least possible time.
     package var remark: String {
         let permille = lowerBound > 0 ? Int(saturating: ((makespan / lowerBound - 1) * 1000).rounded()) : 0
         let proof =
@@ -24,26 +24,25 @@ package struct OptimalSchedule: Sendable {
 }
 
 extension Simulator {
-    /// The fastest schedule a search finds: list scheduling with split backwards over many orders of preference, then
-    /// exchanges along the critical path; small ones are searched to the end.
+    /// The fastest schedule that a search finds: list scheduling with split backwards over many priority rules, then local
+    /// search along the critical path. Small instances are searched to the end by branch and bound.
     ///
     /// - Parameters:
-    ///   - known: Schedules of the same placement that the answer must not be slower than; those over the limit or
-    ///     against the costs are passed over.
-    ///   - effort: Actions timed in all, about; bounds the time, 20 million a second or so.
-    /// - Returns: nil if nothing was found that keeps to the limit.
+    ///   - known: schedules of the placement that the answer must not be slower than. Those that break a limit are ignored.
+    ///   - effort: about how many actions are timed in all; it bounds the time, at some 20 million a second.
+    /// - Returns: nil if nothing was found that keeps to the limits.
     /// - Throws: the cost that is not a time.
     package static func optimal(
-        _ statement: ScheduleProblemStatement, known: [Schedule] = [], effort: Int = 20_000_000
+        _ instance: SchedulingInstance, known: [Schedule] = [], effort: Int = 20_000_000
     ) throws(SimulationProblem) -> OptimalSchedule? {
-        try statement.costs.validate(stages: statement.stages)
-        guard statement.microbatches >= 1, statement.placement.reverseStageToRank == nil,
-            statement.memoryLimits.allSatisfy({ $0 >= 1 })
+        try instance.costs.validate(stages: instance.stages)
+        guard instance.microbatches >= 1, instance.placement.reverseStageToRank == nil,
+            instance.memoryLimits.allSatisfy({ $0 >= 1 })
         else { return nil }
-        let bound = statement.lowerBound
+        let bound = instance.lowerBound
         var best: (lists: [[Action]], makespan: Double, origin: String)?
         func offer(_ lists: [[Action]], _ origin: String) {
-            guard let time = statement.makespan(of: lists), time < best?.makespan ?? .infinity else { return }
+            guard let time = instance.makespan(of: lists), time < best?.makespan ?? .infinity else { return }
             best = (lists, time, origin)
         }
         for schedule in known { offer(schedule.actions, schedule.name) }
@@ -51,32 +50,33 @@ extension Simulator {
         func isDone() -> Bool { (best?.makespan ?? .infinity) <= bound + tolerance }
 
         if !isDone() {
-            let size = 3 * statement.stages * statement.microbatches
-            // Half of the effort for the orders of preference, the rest for what is made of the best.
+            let size = 3 * instance.stages * instance.microbatches
+            // Half of the effort goes to list scheduling, half to the local search from its best lists.
             var left = effort / 2
-            for preference in Preference.all(statement) {
+            for rule in PriorityRule.candidates(for: instance) {
                 if left < size || isDone() { break }
                 left -= 4 * size
-                if let lists = ListScheduler(statement, preference).lists() { offer(lists, "list scheduling") }
+                if let lists = ListScheduler(instance, rule).lists() { offer(lists, "list scheduling") }
             }
         }
         if !isDone(), let found = best {
-            let improved = Improvement(statement, lists: found.lists).run(effort: effort / 2, bound: bound)
+            var localSearch = LocalSearch(instance, lists: found.lists)
+            let improved = localSearch.run(effort: effort / 2, bound: bound)
             if improved.makespan < found.makespan {
                 best = (improved.lists, improved.makespan, found.origin + ", improved")
             }
         }
         var isProven = isDone()
-        if !isProven, 3 * statement.stages * statement.microbatches <= ExactSearch.mostActions {
-            var search = ExactSearch(statement, below: best?.makespan ?? .infinity, bound: bound)
+        if !isProven, 3 * instance.stages * instance.microbatches <= BranchAndBound.mostActions {
+            var search = BranchAndBound(instance, below: best?.makespan ?? .infinity, bound: bound)
             search.run()
             if let lists = search.best { offer(lists, "exact search") }
             isProven = search.isComplete
         }
         guard let best else { return nil }
         let schedule = Schedule(
-            name: "optimal", ranks: statement.ranks, virtualStages: max(1, statement.stages / statement.ranks),
-            microbatches: statement.microbatches, placement: statement.placement, actions: best.lists)
+            name: "optimal", ranks: instance.ranks, virtualStages: max(1, instance.stages / instance.ranks),
+            microbatches: instance.microbatches, placement: instance.placement, actions: best.lists)
         return OptimalSchedule(
             schedule: schedule, makespan: best.makespan, origin: best.origin, lowerBound: bound, isProven: isProven)
     }

@@ -1,8 +1,8 @@
 package import Schedules
 
-/// Why a schedule could not be timed.
+/// A reason for which a schedule cannot be timed.
 package enum SimulationProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The lists cannot be run at all.
+    /// The lists cannot be run.
     case schedule(ScheduleViolation)
     /// A cost has the wrong number of stages, or is negative, infinite or not a number.
     case costs(String)
@@ -16,7 +16,7 @@ package enum SimulationProblem: Error, Hashable, Sendable, CustomStringConvertib
 }
 
 extension ActionCosts {
-    /// Every list has one finite, non-negative time a stage.
+    /// Checks that every list has one finite, non-negative time a stage.
     func validate(stages: Int) throws(SimulationProblem) {
         for (name, times) in [
             ("forward", forward), ("backward-input", backwardInput), ("backward-weight", backwardWeight),

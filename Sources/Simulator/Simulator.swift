@@ -1,10 +1,10 @@
 package import Schedules
 
-/// Times a schedule: who does what when, given what every action and transfer takes.
+/// Times a schedule: when every rank does what, from the times of every action and transfer.
 package enum Simulator {
-    /// The predicted timeline: one compute span an action and, when transfers take time, a send span on the sender and a
-    /// receive span on the receiver of every message that crosses ranks; then the tail of the step.
-    /// - Parameter run: Which of the runs that the disturbance's seed gives.
+    /// The predicted timeline. Every action has a compute span. When transfers take time, every message has a send span on
+    /// its sender and a receive span on its receiver. The spans of the step's tail follow.
+    /// - Parameter run: the number of the run among those of the disturbance's seed.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
     package static func simulate(
         _ schedule: Schedule, costs: ActionCosts, tail: StepTail? = nil, disturbance: Disturbance = Disturbance(),
@@ -18,7 +18,7 @@ package enum Simulator {
         for (rank, list) in schedule.actions.enumerated() {
             var spans: [Timeline.Span] = []
             spans.reserveCapacity(list.count * (costs.transfer > 0 ? 3 : 1))
-            for (index, action) in zip(engine.program.firstAction[rank]..., list) {
+            for (index, action) in zip(engine.schedule.firstAction[rank]..., list) {
                 spans.append(
                     Timeline.Span(.compute, action: action, start: engine.start[index], end: engine.end[index]))
             }
@@ -32,7 +32,7 @@ package enum Simulator {
         return Timeline(name: schedule.name, ranks: ranks)
     }
 
-    /// The end of the last action: what `simulate` gives, without building the spans.
+    /// The end of the last action, as `simulate` finds it. No spans are built.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
     package static func makespan(
         _ schedule: Schedule, costs: ActionCosts, disturbance: Disturbance = Disturbance()
@@ -42,23 +42,23 @@ package enum Simulator {
         return engine.makespan
     }
 
-    /// The end of the last action under each of several costs. The lists are checked once.
+    /// The end of the last action for each of several costs. The lists are checked once.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
     package static func makespans(
         _ schedule: Schedule, costs: [ActionCosts]
     ) throws(SimulationProblem) -> [Double] {
-        let program: ScheduleProgram
-        do throws(ScheduleViolation) { program = try ScheduleProgram(schedule) } catch { throw .schedule(error) }
+        let valid: ValidSchedule
+        do throws(ScheduleViolation) { valid = try ValidSchedule(schedule) } catch { throw .schedule(error) }
         for costs in costs { try costs.validate(stages: schedule.stages) }
         return costs.map { costs in
-            var engine = Engine(program: program, costs: costs, keepsTimes: false)
+            var engine = Engine(valid, costs: costs, keepsTimes: false)
             engine.run()
             return engine.makespan
         }
     }
 
-    /// Time of the whole step, tail included, over `runs` runs with random delays; the same seed gives the same times.
-    /// - Parameter runs: At least 1.
+    /// Times of the whole step, tail included, over `runs` runs with random delays. Equal seeds give equal times.
+    /// - Parameter runs: at least 1.
     /// - Throws: the broken rule of the lists, or the cost that is not a time.
     package static func stepTimes(
         _ schedule: Schedule, costs: ActionCosts, tail: StepTail? = nil, disturbance: Disturbance, runs: Int
@@ -86,24 +86,25 @@ package enum Simulator {
     private static func engine(
         _ schedule: Schedule, costs: ActionCosts, tail: StepTail?, disturbance: Disturbance, keepsTimes: Bool
     ) throws(SimulationProblem) -> Engine {
-        let program: ScheduleProgram
-        do throws(ScheduleViolation) { program = try ScheduleProgram(schedule) } catch { throw .schedule(error) }
+        let valid: ValidSchedule
+        do throws(ScheduleViolation) { valid = try ValidSchedule(schedule) } catch { throw .schedule(error) }
         try costs.validate(stages: schedule.stages)
         try tail?.validate(stages: schedule.stages, ranks: schedule.ranks)
         try disturbance.validate(ranks: schedule.ranks)
-        return Engine(program: program, costs: costs, keepsTimes: keepsTimes)
+        return Engine(valid, costs: costs, keepsTimes: keepsTimes)
     }
 
     private static func noise(_ disturbance: Disturbance, run: Int) -> Noise? {
         disturbance.jitter > 0 ? Noise(jitter: disturbance.jitter, seed: disturbance.seed, run: run) : nil
     }
 
+    /// The spans of a rank's tail after a run.
     private static func tailSpans(
         _ tail: StepTail, rank: Int, _ schedule: Schedule, _ engine: Engine, slowdown: Double
     ) -> [Timeline.Span] {
         var ends: [Int: Double] = [:]
         var free = 0.0
-        for (index, action) in zip(engine.program.firstAction[rank]..., schedule.actions[rank]) {
+        for (index, action) in zip(engine.schedule.firstAction[rank]..., schedule.actions[rank]) {
             free = engine.end[index]
             switch action.kind {
             case .backward, .backwardWeight: ends[Int(action.stage)] = free
@@ -124,7 +125,7 @@ package enum Simulator {
             let microbatch = Int(action.microbatch)
             let peer = schedule.placement.rank(stage: at, microbatch: microbatch)
             guard peer != rank else { return }
-            let slot = engine.program.slot(kind, into: stage, microbatch: microbatch)
+            let slot = engine.schedule.slot(kind, into: stage, microbatch: microbatch)
             spans.append(
                 Timeline.Span(
                     activity, action: action, start: engine.departure[slot], end: engine.arrival[slot], peer: peer))

@@ -1,14 +1,14 @@
 internal import Schedules
 
-/// What a step does after the pipeline, rank by rank: the gradients are summed with those of the data-parallel copies,
-/// then the optimizer runs.
+/// The end of a step, after the pipeline: each rank sums its gradients with its data-parallel copies, then runs the
+/// optimizer.
 package struct StepTail: Hashable, Sendable {
-    /// Reduction of each stage's gradients.
+    /// Time of each stage's gradient reduction.
     package var reduction: [Double]
-    /// Whether a stage's reduction runs beside the compute that is left, from the stage's last weight gradient on;
-    /// a rank reduces one stage at a time. Otherwise a rank reduces after its last action.
+    /// Whether a stage's reduction starts at the stage's last weight gradient and runs beside the rank's other compute.
+    /// Otherwise a rank reduces after its last action. A rank reduces one stage at a time.
     package var overlapsReduction: Bool
-    /// Optimizer of each rank, after its reductions.
+    /// Time of each rank's optimizer, which runs after its reductions.
     package var optimizer: [Double]
 
     package init(reduction: [Double], overlapsReduction: Bool = false, optimizer: [Double]) {
@@ -19,19 +19,20 @@ package struct StepTail: Hashable, Sendable {
 
     /// The spans of one rank's tail.
     /// - Parameters:
-    ///   - ends: When the rank's last gradient of each of its stages is there.
-    ///   - free: When its last action ends.
+    ///   - ends: end of the last weight gradient of each of the rank's stages.
+    ///   - free: end of the rank's last action.
+    ///   - slowdown: a factor on the time of the optimizer.
     func spans(rank: Int, ends: [(stage: Int, end: Double)], free: Double, slowdown: Double) -> [Timeline.Span] {
         var spans: [Timeline.Span] = []
         var network = 0.0
         for (stage, end) in ends.sorted(by: { ($0.end, $0.stage) < ($1.end, $1.stage) }) where reduction[stage] > 0 {
-            let begin = max(network, overlapsReduction ? end : free)
-            network = begin + reduction[stage]
-            spans.append(Timeline.Span(.collective, start: begin, end: network))
+            let start = max(network, overlapsReduction ? end : free)
+            network = start + reduction[stage]
+            spans.append(Timeline.Span(.collective, start: start, end: network))
         }
-        let begin = max(network, free)
+        let start = max(network, free)
         if optimizer[rank] > 0 {
-            spans.append(Timeline.Span(.optimizer, start: begin, end: begin + optimizer[rank] * slowdown))
+            spans.append(Timeline.Span(.optimizer, start: start, end: start + optimizer[rank] * slowdown))
         }
         return spans
     }

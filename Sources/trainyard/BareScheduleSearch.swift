@@ -56,7 +56,7 @@ struct BareScheduleSearch {
             let known = ScheduleName.schedules(shape(max(1, placement.stages / ranks)), placed: placement)
             let most = (limit * Double(placement.stages) / Double(ranks)).rounded(.down)
             let found = try Simulator.optimal(
-                ScheduleProblemStatement(
+                SchedulingInstance(
                     placement: placement, microbatches: microbatches, costs: costs,
                     memoryLimit: Int(saturating: min(most, 1e9))), known: known)
             if let found, found.makespan < best?.makespan ?? .infinity { best = found }

@@ -53,10 +53,10 @@ import Testing
 
     /// Mirrored ranks of a two-way pipeline do the same at the same time, but where one direction has more to do.
     @Test(arguments: ScheduleName.allCases)
-    func copiesRunAlikeWithEvenMicrobatches(_ name: ScheduleName) throws {
+    func mirroredRanksRunInStepWithEvenMicrobatches(_ name: ScheduleName) throws {
         for shape in Self.grid where name.problem(shape) == nil {
-            let alike = try name.schedule(shape).copiesRunAlike
-            #expect(alike == (!name.isBidirectional || shape.microbatches % 2 == 0), "\(shape)")
+            let inStep = try name.schedule(shape).mirroredRanksRunInStep
+            #expect(inStep == (!name.isBidirectional || shape.microbatches % 2 == 0), "\(shape)")
         }
     }
 

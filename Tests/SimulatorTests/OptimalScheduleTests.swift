@@ -31,12 +31,12 @@ import Testing
                 for limit in [ranks, 2 * ranks, 4 * ranks] {
                     let costs = costs(placement.stages, times, transfer: 0.1)
                     let known = known(placement, ranks: ranks, microbatches: microbatches)
-                    let statement = ScheduleProblemStatement(
+                    let instance = SchedulingInstance(
                         placement: placement, microbatches: microbatches, costs: costs, memoryLimit: limit)
                     let least = try known.filter {
                         ($0.peakActivations(release: .backwardWeight).max() ?? 0) <= limit
                     }.map { try Simulator.makespan($0, costs: costs) }.min()
-                    let found = try Simulator.optimal(statement, known: known, effort: 200_000)
+                    let found = try Simulator.optimal(instance, known: known, effort: 200_000)
                     guard let found else {
                         #expect(least == nil)
                         continue
@@ -56,13 +56,13 @@ import Testing
     @Test(arguments: [(4, 12), (8, 24)])
     func findsTheZeroBubbleByItself(_ ranks: Int, _ microbatches: Int) throws {
         let plain = try Simulator.optimal(
-            ScheduleProblemStatement(
+            SchedulingInstance(
                 placement: .looped(ranks: ranks, virtualStages: 1), microbatches: microbatches,
                 costs: costs(ranks, (1, 1, 1)), memoryLimit: 2 * ranks))
         #expect(plain?.makespan == Double(3 * microbatches + ranks - 1))
         #expect(plain?.isProven == true)
         let folded = try Simulator.optimal(
-            ScheduleProblemStatement(
+            SchedulingInstance(
                 placement: .folded(ranks: ranks), microbatches: microbatches,
                 costs: costs(2 * ranks, (0.5, 0.5, 0.5)), memoryLimit: 2 * ranks))
         // Or one whole action's time more where there are many ranks.
@@ -74,7 +74,7 @@ import Testing
     @Test func aLimitOfOnePassesMicrobatchesOneByOne() throws {
         let found = try #require(
             try Simulator.optimal(
-                ScheduleProblemStatement(
+                SchedulingInstance(
                     placement: .looped(ranks: 2, virtualStages: 1), microbatches: 3, costs: costs(2, (1, 1, 1)),
                     memoryLimit: 1)))
         // F on both, I on both; the second rank's W hides behind the first's I and W.
@@ -84,7 +84,7 @@ import Testing
 
     @Test func aLimitBelowAnyScheduleHasNoAnswer() throws {
         let found = try Simulator.optimal(
-            ScheduleProblemStatement(
+            SchedulingInstance(
                 placement: .folded(ranks: 2), microbatches: 2, costs: costs(4, (1, 1, 1)), memoryLimit: 1))
         #expect(found == nil)
     }
@@ -98,7 +98,7 @@ import Testing
         for limit in 1...3 {
             let found = try #require(
                 try Simulator.optimal(
-                    ScheduleProblemStatement(
+                    SchedulingInstance(
                         placement: .looped(ranks: 3, virtualStages: 1), microbatches: 3, costs: uneven,
                         memoryLimit: limit)))
             #expect(found.isProven, "limit \(limit)")
@@ -108,7 +108,7 @@ import Testing
     @Test func aCostThatIsNoTimeIsRefused() throws {
         #expect(throws: SimulationProblem.self) {
             try Simulator.optimal(
-                ScheduleProblemStatement(
+                SchedulingInstance(
                     placement: .looped(ranks: 2, virtualStages: 1), microbatches: 2, costs: costs(2, (1, .nan, 1))))
         }
     }

@@ -39,7 +39,7 @@ extension Layout {
         }
         let shardsGradients = sharding == .gradients || sharding == .parameters
         let microbatches = batch / max(1, data * microbatch)
-        if shardsGradients, !copiesRunAlike(microbatches: microbatches) {
+        if shardsGradients, !mirroredRanksRunInStep(microbatches: microbatches) {
             refuse(
                 "layout.sharding", sharding.rawValue,
                 "needs an even number of micro-batches with \(schedule.rawValue), not \(microbatches): "
@@ -81,9 +81,9 @@ extension Layout {
     /// What the runtime hides.
     static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
 
-    private func copiesRunAlike(microbatches: Int) -> Bool {
+    private func mirroredRanksRunInStep(microbatches: Int) -> Bool {
         guard schedule.isBidirectional else { return true }
         let made = try? schedule.schedule(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
-        return made?.copiesRunAlike ?? true
+        return made?.mirroredRanksRunInStep ?? true
     }
 }

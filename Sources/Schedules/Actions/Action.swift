@@ -1,13 +1,12 @@
 /// One piece of compute a pipeline rank does for one micro-batch on one stage.
 ///
-/// Written as the field writes it: `"0F3"` is the forward of micro-batch 3 on stage 0, `B` a full backward,
-/// `I` the input gradient alone, `W` the weight gradient alone, and `"(0F4;1B2)OVERLAP_F_B"` a forward and a
-/// full backward fused in one slot.
+/// Its name is the field's: `"0F3"` is the forward of micro-batch 3 on stage 0, `B` a full backward, `I` the input gradient
+/// alone, `W` the weight gradient alone, and `"(0F4;1B2)OVERLAP_F_B"` a forward and a full backward fused in one slot.
 package struct Action: Hashable, Codable, Sendable {
-    /// What is computed.
+    /// The kind of work.
     package enum Kind: UInt8, Hashable, Codable, Sendable, CaseIterable {
         case forward
-        /// Input gradient and weight gradient together.
+        /// Input gradient and weight gradient together: a full backward.
         case backward
         case backwardInput
         case backwardWeight
@@ -16,9 +15,9 @@ package struct Action: Hashable, Codable, Sendable {
     }
 
     package var kind: Kind
-    /// The stage computed; for `fused`, the forward's.
+    /// The stage computed; in a fused action the forward's.
     package var stage: Int32
-    /// The micro-batch computed; for `fused`, the forward's.
+    /// The micro-batch computed; in a fused action the forward's.
     package var microbatch: Int32
     /// The backward's stage in a fused action, −1 otherwise.
     package var partnerStage: Int32

@@ -1,11 +1,11 @@
-/// What every action and transfer of a schedule takes: the only thing the simulator knows about the work.
-/// One unit of time throughout (seconds, or the integer ticks of the golden files).
+/// The time of every action and transfer of a schedule: all that the simulator knows about the work. All times have one
+/// unit: seconds, or the ticks of a schedule without a plan.
 package struct ActionCosts: Hashable, Codable, Sendable {
     /// How an activation or gradient travels between two ranks.
     package enum TransferMode: String, Hashable, Codable, Sendable, CaseIterable {
-        /// Never occupies a rank; any number at once.
+        /// Occupies no rank. Any number travel at once.
         case asynchronous
-        /// Never occupies a rank; each directed pair of ranks carries one message at a time, in order of production.
+        /// Occupies no rank. Each directed pair of ranks carries one message at a time, in the order of sending.
         case link
         /// The sender's compute waits for the transfer.
         case blocking
@@ -17,12 +17,13 @@ package struct ActionCosts: Hashable, Codable, Sendable {
     package var backwardInput: [Double]
     /// Weight-gradient time of each stage.
     package var backwardWeight: [Double]
-    /// Full backward of each stage; `backwardInput + backwardWeight` unless measured otherwise.
+    /// Full-backward time of each stage; `backwardInput + backwardWeight` unless measured otherwise.
     package var backward: [Double]
     /// Time of one transfer between two different ranks.
     package var transfer: Double
+    /// How activations and gradients travel.
     package var transferMode: TransferMode
-    /// Time of a fused forward and backward as a share of their sum; 1 means no gain.
+    /// Time of a fused forward and backward as a fraction of their sum; 1 means no gain.
     package var fusedShare: Double
 
     package init(

@@ -1,12 +1,12 @@
 /// Actions as text: `"0F3"`, `"1I2"`, `"(0F4;1B2)OVERLAP_F_B"`.
 extension Action: LosslessStringConvertible {
-    /// The field's name of the action: stage, letter, micro-batch.
+    /// The action's name: stage, letter, micro-batch.
     package var description: String {
         if kind == .fused { return "(\(stage)F\(microbatch);\(partnerStage)B\(partnerMicrobatch))OVERLAP_F_B" }
         return "\(stage)\(kind.letter)\(microbatch)"
     }
 
-    /// Reads a name back; nil for anything that is not exactly one action.
+    /// The action of a name; nil for anything that is not exactly one action's name.
     package init?(_ description: String) {
         var reader = ActionReader(bytes: Array(description.utf8))
         guard let action = reader.action(), reader.isAtEnd else { return nil }
@@ -15,7 +15,7 @@ extension Action: LosslessStringConvertible {
 }
 
 extension Action.Kind {
-    /// F, B, I or W; a fused action is named by its two halves and answers with the forward's.
+    /// F, B, I or W; F for a fused action, whose name has two letters.
     package var letter: Character {
         switch self {
         case .forward, .fused: "F"
@@ -33,6 +33,7 @@ private struct ActionReader {
 
     var isAtEnd: Bool { position == bytes.count }
 
+    /// Steps over `literal` if it comes next.
     mutating func take(_ literal: StaticString) -> Bool {
         let end = position + literal.utf8CodeUnitCount
         guard end <= bytes.count else { return false }
@@ -55,6 +56,7 @@ private struct ActionReader {
         return position > start ? value : nil
     }
 
+    /// An action that is not fused.
     mutating func single() -> Action? {
         guard let stage = number() else { return nil }
         let kind: Action.Kind

@@ -1,5 +1,5 @@
 extension Action {
-    /// The action itself, or the two halves of a fused one.
+    /// The action itself, or the forward and the backward of a fused action.
     package var parts: CollectionOfTwo {
         guard kind == .fused else { return CollectionOfTwo(self, nil) }
         return CollectionOfTwo(
@@ -7,7 +7,7 @@ extension Action {
             Action(.backward, stage: Int(partnerStage), microbatch: Int(partnerMicrobatch)))
     }
 
-    /// One or two actions, held in place.
+    /// One or two actions, stored without an array.
     package struct CollectionOfTwo: Sequence, IteratorProtocol, Sendable {
         private var first: Action?
         private var second: Action?

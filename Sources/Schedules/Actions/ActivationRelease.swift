@@ -1,12 +1,12 @@
-/// When the activation a forward keeps is dropped. The peak depends on the order of actions only.
+/// The moment at which a rank drops the activation that a forward left. Peaks follow from the order of actions alone.
 package enum ActivationRelease: Hashable, Sendable, CaseIterable {
     /// At the end of the input gradient (or of a full backward).
     case backwardInput
     /// At the end of the weight gradient (or of a full backward).
     case backwardWeight
 
-    /// Activations an action adds, and how many it drops when it ends. A fused action holds its forward's before it
-    /// drops its backward's.
+    /// Activations that an action adds at its start, and how many it drops at its end. A fused action adds its forward's
+    /// before it drops its backward's.
     package func change(_ kind: Action.Kind) -> (kept: Int, dropped: Int) {
         switch kind {
         case .forward: (1, 0)

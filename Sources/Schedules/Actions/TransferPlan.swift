@@ -1,21 +1,21 @@
-/// One tensor that crosses from a rank to another.
+/// A message: one tensor that crosses from a rank to another.
 package struct Transfer: Hashable, Codable, Sendable {
-    /// What travels.
+    /// The tensor that travels.
     package enum Kind: UInt8, Hashable, Codable, Sendable, CaseIterable {
-        /// Output of a stage's forward, to the next stage.
+        /// Output of a stage's forward, sent to the next stage.
         case activation
-        /// Gradient of that tensor, back to the stage that made it.
+        /// Gradient of a stage's input, sent back to the stage before.
         case gradient
     }
 
     package var kind: Kind
-    /// The stage that takes the tensor in.
+    /// The stage that receives the tensor.
     package var stage: Int32
     package var microbatch: Int32
     /// The rank at the other end: the sender of a receive, the receiver of a send.
     package var peer: Int32
-    /// MPI tag of the message, equal on sender and receiver and unique within an iteration of m micro-batches:
-    /// 2(stage · m + microbatch) + (0 activation, 1 gradient).
+    /// MPI tag of the message: 2(stage · m + microbatch) + (0 activation, 1 gradient). It is equal on both ranks and unique
+    /// within an iteration of m micro-batches.
     package var tag: Int32
 
     package init(kind: Kind, stage: Int, microbatch: Int, peer: Int, tag: Int) {
@@ -27,14 +27,15 @@ package struct Transfer: Hashable, Codable, Sendable {
     }
 }
 
-/// What an action waits for and what it sends off. nil where there is no neighbour, or where the neighbouring stage
-/// lives on the same rank.
+/// The messages of one action. A message is nil where there is no neighbouring stage, or where it lives on the same rank.
 package struct ActionTransfers: Hashable, Codable, Sendable {
+    /// The tensor that the action (a fused action's forward) waits for.
     package var receive: Transfer?
+    /// The tensor that it sends when it ends.
     package var send: Transfer?
-    /// The gradient a fused action's backward waits for; nil for every other action.
+    /// The gradient that a fused action's backward waits for; nil for every other action.
     package var partnerReceive: Transfer?
-    /// The gradient a fused action's backward sends off; nil for every other action.
+    /// The gradient that a fused action's backward sends; nil for every other action.
     package var partnerSend: Transfer?
 
     package init(
@@ -49,7 +50,7 @@ package struct ActionTransfers: Hashable, Codable, Sendable {
 
 /// The messages of a schedule: for each rank, one entry an action, in the order of its list.
 ///
-/// Walking a rank's entries gives the order in which it needs its receives and the order in which it starts its sends.
+/// A rank's entries are in the order in which it waits for its receives, and in the order in which it starts its sends.
 package struct TransferPlan: Hashable, Codable, Sendable {
     package var perRank: [[ActionTransfers]]
 
@@ -57,7 +58,7 @@ package struct TransferPlan: Hashable, Codable, Sendable {
 }
 
 extension Schedule {
-    /// The messages that follow from the order of the actions, in one pass. The schedule must be valid.
+    /// The messages of every rank, which follow from the order of the actions. One pass. The schedule must be valid.
     package var transfers: TransferPlan {
         TransferPlan(
             perRank: actions.enumerated().map { rank, list in
@@ -91,7 +92,7 @@ extension Schedule {
         }
     }
 
-    /// The message into `stage` whose other end is at `neighbour`, or nil if that is no stage or one of the same rank.
+    /// The message into `stage` whose other end is stage `neighbour`; nil if there is no such stage, or if it lives on `rank`.
     private func transfer(
         _ kind: Transfer.Kind, into stage: Int, at neighbour: Int, _ action: Action, on rank: Int
     ) -> Transfer? {

@@ -1,8 +1,8 @@
 /// Timelines as a Chrome trace-event file, which Perfetto and `chrome://tracing` open.
 ///
-/// Each timeline is a process. Each rank has a track of what it computes, tracks for its communication (more than one
-/// where transfers run at once, because slices of one track must nest), a counter of the activations it holds, and
-/// arrows along which activations and gradients travel from rank to rank.
+/// Each timeline is a process. Each rank has a track for its compute, tracks for its communication, and a counter of the
+/// activations it holds. Transfers that run at once need a track each, because slices of one track must nest. Arrows show
+/// the activations and gradients that travel from rank to rank.
 package struct ChromeTrace {
     private var writer = TraceWriter()
     private let secondsPerUnit: Double
@@ -13,12 +13,12 @@ package struct ChromeTrace {
 
     /// Adds one process to the file.
     package mutating func add(_ timeline: Timeline) {
-        writer.beginProcess(name: timeline.name)
+        writer.addProcess(name: timeline.name)
         let process = writer.processes
         for (rank, spans) in timeline.ranks.enumerated() {
             let tracks = Tracks(rank: rank, spans: spans)
             for track in 0..<tracks.count {
-                writer.thread(process: process, id: tracks.id(track), name: tracks.name(track))
+                writer.addThread(process: process, id: tracks.id(track), name: tracks.name(track))
             }
             for (span, track) in zip(spans, tracks.trackOfSpan) where span.activity != .idle {
                 slice(span, process: process, thread: tracks.id(track))
@@ -29,7 +29,7 @@ package struct ChromeTrace {
     }
 
     /// The whole file.
-    package func json() -> String { writer.finished() }
+    package func json() -> String { writer.json() }
 
     private mutating func slice(_ span: Timeline.Span, process: Int, thread: Int) {
         let (start, end) = (nanoseconds(span.start), nanoseconds(span.end))
@@ -56,7 +56,7 @@ package struct ChromeTrace {
         }
     }
 
-    /// Activations in flight, a step up at the start of every forward and down at the end of every backward.
+    /// The activations a rank holds: a step up at the start of every forward, down at the end of every backward.
     private mutating func counter(_ spans: [Timeline.Span], process: Int, rank: Int) {
         let name = "activations of rank \(rank)"
         var held = 0
@@ -81,8 +81,7 @@ package struct ChromeTrace {
         }
     }
 
-    /// One arrow for every tensor that goes from one rank to another, from the slice that makes it to the one that
-    /// takes it in.
+    /// One arrow for every tensor that crosses ranks, from the slice that produces it to the slice that uses it.
     private mutating func flows(_ timeline: Timeline, process: Int) {
         struct Producer {
             var rank: Int
@@ -96,13 +95,13 @@ package struct ChromeTrace {
                 }
             }
         }
-        /// A key for the tensor that goes into a stage.
+        /// The key of a tensor into a stage.
         func key(into stage: Int32, _ part: Action) -> Int64 {
             Int64(stage) << 32 | Int64(part.microbatch) << 1 | (part.kind == .forward ? 0 : 1)
         }
         var producers: [Int64: Producer] = [:]
         forEachPart { rank, span, part in
-            // Just inside the end of the producer, so that it binds to that slice and not to the one after it.
+            // Just before the producer's end, so that the arrow binds to that slice and not to the next.
             producers[key(into: part.stage + (part.kind == .forward ? 1 : -1), part)] =
                 Producer(rank: rank, departure: span.end - span.duration / 1000)
         }
@@ -153,7 +152,7 @@ extension Action.Kind {
     }
 }
 
-/// Which track of its rank each span is drawn on: 0 computes, the others communicate.
+/// The track of its rank on which each span is drawn: 0 for compute, the others for communication.
 private struct Tracks {
     let rank: Int
     let trackOfSpan: [Int]
@@ -177,8 +176,8 @@ private struct Tracks {
         count = ends.count + 1
     }
 
-    /// Room for as many tracks as a rank can need, so that numbers do not meet; none is 0, which Perfetto keeps for
-    /// itself, and all are below 2³², beyond which it puts tracks together.
+    /// The number of a track in the file. Each rank has room for 2¹⁶ tracks. No number is 0, which Perfetto keeps for itself,
+    /// and all are below 2³², beyond which Perfetto merges tracks.
     static func id(rank: Int, track: Int) -> Int { (rank + 1) << 16 | track }
 
     func id(_ track: Int) -> Int { Self.id(rank: rank, track: track) }

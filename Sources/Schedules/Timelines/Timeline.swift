@@ -1,7 +1,7 @@
-/// When everything happened: per rank, spans in order of their start. The simulator predicts one, the runtime
-/// measures one; every figure and picture is computed from it.
+/// When everything happens: the spans of each rank, ordered by start. The simulator predicts one, the runtime measures
+/// one. Every figure and picture is computed from it.
 package struct Timeline: Hashable, Codable, Sendable {
-    /// What a rank did during a span.
+    /// The kind of work of a span.
     package enum Activity: String, Hashable, Codable, Sendable, CaseIterable {
         case compute, send, receive, collective, optimizer, idle
     }
@@ -9,7 +9,7 @@ package struct Timeline: Hashable, Codable, Sendable {
     /// One span of one rank's time, in seconds (or ticks) since the iteration began.
     package struct Span: Hashable, Codable, Sendable {
         package var activity: Activity
-        /// The action computed; for transfers the action whose tensor travels; for collectives the action they hold up.
+        /// Of compute: the action. Of a transfer: the action whose tensor travels. Of a collective: the action that waits for it.
         package var action: Action?
         package var start: Double
         package var end: Double

@@ -7,11 +7,11 @@ extension Timeline {
         package var end: Double
         /// Time spent computing actions.
         package var busy: Double
-        /// Time spent waiting between its first and last action.
+        /// Time the rank waits between its first and last action.
         package var bubbleSpan: Double { end - start - busy }
     }
 
-    /// One entry a rank.
+    /// The figures of every rank.
     package var figures: [RankFigures] {
         ranks.map { spans in
             var figures = RankFigures(start: .infinity, end: 0, busy: 0)
@@ -25,14 +25,14 @@ extension Timeline {
         }
     }
 
-    /// From the first action's start to the last action's end: the pipeline alone, without the optimizer after it.
+    /// Time from the first action's start to the last action's end: the pipeline without the optimizer after it.
     package var makespan: Double {
         let compute = ranks.joined().lazy.filter { $0.activity == .compute }
         guard let first = compute.map(\.start).min(), let last = compute.map(\.end).max() else { return 0 }
         return last - first
     }
 
-    /// From the first span's start to the last span's end, everything included.
+    /// Time from the first span's start to the last span's end, everything included.
     package var duration: Double {
         guard let first = ranks.joined().lazy.map(\.start).min(), let last = ranks.joined().lazy.map(\.end).max() else {
             return 0
@@ -40,32 +40,32 @@ extension Timeline {
         return last - first
     }
 
-    /// Share of the ranks' time in the pipeline that is not compute: 1 − Σ busy / (p · makespan).
+    /// Fraction of the ranks' time in the pipeline that is not compute: 1 − Σ busy / (p · makespan).
     package var bubbleFraction: Double {
         let all = Double(ranks.count) * makespan
         return all > 0 ? 1 - figures.lazy.map(\.busy).reduce(0, +) / all : 0
     }
 
-    /// The longest wait of any rank between its first and last action: what a run of identical iterations without a
-    /// barrier loses on each (the zero-bubble papers' definition).
+    /// The longest wait of any rank between its first and last action, which is the bubble of the zero-bubble papers: each of
+    /// many iterations without a barrier loses that much.
     package var bubbleSpan: Double { figures.map(\.bubbleSpan).max() ?? 0 }
 
-    /// Share of all ranks' time, over the whole duration, that spans of one activity take. Transfers that run at once
-    /// count once each, so the share of communication may pass 1.
+    /// Fraction of all ranks' time, over the whole duration, that spans of one activity take. Transfers that run at once
+    /// count once each, so the fraction may pass 1.
     package func share(of activity: Activity) -> Double {
         let all = Double(ranks.count) * duration
         let time = ranks.joined().lazy.filter { $0.activity == activity }.map(\.duration).reduce(0, +)
         return all > 0 ? time / all : 0
     }
 
-    /// Share of all ranks' time, over the whole duration, in which a rank communicates and does nothing else: the part
-    /// that compute does not hide. A collective of an action (a sum over tensor ranks) is a part of its pass that waits.
+    /// Fraction of all ranks' time, over the whole duration, in which communication is not hidden by compute or optimizer. A
+    /// collective of an action (a sum over tensor ranks) counts whole: the action waits for it.
     package var exposedCommunicationShare: Double {
         let all = Double(ranks.count) * duration
         return all > 0 ? ranks.lazy.map(Self.exposedCommunication).reduce(0, +) / all : 0
     }
 
-    /// Time of one rank covered by communication and by neither compute nor optimizer, and by collectives of a pass.
+    /// Time of one rank covered by communication and by neither compute nor optimizer, and by collectives of actions.
     private static func exposedCommunication(_ spans: [Span]) -> Double {
         let communication: Set<Activity> = [.send, .receive, .collective]
         let work: Set<Activity> = [.compute, .optimizer]
@@ -74,7 +74,7 @@ extension Timeline {
         return either - busy + union(spans.lazy.filter { $0.activity == .collective && $0.action != nil })
     }
 
-    /// Length of the union of spans that come in order of their start.
+    /// Total time covered by spans, which are ordered by start.
     private static func union(_ spans: some Sequence<Span>) -> Double {
         var length = 0.0
         var covered = -Double.infinity

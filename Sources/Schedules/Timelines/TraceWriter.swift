@@ -1,18 +1,20 @@
-/// Writes trace events as JSON, byte by byte and without intermediate values: a trace may have a million events, and the
-/// rooms that make one do without Foundation.
+/// Writes trace events as JSON, byte by byte and without intermediate values: a trace may have a million events. Needs no
+/// Foundation, which the rooms that write traces do not import.
 struct TraceWriter {
     private var bytes: [UInt8] = Array(#"{"displayTimeUnit":"ms","traceEvents":["#.utf8)
     private var isEmpty = true
-    /// Processes begun so far; also the last one's number, since Perfetto keeps 0 for the idle process of a kernel.
+    /// Number of processes, and the number of the last one: they count from 1, since Perfetto keeps 0 for an idle kernel.
     private(set) var processes = 0
 
-    mutating func beginProcess(name: String) {
+    /// Adds a process, to which the events that follow belong.
+    mutating func addProcess(name: String) {
         processes += 1
         metadata("process_name", process: processes, thread: nil, key: "name", value: name)
         metadata("process_sort_index", process: processes, thread: nil, key: "sort_index", value: processes)
     }
 
-    mutating func thread(process: Int, id: Int, name: String) {
+    /// Adds a thread: a track of its process.
+    mutating func addThread(process: Int, id: Int, name: String) {
         metadata("thread_name", process: process, thread: id, key: "name", value: name)
         metadata("thread_sort_index", process: process, thread: id, key: "sort_index", value: id)
     }
@@ -31,7 +33,7 @@ struct TraceWriter {
         }
     }
 
-    /// One event; `body` adds what its phase needs.
+    /// Adds an event. `body` adds the fields that its phase needs.
     mutating func event(
         _ phase: StaticString, _ name: String, process: Int, thread: Int?, _ body: (inout TraceWriter) -> Void
     ) {
@@ -47,7 +49,7 @@ struct TraceWriter {
         append("}")
     }
 
-    /// The event's `args`; `body` adds at least one field.
+    /// Adds the event's `args`. `body` adds at least one field.
     mutating func arguments(_ body: (inout TraceWriter) -> Void) {
         append(",\"args\":{")
         let start = bytes.count
@@ -83,7 +85,8 @@ struct TraceWriter {
         }
     }
 
-    func finished() -> String { String(decoding: bytes + Array("\n]}\n".utf8), as: UTF8.self) }
+    /// The whole file.
+    func json() -> String { String(decoding: bytes + Array("\n]}\n".utf8), as: UTF8.self) }
 
     private mutating func key(_ key: StaticString) {
         append(",\"")

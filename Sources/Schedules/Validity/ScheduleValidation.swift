@@ -1,6 +1,6 @@
-/// Why an action list cannot be run.
+/// A rule that action lists break, so that they cannot be run.
 package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertible {
-    /// An action, where it stands.
+    /// An action and its position in its rank's list.
     package struct Place: Hashable, Sendable, CustomStringConvertible {
         package var rank: Int
         package var position: Int
@@ -11,17 +11,19 @@ package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertib
 
     /// The lists or the placement do not have the sizes the schedule states.
     case malformed(String)
-    /// Stage or micro-batch beyond what the schedule has.
+    /// The schedule has no such stage or micro-batch.
     case outOfRange(Place)
+    /// The stage lives on the rank `owner`.
     case wrongRank(Place, owner: Int)
+    /// The action was done before.
     case repeated(Place)
-    /// A backward before its forward, or a weight gradient before its input gradient.
+    /// A backward comes before its forward, or a weight gradient before its input gradient.
     case tooEarly(Place, missing: Action)
-    /// A stage and micro-batch without its forward, or without either a full backward or both halves of one.
+    /// A stage and micro-batch has no forward, or neither a full backward nor both halves of one.
     case missing(stage: Int, microbatch: Int, what: String)
-    /// An action takes the tensor that one action sent before the tensor that another sent earlier by the same channel.
+    /// An action receives the tensor of `takes` before the tensor of `before`, which the same channel carries first.
     case outOfOrder(Place, takes: Place, before: Place)
-    /// Each place waits for the tensor of an action that stands behind the next place; the last for one behind the first.
+    /// Each place waits for a tensor whose sender comes later in the list of the next place; the last waits for the first.
     case deadlock(cycle: [Place])
 
     package var description: String {
@@ -44,18 +46,23 @@ package enum ScheduleViolation: Error, Hashable, Sendable, CustomStringConvertib
 }
 
 extension Schedule {
-    /// Checks that the lists can be run: every stage computes every micro-batch's forward and backward exactly once, on
-    /// the rank that holds it, each backward after its forward; no ring of ranks waits for itself; and both ends of a
-    /// channel agree on the order of its messages.
+    /// Checks that the lists can be run.
     ///
-    /// Ranks run their lists strictly in order; tensors are sent as soon as they exist and wait at the receiver, so
-    /// only the order of actions can block. From each rank to each other there are two in-order channels, one for
-    /// activations and one for gradients: with one for both, the lists of PyTorch's and Megatron-LM's interleaved
-    /// schedules on two ranks, and of every folded schedule, would be out of order.
+    /// - Every stage computes every micro-batch's forward and backward exactly once, on the rank that holds it, and each
+    ///   backward after its forward.
+    /// - No ring of ranks waits for itself.
+    /// - Both ends of a channel agree on the order of its messages.
+    ///
+    /// A rank runs its list strictly in order. A tensor is sent as soon as it exists and waits at the receiver, so only the
+    /// order of actions can block. From each rank to each other there are two in-order channels, one for activations and one
+    /// for gradients. With one channel for both, PyTorch's and Megatron-LM's interleaved lists on two ranks, and the lists
+    /// of every folded schedule, would be out of order.
     ///
     /// Linear in the number of actions.
-    package func validate() throws(ScheduleViolation) { _ = try ScheduleProgram(self) }
+    /// - Throws: the first broken rule.
+    package func validate() throws(ScheduleViolation) { _ = try ValidSchedule(self) }
 
+    /// The lists and the placement have the sizes that the schedule states.
     func validateSizes() throws(ScheduleViolation) {
         func require(_ holds: Bool, _ reason: String) throws(ScheduleViolation) {
             if !holds { throw .malformed(reason) }
@@ -70,16 +77,16 @@ extension Schedule {
         }
     }
 
-    /// Once, on its rank, in a legal local order.
+    /// Every action is done once, on its rank, after the actions of the rank that it needs.
     func validateActions() throws(ScheduleViolation) {
         // One bit for each of F, B, I, W of a stage and micro-batch.
         var done = [UInt8](repeating: 0, count: stages * microbatches)
         for (rank, list) in actions.enumerated() {
             for (position, action) in list.enumerated() {
                 if action.kind == .fused {
-                    for part in action.parts { try note(part, of: action, rank: rank, position: position, &done) }
+                    for part in action.parts { try markDone(part, of: action, rank: rank, position: position, &done) }
                 } else {
-                    try note(action, of: action, rank: rank, position: position, &done)
+                    try markDone(action, of: action, rank: rank, position: position, &done)
                 }
             }
         }
@@ -99,7 +106,7 @@ extension Schedule {
 
     /// Checks one part of an action against what its rank did before, and marks it done.
     @inline(__always)
-    private func note(
+    private func markDone(
         _ part: Action, of action: Action, rank: Int, position: Int, _ done: inout [UInt8]
     ) throws(ScheduleViolation) {
         func place() -> ScheduleViolation.Place {

@@ -77,7 +77,8 @@ struct RankBuilder {
         }
         return try DataParallel(
             parameters, group: groups.gradient, experts: groups.expertCopies, tensor: tensor,
-            reducesEarly: schedule.copiesRunAlike, expected: expected, sharesMemory: sharesMemory, profile: profile)
+            reducesEarly: schedule.mirroredRanksRunInStep, expected: expected, sharesMemory: sharesMemory,
+            profile: profile)
     }
 
     /// The context of the rank's stages.

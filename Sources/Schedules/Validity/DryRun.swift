@@ -1,44 +1,44 @@
-/// Runs the lists of a schedule without time: a rank goes on until an input is missing, and is woken by it. Every
-/// message has a number in its channel, and must be taken in that order.
-struct ScheduleWalk {
-    private let program: ScheduleProgram
+/// Runs the lists of a schedule without time. A rank goes on until an input is missing, and sleeps until that is sent.
+/// Messages are numbered within their channel and must be received in that order.
+struct DryRun {
+    private let valid: ValidSchedule
     private let schedule: Schedule
-    /// Per slot: 0 empty; below it −1 − the rank that waits; above it 1 + the message's number in its channel.
+    /// State of every tensor, by slot: 0 not sent; below 0, −1 − the rank that waits; above 0, 1 + its number in its channel.
     private let slots: [Int32]
-    /// Messages taken, by channel.
-    private let taken: [Int32]
+    /// Messages received, by channel.
+    private let received: [Int32]
     /// Per rank the first action not done.
     private let position: [Int]
-    /// The actions in the order they were done: all of them in a valid schedule.
-    let operations: [ScheduleProgram.Operation]
-    /// The backwards of the fused ones.
-    let fused: [ScheduleProgram.Partner]
-    /// What a rank would take before an earlier message of the same channel: its next action, or that one's backward.
-    private let early: (rank: Int, part: Action)?
+    /// The actions in the order in which they were done: all of them in a valid schedule.
+    let operations: [ValidSchedule.Operation]
+    /// The backwards of the fused actions.
+    let fused: [ValidSchedule.FusedBackward]
+    /// The action, or a fused action's backward, whose input would overtake an earlier message of its channel.
+    private let overtaking: (rank: Int, part: Action)?
 
-    /// - Parameter program: With its links found. The lists' actions are in range.
-    init(_ program: ScheduleProgram, _ schedule: Schedule) {
-        self.program = program
+    /// - Parameter valid: its links are found, and all actions are in range.
+    init(_ valid: ValidSchedule, _ schedule: Schedule) {
+        self.valid = valid
         self.schedule = schedule
-        var slots = [Int32](repeating: 0, count: program.slots)
-        var sent = [Int32](repeating: 0, count: max(1, 2 * program.links.count))
-        var taken = sent
-        var steps = Steps(ranks: program.ranks)
-        operations = [ScheduleProgram.Operation](
-            unsafeUninitializedCapacity: program.firstAction[program.ranks]
+        var slots = [Int32](repeating: 0, count: valid.slots)
+        var sent = [Int32](repeating: 0, count: max(1, 2 * valid.links.count))
+        var received = sent
+        var steps = Steps(ranks: valid.ranks)
+        operations = [ValidSchedule.Operation](
+            unsafeUninitializedCapacity: valid.firstAction[valid.ranks]
         ) { buffer, done in
             slots.withUnsafeMutableBufferPointer { slots in
                 sent.withUnsafeMutableBufferPointer { sent in
-                    taken.withUnsafeMutableBufferPointer { taken in
-                        program.inbound.withUnsafeBufferPointer { inbound in
-                            let tables = ScheduleTables(
-                                stages: program.stages, microbatches: program.microbatches,
-                                split: Int32(clamping: program.split), inbound: inbound, slots: slots, sent: sent,
-                                taken: taken)
-                            while steps.early == nil, let rank = steps.awake.popLast() {
+                    received.withUnsafeMutableBufferPointer { received in
+                        valid.inbound.withUnsafeBufferPointer { inbound in
+                            let tables = DryRunTables(
+                                stages: valid.stages, microbatches: valid.microbatches,
+                                split: Int32(clamping: valid.split), inbound: inbound, slots: slots, sent: sent,
+                                received: received)
+                            while steps.overtaking == nil, let rank = steps.awake.popLast() {
                                 schedule.actions[rank].withUnsafeBufferPointer {
                                     steps.advance(
-                                        rank, $0, first: program.firstAction[rank], tables, into: buffer)
+                                        rank, $0, first: valid.firstAction[rank], tables, into: buffer)
                                 }
                             }
                         }
@@ -47,16 +47,18 @@ struct ScheduleWalk {
             }
             done = steps.done
         }
-        (self.slots, self.taken) = (slots, taken)
-        (position, fused, early) = (steps.position, steps.fused, steps.early)
+        (self.slots, self.received) = (slots, received)
+        (position, fused, overtaking) = (steps.position, steps.fused, steps.overtaking)
     }
 
-    /// Where the walk stands.
+    /// The state of the run.
     private struct Steps {
+        /// Per rank the next action.
         var position: [Int]
+        /// Ranks that can go on.
         var awake: [Int]
-        var fused: [ScheduleProgram.Partner] = []
-        var early: (rank: Int, part: Action)?
+        var fused: [ValidSchedule.FusedBackward] = []
+        var overtaking: (rank: Int, part: Action)?
         var done = 0
 
         init(ranks: Int) {
@@ -64,10 +66,10 @@ struct ScheduleWalk {
             awake = Array(0..<ranks)
         }
 
-        /// Goes on with one rank's list until an input is missing or comes too early.
+        /// Goes on with one rank's list until an input is missing or out of turn.
         mutating func advance(
-            _ rank: Int, _ list: UnsafeBufferPointer<Action>, first: Int, _ tables: ScheduleTables,
-            into operations: UnsafeMutableBufferPointer<ScheduleProgram.Operation>
+            _ rank: Int, _ list: UnsafeBufferPointer<Action>, first: Int, _ tables: DryRunTables,
+            into operations: UnsafeMutableBufferPointer<ValidSchedule.Operation>
         ) {
             var next = position[rank]
             defer { position[rank] = next }
@@ -83,14 +85,14 @@ struct ScheduleWalk {
                     time = -Int32(fused.count)
                 }
                 let isActivation = kind == .forward || kind == .fused
-                guard tables.take(isActivation, input, action.stage, action.microbatch) else {
-                    early = (rank, action)
+                guard tables.receive(isActivation, input, action.stage, action.microbatch) else {
+                    overtaking = (rank, action)
                     return
                 }
-                var operation = ScheduleProgram.Operation(
+                var operation = ValidSchedule.Operation(
                     rank: Int32(rank), index: Int32(first + next), time: time, input: input, output: -1, link: -1)
                 if kind != .backwardWeight {
-                    let made = tables.emit(isActivation, action.stage, action.microbatch)
+                    let made = tables.send(isActivation, action.stage, action.microbatch)
                     (operation.output, operation.link) = (made.slot, made.link)
                     if made.waiting >= 0 { awake.append(Int(made.waiting)) }
                 }
@@ -100,47 +102,47 @@ struct ScheduleWalk {
             }
         }
 
-        /// Does the backward of a fused action; nil if its input is missing or comes too early.
+        /// Does the backward of a fused action; nil if its input is missing or out of turn.
         private mutating func backward(
-            of action: Action, on rank: Int, _ tables: ScheduleTables
-        ) -> ScheduleProgram.Partner? {
+            of action: Action, on rank: Int, _ tables: DryRunTables
+        ) -> ValidSchedule.FusedBackward? {
             let (stage, microbatch) = (action.partnerStage, action.partnerMicrobatch)
             let input = tables.input(.backward, stage, microbatch)
             if tables.isMissing(input, for: rank) { return nil }
-            guard tables.take(false, input, stage, microbatch) else {
-                early = (rank, Action(.backward, stage: Int(stage), microbatch: Int(microbatch)))
+            guard tables.receive(false, input, stage, microbatch) else {
+                overtaking = (rank, Action(.backward, stage: Int(stage), microbatch: Int(microbatch)))
                 return nil
             }
-            let made = tables.emit(false, stage, microbatch)
+            let made = tables.send(false, stage, microbatch)
             if made.waiting >= 0 { awake.append(Int(made.waiting)) }
-            return ScheduleProgram.Partner(
+            return ValidSchedule.FusedBackward(
                 forwardStage: action.stage, backwardStage: stage, input: input, output: made.slot, link: made.link)
         }
     }
 }
 
-// MARK: - What went wrong
+// MARK: - The broken rule
 
-extension ScheduleWalk {
+extension DryRun {
     /// The broken rule, nil if every action was done.
     var violation: ScheduleViolation? {
-        if let early { return outOfOrder(early.part, on: early.rank) }
-        return operations.count < program.firstAction[program.ranks] ? .deadlock(cycle: cycle) : nil
+        if let overtaking { return outOfOrder(overtaking.part, on: overtaking.rank) }
+        return operations.count < valid.firstAction[valid.ranks] ? .deadlock(cycle: cycle) : nil
     }
 
-    /// A rank takes an input too early: names it, who sent that input, and who sent the message that comes first.
+    /// The action whose input overtakes a message, the action that sent the input, and the one that sent the message.
     private func outOfOrder(_ part: Action, on rank: Int) -> ScheduleViolation {
         let isActivation = part.kind == .forward || part.kind == .fused
-        let link = program.link(isActivation, into: Int(part.stage), Int(part.microbatch))
+        let link = valid.link(isActivation, into: Int(part.stage), Int(part.microbatch))
         let place = place(rank, position[rank])
-        /// Who sent a message of the channel, by 1 + its number.
+        /// The sender of a message of the channel, by 1 + its number.
         func sender(of number: Int32) -> ScheduleViolation.Place? {
-            let rank = program.links[link].sender
+            let rank = valid.links[link].sender
             for (position, action) in schedule.actions[rank].prefix(position[rank]).enumerated() {
                 for part in action.parts where part.kind != .backwardWeight && (part.kind == .forward) == isActivation {
                     let next = Int(part.stage) + (isActivation ? 1 : -1)
-                    if (0..<program.stages).contains(next),
-                        program.link(isActivation, into: next, Int(part.microbatch)) == link,
+                    if (0..<valid.stages).contains(next),
+                        valid.link(isActivation, into: next, Int(part.microbatch)) == link,
                         self.number(isActivation, into: next, part.microbatch) == number
                     {
                         return self.place(rank, position)
@@ -150,20 +152,20 @@ extension ScheduleWalk {
             return nil
         }
         let number = number(isActivation, into: Int(part.stage), part.microbatch)
-        guard let takes = sender(of: number), let first = sender(of: 1 + taken[2 * link + (isActivation ? 0 : 1)])
+        guard let takes = sender(of: number), let first = sender(of: 1 + received[2 * link + (isActivation ? 0 : 1)])
         else { return .malformed("\(place): takes its input out of order") }
         return .outOfOrder(place, takes: takes, before: first)
     }
 
-    /// What the slot of a tensor into `stage` says.
+    /// The state of a tensor into `stage`, as in `slots`.
     private func number(_ isActivation: Bool, into stage: Int, _ microbatch: Int32) -> Int32 {
-        slots[program.slot(isActivation ? .activation : .gradient, into: stage, microbatch: Int(microbatch))]
+        slots[valid.slot(isActivation ? .activation : .gradient, into: stage, microbatch: Int(microbatch))]
     }
 
-    /// Follows who waits for whom from any stuck rank until a rank comes up again.
+    /// The cycle of ranks that wait for each other: followed from any stuck rank until a rank comes up again.
     private var cycle: [ScheduleViolation.Place] {
         var path: [ScheduleViolation.Place] = []
-        var seenAt = [Int](repeating: -1, count: program.ranks)
+        var seenAt = [Int](repeating: -1, count: valid.ranks)
         guard var rank = seenAt.indices.first(where: { position[$0] < schedule.actions[$0].count }) else { return [] }
         while seenAt[rank] < 0 {
             seenAt[rank] = path.count
@@ -171,7 +173,7 @@ extension ScheduleWalk {
             for part in schedule.actions[rank][position[rank]].parts where part.kind != .backwardWeight {
                 let isActivation = part.kind == .forward
                 let producer = Int(part.stage) + (isActivation ? -1 : 1)
-                guard (0..<program.stages).contains(producer),
+                guard (0..<valid.stages).contains(producer),
                     number(isActivation, into: Int(part.stage), part.microbatch) <= 0
                 else { continue }
                 rank = schedule.placement.rank(stage: producer, microbatch: Int(part.microbatch))

@@ -1,16 +1,16 @@
-/// The tables of a walk through a schedule as its inner loop sees them. Stages and micro-batches were checked before, so
-/// nothing is checked again.
-struct ScheduleTables {
+/// The tables of a dry run for its inner loop. Stages and micro-batches have been checked, so no bound is checked again.
+struct DryRunTables {
     let stages: Int
     let microbatches: Int
     let split: Int32
-    /// Link into a stage, −1 for none: by kind, direction and stage.
+    /// Link that carries a tensor into a stage, −1 for none: by kind, direction and stage.
     let inbound: UnsafeBufferPointer<Int32>
-    /// See `ScheduleWalk`.
+    /// State of every tensor, as `DryRun.slots`.
     let slots: UnsafeMutableBufferPointer<Int32>
-    /// Messages sent and taken so far, by channel.
+    /// Messages sent so far, by channel.
     let sent: UnsafeMutableBufferPointer<Int32>
-    let taken: UnsafeMutableBufferPointer<Int32>
+    /// Messages received so far, by channel.
+    let received: UnsafeMutableBufferPointer<Int32>
 
     @inline(__always)
     func link(_ isActivation: Bool, into stage: Int32, _ microbatch: Int32) -> Int32 {
@@ -22,7 +22,7 @@ struct ScheduleTables {
         Int32(((isActivation ? 0 : stages) + Int(stage)) * microbatches + Int(microbatch))
     }
 
-    /// The slot an action's part waits for, −1 if it needs nothing from a neighbouring stage.
+    /// The slot of the tensor that an action's part waits for, −1 if it needs none from a neighbouring stage.
     @inline(__always)
     func input(_ kind: Action.Kind, _ stage: Int32, _ microbatch: Int32) -> Int32 {
         switch kind {
@@ -32,7 +32,7 @@ struct ScheduleTables {
         }
     }
 
-    /// Whether an awaited tensor is not there yet; then the rank is put down to be woken by it.
+    /// Whether a tensor does not exist yet. The rank is then noted in its slot, to be woken when it does.
     @inline(__always)
     func isMissing(_ slot: Int32, for rank: Int) -> Bool {
         guard slot >= 0, slots[Int(slot)] <= 0 else { return false }
@@ -40,23 +40,23 @@ struct ScheduleTables {
         return true
     }
 
-    /// Takes a part's input out of its channel.
+    /// Receives a part's input from its channel.
     /// - Returns: false if it is not the channel's next message.
     @inline(__always)
-    func take(_ isActivation: Bool, _ slot: Int32, _ stage: Int32, _ microbatch: Int32) -> Bool {
+    func receive(_ isActivation: Bool, _ slot: Int32, _ stage: Int32, _ microbatch: Int32) -> Bool {
         guard slot >= 0 else { return true }
         let link = link(isActivation, into: stage, microbatch)
         guard link >= 0 else { return true }
         let channel = channel(isActivation, link)
-        guard taken[channel] == slots[Int(slot)] - 1 else { return false }
-        taken[channel] += 1
+        guard received[channel] == slots[Int(slot)] - 1 else { return false }
+        received[channel] += 1
         return true
     }
 
-    /// Fills the slot of a part's output.
-    /// - Returns: the slot and its link, −1 for none; and the rank that waited for it, −1 for none.
+    /// Sends a part's output.
+    /// - Returns: the output's slot and link, and the rank that waits for it; −1 for none.
     @inline(__always)
-    func emit(
+    func send(
         _ isActivation: Bool, _ stage: Int32, _ microbatch: Int32
     ) -> (slot: Int32, link: Int32, waiting: Int32) {
         let next = stage + (isActivation ? 1 : -1)

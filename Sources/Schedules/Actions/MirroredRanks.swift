@@ -1,9 +1,10 @@
 extension Schedule {
-    /// Whether the two ranks with the same stages of a bidirectional pipeline (r and p−1−r) compute the same kind of action
-    /// for the same stage at every position of their lists: then both finish a stage's gradients at the same time, and may
-    /// wait for each other there. Waiting makes no circle: in any run without it, mirrored ranks reach a position at the
-    /// same time. True of every other pipeline. O(actions).
-    package var copiesRunAlike: Bool {
+    /// Whether mirrored ranks of a bidirectional pipeline (r and p−1−r, which hold the same stages) compute the same kind of
+    /// action for the same stage at every position of their lists. True of every other pipeline. O(actions).
+    ///
+    /// Mirrored ranks in step finish a stage's gradients together and may wait for each other there. The wait cannot
+    /// deadlock: they reach the same list position together anyway.
+    package var mirroredRanksRunInStep: Bool {
         guard placement.reverseStageToRank != nil else { return true }
         func parts(_ list: [Action]) -> [[Int]] {
             list.map { action in

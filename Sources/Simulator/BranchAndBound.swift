@@ -1,57 +1,65 @@
 internal import Schedules
 
-/// Tries every order that can be best, for pipelines of a few actions: branch and bound over active schedules (Giffler
-/// and Thompson 1960). Of the actions that could come next the one that would end first names a rank; one of the actions
-/// that could begin on that rank before then must be its next. Micro-batches are alike, so each stage takes them in
-/// order.
-struct ExactSearch {
-    /// Actions beyond which it is not begun.
+/// Finds the fastest order for pipelines of a few actions: branch and bound over active schedules (Giffler and Thompson
+/// 1960).
+///
+/// Of all actions that could come next, the one that would end first names a rank. The rank's next action must be one that
+/// can start before that end: each of them is a branch. Micro-batches are alike, so each stage takes them in order.
+struct BranchAndBound {
+    /// Most actions of an instance that is searched.
     static let mostActions = 36
-    /// Nodes after which it gives up.
+    /// Nodes after which the search gives up.
     private static let mostNodes = 400_000
 
-    private let statement: ScheduleProblemStatement
+    private let instance: SchedulingInstance
     private let stages: Int
     private let count: Int
     private let rankOf: [Int]
     private let bound: Double
-    /// The fastest so far.
+    /// Time of the fastest lists so far.
     private var least: Double
+    /// The fastest lists found; nil if none is faster than `below`.
     private(set) var best: [[Action]]?
-    /// Whether no order was left untried that could have been faster.
+    /// Whether every order that could be faster was tried.
     private(set) var isComplete = false
     private var nodes = 0
-    /// Whether a faster order was passed over because it sends out of order: others of its kind were not looked for.
-    private var sawOutOfOrder = false
+    /// Whether a faster order was dropped because its messages overtake each other. Similar orders were then not tried.
+    private var droppedOvertaking = false
 
-    /// Per stage the micro-batches begun (forward, input gradient, weight gradient) and per rank its time.
+    /// A partial schedule.
     private struct Node {
+        /// By stage, the number of forwards, input gradients and weight gradients done.
         var done: [[Int]]
+        /// Arrival of each stage's input, by stage and micro-batch; infinite if not yet known.
         var activation: [Double]
+        /// Arrival of each stage's output gradient, likewise.
         var gradient: [Double]
+        /// By rank, the end of its last action.
         var free: [Double]
+        /// By rank, the activations held.
         var held: [Int]
+        /// By rank, the time of the actions that are left.
         var work: [Double]
         var lists: [[Action]]
     }
 
     /// - Parameters:
-    ///   - below: Only faster lists are of interest.
-    ///   - bound: Lists this fast end the search.
-    init(_ statement: ScheduleProblemStatement, below: Double, bound: Double) {
-        self.statement = statement
-        stages = statement.stages
-        count = statement.microbatches
-        rankOf = statement.placement.stageToRank
+    ///   - below: only lists faster than this are searched for.
+    ///   - bound: lists as fast as this end the search.
+    init(_ instance: SchedulingInstance, below: Double, bound: Double) {
+        self.instance = instance
+        stages = instance.stages
+        count = instance.microbatches
+        rankOf = instance.placement.stageToRank
         least = below
         self.bound = bound
     }
 
     mutating func run() {
-        // Messages that wait for links or hold up their sender are beyond the argument above.
-        guard statement.costs.transfer == 0 || statement.costs.transferMode == .asynchronous else { return }
-        let costs = statement.costs
-        var work = [Double](repeating: 0, count: statement.ranks)
+        // With messages that wait for links or block their sender the best order need not be active.
+        guard instance.costs.transfer == 0 || instance.costs.transferMode == .asynchronous else { return }
+        let costs = instance.costs
+        var work = [Double](repeating: 0, count: instance.ranks)
         for stage in 0..<stages {
             work[rankOf[stage]] +=
                 Double(count) * (costs.forward[stage] + costs.backwardInput[stage] + costs.backwardWeight[stage])
@@ -62,13 +70,13 @@ struct ExactSearch {
             Node(
                 done: [[Int]](repeating: [0, 0, 0], count: stages), activation: activation,
                 gradient: [Double](repeating: .infinity, count: stages * count),
-                free: [Double](repeating: 0, count: statement.ranks), held: [Int](repeating: 0, count: statement.ranks),
-                work: work, lists: [[Action]](repeating: [], count: statement.ranks)))
-        // A full backward of its own price is not among the orders tried.
+                free: [Double](repeating: 0, count: instance.ranks), held: [Int](repeating: 0, count: instance.ranks),
+                work: work, lists: [[Action]](repeating: [], count: instance.ranks)))
+        // Full backwards are not tried, so they must not be faster than their halves.
         let splits = zip(costs.backward, zip(costs.backwardInput, costs.backwardWeight)).allSatisfy {
             $0 >= ($1.0 + $1.1) * (1 - 1e-12)
         }
-        isComplete = nodes < Self.mostNodes && splits && !sawOutOfOrder
+        isComplete = nodes < Self.mostNodes && splits && !droppedOvertaking
     }
 
     private mutating func branch(_ node: Node) {
@@ -82,20 +90,20 @@ struct ExactSearch {
                 let start = max(node.free[rank], input)
                 if start < .infinity { ready.append((kind, stage, start, start + time)) }
             }
-            let mayTurn = !statement.endsLossesAtOnce || stage < stages - 1 || f == i
-            if f < count, node.held[rank] < statement.memoryLimits[rank], mayTurn {
-                add(.forward, node.activation[stage * count + f], statement.costs.forward[stage])
+            let mayTurn = !instance.keepsOneLossPending || stage < stages - 1 || f == i
+            if f < count, node.held[rank] < instance.memoryLimits[rank], mayTurn {
+                add(.forward, node.activation[stage * count + f], instance.costs.forward[stage])
             }
-            if i < f { add(.backwardInput, node.gradient[stage * count + i], statement.costs.backwardInput[stage]) }
-            if w < i { add(.backwardWeight, 0, statement.costs.backwardWeight[stage]) }
+            if i < f { add(.backwardInput, node.gradient[stage * count + i], instance.costs.backwardInput[stage]) }
+            if w < i { add(.backwardWeight, 0, instance.costs.backwardWeight[stage]) }
         }
         guard let first = ready.min(by: { $0.end < $1.end }) else {
             let makespan = node.free.max() ?? 0
-            // Otherwise the limit stopped all ranks.
+            // A shorter list means that the limit stopped all ranks.
             if node.lists.reduce(0, { $0 + $1.count }) == 3 * stages * count, makespan < least {
-                // Where two stages of a rank send by one channel, an order of the kind tried may break the channel's.
-                guard statement.makespan(of: node.lists) != nil else {
-                    sawOutOfOrder = true
+                // Where two stages of a rank send through one channel, messages may overtake each other.
+                guard instance.makespan(of: node.lists) != nil else {
+                    droppedOvertaking = true
                     return
                 }
                 least = makespan
@@ -123,7 +131,7 @@ struct ExactSearch {
         if kind == .forward, stage == stages - 1 { next.gradient[stage * count + microbatch] = end }
         let receiver = stage + (kind == .forward ? 1 : -1)
         guard kind != .backwardWeight, (0..<stages).contains(receiver) else { return next }
-        let arrival = end + (rankOf[receiver] == rank ? 0 : statement.costs.transfer)
+        let arrival = end + (rankOf[receiver] == rank ? 0 : instance.costs.transfer)
         if kind == .forward {
             next.activation[receiver * count + microbatch] = arrival
         } else {
