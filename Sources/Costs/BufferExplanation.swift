@@ -43,7 +43,7 @@ extension LayoutWork {
         if let piece = memory.sharedPiece {
             lines.know("piece", piece, "bytes", "bytes that a rank hands over at a time")
             lines.know("x_s", sharedRows, "share", "share of another tensor rank's segment that a rank reads")
-            let ranks = handingOver(copies: layout.schedule.isBidirectional ? 2 : 1)
+            let ranks = handingOver(copies: layout.schedule.copies)
             lines.know("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
             let keys = attentionWords.keysAndValues
             let isTied = p > 1 && model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead

@@ -42,8 +42,8 @@ struct PipelineSpans {
         waiting.forward += Double(shape.virtualStages) * transfer
         waiting.backward += Double(shape.virtualStages) * transfer
         var moved = schedule.makespan(shape, times: overlapsTransfer ? uniform : waiting)
-        if overlapsTransfer, schedule.lawIsEstimate {
-            // The law of few micro-batches is too high: messages delay nobody by more than waiting for them would.
+        if overlapsTransfer, schedule.makespanSource == .estimate {
+            // The estimate for few micro-batches is too high: messages delay nobody by more than waiting for them would.
             moved = min(moved, schedule.makespan(shape, times: waiting))
         }
         span = filled + max(0, moved - still)

@@ -205,12 +205,7 @@ extension PipelineTable {
             sum += Double(count) * seconds
             most = max(most, seconds)
         }
-        let fills: Bool =
-            switch entry.schedule {
-            case .gpipe, .oneForwardOneBackward, .interleaved: true
-            default: false
-            }
-        let filling = fills ? (sum - most) / Double(entry.shape.virtualStages) : 0
+        let filling = entry.schedule.hasFullBubble ? (sum - most) / Double(entry.shape.virtualStages) : 0
         return LeastPasses.slack * (Double(entry.shape.microbatches) * most + filling)
     }
 }

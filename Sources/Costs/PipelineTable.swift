@@ -190,9 +190,10 @@ package final class PipelineTable: Sendable {
             return wanted.map { $0.fixedVirtualStages ?? 1 == 1 ? [($0, 1)] : [] } ?? []
         }
         return choice.schedules.flatMap { schedule -> [(ScheduleName, Int)] in
-            let copies = schedule.isBidirectional ? 2 : 1
             if let fixed = schedule.fixedVirtualStages {
-                guard choice.virtualStages.contains(fixed), ranks * fixed / copies <= layers else { return [] }
+                guard choice.virtualStages.contains(fixed),
+                    schedule.stages(ranks: ranks, virtualStages: fixed) <= layers
+                else { return [] }
                 return [(schedule, fixed)]
             }
             // With one stage a rank it is the plain schedule again.

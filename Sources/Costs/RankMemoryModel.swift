@@ -116,8 +116,9 @@ struct HeldLogits: Sendable {
     var deferred: Double
 
     init(_ schedule: ScheduleName, _ shape: PipelineShape) {
-        pending = schedule.forwardsFirst ? Double(shape.microbatches) : 1
-        deferred = Double(schedule.peakHeadMicrobatches(shape)) - pending
+        let backlog = schedule.headBacklog(shape)
+        pending = Double(backlog.pending)
+        deferred = Double(backlog.deferred)
     }
 }
 

@@ -115,24 +115,3 @@ struct Collector: Sendable {
             effort: effort)
     }
 }
-
-extension ScheduleName {
-    /// Place in `allCases`.
-    fileprivate var index: Int {
-        switch self {
-        case .gpipe: 0
-        case .oneForwardOneBackward: 1
-        case .interleaved: 2
-        case .loopedBFS: 3
-        case .zeroBubbleH1: 4
-        case .zeroBubbleH2: 5
-        case .interleavedZeroBubble: 6
-        case .zeroBubbleV: 7
-        case .vHalf: 8
-        case .vMin: 9
-        case .dualPipe: 10
-        case .dualPipeV: 11
-        case .chimera: 12
-        }
-    }
-}

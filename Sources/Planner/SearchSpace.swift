@@ -69,7 +69,7 @@ package struct SearchSpace: Hashable, Sendable {
     package init() {}
 
     /// Schedules whose time has a law that the simulator confirms.
-    package static let lawfulSchedules = ScheduleName.allCases.filter { !$0.lawIsEstimate }
+    package static let lawfulSchedules = ScheduleName.allCases.filter { $0.makespanSource == .law }
 
     /// What limits the layouts of `plan`: what its software can run.
     package func abilities(_ plan: Plan) -> Framework.Abilities {

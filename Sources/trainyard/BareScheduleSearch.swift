@@ -122,7 +122,7 @@ extension Layout {
         if layout.virtualStages != self.virtualStages { layout.layersPerStage = nil }
         shape.virtualStages = layout.virtualStages
         guard checked else { return layout }
-        if let rule = name.problem(shape) { throw ScheduleProblem(schedule: name, rule: rule) }
+        if let rule = name.problem(shape) { throw ScheduleProblem(schedule: name.rawValue, rule: rule) }
         return layout
     }
 }

@@ -193,8 +193,9 @@ struct SimulateCommand: ParsableCommand {
             return (found.schedule, [found.remark])
         }
         guard let schedule else {
-            let name = virtualStages?.value ?? 1 > 1 ? ScheduleName.interleaved : .oneForwardOneBackward
-            return (try PipelineOptions.schedule(named: name.rawValue, search.shape(virtualStages?.value ?? 1)), [])
+            let stages = virtualStages?.value ?? 1
+            let name = ScheduleName.usual(virtualStages: stages).rawValue
+            return (try PipelineOptions.schedule(named: name, search.shape(stages)), [])
         }
         return (try search.named(schedule), [])
     }

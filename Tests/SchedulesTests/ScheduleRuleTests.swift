@@ -31,26 +31,6 @@ import Testing
         #expect(accepted >= 8)
     }
 
-    /// Forwards minus whole backwards of the last stage, over every list.
-    @Test(arguments: ScheduleName.allCases)
-    func theLastStageHoldsAsManyMicrobatchesAsItsLaw(_ name: ScheduleName) throws {
-        for shape in Self.grid where name.problem(shape) == nil {
-            let schedule = try name.schedule(shape)
-            let last = schedule.actions.joined().map(\.stage).max()
-            var most = 0
-            for list in schedule.actions {
-                var held = 0
-                for action in list {
-                    if action.stage == last, [.forward, .fused].contains(action.kind) { held += 1 }
-                    most = max(most, held)
-                    let ends = action.kind == .fused ? action.partnerStage : action.stage
-                    if ends == last, [.backward, .backwardWeight, .fused].contains(action.kind) { held -= 1 }
-                }
-            }
-            #expect(most == name.peakHeadMicrobatches(shape), "\(shape)")
-        }
-    }
-
     /// Mirrored ranks of a two-way pipeline do the same at the same time, but where one direction has more to do.
     @Test(arguments: ScheduleName.allCases)
     func mirroredRanksRunInStepWithEvenMicrobatches(_ name: ScheduleName) throws {

@@ -94,5 +94,5 @@ package struct Layout: Hashable, Codable, Sendable {
     /// Data and context ranks that hold one set of shards.
     package var shardRanks: Int { sharding == .none ? 1 : shardGroup ?? data * context }
     /// Stages of the pipeline: pipeline · virtualStages, or pipeline where every stage lives on two ranks.
-    package var stages: Int { schedule.isBidirectional ? pipeline : pipeline * virtualStages }
+    package var stages: Int { schedule.stages(ranks: pipeline, virtualStages: virtualStages) }
 }

@@ -60,7 +60,7 @@ enum LayoutReading {
         }
         layout.schedule =
             (openSchedule == nil ? schedule(reader) : nil)
-            ?? ((virtualStages ?? 1) > 1 ? .interleaved : .oneForwardOneBackward)
+            ?? .usual(virtualStages: virtualStages ?? 1)
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.recomputeLayers = reader.count("recomputeLayers", in: Bounds.layers)

@@ -139,8 +139,8 @@ struct RunTableReading {
         let model = try need("model shape", row["model"].flatMap { models[String($0)] })
         let precision = row.choice("precision", of: Precision.self) ?? .bf16
         let virtualStages = row.count("stages") ?? 1
-        let word = row["schedule"] ?? (virtualStages > 1 ? "interleaved-1f1b" : "1f1b")
-        guard let schedule = ScheduleName(rawValue: String(word)) else {
+        let word = row["schedule"].map(String.init) ?? ScheduleName.usual(virtualStages: virtualStages).rawValue
+        guard let schedule = ScheduleName(rawValue: word) else {
             throw Obstacle(reason: "schedule \(word) is not supported")
         }
         if row["recompute"] == "mla" { throw Obstacle(reason: "recomputes single operations") }

@@ -1,15 +1,16 @@
-/// The eight steps of DualPipe (DeepSeek-V3 report, arXiv 2412.19437, 3.2.1), for a rank at which two streams of
-/// micro-batches meet: `near` enters the pipeline closer to the rank, `far` has the longer way to it.
+/// The eight steps of DualPipe (DeepSeek-V3 report, arXiv 2412.19437, 3.2.1) for one rank. Two streams of micro-batches
+/// pass the rank: the near stream enters the pipeline closer to it than the far stream.
 ///
-/// In DualPipe the streams run in opposite directions; in DualPipeV the far stream is the near one on its way back. The
-/// middle of the one is the turn of the other, so both are the same steps.
+/// In DualPipe the two streams run in opposite directions and meet in the middle of the pipeline. In DualPipeV the far
+/// stream is the near one on its way back from the turn. The steps are the same.
 struct DualPipeSteps {
-    /// Stage and first micro-batch of one stream.
+    /// One stream of micro-batches through a stage of the rank.
     struct Stream {
         var stage: Int
         var firstMicrobatch: Int
-        /// Micro-batches forwarded and sent back so far.
+        /// Micro-batches whose forward is done.
         private var forwards = 0
+        /// Micro-batches whose backward is done.
         private var backwards = 0
 
         init(stage: Int, firstMicrobatch: Int = 0) {
@@ -42,8 +43,11 @@ struct DualPipeSteps {
         self.far = far
     }
 
-    /// The list of the rank at `depth` (0 at the end of the pipeline, `ranks − 1` at the middle or turn) of `ranks`.
-    /// - Parameter microbatches: those of each stream, at least 2 · `ranks`.
+    /// The list of one rank.
+    /// - Parameters:
+    ///   - depth: ranks between this one and the end of the pipeline, 0 to `ranks` − 1.
+    ///   - ranks: ranks from the end of the pipeline to its middle (DualPipe) or turn (DualPipeV).
+    ///   - microbatches: micro-batches of each stream, at least 2 · `ranks`.
     static func actions(depth: Int, ranks: Int, microbatches: Int, near: Stream, far: Stream) -> [Action] {
         var steps = DualPipeSteps(near: near, far: far)
         let toTurn = ranks - depth - 1

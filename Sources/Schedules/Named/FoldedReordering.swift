@@ -1,13 +1,17 @@
-/// The greedy reordering of Pipeline Parallelism with Controllable Memory (Qi et al. 2024, arXiv 2405.15362; Sea AI Lab's
-/// scheduler): from a pattern of unit slots that repeats every six to the lists of a folded pipeline.
+/// Makes the lists of a folded pipeline from a pattern of equal slots, as Sea AI Lab's scheduler does (Pipeline Parallelism
+/// with Controllable Memory, Qi et al. 2024, arXiv 2405.15362).
 ///
-/// The pattern says in which slot each rank runs the four passes of micro-batch 0: forwards out and back, input
-/// gradients out and back; micro-batch i follows 6i slots later. Weight gradients take the slots left free, oldest first.
-/// Then passes of the beginning and of the end, where the pattern leaves gaps, move to the earliest free slot that their
-/// inputs and the pattern's memory allow, everything is squeezed together, and the end is reordered once more. In between
-/// the pattern has no gaps. Linear in the number of micro-batches.
+/// The pattern says in which slots each rank runs the four passes of micro-batch 0: its forwards out and back, its input
+/// gradients back and out. Micro-batch i follows 6i slots later. The work takes four steps:
+/// 1. Weight gradients take the free slots, oldest first.
+/// 2. The pattern leaves gaps at the beginning and at the end. Passes there move to the earliest free slot at which their
+///    inputs exist and the pattern's peak of activations is kept.
+/// 3. Every rank's passes move together, each as early as its inputs allow.
+/// 4. Weight gradients are taken out, the end is reordered once more, and they are put back.
+///
+/// Linear in the number of micro-batches.
 struct FoldedReordering {
-    /// The passes of one micro-batch on one rank, in the order of the pattern; `weight` are those of both stages.
+    /// The passes of one micro-batch on one rank, in the order of the pattern. `weight` counts both stages.
     private enum Pass {
         static let out = 0
         static let back = 1
@@ -16,15 +20,17 @@ struct FoldedReordering {
         static let weight = 4
     }
 
-    /// What a rank holds after a slot, and how many weight gradients wait.
+    /// The state of a rank after a slot.
     private struct Held {
+        /// Activations held.
         var activations: Int32 = 0
+        /// Input gradients done whose weight gradient is not.
         var waiting: Int32 = 0
     }
 
     private let p: Int
     private let m: Int
-    /// Slot of every pass: by pass, then rank · count + index with m of each pass and 2m weight gradients.
+    /// Slot of every pass: by pass, then at rank · count(pass) + index.
     private var slots: [[Int32]]
 
     /// - Parameter pattern: for each rank the slots of micro-batch 0's four passes.
@@ -42,21 +48,22 @@ struct FoldedReordering {
     mutating func lists() -> [[Action]] {
         placeWeights()
         reorder(withWeights: true)
-        squeeze()
+        closeGaps()
         slots.removeLast()
         reorder(withWeights: false)
         placeWeights()
-        squeeze()
+        closeGaps()
         slots.removeLast()
         return finalLists()
     }
 
+    /// How many of a pass one rank runs.
     private func count(_ pass: Int) -> Int { pass == Pass.weight ? 2 * m : m }
 
     /// One past the last slot in use.
     private var width: Int { 1 + slots.reduce(0) { max($0, Int($1.max() ?? 0)) } }
 
-    /// What stands in each slot: pass · 2m + index, −1 if nothing; by rank · width + slot.
+    /// The code of the pass in each slot (pass · 2m + index, −1 in a free slot), at rank · width + slot.
     private func table(width: Int) -> [Int32] {
         var table = [Int32](repeating: -1, count: p * width)
         for pass in slots.indices {
@@ -70,7 +77,7 @@ struct FoldedReordering {
         return table
     }
 
-    /// A pass and where it stands.
+    /// A pass and its slot.
     private struct Cell {
         var rank: Int32
         var slot: Int32
@@ -78,8 +85,8 @@ struct FoldedReordering {
         var code: Int32
     }
 
-    /// Every pass, in order of slots and within a slot of ranks. Free slots are left out: where a pipeline is longer than
-    /// its batch, nearly all are free.
+    /// Every pass in order of slots, in a slot in order of ranks. Free slots are left out: nearly all are free where a
+    /// pipeline has more ranks than micro-batches.
     private func cells(width: Int) -> [Cell] {
         var ends = [Int](repeating: 0, count: width + 1)
         for pass in slots { for slot in pass { ends[Int(slot) + 1] += 1 } }
@@ -122,6 +129,7 @@ struct FoldedReordering {
         slots.append(weights)
     }
 
+    /// The state after a slot with the pass `code`, −1 for a free slot.
     private func advance(_ held: Held, _ code: Int32, withWeights: Bool) -> Held {
         var held = held
         if code < 0 {
@@ -140,8 +148,8 @@ struct FoldedReordering {
         return held
     }
 
-    /// Moves passes of the beginning (only with weight gradients) and of the end to earlier slots. The middle lasts from
-    /// rank 0's first finished micro-batch to the last one's start.
+    /// Moves passes of the beginning (only with weight gradients) and of the end to earlier slots. The middle stays: it lasts
+    /// from the moment rank 0 has finished a micro-batch to the start of the last micro-batch.
     private mutating func reorder(withWeights: Bool) {
         let width = width
         let original = table(width: width)
@@ -199,7 +207,7 @@ struct FoldedReordering {
         }
     }
 
-    /// First slot in which the inputs of a pass are there.
+    /// First slot at which all inputs of a pass exist.
     private func earliest(_ pass: Int, _ index: Int, _ rank: Int) -> Int {
         var last: Int32 = -1
         if pass == Pass.weight {
@@ -218,10 +226,10 @@ struct FoldedReordering {
         return Int(last) + 1
     }
 
-    /// Slot of the rank's input gradient number `index`, counted over both stages in order of slots.
+    /// Slot of input gradient number `index` of a rank, counted over both stages in order of slots.
     private func slotOfGradient(_ index: Int, _ rank: Int) -> Int32 {
         let (a, b) = (Pass.gradientBack, Pass.gradientOut)
-        // How many of the first index + 1 are `a`: the least number whose next one comes after all of `b`'s share.
+        // How many of the first index + 1 input gradients are of stage a, by bisection.
         var (low, high) = (max(0, index + 1 - m), min(m, index + 1))
         while low < high {
             let middle = (low + high) / 2
@@ -237,7 +245,7 @@ struct FoldedReordering {
         return slot
     }
 
-    /// The first free slot from which on one more activation stays within the limit; `last` if there is none.
+    /// The first free slot from which one more activation keeps to the limit; `last` if there is none.
     /// - Parameter limit: nil for a pass that keeps no activation.
     private static func freeSlot(
         from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32?
@@ -251,8 +259,8 @@ struct FoldedReordering {
         return start
     }
 
-    /// The first free slot such that memory stays within the limit up to `last`, whose slot then is free for a weight
-    /// gradient; `last` if there is none. After it, no more can be held than before.
+    /// The first free slot from which the rank keeps to the limit up to `last`; `last` if there is none. The pass leaves slot
+    /// `last` free for a weight gradient, so after it no more is held than before.
     private func slotWithinLimit(
         _ code: Int32, from first: Int, to last: Int, base: Int, placed: [Int32], held: [Held], limit: Int32
     ) -> Int {
@@ -269,8 +277,8 @@ struct FoldedReordering {
         return last
     }
 
-    /// Runs every rank's passes in order of their slots, each as soon as its inputs are there.
-    private mutating func squeeze() {
+    /// Moves every rank's passes together: in order of their slots, each as early as its inputs exist.
+    private mutating func closeGaps() {
         var clock = [Int32](repeating: 0, count: p)
         // Slots are overwritten as they are passed: inputs always stand in earlier ones.
         for cell in cells(width: width) {
@@ -283,7 +291,8 @@ struct FoldedReordering {
         }
     }
 
-    /// Passes in order of their slots. Of the waiting weight gradients those of the stage on the way back go first.
+    /// The lists: passes in order of their slots. Waiting weight gradients take the free slots, those of the stage on the
+    /// way back first.
     private func finalLists() -> [[Action]] {
         let width = width
         let table = table(width: width)

@@ -1,12 +1,15 @@
 /// Breadth-first pipeline (Lamy-Poirier 2022, arXiv 2211.05953; PyTorch `ScheduleLoopedBFS`): all micro-batches through
-/// the rank's first stage, then all through its second, and the backwards the same way round, latest forward first.
+/// the rank's first stage, then all through its second, and so on. The backwards come in reverse order.
 ///
-/// The bubble is that of interleaved 1F1B, but as in GPipe every activation is held at the turn. What it is for:
-/// sharded parameters are gathered once a stage instead of once a micro-batch.
-enum LoopedBFS: PipelineSchedule {
-    static func problem(_ shape: PipelineShape) -> String? {
-        shape.groupSize == nil ? nil : "looped-bfs has no micro-batch groups; leave the group size out"
-    }
+/// Fully sharded parameters are gathered once a stage instead of once a micro-batch: that is its purpose. The bubble is
+/// that of interleaved 1F1B. As in GPipe, every activation is held at the turn.
+enum LoopedBFS: PipelineSchedule, MakespanLaw {
+    static let name = "looped-bfs"
+    /// Names in PyTorch and in Lamy-Poirier 2022.
+    static let aliases = ["LoopedBFS", "BFS", "Breadth-First", "BreadthFirstPP"]
+    static let placement = StagePlacement.Kind.looped
+    static let splitsBackward = false
+    static let forwardsFirst = true
 
     static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
         let (p, m) = (shape.ranks, shape.microbatches)
@@ -22,18 +25,24 @@ enum LoopedBFS: PipelineSchedule {
         return list
     }
 
-    /// mv on every rank.
+    /// mv activations on every rank.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         shape.microbatches * shape.virtualStages
     }
 
-    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { shape.microbatches }
+    static func headBacklog(_ shape: PipelineShape) -> HeadBacklog { HeadBacklog(pending: shape.microbatches) }
 
-    /// That of interleaved 1F1B with one group of all micro-batches: m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p,
-    /// (m+pv−1)(T_F+T_B)/v for m ≤ p, exact.
+    /// The law of interleaved 1F1B with one group of all micro-batches: m(T_F+T_B) + (p−1)(T_F+T_B)/v for m ≥ p,
+    /// (m+pv−1)(T_F+T_B)/v for m ≤ p.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         var oneGroup = shape
         oneGroup.groupSize = shape.microbatches
         return InterleavedOneForwardOneBackward.makespan(oneGroup, times: times)
     }
+
+    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool { true }
+}
+
+extension ScheduleName {
+    package static let loopedBFS = ScheduleName(of: LoopedBFS.self)
 }

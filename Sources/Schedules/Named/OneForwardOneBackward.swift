@@ -1,13 +1,16 @@
 /// 1F1B, also called PipeDream-Flush (Narayanan et al. 2021, 2.2.1; PyTorch `Schedule1F1B`, Megatron-LM without
 /// interleaving, DeepSpeed `TrainSchedule`).
 ///
-/// Rank r starts with min(m, p−1−r) forwards, then alternates one forward and one backward, then drains. The bubble
-/// is GPipe's, but rank r holds no more than p−r activations. Any m ≥ 1 has a list; with m < p the pipeline is
-/// never full.
-enum OneForwardOneBackward: PipelineSchedule {
-    static func problem(_ shape: PipelineShape) -> String? {
-        GPipe.oneStageARankProblem(shape, schedule: .oneForwardOneBackward)
-    }
+/// Rank r starts with min(m, p−1−r) forwards, then alternates one forward and one backward, then drains. The bubble is
+/// GPipe's, but rank r holds no more than p−r activations. Any m ≥ 1 has a list. With m < p the pipeline is never full.
+enum OneForwardOneBackward: PipelineSchedule, MakespanLaw {
+    static let name = "1f1b"
+    /// Names in PyTorch, in the papers of Megatron-LM and DeepSpeed, and in Fan et al. 2021.
+    static let aliases = ["1F1B", "OneForwardOneBackward", "PipeDream-Flush", "DAPPLE"]
+    static let placement = StagePlacement.Kind.single
+    static let splitsBackward = false
+    static let hasFullBubble = true
+    static var interleavedForm: ScheduleName? { .interleaved }
 
     static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
         let m = shape.microbatches
@@ -23,10 +26,12 @@ enum OneForwardOneBackward: PipelineSchedule {
         return list
     }
 
-    /// min(m, p−r).
+    /// min(m, p−r) activations on rank r.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         min(shape.microbatches, shape.ranks - rank)
     }
+
+    static func headBacklog(_ shape: PipelineShape) -> HeadBacklog { .oneAtATime }
 
     /// (m+p−1)(T_F+T_B) + 2cE, with E = p−1 for m = 1, else (p−1) + (m−2) − ⌊(m−2)/p⌋.
     ///
@@ -37,4 +42,10 @@ enum OneForwardOneBackward: PipelineSchedule {
         let exposed = p == 1 ? 0 : m == 1 ? p - 1 : (p - 1) + (m - 2) - (m - 2) / p
         return Double(m + p - 1) * (times.forward + times.backward) + 2 * times.transfer * Double(exposed)
     }
+
+    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool { true }
+}
+
+extension ScheduleName {
+    package static let oneForwardOneBackward = ScheduleName(of: OneForwardOneBackward.self)
 }

@@ -1,107 +1,130 @@
-/// The size of a pipeline: everything a schedule's lists depend on.
-package struct PipelineShape: Hashable, Codable, Sendable {
-    /// Pipeline ranks, `p`.
-    package var ranks: Int
-    /// Stages each rank holds, `v`.
-    package var virtualStages: Int
-    /// Micro-batches an iteration, `m`.
-    package var microbatches: Int
-    /// Consecutive micro-batches that pass one stage of a rank before its next stage takes over (interleaved
-    /// schedules only); nil lets the schedule choose.
-    package var groupSize: Int?
-
-    package init(ranks: Int, virtualStages: Int = 1, microbatches: Int, groupSize: Int? = nil) {
-        self.ranks = ranks
-        self.virtualStages = virtualStages
-        self.microbatches = microbatches
-        self.groupSize = groupSize
-    }
-}
-
-/// What one schedule knows about itself: a set of pure functions of the pipeline's shape.
+/// A pipeline schedule: the order of work on every rank, and the facts that prices and searches need about it.
 ///
-/// Every function but `problem` asks for a shape without a problem. A new schedule is one file with a type that
-/// conforms, a case in `ScheduleName` and a line in `ScheduleName.rules`.
-protocol PipelineSchedule {
-    /// The first broken rule in words, or nil when the shape has a list. Builds nothing.
-    static func problem(_ shape: PipelineShape) -> String?
-    /// Where the stages live.
-    static func placement(_ shape: PipelineShape) -> StagePlacement
-    /// Whether any list holds input and weight gradients as actions of their own.
+/// A new schedule is one file in this folder with a type that conforms, and one line in `ScheduleName.definitions`. Four
+/// members must be stated. Every other member has a default that is counted on the lists or claims nothing, so leaving it
+/// out makes a price slower to find and never wrong. Conforming to `MakespanLaw` or `MakespanEstimate` as well states a
+/// closed form of the time.
+///
+/// Every function but `brokenRule` asks for a shape without a problem.
+package protocol PipelineSchedule: SendableMetatype {
+    /// The name in plans and on the command line, such as `1f1b`.
+    static var name: String { get }
+    /// Where the stages live, and with it how many each rank holds.
+    static var placement: StagePlacement.Kind { get }
+    /// Whether the lists hold input and weight gradients as actions of their own.
     static var splitsBackward: Bool { get }
     /// The ordered actions of one rank.
     static func actions(rank: Int, _ shape: PipelineShape) -> [Action]
-    /// The ordered actions of every rank; asked for by itself where the ranks' lists are found together.
+
+    /// Other names in use, as papers and tools write them.
+    static var aliases: [String] { get }
+    /// The schedule to take for several stages a rank where this one runs a single stage; nil: none to recommend.
+    static var interleavedForm: ScheduleName? { get }
+    /// Whether micro-batches pass in groups, whose size a shape may state.
+    static var hasGroups: Bool { get }
+    /// The schedule's own rule that a shape breaks, in words; nil where it breaks none. Builds no list.
+    ///
+    /// `problem` has checked the sizes, the stages a rank and that no group size is stated for a schedule without groups.
+    static func brokenRule(_ shape: PipelineShape) -> String?
+    /// The ordered actions of every rank. Override it where all lists come from one computation.
     static func lists(_ shape: PipelineShape) -> [[Action]]
-    /// Most activations, counted in stages, that `rank` holds at once when one is dropped at the end of its backward
-    /// (of its weight gradient, where that is an action of its own).
+    /// A run of fewer micro-batches in which each rank holds, by stage, everything it holds at once in the run of `shape`.
+    static func shortened(_ shape: PipelineShape) -> PipelineShape
+    /// Most activations, counted in stages, that `rank` holds at once. One is dropped at the end of its backward, of its
+    /// weight gradient where that is an action of its own.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int
-    /// Most micro-batches of which the last stage (of a direction) has done the forward and not yet all of the backward.
-    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int
-    /// Time from the first forward to the last backward with equal stages; an estimate where `isExact` is false.
-    static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double
-    /// Whether `makespan` is what the simulator finds for the schedule's list. Transfers count as small (a few hundredths
-    /// of a forward).
-    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool
+    /// Micro-batches that wait on the last stage for their backward.
+    static func headBacklog(_ shape: PipelineShape) -> HeadBacklog
+    /// Whether every forward of a rank comes before its first backward.
+    static var forwardsFirst: Bool { get }
+    /// Whether an iteration never takes less than m(T_F+T_B) + (p−1)(T_F+T_B)/v: no rank has other work while the pipeline
+    /// fills and drains. A search leaves out layouts by it; false leaves out none.
+    static var hasFullBubble: Bool { get }
 }
 
 extension PipelineSchedule {
-    static func placement(_ shape: PipelineShape) -> StagePlacement {
-        .looped(ranks: shape.ranks, virtualStages: shape.virtualStages)
-    }
+    package static var aliases: [String] { [] }
 
-    static var splitsBackward: Bool { false }
+    package static var interleavedForm: ScheduleName? { nil }
 
-    static func lists(_ shape: PipelineShape) -> [[Action]] {
+    package static var hasGroups: Bool { false }
+
+    package static func brokenRule(_ shape: PipelineShape) -> String? { nil }
+
+    package static func lists(_ shape: PipelineShape) -> [[Action]] {
         (0..<shape.ranks).map { actions(rank: $0, shape) }
     }
 
-    /// The last stage turns every micro-batch round at once.
-    static func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { 1 }
+    package static func shortened(_ shape: PipelineShape) -> PipelineShape { shape }
 
-    /// `peakHeadMicrobatches` counted in the list of the last rank, which holds the last stage.
-    static func listedHeadMicrobatches(_ shape: PipelineShape) -> Int {
-        let last = shape.ranks * shape.virtualStages - 1
-        let ofHead = actions(rank: shape.ranks - 1, shape).filter { $0.stage == last }
-        return ActivationRelease.backwardWeight.peak(of: ofHead)
+    package static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
+        ActivationRelease.backwardWeight.peak(of: actions(rank: rank, shortened(shape)))
     }
 
-    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool { true }
+    package static func headBacklog(_ shape: PipelineShape) -> HeadBacklog { countedHeadBacklog(shape) }
 
-    /// The rule of a schedule that fixes the stages a rank holds and knows no micro-batch groups.
-    static func problem(_ shape: PipelineShape, of schedule: ScheduleName, virtualStages: Int) -> String? {
-        let name = schedule.rawValue
-        if shape.virtualStages != virtualStages {
-            let stages = virtualStages == 1 ? "one stage" : "exactly \(virtualStages) stages"
-            return "\(name) runs \(stages) a rank, not \(shape.virtualStages) virtual stage"
-                + (shape.virtualStages == 1 ? "" : "s")
+    package static var forwardsFirst: Bool { false }
+
+    package static var hasFullBubble: Bool { false }
+}
+
+extension PipelineSchedule {
+    /// The broken rule in words, or nil when the shape has a list. No list is built.
+    package static func problem(_ shape: PipelineShape) -> String? {
+        let largest = Int(Int32.max)
+        for (size, value) in [
+            ("ranks", shape.ranks), ("virtual stages", shape.virtualStages), ("micro-batches", shape.microbatches),
+        ] {
+            if value < 1 { return "\(name) needs at least 1 of \(size), not \(value)" }
+            if value > largest { return "\(name) takes at most \(largest) \(size), not \(value)" }
         }
-        if shape.groupSize != nil { return "\(name) has no micro-batch groups; leave the group size out" }
-        return nil
+        if shape.ranks * shape.virtualStages > largest {
+            return "\(name) takes at most \(largest) stages, not \(shape.ranks) × \(shape.virtualStages)"
+        }
+        if let stages = placement.virtualStages, shape.virtualStages != stages {
+            return "\(name) runs \(stages == 1 ? "one stage" : "exactly \(stages) stages") a rank, not "
+                + "\(shape.virtualStages) virtual stage\(shape.virtualStages == 1 ? "" : "s")"
+                + (interleavedForm.map { "; \($0.rawValue) runs several" } ?? "")
+        }
+        if shape.groupSize != nil, !hasGroups { return "\(name) has no micro-batch groups; leave the group size out" }
+        return brokenRule(shape)
+    }
+
+    /// The rank of each stage.
+    package static func stagePlacement(_ shape: PipelineShape) -> StagePlacement {
+        placement.placement(
+            ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches)
+    }
+
+    /// The action lists of every rank.
+    /// - Throws: the broken rule, for a shape without a list or with one of more than `ScheduleName.mostActions` actions.
+    package static func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
+        if let rule = problem(shape) { throw ScheduleProblem(schedule: name, rule: rule) }
+        let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
+            by: (splitsBackward ? 3 : 2) * shape.microbatches)
+        guard !overflow, actions <= ScheduleName.mostActions else {
+            throw ScheduleProblem(
+                schedule: name,
+                rule: "the lists of \(shape.ranks) ranks × \(shape.virtualStages) virtual stages × "
+                    + "\(shape.microbatches) micro-batches would hold more than \(ScheduleName.mostActions) actions")
+        }
+        return Schedule(
+            name: name, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
+            placement: stagePlacement(shape), actions: lists(shape))
     }
 }
 
-/// Times of a pipeline whose stages are all equal, in one unit (seconds, ticks).
-package struct UniformTimes: Hashable, Sendable {
-    /// Forward of one rank's whole share of the model for one micro-batch, `T_F`.
-    package var forward: Double
-    /// Backward (input and weight gradients) of the same, `T_B`.
-    package var backward: Double
-    /// Weight gradients alone, `T_W`: the part of `backward` that split schedules move.
-    package var backwardWeight: Double
-    /// One transfer between neighbouring ranks, `c`; it occupies neither of them.
-    package var transfer: Double
+/// A pipeline shape for which a schedule has no list.
+package struct ScheduleProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The schedule's name.
+    package var schedule: String
+    /// The broken rule in words, with what to do instead where that is known.
+    package var rule: String
 
-    /// Input gradients alone, `T_I`.
-    package var backwardInput: Double { backward - backwardWeight }
-    /// All work of one micro-batch, `T`.
-    package var whole: Double { forward + backward }
-
-    /// - Parameter backwardWeight: half of the backward unless known.
-    package init(forward: Double, backward: Double, backwardWeight: Double? = nil, transfer: Double = 0) {
-        self.forward = forward
-        self.backward = backward
-        self.backwardWeight = backwardWeight ?? backward / 2
-        self.transfer = transfer
+    package init(schedule: String, rule: String) {
+        self.schedule = schedule
+        self.rule = rule
     }
+
+    package var description: String { rule }
 }

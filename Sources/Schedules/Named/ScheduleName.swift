@@ -1,97 +1,127 @@
-/// The schedules that `layout.schedule` of a plan may name; docs/schedules.md describes each.
-package enum ScheduleName: String, Hashable, Codable, Sendable, CaseIterable {
-    case gpipe
-    case oneForwardOneBackward = "1f1b"
-    case interleaved = "interleaved-1f1b"
-    case loopedBFS = "looped-bfs"
-    case zeroBubbleH1 = "zb-h1"
-    case zeroBubbleH2 = "zb-h2"
-    case interleavedZeroBubble = "interleaved-zb"
-    case zeroBubbleV = "zbv"
-    case vHalf = "v-half"
-    case vMin = "v-min"
-    case dualPipe = "dualpipe"
-    case dualPipeV = "dualpipev"
-    case chimera
-}
+/// A pipeline schedule by its name, as a plan (`layout.schedule`) and the command line have it.
+package struct ScheduleName: RawRepresentable, Hashable, Codable, Sendable, CaseIterable {
+    /// Every schedule, in the order in which they are printed and searched. A new one is a line here and its own file.
+    private static let definitions: [any PipelineSchedule.Type] = [
+        GPipe.self,
+        OneForwardOneBackward.self,
+        InterleavedOneForwardOneBackward.self,
+        LoopedBFS.self,
+        ZeroBubbleH1.self,
+        ZeroBubbleH2.self,
+        InterleavedZeroBubble.self,
+        ZeroBubbleV.self,
+        VHalf.self,
+        VMin.self,
+        DualPipe.self,
+        DualPipeV.self,
+        Chimera.self,
+    ]
 
-/// A pipeline shape for which a schedule has no list.
-package struct ScheduleProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    package var schedule: ScheduleName
-    /// The broken rule in words, with what to do instead where that is known.
-    package var rule: String
+    private let place: UInt8
 
-    package init(schedule: ScheduleName, rule: String) {
-        self.schedule = schedule
-        self.rule = rule
+    /// Place in `allCases`.
+    package var index: Int { Int(place) }
+
+    private init(index: Int) { place = UInt8(index) }
+
+    package static let allCases = definitions.indices.map(ScheduleName.init(index:))
+
+    /// The name that plans and commands write, such as `1f1b`.
+    package var rawValue: String { definition.name }
+
+    package init?(rawValue: String) {
+        guard let index = Self.definitions.firstIndex(where: { $0.name == rawValue }) else { return nil }
+        self.init(index: index)
     }
 
-    package var description: String { rule }
+    /// The name of a schedule that has its line in `definitions`.
+    init(of schedule: any PipelineSchedule.Type) {
+        guard let index = Self.definitions.firstIndex(where: { $0 == schedule }) else {
+            preconditionFailure("\(schedule.name) has no line in ScheduleName.definitions")
+        }
+        self.init(index: index)
+    }
+
+    package static func == (a: ScheduleName, b: ScheduleName) -> Bool { a.place == b.place }
+
+    package static func != (a: ScheduleName, b: ScheduleName) -> Bool { a.place != b.place }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(place) }
+
+    /// The schedule behind the name.
+    private var definition: any PipelineSchedule.Type { Self.definitions[index] }
 }
+
+extension ScheduleName: CustomStringConvertible {
+    package var description: String { rawValue }
+}
+
+// MARK: - Facts that depend on no pipeline
 
 extension ScheduleName {
-    /// The functions behind the name.
-    private var rules: any PipelineSchedule.Type {
-        switch self {
-        case .gpipe: GPipe.self
-        case .oneForwardOneBackward: OneForwardOneBackward.self
-        case .interleaved: InterleavedOneForwardOneBackward.self
-        case .loopedBFS: LoopedBFS.self
-        case .zeroBubbleH1: ZeroBubbleH1.self
-        case .zeroBubbleH2: ZeroBubbleH2.self
-        case .interleavedZeroBubble: InterleavedZeroBubble.self
-        case .zeroBubbleV: ZeroBubbleV.self
-        case .vHalf: VHalf.self
-        case .vMin: VMin.self
-        case .dualPipe: DualPipe.self
-        case .dualPipeV: DualPipeV.self
-        case .chimera: Chimera.self
+    /// The facts that a search asks for millions of times, found once a schedule.
+    private struct Facts: Sendable {
+        var placement: StagePlacement.Kind
+        var splitsBackward: Bool
+        var forwardsFirst: Bool
+        var hasFullBubble: Bool
+        var makespanSource: MakespanSource
+        var closedForm: (any MakespanEstimate.Type)?
+
+        init(_ schedule: any PipelineSchedule.Type) {
+            placement = schedule.placement
+            splitsBackward = schedule.splitsBackward
+            forwardsFirst = schedule.forwardsFirst
+            hasFullBubble = schedule.hasFullBubble
+            makespanSource = schedule.makespanSource
+            closedForm = schedule.closedForm
         }
     }
+
+    private static let facts = definitions.map(Facts.init)
+
+    private var facts: Facts { Self.facts[index] }
+
+    /// Other names in use, as they are written there.
+    package var aliases: [String] { definition.aliases }
 
     /// Stages each rank holds where the schedule leaves no choice; nil where it takes any number.
-    package var fixedVirtualStages: Int? {
-        switch self {
-        case .gpipe, .oneForwardOneBackward, .zeroBubbleH1, .zeroBubbleH2: 1
-        case .interleaved, .loopedBFS, .interleavedZeroBubble: nil
-        case .zeroBubbleV, .vHalf, .vMin, .dualPipe, .dualPipeV, .chimera: 2
-        }
-    }
+    package var fixedVirtualStages: Int? { facts.placement.virtualStages }
 
-    /// Whether a rank's two stages lie mirrored, so that the first and the last stage share rank 0.
-    package var isFolded: Bool {
-        switch self {
-        case .zeroBubbleV, .vHalf, .vMin, .dualPipeV: true
-        default: false
-        }
-    }
-
-    /// Whether every forward comes before any backward.
-    package var forwardsFirst: Bool {
-        switch self {
-        case .gpipe, .loopedBFS: true
-        default: false
-        }
-    }
-
-    /// Whether no pipeline has exactly the time of its law.
-    package var lawIsEstimate: Bool {
-        switch self {
-        case .vHalf, .vMin: true
-        default: false
-        }
-    }
+    /// Whether a rank's two stages lie in a V, so that the first and the last stage share rank 0.
+    package var isFolded: Bool { facts.placement == .folded }
 
     /// Whether every stage lives on two ranks, each with a copy of its parameters.
-    package var isBidirectional: Bool {
-        switch self {
-        case .dualPipe, .chimera: true
-        default: false
-        }
+    package var isBidirectional: Bool { facts.placement == .bidirectional }
+
+    /// Copies of every stage's parameters in one pipeline.
+    package var copies: Int { facts.placement.copies }
+
+    /// Stages of a pipeline of `ranks` ranks with `virtualStages` stages each. Copies count once.
+    package func stages(ranks: Int, virtualStages: Int) -> Int {
+        facts.placement.stages(ranks: ranks, virtualStages: virtualStages)
     }
 
+    /// Whether every forward of a rank comes before its first backward.
+    package var forwardsFirst: Bool { facts.forwardsFirst }
+
     /// Whether weight gradients are actions of their own.
-    package var splitsBackward: Bool { rules.splitsBackward }
+    package var splitsBackward: Bool { facts.splitsBackward }
+
+    /// Whether an iteration never takes less than m(T_F+T_B) + (p−1)(T_F+T_B)/v; false claims nothing.
+    package var hasFullBubble: Bool { facts.hasFullBubble }
+
+    /// Where `makespan` comes from.
+    package var makespanSource: MakespanSource { facts.makespanSource }
+}
+
+// MARK: - Pipelines
+
+extension ScheduleName {
+    /// The schedule of a pipeline that names none.
+    package static func usual(virtualStages: Int) -> ScheduleName {
+        virtualStages > 1 ? .interleaved : .oneForwardOneBackward
+    }
 
     /// The broken rule in words, or nil when the shape has a list. No list is built.
     package func problem(ranks: Int, virtualStages: Int, microbatches: Int, groupSize: Int? = nil) -> String? {
@@ -100,19 +130,7 @@ extension ScheduleName {
     }
 
     /// The broken rule in words, or nil when the shape has a list. No list is built.
-    package func problem(_ shape: PipelineShape) -> String? {
-        let largest = Int(Int32.max)
-        for (name, value) in [
-            ("ranks", shape.ranks), ("virtual stages", shape.virtualStages), ("micro-batches", shape.microbatches),
-        ] {
-            if value < 1 { return "\(rawValue) needs at least 1 of \(name), not \(value)" }
-            if value > largest { return "\(rawValue) takes at most \(largest) \(name), not \(value)" }
-        }
-        if shape.ranks * shape.virtualStages > largest {
-            return "\(rawValue) takes at most \(largest) stages, not \(shape.ranks) × \(shape.virtualStages)"
-        }
-        return rules.problem(shape)
-    }
+    package func problem(_ shape: PipelineShape) -> String? { definition.problem(shape) }
 
     /// Actions beyond which a list is refused rather than built (a list takes 20 bytes an action).
     package static var mostActions: Int { 1 << 24 }
@@ -129,18 +147,7 @@ extension ScheduleName {
     /// The action lists of every rank.
     /// - Throws: the broken rule, for a shape without a list or with one of more than `mostActions` actions.
     package func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
-        if let rule = problem(shape) { throw ScheduleProblem(schedule: self, rule: rule) }
-        let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
-            by: (rules.splitsBackward ? 3 : 2) * shape.microbatches)
-        guard !overflow, actions <= Self.mostActions else {
-            throw ScheduleProblem(
-                schedule: self,
-                rule: "the lists of \(shape.ranks) ranks × \(shape.virtualStages) virtual stages × "
-                    + "\(shape.microbatches) micro-batches would hold more than \(Self.mostActions) actions")
-        }
-        return Schedule(
-            name: rawValue, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
-            placement: rules.placement(shape), actions: rules.lists(shape))
+        try definition.schedule(shape)
     }
 
     /// Every schedule that has lists of this shape and puts the stages where `placement` has them.
@@ -150,25 +157,28 @@ extension ScheduleName {
             .compactMap { try? $0.schedule(shape) }
     }
 
-    /// Where the stages live. The shape must have no problem.
-    package func placement(_ shape: PipelineShape) -> StagePlacement { rules.placement(shape) }
+    /// The rank of each stage. The shape must have no problem.
+    package func placement(_ shape: PipelineShape) -> StagePlacement { definition.stagePlacement(shape) }
+
+    /// A run of fewer micro-batches in which each rank holds, by stage, everything it holds at once in the run of `shape`.
+    /// The shape must have no problem.
+    package func shortened(_ shape: PipelineShape) -> PipelineShape { definition.shortened(shape) }
 
     /// Most activations, counted in stages, that `rank` holds at once. The shape must have no problem.
     package func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
-        rules.peakActivations(rank: rank, shape)
+        definition.peakActivations(rank: rank, shape)
     }
 
-    /// Most micro-batches of which the last stage has done the forward and not yet all of the backward: those whose
-    /// logits, or their gradients, it holds. The shape must have no problem.
-    package func peakHeadMicrobatches(_ shape: PipelineShape) -> Int { rules.peakHeadMicrobatches(shape) }
+    /// Micro-batches that wait on the last stage for their backward. The shape must have no problem.
+    package func headBacklog(_ shape: PipelineShape) -> HeadBacklog { definition.headBacklog(shape) }
 
     /// Time of one iteration with equal stages: exact where `makespanIsExact`. The shape must have no problem.
     package func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
-        rules.makespan(shape, times: times)
+        facts.closedForm?.makespan(shape, times: times) ?? definition.listedMakespan(shape, times: times)
     }
 
     /// Whether `makespan` is the time the simulator finds, rather than an estimate of it.
     package func makespanIsExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
-        rules.isExact(shape, times: times)
+        definition.makespanIsExact(shape, times: times)
     }
 }

@@ -1,13 +1,12 @@
-/// V-Half (Qi et al. 2024, arXiv 2405.15362): a folded pipeline with split backwards that holds about half the activations of
-/// 1F1B, p half-size stages and a few, for a little bubble at both ends.
+/// V-Half (Qi et al. 2024, arXiv 2405.15362): a folded pipeline with split backwards. It holds about half the activations of
+/// 1F1B and pays with a small bubble at both ends.
 ///
-/// Sea AI Lab's pattern, reordered. Costs do not enter the list.
-enum VHalf: PipelineSchedule {
-    static var splitsBackward: Bool { true }
-
-    static func problem(_ shape: PipelineShape) -> String? { problem(shape, of: .vHalf, virtualStages: 2) }
-
-    static func placement(_ shape: PipelineShape) -> StagePlacement { .folded(ranks: shape.ranks) }
+/// The lists are Sea AI Lab's pattern, reordered. They do not depend on times.
+enum VHalf: PipelineSchedule, MakespanEstimate {
+    static let name = "v-half"
+    static let aliases = ["V-Half", "ZBV-Half"]
+    static let placement = StagePlacement.Kind.folded
+    static let splitsBackward = true
 
     static func lists(_ shape: PipelineShape) -> [[Action]] {
         let p = shape.ranks
@@ -20,19 +19,25 @@ enum VHalf: PipelineSchedule {
 
     static func actions(rank: Int, _ shape: PipelineShape) -> [Action] { lists(shape)[rank] }
 
-    /// 2⌊p/2⌋+2 half-size stages on every rank for m ≥ 2p.
+    /// 2⌊p/2⌋+2 stages of half a rank's size, on every rank, for m ≥ 2p.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         if shape.microbatches >= 2 * shape.ranks { return 2 * (shape.ranks / 2) + 2 }
         return ActivationRelease.backwardWeight.peak(of: lists(shape)[rank])
     }
 
-    /// mT + (p−1)(T_F+T_I)/2, an estimate: a few hundredths off for equal times, and too low for unequal ones, which the
-    /// pattern of equal slots turns into gaps in every micro-batch.
+    static func headBacklog(_ shape: PipelineShape) -> HeadBacklog { .oneAtATime }
+
+    static func shortened(_ shape: PipelineShape) -> PipelineShape { ZeroBubbleV.shortened(shape) }
+
+    /// mT + (p−1)(T_F+T_I)/2. With equal times it is a few hundredths off. With unequal times it is too low: the pattern has
+    /// equal slots, so every micro-batch then leaves gaps.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
         let passes = times.forward + times.backwardInput
         return m * times.whole + (p - 1) * passes / 2 + 2 * (2 * p - 1) * times.transfer
     }
+}
 
-    static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool { false }
+extension ScheduleName {
+    package static let vHalf = ScheduleName(of: VHalf.self)
 }

@@ -1,16 +1,14 @@
 /// ZB-V (Qi et al. 2023, arXiv 2401.10241, section 6; the hand-made list of Sea AI Lab and PyTorch's
-/// `ScheduleZBVZeroBubble`): two stages a rank in a V and backwards split in two. With equal times of forward, input and
-/// weight gradient no rank idles between its first and last action, and every rank holds the same memory.
+/// `ScheduleZBVZeroBubble`): two stages a rank in a V, and backwards split in two. With equal times of forward, input and
+/// weight gradient no rank idles between its first and last action. Every rank holds as many activations as any other.
 ///
-/// The pattern needs 2p−1 micro-batches; of fewer, the list is that of 2p−1 without the ones that are not there.
-enum ZeroBubbleV: PipelineSchedule {
-    static var splitsBackward: Bool { true }
-
-    static func problem(_ shape: PipelineShape) -> String? {
-        problem(shape, of: .zeroBubbleV, virtualStages: 2)
-    }
-
-    static func placement(_ shape: PipelineShape) -> StagePlacement { .folded(ranks: shape.ranks) }
+/// The pattern needs 2p−1 micro-batches. The list of fewer is the list of 2p−1 with the missing micro-batches left out.
+enum ZeroBubbleV: PipelineSchedule, MakespanLaw {
+    static let name = "zbv"
+    /// Names in PyTorch and in the paper.
+    static let aliases = ["ZBVZeroBubble", "ZB-V", "ZeroBubbleV"]
+    static let placement = StagePlacement.Kind.folded
+    static let splitsBackward = true
 
     static func actions(rank: Int, _ shape: PipelineShape) -> [Action] {
         let (p, m) = (shape.ranks, shape.microbatches)
@@ -53,10 +51,6 @@ enum ZeroBubbleV: PipelineSchedule {
         return list
     }
 
-    /// The variant of Sea AI Lab's automatic scheduler for unit times: the same steady state and peak, half the bubble at
-    /// m = p, but found rather than written down.
-    static func automaticLists(_ shape: PipelineShape) -> [[Action]] { ZeroBubbleVHeuristic.lists(shape) }
-
     /// One of a rank's two stages, and how many micro-batches it has done.
     private struct Half {
         var stage: Int
@@ -65,14 +59,24 @@ enum ZeroBubbleV: PipelineSchedule {
         var weights = 0
     }
 
-    /// 2p half-size stages on every rank, the memory of p whole ones.
+    /// 2p stages of half a rank's size, on every rank.
     static func peakActivations(rank: Int, _ shape: PipelineShape) -> Int {
         let p = shape.ranks
         if shape.microbatches >= 2 * p - 1 { return 2 * p }
         return ActivationRelease.backwardWeight.peak(of: actions(rank: rank, shape))
     }
 
-    /// mT + (p−1)T_I/2, but at least (m+p−1)(T_F+T_I) + T_W: with fewer than 2p−1 micro-batches the cut-out ones leave
+    static func headBacklog(_ shape: PipelineShape) -> HeadBacklog { .oneAtATime }
+
+    /// 4p micro-batches, one more of an odd number: a folded or bidirectional pipeline is steady after 2p, and 2p more show
+    /// how it drains.
+    static func shortened(_ shape: PipelineShape) -> PipelineShape {
+        var short = shape
+        short.microbatches = min(shape.microbatches, 4 * shape.ranks + shape.microbatches % 2)
+        return short
+    }
+
+    /// mT + (p−1)T_I/2, but at least (m+p−1)(T_F+T_I) + T_W: with fewer than 2p−1 micro-batches the missing ones leave
     /// gaps.
     static func makespan(_ shape: PipelineShape, times: UniformTimes) -> Double {
         let (p, m) = (Double(shape.ranks), Double(shape.microbatches))
@@ -81,9 +85,13 @@ enum ZeroBubbleV: PipelineSchedule {
         return max(full, short) + 2 * (2 * p - 1) * times.transfer
     }
 
-    /// Without transfers: for T_F = T_I = T_W, and for m ≥ 2p−1 wherever T_I ≥ T_F ≥ T_W.
+    /// Exact without transfers for T_F = T_I = T_W, and for m ≥ 2p−1 wherever T_I ≥ T_F ≥ T_W.
     static func isExact(_ shape: PipelineShape, times: UniformTimes) -> Bool {
         guard shape.microbatches >= 2 * shape.ranks - 1 else { return DualPipeV.isExact(shape, times: times) }
         return times.transfer == 0 && times.backwardInput >= times.forward && times.forward >= times.backwardWeight
     }
+}
+
+extension ScheduleName {
+    package static let zeroBubbleV = ScheduleName(of: ZeroBubbleV.self)
 }

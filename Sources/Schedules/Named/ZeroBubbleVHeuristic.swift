@@ -1,49 +1,51 @@
-/// The automatic ZB-V scheduler of Sea AI Lab (Qi et al. 2023, arXiv 2401.10241, section 6): the hand-made list's steady
-/// state, found step by step for given times, with a better beginning and end where there are fewer than 2p−1
+/// The automatic ZB-V scheduler of Sea AI Lab (Qi et al. 2023, arXiv 2401.10241, section 6). It finds the steady state of
+/// the hand-made list step by step for given times, and a better beginning and end where there are fewer than 2p−1
 /// micro-batches.
 ///
-/// In every step each rank runs one more input gradient, that of the way back where it can, then one more forward.
-/// Weight gradients go in where memory would run out, where a rank would wait at least as long as one takes, or wherever
-/// it would wait longer than the idlest rank has. A run is repeated with the idle times of the one before as allowance
-/// while that helps; of four choices of where gaps are filled the first of the least idle wins.
+/// In every step each rank runs one more input gradient, on the way back where it can, then one more forward. A weight
+/// gradient is inserted where the rank has no room for another activation, where it would wait at least as long as the
+/// weight gradient takes, and wherever it would idle longer than the idlest rank. A run is repeated with the idle times of
+/// the run before as allowance while that helps. Gaps may be filled before forwards and before gradients: of the four
+/// combinations the first with the least idle time is taken.
 struct ZeroBubbleVHeuristic {
-    typealias Costs = ZeroBubbleHeuristic.Costs
+    typealias Ticks = ZeroBubbleHeuristic.Ticks
 
-    /// Passes: forward, input gradient and weight gradient, first and second of each (the way out and back for a
-    /// forward, the way back and out for a gradient).
+    /// 0 and 1: forward out and back. 2 and 3: input gradient back and out. 4 and 5: weight gradient back and out.
     private typealias Pass = Int
 
     private let p: Int
     private let m: Int
     private let times: [Int]
     private let transfer: Int
-    /// Most half-size stages a rank may hold; one is dropped by its weight gradient.
+    /// Most activations of a stage that a rank may hold. An activation is dropped by its weight gradient.
     private let limit: Int
     private let fillsBeforeForward: Bool
     private let fillsBeforeGradient: Bool
-    /// Idle time of the idlest rank in the run before, nil in the first, and how much less each rank idled.
+    /// Idle time of the idlest rank in the run before; nil in the first run.
     private let allowance: Int?
+    /// How much less than that each rank idled in the run before.
     private let slack: [Int]
 
-    /// Passes done of each of the six kinds, by rank · 6 + pass.
+    /// Number of passes done, by rank · 6 + pass.
     private var done: [Int]
-    /// End of each pass but weight gradients, −1 if not done: by (pass · p + rank) · m + micro-batch.
+    /// End of each pass except weight gradients, −1 if not done: by (pass · p + rank) · m + micro-batch.
     private var end: [Int]
     private var clock: [Int]
     private var idle: [Int]
     private var mostIdle = 0
     private var held: [Int]
     private var order: [[UInt8]]
-    /// Halves (0 back, 1 out) whose weight gradients wait, oldest first, and how many of them are done.
+    /// By rank, the stages (0 back, 1 out) of its input gradients, oldest first.
     private var waiting: [[UInt8]]
+    /// By rank, how many of these have had their weight gradient.
     private var served: [Int]
 
     private init(
-        _ shape: PipelineShape, costs: Costs, fillsBeforeForward: Bool, fillsBeforeGradient: Bool, allowance: [Int]?
+        _ shape: PipelineShape, ticks: Ticks, fillsBeforeForward: Bool, fillsBeforeGradient: Bool, allowance: [Int]?
     ) {
         (p, m) = (shape.ranks, shape.microbatches)
-        times = [costs.forward, costs.backwardInput, costs.backwardWeight]
-        transfer = costs.transfer
+        times = [ticks.forward, ticks.backwardInput, ticks.backwardWeight]
+        transfer = ticks.transfer
         limit = 2 * p
         self.fillsBeforeForward = fillsBeforeForward
         self.fillsBeforeGradient = fillsBeforeGradient
@@ -63,18 +65,18 @@ struct ZeroBubbleVHeuristic {
     }
 
     /// The list of every rank.
-    static func lists(_ shape: PipelineShape, costs: Costs = Costs()) -> [[Action]] {
+    static func lists(_ shape: PipelineShape, ticks: Ticks = Ticks()) -> [[Action]] {
         var best: ZeroBubbleVHeuristic?
         for fillsBeforeGradient in [true, false] {
             for fillsBeforeForward in [true, false] {
                 var attempt = ZeroBubbleVHeuristic(
-                    shape, costs: costs, fillsBeforeForward: fillsBeforeForward,
+                    shape, ticks: ticks, fillsBeforeForward: fillsBeforeForward,
                     fillsBeforeGradient: fillsBeforeGradient, allowance: nil)
                 attempt.run()
                 var (last, found) = (attempt, attempt)
                 while last.allowance.map({ last.mostIdle < $0 }) ?? true {
                     var next = ZeroBubbleVHeuristic(
-                        shape, costs: costs, fillsBeforeForward: fillsBeforeForward,
+                        shape, ticks: ticks, fillsBeforeForward: fillsBeforeForward,
                         fillsBeforeGradient: fillsBeforeGradient, allowance: last.idle)
                     next.run()
                     if next.mostIdle < found.mostIdle { found = next }
@@ -102,8 +104,8 @@ struct ZeroBubbleVHeuristic {
     private mutating func run() {
         warmUp()
         for _ in 0..<2 * m {
-            for rank in 0..<p { while held(rank) > limit, hasWaiting(rank) { putWeight(rank) } }
-            // The second gradient passes from the last rank to the first, the first from the first to the last.
+            for rank in 0..<p { while held(rank) > limit, hasWaiting(rank) { appendWeight(rank) } }
+            // Gradients on the way out pass from the last rank to the first, those on the way back from the first to the last.
             let second = (0..<p).map { rank in
                 let (first, next) = (count(2, rank), count(3, rank))
                 if next >= first { return false }
@@ -113,44 +115,44 @@ struct ZeroBubbleVHeuristic {
             for rank in 0..<p where !second[rank] { gradient(2, rank) }
             for rank in 0..<p { if let pass = nextForward(rank) { forward(pass, rank) } }
         }
-        for rank in 0..<p { while hasWaiting(rank) { putWeight(rank) } }
+        for rank in 0..<p { while hasWaiting(rank) { appendWeight(rank) } }
     }
 
-    /// All forwards before the first input gradient.
+    /// Appends all forwards before the first input gradient.
     private mutating func warmUp() {
-        for rank in 0..<p { put(0, rank) }
+        for rank in 0..<p { append(0, rank) }
         for rank in (0..<p).reversed() {
             if rank < p - 1 {
                 let arrival = end[index(1, rank + 1, 0)] + transfer
                 while held(rank) + 2 + 2 * rank <= limit, clock[rank] + times[0] <= arrival, count(0, rank) < m {
-                    for earlier in 0...rank { put(0, earlier) }
+                    for earlier in 0...rank { append(0, earlier) }
                 }
             }
-            put(1, rank)
+            append(1, rank)
         }
         var pass = 0
         for rank in 1..<max(1, p) {
             while count(0, rank) + count(1, rank) < count(0, rank - 1) + count(1, rank - 1)
                 || (count(1, rank) <= count(1, rank - 1) && count(1, rank - 1) < m)
             {
-                for later in (rank..<p).reversed() where count(pass, later) < m { put(pass, later) }
+                for later in (rank..<p).reversed() where count(pass, later) < m { append(pass, later) }
                 pass = 1 - pass
             }
         }
     }
 
     private mutating func gradient(_ pass: Pass, _ rank: Int) {
-        fill(rank, until: arrival(of: pass, rank), greedily: pass == 3 || fillsBeforeGradient)
-        put(pass, rank)
+        fillGap(rank, until: arrival(of: pass, rank), greedily: pass == 3 || fillsBeforeGradient)
+        append(pass, rank)
     }
 
     private mutating func forward(_ pass: Pass, _ rank: Int) {
-        while held(rank) + 1 > limit, hasWaiting(rank) { putWeight(rank) }
-        fill(rank, until: arrival(of: pass, rank), greedily: fillsBeforeForward)
-        put(pass, rank)
+        while held(rank) + 1 > limit, hasWaiting(rank) { appendWeight(rank) }
+        fillGap(rank, until: arrival(of: pass, rank), greedily: fillsBeforeForward)
+        append(pass, rank)
     }
 
-    /// The forward a rank runs in this step: on the way back if one is there, on the way out otherwise.
+    /// The forward that a rank runs in this step: on the way back if its input exists, on the way out otherwise.
     private func nextForward(_ rank: Int) -> Pass? {
         let (out, back) = (count(0, rank), count(1, rank))
         if back >= m { return nil }
@@ -159,25 +161,25 @@ struct ZeroBubbleVHeuristic {
         return out < m && (rank == 0 || isDone(0, rank - 1, out)) ? 0 : nil
     }
 
-    /// When the input of a rank's next pass arrives; nil if it needs none from another rank.
+    /// Time at which the input of a rank's next pass arrives; nil if it needs none from another rank.
     private func arrival(of pass: Pass, _ rank: Int) -> Int? {
         let from = pass % 2 == 0 ? rank - 1 : rank + 1
         guard (0..<p).contains(from) else { return nil }
         return end[index(pass, from, count(pass, rank))] + transfer
     }
 
-    /// Weight gradients while `rank` waits.
-    private mutating func fill(_ rank: Int, until arrival: Int?, greedily: Bool) {
+    /// Appends weight gradients to the list of a rank that waits until `arrival`.
+    private mutating func fillGap(_ rank: Int, until arrival: Int?, greedily: Bool) {
         guard let arrival else { return }
-        while hasWaiting(rank), arrival >= clock[rank] + times[2] { putWeight(rank) }
+        while hasWaiting(rank), arrival >= clock[rank] + times[2] { appendWeight(rank) }
         if greedily, hasWaiting(rank), arrival - clock[rank] > max(mostIdle, slack[rank]) - idle[rank] {
-            putWeight(rank)
+            appendWeight(rank)
         }
     }
 
     private func hasWaiting(_ rank: Int) -> Bool { served[rank] < waiting[rank].count }
 
-    private mutating func putWeight(_ rank: Int) {
+    private mutating func appendWeight(_ rank: Int) {
         let half = Int(waiting[rank][served[rank]])
         served[rank] += 1
         order[rank].append(UInt8(4 + half))
@@ -186,7 +188,7 @@ struct ZeroBubbleVHeuristic {
         held[rank] -= 1
     }
 
-    private mutating func put(_ pass: Pass, _ rank: Int) {
+    private mutating func append(_ pass: Pass, _ rank: Int) {
         let i = count(pass, rank)
         let start = max(clock[rank], arrival(of: pass, rank) ?? 0)
         if count(0, rank) > 0 {

@@ -89,7 +89,4 @@ extension Schedule {
             return count
         }
     }
-
-    /// Whether weight gradients are actions of their own.
-    var splitsBackward: Bool { actions.contains { $0.contains { $0.kind == .backwardInput } } }
 }
