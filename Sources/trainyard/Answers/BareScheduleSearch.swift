@@ -1,9 +1,7 @@
 internal import ArgumentParser
-internal import Foundation
 internal import Numbers
 internal import Plans
 internal import Reading
-internal import Reports
 internal import Schedules
 internal import Simulator
 
@@ -124,25 +122,5 @@ extension Layout {
         guard checked else { return layout }
         if let rule = name.problem(shape) { throw ScheduleProblem(schedule: name.rawValue, rule: rule) }
         return layout
-    }
-}
-
-/// Action lists in a file.
-enum ActionFile {
-    /// - Throws: the exit code of bad input, after a line that names the file and what is wrong.
-    static func read(_ path: String) throws -> Schedule {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure.input("\(path): no such file, or it cannot be read")
-        }
-        guard data.count <= ActionListReader.mostBytes else {
-            throw Failure.input("\(path): larger than \(ActionListReader.mostBytes) bytes")
-        }
-        guard let text = String(data: data, encoding: .utf8) else { throw Failure.input("\(path): not text") }
-        let name = URL(filePath: path).deletingPathExtension().lastPathComponent
-        do throws(ActionListProblem) {
-            return try ActionListReader.read(text, name: name)
-        } catch {
-            throw Failure.input("\(path): \(error)")
-        }
     }
 }

@@ -101,36 +101,3 @@ struct SpaceOptions: ParsableArguments {
         plan.precision = precision
     }
 }
-
-/// The words of a list with commas, each one known.
-/// - Throws: the exit code of bad input, after a line that names the wrong word and the nearest known one.
-func words<Value>(
-    _ list: String, _ option: String, _ known: [String], _ make: (String) -> Value?
-) throws -> [Value] {
-    let names = list.split(separator: ",").map { $0.trimmingPrefix(" ") }.map(String.init)
-    guard !names.isEmpty else {
-        throw Failure.input("\(option) needs at least one of \(known.joined(separator: ", "))")
-    }
-    return try names.map { name in
-        if let value = make(name) { return value }
-        let near = Wording.didYouMean(name, among: known)
-        throw Failure.input(
-            "\(option): there is no '\(name)'; " + (near.isEmpty ? "there are \(known.joined(separator: ", "))" : near))
-    }
-}
-
-/// A line on standard error that says how far a long search is; silent where nobody looks.
-final class SearchProgress: Sendable {
-    private let isShown = Console.drawsProgress
-
-    /// Overwrites the line.
-    func show(_ text: String) {
-        guard isShown else { return }
-        Console.draw("\r\u{1B}[K" + text)
-    }
-
-    func clear() {
-        guard isShown else { return }
-        Console.draw("\r\u{1B}[K")
-    }
-}

@@ -8,33 +8,6 @@ internal import Reports
 internal import Schedules
 internal import Simulator
 
-/// How an answer is printed.
-struct OutputOptions: ParsableArguments {
-    @Flag(help: "Print one JSON document.")
-    var json = false
-
-    @Flag(help: "Show the arithmetic: formula, inputs and source of every figure.")
-    var explain = false
-
-    @Option(help: "Columns of the output. (default: the terminal's, else 100)")
-    var width: Count?
-
-    @Option(help: ArgumentHelp("Write the plan with the layout of the answer.", valueName: "plan.yaml"))
-    var writePlan: String?
-
-    @OptionGroup var price: PriceOption
-
-    func validate() throws { try check("--width", width, in: 60...1000) }
-
-    /// Columns that lines are to fit in; nil where nobody said.
-    var lineWidth: Int? { (width?.value ?? Console.width).map { max(60, $0) } }
-
-    /// What is written.
-    var files: [NamedPath] { [NamedPath("--write-plan", writePlan)].compactMap(\.self) }
-
-    var columns: Int { width?.value ?? max(60, Console.width ?? 100) }
-}
-
 /// A priced plan.
 struct Answer {
     let estimate: Estimate

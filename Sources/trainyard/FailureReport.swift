@@ -5,13 +5,8 @@ internal import Planner
 internal import Plans
 internal import Reading
 
-/// Turns what a command throws into words on standard error and an exit code: 1 failed while running, 2 bad usage or bad
-/// input, 3 the plan does not fit.
-enum Failure {
-    static let failedWhileRunning: Int32 = 1
-    static let badInput: Int32 = 2
-    static let doesNotFit: Int32 = 3
-
+/// What a command threw, as words on standard error and an exit code.
+extension Failure {
     /// Tells the user about `error`; the exit code to end with.
     static func report(_ error: any Error) -> Int32 {
         switch error {
@@ -68,26 +63,4 @@ enum Failure {
         }
         return code == .validationFailure ? badInput : code.rawValue
     }
-}
-
-/// What people read: results on standard output, all else on standard error.
-enum Console {
-    /// Writes to standard output, or says why it could not.
-    static func print(_ text: String, terminator: String = "\n") throws(OutputError) {
-        try StandardStreams.output(text + terminator)
-    }
-
-    static func write(_ line: String) { StandardStreams.error(line + "\n") }
-
-    static func error(_ message: String) { write("error: \(message)") }
-
-    /// Something assumed or doubtful that does not stop the command.
-    static func note(_ message: String) { write("note: \(message)") }
-
-    static func notes(_ remarks: [Remark]) { remarks.forEach { note($0.text) } }
-}
-
-/// Takes the place of the standard library's `print`, which says nothing where the disk is full.
-func print(_ text: String, terminator: String = "\n") throws(OutputError) {
-    try Console.print(text, terminator: terminator)
 }

@@ -1,0 +1,59 @@
+package import Costs
+package import Plans
+package import Schedules
+
+/// Ranked layouts of one plan.
+package struct SearchResult: Hashable, Sendable {
+    /// Layouts that fit, best first.
+    package var candidates: [Estimate]
+    /// Layouts that no other beats in both time and memory, smallest first; empty unless asked for.
+    package var front: [Estimate] = []
+    package var effort = SearchEffort()
+    /// Wall-clock seconds of the search.
+    package var seconds = 0.0
+    /// What was tried.
+    package var searched: SearchedSpace?
+    /// The plan's own layout beside them; nil where it has none.
+    package var own: OwnLayout?
+}
+
+/// Which layouts a search tried, in words: every command that chooses names it.
+package struct SearchedSpace: Hashable, Codable, Sendable {
+    package var framework: String
+    /// Whether the plan names that software; it is assumed where not.
+    package var isStated: Bool
+    /// Whether layouts it cannot run were tried too.
+    package var anySoftware: Bool
+    package var schedules: [ScheduleName]
+
+    /// The keys of the JSON.
+    private enum CodingKeys: String, CodingKey {
+        case framework, anySoftware, schedules
+        case isStated = "stated"
+    }
+
+    /// - Parameter layout: Where it is given and only its schedule is open.
+    package init(_ space: SearchSpace, _ plan: Plan, layout: Layout? = nil) {
+        let software = plan.framework(for: layout)
+        framework = software.name
+        isStated = plan.frameworks.named != nil
+        anySoftware = space.anySoftware
+        schedules = space.triedSchedules(plan, on: software)
+    }
+
+    /// `searched: layouts that megatron-core runs (1f1b, interleaved-1f1b); --any-software tries more`.
+    package var description: String {
+        let names = schedules.map(\.rawValue).joined(separator: ", ")
+        return anySoftware
+            ? "searched: layouts of any software (\(names)), priced on \(framework)"
+            : "searched: layouts that \(framework) runs (\(names)); --any-software tries more"
+    }
+}
+
+/// A plan's own layout, beside the best a search found.
+package struct OwnLayout: Hashable, Sendable {
+    package var estimate: Estimate
+    package var fits: Bool
+    /// Why it loses, or that it does not.
+    package var verdict: String
+}

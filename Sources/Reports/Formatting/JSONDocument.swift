@@ -1,0 +1,13 @@
+internal import Foundation
+
+/// One JSON document, the same bytes every time.
+enum JSONDocument {
+    static func text(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        // A run that never finishes takes infinite days, for which JSON has no number.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}

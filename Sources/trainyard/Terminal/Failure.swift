@@ -1,0 +1,14 @@
+internal import ArgumentParser
+
+/// The exit codes of a command that fails.
+enum Failure {
+    static let failedWhileRunning: Int32 = 1
+    static let badInput: Int32 = 2
+    static let doesNotFit: Int32 = 3
+
+    /// Says on standard error what is wrong with the input; the exit code to throw.
+    static func input(_ message: String) -> ExitCode {
+        Console.error(message)
+        return ExitCode(badInput)
+    }
+}
