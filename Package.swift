@@ -62,16 +62,19 @@ let package = Package(
         .target(name: "Version", swiftSettings: strict, plugins: ["CommitPlugin"]),
         .plugin(name: "CommitPlugin", capability: .buildTool()),
 
+        // Options that both programs take.
+        .target(name: "Options", dependencies: ["Output", "Reading", "Plans", argumentParser], swiftSettings: strict),
+
         // The two programs.
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Costs", "Simulator", "Planner", "Reports", "Version", argumentParser,
+                "Output", "Costs", "Simulator", "Planner", "Reports", "Options", "Version", argumentParser,
             ] + planning,
             swiftSettings: strict),
         .executableTarget(
             name: "trainyard-train",
-            dependencies: planning + ["Output", "Training", "Tensors", "MPI", "Version", argumentParser],
+            dependencies: planning + ["Output", "Training", "Tensors", "MPI", "Options", "Version", argumentParser],
             swiftSettings: strict),
 
         // Programs the tests and `make bench` run under mpirun or on their own.
@@ -124,6 +127,7 @@ let package = Package(
         .testTarget(
             name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]
 )

@@ -2,17 +2,21 @@ internal import ArgumentParser
 internal import Foundation
 internal import MPI
 internal import Models
+internal import Options
 internal import Output
 internal import Plans
 internal import Reading
 internal import Schedules
 internal import Tensors
 internal import Training
+internal import Version
 
 /// One rank's whole run: read the plan, train, leave the records.
 struct TrainingRun {
     let planPath: String
     let options: RunOptions
+    /// Where the last step's timeline goes as Trainyard's own JSON; nil: nowhere.
+    let timelinePath: String?
     let world: Communicator
 
     private var isFirst: Bool { world.rank == 0 }
@@ -35,10 +39,10 @@ struct TrainingRun {
             settings.steps = steps.value
         }
         settings.folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
-        let files = runFiles(plan, settings)
+        let files = options.files(plan: planPath, name: plan.name, settings: settings, timeline: timelinePath)
         if isFirst { try checkPaths(files) }
         let identity = try RunIdentity(
-            plan: plan, layout: layout, settings: settings, options: options.shared)
+            plan: plan, layout: layout, settings: settings, options: shared)
         try identity.agree(over: world)
         try Trainer.check(plan: plan, layout: layout, processes: world.size)
         let text = try Trainer.text(plan: plan, settings: settings)
@@ -89,16 +93,13 @@ struct TrainingRun {
         var board: TensorBoardLog?
     }
 
-    private func runFiles(_ plan: Plan, _ settings: TrainSettings) -> RunFiles {
-        var files = RunFiles(plan: planPath, settings: settings)
-        files.namesData = options.data != nil
-        files.folder = settings.folder ?? (options.overwrite ? RunFolder.preferred(for: plan.name) : nil)
-        files.options = [
-            NamedPath("--log", options.log), NamedPath("--trace", options.trace),
-            NamedPath("the last step's timeline", options.timeline), NamedPath("--save", options.save),
-        ].compactMap(\.self)
-        files.tensorboard = options.tensorboard
-        return files
+    /// What all ranks act on, by name: it has to be the same for all.
+    private var shared: [String: String] {
+        var shared: [String: String] = [:]
+        if options.save != nil { shared["save"] = "" }
+        if options.trace != nil || timelinePath != nil { shared["trace"] = "" }
+        if options.profile { shared["profile"] = "" }
+        return shared
     }
 
     /// Refuses paths that cannot be written, or that are one another's, before anything else is done.
@@ -117,7 +118,7 @@ struct TrainingRun {
         try RunRecorder(
             RunRecorder.Request(
                 files: files, log: options.log, overwrites: options.overwrite,
-                program: "trainyard-train " + TrainCommandLine.configuration.version, identity: identity,
+                program: "trainyard-train " + ProgramVersion.text, identity: identity,
                 processes: world.size), plan: plan, settings: settings)
     }
 
@@ -157,13 +158,13 @@ struct TrainingRun {
             try trainer.saveWeights(to: save, step: settings.steps)
             try records?.run.add([save])
         }
-        if options.trace != nil || options.timeline != nil {
+        if options.trace != nil || timelinePath != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }
             if let path = options.trace { try OutputFile.write(timeline.chromeTrace(), to: path) }
-            if let path = options.timeline {
+            if let path = timelinePath {
                 try OutputFile.write(String(decoding: JSONEncoder().encode(timeline), as: UTF8.self), to: path)
             }
-            try records?.run.add([options.trace, options.timeline].compactMap(\.self))
+            try records?.run.add([options.trace, timelinePath].compactMap(\.self))
         }
     }
 }

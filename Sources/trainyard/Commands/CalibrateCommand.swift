@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Options
 internal import Output
 internal import Plans
 internal import Reading

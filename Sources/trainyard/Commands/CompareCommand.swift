@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Costs
 internal import Models
+internal import Options
 internal import Planner
 internal import Plans
 internal import Reading

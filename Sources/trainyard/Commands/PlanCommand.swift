@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Costs
+internal import Options
 internal import Output
 internal import Plans
 internal import Reading

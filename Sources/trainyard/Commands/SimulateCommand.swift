@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Costs
 internal import Foundation
 internal import Models
+internal import Options
 internal import Output
 internal import Planner
 internal import Plans

@@ -3,6 +3,7 @@ internal import Costs
 internal import Foundation
 internal import Models
 internal import Numbers
+internal import Options
 internal import Output
 internal import Planner
 internal import Plans

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Options
 internal import Output
 internal import Plans
 internal import Reading
@@ -32,50 +33,18 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "mpirun's hostfile, to run on several machines.")
     var hostfile: String?
 
-    @Option(help: "Text to train on, instead of the plan's train.data.")
-    var data: String?
-
-    @Option(help: "Steps to train, instead of the plan's train.steps.")
-    var steps: Count?
-
-    @Option(
-        help: ArgumentHelp(
-            "The run's own folder, instead of the plan's train.folder or runs/NAME.", valueName: "directory"))
-    var folder: String?
-
-    @Flag(help: "Replace the run that lies in the folder, and an existing log or checkpoint of the same name.")
-    var overwrite = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Write the metrics, one JSON object a step, to this file too.", valueName: "metrics.jsonl"))
-    var log: String?
-
-    @Option(help: ArgumentHelp("Write the last step's measured timeline for Perfetto.", valueName: "trace.json"))
-    var trace: String?
+    @OptionGroup var options: RunOptions
 
     @Option(help: ArgumentHelp("Draw the predicted over the measured timeline.", valueName: "timeline.svg"))
     var svg: String?
 
-    @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
-    var save: String?
-
     @Option(help: ArgumentHelp("Draw the loss curve.", valueName: "loss.svg"))
     var lossSvg: String?
 
-    @Option(help: ArgumentHelp("Write TensorBoard event files into this directory.", valueName: "directory"))
-    var tensorboard: String?
-
-    @Flag(help: "Print where a step's time goes, by kernel and by communication.")
-    var profile = false
-
-    @Flag(help: "No progress line and no summary.")
-    var quiet = false
-
     func validate() throws {
         try check("--processes", processes, in: Bounds.degree)
-        try check("--steps", steps, in: Bounds.steps)
-        if folder?.isEmpty == true { throw ValidationError("--folder: names no folder") }
+        try check("--steps", options.steps, in: Bounds.steps)
+        if options.folder?.isEmpty == true { throw ValidationError("--folder: names no folder") }
     }
 
     func run() throws {
@@ -97,21 +66,10 @@ struct TrainCommand: ParsableCommand {
         try files(settings, drawings, name: plan.name).all.check()
         // Rank 0 may run on another machine: what it writes goes by paths from here.
         let (records, isClaimed) = try RunFolder.take(
-            folder ?? settings.folder, for: plan.name, overwrites: overwrite)
+            options.folder ?? settings.folder, for: plan.name, overwrites: options.overwrite)
         defer { if isClaimed { rmdir(records) } }
         let measured = records + "/" + RunFolder.timeline
-
-        var arguments = [self.plan, "--folder", records, "--timeline", measured]
-        if overwrite { arguments.append("--overwrite") }
-        for (flag, value) in [
-            ("--data", data), ("--steps", steps.map(\.description)), ("--log", log.map(RunFolder.absolute)),
-            ("--trace", trace.map(RunFolder.absolute)), ("--save", save.map(RunFolder.absolute)),
-            ("--tensorboard", tensorboard.map(RunFolder.absolute)),
-        ] {
-            if let value { arguments += [flag, value] }
-        }
-        if quiet { arguments.append("--quiet") }
-        if profile { arguments.append("--profile") }
+        let arguments = [self.plan, "--timeline", measured] + options.arguments(folder: records)
         let command = try Launcher.mpirun(
             processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
         // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
@@ -124,7 +82,7 @@ struct TrainCommand: ParsableCommand {
             RunEnding.settle(records, began: began, wasInterrupted: ended.wasInterrupted)
             throw failure(ended)
         }
-        if quiet && svg == nil && lossSvg == nil { return }
+        if options.quiet && svg == nil && lossSvg == nil { return }
         guard FileManager.default.fileExists(atPath: measured) else {
             return Console.note(
                 "the run's records lie in \(records) on the machine of rank 0; there is no summary here")
@@ -132,28 +90,17 @@ struct TrainCommand: ParsableCommand {
         let summary = try RunSummary(
             plan: plan, layout: layout, metrics: records + "/" + RunFolder.log, timeline: measured,
             load: load)
-        if !quiet { try print(summary.text()) }
+        if !options.quiet { try print(summary.text()) }
         if let svg { try OutputFile.write(summary.svg(), to: svg) }
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
     }
 
     /// All that the run reads and writes.
     private func files(_ settings: TrainSettings, _ drawings: [NamedPath], name: String) -> RunFiles {
-        var files = RunFiles(plan: plan, settings: settings)
-        if let data {
-            files.settings.data = data
-            files.namesData = true
-        }
+        let timeline = options.folder(settings, name: name).map { $0 + "/" + RunFolder.timeline }
+        var files = options.files(plan: plan, name: name, settings: settings, timeline: timeline)
         files.hostfile = hostfile
-        files.folder =
-            (folder ?? settings.folder).map(RunFolder.absolute) ?? (overwrite ? RunFolder.preferred(for: name) : nil)
-        let timeline = files.folder.map { $0 + "/" + RunFolder.timeline }
-        files.options =
-            [
-                NamedPath("--log", log), NamedPath("--trace", trace), NamedPath("--save", save),
-                NamedPath("the last step's timeline", timeline),
-            ].compactMap(\.self) + drawings
-        files.tensorboard = tensorboard
+        files.options += drawings
         return files
     }
 

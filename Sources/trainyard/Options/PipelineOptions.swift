@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Options
 internal import Plans
 internal import Reading
 internal import Schedules

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Models
+internal import Options
 internal import Planner
 internal import Plans
 internal import Reading

@@ -1,0 +1,89 @@
+package import ArgumentParser
+internal import Output
+package import Plans
+package import Reading
+
+/// What the command line changes of a plan's `train` section, and where a run's records go: the options of
+/// `trainyard train`, which passes them on, and of `trainyard-train`.
+package struct RunOptions: ParsableArguments {
+    @Option(help: "Text to train on, instead of the plan's train.data.")
+    package var data: String?
+
+    @Option(help: "Steps to train, instead of the plan's train.steps.")
+    package var steps: Count?
+
+    @Option(
+        help: ArgumentHelp(
+            "The run's own folder, instead of the plan's train.folder or runs/NAME.", valueName: "directory"))
+    package var folder: String?
+
+    @Flag(help: "Replace the run that lies in the folder, and an existing log or checkpoint of the same name.")
+    package var overwrite = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the metrics, one JSON object a step, to this file too.", valueName: "metrics.jsonl"))
+    package var log: String?
+
+    @Option(help: ArgumentHelp("Write the last step's measured timeline for Perfetto.", valueName: "trace.json"))
+    package var trace: String?
+
+    @Option(help: ArgumentHelp("Save the trained weights here as well.", valueName: "weights.safetensors"))
+    package var save: String?
+
+    @Option(help: ArgumentHelp("Write TensorBoard event files into this directory.", valueName: "directory"))
+    package var tensorboard: String?
+
+    @Flag(help: "Print where a step's time goes, by kernel and by communication.")
+    package var profile = false
+
+    @Flag(help: "No progress line and no summary.")
+    package var quiet = false
+
+    package init() {}
+
+    /// The arguments that make a rank run with these options.
+    ///
+    /// Ranks may run in another working directory, so that paths they write to are made absolute.
+    /// - Parameter folder: the run's folder as the launcher has taken it.
+    package func arguments(folder: String) -> [String] {
+        var arguments = ["--folder", folder]
+        if overwrite { arguments.append("--overwrite") }
+        for (option, value) in [
+            ("--data", data), ("--steps", steps.map(\.description)), ("--log", log.map(RunFolder.absolute)),
+            ("--trace", trace.map(RunFolder.absolute)), ("--save", save.map(RunFolder.absolute)),
+            ("--tensorboard", tensorboard.map(RunFolder.absolute)),
+        ] {
+            if let value { arguments += [option, value] }
+        }
+        if quiet { arguments.append("--quiet") }
+        if profile { arguments.append("--profile") }
+        return arguments
+    }
+
+    /// The run's folder as these options and the plan name it; nil where it is still to be chosen, and new.
+    /// - Parameter name: the plan's, after which a folder is called that nobody names.
+    package func folder(_ settings: TrainSettings, name: String) -> String? {
+        (folder ?? settings.folder).map(RunFolder.absolute) ?? (overwrite ? RunFolder.preferred(for: name) : nil)
+    }
+
+    /// The files the run reads and writes.
+    /// - Parameters:
+    ///   - plan: the plan file, called `name` inside.
+    ///   - settings: those of the plan file.
+    ///   - timeline: where the last step's timeline goes; nil: nowhere.
+    package func files(plan: String, name: String, settings: TrainSettings, timeline: String?) -> RunFiles {
+        var files = RunFiles(plan: plan, settings: settings)
+        if let data {
+            files.settings.data = data
+            files.namesData = true
+        }
+        files.folder = folder(settings, name: name)
+        files.options = [
+            NamedPath("--log", log), NamedPath("--trace", trace), NamedPath("--save", save),
+            NamedPath("the last step's timeline", timeline),
+        ].compactMap(\.self)
+        files.tensorboard = tensorboard
+        return files
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Options
+import Plans
+import Reading
+import Testing
+
+/// The options of one program that start another reach it whole.
+struct PassedOnTests {
+    /// Long options that a help text lists, without the parser's own.
+    private func options(of help: String) -> Set<String> {
+        Set(help.matches(of: #/--([a-z-]+)/#).map { "--" + $0.1 }).subtracting(["--help", "--version"])
+    }
+
+    @Test func everyOptionOfARunReachesItsRanks() throws {
+        let given = [
+            "--data", "text.txt", "--steps", "1,000", "--folder", "elsewhere", "--overwrite", "--log", "log.jsonl",
+            "--trace", "/trace.json", "--save", "weights.safetensors", "--tensorboard", "board", "--profile", "--quiet",
+        ]
+        #expect(options(of: RunOptions.helpMessage()) == Set(given.filter { $0.hasPrefix("--") }))
+        let options = try RunOptions.parse(given)
+        let passed = options.arguments(folder: "/runs/a")
+        #expect(Set(passed.filter { $0.hasPrefix("--") }) == self.options(of: RunOptions.helpMessage()))
+        let received = try RunOptions.parse(passed)
+        #expect(received.folder == "/runs/a")
+        #expect(received.data == "text.txt")
+        #expect(received.steps == 1000)
+        #expect(received.trace == "/trace.json")
+        #expect(received.log == RunFolder.absolute("log.jsonl"))
+        #expect(received.save == RunFolder.absolute("weights.safetensors"))
+        #expect(received.tensorboard == RunFolder.absolute("board"))
+        #expect(received.overwrite && received.profile && received.quiet)
+        #expect(try RunOptions.parse([]).arguments(folder: "a") == ["--folder", "a"])
+    }
+
+    @Test func everyOptionOfASampleReachesTheRuntime() throws {
+        let given = ["a.safetensors", "--prompt=-x", "--tokens", "5", "--temperature", "0.5", "--seed", "9"]
+        let passed = try GenerateOptions.parse(given).arguments
+        #expect(passed == given)
+        for option in options(of: GenerateOptions.helpMessage()) {
+            #expect(passed.contains { $0 == option || $0.hasPrefix(option + "=") })
+        }
+        let received = try GenerateOptions.parse(passed)
+        #expect(received.prompt == "-x")
+        #expect(received.tokens == 5)
+    }
+
+    @Test(arguments: [["a", "--tokens", "0"], ["a", "--temperature=-1"], ["a", "--temperature", "inf"]])
+    func valuesNobodyCanSampleWithAreRefused(arguments: [String]) {
+        #expect(throws: (any Error).self) { try GenerateOptions.parse(arguments) }
+    }
+}
