@@ -1,5 +1,5 @@
 internal import Models
-internal import Plans
+package import Plans
 internal import Schedules
 
 /// The least that one micro-batch takes in each part of a model, forward and back: what no layout with the same degrees
@@ -97,7 +97,7 @@ package struct LeastPasses: Sendable {
 
     /// What no step of `mesh` is shorter than with `microbatch` sequences: a rank's even share of all passes.
     package mutating func step(
-        _ mesh: Mesh, microbatch: Int, choices: MeshChoices, pricer: Pricer
+        _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
         let model = pricer.plan.model
         var step = LeastStep()
@@ -117,7 +117,7 @@ package struct LeastPasses: Sendable {
 
     /// `step` with what its passes take where everything is recomputed.
     package mutating func recomputed(
-        _ step: LeastStep, _ mesh: Mesh, microbatch: Int, choices: MeshChoices, pricer: Pricer
+        _ step: LeastStep, _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
         guard choices.recompute.contains(.full) else { return step }
         var step = step
@@ -130,13 +130,13 @@ package struct LeastPasses: Sendable {
     }
 
     private mutating func pass(
-        _ mesh: Mesh, microbatch: Int, sequenceParallel: Bool, recomputes: Bool, choices: MeshChoices, pricer: Pricer
+        _ mesh: Layout, microbatch: Int, sequenceParallel: Bool, recomputes: Bool, choices: MeshChoices, pricer: Pricer
     ) -> LeastPass {
         let key = Key(
             tensor: mesh.tensor, context: mesh.context, expert: mesh.expert, expertTensor: mesh.expertTensor,
             microbatch: microbatch, sequenceParallel: sequenceParallel, recomputes: recomputes)
         if let pass = here[key] { return pass }
-        var layout = mesh.layout(choices.base)
+        var layout = mesh
         (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
         (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
         let pass = Self.pass(layout, pricer: pricer)
@@ -161,10 +161,10 @@ package struct LeastPasses: Sendable {
 
     /// Bytes of weights, gradients and optimizer on the fullest rank of any layout of `mesh`: no fewer than the mean of a
     /// pipeline's ranks.
-    package func stateBytes(_ mesh: Mesh, choices: MeshChoices) -> Double {
+    package func stateBytes(_ mesh: Layout, choices: MeshChoices) -> Double {
         let group = mesh.data * mesh.context
         let pieces = mesh.expert * mesh.expertTensor
-        let copies = ExpertGrid(mesh.layout(choices.base)).copies
+        let copies = ExpertGrid(mesh).copies
         let kinds = choices.sharding(pipeline: mesh.pipeline)
         let least = held.lazy.filter { kinds.contains($0.sharding) }.map {
             $0.total(parameters.others / Double(mesh.tensor), group: group)

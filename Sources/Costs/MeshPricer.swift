@@ -2,39 +2,24 @@ package import Models
 package import Plans
 package import Schedules
 
-/// Time and memory of one layout of a mesh, and which one it is.
+/// Time and memory of one layout of a mesh. Which layout it is, `MeshPricer.layout(of:)` says until the next mesh.
 package struct QuickPrice: Sendable {
     /// By closed form, as `LayoutWork.iterationTime`.
     package var seconds: Double
     /// Bytes of the fullest rank, as `LayoutWork.peakMemory`.
     package var peak: Double
-    package var microbatch: Int32
-    package var virtualStages: Int32
-    /// 0: every device of the group.
-    package var shardGroup: Int32
-    /// 0: all blocks, where anything is recomputed.
-    package var recomputeLayers: Int32
-    package var schedule: ScheduleName
-    package var recompute: Layout.Recompute
-    package var sharding: Layout.Sharding
-    package var sequenceParallel: Bool
-
-    /// The layout of `mesh` it is the price of.
-    package func layout(_ mesh: Mesh, base: Layout) -> Layout {
-        var layout = mesh.layout(base)
-        layout.microbatch = Int(microbatch)
-        layout.virtualStages = Int(virtualStages)
-        layout.schedule = schedule
-        layout.recompute = recompute
-        layout.recomputeLayers = recomputeLayers == 0 ? nil : Int(recomputeLayers)
-        layout.sharding = sharding
-        layout.shardGroup = shardGroup == 0 ? nil : Int(shardGroup)
-        layout.sequenceParallel = sequenceParallel
-        return layout
-    }
+    /// Place of what its micro-batches share among the passes of the mesh.
+    fileprivate var pass: Int32
+    /// Place of its way to run the pipeline in the table.
+    fileprivate var entry: Int32
+    package fileprivate(set) var schedule: ScheduleName
+    fileprivate var sharding: Layout.Sharding
 }
 
 /// What every mesh of a search is tried with.
+///
+/// A mesh is a layout of which the degrees are settled and what all layouts of the search have in common; micro-batch,
+/// schedule, recomputation and sharding are still open.
 package struct MeshChoices: Hashable, Sendable {
     /// Flash attention, overlap and gradient format of every layout.
     package var base: Layout
@@ -68,7 +53,7 @@ package struct MeshChoices: Hashable, Sendable {
 
     /// Whether layouts of `mesh` with sequence parallelism, or without, are tried.
     @inline(__always)
-    package func allows(_ isSequenceParallel: Bool, _ mesh: Mesh, _ model: Model) -> Bool {
+    package func allows(_ isSequenceParallel: Bool, _ mesh: Layout, _ model: Model) -> Bool {
         guard sequenceParallel.contains(isSequenceParallel) else { return false }
         guard isSequenceParallel else {
             return mesh.tensor == 1 || !expertsNeedSequenceParallel || model.mixtureLayers == 0
@@ -95,6 +80,8 @@ package struct MeshPricer {
     private var states: [StateTerms] = []
     private var kindStates: [KindState] = []
     private var passes: [KindPass] = []
+    /// The layouts of the mesh's passes: with one way to run the pipeline and one sharding each is a layout that is priced.
+    private var passLayouts: [Layout] = []
     /// Partitions whose states are known.
     private var wanted: [Bool] = []
     private var places: DeviceGroups
@@ -120,12 +107,13 @@ package struct MeshPricer {
     ///   where that is not known.
     /// - Returns: how many ways a rule of their schedule forbade.
     package mutating func price(
-        _ mesh: Mesh, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
+        _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
+        passLayouts.removeAll(keepingCapacity: true)
         var rejected = 0
         let group = mesh.data * mesh.context
         let known = choices.sharding(pipeline: mesh.pipeline)
-        let hasReplicas = mesh.layout(choices.base).hasReplicas(pricer.plan.model)
+        let hasReplicas = mesh.hasReplicas(pricer.plan.model)
         let shardings = known.filter { $0 == .none || hasReplicas }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
@@ -142,13 +130,24 @@ package struct MeshPricer {
         return rejected
     }
 
+    /// The layout a price of the last mesh is of.
+    package func layout(of price: QuickPrice) -> Layout {
+        let entry = table.entries[Int(price.entry)]
+        var layout = passLayouts[Int(price.pass)]
+        layout.schedule = entry.schedule
+        layout.virtualStages = entry.shape.virtualStages
+        layout.recomputeLayers = entry.isPartial ? entry.recomputeLayers : nil
+        layout.sharding = price.sharding
+        return layout
+    }
+
     /// Of layouts whose blocks take the same time: all but fully sharded ones, or those of one group.
     private mutating func price(
-        _ mesh: Mesh, _ microbatches: [Int], _ least: [LeastStep], shardings: [Layout.Sharding], shardGroup: Int?,
+        _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], shardings: [Layout.Sharding], shardGroup: Int?,
         into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         let plan = pricer.plan
-        var layout = mesh.layout(choices.base)
+        var layout = mesh
         layout.sharding = shardings[0]
         layout.shardGroup = shardGroup
         guard let rates = pricer.rates[plan.framework(for: layout).name],
@@ -198,6 +197,7 @@ package struct MeshPricer {
                     }
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     let first = prices.count
+                    passLayouts.append(layout)
                     let ways = layout.waysOfHiding(plan.model)
                     // Of several ways every layout is priced with each: one that is too slow in one way may win in another.
                     let limit = ways.count > 1 ? .infinity : left
@@ -223,7 +223,7 @@ package struct MeshPricer {
     /// Partitions in which some way to run the pipelines of `mesh` may end within the limit, of `partitions`. They are the
     /// `wanted` ones until the next mesh.
     private mutating func possible(
-        _ partitions: [Int], _ mesh: Mesh, _ microbatches: [Int], _ least: [LeastStep], _ host: Double
+        _ partitions: [Int], _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], _ host: Double
     ) -> [Int] {
         for partition in partitions { wanted[partition] = false }
         for (microbatch, step) in zip(microbatches, least) {
@@ -320,9 +320,8 @@ package struct MeshPricer {
         let mayBePartial = layout.recompute == .full
         let count = shardings.count
         var price = QuickPrice(
-            seconds: 0, peak: 0, microbatch: Int32(layout.microbatch), virtualStages: 1,
-            shardGroup: Int32(layout.shardGroup ?? 0), recomputeLayers: 0, schedule: .oneForwardOneBackward,
-            recompute: layout.recompute, sharding: .none, sequenceParallel: layout.sequenceParallel)
+            seconds: 0, peak: 0, pass: Int32(truncatingIfNeeded: passLayouts.count - 1), entry: 0,
+            schedule: .oneForwardOneBackward, sharding: .none)
         let table = table
         table.entries.withUnsafeBufferPointer { allEntries in
             table.kinds.withUnsafeBufferPointer { kinds in
@@ -338,8 +337,7 @@ package struct MeshPricer {
                                             entry, kinds: kinds, held: blocks, bounds: bounds, passes: passes)
                                         guard pipeline <= limit, wanted[entry.partition] else { continue }
                                         price.schedule = entry.schedule
-                                        price.virtualStages = Int32(truncatingIfNeeded: entry.shape.virtualStages)
-                                        price.recomputeLayers = Int32(truncatingIfNeeded: entry.recomputeLayers)
+                                        price.entry = Int32(truncatingIfNeeded: index)
                                         for place in 0..<count {
                                             let state = states[entry.partition * count + place]
                                             var peak = 0.0

@@ -64,7 +64,7 @@ enum Pricing {
             settings.space.schedules = [.oneForwardOneBackward]
             settings.space.partialRecompute = false
             settings.space.hybridSharding = false
-            settings.space.mostMicrobatch = 2
+            settings.space.microbatch.most = 2
             settings.space.recompute = [.full, .none]
             settings.simulates = random.once(in: 8)
         }

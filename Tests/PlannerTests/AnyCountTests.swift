@@ -15,7 +15,7 @@ import Testing
         settings.space.recompute = [.none, .full]
         settings.space.partialRecompute = false
         settings.space.sharding = [.optimizer]
-        settings.space.mostMicrobatch = 1
+        settings.space.microbatch.most = 1
         settings.threads = 1
         settings.space.sequenceParallel = [true]
         settings.space.hybridSharding = false
@@ -141,12 +141,12 @@ import Testing
         var plan = try Self.plan(parameters: 1.3e9, isBatchFree: true)
         plan.devices = 100
         var settings = Self.settings
-        settings.space.fixed.tensor = 4
-        settings.space.fixed.pipeline = 3
+        settings.space.tensor.fixed = 4
+        settings.space.pipeline.fixed = 3
         let best = try #require(try searchAnyCount(plan: plan, settings: settings).candidates.first)
         #expect(best.layout.tensor == 4 && best.layout.pipeline == 3 && best.plan.devices % 12 == 0)
         // All four of them are a statement about these devices.
-        (settings.space.fixed.context, settings.space.fixed.data) = (1, 8)
+        (settings.space.context.fixed, settings.space.data.fixed) = (1, 8)
         let error = #expect(throws: PlannerError.self) { try searchAnyCount(plan: plan, settings: settings) }
         #expect(error?.description.contains("does not divide 100 devices") == true)
     }

@@ -24,7 +24,7 @@ import Testing
         let (plan, layout) = try plan(ranks, microbatches: microbatches)
         var settings = SearchSettings()
         settings.space.anySoftware = true
-        settings.space.mostVirtualStages = 8
+        settings.space.virtualStages.most = 8
         let peaks = try chooseSchedule(plan: plan, layout: layout, settings: settings).candidates.map(\.peakMemory)
             .sorted()
         let device = plan.cluster.device.memoryBytes

@@ -24,8 +24,8 @@ import Testing
         var space = SearchSpace()
         space.schedules = ScheduleName.allCases
         space.anySoftware = true
-        space.mostVirtualStages = 5
-        space.mostMicrobatch = 4
+        space.virtualStages.most = 5
+        space.microbatch.most = 4
         func plan(_ model: Model, _ cluster: String, _ devices: Int, _ batch: Int, _ precision: Precision) throws
             -> Plan
         {
@@ -36,15 +36,15 @@ import Testing
         switch row {
         case .dense: return (try plan(Shipped.llama8B, "h100-80g-sxm", 64, 128, .fp8), space)
         case .unfused:
-            space.flashAttention = false
+            space.base.flashAttention = false
             return (try plan(Shipped.gpt175B, "a100-80g-sxm", 64, 64, .fp16), space)
         case .tied:
             var model = Shipped.gpt175B
             model.layers = 13
-            space.gradients = .bf16
+            space.base.gradients = .bf16
             return (try plan(model, "a100-80g-sxm", 24, 48, .bf16), space)
         case .blocking:
-            space.overlap = Layout.Overlap(data: false, tensor: true, pipeline: false)
+            space.base.overlap = Layout.Overlap(data: false, tensor: true, pipeline: false)
             return (try plan(Shipped.llama8B, "a100-80g-sxm", 32, 96, .bf16), space)
         case .mixture: return (try plan(Self.mixture, "h800-80g-sxm", 32, 64, .bf16), space)
         case .processes: return (try plan(Shipped.tiny, "laptop", 6, 36, .fp32), space)

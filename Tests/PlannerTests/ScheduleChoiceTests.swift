@@ -17,7 +17,7 @@ import Testing
     private func all(usable: Double = Estimate.usableShare) -> SearchSettings {
         var settings = SearchSettings()
         settings.space.anySoftware = true
-        settings.space.mostVirtualStages = 8
+        settings.space.virtualStages.most = 8
         settings.usableMemory = usable
         return settings
     }

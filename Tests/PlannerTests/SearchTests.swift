@@ -51,8 +51,8 @@ import Testing
         let plan = try Shipped.plan(Shipped.llama8B, on: "h100-80g-sxm", devices: 16, batch: 16)
         var settings = SearchSettings()
         settings.space.schedules = [.gpipe, .oneForwardOneBackward, .interleaved, .zeroBubbleH1]
-        settings.space.mostVirtualStages = 4
-        settings.space.mostMicrobatch = 2
+        settings.space.virtualStages.most = 4
+        settings.space.microbatch.most = 2
         let found = try #require(try search(plan: plan, settings: settings).candidates.first)
         var best: Estimate?
         for priced in pricedLayouts(settings.space, pricer: try Pricer(plan: plan)) {
@@ -84,9 +84,9 @@ import Testing
         let plan = try Shipped.plan(Shipped.gpt175B, on: "a100-80g-sxm", devices: 512, batch: 768)
         var settings = SearchSettings()
         settings.top = 5
-        settings.space.fixed.tensor = 8
-        settings.space.fixed.pipeline = 16
-        settings.space.fixed.microbatch = 1
+        settings.space.tensor.fixed = 8
+        settings.space.pipeline.fixed = 16
+        settings.space.microbatch.fixed = 1
         settings.space.schedules = [.interleaved]
         settings.space.sharding = [.none]
         for candidate in try search(plan: plan, settings: settings).candidates {
@@ -108,23 +108,23 @@ import Testing
         }
         #expect(
             reason {
-                $0.fixed.tensor = 16; $0.mostTensor = 8
+                $0.tensor.fixed = 16; $0.tensor.most = 8
             }.contains("contradicts"))
-        #expect(reason { $0.fixed.tensor = 7 }.contains("7 does not divide 512 devices"))
-        #expect(reason { $0.fixed.pipeline = 128 }.contains("96"))
-        #expect(reason { $0.fixed.microbatch = 5 }.contains("5 does not divide the batch of 768"))
-        #expect(reason { $0.fixed.expert = 8 }.contains("dense"))
+        #expect(reason { $0.tensor.fixed = 7 }.contains("7 does not divide 512 devices"))
+        #expect(reason { $0.pipeline.fixed = 128 }.contains("96"))
+        #expect(reason { $0.microbatch.fixed = 5 }.contains("5 does not divide the batch of 768"))
+        #expect(reason { $0.expert.fixed = 8 }.contains("dense"))
         #expect(
             reason {
-                $0.fixed.pipeline = 1; $0.schedules = [.zeroBubbleH1]
+                $0.pipeline.fixed = 1; $0.schedules = [.zeroBubbleH1]
             }.contains("zb-h1"))
         #expect(
             reason {
-                $0.fixed.virtualStages = 4; $0.schedules = [.zeroBubbleV]
+                $0.virtualStages.fixed = 4; $0.schedules = [.zeroBubbleV]
             }.contains("2 stages a rank"))
         #expect(
             reason {
-                $0.fixed.tensor = 1; $0.sequenceParallel = [true]
+                $0.tensor.fixed = 1; $0.sequenceParallel = [true]
             }.contains("above 1"))
     }
 

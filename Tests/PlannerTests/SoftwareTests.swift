@@ -40,8 +40,8 @@ import Testing
 
     private func layouts(_ plan: Plan, _ change: (inout SearchSpace) -> Void = { _ in }) throws -> [Layout] {
         var space = SearchSpace()
-        space.mostVirtualStages = 4
-        space.mostMicrobatch = 2
+        space.virtualStages.most = 4
+        space.microbatch.most = 2
         change(&space)
         return pricedLayouts(space, pricer: try Pricer(plan: plan)).map(\.layout)
     }
@@ -112,7 +112,7 @@ import Testing
         for layout in try layouts(
             plan,
             {
-                $0.fixed.pipeline = 32; $0.mostVirtualStages = 2
+                $0.pipeline.fixed = 32; $0.virtualStages.most = 2
             })
         {
             let sizes = StagePartition(layout, model: model).sizes
@@ -146,7 +146,7 @@ import Testing
         plan.batch = 8
         let best = try #require(try search(plan: plan).candidates.first)
         var uncut = SearchSettings()
-        uncut.space.fixed.context = 1
+        uncut.space.context.fixed = 1
         let other = try #require(try search(plan: plan, settings: uncut).candidates.first)
         #expect(best.iteration.seconds <= other.iteration.seconds)
         #expect(try layouts(plan).contains { $0.context > 1 })

@@ -1,6 +1,6 @@
 import Costs
 import Models
-@testable import Planner
+import Planner
 import Plans
 import Schedules
 import TestSupport
@@ -30,8 +30,8 @@ import Testing
             plan.precision = plan.cluster.device.trainingPrecision
             var space = SearchSpace()
             space.anySoftware = true
-            space.mostMicrobatch = 4
-            space.mostVirtualStages = 4
+            space.microbatch.most = 4
+            space.virtualStages.most = 4
             let pricer = try Pricer(plan: plan)
             let choices = space.choices(pricer.plan)
             var passes = LeastPasses()
@@ -41,9 +41,9 @@ import Testing
             var (closest, isBelow) = (Double.infinity, true)
             for price in prices {
                 let layout = price.layout
-                let mesh = Mesh(
-                    tensor: layout.tensor, context: layout.context, pipeline: layout.pipeline, data: layout.data,
-                    expert: layout.expert, expertTensor: layout.expertTensor)
+                var mesh = space.base
+                (mesh.tensor, mesh.context, mesh.pipeline) = (layout.tensor, layout.context, layout.pipeline)
+                (mesh.data, mesh.expert, mesh.expertTensor) = (layout.data, layout.expert, layout.expertTensor)
                 let step = passes.step(mesh, microbatch: layout.microbatch, choices: choices, pricer: pricer)
                 isBelow = isBelow && step.least <= price.seconds
                 isBelow = isBelow && passes.stateBytes(mesh, choices: choices) <= price.peak
@@ -62,8 +62,8 @@ import Testing
         settings.top = 1
         settings.explainsMisfit = false
         settings.space.anySoftware = anySoftware
-        settings.space.mostVirtualStages = 4
-        settings.space.mostMicrobatch = 4
+        settings.space.virtualStages.most = 4
+        settings.space.microbatch.most = 4
         var shortest: (days: Double, layout: Layout)?
         var evaluated = 0
         for count in DeviceCounts(plan).between(1, plan.devices) {

@@ -9,7 +9,7 @@ import Testing
     private func priced(_ model: Model) throws -> [PricedLayout] {
         let plan = try Shipped.plan(model, on: "h100-80g-sxm", devices: 16, batch: 32)
         var space = SearchSpace()
-        space.mostVirtualStages = 2
+        space.virtualStages.most = 2
         return pricedLayouts(space, pricer: try Pricer(plan: plan))
     }
 

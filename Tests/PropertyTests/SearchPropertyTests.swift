@@ -16,18 +16,18 @@ import Testing
         name: "a price of the search is the layout's own", share: 50, every: 24
     ) { plan, layout in
         var space = SearchSpace()
-        space.fixed.tensor = layout.tensor
-        space.fixed.pipeline = layout.pipeline
-        space.fixed.context = layout.context
-        space.fixed.data = layout.data
-        space.fixed.expert = layout.expert
-        space.fixed.expertTensor = layout.expertTensor
+        space.tensor.fixed = layout.tensor
+        space.pipeline.fixed = layout.pipeline
+        space.context.fixed = layout.context
+        space.data.fixed = layout.data
+        space.expert.fixed = layout.expert
+        space.expertTensor.fixed = layout.expertTensor
         space.fewestContextTokens = 1
-        space.mostMicrobatch = 4
-        space.mostVirtualStages = 3
-        space.overlap = layout.overlap
-        space.flashAttention = layout.flashAttention
-        space.gradients = layout.gradients
+        space.microbatch.most = 4
+        space.virtualStages.most = 3
+        space.base.overlap = layout.overlap
+        space.base.flashAttention = layout.flashAttention
+        space.base.gradients = layout.gradients
         let pricer = try Pricer(plan: plan)
         let priced = pricedLayouts(space, pricer: pricer)
         guard !priced.isEmpty else { return .silent }

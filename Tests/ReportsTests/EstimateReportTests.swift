@@ -6,7 +6,7 @@ import Reading
 import Schedules
 import Testing
 
-@testable import Reports
+import Reports
 
 /// An answer with round numbers, so that every printed figure can be checked by eye.
 enum SampleEstimate {

@@ -6,7 +6,7 @@ import Plans
 import TestSupport
 import Testing
 
-@testable import Reports
+import Reports
 
 @Suite struct ValidationReportTests {
     private func validation() throws -> Validation {

@@ -4,16 +4,22 @@ internal import Schedules
 
 /// Keeps the best of a stream of prices. Order is that of the space, so that equal prices rank alike whoever saw them.
 struct Collector: Sendable {
-    struct Entry: Sendable {
+    /// Where a price stands among others: by its score, of equal ones by the second figure, then by the space's order.
+    struct Rank: Comparable, Sendable {
         var score: Double
         var second: Double
         var mesh: Int
         var place: Int
-        var price: QuickPrice
 
-        func precedes(_ other: Entry) -> Bool {
-            (score, second, mesh, place) < (other.score, other.second, other.mesh, other.place)
+        static func < (one: Rank, other: Rank) -> Bool {
+            (one.score, one.second, one.mesh, one.place) < (other.score, other.second, other.mesh, other.place)
         }
+    }
+
+    /// A price that is kept, and its layout.
+    struct Entry: Sendable {
+        var rank: Rank
+        var priced: PricedLayout
     }
 
     let question: SpaceQuestion
@@ -29,19 +35,25 @@ struct Collector: Sendable {
         bySchedule = [[Entry]](repeating: [], count: ScheduleName.allCases.count)
     }
 
-    mutating func take(_ prices: ContiguousArray<QuickPrice>, mesh: Int) {
+    /// - Parameter layout: the layout of one of the prices, asked for those that are kept.
+    mutating func take(
+        _ prices: ContiguousArray<QuickPrice>, mesh: Int, layout: (QuickPrice) -> Layout
+    ) {
         effort.evaluated += prices.count
         // Scores worse than these change nothing.
-        var bar = leaders.count < question.leaders ? Double.infinity : leaders[leaders.count - 1].score
+        var bar = leaders.count < question.leaders ? Double.infinity : leaders[leaders.count - 1].rank.score
         var bars = bySchedule.map {
-            $0.count < question.perSchedule ? Double.infinity : $0.last?.score ?? -.infinity
+            $0.count < question.perSchedule ? Double.infinity : $0.last?.rank.score ?? -.infinity
         }
-        var least = smallest?.score ?? .infinity
+        var least = smallest?.rank.score ?? .infinity
+        func priced(_ price: QuickPrice) -> PricedLayout {
+            PricedLayout(layout: layout(price), seconds: price.seconds, peak: price.peak)
+        }
         for (place, price) in prices.enumerated() {
             if price.peak <= least {
-                let entry = Entry(score: price.peak, second: price.seconds, mesh: mesh, place: place, price: price)
-                if smallest.map({ entry.precedes($0) }) ?? true {
-                    smallest = entry
+                let rank = Rank(score: price.peak, second: price.seconds, mesh: mesh, place: place)
+                if smallest.map({ rank < $0.rank }) ?? true {
+                    smallest = Entry(rank: rank, priced: priced(price))
                     least = price.peak
                 }
             }
@@ -49,69 +61,80 @@ struct Collector: Sendable {
             effort.feasible += 1
             let (score, second) = question.byMemory ? (price.peak, price.seconds) : (price.seconds, price.peak)
             if score <= bar || score <= bars[price.schedule.index] {
-                let entry = Entry(score: score, second: second, mesh: mesh, place: place, price: price)
-                Self.insert(entry, into: &leaders, most: question.leaders)
-                Self.insert(entry, into: &bySchedule[price.schedule.index], most: question.perSchedule)
-                if leaders.count == question.leaders { bar = leaders[leaders.count - 1].score }
+                let rank = Rank(score: score, second: second, mesh: mesh, place: place)
+                Self.insert(rank, into: &leaders, most: question.leaders) { priced(price) }
+                Self.insert(rank, into: &bySchedule[price.schedule.index], most: question.perSchedule) {
+                    priced(price)
+                }
+                if leaders.count == question.leaders { bar = leaders[leaders.count - 1].rank.score }
                 let own = bySchedule[price.schedule.index]
-                if own.count == question.perSchedule, let last = own.last { bars[price.schedule.index] = last.score }
+                if own.count == question.perSchedule, let last = own.last {
+                    bars[price.schedule.index] = last.rank.score
+                }
             }
             if question.keepsFront {
-                insertInFront(
-                    Entry(score: price.peak, second: price.seconds, mesh: mesh, place: place, price: price))
+                insertInFront(Rank(score: price.peak, second: price.seconds, mesh: mesh, place: place)) {
+                    priced(price)
+                }
             }
         }
     }
 
-    private static func insert(_ entry: Entry, into entries: inout [Entry], most: Int) {
-        guard most > 0 else { return }
-        if entries.count == most, !entry.precedes(entries[most - 1]) { return }
+    private static func place(of rank: Rank, in entries: [Entry]) -> Int {
         var (low, high) = (0, entries.count)
         while low < high {
             let middle = (low + high) / 2
-            if entries[middle].precedes(entry) { low = middle + 1 } else { high = middle }
+            if entries[middle].rank < rank { low = middle + 1 } else { high = middle }
         }
-        entries.insert(entry, at: low)
+        return low
+    }
+
+    private static func insert(_ rank: Rank, into entries: inout [Entry], most: Int, priced: () -> PricedLayout) {
+        guard most > 0 else { return }
+        if entries.count == most, !(rank < entries[most - 1].rank) { return }
+        entries.insert(Entry(rank: rank, priced: priced()), at: place(of: rank, in: entries))
         if entries.count > most { entries.removeLast() }
     }
 
-    private mutating func insertInFront(_ entry: Entry) {
-        var (low, high) = (0, front.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if front[middle].precedes(entry) { low = middle + 1 } else { high = middle }
-        }
-        if low > 0, front[low - 1].second <= entry.second { return }
+    private mutating func insertInFront(_ rank: Rank, priced: () -> PricedLayout) {
+        let low = Self.place(of: rank, in: front)
+        if low > 0, front[low - 1].rank.second <= rank.second { return }
         var end = low
-        while end < front.count, front[end].second >= entry.second { end += 1 }
-        front.replaceSubrange(low..<end, with: [entry])
+        while end < front.count, front[end].rank.second >= rank.second { end += 1 }
+        front.replaceSubrange(low..<end, with: [Entry(rank: rank, priced: priced())])
     }
 
     static func merged(_ parts: [Collector], _ question: SpaceQuestion) -> Collector {
         var all = Collector(question)
         for part in parts {
-            for entry in part.leaders { insert(entry, into: &all.leaders, most: question.leaders) }
-            for (index, entries) in part.bySchedule.enumerated() {
-                for entry in entries { insert(entry, into: &all.bySchedule[index], most: question.perSchedule) }
+            for entry in part.leaders {
+                insert(entry.rank, into: &all.leaders, most: question.leaders) { entry.priced }
             }
-            if let least = part.smallest, all.smallest.map({ least.precedes($0) }) ?? true { all.smallest = least }
-            for entry in part.front { all.insertInFront(entry) }
+            for (index, entries) in part.bySchedule.enumerated() {
+                for entry in entries {
+                    insert(entry.rank, into: &all.bySchedule[index], most: question.perSchedule) { entry.priced }
+                }
+            }
+            if let least = part.smallest, all.smallest.map({ least.rank < $0.rank }) ?? true { all.smallest = least }
+            for entry in part.front { all.insertInFront(entry.rank) { entry.priced } }
             all.effort += part.effort
         }
         return all
     }
 
-    func space(_ meshes: [Mesh], made: (QuickPrice, Mesh) -> Layout) -> PricedSpace {
+    /// What was kept, best first.
+    /// - Parameter finished: a layout with what pricing does not settle.
+    func space(_ finished: (Layout) -> Layout) -> PricedSpace {
         func layout(_ entry: Entry) -> PricedLayout {
-            PricedLayout(
-                layout: made(entry.price, meshes[entry.mesh]), seconds: entry.price.seconds, peak: entry.price.peak)
+            var priced = entry.priced
+            priced.layout = finished(priced.layout)
+            return priced
         }
         var chosen = leaders
-        let known = Set(leaders.map { [$0.mesh, $0.place] })
-        for entries in bySchedule { chosen += entries.filter { !known.contains([$0.mesh, $0.place]) } }
-        chosen.sort { $0.precedes($1) }
+        let known = Set(leaders.map { [$0.rank.mesh, $0.rank.place] })
+        for entries in bySchedule { chosen += entries.filter { !known.contains([$0.rank.mesh, $0.rank.place]) } }
+        chosen.sort { $0.rank < $1.rank }
         return PricedSpace(
-            leaders: chosen.map(layout), front: front.map(layout), smallest: smallest.map(layout),
-            effort: effort)
+            leaders: chosen.map(layout), front: front.map(layout), smallest: smallest.map(layout), effort: effort)
     }
 }

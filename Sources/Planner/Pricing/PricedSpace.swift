@@ -53,7 +53,7 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, question: SpaceQuestion) -
         MeshPricer(pricer: pricer, table: table, choices: choices)
     }
     let merged = Collector.merged(parts, question)
-    var found = merged.space(tries.map(\.mesh)) { space.divided($0.layout($1, base: space.base), plan) }
+    var found = merged.space { space.divided($0, plan) }
     found.effort.pricingSeconds += prepared
     return found
 }
@@ -85,13 +85,13 @@ func priceSpace(
         }
         collector = Collector.merged([collector] + parts, question)
         if let best = collector.leaders.first {
-            limit.seconds = min(limit.seconds, best.price.seconds * (1 + SearchSettings.closedFormError))
+            limit.seconds = min(limit.seconds, best.priced.seconds * (1 + SearchSettings.closedFormError))
         }
         start += size
         size *= 2
     }
     collector.effort.ruledOut = meshes.count - min(start, tries.count)
-    return collector.space(meshes) { space.divided($0.layout($1, base: space.base), plan) }
+    return collector.space { space.divided($0, plan) }
 }
 
 /// Every try priced, by as many workers as there are threads.
@@ -117,7 +117,7 @@ private func price(
                 prices.removeAll(keepingCapacity: true)
                 collector.effort.rejected += mesher.price(
                     item.mesh, microbatches: item.microbatches, least: item.leastSteps, into: &prices)
-                collector.take(prices, mesh: item.place ?? index)
+                collector.take(prices, mesh: item.place ?? index) { mesher.layout(of: $0) }
                 question.progress?(Double(index + 1) / Double(tries.count))
             }
             collector.effort.pricingSeconds = (clock.now - began).inSeconds
@@ -141,8 +141,7 @@ package func pricedLayouts(_ space: SearchSpace, pricer: Pricer) -> [PricedLayou
         for price in prices {
             found.append(
                 PricedLayout(
-                    layout: space.divided(price.layout(mesh, base: space.base), plan), seconds: price.seconds,
-                    peak: price.peak))
+                    layout: space.divided(mesher.layout(of: price), plan), seconds: price.seconds, peak: price.peak))
         }
     }
     return found

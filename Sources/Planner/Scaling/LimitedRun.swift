@@ -24,7 +24,7 @@ package func limitedRun(
 ) throws(PlannerError) -> LimitedRun {
     try limits.check(plan)
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
-    let counts = DeviceCounts(plan, fixed: settings.space.fixed).between(1, most)
+    let counts = DeviceCounts(plan, space: settings.space).between(1, most)
     guard !counts.isEmpty else { throw .contradiction("there is no number of devices to try") }
     var searcher = CountSearch(plan, settings: settings, options: options)
     searcher.progress = progress

@@ -12,11 +12,10 @@ package func searchAnyCount(
     plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions(),
     progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
-    let fixed = settings.space.fixed
-    let counts = DeviceCounts(plan, fixed: fixed)
+    let counts = DeviceCounts(plan, space: settings.space)
     // Degrees that are all fixed, those that already exceed the devices, and a layout beside which others are shown, are a
     // question about this number alone.
-    guard !fixed.isWhole, plan.layout == nil, counts.unit <= plan.devices else {
+    guard !settings.space.fixesDevices, plan.layout == nil, counts.unit <= plan.devices else {
         return try search(plan: plan.using(plan.devices), settings: settings, options: options, progress: progress)
     }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }

@@ -22,7 +22,7 @@ package func searchCounts(
     let clock = ContinuousClock()
     let began = clock.now
     var all = SearchResult(candidates: [])
-    let counts = DeviceCounts(plan, fixed: settings.space.fixed)
+    let counts = DeviceCounts(plan, space: settings.space)
     let sizes = counts.between(1, plan.devices)
     let searcher = CountSearch(plan, settings: settings, options: options)
     for count in sizes where !searcher.isTooSmall(count) {

@@ -26,7 +26,7 @@ package func optimalIteration(
     var settings = SearchSettings()
     settings.usableMemory = usableMemory
     settings.space.anySoftware = true
-    settings.space.mostVirtualStages = 8
+    settings.space.virtualStages.most = 8
     let named = try chooseSchedule(
         plan: plan, layout: layout, open: OpenSchedule(virtualStages: virtualStages), settings: settings,
         options: options)

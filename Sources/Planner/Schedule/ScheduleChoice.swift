@@ -97,7 +97,7 @@ private func layouts(
     stages: Framework.Abilities.Stages
 ) -> [Layout] {
     let microbatches = plan.batch / max(1, layout.data * layout.microbatch)
-    let counts = name.fixedVirtualStages.map { [$0] } ?? Array(1...max(1, space.mostVirtualStages))
+    let counts = name.fixedVirtualStages.map { [$0] } ?? Array(1...max(1, space.virtualStages.most ?? 1))
     return (open.virtualStages.map { [$0] } ?? counts).compactMap { count in
         var next = layout
         next.schedule = name

@@ -95,9 +95,7 @@ extension Strategy {
     /// Its part of the space that `asked` leaves open.
     fileprivate func space(_ asked: SearchSpace) -> SearchSpace {
         var space = self.space
-        space.flashAttention = asked.flashAttention
-        space.gradients = asked.gradients
-        space.overlap = asked.overlap
+        space.base = asked.base
         space.anySoftware = asked.anySoftware
         space.schedules = space.schedules ?? asked.schedules
         return space

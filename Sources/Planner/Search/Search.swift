@@ -18,7 +18,7 @@ package func search(
 
 /// - Parameter bounds: nil: everything is priced, and told of; else only the fastest is of interest, and what cannot be
 ///   it is left out.
-func search(
+package func search(
     plan: Plan, settings: SearchSettings, options: CostOptions, bounds: inout SpaceBounds?,
     progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
@@ -135,7 +135,7 @@ func fewestDevices(
 ) -> Int? {
     // What needs least memory is enough to know.
     var sparing = settings.space
-    sparing.mostMicrobatch = 1
+    sparing.microbatch.most = 1
     sparing.partialRecompute = false
     if sparing.recompute.contains(.full) { sparing.recompute = [.full] }
     var question = SpaceQuestion()
@@ -144,7 +144,7 @@ func fewestDevices(
     question.usable = settings.usableMemory * plan.cluster.device.memoryBytes
     question.threads = settings.threads
     let most = above.multipliedReportingOverflow(by: 64)
-    let counts = DeviceCounts(plan, fixed: settings.space.fixed)
+    let counts = DeviceCounts(plan, space: settings.space)
         .between(above + 1, most.overflow ? .max / 64 : most.partialValue)
     let bound = StepBound(plan, space: settings.space, options: options)
     for count in counts where !bound.exceedsMemory(devices: count, usable: question.usable) {

@@ -56,18 +56,18 @@ enum Verdict {
     }
 
     static func impossible(_ strategy: Strategy, _ space: SearchSpace, _ plan: Plan) -> String {
-        if strategy.space.least.expert > 1, plan.model.moe == nil { return "the model has no experts to spread" }
+        if strategy.space.expert.least > 1, plan.model.moe == nil { return "the model has no experts to spread" }
         let abilities = space.abilities(plan)
-        if strategy.space.least.expert > 1, abilities.experts == .none {
+        if strategy.space.expert.least > 1, abilities.experts == .none {
             return "\(plan.framework(for: nil).name) does not spread experts; --any-software tries it"
         }
-        if strategy.space.least.context > 1, abilities.context.isEmpty {
+        if strategy.space.context.least > 1, abilities.context.isEmpty {
             return "\(plan.framework(for: nil).name) does not cut sequences; --any-software tries it"
         }
-        if strategy.space.least.context > 1 {
+        if strategy.space.context.least > 1 {
             return "sequences of \(plan.model.sequence) tokens are too short to cut over these devices"
         }
-        if strategy.space.fixed.pipeline == 1, strategy.space.fixed.tensor == 1 {
+        if strategy.space.pipeline.fixed == 1, strategy.space.tensor.fixed == 1 {
             return "\(plan.devices) data-parallel ranks do not divide a batch of \(plan.batch)"
         }
         return space.emptiness(plan, rejected: 0)

@@ -21,10 +21,10 @@ package struct DeviceCounts: Hashable, Sendable {
     private let odd: [Int]
     private let node: Int
 
-    /// - Parameter fixed: degrees every layout must have.
-    package init(_ plan: Plan, fixed: SearchSpace.Fixed = SearchSpace.Fixed()) {
+    /// - Parameter space: whose fixed degrees every number is a multiple of.
+    package init(_ plan: Plan, space: SearchSpace = SearchSpace()) {
         node = max(1, plan.cluster.devicesPerNode)
-        unit = fixed.product
+        unit = space.fixedDevices
         // Pipelines divide the layers, data-parallel ranks a batch that is stated.
         let own = [node, plan.model.layers] + (plan.wantedBatch == nil ? [plan.batch] : [])
         let parts = own.map { Divisors.of(BatchChoice.oddPart($0)).prefix(Self.mostOwn) }

@@ -7,32 +7,32 @@ internal import Schedules
 extension SearchSpace {
     /// Why the constraints exclude one another whatever the devices, in words; nil where they do not.
     package func contradiction(_ plan: Plan) -> String? {
-        if let tensor = fixed.tensor, let most = mostTensor, tensor > most {
-            return "tensor \(tensor) contradicts a largest tensor degree of \(most)"
+        if let fixed = tensor.fixed, let most = tensor.most, fixed > most {
+            return "tensor \(fixed) contradicts a largest tensor degree of \(most)"
         }
-        if let microbatch = fixed.microbatch, microbatch > plan.batch {
+        if let microbatch = microbatch.fixed, microbatch > plan.batch {
             return
                 "a micro-batch of \(Wording.grouped(microbatch)) sequences is more than the batch of \(Wording.grouped(plan.batch))"
         }
         let model = plan.model
-        if model.moe == nil, (fixed.expert ?? 1) > 1 || (fixed.expertTensor ?? 1) > 1 {
+        if model.moe == nil, (expert.fixed ?? 1) > 1 || (expertTensor.fixed ?? 1) > 1 {
             return "expert parallelism needs a model with experts; this one is dense"
         }
-        if fixed.tensor == 1, sequenceParallel == [true] {
+        if tensor.fixed == 1, sequenceParallel == [true] {
             return "sequence parallelism splits what tensor parallelism leaves whole: it needs tensor above 1"
         }
-        if fixed.recomputeLayers != nil, !recompute.contains(.full) {
+        if recomputeLayers.fixed != nil, !recompute.contains(.full) {
             return "a number of recomputed layers needs full recomputation, which is excluded"
         }
         if let schedule = schedules?.first, schedules?.count == 1 {
-            if fixed.pipeline == 1, schedule != .oneForwardOneBackward {
+            if pipeline.fixed == 1, schedule != .oneForwardOneBackward {
                 return "schedule \(schedule.rawValue) orders a pipeline, and pipeline is fixed at 1"
             }
-            if let stages = fixed.virtualStages, let own = schedule.fixedVirtualStages, stages != own {
+            if let stages = virtualStages.fixed, let own = schedule.fixedVirtualStages, stages != own {
                 return "schedule \(schedule.rawValue) runs \(own) stages a rank, not \(stages)"
             }
         }
-        if fixed.pipeline == 1, let stages = fixed.virtualStages, stages > 1 {
+        if pipeline.fixed == 1, let stages = virtualStages.fixed, stages > 1 {
             return "\(stages) virtual stages need a pipeline above 1"
         }
         return nil
@@ -42,37 +42,37 @@ extension SearchSpace {
     func emptiness(_ plan: Plan, rejected: Int) -> String {
         let model = plan.model
         let named: [(String, Int?)] = [
-            ("tensor", fixed.tensor), ("context", fixed.context), ("pipeline", fixed.pipeline), ("data", fixed.data),
+            ("tensor", tensor.fixed), ("context", context.fixed), ("pipeline", pipeline.fixed), ("data", data.fixed),
         ]
         let given = named.compactMap { name, value in value.map { "\(name) \(Wording.grouped($0))" } }
         // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
-        let product = fixed.product
+        let product = fixedDevices
         if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
             return
                 "\(given.joined(separator: " · ")) = \(Wording.grouped(product)) does not divide \(Wording.grouped(plan.devices)) devices"
         }
-        if fixed.isWhole, product != plan.devices {
+        if fixesDevices, product != plan.devices {
             return
                 "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
         }
-        if let tensor = fixed.tensor {
+        if let tensor = tensor.fixed {
             let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
             for (name, value) in model.widthsCutByTensor where value % tensor != 0 {
                 return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Wording.grouped(value))"
             }
         }
-        if let pipeline = fixed.pipeline, pipeline > model.layers {
+        if let pipeline = pipeline.fixed, pipeline > model.layers {
             return "pipeline \(pipeline) needs as many layers, the model has \(model.layers)"
         }
-        if let data = fixed.data, plan.batch % data != 0 {
+        if let data = data.fixed, plan.batch % data != 0 {
             return "data \(data) does not divide the batch of \(Wording.grouped(plan.batch))"
         }
-        if let microbatch = fixed.microbatch, plan.batch % microbatch != 0 {
+        if let microbatch = microbatch.fixed, plan.batch % microbatch != 0 {
             return
                 "a micro-batch of \(Wording.grouped(microbatch)) does not divide the batch of \(Wording.grouped(plan.batch))"
         }
-        if let expert = fixed.expert, let moe = model.moe, moe.experts % expert != 0 {
+        if let expert = expert.fixed, let moe = model.moe, moe.experts % expert != 0 {
             return "expert \(expert) does not divide the model's \(moe.experts) experts"
         }
         let names = triedSchedules(plan).map(\.rawValue).joined(separator: ", ")

@@ -1,5 +1,5 @@
-internal import Costs
-package import Models
+package import Costs
+internal import Models
 internal import Numbers
 package import Plans
 package import Schedules
@@ -7,46 +7,22 @@ package import Schedules
 /// The layouts a search tries: every combination of the degrees that divide what they must, within limits and with
 /// fields the user has fixed.
 package struct SearchSpace: Hashable, Sendable {
-    /// Fields every layout must have; nil leaves one open.
-    package struct Fixed: Hashable, Sendable {
-        package var tensor: Int?
-        package var pipeline: Int?
-        package var virtualStages: Int?
-        package var context: Int?
-        package var expert: Int?
-        package var expertTensor: Int?
-        package var data: Int?
-        package var microbatch: Int?
-        package var recomputeLayers: Int?
-
-        package init() {}
-
-        /// The degrees whose product is the devices.
-        private var degrees: [Int?] { [tensor, context, pipeline, data] }
-        /// Their product, open ones counting 1.
-        var product: Int { Int.product(degrees.map { max(1, $0 ?? 1) }) ?? .max }
-        /// Whether none of them is open.
-        var isWhole: Bool { degrees.allSatisfy { $0 != nil } }
-    }
-
-    /// Degrees every layout must reach.
-    package struct Least: Hashable, Sendable {
-        package var tensor = 1
-        package var pipeline = 1
-        package var context = 1
-        package var expert = 1
-
-        package init() {}
-    }
-
-    package var fixed = Fixed()
-    package var least = Least()
-    /// Largest tensor degree; nil: the devices that the innermost network joins, whose links tensor parallelism needs.
-    package var mostTensor: Int?
-    /// Largest micro-batch, sequences.
-    package var mostMicrobatch = 16
-    /// Largest number of stages a pipeline rank holds.
-    package var mostVirtualStages = 16
+    /// What no search chooses and every layout has: flash attention, overlap and the gradients' format.
+    package var base = Layout()
+    /// Where open and without a limit of its own, up to the devices that the innermost network joins: tensor parallelism
+    /// needs its links.
+    package var tensor = CountChoice()
+    package var pipeline = CountChoice()
+    package var context = CountChoice()
+    package var data = CountChoice()
+    package var expert = CountChoice()
+    package var expertTensor = CountChoice()
+    /// Sequences.
+    package var microbatch = CountChoice(most: 16)
+    /// Stages a pipeline rank holds, for schedules that leave them open.
+    package var virtualStages = CountChoice(most: 16)
+    /// Blocks of a stage that are recomputed; open: all, and with `partialRecompute` shares of them.
+    package var recomputeLayers = CountChoice()
     /// nil: those the plan's software has.
     package var schedules: [ScheduleName]?
     /// Whether layouts that the plan's software cannot run are tried too; they are priced on it all the same.
@@ -60,9 +36,6 @@ package struct SearchSpace: Hashable, Sendable {
     /// Whether to try parameters sharded over all data-parallel ranks.
     package var wholeSharding = true
     package var sequenceParallel = [false, true]
-    package var flashAttention = true
-    package var overlap = Layout.Overlap()
-    package var gradients: Precision?
     /// Sequences are split among context-parallel ranks down to this many tokens.
     package var fewestContextTokens = 512
 
@@ -84,13 +57,17 @@ package struct SearchSpace: Hashable, Sendable {
         schedules ?? Self.lawfulSchedules.filter { anySoftware || framework.abilities.schedules.contains($0) }
     }
 
-    /// Flash attention, overlap and gradient format of every layout.
-    package var base: Layout {
-        Layout(flashAttention: flashAttention, gradients: gradients, overlap: overlap)
-    }
+    /// The degrees whose product is the devices.
+    private var degrees: [CountChoice] { [tensor, context, pipeline, data] }
+
+    /// The product of those degrees, open ones counting 1; the largest number there is beyond 64 bits.
+    var fixedDevices: Int { Int.product(degrees.map { max(1, $0.fixed ?? 1) }) ?? .max }
+
+    /// Whether no degree is open.
+    var fixesDevices: Bool { degrees.allSatisfy { $0.fixed != nil } }
 
     /// What every mesh is tried with.
-    func choices(_ plan: Plan) -> MeshChoices {
+    package func choices(_ plan: Plan) -> MeshChoices {
         let abilities = abilities(plan)
         // A share of the data-parallel ranks on the innermost network, whatever the tensor degree is.
         let groups =
@@ -102,28 +79,24 @@ package struct SearchSpace: Hashable, Sendable {
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
     }
 
-    /// Every way to divide the devices, in a fixed order.
-    func meshes(_ plan: Plan) -> [Mesh] {
+    /// Every way to divide the devices, in a fixed order: layouts of which only the degrees are settled.
+    func meshes(_ plan: Plan) -> [Layout] {
         let model = plan.model
-        var found: [Mesh] = []
+        var found: [Layout] = []
         let abilities = abilities(plan)
-        let limit = mostTensor ?? plan.cluster.innerReach
-        for tensor in degrees(plan.devices, fixed.tensor, most: fixed.tensor ?? limit)
-        where tensor >= least.tensor && divides(tensor, model) {
-            for context in degrees(plan.devices / tensor, fixed.context)
-            where context >= least.context && contextFits(context, model)
-                && abilities.allows(context: context, tensor: tensor, model: model)
-            {
+        var mesh = base
+        for tensor in tensor.divisors(of: plan.devices, limit: plan.cluster.innerReach) where divides(tensor, model) {
+            for context in context.divisors(of: plan.devices / tensor)
+            where contextFits(context, model) && abilities.allows(context: context, tensor: tensor, model: model) {
                 let rest = plan.devices / tensor / context
-                for pipeline in degrees(rest, fixed.pipeline, most: model.layers) where pipeline >= least.pipeline {
+                for pipeline in pipeline.divisors(of: rest, possible: model.layers) {
                     let data = rest / pipeline
-                    guard fixed.data == nil || fixed.data == data, plan.batch % data == 0 else { continue }
+                    guard self.data.fixed == nil || self.data.fixed == data, plan.batch % data == 0 else { continue }
+                    (mesh.tensor, mesh.context, mesh.pipeline, mesh.data) = (tensor, context, pipeline, data)
                     for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model)
                     where abilities.allows(expert: expert, expertTensor: expertTensor, tensor: tensor) {
-                        found.append(
-                            Mesh(
-                                tensor: tensor, context: context, pipeline: pipeline, data: data, expert: expert,
-                                expertTensor: expertTensor))
+                        (mesh.expert, mesh.expertTensor) = (expert, expertTensor)
+                        found.append(mesh)
                     }
                 }
             }
@@ -131,17 +104,13 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    /// All of them with their micro-batches.
+    /// The meshes with their micro-batches.
     func tries(_ plan: Plan) -> [MeshTry] {
         meshes(plan).map { MeshTry(mesh: $0, microbatches: microbatches($0, plan)) }
     }
 
     /// Micro-batches of a mesh, ascending.
-    func microbatches(_ mesh: Mesh, _ plan: Plan) -> [Int] {
-        let share = plan.batch / mesh.data
-        if let fixed = fixed.microbatch { return share % fixed == 0 ? [fixed] : [] }
-        return Divisors.of(share).filter { $0 <= mostMicrobatch }
-    }
+    func microbatches(_ mesh: Layout, _ plan: Plan) -> [Int] { microbatch.divisors(of: plan.batch / mesh.data) }
 
     /// The ways to run the pipelines of `tries`.
     func table(_ plan: Plan, tries: [MeshTry]) -> PipelineTable {
@@ -154,13 +123,13 @@ package struct SearchSpace: Hashable, Sendable {
                 if seen.insert(size).inserted { sizes.append(size) }
             }
         }
-        let stages = fixed.virtualStages.map { $0...$0 } ?? 1...max(1, mostVirtualStages)
+        let stages = virtualStages.fixed.map { $0...$0 } ?? 1...max(1, virtualStages.most ?? 1)
         return PipelineTable(
             plan.model, sizes: sizes,
             choice: PipelineTable.Choice(
                 schedules: triedSchedules(plan), virtualStages: stages,
                 partialRecompute: partialRecompute && recompute.contains(.full),
-                recomputeLayers: fixed.recomputeLayers, stages: abilities(plan).stages))
+                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages))
     }
 
     /// The layout with its division of the blocks stated where that is not the balanced one.
@@ -171,14 +140,13 @@ package struct SearchSpace: Hashable, Sendable {
     /// Expert and expert-tensor degrees of a stage's `ranks`.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
         guard let moe = model.moe, model.mixtureLayers > 0 else {
-            return least.expert == 1 && (fixed.expert ?? 1) == 1 && (fixed.expertTensor ?? 1) == 1 ? [(1, 1)] : []
+            return expert.least == 1 && (expert.fixed ?? 1) == 1 && (expertTensor.fixed ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
         // Experts are cut as the rest of the block is, or not at all.
-        for pieces in fixed.expertTensor.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
+        for pieces in expertTensor.fixed.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
         where ranks % pieces == 0 && moe.ffn % pieces == 0 {
-            for expert in degrees(moe.experts, fixed.expert)
-            where expert >= least.expert && ranks / pieces % expert == 0 {
+            for expert in expert.divisors(of: moe.experts) where ranks / pieces % expert == 0 {
                 found.append((expert, pieces))
             }
         }
@@ -193,12 +161,6 @@ package struct SearchSpace: Hashable, Sendable {
     private func contextFits(_ context: Int, _ model: Model) -> Bool {
         guard context > 1 else { return true }
         guard model.sequence % (2 * context) == 0 else { return false }
-        return fixed.context == context || model.sequence / context >= fewestContextTokens
-    }
-
-    /// Divisors of `number`, or the one that is fixed where it is a divisor.
-    private func degrees(_ number: Int, _ fixed: Int?, most: Int = .max) -> [Int] {
-        if let fixed { return fixed > 0 && number % fixed == 0 && fixed <= most ? [fixed] : [] }
-        return Divisors.of(number).filter { $0 <= most }
+        return self.context.fixed == context || model.sequence / context >= fewestContextTokens
     }
 }

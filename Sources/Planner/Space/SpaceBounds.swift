@@ -3,7 +3,7 @@ internal import Plans
 
 /// A mesh with the micro-batches it is priced with.
 struct MeshTry: Sendable {
-    var mesh: Mesh
+    var mesh: Layout
     var microbatches: [Int]
     /// Seconds that no step is shorter than with each of the micro-batches; empty where that is not known.
     var leastSteps: [LeastStep] = []
@@ -15,12 +15,14 @@ struct MeshTry: Sendable {
 
 /// Which meshes of a space cannot be faster than something already known, or do not fit: told from the passes of one
 /// micro-batch, without pricing a layout.
-struct SpaceBounds: Sendable {
+package struct SpaceBounds: Sendable {
     private var passes = LeastPasses()
+
+    package init() {}
 
     /// The meshes that may have a layout within `limit`, the lowest bound first.
     mutating func tries(
-        of meshes: [Mesh], space: SearchSpace, choices: MeshChoices, pricer: Pricer, limit: MeshPricer.Limit
+        of meshes: [Layout], space: SearchSpace, choices: MeshChoices, pricer: Pricer, limit: MeshPricer.Limit
     ) -> [MeshTry] {
         let plan = pricer.plan
         passes.use(pricer, choices: choices)

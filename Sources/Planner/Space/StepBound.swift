@@ -22,11 +22,11 @@ struct StepBound: Sendable {
 
     init(_ plan: Plan, space: SearchSpace, options: CostOptions) {
         self.plan = plan
-        let bytes = StateBytes(precision: plan.precision, gradients: space.gradients)
+        let bytes = StateBytes(precision: plan.precision, gradients: space.base.gradients)
         state = (bytes.weight + bytes.optimizer) * Double(plan.model.parameters().total)
         var (work, pass) = (Double.infinity, Double.infinity)
         let contexts =
-            space.fixed.context
+            space.context.fixed
             ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
         for (layout, devices) in Self.shapes(plan, space) {
             var alone = plan
@@ -44,15 +44,15 @@ struct StepBound: Sendable {
     /// One pipeline rank, one replica (of as many as the experts are spread over), in every way that changes its times.
     private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [(Layout, devices: Int)] {
         let model = plan.model
-        let most = min(space.mostTensor ?? plan.cluster.innerReach, 1 << 12)
+        let most = min(space.tensor.most ?? plan.cluster.innerReach, 1 << 12)
         let tensors =
-            space.fixed.tensor.map { [$0] }
+            space.tensor.fixed.map { [$0] }
             ?? Divisors.of(model.heads).filter { $0 <= most && space.divides($0, model) }
         let larger = sequence(first: 32) { $0 < 1 << 20 ? 2 * $0 : nil }
         let micro =
-            space.fixed.microbatch.map { [$0] }
-            ?? ([1, 2, 3, 4, 6, 8, 12, 16] + larger).filter { $0 <= space.mostMicrobatch }
-        let experts = model.moe.map { moe in space.fixed.expert.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
+            space.microbatch.fixed.map { [$0] }
+            ?? ([1, 2, 3, 4, 6, 8, 12, 16] + larger).filter { $0 <= space.microbatch.most ?? .max }
+        let experts = model.moe.map { moe in space.expert.fixed.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
         var found: [(Layout, devices: Int)] = []
         for tensor in tensors {
             for expert in experts {

@@ -17,8 +17,8 @@ package struct Strategy: Hashable, Sendable {
             found.append(Strategy(name: name, summary: summary, space: space))
         }
         func alone(_ space: inout SearchSpace) {
-            (space.fixed.tensor, space.fixed.pipeline, space.fixed.context) = (1, 1, 1)
-            (space.fixed.expert, space.fixed.expertTensor) = (1, 1)
+            (space.tensor.fixed, space.pipeline.fixed, space.context.fixed) = (1, 1, 1)
+            (space.expert.fixed, space.expertTensor.fixed) = (1, 1)
         }
         let kinds: [(String, String, [Layout.Sharding])] = [
             ("data", "every device holds everything", [.none]),
@@ -40,31 +40,31 @@ package struct Strategy: Hashable, Sendable {
         }
         add("tensor", "matrices cut inside a node, data parallel outside") {
             alone(&$0)
-            $0.fixed.tensor = nil
-            $0.least.tensor = 2
+            $0.tensor.fixed = nil
+            $0.tensor.least = 2
             $0.sharding = [.none, .optimizer]
         }
         for schedule in SearchSpace.lawfulSchedules {
             add("pipeline-\(schedule.rawValue)", "layers in stages, \(schedule.rawValue)") {
                 alone(&$0)
-                $0.fixed.pipeline = nil
-                $0.least.pipeline = 2
+                $0.pipeline.fixed = nil
+                $0.pipeline.least = 2
                 $0.schedules = [schedule]
                 $0.sharding = [.none, .optimizer]
             }
         }
         add("3d", "tensor inside nodes, pipeline across, data around") {
-            ($0.fixed.context, $0.fixed.expert, $0.fixed.expertTensor) = (1, 1, 1)
-            ($0.least.tensor, $0.least.pipeline) = (2, 2)
+            ($0.context.fixed, $0.expert.fixed, $0.expertTensor.fixed) = (1, 1, 1)
+            ($0.tensor.least, $0.pipeline.least) = (2, 2)
             $0.sharding = [.none, .optimizer]
         }
         add("context", "sequences cut among devices, all else open") {
-            $0.least.context = 2
-            ($0.fixed.expert, $0.fixed.expertTensor) = (1, 1)
+            $0.context.least = 2
+            ($0.expert.fixed, $0.expertTensor.fixed) = (1, 1)
         }
         add("expert", "experts spread over devices, all else open") {
-            $0.least.expert = 2
-            $0.fixed.context = 1
+            $0.expert.least = 2
+            $0.context.fixed = 1
         }
         add(auto, "the fastest of all layouts, which plan takes") { _ in }
         return found

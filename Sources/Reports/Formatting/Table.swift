@@ -1,13 +1,19 @@
 /// Columns aligned under their heads: the first to the left, the others to the right.
-struct Table {
-    var head: [String]
-    var rows: [[String]]
+package struct Table {
+    package var head: [String]
+    package var rows: [[String]]
     /// Columns aligned to the left.
-    var leftAligned: Set<Int> = [0]
+    package var leftAligned: Set<Int>
+
+    package init(head: [String], rows: [[String]], leftAligned: Set<Int> = [0]) {
+        self.head = head
+        self.rows = rows
+        self.leftAligned = leftAligned
+    }
 
     /// The table in `width` columns: those named in `least` are left out, the first of them first, until the others fit,
     /// and a line says which. All of it where `width` is nil.
-    func lines(fitting width: Int?, dropping least: [String]) -> [String] {
+    package func lines(fitting width: Int?, dropping least: [String]) -> [String] {
         var table = self
         var dropped: [String] = []
         var rest = least
@@ -34,7 +40,7 @@ struct Table {
     }
 
     /// The table in `width` columns, the cells of its first column cut short for it (to no less than 20).
-    func lines(shortening width: Int?) -> [String] {
+    package func lines(shortening width: Int?) -> [String] {
         guard let width, let longest = lines().map(\.count).max(), longest > width else { return lines() }
         let first = ([head] + rows).map { $0.first?.count ?? 0 }.max() ?? 0
         let most = max(20, first - (longest - width))
@@ -45,7 +51,7 @@ struct Table {
         return table.lines()
     }
 
-    func lines(indent: String = "  ") -> [String] {
+    package func lines(indent: String = "  ") -> [String] {
         let all = [head] + rows
         let widths = head.indices.map { column in
             all.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0

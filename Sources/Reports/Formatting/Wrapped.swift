@@ -19,7 +19,7 @@ package enum Wrapped {
 
     /// `text` cut between words, `first` before its first line and `rest` before the others; one line where `width` is
     /// nil.
-    static func lines(_ text: String, width: Int?, first: String = "", rest: String = "  ") -> [String] {
+    package static func lines(_ text: String, width: Int?, first: String = "", rest: String = "  ") -> [String] {
         guard let width, first.count + text.count > width else { return [first + text] }
         var lines: [String] = []
         var line = first
@@ -36,5 +36,5 @@ package enum Wrapped {
     }
 
     /// Each of `texts` so.
-    static func lines(_ texts: [String], width: Int?) -> [String] { texts.flatMap { lines($0, width: width) } }
+    package static func lines(_ texts: [String], width: Int?) -> [String] { texts.flatMap { lines($0, width: width) } }
 }

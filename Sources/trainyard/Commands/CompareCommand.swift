@@ -59,7 +59,7 @@ struct CompareCommand: ParsableCommand {
             }.flatMap(\.self)
         }
         var settings = try chooser.settings()
-        settings.space.flashAttention = !unfusedAttention
+        settings.space.base.flashAttention = !unfusedAttention
         // A strategy that is asked for by its name is tried whatever the software has.
         let asked = Set((strategies ?? "").split(separator: ",").map { $0.trimmingPrefix(" ").lowercased() })
         let named = (chosen ?? []).filter { asked.contains($0.name) }.flatMap { $0.space.schedules ?? [] }

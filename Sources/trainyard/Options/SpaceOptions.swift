@@ -49,13 +49,28 @@ struct SpaceOptions: ParsableArguments {
     @Option(help: "Train in fp32, fp16, bf16 or fp8, instead of the plan's.")
     var precision: Precision?
 
+    /// The options that fix or limit a field of the layouts, and what each of them sets.
+    private typealias Constraint = (
+        name: String, value: (SpaceOptions) -> Count?, field: WritableKeyPath<SearchSpace, Int?>
+    )
+
+    private static var constraints: [Constraint] {
+        [
+            ("tensor", \.tensor, \.tensor.fixed), ("pipeline", \.pipeline, \.pipeline.fixed),
+            ("virtual-stages", \.virtualStages, \.virtualStages.fixed),
+            // Where only the schedule is open, the number is a limit.
+            ("virtual-stages", \.virtualStages, \.virtualStages.most),
+            ("context", \.context, \.context.fixed), ("expert", \.expert, \.expert.fixed),
+            ("expert-tensor", \.expertTensor, \.expertTensor.fixed), ("data", \.data, \.data.fixed),
+            ("microbatch", \.microbatch, \.microbatch.fixed),
+            ("recompute-layers", \.recomputeLayers, \.recomputeLayers.fixed),
+            ("max-tensor", \.maxTensor, \.tensor.most), ("max-microbatch", { $0.maxMicrobatch }, \.microbatch.most),
+        ]
+    }
+
     func validate() throws {
-        for (name, value) in [
-            ("tensor", tensor), ("pipeline", pipeline), ("virtual-stages", virtualStages), ("context", context),
-            ("expert", expert), ("expert-tensor", expertTensor), ("data", data), ("microbatch", microbatch),
-            ("recompute-layers", recomputeLayers), ("max-tensor", maxTensor), ("max-microbatch", maxMicrobatch),
-        ] {
-            try check("--\(name)", value, in: Bounds.degree)
+        for constraint in Self.constraints {
+            try check("--\(constraint.name)", constraint.value(self), in: Bounds.degree)
         }
         guard headroom >= 0, headroom < 1 else {
             throw ValidationError("--headroom takes a share from 0 to below 1, not \(headroom)")
@@ -66,20 +81,11 @@ struct SpaceOptions: ParsableArguments {
     func settings() throws -> SearchSettings {
         var settings = SearchSettings()
         settings.usableMemory = 1 - headroom
-        settings.space.fixed.tensor = tensor?.value
-        settings.space.fixed.pipeline = pipeline?.value
-        settings.space.fixed.virtualStages = virtualStages?.value
-        settings.space.fixed.context = context?.value
-        settings.space.fixed.expert = expert?.value
-        settings.space.fixed.expertTensor = expertTensor?.value
-        settings.space.fixed.data = data?.value
-        settings.space.fixed.microbatch = microbatch?.value
-        settings.space.fixed.recomputeLayers = recomputeLayers?.value
-        settings.space.mostTensor = maxTensor?.value
-        settings.space.mostMicrobatch = maxMicrobatch.value
-        settings.space.flashAttention = !unfusedAttention
-        settings.space.overlap.expert = hiddenExchanges
-        if let virtualStages { settings.space.mostVirtualStages = virtualStages.value }
+        for constraint in Self.constraints {
+            if let count = constraint.value(self) { settings.space[keyPath: constraint.field] = count.value }
+        }
+        settings.space.base.flashAttention = !unfusedAttention
+        settings.space.base.overlap.expert = hiddenExchanges
         if let sequenceParallel { settings.space.sequenceParallel = [sequenceParallel] }
         try chooser.apply(to: &settings.space)
         if let recompute {
