@@ -107,6 +107,7 @@ let package = Package(
 
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: planning + ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
@@ -127,7 +128,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),
-        .testTarget(name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: strict),
+        .testTarget(
+            name: "OptionsTests", dependencies: ["Options", "Reading", "Plans", argumentParser], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]
 )

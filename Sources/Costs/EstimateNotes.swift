@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 package import Plans
 package import Reading
 
@@ -12,7 +13,7 @@ extension Estimate {
             notes.append(
                 Remark(
                     .coresShared,
-                    "\(Wording.grouped(plan.devices)) processes share the \(plan.cluster.devicesPerNode) cores of "
+                    "\(Figures.grouped(plan.devices)) processes share the \(plan.cluster.devicesPerNode) cores of "
                         + "\(plan.cluster.name): each is priced with its share of a core"))
         }
         if let run, !run.ends { notes.append(Remark(.neverEnds, "the run never ends: " + interruptions)) }
@@ -24,10 +25,10 @@ extension Estimate {
         guard let single = plan.cluster.meanTimeBetweenFailures else {
             return "failures come faster than checkpoints can be written"
         }
-        let restart = Int(CostConstants.restartSeconds / 60)
+        let restart = Figures.plain(CostConstants.restartSeconds / 60)
         return
             "at a mean time between failures of \(Self.spoken(single)) a device one of "
-            + "\(Wording.grouped(plan.devices)) fails every \(Self.spoken(single / Double(plan.devices))), and training "
+            + "\(Figures.grouped(plan.devices)) fails every \(Self.spoken(single / Double(plan.devices))), and training "
             + "again takes \(restart) minutes"
     }
 
@@ -36,7 +37,7 @@ extension Estimate {
         let units = [("days", 86_400.0), ("hours", 3600), ("minutes", 60), ("s", 1), ("ms", 1e-3)]
         guard let unit = units.first(where: { seconds >= 2 * $0.1 }) ?? units.last else { return "" }
         let value = (seconds / unit.1 * 10).rounded() / 10
-        return "\(value.isFinite && value < 1e9 ? value.short : "\(value)") \(unit.0)"
+        return "\(Figures.plain(value)) \(unit.0)"
     }
 }
 

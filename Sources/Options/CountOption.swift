@@ -1,4 +1,5 @@
 package import ArgumentParser
+internal import Numbers
 package import Reading
 
 /// Options that count take what the counts of plan files take: `1024`, `1K`, `4,096`.
@@ -8,6 +9,6 @@ extension Count: ExpressibleByArgument {}
 package func check(_ option: String, _ count: Count?, in range: ClosedRange<Int>) throws(ValidationError) {
     guard let value = count?.value, !range.contains(value) else { return }
     throw ValidationError(
-        "\(option) takes \(Wording.grouped(range.lowerBound)) to "
-            + "\(Wording.grouped(range.upperBound)), not \(Wording.grouped(value))")
+        "\(option) takes \(Figures.grouped(range.lowerBound)) to "
+            + "\(Figures.grouped(range.upperBound)), not \(Figures.grouped(value))")
 }

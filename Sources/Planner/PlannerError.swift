@@ -45,19 +45,15 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
     package var enough: Int?
 
     package var description: String {
-        let gib = 1_073_741_824.0
-        func tenths(_ bytes: Double) -> String {
-            let value = Int(saturating: (bytes / gib * 10).rounded())
-            return "\(Wording.grouped(value / 10)).\(value % 10)"
-        }
         let more =
-            enough.map { "; it needs at least \(Wording.grouped($0)) devices" }
+            enough.map { "; it needs at least \(Figures.grouped($0)) devices" }
             ?? "; even 64 times as many devices would not be enough"
         let rare = [("context", layout.context), ("expert", layout.expert), ("expertTensor", layout.expertTensor)]
             .filter { $0.1 > 1 }.map { ", \($0.0) \($0.1)" }.joined()
         return
-            "nothing fits on \(Wording.grouped(devices)) × \(device): the smallest of \(Wording.grouped(tried)) layouts (tensor \(layout.tensor), "
+            "nothing fits on \(Figures.grouped(devices)) × \(device): the smallest of \(Figures.grouped(tried)) layouts (tensor \(layout.tensor), "
             + "pipeline \(layout.pipeline), data \(layout.data)\(rare), recompute \(layout.recompute.rawValue), sharding "
-            + "\(layout.sharding.rawValue)) needs \(tenths(peak)) GiB of \(tenths(usable)) usable" + more
+            + "\(layout.sharding.rawValue)) needs \(Figures.gibibytes(peak, isGrouped: true)) GiB of "
+            + "\(Figures.gibibytes(usable, isGrouped: true)) usable" + more
     }
 }

@@ -1,3 +1,4 @@
+internal import Numbers
 package import Yams
 
 extension FieldReader {
@@ -158,10 +159,11 @@ extension FieldReader {
             if range.contains(value) { return value }
             if value < range.lowerBound {
                 let atLeast =
-                    range.lowerBound == .leastNonzeroMagnitude ? "above 0" : "at least \(range.lowerBound.short)"
+                    range.lowerBound == .leastNonzeroMagnitude
+                    ? "above 0" : "at least \(Figures.plain(range.lowerBound))"
                 fail("must be \(atLeast)", "")
             } else {
-                fail("must be at most \(range.upperBound.short)", "")
+                fail("must be at most \(Figures.plain(range.upperBound))", "")
             }
         } catch {
             fail(Self.rule(of: error, unit: unit), Self.fix(of: error, text: scalar.string))
@@ -171,7 +173,7 @@ extension FieldReader {
 
     package func count(_ node: Node, range: ClosedRange<Int>, fail: (_ rule: String, _ fix: String) -> Void) -> Int? {
         let rule =
-            "must be a whole number from \(Wording.grouped(range.lowerBound)) to \(Wording.grouped(range.upperBound))"
+            "must be a whole number from \(Figures.grouped(range.lowerBound)) to \(Figures.grouped(range.upperBound))"
         guard case .scalar(let scalar) = node else {
             fail(rule, "")
             return nil
@@ -198,13 +200,5 @@ extension FieldReader {
 
     private static func fix(of failure: Quantity.Failure, text: String) -> String {
         failure == .leadingZero ? "write \(text.trimmed.drop { $0 == "0" })" : ""
-    }
-}
-
-extension Double {
-    /// Without a needless `.0`, for messages.
-    package var short: String {
-        if let whole = Int(exactly: self), whole.magnitude < 1_000_000 { return String(whole) }
-        return String(self)
     }
 }

@@ -29,35 +29,6 @@ extension PlanProblems: CustomStringConvertible {
 
 /// Phrases that more than one rule uses.
 package enum Wording {
-    /// Equal numbers in a row as one: `3 × 12`, `2 × 11`.
-    package static func runs(_ values: [Int]) -> [String] {
-        var parts: [(count: Int, value: Int)] = []
-        for value in values {
-            if parts.last?.value == value { parts[parts.count - 1].count += 1 } else { parts.append((1, value)) }
-        }
-        return parts.map { $0.count == 1 ? "\($0.value)" : "\($0.count) × \($0.value)" }
-    }
-
-    /// `1,234,567`.
-    package static func grouped(_ value: Int) -> String {
-        let digits = String(value.magnitude)
-        var out = ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0 && (digits.count - index) % 3 == 0 { out.append(",") }
-            out.append(digit)
-        }
-        return (value < 0 ? "-" : "") + out
-    }
-
-    /// `100B`, `3T`, `1.5M`.
-    package static func magnitude(_ value: Double) -> String {
-        for (unit, size) in [("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)] where value >= size {
-            let rounded = (value / size * 100).rounded() / 100
-            return (rounded == rounded.rounded() ? String(Int(saturating: rounded)) : String(rounded)) + unit
-        }
-        return value.short
-    }
-
     /// `a, b or c`.
     package static func alternatives(_ words: [String]) -> String {
         guard let last = words.last, words.count > 1 else { return words.first ?? "" }

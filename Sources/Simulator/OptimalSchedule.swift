@@ -18,7 +18,7 @@ package struct OptimalSchedule: Sendable {
         let proof =
             isProven
             ? "none with these stages is faster"
-            : "at most \(permille / 10).\(permille % 10) % above the least possible"
+            : "at most \(Figures.decimal(permille, 1)) % above the least possible"
         return "optimal: \(origin), \(schedule.virtualStages) stage(s) a rank, \(proof)"
     }
 }

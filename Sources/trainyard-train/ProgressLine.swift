@@ -72,8 +72,8 @@ final class ProgressLine {
         lastPrinted = elapsed
         let left = elapsed / Double(done) * Double(steps - done)
         let line =
-            "step \(done)/\(steps)  loss \(fixed(report.loss, 4))  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
-            + "bubble \(fixed(report.bubble * 100, 1)) %  \(clock(left)) left"
+            "step \(done)/\(steps)  loss \(Figures.fixed(report.loss, 4))  \(Int(saturating: report.tokensPerSecond)) tokens/s  "
+            + "bubble \(Figures.percent(report.bubble))  \(Figures.clock(left)) left"
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
     }
 
@@ -82,12 +82,4 @@ final class ProgressLine {
     }
 
     private func put(_ text: String) { StandardStreams.error(text) }
-    private func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
-
-    private func clock(_ seconds: Double) -> String {
-        let whole = Int(saturating: seconds.rounded())
-        return whole >= 3600
-            ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
-            : String(format: "%d:%02d", whole / 60, whole % 60)
-    }
 }

@@ -1,6 +1,7 @@
 import Costs
 import Foundation
 import Models
+import Numbers
 import Plans
 import Reading
 import Schedules

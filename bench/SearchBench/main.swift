@@ -1,6 +1,7 @@
 import Costs
 import Foundation
 import Models
+import Numbers
 import Planner
 import Plans
 import Reading
@@ -38,7 +39,6 @@ func words(_ layout: Layout) -> String {
         + "stages \(layout.virtualStages) \(layout.schedule.rawValue) recompute \(layout.recompute.rawValue) "
         + "sharding \(layout.sharding.rawValue)\(layout.sequenceParallel ? " sequence-parallel" : "")"
 }
-func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 let rate = Double(fastest.effort.evaluated) / fastest.effort.pricingSeconds
 print("search, GPT-3 175B on 4,096 A100-80G, one core, best of \(results.count):")
@@ -46,14 +46,14 @@ print(
     "  \(fastest.effort.evaluated) layouts priced (\(fastest.effort.feasible) fit, \(fastest.effort.rejected) more forbidden by schedules)"
 )
 print(
-    "  \(fixed(fastest.effort.pricingSeconds, 3)) s of pricing = \(fixed(rate / 1e6, 2)) million full evaluations a second"
+    "  \(Figures.fixed(fastest.effort.pricingSeconds, 3)) s of pricing = \(Figures.fixed(rate / 1e6, 2)) million full evaluations a second"
 )
-print("  \(fixed(fastest.seconds, 3)) s from question to simulated answer")
+print("  \(Figures.fixed(fastest.seconds, 3)) s from question to simulated answer")
 print(
-    "  best     \(fixed(best.iteration.seconds, 3)) s a step, \(fixed(best.peakMemory / 0x1p30, 1)) GiB: \(words(best.layout))"
+    "  best     \(Figures.fixed(best.iteration.seconds, 3)) s a step, \(Figures.fixed(best.peakMemory / 0x1p30, 1)) GiB: \(words(best.layout))"
 )
 for estimate in named {
     print(
-        "  Calculon's \(fixed(estimate.iteration.seconds, 3)) s a step, "
-            + "\(fixed(estimate.peakMemory / 0x1p30, 1)) GiB: \(words(estimate.layout))")
+        "  Calculon's \(Figures.fixed(estimate.iteration.seconds, 3)) s a step, "
+            + "\(Figures.fixed(estimate.peakMemory / 0x1p30, 1)) GiB: \(words(estimate.layout))")
 }

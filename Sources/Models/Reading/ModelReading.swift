@@ -140,7 +140,7 @@ extension ModelFields {
         func refuse(_ key: String, _ value: Int, _ rule: String) {
             reader.collector.adopt(
                 PlanProblem(
-                    .misfit, field: reader.join("moe.\(key)"), value: Wording.grouped(value),
+                    .misfit, field: reader.join("moe.\(key)"), value: Figures.grouped(value),
                     rule: "must leave a block with experts: \(rule)", fix: "or remove moe for a dense model"))
         }
         if moe.firstDense >= layers { refuse("firstDense", moe.firstDense, "below layers \(layers)") }

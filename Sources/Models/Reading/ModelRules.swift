@@ -1,3 +1,4 @@
+internal import Numbers
 package import Reading
 
 extension Model {
@@ -6,8 +7,8 @@ extension Model {
         let total = parameters().approximateTotal
         guard total > Double(Bounds.parameters.upperBound) else { return nil }
         return PlanProblem(
-            field: "model", value: "about \(Wording.magnitude(total))",
-            rule: "has more parameters than the \(Wording.grouped(Bounds.parameters.upperBound)) that are counted",
+            field: "model", value: "about \(Figures.magnitude(total))",
+            rule: "has more parameters than the \(Figures.grouped(Bounds.parameters.upperBound)) that are counted",
             fix: "lower layers, hidden, ffn, vocab or the experts")
     }
 
@@ -19,8 +20,8 @@ extension Model {
             problems.append(
                 PlanProblem(
                     field: field, value: "\(value)",
-                    rule: "must be a whole number from \(Wording.grouped(range.lowerBound)) to "
-                        + Wording.grouped(range.upperBound)))
+                    rule: "must be a whole number from \(Figures.grouped(range.lowerBound)) to "
+                        + Figures.grouped(range.upperBound)))
         }
         func from0(_ range: ClosedRange<Int>) -> ClosedRange<Int> { 0...range.upperBound }
         check("layers", layers, Bounds.layers)

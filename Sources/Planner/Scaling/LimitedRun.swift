@@ -46,10 +46,10 @@ package func limitedRun(
     let below = counts.last { $0 < found.devices }
     let remark =
         limits.days == nil
-        ? "fastest run that keeps \(limits.words), of \(Wording.grouped(counts.count)) numbers of devices up to "
-            + Wording.grouped(most)
+        ? "fastest run that keeps \(limits.words), of \(Figures.grouped(counts.count)) numbers of devices up to "
+            + Figures.grouped(most)
         : "fewest devices that keep \(limits.words): on every smaller number the fastest run breaks "
-            + (below.map { "them (\(Wording.grouped($0)) is the next that divides well)" } ?? "them")
+            + (below.map { "them (\(Figures.grouped($0)) is the next that divides well)" } ?? "them")
     return LimitedRun(estimate: found.estimate, remark: remark)
 }
 
@@ -64,8 +64,8 @@ private func nearest(_ counts: [Int], _ searcher: inout CountSearch, _ limits: R
     }
     guard let nearest, let run = nearest.run else { return searcher.failure(most) }
     return .unreachable(
-        "no number of devices up to \(Wording.grouped(most)) keeps \(limits.words); the nearest is "
-            + "\(Wording.grouped(nearest.plan.devices)) devices: \(RunLimits.words(run))")
+        "no number of devices up to \(Figures.grouped(most)) keeps \(limits.words); the nearest is "
+            + "\(Figures.grouped(nearest.plan.devices)) devices: \(RunLimits.words(run))")
 }
 
 /// The largest dense model that keeps its limits on the plan's devices, on as many tokens, to one part in a hundred.
@@ -113,13 +113,13 @@ package func largestModel(
     guard let answer else {
         guard let nearest, let run = nearest.run else {
             throw .noLayout(
-                "no model of 10 million parameters or more fits on \(Wording.grouped(plan.devices)) devices")
+                "no model of 10 million parameters or more fits on \(Figures.grouped(plan.devices)) devices")
         }
         throw .unreachable(
             "not even \(Int(saturating: nearest.parameters / 1e6)) million parameters keep \(limits.words) on "
-                + "\(Wording.grouped(plan.devices)) devices: \(RunLimits.words(run))")
+                + "\(Figures.grouped(plan.devices)) devices: \(RunLimits.words(run))")
     }
     let remark =
-        "largest model that keeps \(limits.words) on \(Wording.grouped(plan.devices)) devices, to 1 % (\(tried) sizes searched)"
+        "largest model that keeps \(limits.words) on \(Figures.grouped(plan.devices)) devices, to 1 % (\(tried) sizes searched)"
     return LimitedRun(estimate: answer, remark: remark)
 }

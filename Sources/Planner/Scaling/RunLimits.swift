@@ -62,6 +62,6 @@ package struct RunLimits: Hashable, Sendable {
 
     private static func rounded(_ value: Double) -> String {
         guard value.isFinite, value < 1e15 else { return "endless" }
-        return value < 100 ? "\((value * 10).rounded() / 10)" : Wording.grouped(Int(saturating: value.rounded()))
+        return value < 100 ? Figures.tenths(value) : Figures.grouped(value)
     }
 }

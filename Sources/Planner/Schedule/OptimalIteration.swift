@@ -57,7 +57,7 @@ package func optimalIteration(
         let least = named.candidates.first
         throw .noLayout(
             "no schedule fits this layout: \(least?.layout.schedule.rawValue ?? "the smallest") needs "
-                + "\(gibibytes(least?.peakMemory ?? 0)) GiB of \(gibibytes(usable)) usable")
+                + "\(Figures.gibibytes(least?.peakMemory ?? 0)) GiB of \(Figures.gibibytes(usable)) usable")
     }
     var iteration = try predictedIteration(
         plan: plan, layout: leader.layout, options: options, disturbance: disturbance)
@@ -108,9 +108,4 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
                 keepsOneLossPending: true),
             known: known, effort: effort)
     } catch { throw .simulation(error) }
-}
-
-private func gibibytes(_ bytes: Double) -> String {
-    let tenths = Int(saturating: (bytes / 1_073_741_824 * 10).rounded())
-    return "\(tenths / 10).\(tenths % 10)"
 }

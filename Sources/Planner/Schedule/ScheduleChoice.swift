@@ -42,8 +42,7 @@ package struct ScheduleChoice: Sendable {
     private static func time(_ seconds: Double) -> String {
         let milliseconds = Int(saturating: (seconds * 1000).rounded())
         guard milliseconds >= 10_000 else { return "\(milliseconds) ms" }
-        let hundredths = (milliseconds + 5) / 10
-        return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
+        return Figures.decimal(milliseconds / 10 + (milliseconds % 10 + 5) / 10, 2) + " s"
     }
 }
 

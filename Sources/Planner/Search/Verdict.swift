@@ -33,7 +33,7 @@ enum Verdict {
         guard fits else { return "memory: \(largestShare(estimate).name)" }
         guard let most = parts(estimate).dropFirst().max(by: { $0.seconds < $1.seconds }) else { return "compute" }
         return most.seconds < 0.05 * estimate.iteration.seconds
-            ? "compute" : "\(most.name), \(percent(most.seconds / estimate.iteration.seconds))"
+            ? "compute" : "\(most.name), \(Figures.wholePercent(most.seconds / estimate.iteration.seconds))"
     }
 
     private static func largestShare(_ estimate: Estimate) -> (name: String, bytes: Double) {
@@ -80,7 +80,7 @@ enum Verdict {
         guard fits else {
             let share = largestShare(estimate)
             return
-                "does not fit: at least \(gib(estimate.peakMemory)) GiB of \(gib(usable)) usable, \(gib(share.bytes)) "
+                "does not fit: at least \(Figures.gibibytes(estimate.peakMemory)) GiB of \(Figures.gibibytes(usable)) usable, \(Figures.gibibytes(share.bytes)) "
                 + "of them \(share.name)"
         }
         guard let winner, winner.layout != estimate.layout else { return fastest }
@@ -89,29 +89,17 @@ enum Verdict {
             let software = winner.plan.framework(for: winner.layout)
             let why = software.abilities.obstacles(to: estimate.layout, model: estimate.plan.model, name: software.name)
             return
-                "\(percent(-slower)) faster than the best found, which is among other layouts"
+                "\(Figures.wholePercent(-slower)) faster than the best found, which is among other layouts"
                 + (why.first.map { ": \($0)" } ?? "")
         }
         guard slower > 0.005 else { return "as fast as the fastest" }
         // The part that costs most more than the winner's.
         let excess = zip(parts(estimate), parts(winner)).map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
         guard let most = excess.max(by: { $0.seconds < $1.seconds }), most.seconds > 0 else {
-            return "\(percent(slower)) slower"
+            return "\(Figures.wholePercent(slower)) slower"
         }
         let share = most.seconds / (estimate.iteration.seconds - winner.iteration.seconds)
-        let how = slower < 1 ? "\(percent(slower)) slower" : "\(times(1 + slower)) times as long"
-        return "\(how): \(share > 0.95 ? "all" : percent(share)) of it goes to \(most.name)"
-    }
-
-    private static func percent(_ share: Double) -> String { "\(Int(saturating: (100 * share).rounded())) %" }
-
-    private static func times(_ ratio: Double) -> String { tenths(ratio) }
-
-    private static func gib(_ bytes: Double) -> String { tenths(bytes / 1_073_741_824) }
-
-    private static func tenths(_ value: Double) -> String {
-        guard value.isFinite, value < 1e15 else { return "-" }
-        let tenths = Int(saturating: (value * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10)"
+        let how = slower < 1 ? "\(Figures.wholePercent(slower)) slower" : "\(Figures.tenths(1 + slower)) times as long"
+        return "\(how): \(share > 0.95 ? "all" : Figures.wholePercent(share)) of it goes to \(most.name)"
     }
 }

@@ -1,5 +1,6 @@
 internal import Costs
 internal import Models
+internal import Numbers
 package import Plans
 internal import Reading
 internal import Schedules
@@ -12,7 +13,7 @@ extension SearchSpace {
         }
         if let microbatch = microbatch.fixed, microbatch > plan.batch {
             return
-                "a micro-batch of \(Wording.grouped(microbatch)) sequences is more than the batch of \(Wording.grouped(plan.batch))"
+                "a micro-batch of \(Figures.grouped(microbatch)) sequences is more than the batch of \(Figures.grouped(plan.batch))"
         }
         let model = plan.model
         if model.moe == nil, (expert.fixed ?? 1) > 1 || (expertTensor.fixed ?? 1) > 1 {
@@ -44,33 +45,33 @@ extension SearchSpace {
         let named: [(String, Int?)] = [
             ("tensor", tensor.fixed), ("context", context.fixed), ("pipeline", pipeline.fixed), ("data", data.fixed),
         ]
-        let given = named.compactMap { name, value in value.map { "\(name) \(Wording.grouped($0))" } }
+        let given = named.compactMap { name, value in value.map { "\(name) \(Figures.grouped($0))" } }
         // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
         let product = fixedDevices
         if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
             return
-                "\(given.joined(separator: " · ")) = \(Wording.grouped(product)) does not divide \(Wording.grouped(plan.devices)) devices"
+                "\(given.joined(separator: " · ")) = \(Figures.grouped(product)) does not divide \(Figures.grouped(plan.devices)) devices"
         }
         if fixesDevices, product != plan.devices {
             return
-                "\(given.joined(separator: " · ")) takes \(Wording.grouped(product)) devices, the plan has \(Wording.grouped(plan.devices))"
+                "\(given.joined(separator: " · ")) takes \(Figures.grouped(product)) devices, the plan has \(Figures.grouped(plan.devices))"
         }
         if let tensor = tensor.fixed {
             let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
             for (name, value) in model.widthsCutByTensor where value % tensor != 0 {
-                return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Wording.grouped(value))"
+                return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Figures.grouped(value))"
             }
         }
         if let pipeline = pipeline.fixed, pipeline > model.layers {
             return "pipeline \(pipeline) needs as many layers, the model has \(model.layers)"
         }
         if let data = data.fixed, plan.batch % data != 0 {
-            return "data \(data) does not divide the batch of \(Wording.grouped(plan.batch))"
+            return "data \(data) does not divide the batch of \(Figures.grouped(plan.batch))"
         }
         if let microbatch = microbatch.fixed, plan.batch % microbatch != 0 {
             return
-                "a micro-batch of \(Wording.grouped(microbatch)) does not divide the batch of \(Wording.grouped(plan.batch))"
+                "a micro-batch of \(Figures.grouped(microbatch)) does not divide the batch of \(Figures.grouped(plan.batch))"
         }
         if let expert = expert.fixed, let moe = model.moe, moe.experts % expert != 0 {
             return "expert \(expert) does not divide the model's \(moe.experts) experts"
@@ -81,12 +82,12 @@ extension SearchSpace {
         wider.anySoftware = true
         if !anySoftware, wider.hasLayout(plan) {
             return
-                "\(plan.framework(for: nil).name) runs no split of \(Wording.grouped(plan.devices)) devices that is asked for; "
+                "\(plan.framework(for: nil).name) runs no split of \(Figures.grouped(plan.devices)) devices that is asked for; "
                 + "--any-software tries those of others"
         }
         return
-            "no split of \(Wording.grouped(plan.devices)) devices obeys the rules: data-parallel ranks must divide the batch of "
-            + "\(Wording.grouped(plan.batch)), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
+            "no split of \(Figures.grouped(plan.devices)) devices obeys the rules: data-parallel ranks must divide the batch of "
+            + "\(Figures.grouped(plan.batch)), tensor-parallel ones the \(model.heads) heads (\(model.kvHeads) of keys), and the pipeline "
             + "can have at most \(model.layers) stages"
     }
 

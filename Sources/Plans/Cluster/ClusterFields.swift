@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 internal import Reading
 
 /// What a cluster file says, before inheritance is resolved: every field as far as it was given and valid.
@@ -74,7 +75,7 @@ struct ClusterFields {
         if last.devices != nil {
             reader.collector.adopt(
                 PlanProblem(
-                    field: path + ".devices", value: last.devices.map(Wording.grouped) ?? "",
+                    field: path + ".devices", value: last.devices.map(Figures.grouped) ?? "",
                     rule: "the last level joins every device", fix: "remove it, or add a level that joins the rest"))
         }
         if last.bandwidth != nil, nicGbps != nil || nicsPerNode != nil {

@@ -116,7 +116,7 @@ extension Framework.Abilities {
 
     /// Sizes with repeated ones counted: `7, 14 × 8, 7`.
     private static func written(_ sizes: [Int]) -> String {
-        let words = Wording.runs(sizes)
+        let words = Figures.runs(sizes)
         return words.count <= 6 ? words.joined(separator: ", ") : words.prefix(5).joined(separator: ", ") + " …"
     }
 }

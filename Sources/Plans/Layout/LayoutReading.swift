@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 internal import Reading
 internal import Schedules
 
@@ -19,15 +20,15 @@ enum LayoutReading {
             if let globalBatch, globalBatch != batch {
                 problems.append(
                     PlanProblem(
-                        .misfit, field: "layout.globalBatch", value: Wording.grouped(globalBatch),
-                        rule: "must be batch, \(Wording.grouped(batch))", fix: "remove one of the two"))
+                        .misfit, field: "layout.globalBatch", value: Figures.grouped(globalBatch),
+                        rule: "must be batch, \(Figures.grouped(batch))", fix: "remove one of the two"))
             }
             let slice = layout.data.multipliedReportingOverflow(by: layout.microbatch).partialValue
             if let microbatches, slice > 0, batch % slice == 0, microbatches != batch / slice {
                 problems.append(
                     PlanProblem(
-                        .misfit, field: "layout.microbatches", value: Wording.grouped(microbatches),
-                        rule: "must be batch / (data · microbatch), \(Wording.grouped(batch / slice))",
+                        .misfit, field: "layout.microbatches", value: Figures.grouped(microbatches),
+                        rule: "must be batch / (data · microbatch), \(Figures.grouped(batch / slice))",
                         fix: "remove it, it follows from the others"))
             }
             return problems

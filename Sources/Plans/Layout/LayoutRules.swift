@@ -91,10 +91,10 @@ extension Layout {
     /// Products of degrees that no machine has, and that need not fit 64 bits.
     private func sizeProblems() -> [PlanProblem] {
         func problem(_ degrees: [(String, Int)], most: Int, of what: String) -> PlanProblem {
-            let written = degrees.map { "\($0.0) \(Wording.grouped($0.1))" }.joined(separator: " · ")
+            let written = degrees.map { "\($0.0) \(Figures.grouped($0.1))" }.joined(separator: " · ")
             return PlanProblem(
                 field: "layout", value: written,
-                rule: "asks for more than the \(Wording.grouped(most)) \(what), beyond any machine",
+                rule: "asks for more than the \(Figures.grouped(most)) \(what), beyond any machine",
                 fix: "lower one of them")
         }
         let devices = Bounds.devices.upperBound

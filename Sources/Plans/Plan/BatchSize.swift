@@ -1,3 +1,4 @@
+internal import Numbers
 package import Reading
 
 /// Batches that are stated: sequences a step, or tokens where the word stands behind the number.
@@ -24,7 +25,7 @@ package enum BatchSize {
         let perStep = Double(batch) * Double(sequence)
         var oddities: [String] = []
         if perStep > 2 * largestPublished {
-            oddities.append("published runs go to \(Wording.magnitude(largestPublished)) (DeepSeek-V3)")
+            oddities.append("published runs go to \(Figures.magnitude(largestPublished)) (DeepSeek-V3)")
         }
         if let tokens, perStep * 100 > tokens {
             let steps = max(1, Int((tokens / perStep).rounded(.up)))
@@ -32,12 +33,12 @@ package enum BatchSize {
         }
         guard !oddities.isEmpty else { return nil }
         var text =
-            "batch \(Wording.grouped(batch)) counts sequences: \(Wording.magnitude(perStep)) tokens a step; "
+            "batch \(Figures.grouped(batch)) counts sequences: \(Figures.magnitude(perStep)) tokens a step; "
             + oddities.joined(separator: ", and ")
         if batch >= sequence, let meant = sequences(tokens: Double(batch), sequence: sequence), meant != batch {
             text +=
-                "; if tokens were meant, write batch: \(Wording.magnitude(Double(batch))) tokens, which are "
-                + "\(Wording.grouped(meant)) sequences of \(Wording.grouped(sequence))"
+                "; if tokens were meant, write batch: \(Figures.magnitude(Double(batch))) tokens, which are "
+                + "\(Figures.grouped(meant)) sequences of \(Figures.grouped(sequence))"
         }
         return Remark(.batchLarge, text)
     }

@@ -1,4 +1,5 @@
 package import Models
+internal import Numbers
 package import Reading
 
 /// A plan file as read: what is trained, on what, and how it is split.
@@ -78,7 +79,7 @@ extension Plan {
     /// What people are told where devices stay idle; nil where all train.
     package var idleRemark: String? {
         idleDevices > 0
-            ? "\(Wording.grouped(devices)) of \(Wording.grouped(paidDevices)) devices are used, \(Wording.grouped(idleDevices)) "
+            ? "\(Figures.grouped(devices)) of \(Figures.grouped(paidDevices)) devices are used, \(Figures.grouped(idleDevices)) "
                 + "stay idle: no split over more of them ends earlier; GPU-hours and cost count all"
             : nil
     }

@@ -1,4 +1,5 @@
 package import Models
+internal import Numbers
 package import Reading
 internal import Schedules
 
@@ -23,7 +24,7 @@ extension Plan {
             problems.append(
                 PlanProblem(
                     field: field, value: "\(value)",
-                    rule: "must be a whole number from \(range.lowerBound) to \(Wording.grouped(range.upperBound))"))
+                    rule: "must be a whole number from \(range.lowerBound) to \(Figures.grouped(range.upperBound))"))
         }
         check("gpus", gpus, Bounds.devices)
         check("batch", batch, Bounds.batch)
@@ -43,7 +44,7 @@ extension Plan {
         let total = Double(shape.parameters().total)
         let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
         var plan = Plan(
-            name: modelName ?? "\(Wording.magnitude(parameters ?? total))-\(Wording.magnitude(tokens))-\(gpus)",
+            name: modelName ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,

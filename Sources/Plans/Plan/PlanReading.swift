@@ -66,7 +66,7 @@ struct PlanReading {
         if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
             reader.report(
                 "devices", value: "\(devicesOverride)",
-                rule: "must be a whole number from 1 to \(Wording.grouped(Bounds.devices.upperBound))")
+                rule: "must be a whole number from 1 to \(Figures.grouped(Bounds.devices.upperBound))")
         }
         reader.expect("framework")
         let frameworks =
@@ -157,16 +157,16 @@ struct PlanReading {
         guard let found = BatchSize.sequences(tokens: tokens, sequence: model.sequence) else {
             reader.report(
                 "batch", value: "'\(stated)'",
-                rule: "must be from one to \(Wording.grouped(Bounds.batch.upperBound)) sequences of "
-                    + "\(Wording.grouped(model.sequence)) tokens")
+                rule: "must be from one to \(Figures.grouped(Bounds.batch.upperBound)) sequences of "
+                    + "\(Figures.grouped(model.sequence)) tokens")
             return nil
         }
-        let held = Wording.magnitude(Double(found) * Double(model.sequence))
+        let held = Figures.magnitude(Double(found) * Double(model.sequence))
         remarks.append(
             Remark(
                 .batchInTokens,
-                "batch: \(stated) are taken as \(Wording.grouped(found)) sequences of "
-                    + "\(Wording.grouped(model.sequence)), \(held) tokens"))
+                "batch: \(stated) are taken as \(Figures.grouped(found)) sequences of "
+                    + "\(Figures.grouped(model.sequence)), \(held) tokens"))
         return found
     }
 

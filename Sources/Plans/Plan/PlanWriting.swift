@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Models
+internal import Numbers
 package import Reading
 internal import Schedules
 
@@ -8,7 +9,7 @@ extension Plan {
     /// and frameworks stay names where the library's are these, and are written out where not.
     package func yaml(library: Library) -> String {
         var lines = ["name: \(Self.quoted(name))"] + modelLines(library)
-        if let tokens { lines.append("tokens: \(tokens.short)") }
+        if let tokens { lines.append("tokens: \(Figures.plain(tokens))") }
         lines +=
             clusterLines(library) + [
                 "devices: \(devices)", "batch: \(batch)", "precision: \(precision.rawValue)",
@@ -52,7 +53,7 @@ extension Plan {
             priced.pricePerDeviceHour = cluster.pricePerDeviceHour
             if priced == cluster, let price = cluster.pricePerDeviceHour {
                 let name = Self.quoted(cluster.name)
-                return ["cluster: {extends: \(name), name: \(name), price: \(price.short)}"]
+                return ["cluster: {extends: \(name), name: \(name), price: \(Figures.plain(price))}"]
             }
         }
         let text = cluster.yaml().split(separator: "\n")
@@ -92,7 +93,7 @@ extension Model {
             lines += [
                 "moe:", "  experts: \(moe.experts)", "  topK: \(moe.topK)", "  ffn: \(moe.ffn)",
                 "  shared: \(moe.shared)", "  sharedFfn: \(moe.sharedFfn)", "  firstDense: \(moe.firstDense)",
-                "  every: \(moe.every)", "  imbalance: \(moe.imbalance.short)",
+                "  every: \(moe.every)", "  imbalance: \(Figures.plain(moe.imbalance))",
             ]
             if let limit = moe.nodeLimit { lines.append("  nodeLimit: \(limit)") }
         }

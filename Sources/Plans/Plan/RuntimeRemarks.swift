@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 package import Reading
 
 extension Plan {
@@ -10,7 +11,8 @@ extension Plan {
             remarks.append(
                 Remark(
                     .pricedOnly,
-                    "model.moe.imbalance \(moe.imbalance.short) prices alone: in a real run the router decides"))
+                    "model.moe.imbalance \(Figures.plain(moe.imbalance)) prices alone: in a real run the router decides"
+                ))
         }
         if let name = frameworks.named, name != Frameworks.processes {
             remarks.append(

@@ -1,6 +1,7 @@
 internal import Costs
 internal import Foundation
 internal import Models
+internal import Numbers
 package import Planner
 internal import Plans
 package import Reading

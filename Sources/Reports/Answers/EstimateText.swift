@@ -1,5 +1,6 @@
 package import Costs
 internal import Models
+internal import Numbers
 internal import Plans
 internal import Schedules
 
@@ -112,7 +113,7 @@ package struct EstimateText {
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
         if let sizes = StagePartition(layout, model: plan.model).unevenSizes {
-            rows.append(("", "blocks of each stage: \(Figures.runs(sizes))"))
+            rows.append(("", "blocks of each stage: \(Figures.runs(sizes).joined(separator: ", "))"))
         }
         rows += found.map { ("", $0) }
         rows.append(("Runs on", Self.software(estimate)))

@@ -1,5 +1,6 @@
 package import Costs
 internal import Foundation
+internal import Numbers
 
 /// The arithmetic behind an estimate, one figure after the other.
 ///
@@ -125,13 +126,13 @@ private enum Digits {
     static func text(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return value.isNaN ? "nothing" : value > 0 ? "infinity" : "−infinity" }
         if isWhole(value) { return Figures.grouped(value) }
-        return String(format: "%.\(digits)g", value).replacing("e+", with: "e").replacing(/e(-?)0+/) { "e\($0.1)" }
+        return Figures.general(value, digits).replacing("e+", with: "e").replacing(/e(-?)0+/) { "e\($0.1)" }
     }
 
     /// The number that `text` gives back.
     static func rounded(_ value: Double, _ digits: Int) -> Double {
         guard value.isFinite, !isWhole(value) else { return value }
-        return Double(String(format: "%.\(digits)g", value)) ?? value
+        return Double(Figures.general(value, digits)) ?? value
     }
 
     /// Half a unit of the last digit printed.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 
 /// A small chart with logarithmic axes.
 struct LogChart {

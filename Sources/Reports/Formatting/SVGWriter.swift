@@ -26,11 +26,12 @@ struct SVGWriter {
         line("<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" class=\"\(css)\">\(Self.escape(string))</text>")
     }
 
-    /// At most two decimals: a hundredth of a pixel.
+    /// At most two decimals: a hundredth of a pixel. 0 for what is no number.
     static func number(_ value: Double) -> String {
+        guard value.isFinite else { return "0" }
         let hundredths = (value * 100).rounded()
         if hundredths.truncatingRemainder(dividingBy: 100) == 0 { return String(Int(saturating: hundredths / 100)) }
-        return String(format: "%.2f", value)
+        return Figures.fixed(value, 2)
     }
 
     /// Characters that mean something in XML.

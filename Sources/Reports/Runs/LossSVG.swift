@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 
 /// A run's loss curve as an SVG.
 package enum LossSVG {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 internal import Plans
 package import Reading
 package import Schedules
@@ -78,15 +79,15 @@ package struct ScheduleComparison {
             let timeline = entry.timeline
             var row = [
                 timeline.name, "\(entry.schedule.virtualStages)", axis.text(timeline.makespan),
-                least > 0 ? String(format: "%.3f", timeline.makespan / least) : "-",
-                String(format: "%.1f %%", 100 * timeline.bubbleFraction),
-                axis.text(timeline.bubbleSpan) + String(format: " (%.1f %%)", 100 * spanShare(timeline)),
-                String(format: "%.4g", entry.activations),
+                least > 0 ? Figures.fixed(timeline.makespan / least, 3) : Figures.none,
+                Figures.percent(timeline.bubbleFraction),
+                axis.text(timeline.bubbleSpan) + " (\(Figures.percent(spanShare(timeline))))",
+                Figures.general(entry.activations, 4),
             ]
             if isStep { row.append(axis.text(timeline.duration)) }
-            if hasMemory { row.append(entry.memory.map(Figures.memory) ?? "-") }
-            if hasRuns { row += [entry.stepTimes.map { axis.text($0.median) } ?? "-"] }
-            if hasRuns { row += [entry.stepTimes.map { axis.text($0.p90) } ?? "-"] }
+            if hasMemory { row.append(entry.memory.map(Figures.memory) ?? Figures.none) }
+            if hasRuns { row += [entry.stepTimes.map { axis.text($0.median) } ?? Figures.none] }
+            if hasRuns { row += [entry.stepTimes.map { axis.text($0.p90) } ?? Figures.none] }
             return row
         }
         return

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Numbers
 
 /// Times of a step over many runs, as figures and in words.
 package struct StepTimesReport: Encodable, Sendable {
@@ -31,9 +32,9 @@ package struct StepTimesReport: Encodable, Sendable {
     /// One line.
     package func text(unit: TimelineUnit) -> String {
         func time(_ value: Double) -> String {
-            unit == .seconds ? Figures.seconds(value) : String(format: "%.4g", value)
+            unit == .seconds ? Figures.seconds(value) : Figures.general(value, 4)
         }
-        let share = undisturbed > 0 ? String(format: "%.3f", median / undisturbed) : "-"
+        let share = undisturbed > 0 ? Figures.fixed(median / undisturbed, 3) : Figures.none
         return "step over \(runs) runs: min \(time(minimum)) · median \(time(median)) · p90 \(time(p90)) · "
             + "max \(time(maximum)) · median \(share) × the undisturbed \(time(undisturbed))"
     }

@@ -50,7 +50,7 @@ struct TimelineAxis {
 
     private static func digits(_ value: Double) -> String {
         if value == value.rounded(), abs(value) < 1e7 { return String(Int(saturating: value)) }
-        return String(format: "%.4g", value)
+        return Figures.general(value, 4)
     }
 }
 
@@ -59,7 +59,7 @@ struct TimelineSummary {
     let lines: [String]
 
     init(_ timeline: Timeline, axis: TimelineAxis) {
-        let bubble = String(format: "%.1f %%", 100 * timeline.bubbleFraction)
+        let bubble = Figures.percent(timeline.bubbleFraction)
         var first = "makespan \(axis.text(timeline.makespan)) · bubble \(bubble) of the ranks' time"
         first += " · longest wait of a rank \(axis.text(timeline.bubbleSpan))"
         if timeline.duration > timeline.makespan * (1 + 1e-9) {
@@ -68,7 +68,7 @@ struct TimelineSummary {
         var second = "peak activations " + Self.ranges(timeline.peakActivations(release: .backwardWeight))
         let transfers: [Timeline.Activity] = [.send, .receive, .collective]
         if timeline.ranks.joined().contains(where: { transfers.contains($0.activity) }) {
-            let exposed = String(format: "%.1f %%", 100 * timeline.exposedCommunicationShare)
+            let exposed = Figures.percent(timeline.exposedCommunicationShare)
             second += " · communication not hidden \(exposed) of the time"
         }
         lines = [first, second]

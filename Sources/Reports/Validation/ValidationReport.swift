@@ -1,4 +1,5 @@
 internal import Costs
+internal import Numbers
 package import Planner
 internal import Plans
 

@@ -24,7 +24,9 @@ package struct ValidationSVG: Sendable {
 
     package init(_ validation: Validation) {
         points = validation.timed.compactMap { row in
-            guard let measured = row.run.seconds, let estimate = row.estimate else { return nil }
+            guard let measured = row.run.seconds, let estimate = row.estimate, measured > 0, measured.isFinite,
+                estimate.iteration.seconds > 0, estimate.iteration.seconds.isFinite
+            else { return nil }
             return Point(
                 measured: measured, predicted: estimate.iteration.seconds, device: row.run.device, name: row.run.name)
         }
@@ -50,7 +52,7 @@ package struct ValidationSVG: Sendable {
             let value = pow(10, Double(power))
             svg.line(line(x(value), Self.top, x(value), Self.top + Self.side, "grid"))
             svg.line(line(Self.left, y(value), Self.left + Self.side, y(value), "grid"))
-            let label = power < 0 ? String(format: "%g", value) : Figures.grouped(value)
+            let label = power < 0 ? Figures.general(value, 6) : Figures.grouped(value)
             svg.text(label, x: x(value), y: Self.top + Self.side + 18, css: "middle")
             svg.text(label, x: Self.left - 8, y: y(value) + 4, css: "end")
         }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Costs
 internal import Foundation
+internal import Numbers
 internal import Options
 internal import Output
 internal import Plans

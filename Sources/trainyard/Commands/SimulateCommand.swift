@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Costs
 internal import Foundation
 internal import Models
+internal import Numbers
 internal import Options
 internal import Output
 internal import Planner
@@ -300,8 +301,8 @@ struct SimulateCommand: ParsableCommand {
             plan.batch = microbatches.value * layout.data * layout.microbatch
             guard Bounds.batch.contains(plan.batch) else {
                 throw Failure.input(
-                    "--microbatches \(microbatches) makes a batch of \(Wording.grouped(plan.batch)) sequences; at most "
-                        + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
+                    "--microbatches \(microbatches) makes a batch of \(Figures.grouped(plan.batch)) sequences; at most "
+                        + "\(Figures.grouped(Bounds.batch.upperBound)) are taken")
             }
             // That is the batch then, whatever the plan leaves open.
             (plan.remarks, plan.wantedBatch) = (plan.firmRemarks, nil)

@@ -107,8 +107,8 @@ struct SweepCommand: ParsableCommand {
         try OutputFile.check(files, reading: [NamedPath("the plan", file)])
         for point in wanted.flatMap(\.points) where !Bounds.batch.contains(point.plan.batch) {
             throw Failure.input(
-                "\(point.label) would make a batch of \(Wording.grouped(point.plan.batch)) sequences; at most "
-                    + "\(Wording.grouped(Bounds.batch.upperBound)) are taken")
+                "\(point.label) would make a batch of \(Figures.grouped(point.plan.batch)) sequences; at most "
+                    + "\(Figures.grouped(Bounds.batch.upperBound)) are taken")
         }
         let reports = wanted.map { name, variable, points in
             SweepReport(
@@ -164,7 +164,7 @@ struct SweepCommand: ParsableCommand {
     private func limits() throws -> RunLimits {
         var limits = RunLimits()
         if let deadline, let bare = try? Quantity.parse(deadline, as: .plain) {
-            throw Failure.input("--deadline: '\(deadline)' has no unit; write \(bare.short)d for days")
+            throw Failure.input("--deadline: '\(deadline)' has no unit; write \(Figures.plain(bare))d for days")
         }
         limits.days = try positive(deadline, "--deadline", .seconds).map { $0 / 86_400 }
         limits.cost = try positive(cost, "--cost", .count)
@@ -190,7 +190,7 @@ struct SweepCommand: ParsableCommand {
                 var changed = plan
                 change(&changed, value)
                 let isCount = whole && option != "--params"
-                let label = isCount ? Wording.grouped(Int(saturating: value)) : Wording.magnitude(value)
+                let label = isCount ? Figures.grouped(Int(saturating: value)) : Figures.magnitude(value)
                 return SweepPoint(label: label, value: value, plan: changed)
             }
         }
@@ -206,11 +206,11 @@ struct SweepCommand: ParsableCommand {
             }
             return [
                 (
-                    "strong scaling: batch \(plan.wantedBatch == nil ? "" : "about ")\(Wording.grouped(plan.batch))",
+                    "strong scaling: batch \(plan.wantedBatch == nil ? "" : "about ")\(Figures.grouped(plan.batch))",
                     .devices, strong
                 ),
                 (
-                    "weak scaling: batch grows with the devices, \(Wording.grouped(plan.batch)) on \(Wording.grouped(plan.devices))",
+                    "weak scaling: batch grows with the devices, \(Figures.grouped(plan.batch)) on \(Figures.grouped(plan.devices))",
                     .devices, weak
                 ),
             ]
@@ -314,7 +314,7 @@ struct SweepCommand: ParsableCommand {
             throw Failure.input("\(option) takes 1e-6 to 1e6, not \(odd)")
         }
         if option != "--params", let most = found.max(), most > 1_000_000 {
-            throw Failure.input("\(option) takes at most 1,000,000, not \(Wording.magnitude(most))")
+            throw Failure.input("\(option) takes at most 1,000,000, not \(Figures.magnitude(most))")
         }
         return found
     }

@@ -78,8 +78,8 @@ struct MachineLoad: Equatable {
     var disturbance: Double { others + stolen + (spread ?? 0) }
 
     var words: String {
-        func percent(_ share: Double) -> String { "\(Int(saturating: (100 * share).rounded())) %" }
-        let repeats = spread.map { ", repeats of one kernel spread by \(percent($0))" } ?? ""
-        return "other programs took \(percent(others)) of the processor, other machines \(percent(stolen))\(repeats)"
+        let repeats = spread.map { ", repeats of one kernel spread by \(Figures.wholePercent($0))" } ?? ""
+        return "other programs took \(Figures.wholePercent(others)) of the processor, other machines "
+            + Figures.wholePercent(stolen) + repeats
     }
 }

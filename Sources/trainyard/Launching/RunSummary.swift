@@ -1,5 +1,6 @@
 internal import Costs
 internal import Foundation
+internal import Numbers
 internal import Planner
 internal import Plans
 internal import Reports

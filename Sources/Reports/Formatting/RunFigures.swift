@@ -1,0 +1,25 @@
+package import Costs
+package import Numbers
+package import Plans
+
+/// Figures of a plan and of its run, as tables print them.
+extension Figures {
+    /// `1,024`, or `992 of 1,000` where some stay idle.
+    package static func devices(_ plan: Plan) -> String {
+        plan.idleDevices > 0 ? "\(grouped(plan.devices)) of \(grouped(plan.paidDevices))" : grouped(plan.devices)
+    }
+
+    /// Device-months of a run that ends.
+    package static func gpuMonths(_ run: Estimate.Run?) -> String {
+        (run?.ended).map { words($0.gpuMonths) } ?? none
+    }
+
+    /// Dollars of a run that ends and has a price.
+    package static func cost(_ run: Estimate.Run?) -> String { (run?.ended?.cost).map(words) ?? none }
+
+    /// Days of a run, or that it never ends.
+    package static func days(_ run: Estimate.Run?) -> String {
+        guard let run else { return none }
+        return run.ends ? fixed(run.days, 1) : "never"
+    }
+}
