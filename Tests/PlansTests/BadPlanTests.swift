@@ -3,7 +3,7 @@ import Reading
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 /// A plan with one line changed, and what is said about it.
 struct BadPlan: Sendable, CustomTestStringConvertible {

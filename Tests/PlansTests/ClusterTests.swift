@@ -4,7 +4,7 @@ import Reading
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 @Suite struct ClusterTests {
     @Test func figuresComeInBaseUnits() throws {

@@ -4,7 +4,7 @@ import Schedules
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 @Suite struct LayoutTests {
     let model = Model(family: .gpt, layers: 7, hidden: 96, heads: 6, vocab: 256, sequence: 64)

@@ -3,7 +3,7 @@ import Models
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 /// One model of the worked examples, with its parameters part by part.
 struct WorkedModel: Sendable, CustomTestStringConvertible {

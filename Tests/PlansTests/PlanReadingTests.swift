@@ -5,7 +5,7 @@ import Schedules
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 @Suite struct PlanReadingTests {
     /// A real run needs no cluster file; only the price beside it does.

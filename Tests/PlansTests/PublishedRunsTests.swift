@@ -3,7 +3,7 @@ import Reading
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 @Suite struct PublishedRunsTests {
     static let folder = URL(filePath: Checkout.root).appending(path: "plans/published")

@@ -1,7 +1,7 @@
 import Reading
 import Testing
 
-@testable import Plans
+import Plans
 
 @Suite struct QuantityTests {
     /// Digits of what is counted may be grouped, wherever it is read.

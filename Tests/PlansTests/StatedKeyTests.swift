@@ -4,7 +4,7 @@ import Reading
 import TestSupport
 import Testing
 
-@testable import Plans
+import Plans
 
 /// What is stated holds, or is refused.
 @Suite struct StatedKeyTests {

@@ -1,7 +1,7 @@
 import Reading
 import Testing
 
-@testable import Plans
+import Plans
 
 /// Words of other tools lead to ours.
 @Suite struct SynonymTests {
