@@ -38,10 +38,12 @@ import Testing
         let targets = makefile.matches(of: #/(?m)^([a-z]+):/#).map { String($0.1) }
         var named = 0
         for page in Self.pages {
-            let text = try DocumentationPage(page).lines.joined(separator: "\n")
-            for word in text.matches(of: #/(?:`|\n)make ([a-z]+)/#) {
+            let page = try DocumentationPage(page)
+            let commands = page.blocks.filter { $0.kind == "sh" }.flatMap { page.lines[$0.lines] }
+            let inline = page.lines.flatMap { $0.matches(of: #/`(make [a-z]+)/#).map { String($0.1) } }
+            for word in (commands + inline).compactMap({ $0.firstMatch(of: #/^make ([a-z]+)/#) }) {
                 named += 1
-                #expect(targets.contains(String(word.1)), "\(page): make \(word.1)")
+                #expect(targets.contains(String(word.1)), "\(page.path): make \(word.1)")
             }
         }
         #expect(named >= 15)
