@@ -86,7 +86,7 @@ def answer(context, side, question, number):
     """(exit code, standard output, standard error) of each command, and the bytes of each file."""
     out = context.out(side, number)
     os.makedirs(out)
-    environment = dict(os.environ, TRAINYARD_HOME=context.homes[side], COLUMNS="100", **question.environment)
+    environment = dict(os.environ, TRAINYARD_HOME=context.homes[side], COLUMNS="100")
     ended = []
     for command in question.commands:
         program, *arguments = (word.replace("{out}", out) for word in command)

@@ -23,15 +23,14 @@ class Question:
     commands: list
     # Name of a file in the folder → what it is: document, text, losses, weights, manifest or order.
     files: dict = field(default_factory=dict)
-    environment: dict = field(default_factory=dict)
     # Whether standard output ends in a comparison with the clock, which is left out.
     is_run: bool = False
 
 
-def ask(line, files=None, name=None):
+def ask(line, files=None):
     """A question of one `trainyard` command line, words parted by blanks."""
     words = line if isinstance(line, list) else line.split()
-    return Question(name or "trainyard " + " ".join(words), [["trainyard", *words]], files or {})
+    return Question("trainyard " + " ".join(words), [["trainyard", *words]], files or {})
 
 
 def paths(home, *folders):
@@ -122,7 +121,7 @@ def schedules(context):
     yield ask("schedule 1f1b --ranks 64 --microbatches 512 --json")
 
 
-def drawn(words, name=None):
+def drawn(words):
     files = {"t.json": "document", "t.svg": "text"}
     return ask([*words, "--trace", "{out}/t.json", "--svg", "{out}/t.svg"], files)
 
