@@ -20,36 +20,24 @@ struct ClusterFields {
 
     var name: String?
     var deviceName: String?
-    var memory: Double?
-    var bandwidth: Double?
-    var bandwidthEfficiency: Double?
-    var peak: [Precision: Double] = [:]
-    var matmulEfficiency: EfficiencyCurve?
-    var attentionEfficiency: EfficiencyCurve?
-    var matmulShape: MatmulShape?
-    var products: ProductTable?
-    var sustained: Double?
-    var portableAttention: Double?
-    var launch: Double?
-    var reserved: Double?
-    var power: Double?
-    var nodePower: Double?
+    private var deviceConstants = StatedConstants(Device.constants)
+    private var clusterConstants = StatedConstants(Cluster.constants)
     var devicesPerNode: Int?
     var nicGbps: Double?
     var nicsPerNode: Int?
     var networks: [Level]?
     /// Whether network cards give the last level's bandwidth; else its own figure does, which was stated nearer.
     var takesCards = true
-    var price: Double?
-    var meanTimeBetweenFailures: Double?
-    var powerUsageEffectiveness: Double?
-
-    init() {}
 
     init(_ reader: FieldReader) {
         name = reader.text("name")
         _ = reader.text("source")
-        if let device = reader.map("device") { readDevice(device) }
+        if let device = reader.map("device") {
+            deviceName = device.text("name")
+            _ = device.text("source")
+            deviceConstants.read(device)
+            device.finish()
+        }
         devicesPerNode = reader.count("devicesPerNode", in: 1...1_000_000)
         nicGbps = reader.number("nicGbps", .gigabits, in: Bounds.positive)
         nicsPerNode = reader.count("nicsPerNode", in: 1...1_000)
@@ -62,9 +50,9 @@ struct ClusterFields {
                 fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
         }
         checkLastLevel(reader)
-        price = reader.number("price", .plain, in: Bounds.price)
-        meanTimeBetweenFailures = reader.number("meanTimeBetweenFailures", .seconds, in: Bounds.positive)
-        powerUsageEffectiveness = reader.number("powerUsageEffectiveness", .plain, in: 1...10)
+        // In the order of the message about an unknown key.
+        reader.expect("price", "meanTimeBetweenFailures", "powerUsageEffectiveness")
+        clusterConstants.read(reader)
     }
 
     /// What the last level may not say: it joins every device, and its bandwidth is stated once.
@@ -85,31 +73,6 @@ struct ClusterFields {
                     rule: "the network cards (nicGbps, nicsPerNode) state the last level's bandwidth too",
                     fix: "keep one of the two"))
         }
-    }
-
-    private mutating func readDevice(_ device: FieldReader) {
-        deviceName = device.text("name")
-        _ = device.text("source")
-        memory = device.number("memory", .bytes, in: 1e6...1e18)
-        bandwidth = device.number("bandwidth", .bytesPerSecond, in: 1e6...1e18)
-        bandwidthEfficiency = device.number("bandwidthEfficiency", .share, in: 1e-6...1)
-        if let rates = device.map("peak") {
-            for precision in Precision.allCases {
-                if let rate = rates.number(precision.rawValue, .flops, in: 1e6...1e21) { peak[precision] = rate }
-            }
-            rates.finish()
-        }
-        matmulEfficiency = device.curve("matmulEfficiency")
-        attentionEfficiency = device.curve("attentionEfficiency")
-        matmulShape = device.map("matmulShape").flatMap(MatmulShape.init)
-        products = device.map("products").flatMap(ProductTable.init)
-        sustained = device.number("sustained", .share, in: 0.01...2)
-        portableAttention = device.number("portableAttention", .share, in: 0.01...1)
-        launch = device.number("launch", .seconds, in: 0...10)
-        reserved = device.number("reserved", .bytes, in: 0...1e15)
-        power = device.number("power", .watts, in: Bounds.positive)
-        nodePower = device.number("nodePower", .watts, in: Bounds.positive)
-        device.finish()
     }
 
     private static func level(_ reader: FieldReader) -> Level? {
@@ -136,23 +99,8 @@ struct ClusterFields {
         // A name is a file's own: what extends it is another cluster.
         merged.name = name
         merged.deviceName = deviceName ?? base.deviceName
-        merged.memory = memory ?? base.memory
-        merged.bandwidth = bandwidth ?? base.bandwidth
-        merged.bandwidthEfficiency = bandwidthEfficiency ?? base.bandwidthEfficiency
-        merged.peak.merge(peak) { _, ours in ours }
-        merged.matmulEfficiency = matmulEfficiency ?? base.matmulEfficiency
-        merged.attentionEfficiency = attentionEfficiency ?? base.attentionEfficiency
-        // Products told in another way take the place of the base's.
-        let replaced = matmulEfficiency != nil || matmulShape != nil || products != nil
-        merged.matmulShape = replaced ? matmulShape : base.matmulShape
-        merged.products = replaced ? products : base.products
-        merged.sustained = sustained ?? base.sustained
-        merged.portableAttention = portableAttention ?? base.portableAttention
-        merged.launch = launch ?? base.launch
-        merged.reserved = reserved ?? base.reserved
-        merged.power = power ?? base.power
-        // Nodes of boards that draw another power are others.
-        merged.nodePower = nodePower ?? (power == nil ? base.nodePower : nil)
+        merged.deviceConstants = deviceConstants.over(base.deviceConstants)
+        merged.clusterConstants = clusterConstants.over(base.clusterConstants)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
@@ -160,9 +108,6 @@ struct ClusterFields {
         // What is stated nearer holds: cards over an inherited bandwidth, a bandwidth over inherited cards.
         if nicGbps != nil || nicsPerNode != nil { merged.takesCards = true }
         if networks?.last?.bandwidth != nil { merged.takesCards = false }
-        merged.price = price ?? base.price
-        merged.meanTimeBetweenFailures = meanTimeBetweenFailures ?? base.meanTimeBetweenFailures
-        merged.powerUsageEffectiveness = powerUsageEffectiveness ?? base.powerUsageEffectiveness
         return merged
     }
 
@@ -170,26 +115,20 @@ struct ClusterFields {
     func cluster(name fallback: String, _ reader: FieldReader) -> Cluster? {
         var missing: [(String, String)] = []
         if deviceName == nil { missing.append(("device.name", "e.g. NVIDIA A100-SXM4-80GB")) }
-        if memory == nil { missing.append(("device.memory", "e.g. 80 GiB")) }
-        if bandwidth == nil { missing.append(("device.bandwidth", "e.g. 2039 GB/s")) }
-        if peak.isEmpty { missing.append(("device.peak", "e.g. {bf16: 312 TFLOP/s}")) }
-        if matmulEfficiency == nil { missing.append(("device.matmulEfficiency", "e.g. {1G: 0.2, 64G: 0.7}")) }
+        for (key, example) in deviceConstants.missing { missing.append(("device.\(key)", example)) }
         if devicesPerNode == nil { missing.append(("devicesPerNode", "e.g. 8")) }
         if networks?.isEmpty ?? true { missing.append(("networks", "at least one level")) }
         for (key, fix) in missing { reader.reportMissing(key, fix: fix) }
-        guard let deviceName, let memory, let bandwidth, let matmulEfficiency, let devicesPerNode, let networks,
-            missing.isEmpty, let levels = levels(networks, devicesPerNode: devicesPerNode, reader)
+        guard let deviceName, let devicesPerNode, let networks, missing.isEmpty,
+            let levels = levels(networks, devicesPerNode: devicesPerNode, reader)
         else { return nil }
-        let device = Device(
-            name: deviceName, memoryBytes: memory, memoryBytesPerSecond: bandwidth,
-            memoryEfficiency: bandwidthEfficiency ?? 0.8, peakFLOPs: peak, matmulEfficiency: matmulEfficiency,
-            attentionEfficiency: attentionEfficiency ?? matmulEfficiency, launchSeconds: launch ?? 5e-6,
-            reservedBytes: reserved ?? 0, watts: power, matmulShape: matmulShape, products: products,
-            sustainedShare: sustained ?? 1, portableAttention: portableAttention ?? 1, nodeWatts: nodePower)
-        return Cluster(
-            name: name ?? fallback, device: device, devicesPerNode: devicesPerNode, networks: levels,
-            pricePerDeviceHour: price, meanTimeBetweenFailures: meanTimeBetweenFailures,
-            powerUsageEffectiveness: powerUsageEffectiveness)
+        var stated = Device(unstated: deviceName)
+        deviceConstants.apply(to: &stated)
+        // Attention reaches what products reach where no file says otherwise.
+        if !deviceConstants.states("attentionEfficiency") { stated.attentionEfficiency = stated.matmulEfficiency }
+        var made = Cluster(name: name ?? fallback, device: stated, devicesPerNode: devicesPerNode, networks: levels)
+        clusterConstants.apply(to: &made)
+        return made
     }
 
     private func levels(_ networks: [Level], devicesPerNode: Int, _ reader: FieldReader) -> [Network]? {
@@ -237,27 +176,6 @@ extension ClusterFields {
         let isRead = networks.contains { $0.efficiency.points.count > 1 }
         if nicGbps != nil, nicsPerNode == nil, !isRead { return ("nicGbps", "nicsPerNode") }
         return nil
-    }
-}
-
-extension MatmulShape {
-    /// Reads `matmulShape:`; reports what is missing.
-    init?(_ reader: FieldReader) {
-        let units = reader.count("units", in: 1...1_000_000)
-        let sustained = reader.number("sustained", .share, in: 1e-6...1)
-        let fill = reader.number("fill", .count, in: 0...1e6)
-        let quantised = reader.number("quantised", .share, in: 0...1)
-        let overhead = reader.number("overhead", .seconds, in: 0...1)
-        for (key, fix) in [
-            ("units", "multiprocessors, e.g. 108"), ("sustained", "e.g. 0.8"), ("fill", "e.g. 128"),
-            ("quantised", "e.g. 0.5"), ("overhead", "e.g. 3 us"),
-        ] {
-            reader.reportMissing(key, fix: fix)
-        }
-        reader.finish()
-        guard let units, let sustained, let fill, let quantised, let overhead else { return nil }
-        self.init(
-            units: Double(units), sustained: sustained, fill: fill, quantised: quantised, overhead: overhead)
     }
 }
 

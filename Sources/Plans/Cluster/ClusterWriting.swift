@@ -9,28 +9,8 @@ extension Cluster {
     package func yaml(comment: String = "") -> String {
         var lines = comment.split(separator: "\n", omittingEmptySubsequences: false).map { "# \($0)" }
         if comment.isEmpty { lines = [] }
-        lines += [
-            "name: \(quoted(name))", "device:", "  name: \(quoted(device.name))",
-            "  memory: \(device.memoryBytes) B", "  bandwidth: \(device.memoryBytesPerSecond) B/s",
-            "  bandwidthEfficiency: \(device.memoryEfficiency)", "  peak:",
-        ]
-        for precision in Precision.allCases {
-            if let rate = device.peakFLOPs[precision] { lines.append("    \(precision.rawValue): \(rate) FLOP/s") }
-        }
-        lines += ["  matmulEfficiency:"] + rows(device.matmulEfficiency)
-        lines += ["  attentionEfficiency:"] + rows(device.attentionEfficiency)
-        if let shape = device.matmulShape {
-            lines += [
-                "  matmulShape:", "    units: \(Int(saturating: shape.units))", "    sustained: \(shape.sustained)",
-                "    fill: \(shape.fill)", "    quantised: \(shape.quantised)", "    overhead: \(shape.overhead) s",
-            ]
-        }
-        if let products = device.products { lines += products.yaml }
-        if device.sustainedShare != 1 { lines.append("  sustained: \(device.sustainedShare)") }
-        if device.portableAttention != 1 { lines.append("  portableAttention: \(device.portableAttention)") }
-        lines += ["  launch: \(device.launchSeconds) s", "  reserved: \(device.reservedBytes) B"]
-        if let watts = device.watts { lines.append("  power: \(watts) W") }
-        if let watts = device.nodeWatts { lines.append("  nodePower: \(watts) W") }
+        lines += ["name: \(quoted(name))", "device:", "  name: \(quoted(device.name))"]
+        lines += Device.constants.flatMap { $0.lines(device) }.map { "  " + $0 }
         lines += ["devicesPerNode: \(devicesPerNode)", "networks:"]
         for (index, network) in networks.enumerated() {
             lines.append("  - name: \(quoted(network.name))")
@@ -44,14 +24,8 @@ extension Cluster {
             }
             if network.inNetworkReduction { lines.append("    inNetworkReduction: true") }
         }
-        if let pricePerDeviceHour { lines.append("price: \(pricePerDeviceHour)") }
-        if let powerUsageEffectiveness { lines.append("powerUsageEffectiveness: \(powerUsageEffectiveness)") }
-        if let meanTimeBetweenFailures { lines.append("meanTimeBetweenFailures: \(meanTimeBetweenFailures) s") }
+        lines += Cluster.constants.flatMap { $0.lines(self) }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private func rows(_ curve: EfficiencyCurve) -> [String] {
-        curve.points.map { "    \($0.size): \($0.share)" }
     }
 
     private func quoted(_ text: String) -> String {

@@ -108,15 +108,14 @@ extension ProductTable {
             "[\(points.map { $0 == $0.rounded() ? String(Int(saturating: $0)) : String($0) }.joined(separator: ", "))]"
         }
         var lines = [
-            "  products:", "    m: \(list(rows))", "    n: \(list(columns))", "    k: \(list(depths))",
-            "    thousandths: |",
+            "m: \(list(rows))", "n: \(list(columns))", "k: \(list(depths))", "thousandths: |",
         ]
         for start in stride(from: 0, to: shares.count, by: depths.count) {
             let line = shares[start..<start + depths.count].map { share in
                 let value = share * 1000
                 return value == value.rounded() ? String(Int(saturating: value)) : String(value)
             }
-            lines.append("      " + line.joined(separator: " "))
+            lines.append("  " + line.joined(separator: " "))
         }
         return lines
     }
