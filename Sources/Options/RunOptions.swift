@@ -70,10 +70,13 @@ package struct RunOptions: ParsableArguments {
     /// The files the run reads and writes.
     /// - Parameters:
     ///   - plan: the plan file, called `name` inside.
+    ///   - sources: the plan file and all that was read with it.
     ///   - settings: those of the plan file.
     ///   - timeline: where the last step's timeline goes; nil: nowhere.
-    package func files(plan: String, name: String, settings: TrainSettings, timeline: String?) -> RunFiles {
-        var files = RunFiles(plan: plan, settings: settings)
+    package func files(
+        plan: String, name: String, sources: ReadFiles, settings: TrainSettings, timeline: String?
+    ) -> RunFiles {
+        var files = RunFiles(plan: plan, sources: sources, settings: settings)
         if let data {
             files.settings.data = data
             files.namesData = true

@@ -1,9 +1,11 @@
 package import Yams
 
-/// The problems of one file, and where each field stands.
+/// The problems of one file, where each of its fields stands, and the files it refers to.
 package final class ProblemCollector {
     package let file: String
     package private(set) var problems: [PlanProblem] = []
+    /// Files that were opened because this one names them.
+    package var files = ReadFiles()
     /// Place of every field read so far, by dotted path.
     private var places: [String: Mark] = [:]
 

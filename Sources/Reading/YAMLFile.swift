@@ -1,53 +1,46 @@
 internal import Foundation
-package import Output
-internal import Synchronization
 package import Yams
-
-/// The plan, model, cluster and framework files this process has read: none of them is to be written over.
-package enum ReadFiles {
-    private static let read = Mutex<Set<String>>([])
-
-    /// Their paths as they were opened.
-    package static var named: [NamedPath] {
-        read.withLock { $0.sorted() }.map { NamedPath("the plan or its model, cluster or framework", $0) }
-    }
-
-    package static func add(_ path: String) { read.withLock { _ = $0.insert(path) } }
-}
 
 /// Opens a file and reads it as YAML nodes that know their line and column.
 package enum YAMLFile {
     /// Plan and cluster files are a few kilobytes; anything far beyond is another kind of file.
     package static let largestBytes = 4 << 20
 
-    /// The root node of the file at `path`, called `name` in messages. Throws the one problem that
-    /// stops the reading.
-    package static func compose(path: String, name: String) throws(PlanProblems) -> Node {
-        try compose(text: try text(path: path, name: name), name: name)
+    /// The root node of the file at `path`, which is added to `files`.
+    /// - Throws: the one problem that stops the reading.
+    package static func compose(path: String, files: inout ReadFiles) throws(PlanProblems) -> Node {
+        try compose(text: try text(path: path, files: &files), name: path)
     }
 
-    package static func text(path: String, name: String) throws(PlanProblems) -> String {
+    /// The text of the file at `path`, which is added to `files`.
+    package static func text(path: String, files: inout ReadFiles) throws(PlanProblems) -> String {
+        let text = try text(path: path)
+        files.add(path)
+        return text
+    }
+
+    /// The text of the file at `path`.
+    package static func text(path: String) throws(PlanProblems) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-            throw one(name, "no such file")
+            throw one(path, "no such file")
         }
         if isDirectory.boolValue {
-            throw one(name, "is a directory", "name a file in it")
+            throw one(path, "is a directory", "name a file in it")
         }
         guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw one(name, "cannot be opened for reading", "check its permissions")
+            throw one(path, "cannot be opened for reading", "check its permissions")
         }
         defer { try? handle.close() }
         guard let data = try? handle.read(upToCount: largestBytes + 1) ?? Data() else {
-            throw one(name, "cannot be read")
+            throw one(path, "cannot be read")
         }
         guard data.count <= largestBytes else {
-            throw one(name, "is larger than 4 MiB, too large for a YAML file of ours")
+            throw one(path, "is larger than 4 MiB, too large for a YAML file of ours")
         }
         guard let text = String(data: data, encoding: .utf8) else {
-            throw one(name, "is not UTF-8 text")
+            throw one(path, "is not UTF-8 text")
         }
-        ReadFiles.add(path)
         return text
     }
 

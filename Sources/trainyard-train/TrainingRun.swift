@@ -22,7 +22,8 @@ struct TrainingRun {
     private var isFirst: Bool { world.rank == 0 }
 
     func run() throws {
-        let plan = try Plan.read(path: planPath, isRun: true)
+        var sources = ReadFiles()
+        let plan = try Plan.read(path: planPath, isRun: true, files: &sources)
         guard var settings = plan.train else {
             throw TrainingError.unsupported(
                 field: "train", value: "(missing)", reason: "\(planPath) has no train section; see plans/tiny-gpt.yaml")
@@ -39,7 +40,8 @@ struct TrainingRun {
             settings.steps = steps.value
         }
         settings.folder = (options.folder ?? settings.folder).map(RunFolder.absolute)
-        let files = options.files(plan: planPath, name: plan.name, settings: settings, timeline: timelinePath)
+        let files = options.files(
+            plan: planPath, name: plan.name, sources: sources, settings: settings, timeline: timelinePath)
         if isFirst { try checkPaths(files) }
         let identity = try RunIdentity(
             plan: plan, layout: layout, settings: settings, options: shared)

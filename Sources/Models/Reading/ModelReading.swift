@@ -5,11 +5,19 @@ extension Model {
     /// The shape called `name` in `plans/models/`.
     /// - Throws: every problem of the file, or that there is no such name.
     package static func read(_ name: String, library: Library = .standard()) throws(PlanProblems) -> Model {
+        var files = ReadFiles()
+        return try read(name, library: library, files: &files)
+    }
+
+    /// The shape called `name`, whose file is added to `files`.
+    package static func read(
+        _ name: String, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> Model {
         guard let path = library.modelFile(name) else {
             throw PlanProblems([unknown(name, library: library)])
         }
         let collector = ProblemCollector(file: path)
-        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        let reader = FieldReader(try YAMLFile.compose(path: path, files: &files), path: "", collector: collector)
         let name = reader.text("name") ?? name
         let fields = ModelFields(reader)
         _ = reader.text("source")

@@ -49,7 +49,7 @@ package enum PlanModelReading {
             return nil
         }
         do throws(PlanProblems) {
-            return try Model.read(name, library: library)
+            return try Model.read(name, library: library, files: &reader.collector.files)
         } catch {
             error.problems.forEach(reader.collector.adopt)
             return nil

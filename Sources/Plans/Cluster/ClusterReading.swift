@@ -5,15 +5,25 @@ extension Cluster {
     /// The cluster called `reference` in `cluster/`, or the file of that path.
     /// - Throws: every problem of the file, or that there is no such file.
     package static func read(_ reference: String, library: Library = .standard()) throws(PlanProblems) -> Cluster {
+        var files = ReadFiles()
+        return try read(reference, library: library, files: &files)
+    }
+
+    /// The cluster called `reference`, or the file of that path, which is added to `files` with those it extends.
+    package static func read(
+        _ reference: String, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> Cluster {
         guard let path = path(of: reference, library: library) else {
             throw PlanProblems([unknown(reference, library: library)])
         }
-        return try ClusterReading.file(path, library: library)
+        return try ClusterReading.file(path, library: library, files: &files)
     }
 
     /// The cluster of a text that is, or would be, the file at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Cluster {
-        try ClusterReading.cluster(of: YAMLFile.compose(text: text, name: path), path: path, library: library)
+        var files = ReadFiles()
+        let node = try YAMLFile.compose(text: text, name: path)
+        return try ClusterReading.cluster(of: node, path: path, library: library, files: &files)
     }
 
     static func path(of reference: String, library: Library) -> String? {
@@ -35,12 +45,15 @@ enum ClusterReading {
     /// Files that may extend one another in a row; more is a circle.
     private static let deepest = 8
 
-    static func file(_ path: String, library: Library) throws(PlanProblems) -> Cluster {
-        try cluster(of: YAMLFile.compose(path: path, name: path), path: path, library: library)
+    static func file(_ path: String, library: Library, files: inout ReadFiles) throws(PlanProblems) -> Cluster {
+        try cluster(of: YAMLFile.compose(path: path, files: &files), path: path, library: library, files: &files)
     }
 
-    static func cluster(of node: Node, path: String, library: Library) throws(PlanProblems) -> Cluster {
+    static func cluster(
+        of node: Node, path: String, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> Cluster {
         let collector = ProblemCollector(file: path)
+        defer { files.formUnion(collector.files) }
         let reader = FieldReader(node, path: "", collector: collector)
         let fields = resolved(reader, library: library, depth: 0)
         guard let fields, collector.isEmpty, let cluster = fields.cluster(name: Library.stem(path), reader),
@@ -79,7 +92,7 @@ enum ClusterReading {
             return nil
         }
         do throws(PlanProblems) {
-            return try file(path, library: library)
+            return try file(path, library: library, files: &collector.files)
         } catch {
             error.problems.forEach(collector.adopt)
             return nil
@@ -103,10 +116,11 @@ enum ClusterReading {
         }
         let collector = ProblemCollector(file: path)
         do throws(PlanProblems) {
-            let node = try YAMLFile.compose(path: path, name: path)
+            let node = try YAMLFile.compose(path: path, files: &reader.collector.files)
             let inner = FieldReader(node, path: "", collector: collector)
             let inherited = resolved(inner, library: library, depth: depth + 1)
             collector.all.problems.forEach(reader.collector.adopt)
+            reader.collector.files.formUnion(collector.files)
             guard let inherited, collector.isEmpty else { return nil }
             return fields.over(inherited)
         } catch {

@@ -4,17 +4,26 @@ extension Framework {
     /// The framework file at `path`.
     /// - Throws: every problem of the file.
     package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
-        try read(text: YAMLFile.text(path: path, name: path), path: path, library: library)
+        var files = ReadFiles()
+        return try read(path: path, library: library, files: &files)
+    }
+
+    /// The framework file at `path`, which is added to `files` with those it extends.
+    package static func read(
+        path: String, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> Framework {
+        try read(text: YAMLFile.text(path: path, files: &files), path: path, library: library, files: &files)
     }
 
     /// The framework of a text that is, or would be, the file at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Framework {
-        try read(text: text, path: path, library: library, extending: [])
+        var files = ReadFiles()
+        return try read(text: text, path: path, library: library, files: &files)
     }
 
     /// - Parameter extending: the files that extend this one, each the next.
     private static func read(
-        text: String, path: String, library: Library, extending: [String]
+        text: String, path: String, library: Library, files: inout ReadFiles, extending: [String] = []
     ) throws(PlanProblems) -> Framework {
         let collector = ProblemCollector(file: path)
         let reader = FieldReader(try YAMLFile.compose(text: text, name: path), path: "", collector: collector)
@@ -34,7 +43,8 @@ extension Framework {
                 throw collector.all
             }
             framework = try read(
-                text: YAMLFile.text(path: path, name: path), path: path, library: library, extending: line)
+                text: YAMLFile.text(path: path, files: &files), path: path, library: library, files: &files,
+                extending: line)
             framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
             framework.name = name
             framework.own = []
@@ -105,10 +115,16 @@ extension Frameworks {
     /// All framework files of `library`.
     /// - Throws: every problem of the files.
     package static func read(library: Library) throws(PlanProblems) -> Frameworks {
+        var files = ReadFiles()
+        return try read(library: library, files: &files)
+    }
+
+    /// All framework files of `library`, which are added to `files`.
+    package static func read(library: Library, files: inout ReadFiles) throws(PlanProblems) -> Frameworks {
         var frameworks: [Framework] = []
         for name in library.frameworkNames {
             guard let path = library.frameworkFile(name) else { continue }
-            frameworks.append(try Framework.read(path: path, library: library))
+            frameworks.append(try Framework.read(path: path, library: library, files: &files))
         }
         return Frameworks(frameworks)
     }
@@ -117,7 +133,7 @@ extension Frameworks {
     static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
         let name = plan.word("framework")
         var frameworks: Frameworks
-        do throws(PlanProblems) { frameworks = try read(library: library) } catch {
+        do throws(PlanProblems) { frameworks = try read(library: library, files: &plan.collector.files) } catch {
             error.problems.forEach(plan.collector.adopt)
             return nil
         }
@@ -128,7 +144,7 @@ extension Frameworks {
                 return nil
             }
             do throws(PlanProblems) {
-                let framework = try Framework.read(path: path, library: library)
+                let framework = try Framework.read(path: path, library: library, files: &plan.collector.files)
                 frameworks.known[framework.name] = framework
                 (frameworks.named, frameworks.path) = (framework.name, path)
                 return frameworks

@@ -18,6 +18,17 @@ extension Plan {
         parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int? = nil,
         sequence: Int? = nil, precision: Precision? = nil, library: Library = .standard()
     ) throws(PlanProblems) -> Plan {
+        var files = ReadFiles()
+        return try question(
+            parameters: parameters, modelName: modelName, tokens: tokens, gpu: gpu, gpus: gpus, batch: batch,
+            sequence: sequence, precision: precision, library: library, files: &files)
+    }
+
+    /// A plan without a file. The model, cluster and framework files it is read with are added to `files`.
+    package static func question(
+        parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int?, sequence: Int?,
+        precision: Precision?, library: Library = .standard(), files: inout ReadFiles
+    ) throws(PlanProblems) -> Plan {
         var problems: [PlanProblem] = []
         func check(_ field: String, _ value: Int?, _ range: ClosedRange<Int>) {
             guard let value, !range.contains(value) else { return }
@@ -32,14 +43,19 @@ extension Plan {
         if !Bounds.tokens.contains(tokens) {
             problems.append(PlanProblem(field: "tokens", value: "\(tokens)", rule: "must be from 1 to 1e18"))
         }
-        let shape = model(parameters, modelName, sequence: sequence, library: library, problems: &problems)
-        let cluster = collect(&problems) { () throws(PlanProblems) in try Cluster.read(gpu, library: library) }
+        let shape = model(
+            parameters, modelName, sequence: sequence, library: library, problems: &problems, files: &files)
+        let cluster = collect(&problems) { () throws(PlanProblems) in
+            try Cluster.read(gpu, library: library, files: &files)
+        }
         if let cluster, let precision, cluster.device.peakFLOPs[precision] == nil {
             problems.append(
                 PlanProblem(
                     field: "precision", value: precision.rawValue, rule: "\(cluster.device.name) has no rate for it"))
         }
-        let frameworks = collect(&problems) { () throws(PlanProblems) in try Frameworks.read(library: library) }
+        let frameworks = collect(&problems) { () throws(PlanProblems) in
+            try Frameworks.read(library: library, files: &files)
+        }
         guard let shape, let cluster, let frameworks, problems.isEmpty else { throw PlanProblems(problems) }
         let total = Double(shape.parameters().total)
         let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
@@ -56,11 +72,13 @@ extension Plan {
     }
 
     private static func model(
-        _ parameters: Double?, _ name: String?, sequence: Int?, library: Library, problems: inout [PlanProblem]
+        _ parameters: Double?, _ name: String?, sequence: Int?, library: Library, problems: inout [PlanProblem],
+        files: inout ReadFiles
     ) -> Model? {
         if let name {
             guard
-                var model = collect(&problems, { () throws(PlanProblems) in try Model.read(name, library: library) })
+                var model = collect(
+                    &problems, { () throws(PlanProblems) in try Model.read(name, library: library, files: &files) })
             else { return nil }
             model.sequence = sequence ?? model.sequence
             return model

@@ -15,8 +15,17 @@ extension Plan {
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
+        var files = ReadFiles()
+        return try read(path: path, devices: devices, library: library, isRun: isRun, files: &files)
+    }
+
+    /// The plan file at `path`, which is added to `files` with the model, cluster and framework files it is read with.
+    package static func read(
+        path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false, files: inout ReadFiles
+    ) throws(PlanProblems) -> Plan {
         try read(
-            text: YAMLFile.text(path: path, name: path), path: path, devices: devices, library: library, isRun: isRun)
+            text: YAMLFile.text(path: path, files: &files), path: path, devices: devices, library: library,
+            isRun: isRun, files: &files)
     }
 
     /// Reads a plan from `text`. Problems name the file `path`, and what the plan refers to is looked up from there;
@@ -24,8 +33,16 @@ extension Plan {
     package static func read(
         text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
+        var files = ReadFiles()
+        return try read(text: text, path: path, devices: devices, library: library, isRun: isRun, files: &files)
+    }
+
+    private static func read(
+        text: String, path: String, devices: Int?, library: Library?, isRun: Bool, files: inout ReadFiles
+    ) throws(PlanProblems) -> Plan {
         let root = try YAMLFile.compose(text: text, name: path)
         let collector = ProblemCollector(file: path)
+        defer { files.formUnion(collector.files) }
         let reader = FieldReader(root, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
         let reading = PlanReading(

@@ -55,11 +55,21 @@ extension PublishedRun {
     package static func read(
         path: String, measured: Plan.Measured? = nil, library: Library = .standard()
     ) throws(PlanProblems) -> [PublishedRun] {
+        var files = ReadFiles()
+        return try read(path: path, measured: measured, library: library, files: &files)
+    }
+
+    /// Every run of the file at `path`, which is added to `files` with all it refers to.
+    package static func read(
+        path: String, measured: Plan.Measured?, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> [PublishedRun] {
         let collector = ProblemCollector(file: path)
-        let reader = FieldReader(try YAMLFile.compose(path: path, name: path), path: "", collector: collector)
+        defer { files.formUnion(collector.files) }
+        let node = try YAMLFile.compose(path: path, files: &files)
+        let reader = FieldReader(node, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
         guard reader.contains("runs") else {
-            var plan = try Plan.read(path: path, library: library)
+            var plan = try Plan.read(path: path, library: library, files: &files)
             plan.measured = plan.measured ?? measured
             return [try PublishedRun(plan: plan, path: path)]
         }

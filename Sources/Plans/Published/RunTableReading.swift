@@ -28,7 +28,9 @@ struct RunTableReading {
 
     init(_ reader: FieldReader, library: Library) {
         self.reader = reader
-        do throws(PlanProblems) { frameworks = try Frameworks.read(library: library) } catch {
+        do throws(PlanProblems) {
+            frameworks = try Frameworks.read(library: library, files: &reader.collector.files)
+        } catch {
             error.problems.forEach(reader.collector.adopt)
         }
         if let map = reader.map("sources") {

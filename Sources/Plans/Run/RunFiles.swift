@@ -1,10 +1,12 @@
 package import Output
-internal import Reading
+package import Reading
 
 /// The files of a real run by the options and keys that name them.
 package struct RunFiles {
     /// The plan file.
     package var plan: String
+    /// The plan file and all that was read with it.
+    package var sources: ReadFiles
     /// With what the command line changes.
     package var settings: TrainSettings
     /// Whether the command line names the text.
@@ -18,8 +20,9 @@ package struct RunFiles {
     /// `--tensorboard`.
     package var tensorboard: String?
 
-    package init(plan: String, settings: TrainSettings) {
+    package init(plan: String, sources: ReadFiles, settings: TrainSettings) {
         self.plan = plan
+        self.sources = sources
         self.settings = settings
     }
 
@@ -32,7 +35,7 @@ package struct RunFiles {
             NamedPath("the plan", plan), NamedPath(namesData ? "--data" : "train.data", settings.data),
             NamedPath("train.init", settings.initialWeights), NamedPath("--hostfile", hostfile),
         ]
-        return files.compactMap(\.self) + ReadFiles.named
+        return files.compactMap(\.self) + sources.named
     }
 
     private var written: [NamedPath] {

@@ -195,7 +195,7 @@ package struct RunManifest: Hashable, Codable, Sendable {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         do {
-            let text = try YAMLFile.text(path: path, name: path)
+            let text = try YAMLFile.text(path: path)
             return try decoder.decode(RunManifest.self, from: Data(text.utf8))
         } catch let problems as PlanProblems {
             throw problems

@@ -67,11 +67,12 @@ struct CompareCommand: ParsableCommand {
         var nothing = true
         var notes: [Remark] = []
         for file in files {
-            let plan = try Plan.read(path: file, devices: devices?.value)
+            var sources = ReadFiles()
+            let plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
             Console.notes(plan.firmRemarks)
             var known = plan
             var estimates: [Estimate] = []
-            for var variant in try onClusters(plan, clusters, file: file) {
+            for var variant in try onClusters(plan, clusters, file: file, sources: &sources) {
                 try price.apply(to: &variant)
                 var settings = settings
                 if !named.isEmpty {
@@ -103,14 +104,16 @@ struct CompareCommand: ParsableCommand {
     }
 }
 
-/// The plan on each of the named clusters; on its own where none is named.
-func onClusters(_ plan: Plan, _ list: String?, file: String) throws -> [Plan] {
+/// The plan on each of the named clusters, whose files are added to `sources`; on its own where none is named.
+func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout ReadFiles) throws -> [Plan] {
     guard let list else { return [plan] }
     let names = list.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
     guard !names.isEmpty else { throw Failure.input("--clusters names no cluster") }
     return try names.map { name in
         let cluster: Cluster
-        do throws(PlanProblems) { cluster = try Cluster.read(name, library: .standard(besides: file)) } catch {
+        do throws(PlanProblems) {
+            cluster = try Cluster.read(name, library: .standard(besides: file), files: &sources)
+        } catch {
             throw PlanProblems(
                 error.problems.map { problem in
                     var named = problem

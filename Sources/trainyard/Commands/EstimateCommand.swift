@@ -59,18 +59,19 @@ struct EstimateCommand: ParsableCommand {
 
     mutating func run() throws {
         try OutputFile.check(output.files)
+        var sources = ReadFiles()
         var plan: Plan
         do throws(PlanProblems) {
             plan = try Plan.question(
                 parameters: params?.value, modelName: model, tokens: tokens.value, gpu: gpu, gpus: gpus.value,
-                batch: batch?.value, sequence: sequence?.value, precision: precision)
+                batch: batch?.value, sequence: sequence?.value, precision: precision, files: &sources)
         } catch {
             throw PlanProblems(error.problems.map(asOption))
         }
         if let wanted = plan.wantedBatch {
             plan.remarks.append(Remark(.batchAssumed, BatchChoice.remark(plan.batch, wanted: wanted)))
         }
-        try OutputFile.check(output.files, reading: [])
+        try OutputFile.check(output.files, reading: [], sources)
         Console.notes(plan.firmRemarks)
         try output.price.apply(to: &plan)
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)

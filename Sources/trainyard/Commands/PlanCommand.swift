@@ -37,8 +37,9 @@ struct PlanCommand: ParsableCommand {
 
     mutating func run() throws {
         try OutputFile.check(output.files)
-        var plan = try Plan.read(path: file, devices: devices?.value)
-        try OutputFile.check(output.files, reading: [NamedPath("the plan", file)])
+        var sources = ReadFiles()
+        var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+        try OutputFile.check(output.files, reading: [NamedPath("the plan", file)], sources)
         try output.price.apply(to: &plan)
         Console.notes(plan.firmRemarks)
         try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)

@@ -76,8 +76,9 @@ struct SearchCommand: ParsableCommand {
         settings.objective = objective
         settings.wantsFront = pareto
         settings.threads = threads?.value
-        var plan = try Plan.read(path: file, devices: devices?.value)
-        try OutputFile.check(files, reading: [NamedPath("the plan", file)])
+        var sources = ReadFiles()
+        var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+        try OutputFile.check(files, reading: [NamedPath("the plan", file)], sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         Console.notes(plan.firmRemarks)

@@ -141,11 +141,11 @@ struct SimulateCommand: ParsableCommand {
     }
 
     /// Refuses files that cannot be written, or lead to one another or to what was read.
-    private func checkFiles() throws(OutputError) {
+    private func checkFiles(_ sources: ReadFiles = ReadFiles()) throws(OutputError) {
         let files = [NamedPath("--trace", trace), NamedPath("--svg", svg)].compactMap(\.self)
         try OutputFile.check(files)
         let inputs = [NamedPath("the plan", plan), NamedPath("--actions", actions)].compactMap(\.self)
-        try OutputFile.check(files, reading: inputs)
+        try OutputFile.check(files, reading: inputs, sources)
     }
 
     /// Options that make no sense together.
@@ -268,8 +268,9 @@ struct SimulateCommand: ParsableCommand {
 
     /// The plan with the options' changes, its layout, and what to say about how it was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
-        var plan = try Plan.read(path: planFile)
-        try checkFiles()
+        var sources = ReadFiles()
+        var plan = try Plan.read(path: planFile, files: &sources)
+        try checkFiles(sources)
         let stated = plan.firmRemarks
         Console.notes(stated)
         var found: [String] = []

@@ -92,7 +92,8 @@ struct SweepCommand: ParsableCommand {
         }
         guard svg == nil || devices != nil else { throw Failure.input("--svg draws scaling over --devices") }
         let settings = try space.settings()
-        var plan = try Plan.read(path: file)
+        var sources = ReadFiles()
+        var plan = try Plan.read(path: file, files: &sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         plan = plan.open
@@ -103,8 +104,8 @@ struct SweepCommand: ParsableCommand {
             try answer(plan, limits, settings, progress)
             return
         }
-        let wanted = try series(plan)
-        try OutputFile.check(files, reading: [NamedPath("the plan", file)])
+        let wanted = try series(plan, &sources)
+        try OutputFile.check(files, reading: [NamedPath("the plan", file)], sources)
         for point in wanted.flatMap(\.points) where !Bounds.batch.contains(point.plan.batch) {
             throw Failure.input(
                 "\(point.label) would make a batch of \(Figures.grouped(point.plan.batch)) sequences; at most "
@@ -182,7 +183,7 @@ struct SweepCommand: ParsableCommand {
 
     private typealias Series = (name: String, variable: SweepVariable, points: [SweepPoint])
 
-    private func series(_ plan: Plan) throws -> [Series] {
+    private func series(_ plan: Plan, _ sources: inout ReadFiles) throws -> [Series] {
         func points(
             _ text: String, _ option: String, whole: Bool = true, _ change: (inout Plan, Double) -> Void
         ) throws -> [SweepPoint] {
@@ -265,7 +266,7 @@ struct SweepCommand: ParsableCommand {
                 )
             ]
         }
-        var moved = try onClusters(plan, clusters, file: file)
+        var moved = try onClusters(plan, clusters, file: file, sources: &sources)
         for index in moved.indices { try price.apply(to: &moved[index]) }
         return [
             (

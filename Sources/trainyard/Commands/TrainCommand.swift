@@ -51,7 +51,8 @@ struct TrainCommand: ParsableCommand {
         // The drawings are made here, at the end; what the ranks write is checked by the first of them.
         let drawings = [NamedPath("--svg", svg), NamedPath("--loss-svg", lossSvg)].compactMap(\.self)
         try OutputFile.check(drawings)
-        let plan = try Plan.read(path: plan)
+        var sources = ReadFiles()
+        let plan = try Plan.read(path: plan, files: &sources)
         guard let layout = plan.layout else {
             throw Launcher.Failure(
                 description: "\(self.plan): layout: auto is for pricing; a real run needs a layout map "
@@ -63,7 +64,7 @@ struct TrainCommand: ParsableCommand {
                     + "plans/tiny-gpt.yaml shows one")
         }
         let program = try Launcher.trainProgram()
-        try files(settings, drawings, name: plan.name).all.check()
+        try files(settings, drawings, name: plan.name, sources).all.check()
         // Rank 0 may run on another machine: what it writes goes by paths from here.
         let (records, isClaimed) = try RunFolder.take(
             options.folder ?? settings.folder, for: plan.name, overwrites: options.overwrite)
@@ -96,9 +97,12 @@ struct TrainCommand: ParsableCommand {
     }
 
     /// All that the run reads and writes.
-    private func files(_ settings: TrainSettings, _ drawings: [NamedPath], name: String) -> RunFiles {
+    private func files(
+        _ settings: TrainSettings, _ drawings: [NamedPath], name: String, _ sources: ReadFiles
+    ) -> RunFiles {
         let timeline = options.folder(settings, name: name).map { $0 + "/" + RunFolder.timeline }
-        var files = options.files(plan: plan, name: name, settings: settings, timeline: timeline)
+        var files = options.files(
+            plan: plan, name: name, sources: sources, settings: settings, timeline: timeline)
         files.hostfile = hostfile
         files.options += drawings
         return files

@@ -52,11 +52,13 @@ struct ValidateCommand: ParsableCommand {
             throw Failure.input("plans/published is nowhere to be found; name runs with --runs")
         }
         var published: [PublishedRun] = []
+        var sources = ReadFiles()
         let index = try MeasurementIndex.beside(path)
         for file in try files(path) {
-            published += try PublishedRun.read(path: file, measured: index[file], library: library)
+            published += try PublishedRun.read(
+                path: file, measured: index[file], library: library, files: &sources)
         }
-        try OutputFile.check(drawings, reading: [NamedPath("--runs", path)])
+        try OutputFile.check(drawings, reading: [NamedPath("--runs", path)], sources)
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(

@@ -9,8 +9,11 @@ extension OutputFile {
     }
 
     /// Refuses, once the input is read, paths that lead to one another or to what was read.
-    static func check(_ files: [NamedPath], reading inputs: [NamedPath]) throws(OutputError) {
+    /// - Parameters:
+    ///   - inputs: files by the option or argument that names them.
+    ///   - sources: plan files and what they are read with.
+    static func check(_ files: [NamedPath], reading inputs: [NamedPath], _ sources: ReadFiles) throws(OutputError) {
         guard !files.isEmpty else { return }
-        try CommandFiles(written: files, read: inputs + ReadFiles.named).check()
+        try CommandFiles(written: files, read: inputs + sources.named).check()
     }
 }
