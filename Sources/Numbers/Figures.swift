@@ -3,7 +3,7 @@ internal import Foundation
 /// Numbers as people read them: grouped, rounded to what matters, with their unit. Any value can be printed: where it is
 /// no finite number, `-` stands in its place.
 package enum Figures {
-    /// What stands where there is no number to print.
+    /// The text where there is no number to print.
     package static let none = "-"
 
     // MARK: Digits

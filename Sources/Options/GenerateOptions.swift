@@ -2,7 +2,7 @@ package import ArgumentParser
 internal import Plans
 package import Reading
 
-/// What is sampled from which checkpoint: the options of `trainyard generate`, which passes them on, and of
+/// The checkpoint and how text is sampled from it: the options of `trainyard generate`, which passes them on, and of
 /// `trainyard-train generate`.
 package struct GenerateOptions: ParsableArguments {
     @Argument(help: "A .safetensors checkpoint, or a directory of them (the newest is taken).")

@@ -3,7 +3,7 @@ internal import Output
 package import Plans
 package import Reading
 
-/// What the command line changes of a plan's `train` section, and where a run's records go: the options of
+/// Changes to a plan's `train` section, and the places of a run's records: the options of
 /// `trainyard train`, which passes them on, and of `trainyard-train`.
 package struct RunOptions: ParsableArguments {
     @Option(help: "Text to train on, instead of the plan's train.data.")

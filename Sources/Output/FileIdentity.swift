@@ -6,21 +6,23 @@
     internal import Glibc
 #endif
 
-/// Which file a path leads to, however it is spelled: relative, over links, or by another name of the same file.
+/// The file that a path leads to. Paths that are spelled differently (relative, over links, hard links) have equal
+/// identities when they lead to the same file.
 package enum FileIdentity: Hashable, Sendable {
-    /// A file or folder that is there.
+    /// A file or folder that exists.
     case node(device: UInt64, number: UInt64)
-    /// One that is not there yet: the nearest folder above it that is, and the names from there on.
+    /// A file or folder that does not exist yet: the nearest existing folder above it, and the names from there on.
     case name(device: UInt64, number: UInt64, names: [String])
 
-    /// Nil for what several may share (a stream, a device, a pipe) and for a path that leads nowhere.
+    /// Returns nil for a stream, a device or a pipe, which several outputs may share, and for a path that leads
+    /// nowhere.
     package init?(_ path: String) {
-        // As many links as the system follows.
+        // The system follows as many links before it gives up.
         guard let found = Self.find(path, links: 40) else { return nil }
         self = found
     }
 
-    /// Whether it is the same as `other`, or would have to be a folder for `other` to lie in it.
+    /// Whether both cannot be written: they are the same file, or `other` lies in a folder that would have this name.
     func blocks(_ other: FileIdentity) -> Bool {
         if self == other { return true }
         guard case .name(let device, let number, let names) = self,
@@ -58,7 +60,7 @@ package enum FileIdentity: Hashable, Sendable {
     }
 }
 
-/// A path and the option or key that names it.
+/// A path with the option or key that names it.
 package struct NamedPath: Hashable, Sendable {
     package var name: String
     package var path: String
@@ -68,14 +70,14 @@ package struct NamedPath: Hashable, Sendable {
         self.path = path
     }
 
-    /// Nil without a path.
+    /// Returns nil where there is no path.
     package init?(_ name: String, _ path: String?) {
         guard let path else { return nil }
         self.init(name, path)
     }
 }
 
-/// The files of one command, to be told apart before any of them is written.
+/// All files that one command reads and writes. `check` refuses conflicts between them before anything is written.
 package struct CommandFiles: Sendable {
     /// Files that will be written or replaced.
     package var written: [NamedPath]

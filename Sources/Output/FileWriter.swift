@@ -8,19 +8,19 @@
 
 /// Writes an `OutputFile` piece by piece.
 package final class FileWriter {
-    /// When a regular file shows what was written.
+    /// When the bytes of a regular file become visible under its name.
     package enum Visibility: Sendable {
-        /// At `finish`, all at once; without it never.
+        /// At `finish`, all at once; never without it.
         case whenComplete
-        /// At once: a log that is read while it grows. The file is emptied at the start, and refused while another process
-        /// writes into it in this way.
+        /// With every write: a log that is read while it grows. The file is emptied at the start, and refused while
+        /// another process writes it in this way.
         case atOnce
     }
 
     private let place: String
     private var descriptor: Int32
     private let closes: Bool
-    /// The file that takes its name at the end, and that name.
+    /// The partial file, and the name it takes at the end.
     private var partial: (path: String, final: String)?
 
     package init(_ file: OutputFile, visible: Visibility = .whenComplete) throws(OutputError) {
@@ -64,7 +64,7 @@ package final class FileWriter {
 
     deinit { abandon() }
 
-    /// Appends `bytes`. After an error nothing is left of a file that was to be complete.
+    /// Appends `bytes`. After an error, the partial file of `whenComplete` is removed.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(OutputError) {
         let code = System.write(bytes, to: descriptor)
         guard code == 0 else { throw failure(code) }
@@ -75,7 +75,7 @@ package final class FileWriter {
         guard code == 0 else { throw failure(code) }
     }
 
-    /// Whether the regular file that is being written has no name any more.
+    /// Whether somebody has removed the regular file that is being written.
     package var wasRemoved: Bool {
         var status = stat()
         return descriptor >= 0 && fstat(descriptor, &status) == 0 && System.isKind(status, S_IFREG)
@@ -87,7 +87,7 @@ package final class FileWriter {
     /// - Parameter durable: waits until the disk holds the file, so that a crash of the machine does not lose it.
     package func finish(durable: Bool = false) throws(OutputError) {
         if durable, closes, fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { throw failure(errno) }
-        // Some disks say only now that they are full.
+        // Some file systems report a full disk only on close.
         if closes {
             let closed = close(descriptor)
             descriptor = -1
@@ -110,7 +110,7 @@ package final class FileWriter {
         partial = nil
     }
 
-    /// The new file belongs to whom the old one did and is open to the same people, as far as that may be said.
+    /// Gives the new file the owner and the permissions of the file it replaces, as far as the process may.
     private static func copyOwner(of path: String, _ permissions: mode_t?, to descriptor: Int32) {
         guard let permissions, let old = System.status(path, followingLinks: false) else { return }
         if old.st_uid != geteuid() || old.st_gid != getegid() { _ = fchown(descriptor, old.st_uid, old.st_gid) }

@@ -6,36 +6,35 @@
     internal import Glibc
 #endif
 
-/// A file the user asked for, checked before the work that fills it.
+/// A file that the user asked for, checked before the work that fills it.
 ///
-/// A regular file is replaced only when its new contents are complete, and keeps its permissions; a link stays and its
-/// target is replaced. Whatever else has a name (a device, a pipe, a stream of this process) is written through and stays
-/// what it is.
+/// A regular file is replaced only when its new contents are complete, and keeps its permissions. A link stays and its
+/// target is replaced. A device, a pipe or a stream of this process is written through.
 package struct OutputFile: Hashable, Sendable {
-    /// What is done to write.
+    /// How the file is written.
     enum Target: Hashable, Sendable {
-        /// A file beside `path` takes its name at the end, with the permissions of the one it replaces, if any.
+        /// A temporary file beside `path` takes its name at the end, with the permissions of the file it replaces.
         case replaced(path: String, permissions: mode_t?)
-        /// An existing node that is opened and written to.
+        /// An existing file, device or pipe that is opened and written through.
         case opened(path: String)
-        /// A descriptor this process has (`/dev/stdout`, `/dev/fd/3`).
+        /// An open descriptor of this process (`/dev/stdout`, `/dev/fd/3`).
         case descriptor(Int32)
     }
 
-    /// As the user wrote it.
+    /// The path as the user wrote it.
     package let path: String
     let target: Target
 
-    /// Finds out whether `path` can be written. Makes nothing, opens nothing.
+    /// Checks whether `path` can be written, without making or opening anything.
     ///
-    /// - Parameter moment: what to say of a path that cannot: bad input before the work, a failure after it.
+    /// - Parameter moment: what the error counts as: bad input before the work, a failure after it.
     package init(_ path: String, _ moment: OutputError.Moment = .before) throws(OutputError) {
         self.path = path
         func refuse(_ reason: String) -> OutputError { OutputError(path, reason, moment) }
         if path.isEmpty { throw refuse("the path is empty") }
         if path.utf8.contains(0) { throw refuse("the path holds a zero byte") }
         var end = path
-        // As many links as the system follows.
+        // The system follows as many links before it gives up.
         for _ in 0..<40 {
             if let descriptor = Self.descriptor(named: end) {
                 let flags = fcntl(descriptor, F_GETFL)
@@ -66,26 +65,26 @@ package struct OutputFile: Hashable, Sendable {
         if System.isKind(status, S_IFDIR) { throw refuse("it is a directory") }
         if System.isKind(status, S_IFSOCK) { throw refuse("it is a socket") }
         guard access(end, W_OK) == 0 else { throw refuse(System.words(errno)) }
-        // A file in a folder where nothing can be made is written in place.
+        // Where the folder takes no new file, the file is written in place.
         let isReplaced = System.isKind(status, S_IFREG) && access(folder, W_OK | X_OK) == 0
         target =
             isReplaced ? .replaced(path: end, permissions: status.st_mode & 0o7777) : .opened(path: end)
     }
 
-    /// Where the regular file lies that will be replaced; nil if there is none.
+    /// The path of the regular file that will be replaced; nil if there is none.
     package var existingFile: String? {
         guard case .replaced(let path, _?) = target else { return nil }
         return path
     }
 
-    /// Writes the whole text to the file called `path` or, in a regular file, nothing.
+    /// Writes the whole text to `path`. A regular file is left as it was when that fails.
     package static func write(_ text: String, to path: String) throws(OutputError) {
         let writer = try FileWriter(OutputFile(path, .writing))
         try writer.write(text.utf8)
         try writer.finish()
     }
 
-    /// The number of the descriptor that `path` is another name of.
+    /// The descriptor that `path` is another name of; nil for other paths.
     static func descriptor(named path: String) -> Int32? {
         switch path {
         case "/dev/stdin": return STDIN_FILENO
@@ -99,7 +98,7 @@ package struct OutputFile: Hashable, Sendable {
         return nil
     }
 
-    /// The folder `path` lies in.
+    /// The folder that `path` lies in.
     static func folder(of path: String) -> String {
         var body = Substring(path)
         while body.count > 1, body.hasSuffix("/") { body.removeLast() }

@@ -11,11 +11,11 @@ package enum PlannerError: Error, Hashable, Sendable, CustomStringConvertible {
     case cost(CostError)
     /// The layout's schedule cannot be timed.
     case simulation(SimulationProblem)
-    /// What is asked contradicts itself, in words.
+    /// The constraints of a question exclude one another; the text says which.
     case contradiction(String)
-    /// Nothing meets what is asked for, with the nearest that does.
+    /// No answer keeps the limits of the question; the text names the nearest one.
     case unreachable(String)
-    /// No split of the model over these devices obeys the rules, in words.
+    /// No split of the model over the devices obeys the rules; the text says why.
     case noLayout(String)
     /// Every split needs more memory than a device has.
     case nothingFits(NothingFits)
@@ -33,15 +33,15 @@ package enum PlannerError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The layout that came closest to fitting.
 package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
     package var layout: Layout
-    /// Bytes of its fullest rank.
+    /// Bytes of the layout's fullest rank.
     package var peak: Double
     /// Bytes of a device that may be used.
     package var usable: Double
     package var device: String
     package var devices: Int
-    /// Layouts that were tried.
+    /// Number of layouts that were priced.
     package var tried: Int
-    /// Devices with which some layout fits, in doublings of what was asked; nil when none was found.
+    /// The fewest devices on which some layout fits; nil when 64 times as many as the plan's are too few.
     package var enough: Int?
 
     package var description: String {

@@ -1,4 +1,4 @@
-/// What `--version` prints, and what tells one build of the programs from another.
+/// The version of this build, as `--version` prints it.
 package enum ProgramVersion {
     /// The release.
     package static let release = "0.1.0"

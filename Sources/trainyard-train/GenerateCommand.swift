@@ -5,7 +5,7 @@ internal import Plans
 internal import Reading
 internal import Training
 
-/// Samples text from a checkpoint.
+/// `trainyard-train generate`: samples text from a checkpoint.
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a text with trained weights (one process).")

@@ -5,7 +5,8 @@ internal import Output
 internal import Plans
 internal import Training
 
-/// Measures the machine at a plan's shapes and prints JSON; `trainyard calibrate` makes a cluster file of it.
+/// `trainyard-train probe`: measures the machine at a plan's shapes and prints JSON, of which `trainyard calibrate`
+/// makes a cluster file.
 struct ProbeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "probe",

@@ -13,8 +13,8 @@ internal import Training
     internal import Glibc
 #endif
 
-/// Step, loss, tokens a second and time left on standard error: one line rewritten in place on a terminal, a line now
-/// and then elsewhere.
+/// A progress line on standard error: step, loss, tokens a second, time left. It is rewritten in place on a terminal;
+/// elsewhere a new line is printed now and then.
 final class ProgressLine {
     private let trainer: Trainer
     private let steps: Int
@@ -31,7 +31,7 @@ final class ProgressLine {
         self.enabled = enabled
     }
 
-    /// Says what is about to run.
+    /// Prints a line about the run that begins.
     func begin() {
         guard enabled else { return }
         let layout = trainer.layout
@@ -44,14 +44,14 @@ final class ProgressLine {
                 + "\(stages) stage\(stages == 1 ? "" : "s"), \(steps) steps" + place + "\n")
     }
 
-    /// Where the run's files lie, from the working directory.
+    /// The run's folder, relative to the working directory where it lies below it.
     private var place: String {
         guard let folder else { return "" }
         let here = FileManager.default.currentDirectoryPath + "/"
         return ", in " + (folder.hasPrefix(here) ? String(folder.dropFirst(here.count)) : folder)
     }
 
-    /// What else the layout splits and keeps.
+    /// The layout's degrees above 1 besides the pipeline, and its other features.
     private func rest(_ layout: Layout) -> String {
         let degrees = [
             ("tensor", layout.tensor), ("context", layout.context), ("data", layout.data), ("expert", layout.expert),

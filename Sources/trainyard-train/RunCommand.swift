@@ -8,7 +8,7 @@ internal import Reading
 internal import Schedules
 internal import Training
 
-/// The default subcommand: train.
+/// `trainyard-train run`, the default subcommand: trains a plan.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Train the plan; every process of the job runs this with the same arguments.")
@@ -22,7 +22,7 @@ struct RunCommand: ParsableCommand {
     var timeline: String?
 
     func run() throws {
-        JobFiles.begin()
+        LeftoverJobFiles.begin()
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
             try TrainingRun(
                 planPath: plan, options: options, timelinePath: timeline, world: world.communicator
@@ -31,8 +31,8 @@ struct RunCommand: ParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    /// 2 for what the user can mend in a file or on the command line, 3 for a layout that does not divide or fit, 1 for
-    /// what went wrong while running.
+    /// The exit code of an error: 2 for errors in a file or on the command line, 3 for a layout that does not divide or
+    /// fit, 1 for failures while running.
     static func exitCode(_ error: any Error) -> Int32 {
         switch error {
         case let error as TrainingError:

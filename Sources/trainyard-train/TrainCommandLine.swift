@@ -6,8 +6,8 @@ internal import Reading
 internal import Tensors
 internal import Version
 
-/// One rank of a real run. `mpirun -n P trainyard-train FILE` is the whole launch; the other subcommands run the same
-/// kernels for text generation and calibration.
+/// `trainyard-train`: one rank of a real run, launched by `mpirun -n P trainyard-train FILE`. Other subcommands use the
+/// runtime's kernels for text generation and calibration.
 @main
 struct TrainCommandLine: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -49,7 +49,7 @@ struct TrainCommandLine: ParsableCommand {
         }
     }
 
-    /// Ends the process because of output that cannot be written.
+    /// Ends the process with the error of an output that cannot be written.
     private static func end(_ error: OutputError) -> Never {
         StandardStreams.endIfReaderHasGone(error)
         StandardStreams.error("trainyard-train: \(error)\n")

@@ -11,11 +11,11 @@ internal import Tensors
 internal import Training
 internal import Version
 
-/// One rank's whole run: read the plan, train, leave the records.
+/// The whole run of one rank: reads the plan, trains, writes the records.
 struct TrainingRun {
     let planPath: String
     let options: RunOptions
-    /// Where the last step's timeline goes as Trainyard's own JSON; nil: nowhere.
+    /// The file that the last step's timeline is written to as Trainyard's own JSON; nil: none.
     let timelinePath: String?
     let world: Communicator
 
@@ -54,8 +54,8 @@ struct TrainingRun {
                 field: "precision", value: "bf16",
                 reason: "this processor does not multiply bf16 numbers (it needs AVX512-BF16); use fp32")
         }
-        // What will be written is looked at first, so that a run does not end on a full afternoon's loss; what an older run
-        // left stays until every rank is ready.
+        // Output files are checked before training, so that no finished run is lost. The files of an older run stay
+        // until all ranks are ready.
         let recorder = try isFirst ? recorder(plan, settings, files, identity: identity.digest(text: text)) : nil
         let trainer: Trainer
         var board: TensorBoardLog?
@@ -89,13 +89,13 @@ struct TrainingRun {
         }
     }
 
-    /// What rank 0 writes while the run goes on.
+    /// The records that rank 0 writes during the run.
     private struct Records {
         var run: RunRecorder
         var board: TensorBoardLog?
     }
 
-    /// What all ranks act on, by name: it has to be the same for all.
+    /// The options that all ranks act on, by name; they must be equal on all ranks.
     private var shared: [String: String] {
         var shared: [String: String] = [:]
         if options.save != nil { shared["save"] = "" }
@@ -104,10 +104,10 @@ struct TrainingRun {
         return shared
     }
 
-    /// Refuses paths that cannot be written, or that are one another's, before anything else is done.
+    /// Refuses output paths that cannot be written or that are one another, before anything else is done.
     private func checkPaths(_ files: RunFiles) throws {
         for path in files.options.map(\.path) {
-            // The run's own folder is made later.
+            // The run's own folder need not exist yet.
             let above = URL(fileURLWithPath: path).deletingLastPathComponent().path
             if above != files.folder || FileManager.default.fileExists(atPath: path) { _ = try OutputFile(path) }
         }

@@ -3,8 +3,8 @@ internal import Foundation
 internal import MPI
 internal import Output
 
-/// Becomes another program, mpirun, that ends with the process that started this one: a launcher that is killed cannot
-/// tell its job to end, the system can.
+/// `trainyard-train with-launcher`: becomes another program, mpirun, and asks the system to end it when the launcher
+/// ends. A launcher that is killed cannot end mpirun itself.
 struct WithLauncherCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "with-launcher", abstract: "Start a program that ends with its parent process.",
@@ -14,7 +14,7 @@ struct WithLauncherCommand: ParsableCommand {
     var command: [String]
 
     func run() throws {
-        // With the launcher its end of the pipes goes: mpirun shall tidy up all the same.
+        // When the launcher is gone, writes to its pipes must not keep mpirun from tidying up.
         signal(SIGPIPE, SIG_IGN)
         guard endWithParent() else { throw ExitCode(1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }

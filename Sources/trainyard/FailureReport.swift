@@ -5,13 +5,14 @@ internal import Planner
 internal import Plans
 internal import Reading
 
-/// What a command threw, as words on standard error and an exit code.
+/// The report of an error that a command threw: lines on standard error and an exit code.
 extension Failure {
-    /// Tells the user about `error`; the exit code to end with.
+    /// Prints `error` on standard error.
+    /// - Returns: the exit code to end with.
     static func report(_ error: any Error) -> Int32 {
         switch error {
         case let problems as PlanProblems:
-            // Without a problem there still has to be a word.
+            // An empty list of problems still prints a line.
             let lines = problems.problems.isEmpty ? [problems.description] : problems.problems.map(\.description)
             lines.forEach(Console.error)
             return problems.isMisfitOnly ? doesNotFit : badInput
@@ -43,7 +44,7 @@ extension Failure {
         return badInput
     }
 
-    /// Usage errors, requests for help and whatever else a command threw.
+    /// Reports usage errors, requests for help and all other errors.
     private static func reportParsing(_ error: any Error) -> Int32 {
         let code = Trainyard.exitCode(for: error)
         let message = Trainyard.fullMessage(for: error)

@@ -42,7 +42,7 @@ struct Trainyard: ParsableCommand {
             ValidateCommand.self,
         ])
 
-    /// What to say about a first word that is no command; nil when it is one.
+    /// The error about a first argument that is no command; nil when it is one.
     private static func unknownCommand(_ word: String) -> String? {
         let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
         guard !word.hasPrefix("-"), !known.contains(word) else { return nil }
@@ -51,7 +51,8 @@ struct Trainyard: ParsableCommand {
             + (near.isEmpty ? "there are \(known.joined(separator: ", "))" : near)
     }
 
-    /// Parses the arguments and runs; the exit code of the process.
+    /// Parses the arguments and runs the command.
+    /// - Returns: the exit code of the process.
     static func start() -> Int32 {
         Console.keepExamplesWhole()
         if let word = CommandLine.arguments.dropFirst().first, let problem = unknownCommand(word) {

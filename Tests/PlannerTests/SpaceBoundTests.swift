@@ -76,7 +76,7 @@ import Testing
             let some = try search(plan: plan.using(count), settings: settings, options: CostOptions(), bounds: &bounds)
             #expect(some.candidates == all.candidates)
         }
-        let found = try searchAnyCount(plan: plan, settings: settings)
+        let found = try searchBestDeviceCount(plan: plan, settings: settings)
         #expect(found.candidates.first?.run?.days == shortest?.days)
         #expect(found.candidates.first?.layout == shortest?.layout)
         #expect(10 * found.effort.evaluated < evaluated)
@@ -89,7 +89,7 @@ import Testing
             var settings = SearchSettings()
             settings.threads = threads
             settings.top = 1
-            let effort = try searchAnyCount(plan: plan, settings: settings).effort
+            let effort = try searchBestDeviceCount(plan: plan, settings: settings).effort
             return [effort.evaluated, effort.feasible, effort.ruledOut]
         }
         #expect(try effort(1) == effort(4))
@@ -104,7 +104,7 @@ import Testing
         plan.wantedBatch = wanted
         var settings = SearchSettings()
         settings.top = 1
-        let effort = try searchAnyCount(plan: plan, settings: settings).effort
+        let effort = try searchBestDeviceCount(plan: plan, settings: settings).effort
         #expect(effort.evaluated < 100_000)
         #expect(effort.ruledOut > 10_000)
     }

@@ -3,24 +3,25 @@ package import Plans
 package import Schedules
 package import Simulator
 
-/// One training step of a plan as predicted, drawn out in time.
+/// The prediction of one training step of a plan, with its timeline.
 package struct PredictedIteration: Sendable {
     package var schedule: Schedule
-    /// Seconds. The pipeline as simulated, and after it on every rank the gradient communication that nothing hides and
-    /// the optimizer, so that the timeline lasts as long as the step is priced.
+    /// Spans in seconds: the simulated pipeline, then on every rank the exposed gradient communication and the
+    /// optimizer. The timeline lasts as long as the priced step.
     package var timeline: Timeline
     package var estimate: Estimate
-    /// What the actions take, seconds.
+    /// Seconds of every action.
     package var costs: ActionCosts
-    /// Seconds of the pipeline alone, undisturbed.
+    /// Seconds of the pipeline alone, without disturbances.
     package var pipeline: Double
-    /// Seconds after the pipeline.
+    /// Seconds between the end of the pipeline and the end of the step.
     package var outside: Double
 }
 
 /// The predicted timeline of one training step, one rank of every pipeline stage.
-/// - Parameter disturbance: Slow ranks and random delays of the pipeline; what follows it takes what it always does.
-/// - Throws: what makes the layout impossible to price, or its lists too long to draw.
+/// - Parameter disturbance: slow ranks and random delays of the pipeline; communication and optimizer after it are not
+///   disturbed.
+/// - Throws: the rule that the layout breaks, or that its action lists are too long to draw.
 package func predictedIteration(
     plan: Plan, layout: Layout, options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance()
 ) throws(PlannerError) -> PredictedIteration {

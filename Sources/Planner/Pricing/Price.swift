@@ -3,10 +3,10 @@ package import Plans
 internal import Schedules
 internal import Simulator
 
-/// Actions beyond which a schedule is priced by closed form alone.
+/// Schedules with more actions than this are priced by closed form alone.
 let mostSimulatedActions = 1 << 21
 
-/// The price of one plan with one layout: the pipeline timed by the simulator, everything else as in `estimate`.
+/// The price of one plan with one layout. The simulator times the pipeline; closed forms give everything else.
 ///
 /// A pipeline of one rank, or one of more than two million actions, keeps the closed form.
 package func price(
@@ -17,7 +17,7 @@ package func price(
     return try simulatedEstimate(layout, pricer)
 }
 
-/// A layout with the pipeline timed by the simulator, hiding what makes the step shortest.
+/// The estimate of a layout whose pipeline the simulator times, with the overlap that makes the step shortest.
 func simulatedEstimate(_ layout: Layout, _ pricer: Pricer) throws(PlannerError) -> Estimate {
     let works: [LayoutWork]
     do throws(CostError) { works = try pricer.works(layout) } catch { throw .cost(error) }
@@ -29,7 +29,7 @@ func simulatedEstimate(_ layout: Layout, _ pricer: Pricer) throws(PlannerError) 
     return best.work.estimate(time: best.time)
 }
 
-/// Time of one iteration with the pipeline timed by the simulator.
+/// Time of one step whose pipeline the simulator times.
 func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
     let shape = work.shape
     guard shape.ranks > 1, shape.ranks * shape.virtualStages * shape.microbatches * 2 <= mostSimulatedActions else {
@@ -42,7 +42,7 @@ func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
     return try simulatedTime(work, schedule)
 }
 
-/// Time of one iteration with these action lists.
+/// Time of one step that runs the action lists of `schedule`.
 func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
     let costs = work.actionCosts
     var immediate = costs

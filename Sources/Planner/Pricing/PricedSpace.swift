@@ -4,138 +4,138 @@ package import Plans
 internal import Schedules
 internal import Synchronization
 
-/// One priced layout of a space and its place in the space's order.
+/// A layout of a search space with its price.
 package struct PricedLayout: Hashable, Sendable {
     package var layout: Layout
-    /// By closed form.
+    /// Seconds of a step by closed form.
     package var seconds: Double
     package var peak: Double
 }
 
-/// What pricing a whole space found.
+/// The layouts that are kept of a priced search space.
 package struct PricedSpace: Sendable {
-    /// Best first by the objective: enough for the ranks asked for, and the best of every schedule.
+    /// The best layouts by the objective, best first, and the best of every schedule.
     package var leaders: [PricedLayout] = []
     /// Layouts that no other beats in both time and memory, smallest first.
     package var front: [PricedLayout] = []
-    /// The one that needs least memory, whether it fits or not.
+    /// The layout that needs least memory, whether it fits or not.
     package var smallest: PricedLayout?
     package var effort = SearchEffort()
 }
 
-/// What is kept while a space is priced.
-struct SpaceQuestion: Sendable {
-    /// Layouts kept by the objective, and of every schedule.
+/// How a search space is priced and how many layouts of it are kept.
+struct PricingRequest: Sendable {
+    /// Number of layouts that are kept by the objective.
     var leaders = 40
     var perSchedule = 3
-    /// Leaders that are simulated at least.
+    /// The smallest number of leaders that the simulator times.
     static let fewestLeaders = 32
     var byMemory = false
     var keepsFront = false
     /// Bytes of a device that may be used.
     var usable = Double.infinity
     var threads: Int?
-    /// Called now and then with the share that is done, from any thread.
+    /// Called now and then, from any thread, with the share of the space that is priced.
     var progress: (@Sendable (Double) -> Void)?
 }
 
 /// Prices every layout of the space. The answer does not depend on the number of threads.
-func priceSpace(_ space: SearchSpace, pricer: Pricer, question: SpaceQuestion) -> PricedSpace {
+func priceSpace(_ space: SearchSpace, pricer: Pricer, request: PricingRequest) -> PricedSpace {
     let clock = ContinuousClock()
     let began = clock.now
     let plan = pricer.plan
-    let tries = space.tries(plan)
-    guard !tries.isEmpty else { return PricedSpace() }
-    let table = space.table(plan, tries: tries)
+    let candidates = space.candidates(plan)
+    guard !candidates.isEmpty else { return PricedSpace() }
+    let table = space.table(plan, candidates: candidates)
     let choices = space.choices(plan)
     let prepared = (clock.now - began).inSeconds
-    let parts = price(tries, question: question) {
+    let parts = price(candidates, request: request) {
         MeshPricer(pricer: pricer, table: table, choices: choices)
     }
-    let merged = Collector.merged(parts, question)
+    let merged = BestLayouts.merged(parts, request)
     var found = merged.space { space.divided($0, plan) }
     found.effort.pricingSeconds += prepared
     return found
 }
 
-/// Prices the layouts that may be among the fastest: those that no bound shows to be slower than `slowest`, or than the
-/// fastest that fits by more than closed forms are off. The answer does not depend on the number of threads.
+/// Prices the layouts that may be among the fastest. A mesh is left out when its bound is above `slowest`, or above the
+/// fastest fitting layout by more than closed forms are off. The answer does not depend on the number of threads.
 ///
 /// Meshes are priced in order of their bounds and in rounds, each twice as large as the one before. The fastest of one
 /// decides what the next leaves out.
 func priceSpace(
-    _ space: SearchSpace, pricer: Pricer, question: SpaceQuestion, slowest: Double, bounds: inout SpaceBounds?
+    _ space: SearchSpace, pricer: Pricer, request: PricingRequest, slowest: Double, bounds: inout SpaceBounds?
 ) -> PricedSpace {
     let plan = pricer.plan
     let choices = space.choices(plan)
     let meshes = space.meshes(plan)
     var limit = MeshPricer.Limit()
-    limit.bytes = question.usable
+    limit.bytes = request.usable
     limit.seconds = slowest
-    let tries = bounds?.tries(of: meshes, space: space, choices: choices, pricer: pricer, limit: limit) ?? []
-    var collector = Collector(question)
+    let candidates = bounds?.candidates(of: meshes, space: space, choices: choices, pricer: pricer, limit: limit) ?? []
+    var best = BestLayouts(request)
     var (start, size) = (0, 8)
-    while start < tries.count, tries[start].least <= limit.seconds {
-        let round = tries[start..<min(start + size, tries.count)].compactMap {
+    while start < candidates.count, candidates[start].least <= limit.seconds {
+        let round = candidates[start..<min(start + size, candidates.count)].compactMap {
             bounds?.within(limit.seconds, $0, choices: choices, pricer: pricer)
         }
-        let (table, now) = (space.table(plan, tries: round), limit)
-        let parts = price(round, question: question) {
+        let (table, now) = (space.table(plan, candidates: round), limit)
+        let parts = price(round, request: request) {
             MeshPricer(pricer: pricer, table: table, choices: choices, limit: now)
         }
-        collector = Collector.merged([collector] + parts, question)
-        if let best = collector.leaders.first {
+        best = BestLayouts.merged([best] + parts, request)
+        if let best = best.leaders.first {
             limit.seconds = min(limit.seconds, best.priced.seconds * (1 + SearchSettings.closedFormError))
         }
         start += size
         size *= 2
     }
-    collector.effort.ruledOut = meshes.count - min(start, tries.count)
-    return collector.space { space.divided($0, plan) }
+    best.effort.ruledOut = meshes.count - min(start, candidates.count)
+    return best.space { space.divided($0, plan) }
 }
 
-/// Every try priced, by as many workers as there are threads.
+/// Prices every candidate, with as many workers as there are threads.
 private func price(
-    _ tries: [MeshTry], question: SpaceQuestion, _ makePricer: @Sendable () -> MeshPricer
-) -> [Collector] {
+    _ candidates: [MeshCandidate], request: PricingRequest, _ makePricer: @Sendable () -> MeshPricer
+) -> [BestLayouts] {
     let clock = ContinuousClock()
-    // More workers than cores cost nothing: those that come late find nothing left.
-    let workers = max(1, min(tries.count, question.threads ?? 64))
+    // More workers than cores cost nothing: late ones find no candidate left.
+    let workers = max(1, min(candidates.count, request.threads ?? 64))
     let next = Atomic<Int>(0)
-    // Every worker writes its own place.
-    return [Collector](unsafeUninitializedCapacity: workers) { buffer, initialized in
+    // Every worker writes its own element.
+    return [BestLayouts](unsafeUninitializedCapacity: workers) { buffer, initialized in
         nonisolated(unsafe) let base = buffer.baseAddress
         DispatchQueue.concurrentPerform(iterations: workers) { worker in
             let began = clock.now
-            var collector = Collector(question)
+            var best = BestLayouts(request)
             var mesher = makePricer()
             var prices = ContiguousArray<QuickPrice>()
             while true {
                 let index = next.add(1, ordering: .relaxed).oldValue
-                guard index < tries.count else { break }
-                let item = tries[index]
+                guard index < candidates.count else { break }
+                let item = candidates[index]
                 prices.removeAll(keepingCapacity: true)
-                collector.effort.rejected += mesher.price(
+                best.effort.rejected += mesher.price(
                     item.mesh, microbatches: item.microbatches, least: item.leastSteps, into: &prices)
-                collector.take(prices, mesh: item.place ?? index) { mesher.layout(of: $0) }
-                question.progress?(Double(index + 1) / Double(tries.count))
+                best.take(prices, mesh: item.place ?? index) { mesher.layout(of: $0) }
+                request.progress?(Double(index + 1) / Double(candidates.count))
             }
-            collector.effort.pricingSeconds = (clock.now - began).inSeconds
-            base.map { ($0 + worker).initialize(to: collector) }
+            best.effort.pricingSeconds = (clock.now - began).inSeconds
+            base.map { ($0 + worker).initialize(to: best) }
         }
         initialized = workers
     }
 }
 
-/// Every layout of the space in its order, priced: for tests and small spaces.
+/// The prices of every layout of a small space, in the order of the space.
 package func pricedLayouts(_ space: SearchSpace, pricer: Pricer) -> [PricedLayout] {
     let plan = pricer.plan
-    let tries = space.tries(plan)
+    let candidates = space.candidates(plan)
     var mesher = MeshPricer(
-        pricer: pricer, table: space.table(plan, tries: tries), choices: space.choices(plan))
+        pricer: pricer, table: space.table(plan, candidates: candidates), choices: space.choices(plan))
     var found: [PricedLayout] = []
     var prices = ContiguousArray<QuickPrice>()
-    for (mesh, microbatches) in tries.map({ ($0.mesh, $0.microbatches) }) {
+    for (mesh, microbatches) in candidates.map({ ($0.mesh, $0.microbatches) }) {
         prices.removeAll(keepingCapacity: true)
         _ = mesher.price(mesh, microbatches: microbatches, into: &prices)
         for price in prices {
@@ -148,6 +148,6 @@ package func pricedLayouts(_ space: SearchSpace, pricer: Pricer) -> [PricedLayou
 }
 
 extension Duration {
-    /// As seconds.
+    /// The duration in seconds.
     package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,14 +1,14 @@
-/// What one search did, or several together.
+/// Counts of the work that one or several searches did.
 package struct SearchEffort: Hashable, Sendable {
-    /// Layouts whose memory and time was computed.
+    /// Layouts whose memory and time were computed.
     package var evaluated = 0
     /// Layouts that fit.
     package var feasible = 0
-    /// Layouts that a rule of their schedule forbids, counted as often as they would have been priced.
+    /// Layouts that a rule of their schedule forbids, counted once for each price that was saved.
     package var rejected = 0
-    /// Ways to divide the devices that a bound shows to be too slow or too large, so that no layout of them was priced.
+    /// Ways to divide the devices that a bound shows to be too slow or too large; none of their layouts was priced.
     package var ruledOut = 0
-    /// Busy seconds of all workers together while layouts were priced.
+    /// Busy seconds of all pricing workers together.
     package var pricingSeconds = 0.0
 
     static func += (sum: inout SearchEffort, more: SearchEffort) {

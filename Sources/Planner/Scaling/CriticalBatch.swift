@@ -14,7 +14,7 @@ package struct CriticalBatch: Hashable, Sendable {
     /// Loss in nats a token at the end of the run.
     package var loss: Double
 
-    /// nil where the run has no tokens.
+    /// Returns nil where the plan states no tokens.
     package init?(_ plan: Plan) {
         guard let trained = plan.tokens, trained > 0 else { return nil }
         let parameters = Double(plan.model.parameters().active)
@@ -22,6 +22,6 @@ package struct CriticalBatch: Hashable, Sendable {
         tokens = 2.1e8 * pow(loss, -1 / 0.21)
     }
 
-    /// Tokens of a step over it.
+    /// Tokens of a step of `plan` over the critical batch.
     package func share(_ plan: Plan) -> Double { Double(plan.batch) * Double(plan.model.sequence) / tokens }
 }

@@ -5,19 +5,19 @@ package import Plans
 internal import Reading
 internal import Schedules
 
-/// What a question about limits found.
+/// The answer to a question about limits: the run that keeps them.
 package struct LimitedRun: Sendable {
     package var estimate: Estimate
-    /// What the answer is the best of, and how finely it was looked for.
+    /// One line that says what the run is the best of, and how finely it was searched for.
     package var remark: String
 }
 
 /// The number of devices that keeps its limits: with a deadline the fewest, without one the number that ends first.
 ///
-/// Looked for among the `DeviceCounts` up to `most`; those that no layout can bring within the limits (`StepBound`) are not searched,
-/// all others are, so nothing is passed over. A run's cost is about constant over a wide range of devices, so a budget
-/// alone asks for the fastest run, not for the fewest devices.
-/// - Throws: `unreachable` with the nearest, when no number will do.
+/// All `DeviceCounts` up to `most` are searched but those that `StepBound` shows to break the limits, so nothing is
+/// passed over. A run's cost is about constant over a wide range of devices, so a budget alone asks for the fastest
+/// run, not for the fewest devices.
+/// - Throws: `unreachable` with the nearest run, when no number of devices keeps the limits.
 package func limitedRun(
     _ plan: Plan, keeping limits: RunLimits, most: Int, settings: SearchSettings, options: CostOptions = CostOptions(),
     progress: ((Int) -> Void)? = nil
@@ -26,13 +26,13 @@ package func limitedRun(
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let counts = DeviceCounts(plan, space: settings.space).between(1, most)
     guard !counts.isEmpty else { throw .contradiction("there is no number of devices to try") }
-    var searcher = CountSearch(plan, settings: settings, options: options)
+    var searcher = DeviceCountSearch(plan, settings: settings, options: options)
     searcher.progress = progress
     let price = plan.cluster.pricePerDeviceHour
     let possible = counts.filter {
         limits.canBeKept(days: searcher.least($0), devices: $0, price: price) && !searcher.isTooSmall($0)
     }
-    var found: CountSearch.Found?
+    var found: DeviceCountSearch.Found?
     if limits.days == nil {
         found = searcher.fastest(among: possible, keeps: limits.isKept)
     } else {
@@ -53,10 +53,10 @@ package func limitedRun(
     return LimitedRun(estimate: found.estimate, remark: remark)
 }
 
-/// Why no number keeps the limits, with the nearest that was searched.
-private func nearest(_ counts: [Int], _ searcher: inout CountSearch, _ limits: RunLimits) -> PlannerError {
+/// The error that no number of devices keeps the limits, with the nearest run that was searched.
+private func nearest(_ counts: [Int], _ searcher: inout DeviceCountSearch, _ limits: RunLimits) -> PlannerError {
     let most = counts.last ?? 1
-    // What was not searched cannot keep them; the fastest of all, and the cheapest nearly, are among these.
+    // Numbers that were not searched cannot keep the limits. The fastest run and nearly the cheapest are among these.
     var nearest: Estimate?
     for count in counts.suffix(1) + counts.filter({ $0 & ($0 - 1) == 0 }) {
         guard let next = searcher.best(count)?.estimate else { continue }
@@ -70,7 +70,7 @@ private func nearest(_ counts: [Int], _ searcher: inout CountSearch, _ limits: R
 
 /// The largest dense model that keeps its limits on the plan's devices, on as many tokens, to one part in a hundred.
 ///
-/// - Throws: `unreachable` with the nearest, when not even the smallest does.
+/// - Throws: `unreachable` with the nearest run, when not even the smallest model keeps the limits.
 package func largestModel(
     _ plan: Plan, keeping limits: RunLimits, settings: SearchSettings, options: CostOptions = CostOptions(),
     progress: ((Double) -> Void)? = nil
@@ -79,7 +79,7 @@ package func largestModel(
     var settings = settings
     settings.top = 1
     settings.explainsMisfit = false
-    // Two digits and a half: 1.00, 1.01 … 2.00, 2.02 … 5.00, 5.05 … 9.95.
+    // Steps of at most 1 %: 1.00, 1.01 … 2.00, 2.02 … 5.00, 5.05 … 9.95.
     let digits =
         (100..<200).map(Double.init) + stride(from: 200.0, to: 500, by: 2) + stride(from: 500.0, to: 1000, by: 5)
     let sizes = [1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11].flatMap { power in digits.map { $0 * power } }
@@ -95,7 +95,7 @@ package func largestModel(
         if sized.wantedBatch != nil {
             sized.wantedBatch = Model.defaultBatch(parameters: size, sequence: sized.model.sequence)
         }
-        let result = try? searchAnyCount(plan: sized, settings: settings, options: options)
+        let result = try? searchBestDeviceCount(plan: sized, settings: settings, options: options)
         guard let found = result?.candidates.first else { return nil }
         if limits.excess(found.run) < nearest.map({ limits.excess($0.run) }) ?? .infinity { nearest = found }
         return limits.isKept(by: found) ? found : nil

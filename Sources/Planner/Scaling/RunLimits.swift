@@ -13,7 +13,7 @@ package struct RunLimits: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether none is set.
+    /// Whether no limit is set.
     package var isOpen: Bool { days == nil && cost == nil && gpuMonths == nil }
 
     /// How far `run` is beyond the worst of the limits: 1 at the limit; infinity where a limit cannot be judged.

@@ -1,7 +1,7 @@
 package import Costs
 package import Plans
 
-/// What a sweep changes.
+/// The property of a plan that a sweep varies.
 package enum SweepVariable: String, Hashable, Sendable, CaseIterable {
     case devices, batch, sequence, parameters, cluster, networkSpeed
 }
@@ -9,11 +9,11 @@ package enum SweepVariable: String, Hashable, Sendable, CaseIterable {
 /// One point of a sweep: the plan with one thing changed, and its best layout.
 package struct SweepPoint: Sendable {
     package var label: String
-    /// The value as a number, where it is one.
+    /// The varied value; for clusters their place in the list.
     package var value: Double
     package var plan: Plan
     package var estimate: Estimate?
-    /// Why there is no estimate.
+    /// The reason why there is no estimate; empty when there is one.
     package var reason: String
 
     package init(label: String, value: Double, plan: Plan, estimate: Estimate? = nil, reason: String = "") {
@@ -46,7 +46,8 @@ private func best(
 ) throws(PlannerError) -> Estimate {
     var settings = settings
     settings.top = 1
-    guard let first = try searchAnyCount(plan: plan, settings: settings, options: options).candidates.first else {
+    guard let first = try searchBestDeviceCount(plan: plan, settings: settings, options: options).candidates.first
+    else {
         throw .noLayout("no layout could be timed")
     }
     return first

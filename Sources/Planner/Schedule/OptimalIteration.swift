@@ -7,22 +7,23 @@ package import Simulator
 /// The best schedule a search finds for a plan's layout, and how it was found.
 package struct OptimalIteration: Sendable {
     package var iteration: PredictedIteration
-    /// One line for people.
+    /// One line that says how the schedule was found.
     package var remark: String
 }
 
-/// Searches the fastest lists for a layout within the memory of its devices; never slower than the best schedule by name
-/// that fits.
+/// Searches the fastest action lists for a layout within the memory of its devices. The result is never slower than the
+/// best named schedule that fits.
 ///
-/// Tries one stage a rank, and two both looped and folded (or as many as are asked for). Each rank may hold as many
-/// activations as fit beside its weights, gradients and optimizer. Schedules by name compete with their own stages.
-/// - Parameter usableMemory: Share of a device's memory that may be used.
-/// - Throws: why the layout cannot be priced, or that no schedule fits.
+/// The search tries one stage a rank, and two stages both looped and folded, or the number that is asked for. Each rank
+/// may hold as many activations as fit beside its weights, gradients and optimizer. Named schedules compete with their
+/// own numbers of stages.
+/// - Parameter usableMemory: share of a device's memory that may be used.
+/// - Throws: the reason why the layout cannot be priced, or that no schedule fits.
 package func optimalIteration(
     plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = Estimate.usableShare,
     options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
 ) throws(PlannerError) -> OptimalIteration {
-    // Lists of a search are no software's, so every schedule by name competes.
+    // No software runs searched lists, so all named schedules compete whatever the plan's software has.
     var settings = SearchSettings()
     settings.usableMemory = usableMemory
     settings.space.anySoftware = true
@@ -40,7 +41,8 @@ package func optimalIteration(
         else { continue }
         var held = work
         held.searchedSchedule = found.schedule
-        // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
+        // The limits count stages of mean size; a rank whose stages differ may hold its larger ones at the fullest
+        // moment.
         guard held.peakMemory <= usable else { continue }
         let estimate = held.estimate(time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
@@ -69,7 +71,7 @@ package func optimalIteration(
             + "finds none faster")
 }
 
-/// The layout with each placement of its stages that is searched, under a schedule that has it.
+/// The layouts that are searched, one for each placement of stages, under a named schedule with that placement.
 private func placements(_ layout: Layout, virtualStages: Int?) -> [Layout] {
     var layouts: [Layout] = []
     for count in virtualStages.map({ [$0] }) ?? (layout.pipeline > 1 ? [1, 2] : [1]) {
@@ -86,13 +88,13 @@ private func placements(_ layout: Layout, virtualStages: Int?) -> [Layout] {
     return layouts
 }
 
-/// The best lists for a layout's stages; nil if none keeps to the memory.
+/// The best action lists for a layout's stages; nil if none fits in the memory.
 private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(PlannerError) -> OptimalSchedule? {
     let shape = work.shape
     let placement = work.layout.schedule.placement(shape)
     let most = shape.microbatches * shape.virtualStages
     let limits = (0..<shape.ranks).map { rank in
-        // Memory grows by the same amount with every activation held.
+        // Memory grows linearly with the activations held, so bisection finds the limit.
         var (fits, fails) = (0, most + 1)
         while fails - fits > 1 {
             let middle = (fits + fails) / 2

@@ -4,23 +4,23 @@ internal import Numbers
 package import Plans
 internal import Schedules
 
-/// The schedule chosen for a layout that leaves it open, and what it was chosen from.
+/// The schedule chosen for a layout that leaves it open, with the candidates it was chosen from.
 package struct ScheduleChoice: Sendable {
-    /// One schedule the layout could run.
+    /// A schedule that the layout could run.
     package struct Candidate: Sendable {
         package var layout: Layout
         package var seconds: Double
-        /// Bytes of its fullest rank.
+        /// Bytes of the fullest rank.
         package var peakMemory: Double
         package var fits: Bool
     }
 
     /// The plan's layout with the best schedule, priced.
     package var estimate: Estimate
-    /// Every legal one: those that fit before those that do not, fastest first.
+    /// All legal schedules: first those that fit, fastest first, then the others, smallest first.
     package var candidates: [Candidate]
 
-    /// One line for people: the choice, and the best of the other names.
+    /// One line that names the choice and the best of the other schedules.
     package var summary: String {
         func words(_ candidate: Candidate) -> String {
             let stages = candidate.layout.virtualStages
@@ -38,7 +38,7 @@ package struct ScheduleChoice: Sendable {
             + (others.isEmpty ? "" : "; \(others.joined(separator: ", "))")
     }
 
-    /// Four digits or so.
+    /// Milliseconds below ten seconds, else seconds with two decimals.
     private static func time(_ seconds: Double) -> String {
         let milliseconds = Int(saturating: (seconds * 1000).rounded())
         guard milliseconds >= 10_000 else { return "\(milliseconds) ms" }
@@ -48,10 +48,10 @@ package struct ScheduleChoice: Sendable {
 
 /// The fastest schedule under the memory limit for a layout that leaves it open, every one timed by the simulator.
 ///
-/// Tries the schedules of `settings`' space, those the plan's software has where it names none, with the stages a rank
-/// the plan states, else with every number of them over which the layers divide as that software does it. Where none
-/// fits it answers with the one that needs least.
-/// - Throws: why the layout cannot be priced with any.
+/// The schedules are those that the settings' space names, else those that the plan's software has. Each is tried with
+/// the plan's number of stages a rank, else with every number over which that software divides the layers. Where no
+/// schedule fits, the answer is the one that needs least memory.
+/// - Throws: the reason why no schedule can be priced.
 package func chooseSchedule(
     plan: Plan, layout: Layout, open: OpenSchedule? = nil, settings: SearchSettings = SearchSettings(),
     options: CostOptions = CostOptions()
@@ -77,7 +77,7 @@ package func chooseSchedule(
             }
         }
     }
-    // Equal ones keep the order of the names, in which simpler ones come first.
+    // Equal candidates keep the order of the names, in which simpler schedules come first.
     let order = found.indices.sorted { a, b in
         let (one, other) = (found[a].candidate, found[b].candidate)
         if one.fits != other.fits { return one.fits }
@@ -90,7 +90,7 @@ package func chooseSchedule(
     return ScheduleChoice(estimate: found[best].estimate, candidates: order.map { found[$0].candidate })
 }
 
-/// The layouts in which a schedule is tried.
+/// The layouts with which one schedule is tried.
 private func layouts(
     _ layout: Layout, _ name: ScheduleName, plan: Plan, open: OpenSchedule, space: SearchSpace,
     stages: Framework.Abilities.Stages
@@ -110,7 +110,7 @@ private func layouts(
         if open.virtualStages == nil, name.fixedVirtualStages == nil, count > 1, stages == .any {
             guard plan.model.layers % next.stages == 0 else { return nil }
         }
-        // One stage a rank is what the plan asks for, whoever runs it.
+        // One stage a rank is tried even where the software does not divide the layers so.
         return stages.divided(next, model: plan.model) ?? (count == 1 || open.virtualStages != nil ? next : nil)
     }
 }

@@ -2,19 +2,19 @@ package import Costs
 package import Plans
 internal import Schedules
 
-/// One strategy at its own best on one plan.
+/// The best layout of one strategy for one plan.
 package struct ComparedStrategy: Sendable {
     package var strategy: Strategy
-    /// Its fastest layout that fits, else the one that needs least memory; nil where the strategy has no layout.
+    /// The fastest layout that fits, else the one that needs least memory; nil where the strategy has no layout.
     package var estimate: Estimate?
     package var fits: Bool
-    /// Bytes a device sends over each network in a step, from inside out.
+    /// Bytes that a device sends over each network in a step, innermost network first.
     package var traffic: [NetworkTraffic] = []
-    /// Layouts priced.
+    /// Number of layouts that were priced.
     package var evaluated: Int
-    /// What most of its time or its memory goes to.
+    /// The part that takes most of the time, or most of the memory where the layout does not fit.
     package var limit = "-"
-    /// Why it loses, or that it wins.
+    /// One sentence: why the strategy loses, or that it wins.
     package var verdict: String
 
     /// Fills in `traffic` and `limit`.
@@ -26,9 +26,8 @@ package struct ComparedStrategy: Sendable {
     }
 }
 
-/// Every strategy at its own best, in the order given.
-///
-/// - Throws: what makes the plan impossible to price.
+/// The best layout of every strategy, in the order given.
+/// - Throws: the reason why the plan cannot be priced.
 package func compare(
     plan: Plan, strategies: [Strategy], settings: SearchSettings = SearchSettings(),
     options: CostOptions = CostOptions()
@@ -38,10 +37,10 @@ package func compare(
     let plan = plan.open
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    var question = SpaceQuestion()
-    question.leaders = 8
-    question.usable = usable
-    question.threads = settings.threads
+    var request = PricingRequest()
+    request.leaders = 8
+    request.usable = usable
+    request.threads = settings.threads
     var found: [ComparedStrategy] = []
     for strategy in strategies {
         var row = ComparedStrategy(strategy: strategy, estimate: nil, fits: false, evaluated: 0, verdict: "")
@@ -51,9 +50,9 @@ package func compare(
             found.append(row)
             continue
         }
-        // The best of all comes from the same choice as everywhere.
-        question.leaders = strategy.name == Strategy.auto ? SpaceQuestion.fewestLeaders : 8
-        let priced = priceSpace(space, pricer: pricer, question: question)
+        // The `auto` row is the answer of a search, so it is chosen from as many leaders.
+        request.leaders = strategy.name == Strategy.auto ? PricingRequest.fewestLeaders : 8
+        let priced = priceSpace(space, pricer: pricer, request: request)
         let timed = estimates(
             of: priced.effort.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
             settings: settings)
@@ -70,7 +69,7 @@ package func compare(
         guard let estimate = found[index].estimate else { continue }
         found[index].measure(estimate, pricer: pricer, usable: usable)
         let verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
-        // A layout that is the best of two strategies is described once.
+        // When two strategies share their best layout, the second refers to the first.
         if verdict == Verdict.fastest, let other = named[estimate.layout] {
             found[index].verdict = "the same layout as \(other)"
         } else {
@@ -92,7 +91,7 @@ package func compare(
 }
 
 extension Strategy {
-    /// Its part of the space that `asked` leaves open.
+    /// The strategy's part of the search space, with the settings of `asked` that no strategy decides.
     fileprivate func space(_ asked: SearchSpace) -> SearchSpace {
         var space = self.space
         space.base = asked.base

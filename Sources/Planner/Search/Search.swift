@@ -6,8 +6,8 @@ package import Plans
 ///
 /// Every layout of the space is priced by closed form; the leaders, and the best of every schedule, are timed by the
 /// simulator and ranked by that.
-/// - Parameter progress: Called now and then with the share that is done, from any thread.
-/// - Throws: `nothingFits` with the layout that came closest, or why there is none at all.
+/// - Parameter progress: called now and then, from any thread, with the share of the space that is priced.
+/// - Throws: `nothingFits` with the layout that came closest, or `noLayout` with the reason.
 package func search(
     plan: Plan, settings: SearchSettings = SearchSettings(), options: CostOptions = CostOptions(),
     progress: (@Sendable (Double) -> Void)? = nil
@@ -16,8 +16,9 @@ package func search(
     return try search(plan: plan, settings: settings, options: options, bounds: &none, progress: progress)
 }
 
-/// - Parameter bounds: nil: everything is priced, and told of; else only the fastest is of interest, and what cannot be
-///   it is left out.
+/// The best layouts of a plan that fit in memory, with bounds that leave slow ones out.
+/// - Parameter bounds: nil: every layout is priced; else only the fastest is of interest, and layouts that a bound
+///   shows to be slower are not priced.
 package func search(
     plan: Plan, settings: SearchSettings, options: CostOptions, bounds: inout SpaceBounds?,
     progress: (@Sendable (Double) -> Void)? = nil
@@ -30,30 +31,30 @@ package func search(
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    var question = SpaceQuestion()
-    // However few are asked for, the first is chosen from as many: it does not depend on how many are printed.
-    question.leaders = max(settings.top * 3 / 2 + 2, SpaceQuestion.fewestLeaders)
-    question.byMemory = settings.objective == .memory
-    question.keepsFront = settings.wantsFront
-    question.usable = usable
-    question.threads = settings.threads
-    question.progress = progress
+    var request = PricingRequest()
+    // The first row is chosen from a fixed number of leaders, so it does not depend on how many rows are printed.
+    request.leaders = max(settings.top * 3 / 2 + 2, PricingRequest.fewestLeaders)
+    request.byMemory = settings.objective == .memory
+    request.keepsFront = settings.wantsFront
+    request.usable = usable
+    request.threads = settings.threads
+    request.progress = progress
     var bar = (settings.slowest ?? .infinity) * (1 + SearchSettings.closedFormError)
     let space: PricedSpace
     if bounds != nil {
-        space = priceSpace(settings.space, pricer: pricer, question: question, slowest: bar, bounds: &bounds)
+        space = priceSpace(settings.space, pricer: pricer, request: request, slowest: bar, bounds: &bounds)
         if let best = space.leaders.first { bar = min(bar, best.seconds * (1 + SearchSettings.closedFormError)) }
     } else {
-        space = priceSpace(settings.space, pricer: pricer, question: question)
+        space = priceSpace(settings.space, pricer: pricer, request: request)
     }
     guard space.effort.evaluated > 0 else {
         if bounds != nil { throw .noLayout("no layout is fast enough") }
-        throw .noLayout(settings.space.emptiness(plan, rejected: space.effort.rejected))
+        throw .noLayout(settings.space.whyEmpty(plan, rejected: space.effort.rejected))
     }
     guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
     let timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
-    // Equal ones keep the order of the space, so the answer is one whatever ran first.
+    // Equal layouts keep the order of the space, so the answer does not depend on which thread was first.
     let order = timed.indices.sorted { one, other in
         let (a, b) = (timed[one], timed[other])
         if settings.objective == .memory, a.peakMemory != b.peakMemory { return a.peakMemory < b.peakMemory }
@@ -68,7 +69,7 @@ package func search(
         let points = estimates(of: thinned(space.front, to: 48), pricer: pricer, settings: settings)
         for point in (points + timed).sorted(by: { $0.peakMemory < $1.peakMemory }) {
             if point.iteration.seconds < front.last?.iteration.seconds ?? .infinity {
-                // Of several with the same memory the fastest stays.
+                // Among layouts with the same memory the fastest stays.
                 if front.last?.peakMemory == point.peakMemory { front.removeLast() }
                 front.append(point)
             }
@@ -79,8 +80,8 @@ package func search(
     return result
 }
 
-/// The layout the plan states, with the schedule chosen where it leaves that open, and what `best` gains on it; nil where
-/// it states none or none that can be priced.
+/// The plan's own layout compared with `best`, its schedule chosen where the plan leaves that open; nil where the plan
+/// states no layout or one that cannot be priced.
 func ownLayout(
     of plan: Plan, settings: SearchSettings, options: CostOptions, against best: Estimate?
 ) -> OwnLayout? {
@@ -100,7 +101,7 @@ func ownLayout(
     return OwnLayout(estimate: estimate, fits: fits, verdict: verdict)
 }
 
-/// The layouts timed by the simulator, in their order; those that cannot be timed keep their closed form.
+/// The estimates of layouts, timed by the simulator, in order. A layout that cannot be simulated keeps its closed form.
 func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSettings) -> [Estimate] {
     map(layouts.count, threads: settings.threads) { index -> Estimate? in
         guard let work = try? pricer.work(layouts[index].layout) else { return nil }
@@ -109,7 +110,7 @@ func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSetti
     }.compactMap(\.self)
 }
 
-/// At most `count` of the points, evenly, with both ends.
+/// At most `count` points of the front, evenly spaced, with both ends.
 private func thinned(_ front: [PricedLayout], to count: Int) -> [PricedLayout] {
     guard front.count > count, count > 1 else { return front }
     return (0..<count).map { front[$0 * (front.count - 1) / (count - 1)] }
@@ -119,7 +120,7 @@ private func nothingFits(
     _ plan: Plan, _ space: PricedSpace, _ usable: Double, _ settings: SearchSettings, _ options: CostOptions
 ) -> PlannerError {
     guard let smallest = space.smallest else {
-        return .noLayout(settings.space.emptiness(plan, rejected: space.effort.rejected))
+        return .noLayout(settings.space.whyEmpty(plan, rejected: space.effort.rejected))
     }
     return .nothingFits(
         NothingFits(
@@ -129,35 +130,36 @@ private func nothingFits(
                 ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
 }
 
-/// The fewest `DeviceCounts` above `above` on which some layout of the space fits; nil when 64 times as many are too few.
+/// The smallest of the `DeviceCounts` above `above` on which some layout of the space fits; nil when 64 times as many
+/// devices are too few.
 func fewestDevices(
     _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
 ) -> Int? {
-    // What needs least memory is enough to know.
+    // Only the layouts that need least memory matter here.
     var sparing = settings.space
     sparing.microbatch.most = 1
     sparing.partialRecompute = false
     if sparing.recompute.contains(.full) { sparing.recompute = [.full] }
-    var question = SpaceQuestion()
-    question.leaders = 1
-    question.perSchedule = 0
-    question.usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    question.threads = settings.threads
+    var request = PricingRequest()
+    request.leaders = 1
+    request.perSchedule = 0
+    request.usable = settings.usableMemory * plan.cluster.device.memoryBytes
+    request.threads = settings.threads
     let most = above.multipliedReportingOverflow(by: 64)
     let counts = DeviceCounts(plan, space: settings.space)
         .between(above + 1, most.overflow ? .max / 64 : most.partialValue)
     let bound = StepBound(plan, space: settings.space, options: options)
-    for count in counts where !bound.exceedsMemory(devices: count, usable: question.usable) {
+    for count in counts where !bound.exceedsMemory(devices: count, usable: request.usable) {
         guard let pricer = try? Pricer(plan: plan.using(count), options: options) else { return nil }
-        if priceSpace(sparing, pricer: pricer, question: question).effort.feasible > 0 { return count }
+        if priceSpace(sparing, pricer: pricer, request: request).effort.feasible > 0 { return count }
     }
     return nil
 }
 
-/// `body` of every index, computed on all cores, in order of the index.
+/// Results of `body` for every index below `count`, computed on all cores.
 func map<Result: Sendable>(_ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result) -> [Result] {
     guard count > 0 else { return [] }
-    // More chunks than cores even out layouts that take longer.
+    // More chunks than cores even out layouts that take different times.
     let chunks = threads == 1 ? 1 : min(count, threads ?? 64)
     return Array(unsafeUninitializedCapacity: count) { buffer, initialized in
         nonisolated(unsafe) let base = buffer.baseAddress

@@ -11,28 +11,28 @@ package struct SearchResult: Hashable, Sendable {
     package var effort = SearchEffort()
     /// Wall-clock seconds of the search.
     package var seconds = 0.0
-    /// What was tried.
+    /// The layouts that were tried, in words.
     package var searched: SearchedSpace?
-    /// The plan's own layout beside them; nil where it has none.
+    /// The plan's own layout, for comparison; nil where it has none.
     package var own: OwnLayout?
 }
 
-/// Which layouts a search tried, in words: every command that chooses names it.
+/// The layouts that a search tried, in words. Every command that chooses a layout prints them.
 package struct SearchedSpace: Hashable, Codable, Sendable {
     package var framework: String
-    /// Whether the plan names that software; it is assumed where not.
+    /// Whether the plan names the software; otherwise the software is assumed.
     package var isStated: Bool
-    /// Whether layouts it cannot run were tried too.
+    /// Whether layouts that the software cannot run were tried too.
     package var anySoftware: Bool
     package var schedules: [ScheduleName]
 
-    /// The keys of the JSON.
+    /// The JSON keys.
     private enum CodingKeys: String, CodingKey {
         case framework, anySoftware, schedules
         case isStated = "stated"
     }
 
-    /// - Parameter layout: Where it is given and only its schedule is open.
+    /// - Parameter layout: the layout, where only its schedule is open.
     package init(_ space: SearchSpace, _ plan: Plan, layout: Layout? = nil) {
         let software = plan.framework(for: layout)
         framework = software.name
@@ -50,10 +50,10 @@ package struct SearchedSpace: Hashable, Codable, Sendable {
     }
 }
 
-/// A plan's own layout, beside the best a search found.
+/// A plan's own layout, compared with the best that a search found.
 package struct OwnLayout: Hashable, Sendable {
     package var estimate: Estimate
     package var fits: Bool
-    /// Why it loses, or that it does not.
+    /// One sentence: why the layout loses, or that it does not.
     package var verdict: String
 }

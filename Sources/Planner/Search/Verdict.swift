@@ -28,7 +28,8 @@ enum Verdict {
         ]
     }
 
-    /// What most of the time goes to besides compute, or most of the memory where it does not fit.
+    /// The part besides compute that takes most of the time, or the one that takes most of the memory where the layout
+    /// does not fit.
     static func limit(_ estimate: Estimate, fits: Bool, usable: Double) -> String {
         guard fits else { return "memory: \(largestShare(estimate).name)" }
         guard let most = parts(estimate).dropFirst().max(by: { $0.seconds < $1.seconds }) else { return "compute" }
@@ -45,7 +46,7 @@ enum Verdict {
 
     static let fastest = "the fastest"
 
-    /// That the plan's software lacks the schedule a strategy is made of; nil where it does not or the user names it.
+    /// A sentence where the schedule of a strategy is not among those that are tried; nil where it is.
     static func unknownSchedule(_ space: SearchSpace, _ asked: SearchSpace, _ plan: Plan) -> String? {
         guard let schedule = space.schedules?.first, space.schedules?.count == 1,
             !asked.triedSchedules(plan).contains(schedule)
@@ -70,10 +71,11 @@ enum Verdict {
         if strategy.space.pipeline.fixed == 1, strategy.space.tensor.fixed == 1 {
             return "\(plan.devices) data-parallel ranks do not divide a batch of \(plan.batch)"
         }
-        return space.emptiness(plan, rejected: 0)
+        return space.whyEmpty(plan, rejected: 0)
     }
 
-    /// - Parameter isOwn: Whether it is the plan's own layout, which the search may not have tried.
+    /// The sentence that compares a layout with the winner.
+    /// - Parameter isOwn: whether the layout is the plan's own, which the search may not have tried.
     static func verdict(
         _ estimate: Estimate, fits: Bool, against winner: Estimate?, usable: Double, isOwn: Bool = false
     ) -> String {
@@ -93,7 +95,7 @@ enum Verdict {
                 + (why.first.map { ": \($0)" } ?? "")
         }
         guard slower > 0.005 else { return "as fast as the fastest" }
-        // The part that costs most more than the winner's.
+        // The part whose time exceeds the winner's most.
         let excess = zip(parts(estimate), parts(winner)).map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
         guard let most = excess.max(by: { $0.seconds < $1.seconds }), most.seconds > 0 else {
             return "\(Figures.wholePercent(slower)) slower"

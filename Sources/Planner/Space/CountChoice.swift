@@ -1,6 +1,6 @@
 internal import Numbers
 
-/// What a search takes for one whole-number field of a layout: the one value that is asked for, or any within limits.
+/// The values that a search tries for one whole-number field of a layout: one fixed value, or any within limits.
 package struct CountChoice: Hashable, Sendable {
     /// The only value that is tried; nil: the field is open.
     package var fixed: Int?
@@ -13,8 +13,8 @@ package struct CountChoice: Hashable, Sendable {
 
     /// The divisors of `number` that are tried, ascending.
     /// - Parameters:
-    ///   - limit: the largest where the search states none.
-    ///   - possible: the largest there can be, whoever asks for it.
+    ///   - limit: the largest value where the choice states no `most`.
+    ///   - possible: the largest legal value, which also bounds a fixed one.
     func divisors(of number: Int, limit: Int = .max, possible: Int = .max) -> [Int] {
         if let fixed {
             return fixed >= least && fixed > 0 && number % fixed == 0 && fixed <= possible ? [fixed] : []

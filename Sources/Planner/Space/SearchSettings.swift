@@ -1,38 +1,38 @@
 internal import Costs
 
-/// What makes one layout better than another.
+/// The property by which layouts are ranked.
 package enum SearchObjective: String, Hashable, Sendable, CaseIterable {
     /// Shortest step.
     case time
-    /// Cheapest run, over fewer devices too.
+    /// Cheapest run, on the plan's devices or fewer.
     case cost
     /// Least memory on the fullest device.
     case memory
-    /// Fewest devices that do.
+    /// Fewest devices on which a layout fits.
     case devices
 }
 
-/// How a search is done; the answer does not depend on `threads`.
+/// The settings of a search.
 package struct SearchSettings: Hashable, Sendable {
     package var space = SearchSpace()
-    /// Layouts returned.
+    /// Number of layouts that are returned.
     package var top = 20
     /// Share of device memory a layout may fill.
     package var usableMemory = Estimate.usableShare
-    /// By time or by memory; cost and devices are asked of `searchCounts`.
+    /// Time or memory; `searchAllDeviceCounts` answers for cost and devices.
     package var objective = SearchObjective.time
-    /// Whether to return the front of time and memory too.
+    /// Whether the layouts that no other beats in both time and memory are returned too.
     package var wantsFront = false
-    /// Whether the leaders are timed by the simulator and ranked by that; closed forms alone otherwise.
+    /// Whether the simulator times the leaders; closed forms rank them otherwise.
     package var simulates = true
-    /// Whether to look for the number of devices that would do where nothing fits.
+    /// Whether a search in which nothing fits looks for a number of devices on which something does.
     package var explainsMisfit = true
-    /// Seconds of a step that only faster layouts are of interest for; nil: all are. Leaders whose closed form is above
-    /// by more than closed forms are off (`closedFormError`) are not timed, and there may be no candidate.
+    /// Only layouts with a shorter step than this many seconds are of interest; nil: all are. A leader whose closed
+    /// form is above it by more than `closedFormError` is not timed, and the result may be empty.
     var slowest: Double?
-    /// Three times what closed forms differ from the simulator at most (`ClosedFormTests`).
+    /// Three times the largest relative difference between closed forms and the simulator (`ClosedFormTests`).
     static let closedFormError = 0.15
-    /// Concurrent workers; nil: one a core.
+    /// Concurrent workers; nil: one a core. The answer does not depend on them.
     package var threads: Int?
 
     package init() {}

@@ -4,55 +4,56 @@ internal import Numbers
 package import Plans
 package import Schedules
 
-/// The layouts a search tries: every combination of the degrees that divide what they must, within limits and with
-/// fields the user has fixed.
+/// The layouts that a search tries: every combination of the degrees that divide what they must, within limits and with
+/// the fields that the user has fixed.
 package struct SearchSpace: Hashable, Sendable {
-    /// What no search chooses and every layout has: flash attention, overlap and the gradients' format.
+    /// The fields that no search chooses, the same in every layout: flash attention, overlap, the gradients' format.
     package var base = Layout()
-    /// Where open and without a limit of its own, up to the devices that the innermost network joins: tensor parallelism
-    /// needs its links.
+    /// The tensor degree. Where it is open and without a limit, the search stays within the innermost network, whose
+    /// fast links tensor parallelism needs.
     package var tensor = CountChoice()
     package var pipeline = CountChoice()
     package var context = CountChoice()
     package var data = CountChoice()
     package var expert = CountChoice()
     package var expertTensor = CountChoice()
-    /// Sequences.
+    /// Sequences of a micro-batch.
     package var microbatch = CountChoice(most: 16)
-    /// Stages a pipeline rank holds, for schedules that leave them open.
+    /// Stages of a pipeline rank, for schedules that leave the number open.
     package var virtualStages = CountChoice(most: 16)
-    /// Blocks of a stage that are recomputed; open: all, and with `partialRecompute` shares of them.
+    /// Blocks of a stage that are recomputed. Where open, all of them are, and with `partialRecompute` shares of them
+    /// too.
     package var recomputeLayers = CountChoice()
-    /// nil: those the plan's software has.
+    /// The schedules that are tried; nil: those that the plan's software has.
     package var schedules: [ScheduleName]?
-    /// Whether layouts that the plan's software cannot run are tried too; they are priced on it all the same.
+    /// Whether layouts that the plan's software cannot run are tried too. They are priced on that software.
     package var anySoftware = false
     package var recompute = Layout.Recompute.allCases
-    /// Whether to try a quarter, half and three quarters of a stage's blocks recomputed too.
+    /// Whether recomputing a quarter, half and three quarters of a stage's blocks is tried too.
     package var partialRecompute = true
     package var sharding = Layout.Sharding.allCases
-    /// Whether to try fully sharded parameters on the innermost network, replicated across the others.
+    /// Whether parameters sharded within the innermost network and replicated across the others are tried (HSDP).
     package var hybridSharding = true
-    /// Whether to try parameters sharded over all data-parallel ranks.
+    /// Whether parameters sharded over all data-parallel ranks are tried.
     package var wholeSharding = true
     package var sequenceParallel = [false, true]
-    /// Sequences are split among context-parallel ranks down to this many tokens.
+    /// Fewest tokens of a sequence on one context-parallel rank.
     package var fewestContextTokens = 512
 
     package init() {}
 
-    /// Schedules whose time has a law that the simulator confirms.
+    /// Schedules whose time has a closed form that the simulator confirms.
     package static let lawfulSchedules = ScheduleName.allCases.filter { $0.makespanSource == .law }
 
-    /// What limits the layouts of `plan`: what its software can run.
+    /// The abilities of the plan's software, which limit the layouts; all abilities with `anySoftware`.
     package func abilities(_ plan: Plan) -> Framework.Abilities {
         anySoftware ? Framework.Abilities() : plan.framework(for: nil).abilities
     }
 
-    /// The schedules that are tried.
+    /// The schedules that are tried for `plan`.
     package func triedSchedules(_ plan: Plan) -> [ScheduleName] { triedSchedules(plan, on: plan.framework(for: nil)) }
 
-    /// Those that are tried on `framework`.
+    /// The schedules that are tried for `plan` on `framework`.
     func triedSchedules(_ plan: Plan, on framework: Framework) -> [ScheduleName] {
         schedules ?? Self.lawfulSchedules.filter { anySoftware || framework.abilities.schedules.contains($0) }
     }
@@ -60,16 +61,16 @@ package struct SearchSpace: Hashable, Sendable {
     /// The degrees whose product is the devices.
     private var degrees: [CountChoice] { [tensor, context, pipeline, data] }
 
-    /// The product of those degrees, open ones counting 1; the largest number there is beyond 64 bits.
+    /// The product of the fixed degrees whose product is the devices; the largest `Int` where it overflows.
     var fixedDevices: Int { Int.product(degrees.map { max(1, $0.fixed ?? 1) }) ?? .max }
 
-    /// Whether no degree is open.
+    /// Whether all degrees whose product is the devices are fixed.
     var fixesDevices: Bool { degrees.allSatisfy { $0.fixed != nil } }
 
-    /// What every mesh is tried with.
+    /// The choices that every mesh is priced with.
     package func choices(_ plan: Plan) -> MeshChoices {
         let abilities = abilities(plan)
-        // A share of the data-parallel ranks on the innermost network, whatever the tensor degree is.
+        // Any divisor of the innermost network's devices, whatever the tensor degree.
         let groups =
             hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
         return MeshChoices(
@@ -79,7 +80,7 @@ package struct SearchSpace: Hashable, Sendable {
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
     }
 
-    /// Every way to divide the devices, in a fixed order: layouts of which only the degrees are settled.
+    /// All ways to divide the devices, in a fixed order: layouts in which only the degrees are settled.
     func meshes(_ plan: Plan) -> [Layout] {
         let model = plan.model
         var found: [Layout] = []
@@ -104,19 +105,19 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    /// The meshes with their micro-batches.
-    func tries(_ plan: Plan) -> [MeshTry] {
-        meshes(plan).map { MeshTry(mesh: $0, microbatches: microbatches($0, plan)) }
+    /// All meshes with their micro-batches.
+    func candidates(_ plan: Plan) -> [MeshCandidate] {
+        meshes(plan).map { MeshCandidate(mesh: $0, microbatches: microbatches($0, plan)) }
     }
 
     /// Micro-batches of a mesh, ascending.
     func microbatches(_ mesh: Layout, _ plan: Plan) -> [Int] { microbatch.divisors(of: plan.batch / mesh.data) }
 
-    /// The ways to run the pipelines of `tries`.
-    func table(_ plan: Plan, tries: [MeshTry]) -> PipelineTable {
+    /// The table of all ways to run the pipelines of `candidates`.
+    func table(_ plan: Plan, candidates: [MeshCandidate]) -> PipelineTable {
         var sizes: [PipelineTable.Size] = []
         var seen: Set<PipelineTable.Size> = []
-        for item in tries {
+        for item in candidates {
             for microbatch in item.microbatches {
                 let size = PipelineTable.Size(
                     ranks: item.mesh.pipeline, microbatches: plan.batch / (item.mesh.data * microbatch))
@@ -132,18 +133,19 @@ package struct SearchSpace: Hashable, Sendable {
                 recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages))
     }
 
-    /// The layout with its division of the blocks stated where that is not the balanced one.
+    /// The layout as the plan's software runs it: its division of the blocks is stated where it is not the balanced
+    /// one.
     func divided(_ layout: Layout, _ plan: Plan) -> Layout {
         abilities(plan).stages.divided(layout, model: plan.model) ?? layout
     }
 
-    /// Expert and expert-tensor degrees of a stage's `ranks`.
+    /// The expert and expert-tensor degrees that `ranks` ranks of a stage can have.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
         guard let moe = model.moe, model.mixtureLayers > 0 else {
             return expert.least == 1 && (expert.fixed ?? 1) == 1 && (expertTensor.fixed ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
-        // Experts are cut as the rest of the block is, or not at all.
+        // Experts are cut by the tensor degree or not at all.
         for pieces in expertTensor.fixed.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
         where ranks % pieces == 0 && moe.ffn % pieces == 0 {
             for expert in expert.divisors(of: moe.experts) where ranks / pieces % expert == 0 {
@@ -153,7 +155,7 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    /// Whether tensor parallelism of that degree cuts what it cuts evenly.
+    /// Whether a tensor degree divides all widths that tensor parallelism cuts.
     func divides(_ tensor: Int, _ model: Model) -> Bool {
         model.widthsCutByTensor.allSatisfy { $0.value % tensor == 0 } && model.hidden % tensor == 0
     }

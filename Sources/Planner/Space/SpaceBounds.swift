@@ -2,34 +2,34 @@ internal import Costs
 internal import Plans
 
 /// A mesh with the micro-batches it is priced with.
-struct MeshTry: Sendable {
+struct MeshCandidate: Sendable {
     var mesh: Layout
     var microbatches: [Int]
-    /// Seconds that no step is shorter than with each of the micro-batches; empty where that is not known.
+    /// A lower bound of the step for each micro-batch; empty where none was computed.
     var leastSteps: [LeastStep] = []
-    /// The least of them.
+    /// The smallest of the lower bounds, seconds.
     var least = 0.0
-    /// Its place in the space's order; nil: that in the list it is in.
+    /// The mesh's place in the space's order; nil: its place in the list of candidates.
     var place: Int?
 }
 
-/// Which meshes of a space cannot be faster than something already known, or do not fit: told from the passes of one
-/// micro-batch, without pricing a layout.
+/// Lower bounds of time and memory for the meshes of a space. They come from the passes of one micro-batch, without
+/// pricing a layout, and show which meshes cannot be faster than a known layout or do not fit.
 package struct SpaceBounds: Sendable {
     private var passes = LeastPasses()
 
     package init() {}
 
-    /// The meshes that may have a layout within `limit`, the lowest bound first.
-    mutating func tries(
+    /// The meshes that may have a layout within `limit`, lowest bound first.
+    mutating func candidates(
         of meshes: [Layout], space: SearchSpace, choices: MeshChoices, pricer: Pricer, limit: MeshPricer.Limit
-    ) -> [MeshTry] {
+    ) -> [MeshCandidate] {
         let plan = pricer.plan
         passes.use(pricer, choices: choices)
-        var tries: [MeshTry] = []
+        var candidates: [MeshCandidate] = []
         for (place, mesh) in meshes.enumerated() {
             guard passes.stateBytes(mesh, choices: choices) <= limit.bytes else { continue }
-            var item = MeshTry(mesh: mesh, microbatches: [], least: .infinity, place: place)
+            var item = MeshCandidate(mesh: mesh, microbatches: [], least: .infinity, place: place)
             for microbatch in space.microbatches(mesh, plan) {
                 let step = passes.step(mesh, microbatch: microbatch, choices: choices, pricer: pricer)
                 guard step.least <= limit.seconds else { continue }
@@ -37,13 +37,15 @@ package struct SpaceBounds: Sendable {
                 item.leastSteps.append(step)
                 item.least = min(item.least, step.least)
             }
-            if !item.microbatches.isEmpty { tries.append(item) }
+            if !item.microbatches.isEmpty { candidates.append(item) }
         }
-        return tries.sorted { ($0.least, $0.place ?? 0) < ($1.least, $1.place ?? 0) }
+        return candidates.sorted { ($0.least, $0.place ?? 0) < ($1.least, $1.place ?? 0) }
     }
 
-    /// `item` without the micro-batches that cannot end within `seconds`; nil where none can.
-    mutating func within(_ seconds: Double, _ item: MeshTry, choices: MeshChoices, pricer: Pricer) -> MeshTry? {
+    /// `item` without the micro-batches whose bound is above `seconds`; nil where no micro-batch is left.
+    mutating func within(_ seconds: Double, _ item: MeshCandidate, choices: MeshChoices, pricer: Pricer)
+        -> MeshCandidate?
+    {
         guard item.least <= seconds else { return nil }
         var some = item
         (some.microbatches, some.leastSteps) = ([], [])

@@ -4,20 +4,20 @@ internal import Numbers
 internal import Plans
 internal import Schedules
 
-/// A time no step of a plan can be shorter than, for any number of devices: what decides which numbers need no search.
+/// A lower bound of a plan's step on any number of devices. It shows which numbers need no search.
 ///
-/// Two bounds, both from the same block times as prices. All devices together cannot take less than the sequences'
-/// computing, tensor-parallel exchanges included, at the best micro-batch and tensor degree; and no step is shorter
-/// than one micro-batch takes through all layers, forward and back.
+/// The bound is the larger of two, both made of the block times that prices are made of. All devices together need at
+/// least the compute and tensor-parallel communication of all sequences, at the best micro-batch and tensor degree. And
+/// no step is shorter than one micro-batch's forward and backward through all layers.
 struct StepBound: Sendable {
-    /// Device-seconds of a sequence.
+    /// Device-seconds that a sequence needs at least.
     let work: Double
-    /// Seconds of one micro-batch through the model.
+    /// Seconds that one micro-batch needs at least through all layers.
     let pass: Double
-    /// Bytes of weights and optimizer, which some device must hold.
+    /// Bytes of weights and optimizer, which the devices together must hold.
     let state: Double
     private let plan: Plan
-    /// Fraction of the bounds that is relied on: layouts cut the model at places that the bounds do not.
+    /// The bounds are taken times this: a layout may cut the model in ways that the bounds do not price.
     private static let slack = 0.98
 
     init(_ plan: Plan, space: SearchSpace, options: CostOptions) {
@@ -41,7 +41,8 @@ struct StepBound: Sendable {
         self.pass = pass.isFinite ? Self.slack * pass : 0
     }
 
-    /// One pipeline rank, one replica (of as many as the experts are spread over), in every way that changes its times.
+    /// Layouts of one pipeline rank and one replica, or as many replicas as the experts need, in all ways that change a
+    /// block's time.
     private static func shapes(_ plan: Plan, _ space: SearchSpace) -> [(Layout, devices: Int)] {
         let model = plan.model
         let most = min(space.tensor.most ?? plan.cluster.innerReach, 1 << 12)
@@ -78,7 +79,7 @@ struct StepBound: Sendable {
         return found
     }
 
-    /// Least measure (`Plan.measure`) on `devices` with a step of `batch` sequences.
+    /// A lower bound of `Estimate.measure` on `devices` with a step of `batch` sequences.
     func least(devices: Int, batch: Int) -> Double {
         let sequences = Double(max(1, batch))
         let step = max(sequences * work / Double(devices), pass)
@@ -88,7 +89,7 @@ struct StepBound: Sendable {
             / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
     }
 
-    /// Most seconds of a step of `batch` sequences with a `measure`.
+    /// The longest step of `batch` sequences whose run has this `measure`, seconds.
     func step(measure: Double, batch: Int) -> Double {
         let sequences = Double(max(1, batch))
         guard let tokens = plan.tokens else { return measure * sequences }
@@ -100,6 +101,7 @@ struct StepBound: Sendable {
 }
 
 extension Estimate {
-    /// What a number of devices is chosen by: days of the run, seconds of a sequence where the run has no length.
+    /// The figure by which a number of devices is chosen: days of the run, or seconds a sequence where the plan states
+    /// no tokens.
     var measure: Double { run?.days ?? iteration.seconds / Double(max(1, plan.batch)) }
 }

@@ -1,14 +1,14 @@
 internal import Plans
 internal import Schedules
 
-/// One way to split a model that goes by a name of its own, and the part of the search space that it is.
+/// A named way to split a model (ZeRO-1, FSDP, 3D …) as a part of the search space.
 package struct Strategy: Hashable, Sendable {
     package var name: String
-    /// What it does, in a few words.
+    /// The strategy in a few words.
     package var summary: String
     package var space: SearchSpace
 
-    /// Every strategy, in the order they are shown.
+    /// All strategies, in the order in which they are shown.
     package static let all: [Strategy] = {
         var found: [Strategy] = []
         func add(_ name: String, _ summary: String, _ change: (inout SearchSpace) -> Void) {
@@ -70,12 +70,12 @@ package struct Strategy: Hashable, Sendable {
         return found
     }()
 
-    /// The name of the one with nothing fixed.
+    /// The name of the strategy that fixes nothing.
     package static let auto = "auto"
-    /// The name of a plan's own layout, which is no strategy that can be asked for.
+    /// The name of the row with the plan's own layout; no strategy of this name can be asked for.
     package static let own = "yours"
 
-    /// The strategies that `word` names: one, or all of a family (`pipeline`, `zero`).
+    /// The strategies that `word` names: one strategy, or all of a family (`pipeline`, `zero`).
     package static func named(_ word: String) -> [Strategy] {
         let exact = all.filter { $0.name == word.lowercased() }
         return exact.isEmpty ? all.filter { $0.name.hasPrefix(word.lowercased() + "-") } : exact

@@ -2,20 +2,20 @@ package import Costs
 internal import Dispatch
 package import Plans
 
-/// How well constants that were fitted on all other sources predict a source.
+/// Cross-validation over sources: the errors of each source, predicted with constants fitted on all other sources.
 package struct LeaveOneSourceOut: Sendable {
-    /// Every row predicted with the constants of the rows of other sources.
+    /// All runs, each predicted with the constants of the other sources.
     package var runs: [ValidatedRun]
     package var overall: ErrorFigures
     package var core: ErrorFigures
     package var sources: [(name: String, figures: ErrorFigures)]
 
-    /// The bands of unfused and of fused attention, and how many of a source's runs the band of the other sources
-    /// holds: the mean over the sources.
+    /// The error bands of unfused and of fused attention. `covered` is the share of a source's runs inside the band of
+    /// the other sources, the mean over the sources.
     ///
-    /// The band nine in ten runs fell into, widened by the least factor with which nine in ten of a source's runs fall
-    /// into the others' band, so that it also holds for software and machines that no row here knows. Core rows, and
-    /// every row of a source that marks none.
+    /// A band is the central 90 % of the runs, widened by the smallest factor with which 90 % of each source's runs
+    /// fall into the band of the other sources: it then also holds for software and machines that no run here is from.
+    /// Core runs count, and all runs of a source that marks none as core.
     package var bands: [(style: String, band: ErrorBand, runs: Int, widened: Double, covered: Double)] {
         let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
         let judged = runs.filter { $0.run.isCore || !marking.contains($0.run.source) }
@@ -50,7 +50,7 @@ package struct LeaveOneSourceOut: Sendable {
     }
 }
 
-/// Fits the constants once for every source, without that source, and predicts it with them.
+/// Fits the constants once for every source on all other sources, and predicts the source with them.
 package func leaveOneSourceOut(
     _ runs: [PublishedRun], refit: Refit = .shipped, options: CostOptions = CostOptions()
 ) -> LeaveOneSourceOut {
@@ -59,7 +59,7 @@ package func leaveOneSourceOut(
     let names = bySource.keys.sorted()
     var predicted = [[ValidatedRun]](repeating: [], count: names.count)
     predicted.withUnsafeMutableBufferPointer { slots in
-        // Each task writes its own slot.
+        // Each task writes its own element.
         nonisolated(unsafe) let slots = slots
         DispatchQueue.concurrentPerform(iterations: names.count) { index in
             let constants = refit.fit(usable.filter { $0.source != names[index] }, options: options)

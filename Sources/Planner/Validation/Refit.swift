@@ -2,14 +2,13 @@ package import Costs
 internal import Foundation
 package import Plans
 
-/// Constants of frameworks and devices chosen so that published runs are predicted as well as they can be.
+/// A fit of the constants of frameworks and devices to published runs.
 ///
-/// Least squares on the logarithm of predicted over measured seconds: every source counts the same however many rows
-/// it has, large misses count by their size rather than its square (pseudo-Huber at 5 %), and a constant that no row
-/// decides stays where it starts. Gauss and Newton's steps with Levenberg's damping, derivatives by differences; closed
-/// forms, so that a refit takes seconds.
+/// The loss is a pseudo-Huber loss (5 %) of the logarithm of predicted over measured seconds. All sources weigh the
+/// same however many runs they have, and a constant that no run depends on stays at its start. The method is
+/// Levenberg–Marquardt with derivatives by differences; predictions are closed forms, so that a refit takes seconds.
 package struct Refit: Sendable {
-    /// One constant that is fitted.
+    /// A constant that is fitted.
     package enum Parameter: Hashable, Sendable, CustomStringConvertible {
         case framework(String, Framework.Constant)
         /// A device's sustained share, by the first word of its cluster file's name.
@@ -17,10 +16,10 @@ package struct Refit: Sendable {
         /// Efficiency of the outermost network where two devices share a card of 100 Gb/s or less.
         case slowNetwork
 
-        /// What the constant can be.
+        /// The values that the constant may take.
         var range: ClosedRange<Double> {
             switch self {
-            // What a kernel must move at least is counted; none can move less.
+            // The traffic is counted at its minimum, so the factor is at least 1.
             case .framework(_, .elementwise): 1...10
             case .framework(_, let constant): constant.range
             case .device: 0.3...1.05
@@ -38,10 +37,10 @@ package struct Refit: Sendable {
     }
 
     package var parameters: [Parameter]
-    /// Where the fit starts and what it is drawn to.
+    /// The values at which the fit starts and towards which it is drawn.
     package var start: [Double]
 
-    /// Weight of a constant's distance from its start, in units of its logarithm, against one source's mean error.
+    /// Strength of the pull of a constant towards its start, relative to one source's mean error.
     private static let pull = 0.02
     private static let turn = 0.05
 
@@ -90,7 +89,7 @@ package struct Refit: Sendable {
 
     private static let rounds = 60
 
-    /// `plan` with the constants in place.
+    /// `plan` with the fitted values of the constants.
     package func applied(_ values: [Double], to plan: Plan, device: String) -> Plan {
         var plan = plan
         for (parameter, value) in zip(parameters, values) {
@@ -111,7 +110,7 @@ package struct Refit: Sendable {
         return plan
     }
 
-    /// `runs` with the constants in place.
+    /// `runs` with the fitted values of the constants.
     package func applied(_ values: [Double], to runs: [PublishedRun]) -> [PublishedRun] {
         runs.map { run in
             var run = run
@@ -120,14 +119,14 @@ package struct Refit: Sendable {
         }
     }
 
-    /// What one of a source's `count` rows weighs: from ten rows on a source counts in full.
+    /// The weight of one of a source's `count` runs. A source with ten runs or more has weight 1 in all.
     static func weight(ofOneIn count: Int?) -> Double { 1 / Double(max(10, count ?? 1)) }
 
     private static func isSlow(_ cluster: Cluster) -> Bool {
         (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9
     }
 
-    /// Devices of one architecture share their constant.
+    /// The architecture of a device: devices of one architecture share their constant.
     static func family(_ device: String) -> String {
         switch device.prefix(while: { $0 != "-" }) {
         case "a100": "a100"
@@ -195,7 +194,7 @@ package struct Refit: Sendable {
                 if slope != 0 { slopes[parameter][row] = slope }
             }
         }
-        // Weights of the pseudo-Huber loss.
+        // Weights of the runs under the pseudo-Huber loss.
         let weights = zip(rows, errors).map { row, error in
             row.weight / (1 + (error / Self.turn) * (error / Self.turn)).squareRoot()
         }
@@ -217,7 +216,7 @@ package struct Refit: Sendable {
     }
 }
 
-/// The solution of a symmetric positive definite system, by Cholesky's factors.
+/// The solution of a symmetric positive definite system by Cholesky decomposition.
 func solve(_ matrix: [[Double]], _ right: [Double]) -> [Double] {
     let count = right.count
     var lower = matrix

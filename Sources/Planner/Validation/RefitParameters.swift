@@ -1,14 +1,14 @@
 internal import Plans
 
 extension Refit {
-    /// The constants `validate --leave-one-source-out` fits and where they start: round numbers of the order that
-    /// kernel counts and launch times suggest, not those of the framework files.
+    /// The constants that `validate --leave-one-source-out` fits, with their start values: round numbers that kernel
+    /// counts and launch times suggest, not the values of the framework files.
     package static var shipped: Refit {
         var start: [(Parameter, Double)] = [
             (.device("a100"), 0.95), (.device("h100"), 0.95), (.device("b200"), 0.9), (.slowNetwork, 0.5),
         ]
-        // 15 µs an operation in Python with its graph, 5 µs in the backward: 60 and 100 of them with unfused attention,
-        // 40 and 60 with fused.
+        // 15 µs an operation in Python's forward, 5 µs in the backward. Unfused attention has 60 and 100 operations,
+        // fused attention 40 and 60.
         for (name, elementwise, forward, backward) in [
             (Frameworks.unfusedMegatron, 1.5, 0.9e-3, 0.5e-3), (Frameworks.megatron, 1, 0.6e-3, 0.3e-3),
             (Frameworks.sharded, 2, 0.6e-3, 0.3e-3), (Frameworks.replicated, 2, 0.6e-3, 0.3e-3),

@@ -2,12 +2,12 @@ package import Costs
 internal import Models
 package import Plans
 
-/// One published run beside its prediction.
+/// A published run with its prediction.
 package struct ValidatedRun: Sendable {
     package var run: PublishedRun
-    /// nil when the run cannot be priced.
+    /// The prediction; nil when the run cannot be priced.
     package var estimate: Estimate?
-    /// Why not; empty when it can.
+    /// The reason why the run cannot be priced; empty when it can.
     package var obstacle: String
 
     /// Predicted over measured seconds, minus one; nil without either.
@@ -23,23 +23,23 @@ package struct ValidatedRun: Sendable {
     }
 }
 
-/// Published runs replayed.
+/// Published runs with their predictions, and the errors.
 package struct Validation: Sendable {
     package var runs: [ValidatedRun]
-    /// Seconds the replay took.
+    /// Seconds that pricing all runs took.
     package var seconds: Double
 
     /// Runs that can be priced and have a measured time.
     package var timed: [ValidatedRun] { runs.filter { $0.error != nil } }
 
-    /// Rows that cannot be priced, by reason, most frequent first.
+    /// The reasons why runs cannot be priced, with their numbers, most frequent first.
     package var obstacles: [(reason: String, count: Int)] {
         let reasons = runs.filter { $0.estimate == nil }.map(\.obstacle)
         return Dictionary(grouping: reasons) { $0 }.map { ($0.key, $0.value.count) }
             .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     }
 
-    /// `timed` runs by what `key` says, in alphabetical order.
+    /// The errors of `timed` runs, grouped by `key`, in alphabetical order.
     package func figures(by key: (PublishedRun) -> String) -> [(name: String, figures: ErrorFigures)] {
         Dictionary(grouping: timed) { key($0.run) }.map { ($0.key, ErrorFigures($0.value.compactMap(\.error))) }
             .sorted { $0.0 < $1.0 }
@@ -72,7 +72,7 @@ package struct Validation: Sendable {
         return xx > 0 && yy > 0 ? xy / (xx * yy).squareRoot() : 0
     }
 
-    /// Places in ascending order, from 1; equal values share the mean of theirs.
+    /// The rank of every value in ascending order, from 1; equal values share their mean rank.
     private static func ranks(_ values: [Double]) -> [Double] {
         values.map { value in
             let below = values.filter { $0 < value }.count
@@ -82,19 +82,19 @@ package struct Validation: Sendable {
     }
 }
 
-/// How far predictions are from measurements.
+/// Statistics of relative prediction errors.
 package struct ErrorFigures: Hashable, Sendable {
     package var count: Int
     /// Median, mean and 90th percentile of the absolute relative errors.
     package var median: Double
     package var mean: Double
     package var ninetieth: Double
-    /// Median of the signed errors: above 0 the prediction is too slow.
+    /// Median of the signed errors; above 0 predictions are too slow.
     package var bias: Double
-    /// Share of the rows within 10 %.
+    /// Share of the runs predicted within 10 %.
     package var within: Double
 
-    /// - Parameter errors: predicted over measured, minus one.
+    /// - Parameter errors: predicted over measured seconds, minus one.
     package init(_ errors: [Double]) {
         let absolute = errors.map(abs).sorted()
         count = errors.count
@@ -105,7 +105,7 @@ package struct ErrorFigures: Hashable, Sendable {
         within = Double(absolute.filter { $0 <= 0.1 }.count) / Double(max(1, count))
     }
 
-    /// Linear between the two nearest of the `sorted` values; NaN of none.
+    /// The quantile of ascending values, linear between the two nearest; NaN where there are none.
     package static func quantile(_ sorted: [Double], _ share: Double) -> Double {
         guard let last = sorted.last else { return .nan }
         let place = share * Double(sorted.count - 1)
@@ -115,7 +115,7 @@ package struct ErrorFigures: Hashable, Sendable {
     }
 }
 
-/// Prices every run that can be priced, its pipeline timed by the simulator.
+/// Prices all runs that can be priced; the simulator times their pipelines.
 package func validate(_ runs: [PublishedRun], options: CostOptions = CostOptions()) -> Validation {
     let clock = ContinuousClock()
     var validated: [ValidatedRun] = []

@@ -7,7 +7,7 @@ internal import Plans
 package import Reading
 internal import Schedules
 
-/// Strategies side by side on one plan: one table and a sentence each, or one JSON object.
+/// A comparison of strategies on one plan: a table with a sentence for each strategy, or one JSON object.
 package struct ComparisonReport: Encodable, Sendable {
     struct Row: Encodable {
         var strategy, summary, verdict, limit: String
@@ -15,7 +15,7 @@ package struct ComparisonReport: Encodable, Sendable {
         var evaluated: Int
         /// Bytes a device sends over each network in a step.
         var trafficBytes: [String: Double]
-        /// Absent where the strategy has no layout.
+        /// The strategy's best layout; absent where it has none.
         var estimate: EstimateReport?
     }
 
@@ -41,7 +41,7 @@ package struct ComparisonReport: Encodable, Sendable {
         }
     }
 
-    /// One document of several comparisons.
+    /// One JSON document of several comparisons.
     package static func json(_ reports: [ComparisonReport], notes: [Remark] = []) throws -> String {
         struct Document: Encodable {
             var comparisons: [ComparisonReport]
@@ -50,8 +50,8 @@ package struct ComparisonReport: Encodable, Sendable {
         return try JSONDocument.text(Document(comparisons: reports, notes: notes))
     }
 
-    /// The table and the sentences under it.
-    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    /// The table with the sentences under it.
+    /// - Parameter width: columns that it must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
         guard let first = rows.lazy.compactMap(\.estimate).first else {
             return (["\(plan) on \(cluster): no strategy has a layout"] + sentences(width))
@@ -106,7 +106,7 @@ package struct ComparisonReport: Encodable, Sendable {
         }
     }
 
-    /// `t8 p16 d8 · micro 1 · 1f1b ×2 · full`.
+    /// A layout in short: `t8 p16 d8 · micro 1 · 1f1b ×2 · recompute full`.
     static func short(_ estimate: Estimate) -> String {
         let layout = estimate.layout
         var degrees = "t\(layout.tensor) p\(layout.pipeline) d\(layout.data)"

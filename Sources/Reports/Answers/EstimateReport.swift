@@ -13,7 +13,7 @@ package struct EstimateReport: Encodable, Sendable {
 
     struct Cluster: Encodable {
         var name, device: String
-        /// Those that are paid for: used and idle.
+        /// Devices that are paid for, those that train, and those that stay idle.
         var devices, usedDevices, idleDevices: Int
     }
 
@@ -21,11 +21,11 @@ package struct EstimateReport: Encodable, Sendable {
         var data, tensor, pipeline, virtualStages, context, expert, microbatch, globalBatch, microbatches: Int
         var schedule, recompute, sharding: String
         var sequenceParallel: Bool
-        /// Absent where there is none, the first where it is 1.
+        /// `expertTensor` is absent where it is 1, the others where the layout states none.
         var expertTensor, recomputeLayers, shardGroup: Int?
         /// Blocks of every stage; absent where all hold as many.
         var layersPerStage: [Int]?
-        /// Absent where they are what a plan that does not say gets.
+        /// These three are absent where they have their default values.
         var flashAttention: Bool?
         var gradients: String?
         var overlap: Overlap?
@@ -72,11 +72,11 @@ package struct EstimateReport: Encodable, Sendable {
 
         var tokens: Double
         var steps: Int
-        /// null for a run that never ends.
+        /// These are null for a run that never ends.
         var days, gpuHours, gpuMonths: Double?
         var goodput: Double
-        /// null also where the cluster file states no price or no power.
-        /// Energy of the boards, and of nodes and cooling.
+        /// These are null also where the cluster file states no price or no power. `energyMWh` counts the devices'
+        /// boards, `wallEnergyMWh` nodes and cooling too.
         var cost, energyMWh, wallEnergyMWh: Double?
         var band: Band
 
@@ -99,16 +99,16 @@ package struct EstimateReport: Encodable, Sendable {
         }
     }
 
-    /// The software it is priced on.
+    /// The software that the plan is priced on.
     struct Framework: Encodable {
         var name: String
-        /// Whether the plan states it; it is assumed where not.
+        /// Whether the plan states the software; otherwise it is assumed.
         var stated: Bool
     }
 
     var plan: String
     var framework: Framework
-    /// What the layout was chosen from; absent where the plan states it.
+    /// The layouts that a search tried; absent where the plan states its layout.
     var searched: SearchedSpace?
     var model: Model
     var cluster: Cluster
@@ -116,14 +116,14 @@ package struct EstimateReport: Encodable, Sendable {
     var iteration: Iteration
     var throughput: Throughput
     var memory: Memory
-    /// Absent when the plan states no tokens.
+    /// The whole run; absent when the plan states no tokens.
     var run: Run?
-    /// Present when asked for.
+    /// The arithmetic behind the figures; absent unless asked for.
     var explanation: [Estimate.Explanation]?
-    /// Present where the estimate is the whole document.
+    /// Remarks; present where the estimate is the whole document.
     var notes: [Remark]?
 
-    /// - Parameter notes: what is remarked on, where the estimate is the whole document.
+    /// - Parameter notes: remarks, where the estimate is the whole document.
     package init(
         _ estimate: Estimate, explained: Bool = false, searched: SearchedSpace? = nil, notes: [Remark]? = nil
     ) {

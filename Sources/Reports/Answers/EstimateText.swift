@@ -4,17 +4,17 @@ internal import Numbers
 internal import Plans
 internal import Schedules
 
-/// The answer to a plan, for people: what it takes, how it is split, where the time and the memory go.
+/// The answer to a plan as text: time and cost, the layout, and where time and memory go.
 package struct EstimateText {
     private let estimate: Estimate
-    /// How the layout was found, e.g. `fastest of 1,234 layouts that fit`, a line each; empty for a layout the plan gave.
+    /// Lines that say how the layout was found (`fastest of 1,234 layouts that fit`); empty where the plan states it.
     private let found: [String]
     private let width: Int
-    private let paint: Paint
+    private let paint: AnswerColours
 
     /// - Parameter isColoured: whether the terminal's colours are used.
     package init(_ estimate: Estimate, found: [String] = [], width: Int = 100, isColoured: Bool = false) {
-        paint = Paint(isOn: isColoured)
+        paint = AnswerColours(isOn: isColoured)
         self.estimate = estimate
         self.found = found
         self.width = width
@@ -23,7 +23,7 @@ package struct EstimateText {
     private var plan: Plan { estimate.plan }
     private var layout: Layout { estimate.layout }
 
-    /// Everything but the pipeline's drawing, which is the caller's.
+    /// The text of the whole answer without the pipeline's drawing.
     package func text() -> String {
         var lines = headline() + [""] + facts() + ["", paint.strong("Where the time goes")] + time()
         lines += ["", paint.strong("Memory on each device")] + memory()
@@ -138,7 +138,7 @@ package struct EstimateText {
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
     }
 
-    /// The software an estimate is priced on, and whether the plan says so.
+    /// The software that an estimate is priced on, and whether the plan states it.
     package static func software(_ estimate: Estimate) -> String {
         let name = estimate.plan.framework(for: estimate.layout).name
         return estimate.plan.frameworks.named == nil

@@ -2,10 +2,10 @@ package import Costs
 internal import Foundation
 internal import Numbers
 
-/// The arithmetic behind an estimate, one figure after the other.
+/// The arithmetic behind an estimate as text, one figure after the other.
 ///
-/// Whoever evaluates a printed formula with the printed inputs gets the printed value: whole numbers are printed whole,
-/// the others with as many digits as that takes.
+/// A printed formula with its printed inputs gives the printed value: whole numbers are printed in full, others with as
+/// many digits as that takes.
 package struct ExplanationText {
     private let lines: [Estimate.Explanation]
     private let width: Int
@@ -29,7 +29,7 @@ package struct ExplanationText {
         return (out + legend()).joined(separator: "\n")
     }
 
-    /// Every symbol once, in the order of first use, but those that are words themselves.
+    /// The meaning of every symbol, in the order of first use. Symbols that are words themselves are left out.
     private func legend() -> [String] {
         var seen: Set<String> = []
         let inputs = lines.flatMap(\.inputs).filter {
@@ -40,7 +40,7 @@ package struct ExplanationText {
         return ["", "What the symbols stand for", ""] + inputs.map { "  \($0.symbol.left(column))  \($0.meaning)" }
     }
 
-    /// Pieces in lines that fit, the later ones further in; a break stands between two pieces.
+    /// The pieces in lines that fit, broken between pieces; later lines are indented further.
     private func wrapped(_ head: String, _ pieces: [String], separator: String) -> [String] {
         var lines: [String] = []
         var line = "    " + head
@@ -64,18 +64,18 @@ package struct ExplanationText {
         return with(line.unit, number, line.value) + (spoken(line.value, line.unit).map { " (\($0))" } ?? "")
     }
 
-    /// `1 block`, `2 blocks`; shares of a whole are plain numbers.
+    /// A number with its unit: `1 block`, `2 blocks`; shares have no unit.
     private static func with(_ unit: String, _ number: String, _ value: Double) -> String {
         if unit.isEmpty || unit == "share" { return number }
         let isOne = value == 1 && unit.count > 1 && unit.hasSuffix("s") && !unit.contains("/")
         return "\(number) \(isOne ? String(unit.dropLast()) : unit)"
     }
 
-    /// The inputs with the fewest digits, six at least, that give the value's own.
+    /// The inputs, with the fewest digits (at least six) for which the formula gives the printed value.
     private static func inputs(_ line: Estimate.Explanation) -> [String] {
         let digits = enough(line)
         return line.inputs.map { input in
-            // Sizes are spoken of in GiB, whatever they are counted in.
+            // Sizes are also given in GiB.
             let spoken = input.unit == "bytes" ? spoken(input.value, input.unit).map { " (\($0))" } : nil
             return "\(input.symbol) = " + with(input.unit, Digits.text(input.value, digits), input.value)
                 + (spoken ?? "")
@@ -93,7 +93,7 @@ package struct ExplanationText {
         return Digits.exact
     }
 
-    /// The value in the unit that people speak of; nil where that is the one it has.
+    /// The value in a more readable unit; nil where its own unit is one.
     private static func spoken(_ value: Double, _ unit: String) -> String? {
         guard value.isFinite, value != 0 else { return nil }
         switch unit {
@@ -117,19 +117,19 @@ package struct ExplanationText {
 
 /// Numbers with a given count of significant digits.
 private enum Digits {
-    /// So many that a `Double` is read back as it was.
+    /// Digits with which any `Double` is read back exactly.
     static let exact = 17
 
     private static func isWhole(_ value: Double) -> Bool { value == value.rounded() && abs(value) < 0x1p53 }
 
-    /// Whole numbers with all their digits, in groups; others with `digits` of them.
+    /// A number as text: whole numbers in full and grouped, others with `digits` significant digits.
     static func text(_ value: Double, _ digits: Int) -> String {
         guard value.isFinite else { return value.isNaN ? "nothing" : value > 0 ? "infinity" : "−infinity" }
         if isWhole(value) { return Figures.grouped(value) }
         return Figures.general(value, digits).replacing("e+", with: "e").replacing(/e(-?)0+/) { "e\($0.1)" }
     }
 
-    /// The number that `text` gives back.
+    /// The number that is read back from `text`.
     static func rounded(_ value: Double, _ digits: Int) -> Double {
         guard value.isFinite, !isWhole(value) else { return value }
         return Double(Figures.general(value, digits)) ?? value

@@ -6,20 +6,20 @@ package import Planner
 package import Reading
 internal import Schedules
 
-/// Ranked layouts: one JSON document or one table.
+/// The ranked layouts of a search: one table or one JSON document.
 package struct SearchReport: Encodable, Sendable {
     private let candidates: [EstimateReport]
-    /// Absent unless asked for.
+    /// Layouts that no other beats in both time and memory; absent unless asked for.
     private let front: [EstimateReport]?
     private let evaluated: Int
     private let feasible: Int
     private let rejected: Int
-    /// Ways to divide the devices that bounds show to be slower, or not to fit, without pricing their layouts.
+    /// Ways to divide the devices that a bound shows to be too slow or too large; none of their layouts was priced.
     private let ruledOut: Int
     private let seconds: Double
     private let notes: [Remark]
     private let searched: SearchedSpace?
-    /// Absent where the plan has no layout of its own.
+    /// The plan's own layout; absent where it has none.
     private let yours: OwnReport?
     private let result: SearchResult
 
@@ -49,18 +49,18 @@ package struct SearchReport: Encodable, Sendable {
 
     package func json() throws -> String { try JSONDocument.text(self) }
 
-    /// `fastest of 345 layouts that fit, 1,234 tried in 0.4 s`, and how many ways to divide the devices needed no trial.
+    /// One line: `fastest of 345 layouts that fit, 1,234 tried in 0.4 s; bounds rule out 12 other ways …`.
     package var summary: String {
         "fastest of \(Figures.grouped(feasible)) layouts that fit, \(Figures.grouped(evaluated)) tried in "
             + Figures.seconds(seconds)
             + (ruledOut > 0 ? "; bounds rule out \(Figures.grouped(ruledOut)) other ways to divide the devices" : "")
     }
 
-    /// The summary, and what was tried.
+    /// The summary, and a line that says which layouts were tried.
     package var summaryLines: [String] { [summary] + (result.searched.map { [$0.description] } ?? []) }
 
-    /// The candidates under each other, fastest first.
-    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    /// The table of candidates, fastest first.
+    /// - Parameter width: columns that it must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
         var lines = Wrapped.lines(title(best), width: width) + Wrapped.lines(summaryLines, width: width)
@@ -78,7 +78,7 @@ package struct SearchReport: Encodable, Sendable {
             + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
     }
 
-    /// Columns that are left out first where the terminal has fewer.
+    /// Columns in the order in which they are left out on a narrow terminal.
     private static let leastImportant = [
         "seq.par.", "bubble", "context", "stages", "dollars", "MFU", "micro", "sharding", "recompute", "expert", "data",
         "peak GiB", "schedule", "days",
@@ -112,7 +112,7 @@ package struct SearchReport: Encodable, Sendable {
             if hasCost { row.append(Figures.cost(estimate.run)) }
             return row
         }
-        // A column that says the same everywhere and is off says nothing.
+        // Columns in which no row uses a feature, or all rows agree, are left out.
         let keep = head.indices.filter { column in
             switch head[column] {
             case "context", "expert": !rows.allSatisfy { $0[column] == "1" }

@@ -6,15 +6,15 @@ package import Planner
 internal import Plans
 package import Reading
 
-/// The points of a sweep: a table, an SVG, a JSON object.
+/// The points of a sweep as a table, an SVG and a JSON object.
 package struct SweepReport: Encodable, Sendable {
     struct Row: Encodable {
         var label: String
         var value: Double
-        /// Tokens a second over those of the first point at its rate for each device; absent where the devices or the
-        /// model are others.
+        /// Tokens a second per device over the first point's; absent where device or model differ from the first
+        /// point's.
         var efficiency: Double?
-        /// Tokens of a step over the critical batch.
+        /// Tokens of a step over the critical batch; above 1, more sequences a step hardly save steps.
         var criticalShare: Double?
         var reason: String?
         var estimate: EstimateReport?
@@ -60,20 +60,21 @@ package struct SweepReport: Encodable, Sendable {
         return try JSONDocument.text(Document(sweeps: reports, notes: notes))
     }
 
-    /// Whether tokens a second of the two say how well the work scales: the same devices on the same model.
+    /// Whether two plans run one model on one kind of device, so that their tokens a second show how well it scales.
     private static func isAlike(_ a: Plan, _ b: Plan) -> Bool {
         a.cluster.device.name == b.cluster.device.name && a.precision == b.precision
             && a.model.parameters() == b.model.parameters()
     }
 
-    /// The answers of the points that have one.
+    /// The estimates of all points that have a layout.
     package var estimates: [Estimate] { swept.compactMap(\.estimate) }
 
     /// Whether any point has a layout.
     package var hasAnswer: Bool { swept.contains { $0.estimate != nil } }
 
-    /// The table; a point whose step is beyond the critical batch, or whose batch leaves the pipelines empty, is marked.
-    /// - Parameter width: columns it must fit in; nil: as many as it takes.
+    /// The table. Points beyond the critical batch (`*`), or with too few micro-batches for their pipelines (`°`), are
+    /// marked.
+    /// - Parameter width: columns that it must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
         let hasRun = swept.contains { $0.estimate?.run != nil }
         let hasCost = swept.contains { $0.estimate?.run?.cost != nil }
@@ -131,7 +132,7 @@ package struct SweepReport: Encodable, Sendable {
         reason.count <= 60 ? reason : String(reason.prefix(57)) + "…"
     }
 
-    /// Curves of a sweep over devices: tokens a second over devices, both logarithmic, with the ideal line.
+    /// An SVG of tokens a second over devices with the ideal line, both axes logarithmic; nil without two points.
     package static func svg(_ reports: [SweepReport]) -> String? {
         let curves = reports.map { report in
             (

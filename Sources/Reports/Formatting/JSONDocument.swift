@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// One JSON document, the same bytes every time.
+/// The JSON encoding of all documents: sorted keys, so that equal answers have equal bytes.
 enum JSONDocument {
     static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()

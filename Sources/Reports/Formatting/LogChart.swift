@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Numbers
 
-/// A small chart with logarithmic axes.
+/// A chart of curves with logarithmic axes, as SVG.
 struct LogChart {
     let x: ClosedRange<Double>
     let y: ClosedRange<Double>
@@ -58,7 +58,7 @@ struct LogChart {
             let path = places.map { "\(SVGWriter.number($0.x)) \(SVGWriter.number($0.y))" }.joined(separator: "L")
             writer.line("<path class=\"c\(index % 2)\" d=\"M\(path)\"/>")
             for (at, point) in zip(places, curve.points) {
-                // Beyond the critical batch a point is hollow.
+                // A point beyond the critical batch is hollow.
                 let fill = point.2 ? " style=\"fill:#fff;stroke:currentColor\"" : ""
                 writer.line(
                     "<circle class=\"p\(index % 2)\" cx=\"\(SVGWriter.number(at.x))\" cy=\"\(SVGWriter.number(at.y))\" r=\"4.5\"\(fill)>"
@@ -66,7 +66,7 @@ struct LogChart {
                 )
             }
         }
-        // One line each: names are of any length.
+        // Names have any length, so each has a line of its own.
         var legend = height - bottom + 60
         func entry(_ name: String, css: String) {
             writer.line("<path class=\"\(css)\" d=\"M\(SVGWriter.number(left)) \(SVGWriter.number(legend))h26\"/>")

@@ -2,13 +2,13 @@ internal import Foundation
 internal import Numbers
 internal import Schedules
 
-/// Builds an SVG document as text.
+/// Writes the elements of an SVG document.
 struct SVGWriter {
     private(set) var text = ""
 
     mutating func line(_ element: String) { text += element + "\n" }
 
-    /// A rectangle; `title` shows when the pointer rests on it.
+    /// Writes a rectangle; `title` shows when the pointer rests on it.
     mutating func rect(
         x: Double, y: Double, width: Double, height: Double, css: String, radius: Double = 0, title: String? = nil
     ) {
@@ -26,7 +26,7 @@ struct SVGWriter {
         line("<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" class=\"\(css)\">\(Self.escape(string))</text>")
     }
 
-    /// At most two decimals: a hundredth of a pixel. 0 for what is no number.
+    /// A coordinate with at most two decimals; 0 where the value is no finite number.
     static func number(_ value: Double) -> String {
         guard value.isFinite else { return "0" }
         let hundredths = (value * 100).rounded()
@@ -34,7 +34,7 @@ struct SVGWriter {
         return Figures.fixed(value, 2)
     }
 
-    /// Characters that mean something in XML.
+    /// Text with the special characters of XML escaped.
     static func escape(_ string: String) -> String {
         var escaped = ""
         for character in string.unicodeScalars {

@@ -1,8 +1,8 @@
-/// Columns aligned under their heads: the first to the left, the others to the right.
+/// A table whose columns are aligned under their heads: the first to the left, the others to the right.
 package struct Table {
     package var head: [String]
     package var rows: [[String]]
-    /// Columns aligned to the left.
+    /// Numbers of the columns that are aligned to the left.
     package var leftAligned: Set<Int>
 
     package init(head: [String], rows: [[String]], leftAligned: Set<Int> = [0]) {
@@ -11,8 +11,8 @@ package struct Table {
         self.leftAligned = leftAligned
     }
 
-    /// The table in `width` columns: those named in `least` are left out, the first of them first, until the others fit,
-    /// and a line says which. All of it where `width` is nil.
+    /// The table in at most `width` columns; all of it where `width` is nil. Columns named in `least` are left out one
+    /// after the other until the rest fits, and a line says which are missing.
     package func lines(fitting width: Int?, dropping least: [String]) -> [String] {
         var table = self
         var dropped: [String] = []
@@ -39,7 +39,7 @@ package struct Table {
         leftAligned = Set(leftAligned.filter { $0 != column }.map { $0 > column ? $0 - 1 : $0 })
     }
 
-    /// The table in `width` columns, the cells of its first column cut short for it (to no less than 20).
+    /// The table in at most `width` columns, with the cells of its first column cut to no less than 20 characters.
     package func lines(shortening width: Int?) -> [String] {
         guard let width, let longest = lines().map(\.count).max(), longest > width else { return lines() }
         let first = ([head] + rows).map { $0.first?.count ?? 0 }.max() ?? 0
@@ -68,9 +68,9 @@ package struct Table {
 }
 
 extension String {
-    /// Filled up with blanks to `width` columns on the right.
+    /// The text padded with blanks on the right to `width` columns.
     func left(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 
-    /// Filled up with blanks to `width` columns on the left.
+    /// The text padded with blanks on the left to `width` columns.
     func right(_ width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
 }

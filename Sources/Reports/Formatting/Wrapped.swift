@@ -1,14 +1,14 @@
-/// Text in lines of a given width.
+/// Text wrapped into lines of a given width.
 package enum Wrapped {
-    /// `text` with lines longer than `width` cut between words. What follows stands under the line's beginning: under its
-    /// text where a label stands before it, as in `  Layout  tensor 4`. Rows of columns stay whole, and all of it where `width` is nil.
+    /// `text` with lines longer than `width` broken between words; unchanged where `width` is nil. A continuation is
+    /// indented to the text after the line's label, as in `  Layout  tensor 4`. Rows of tables are not broken.
     package static func fitted(_ text: String, width: Int?) -> String {
         guard let width else { return text }
         return text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
-            // Colours take no columns.
+            // Colour codes take no columns.
             guard String(line).replacing(#/\u{1B}\[[0-9;]*m/#, with: "").count > width else { return [String(line)] }
             let label = line.prefixMatch(of: #/ *(?:\S+ {2,})?/#).map { String($0.0) } ?? ""
-            // Columns that stand under one another stay as they are.
+            // A row of a table stays as it is.
             guard !line.dropFirst(label.count).contains("  ") else { return [String(line)] }
             let hangs = label.allSatisfy { $0 == " " } ? label.count + 2 : label.count
             return lines(
@@ -17,8 +17,8 @@ package enum Wrapped {
         }.joined(separator: "\n")
     }
 
-    /// `text` cut between words, `first` before its first line and `rest` before the others; one line where `width` is
-    /// nil.
+    /// `text` broken between words, with `first` before its first line and `rest` before the others; one line where
+    /// `width` is nil.
     package static func lines(_ text: String, width: Int?, first: String = "", rest: String = "  ") -> [String] {
         guard let width, first.count + text.count > width else { return [first + text] }
         var lines: [String] = []
@@ -35,6 +35,6 @@ package enum Wrapped {
         return lines + [line]
     }
 
-    /// Each of `texts` so.
+    /// The wrapped lines of several texts.
     package static func lines(_ texts: [String], width: Int?) -> [String] { texts.flatMap { lines($0, width: width) } }
 }

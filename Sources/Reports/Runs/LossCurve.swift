@@ -1,16 +1,16 @@
 internal import Numbers
 internal import Schedules
 
-/// A loss curve for the terminal, two points a character cell high and wide enough to read.
+/// A loss curve drawn with characters, two points to a character's height.
 package enum LossCurve {
-    /// Draws `losses` (one a step) in `width` × `height` cells with its axes. Each column shows the mean of its steps.
+    /// Draws `losses`, one a step, in `width` × `height` characters with axes. A column shows the mean of its steps.
     package static func text(_ losses: [Double], width: Int = 64, height: Int = 12) -> String {
         let finite = losses.filter(\.isFinite)
         guard let low = finite.min(), let high = finite.max(), width > 0, height > 1 else { return "" }
         let columns = min(width, losses.count)
         let span = max(high - low, 1e-9)
         let rows = 2 * height
-        // The row, counted from the top in half cells, of every column's mean.
+        // For every column the row of its mean, in half characters from the top.
         let marks: [Int] = (0..<columns).map { column in
             let from = column * losses.count / columns
             let to = max(from + 1, (column + 1) * losses.count / columns)

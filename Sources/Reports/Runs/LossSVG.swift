@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Numbers
 
-/// A run's loss curve as an SVG.
+/// A loss curve as an SVG.
 package enum LossSVG {
     private static let (width, height) = (720.0, 360.0)
     private static let (left, right, top, bottom) = (64.0, 16.0, 40.0, 40.0)

@@ -2,20 +2,20 @@ internal import Foundation
 internal import Numbers
 package import Schedules
 
-/// Why a file is no set of action lists.
+/// The reason why a file is not a set of action lists.
 package struct ActionListProblem: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Reads the action lists of a file: the JSON of `trainyard schedule --json` (or just its `actions`), or the field's CSV
-/// with one row a rank and one action a cell, empty cells being pauses.
+/// Reads the action lists of a file: the JSON of `trainyard schedule --json`, its `actions` alone, or the CSV of other
+/// tools with one row a rank and one action a cell, where empty cells are pauses.
 package struct ActionListReader {
-    /// Bytes beyond which a file is refused.
+    /// The largest file that is read, bytes.
     package static let mostBytes = 1 << 28
 
-    /// What the JSON of a schedule may say; only `actions` is needed.
+    /// The keys of a schedule's JSON; all but `actions` may be left out.
     private struct File: Decodable {
         var schedule: String?
         var ranks: Int?
@@ -27,9 +27,9 @@ package struct ActionListReader {
         var actions: [[String]]
     }
 
-    /// - Parameter name: What the schedule is called if the text does not say.
-    /// - Throws: the row and cell that is no action, or what else cannot be read. Whether the lists can be run is for
-    ///   the simulator to say.
+    /// The schedule of a text. The simulator finds out whether its lists can run.
+    /// - Parameter name: the schedule's name where the text states none.
+    /// - Throws: the row and cell that is not an action, or another reason why the text cannot be read.
     package static func read(_ text: String, name: String) throws(ActionListProblem) -> Schedule {
         let start = text.first { !$0.isWhitespace }
         var file: File
@@ -92,7 +92,7 @@ package struct ActionListReader {
         let ranks = file.ranks ?? lists.count
         if lists.count != ranks { throw ActionListProblem("it says \(ranks) ranks and holds \(lists.count) lists") }
         let actions = lists.reduce(0) { $0 + $1.count }
-        // A stray number in one cell would otherwise ask for tables of its size.
+        // A stray large number in one cell must not allocate tables of its size.
         func check(stages: Int, microbatches: Int) throws(ActionListProblem) {
             let cells = Int.product(stages, microbatches) ?? .max
             guard microbatches >= 1, stages >= 1, cells <= 4 * actions + 1024 else {
@@ -114,8 +114,8 @@ package struct ActionListReader {
             microbatches: microbatches, placement: placement, actions: lists)
     }
 
-    /// Each stage where most of its actions are. Where every stage is on two ranks and the same micro-batch divides
-    /// them, there are two directions.
+    /// The placement that the lists imply: every stage on the rank with most of its actions. There are two directions
+    /// where every stage is on two ranks and one micro-batch separates their parts.
     private static func placement(_ lists: [[Action]], stages: Int) -> StagePlacement {
         struct Use {
             var count = 0
@@ -157,7 +157,7 @@ package struct ActionListReader {
 }
 
 extension Schedule {
-    /// A broken rule in words that name the rank even where no list holds the action.
+    /// The description of a broken rule, with the rank even where the action is in no list.
     package func words(_ violation: ScheduleViolation) -> String {
         guard case .missing(let stage, let microbatch, let what) = violation,
             (0..<stages).contains(stage), (0..<microbatches).contains(microbatch)

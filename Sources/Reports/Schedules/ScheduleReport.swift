@@ -6,8 +6,8 @@ package struct ScheduleReport {
 
     package init(_ schedule: Schedule) { self.schedule = schedule }
 
-    /// `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`, one line; with two directions also
-    /// `reverseStageToRank` and `split`.
+    /// The JSON in one line: `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`; with two
+    /// directions also `reverseStageToRank` and `split`.
     package var json: String {
         // The names of schedules and actions hold no character that JSON escapes.
         let lists = schedule.actions.map { list in
@@ -19,14 +19,14 @@ package struct ScheduleReport {
             + "\"actions\":[\(lists.joined(separator: ","))]}"
     }
 
-    /// The second direction of a bidirectional schedule: where its stages live and its first micro-batch.
+    /// The keys of the second direction of a bidirectional schedule; empty for other schedules.
     private var reverse: String {
         guard let stageToRank = schedule.placement.reverseStageToRank else { return "" }
         return "\"reverseStageToRank\":[\(stageToRank.map(String.init).joined(separator: ","))],"
             + "\"split\":\(schedule.placement.split),"
     }
 
-    /// One line a rank: its stages, most activations held, its actions in order.
+    /// The text, one line a rank: its stages, its peak of held activations, its actions in order.
     package var text: String {
         let peaks = schedule.peakActivations(release: .backwardWeight)
         var stages = [[String]](repeating: [], count: schedule.ranks)

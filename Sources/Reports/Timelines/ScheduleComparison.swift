@@ -4,13 +4,13 @@ internal import Plans
 package import Reading
 package import Schedules
 
-/// Several schedules of the same work beside each other.
+/// A comparison of several schedules of one piece of work.
 package struct ScheduleComparison {
-    /// One schedule's timeline.
+    /// A schedule with its timeline.
     package struct Entry {
         package var schedule: Schedule
         package var timeline: Timeline
-        /// Bytes of the fullest device; nil where no plan says.
+        /// Bytes of the fullest device; nil without a plan.
         package var memory: Double?
         package var stepTimes: StepTimesReport?
 
@@ -21,15 +21,15 @@ package struct ScheduleComparison {
             self.stepTimes = stepTimes
         }
 
-        /// Most activations of any rank, counted in a rank's whole share of the model, so that schedules that cut it
-        /// into different numbers of stages can be compared.
+        /// The largest number of activations that a rank holds, in units of a rank's whole share of the model, so that
+        /// schedules with different numbers of stages can be compared.
         var activations: Double {
             let most = schedule.peakActivations(release: .backwardWeight).max() ?? 0
             return Double(most * schedule.ranks) / Double(max(1, schedule.stages))
         }
     }
 
-    /// A schedule that has no list for the shape.
+    /// A schedule that has no action lists for the pipeline's shape, and the rule that says so.
     package struct Refusal: Encodable {
         package var schedule: String
         package var rule: String
@@ -50,7 +50,7 @@ package struct ScheduleComparison {
         self.unit = unit
     }
 
-    /// The timelines on one axis, the table, the rules of the refused.
+    /// The timelines on one axis, the table, and the refused schedules with their rules.
     package func text(width: Int, rows: Int, isColoured: Bool) -> String {
         var parts: [String] = []
         if !entries.isEmpty {
@@ -98,17 +98,17 @@ package struct ScheduleComparison {
             ]).joined(separator: "\n") + "\n"
     }
 
-    /// The largest share that a rank waits of the time from its first to its last action.
+    /// The largest share of the time between a rank's first and last action in which it waits.
     private func spanShare(_ timeline: Timeline) -> Double {
         timeline.figures.map { $0.end > $0.start ? $0.bubbleSpan / ($0.end - $0.start) : 0 }.max() ?? 0
     }
 
-    /// `{"comparison":[…],"refused":[…]}`, one line.
+    /// The JSON in one line: `{"comparison":[…],"refused":[…]}`.
     package func json(notes: [Remark]? = nil) throws -> String {
         struct Document: Encodable {
             var comparison: [TimelineReport]
             var refused: [Refusal]
-            /// Left out without a plan.
+            /// Remarks; left out without a plan.
             var notes: [Remark]?
         }
         let reports = entries.map { entry in

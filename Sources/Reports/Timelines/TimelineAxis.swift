@@ -2,21 +2,21 @@ internal import Foundation
 internal import Numbers
 internal import Schedules
 
-/// What the numbers of a timeline mean.
+/// The unit of a timeline's times.
 package enum TimelineUnit: Hashable, Sendable {
     case seconds
-    /// No particular time: costs relative to each other.
+    /// Times relative to one another, without a unit.
     case steps
 }
 
-/// The time axis shared by every timeline of a drawing.
+/// The time axis that all timelines of a drawing share.
 struct TimelineAxis {
     let unit: TimelineUnit
-    /// Length of the axis.
+    /// Length of the axis, in the timelines' unit.
     let length: Double
-    /// Start of each timeline, drawn at 0.
+    /// Start of each timeline; it is drawn at 0.
     let origins: [Double]
-    /// What a number is divided by before it is printed, and the unit that then stands behind it.
+    /// Divisor of a time before it is printed, and the unit printed after it.
     private let scale: Double
     private let suffix: String
 
@@ -39,7 +39,7 @@ struct TimelineAxis {
     /// A time to four significant digits, with its unit.
     func text(_ time: Double) -> String { Self.digits(time / scale) + suffix }
 
-    /// Round numbers from 0 on, no more than `count` + 1 of them.
+    /// Round numbers from 0, at most `count` + 1 of them.
     func ticks(atMost count: Int) -> [Double] {
         guard length > 0, length.isFinite, count > 0 else { return [0] }
         let rough = length / Double(count)
@@ -54,7 +54,7 @@ struct TimelineAxis {
     }
 }
 
-/// The figures printed with a timeline.
+/// The figures that are printed with a timeline.
 struct TimelineSummary {
     let lines: [String]
 
@@ -74,7 +74,7 @@ struct TimelineSummary {
         lines = [first, second]
     }
 
-    /// The ranks' figures, or the extremes of many.
+    /// The figures of all ranks, or the extremes where there are many ranks.
     private static func ranges(_ peaks: [Int]) -> String {
         if Set(peaks).count == 1, let peak = peaks.first { return "\(peak) on every rank" }
         if peaks.count <= 16 { return peaks.map(String.init).joined(separator: " ") + " by rank" }

@@ -1,15 +1,15 @@
 internal import Numbers
 internal import Schedules
 
-/// One rank's time cut into equal columns, each with what fills it.
+/// A rank's time cut into equal columns, each with the category that fills it.
 struct TimelineBins {
-    /// What each column shows.
+    /// The category of every column.
     private(set) var columns: [TimelineCategory]
 
     /// - Parameters:
-    ///   - spans: One rank's spans, in order of their start.
-    ///   - origin: The time at which the first column begins.
-    ///   - column: The length of a column.
+    ///   - spans: the rank's spans, in order of their start.
+    ///   - origin: the time at which the first column begins.
+    ///   - column: the duration of a column.
     init(_ spans: [Timeline.Span], origin: Double, column: Double, count: Int) {
         columns = [TimelineCategory](repeating: .idle, count: count)
         guard count > 0, column > 0 else { return }
@@ -45,7 +45,7 @@ struct TimelineBins {
         }
     }
 
-    /// Work that fills at least half of a column wins; transfers show only where there is none.
+    /// The category of a column: work where it fills at least half of the column, else communication, else idle.
     private static func category(
         forward: Double, backward: Double, optimizer: Double, communication: Double
     ) -> TimelineCategory {
@@ -57,7 +57,7 @@ struct TimelineBins {
         return .mixed
     }
 
-    /// Neighbouring columns that show the same, as runs.
+    /// Runs of neighbouring columns with one category.
     var runs: [(category: TimelineCategory, columns: Range<Int>)] {
         var runs: [(category: TimelineCategory, columns: Range<Int>)] = []
         for (index, category) in columns.enumerated() {

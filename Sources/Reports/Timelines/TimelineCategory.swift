@@ -1,9 +1,9 @@
 internal import Schedules
 
-/// What a piece of a drawn timeline shows.
+/// The kind of activity that a piece of a drawn timeline shows.
 enum TimelineCategory: Int, CaseIterable {
     case forward, backward, backwardInput, backwardWeight, fused
-    /// Both forwards and backwards, too short to draw one by one.
+    /// Forwards and backwards together, too short to be drawn one by one.
     case mixed
     case optimizer, communication, idle
 
@@ -23,7 +23,7 @@ enum TimelineCategory: Int, CaseIterable {
         }
     }
 
-    /// As the legends name it.
+    /// The category's name in legends.
     var name: String {
         switch self {
         case .forward: "forward"
@@ -38,6 +38,6 @@ enum TimelineCategory: Int, CaseIterable {
         }
     }
 
-    /// Whether it occupies the rank, so that nothing else of the kind runs at the same time.
+    /// Whether the category occupies the rank's compute: no two spans of work overlap.
     var isWork: Bool { self != .communication && self != .idle }
 }

@@ -5,9 +5,9 @@ internal import Plans
 package import Reading
 package import Schedules
 
-/// The figures of a timeline as one JSON document; the spans themselves are in its trace.
+/// The figures of a timeline as one JSON document. The spans are in the timeline's trace.
 package struct TimelineReport: Encodable {
-    /// One rank of the pipeline.
+    /// The figures of one rank of the pipeline.
     struct Rank: Encodable {
         var rank: Int
         var start: Double
@@ -21,7 +21,7 @@ package struct TimelineReport: Encodable {
     let ranks: Int
     let virtualStages: Int
     let microbatches: Int
-    /// `seconds` or `steps`: what the times below are counted in.
+    /// The unit of the times below: `seconds` or `steps`.
     let unit: String
     let makespan: Double
     let duration: Double
@@ -29,18 +29,18 @@ package struct TimelineReport: Encodable {
     let bubbleSpan: Double
     let exposedCommunicationShare: Double
     let byRank: [Rank]
-    /// Over many runs with random delays; left out of the JSON unless there were any.
+    /// Statistics over many runs with random delays; absent without such runs.
     let stepTimes: StepTimesReport?
-    /// Bytes of the fullest device; left out of the JSON unless known.
+    /// Bytes of the fullest device; absent unless known.
     var peakMemory: Double?
-    /// Left out of the JSON without a plan.
+    /// Remarks; absent without a plan.
     var notes: [Remark]?
-    /// The layout and the software of a plan, and what the layout was chosen from; left out of the JSON without one.
+    /// The plan's layout, its software and the layouts that a search tried; absent without a plan.
     let layout: EstimateReport.Layout?
     let framework: EstimateReport.Framework?
     let searched: SearchedSpace?
 
-    /// - Parameter estimate: The step the timeline is of.
+    /// - Parameter estimate: the step that the timeline shows.
     package init(
         _ timeline: Timeline, of schedule: Schedule, unit: TimelineUnit, stepTimes: StepTimesReport? = nil,
         estimate: Estimate? = nil, searched: SearchedSpace? = nil, notes: [Remark]? = nil
@@ -69,7 +69,7 @@ package struct TimelineReport: Encodable {
         }
     }
 
-    /// One line.
+    /// The JSON in one line.
     package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -2,11 +2,12 @@ internal import Foundation
 internal import Numbers
 package import Schedules
 
-/// Timelines drawn as SVG: a row a rank, time from left to right, a box an action with its micro-batch where that fits,
-/// a thin line under the boxes for communication, grey where a rank waits. Text and grid are of a grey that can be read
-/// on light and on dark backgrounds; the background itself is left clear.
+/// Timelines drawn as SVG: a row for each rank, time from left to right.
+///
+/// An action is a box with its micro-batch where that fits, communication a thin line under the boxes, waiting is grey.
+/// The background is transparent; the grey of text and grid can be read on light and on dark pages.
 package struct TimelineSVG {
-    /// Pixels of the whole drawing; nil takes 1400, or up to 2000 if that lets the numbers into the boxes.
+    /// Width of the drawing in pixels; nil: 1400, or up to 2000 where the numbers then fit into the boxes.
     package var width: Double?
     package var unit: TimelineUnit
 
@@ -15,10 +16,10 @@ package struct TimelineSVG {
         self.unit = unit
     }
 
-    /// One timeline with its figures and a legend.
+    /// A drawing of one timeline with its figures and a legend.
     package func drawing(of timeline: Timeline) -> String { drawing(of: [timeline]) }
 
-    /// Several timelines under each other on one time axis, predicted over measured for instance.
+    /// A drawing of several timelines under each other on one time axis, for example predicted above measured.
     package func drawing(of timelines: [Timeline]) -> String {
         let axis = TimelineAxis(timelines, unit: unit)
         let layout = Layout(width: width, timelines: timelines, length: axis.length)
@@ -43,7 +44,7 @@ package struct TimelineSVG {
         return writer.text
     }
 
-    /// Where everything goes, in pixels.
+    /// Positions and sizes of the drawing's parts, in pixels.
     private struct Layout {
         let width: Double
         let margin = 12.0
@@ -51,17 +52,17 @@ package struct TimelineSVG {
         let title = 44.0
         let gap = 18.0
         let footer = 54.0
-        /// Height of a row, its box and its line of communication.
+        /// Heights of a row, of its boxes and of its line of communication.
         let row: Double
         let box: Double
         let strip: Double
         let height: Double
-        /// Pixels a unit of time.
+        /// Pixels for a unit of time.
         let scale: Double
-        /// How many shades the stages of a rank are drawn in.
+        /// Number of shades in which a rank's stages are drawn.
         let shades: Int
         let ranks: Int
-        /// Whether the longest action, at least, is wide enough for its micro-batch.
+        /// Whether at least the longest action is wide enough for its micro-batch's number.
         let carriesNumbers: Bool
 
         var left: Double { margin + labels }
@@ -84,7 +85,7 @@ package struct TimelineSVG {
                 + timelines.map { [title, row, gap] in title + Double($0.ranks.count) * row + gap }.reduce(0, +)
         }
 
-        /// Pixels the whole time axis must have for the longest action to have room for its number.
+        /// The length of the time axis in pixels at which the longest action has room for its number.
         private static func pixelsForNumbers(_ timelines: [Timeline], length: Double) -> Double {
             let longest =
                 timelines.lazy.flatMap(\.ranks).joined().filter { $0.activity == .compute }.map(\.duration).max() ?? 0
@@ -99,7 +100,7 @@ package struct TimelineSVG {
         }
     }
 
-    /// A line a tick through the rows of every timeline, the numbers under the last.
+    /// Draws a line for each tick through all rows, with the times under the last row.
     private func drawGrid(
         _ timelines: [Timeline], _ axis: TimelineAxis, _ layout: Layout, _ writer: inout SVGWriter
     ) {
@@ -119,7 +120,8 @@ package struct TimelineSVG {
         }
     }
 
-    /// Draws one timeline and tells what it shows.
+    /// Draws one timeline.
+    /// - Returns: the categories it shows.
     private func draw(
         _ timeline: Timeline, origin: Double, axis: TimelineAxis, top: Double, _ layout: Layout,
         _ writer: inout SVGWriter
@@ -153,7 +155,7 @@ package struct TimelineSVG {
         return shown
     }
 
-    /// Characters of the longest micro-batch number: either all boxes of a width carry theirs or none does.
+    /// Digits of the largest micro-batch number. All boxes of one width then carry their number or none does.
     private static func labelLength(_ timeline: Timeline) -> Int {
         let actions = timeline.ranks.lazy.joined().compactMap(\.action)
         let most = actions.lazy.map { max($0.microbatch, $0.partnerMicrobatch) }.max() ?? 0
@@ -172,7 +174,7 @@ package struct TimelineSVG {
         let what = span.action.map { "\($0) " } ?? ""
         let title =
             "\(what)\(category.name): \(axis.text(span.start - origin)) to \(axis.text(span.end - origin))"
-        // A hair of background between boxes keeps neighbours apart.
+        // A small gap keeps neighbouring boxes apart.
         let gap = width > 4 ? 0.6 : width > 1.5 ? 0.25 : 0
         writer.rect(
             x: x, y: y, width: max(0.3, width - gap), height: layout.box, css: "\(Self.css(category))\(shade)",
@@ -187,20 +189,20 @@ package struct TimelineSVG {
             css: "n\(Int(size)) \(Self.textIsDark(category, shade: shade) ? "dark" : "light")")
     }
 
-    /// The first of a rank's stages is darkest. A stage of another rank's number comes from the other direction of a
-    /// bidirectional schedule.
+    /// The shade of a stage: a rank's first stage is darkest. A stage without the rank's own number belongs to the
+    /// other direction of a bidirectional schedule.
     private static func shade(stage: Int, rank: Int, _ layout: Layout) -> Int {
         let turn = stage / max(1, layout.ranks)
         return (turn == 0 && stage != rank ? 1 : turn) % layout.shades
     }
 
-    /// Sizes of the numbers in boxes, the largest that fits is taken.
+    /// Font sizes of the numbers in boxes; the largest that fits is taken.
     private static let fontSizes = [11.0, 9, 7]
 
-    /// Pixels of a number of so many digits and the space around it.
+    /// Width in pixels of a number with its margin.
     private static func labelWidth(_ digits: Double, size: Double) -> Double { digits * size * 0.64 + 1.5 }
 
-    /// Rows whose actions are thinner than a pixel: what fills each pixel.
+    /// Draws a row whose actions are thinner than a pixel: a box for each run of pixels of one category.
     private func runs(
         _ spans: [Timeline.Span], origin: Double, y: Double, _ layout: Layout, _ writer: inout SVGWriter
     ) -> Set<TimelineCategory> {
@@ -213,7 +215,7 @@ package struct TimelineSVG {
         return Set(bins.columns)
     }
 
-    /// All transfers of a rank as one path; those that run at once or touch within a third of a pixel are one segment.
+    /// Draws all transfers of a rank as one path. Transfers that overlap or nearly touch are one segment.
     private func communication(
         _ spans: [Timeline.Span], origin: Double, y: Double, _ layout: Layout, _ writer: inout SVGWriter
     ) {
@@ -276,7 +278,8 @@ package struct TimelineSVG {
         }
     }
 
-    /// Base colours, told apart by most colour-blind eyes: blue forward, green backward, amber weight, red optimizer.
+    /// Base colours that most colour-blind people can tell apart: blue forward, green backward, amber weight gradient,
+    /// red optimizer.
     private static let colours: [(css: String, red: Int, green: Int, blue: Int)] = [
         ("f", 47, 111, 208), ("b", 22, 138, 100), ("i", 112, 168, 62), ("w", 224, 164, 32), ("o", 16, 126, 160),
         ("m", 34, 124, 154), ("u", 194, 57, 84),
@@ -290,7 +293,7 @@ package struct TimelineSVG {
         var rules: [String] = []
         for (css, red, green, blue) in colours {
             for shade in 0..<max(1, shades) {
-                // Towards white, far enough from the first shade to carry dark text.
+                // Later shades are mixed with white so far that they carry dark text.
                 let light = shade == 0 ? 0 : 0.3 + 0.35 * Double(shade - 1) / Double(max(1, shades - 2))
                 let channels = [red, green, blue].map { Int((Double($0) + (255 - Double($0)) * light).rounded()) }
                 rules.append(".\(css)\(shade){fill:rgb(\(channels.map(String.init).joined(separator: ",")))}")

@@ -2,16 +2,16 @@ internal import Foundation
 internal import Numbers
 package import Schedules
 
-/// Timelines drawn with characters: a row a rank, time from left to right.
+/// Timelines drawn with characters: a row for each rank, time from left to right.
 ///
-/// Where every action has room it is labelled with its letter and micro-batch (`F3`, `B0`); where it has a column it is
-/// its letter; below that a column shows what fills it.
+/// An action is labelled with its letter and micro-batch (`F3`, `B0`) where that fits, with its letter where it has one
+/// column. Where actions are shorter than a column, the column shows the category that fills it.
 package struct TimelineText {
     /// Columns of the whole drawing, labels included.
     package var width: Int
-    /// Rows at most; of more ranks, evenly spaced ones are drawn.
+    /// The largest number of rows; of more ranks, evenly spaced ones are drawn.
     package var rows: Int
-    /// Whether to use the terminal's colours.
+    /// Whether the drawing uses the terminal's colours.
     package var isColoured: Bool
     package var unit: TimelineUnit
 
@@ -22,10 +22,10 @@ package struct TimelineText {
         self.unit = unit
     }
 
-    /// One timeline with its figures beneath.
+    /// A drawing of one timeline with its figures under it.
     package func drawing(of timeline: Timeline) -> String { drawing(of: [timeline]) }
 
-    /// Several timelines under each other on one time axis, predicted over measured for instance.
+    /// A drawing of several timelines under each other on one time axis, for example predicted above measured.
     package func drawing(of timelines: [Timeline]) -> String {
         let axis = TimelineAxis(timelines, unit: unit)
         let ranks = timelines.lazy.map(\.ranks.count).max() ?? 0
@@ -59,8 +59,8 @@ package struct TimelineText {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Columns of the time axis: where all times are multiples of the shortest action, a whole number of columns for
-    /// each, so that equal actions look equal.
+    /// Columns of the time axis. Where the axis is a multiple of the shortest action, that action gets a whole number
+    /// of columns, so that equal actions look equal.
     private func columns(_ timelines: [Timeline], _ axis: TimelineAxis, atMost most: Int) -> Int {
         let shortest = timelines.lazy.flatMap(\.ranks).joined().filter { $0.activity == .compute && $0.duration > 0 }
             .map(\.duration).min()
@@ -70,7 +70,7 @@ package struct TimelineText {
         return most / Int(saturating: units.rounded()) * Int(saturating: units.rounded())
     }
 
-    /// One column of one row.
+    /// A character of a row, with its category.
     private struct Cell {
         var category: TimelineCategory
         var character: Character
@@ -82,7 +82,7 @@ package struct TimelineText {
         var cells = TimelineBins(spans, origin: origin, column: column, count: count).columns.map {
             Cell(category: $0, character: Self.letter($0))
         }
-        // Actions shorter than a column stay as the bins show them.
+        // Rows with actions shorter than a column stay as the bins show them.
         guard column > 0, shortest >= column * (1 - 1e-9) else { return cells }
         for index in cells.indices where cells[index].category.isWork {
             cells[index] = Cell(category: .idle, character: Self.letter(.idle))
@@ -97,7 +97,7 @@ package struct TimelineText {
                 label += "\(action.microbatch)"
                 if action.kind == .fused { label += "/\(action.partnerMicrobatch)" }
             }
-            // By the exact length, so that of equal actions all or none are labelled whatever the rounding.
+            // The exact length decides, so that equal actions are labelled alike whatever their rounding.
             let room = Int(saturating: (span.duration / column + 1e-6).rounded(.down))
             let text = Array(label.count <= room ? label : String(label.prefix(1)))
             for index in first..<last {
@@ -163,7 +163,7 @@ package struct TimelineText {
         }
     }
 
-    /// What follows the label in an action's columns.
+    /// The character that fills an action's columns after its label.
     private static func filler(_ category: TimelineCategory) -> Character {
         switch category {
         case .forward: "░"

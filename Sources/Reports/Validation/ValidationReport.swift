@@ -3,11 +3,11 @@ internal import Numbers
 package import Planner
 internal import Plans
 
-/// What published runs took beside what was predicted: tables for people, JSON for programs, Markdown for the docs.
+/// Published runs beside their predictions: tables as text and Markdown, and JSON.
 package struct ValidationReport: Sendable {
     private let validation: Validation
     private let heldOut: LeaveOneSourceOut?
-    /// Rows listed under the worst.
+    /// Number of runs in the table of the worst predictions.
     private static let worstRows = 10
 
     package init(_ validation: Validation, heldOut: LeaveOneSourceOut? = nil) {
@@ -15,13 +15,14 @@ package struct ValidationReport: Sendable {
         self.heldOut = heldOut
     }
 
-    /// A named table: rendered with blanks or with bars between the columns.
+    /// A table with a title, for text and Markdown.
     private struct Section {
         var title: String
         var table: Table
     }
 
-    /// - Parameter width: columns that the tables are to fit in; nil: any number.
+    /// All tables as text.
+    /// - Parameter width: columns that they must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
         ([summary, ""] + sections.flatMap { [$0.title] + $0.table.lines(shortening: width) + [""] }).dropLast()
             .joined(separator: "\n")
@@ -48,7 +49,7 @@ package struct ValidationReport: Sendable {
             + "\(Figures.grouped(validation.timed.count)) with a measured time"
     }
 
-    /// How long the replay took; apart from the tables, which are the same on every machine.
+    /// A line that says how long the replay took. It is not part of the tables, which are equal on all machines.
     package var timing: String { "replayed in " + Figures.seconds(validation.seconds) }
 
     private var sections: [Section] {
@@ -97,7 +98,7 @@ package struct ValidationReport: Sendable {
             table: Self.errors("source left out", all + result.sources.map { ($0.name, $0.figures) }))
     }
 
-    /// What nine in ten runs were, by style of software.
+    /// The error bands by style of software.
     private func bands(_ result: LeaveOneSourceOut) -> Section {
         Section(
             title: "Error bands: nine in ten runs, each predicted without its source",
@@ -114,7 +115,7 @@ package struct ValidationReport: Sendable {
                 }))
     }
 
-    /// Rank correlation of the layouts of one model, source by source.
+    /// Rank correlations among the layouts of one model, by source.
     private var ranking: Section? {
         let bySource = Dictionary(grouping: validation.timed) { $0.run.source }.sorted { $0.key < $1.key }
         let rows = bySource.compactMap { source, runs in
@@ -141,7 +142,7 @@ package struct ValidationReport: Sendable {
         return table.rows.isEmpty ? nil : Section(title: "Memory of the fullest device", table: table)
     }
 
-    /// The rows furthest off, with what their predicted seconds are spent on.
+    /// The runs with the largest errors, with the parts of their predicted steps.
     private var worst: Section {
         let rows = validation.timed.sorted { abs($0.error ?? 0) > abs($1.error ?? 0) }.prefix(Self.worstRows)
         return Section(
@@ -157,7 +158,7 @@ package struct ValidationReport: Sendable {
                 }, leftAligned: [0, 4]))
     }
 
-    /// Shares of the largest parts of an iteration.
+    /// The largest parts of a step, with their shares.
     private static func parts(_ breakdown: Estimate.Breakdown?) -> String {
         guard let breakdown else { return "" }
         let parts = [

@@ -5,7 +5,7 @@ package import Planner
 internal import Plans
 internal import Schedules
 
-/// Predicted against measured seconds of every run, both axes logarithmic, one colour a device.
+/// A scatter of predicted against measured seconds as SVG, both axes logarithmic, a colour for each device.
 package struct ValidationSVG: Sendable {
     private let points: [Point]
     private let devices: [String]

@@ -2,7 +2,7 @@ internal import Foundation
 internal import Reports
 internal import Schedules
 
-/// Action lists in a file.
+/// Reads a file of action lists.
 enum ActionFile {
     /// - Throws: the exit code of bad input, after a line that names the file and what is wrong.
     static func read(_ path: String) throws -> Schedule {

@@ -8,14 +8,14 @@ internal import Reports
 internal import Schedules
 internal import Simulator
 
-/// A priced plan.
+/// A priced plan, and how it is printed.
 struct Answer {
     let estimate: Estimate
-    /// How the layout was found, a line each; empty when the plan gave it.
+    /// Lines that say how the layout was found; empty where the plan states it.
     let found: [String]
-    /// What it was chosen from; nil when the plan gave it.
+    /// The layouts that a search tried; nil where the plan states its layout.
     let searched: SearchedSpace?
-    /// Remarks of the plan that people have seen before it was priced.
+    /// Remarks that were printed before the plan was priced.
     private let seen: [Remark]
 
     /// Prices the plan's layout, or searches for one.
@@ -54,7 +54,8 @@ struct Answer {
         }
     }
 
-    /// The pipeline over one step, or over as many micro-batches as can still be seen; nil without a pipeline.
+    /// A drawing of the pipeline over one step, or over fewer micro-batches where it would be illegible; nil without a
+    /// pipeline.
     private func pipelineDrawing(width: Int) throws -> String? {
         let layout = estimate.layout
         guard layout.pipeline > 1 else { return nil }

@@ -5,10 +5,10 @@ internal import Reading
 internal import Schedules
 internal import Simulator
 
-/// Finds the lists of a pipeline without a plan.
+/// Finds the action lists of a pipeline that no plan describes.
 struct BareScheduleSearch {
     var bare: BarePipelineOptions
-    /// nil leaves it to the schedule.
+    /// Stages a rank holds; nil: as many as the schedule usually has.
     var virtualStages: Int?
     var microbatches: Int
     var memoryLimit: Double?
@@ -19,18 +19,19 @@ struct BareScheduleSearch {
             groupSize: bare.groupSize?.value)
     }
 
-    /// The lists of a schedule the user named; the exit code of bad input if there are none.
+    /// The action lists of the schedule that the user names.
+    /// - Throws: the exit code of bad input where there are none.
     func named(_ name: String) throws -> Schedule {
         let name = try PipelineOptions.scheduleName(name)
         do throws(ScheduleProblem) { return try schedule(name) } catch { throw Failure.input(error.description) }
     }
 
-    /// With the stages a rank asked for, else with as many as the schedule takes.
+    /// The action lists of a schedule, with the number of stages that is asked for or else its usual one.
     func schedule(_ name: ScheduleName) throws(ScheduleProblem) -> Schedule {
         try name.schedule(shape(virtualStages ?? name.usualVirtualStages(shape(1))))
     }
 
-    /// The best schedule within the limit, and how it was found.
+    /// The fastest schedule within the memory limit, with a line that says how it was found.
     func optimal() throws -> (schedule: Schedule, remark: String) {
         let ranks = bare.ranks?.value ?? 4
         let count = Int.product(ranks, max(1, virtualStages ?? 1), microbatches) ?? .max
@@ -47,7 +48,7 @@ struct BareScheduleSearch {
             do throws(BareCostProblem) {
                 costs = try bare.actionCosts(stages: placement.stages, ranks: ranks)
             } catch {
-                // Times given stage by stage fit one number of stages.
+                // Times given for every stage fit one number of stages only.
                 misfit = error
                 continue
             }
@@ -59,7 +60,8 @@ struct BareScheduleSearch {
                     memoryLimit: Int(saturating: min(most, 1e9))), known: known)
             if let found, found.makespan < best?.makespan ?? .infinity { best = found }
         }
-        // Two-directional schedules hold other parameters; the search does not make them but must not lose to them.
+        // The search makes no bidirectional schedules, which hold other parameters, but its answer must not be slower
+        // than one.
         for name in ScheduleName.allCases where name.isBidirectional {
             guard let schedule = try? schedule(name),
                 let costs = try? bare.actionCosts(stages: schedule.stages, ranks: ranks),
@@ -82,7 +84,8 @@ struct BareScheduleSearch {
         return (best.schedule, best.remark)
     }
 
-    /// Where the stages may live: as many a rank as asked for, looped; folded too where there are two.
+    /// The placements that are searched: looped with the number of stages that is asked for, and folded where it is
+    /// two.
     private func placements(ranks: Int) -> [StagePlacement] {
         var found: [StagePlacement] = []
         for stages in virtualStages.map({ [$0] }) ?? (ranks > 1 ? [1, 2] : [1]) {
@@ -94,14 +97,14 @@ struct BareScheduleSearch {
 }
 
 extension ScheduleName {
-    /// Stages a rank holds where the user does not say: one if the schedule takes it, else as few as it does.
+    /// The number of stages a rank holds where the user states none: the smallest that the schedule takes.
     func usualVirtualStages(_ shape: PipelineShape) -> Int {
         fixedVirtualStages ?? (shape.ranks > 1 ? 2 : 1)
     }
 }
 
 extension Layout {
-    /// This layout with the schedule `name` in place of its own.
+    /// The layout with the schedule `name` in place of its own.
     /// - Parameter virtualStages: stages a rank holds; nil: this layout's, or the schedule's usual number.
     /// - Throws: the rule that the schedule breaks, if `checked`.
     func running(

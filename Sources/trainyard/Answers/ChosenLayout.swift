@@ -3,22 +3,23 @@ internal import Planner
 internal import Plans
 internal import Reports
 
-/// The layout a command goes on with: the plan's own, or the fastest where the plan leaves it or its schedule open.
+/// The layout that a command uses: the plan's own, or the fastest where the plan leaves the layout or its schedule
+/// open.
 struct ChosenLayout {
     let layout: Layout
-    /// What it costs; nil for a layout the plan states.
+    /// The layout's estimate; nil where the plan states the layout.
     let estimate: Estimate?
-    /// How it was found, a line each.
+    /// Lines that say how the layout was found.
     let found: [String]
-    /// What it was chosen from.
+    /// The layouts that a search tried; nil where the plan states the layout.
     let searched: SearchedSpace?
 
     init(plan: Plan, searching: Bool = false, settings: SearchSettings) throws {
         guard let given = plan.layout, !searching else {
             var settings = settings
-            // The first is all that is asked for.
+            // Only the best layout is needed.
             settings.top = 1
-            let result = try searchAnyCount(plan: plan, settings: settings)
+            let result = try searchBestDeviceCount(plan: plan, settings: settings)
             guard var best = result.candidates.first else {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }

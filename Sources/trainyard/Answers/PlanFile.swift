@@ -3,7 +3,7 @@ internal import Output
 internal import Plans
 internal import Reading
 
-/// Answers as plan files.
+/// Writes answers as plan files.
 enum PlanFile {
     /// Writes the plan of `estimate`, with its layout, to `path`.
     static func write(_ estimate: Estimate, to path: String) throws {

@@ -5,27 +5,27 @@ internal import Reports
 internal import Schedules
 internal import Simulator
 
-/// One schedule, timed: of a plan, or with relative costs.
+/// A simulated pipeline: the step of a plan, or a schedule with relative costs.
 struct SimulatedPipeline {
     var schedule: Schedule
     var timeline: Timeline
     var unit: TimelineUnit
-    /// Lines above the drawing.
+    /// Lines that are printed above the drawing.
     var heading: [String]
-    /// Bytes of the fullest device; nil where no plan says.
+    /// Bytes of the fullest device; nil without a plan.
     var memory: Double?
     var stepTimes: StepTimesReport?
-    /// The plan's step; nil without a plan.
+    /// The estimate of the plan's step; nil without a plan.
     var estimate: Estimate?
-    /// What the plan's layout was chosen from.
+    /// The layouts that a search tried; nil without a search.
     var searched: SearchedSpace?
 
     var entry: ScheduleComparison.Entry {
         ScheduleComparison.Entry(schedule: schedule, timeline: timeline, memory: memory, stepTimes: stepTimes)
     }
 
-    /// A schedule with relative costs.
-    /// - Parameter file: Where its lists were read, if they were.
+    /// Simulates a schedule with relative costs.
+    /// - Parameter file: the file that its action lists were read from; nil: none.
     init(
         _ schedule: Schedule, bare: BarePipelineOptions, disturbance: DisturbanceOptions, file: String? = nil
     ) throws {
@@ -56,14 +56,14 @@ struct SimulatedPipeline {
         return Failure.input(problem.description)
     }
 
-    /// The step of a plan.
+    /// Simulates the step of a plan.
     init(plan: Plan, layout: Layout, found: [String], disturbance: DisturbanceOptions) throws {
         try self.init(
             predictedIteration(plan: plan, layout: layout, disturbance: try disturbance.disturbance()), plan: plan,
             found: found, disturbance: disturbance)
     }
 
-    /// The step of a plan with the best lists a search finds for its layout.
+    /// Simulates the step of a plan with the best action lists that a search finds for its layout.
     init(
         optimal plan: Plan, layout: Layout, virtualStages: Int?, found: [String], disturbance: DisturbanceOptions
     ) throws {

@@ -8,7 +8,7 @@ internal import Plans
 internal import Reading
 internal import Reports
 
-/// Measures this machine and writes it down as a cluster file, so that a real run can be predicted.
+/// `trainyard calibrate`: measures this machine and writes a cluster file, so that real runs can be predicted.
 struct CalibrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "calibrate",
@@ -41,7 +41,7 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     func run() throws {
-        // Outside the checkout the shipped plan is meant.
+        // Outside a checkout the default means the shipped plan.
         let path = Library.standard().existing(plan) ?? plan
         let file = try OutputFile(out)
         try CommandFiles(written: [NamedPath("--out", out)], read: [NamedPath("--plan", path)]).check()
@@ -79,8 +79,8 @@ struct CalibrateCommand: ParsableCommand {
         }
     }
 
-    /// Measures until the machine was quiet, at most three times (twice with `--quick`): the quietest measurement, what
-    /// else ran meanwhile, and how many there were.
+    /// Measures until the machine is quiet, at most three times (twice with `--quick`).
+    /// - Returns: the quietest measurement, the machine's other load during it, and the number of measurements.
     private func quietest(_ plan: String, processes: Int) throws -> (MachineMeasurement, MachineLoad?, attempts: Int) {
         let command = try Launcher.mpirun(
             processes: processes, hostfile: nil, program: Launcher.trainProgram(),
@@ -104,8 +104,8 @@ struct CalibrateCommand: ParsableCommand {
         return (best.measured, best.load, most)
     }
 
-    /// A measurement that cannot be read would stop the plan that is to be measured, and is about to be replaced. A file of
-    /// another kind is not.
+    /// Renames an existing measurement that cannot be read: it would stop the plan that is to be measured. Refuses to
+    /// replace a file of another kind.
     private func setBrokenFileAside(_ file: OutputFile) throws {
         guard let old = file.existingFile, (try? Cluster.read(old)) == nil else { return }
         let beginning = (try? Data(contentsOf: URL(filePath: old), options: .mappedIfSafe).prefix(256)) ?? Data()

@@ -7,7 +7,7 @@ internal import Plans
 internal import Reading
 internal import Reports
 
-/// `trainyard compare FILE…`: strategies side by side.
+/// `trainyard compare FILE…`: compares strategies.
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
@@ -45,7 +45,7 @@ struct CompareCommand: ParsableCommand {
 
     @OptionGroup var price: PriceOption
     @OptionGroup var width: WidthOption
-    @OptionGroup var chooser: ChooserOptions
+    @OptionGroup var chooser: LayoutSearchOptions
 
     @Flag(help: "Print one JSON document.")
     var json = false
@@ -60,7 +60,7 @@ struct CompareCommand: ParsableCommand {
         }
         var settings = try chooser.settings()
         settings.space.base.flashAttention = !unfusedAttention
-        // A strategy that is asked for by its name is tried whatever the software has.
+        // A strategy that is asked for by name is tried even where the software lacks its schedule.
         let asked = Set((strategies ?? "").split(separator: ",").map { $0.trimmingPrefix(" ").lowercased() })
         let named = (chosen ?? []).filter { asked.contains($0.name) }.flatMap { $0.space.schedules ?? [] }
         var reports: [ComparisonReport] = []
@@ -79,8 +79,8 @@ struct CompareCommand: ParsableCommand {
                     let tried = settings.space.triedSchedules(variant)
                     settings.space.schedules = tried + named.filter { !tried.contains($0) }
                 }
-                // The devices that do best are those of the whole search, for every strategy.
-                let variant = variant.layout == nil ? sized(variant, settings: settings) : variant
+                // All strategies run on the number of devices that is best for the whole search.
+                let variant = variant.layout == nil ? onBestDeviceCount(variant, settings: settings) : variant
                 let rows = try compare(plan: variant, strategies: chosen ?? Strategy.all, settings: settings)
                 if rows.contains(where: \.fits) { nothing = false }
                 known.remarks += variant.remarks.filter { !known.remarks.contains($0) }
@@ -104,7 +104,7 @@ struct CompareCommand: ParsableCommand {
     }
 }
 
-/// The plan on each of the named clusters, whose files are added to `sources`; on its own where none is named.
+/// The plan on each of the named clusters, whose files are added to `sources`; on its own cluster where none is named.
 func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout ReadFiles) throws -> [Plan] {
     guard let list else { return [plan] }
     let names = list.split(separator: ",").map { String($0.trimmingPrefix(" ")) }

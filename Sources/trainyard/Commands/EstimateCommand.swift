@@ -6,7 +6,7 @@ internal import Output
 internal import Plans
 internal import Reading
 
-/// `trainyard estimate`: the same as `plan`, without a file.
+/// `trainyard estimate`: prices a run from a few numbers, without a plan file.
 struct EstimateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "estimate",
@@ -47,7 +47,7 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
     var precision: Precision?
 
-    @OptionGroup var chooser: ChooserOptions
+    @OptionGroup var chooser: LayoutSearchOptions
 
     @OptionGroup var output: OutputOptions
 
@@ -77,7 +77,7 @@ struct EstimateCommand: ParsableCommand {
         try Answer(plan: plan, searching: true, settings: chooser.settings()).print(output)
     }
 
-    /// The option a problem of the plan comes from.
+    /// The problem with the name of the option it comes from.
     private func asOption(_ problem: PlanProblem) -> PlanProblem {
         var named = problem
         let options = ["model.name": "model", "cluster": "gpu"]

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Options
 
-/// Text from a trained checkpoint, by the runtime's own kernels.
+/// `trainyard generate`: text from a trained checkpoint, made by `trainyard-train`.
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Plans
 
-/// `index.json` beside plan files: what each of them was measured to take, by its name without the ending.
+/// The `index.json` beside plan files: what each plan was measured to take, by file name without extension.
 struct MeasurementIndex {
     private struct Entry: Decodable {
         var seconds: Double
@@ -11,7 +11,7 @@ struct MeasurementIndex {
 
     private var entries: [String: Entry] = [:]
 
-    /// The index in `folder`; an empty one where there is none.
+    /// The index in `folder`; empty where there is no such file.
     static func beside(_ folder: String) throws -> MeasurementIndex {
         let path = "\(folder)/index.json"
         guard let data = FileManager.default.contents(atPath: path) else { return MeasurementIndex() }

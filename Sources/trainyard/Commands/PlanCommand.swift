@@ -5,7 +5,7 @@ internal import Output
 internal import Plans
 internal import Reading
 
-/// `trainyard plan FILE`: what a plan takes.
+/// `trainyard plan FILE`: prices a plan.
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
@@ -31,7 +31,7 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Search for the fastest layout even if the plan has one.")
     var search = false
 
-    @OptionGroup var chooser: ChooserOptions
+    @OptionGroup var chooser: LayoutSearchOptions
 
     @OptionGroup var output: OutputOptions
 

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Reports
 internal import Schedules
 
-/// `trainyard schedule NAME`: the action lists of a pipeline schedule.
+/// `trainyard schedule NAME`: prints the action lists of a pipeline schedule.
 struct ScheduleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schedule",

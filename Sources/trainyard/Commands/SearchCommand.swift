@@ -9,7 +9,7 @@ internal import Reading
 internal import Reports
 internal import Schedules
 
-/// `trainyard search FILE`: ranked layouts.
+/// `trainyard search FILE`: ranks the layouts of a plan.
 struct SearchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "search",
@@ -42,7 +42,7 @@ struct SearchCommand: ParsableCommand {
     @Flag(help: "Print the layouts that no other beats in both time and memory, too.")
     var pareto = false
 
-    @OptionGroup(title: "Constraints") var space: SpaceOptions
+    @OptionGroup(title: "Constraints") var space: SearchSpaceOptions
 
     @Option(help: "Concurrent workers; one a core if left out. The answer is the same.")
     var threads: Count?
@@ -87,8 +87,9 @@ struct SearchCommand: ParsableCommand {
         let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }
         let result =
             objective == .cost || objective == .devices
-            ? try searchCounts(plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
-            : try searchAnyCount(plan: plan, settings: settings, progress: shown)
+            ? try searchAllDeviceCounts(
+                plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
+            : try searchBestDeviceCount(plan: plan, settings: settings, progress: shown)
         progress.clear()
         let notes = plan.notes(with: result.candidates)
         Console.notes(notes.filter { !plan.firmRemarks.contains($0) })

@@ -12,7 +12,7 @@ internal import Reports
 internal import Schedules
 internal import Simulator
 
-/// `trainyard simulate`: the predicted timeline of a plan, or of a bare pipeline.
+/// `trainyard simulate`: the predicted timeline of a plan's step, or of a pipeline without a plan.
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
@@ -65,7 +65,7 @@ struct SimulateCommand: ParsableCommand {
     var virtualStages: Count?
 
     @OptionGroup(title: "Where the plan leaves its layout open")
-    var chooser: ChooserOptions
+    var chooser: LayoutSearchOptions
 
     @OptionGroup(title: "Without a plan")
     var bare: BarePipelineOptions
@@ -90,10 +90,10 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Columns of the drawing. (default: the terminal's, else 100)")
     var width: Count?
 
-    /// Columns that lines are to fit in; nil where nobody said.
+    /// Columns that lines must fit in; nil: any number.
     private var lineWidth: Int? { width?.value ?? Console.width }
 
-    /// The name of the search.
+    /// The name that asks for the search in place of a schedule.
     private static let optimal = "optimal"
 
     func validate() throws {
@@ -107,7 +107,8 @@ struct SimulateCommand: ParsableCommand {
         }
         try refuseContradictions()
         let disturbed = try disturbance.disturbance()
-        // Before the work: that of a plan or a search here, a bare pipeline's once its options are sound.
+        // Files are checked before the work: here for a plan or a search, later for a bare pipeline, whose options are
+        // checked first.
         if compare != nil || plan != nil || schedule == Self.optimal { try checkFiles() }
         if let compare {
             try show(comparing: compare.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
@@ -140,7 +141,7 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    /// Refuses files that cannot be written, or lead to one another or to what was read.
+    /// Refuses output files that cannot be written, that are one another, or that were read.
     private func checkFiles(_ sources: ReadFiles = ReadFiles()) throws(OutputError) {
         let files = [NamedPath("--trace", trace), NamedPath("--svg", svg)].compactMap(\.self)
         try OutputFile.check(files)
@@ -148,7 +149,7 @@ struct SimulateCommand: ParsableCommand {
         try OutputFile.check(files, reading: inputs, sources)
     }
 
-    /// Options that make no sense together.
+    /// Refuses options that contradict one another.
     private func refuseContradictions() throws {
         if let plan, let option = bare.given.first {
             throw Failure.input("\(option) is for a pipeline without a plan; \(plan) says it itself")
@@ -184,7 +185,7 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    /// The lists of a pipeline without a plan, and what to say about them.
+    /// The action lists of a pipeline without a plan, with the lines to print above its drawing.
     private func bareSchedule() throws -> (Schedule, [String]) {
         if let actions { return (try ActionFile.read(actions), []) }
         let search = BareScheduleSearch(
@@ -266,7 +267,7 @@ struct SimulateCommand: ParsableCommand {
         }
     }
 
-    /// The plan with the options' changes, its layout, and what to say about how it was found.
+    /// The plan with the options' changes, its layout, and lines that say how the layout was found.
     private func pipeline(of planFile: String) throws -> (Plan, Layout, found: [String], SearchedSpace?) {
         var sources = ReadFiles()
         var plan = try Plan.read(path: planFile, files: &sources)
@@ -284,7 +285,7 @@ struct SimulateCommand: ParsableCommand {
             found = choice.found
             searched = choice.searched
             plan.remarks = plan.notes(with: choice.estimate.map { [$0] } ?? [])
-            // What was chosen is priced on the devices, with the batch and on the software it was chosen with.
+            // The chosen layout is simulated on the devices, batch and software that it was chosen for.
             if let chosen = choice.estimate?.plan {
                 (plan.devices, plan.idleDevices, plan.batch) = (chosen.devices, chosen.idleDevices, chosen.batch)
                 plan.frameworks.assumed = chosen.frameworks.assumed
@@ -305,14 +306,14 @@ struct SimulateCommand: ParsableCommand {
                     "--microbatches \(microbatches) makes a batch of \(Figures.grouped(plan.batch)) sequences; at most "
                         + "\(Figures.grouped(Bounds.batch.upperBound)) are taken")
             }
-            // That is the batch then, whatever the plan leaves open.
+            // The batch is now stated, even where the plan leaves it open.
             (plan.remarks, plan.wantedBatch) = (plan.firmRemarks, nil)
         }
         Console.notes(plan.remarks.filter { !stated.contains($0) })
         return (plan, layout, found, searched)
     }
 
-    /// Writes the files asked for and prints.
+    /// Writes the output files and prints the result.
     private func show(_ pipeline: SimulatedPipeline, notes: [Remark]? = nil) throws {
         try write([pipeline.timeline], unit: pipeline.unit)
         if json {

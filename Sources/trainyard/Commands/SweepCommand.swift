@@ -11,7 +11,7 @@ internal import Reading
 internal import Reports
 internal import Schedules
 
-/// `trainyard sweep FILE`: what if.
+/// `trainyard sweep FILE`: prices a plan over several values of one property, or finds the devices that keep a limit.
 struct SweepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sweep",
@@ -60,7 +60,7 @@ struct SweepCommand: ParsableCommand {
     var mostDevices: Count = 65_536
     @Option(help: "Write the scaling curves with the ideal line to this SVG file.")
     var svg: String?
-    @OptionGroup(title: "Constraints") var space: SpaceOptions
+    @OptionGroup(title: "Constraints") var space: SearchSpaceOptions
     @OptionGroup var price: PriceOption
     @OptionGroup var width: WidthOption
     @Flag(help: "Print one JSON document.")
@@ -135,7 +135,7 @@ struct SweepCommand: ParsableCommand {
         throw ExitCode(Failure.doesNotFit)
     }
 
-    /// The inverse question.
+    /// Answers a question about limits: how many devices keep them, or which model does.
     private func answer(
         _ plan: Plan, _ limits: RunLimits, _ settings: SearchSettings, _ progress: SearchProgress
     ) throws {
@@ -199,7 +199,7 @@ struct SweepCommand: ParsableCommand {
             let strong = try points(devices, "--devices") { $0.devices = Int(saturating: $1) }
             let weak = strong.map { point in
                 var point = point
-                // Sequences for each device stay as in the plan.
+                // The sequences of each device stay as in the plan.
                 let share = point.value / Double(max(1, plan.devices))
                 point.plan.batch = max(1, Int(saturating: (Double(plan.batch) * share).rounded()))
                 point.plan.wantedBatch = point.plan.batch
@@ -276,8 +276,8 @@ struct SweepCommand: ParsableCommand {
         ]
     }
 
-    /// The numbers of a list with commas. Where one group cannot be a number of its own (`1,024`), the commas group
-    /// digits: that is one number, or cannot be told from a list.
+    /// The numbers of a list with commas. Where a group of digits cannot be a number of its own, as in `1,024`, the
+    /// commas may group digits: the text is then one number or refused.
     private func list(_ text: String, _ option: String, _ number: (String) throws -> Double) throws -> [Double] {
         let words = text.split(separator: ",").map { String($0.trimmingPrefix(" ")) }
         guard words.contains(where: { $0.count == 3 && $0.first == "0" && $0.allSatisfy(\.isNumber) }) else {
@@ -288,7 +288,7 @@ struct SweepCommand: ParsableCommand {
             "\(option): commas stand between the values of '\(text)'; write the values without, such as 1024")
     }
 
-    /// The numbers of `a,b,c`, or of `a..b` by doubling.
+    /// The numbers of `a,b,c`, or of `a..b`, which doubles from a to b.
     private func values(_ text: String, _ option: String, whole: Bool) throws -> [Double] {
         func number(_ word: String) throws -> Double {
             guard let value = try? Quantity.parse(word, as: .count), value > 0, value <= 1e15,
@@ -301,7 +301,7 @@ struct SweepCommand: ParsableCommand {
         let found: [Double]
         if let dots = text.range(of: "..") {
             let ends = try [text[..<dots.lowerBound], text[dots.upperBound...]].map { word in
-                // In a range a comma can only group digits.
+                // In a range, commas group digits.
                 let count = whole ? Count(argument: String(word)) : nil
                 return try number(count?.description ?? String(word))
             }

@@ -6,7 +6,7 @@ internal import Plans
 internal import Reading
 internal import Reports
 
-/// A real run: calls mpirun with what the plan needs, and lays what was measured over what was predicted.
+/// `trainyard train`: starts a real run under mpirun and compares the measurement with the prediction.
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
@@ -48,7 +48,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        // The drawings are made here, at the end; what the ranks write is checked by the first of them.
+        // This process makes the drawings at the end; rank 0 checks the files that the ranks write.
         let drawings = [NamedPath("--svg", svg), NamedPath("--loss-svg", lossSvg)].compactMap(\.self)
         try OutputFile.check(drawings)
         var sources = ReadFiles()
@@ -65,7 +65,7 @@ struct TrainCommand: ParsableCommand {
         }
         let program = try Launcher.trainProgram()
         try files(settings, drawings, name: plan.name, sources).all.check()
-        // Rank 0 may run on another machine: what it writes goes by paths from here.
+        // Rank 0 may run on another machine, so the paths that it writes to are made absolute here.
         let (records, isClaimed) = try RunFolder.take(
             options.folder ?? settings.folder, for: plan.name, overwrites: options.overwrite)
         defer { if isClaimed { rmdir(records) } }
@@ -73,7 +73,7 @@ struct TrainCommand: ParsableCommand {
         let arguments = [self.plan, "--timeline", measured] + options.arguments(folder: records)
         let command = try Launcher.mpirun(
             processes: processes?.value ?? layout.devices, hostfile: hostfile, program: program, arguments: arguments)
-        // mpirun makes a pipe of every rank's output: what this terminal can do has to be told.
+        // The ranks write into mpirun's pipes: an environment variable tells them that standard error is a terminal.
         let (before, began) = (ProcessorTimes.now(), Date())
         let ended = try Launcher.run(
             command, environment: isatty(STDERR_FILENO) == 1 ? ["TRAINYARD_TTY": "1"] : [:],
@@ -96,7 +96,7 @@ struct TrainCommand: ParsableCommand {
         if let lossSvg { try OutputFile.write(summary.lossSVG(), to: lossSvg) }
     }
 
-    /// All that the run reads and writes.
+    /// All files that the run reads and writes.
     private func files(
         _ settings: TrainSettings, _ drawings: [NamedPath], name: String, _ sources: ReadFiles
     ) -> RunFiles {
@@ -108,8 +108,8 @@ struct TrainCommand: ParsableCommand {
         return files
     }
 
-    /// What a run that did not end well means. A rank that found bad input, or a layout that does not fit, has said so
-    /// itself, with exit code 2 or 3.
+    /// The exit code of a run that failed, after a line that says why. A rank that ended with code 2 or 3 (bad input,
+    /// or a layout that does not fit) has printed the reason itself.
     private func failure(_ ending: Launcher.Ending) -> ExitCode {
         if [Failure.badInput, Failure.doesNotFit].contains(ending.code), !ending.wasInterrupted {
             return ExitCode(ending.code)

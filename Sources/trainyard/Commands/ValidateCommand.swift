@@ -6,7 +6,7 @@ internal import Plans
 internal import Reading
 internal import Reports
 
-/// `trainyard validate`: published runs replayed.
+/// `trainyard validate`: predicts published runs and compares with what they took.
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
@@ -72,7 +72,7 @@ struct ValidateCommand: ParsableCommand {
         }
     }
 
-    /// The runs with the constants that predict them best, which are printed.
+    /// The runs with the constants that predict them best; prints the constants.
     private func fitted(_ published: [PublishedRun]) -> [PublishedRun] {
         let refit = Refit.shipped
         let usable = published.filter { $0.plan != nil && $0.seconds != nil }
@@ -81,7 +81,7 @@ struct ValidateCommand: ParsableCommand {
         return refit.applied(constants, to: published)
     }
 
-    /// The files `path` names, in alphabetical order.
+    /// The files that `path` names, in alphabetical order.
     private func files(_ path: String) throws -> [String] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

@@ -1,8 +1,8 @@
 internal import Foundation
 
-/// What this process may compute on.
+/// The processor cores that this process may use.
 enum Cores {
-    /// Physical cores among the processors this process may use: two hardware threads of one core count once.
+    /// The number of physical cores that this process may use. Hardware threads of one core count once.
     static func physical() -> Int {
         let processors = ProcessInfo.processInfo.activeProcessorCount
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
@@ -13,13 +13,13 @@ enum Cores {
         return cores.isEmpty ? processors : min(cores.count, processors)
     }
 
-    /// The hardware threads of a processor's core, as the system lists them.
+    /// The list of hardware threads that share a processor's core, as the system writes it.
     private static func siblings(of processor: Int) -> String? {
         try? String(
             contentsOfFile: "/sys/devices/system/cpu/cpu\(processor)/topology/thread_siblings_list", encoding: .utf8)
     }
 
-    /// `0-3,8` as numbers.
+    /// The numbers of a list such as `0-3,8`.
     static func numbers(in list: String) -> [Int] {
         list.split(separator: ",").flatMap { part -> [Int] in
             let ends = part.split(separator: "-").compactMap { Int($0) }

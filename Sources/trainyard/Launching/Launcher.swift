@@ -2,26 +2,26 @@ internal import ArgumentParser
 internal import Foundation
 internal import Output
 
-/// Starts `trainyard-train` on its own or under mpirun, and stays until it has ended.
+/// Starts `trainyard-train` on its own or under mpirun, and waits for its end.
 struct Launcher {
-    /// What keeps a real run from being started; printed as one line, exit code 2.
+    /// The reason why a real run cannot be started; printed as one line, exit code 2.
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
 
     /// How a program ended.
     struct Ending {
-        /// Its exit code, 128 + n when signal n ended it.
+        /// The program's exit code; 128 + n when signal n ended it.
         var code: Int32
-        /// Whether it was asked to end early, by Ctrl-C or a request to this process.
+        /// Whether a signal to this process, such as Ctrl-C, asked the program to end early.
         var wasInterrupted: Bool
-        /// What it wrote to standard output, when that was captured.
+        /// The program's standard output, where it was captured.
         var output: Data
-        /// Why mpirun says it failed, where no rank said so itself.
-        var reason: LauncherWords.Reason?
+        /// mpirun's reason for a failure, where no rank gave one.
+        var reason: LauncherOutput.Reason?
     }
 
-    /// The runtime's program: beside this one, or on the PATH.
+    /// The path of `trainyard-train`: beside this program, or on the PATH.
     static func trainProgram() throws(Failure) -> String {
         let own = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
         if let beside = own?.appendingPathComponent("trainyard-train").path,
@@ -43,23 +43,23 @@ struct Launcher {
             throw Failure(
                 description: "mpirun was not found; install Open MPI (apt-get install openmpi-bin libopenmpi-dev)")
         }
-        // By way of a word to the system that mpirun is to end with this process.
+        // `with-launcher` asks the system to end mpirun when this process ends.
         var command = [try trainProgram(), "with-launcher", mpirun, "-n", "\(processes)"]
-        // Open MPI refuses to run as root unless told that it is meant (a container, a test machine).
+        // Open MPI refuses to run as root unless told so; containers and test machines do.
         if geteuid() == 0 { command.append("--allow-run-as-root") }
         if let hostfile {
             command += ["--hostfile", hostfile]
         } else {
-            // mpirun counts cores as places; hardware threads, or more ranks than either, are not to stop a run.
+            // mpirun counts cores as slots; a run may have more ranks than cores.
             command += ["--oversubscribe", "--bind-to"]
             command.append(processes <= Cores.physical() ? "core:overload-allowed,if-supported" : "none")
         }
         return command + [program] + arguments
     }
 
-    /// Runs `command` to its end with this terminal. Ctrl-C and a request to end are passed on, so that nothing is left
-    /// behind; what does not end by itself then is killed after `grace` seconds.
-    /// - Parameter launcherWords: whether standard error carries mpirun's words among the ranks'.
+    /// Runs `command` to its end with this terminal. Signals that ask this process to end are passed on; a program that
+    /// does not end is killed after `SignalForwarding.grace` seconds.
+    /// - Parameter launcherWords: whether mpirun's own messages are filtered out of standard error.
     static func run(
         _ command: [String], environment: [String: String] = [:], capture: Bool = false, launcherWords: Bool = false
     ) throws(Failure) -> Ending {
@@ -70,7 +70,7 @@ struct Launcher {
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
         if capture { process.standardOutput = pipe }
-        let words = launcherWords ? LauncherWords() : nil
+        let words = launcherWords ? LauncherOutput() : nil
         if let words { process.standardError = words.pipe }
         let forwarding = SignalForwarding()
         defer { forwarding.end() }
@@ -95,7 +95,7 @@ struct Launcher {
             wasInterrupted: forwarding.wasAsked, output: output, reason: words?.end())
     }
 
-    /// An executable of this name on the PATH.
+    /// The path of an executable of this name on the PATH; nil where there is none.
     private static func find(_ name: String) -> String? {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(name)" }

@@ -2,23 +2,23 @@ internal import Foundation
 internal import Numbers
 internal import Schedules
 
-/// Processor time of the whole machine since it started, and of this program and the processes it has waited for.
+/// Processor time of the whole machine since its start, and of this program with its finished child processes.
 struct ProcessorTimes {
-    /// Seconds of all cores in which programs ran, in which a hypervisor gave the core to another machine, and in all.
+    /// Seconds of all cores: in which programs ran, in which a hypervisor ran another machine, and in total.
     var busy: Double
     var stolen: Double
     var total: Double
-    /// Seconds of this program, its children and theirs.
+    /// Seconds of this program, its children and their children.
     var own: Double
 
-    /// Reads `/proc/stat` (proc(5)); nil where there is none.
+    /// The times now, from `/proc/stat` (proc(5)); nil where there is no such file.
     static func now() -> ProcessorTimes? {
         guard let text = try? String(contentsOfFile: "/proc/stat", encoding: .utf8) else { return nil }
         return ProcessorTimes(statistics: text, own: ownSeconds())
     }
 
-    /// - Parameter statistics: the text of `/proc/stat`, whose first line has the ticks of all cores: user, nice, system,
-    ///   idle, iowait, irq, softirq, steal.
+    /// - Parameter statistics: the text of `/proc/stat`, whose first line has the ticks of all cores: user, nice,
+    ///   system, idle, iowait, irq, softirq, steal.
     init?(statistics: String, own: Double) {
         guard let line = statistics.split(separator: "\n").first, line.hasPrefix("cpu ") else { return nil }
         let ticks = line.split(separator: " ").dropFirst().compactMap { Double($0) }
@@ -45,16 +45,16 @@ struct ProcessorTimes {
     }
 }
 
-/// What else the machine did while something was measured.
+/// The load of other programs and machines while something was measured.
 struct MachineLoad: Equatable {
     /// Share of all cores' time that other programs took.
     var others: Double
-    /// Share that the hypervisor gave to other machines.
+    /// Share of all cores' time that the hypervisor gave to other machines.
     var stolen: Double
-    /// Ninth tenth of the repeats of one kernel over their median, less one; nil where no kernel was repeated.
+    /// The 90th percentile of one kernel's repeats over their median, minus one; nil where no kernel was repeated.
     var spread: Double?
 
-    /// Between two readings; nil where the clock's ticks do not tell.
+    /// The load between two readings; nil where too little time passed between them.
     init?(from start: ProcessorTimes?, to end: ProcessorTimes?, spread: Double? = nil) {
         guard let start, let end, end.total > start.total else { return nil }
         let total = end.total - start.total
@@ -63,9 +63,8 @@ struct MachineLoad: Equatable {
         self.spread = spread
     }
 
-    /// Shares above which figures are not those of a machine of one's own: a twentieth of the processor is within the
-    /// scatter of repeats on a quiet machine, and a fiftieth stolen comes in bursts that one kernel meets and another
-    /// does not.
+    /// The largest shares of a quiet machine. Other programs' 5 % of the processor stay within the scatter of repeats;
+    /// stolen time comes in bursts that hit single kernels, so that 2 % of it matter.
     private static let mostOthers = 0.05
     private static let mostStolen = 0.02
     private static let mostSpread = 0.25
@@ -74,7 +73,7 @@ struct MachineLoad: Equatable {
         others <= Self.mostOthers && stolen <= Self.mostStolen && (spread ?? 0) <= Self.mostSpread
     }
 
-    /// How much of the time was lost, for choosing the quietest of several measurements.
+    /// A measure of the disturbance, by which the quietest of several measurements is chosen.
     var disturbance: Double { others + stolen + (spread ?? 0) }
 
     var words: String {

@@ -6,17 +6,17 @@ internal import Plans
 internal import Reports
 internal import Schedules
 
-/// A finished run beside its prediction.
+/// A finished run compared with its prediction.
 struct RunSummary {
     let plan: Plan
     let predicted: Estimate
     let predictedTimeline: Timeline
     let measuredTimeline: Timeline
     let steps: [Step]
-    /// What else this machine did while the run went on.
+    /// The load of other programs on this machine during the run.
     let load: MachineLoad?
 
-    /// What the summary reads of a line of metrics.
+    /// The part of a line of metrics that the summary uses.
     struct Step: Decodable {
         var step: Int
         var loss: Double
@@ -44,7 +44,7 @@ struct RunSummary {
     var measuredSeconds: Double { Self.median(steady.map(\.seconds)) }
     var measuredBubble: Double { Self.median(steady.map(\.bubble)) }
 
-    /// The loss curve, then predicted against measured.
+    /// The loss curve, then a table of predicted against measured figures.
     func text() -> String {
         let cluster = plan.cluster.name
         let memory = (steps.last?.peakBytes ?? []).map { Figures.fixed($0 / 0x1p20, 0) }.joined(separator: ", ")
@@ -81,10 +81,10 @@ struct RunSummary {
         TimelineText(width: 100).drawing(of: [predictedTimeline, measuredTimeline])
     }
 
-    /// Predicted over measured on one time axis.
+    /// An SVG of the predicted above the measured timeline.
     func svg() -> String { TimelineSVG().drawing(of: [predictedTimeline, measuredTimeline]) }
 
-    /// The loss of every step.
+    /// An SVG of the loss curve.
     func lossSVG() -> String { LossSVG.drawing(steps.map(\.loss), title: "\(plan.name): loss") }
 
     private func row(_ name: String, _ predicted: Double, _ measured: Double, unit: String, digits: Int) -> String {

@@ -1,20 +1,20 @@
 internal import Foundation
 internal import Synchronization
 
-/// Passes Ctrl-C and requests to end on to a child process while it runs, and kills one that does not heed them.
+/// Passes Ctrl-C and other signals that ask to end on to a child process, and kills a child that does not end.
 ///
-/// A signal handler may look at nothing but atomics, so what it needs is global; one forwarding is active at a time.
+/// A signal handler may use only global atomics, so the state is static and one forwarding is active at a time.
 struct SignalForwarding {
     private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-    /// The process to tell, 0 while there is none.
+    /// The child process; 0 while there is none.
     private static let child = Atomic<Int32>(0)
-    /// The first signal received, 0 if none.
+    /// The last signal received; 0 if none.
     private static let received = Atomic<Int32>(0)
-    /// Seconds the child has to end by itself once it was asked to; mpirun gives its ranks one before it kills them.
+    /// Seconds that the child has to end after it was asked to. mpirun gives its ranks one second before it kills them.
     static let grace: UInt32 = 10
 
-    /// Catches the signals. Called before the child starts: a signal that is ignored or blocked here would be ignored
-    /// or blocked in the child as well, whereas a caught one starts afresh.
+    /// Catches the signals. Called before the child starts: a child inherits ignored and blocked signals, but not
+    /// caught ones.
     init() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
         Self.received.store(0, ordering: .sequentiallyConsistent)
@@ -33,14 +33,14 @@ struct SignalForwarding {
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
-    /// From now on signals go to `process`; one that came before goes at once.
+    /// Forwards signals to `process` from now on; one that came earlier is forwarded at once.
     func begin(to process: Int32) {
         Self.child.store(process, ordering: .sequentiallyConsistent)
         let early = Self.received.load(ordering: .sequentiallyConsistent)
         if early != 0 { Self.tell(early) }
     }
 
-    /// Gives the signals their usual meaning back.
+    /// Restores the default handling of the signals.
     func end() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
         alarm(0)

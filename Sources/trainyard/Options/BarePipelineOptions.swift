@@ -5,7 +5,7 @@ internal import Reading
 internal import Schedules
 internal import Simulator
 
-/// The size and costs of a pipeline that no plan describes.
+/// The options for the size and costs of a pipeline that no plan describes.
 struct BarePipelineOptions: ParsableArguments {
     @Option(help: "Pipeline ranks. (default: 4)")
     var ranks: Count?
@@ -51,7 +51,7 @@ struct BarePipelineOptions: ParsableArguments {
     @Option(help: "The optimizer of a rank. (default: 0)")
     var optimizer: Double?
 
-    /// Longest time of one cost: sums of them over whole lists stay finite and keep their last digits apart.
+    /// The longest time of one action: sums over whole lists stay finite and exact enough.
     private static let longest = 1e15
 
     /// The options the user wrote.
@@ -66,8 +66,8 @@ struct BarePipelineOptions: ParsableArguments {
         return all.filter(\.1).map(\.0)
     }
 
-    /// The costs for a schedule that cuts the model into `stages`.
-    /// - Throws: the option and the time that is none.
+    /// The costs of a schedule with `stages` stages.
+    /// - Throws: the option whose value is not a time.
     func actionCosts(stages: Int, ranks: Int) throws(BareCostProblem) -> ActionCosts {
         func times(_ name: String, _ given: TimeList?) throws(BareCostProblem) -> [Double] {
             let times = (given ?? TimeList(values: [1])).values
@@ -97,8 +97,8 @@ struct BarePipelineOptions: ParsableArguments {
             transferMode: transferMode ?? .asynchronous, fusedShare: share)
     }
 
-    /// What follows the pipeline, nil if nothing does.
-    /// - Throws: the option and the time that is none.
+    /// The reductions and optimizer steps that follow the pipeline; nil where there are none.
+    /// - Throws: the option whose value is not a time.
     func tail(stages: Int, ranks: Int) throws(BareCostProblem) -> StepTail? {
         for (name, time) in [("reduction", reduction), ("optimizer", optimizer)] {
             if let time, !(0...Self.longest).contains(time) {
@@ -112,7 +112,7 @@ struct BarePipelineOptions: ParsableArguments {
     }
 }
 
-/// An option whose value is no cost.
+/// An option whose value is not a time.
 struct BareCostProblem: Error, CustomStringConvertible {
     var description: String
 

@@ -6,7 +6,7 @@ internal import Reports
 internal import Schedules
 internal import Simulator
 
-/// Slow ranks and random delays.
+/// The options for slow ranks and random delays.
 struct DisturbanceOptions: ParsableArguments {
     @Option(help: "Random delays: standard deviation of every action's and message's time, such as 5%. (default: none)")
     var jitter: String?
@@ -26,7 +26,8 @@ struct DisturbanceOptions: ParsableArguments {
         try check("--runs", runs, in: 1...1_000_000)
     }
 
-    /// - Throws: the exit code of bad input for a value that cannot be.
+    /// The disturbance that the options describe.
+    /// - Throws: the exit code of bad input for an illegal value.
     func disturbance() throws -> Disturbance {
         var slow: [Int: Double] = [:]
         for text in slowRank {
@@ -53,7 +54,7 @@ struct DisturbanceOptions: ParsableArguments {
         return Disturbance(slowRanks: slow, jitter: share, seed: seed ?? 1)
     }
 
-    /// The spread over the runs, nil without disturbance. Slow ranks alone make one run.
+    /// Statistics of the step's time over the runs; nil without a disturbance. Slow ranks alone need one run.
     func report(
         _ schedule: Schedule, costs: ActionCosts, tail: StepTail?, outside: Double, undisturbed: Double
     ) throws -> StepTimesReport? {

@@ -3,12 +3,12 @@ internal import Plans
 internal import Reading
 
 extension OutputFile {
-    /// Refuses paths that cannot be written, before the work whose results go there.
+    /// Refuses paths that cannot be written, before the work.
     static func check(_ files: [NamedPath]) throws(OutputError) {
         for file in files { _ = try OutputFile(file.path) }
     }
 
-    /// Refuses, once the input is read, paths that lead to one another or to what was read.
+    /// Refuses paths that lead to one another or to a file that was read, after reading.
     /// - Parameters:
     ///   - inputs: files by the option or argument that names them.
     ///   - sources: plan files and what they are read with.

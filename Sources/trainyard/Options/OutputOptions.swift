@@ -4,7 +4,7 @@ internal import Output
 internal import Plans
 internal import Reading
 
-/// How an answer is printed.
+/// The options for how an answer is printed.
 struct OutputOptions: ParsableArguments {
     @Flag(help: "Print one JSON document.")
     var json = false
@@ -22,10 +22,10 @@ struct OutputOptions: ParsableArguments {
 
     func validate() throws { try check("--width", width, in: 60...1000) }
 
-    /// Columns that lines are to fit in; nil where nobody said.
+    /// Columns that lines must fit in; nil: any number.
     var lineWidth: Int? { (width?.value ?? Console.width).map { max(60, $0) } }
 
-    /// What is written.
+    /// The files that are written.
     var files: [NamedPath] { [NamedPath("--write-plan", writePlan)].compactMap(\.self) }
 
     var columns: Int { width?.value ?? max(60, Console.width ?? 100) }

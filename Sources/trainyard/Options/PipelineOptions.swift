@@ -4,7 +4,7 @@ internal import Plans
 internal import Reading
 internal import Schedules
 
-/// The size of a pipeline on the command line.
+/// The options for the size of a pipeline.
 struct PipelineOptions: ParsableArguments {
     @Option(help: "Pipeline ranks.")
     var ranks: Count = 4
@@ -18,7 +18,8 @@ struct PipelineOptions: ParsableArguments {
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b); chosen if left out.")
     var groupSize: Count?
 
-    /// The lists of a schedule named by the user; the exit code of bad input if there are none.
+    /// The action lists of the schedule that the user names.
+    /// - Throws: the exit code of bad input where there are none.
     func schedule(named name: String) throws -> Schedule {
         let stages = try virtualStages?.value ?? Self.scheduleName(name).fixedVirtualStages ?? 1
         return try Self.schedule(
@@ -28,7 +29,8 @@ struct PipelineOptions: ParsableArguments {
             ))
     }
 
-    /// The lists of a schedule named by the user; the exit code of bad input if there are none.
+    /// The action lists of the schedule that the user names.
+    /// - Throws: the exit code of bad input where there are none.
     static func schedule(named name: String, _ shape: PipelineShape) throws -> Schedule {
         let schedule = try scheduleName(name)
         do throws(ScheduleProblem) {

@@ -3,12 +3,12 @@ internal import Options
 internal import Plans
 internal import Reading
 
-/// What a command changes of the plan's money.
+/// The option for the price of a device-hour.
 struct PriceOption: ParsableArguments {
     @Option(help: "Dollars a device-hour, instead of the cluster's.")
     var price: String?
 
-    /// The plan at the price asked for.
+    /// Puts the price into the plan.
     func apply(to plan: inout Plan) throws {
         guard let price else { return }
         guard let value = try? Quantity.parse(price, as: .plain), Bounds.price.contains(value) else {
@@ -18,13 +18,13 @@ struct PriceOption: ParsableArguments {
     }
 }
 
-/// Columns of what is printed.
+/// The option for the width of the output.
 struct WidthOption: ParsableArguments {
     @Option(help: "Columns of the output. (default: the terminal's; all where it goes elsewhere)")
     var width: Count?
 
     func validate() throws { try check("--width", width, in: 40...1000) }
 
-    /// nil: as many as it takes.
+    /// Columns that the output must fit in; nil: any number.
     var columns: Int? { width?.value ?? Console.width }
 }

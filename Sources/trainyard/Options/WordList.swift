@@ -1,8 +1,8 @@
 internal import Plans
 internal import Reading
 
-/// The words of a list with commas, each one known.
-/// - Throws: the exit code of bad input, after a line that names the wrong word and the nearest known one.
+/// The values of a list of words with commas.
+/// - Throws: the exit code of bad input, after a line that names the unknown word and the nearest known one.
 func words<Value>(
     _ list: String, _ option: String, _ known: [String], _ make: (String) -> Value?
 ) throws -> [Value] {

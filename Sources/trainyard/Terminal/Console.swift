@@ -2,7 +2,7 @@ internal import Output
 internal import Plans
 internal import Reading
 
-/// What people read: results on standard output, all else on standard error.
+/// The output of the command line: results on standard output, everything else on standard error.
 enum Console {
     /// Writes to standard output, or says why it could not.
     static func print(_ text: String, terminator: String = "\n") throws(OutputError) {
@@ -13,7 +13,7 @@ enum Console {
 
     static func error(_ message: String) { write("error: \(message)") }
 
-    /// Something assumed or doubtful that does not stop the command.
+    /// Prints a remark that does not stop the command.
     static func note(_ message: String) { write("note: \(message)") }
 
     static func notes(_ remarks: [Remark]) { remarks.forEach { note($0.text) } }

@@ -6,7 +6,8 @@ enum Failure {
     static let badInput: Int32 = 2
     static let doesNotFit: Int32 = 3
 
-    /// Says on standard error what is wrong with the input; the exit code to throw.
+    /// Prints on standard error what is wrong with the input.
+    /// - Returns: the exit code to throw.
     static func input(_ message: String) -> ExitCode {
         Console.error(message)
         return ExitCode(badInput)

@@ -1,8 +1,8 @@
-/// A line on standard error that says how far a long search is; silent where nobody looks.
+/// A progress line of a long search on standard error; silent where that is no terminal.
 final class SearchProgress: Sendable {
     private let isShown = Console.drawsProgress
 
-    /// Overwrites the line.
+    /// Replaces the text of the line.
     func show(_ text: String) {
         guard isShown else { return }
         Console.draw("\r\u{1B}[K" + text)

@@ -2,7 +2,8 @@ internal import Foundation
 internal import Output
 
 extension Console {
-    /// Columns of the output: what COLUMNS says, else the terminal standard output goes to; nil if it goes elsewhere.
+    /// Columns of the output: the value of COLUMNS, else the width of the terminal; nil where standard output is no
+    /// terminal.
     static var width: Int? {
         if let stated = ProcessInfo.processInfo.environment["COLUMNS"].flatMap({ Int($0) }),
             (20...1000).contains(stated)
@@ -14,20 +15,20 @@ extension Console {
         return Int(size.ws_col)
     }
 
-    /// Help is set for at least 80 columns: its examples are that long, and cut in the middle they could not be copied.
+    /// Lays help out for at least 80 columns, so that its examples are not broken and can be copied.
     static func keepExamplesWhole() {
         let asksForHelp = CommandLine.arguments.dropFirst().contains { ["--help", "-h", "help"].contains($0) }
         guard CommandLine.arguments.count == 1 || asksForHelp, let width, width < 80 else { return }
         setenv("COLUMNS", "80", 1)
     }
 
-    /// Whether standard output is a terminal that shows colours and whose user does not object (no-color.org).
+    /// Whether standard output is a terminal that shows colours, and NO_COLOR is not set (no-color.org).
     static var isColoured: Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
     }
 
-    /// Whether standard error is a terminal, where a line can be drawn over.
+    /// Whether standard error is a terminal, where a line can be overwritten.
     static var drawsProgress: Bool { isatty(STDERR_FILENO) == 1 }
 
     /// Writes to standard error without ending the line.

@@ -2,9 +2,10 @@ internal import Costs
 internal import Plans
 internal import Schedules
 
-/// Keeps the best of a stream of prices. Order is that of the space, so that equal prices rank alike whoever saw them.
-struct Collector: Sendable {
-    /// Where a price stands among others: by its score, of equal ones by the second figure, then by the space's order.
+/// The best layouts of a stream of prices. Equal prices are ordered by their place in the space, so the result does not
+/// depend on which worker priced them.
+struct BestLayouts: Sendable {
+    /// The order of prices: by score, then by a second figure, then by place in the space.
     struct Rank: Comparable, Sendable {
         var score: Double
         var second: Double
@@ -22,28 +23,29 @@ struct Collector: Sendable {
         var priced: PricedLayout
     }
 
-    let question: SpaceQuestion
+    let request: PricingRequest
     var leaders: [Entry] = []
     var bySchedule: [[Entry]]
-    /// Ascending in memory, descending in time.
+    /// Layouts that no other beats in both memory and time: memory rises, time falls.
     var front: [Entry] = []
     var smallest: Entry?
     var effort = SearchEffort()
 
-    init(_ question: SpaceQuestion) {
-        self.question = question
+    init(_ request: PricingRequest) {
+        self.request = request
         bySchedule = [[Entry]](repeating: [], count: ScheduleName.allCases.count)
     }
 
-    /// - Parameter layout: the layout of one of the prices, asked for those that are kept.
+    /// Takes in the prices of one mesh.
+    /// - Parameter layout: returns the layout of a price; called only for prices that are kept.
     mutating func take(
         _ prices: ContiguousArray<QuickPrice>, mesh: Int, layout: (QuickPrice) -> Layout
     ) {
         effort.evaluated += prices.count
-        // Scores worse than these change nothing.
-        var bar = leaders.count < question.leaders ? Double.infinity : leaders[leaders.count - 1].rank.score
+        // A price whose score is worse than these is not kept.
+        var bar = leaders.count < request.leaders ? Double.infinity : leaders[leaders.count - 1].rank.score
         var bars = bySchedule.map {
-            $0.count < question.perSchedule ? Double.infinity : $0.last?.rank.score ?? -.infinity
+            $0.count < request.perSchedule ? Double.infinity : $0.last?.rank.score ?? -.infinity
         }
         var least = smallest?.rank.score ?? .infinity
         func priced(_ price: QuickPrice) -> PricedLayout {
@@ -57,22 +59,22 @@ struct Collector: Sendable {
                     least = price.peak
                 }
             }
-            guard price.peak <= question.usable else { continue }
+            guard price.peak <= request.usable else { continue }
             effort.feasible += 1
-            let (score, second) = question.byMemory ? (price.peak, price.seconds) : (price.seconds, price.peak)
+            let (score, second) = request.byMemory ? (price.peak, price.seconds) : (price.seconds, price.peak)
             if score <= bar || score <= bars[price.schedule.index] {
                 let rank = Rank(score: score, second: second, mesh: mesh, place: place)
-                Self.insert(rank, into: &leaders, most: question.leaders) { priced(price) }
-                Self.insert(rank, into: &bySchedule[price.schedule.index], most: question.perSchedule) {
+                Self.insert(rank, into: &leaders, most: request.leaders) { priced(price) }
+                Self.insert(rank, into: &bySchedule[price.schedule.index], most: request.perSchedule) {
                     priced(price)
                 }
-                if leaders.count == question.leaders { bar = leaders[leaders.count - 1].rank.score }
+                if leaders.count == request.leaders { bar = leaders[leaders.count - 1].rank.score }
                 let own = bySchedule[price.schedule.index]
-                if own.count == question.perSchedule, let last = own.last {
+                if own.count == request.perSchedule, let last = own.last {
                     bars[price.schedule.index] = last.rank.score
                 }
             }
-            if question.keepsFront {
+            if request.keepsFront {
                 insertInFront(Rank(score: price.peak, second: price.seconds, mesh: mesh, place: place)) {
                     priced(price)
                 }
@@ -104,15 +106,15 @@ struct Collector: Sendable {
         front.replaceSubrange(low..<end, with: [Entry(rank: rank, priced: priced())])
     }
 
-    static func merged(_ parts: [Collector], _ question: SpaceQuestion) -> Collector {
-        var all = Collector(question)
+    static func merged(_ parts: [BestLayouts], _ request: PricingRequest) -> BestLayouts {
+        var all = BestLayouts(request)
         for part in parts {
             for entry in part.leaders {
-                insert(entry.rank, into: &all.leaders, most: question.leaders) { entry.priced }
+                insert(entry.rank, into: &all.leaders, most: request.leaders) { entry.priced }
             }
             for (index, entries) in part.bySchedule.enumerated() {
                 for entry in entries {
-                    insert(entry.rank, into: &all.bySchedule[index], most: question.perSchedule) { entry.priced }
+                    insert(entry.rank, into: &all.bySchedule[index], most: request.perSchedule) { entry.priced }
                 }
             }
             if let least = part.smallest, all.smallest.map({ least.rank < $0.rank }) ?? true { all.smallest = least }
@@ -122,8 +124,8 @@ struct Collector: Sendable {
         return all
     }
 
-    /// What was kept, best first.
-    /// - Parameter finished: a layout with what pricing does not settle.
+    /// The layouts that were kept, best first.
+    /// - Parameter finished: completes a layout with the fields that pricing leaves open.
     func space(_ finished: (Layout) -> Layout) -> PricedSpace {
         func layout(_ entry: Entry) -> PricedLayout {
             var priced = entry.priced

@@ -1,26 +1,28 @@
 internal import Foundation
 
-/// What a job of ours leaves on a node when its mpirun is killed: Open MPI's shared-memory files, which nobody removes.
+/// Open MPI's shared-memory files that stay on a node when mpirun is killed, and their removal.
 ///
-/// The first rank of a node puts a note into mpirun's own folder (which goes with mpirun when it ends in order) and looks
-/// for notes of jobs whose mpirun has gone. Only what such a note names is removed, and only where nobody uses it.
-enum JobFiles {
+/// The first rank of a node writes a note into mpirun's session folder, which mpirun removes when it ends in order. It
+/// also looks for notes of jobs whose mpirun has gone. Only files that such a note names are removed, and only where no
+/// process uses them.
+enum LeftoverJobFiles {
     private static let note = "trainyard-job"
     private static let sharedMemory = "/dev/shm"
 
-    /// Who a job belongs to.
+    /// The note of a job: which processes it belongs to.
     private struct Job: Codable {
-        /// mpirun, or its daemon on this node, and when that process began, in ticks since the system's start.
+        /// The process of mpirun or of its daemon on this node, and its start in ticks since the system's start.
         var process: Int32
         var began: String
-        /// Numbers of processes mean nothing after a restart or in another container.
+        /// The system's start and the process namespace: process numbers mean nothing beyond them.
         var boot: String
         var namespace: String
-        /// As the names of shared-memory files spell it.
+        /// The job's number as the names of shared-memory files spell it.
         var number: String
     }
 
-    /// Before MPI starts. Nothing that fails here matters to the run.
+    /// Writes this job's note and removes the files of jobs that are gone. Called before MPI starts; failures are
+    /// ignored.
     static func begin() {
         let environment = ProcessInfo.processInfo.environment
         guard environment["OMPI_COMM_WORLD_LOCAL_RANK"] == "0",
@@ -50,7 +52,7 @@ enum JobFiles {
         }
     }
 
-    /// Names of the job's files in shared memory that belong to this user: `vader_segment.NODE.USER.JOB.RANK` and
+    /// The names of the job's shared-memory files that belong to this user: `vader_segment.NODE.USER.JOB.RANK` and
     /// `osc_sm.NODE.JOB.…`.
     private static func segments(of job: Job) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: sharedMemory)) ?? []
@@ -62,7 +64,7 @@ enum JobFiles {
         }
     }
 
-    /// Whether no process has one of these in its memory.
+    /// Whether no process has one of these files mapped.
     private static func isUnused(_ names: [String]) -> Bool {
         guard !names.isEmpty else { return true }
         let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
@@ -74,12 +76,12 @@ enum JobFiles {
         }
     }
 
-    /// When a process began; nil where there is none of that number.
+    /// The start of a process in ticks; nil where there is no such process.
     private static func start(of process: Int32) -> String? {
         guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
             let end = text.lastIndex(of: ")")
         else { return nil }
-        // The name, which may hold anything, is field 2; this is field 22.
+        // Field 2 is the program's name, which may hold blanks and brackets; the start is field 22.
         let fields = text[end...].split(separator: " ")
         return fields.count > 20 ? String(fields[20]) : nil
     }

@@ -2,8 +2,8 @@ internal import ArgumentParser
 internal import Planner
 internal import Schedules
 
-/// What every command that chooses a layout chooses from.
-struct ChooserOptions: ParsableArguments {
+/// The options of all commands that choose a layout: schedules and software.
+struct LayoutSearchOptions: ParsableArguments {
     @Option(help: "Schedules to try, with commas: 1f1b,zbv …; those the plan's software has if left out.")
     var schedules: String?
 
@@ -19,7 +19,7 @@ struct ChooserOptions: ParsableArguments {
         }
     }
 
-    /// The settings of a search with nothing else asked for.
+    /// The settings of a search with these options alone.
     func settings() throws -> SearchSettings {
         var settings = SearchSettings()
         try apply(to: &settings.space)

@@ -1,12 +1,12 @@
 internal import Foundation
 internal import Numbers
 
-/// Times of a step over many runs, as figures and in words.
+/// Statistics of a step's time over many runs with disturbances.
 package struct StepTimesReport: Encodable, Sendable {
     let runs: Int
     let jitter: Double
     let seed: UInt64
-    /// Without jitter and with every rank at its full speed.
+    /// Time of a step without disturbances.
     let undisturbed: Double
     let minimum: Double
     let median: Double
@@ -29,7 +29,7 @@ package struct StepTimesReport: Encodable, Sendable {
         self.mean = mean
     }
 
-    /// One line.
+    /// The statistics in one line.
     package func text(unit: TimelineUnit) -> String {
         func time(_ value: Double) -> String {
             unit == .seconds ? Figures.seconds(value) : Figures.general(value, 4)

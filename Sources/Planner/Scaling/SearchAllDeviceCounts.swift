@@ -3,10 +3,10 @@ package import Plans
 
 /// The best layouts over the plan's number of devices and fewer: the cheapest, or those on fewest devices.
 ///
-/// The numbers are the `DeviceCounts`; devices that are not used are not paid for.
-/// - Throws: as `searchAnyCount` does on the plan's own number of devices; where cost is asked for, that there is no
-///   price.
-package func searchCounts(
+/// The numbers that are searched are the `DeviceCounts`. Unused devices are not paid for.
+/// - Throws: as `searchBestDeviceCount` does on the plan's own number of devices; also when cost is asked for and the
+///   cluster states no price.
+package func searchAllDeviceCounts(
     plan: Plan, settings: SearchSettings, options: CostOptions = CostOptions(), progress: ((Int) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
     if settings.objective == .cost, plan.cluster.pricePerDeviceHour == nil {
@@ -24,7 +24,7 @@ package func searchCounts(
     var all = SearchResult(candidates: [])
     let counts = DeviceCounts(plan, space: settings.space)
     let sizes = counts.between(1, plan.devices)
-    let searcher = CountSearch(plan, settings: settings, options: options)
+    let searcher = DeviceCountSearch(plan, settings: settings, options: options)
     for count in sizes where !searcher.isTooSmall(count) {
         progress?(count)
         guard let found = try? search(plan: plan.open.using(count), settings: inner, options: options) else { continue }

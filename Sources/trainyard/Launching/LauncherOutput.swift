@@ -2,15 +2,16 @@ internal import Foundation
 internal import Output
 internal import Synchronization
 
-/// Standard error of mpirun and its ranks, which come as one stream. The ranks' words go on to this process's standard
-/// error as they come; mpirun's own, in blocks between lines of dashes, are held back, since a rank that fails says why
-/// itself. Where none did, they give the reason.
-final class LauncherWords: Sendable {
-    /// Why mpirun failed.
+/// The standard error of mpirun and its ranks, which arrives as one stream.
+///
+/// Lines of ranks go on to this process's standard error as they arrive. mpirun's own messages, which stand in blocks
+/// between lines of dashes, are held back: a rank that fails says why itself. Where no rank did, they give the reason.
+final class LauncherOutput: Sendable {
+    /// The reason why mpirun failed.
     struct Reason {
-        /// One line.
+        /// The reason in one line.
         var text: String
-        /// Whether what it was given to start with is at fault.
+        /// Whether the hostfile or the number of processes is at fault.
         var isInput: Bool
     }
 
@@ -18,7 +19,7 @@ final class LauncherWords: Sendable {
     private let state = Mutex(Stream())
     private let finished = DispatchSemaphore(value: 0)
 
-    /// Starts to read, on a thread of its own. The process that writes has been started.
+    /// Starts to read on a thread of its own. Called after the process has been started.
     func begin() {
         try? pipe.fileHandleForWriting.close()
         let handle = pipe.fileHandleForReading
@@ -33,27 +34,29 @@ final class LauncherWords: Sendable {
         }
     }
 
-    /// After the process has ended: the rest of its words, and a new line where its last one is not finished.
+    /// Prints the rest of the stream, and ends an unfinished last line. Called after the process has ended.
+    /// - Returns: mpirun's reason for a failure; nil where a rank gave one.
     func end() -> Reason? {
-        // Something that outlives mpirun may hold the stream open.
+        // A process that outlives mpirun may hold the stream open.
         _ = finished.wait(timeout: .now() + 2)
         let (rest, reason) = state.withLock { ($0.finish(), $0.reason) }
         if !rest.isEmpty { StandardStreams.error(rest) }
         return reason
     }
 
-    /// Tells the two apart, line by line.
+    /// Separates lines of ranks from mpirun's own.
     struct Stream {
         private var line = Data()
-        /// Whether the beginning of the line at hand has gone on.
+        /// Whether the beginning of the current line has been passed on.
         private var passes = false
         private var block: [String]?
         private var blocks: [[String]] = []
-        /// Lines of mpirun and ssh outside blocks.
+        /// Lines of mpirun and ssh that stand outside blocks.
         private var remarks: [String] = []
         private var rankSpoke = false
 
-        /// - Returns: what goes on.
+        /// Takes in a part of the stream.
+        /// - Returns: the bytes to pass on.
         mutating func pass(_ data: Data) -> Data {
             var out = Data()
             for byte in data {
@@ -79,7 +82,7 @@ final class LauncherWords: Sendable {
             return endOfLine()
         }
 
-        /// Whether the beginning of a line shows that it is none of mpirun's: a progress line is to be seen at once.
+        /// Whether the beginning of a line shows that a rank wrote it. Progress lines are then passed on at once.
         private static func isRanks(_ start: Data) -> Bool {
             guard let first = start.first, start.count <= 3 else { return false }
             return first == UInt8(ascii: "\r") || first == 0x1B
@@ -108,13 +111,13 @@ final class LauncherWords: Sendable {
 
         var reason: Reason? {
             guard !rankSpoke else { return nil }
-            // These only say that something else went wrong.
+            // Messages that only say that something else went wrong.
             let empty = ["An internal error has occurred", "Primary job", "MPI_ABORT was invoked", "ORTE has lost"]
             let told = (blocks + (block.map { [$0] } ?? [])).first { block in
                 let text = block.joined(separator: " ")
                 return !text.isEmpty && !empty.contains { text.hasPrefix($0) }
             }
-            // ssh's own word comes first: mpirun only guesses.
+            // ssh states the cause; mpirun only guesses it.
             let spoken = remarks.first { !$0.hasPrefix("[") }
             guard let told else { return spoken.map { Reason(text: $0, isInput: false) } }
             let words = Self.beginning(told)
@@ -122,7 +125,7 @@ final class LauncherWords: Sendable {
             return Reason(text: (spoken.map { $0 + ": " } ?? "") + words, isInput: isInput)
         }
 
-        /// The first paragraph of a block, with an indented one that completes it, on one line.
+        /// The first paragraph of a block in one line, with the indented paragraph that completes it.
         private static func beginning(_ block: [String]) -> String {
             var words: [String] = []
             var completes = false
@@ -131,7 +134,7 @@ final class LauncherWords: Sendable {
                 if text.isEmpty || text.hasPrefix("This usually is caused") {
                     if words.last?.hasSuffix(":") != true { break }
                 } else {
-                    // What completes a sentence stands on a line of its own, without a full stop.
+                    // The completing line stands alone, without a full stop; a semicolon ends it here.
                     if completes, text.first?.isUppercase == true { words[words.count - 1] += ";" }
                     completes = words.last?.hasSuffix(":") == true
                     words.append(text)

@@ -1,8 +1,8 @@
 internal import Costs
 internal import Plans
 
-/// Searches of one plan on several numbers of devices, each done once.
-struct CountSearch {
+/// Searches of one plan on several numbers of devices. No number is searched twice.
+struct DeviceCountSearch {
     struct Found: Sendable {
         var devices: Int
         var estimate: Estimate
@@ -10,17 +10,17 @@ struct CountSearch {
     }
 
     let plan: Plan
-    /// Devices that are paid for; nil: those that train.
+    /// Devices that are paid for; nil: only the devices that train.
     private let paid: Int?
     private let settings: SearchSettings
     private let options: CostOptions
     private let bound: StepBound
     private let usable: Double
     private var known: [Int: Found?] = [:]
-    /// What the searches of all numbers share.
+    /// Lower bounds that the searches of all numbers share.
     private var bounds: SpaceBounds? = SpaceBounds()
     private(set) var effort = SearchEffort()
-    /// Called with every number before it is searched.
+    /// Called with every number of devices before it is searched.
     var progress: ((Int) -> Void)?
 
     init(_ plan: Plan, settings: SearchSettings, options: CostOptions, paid: Int? = nil) {
@@ -39,14 +39,15 @@ struct CountSearch {
         usable = settings.usableMemory * plan.cluster.device.memoryBytes
     }
 
-    /// Least measure a run on `devices` can have.
+    /// A lower bound of `Estimate.measure` for any run on `devices`.
     func least(_ devices: Int) -> Double { bound.least(devices: devices, batch: plan.using(devices).batch) }
 
-    /// Whether the state alone is more than `devices` hold.
+    /// Whether weights and optimizer alone are more than `devices` hold.
     func isTooSmall(_ devices: Int) -> Bool { bound.exceedsMemory(devices: devices, usable: usable) }
 
-    /// The best of one number of devices; nil where nothing fits.
-    /// - Parameter measure: what only a smaller measure is asked about; nil may then mean that there is none.
+    /// The best layout on one number of devices; nil where nothing fits.
+    /// - Parameter measure: when given, only layouts with a smaller measure are of interest, and nil may mean that
+    ///   there is none.
     mutating func best(_ devices: Int, below measure: Double? = nil) -> Found? {
         if let found = known[devices] { return found }
         guard !isTooSmall(devices) else { return nil }
@@ -59,15 +60,15 @@ struct CountSearch {
             result.candidates.first.map { Found(devices: devices, estimate: $0, result: result) }
         }
         if let result { effort += result.effort }
-        // What was not asked about is not known.
+        // A search below a limit says nothing about layouts above it.
         if measure == nil || found != nil { known[devices] = .some(found) }
         return found
     }
 
-    /// The number with the shortest run of those that `keeps` accepts; of equal ones the first by bound.
+    /// The number of devices with the shortest run that `keeps` accepts; of equal runs the first by bound.
     ///
-    /// They are searched in the order of their bounds. Where the first takes much longer than its bound, halves, quarters,
-    /// eighths … of the largest come next: the nearer a known run is to the shortest, the more is left out afterwards.
+    /// Numbers are searched in the order of their bounds. Where the first run takes much longer than its bound, a half,
+    /// a quarter, an eighth … of the largest number come next: a good run known early rules out more of the others.
     mutating func fastest(among counts: [Int], keeps: (Estimate) -> Bool = { _ in true }) -> Found? {
         let order = counts.map { (devices: $0, least: least($0)) }.sorted {
             ($0.least, -$0.devices) < ($1.least, -$1.devices)
@@ -99,10 +100,10 @@ struct CountSearch {
         return best?.found
     }
 
-    /// A first run of so many times its bound shows that the bounds are loose.
+    /// The bounds count as loose when the first run takes this many times its bound.
     private static let looseBound = 4.0
 
-    /// Why nothing fits on `devices`, the most there can be used of the plan's.
+    /// The reason why nothing fits, found on `devices`, the largest number that the plan can use.
     func failure(_ devices: Int) -> PlannerError {
         var settings = settings
         settings.explainsMisfit = true

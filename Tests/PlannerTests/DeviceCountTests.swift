@@ -6,7 +6,7 @@ import Schedules
 import Testing
 
 /// Any number of devices: which are used, with which batch, and that more are never slower.
-@Suite struct AnyCountTests {
+@Suite struct DeviceCountTests {
     /// A small space, so that thousands of searches take seconds.
     private static let settings: SearchSettings = {
         var settings = SearchSettings()
@@ -47,7 +47,7 @@ import Testing
         var answered = 0
         for devices in Self.numbers {
             plan.devices = devices
-            guard let best = try? searchAnyCount(plan: plan, settings: Self.settings).candidates.first else {
+            guard let best = try? searchBestDeviceCount(plan: plan, settings: Self.settings).candidates.first else {
                 #expect(last == .infinity, "\(devices) devices have no layout, though fewer have one")
                 continue
             }
@@ -74,7 +74,7 @@ import Testing
             plan.devices = devices
             let least = days.filter { $0.devices <= devices }.map(\.days).min()
             #expect(
-                try searchAnyCount(plan: plan, settings: Self.settings).candidates.first?.run?.days == least)
+                try searchBestDeviceCount(plan: plan, settings: Self.settings).candidates.first?.run?.days == least)
         }
     }
 
@@ -82,7 +82,7 @@ import Testing
         var plan = try Self.plan(parameters: 1.3e9, isBatchFree: true)
         for devices in 1...17 {
             plan.devices = devices
-            let best = try #require(try searchAnyCount(plan: plan).candidates.first)
+            let best = try #require(try searchBestDeviceCount(plan: plan).candidates.first)
             #expect(best.plan.paidDevices == devices)
             #expect(best.plan.idleDevices <= 1)
         }
@@ -97,7 +97,8 @@ import Testing
                 plan.devices = devices
                 var settings = SearchSettings()
                 settings.top = 1
-                return try #require(try searchAnyCount(plan: plan, settings: settings).candidates.first?.run?.days)
+                return try #require(
+                    try searchBestDeviceCount(plan: plan, settings: settings).candidates.first?.run?.days)
             }
             #expect(try days(1000) <= 1.08 * days(1024))
         }
@@ -107,7 +108,7 @@ import Testing
     @Test func idleDevicesArePaidFor() throws {
         var plan = try Self.plan(parameters: 1.3e9, isBatchFree: false)
         plan.devices = 67
-        let best = try #require(try searchAnyCount(plan: plan, settings: Self.settings).candidates.first)
+        let best = try #require(try searchBestDeviceCount(plan: plan, settings: Self.settings).candidates.first)
         #expect(best.plan.devices < 67 && best.plan.idleDevices == 67 - best.plan.devices)
         let run = try #require(best.run)
         #expect(abs(run.gpuHours / (run.days * 24 * 67) - 1) < 1e-12)
@@ -116,7 +117,7 @@ import Testing
         // A plan that has only the used devices takes as many days.
         var alone = plan
         alone.devices = best.plan.devices
-        #expect(try searchAnyCount(plan: alone, settings: Self.settings).candidates.first?.run?.days == run.days)
+        #expect(try searchBestDeviceCount(plan: alone, settings: Self.settings).candidates.first?.run?.days == run.days)
         #expect(best.plan.idleRemark?.contains("of 67 devices are used") == true)
     }
 
@@ -143,11 +144,11 @@ import Testing
         var settings = Self.settings
         settings.space.tensor.fixed = 4
         settings.space.pipeline.fixed = 3
-        let best = try #require(try searchAnyCount(plan: plan, settings: settings).candidates.first)
+        let best = try #require(try searchBestDeviceCount(plan: plan, settings: settings).candidates.first)
         #expect(best.layout.tensor == 4 && best.layout.pipeline == 3 && best.plan.devices % 12 == 0)
         // All four of them are a statement about these devices.
         (settings.space.context.fixed, settings.space.data.fixed) = (1, 8)
-        let error = #expect(throws: PlannerError.self) { try searchAnyCount(plan: plan, settings: settings) }
+        let error = #expect(throws: PlannerError.self) { try searchBestDeviceCount(plan: plan, settings: settings) }
         #expect(error?.description.contains("does not divide 100 devices") == true)
     }
 
@@ -172,10 +173,10 @@ import Testing
             // The plan itself says the same: it keeps the deadline there, and on no device fewer.
             var sized = plan
             sized.devices = try #require(fewest)
-            let there = try searchAnyCount(plan: sized, settings: Self.settings).candidates.first?.run?.days
+            let there = try searchBestDeviceCount(plan: sized, settings: Self.settings).candidates.first?.run?.days
             #expect(try #require(there) <= days)
             sized.devices -= 1
-            let below = try? searchAnyCount(plan: sized, settings: Self.settings).candidates.first?.run?.days
+            let below = try? searchBestDeviceCount(plan: sized, settings: Self.settings).candidates.first?.run?.days
             #expect(below ?? .infinity > days)
         }
     }

@@ -6,7 +6,7 @@ internal import Reading
 internal import Schedules
 
 extension SearchSpace {
-    /// Why the constraints exclude one another whatever the devices, in words; nil where they do not.
+    /// The sentence that says which constraints exclude one another on any number of devices; nil where none do.
     package func contradiction(_ plan: Plan) -> String? {
         if let fixed = tensor.fixed, let most = tensor.most, fixed > most {
             return "tensor \(fixed) contradicts a largest tensor degree of \(most)"
@@ -39,14 +39,14 @@ extension SearchSpace {
         return nil
     }
 
-    /// Why the space has no layout, in words.
-    func emptiness(_ plan: Plan, rejected: Int) -> String {
+    /// The sentence that says why the space has no layout.
+    func whyEmpty(_ plan: Plan, rejected: Int) -> String {
         let model = plan.model
         let named: [(String, Int?)] = [
             ("tensor", tensor.fixed), ("context", context.fixed), ("pipeline", pipeline.fixed), ("data", data.fixed),
         ]
         let given = named.compactMap { name, value in value.map { "\(name) \(Figures.grouped($0))" } }
-        // Up to four degrees of a million each: beyond any number of devices, that they are too many is all that counts.
+        // A product beyond 64 bits is more devices than any machine has.
         let product = fixedDevices
         if product == .max { return "\(given.joined(separator: " · ")) take more devices than any machine has" }
         if !given.isEmpty, plan.devices % product != 0 {
@@ -91,9 +91,9 @@ extension SearchSpace {
             + "can have at most \(model.layers) stages"
     }
 
-    /// Whether any mesh has a way to run it.
+    /// Whether any mesh of the space has a legal pipeline.
     private func hasLayout(_ plan: Plan) -> Bool {
-        let tries = tries(plan)
-        return !tries.isEmpty && !table(plan, tries: tries).entriesBySize.values.allSatisfy(\.isEmpty)
+        let candidates = candidates(plan)
+        return !candidates.isEmpty && !table(plan, candidates: candidates).entriesBySize.values.allSatisfy(\.isEmpty)
     }
 }

@@ -6,8 +6,8 @@ internal import Plans
 internal import Reading
 internal import Schedules
 
-/// Constraints on the layouts that are tried.
-struct SpaceOptions: ParsableArguments {
+/// The options that constrain the layouts of a search.
+struct SearchSpaceOptions: ParsableArguments {
     @Option(
         help:
             "Fix the tensor degree (at most the devices of the innermost network unless fixed or --max-tensor says otherwise)."
@@ -33,7 +33,7 @@ struct SpaceOptions: ParsableArguments {
     var maxTensor: Count?
     @Option(help: "Largest micro-batch, sequences.")
     var maxMicrobatch: Count = 16
-    @OptionGroup var chooser: ChooserOptions
+    @OptionGroup var chooser: LayoutSearchOptions
     @Option(help: "Recomputation to try, with commas: none,selective,full.")
     var recompute: String?
     @Option(help: "Sharding to try, with commas: none,optimizer,gradients,parameters.")
@@ -49,16 +49,16 @@ struct SpaceOptions: ParsableArguments {
     @Option(help: "Train in fp32, fp16, bf16 or fp8, instead of the plan's.")
     var precision: Precision?
 
-    /// The options that fix or limit a field of the layouts, and what each of them sets.
+    /// An option that fixes or limits a field of the layouts, and the property it sets.
     private typealias Constraint = (
-        name: String, value: (SpaceOptions) -> Count?, field: WritableKeyPath<SearchSpace, Int?>
+        name: String, value: (SearchSpaceOptions) -> Count?, field: WritableKeyPath<SearchSpace, Int?>
     )
 
     private static var constraints: [Constraint] {
         [
             ("tensor", \.tensor, \.tensor.fixed), ("pipeline", \.pipeline, \.pipeline.fixed),
             ("virtual-stages", \.virtualStages, \.virtualStages.fixed),
-            // Where only the schedule is open, the number is a limit.
+            // For a layout whose schedule alone is open, the number is a limit.
             ("virtual-stages", \.virtualStages, \.virtualStages.most),
             ("context", \.context, \.context.fixed), ("expert", \.expert, \.expert.fixed),
             ("expert-tensor", \.expertTensor, \.expertTensor.fixed), ("data", \.data, \.data.fixed),
@@ -77,7 +77,7 @@ struct SpaceOptions: ParsableArguments {
         }
     }
 
-    /// How the search is to be done.
+    /// The settings of the search.
     func settings() throws -> SearchSettings {
         var settings = SearchSettings()
         settings.usableMemory = 1 - headroom
@@ -99,7 +99,7 @@ struct SpaceOptions: ParsableArguments {
         return settings
     }
 
-    /// The plan with the precision asked for.
+    /// Puts the precision into the plan.
     func apply(to plan: inout Plan) throws {
         guard let precision else { return }
         guard plan.cluster.device.peakFLOPs[precision] != nil else {
