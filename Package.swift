@@ -124,7 +124,7 @@ let package = Package(
             name: "PropertyTests",
             dependencies: planning + ["Planner", "Costs", "Simulator", "Reports", "TestSupport"],
             swiftSettings: strict),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
+        .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests", dependencies: planning + ["Training", "Tensors", "MPI", "TestSupport"],
             swiftSettings: strict),

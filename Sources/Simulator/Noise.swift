@@ -1,9 +1,10 @@
 internal import Foundation
+internal import Numbers
 
 /// Random factors on the times of actions and messages. They are log-normal with mean 1: never negative, and with a longer
 /// tail above 1 than below.
 struct Noise {
-    private var state: UInt64
+    private var random: SplitMix64
     private let sigma: Double
     private let shift: Double
     private var spare: Double?
@@ -17,7 +18,8 @@ struct Noise {
         let variance = log(1 + jitter * jitter)
         sigma = variance.squareRoot()
         shift = -variance / 2
-        state = Self.mixed(seed &+ Self.mixed(UInt64(truncatingIfNeeded: run) &+ 0x9E37_79B9_7F4A_7C15))
+        let number = SplitMix64.first(seed: UInt64(truncatingIfNeeded: run))
+        random = SplitMix64(seed: SplitMix64.mixed(seed &+ number))
     }
 
     /// The next factor.
@@ -35,17 +37,6 @@ struct Noise {
         return radius * cos(angle)
     }
 
-    /// The next uniform number in [0, 1), from 53 random bits.
-    private mutating func uniform() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return Double(Self.mixed(state) >> 11) * 0x1p-53
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood 2014).
-    private static func mixed(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    /// In [0, 1).
+    private mutating func uniform() -> Double { random.next().fraction }
 }

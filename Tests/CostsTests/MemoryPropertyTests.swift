@@ -1,8 +1,8 @@
 import Costs
 import Models
+import Numbers
 import Plans
 import Schedules
-import TestSupport
 import Testing
 
 /// What holds for memory whatever the plan.

@@ -1,6 +1,6 @@
 import Costs
+import Numbers
 import Plans
-import TestSupport
 import Testing
 
 /// Where groups lie, against every rank of every group looked at one by one.

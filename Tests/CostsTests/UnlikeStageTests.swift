@@ -1,8 +1,8 @@
 import Costs
 import Models
+import Numbers
 import Plans
 import Schedules
-import TestSupport
 import Testing
 
 /// What a rank holds at its fullest where its stages differ.

@@ -1,6 +1,6 @@
 import Foundation
+import Numbers
 import Schedules
-import TestSupport
 
 /// Whole command lines for the built programs.
 struct CommandLines {

@@ -1,4 +1,4 @@
-import TestSupport
+import Numbers
 
 /// Changes to the text of a valid input that leave most of its structure alone.
 struct Mutation {

@@ -4,7 +4,6 @@ import Planner
 import Plans
 import Reports
 import Schedules
-import TestSupport
 
 /// What is computed of a plan that was read.
 enum Pricing {

@@ -1,4 +1,4 @@
-import TestSupport
+import Numbers
 
 /// One number makes the whole sequence.
 extension SplitMix64 {

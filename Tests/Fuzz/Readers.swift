@@ -1,5 +1,6 @@
 import Costs
 import Foundation
+import Numbers
 import Planner
 import Plans
 import Reading

@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import Numbers
 
 /// Lets a worker in a process of its own read the inputs; where one traps or hangs, says which, and goes on behind it.
 struct Watcher {

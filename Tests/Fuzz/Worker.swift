@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import Numbers
 
 /// Reads input after input in this process.
 struct Worker {

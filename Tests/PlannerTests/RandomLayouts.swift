@@ -1,5 +1,6 @@
 import Costs
 import Models
+import Numbers
 import Planner
 import Plans
 import Schedules

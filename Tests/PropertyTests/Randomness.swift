@@ -1,4 +1,4 @@
-import TestSupport
+import Numbers
 
 extension SplitMix64 {
     /// One of the values; a value that stands there twice comes twice as often.

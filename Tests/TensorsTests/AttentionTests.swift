@@ -4,16 +4,16 @@ import Testing
 
 extension AttentionShape {
     /// x [B, Lq, N · D], rows next to each other.
-    func queryRows(_ x: Numbers) -> MatrixBatch { x.matrix(batch * queries, heads * headSize).sequences(of: queries) }
+    func queryRows(_ x: Floats) -> MatrixBatch { x.matrix(batch * queries, heads * headSize).sequences(of: queries) }
 
     /// x [B, Lk, K · D], rows next to each other.
-    func keyRows(_ x: Numbers) -> MatrixBatch { x.matrix(batch * keys, keyValueHeads * headSize).sequences(of: keys) }
+    func keyRows(_ x: Floats) -> MatrixBatch { x.matrix(batch * keys, keyValueHeads * headSize).sequences(of: keys) }
 
     /// x [B · N, Lq].
-    func statistics(_ x: Numbers) -> Matrix { x.matrix(batch * heads, queries) }
+    func statistics(_ x: Floats) -> Matrix { x.matrix(batch * heads, queries) }
 
     /// Queries, keys and values that lie side by side in x [B · L, (N + 2K) · D].
-    func parts(_ x: Numbers) -> (query: MatrixBatch, key: MatrixBatch, value: MatrixBatch) {
+    func parts(_ x: Floats) -> (query: MatrixBatch, key: MatrixBatch, value: MatrixBatch) {
         let (width, keyWidth) = (heads * headSize, keyValueHeads * headSize)
         let rows = x.matrix(batch * queries, width + 2 * keyWidth).sequences(of: queries)
         return (
@@ -24,10 +24,10 @@ extension AttentionShape {
 
     /// Runs forward and backward, checked for writing past their ends and for reading the workspace.
     func run(
-        query: MatrixBatch, key: MatrixBatch, value: MatrixBatch, output: Numbers, dOutput: Numbers, logSumExp: Numbers,
+        query: MatrixBatch, key: MatrixBatch, value: MatrixBatch, output: Floats, dOutput: Floats, logSumExp: Floats,
         dQuery: MatrixBatch, dKey: MatrixBatch, dValue: MatrixBatch
     ) {
-        let (space, delta) = (Numbers(workspaceCount) { _ in .nan }, Numbers(logSumExp.count) { _ in .nan })
+        let (space, delta) = (Floats(workspaceCount) { _ in .nan }, Floats(logSumExp.count) { _ in .nan })
         Attention.forward(
             query: query, key: key, value: value, output: queryRows(output), logSumExp: statistics(logSumExp),
             workspace: space.pointer, shape: self)
@@ -78,13 +78,13 @@ extension AttentionShape {
 
     /// Everything that attention computes for one block.
     struct Run {
-        let (output, logSumExp, dq, dk, dv): (Numbers, Numbers, Numbers, Numbers, Numbers)
+        let (output, logSumExp, dq, dk, dv): (Floats, Floats, Floats, Floats, Floats)
 
-        init(_ q: Numbers, _ k: Numbers, _ v: Numbers, _ dOutput: Numbers, _ shape: AttentionShape) {
-            output = Numbers(q.count) { _ in .nan }
-            logSumExp = Numbers(shape.batch * shape.heads * shape.queries) { _ in .nan }
+        init(_ q: Floats, _ k: Floats, _ v: Floats, _ dOutput: Floats, _ shape: AttentionShape) {
+            output = Floats(q.count) { _ in .nan }
+            logSumExp = Floats(shape.batch * shape.heads * shape.queries) { _ in .nan }
             (dq, dk, dv) = (
-                Numbers(q.count) { _ in .nan }, Numbers(k.count) { _ in .nan }, Numbers(k.count) { _ in .nan }
+                Floats(q.count) { _ in .nan }, Floats(k.count) { _ in .nan }, Floats(k.count) { _ in .nan }
             )
             shape.run(
                 query: shape.queryRows(q), key: shape.keyRows(k), value: shape.keyRows(v), output: output,
@@ -96,10 +96,10 @@ extension AttentionShape {
     @Test(arguments: all) func matchesFloat64(_ test: Case) {
         let reference = test.reference
         let (q, dOutput) = (
-            Numbers(random: reference.queryCount, seed: 1, scale: 2), Numbers(random: reference.queryCount, seed: 2)
+            Floats(random: reference.queryCount, seed: 1, scale: 2), Floats(random: reference.queryCount, seed: 2)
         )
         let (k, v) = (
-            Numbers(random: reference.keyCount, seed: 3, scale: 2), Numbers(random: reference.keyCount, seed: 4)
+            Floats(random: reference.keyCount, seed: 3, scale: 2), Floats(random: reference.keyCount, seed: 4)
         )
         let run = Run(q, k, v, dOutput, test.shape)
         let expected = reference.forward(q.doubles, k.doubles, v.doubles)
@@ -120,11 +120,11 @@ extension AttentionShape {
         let reference = AttentionReference(
             batch: 1, queries: 4, keys: 5, heads: 4, keyValueHeads: 2, headSize: 3, ahead: 2)
         let (q, dOutput) = (
-            Numbers(random: reference.queryCount, seed: 1).doubles,
-            Numbers(random: reference.queryCount, seed: 2).doubles
+            Floats(random: reference.queryCount, seed: 1).doubles,
+            Floats(random: reference.queryCount, seed: 2).doubles
         )
         let (k, v) = (
-            Numbers(random: reference.keyCount, seed: 3).doubles, Numbers(random: reference.keyCount, seed: 4).doubles
+            Floats(random: reference.keyCount, seed: 3).doubles, Floats(random: reference.keyCount, seed: 4).doubles
         )
         let whole = reference.forward(q, k, v)
         let gradient = reference.gradient(
@@ -145,22 +145,22 @@ extension AttentionShape {
         let (batch, sequence, heads, keyHeads, size) = (2, 40, 6, 2, 16)
         let tokens = batch * sequence
         let (grouped, repeated) = ((heads + 2 * keyHeads) * size, 3 * heads * size)
-        let qkv = Numbers(random: tokens * grouped, seed: 1)
-        let wide = Numbers(tokens * repeated) { index in
+        let qkv = Floats(random: tokens * grouped, seed: 1)
+        let wide = Floats(tokens * repeated) { index in
             let (row, column) = (index / repeated, index % repeated)
             let (kind, head) = (column / (heads * size), column % (heads * size) / size)
             let source = [head, heads + head / 3, heads + keyHeads + head / 3][kind]
             return qkv.pointer[row * grouped + source * size + column % size]
         }
-        let dOutput = Numbers(random: tokens * heads * size, seed: 2)
-        func run(_ x: Numbers, _ keyHeads: Int) -> (output: Numbers, dx: Numbers) {
-            let (output, dx) = (Numbers(dOutput.count), Numbers(x.count) { _ in .nan })
+        let dOutput = Floats(random: tokens * heads * size, seed: 2)
+        func run(_ x: Floats, _ keyHeads: Int) -> (output: Floats, dx: Floats) {
+            let (output, dx) = (Floats(dOutput.count), Floats(x.count) { _ in .nan })
             let shape = AttentionShape(
                 batch: batch, queries: sequence, keys: sequence, heads: heads, keyValueHeads: keyHeads, headSize: size,
                 mask: .causal(ahead: 0))
             let ((q, k, v), (dq, dk, dv)) = (shape.parts(x), shape.parts(dx))
             shape.run(
-                query: q, key: k, value: v, output: output, dOutput: dOutput, logSumExp: Numbers(tokens * heads),
+                query: q, key: k, value: v, output: output, dOutput: dOutput, logSumExp: Floats(tokens * heads),
                 dQuery: dq, dKey: dk, dValue: dv)
             #expect(dx.isIntact)
             return (output, dx)

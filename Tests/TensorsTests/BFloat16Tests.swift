@@ -18,22 +18,22 @@ import Testing
             0, -0.0, 1, -1, 1.00390625, 1.01171875, 3.389e38, -3.4e38, Float(bitPattern: 71_362),
             .leastNonzeroMagnitude,
         ]
-        values += Numbers(random: 500, seed: 1, scale: 10).values + Numbers(random: 500, seed: 2, scale: 1e-30).values
-        let x = Numbers(values.count) { values[$0] }
+        values += Floats(random: 500, seed: 1, scale: 10).values + Floats(random: 500, seed: 2, scale: 1e-30).values
+        let x = Floats(values.count) { values[$0] }
         var rounded = [BFloat16](repeating: BFloat16(bits: 0), count: values.count)
         BFloat16.round(x.pointer, into: &rounded, count: x.count)
         for (value, result) in zip(values, rounded) {
             #expect(result.bits == Self.nearest(value))
             #expect(BFloat16(value) == result)
         }
-        let back = Numbers(x.count) { _ in .nan }
+        let back = Floats(x.count) { _ in .nan }
         BFloat16.widen(rounded, into: back.pointer, count: x.count)
         #expect(back.isIntact && back.values == rounded.map { $0.float })
     }
 
     @Test func specialNumbersStaySpecial() {
         let quiet = Float(bitPattern: 0x7F80_0001)  // its significand is only in the lower half
-        let x = Numbers(20) { [Float.infinity, -.infinity, .nan, quiet][$0 % 4] }
+        let x = Floats(20) { [Float.infinity, -.infinity, .nan, quiet][$0 % 4] }
         var rounded = [BFloat16](repeating: BFloat16(bits: 0), count: 20)
         BFloat16.round(x.pointer, into: &rounded, count: 20)
         for (index, value) in rounded.enumerated() {
@@ -50,9 +50,9 @@ import Testing
     ) throws {
         let (m, n, k) = (shape.m, shape.n, shape.k)
         let (lda, ldb, ldc) = (shape.transposeA ? m : k, shape.transposeB ? k : n, n)
-        let a = Numbers(random: (shape.transposeA ? k : m) * lda, seed: 1).values.map(element)
-        let b = Numbers(random: (shape.transposeB ? n : k) * ldb, seed: 2).values.map(element)
-        let c = Numbers(random: m * ldc, seed: 3)
+        let a = Floats(random: (shape.transposeA ? k : m) * lda, seed: 1).values.map(element)
+        let b = Floats(random: (shape.transposeB ? n : k) * ldb, seed: 2).values.map(element)
+        let c = Floats(random: m * ldc, seed: 3)
         let (da, db) = (a.map { Double(float($0)) }, b.map { Double(float($0)) })
         var expected = c.doubles
         for i in 0..<m {
@@ -71,7 +71,7 @@ import Testing
         product.run(a, b, into: c.pointer)
         expectClose(c, expected, within: tolerance)
         // A prepared product runs again on other memory: it keeps nothing of its first run.
-        let again = Numbers(c.count) { before[$0] }
+        let again = Floats(c.count) { before[$0] }
         product.run(Array(a), Array(b), into: again.pointer)
         #expect(again.values == c.values)
     }

@@ -81,12 +81,12 @@ import Testing
     }
 
     struct Run {
-        let (output, logSumExp, dqkv): (Numbers, Numbers, Numbers)
+        let (output, logSumExp, dqkv): (Floats, Floats, Floats)
 
-        init(_ qkv: Numbers, _ dOutput: Numbers, _ shape: Shape) {
-            output = Numbers(shape.tokens * shape.hidden) { _ in .nan }
-            logSumExp = Numbers(shape.tokens * shape.heads) { _ in .nan }
-            dqkv = Numbers(qkv.count) { _ in .nan }
+        init(_ qkv: Floats, _ dOutput: Floats, _ shape: Shape) {
+            output = Floats(shape.tokens * shape.hidden) { _ in .nan }
+            logSumExp = Floats(shape.tokens * shape.heads) { _ in .nan }
+            dqkv = Floats(qkv.count) { _ in .nan }
             let ((q, k, v), (dq, dk, dv)) = (shape.attention.parts(qkv), shape.attention.parts(dqkv))
             shape.attention.run(
                 query: q, key: k, value: v, output: output, dOutput: dOutput, logSumExp: logSumExp, dQuery: dq,
@@ -95,8 +95,8 @@ import Testing
     }
 
     @Test(arguments: shapes) func matchesFloat64(_ shape: Shape) {
-        let qkv = Numbers(random: shape.tokens * 3 * shape.hidden, seed: 1, scale: 2)
-        let dOutput = Numbers(random: shape.tokens * shape.hidden, seed: 2)
+        let qkv = Floats(random: shape.tokens * 3 * shape.hidden, seed: 1, scale: 2)
+        let dOutput = Floats(random: shape.tokens * shape.hidden, seed: 2)
         let run = Run(qkv, dOutput, shape)
         let expected = Self.reference(qkv.doubles, shape)
         expectClose(run.output, expected.output, within: 5e-6)
@@ -106,8 +106,8 @@ import Testing
 
     @Test func theReferenceGradientMatchesCentralDifferences() {
         let shape = Shape(batch: 1, sequence: 5, heads: 2, headSize: 3)
-        let qkv = Numbers(random: shape.tokens * 3 * shape.hidden, seed: 1).doubles
-        let dOutput = Numbers(random: shape.tokens * shape.hidden, seed: 2).doubles
+        let qkv = Floats(random: shape.tokens * 3 * shape.hidden, seed: 1).doubles
+        let dOutput = Floats(random: shape.tokens * shape.hidden, seed: 2).doubles
         let gradient = Self.referenceGradient(qkv, dOutput, shape)
         for index in qkv.indices {
             let slope = centralDifference(qkv, index) { dot(Self.reference($0, shape).output, dOutput) }
@@ -117,8 +117,8 @@ import Testing
 
     @Test func largeScoresStayFinite() {
         let shape = Shape(batch: 1, sequence: 20, heads: 1, headSize: 16)
-        let qkv = Numbers(random: shape.tokens * 3 * shape.hidden, seed: 1, scale: 60)
-        let dOutput = Numbers(random: shape.tokens * shape.hidden, seed: 2)
+        let qkv = Floats(random: shape.tokens * 3 * shape.hidden, seed: 1, scale: 60)
+        let dOutput = Floats(random: shape.tokens * shape.hidden, seed: 2)
         let run = Run(qkv, dOutput, shape)
         expectClose(run.output, Self.reference(qkv.doubles, shape).output, within: 1e-3)
         #expect(run.dqkv.values.allSatisfy { $0.isFinite })
@@ -126,8 +126,8 @@ import Testing
 
     @Test func laterTokensDoNotReachEarlierOutputs() {
         let shape = Shape(batch: 1, sequence: 40, heads: 2, headSize: 16)
-        let qkv = Numbers(random: shape.tokens * 3 * shape.hidden, seed: 1)
-        let dOutput = Numbers(random: shape.tokens * shape.hidden, seed: 2)
+        let qkv = Floats(random: shape.tokens * 3 * shape.hidden, seed: 1)
+        let dOutput = Floats(random: shape.tokens * shape.hidden, seed: 2)
         let before = Run(qkv, dOutput, shape).output.values
         for index in 30 * 3 * shape.hidden..<qkv.count { qkv.pointer[index] = 1e6 }
         let after = Run(qkv, dOutput, shape).output.values
@@ -136,15 +136,15 @@ import Testing
 
     @Test func sampleAndHeadDoNotDependOnTheBatch() {
         let shape = Shape(batch: 3, sequence: 50, heads: 2, headSize: 16)
-        let qkv = Numbers(random: shape.tokens * 3 * shape.hidden, seed: 1)
-        let dOutput = Numbers(random: shape.tokens * shape.hidden, seed: 2)
+        let qkv = Floats(random: shape.tokens * 3 * shape.hidden, seed: 1)
+        let dOutput = Floats(random: shape.tokens * shape.hidden, seed: 2)
         let whole = Run(qkv, dOutput, shape)
         let again = Run(qkv, dOutput, shape)
         #expect(whole.dqkv.values == again.dqkv.values && whole.output.values == again.output.values)
         let single = Shape(batch: 1, sequence: 50, heads: 2, headSize: 16)
         let rows = 50 * 3 * shape.hidden
         let part = Run(
-            Numbers(rows) { qkv.pointer[rows + $0] }, Numbers(rows / 3) { dOutput.pointer[rows / 3 + $0] }, single)
+            Floats(rows) { qkv.pointer[rows + $0] }, Floats(rows / 3) { dOutput.pointer[rows / 3 + $0] }, single)
         #expect(Array(whole.dqkv.values[rows..<2 * rows]) == part.dqkv.values)
         #expect(Array(whole.output.values[rows / 3..<2 * rows / 3]) == part.output.values)
     }

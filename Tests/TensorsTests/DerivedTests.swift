@@ -16,9 +16,9 @@ import Testing
 
     @Test(arguments: shapes) func layerNormAgain(_ shape: (Int, Int)) {
         let (rows, width) = shape
-        let x = Numbers(random: rows * width, seed: 1, scale: 3)
-        let (gain, bias) = (Numbers(random: width, seed: 2), Numbers(random: width, seed: 3))
-        let (mean, inverse, y, again) = (Numbers(rows), Numbers(rows), Numbers(x.count), Numbers(x.count))
+        let x = Floats(random: rows * width, seed: 1, scale: 3)
+        let (gain, bias) = (Floats(random: width, seed: 2), Floats(random: width, seed: 3))
+        let (mean, inverse, y, again) = (Floats(rows), Floats(rows), Floats(x.count), Floats(x.count))
         LayerNorm.forward(
             x: x.matrix(rows, width), gain: gain.pointer, bias: bias.pointer, y: y.matrix(rows, width),
             mean: mean.pointer, inverseDeviation: inverse.pointer)
@@ -30,8 +30,8 @@ import Testing
 
     @Test(arguments: shapes) func rootMeanSquareAgain(_ shape: (Int, Int)) {
         let (rows, width) = shape
-        let (x, gain) = (Numbers(random: rows * width, seed: 1, scale: 3), Numbers(random: width, seed: 2))
-        let (inverse, y, again) = (Numbers(rows), Numbers(x.count), Numbers(x.count))
+        let (x, gain) = (Floats(random: rows * width, seed: 1, scale: 3), Floats(random: width, seed: 2))
+        let (inverse, y, again) = (Floats(rows), Floats(x.count), Floats(x.count))
         RMSNorm.forward(
             x: x.matrix(rows, width), gain: gain.pointer, y: y.matrix(rows, width), inverseRoot: inverse.pointer)
         RMSNorm.apply(
@@ -41,14 +41,14 @@ import Testing
 
     @Test(arguments: shapes) func plainActivations(_ shape: (Int, Int)) {
         let count = shape.0 * shape.1
-        let (x, dy) = (Numbers(random: count, seed: 1, scale: 6), Numbers(random: count, seed: 2))
-        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(shape.0, shape.1) }
+        let (x, dy) = (Floats(random: count, seed: 1, scale: 6), Floats(random: count, seed: 2))
+        func matrix(_ numbers: Floats) -> Matrix { numbers.matrix(shape.0, shape.1) }
         func compare(
             _ name: Comment, _ forward: (_ x: Matrix, _ y: Matrix) -> Void,
             _ gradient: (_ x: Matrix, _ dy: Matrix, _ dx: Matrix) -> Void, _ both: (_ x: Matrix, _ dy: Matrix) -> Void
         ) {
-            let (y, dx) = (Numbers(count), Numbers(count))
-            let (place, other) = (Numbers(count) { x.pointer[$0] }, Numbers(count) { dy.pointer[$0] })
+            let (y, dx) = (Floats(count), Floats(count))
+            let (place, other) = (Floats(count) { x.pointer[$0] }, Floats(count) { dy.pointer[$0] })
             forward(matrix(x), matrix(y))
             gradient(matrix(x), matrix(dy), matrix(dx))
             both(matrix(place), matrix(other))
@@ -68,10 +68,10 @@ import Testing
     @Test(arguments: [GatedLinearUnit.swiglu, .geglu], shapes)
     func gatedActivations(_ unit: GatedLinearUnit, _ shape: (Int, Int)) {
         let (rows, width) = shape
-        let both = Numbers(random: rows * 2 * width, seed: 1, scale: 6)
-        let dy = Numbers(random: rows * width, seed: 2)
-        let (y, gradient) = (Numbers(rows * width), Numbers(both.count))
-        func halves(_ numbers: Numbers) -> (gate: Matrix, up: Matrix) {
+        let both = Floats(random: rows * 2 * width, seed: 1, scale: 6)
+        let dy = Floats(random: rows * width, seed: 2)
+        let (y, gradient) = (Floats(rows * width), Floats(both.count))
+        func halves(_ numbers: Floats) -> (gate: Matrix, up: Matrix) {
             let pair = numbers.matrix(rows, 2 * width)
             return (pair.columns(0..<width), pair.columns(width..<2 * width))
         }

@@ -25,8 +25,8 @@ import Testing
     @Test func permutingAndItsGradient() {
         let (_, places) = Self.sorted()
         let (slots, width) = (Self.tokens * Self.chosen, Self.width)
-        let x = Numbers(random: Self.tokens * width, seed: 1)
-        let rows = Numbers(slots * width) { _ in .nan }
+        let x = Floats(random: Self.tokens * width, seed: 1)
+        let rows = Floats(slots * width) { _ in .nan }
         ExpertRows.permute(
             x: x.matrix(Self.tokens, width), places: places, rows: rows.matrix(slots, width), chosen: Self.chosen)
         var expected = [Double](repeating: 0, count: rows.count)
@@ -37,9 +37,9 @@ import Testing
         }
         expectClose(rows, expected, within: 0)
 
-        let dRows = Numbers(random: rows.count, seed: 2)
+        let dRows = Floats(random: rows.count, seed: 2)
         for accumulate in [false, true] {
-            let dx = Numbers(x.count) { _ in accumulate ? 1 : .nan }
+            let dx = Floats(x.count) { _ in accumulate ? 1 : .nan }
             ExpertRows.permuteGradient(
                 dRows: dRows.matrix(slots, width), places: places, dx: dx.matrix(Self.tokens, width),
                 chosen: Self.chosen, accumulate: accumulate)
@@ -62,17 +62,17 @@ import Testing
     @Test func unpermutingAndItsGradient() {
         let (_, places) = Self.sorted()
         let (slots, width) = (Self.tokens * Self.chosen, Self.width)
-        let (rows, weights) = (Numbers(random: slots * width, seed: 1), Numbers(random: slots, seed: 2))
+        let (rows, weights) = (Floats(random: slots * width, seed: 1), Floats(random: slots, seed: 2))
         let expected = Self.combined(rows.doubles, weights.doubles, places)
         for accumulate in [false, true] {
-            let y = Numbers(Self.tokens * width) { _ in accumulate ? 1 : .nan }
+            let y = Floats(Self.tokens * width) { _ in accumulate ? 1 : .nan }
             ExpertRows.unpermute(
                 rows: rows.matrix(slots, width), places: places, weights: weights.pointer,
                 y: y.matrix(Self.tokens, width), chosen: Self.chosen, accumulate: accumulate)
             expectClose(y, expected.map { $0 + (accumulate ? 1 : 0) })
         }
-        let dy = Numbers(random: Self.tokens * width, seed: 3)
-        let (dRows, dWeights) = (Numbers(rows.count) { _ in .nan }, Numbers(slots) { _ in .nan })
+        let dy = Floats(random: Self.tokens * width, seed: 3)
+        let (dRows, dWeights) = (Floats(rows.count) { _ in .nan }, Floats(slots) { _ in .nan })
         ExpertRows.unpermuteGradient(
             dy: dy.matrix(Self.tokens, width), rows: rows.matrix(slots, width), places: places,
             weights: weights.pointer, dRows: dRows.matrix(slots, width), dWeights: dWeights.pointer,
@@ -100,8 +100,8 @@ import Testing
             }
         }
         for expert in 0..<3 { byExpert += sent.filter { Int($0) % 100 / 10 == expert } }
-        let x = Numbers(sent.count * 2) { sent[$0 / 2] }
-        let (y, back) = (Numbers(x.count) { _ in .nan }, Numbers(x.count) { _ in .nan })
+        let x = Floats(sent.count * 2) { sent[$0 / 2] }
+        let (y, back) = (Floats(x.count) { _ in .nan }, Floats(x.count) { _ in .nan })
         let rows = sent.count
         ExpertRows.regroup(x: x.matrix(rows, 2), counts: counts, y: y.matrix(rows, 2), groups: 2, experts: 3)
         #expect(y.values == byExpert.flatMap { [$0, $0] } && y.isIntact)

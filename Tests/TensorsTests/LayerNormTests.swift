@@ -5,7 +5,7 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, width): (Int, Int)
         var testDescription: String { "\(rows) × \(width)" }
-        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(rows, width) }
+        func matrix(_ numbers: Floats) -> Matrix { numbers.matrix(rows, width) }
     }
     static let shapes = [
         Shape(rows: 1, width: 3), Shape(rows: 5, width: 16), Shape(rows: 3, width: 33), Shape(rows: 4, width: 130),
@@ -27,10 +27,10 @@ import Testing
     }
 
     @Test(arguments: shapes) func forwardMatchesFloat64(_ shape: Shape) {
-        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 3)
-        let (gain, bias) = (Numbers(random: shape.width, seed: 2), Numbers(random: shape.width, seed: 3))
-        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
-        let y = Numbers(x.count)
+        let x = Floats(random: shape.rows * shape.width, seed: 1, scale: 3)
+        let (gain, bias) = (Floats(random: shape.width, seed: 2), Floats(random: shape.width, seed: 3))
+        let (mean, inverse) = (Floats(shape.rows), Floats(shape.rows))
+        let y = Floats(x.count)
         LayerNorm.forward(
             x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
             inverseDeviation: inverse.pointer)
@@ -39,10 +39,10 @@ import Testing
     }
 
     @Test(arguments: shapes) func aLargeOffsetKeepsItsVariance(_ shape: Shape) {
-        let x = Numbers(shape.rows * shape.width) { 1000 + Float($0 * 37 % 11) }
-        let (gain, bias) = (Numbers(shape.width) { _ in 1 }, Numbers(shape.width))
-        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
-        let y = Numbers(x.count)
+        let x = Floats(shape.rows * shape.width) { 1000 + Float($0 * 37 % 11) }
+        let (gain, bias) = (Floats(shape.width) { _ in 1 }, Floats(shape.width))
+        let (mean, inverse) = (Floats(shape.rows), Floats(shape.rows))
+        let y = Floats(x.count)
         LayerNorm.forward(
             x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
             inverseDeviation: inverse.pointer)
@@ -51,12 +51,12 @@ import Testing
 
     @Test(arguments: shapes, [true, false]) func residualSumIsFused(_ shape: Shape, _ biased: Bool) {
         let (x, delta) = (
-            Numbers(random: shape.rows * shape.width, seed: 1), Numbers(random: shape.rows * shape.width, seed: 2)
+            Floats(random: shape.rows * shape.width, seed: 1), Floats(random: shape.rows * shape.width, seed: 2)
         )
-        let (gain, bias) = (Numbers(random: shape.width, seed: 3), Numbers(random: shape.width, seed: 4))
-        let shift = Numbers(random: shape.width, seed: 5)
-        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
-        let y = Numbers(x.count)
+        let (gain, bias) = (Floats(random: shape.width, seed: 3), Floats(random: shape.width, seed: 4))
+        let shift = Floats(random: shape.width, seed: 5)
+        let (mean, inverse) = (Floats(shape.rows), Floats(shape.rows))
+        let y = Floats(x.count)
         let expected = (0..<x.count).map {
             x.doubles[$0] + delta.doubles[$0] + (biased ? shift.doubles[$0 % shape.width] : 0)
         }
@@ -70,11 +70,11 @@ import Testing
     }
 
     @Test(arguments: shapes) func gradientsMatchCentralDifferences(_ shape: Shape) {
-        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 2)
-        let (gain, bias) = (Numbers(random: shape.width, seed: 2), Numbers(random: shape.width, seed: 3))
-        let dy = Numbers(random: x.count, seed: 4)
-        let (mean, inverse) = (Numbers(shape.rows), Numbers(shape.rows))
-        let y = Numbers(x.count)
+        let x = Floats(random: shape.rows * shape.width, seed: 1, scale: 2)
+        let (gain, bias) = (Floats(random: shape.width, seed: 2), Floats(random: shape.width, seed: 3))
+        let dy = Floats(random: x.count, seed: 4)
+        let (mean, inverse) = (Floats(shape.rows), Floats(shape.rows))
+        let y = Floats(x.count)
         LayerNorm.forward(
             x: shape.matrix(x), gain: gain.pointer, bias: bias.pointer, y: shape.matrix(y), mean: mean.pointer,
             inverseDeviation: inverse.pointer)
@@ -83,14 +83,14 @@ import Testing
         let slopes = xs.indices.map { index in
             centralDifference(xs, index) { dot(Self.reference($0, gains, biases, shape), dys) }
         }
-        let dx = Numbers(random: x.count, seed: 5)
+        let dx = Floats(random: x.count, seed: 5)
         let before = dx.doubles
         LayerNorm.inputGradient(
             dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, mean: mean.pointer,
             inverseDeviation: inverse.pointer, dx: shape.matrix(dx), accumulate: true)
         expectClose(dx, zip(before, slopes).map(+), within: 1e-5)
 
-        let (dGain, dBias) = (Numbers(random: shape.width, seed: 6), Numbers(random: shape.width, seed: 7))
+        let (dGain, dBias) = (Floats(random: shape.width, seed: 6), Floats(random: shape.width, seed: 7))
         let (oldGain, oldBias) = (dGain.doubles, dBias.doubles)
         LayerNorm.weightGradient(
             dy: shape.matrix(dy), x: shape.matrix(x), mean: mean.pointer, inverseDeviation: inverse.pointer,

@@ -5,9 +5,9 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, inputs, outputs): (Int, Int, Int)
         var testDescription: String { "\(rows) rows, \(inputs) → \(outputs)" }
-        func input(_ x: Numbers) -> Matrix { x.matrix(rows, inputs) }
-        func output(_ y: Numbers) -> Matrix { y.matrix(rows, outputs) }
-        func weight(_ w: Numbers, transposed: Bool = false) -> Matrix {
+        func input(_ x: Floats) -> Matrix { x.matrix(rows, inputs) }
+        func output(_ y: Floats) -> Matrix { y.matrix(rows, outputs) }
+        func weight(_ w: Floats, transposed: Bool = false) -> Matrix {
             transposed ? w.matrix(outputs, inputs) : w.matrix(inputs, outputs)
         }
     }
@@ -34,10 +34,10 @@ import Testing
     }
 
     @Test(arguments: shapes, [true, false]) func forwardAddsTheBias(_ shape: Shape, _ biased: Bool) {
-        let x = Numbers(random: shape.rows * shape.inputs, seed: 1)
-        let w = Numbers(random: shape.inputs * shape.outputs, seed: 2)
-        let bias = Numbers(random: shape.outputs, seed: 3)
-        let y = Numbers(shape.rows * shape.outputs) { _ in .nan }
+        let x = Floats(random: shape.rows * shape.inputs, seed: 1)
+        let w = Floats(random: shape.inputs * shape.outputs, seed: 2)
+        let bias = Floats(random: shape.outputs, seed: 3)
+        let y = Floats(shape.rows * shape.outputs) { _ in .nan }
         Linear.forward(
             x: shape.input(x), weight: shape.weight(w), bias: biased ? UnsafePointer(bias.pointer) : nil,
             y: shape.output(y))
@@ -50,11 +50,11 @@ import Testing
     }
 
     @Test(arguments: shapes, [true, false]) func gradientsMatchCentralDifferences(_ shape: Shape, _ transposed: Bool) {
-        let x = Numbers(random: shape.rows * shape.inputs, seed: 4)
-        let w = Numbers(random: shape.inputs * shape.outputs, seed: 5)
-        let dy = Numbers(random: shape.rows * shape.outputs, seed: 6)
-        let (dx, dw) = (Numbers(random: x.count, seed: 7), Numbers(random: w.count, seed: 8))
-        let dBias = Numbers(random: shape.outputs, seed: 9)
+        let x = Floats(random: shape.rows * shape.inputs, seed: 4)
+        let w = Floats(random: shape.inputs * shape.outputs, seed: 5)
+        let dy = Floats(random: shape.rows * shape.outputs, seed: 6)
+        let (dx, dw) = (Floats(random: x.count, seed: 7), Floats(random: w.count, seed: 8))
+        let dBias = Floats(random: shape.outputs, seed: 9)
         let (oldX, oldW, oldBias) = (dx.doubles, dw.doubles, dBias.doubles)
         let outputs = shape.outputs
         let (weight, dWeight) = (shape.weight(w, transposed: transposed), shape.weight(dw, transposed: transposed))
@@ -87,8 +87,8 @@ import Testing
     }
 
     @Test func inputGradientOverwritesUnlessToldToAccumulate() {
-        let (dy, w) = (Numbers(random: 6 * 20, seed: 1), Numbers(random: 10 * 20, seed: 2))
-        let dx = Numbers(6 * 10) { _ in .nan }
+        let (dy, w) = (Floats(random: 6 * 20, seed: 1), Floats(random: 10 * 20, seed: 2))
+        let dx = Floats(6 * 10) { _ in .nan }
         let (gradient, weight) = (dy.matrix(6, 20), w.matrix(10, 20))
         Linear.inputGradient(dy: gradient, weight: weight, dx: dx.matrix(6, 10))
         let first = dx.values
@@ -99,9 +99,9 @@ import Testing
 
     @Test(arguments: [(64, 16, 48, 96), (512, 128, 384, 256), (96, 24, 40, 33)])
     func aRowDoesNotDependOnItsMicroBatch(_ rows: Int, _ partRows: Int, _ inputs: Int, _ outputs: Int) {
-        let x = Numbers(random: rows * inputs, seed: 1)
-        let (w, bias) = (Numbers(random: inputs * outputs, seed: 2), Numbers(random: outputs, seed: 3))
-        let (whole, part) = (Numbers(rows * outputs), Numbers(rows * outputs))
+        let x = Floats(random: rows * inputs, seed: 1)
+        let (w, bias) = (Floats(random: inputs * outputs, seed: 2), Floats(random: outputs, seed: 3))
+        let (whole, part) = (Floats(rows * outputs), Floats(rows * outputs))
         let weight = w.matrix(inputs, outputs)
         Linear.forward(
             x: x.matrix(rows, inputs), weight: weight, bias: bias.pointer, y: whole.matrix(rows, outputs))

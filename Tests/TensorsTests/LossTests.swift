@@ -17,7 +17,7 @@ import Testing
     @Test(arguments: [(1, 1), (1, 17), (6, 33), (3, 256)], [1, 80, 1e5] as [Float])
     func lossAndGradient(_ shape: (Int, Int), _ spread: Float) {
         let (rows, vocab) = shape
-        let logits = Numbers(random: rows * vocab, seed: 1, scale: spread)
+        let logits = Floats(random: rows * vocab, seed: 1, scale: spread)
         let targets = (0..<rows).map { Int32($0 * 7 % vocab) }
         let values = logits.doubles
         let expected = Self.reference(values, targets, vocab: vocab)
@@ -46,12 +46,12 @@ import Testing
 @Suite struct AdamWTests {
     @Test(arguments: [1, 16, 37], [true, false]) func followsTheFormulaOverManySteps(_ count: Int, _ decay: Bool) {
         let settings = AdamW(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1)
-        let p = Numbers(random: count, seed: 1)
-        let (m, v) = (Numbers(count), Numbers(count))
+        let p = Floats(random: count, seed: 1)
+        let (m, v) = (Floats(count), Floats(count))
         var (rp, rm, rv) = (p.doubles, m.doubles, v.doubles)
         let rate = 3e-3
         for step in 1...12 {
-            let g = Numbers(random: count, seed: UInt64(step + 10), scale: 0.01)
+            let g = Floats(random: count, seed: UInt64(step + 10), scale: 0.01)
             settings.step(
                 parameters: p.pointer, gradients: g.pointer, firstMoment: m.pointer, secondMoment: v.pointer,
                 count: count, step: step, learningRate: rate, decay: decay, gradientScale: 0.5)
@@ -71,8 +71,8 @@ import Testing
     }
 
     @Test func aZeroGradientOnlyDecays() {
-        let p = Numbers(20) { _ in 2 }
-        let (g, m, v) = (Numbers(20), Numbers(20), Numbers(20))
+        let p = Floats(20) { _ in 2 }
+        let (g, m, v) = (Floats(20), Floats(20), Floats(20))
         AdamW(weightDecay: 0.5).step(
             parameters: p.pointer, gradients: g.pointer, firstMoment: m.pointer, secondMoment: v.pointer, count: 20,
             step: 1, learningRate: 0.01, decay: true)
@@ -83,9 +83,9 @@ import Testing
     @Test(arguments: [[50], [25, 50, 75], [1, 38, 38, 99], [16, 32]]) func shardsGiveTheSameBits(_ cuts: [Int]) {
         let count = 100
         func trained(_ cuts: [Int]) -> [Float] {
-            let (p, m, v) = (Numbers(random: count, seed: 1), Numbers(count), Numbers(count))
+            let (p, m, v) = (Floats(random: count, seed: 1), Floats(count), Floats(count))
             for step in 1...3 {
-                let g = Numbers(random: count, seed: UInt64(step + 10))
+                let g = Floats(random: count, seed: UInt64(step + 10))
                 for (start, end) in zip([0] + cuts, cuts + [count]) {
                     AdamW().step(
                         parameters: p.pointer + start, gradients: g.pointer + start, firstMoment: m.pointer + start,

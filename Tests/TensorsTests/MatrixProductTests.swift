@@ -29,9 +29,9 @@ import Testing
         let lda = (shape.transposeA ? m : k) + 3
         let ldb = (shape.transposeB ? k : n) + 1
         let ldc = n + 2
-        let a = Numbers(random: (shape.transposeA ? k : m) * lda, seed: 1)
-        let b = Numbers(random: (shape.transposeB ? n : k) * ldb, seed: 2)
-        let c = Numbers(random: m * ldc, seed: 3)
+        let a = Floats(random: (shape.transposeA ? k : m) * lda, seed: 1)
+        let b = Floats(random: (shape.transposeB ? n : k) * ldb, seed: 2)
+        let c = Floats(random: m * ldc, seed: 3)
         let (da, db) = (a.doubles, b.doubles)
         var expected = c.doubles
         for i in 0..<m {

@@ -5,7 +5,7 @@ import Testing
     struct Shape: CustomTestStringConvertible {
         var (rows, width): (Int, Int)
         var testDescription: String { "\(rows) × \(width)" }
-        func matrix(_ numbers: Numbers) -> Matrix { numbers.matrix(rows, width) }
+        func matrix(_ numbers: Floats) -> Matrix { numbers.matrix(rows, width) }
     }
     static let shapes = [
         Shape(rows: 1, width: 3), Shape(rows: 5, width: 16), Shape(rows: 3, width: 33), Shape(rows: 4, width: 130),
@@ -22,9 +22,9 @@ import Testing
     }
 
     @Test(arguments: shapes) func forwardMatchesFloat64(_ shape: Shape) {
-        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 3)
-        let gain = Numbers(random: shape.width, seed: 2)
-        let (y, inverse) = (Numbers(x.count) { _ in .nan }, Numbers(shape.rows) { _ in .nan })
+        let x = Floats(random: shape.rows * shape.width, seed: 1, scale: 3)
+        let gain = Floats(random: shape.width, seed: 2)
+        let (y, inverse) = (Floats(x.count) { _ in .nan }, Floats(shape.rows) { _ in .nan })
         RMSNorm.forward(
             x: shape.matrix(x), gain: gain.pointer, y: shape.matrix(y), inverseRoot: inverse.pointer)
         expectClose(y, Self.reference(x.doubles, gain.doubles, shape))
@@ -37,9 +37,9 @@ import Testing
 
     @Test(arguments: shapes) func residualSumIsFused(_ shape: Shape) {
         let count = shape.rows * shape.width
-        let (x, delta) = (Numbers(random: count, seed: 1), Numbers(random: count, seed: 2))
-        let gain = Numbers(random: shape.width, seed: 3)
-        let (y, inverse) = (Numbers(count), Numbers(shape.rows))
+        let (x, delta) = (Floats(random: count, seed: 1), Floats(random: count, seed: 2))
+        let gain = Floats(random: shape.width, seed: 3)
+        let (y, inverse) = (Floats(count), Floats(shape.rows))
         let expected = zip(x.values, delta.values).map { Double($0 + $1) }
         RMSNorm.addForward(
             x: shape.matrix(x), delta: shape.matrix(delta), sum: shape.matrix(x), gain: gain.pointer,
@@ -49,23 +49,23 @@ import Testing
     }
 
     @Test(arguments: shapes) func gradientsMatchCentralDifferences(_ shape: Shape) {
-        let x = Numbers(random: shape.rows * shape.width, seed: 1, scale: 2)
-        let (gain, dy) = (Numbers(random: shape.width, seed: 2), Numbers(random: x.count, seed: 4))
-        let (y, inverse) = (Numbers(x.count), Numbers(shape.rows))
+        let x = Floats(random: shape.rows * shape.width, seed: 1, scale: 2)
+        let (gain, dy) = (Floats(random: shape.width, seed: 2), Floats(random: x.count, seed: 4))
+        let (y, inverse) = (Floats(x.count), Floats(shape.rows))
         RMSNorm.forward(
             x: shape.matrix(x), gain: gain.pointer, y: shape.matrix(y), inverseRoot: inverse.pointer)
         let (xs, gains, dys) = (x.doubles, gain.doubles, dy.doubles)
         let slopes = xs.indices.map { index in
             centralDifference(xs, index) { dot(Self.reference($0, gains, shape), dys) }
         }
-        let dx = Numbers(random: x.count, seed: 5)
+        let dx = Floats(random: x.count, seed: 5)
         let before = dx.doubles
         RMSNorm.inputGradient(
             dy: shape.matrix(dy), x: shape.matrix(x), gain: gain.pointer, inverseRoot: inverse.pointer,
             dx: shape.matrix(dx), accumulate: true)
         expectClose(dx, zip(before, slopes).map(+), within: 1e-5)
 
-        let dGain = Numbers(random: shape.width, seed: 6)
+        let dGain = Floats(random: shape.width, seed: 6)
         let oldGain = dGain.doubles
         RMSNorm.weightGradient(
             dy: shape.matrix(dy), x: shape.matrix(x), inverseRoot: inverse.pointer, dGain: dGain.pointer)

@@ -26,16 +26,16 @@ import Testing
         let (queryCount, keyCount) = (
             Self.batch * Self.sequence * Self.queryWidth, Self.batch * Self.sequence * Self.keyWidth
         )
-        let (q, dOutput) = (Numbers(random: queryCount, seed: 1, scale: 3), Numbers(random: queryCount, seed: 2))
-        let (k, v) = (Numbers(random: keyCount, seed: 3, scale: 3), Numbers(random: keyCount, seed: 4))
+        let (q, dOutput) = (Floats(random: queryCount, seed: 1, scale: 3), Floats(random: queryCount, seed: 2))
+        let (k, v) = (Floats(random: keyCount, seed: 3, scale: 3), Floats(random: keyCount, seed: 4))
         let whole = Self.whole
         let expected = AttentionTests.Run(q, k, v, dOutput, whole)
 
-        let output = Numbers(queryCount)
+        let output = Floats(queryCount)
         let statistics = Self.batch * Self.heads * Self.sequence
-        let logSumExp = Numbers(statistics) { _ in -.infinity }
-        let (partial, partialLog) = (Numbers(queryCount) { _ in .nan }, Numbers(statistics) { _ in .nan })
-        let space = Numbers(Self.shape(queryPiece: 0, keyPiece: 0).workspaceCount) { _ in .nan }
+        let logSumExp = Floats(statistics) { _ in -.infinity }
+        let (partial, partialLog) = (Floats(queryCount) { _ in .nan }, Floats(statistics) { _ in .nan })
+        let space = Floats(Self.shape(queryPiece: 0, keyPiece: 0).workspaceCount) { _ in .nan }
         /// Keys arrive round the ring: rank r meets those of rank r, r − 1, …, each two pieces.
         func eachMeeting(_ body: (_ query: Int, _ key: Int) -> Void) {
             for rank in 0..<Self.ranks {
@@ -64,13 +64,13 @@ import Testing
         expectClose(output, expected.output.doubles)
         expectClose(logSumExp, expected.logSumExp.doubles)
 
-        let delta = Numbers(statistics)
+        let delta = Floats(statistics)
         Attention.delta(
             output: whole.queryRows(output), dOutput: whole.queryRows(dOutput), into: whole.statistics(delta),
             shape: whole)
-        let (dq, dk, dv) = (Numbers(queryCount), Numbers(keyCount), Numbers(keyCount))
+        let (dq, dk, dv) = (Floats(queryCount), Floats(keyCount), Floats(keyCount))
         // dK and dV also travel side by side in a buffer of their own.
-        let travelling = Numbers(2 * keyCount)
+        let travelling = Floats(2 * keyCount)
         let pairs = travelling.matrix(Self.batch * Self.sequence, 2 * Self.keyWidth).sequences(of: Self.sequence)
         let travellingKeys = pairs.columns(0..<Self.keyWidth)
         let travellingValues = pairs.columns(Self.keyWidth..<2 * Self.keyWidth)
@@ -104,20 +104,20 @@ import Testing
     @Test func mergingIsIndifferentToEmptyBlocks() {
         let shape = AttentionShape(
             batch: 1, queries: 3, keys: 4, heads: 1, keyValueHeads: 1, headSize: 8, mask: .full)
-        let (output, log) = (Numbers(24), Numbers(3) { _ in -.infinity })
-        let (partial, partialLog) = (Numbers(random: 24, seed: 1), Numbers(3) { [0.5, -.infinity, 90][$0] })
-        func merge(_ a: Numbers, _ b: Numbers) {
+        let (output, log) = (Floats(24), Floats(3) { _ in -.infinity })
+        let (partial, partialLog) = (Floats(random: 24, seed: 1), Floats(3) { [0.5, -.infinity, 90][$0] })
+        func merge(_ a: Floats, _ b: Floats) {
             Attention.merge(
                 partialOutput: shape.queryRows(a), partialLogSumExp: shape.statistics(b),
                 into: shape.queryRows(output), logSumExp: shape.statistics(log), shape: shape)
         }
-        merge(Numbers(24), Numbers(3) { _ in -.infinity })
+        merge(Floats(24), Floats(3) { _ in -.infinity })
         #expect(output.values.allSatisfy { $0 == 0 } && log.values.allSatisfy { $0 == -.infinity })
         merge(partial, partialLog)
         let expected = (0..<24).map { $0 / 8 == 1 ? 0 : partial.doubles[$0] }
         expectClose(output, expected, within: 1e-6)
         #expect(log.values == [0.5, -.infinity, 90])
-        merge(Numbers(24), Numbers(3) { _ in -.infinity })
+        merge(Floats(24), Floats(3) { _ in -.infinity })
         #expect(log.values == [0.5, -.infinity, 90])
         expectClose(output, expected, within: 1e-6)
     }

@@ -33,7 +33,7 @@ import Testing
     }
 
     struct Tables {
-        let (cosines, sines): (Numbers, Numbers)
+        let (cosines, sines): (Floats, Floats)
         let rows: Int
         var cosineRows: Matrix { cosines.matrix(rows, cosines.count / rows) }
         var sineRows: Matrix { sines.matrix(rows, sines.count / rows) }
@@ -41,7 +41,7 @@ import Testing
 
     static func tables(_ positions: [Int32], _ shape: Shape, base: Double) -> Tables {
         let (cosines, sines) = (
-            Numbers(positions.count * shape.headSize / 2), Numbers(positions.count * shape.headSize / 2)
+            Floats(positions.count * shape.headSize / 2), Floats(positions.count * shape.headSize / 2)
         )
         let tables = Tables(cosines: cosines, sines: sines, rows: positions.count)
         RotaryEmbedding.fillTables(
@@ -54,8 +54,8 @@ import Testing
         // The two pieces of a zigzag shard: the positions have a gap.
         let positions = (0..<shape.sequence).map { (index: Int) -> Int32 in Int32(index + (index < 2 ? 2 : 1000)) }
         let tables = Self.tables(positions, shape, base: base)
-        let x = Numbers(random: shape.rows * shape.width, seed: 1)
-        let (before, dy) = (x.doubles, Numbers(random: x.count, seed: 2))
+        let x = Floats(random: shape.rows * shape.width, seed: 1)
+        let (before, dy) = (x.doubles, Floats(random: x.count, seed: 2))
         RotaryEmbedding.rotate(
             x.matrix(shape.rows, shape.width), cosines: tables.cosineRows, sines: tables.sineRows)
         expectClose(x, Self.reference(before, positions: positions, shape, base: base))
@@ -77,7 +77,7 @@ import Testing
         let tables = Self.tables(positions, shape, base: 10_000)
         // Two query heads, one key head and one value head in a row.
         let stride = 4 * shape.headSize
-        let qkv = Numbers(random: shape.rows * stride, seed: 3)
+        let qkv = Floats(random: shape.rows * stride, seed: 3)
         let before = qkv.doubles
         RotaryEmbedding.rotate(
             qkv.matrix(shape.rows, stride).columns(0..<18), cosines: tables.cosineRows, sines: tables.sineRows)
@@ -93,9 +93,9 @@ import Testing
 
     @Test func scoresDependOnTheDistanceAlone() {
         let shape = Shape(batch: 1, sequence: 4, heads: 1, headSize: 16)
-        let (q, k) = (Numbers(random: 16, seed: 1).values, Numbers(random: 16, seed: 2).values)
+        let (q, k) = (Floats(random: 16, seed: 1).values, Floats(random: 16, seed: 2).values)
         let tables = Self.tables([3, 10, 1003, 1010], shape, base: 10_000)
-        let rows = Numbers(64) { (index: Int) -> Float in (index / 16 % 2 == 0 ? q : k)[index % 16] }
+        let rows = Floats(64) { (index: Int) -> Float in (index / 16 % 2 == 0 ? q : k)[index % 16] }
         RotaryEmbedding.rotate(rows.matrix(4, 16), cosines: tables.cosineRows, sines: tables.sineRows)
         let turned = rows.doubles
         func row(_ index: Int) -> [Double] { Array(turned[index * 16..<(index + 1) * 16]) }

@@ -43,11 +43,11 @@ import Testing
 
     @Test(arguments: cases) func routesAndItsGradientMatchFloat64(_ test: Case) {
         let count = test.tokens * test.experts
-        let logits = Numbers(random: count, seed: 1, scale: 2)
+        let logits = Floats(random: count, seed: 1, scale: 2)
         let values = logits.doubles
         let slots = test.tokens * test.chosen
         var choices = [Int32](repeating: -1, count: slots)
-        let weights = Numbers(slots) { _ in .nan }
+        let weights = Floats(slots) { _ in .nan }
         let matrix = logits.matrix(test.tokens, test.experts)
         test.router.forward(logits: matrix, choices: &choices, weights: weights.pointer)
         let expected = Self.reference(values, test)
@@ -55,15 +55,15 @@ import Testing
         expectClose(logits, expected.probabilities)
         expectClose(weights, expected.weights)
 
-        let loads = Numbers(test.experts) { _ in .nan }
+        let loads = Floats(test.experts) { _ in .nan }
         test.router.loads(choices: choices, into: loads.pointer, tokens: test.tokens)
         let shares = (0..<test.experts).map { expert in
             Double(choices.count { $0 == Int32(expert) }) / Double(slots)
         }
         expectClose(loads, shares)
 
-        let dWeights = Numbers(random: slots, seed: 2)
-        let dLogits = Numbers(count) { _ in .nan }
+        let dWeights = Floats(random: slots, seed: 2)
+        let dLogits = Floats(count) { _ in .nan }
         test.router.inputGradient(
             probabilities: matrix, choices: choices, dWeights: dWeights.pointer, loads: loads.pointer,
             auxiliaryScale: 0.3, dLogits: dLogits.matrix(test.tokens, test.experts))
@@ -80,9 +80,9 @@ import Testing
     @Test func equalProbabilitiesGoToTheLowerNumber() {
         let router = Router(experts: 6, chosen: 3)
         let rows: [[Float]] = [[0, 0, 0, 0, 0, 0], [1, 2, 2, 1, 2, 2], [0, 0, 5, 0, 0, 0]]
-        let logits = Numbers(18) { rows[$0 / 6][$0 % 6] }
+        let logits = Floats(18) { rows[$0 / 6][$0 % 6] }
         var choices = [Int32](repeating: -1, count: 9)
-        let weights = Numbers(9)
+        let weights = Floats(9)
         router.forward(logits: logits.matrix(3, 6), choices: &choices, weights: weights.pointer)
         #expect(choices == [0, 1, 2, 1, 2, 4, 2, 0, 1])
         #expect(weights.values[0..<6].allSatisfy { abs($0 - 1.0 / 3) < 1e-6 })

@@ -1,8 +1,9 @@
+import Numbers
 import Tensors
 import Testing
 
 /// A run of numbers with a guard behind it: a kernel that writes past its end is caught by ``isIntact``.
-final class Numbers {
+final class Floats {
     private static let guardCount = 32
     private static let guardValue: Float = -7.25e11
     private let storage: Storage<Float>
@@ -15,13 +16,10 @@ final class Numbers {
         for index in count..<count + Self.guardCount { storage.pointer[index] = Self.guardValue }
     }
 
-    /// Numbers in (−scale, scale) that depend on the seed only.
+    /// Floats in (−scale, scale) that depend on the seed only.
     convenience init(random count: Int, seed: UInt64, scale: Float = 1) {
-        var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0xD1B5_4A32_D192_ED03
-        self.init(count) { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return (Float(state >> 40) * 0x1p-23 - 1) * scale
-        }
+        var random = SplitMix64(seed: seed)
+        self.init(count) { _ in (Float(random.next() >> 40) * 0x1p-23 - 1) * scale }
     }
 
     var pointer: UnsafeMutablePointer<Float> { storage.pointer }
@@ -51,7 +49,7 @@ func relativeError(_ values: [Float], _ reference: [Double]) -> Double {
 }
 
 func expectClose(
-    _ values: Numbers, _ reference: [Double], within tolerance: Double = 2e-6, _ what: Comment? = nil,
+    _ values: Floats, _ reference: [Double], within tolerance: Double = 2e-6, _ what: Comment? = nil,
     sourceLocation: SourceLocation = #_sourceLocation
 ) {
     #expect(values.isIntact, what, sourceLocation: sourceLocation)

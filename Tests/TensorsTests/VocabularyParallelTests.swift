@@ -7,26 +7,26 @@ import Testing
     func shardsTogetherEqualTheWhole(_ shape: (Int, Int, Int), _ spread: Float) {
         let (rows, vocab, shards) = shape
         let columns = vocab / shards
-        let logits = Numbers(random: rows * vocab, seed: 1, scale: spread)
+        let logits = Floats(random: rows * vocab, seed: 1, scale: spread)
         let targets = (0..<rows).map { Int32(($0 * 7 + 3) % vocab) }
         let pieces = (0..<shards).map { shard in
-            Numbers(rows * columns) { logits.pointer[$0 / columns * vocab + shard * columns + $0 % columns] }
+            Floats(rows * columns) { logits.pointer[$0 / columns * vocab + shard * columns + $0 % columns] }
         }
         let values = logits.doubles
         let expected = CrossEntropyTests.reference(values, targets, vocab: vocab)
         _ = CrossEntropy.lossAndGradient(
             logits: logits.matrix(rows, vocab), targets: targets, scale: 0.25)
 
-        let maxima = Numbers(rows) { _ in -.infinity }
+        let maxima = Floats(rows) { _ in -.infinity }
         for piece in pieces {
-            let own = Numbers(rows)
+            let own = Floats(rows)
             VocabularyParallelCrossEntropy.maxima(logits: piece.matrix(rows, columns), into: own.pointer)
             #expect(own.isIntact)
             for row in 0..<rows { maxima.pointer[row] = max(maxima.pointer[row], own.pointer[row]) }
         }
-        let (sums, chosen) = (Numbers(rows), Numbers(rows))
+        let (sums, chosen) = (Floats(rows), Floats(rows))
         for (shard, piece) in pieces.enumerated() {
-            let (ownSums, ownChosen) = (Numbers(rows), Numbers(rows))
+            let (ownSums, ownChosen) = (Floats(rows), Floats(rows))
             VocabularyParallelCrossEntropy.exponentials(
                 logits: piece.matrix(rows, columns), maxima: maxima.pointer, targets: targets,
                 firstToken: shard * columns, sums: ownSums.pointer, targetLogits: ownChosen.pointer)
@@ -65,12 +65,12 @@ import Testing
         let (vocab, batch, sequence) = (12, 2, 5)
         let rows = batch * sequence
         let tokens = (0..<rows).map { Int32($0 * 5 % vocab) }
-        let (table, positions) = (Numbers(random: vocab * width, seed: 1), Numbers(random: 9 * width, seed: 2))
+        let (table, positions) = (Floats(random: vocab * width, seed: 1), Floats(random: 9 * width, seed: 2))
         // Positions of a zigzag shard.
         let places: [Int32] = [1, 2, 6, 7, 8]
-        let y = Numbers(rows * width)
+        let y = Floats(rows * width)
         for shard in 0..<shards {
-            let part = Numbers(rows * width) { _ in .nan }
+            let part = Floats(rows * width) { _ in .nan }
             let held = shard * vocab / shards..<(shard + 1) * vocab / shards
             TokenEmbedding.forward(
                 tokens: tokens, table: table.matrix(vocab, width).rows(held), firstToken: held.lowerBound,
@@ -91,8 +91,8 @@ import Testing
         }
         expectClose(y, expected, within: 0)
 
-        let dy = Numbers(random: rows * width, seed: 3)
-        let (dTable, dPositions) = (Numbers(random: table.count, seed: 4), Numbers(random: positions.count, seed: 5))
+        let dy = Floats(random: rows * width, seed: 3)
+        let (dTable, dPositions) = (Floats(random: table.count, seed: 4), Floats(random: positions.count, seed: 5))
         var (tableSums, positionSums) = (dTable.doubles, dPositions.doubles)
         for (index, value) in dy.doubles.enumerated() {
             let (row, column) = (index / width, index % width)

@@ -1,4 +1,5 @@
 import Models
+import Numbers
 import Plans
 import Tensors
 import Testing
@@ -199,11 +200,8 @@ struct TinyStage {
 
     /// Numbers in (−scale, scale) that depend on the seed only.
     static func random(_ count: Int, seed: UInt64, scale: Float) -> [Float] {
-        var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0xD1B5_4A32_D192_ED03
-        return (0..<count).map { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return (Float(state >> 40) * 0x1p-23 - 1) * scale
-        }
+        var random = SplitMix64(seed: seed)
+        return (0..<count).map { _ in (Float(random.next() >> 40) * 0x1p-23 - 1) * scale }
     }
 
     /// Of blocks alone: by the parameters and by the input `[R, H]`.

@@ -211,10 +211,9 @@ package struct RunManifest: Hashable, Codable, Sendable {
             let end = try? file.seekToEnd(), (try? file.seek(toOffset: end > 65_536 ? end - 65_536 : 0)) != nil,
             let text = try? file.readToEnd()
         else { return noted }
-        struct Line: Decodable { var step: Int }
         // The last line may be half written.
-        let last = text.split(separator: 0x0A).suffix(2).compactMap { try? JSONDecoder().decode(Line.self, from: $0) }
-        return last.map { max(noted, $0.step + 1) }.max() ?? noted
+        let last = text.split(separator: 0x0A).suffix(2).compactMap { StepMetrics.step(ofLine: $0) }
+        return last.map { max(noted, $0 + 1) }.max() ?? noted
     }
 
     /// As it lies in the file.

@@ -1,3 +1,4 @@
+internal import Numbers
 package import Plans
 
 /// Sequences of byte tokens drawn from a text file, the same on every rank.
@@ -76,9 +77,9 @@ package final class TextData {
         guard epoch != self.epoch else { return }
         self.epoch = epoch
         permutation = (0..<Int32(sequences)).map { $0 }
-        let key = Initialisation.mix(seed ^ UInt64(epoch) << 32 ^ 0xDA7A)
+        let key = SplitMix64.first(seed: seed ^ UInt64(epoch) << 32 ^ 0xDA7A)
         for index in stride(from: sequences - 1, to: 0, by: -1) {
-            let random = Initialisation.mix(key &+ UInt64(index))
+            let random = SplitMix64.first(seed: key &+ UInt64(index))
             permutation.swapAt(index, Int(random.multipliedFullWidth(by: UInt64(index + 1)).high))
         }
     }

@@ -1,7 +1,7 @@
 package import MPI
+package import Models
 package import Plans
 package import Tensors
-package import Models
 
 /// One pipeline stage on one rank: embeddings on the first, final norm, head and loss on the last, blocks between. It
 /// knows nothing of other stages; what its layers share with other ranks goes through the context. Letters: `ShapeLetters`.

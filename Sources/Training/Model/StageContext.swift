@@ -1,6 +1,6 @@
 internal import MPI
-package import Plans
 package import Models
+package import Plans
 internal import Tensors
 
 /// The things that the stages of one rank share: sizes, scratch memory and the groups their layers talk to. One action

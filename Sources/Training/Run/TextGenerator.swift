@@ -1,5 +1,6 @@
 internal import MPI
 package import Models
+internal import Numbers
 internal import Plans
 internal import Tensors
 
@@ -78,7 +79,7 @@ package final class TextGenerator {
                 throw TrainingError.weights(
                     path: path, reason: "the weights are so large that the model's answer is no number")
             }
-            let random = Double(Initialisation.mix(seed &+ UInt64(drawn)) >> 11) * 0x1p-53
+            let random = SplitMix64.first(seed: seed &+ UInt64(drawn)).fraction
             let token = Self.sample(logits, count: min(model.vocab, 256), temperature: temperature, random: random)
             text.append(Int32(token))
             try emit(UInt8(token))

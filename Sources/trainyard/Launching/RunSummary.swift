@@ -12,19 +12,9 @@ struct RunSummary {
     let predicted: Estimate
     let predictedTimeline: Timeline
     let measuredTimeline: Timeline
-    let steps: [Step]
+    let steps: [StepMetrics]
     /// The load of other programs on this machine during the run.
     let load: MachineLoad?
-
-    /// The part of a line of metrics that the summary uses.
-    struct Step: Decodable {
-        var step: Int
-        var loss: Double
-        var seconds: Double
-        var tokensPerSecond: Double
-        var bubble: Double
-        var peakBytes: [Double]
-    }
 
     /// Reads the records a run left.
     init(plan: Plan, layout: Layout, metrics: String, timeline: String, load: MachineLoad?) throws {
@@ -35,12 +25,11 @@ struct RunSummary {
         predictedTimeline = iteration.timeline
         let decoder = JSONDecoder()
         measuredTimeline = try decoder.decode(Timeline.self, from: Data(contentsOf: URL(fileURLWithPath: timeline)))
-        steps = try String(contentsOf: URL(fileURLWithPath: metrics), encoding: .utf8).split(separator: "\n")
-            .map { try decoder.decode(Step.self, from: Data($0.utf8)) }
+        steps = try StepMetrics.steps(of: String(contentsOf: URL(fileURLWithPath: metrics), encoding: .utf8))
     }
 
     /// Steps after the first, which also warms up libraries and memory.
-    private var steady: ArraySlice<Step> { steps.count > 1 ? steps.dropFirst() : steps[...] }
+    private var steady: ArraySlice<StepMetrics> { steps.count > 1 ? steps.dropFirst() : steps[...] }
     var measuredSeconds: Double { Self.median(steady.map(\.seconds)) }
     var measuredBubble: Double { Self.median(steady.map(\.bubble)) }
 

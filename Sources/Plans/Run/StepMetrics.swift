@@ -1,0 +1,66 @@
+package import Foundation
+
+/// The figures of one training step, as a line of `log.jsonl` has them. The properties' names are the keys;
+/// `docs/runtime.md` explains them.
+package struct StepMetrics: Hashable, Codable, Sendable {
+    /// Number of the step, from 0.
+    package var step: Int
+    /// Mean cross-entropy over the batch's tokens, nats.
+    package var loss: Double
+    /// Norm of all gradients before clipping.
+    package var gradNorm: Double
+    package var learningRate: Double
+    /// Wall-clock seconds of the step.
+    package var seconds: Double
+    package var tokensPerSecond: Double
+    /// FLOPs of the whole step as MFU counts them.
+    package var modelFLOPs: Double
+    /// Share of the pipeline's rank-seconds without compute.
+    package var bubble: Double
+    /// Share of rank 0's step that is compute, the optimizer included.
+    package var computeShare: Double
+    /// Peak resident bytes of each rank.
+    package var peakBytes: [Double]
+
+    package init(
+        step: Int, loss: Double, gradNorm: Double, learningRate: Double, seconds: Double, tokensPerSecond: Double,
+        modelFLOPs: Double, bubble: Double, computeShare: Double, peakBytes: [Double]
+    ) {
+        self.step = step
+        self.loss = loss
+        self.gradNorm = gradNorm
+        self.learningRate = learningRate
+        self.seconds = seconds
+        self.tokensPerSecond = tokensPerSecond
+        self.modelFLOPs = modelFLOPs
+        self.bubble = bubble
+        self.computeShare = computeShare
+        self.peakBytes = peakBytes
+    }
+
+    /// The line of a log, its line break included.
+    /// - Throws: for a figure that is no number.
+    package func line() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+
+    /// The steps of a whole log.
+    package static func steps(of log: String) throws -> [StepMetrics] {
+        let decoder = JSONDecoder()
+        return try log.split(separator: "\n").map { try decoder.decode(StepMetrics.self, from: Data($0.utf8)) }
+    }
+
+    /// The number of the step that a line is about; nil for a line that is cut short.
+    static func step(ofLine line: Data) -> Int? {
+        struct Number: Decodable {
+            var step: Int
+
+            init(from decoder: any Decoder) throws {
+                step = try decoder.container(keyedBy: StepMetrics.CodingKeys.self).decode(Int.self, forKey: .step)
+            }
+        }
+        return try? JSONDecoder().decode(Number.self, from: line).step
+    }
+}
