@@ -97,7 +97,7 @@ package struct ActivationBytes: Hashable, Sendable {
     ) -> Double {
         let heads = Double(core.heads)
         guard !flashAttention else { return division.tokens * (4 * heads / division.tensor) }
-        return division.tokens * (heads * core.keysMet(length: Double(sequence)) * numberBytes / division.tensor)
+        return division.tokens * (heads * Double(sequence) * numberBytes / division.tensor)
     }
 
     /// Numbers of gradients where all blocks share their places: the stream's, a branch's, the widest result's, and those

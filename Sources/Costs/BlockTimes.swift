@@ -145,25 +145,23 @@ struct BlockTimes {
     private func attention() -> (forward: Double, backward: Double) {
         let core = block.attention.core
         let s = Double(sequence)
-        let met = core.keysMet(length: s)
         let T = shard.tokens
-        // QKᵀ and PV against every key.
-        let flops = 4 * T * met * core.width / shard.tensor
         if shard.flashAttention {
-            // The kernel skips the masked half.
-            let forward = rates.flash(flops: flops / 2, length: s)
+            // QKᵀ and PV; the kernel skips the keys that the mask hides.
+            let flops = 4 * T * core.keysSeen(length: s) * core.width / shard.tensor
+            let forward = rates.flash(flops: flops, length: s)
             let backward = rates.flash(
-                flops: CostConstants.flashBackwardWork * flops / 2, length: s,
+                flops: CostConstants.flashBackwardWork * flops, length: s,
                 share: CostConstants.flashBackwardShare)
             return (forward, backward)
         }
         // Unfused: every score exists in memory; products do not skip the mask.
-        let scores = T * met * Double(core.heads) / shard.tensor
+        let scores = T * s * Double(core.heads) / shard.tensor
         let bytes = w * scores + w * T * (Double(core.queries) / shard.tensor + keysAndValues / 2)
         // One small product a head: as many tiles as one tall product of all heads' rows has.
-        let (rows, width) = (scores / met, core.width / Double(core.heads))
-        let toScores = rates.product(rows, met, width, bytes: bytes, high: true)
-        let fromScores = rates.product(rows, width, met, bytes: bytes, high: true)
+        let (rows, width) = (scores / s, core.width / Double(core.heads))
+        let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
+        let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
         let dropForward = shard.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
         let forward = toScores + fromScores + rates.elementwise(2 * w * scores) + dropForward
         let backward = toScores + 3 * fromScores + rates.elementwise(3 * w * scores) + dropForward

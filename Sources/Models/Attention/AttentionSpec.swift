@@ -18,8 +18,8 @@ package struct CoreAttention: Hashable, Sendable {
     /// mean of the queries' and the result's widths.
     package var width: Double { Double(queries + attended) / 2 }
 
-    /// Keys that a query meets in a sequence of `length` tokens. Kernels that know the mask skip half of them.
-    package func keysMet(length: Double) -> Double { length }
+    /// Keys that a query sees on average in a sequence of `length` tokens: half of them under a causal mask.
+    package func keysSeen(length: Double) -> Double { length / 2 }
 }
 
 /// Symbols of an attention's figures in formulas, by the letters of the cost model: h hidden, a heads, d their size, g

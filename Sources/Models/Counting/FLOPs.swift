@@ -19,7 +19,9 @@ package struct FLOPs: Hashable, Sendable {
         let mixture = Double(model.mixtureLayers)
         linearForward =
             2 * tokens * ((layers - mixture) * model.blockWeights + mixture * model.mixtureBlockWeights)
-        coreForward = 4 * tokens * (layers * Double(model.sequence) * model.coreAttention.width)
+        let core = model.coreAttention
+        // The field counts every key: twice those that a causal mask shows.
+        coreForward = 4 * tokens * (layers * 2 * core.keysSeen(length: Double(model.sequence)) * core.width)
         headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
     }
 

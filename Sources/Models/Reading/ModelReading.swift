@@ -36,39 +36,28 @@ extension Model {
 /// What a map says about a shape, before defaults: every field as far as it was given and valid.
 package struct ModelFields {
     package var family: Model.Family?
-    package var layers: Int?
-    package var hidden: Int?
-    package var heads: Int?
-    package var kvHeads: Int?
-    package var headSize: Int?
-    package var ffn: Int?
+    /// Those of `Model.sizes`, by their keys.
+    private var sizes: [String: Int] = [:]
+    package var vocab: Int? { sizes["vocab"] }
+    package var sequence: Int? { sizes["sequence"] }
     package var mlp: Model.MLP?
-    package var vocab: Int?
-    package var sequence: Int?
     package var tiedEmbeddings: Bool?
     package var moe: Model.Mixture?
     package var mla: Model.LatentAttention?
 
     package init(_ reader: FieldReader) {
+        // Messages about unknown keys name the known ones in this order.
+        reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
-        layers = reader.count("layers", in: Bounds.layers)
-        hidden = reader.count("hidden", in: Bounds.hidden)
-        heads = reader.count("heads", in: Bounds.heads)
-        kvHeads = reader.count("kvHeads", in: Bounds.heads)
-        headSize = reader.count("headSize", in: Bounds.headSize)
-        ffn = reader.count("ffn", in: Bounds.ffn)
+        for size in Model.sizes { sizes[size.key] = reader.count(size.key, in: size.bounds) }
         mlp = reader.choice("mlp", of: Model.MLP.self)
-        vocab = reader.count("vocab", in: Bounds.vocab)
-        sequence = reader.count("sequence", in: Bounds.sequence)
         tiedEmbeddings = reader.flag("tiedEmbeddings")
         moe = reader.map("moe").flatMap(Model.Mixture.init)
         mla = reader.map("mla").flatMap(Model.LatentAttention.init)
     }
 
     /// Keys that change the blocks, so that a named shape is no longer itself.
-    package static let blockKeys = [
-        "family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp", "moe", "mla",
-    ]
+    package static let blockKeys = ["family"] + Model.blockSizes.map(\.key) + ["mlp", "moe", "mla"]
 
     /// The whole shape from these fields alone; reports what is missing and what does not divide.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
@@ -78,28 +67,31 @@ package struct ModelFields {
         ]
         for (key, fix) in required { reader.reportMissing(key, fix: fix) }
         if family == .llama { reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008") }
-        guard let family, let layers, let hidden, let heads, let vocab, let sequence else { return nil }
-        if family == .llama, ffn == nil { return nil }
-        return checked(
-            Model(
-                name: name, family: family, layers: layers, hidden: hidden, heads: heads, kvHeads: kvHeads,
-                headSize: headSize, ffn: ffn, mlp: mlp, vocab: vocab, sequence: sequence,
-                tiedEmbeddings: tiedEmbeddings, moe: moe, mla: mla), reader)
+        guard let family, let layers = sizes["layers"], let hidden = sizes["hidden"], let heads = sizes["heads"],
+            let vocab, let sequence
+        else { return nil }
+        if family == .llama, sizes["ffn"] == nil { return nil }
+        var model = Model(
+            name: name, family: family, layers: layers, hidden: hidden, heads: heads, mlp: mlp, vocab: vocab,
+            sequence: sequence, tiedEmbeddings: tiedEmbeddings, moe: moe, mla: mla)
+        setSizes(of: &model)
+        return checked(model, reader)
+    }
+
+    private func setSizes(of model: inout Model) {
+        for size in Model.sizes { if let value = sizes[size.key] { size.set(&model, value) } }
     }
 
     /// `base` with these fields in place of its own.
     package func shape(over base: Model, _ reader: FieldReader) -> Model? {
         var model = base
         model.family = family ?? base.family
-        model.layers = layers ?? base.layers
-        model.hidden = hidden ?? base.hidden
-        model.heads = heads ?? base.heads
-        model.kvHeads = kvHeads ?? (base.kvHeads == base.heads ? model.heads : base.kvHeads)
-        model.headSize = headSize ?? (hidden == nil && heads == nil ? base.headSize : model.hidden / model.heads)
-        model.ffn = ffn ?? base.ffn
+        setSizes(of: &model)
+        if sizes["kvHeads"] == nil, base.kvHeads == base.heads { model.kvHeads = model.heads }
+        if sizes["headSize"] == nil, sizes["hidden"] != nil || sizes["heads"] != nil {
+            model.headSize = model.hidden / model.heads
+        }
         model.mlp = mlp ?? base.mlp
-        model.vocab = vocab ?? base.vocab
-        model.sequence = sequence ?? base.sequence
         model.tiedEmbeddings = tiedEmbeddings ?? base.tiedEmbeddings
         model.moe = moe ?? base.moe
         model.mla = mla ?? base.mla
@@ -110,7 +102,9 @@ package struct ModelFields {
     /// The rules between fields.
     private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
         var sound = true
-        if headSize == nil, model.mla == nil, hidden != nil || heads != nil, model.hidden % model.heads != 0 {
+        if sizes["headSize"] == nil, model.mla == nil, sizes["hidden"] != nil || sizes["heads"] != nil,
+            model.hidden % model.heads != 0
+        {
             let near = Divisors.of(model.hidden)
             let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
             reader.report(
@@ -199,5 +193,31 @@ extension Model.LatentAttention {
         guard let kvRank, let nopeSize, let ropeSize, let valueSize else { return nil }
         self.init(
             queryRank: queryRank, kvRank: kvRank, nopeSize: nopeSize, ropeSize: ropeSize, valueSize: valueSize)
+    }
+}
+
+extension Model {
+    /// The keys of a shape as a plan has them, a line each.
+    package var yaml: [String] {
+        func stated(_ sizes: [Size]) -> [String] {
+            sizes.compactMap { size in size.value(self).map { "\(size.key): \($0)" } }
+        }
+        var lines = ["family: \(family.rawValue)"] + stated(Self.blockSizes) + ["mlp: \(mlp.rawValue)"]
+        lines += stated(Self.textSizes) + ["tiedEmbeddings: \(tiedEmbeddings)"]
+        if let moe {
+            lines += [
+                "moe:", "  experts: \(moe.experts)", "  topK: \(moe.topK)", "  ffn: \(moe.ffn)",
+                "  shared: \(moe.shared)", "  sharedFfn: \(moe.sharedFfn)", "  firstDense: \(moe.firstDense)",
+                "  every: \(moe.every)", "  imbalance: \(Figures.plain(moe.imbalance))",
+            ]
+            if let limit = moe.nodeLimit { lines.append("  nodeLimit: \(limit)") }
+        }
+        if let mla {
+            lines += [
+                "mla:", "  queryRank: \(mla.queryRank)", "  kvRank: \(mla.kvRank)", "  nopeSize: \(mla.nopeSize)",
+                "  ropeSize: \(mla.ropeSize)", "  valueSize: \(mla.valueSize)",
+            ]
+        }
+        return lines
     }
 }

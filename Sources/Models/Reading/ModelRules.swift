@@ -24,14 +24,7 @@ extension Model {
                         + Figures.grouped(range.upperBound)))
         }
         func from0(_ range: ClosedRange<Int>) -> ClosedRange<Int> { 0...range.upperBound }
-        check("layers", layers, Bounds.layers)
-        check("hidden", hidden, Bounds.hidden)
-        check("heads", heads, Bounds.heads)
-        check("kvHeads", kvHeads, Bounds.heads)
-        check("headSize", headSize, Bounds.headSize)
-        check("ffn", ffn, Bounds.ffn)
-        check("vocab", vocab, Bounds.vocab)
-        check("sequence", sequence, Bounds.sequence)
+        for size in Self.sizes { if let value = size.value(self) { check(size.key, value, size.bounds) } }
         if let moe {
             check("moe.experts", moe.experts, Bounds.heads)
             check("moe.topK", moe.topK, Bounds.heads)

@@ -1,3 +1,5 @@
+internal import Reading
+
 /// The shape of a transformer language model.
 package struct Model: Hashable, Codable, Sendable {
     /// Which conventions the blocks follow.
@@ -58,6 +60,35 @@ package struct Model: Hashable, Codable, Sendable {
         self.moe = moe
         self.mla = mla
     }
+}
+
+extension Model {
+    /// A size that files state under a key of its own: read, written and checked by this one line.
+    package struct Size: Sendable {
+        package var key: String
+        package var bounds: ClosedRange<Int>
+        /// nil where the model states none.
+        package var value: @Sendable (Model) -> Int?
+        package var set: @Sendable (inout Model, Int) -> Void
+    }
+
+    /// Sizes that change the blocks, in the order in which plans are written.
+    package static let blockSizes: [Size] = [
+        Size(key: "layers", bounds: Bounds.layers, value: { $0.layers }, set: { $0.layers = $1 }),
+        Size(key: "hidden", bounds: Bounds.hidden, value: { $0.hidden }, set: { $0.hidden = $1 }),
+        Size(key: "heads", bounds: Bounds.heads, value: { $0.heads }, set: { $0.heads = $1 }),
+        Size(key: "kvHeads", bounds: Bounds.heads, value: { $0.kvHeads }, set: { $0.kvHeads = $1 }),
+        Size(key: "headSize", bounds: Bounds.headSize, value: { $0.headSize }, set: { $0.headSize = $1 }),
+        Size(key: "ffn", bounds: Bounds.ffn, value: { $0.ffn }, set: { $0.ffn = $1 }),
+    ]
+
+    /// The sizes of the text.
+    package static let textSizes: [Size] = [
+        Size(key: "vocab", bounds: Bounds.vocab, value: { $0.vocab }, set: { $0.vocab = $1 }),
+        Size(key: "sequence", bounds: Bounds.sequence, value: { $0.sequence }, set: { $0.sequence = $1 }),
+    ]
+
+    package static var sizes: [Size] { blockSizes + textSizes }
 }
 
 /// Number format of weights and matrix products.

@@ -125,7 +125,7 @@ extension Model {
     /// Forward work of the output head in units of the mean block's, by FLOPs a token: 2·h·V over a block's
     /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the halves the runtime computes).
     package var headInBlocks: Double {
-        let core = Double(sequence) * coreAttention.width
+        let core = 2 * coreAttention.keysSeen(length: Double(sequence)) * coreAttention.width
         // Whole counts of each kind, so that a model of one kind has that block's own value.
         var work = 0.0
         if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (blockWeights + core) }

@@ -81,32 +81,6 @@ extension Plan {
     }
 }
 
-extension Model {
-    /// The keys of a shape.
-    fileprivate var yaml: [String] {
-        var lines = [
-            "family: \(family.rawValue)", "layers: \(layers)", "hidden: \(hidden)", "heads: \(heads)",
-            "kvHeads: \(kvHeads)", "headSize: \(headSize)", "ffn: \(ffn)", "mlp: \(mlp.rawValue)", "vocab: \(vocab)",
-            "sequence: \(sequence)", "tiedEmbeddings: \(tiedEmbeddings)",
-        ]
-        if let moe {
-            lines += [
-                "moe:", "  experts: \(moe.experts)", "  topK: \(moe.topK)", "  ffn: \(moe.ffn)",
-                "  shared: \(moe.shared)", "  sharedFfn: \(moe.sharedFfn)", "  firstDense: \(moe.firstDense)",
-                "  every: \(moe.every)", "  imbalance: \(Figures.plain(moe.imbalance))",
-            ]
-            if let limit = moe.nodeLimit { lines.append("  nodeLimit: \(limit)") }
-        }
-        if let mla {
-            lines += [
-                "mla:", "  queryRank: \(mla.queryRank)", "  kvRank: \(mla.kvRank)", "  nopeSize: \(mla.nopeSize)",
-                "  ropeSize: \(mla.ropeSize)", "  valueSize: \(mla.valueSize)",
-            ]
-        }
-        return lines
-    }
-}
-
 extension Layout {
     /// The keys of a layout.
     fileprivate var yaml: [String] {
