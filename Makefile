@@ -17,11 +17,11 @@ else ifndef TRAINYARD_PORTABLE
     TARGET_CPU := -Xcc -mcpu=native
 endif
 
-# Tests run optimised too: they train whole models and time nothing. Once no test needs `@testable`, adding
-# `--disable-testable-imports` to `test` makes it share one build with `build`.
+# Tests run optimised too: they train whole models and time nothing. No test uses `@testable`, so that they share one build
+# with `build`.
 RELEASE := -c release $(TARGET_CPU)
 SOURCES := Package.swift Plugins Sources Tests bench
-TEST := swift test $(RELEASE) --disable-xctest --explicit-target-dependency-import-check error
+TEST := swift test $(RELEASE) --disable-testable-imports --disable-xctest --explicit-target-dependency-import-check error
 
 # What `make check` looks at.
 FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefix Tests/,$(ROOM))))
@@ -71,7 +71,7 @@ fuzz: setup
 	@.build/release/fuzz $(FUZZ)
 
 docs: setup
-	@TRAINYARD_REFRESH_DOCS=1 swift test $(RELEASE) --disable-xctest --filter DocumentationTests/refresh
+	@TRAINYARD_REFRESH_DOCS=1 swift test $(RELEASE) --disable-testable-imports --disable-xctest --filter DocumentationTests/refresh
 	@git status --short README.md docs Examples
 
 demo: setup
