@@ -108,7 +108,7 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: strict),
-        .testTarget(name: "PlansTests", dependencies: planning + ["TestSupport"], swiftSettings: strict),
+        .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
             name: "CostsTests", dependencies: planning + ["Costs", "TestSupport"], swiftSettings: strict),

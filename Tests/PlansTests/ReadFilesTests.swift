@@ -1,11 +1,12 @@
 import Foundation
 import Models
+import Output
 import Plans
 import Reading
 import TestSupport
 import Testing
 
-/// What a command has read is a value that reading returns: nothing of one plan shows in another's.
+/// Reading returns the files that were read as a value: nothing of one plan shows in another's.
 struct ReadFilesTests {
     /// Paths below the checkout, with all frameworks as one.
     private func names(_ files: ReadFiles) -> Set<String> {
