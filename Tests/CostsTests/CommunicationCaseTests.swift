@@ -40,10 +40,10 @@ import Testing
         let work = try work(try plan(wide, "h100-80g-sxm", 12, batch: 12, layout))
         let bytes = 4 * Double(wide.parameters().total)
         let ring = 2 * (10 * near + 2 * far - far) + 2 * bytes * 11 / 12 / (4 * card)
-        #expect(abs(work.dataExposed / ring - 1) < 1e-9)
-        #expect(abs(work.dataExposed - 0.175) < 0.001)
+        #expect(abs(DataParallelTime(work).exposed / ring - 1) < 1e-9)
+        #expect(abs(DataParallelTime(work).exposed - 0.175) < 0.001)
         // Two of twelve hops leave a node.
-        let sent = work.networkTraffic(rank: 0).map(\.bytes)
+        let sent = NetworkTraffic.sent(work, rank: 0).map(\.bytes)
         #expect(abs(sent[1] / sent[0] - 2.0 / 10) < 1e-12)
     }
 
@@ -54,10 +54,10 @@ import Testing
         let bytes = 2.0 * 4096 * 6144
         let ring = 2 * (4 * near + 2 * far - far) + 2 * bytes * 5 / 6 / (2 * card)
         // Four all-reduces a block, one each of embedding and head; the loss's three small ones on top.
-        let tensor = work.iterationTime().breakdown.tensorComm
+        let tensor = IterationTime(work).breakdown.tensorComm
         #expect(tensor > 34 * ring)
         #expect(tensor < 34 * ring + 3 * 1e-4)
-        let sent = work.networkTraffic(rank: 0)
+        let sent = NetworkTraffic.sent(work, rank: 0)
         // {0…5} and {18…23} stay on a node; of each of the others two hops of six leave.
         let groups = Placement(RankGroups(size: 6, stride: 1, devices: 24), cluster: try cluster("h100-80g-sxm"))
         #expect(abs(groups.levels[1].ringShare - 2.0 / 6 / 2) < 1e-12)
@@ -71,7 +71,7 @@ import Testing
             let layout = Layout(
                 pipeline: 8, virtualStages: stages, schedule: schedule, overlap: serial)
             let work = try work(try plan(model, "a100-80g-sxm", 8, batch: 32, layout))
-            return (work.dataExposed, work.parameters(rank: 0))
+            return (DataParallelTime(work).exposed, work.parameters(rank: 0))
         }
         let copies = try exposed(.dualPipe, stages: 2)
         #expect(abs(copies.seconds - (4 * copies.parameters / 225e9 + 2 * 6e-6)) < 1e-9)
@@ -92,11 +92,11 @@ import Testing
         #expect(work.expertParameters(rank: 1) == experts)
         let dense = 6 * work.denseParameters(rank: 1) * 63 / 64 / link + 2 * (56 * near + 8 * far - far)
         let routed = 6 * experts * 7 / 8 / card + 2 * 7 * far
-        #expect(abs(work.dataExposed / (dense + routed) - 1) < 1e-9)
+        #expect(abs(DataParallelTime(work).exposed / (dense + routed) - 1) < 1e-9)
         // ZeRO-2 scatters them after each of eight micro-batches.
         layout.sharding = .gradients
         let scattered = try self.work(try plan(model, "h100-80g-sxm", 128, batch: 512, layout))
-        #expect(scattered.dataExposed > 8 * 4 * experts * 7 / 8 / card)
+        #expect(DataParallelTime(scattered).exposed > 8 * 4 * experts * 7 / 8 / card)
     }
 
     /// DeepSeek-V3 with expert degree 1 and ZeRO-2: stages behind the first hold 23·10⁹ parameters, scattered after each
@@ -112,9 +112,9 @@ import Testing
         #expect(held > 22e9)
         let scatter = 4 * held * 63 / 64 / 160e9
         let most = (0..<32).map { work.rank($0).backward.total }.max() ?? 0
-        #expect(work.dataExposed > 60 * (scatter - most))
-        #expect(work.dataExposed < 60 * scatter * 1.01)
-        #expect(work.iterationTime().seconds > 45)
+        #expect(DataParallelTime(work).exposed > 60 * (scatter - most))
+        #expect(DataParallelTime(work).exposed < 60 * scatter * 1.01)
+        #expect(IterationTime(work).seconds > 45)
     }
 
     /// Copies of experts in a two-way pipeline: DeepSeek-V3 on 2,048 H800 with 128 replicas of everything else, two of
@@ -134,7 +134,7 @@ import Testing
             reduced = max(reduced, shared + 6 * experts / 2 / card + 2 * far)
             copies = max(copies, 4 * (dense / 128 + experts / 2) / card + 2 * far)
         }
-        #expect(abs(work.dataExposed / (reduced + copies) - 1) < 1e-9)
+        #expect(abs(DataParallelTime(work).exposed / (reduced + copies) - 1) < 1e-9)
         #expect(copies > 0.064)
     }
 
@@ -163,16 +163,16 @@ import Testing
         let held = work.parameters(rank: 0)
         let (latency, seconds) = (1024 * near + 1024 * far - far, 6 * held * 2047 / 2048 / (4 * card))
         #expect((held / 2.048e9).rounded(.up) == 5)
-        #expect(work.dataExposed < 10 * latency + seconds)
-        #expect(work.dataExposed > 2 * latency + seconds / 5)
-        #expect(abs(work.iterationTime().seconds - 5.6) < 0.1)
+        #expect(DataParallelTime(work).exposed < 10 * latency + seconds)
+        #expect(DataParallelTime(work).exposed > 2 * latency + seconds / 5)
+        #expect(abs(IterationTime(work).seconds - 5.6) < 0.1)
     }
 
     /// Full recomputation passes keys and values round the ring again: forward, again, and twice as much backward.
     @Test func recomputedContext() throws {
         func sent(_ recompute: Layout.Recompute, _ layers: Int? = nil) throws -> Double {
             let layout = Layout(data: 2, context: 4, recompute: recompute, recomputeLayers: layers)
-            return try work(try plan(wide, "h100-80g-sxm", 8, batch: 4, layout)).traffic(rank: 0).context
+            return try Traffic(work(try plan(wide, "h100-80g-sxm", 8, batch: 4, layout)), rank: 0).context
         }
         #expect(abs(try sent(.full) / sent(.none) - 4.0 / 3) < 1e-12)
         #expect(abs(try sent(.full, 4) / sent(.none) - 3.5 / 3) < 1e-12)

@@ -39,14 +39,14 @@ import Testing
         // The switches read S and S/8 of the sum: (n + 1)/n.
         let seconds = 2 * near + 4 * experts * 9 / 8 / (0.636 * 450e9)
         let work = try work(.none)
-        #expect(abs(work.dataExposed / seconds - 1) < 1e-9)
-        #expect(abs(work.dataExposed - 0.0696) < 1e-4)
-        let sent = work.traffic(rank: 0)
+        #expect(abs(DataParallelTime(work).exposed / seconds - 1) < 1e-9)
+        #expect(abs(DataParallelTime(work).exposed - 0.0696) < 1e-4)
+        let sent = Traffic(work, rank: 0)
         #expect(sent.expertGradients == 4 * experts * 7 / 8)
         #expect(sent.gradients == 0)
         // Nothing else has a copy, and a model without experts nothing at all.
-        #expect(try self.work(.none) { $0.expert = 8 }.dataExposed == 0)
-        let hidden = try self.work(.none, overlap: true).dataExposed
+        #expect(try DataParallelTime(self.work(.none) { $0.expert = 8 }).exposed == 0)
+        let hidden = try DataParallelTime(self.work(.none, overlap: true)).exposed
         #expect(hidden > 0)
         #expect(hidden < seconds)
     }
@@ -54,31 +54,31 @@ import Testing
     /// A sharded optimizer's are scattered and its weights gathered: 4 and 2 bytes, 7/8 of them.
     @Test func theirOptimizerIsSharedOutAtACost() throws {
         let (whole, sharded) = (try work(.none), try work(.optimizer))
-        #expect(whole.memory(rank: 0).optimizer - sharded.memory(rank: 0).optimizer == 12 * experts * 7 / 8)
+        #expect(LayoutMemory(whole).rank(0).optimizer - LayoutMemory(sharded).rank(0).optimizer == 12 * experts * 7 / 8)
         let seconds = 6 * experts * 7 / 8 / link + 2 * 7 * near
-        #expect(abs(sharded.dataExposed / seconds - 1) < 1e-9)
+        #expect(abs(DataParallelTime(sharded).exposed / seconds - 1) < 1e-9)
     }
 
     /// After each of 16 micro-batches, and the weights once.
     @Test func theirGradientsAreScatteredAfterEveryMicrobatch() throws {
         let work = try work(.gradients)
         let seconds = (16 * 4 + 2) * experts * 7 / 8 / link + 17 * 7 * near
-        #expect(abs(work.dataExposed / seconds - 1) < 1e-9)
+        #expect(abs(DataParallelTime(work).exposed / seconds - 1) < 1e-9)
         // The gradients of one block's experts exist whole beside the shards.
         let layer = 4 * 8.0 * 3 * 2048 * 5632
-        let more = work.memory(rank: 0).other - (try self.work(.optimizer).memory(rank: 0).other)
+        let more = LayoutMemory(work).rank(0).other - (try LayoutMemory(self.work(.optimizer)).rank(0).other)
         #expect(abs(more / (1.05 * layer) - 1) < 1e-9)
     }
 
     /// Two gathers and a scatter of every block and micro-batch, 2, 2 and 4 bytes, none of which anything hides.
     @Test func theirWeightsAreGathered() throws {
         let work = try work(.parameters)
-        let parts = work.iterationTime().breakdown
+        let parts = IterationTime(work).breakdown
         // Of each block and micro-batch three rings, one collective each.
         let seconds = 16 * (8 * experts * 7 / 8 / link + 16 * 3 * 7 * near)
         #expect(abs(parts.dataComm / seconds - 1) < 1e-9)
-        #expect(work.memory(rank: 0).weights < 0.2 * (try self.work(.none)).memory(rank: 0).weights)
-        let sent = work.traffic(rank: 0)
+        #expect(LayoutMemory(work).rank(0).weights < 0.2 * LayoutMemory(try self.work(.none)).rank(0).weights)
+        let sent = Traffic(work, rank: 0)
         #expect(sent.expertWeights == 16 * 2 * 2 * experts * 7 / 8)
         #expect(sent.weights == 0)
     }
@@ -86,7 +86,7 @@ import Testing
     /// Two data-parallel ranks add up everything else, and sixteen the experts.
     @Test func everyClassHasItsOwnCopies() throws {
         let work = try work(.none, batch: 32) { $0.data = 2 }
-        let sent = work.traffic(rank: 0)
+        let sent = Traffic(work, rank: 0)
         #expect(sent.expertGradients == 4 * experts * 15 / 16)
         #expect(sent.gradients == 4 * work.denseParameters(rank: 0) / 2)
     }

@@ -24,7 +24,7 @@ import Testing
             precision: .bf16, layout: nil)
         let work = try Pricer(plan: plan).work(Layout(data: 8))
         // 1,000 steps on eight devices.
-        return try #require(work.run(seconds: hours * 3600 / 8 / 1000))
+        return try #require(RunTotals(work).run(seconds: hours * 3600 / 8 / 1000))
     }
 
     @Test(arguments: published)

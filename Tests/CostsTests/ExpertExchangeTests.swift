@@ -30,8 +30,8 @@ import Testing
     /// Bytes of the exchanges that a device sends inside its node and beyond: what the rings of gradients and weights
     /// over eight nodes of eight leave.
     private func exchanged(_ work: LayoutWork) -> (inside: Double, beyond: Double) {
-        let sent = work.networkTraffic(rank: 0).map(\.bytes)
-        let rings = work.traffic(rank: 0).gradients + work.traffic(rank: 0).weights
+        let sent = NetworkTraffic.sent(work, rank: 0).map(\.bytes)
+        let rings = Traffic(work, rank: 0).gradients + Traffic(work, rank: 0).weights
         return (sent[0] - rings * 7 / 8, sent[1] - rings / 8)
     }
 
@@ -54,23 +54,23 @@ import Testing
         let sent = exchanged(work)
         #expect(abs(sent.inside / (rowBytes * 8 * 7 / 8) - 1) < 1e-9)
         #expect(abs(sent.beyond / (rowBytes * nodes * 7 / 8) - 1) < 1e-9)
-        #expect(abs(work.traffic(rank: 0).expert / (sent.inside + sent.beyond) - 1) < 1e-9)
-        #expect(work.iterationTime().breakdown.expertComm < (try self.work()).iterationTime().breakdown.expertComm)
+        #expect(abs(Traffic(work, rank: 0).expert / (sent.inside + sent.beyond) - 1) < 1e-9)
+        #expect(IterationTime(work).breakdown.expertComm < IterationTime(try self.work()).breakdown.expertComm)
     }
 
     /// 8-bit products alone send in 8 bits, and only there: three bytes a number there and back instead of four.
     @Test func eightBitDispatch() throws {
         let (wide, narrow) = (try work(precision: .fp8), try work(precision: .fp8) { $0.eightBitDispatch = true })
-        #expect(abs(narrow.traffic(rank: 0).expert / wide.traffic(rank: 0).expert - 0.75) < 1e-12)
+        #expect(abs(Traffic(narrow, rank: 0).expert / Traffic(wide, rank: 0).expert - 0.75) < 1e-12)
         let half = try work { $0.eightBitDispatch = true }
-        #expect(half.traffic(rank: 0).expert == (try work()).traffic(rank: 0).expert)
+        #expect(Traffic(half, rank: 0).expert == Traffic(try work(), rank: 0).expert)
     }
 
     /// Hidden exchanges cost what sticks out of the compute beside them, and the compute lost to the rest.
     @Test func hiddenExchanges() throws {
         func step(hidden: Bool, contention: Double) throws -> Estimate.Breakdown {
             let overlap = Layout.Overlap(expert: hidden)
-            return try work(overlap: overlap) { $0.contention = contention }.iterationTime().breakdown
+            return try IterationTime(work(overlap: overlap) { $0.contention = contention }).breakdown
         }
         let shown = try step(hidden: false, contention: 0.2)
         let compute = shown.compute

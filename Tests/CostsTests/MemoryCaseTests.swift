@@ -48,9 +48,11 @@ import Testing
     func shardedGradientsExistWholeForOneBlock(_ gradients: Precision?, _ bytes: Double) throws {
         let model = Self.llama(layers: 4, moe: .init(experts: 64, topK: 2, ffn: 4096))
         func memory(_ sharding: Layout.Sharding) throws -> Estimate.RankMemory {
-            try Self.work(
-                model, Layout(data: 64, sharding: sharding, gradients: gradients), framework: "megatron-core"
-            ).memory(rank: 0)
+            try LayoutMemory(
+                Self.work(
+                    model, Layout(data: 64, sharding: sharding, gradients: gradients), framework: "megatron-core"
+                )
+            ).rank(0)
         }
         let (one, two, three) = (try memory(.optimizer), try memory(.gradients), try memory(.parameters))
         let attention = 2 * 4096 * 4096 + 2 * 4096 * 1024
@@ -67,7 +69,7 @@ import Testing
         func memory(_ sharding: Layout.Sharding) throws -> [Double] {
             let work = try Self.work(
                 model, Layout(data: 2, pipeline: 4, sharding: sharding), framework: "megatron-core", batch: 64)
-            return (0..<4).map { work.memory(rank: $0).peak }
+            return (0..<4).map { LayoutMemory(work).rank($0).peak }
         }
         let (one, two, three) = (try memory(.optimizer), try memory(.gradients), try memory(.parameters))
         for rank in 0..<4 { #expect(three[rank] <= two[rank] * (1 + 1e-12) && two[rank] <= one[rank] * (1 + 1e-12)) }
@@ -79,12 +81,14 @@ import Testing
     func everyRankOfACutExpertHoldsAllRows(_ framework: String) throws {
         let model = Self.llama(layers: 32, moe: .init(experts: 8, topK: 2, ffn: 14336))
         func activations(_ pieces: Int) throws -> Double {
-            try Self.work(
-                model,
-                Layout(
-                    data: 8, tensor: 8, expert: 8, expertTensor: pieces, microbatch: 2, sharding: .optimizer,
-                    sequenceParallel: true), framework: framework
-            ).memory(rank: 0).activations
+            try LayoutMemory(
+                Self.work(
+                    model,
+                    Layout(
+                        data: 8, tensor: 8, expert: 8, expertTensor: pieces, microbatch: 2, sharding: .optimizer,
+                        sequenceParallel: true), framework: framework
+                )
+            ).rank(0).activations
         }
         let rows = 2 * 2 * 4096 / 8.0
         for pieces in [2, 4, 8] {
@@ -99,12 +103,14 @@ import Testing
     /// 2 · 1536 + 2 · 512 + 64 numbers a row, a rank of 8 keeps an eighth.
     @Test func latentsAreScattered() throws {
         func activations(_ sequenceParallel: Bool) throws -> Double {
-            try Self.work(
-                Self.deepSeekV3,
-                Layout(
-                    data: 8, tensor: 8, expert: 64, microbatch: 1, sharding: .optimizer,
-                    sequenceParallel: sequenceParallel), framework: "megatron-core"
-            ).memory(rank: 0).activations
+            try LayoutMemory(
+                Self.work(
+                    Self.deepSeekV3,
+                    Layout(
+                        data: 8, tensor: 8, expert: 64, microbatch: 1, sharding: .optimizer,
+                        sequenceParallel: sequenceParallel), framework: "megatron-core"
+                )
+            ).rank(0).activations
         }
         let latents = 2.0 * (2 * 1536 + 2 * 512 + 64)
         // Norms and the inputs of column-parallel layers likewise, and the final norm's and the head's inputs.
@@ -125,7 +131,7 @@ import Testing
                 Layout(
                     data: 16, pipeline: pipeline, expert: 16, microbatch: 2, recompute: recompute, sharding: .optimizer,
                     recomputeLayers: layers), framework: "megatron-core", batch: 256)
-            return (0..<pipeline).map { work.memory(rank: $0).activations }
+            return (0..<pipeline).map { LayoutMemory(work).rank($0).activations }
         }
         let tokens = 2.0 * 8192
         // 8h of norms and inputs, (a + 2g)d + ad of the attention, 3f, each 2 bytes, and 4 bytes a head.
@@ -153,7 +159,7 @@ import Testing
             let work = try Self.work(
                 model, Layout(data: 64, recompute: .full, sharding: sharding, gradients: gradients),
                 framework: framework, precision: precision)
-            let memory = work.memory(rank: 0)
+            let memory = LayoutMemory(work).rank(0)
             return 64 * (memory.weights + memory.gradients + memory.optimizer) / work.parameters(rank: 0)
         }
         for precision in [Precision.bf16, .fp8, .fp16, .fp32] {
@@ -163,13 +169,15 @@ import Testing
         #expect(abs(try bytes("megatron-core", .bf16, .parameters) - 18) < 1e-9)
         #expect(abs(try bytes("torch-fsdp", .bf16, .none) - 64 * 18) < 1e-6)
         #expect(abs(try bytes("torch-fsdp", .bf16, .optimizer) - (64 * 6 + 12)) < 1e-6)
-        let memory = try Self.work(model, Layout(data: 64, sharding: .parameters), framework: "torch-fsdp").memory(
-            rank: 0)
+        let memory = try LayoutMemory(
+            Self.work(model, Layout(data: 64, sharding: .parameters), framework: "torch-fsdp")
+        ).rank(
+            0)
         #expect(abs((memory.weights + memory.gradients + memory.optimizer) / Self.gib - 16.06) < 0.01)
         // The optimizer step writes no half-precision copy.
         let step = try Self.work(model, Layout(data: 64, sharding: .parameters), framework: "torch-fsdp")
         let other = try Self.work(model, Layout(data: 64, sharding: .parameters), framework: "megatron-core")
-        #expect(step.optimizerSeconds < other.optimizerSeconds)
+        #expect(OptimizerTime(step).seconds < OptimizerTime(other).seconds)
     }
 
     /// Peng et al. 2023 (FP8-LM): 8-bit gradients are one byte.
@@ -188,10 +196,12 @@ import Testing
             var frameworks = try #require(Self.frameworks)
             frameworks.named = framework
             if keeps { frameworks.known[framework]?.keepsCombinedRows = true }
-            return try Self.work(
-                Self.deepSeekV3, Layout(data: 64, expert: 64, recompute: recompute, sharding: .optimizer),
-                frameworks: frameworks, batch: 64
-            ).memory(rank: 0).activations
+            return try LayoutMemory(
+                Self.work(
+                    Self.deepSeekV3, Layout(data: 64, expert: 64, recompute: recompute, sharding: .optimizer),
+                    frameworks: frameworks, batch: 64
+                )
+            ).rank(0).activations
         }
         let current = try activations("megatron-core")
         // DeepEP's combine takes no weights and adds results up on their way: a token's rank gets one row (its README,

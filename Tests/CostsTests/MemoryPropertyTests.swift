@@ -71,7 +71,7 @@ import Testing
                 var next = drawn
                 next.layout.sharding = sharding
                 let work = try work(next)
-                let peaks = (0..<drawn.layout.pipeline).map { work.memory(rank: $0).peak }
+                let peaks = (0..<drawn.layout.pipeline).map { LayoutMemory(work).rank($0).peak }
                 if let last {
                     for (more, less) in zip(peaks, last) { #expect(more <= less * (1 + 1e-12), "\(sharding) \(drawn)") }
                 }
@@ -98,10 +98,10 @@ import Testing
             let (one, two) = (try work(drawn), try work(other))
             #expect(one.layers == two.layers)
             #expect(one.peakMemory == two.peakMemory, "\(drawn)")
-            #expect(one.iterationTime().seconds == two.iterationTime().seconds, "\(drawn)")
+            #expect(IterationTime(one).seconds == IterationTime(two).seconds, "\(drawn)")
             for rank in 0..<layout.pipeline {
-                #expect(one.memory(rank: rank) == two.memory(rank: rank))
-                #expect(one.networkTraffic(rank: rank) == two.networkTraffic(rank: rank))
+                #expect(LayoutMemory(one).rank(rank) == LayoutMemory(two).rank(rank))
+                #expect(NetworkTraffic.sent(one, rank: rank) == NetworkTraffic.sent(two, rank: rank))
             }
         }
         #expect(changed > 100)
@@ -115,7 +115,7 @@ import Testing
                 var next = drawn
                 next.layout.recompute = recompute
                 let work = try work(next)
-                let kept = (0..<drawn.layout.pipeline).map { work.blockActivationBytes(rank: $0) }
+                let kept = (0..<drawn.layout.pipeline).map { LayoutMemory(work).blockActivationBytes(rank: $0) }
                 for (more, less) in zip(kept, last) { #expect(more <= less * (1 + 1e-12), "\(recompute) \(drawn)") }
                 last = kept
             }

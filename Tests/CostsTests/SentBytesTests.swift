@@ -45,7 +45,7 @@ import Testing
         let widths: Double = 2 * (2112 + 3 * 7168) + 2048 + 7168
         let ends: Double = 4 * 7168 * 2 * 4096 + 3 * 2 * 4 * 4096
         let blocks = 8 * widths * 2 * 4096
-        #expect(work.traffic(rank: 0).tensor == 8 * (blocks + ends) * 7 / 8)
+        #expect(Traffic(work, rank: 0).tensor == 8 * (blocks + ends) * 7 / 8)
     }
 
     /// Without a query latent the query is projected from hidden rows, which are gathered beside the keys' latents.
@@ -71,7 +71,7 @@ import Testing
         #expect(backward > 0.99 * least)
         let ends: Double = 2 * 2 * 7168 * 2 * 4096 + 3 * 2 * 4 * 4096
         let blocks: Double = 8 * 2 * (3 * 7168 + 2048) * 2 * 4096
-        #expect(work.traffic(rank: 0).tensor == 8 * (blocks + ends) * 7 / 8)
+        #expect(Traffic(work, rank: 0).tensor == 8 * (blocks + ends) * 7 / 8)
     }
 
     /// Four ranks share each expert: 4 · 2 · 4096/8 rows of 7168 are gathered before its products and their results
@@ -82,7 +82,7 @@ import Testing
         let rows = 2.0 * 4096 / 8 * 7168 * 2
         let exchanges: Double = 8 * 8 * 4 * rows / 2
         let pieces: Double = 8 * 8 * 4 * 4 * rows * 3 / 4
-        #expect(work.traffic(rank: 0).expert == exchanges + pieces)
+        #expect(Traffic(work, rank: 0).expert == exchanges + pieces)
         // The fullest rank's rows set the pace.
         let gather: Double = 3 * 3e-6 + 1.5 * 4 * rows * 3 / 4 / 228e9
         let pair = 3e-6 + 1.5 * rows / 2 / 228e9
@@ -94,9 +94,10 @@ import Testing
     @Test func aShardedOptimizerWithoutScattering() throws {
         func sent(_ scatters: Bool) throws -> (Double, [Double], Double) {
             let work = try work(Layout(data: 8, sharding: .optimizer)) { $0.scattersGradients = scatters }
-            let traffic = work.traffic(rank: 0)
+            let traffic = Traffic(work, rank: 0)
             return (
-                traffic.gradients + traffic.weights, work.networkTraffic(rank: 0).map(\.bytes), work.parameters(rank: 0)
+                traffic.gradients + traffic.weights, NetworkTraffic.sent(work, rank: 0).map(\.bytes),
+                work.parameters(rank: 0)
             )
         }
         let (whole, scattered) = (try sent(false), try sent(true))
@@ -112,25 +113,27 @@ import Testing
         let layout = Layout(tensor: 8, pipeline: 2)
         let work = try work(layout)
         #expect(work.scattersMessages)
-        #expect(work.traffic(rank: 0).pipeline == 8 * message / 8)
-        #expect(work.networkTraffic(rank: 0)[1].bytes == 8 * message / 8)
+        #expect(Traffic(work, rank: 0).pipeline == 8 * message / 8)
+        #expect(NetworkTraffic.sent(work, rank: 0)[1].bytes == 8 * message / 8)
         let single = try self.work(Layout(pipeline: 2))
-        #expect(single.traffic(rank: 0).pipeline == 8 * message)
+        #expect(Traffic(single, rank: 0).pipeline == 8 * message)
         // Of each block two all-reduces forward and two backward, of the embedding one, and eight gathered messages.
         let sums = Double(4 * work.rankLayers(0) + 1)
         let rank: Double = 8 * sums * 2 * message * 7 / 8 + 8 * message * 7 / 8
-        #expect(work.traffic(rank: 0).tensor == rank)
+        #expect(Traffic(work, rank: 0).tensor == rank)
         var rows = layout
         rows.sequenceParallel = true
-        #expect(try self.work(rows).traffic(rank: 0).pipeline == 8 * message / 8)
+        #expect(try Traffic(self.work(rows), rank: 0).pipeline == 8 * message / 8)
     }
 
     /// The first and the last of three ranks add up a table of 131,072 × 7168 in fp32: each sends as much as it has.
     @Test func aTiedTableIsAddedUp() throws {
         func sent(tied: Bool, rank: Int) throws -> (Double, Double) {
             let work = try work(Layout(pipeline: 4), tied: tied)
-            let traffic = work.traffic(rank: rank)
-            return (traffic.gradients + traffic.weights, work.networkTraffic(rank: rank).map(\.bytes).reduce(0, +))
+            let traffic = Traffic(work, rank: rank)
+            return (
+                traffic.gradients + traffic.weights, NetworkTraffic.sent(work, rank: rank).map(\.bytes).reduce(0, +)
+            )
         }
         let table = 4 * 131_072.0 * 7168
         for rank in 0..<4 {
@@ -149,7 +152,7 @@ import Testing
         let work = try work(layout, batch: 16)
         for rank in 0..<4 {
             let held = work.parameters(rank: rank)
-            let traffic = work.traffic(rank: rank)
+            let traffic = Traffic(work, rank: rank)
             let (replicas, copies): (Double, Double) = (2 * 4 * held / 2, 4 * held / 2)
             #expect(traffic.gradients + traffic.weights == replicas + copies)
         }
@@ -161,7 +164,7 @@ import Testing
             data: 2, pipeline: 4, virtualStages: 2, schedule: .dualPipe, sharding: .gradients,
             overlap: Layout.Overlap(data: false))
         let work = try work(layout, batch: 16)
-        let traffic = work.traffic(rank: 0)
+        let traffic = Traffic(work, rank: 0)
         let held = work.parameters(rank: 0)
         let copies: Double = 4 * held / 2 / 2
         let scattered: Double = 8 * 4 * held / 2 / 2

@@ -34,10 +34,10 @@ import Testing
             let layout = Layout(pipeline: 2, schedule: schedule, recompute: .full)
             let work = try MemoryCaseTests.work(
                 MemoryCaseTests.llama(layers: 8), layout, framework: "megatron-core", batch: 8)
-            return (work, work.blockActivationBytes(rank: 1))
+            return (work, LayoutMemory(work).blockActivationBytes(rank: 1))
         }
         let (plain, split) = (try bytes(.oneForwardOneBackward), try bytes(.zeroBubbleH1))
-        let block = split.work.blockActivations
+        let block = ActivationBytes(split.work)
         #expect(plain.bytes == 4 * block.kept)
         #expect(split.bytes == 4 * 2 * block.later)
         #expect(split.bytes > 10 * plain.bytes)
@@ -86,9 +86,11 @@ import Testing
             let model = Model(
                 family: .llama, layers: 4, hidden: 256, heads: 4, ffn: 512, vocab: vocab, sequence: 64,
                 tiedEmbeddings: tied)
-            return try MemoryCaseTests.work(
-                model, Layout(data: 2, sharding: sharding), framework: "trainyard", batch: 8, precision: .fp32
-            ).memory(rank: 0)
+            return try LayoutMemory(
+                MemoryCaseTests.work(
+                    model, Layout(data: 2, sharding: sharding), framework: "trainyard", batch: 8, precision: .fp32
+                )
+            ).rank(0)
         }
         let (small, large) = (try rank(256), try rank(8192))
         let table = 4.0 * 256 * (8192 - 256)
@@ -102,9 +104,11 @@ import Testing
     /// Weights, gradients, moments and activations are fp32 whatever the precision.
     @Test func theRuntimeStoresFP32() throws {
         func rank(_ precision: Precision) throws -> Estimate.RankMemory {
-            try MemoryCaseTests.work(
-                MemoryCaseTests.llama(layers: 4), Layout(), framework: "trainyard", batch: 8, precision: precision
-            ).memory(rank: 0)
+            try LayoutMemory(
+                MemoryCaseTests.work(
+                    MemoryCaseTests.llama(layers: 4), Layout(), framework: "trainyard", batch: 8, precision: precision
+                )
+            ).rank(0)
         }
         let (half, full) = (try rank(.bf16), try rank(.fp32))
         #expect(half == full)

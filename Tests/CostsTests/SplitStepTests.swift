@@ -59,7 +59,7 @@ import Testing
         {
             let layout = Layout(data: 4, sharding: sharding, shardGroup: group)
             let work = try work(layout, devices: 4, batch: 12)
-            return (work.traffic(rank: 0), work.networkTraffic(rank: 0)[0].bytes, work.parameters(rank: 0))
+            return (Traffic(work, rank: 0), NetworkTraffic.sent(work, rank: 0)[0].bytes, work.parameters(rank: 0))
         }
         let table = 32000.0 * 1024
         func expect(

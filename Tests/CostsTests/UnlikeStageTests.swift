@@ -32,7 +32,7 @@ import Testing
     @Test(arguments: byHand)
     func blockSetsByHand(_ sizes: [Int], _ sets: Double) throws {
         let work = try work(sizes)
-        #expect(abs(work.blockActivationBytes(rank: 0) / (sets * work.blockActivations.kept) - 1) < 1e-12)
+        #expect(abs(LayoutMemory(work).blockActivationBytes(rank: 0) / (sets * ActivationBytes(work).kept) - 1) < 1e-12)
     }
 
     /// Every schedule, split and kind of block against a walk that adds up one rank's list in bytes, action by action.
@@ -66,7 +66,7 @@ import Testing
             for rank in 0..<ranks {
                 let walked = most(lists[rank], kept, later)
                 #expect(
-                    abs(work.blockActivationBytes(rank: rank) / walked - 1) < 1e-9,
+                    abs(LayoutMemory(work).blockActivationBytes(rank: rank) / walked - 1) < 1e-9,
                     "\(schedule) \(shape) \(sizes) \(rank)")
             }
         }
@@ -105,7 +105,7 @@ import Testing
             [Int](repeating: 3, count: count), layers: 3 * count, ranks: 4, stages: stages, schedule: schedule)
         for rank in 0..<4 {
             let blocks = Double(work.inFlight(rank: rank) * work.rankLayers(rank)) / Double(stages)
-            let (bytes, block) = (work.blockActivationBytes(rank: rank), work.blockActivations)
+            let (bytes, block) = (LayoutMemory(work).blockActivationBytes(rank: rank), ActivationBytes(work))
             if schedule.splitsBackward {
                 // Between its two halves a backward keeps less.
                 #expect(bytes <= blocks * block.kept && bytes >= blocks * block.later)

@@ -38,7 +38,7 @@ enum Pricing {
         guard isSmall || random.once(in: 500) else {
             do throws(CostError) {
                 let work = try Pricer(plan: plan).work(layout)
-                report(work.estimate(time: work.iterationTime()), &random)
+                report(Estimate(work, time: IterationTime(work)), &random)
             } catch { throw .cost(error) }
             return
         }

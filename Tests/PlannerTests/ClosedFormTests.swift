@@ -12,7 +12,7 @@ import Testing
     /// every stage, or of the whole price with the stages as they are.
     private func makespans(_ layout: Layout, plan: Plan, equalStages: Bool) throws -> (closed: Double, real: Double) {
         let work = try Pricer(plan: plan).work(layout)
-        var costs = work.actionCosts
+        var costs = ActionCosts(work)
         if equalStages {
             for stage in costs.forward.indices {
                 costs.forward[stage] = costs.forward[0]
@@ -30,11 +30,11 @@ import Testing
             return (layout.schedule.makespan(work.shape, times: times), real)
         }
         // Everything of the iteration but what happens outside the pipeline.
-        let time = work.iterationTime()
+        let time = IterationTime(work)
         let outside =
-            work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+            DataParallelTime(work).exposed + OptimizerTime(work).seconds + OptimizerTime(work).gradientNorm
             + plan.framework(for: layout).hostStep
-        let span = time.seconds - outside - work.waitingSeconds
+        let span = time.seconds - outside - WaitingTime(work).seconds
         return (span, real)
     }
 
@@ -100,11 +100,11 @@ import Testing
         let (plan, layout) = try plan(
             Case(schedule: .interleaved, pipeline: 8, virtualStages: 3, microbatches: 64), model: Shipped.gpt175B)
         let work = try Pricer(plan: plan).work(layout)
-        let span = try Simulator.makespan(try layout.schedule.schedule(work.shape), costs: work.actionCosts)
+        let span = try Simulator.makespan(try layout.schedule.schedule(work.shape), costs: ActionCosts(work))
         let seconds = try price(plan: plan, layout: layout).iteration.seconds
         let outside =
-            work.dataExposed + work.optimizerSeconds + work.gradientNormSeconds
+            DataParallelTime(work).exposed + OptimizerTime(work).seconds + OptimizerTime(work).gradientNorm
             + plan.framework(for: layout).hostStep
-        #expect(abs(seconds / (span + work.waitingSeconds + outside) - 1) < 1e-9)
+        #expect(abs(seconds / (span + WaitingTime(work).seconds + outside) - 1) < 1e-9)
     }
 }

@@ -52,8 +52,8 @@ import Testing
         let found = try optimalIteration(plan: plan, layout: layout, virtualStages: 1, effort: effort)
         var work = try Pricer(plan: plan).work(found.iteration.estimate.layout)
         work.searchedSchedule = found.iteration.schedule
-        #expect(found.iteration.estimate.peakMemory == work.peakMemory)
-        let empty = (0..<4).map { work.memory(rank: $0, inFlight: 0).peak }.max() ?? .infinity
+        #expect(found.iteration.estimate.peakMemory == LayoutMemory(work).peak)
+        let empty = (0..<4).map { LayoutMemory(work).rank($0, inFlight: 0).peak }.max() ?? .infinity
         #expect(empty < found.iteration.estimate.peakMemory)
     }
 

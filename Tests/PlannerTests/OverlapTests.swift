@@ -32,7 +32,7 @@ import Testing
             on.overlap[keyPath: flag.path] = true
             off.overlap[keyPath: flag.path] = false
             let pricer = try Pricer(plan: plan)
-            let laws = (try pricer.work(on).iterationTime().seconds, try pricer.work(off).iterationTime().seconds)
+            let laws = (try IterationTime(pricer.work(on)).seconds, try IterationTime(pricer.work(off)).seconds)
             #expect(laws.0 <= laws.1 * (1 + 1e-12), "by closed form: \(plan.said) \(on)")
             let simulated = (
                 try price(plan: plan, layout: on).iteration.seconds,
@@ -55,7 +55,7 @@ import Testing
             let seconds = try price(plan: plan, layout: layout).iteration.seconds
             #expect(try price(plan: slow, layout: layout).iteration.seconds == seconds, "\(plan.said) \(layout)")
             let work = try Pricer(plan: plan).work(layout)
-            #expect(work.networkTraffic(rank: 0)[1].bytes == 0)
+            #expect(NetworkTraffic.sent(work, rank: 0)[1].bytes == 0)
         }
     }
 

@@ -64,8 +64,8 @@ import Testing
         for index in stride(from: 0, to: priced.count, by: step) {
             let price = priced[index]
             let work = try pricer.work(price.layout)
-            worstTime = max(worstTime, abs(price.seconds / work.iterationTime().seconds - 1))
-            worstMemory = max(worstMemory, abs(price.peak / work.peakMemory - 1))
+            worstTime = max(worstTime, abs(price.seconds / IterationTime(work).seconds - 1))
+            worstMemory = max(worstMemory, abs(price.peak / LayoutMemory(work).peak - 1))
             seen.insert(price.layout.schedule)
             #expect(price.layout.problems(for: plan.model, batch: plan.batch, devices: plan.devices).isEmpty)
         }
@@ -97,7 +97,7 @@ import Testing
                 let stages = work.stage(rank).total + work.stage(rank + 8).total
                 #expect(abs(stages / work.rank(rank).total - 1) < 1e-9)
             }
-            return (work.iterationTime().seconds, work.peakMemory)
+            return (IterationTime(work).seconds, LayoutMemory(work).peak)
         }
         let none = try price(.none, nil)
         let all = try price(.full, nil)

@@ -35,7 +35,7 @@ import Testing
             let pricer = try Pricer(plan: plan)
             let choices = space.choices(pricer.plan)
             var passes = LeastPasses()
-            passes.use(pricer, choices: choices)
+            passes.turn(to: pricer, choices: choices)
             let prices = pricedLayouts(space, pricer: pricer)
             #expect(prices.count > 1000)
             var (closest, isBelow) = (Double.infinity, true)

@@ -19,16 +19,16 @@ struct Answer {
         let answers = try Pricer(plan: plan).works(layout).map { ($0, try Self.time($0)) }
         guard let best = answers.min(by: { $0.1.seconds < $1.1.seconds }) else { throw CostError.badLayout("no way") }
         (work, time) = best
-        memory = (0..<layout.pipeline).map(work.memory)
+        memory = LayoutMemory(work).ranks
     }
 
     private static func time(_ work: LayoutWork) throws -> IterationTime {
-        guard work.layout.pipeline > 1 else { return work.iterationTime() }
+        guard work.layout.pipeline > 1 else { return IterationTime(work) }
         let schedule = try work.layout.schedule.schedule(work.shape)
-        var costs = work.actionCosts
+        var costs = ActionCosts(work)
         let span = try Simulator.makespan(schedule, costs: costs)
         costs.transfer = 0
-        return work.iterationTime(filled: try Simulator.makespan(schedule, costs: costs), span: span)
+        return IterationTime(work, filled: try Simulator.makespan(schedule, costs: costs), span: span)
     }
 
     init(_ plan: Plan) throws { try self.init(plan, plan.layout ?? Layout()) }

@@ -50,7 +50,7 @@ import Testing
             return .all(
                 held.enumerated().flatMap { rank, held -> [Property.Outcome] in
                     let right = CountedState(held, plan: plan, layout: layout)
-                    let found = work.memory(rank: rank)
+                    let found = LayoutMemory(work).rank(rank)
                     let sum = found.weights + found.gradients + found.optimizer
                     if isFSDP {
                         let gradient = layout.gradients.map(CountedState.bytes) ?? 4
@@ -152,7 +152,8 @@ import Testing
         let counted = peaks(plan, layout, try PlacedBlocks(plan, layout))
         return .all(
             counted.blocks.enumerated().map { rank, bytes in
-                Property.equal("kept by the blocks of rank \(rank)", work.blockActivationBytes(rank: rank), bytes)
+                Property.equal(
+                    "kept by the blocks of rank \(rank)", LayoutMemory(work).blockActivationBytes(rank: rank), bytes)
             })
     }
 
@@ -186,7 +187,8 @@ import Testing
                         }
                     }.max() ?? 0
                 let input = layout.recompute == .full ? kept(plan, layout, recomputed: true, mixture: false) : 0
-                let ends = work.embeddingMaskBytes(rank: rank) + work.headInputBytes(rank: rank)
+                let ends =
+                    LayoutMemory(work).embeddingMaskBytes(rank: rank) + LayoutMemory(work).headInputBytes(rank: rank)
                 return .all([
                     Property.atMost("activations of rank \(rank)", least + max(0, whole - input), found),
                     Property.atMost("activations of rank \(rank)", found, least + whole + ends),
@@ -203,7 +205,7 @@ import Testing
             scattersMessages: work.scattersMessages)
         return .all(
             counted.enumerated().map { rank, counted in
-                let (what, found, right) = pair(work.traffic(rank: rank), counted)
+                let (what, found, right) = pair(Traffic(work, rank: rank), counted)
                 return Property.equal("\(what) bytes of rank \(rank)", found, right)
             })
     }
@@ -213,7 +215,7 @@ import Testing
         let counted = try CountedReductions(plan, layout, elementBytes: elementBytes(plan))
         return .all(
             counted.ranks.enumerated().flatMap { rank, counted in
-                let traffic = work.traffic(rank: rank)
+                let traffic = Traffic(work, rank: rank)
                 return [
                     Property.equal("gradients of rank \(rank)", traffic.gradients, counted.gradients),
                     Property.equal("weights of rank \(rank)", traffic.weights, counted.weights),
@@ -228,6 +230,7 @@ import Testing
 extension LayoutWork {
     /// Activations of every rank in the answer.
     fileprivate var memorySpan: [(rank: Int, bytes: Double)] {
-        (0..<layout.pipeline).map { ($0, memory(rank: $0).activations) }
+        let memory = LayoutMemory(self)
+        return (0..<layout.pipeline).map { ($0, memory.rank($0).activations) }
     }
 }

@@ -64,7 +64,7 @@ import Testing
             // With equal stages and free messages. Megatron-LM's and torch's interleaved lists warm up with twice as many
             // micro-batches, whatever number of stages they interleave, hold them, and hide messages better.
             let work = try Pricer(plan: plain).work(try #require(plain.layout))
-            let ones = work.actionCosts.forward.map { _ in 1.0 }
+            let ones = ActionCosts(work).forward.map { _ in 1.0 }
             let equal = ActionCosts(forward: ones, backwardInput: ones, backwardWeight: ones)
             let spans = try [ScheduleName.oneForwardOneBackward, .interleaved].map {
                 try Simulator.makespan(try $0.schedule(work.shape), costs: equal)
@@ -111,7 +111,7 @@ import Testing
             let answer = try Answer(plan)
             return .all(
                 (0..<layout.pipeline).map {
-                    Property.equal("expert bytes of rank \($0)", answer.work.traffic(rank: $0).expert, 0)
+                    Property.equal("expert bytes of rank \($0)", Traffic(answer.work, rank: $0).expert, 0)
                 } + [Property.equal("expertComm", answer.time.breakdown.expertComm, 0)])
         },
         Property(name: "the plan as a file is the plan", share: 99, every: 8) { plan, layout in

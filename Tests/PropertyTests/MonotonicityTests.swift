@@ -59,14 +59,16 @@ import Testing
             guard plan.cluster.networks.count > 1 else { return .silent }
             let work = try Pricer(plan: plan).work(layout)
             let placement = NodePlacement(plan, layout)
-            let outer = (0..<layout.pipeline).reduce(0.0) { $0 + (work.networkTraffic(rank: $1).last?.bytes ?? 0) }
+            let outer = (0..<layout.pipeline).reduce(0.0) {
+                $0 + (NetworkTraffic.sent(work, rank: $1).last?.bytes ?? 0)
+            }
             if placement.isInside {
                 return outer == 0 ? .holds : .fails("\(outer) bytes leave a node that holds the whole layout")
             }
-            guard placement.tensorCrosses, (0..<layout.pipeline).contains(where: { work.traffic(rank: $0).tensor > 0 })
+            guard placement.tensorCrosses, (0..<layout.pipeline).contains(where: { Traffic(work, rank: $0).tensor > 0 })
             else { return .silent }
             // Every group that crosses has at least one hop out and one back.
-            let tensor = (0..<layout.pipeline).reduce(0.0) { $0 + work.traffic(rank: $1).tensor }
+            let tensor = (0..<layout.pipeline).reduce(0.0) { $0 + Traffic(work, rank: $1).tensor }
             return Property.atMost(
                 "a hop's share of the tensor bytes on one node boundary", tensor / Double(layout.devices), outer)
         },
@@ -122,8 +124,8 @@ import Testing
                         + (0..<layout.pipeline).map { rank in
                             Property.atMost(
                                 "bytes kept by rank \(rank) with recompute \(Layout.Recompute.allCases[more])",
-                                answers[more].work.blockActivationBytes(rank: rank),
-                                answers[more - 1].work.blockActivationBytes(rank: rank))
+                                LayoutMemory(answers[more].work).blockActivationBytes(rank: rank),
+                                LayoutMemory(answers[more - 1].work).blockActivationBytes(rank: rank))
                         }
                 })
         },
@@ -134,8 +136,8 @@ import Testing
                 [Property.atMost("seconds", now.seconds, then.seconds)]
                     + (0..<layout.pipeline).map { rank in
                         Property.atMost(
-                            "bytes kept by rank \(rank)", then.work.blockActivationBytes(rank: rank),
-                            now.work.blockActivationBytes(rank: rank))
+                            "bytes kept by rank \(rank)", LayoutMemory(then.work).blockActivationBytes(rank: rank),
+                            LayoutMemory(now.work).blockActivationBytes(rank: rank))
                     })
         },
         Property(name: "more micro-batches take longer", share: 40) { plan, layout in

@@ -36,9 +36,10 @@ import Testing
                 let (quick, work) = (priced[index], try pricer.work(priced[index].layout))
                 return [
                     Property.equal(
-                        "seconds of \(quick.layout.yaml)", quick.seconds, work.iterationTime().seconds,
+                        "seconds of \(quick.layout.yaml)", quick.seconds, IterationTime(work).seconds,
                         tolerance: 1e-12),
-                    Property.equal("peak of \(quick.layout.yaml)", quick.peak, work.peakMemory, tolerance: 1e-12),
+                    Property.equal(
+                        "peak of \(quick.layout.yaml)", quick.peak, LayoutMemory(work).peak, tolerance: 1e-12),
                 ]
             })
     }

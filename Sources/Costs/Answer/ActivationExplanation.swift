@@ -2,50 +2,67 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Activations of a block and of the fullest rank.
-extension LayoutWork {
-    /// What one kind of block keeps for one micro-batch.
-    func explainBlocks(_ lines: inout Derivation, rank: Int) {
-        let share = shares.ranks[rank]
+/// Explains the activations of a block and of the fullest rank.
+struct ActivationExplanation {
+    private let work: LayoutWork
+    private let words: ModelWords
+    private var layout: Layout { work.layout }
+    private var model: Model { work.model }
+    private var device: DeviceShare { work.device }
+    private var framework: Framework { work.framework }
+    private var rates: DeviceRates { work.rates }
+
+    init(_ work: LayoutWork) {
+        self.work = work
+        words = ModelWords(work)
+    }
+
+    /// Adds the activations that each kind of block on `rank` keeps for one micro-batch.
+    func addBlocks(to lines: inout Derivation, rank: Int) {
+        let share = work.shares.ranks[rank]
         lines.derive("rows of a micro-batch on a device", as: "T", "b·s/c", "tokens")
         lines.derive(
             "core attention of a block", as: "C", coreBytes, "bytes",
             note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
             after: "Korthikanti et al. 2022, table 2")
-        if share.mixtures < share.layers { explainBlock(&lines, mixture: false) }
+        if share.mixtures < share.layers { addBlock(to: &lines, mixture: false) }
         if share.mixtures > 0 {
-            let reserve = rates.framework.memory.rowReserve
-            if reserve != 1 { lines.know("x_r", reserve, "", "room for rows of experts over those that come") }
+            let reserve = framework.memory.rowReserve
+            if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
             lines.derive("rows of experts for one row", as: "ρ", "k·i·e_t/t" + (reserve == 1 ? "" : "·x_r"), "")
-            explainBlock(&lines, mixture: true)
+            addBlock(to: &lines, mixture: true)
         }
     }
 
+    /// Bytes of the core attention of one block.
     private var coreBytes: String {
         if layout.flashAttention { return "T·4·a/t" }
-        return shard.dropout ? "T·a·s·(2·w + 1)/t" : "T·a·s·w/t"
+        return device.dropout ? "T·a·s·(2·w + 1)/t" : "T·a·s·w/t"
     }
 
-    private func explainBlock(_ lines: inout Derivation, mixture: Bool) {
+    private func addBlock(to lines: inout Derivation, mixture: Bool) {
         let (x, name) = mixture ? ("e", "block with experts") : ("d", "dense block")
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes, attentionWords.kept] + keptBytes(mixture)))) + C", "bytes",
-            note: shard.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
-        let memory = rates.framework.memory
+            "T·(\(sum([rowBytes, words.attention.kept] + keptBytes(mixture)))) + C", "bytes",
+            note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
+        let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
         let input = "T·w·h/σ"
-        // What a whole backward makes again, and what a split one holds beside a block's tensors.
+        // Outputs that a whole backward makes again; bytes that a split one holds beside a block's tensors.
         let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + f/t)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
             case .none: ("Z_\(x)" + less + more, "0")
-            case .selective where rates.framework.selectiveOperations:
-                ("T·(w·h/σ + w·\(attentionWords.attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
+            case .selective where framework.selectiveOperations:
+                ("T·(w·h/σ + w·\(words.attention.attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
             case .selective where memory.remakesAttention:
-                ("Z_\(x) − C − T·w·\(attentionWords.attended)/t" + less + more, "C + T·w·\(attentionWords.attended)/t")
+                (
+                    "Z_\(x) − C − T·w·\(words.attention.attended)/t" + less + more,
+                    "C + T·w·\(words.attention.attended)/t"
+                )
             case .selective: ("Z_\(x) − C" + less + more, "C")
             case .full: (input, "Z_\(x)")
             }
@@ -59,7 +76,7 @@ extension LayoutWork {
         if isSplit {
             let halves = "between the halves of a split backward"
             if rates.operandBytes != rates.elementBytes {
-                lines.know("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
+                lines.define("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
             let all = "T·(\(sum(["4·\(operand)·h/σ", attentionLater] + operands(mixture))))"
             lines.derive(
@@ -73,13 +90,13 @@ extension LayoutWork {
             "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
-            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : feedForwardWords(mixture).widest)", "bytes")
+            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : words.feedForward(mixture).widest)", "bytes")
     }
 
-    /// A row's places for gradients that all blocks share: the stream's, a branch's, the widest result's, and those of
-    /// rows on their way to experts and back.
+    /// Width of the gradients of a row where all blocks share their places: the stream's, a branch's, the widest result's,
+    /// and those of rows on their way to experts and back.
     private func sharedPlaces(_ mixture: Bool) -> String {
-        let results = attentionWords.results + "/t"
+        let results = words.attention.results + "/t"
         let dense = model.denseLayers > 0 ? "f" : nil
         let shared = (model.moe?.sharedWidth ?? 0) > 0 ? "n_s·f_s" : nil
         let widths = mixture ? [dense, shared].compactMap { $0 } : ["f"]
@@ -89,19 +106,19 @@ extension LayoutWork {
             case 1: "(n_m − 1)·\(widths[0])/t"
             default: "(n_m − 1)·max(\(widths.joined(separator: ", ")))/t"
             }
-        let reserve = rates.framework.memory.rowReserve == 1 ? "" : "·x_r"
+        let reserve = framework.memory.rowReserve == 1 ? "" : "·x_r"
         let routed = mixture ? "k\(reserve)·h/t + ρ·(\(layout.expertTensor > 1 ? 3 : 2)·h + f_e/e_t)" : nil
         let widest = inner.map { "max(\($0), \(results))" } ?? results
-        return "(\(sum("h/σ", "max(h/σ, \(attentionWords.attended)/t)", widest, routed)))"
+        return "(\(sum("h/σ", "max(h/σ, \(words.attention.attended)/t)", widest, routed)))"
     }
 
-    /// Inputs of norms and of column-parallel layers, and dropout masks, a row.
-    private var rowBytes: String { shard.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
+    /// Bytes a row of the inputs of norms and of column-parallel layers, and of dropout masks.
+    private var rowBytes: String { device.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
 
     /// Bytes a row of the feed-forward half keeps.
     private func keptBytes(_ mixture: Bool) -> [String] {
-        let words = feedForwardWords(mixture)
-        let combined = rates.framework.keepsCombinedRows ? words.combined : nil
+        let words = words.feedForward(mixture)
+        let combined = framework.keepsCombinedRows ? words.combined : nil
         return words.kept + [combined].compactMap { $0 } + words.keptBehind
     }
 
@@ -109,26 +126,26 @@ extension LayoutWork {
 
     /// Bytes a row of the attention keeps between the halves of a split backward.
     private var attentionLater: String {
-        let words = attentionWords
+        let words = words.attention
         return sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" })
     }
 
-    /// Those of the feed-forward half.
+    /// Bytes a row of the feed-forward half keeps between the halves of a split backward.
     private func operands(_ mixture: Bool) -> [String] {
-        let words = feedForwardWords(mixture)
+        let words = words.feedForward(mixture)
         return words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 }
     }
 
     /// Width of the results of all products, a row.
     private func productWidth(_ mixture: Bool) -> String {
-        sum([attentionWords.projected, "h/σ"] + feedForwardWords(mixture).products)
+        sum([words.attention.projected, "h/σ"] + words.feedForward(mixture).products)
     }
 
-    /// All activations of the fullest rank.
-    func explainActivations(_ lines: inout Derivation, rank: Int) {
-        let share = shares.ranks[rank]
-        let terms = activationTerms
-        let moments = fullestMoments[rank]
+    /// Adds all activations of `rank`.
+    func addActivations(to lines: inout Derivation, rank: Int) {
+        let share = work.shares.ranks[rank]
+        let terms = ActivationTerms(work)
+        let moments = work.fullestMoments[rank]
         var sums: [String?] = []
         if terms.pools {
             let sets = moments.map(\.asSets)
@@ -147,19 +164,20 @@ extension LayoutWork {
         }
         sums.append(recomputedAtOnce(share, isPartial: terms.isPartial))
         if share.holdsHead {
-            let held = heldLogits
-            lines.know("y_p", held.pending, "", "micro-batches whose loss is pending")
-            lines.know("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
-            let kept = rates.framework.memory.remakesOutputs && !layout.schedule.splitsBackward ? "" : "2·"
+            let held = HeldLogits(layout.schedule, work.shape)
+            lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
+            lines.define("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
+            let kept = framework.memory.remakesOutputs && !layout.schedule.splitsBackward ? "" : "2·"
             sums.append("(y_p + y_w)·\(kept)w·T·h/σ")
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",
-            note: "\(inFlight(rank: rank)) stages in flight, \(rankLayers(rank)) blocks",
+            note: "\(work.inFlight(rank: rank)) stages in flight, \(work.rankLayers(rank)) blocks",
             after: "Korthikanti et al. 2022, table 2 and section 4.2.3")
     }
 
-    /// States the blocks whose backward is still to come, and the first stage's masks; their bytes.
+    /// Defines how many blocks are held whose backward is still to come, and masks of the first stage.
+    /// - Returns: the terms of their bytes.
     private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
         let whole = isPartial ? ", whole" : ""
         let plain = isPartial ? "P" : "K"
@@ -171,23 +189,23 @@ extension LayoutWork {
         ]
         var terms: [String] = []
         for (count, symbol, bytes, meaning) in kinds where count > 0 {
-            lines.know(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
+            lines.define(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
             terms.append("\(symbol)·\(bytes)")
         }
-        if shard.dropout, moment.first > 0 {
-            lines.know("y_1", moment.first, "", "micro-batches held of the first stage")
+        if device.dropout, moment.first > 0 {
+            lines.define("y_1", moment.first, "", "micro-batches held of the first stage")
             terms.append("y_1·T·h/σ")
         }
         return terms
     }
 
-    /// States the blocks between the two halves of their backward; for each kind its symbol, what such a block holds, and
-    /// what it held before.
+    /// Defines how many blocks are between the two halves of their backward.
+    /// - Returns: for each kind of block the symbols of its count, of the bytes it holds now, and of those it held before.
     private func later(
         _ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool
     ) -> [(count: String, bytes: String, set: String)] {
         // A block that is not recomputed keeps there what it kept, where the software keeps all of it.
-        let plain = isPartial && rates.framework.memory.keepsHalvesWhole ? "P" : "J"
+        let plain = isPartial && framework.memory.keepsHalvesWhole ? "P" : "J"
         let set = isPartial ? "P" : "K"
         let kinds: [(Double, String, String, String, String)] = [
             (moment.denseLater, "z_d", "\(plain)_d", "\(set)_d", "dense blocks"),
@@ -197,11 +215,12 @@ extension LayoutWork {
         ]
         return kinds.compactMap { count, symbol, bytes, set, meaning in
             guard count > 0 else { return nil }
-            lines.know(symbol, count, "blocks", "\(meaning) between the halves of their backward")
+            lines.define(symbol, count, "blocks", "\(meaning) between the halves of their backward")
             return (symbol, bytes, set)
         }
     }
 
+    /// Bytes that the largest kind of recomputed block makes again; nil where nothing is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, isPartial: Bool) -> String? {
         let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers
         let mixtures = isPartial ? share.recomputedMixtures > 0 : share.mixtures > 0

@@ -2,29 +2,42 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Temporary buffers of the fullest rank, and its peak.
-extension LayoutWork {
-    func explainBuffers(_ lines: inout Derivation, rank: Int) {
-        let share = shares.ranks[rank]
+/// Explains the temporary buffers of the fullest rank, and its peak.
+struct BufferExplanation {
+    private let work: LayoutWork
+    private let words: ModelWords
+    private var layout: Layout { work.layout }
+    private var device: DeviceShare { work.device }
+    private var framework: Framework { work.framework }
+    private var p: Int { work.p }
+
+    init(_ work: LayoutWork) {
+        self.work = work
+        words = ModelWords(work)
+    }
+
+    /// Adds the temporary buffers and the peak of `rank`.
+    func addBuffers(to lines: inout Derivation, rank: Int) {
+        let share = work.shares.ranks[rank]
         let (dense, mixtures) = (share.mixtures < share.layers, share.mixtures > 0)
-        lines.know("φ", fragmentation, "share", "the allocator's losses (\(rates.framework.name))")
-        lines.know("ℓ", rates.framework.logitBytes, "bytes", "bytes of a logit in all its copies")
-        let own = explainOwnBuffers(&lines, share)
-        let gathers = explainGathered(&lines, share)
-        let messages = rates.framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
+        lines.define("φ", framework.fragmentation, "share", "the allocator's losses (\(framework.name))")
+        lines.define("ℓ", framework.logitBytes, "bytes", "bytes of a logit in all its copies")
+        let own = addOwnBuffers(to: &lines, share)
+        let gathers = addGathered(to: &lines, share)
+        let messages = framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
         lines.derive(
             "buffers", as: "buffers",
             sum(
-                dense && mixtures ? "max(G_d, G_e)" : dense ? "G_d" : "G_e", shard.sequenceParallel ? "w·T·h" : nil,
+                dense && mixtures ? "max(G_d, G_e)" : dense ? "G_d" : "G_e", device.sequenceParallel ? "w·T·h" : nil,
                 p > 1 ? messages : nil, own, share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·T·V_p/t" : nil,
                 gathers ? "gathered" : nil), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
-        lines.know(
-            "reserved", outside, "bytes",
-            rates.framework.reservedBytes == nil
+        lines.define(
+            "reserved", StateMemory.outside(work), "bytes",
+            framework.reservedBytes == nil
                 ? "reserved before any tensor, of the device's file"
-                : "reserved before any tensor, of the framework's file (\(rates.framework.name))")
+                : "reserved before any tensor, of the framework's file (\(framework.name))")
         lines.derive(
             "other memory", as: "otherMemory", "buffers + unused + reserved", "bytes",
             after: "own assumption where no source is named")
@@ -33,44 +46,45 @@ extension LayoutWork {
             note: "rank \(rank)")
     }
 
-    /// What this software holds by its own code: memory that ranks share, operands that the matrix library rearranges.
-    private func explainOwnBuffers(_ lines: inout Derivation, _ share: PipelineShares.Rank) -> String? {
-        let memory = rates.framework.memory
+    /// Adds the buffers of the software's own code (`RuntimeBuffers`); returns their symbol, nil where there are none.
+    private func addOwnBuffers(to lines: inout Derivation, _ share: PipelineShares.Rank) -> String? {
+        let memory = framework.memory
         if p > 1, let messages = memory.messages {
-            lines.know("messages", messages, "", "tensors on their way for each stage of a rank")
+            lines.define("messages", messages, "", "tensors on their way for each stage of a rank")
         }
         var parts: [String?] = []
         if let piece = memory.sharedPiece {
-            lines.know("piece", piece, "bytes", "bytes that a rank hands over at a time")
-            lines.know("x_s", sharedRows, "share", "share of another tensor rank's segment that a rank reads")
-            let ranks = handingOver(copies: layout.schedule.copies)
-            lines.know("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
-            let keys = attentionWords.keysAndValues
-            let isTied = p > 1 && model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
+            let own = RuntimeBuffers(work)
+            lines.define("piece", piece, "bytes", "bytes that a rank hands over at a time")
+            lines.define("x_s", own.sharedRows, "share", "share of another tensor rank's segment that a rank reads")
+            let ranks = own.ranksThatAddUp(copies: layout.schedule.copies)
+            lines.define("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
+            let keys = words.attention.keysAndValues
+            let isTied = p > 1 && work.model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
             parts += [
-                shard.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
-                shard.context > 1 ? "w·T·(4·\(keys) + \(attentionWords.attended))/t" : nil,
+                device.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
+                device.context > 1 ? "w·T·(4·\(keys) + \(words.attention.attended))/t" : nil,
                 ranks > 0 ? "piece·(1 + 2·n_h)" : nil, isTied ? "4·piece" : nil,
             ]
         }
         if memory.packedDepth > 0 {
-            lines.know("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
-            lines.know("r_p", memory.packedRows, "rows", "most rows of them")
-            let inner = model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
-            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(attentionWords.results), V_p)/t, h)) + k_p)")
+            lines.define("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
+            lines.define("r_p", memory.packedRows, "rows", "most rows of them")
+            let inner = work.model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
+            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(words.attention.results), V_p)/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }
         guard !terms.isEmpty else { return nil }
         lines.derive(
             "memory that ranks share, and rearranged operands", as: "shared", sum(terms), "bytes",
-            note: rates.framework.name)
+            note: framework.name)
         return "shared"
     }
 
-    /// What exists whole beside shards; false where nothing does.
-    private func explainGathered(_ lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
+    /// Adds the buffers for layers that exist whole beside shards; false where there are none.
+    private func addGathered(to lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
-        let (isSharded, areExperts) = (layout.shardRanks > 1, shard.expertShardGroup.size > 1)
+        let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)
         let mixture = [isSharded ? "Q_e" : nil, areExperts ? "Q_x" : nil].compactMap { $0 }
         let units = [
             isSharded && share.mixtures < share.layers ? "Q_d" : nil,

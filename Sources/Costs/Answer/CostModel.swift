@@ -1,58 +1,44 @@
-package import Models
+internal import Models
 package import Plans
 package import Schedules
 
 /// The price of one plan with one layout, from closed forms.
-/// - Throws: what makes the plan or the layout impossible to price.
+/// - Throws: the reason why the plan or the layout cannot be priced.
 package func estimate(
     plan: Plan, layout: Layout, options: CostOptions = CostOptions()
 ) throws(CostError) -> Estimate {
     let work = try Pricer(plan: plan, options: options).work(layout)
-    return work.estimate(time: work.iterationTime())
+    return Estimate(work, time: IterationTime(work))
 }
 
-/// What every action of the layout's schedule takes: the simulator times with it exactly what `estimate` prices.
+/// Seconds of every action of the layout's schedule. The simulator that takes them times what `estimate` prices.
 package func actionCosts(
     plan: Plan, layout: Layout, options: CostOptions = CostOptions()
 ) throws(CostError) -> ActionCosts {
-    try Pricer(plan: plan, options: options).work(layout).actionCosts
+    ActionCosts(try Pricer(plan: plan, options: options).work(layout))
 }
 
-extension LayoutWork {
-    /// FLOPs of one iteration, the vocabulary as the model states it.
-    package var flops: FLOPs { FLOPs(model: model, sequences: pricer.plan.batch, vocabulary: model.vocab) }
-
-    /// FLOPs the devices run, recomputation included: where some blocks of every stage are recomputed whole, one more
-    /// forward of the first ones.
-    var hardwareFLOPs: Double {
-        guard layout.recompute == .full, layout.recomputeLayers != nil else {
-            return flops.hardware(layout.recompute, keepsOperations: rates.framework.selectiveOperations)
-        }
-        let (dense, mixtures) = recomputedBlocks
-        let tokens = Double(pricer.plan.batch) * Double(model.sequence)
-        let weights = dense * parts.dense.activeWeights + mixtures * parts.block(isMixture: true).activeWeights
-        let core = flops.coreForward * (dense + mixtures) / Double(max(1, model.layers))
-        return flops.model + 2 * tokens * weights + core
+extension Pricer {
+    /// The layout with the transfers hidden that an estimate was priced with.
+    package func work(of estimate: Estimate) throws(CostError) -> LayoutWork {
+        try work(estimate.layout, hides: estimate.iteration.hides)
     }
+}
 
-    /// Blocks that are recomputed where not all are: those without experts, and with them.
-    var recomputedBlocks: (dense: Double, mixtures: Double) {
-        shares.stages.reduce((0, 0)) { ($0.0 + $1.recomputed, $0.1 + $1.recomputedMixtures) }
-    }
-
-    /// The whole answer around an iteration's time.
-    package func estimate(time: IterationTime) -> Estimate {
-        var plan = pricer.plan
-        plan.layout = layout
-        let parameters = Double(model.parameters().total)
-        let memory = memoryByRank
+extension Estimate {
+    /// The whole answer to a layout whose step takes `time`.
+    package init(_ work: LayoutWork, time: IterationTime) {
+        var plan = work.plan
+        plan.layout = work.layout
+        let parameters = work.model.parameters()
+        let flops = StepFLOPs(work)
         let iteration = Estimate.Iteration(
-            seconds: time.seconds, tokens: Double(plan.batch) * Double(model.sequence), modelFLOPs: flops.model,
-            hardwareFLOPs: hardwareFLOPs, breakdown: time.breakdown,
+            seconds: time.seconds, tokens: Double(plan.batch) * Double(work.model.sequence),
+            modelFLOPs: flops.required, hardwareFLOPs: flops.hardware, breakdown: time.breakdown,
             bubbleFraction: time.bubbleFraction, pipeline: time.pipeline, hides: time.hides)
-        return Estimate(
-            plan: plan, layout: layout, parameters: parameters, activeParameters: Double(model.parameters().active),
-            microbatches: m,
-            iteration: iteration, memoryByRank: memory, run: run(seconds: time.seconds), explanation: [])
+        self.init(
+            plan: plan, layout: work.layout, parameters: Double(parameters.total),
+            activeParameters: Double(parameters.active), microbatches: work.m, iteration: iteration,
+            memoryByRank: LayoutMemory(work).ranks, run: RunTotals(work).run(seconds: time.seconds), explanation: [])
     }
 }

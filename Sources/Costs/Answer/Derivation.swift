@@ -1,40 +1,40 @@
-/// Formulas one after the other: each takes what is known, and what it gives is known to those behind it.
+/// Formulas one after the other. Each takes symbols that were defined before it and defines the symbol of its result.
 ///
-/// A line's inputs are the names in its formula, and its value is what the formula gives with them: there is no second
+/// A line's inputs are the names in its formula, and its value is the formula's result with them: there is no second
 /// place where either could say something else.
 struct Derivation {
     typealias Line = Estimate.Explanation
 
     private(set) var lines: [Line] = []
-    private var known: [String: Line.Input] = [:]
+    private var symbols: [String: Line.Input] = [:]
 
-    /// States a value. A symbol means one thing in all lines.
-    mutating func know(_ symbol: String, _ value: Double, _ unit: String, _ meaning: String) {
-        known[symbol] = Line.Input(symbol: symbol, value: value, unit: unit, meaning: meaning)
+    /// Defines the value of a symbol, which means one thing in all lines.
+    mutating func define(_ symbol: String, _ value: Double, _ unit: String, _ meaning: String) {
+        symbols[symbol] = Line.Input(symbol: symbol, value: value, unit: unit, meaning: meaning)
     }
 
-    mutating func know(_ symbol: String, _ value: Int, _ unit: String, _ meaning: String) {
-        know(symbol, Double(value), unit, meaning)
+    mutating func define(_ symbol: String, _ value: Int, _ unit: String, _ meaning: String) {
+        define(symbol, Double(value), unit, meaning)
     }
 
-    /// Adds a line. A formula that cannot be read or that takes something unknown has no value.
-    /// - Parameter symbol: what later formulas call the figure.
+    /// Adds a line. The value of a formula that cannot be read or that takes an undefined symbol is nan.
+    /// - Parameter symbol: the figure's name in later formulas.
     mutating func derive(
         _ figure: String, as symbol: String, _ formula: String, _ unit: String, note: String = "",
         after source: String = ""
     ) {
         let parsed = Formula(formula)
-        let inputs = parsed?.symbols.compactMap { known[$0] } ?? []
-        let value = parsed?.value(known.mapValues(\.value)) ?? .nan
+        let inputs = parsed?.symbols.compactMap { symbols[$0] } ?? []
+        let value = parsed?.value(symbols.mapValues(\.value)) ?? .nan
         lines.append(
             Line(
                 figure: figure, symbol: symbol, formula: formula, inputs: inputs, value: value, unit: unit, note: note,
                 source: source))
-        know(symbol, value, unit, figure)
+        define(symbol, value, unit, figure)
     }
 }
 
-/// Terms of a sum that are there only in some cases.
+/// The formula of a sum; terms that are nil are left out.
 func sum(_ terms: String?...) -> String { sum(terms) }
 
 func sum(_ terms: [String?]) -> String {

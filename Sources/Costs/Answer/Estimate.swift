@@ -10,18 +10,19 @@ package struct Estimate: Hashable, Codable, Sendable {
     /// Micro-batches an iteration on each pipeline.
     package var microbatches: Int
     package var iteration: Iteration
-    /// One entry a pipeline rank (tensor, context and data ranks of one stage hold the same).
+    /// Memory of each pipeline rank; tensor, context and data ranks of one stage hold the same.
     package var memoryByRank: [RankMemory]
     /// nil when the plan has no `tokens`.
     package var run: Run?
-    /// The arithmetic behind the figures, in the order it was done; empty until `explained` adds it.
+    /// The arithmetic behind the figures, in the order of computation; empty until `explained` adds it.
     package var explanation: [Explanation]
 
     /// One training step.
     package struct Iteration: Hashable, Codable, Sendable {
         package var seconds: Double
         package var tokens: Double
-        /// Full (non-causal) attention, no recompute: what MFU is quoted with (Korthikanti et al. 2022, appendix A).
+        /// FLOPs that MFU is quoted with: full (non-causal) attention, no recomputation (Korthikanti et al. 2022,
+        /// appendix A).
         package var modelFLOPs: Double
         /// Model FLOPs plus recomputation.
         package var hardwareFLOPs: Double
@@ -29,7 +30,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// Fraction of the pipeline's rank-seconds that are idle.
         package var bubbleFraction: Double
         package var pipeline: Pipeline
-        /// What is hidden: what the layout says may be, or less of it where that is faster.
+        /// Transfers that run behind compute: those that the layout says, or fewer where that is faster.
         package var hides: Layout.Overlap
 
         package init(
@@ -47,81 +48,9 @@ package struct Estimate: Hashable, Codable, Sendable {
         }
     }
 
-    /// Seconds of all passes of a step.
-    package struct Pipeline: Hashable, Codable, Sendable {
-        /// Without messages.
-        package var filled = 0.0
-        /// With them.
-        package var span = 0.0
-        /// Whether both are the simulator's, and not the schedule's law.
-        package var isSimulated = false
-
-        package init(filled: Double = 0, span: Double = 0) {
-            self.filled = filled
-            self.span = span
-        }
-    }
-
-    /// Where the seconds of an iteration go; the parts sum to `Iteration.seconds`.
-    package struct Breakdown: Hashable, Codable, Sendable {
-        package var compute = 0.0
-        package var recompute = 0.0
-        package var tensorComm = 0.0
-        package var pipelineBubble = 0.0
-        package var pipelineComm = 0.0
-        package var dataComm = 0.0
-        package var contextComm = 0.0
-        package var expertComm = 0.0
-        package var optimizer = 0.0
-        package var other = 0.0
-
-        package init() {}
-
-        package var sum: Double {
-            compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm
-                + optimizer + other
-        }
-    }
-
-    /// Bytes on each device of one pipeline rank.
-    package struct RankMemory: Hashable, Codable, Sendable {
-        package var rank: Int
-        package var weights: Double
-        package var gradients: Double
-        package var optimizer: Double
-        package var activations: Double
-        /// Logits, communication buffers, driver and libraries, fragmentation.
-        package var other: Double
-        /// The part of `other` that the allocator holds and no tensor uses.
-        package var unused: Double
-        /// The part of `other` that the allocator never sees.
-        package var outside: Double
-
-        /// Bytes as they are counted by `kind`.
-        package func peak(_ kind: MemoryKind) -> Double {
-            switch kind {
-            case .device: peak
-            case .reserved: peak - outside
-            case .allocated: peak - outside - unused
-            }
-        }
-
-        package var peak: Double { weights + gradients + optimizer + activations + other }
-
-        package init(
-            rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double,
-            unused: Double = 0, outside: Double = 0
-        ) {
-            self.unused = unused
-            self.outside = outside
-            self.rank = rank
-            self.weights = weights
-            self.gradients = gradients
-            self.optimizer = optimizer
-            self.activations = activations
-            self.other = other
-        }
-    }
+    package typealias Pipeline = PipelineSeconds
+    package typealias Breakdown = StepBreakdown
+    package typealias RankMemory = Costs.RankMemory
 
     /// The whole run of `plan.tokens`.
     package struct Run: Hashable, Codable, Sendable {
@@ -161,7 +90,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var gpuMonths: Double { gpuHours / 730 }
     }
 
-    /// One line of arithmetic: what, how, with which numbers, from where.
+    /// One line of arithmetic: a figure, its formula, the numbers the formula takes, and where it is published.
     package struct Explanation: Hashable, Codable, Sendable {
         /// A number that a formula takes.
         package struct Input: Hashable, Codable, Sendable {
@@ -180,12 +109,12 @@ package struct Estimate: Hashable, Codable, Sendable {
         }
 
         package var figure: String
-        /// What the formulas of other lines call it.
+        /// The figure's name in the formulas of other lines.
         package var symbol: String
         /// A `Formula` of the inputs' symbols.
         package var formula: String
         package var inputs: [Input]
-        /// What the formula gives.
+        /// The formula's result.
         package var value: Double
         package var unit: String
         /// Words about the case at hand.
@@ -224,15 +153,15 @@ package struct Estimate: Hashable, Codable, Sendable {
 
     /// Peak bytes of the fullest rank.
     package var peakMemory: Double { peakMemory(.device) }
-    /// Peak bytes of the fullest rank, counted as `kind` says: on the device, or by the allocator or its tensors alone.
+    /// Peak bytes of the fullest rank as `kind` counts them: on the device, by the allocator, or in its tensors alone.
     package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
-    /// Whether the fullest rank leaves what no allocator can use.
+    /// Whether the fullest rank leaves free the part of the device that no allocator can use.
     package var fits: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
     /// Share of a device's memory that can be filled: drivers take 1 %, and runs above 95 % fail on the first long
     /// allocation.
     package static let usableShare = 0.95
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
-    /// Datasheet peak of all devices that are paid for at the plan's precision, FLOP/s.
+    /// Datasheet rate of all devices that are paid for, at the plan's precision, FLOP/s.
     package var clusterPeak: Double {
         (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.paidDevices)
             * plan.cluster.coreShare(plan.devices)

@@ -57,7 +57,7 @@ extension Estimate {
     /// today; `mfu` counts the whole of it.
     package var mfuCausal: Double {
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab)
-        return mfu * flops.modelCausal / flops.model
+        return mfu * flops.requiredCausal / flops.required
     }
 }
 

@@ -70,8 +70,8 @@ extension Formula.Function {
         case .ceil: return first.rounded(.up)
         case .floor: return first.rounded(.down)
         case .sqrt: return first.squareRoot()
-        case .exp: return exponential(first)
-        case .ln: return logarithm(first)
+        case .exp: return Foundation.exp(first)
+        case .ln: return Foundation.log(first)
         }
     }
 }

@@ -1,59 +1,64 @@
 internal import Models
 internal import Plans
 
-/// The whole run: steps, interruptions, days, cost, energy.
-extension LayoutWork {
-    func explainRun(_ lines: inout Derivation) {
-        let plan = pricer.plan
+/// Explains the whole run: steps, interruptions, days, cost, energy.
+struct RunExplanation {
+    private let work: LayoutWork
+    private var plan: Plan { work.plan }
+    private var totals: RunTotals { RunTotals(work) }
+
+    init(_ work: LayoutWork) { self.work = work }
+
+    func addRun(to lines: inout Derivation) {
         guard let tokens = plan.tokens else { return }
-        lines.know("D", tokens, "tokens", "tokens to train on")
+        lines.define("D", tokens, "tokens", "tokens to train on")
         lines.derive("steps", as: "steps", "ceil(D/(B·s))", "steps")
-        explainGoodput(&lines)
-        let band = ErrorBand(framework: rates.framework)
-        lines.know("δ_l", band.low, "share", "share a step may be shorter by (\(rates.framework.name))")
-        lines.know("δ_h", band.high, "share", "share a step may be longer by (\(rates.framework.name))")
+        addGoodput(to: &lines)
+        let band = ErrorBand(framework: work.framework)
+        lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(work.framework.name))")
+        lines.define("δ_h", band.high, "share", "share a step may be longer by (\(work.framework.name))")
         lines.derive("days", as: "days", "steps·seconds/goodput/86400", "days")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "nine in ten published runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "nine in ten published runs")
         // Devices that stay idle are paid for; what they draw is not counted.
-        if plan.idleDevices > 0 { lines.know("n_i", plan.idleDevices, "devices", "devices that stay idle") }
+        if plan.idleDevices > 0 { lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle") }
         lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")
         lines.derive("GPU-months", as: "months", "hours/730", "months")
         if let price = plan.cluster.pricePerDeviceHour {
-            lines.know("price", price, "dollars", "dollars a GPU-hour")
+            lines.define("price", price, "dollars", "dollars a GPU-hour")
             lines.derive("cost", as: "cost", "hours·price", "dollars", after: "price of the cluster file")
         }
         if let watts = plan.cluster.device.watts {
-            lines.know("watts", watts, "W", "power of a board")
+            lines.define("watts", watts, "W", "power of a board")
             lines.derive(
                 "energy", as: "energy", "days·24·n·watts/10^6", "MWh",
                 after: "board power for every hour, as published totals are counted")
         }
-        guard nodeWatts != nil else { return }
+        guard totals.nodeWatts != nil else { return }
         if let stated = plan.cluster.device.nodeWatts {
-            lines.know("watts_node", stated, "W", "what a node draws over its devices, of the cluster file")
+            lines.define("watts_node", stated, "W", "what a node draws over its devices, of the cluster file")
         } else {
             lines.derive(
                 "power of a node over its devices", as: "watts_node", "watts·970/700", "W",
                 after: "Newkirk et al. 2025: nodes of H100 draw 970 W for each board of 700 W")
         }
-        lines.know("PUE", powerUsageEffectiveness, "", "energy of the site over that of its nodes")
+        lines.define("PUE", totals.powerUsageEffectiveness, "", "energy of the site over that of its nodes")
         lines.derive("wall energy", as: "wall", "days·24·n·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")
     }
 
-    private func explainGoodput(_ lines: inout Derivation) {
-        guard let single = pricer.plan.cluster.meanTimeBetweenFailures, let goodput else {
+    private func addGoodput(to lines: inout Derivation) {
+        guard let single = plan.cluster.meanTimeBetweenFailures, let goodput = totals.goodput else {
             return lines.derive("goodput", as: "goodput", "1", "share", note: "no failures are known")
         }
-        lines.know("θ_1", single, "s", "mean time between failures of a device")
-        lines.know("n_node", max(pricer.plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
-        lines.know("β_s", CostConstants.checkpointBytesPerSecond, "bytes/s", "what a node writes to storage")
-        lines.know("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
+        lines.define("θ_1", single, "s", "mean time between failures of a device")
+        lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
+        lines.define("β_s", CostConstants.checkpointBytesPerSecond, "bytes/s", "what a node writes to storage")
+        lines.define("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
         lines.derive("mean time between failures of all devices", as: "θ", "θ_1/n", "s")
         lines.derive(
             "seconds of a checkpoint", as: "δ", "(b_w + b_o)·N/(ceil(n/n_node)·β_s)", "s",
             note: "weights and optimizer, written once, by all nodes together")
-        let often = checkpointSeconds < 2 * (single / Double(pricer.plan.devices))
+        let often = totals.checkpointSeconds < 2 * (single / Double(plan.devices))
         lines.derive(
             "seconds between checkpoints", as: "τ",
             often ? "sqrt(2·δ·θ)·(1 + sqrt(δ/(2·θ))/3 + δ/(2·θ)/9) − δ" : "θ", "s", after: "Daly 2006, equation 37")
@@ -63,8 +68,8 @@ extension LayoutWork {
         )
     }
 
-    func explainRates(_ lines: inout Derivation, peak: Double) {
-        lines.know("Φ", peak, "FLOP/s", "datasheet peak of all devices (\(pricer.plan.precision.rawValue))")
+    func addRates(to lines: inout Derivation, peak: Double) {
+        lines.define("Φ", peak, "FLOP/s", "datasheet peak of all devices (\(plan.precision.rawValue))")
         lines.derive("MFU", as: "MFU", "M/(seconds·Φ)", "share", after: "Chowdhery et al. 2022, appendix B")
         lines.derive("HFU", as: "HFU", "H/(seconds·Φ)", "share", after: "Korthikanti et al. 2022, appendix A")
     }

@@ -2,10 +2,23 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Where the seconds of a step go.
-extension LayoutWork {
-    /// Blocks of one kind, or what only a first or last stage has, of the slowest rank.
-    private struct Work {
+/// Explains where the seconds of a step go.
+struct TimeExplanation {
+    private let work: LayoutWork
+    private let words: ModelWords
+    private var layout: Layout { work.layout }
+    private var framework: Framework { work.framework }
+    private var shares: PipelineShares { work.shares }
+    private var units: BlockUnits { work.units }
+    private var hides: Layout.Overlap { work.hides }
+
+    init(_ work: LayoutWork) {
+        self.work = work
+        words = ModelWords(work)
+    }
+
+    /// Times of the blocks of one kind on the slowest rank, or of the embedding or the head there.
+    private struct Piece {
         var count: String?
         var times: UnitTimes
         var suffix: String
@@ -16,12 +29,12 @@ extension LayoutWork {
         }
     }
 
-    private func work(of share: PipelineShares.Rank, _ lines: inout Derivation) -> [Work] {
-        var work: [Work] = []
+    private func pieces(of share: PipelineShares.Rank, _ lines: inout Derivation) -> [Piece] {
+        var pieces: [Piece] = []
         func add(_ count: Int, _ times: UnitTimes, _ suffix: String, _ name: String) {
             guard count > 0 else { return }
-            lines.know("u_\(suffix)", count, "blocks", "\(name)s of the slowest rank")
-            work.append(Work(count: "u_\(suffix)", times: times, suffix: suffix, name: name))
+            lines.define("u_\(suffix)", count, "blocks", "\(name)s of the slowest rank")
+            pieces.append(Piece(count: "u_\(suffix)", times: times, suffix: suffix, name: name))
         }
         let partly = layout.recomputeLayers != nil
         add(
@@ -33,19 +46,19 @@ extension LayoutWork {
             "mixture block")
         add(share.recomputedMixtures, units.mixtureBlock, "er", "recomputed mixture block")
         if share.holdsEmbedding {
-            work.append(Work(count: nil, times: units.embedding, suffix: "in", name: "embedding"))
+            pieces.append(Piece(count: nil, times: units.embedding, suffix: "in", name: "embedding"))
         }
-        if share.holdsHead { work.append(Work(count: nil, times: units.head, suffix: "out", name: "head and loss")) }
-        return work
+        if share.holdsHead { pieces.append(Piece(count: nil, times: units.head, suffix: "out", name: "head and loss")) }
+        return pieces
     }
 
-    func explainTime(_ lines: inout Derivation, _ time: IterationTime) {
+    func addTime(to lines: inout Derivation, _ time: IterationTime) {
         let share = shares.ranks[time.bottleneck]
-        let work = work(of: share, &lines)
+        let pieces = pieces(of: share, &lines)
         func all(_ name: String, _ part: KeyPath<PassTimes, Double>) -> String? {
-            let terms = work.filter { $0.seconds(part) > 0 }.map { piece in
+            let terms = pieces.filter { $0.seconds(part) > 0 }.map { piece in
                 let symbol = "\(name)_\(piece.suffix)"
-                lines.know(
+                lines.define(
                     symbol, piece.seconds(part), "s", "\(name) of one micro-batch, forward and backward: \(piece.name)")
                 return piece.count.map { "\($0)·\(symbol)" } ?? symbol
             }
@@ -56,7 +69,7 @@ extension LayoutWork {
         let parts: [(String, KeyPath<PassTimes, Double>, String, String)] = [
             (
                 "compute", \.compute,
-                "kernels by their roofline: \(pricer.plan.cluster.device.name), \(pricer.plan.precision.rawValue)",
+                "kernels by their roofline: \(work.plan.cluster.device.name), \(work.plan.precision.rawValue)",
                 "efficiency curves of the cluster file"
             ),
             ("recompute", \.recompute, "recompute \(layout.recompute.rawValue)", "Korthikanti et al. 2022"),
@@ -65,7 +78,7 @@ extension LayoutWork {
                 "collectives that nothing hides, tensor \(layout.tensor)"
                     + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
-                    + (attentionWords.messagesSource.map { "; \($0)" } ?? "")
+                    + (words.attention.messagesSource.map { "; \($0)" } ?? "")
             ),
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (
@@ -86,85 +99,86 @@ extension LayoutWork {
             note: "of parameters and scatters of gradients inside the passes, that nothing hides"
                 + (hides.data == layout.overlap.data ? "" : ": waited for because that is faster"),
             after: "Rajbhandari et al. 2020")
-        explainHost(&lines, share, blocks: all("host", \.host))
-        explainPipeline(&lines, share, time)
-        explainReductions(&lines)
-        explainOptimizer(&lines)
-        explainOther(&lines)
+        addHost(to: &lines, share, blocks: all("host", \.host))
+        addPipeline(to: &lines, share, time)
+        addReductions(to: &lines)
+        StateExplanation(work).addOptimizer(to: &lines)
+        addOther(to: &lines)
         lines.derive(
             "seconds", as: "seconds",
             "compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm"
                 + " + optimizer + other", "s")
     }
 
-    /// Host work of all micro-batches on the slowest rank.
-    private func explainHost(_ lines: inout Derivation, _ share: PipelineShares.Rank, blocks: String?) {
-        lines.know("v", share.passes, "", "stages one micro-batch passes on the slowest rank")
-        lines.know("host_m", host, "s", "host work of one pass through a stage (\(rates.framework.name))")
+    /// Adds the host work of all micro-batches on the slowest rank.
+    private func addHost(to lines: inout Derivation, _ share: PipelineShares.Rank, blocks: String?) {
+        lines.define("v", share.passes, "", "stages one micro-batch passes on the slowest rank")
+        lines.define("host_m", work.host, "s", "host work of one pass through a stage (\(framework.name))")
         lines.derive("host", as: "host", "m·(\(sum(blocks, "2·v·host_m")))", "s", note: "host work around the passes")
     }
 
-    private func explainPipeline(_ lines: inout Derivation, _ share: PipelineShares.Rank, _ time: IterationTime) {
-        lines.know("j", share.messages, "", "messages the slowest rank sends for one micro-batch")
-        lines.know("loss", messageLoss, "s", "compute lost beside one message")
+    private func addPipeline(to lines: inout Derivation, _ share: PipelineShares.Rank, _ time: IterationTime) {
+        lines.define("j", share.messages, "", "messages the slowest rank sends for one micro-batch")
+        lines.define("loss", work.messageLoss, "s", "compute lost beside one message")
         lines.derive("compute lost beside messages", as: "lost", "m·j·loss", "s")
         let how = time.pipeline.isSimulated ? "simulated" : "by the schedule's law"
-        guard p > 1 else {
+        guard work.p > 1 else {
             lines.derive("pipelineBubble", as: "pipelineBubble", "0", "s", note: "no pipeline")
             lines.derive("pipelineComm", as: "pipelineComm", "0", "s", note: "no pipeline")
             return
         }
-        lines.know("still", time.pipeline.filled, "s", "seconds of the pipeline without messages, \(how)")
-        lines.know("span", time.pipeline.span, "s", "seconds of the pipeline with messages, \(how)")
+        lines.define("still", time.pipeline.filled, "s", "seconds of the pipeline without messages, \(how)")
+        lines.define("span", time.pipeline.span, "s", "seconds of the pipeline with messages, \(how)")
         lines.derive(
             "work of the slowest rank", as: "busy",
             "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
-        // What is left of two equal numbers by rounding is no time that anybody waits.
+        // A difference of two equal numbers that is only rounding is no waiting time.
         let (still, span) = (time.pipeline.filled, time.pipeline.span)
         let least = 1e-12 * span
         lines.derive(
             "pipelineBubble", as: "pipelineBubble",
             time.breakdown.pipelineBubble > least ? "max(0, still − busy)" : "0",
             "s",
-            note: "\(layout.schedule.rawValue), pipeline \(p), \(v) stages a rank",
+            note: "\(layout.schedule.rawValue), pipeline \(work.p), \(work.v) stages a rank",
             after: "Narayanan et al. 2021, section 2.2")
         lines.derive(
             "pipelineComm", as: "pipelineComm", span - still > least ? "max(0, span − still) + lost" : "lost", "s")
     }
 
-    private func explainReductions(_ lines: inout Derivation) {
-        let slowest = slowestReduction
-        lines.know(
+    private func addReductions(to lines: inout Derivation) {
+        let reductions = DataParallelTime(work)
+        let slowest = reductions.slowest
+        lines.define(
             "scatter", slowest.perMicrobatch, "s", "scatters of gradients after each micro-batch that nothing hides")
-        lines.know(
+        lines.define(
             "once", slowest.once, "s",
             "reduction of gradients and gathering of weights that nothing hides, slowest rank")
-        lines.know("tied", tiedEmbeddingSeconds, "s", "all-reduce of the tied embedding's gradient")
-        lines.know("copies", copiesSeconds, "s", "all-reduce between the copies of a bidirectional pipeline")
+        lines.define("tied", reductions.tiedTable, "s", "all-reduce of the tied embedding's gradient")
+        lines.define("copies", reductions.copies, "s", "all-reduce between the copies of a bidirectional pipeline")
         lines.derive(
             "dataComm", as: "dataComm",
             sum(
                 "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
-                tiedEmbeddingSeconds > 0 ? "tied" : nil,
-                copiesSeconds > 0 ? "copies" : nil), "s",
+                reductions.tiedTable > 0 ? "tied" : nil,
+                reductions.copies > 0 ? "copies" : nil), "s",
             note: "\(layout.data * layout.context) ranks with the same parameters"
-                + (hasExperts ? ", \(layout.expertCopies(model)) with the same experts" : "")
+                + (words.hasExperts ? ", \(layout.expertCopies(work.model)) with the same experts" : "")
                 + ", sharding \(layout.sharding.rawValue)",
             after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
     }
 
-    /// Pace of the slowest node, gradient norm and host.
-    private func explainOther(_ lines: inout Derivation) {
-        let waiting = slowestWaiting
-        lines.know("pace", waiting.seconds, "s", "a micro-batch on the ranks that set the pace, without messages")
-        lines.know("most", waiting.most, "s", "a micro-batch on the rank with the most work, without messages")
-        lines.know("nodes", waiting.nodes, "nodes", "nodes of the ranks that set the pace")
-        lines.know("ν", rates.framework.nodeVariation, "share", "how much nodes differ (\(rates.framework.name))")
+    /// Adds waiting for the slowest node, the gradient norm and the host work of a step.
+    private func addOther(to lines: inout Derivation) {
+        let waiting = WaitingTime(work)
+        lines.define("pace", waiting.pacing, "s", "a micro-batch on the ranks that set the pace, without messages")
+        lines.define("most", waiting.most, "s", "a micro-batch on the rank with the most work, without messages")
+        lines.define("nodes", waiting.nodes, "nodes", "nodes of the ranks that set the pace")
+        lines.define("ν", framework.nodeVariation, "share", "how much nodes differ (\(framework.name))")
         lines.derive(
             "waiting for the slowest node", as: "waiting", "m·(pace·(1 + ν·sqrt(2·ln(nodes))) − most)", "s",
             note: "own assumption; the variation from published weak-scaling series")
-        lines.know("norm", gradientNormSeconds, "s", "all-reduce of the gradient norm")
-        lines.know("host_s", rates.framework.hostStep, "s", "host work around a step (\(rates.framework.name))")
+        lines.define("norm", OptimizerTime(work).gradientNorm, "s", "all-reduce of the gradient norm")
+        lines.define("host_s", framework.hostStep, "s", "host work around a step (\(framework.name))")
         lines.derive("other", as: "other", "host + norm + waiting + host_s", "s")
     }
 }

@@ -1,13 +1,13 @@
 internal import Models
 
-/// What the tensors of a block's parts take on one device: widths and rows as ranks divide them, in the bytes of the
-/// formats they are in.
+/// Bytes of the tensors of a block's parts on one device.
 struct BlockMeasure: Sendable {
     let division: Division
-    /// Bytes of a number that is kept, and of one that a weight gradient's product reads.
+    /// Bytes of a number in the activations' format.
     let activation: Double
+    /// Bytes of a number that a weight gradient's product reads.
     let operand: Double
-    /// Whether there is dropout, with a byte for every number it may drop.
+    /// Whether there is dropout, with a byte of mask for every number it may drop.
     let dropout: Bool
 
     func bytes(_ stored: Stored) -> Double {

@@ -4,36 +4,36 @@ internal import Plans
 /// Times of one transformer block for one micro-batch on one device: sums over the products, kernels and messages of its
 /// parts.
 ///
-/// Shapes: T rows (b·s/c), t tensor degree. Every operation is the larger of its arithmetic (at the device's efficiency for that size), its memory traffic and
-/// one kernel launch.
+/// Shapes: T rows (b·s/c), t tensor degree. An operation takes the longest of its arithmetic (at the device's efficiency
+/// for that size), its memory traffic and one kernel launch.
 struct BlockTimes {
     let block: Block
     /// Tokens a sequence.
     let sequence: Int
     let rates: DeviceRates
-    let shard: Shard
+    let device: DeviceShare
     /// Bytes of a gradient element a weight-gradient product accumulates into.
     let gradientBytes: Double
     private let measure: BlockMeasure
 
-    init(block: Block, sequence: Int, rates: DeviceRates, shard: Shard, gradientBytes: Double) {
+    init(block: Block, sequence: Int, rates: DeviceRates, device: DeviceShare, gradientBytes: Double) {
         self.block = block
         self.sequence = sequence
         self.rates = rates
-        self.shard = shard
+        self.device = device
         self.gradientBytes = gradientBytes
         measure = BlockMeasure(
-            division: shard.division(block.feedForward.experts?.mixture), activation: rates.elementBytes,
-            operand: rates.operandBytes, dropout: shard.dropout)
+            division: device.division(block.feedForward.experts?.mixture), activation: rates.elementBytes,
+            operand: rates.operandBytes, dropout: device.dropout)
     }
 
     private enum Pass { case forward, backward }
 
     private var w: Double { rates.elementBytes }
-    /// Memory-bound work of the whole block, forward and backward.
+    /// Seconds of the memory-bound work of the whole block, forward and backward.
     var elementwise: Double { elementwise(.forward) + elementwise(.backward) }
 
-    /// One micro-batch through the block.
+    /// Times of one micro-batch through the block.
     func unit() -> UnitTimes {
         let attention = attention()
         // Each is worked out once: all are sums over products and kernels.
@@ -54,15 +54,15 @@ struct BlockTimes {
         times.forward.expert = exchange
         times.backward.expert = exchange
 
-        let sent = shard.collectives(block, elementBytes: w)
+        let sent = device.collectives(block, elementBytes: w)
         let collectives = tensorExposed(
             sent, forward: products.forward, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
-        // Compute that hides the one is not there to hide the experts' exchanges.
+        // Compute that hides these collectives cannot hide the experts' exchanges too.
         let again = collectives.forward.hidden + contexts.forward.hidden
         var taken = again + collectives.backward.hidden + contexts.backward.hidden
-        switch shard.recompute {
+        switch device.recompute {
         case .none: break
         case .selective:
             times.backward.recompute =
@@ -75,7 +75,7 @@ struct BlockTimes {
             times.backward.expert += exchange
             taken += again
         }
-        if shard.overlap.expert { hideExchange(&times, taken: taken) }
+        if device.overlap.expert { hideExchange(&times, taken: taken) }
         addParameterGathers(to: &times)
         waitForHost(&times, collectives: sent, exchanges: exchange > 0, apart: collectives.apart)
         return times
@@ -86,12 +86,13 @@ struct BlockTimes {
     /// Seconds of products.
     struct Products {
         var forward = 0.0
-        /// Gradients of their inputs, and of their weights.
+        /// Gradients of their inputs.
         var input = 0.0
+        /// Gradients of their weights.
         var weight = 0.0
     }
 
-    /// All products of the block.
+    /// Seconds of all products of the block.
     private var products: Products {
         var sum = Products()
         for part in block.parts {
@@ -106,10 +107,10 @@ struct BlockTimes {
         return sum
     }
 
-    /// The products of all held experts, run one after the other: each has an equal part of the rows that arrive. The
-    /// gradients of all their weights are read and written once.
+    /// Adds the products of all experts on a device, which run one after the other, each on an equal part of the rows that
+    /// arrive. The gradients of all their weights are read and written once.
     private func add(_ experts: RoutedExperts, to sum: inout Products) {
-        let held = Double(experts.mixture.experts) / shard.expert
+        let held = Double(experts.mixture.experts) / device.expert
         var (forward, weights) = (0.0, 0.0)
         for product in experts.products {
             let (rows, inputs, outputs) = shape(product)
@@ -145,10 +146,10 @@ struct BlockTimes {
     private func attention() -> (forward: Double, backward: Double) {
         let core = block.attention.core
         let s = Double(sequence)
-        let T = shard.tokens
-        if shard.flashAttention {
+        let T = device.tokens
+        if device.flashAttention {
             // QKᵀ and PV; the kernel skips the keys that the mask hides.
-            let flops = 4 * T * core.keysSeen(length: s) * core.width / shard.tensor
+            let flops = 4 * T * core.keysSeen(length: s) * core.width / device.tensor
             let forward = rates.flash(flops: flops, length: s)
             let backward = rates.flash(
                 flops: CostConstants.flashBackwardWork * flops, length: s,
@@ -156,13 +157,13 @@ struct BlockTimes {
             return (forward, backward)
         }
         // Unfused: every score exists in memory; products do not skip the mask.
-        let scores = T * s * Double(core.heads) / shard.tensor
-        let bytes = w * scores + w * T * (Double(core.queries) / shard.tensor + keysAndValues / 2)
+        let scores = T * s * Double(core.heads) / device.tensor
+        let bytes = w * scores + w * T * (Double(core.queries) / device.tensor + keysAndValues / 2)
         // One small product a head: as many tiles as one tall product of all heads' rows has.
         let (rows, width) = (scores / s, core.width / Double(core.heads))
         let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
         let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
-        let dropForward = shard.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
+        let dropForward = device.dropout ? rates.elementwise((2 * w + 1) * scores) : 0
         let forward = toScores + fromScores + rates.elementwise(2 * w * scores) + dropForward
         let backward = toScores + 3 * fromScores + rates.elementwise(3 * w * scores) + dropForward
         return (forward, backward)
@@ -170,29 +171,33 @@ struct BlockTimes {
 
     /// Numbers of a row's keys and values on one device.
     private var keysAndValues: Double {
-        Double(block.attention.core.keys + block.attention.core.values) / shard.tensor
+        Double(block.attention.core.keys + block.attention.core.values) / device.tensor
     }
 
     // MARK: Communication
 
-    /// Tensor-parallel collectives of one block that nothing hides. What the backward gathers again runs behind its
-    /// products (Korthikanti et al. 2022, section 4.2.2).
+    /// Tensor-parallel collectives of one block that nothing hides. Inputs that the backward gathers again arrive behind
+    /// its products (Korthikanti et al. 2022, section 4.2.2).
     ///
-    /// - Parameter inputs: seconds of the backward's products that are gradients of inputs.
-    /// - Returns: with `apart`, what more is exposed in the backward behind these alone.
+    /// - Parameters:
+    ///   - forward: seconds of the forward's products.
+    ///   - backward: seconds of the backward's products.
+    ///   - inputs: seconds of the backward's products that give gradients of inputs.
+    /// - Returns: the exposed collectives of both passes, and as `apart` the further seconds of the backward's collectives
+    ///   that would be exposed if only the products of `inputs` ran beside them.
     private func tensorExposed(
         _ sent: PassCollectives, forward: Double, backward: Double, inputs: Double
     ) -> (forward: Exposed, backward: Exposed, apart: Double) {
-        guard shard.tensor > 1 else { return (Exposed(), Exposed(), 0) }
-        let group = shard.tensorGroup
+        guard device.tensor > 1 else { return (Exposed(), Exposed(), 0) }
+        let group = device.tensorGroup
         let whole = (forward: sent.forward.seconds(group), backward: sent.backward.seconds(group))
         let regather = rates.framework.contention * sent.again.seconds(group)
-        guard shard.overlap.tensor else {
+        guard device.overlap.tensor else {
             return (Exposed(seconds: whole.forward), Exposed(seconds: whole.backward + regather), 0)
         }
         // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
         func hide(_ seconds: Double, behind: Double) -> Exposed {
-            rates.hide(seconds, behind: behind, least: seconds / shard.tensor)
+            rates.hide(seconds, behind: behind, least: seconds / device.tensor)
         }
         var exposed = (
             forward: hide(whole.forward, behind: forward), backward: hide(whole.backward, behind: backward), apart: 0.0
@@ -202,13 +207,14 @@ struct BlockTimes {
         return exposed
     }
 
-    /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it, which loses
-    /// to it what it loses to any message beside it. The backward passes them on twice (with their gradients).
+    /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it. That attention
+    /// loses to the exchange as much as compute loses to any message. The backward passes keys and values on twice, with
+    /// their gradients.
     private func contextExposed(attention: Double, passes: Double) -> Exposed {
-        guard shard.context > 1 else { return Exposed() }
-        let exchange = shard.contextGroup.transfer(bytes: w * shard.tokens * keysAndValues)
-        let one = rates.hide(passes * exchange, behind: attention / shard.context)
-        return Exposed(seconds: (shard.context - 1) * one.seconds, hidden: (shard.context - 1) * one.hidden)
+        guard device.context > 1 else { return Exposed() }
+        let exchange = device.contextGroup.transfer(bytes: w * device.tokens * keysAndValues)
+        let one = rates.hide(passes * exchange, behind: attention / device.context)
+        return Exposed(seconds: (device.context - 1) * one.seconds, hidden: (device.context - 1) * one.hidden)
     }
 
     /// Experts' exchanges of one micro-batch run behind another's compute: a forward and a backward make a pair
@@ -223,18 +229,18 @@ struct BlockTimes {
         times.backward.expert *= share
     }
 
-    /// What a step loses to `seconds` of gathering and scattering parameters beside `compute` seconds of work.
+    /// Seconds that a step loses to `seconds` of gathering and scattering parameters beside `compute` seconds of work.
     private func gatherExposed(_ seconds: Double, behind compute: Double) -> Double {
         let software = rates.framework
         let hidden = min(software.gathersHidden * seconds, compute)
         return seconds - hidden + software.gatherContention * hidden
     }
 
-    /// Fully sharded parameters: gathered before the forward and the backward, gradients scattered after it; each
-    /// layer's transfers run behind its neighbour's compute.
+    /// Adds the transfers of fully sharded parameters: weights are gathered before the forward and before the backward,
+    /// gradients are scattered after the backward. Each layer's transfers run behind its neighbour's compute.
     private func addParameterGathers(to times: inout UnitTimes) {
-        guard shard.sharding == .parameters else { return }
-        let held = shard.held(of: block)
+        guard device.sharding == .parameters else { return }
+        let held = device.held(of: block)
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
         func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {
@@ -244,9 +250,9 @@ struct BlockTimes {
                 shards.gather(bytes: gradientBytes * held / rate, count: count)
                 + replicas.allReduce(bytes: gradientBytes * held / Double(shards.size))
         }
-        add(held.dense, shards: shard.shardGroup, replicas: shard.replicaGroup)
-        add(held.experts, shards: shard.expertShardGroup, replicas: shard.expertReplicaGroup)
-        let (forward, backward) = shard.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
+        add(held.dense, shards: device.shardGroup, replicas: device.replicaGroup)
+        add(held.experts, shards: device.expertShardGroup, replicas: device.expertReplicaGroup)
+        let (forward, backward) = device.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)
     }

@@ -40,7 +40,7 @@ extension Cluster {
             block: ModelParts(model).dense, sequence: model.sequence,
             rates: try DeviceRates(
                 device: device, precision: .fp32, framework: Framework(name: Frameworks.processes)),
-            shard: Shard(
+            device: DeviceShare(
                 plan: Plan(
                     name: name, model: model, tokens: nil,
                     cluster: Cluster(name: name, device: device, devicesPerNode: 1, networks: []), devices: 1,

@@ -1,35 +1,35 @@
 internal import Models
 internal import Plans
 
-/// Times of what only the first and the last stage do for one micro-batch: embedding, final norm, head and loss.
+/// Times of one micro-batch in the embedding (first stage) and in the final norm, the head and the loss (last stage).
 struct EndTimes {
     let model: Model
     let parts: ModelParts
     let rates: DeviceRates
-    let shard: Shard
+    let device: DeviceShare
     let gradientBytes: Double
 
     private var w: Double { rates.elementBytes }
-    private var row: Double { shard.tokens * Double(model.hidden) }
+    private var row: Double { device.tokens * Double(model.hidden) }
 
     func embedding() -> UnitTimes {
         var times = UnitTimes()
         // Rows are looked up (read, written), positions added; the gradient is added to the table's rows.
         let positions = parts.positions > 0 ? 2.0 : 0
         times.forward.compute = rates.elementwise((2 + positions) * w * row)
-        times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / shard.sequenceShare)
+        times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / device.sequenceShare)
         times.weightGradient = times.backward.compute
-        add(shard.embeddingCollectives(hidden: model.hidden, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(parts, shard).embedding, to: &times, backwardGathers: 0)
+        add(device.embeddingCollectives(hidden: model.hidden, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(parts, device).embedding, to: &times, backwardGathers: 0)
         return times
     }
 
     func head() -> UnitTimes {
         var times = UnitTimes()
-        let (T, h) = (shard.tokens, Double(model.hidden))
-        let columns = Double(shard.vocabulary) / shard.tensor
+        let (T, h) = (device.tokens, Double(model.hidden))
+        let columns = Double(device.vocabulary) / device.tensor
         let logits = T * columns
-        let local = row / shard.sequenceShare
+        let local = row / device.sequenceShare
         times.forward.compute =
             rates.elementwise(2 * w * local) + rates.product(T, columns, h, high: true)
             + rates.elementwise(CostConstants.lossForwardBytes * logits)
@@ -37,38 +37,38 @@ struct EndTimes {
         times.backward.compute =
             rates.elementwise(3 * w * local) + rates.product(T, h, columns, high: true)
             + times.weightGradient + rates.elementwise(CostConstants.lossBackwardBytes * logits)
-        add(shard.headCollectives(hidden: model.hidden, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(parts, shard).head, to: &times, backwardGathers: 1)
+        add(device.headCollectives(hidden: model.hidden, elementBytes: w), to: &times)
+        addTableGathers(of: ShardedEnds(parts, device).head, to: &times, backwardGathers: 1)
         return times
     }
 
-    /// Nothing hides them.
+    /// Adds collectives among tensor ranks; nothing hides them.
     private func add(_ collectives: PassCollectives, to times: inout UnitTimes) {
-        times.forward.tensor = collectives.forward.seconds(shard.tensorGroup)
-        times.backward.tensor = collectives.backward.seconds(shard.tensorGroup)
+        times.forward.tensor = collectives.forward.seconds(device.tensorGroup)
+        times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
     }
 
-    /// Fully sharded tables: nothing runs beside them long enough to hide the transfers.
+    /// Adds the transfers of a fully sharded table. Nothing runs beside them long enough to hide them.
     private func addTableGathers(of parameters: Double, to times: inout UnitTimes, backwardGathers: Double) {
-        guard shard.sharding == .parameters, shard.dataGroup.size > 1 else { return }
-        let gather = shard.shardGroup.gather(bytes: w * parameters)
+        guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
+        let gather = device.shardGroup.gather(bytes: w * parameters)
         times.forward.data = gather
         times.backward.data =
-            backwardGathers * gather + shard.shardGroup.gather(bytes: gradientBytes * parameters)
-            + shard.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(shard.shardGroup.size))
+            backwardGathers * gather + device.shardGroup.gather(bytes: gradientBytes * parameters)
+            + device.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(device.shardGroup.size))
     }
 }
 
-/// Parameters on one device that only the first and the last stage have, as they are gathered where they are fully sharded:
-/// the embedding forward, the head in both passes; both are scattered.
+/// Parameters of the embedding and of the head on one device, before sharding. Where they are fully sharded, the embedding
+/// is gathered for its forward, the head for both passes; the gradients of both are scattered.
 struct ShardedEnds {
-    /// The table and the positions.
+    /// Parameters of the table and the positions.
     let embedding: Double
-    /// The table and the final norm.
+    /// Parameters of the table and the final norm.
     let head: Double
 
-    init(_ parts: ModelParts, _ shard: Shard) {
-        let table = parts.table(vocabulary: shard.vocabulary, tensor: shard.tensor)
+    init(_ parts: ModelParts, _ device: DeviceShare) {
+        let table = parts.table(vocabulary: device.vocabulary, tensor: device.tensor)
         embedding = table + Double(parts.positions)
         head = table + Double(parts.finalNorm)
     }

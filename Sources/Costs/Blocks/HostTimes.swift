@@ -1,15 +1,15 @@
 internal import Models
 internal import Plans
 
-/// What the host adds to a block: it launches every kernel of a pass, and small passes end before it has.
+/// Host time of a block.
 extension BlockTimes {
-    /// Small passes end before the host has launched them.
+    /// Adds the host time that a pass waits for: the host launches every kernel, and a small pass would end before it has.
     ///
-    /// A backward launches its input gradients first. They end when both the host has launched them and the device has
-    /// worked them off; the rest of the backward is the weight gradients'. So a faster weight gradient never lengthens
-    /// an input gradient, and both together take what the backward takes in one piece.
+    /// A backward launches its input gradients first. They end when the host has launched them and the device has run them;
+    /// the rest of the backward belongs to the weight gradients. So a faster weight gradient never lengthens an input
+    /// gradient, and both halves together take as long as the whole backward.
     ///
-    /// - Parameter apart: seconds more that collectives stick out of the input gradients alone.
+    /// - Parameter apart: further seconds of collectives that are exposed when input gradients alone run beside them.
     func waitForHost(
         _ times: inout UnitTimes, collectives: PassCollectives, exchanges: Bool, apart: Double
     ) {
@@ -20,10 +20,10 @@ extension BlockTimes {
         }
         let waiting = exchanges ? software.hostExperts : 0
         let forward = software.hostForward + starting(collectives.forward)
-        let again = shard.recompute == .full ? forward : 0
+        let again = device.recompute == .full ? forward : 0
         let backward = software.hostBackward + starting(collectives.backward) + again
         let weights = weightLaunches * software.hostBackward
-        let passes = shard.recompute == .full ? 2.0 : 1
+        let passes = device.recompute == .full ? 2.0 : 1
         if software.blockingLaunches {
             times.forward.host = waiting + forward
             times.backward.host = passes * waiting + backward
@@ -39,15 +39,15 @@ extension BlockTimes {
         times.backward.host = passes * waiting + max(0, backward - device)
     }
 
-    /// Share of a backward's launches that weight gradients take: each product has one kernel for them and one for the
-    /// gradients of its inputs, as which all other kernels count.
+    /// Share of a backward's launches that are weight gradients'. Each product has one kernel for its weight gradient and one
+    /// for the gradient of its inputs; all other kernels count with the latter.
     private var weightLaunches: Double {
         var products = block.parts.reduce(0.0) { $0 + Double($1.products.count) }
         if let experts = block.feedForward.experts {
-            products += Double(experts.products.count) * Double(experts.mixture.experts) / shard.expert
+            products += Double(experts.products.count) * Double(experts.mixture.experts) / device.expert
         }
         // Core attention: one kernel, or two products' backwards and the softmax's, and dropout's.
-        let core = shard.flashAttention ? 1.0 : shard.dropout ? 6 : 5
+        let core = device.flashAttention ? 1.0 : device.dropout ? 6 : 5
         let others = core + block.parts.reduce(0) { $0 + Double($1.otherKernels) }
         return products / (2 * products + others)
     }

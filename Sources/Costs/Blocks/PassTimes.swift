@@ -8,7 +8,7 @@ package struct PassTimes: Hashable, Sendable {
     package var context = 0.0
     /// All-to-alls that take tokens to their experts and back.
     package var expert = 0.0
-    /// Gathering and reducing sharded parameters, what nothing hides.
+    /// Gathering and reducing sharded parameters, as far as nothing hides it.
     package var data = 0.0
     /// Compute lost while messages to and from the neighbouring ranks run beside it.
     package var pipeline = 0.0
@@ -49,15 +49,15 @@ package struct PassTimes: Hashable, Sendable {
 /// Forward and backward of one micro-batch through a block, a stage or a rank.
 package struct UnitTimes: Hashable, Sendable {
     package var forward = PassTimes()
-    /// Input and weight gradients, and what is recomputed for them.
+    /// Input and weight gradients, and recomputation for them.
     package var backward = PassTimes()
-    /// The part of `backward` that only the weight gradients need, the host's launches of them included.
+    /// Seconds of `backward` that only weight gradients need, with the host's launches of them.
     package var weightGradient = 0.0
 
     package init() {}
 
     package var total: Double { forward.total + backward.total }
-    /// All but what messages to other pipeline ranks cost.
+    /// Seconds without the compute lost to messages to other pipeline ranks.
     var withoutMessages: Double { total - forward.pipeline - backward.pipeline }
 
     static func + (a: UnitTimes, b: UnitTimes) -> UnitTimes {

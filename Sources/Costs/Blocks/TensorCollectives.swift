@@ -1,7 +1,7 @@
 internal import Models
 internal import Plans
 
-/// Collectives of one pass among the ranks that share a layer's matrices: what they take and what they send.
+/// Collectives of one pass among the ranks that share a layer's matrices.
 struct TensorCollectives {
     /// Bytes of each whole tensor that is gathered from its parts, or added up and scattered into them.
     var gathers: [Double] = []
@@ -19,7 +19,7 @@ struct TensorCollectives {
     }
 }
 
-/// Collectives of both passes of a micro-batch through a block, or through what the first or the last stage alone has.
+/// Collectives of both passes of a micro-batch through a block, the embedding or the head.
 struct PassCollectives {
     var forward = TensorCollectives()
     var backward = TensorCollectives()
@@ -32,9 +32,9 @@ struct PassCollectives {
     }
 }
 
-extension Shard {
-    /// Collectives of one block. Attention and the feed-forward network each end in an all-reduce forward and begin with one backward
-    /// (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a gathering and end with a scattering,
+extension DeviceShare {
+    /// Collectives of one block. Attention and the feed-forward network each end in an all-reduce forward and begin with one
+    /// backward (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a gathering and end with a scattering,
     /// and the backward gathers their inputs again for the gradients of weights (Korthikanti et al. 2022, section 4.2.2).
     ///
     /// Latent attention projects down on every rank, so the ranks have latents and no hidden rows in common: the forward
@@ -43,7 +43,7 @@ extension Shard {
     /// `multi_latent_attention.py`: duplicated down-projections, column-parallel up-projections). A query without latents
     /// is projected from the hidden rows.
     ///
-    /// - Parameter elementBytes: of an activation.
+    /// - Parameter elementBytes: bytes of an activation's number.
     func collectives(_ block: Block, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
@@ -79,8 +79,8 @@ extension Shard {
         return all
     }
 
-    /// Collectives of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each (Megatron-LM's
-    /// vocabulary-parallel loss).
+    /// Collectives of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes a token each
+    /// (Megatron-LM's vocabulary-parallel loss).
     func headCollectives(hidden: Int, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }

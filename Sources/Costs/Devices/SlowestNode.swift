@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Plans
 
 /// How much longer the slowest of several nodes takes than the mean one (derived here).
@@ -25,7 +26,7 @@ struct SlowestNode: Sendable {
     @inline(__always)
     func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
         let nodes = count(ranks: ranks)
-        let share = nodes > 1 ? variation * (2 * logarithm(Double(nodes))).squareRoot() : 0
+        let share = nodes > 1 ? variation * (2 * log(Double(nodes))).squareRoot() : 0
         return max(pace, seconds * (1 + share))
     }
 }

@@ -2,24 +2,30 @@ internal import Models
 package import Plans
 package import Schedules
 
-/// One layout's stages: what each holds and how long each takes.
+/// One layout of a plan with everything its memory, traffic and time are computed from: what each rank holds, and how
+/// long one micro-batch takes in each part of a stage. Memory, traffic and time are values made from it
+/// (`LayoutMemory(work)`, `Traffic(work, rank:)`, `IterationTime(work)`).
 package struct LayoutWork: Sendable {
     package let layout: Layout
+    /// Ranks, stages a rank and micro-batches of the pipeline.
     package let shape: PipelineShape
+    /// Vocabulary, padded so that tensor ranks hold equal parts.
     package let vocabulary: Int
-    package let shard: Shard
-    /// What the software hides: what the layout says, or less of it (`Pricer.works`).
+    /// The part of a micro-batch that one device works on, and the groups it works with.
+    package let device: DeviceShare
+    /// Transfers that run behind compute: those that the layout says, or fewer where that is faster (`Pricer.works`).
     package let hides: Layout.Overlap
+    /// Bytes of a parameter, its gradient and its optimizer state.
     package let state: StateBytes
-    /// What one micro-batch takes in each part of a stage.
+    /// Times of one micro-batch in each part of a stage.
     package let units: BlockUnits
     /// Host work of one pass of one micro-batch through a stage, seconds.
     let host: Double
     let pricer: Pricer
     let rates: DeviceRates
-    /// Layers of each stage, in stage order.
+    /// Blocks of each stage, in stage order.
     package let layers: [Int]
-    /// What each rank holds and does.
+    /// What each pipeline rank holds and does.
     package let shares: PipelineShares
     /// Bytes of one activation between stages on one device.
     package let boundaryBytes: Double
@@ -27,25 +33,32 @@ package struct LayoutWork: Sendable {
     package let transfer: Double
     /// Whether each tensor rank sends its part of a message and the receivers gather it.
     package let scattersMessages: Bool
-    /// The lists of a search, which take the place of the layout's schedule.
+    /// The action lists that a schedule search found; nil: the layout's named schedule runs.
     package var searchedSchedule: Schedule?
 
-    /// One block: with experts where every block has them.
+    /// Times of a dense block; of a block with experts where every block has them.
     package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
-    /// A block with experts; `block` in a dense model.
+    /// Times of a block with experts; of a dense block in a dense model.
     package var mixtureBlock: UnitTimes { units.mixtureBlock }
+    var plan: Plan { pricer.plan }
     var model: Model { pricer.plan.model }
-    /// What the model is made of.
+    /// The parts that the model is made of.
     var parts: ModelParts { pricer.parts }
+    /// The software that the layout runs on.
+    var framework: Framework { rates.framework }
+    /// Pipeline ranks.
     var p: Int { shape.ranks }
+    /// Stages of a pipeline rank.
     var v: Int { shape.virtualStages }
+    /// Micro-batches of a step.
     var m: Int { shape.microbatches }
 
     /// - Parameters:
-    ///   - shares: of these layers, where they are known already.
-    ///   - units: likewise; zeros where nothing is asked that depends on the micro-batch.
-    ///   - groups: of these degrees, likewise.
-    ///   - hides: where less is hidden than the layout says.
+    ///   - shares: what the ranks hold with these `layers`; nil: computed here.
+    ///   - units: times of the parts of a stage; nil: computed here. Zeros will do where nothing that depends on the
+    ///     micro-batch is asked.
+    ///   - groups: the layout's groups of devices; nil: computed here.
+    ///   - hides: transfers that run behind compute; nil: those that the layout says.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
@@ -61,14 +74,14 @@ package struct LayoutWork: Sendable {
         state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
         var hidden = layout
         hidden.overlap = self.hides
-        shard = Shard(
+        device = DeviceShare(
             plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         self.units =
             units
             ?? BlockUnits(
-                model: model, parts: pricer.parts, rates: rates, shard: shard, gradientBytes: state.gradient,
+                model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
                 plain: layout.recomputeLayers != nil)
         host = rates.framework.hostMicrobatch / 2
         self.layers = layers
@@ -77,13 +90,13 @@ package struct LayoutWork: Sendable {
             ?? PipelineShares(
                 schedule: layout.schedule, shape: shape, layers: layers, model: model,
                 recomputeLayers: layout.recomputeLayers)
-        boundaryBytes = rates.elementBytes * shard.tokens * Double(model.hidden) / shard.sequenceShare
-        (transfer, scattersMessages) = Self.message(layout: layout, shard: shard, boundaryBytes: boundaryBytes)
+        boundaryBytes = rates.elementBytes * device.tokens * Double(model.hidden) / device.sequenceShare
+        (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
 
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
-        var times = units.blocks(shares.stages[index], partly: layout.recomputeLayers != nil)
+        var times = times(of: shares.stages[index])
         // In a folded pipeline the turn stays on its rank.
         let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
         let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
@@ -93,20 +106,34 @@ package struct LayoutWork: Sendable {
         return times
     }
 
-    /// The pipeline rank of the last stage (of the first direction); that of the first is 0.
+    /// The pipeline rank that holds the last stage; rank 0 holds the first. In a bidirectional pipeline: of the
+    /// micro-batches that enter at rank 0.
     var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
 
     package func holdsEmbedding(_ rank: Int) -> Bool { shares.ranks[rank].holdsEmbedding }
 
     package func holdsHead(_ rank: Int) -> Bool { shares.ranks[rank].holdsHead }
 
-    /// Times of one micro-batch on all stages of a pipeline rank; the mean of the two directions where there are two.
+    /// Times of one micro-batch on all stages of a pipeline rank. Where micro-batches enter from both ends: the mean of the
+    /// two directions.
     package func rank(_ rank: Int) -> UnitTimes { times(of: shares.ranks[rank]) }
 
+    /// Times of one micro-batch through `blocks`. Where only some blocks are recomputed, `blocks` says which.
+    private func times(of blocks: HeldBlocks) -> UnitTimes {
+        guard layout.recomputeLayers != nil else {
+            guard blocks.mixtures > 0 else { return blocks.dense * units.block }
+            return blocks.dense * units.block + blocks.mixtures * units.mixtureBlock
+        }
+        var times = blocks.dense * units.plainBlock + blocks.recomputed * units.block
+        if blocks.mixtures + blocks.recomputedMixtures > 0 {
+            times = times + blocks.mixtures * units.plainMixtureBlock + blocks.recomputedMixtures * units.mixtureBlock
+        }
+        return times
+    }
+
+    /// Times of one micro-batch on a pipeline rank that holds `share`.
     func times(of share: PipelineShares.Rank) -> UnitTimes {
-        var times =
-            shares.passShare
-            * units.blocks(HeldBlocks(of: share), partly: layout.recomputeLayers != nil)
+        var times = shares.passShare * times(of: HeldBlocks(of: share))
         addPasses(
             stages: share.passes, forwardMessages: share.forwardMessages,
             backwardMessages: share.messages - share.forwardMessages, to: &times)
@@ -115,7 +142,7 @@ package struct LayoutWork: Sendable {
         return times
     }
 
-    /// Host work of each stage and what the messages of one pass cost beside its compute.
+    /// Adds the host work of `stages` passes, and the compute lost to the messages that run beside them.
     private func addPasses(
         stages: Int, forwardMessages: Double, backwardMessages: Double, to times: inout UnitTimes
     ) {
@@ -125,16 +152,17 @@ package struct LayoutWork: Sendable {
         times.backward.pipeline = backwardMessages * messageLoss
     }
 
-    /// Compute lost to one message that runs beside it, at its two ends together; both are charged to the pass that
-    /// sends. Waiting for the message would cost its time, so it costs no more.
+    /// Seconds of compute that one message costs while it runs beside it. Sender and receiver both lose some; all of it is
+    /// charged to the pass that sends. It is never more than waiting for the message would cost.
     var messageLoss: Double {
         guard p > 1, layout.overlap.pipeline else { return 0 }
         return min(1, 2 * rates.framework.contention) * transfer
     }
 
-    /// Seconds from the end of a pass to its message's arrival. What the sender lost is part of the message's time.
+    /// Seconds from the end of a pass to the arrival of its message, less what the sender's compute already lost to it.
     var flight: Double { transfer - messageLoss }
 
+    /// Blocks of a pipeline rank.
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
 
     /// Parameters one device of a pipeline rank holds.
@@ -161,20 +189,32 @@ package struct LayoutWork: Sendable {
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
     }
 
-    /// Seconds one activation or gradient takes to the next stage: x/t with sequence parallelism; without, x, or x/t
-    /// from each tensor rank and a gather behind it where that is faster (Narayanan et al. 2021, section 4.1).
+    /// Seconds that one activation or gradient takes to the next stage. With sequence parallelism each tensor rank sends
+    /// its own rows. Without, each sends the whole tensor; or 1/t of it, which the receivers gather, where that is faster
+    /// (Narayanan et al. 2021, section 4.1).
     private static func message(
-        layout: Layout, shard: Shard, boundaryBytes: Double
+        layout: Layout, device: DeviceShare, boundaryBytes: Double
     ) -> (seconds: Double, isScattered: Bool) {
         guard layout.pipeline > 1 else { return (0, false) }
-        let direct = shard.pipelineGroup.transfer(bytes: boundaryBytes)
+        let direct = device.pipelineGroup.transfer(bytes: boundaryBytes)
         guard layout.tensor > 1, !layout.sequenceParallel else { return (direct, false) }
         let scattered =
-            shard.pipelineGroup.transfer(bytes: boundaryBytes / shard.tensor)
-            + shard.tensorGroup.gather(bytes: boundaryBytes)
+            device.pipelineGroup.transfer(bytes: boundaryBytes / device.tensor)
+            + device.tensorGroup.gather(bytes: boundaryBytes)
         return (min(direct, scattered), scattered < direct)
     }
 
     /// Bytes of a message to a neighbouring pipeline rank.
-    var messageBytes: Double { scattersMessages ? boundaryBytes / shard.tensor : boundaryBytes }
+    var messageBytes: Double { scattersMessages ? boundaryBytes / device.tensor : boundaryBytes }
+
+    /// Most activations that `rank` holds at once, counted in its stages.
+    package func inFlight(rank: Int) -> Int {
+        searchedSchedule?.peakActivations(release: .backwardWeight)[rank]
+            ?? layout.schedule.peakActivations(rank: rank, shape)
+    }
+
+    /// For each rank the moments at which it holds most, whatever a block of each kind takes.
+    var fullestMoments: [[HeldBlocks]] {
+        searchedSchedule.map { shares.fullestMoments(of: $0) } ?? shares.fullestMoments(layout.schedule, shape)
+    }
 }

@@ -8,9 +8,9 @@ internal import Schedules
 package final class Pricer: Sendable {
     package let plan: Plan
     package let options: CostOptions
-    /// What the plan's model is made of.
+    /// The parts that the plan's model is made of.
     let parts: ModelParts
-    /// By the software that layouts run on.
+    /// Rates of the plan's devices, by the name of the software that layouts run on.
     let rates: [String: DeviceRates]
     /// The cluster's networks from inside out.
     let network: [NetworkLevel]
@@ -39,27 +39,17 @@ package final class Pricer: Sendable {
         }
     }
 
-    /// Everything about one layout that its price needs, hiding what makes the step shortest by closed form.
-    package func work(_ layout: Layout) throws(CostError) -> LayoutWork {
-        let works = try works(layout)
-        guard works.count > 1 else { return works[0] }
-        let seconds = works.map { $0.iterationTime().seconds }
-        return works[seconds.indices.reduce(0) { seconds[$1] < seconds[$0] ? $1 : $0 }]
+    /// One layout with `hides` running behind compute.
+    package func work(_ layout: Layout, hides: Layout.Overlap) throws(CostError) -> LayoutWork {
+        let (rates, shape, layers) = try checked(layout)
+        return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: hides)
     }
 
-    /// The work that an estimate was priced with.
-    package func work(of estimate: Estimate) throws(CostError) -> LayoutWork {
-        let (rates, shape, layers) = try checked(estimate.layout)
-        return LayoutWork(
-            pricer: self, rates: rates, layout: estimate.layout, shape: shape, layers: layers,
-            hides: estimate.iteration.hides)
-    }
-
-    /// One layout with all hidden that it says may be, and with less of it.
+    /// One layout with every transfer hidden that it says may be, and with fewer.
     ///
-    /// In a pipeline hiding a collective may not pay: shorter passes leave less to hide reductions behind, and of a split
-    /// backward the input gradients wait longer than the weight gradients. The software then waits for the collective, so
-    /// the shortest step counts.
+    /// In a pipeline hiding a collective may not pay: shorter passes leave less compute to hide reductions behind, and of a
+    /// split backward the input gradients wait longer than the weight gradients. The software then waits for the
+    /// collective, so the shortest step counts.
     package func works(_ layout: Layout) throws(CostError) -> [LayoutWork] {
         let (rates, shape, layers) = try checked(layout)
         return layout.waysOfHiding(plan.model).map {
@@ -101,7 +91,7 @@ package final class Pricer: Sendable {
 }
 
 extension Layout {
-    /// What may be hidden: all that the layout says, then less of it where that can be faster.
+    /// Transfers that may be hidden: all that the layout says, then fewer where that can be faster.
     func waysOfHiding(_ model: Model) -> [Overlap] {
         guard pipeline > 1 else { return [overlap] }
         var ways = [overlap]

@@ -1,5 +1,6 @@
 package import Models
 package import Plans
+internal import Schedules
 
 /// Bytes one block keeps from the forward of one micro-batch for its backward, on one device: sums over the tensors that
 /// its parts keep.
@@ -89,6 +90,25 @@ package struct ActivationBytes: Hashable, Sendable {
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
         // What a block makes again lies where it stays for its second half.
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
+    }
+
+    /// Bytes that one block of a layout keeps for one micro-batch.
+    /// - Parameters:
+    ///   - isMixture: whether the block has experts; nil: whether every block of the model does.
+    ///   - recompute: nil: as the layout says.
+    ///   - isSplit: whether backwards are split; nil: as the layout's schedule does.
+    package init(
+        _ work: LayoutWork, isMixture: Bool? = nil, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
+    ) {
+        let (layout, rates, framework) = (work.layout, work.rates, work.framework)
+        self.init(
+            work.parts.block(isMixture: isMixture ?? (work.model.denseLayers == 0)), sequence: work.model.sequence,
+            tokens: work.device.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
+            recompute: recompute ?? layout.recompute, flashAttention: layout.flashAttention,
+            dropout: work.device.dropout, elementBytes: rates.elementBytes,
+            keepsOperations: framework.selectiveOperations, expertTensor: layout.expertTensor,
+            keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
+            splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory)
     }
 
     /// Bytes of the core attention: four for each row and head, or every score.

@@ -2,8 +2,8 @@ internal import Models
 package import Plans
 internal import Schedules
 
-/// The least that one micro-batch takes in each part of a model, forward and back: what no layout with the same degrees
-/// goes below, however its ranks lie and its parameters are held.
+/// Lower bounds of one micro-batch's seconds, forward and backward, in each part of a model. They hold for every layout
+/// with the same degrees, however its ranks lie on the network and its parameters are sharded.
 struct LeastPass: Hashable, Sendable {
     var block = 0.0
     var mixture = 0.0
@@ -11,13 +11,15 @@ struct LeastPass: Hashable, Sendable {
     var head = 0.0
 }
 
-/// What no step with one micro-batch is shorter than, its reductions and the optimizer aside.
+/// Lower bounds of the seconds of a step with one size of micro-batch, its reductions and the optimizer aside.
 package struct LeastStep: Sendable {
-    /// Without sequence parallelism, or with it.
+    /// Bounds without sequence parallelism, or with it.
     struct Side: Sendable {
+        /// Seconds of the step.
         var seconds = Double.infinity
+        /// Seconds of a micro-batch where nothing is recomputed.
         var kept = LeastPass()
-        /// The least of a micro-batch where every block is recomputed; nil: not known.
+        /// Seconds of a micro-batch where every block is recomputed; nil: not known.
         var recomputed: LeastPass?
     }
 
@@ -34,8 +36,8 @@ package struct LeastStep: Sendable {
 
 /// Lower bounds of steps, told from the passes of one micro-batch.
 ///
-/// Every group is taken to lie as well as its first one, which is among those of every layout. Searches of one model on
-/// many numbers of devices ask for the same few again and again: what was computed once is kept.
+/// Every group of devices is taken to lie as well on the network as its first one, which is among those of every layout.
+/// Bounds are kept, because searches of one model on many numbers of devices ask for the same few again and again.
 package struct LeastPasses: Sendable {
     private struct Key: Hashable {
         var tensor: Int
@@ -58,28 +60,29 @@ package struct LeastPasses: Sendable {
         }
     }
 
-    /// Share of the bounds that is relied on: sums in another order differ in their last digits.
+    /// Factor on every bound, because sums in another order differ in their last digits.
     static let slack = 1 - 1e-9
-    /// By the cluster's networks, of whose innermost jobs of different sizes take different shares.
+    /// Bounds by the cluster's networks. Jobs of different sizes take different shares of the innermost one.
     private var known: [[NetworkLevel]: [Key: LeastPass]] = [:]
     private var network: [NetworkLevel] = []
+    /// Bounds on `network`.
     private var here: [Key: LeastPass] = [:]
-    /// Seconds of host work for a micro-batch and for a step, by the software that layouts run on.
+    /// Seconds of host work for a micro-batch and for a step.
     private var host = (microbatch: 0.0, step: 0.0)
     private var held: [Held] = []
     private var parameters = (experts: 0.0, others: 0.0)
 
     package init() {}
 
-    /// Goes on with the networks of `pricer`.
-    package mutating func use(_ pricer: Pricer, choices: MeshChoices) {
+    /// Turns to the plan and the networks of `pricer`. Bounds that were found on other networks are kept.
+    package mutating func turn(to pricer: Pricer, choices: MeshChoices) {
         let (plan, model) = (pricer.plan, pricer.plan.model)
         let counts = model.parameters()
         parameters.experts = Double(model.mixtureLayers) * Double(counts.routed)
         parameters.others = max(0, Double(counts.total) - parameters.experts)
         let framework = plan.framework(for: choices.base)
         host = (framework.hostMicrobatch, framework.hostStep)
-        // Of tables of which only some rows take a gradient less is held: nothing is said of them.
+        // A table of which only some rows take a gradient takes less memory: there is no bound.
         held =
             framework.memory.lookedUp == nil
             ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
@@ -95,7 +98,7 @@ package struct LeastPasses: Sendable {
         here = known[network] ?? [:]
     }
 
-    /// What no step of `mesh` is shorter than with `microbatch` sequences: a rank's even share of all passes.
+    /// Lower bounds of a step of `mesh` with `microbatch` sequences a micro-batch: a rank's even share of all passes.
     package mutating func step(
         _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
@@ -115,7 +118,7 @@ package struct LeastPasses: Sendable {
         return step
     }
 
-    /// `step` with what its passes take where everything is recomputed.
+    /// `step` with bounds of passes where every block is recomputed.
     package mutating func recomputed(
         _ step: LeastStep, _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
@@ -147,20 +150,21 @@ package struct LeastPasses: Sendable {
     private static func pass(_ layout: Layout, pricer: Pricer) -> LeastPass {
         let (plan, model) = (pricer.plan, pricer.plan.model)
         guard let rates = pricer.rates[plan.framework(for: layout).name] else { return LeastPass() }
-        let shard = Shard(
+        let device = DeviceShare(
             plan: plan, layout: layout, groups: LayoutGroups(firstOf: layout, on: pricer.network),
             vocabulary: model.paddedVocab(tensor: layout.tensor),
             dropout: pricer.options.dropout ?? !layout.flashAttention)
         let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
         let units = BlockUnits(
-            model: model, parts: pricer.parts, rates: rates, shard: shard, gradientBytes: state.gradient, plain: false)
+            model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient, plain: false
+        )
         return LeastPass(
             block: units.block.total, mixture: units.mixtureBlock.total, embedding: units.embedding.total,
             head: units.head.total)
     }
 
-    /// Bytes of weights, gradients and optimizer on the fullest rank of any layout of `mesh`: no fewer than the mean of a
-    /// pipeline's ranks.
+    /// Lower bound of the bytes of weights, gradients and optimizer on the fullest rank of any layout of `mesh`: the mean
+    /// of a pipeline's ranks.
     package func stateBytes(_ mesh: Layout, choices: MeshChoices) -> Double {
         let group = mesh.data * mesh.context
         let pieces = mesh.expert * mesh.expertTensor
@@ -175,7 +179,7 @@ package struct LeastPasses: Sendable {
 }
 
 extension PipelineTable {
-    /// Seconds that none of `entries` goes below with these passes.
+    /// Lower bound of the seconds of all `entries` with these passes.
     func least(_ entries: Range<Int>, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
         var least = Double.infinity
         for entry in self.entries[entries] where recompute == .full || !entry.isPartial {
@@ -184,8 +188,8 @@ extension PipelineTable {
         return least
     }
 
-    /// Seconds that a way to run the pipeline does not go below with these passes: the slowest rank's micro-batches, and the
-    /// filling of a pipeline whose schedule leaves the other ranks idle meanwhile.
+    /// Lower bound of the seconds of one way to run the pipeline with these passes: the slowest rank's micro-batches, and
+    /// the filling of a pipeline whose schedule leaves the other ranks idle meanwhile.
     func least(_ entry: Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
         let kept = side.kept
         let again = recompute == .full ? side.recomputed ?? kept : kept

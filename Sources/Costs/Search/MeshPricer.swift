@@ -4,9 +4,9 @@ package import Schedules
 
 /// Time and memory of one layout of a mesh. Which layout it is, `MeshPricer.layout(of:)` says until the next mesh.
 package struct QuickPrice: Sendable {
-    /// By closed form, as `LayoutWork.iterationTime`.
+    /// Seconds of a step by closed form; those of `IterationTime`.
     package var seconds: Double
-    /// Bytes of the fullest rank, as `LayoutWork.peakMemory`.
+    /// Bytes of the fullest rank; those of `LayoutMemory.peak`.
     package var peak: Double
     /// Place of what its micro-batches share among the passes of the mesh.
     fileprivate var pass: Int32
@@ -24,11 +24,11 @@ package struct MeshChoices: Hashable, Sendable {
     /// Flash attention, overlap and gradient format of every layout.
     package var base: Layout
     package var recompute: [Layout.Recompute]
-    /// Sharding tried without a pipeline.
+    /// Kinds of sharding tried without a pipeline.
     package var sharding: [Layout.Sharding]
-    /// Sharding tried with a pipeline, where software supports less of it.
+    /// Kinds of sharding tried with a pipeline, where software supports fewer.
     package var shardingWithPipeline: [Layout.Sharding]
-    /// Groups that hold one set of sharded parameters, besides all data-parallel ranks together.
+    /// Sizes of groups that hold one set of sharded parameters, besides all data-parallel ranks together.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
     /// Whether blocks with experts are cut among tensor ranks with sequence parallelism alone.
@@ -75,7 +75,7 @@ package struct MeshPricer {
     let pricer: Pricer
     let table: PipelineTable
     let choices: MeshChoices
-    /// What is of interest: steps no longer, and states no larger. Layouts beyond either may be left out.
+    /// The longest step and the largest state of interest. Layouts beyond either may be left out.
     private let limit: Limit
     private var states: [StateTerms] = []
     private var kindStates: [KindState] = []
@@ -103,9 +103,8 @@ package struct MeshPricer {
     }
 
     /// Appends the price of every layout of `mesh` with one of `microbatches` sequences a micro-batch, in a fixed order.
-    /// - Parameter least: of each micro-batch, what no step is shorter than without and with sequence parallelism; empty
-    ///   where that is not known.
-    /// - Returns: how many ways a rule of their schedule forbade.
+    /// - Parameter least: lower bounds of a step for each micro-batch; empty where they are not known.
+    /// - Returns: how many ways to run the pipeline a rule of their schedule forbids.
     package mutating func price(
         _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
@@ -220,8 +219,8 @@ package struct MeshPricer {
         return rejected
     }
 
-    /// Partitions in which some way to run the pipelines of `mesh` may end within the limit, of `partitions`. They are the
-    /// `wanted` ones until the next mesh.
+    /// Those of `partitions` with which some way to run the pipelines of `mesh` may end within the limit. They are marked in
+    /// `wanted` until the next mesh.
     private mutating func possible(
         _ partitions: [Int], _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], _ host: Double
     ) -> [Int] {
@@ -244,8 +243,8 @@ package struct MeshPricer {
         return partitions.filter { wanted[$0] }
     }
 
-    /// The state terms of every partition and sharding, at partition · shardings + sharding.
-    /// - Returns: the groups that work together with each sharding.
+    /// Computes the state terms of every partition and sharding; they lie at partition · shardings + sharding.
+    /// - Returns: the groups of devices with each sharding.
     private mutating func prepareStates(
         _ layout: Layout, partitions: [Int], shardings: [Layout.Sharding], rates: DeviceRates
     ) -> [LayoutGroups] {
@@ -269,15 +268,7 @@ package struct MeshPricer {
                         ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
                     layers: partition.layers, shares: partition.shares, units: BlockUnits(), groups: groups[place])
                 states[index * shardings.count + place] = StateTerms(work, firstKind: kindStates.count)
-                let losses = 1 + work.fragmentation
-                for kind in partition.shares.kinds {
-                    let held = work.held(by: kind.share)
-                    kindStates.append(
-                        KindState(
-                            bytes: held.weights + held.gradients + held.optimizer + work.outside
-                                + losses * work.gathered(by: kind.share),
-                            reduction: work.reduction(of: kind.share)))
-                }
+                for kind in partition.shares.kinds { kindStates.append(KindState(of: kind.share, work)) }
             }
         }
         let kinds = table.kinds.count
@@ -285,8 +276,8 @@ package struct MeshPricer {
         return groups
     }
 
-    /// Seconds that no layout with one of the states goes below besides its passes, if it ends within the limit; infinite
-    /// where no state fits.
+    /// Lower bound of the seconds beside the passes for layouts within the limit: the least over all partitions and
+    /// shardings that fit. Infinite where none fits.
     private func leastBeside(_ partitions: [Int], shardings: Int, microbatches: Double) -> Double {
         // A pass of a step within the limit is no longer than this, so it hides no more.
         let pass = limit.seconds / microbatches
@@ -312,7 +303,7 @@ package struct MeshPricer {
         return least
     }
 
-    /// The inner loop: everything of one micro-batch with every way to run the pipeline and every sharding.
+    /// The inner loop: prices one micro-batch with every way to run the pipeline and every sharding.
     private mutating func price(
         _ pass: PassTerms, entries: Range<Int>, layout: Layout, shardings: [Layout.Sharding], limit: Double,
         into prices: inout ContiguousArray<QuickPrice>

@@ -3,37 +3,47 @@ internal import Schedules
 
 /// The part of a step's time that depends on parameter sharding only, not on the micro-batch.
 struct StateTerms: Sendable {
-    /// Seconds of a step outside the pipeline that nothing changes.
+    /// Seconds of a step outside the pipeline that do not depend on how long its passes take.
     var fixed = 0.0
-    /// Whether its kinds of rank reduce gradients when their passes are done.
+    /// Whether ranks reduce gradients when their passes are done.
     var reduces = false
-    /// Where the bytes and reductions of its kinds of rank start.
+    /// Index of the first `KindState`: one follows for each kind of rank.
     var firstKind = 0
 
     init() {}
 
     init(_ work: LayoutWork, firstKind: Int) {
+        let update = OptimizerTime(work)
         fixed =
-            work.tiedEmbeddingSeconds + work.copiesSeconds + work.optimizerSeconds + work.gradientNormSeconds
-            + work.rates.framework.hostStep
-        reduces = work.reducesGradients
+            PairedGradients.tiedTableSeconds(work) + PairedGradients.copiesSeconds(work) + update.seconds
+            + update.gradientNorm + work.framework.hostStep
+        reduces = GradientExchange.followsPasses(work)
         self.firstKind = firstKind
     }
 }
 
-/// What one kind of rank holds, whatever the micro-batch.
+/// Memory and reduction of one kind of rank that do not depend on the micro-batch.
 struct KindState: Sendable {
-    /// Weights, gradients, optimizer and what lies outside the allocator.
+    /// Bytes of weights, gradients and optimizer state, of buffers for gathered layers with the allocator's losses on
+    /// them, and of what the allocator never sees.
     var bytes: Double
     var reduction: Reduction
+
+    init(of share: PipelineShares.Rank, _ work: LayoutWork) {
+        bytes =
+            StateMemory(of: share, work).total + StateMemory.outside(work)
+            + (1 + work.framework.fragmentation) * StateMemory.gathered(by: share, work)
+        reduction = Reduction(of: share, work)
+    }
 }
 
-/// What one kind of rank does with one micro-batch.
+/// Seconds and activations of one micro-batch on one kind of rank.
 struct KindPass: Sendable {
     var forward = 0.0
     var backward = 0.0
-    /// Both, without what messages cost.
+    /// Seconds of forward and backward without the compute lost to messages.
     var work = 0.0
+    /// Bytes of activations and buffers, with the allocator's losses.
     var activations = 0.0
 }
 
@@ -60,15 +70,17 @@ struct PassTerms: Sendable {
     let head: Part
     /// Host work of one pass through one stage.
     let host: Double
-    /// Compute lost to one message, and the rest of its time.
+    /// Seconds of compute lost to one message.
     let message: Double
+    /// Seconds of a message beside those.
     let transfer: Double
     let overlapsTransfer: Bool
     let nodes: SlowestNode
     /// One plus the allocator's losses.
     let losses: Double
-    /// Activations of one micro-batch where backwards are whole, and where their weight gradients are put off.
+    /// Activations of one micro-batch under schedules with whole backwards.
     let memory: ActivationTerms
+    /// Activations of one micro-batch under schedules that split backwards.
     let splitMemory: ActivationTerms
 
     init(_ work: LayoutWork) {
@@ -83,14 +95,14 @@ struct PassTerms: Sendable {
         overlapsTransfer = work.layout.overlap.pipeline
         transfer = work.flight
         message = work.messageLoss
-        nodes = SlowestNode(work.pricer.plan, pipeline: work.p, variation: work.rates.framework.nodeVariation)
-        losses = 1 + work.fragmentation
-        memory = work.activationTerms(isSplit: false)
-        splitMemory = work.activationTerms(isSplit: true)
+        nodes = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
+        losses = 1 + work.framework.fragmentation
+        memory = ActivationTerms(work, isSplit: false)
+        splitMemory = ActivationTerms(work, isSplit: true)
     }
 
-    /// Seconds of the pipeline, whatever the sharding: compute, bubble, messages and waiting for the slowest node. What
-    /// each kind of rank does is written to `passes`.
+    /// Seconds of the pipeline, whatever the sharding: compute, bubble, messages and waiting for the slowest node. Writes
+    /// the times and activations of each kind of rank to `passes`.
     @inline(__always)
     func pipeline(
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
@@ -127,7 +139,7 @@ struct PassTerms: Sendable {
             + Double(entry.shape.microbatches) * (pace - mostStill)
     }
 
-    /// One micro-batch on a rank: `LayoutWork.times(of:)` summed up.
+    /// Seconds of one micro-batch on a rank, the sums of `LayoutWork.times(of:)`.
     @inline(__always)
     private func rank(
         _ share: PipelineShares.Rank, isPartial: Bool, passShare: Double

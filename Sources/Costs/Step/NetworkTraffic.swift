@@ -1,6 +1,6 @@
 internal import Plans
 
-/// Bytes one device sends over one network in one iteration, the mean of the devices of a group.
+/// Bytes one device sends over one network in one step, the mean of the devices of a group.
 package struct NetworkTraffic: Hashable, Sendable {
     package var network: String
     package var bytes: Double
@@ -9,16 +9,14 @@ package struct NetworkTraffic: Hashable, Sendable {
         self.network = network
         self.bytes = bytes
     }
-}
 
-extension LayoutWork {
     /// Bytes a device of `rank` sends over each of the cluster's networks, from inside out.
     ///
     /// A ring's hops are counted by the network that joins their two ends, over all groups of the rank's stage.
-    package func networkTraffic(rank: Int) -> [NetworkTraffic] {
-        let network = pricer.network
-        let sent = traffic(rank: rank)
-        let ranks = LayoutRanks(layout, stage: rank)
+    package static func sent(_ work: LayoutWork, rank: Int) -> [NetworkTraffic] {
+        let network = work.pricer.network
+        let sent = PassTraffic(work, rank: rank)
+        let ranks = LayoutRanks(work.layout, stage: rank)
         var bytes = [Double](repeating: 0, count: network.count)
         func add(_ amount: Double, _ groups: RankGroups) {
             guard groups.size > 1, amount > 0 else { return }
@@ -26,16 +24,18 @@ extension LayoutWork {
                 bytes[index] += amount * level.ringShare
             }
         }
-        add(sent.tensor, ranks.tensor)
-        add(pieceTraffic(rank: rank), ranks.expertTensor)
+        add(sent.tensor + sent.gatheredMessages, ranks.tensor)
+        add(sent.expertPieces, ranks.expertTensor)
         add(sent.context, ranks.context)
         func add(_ amount: Double, to other: Int) {
             let first = min(rank, other) * ranks.stage
             add(amount, RankGroups.pairs(stage: ranks.stage, distance: abs(rank - other), first: first))
         }
-        for neighbour in neighbours(of: rank) { add(Double(neighbour.messages) * messageBytes, to: neighbour.rank) }
-        if let pair = pairTraffic(rank: rank) { add(pair.dense + pair.experts, to: pair.with) }
-        if let exchange = expertExchange(rank: rank) {
+        for neighbour in sent.neighbours {
+            add(Double(neighbour.messages) * work.messageBytes, to: neighbour.rank)
+        }
+        if let pair = PairedGradients.sent(rank: rank, work) { add(pair.dense + pair.experts, to: pair.with) }
+        if let exchange = sent.experts {
             let place = Placement(ranks.expert, on: network)
             for (index, sent) in place.sent(exchange, size: ranks.expert.size).enumerated() { bytes[index] += sent }
         }
@@ -43,9 +43,9 @@ extension LayoutWork {
             add(state.gradients + state.weights, shards)
             add(2 * state.replicas, replicas)
         }
-        add(denseTraffic(rank: rank), shards: ranks.shard, replicas: ranks.replica)
-        add(expertTraffic(rank: rank), shards: ranks.expertShard, replicas: ranks.expertReplica)
-        return zip(pricer.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
+        add(StateTraffic.dense(rank: rank, work), shards: ranks.shard, replicas: ranks.replica)
+        add(StateTraffic.experts(rank: rank, work), shards: ranks.expertShard, replicas: ranks.expertReplica)
+        return zip(work.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
     }
 }
 

@@ -25,18 +25,18 @@ package struct FLOPs: Hashable, Sendable {
         headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
     }
 
-    /// Full attention, no recomputation: Korthikanti et al. 2022, appendix A. MFU is quoted with it.
-    package var model: Double { 3 * (linearForward + coreForward + headForward) }
-    /// Half of the attention: what Megatron-LM counts today.
-    package var modelCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
+    /// Model FLOPs, with which MFU is quoted: full attention, no recomputation (Korthikanti et al. 2022, appendix A).
+    package var required: Double { 3 * (linearForward + coreForward + headForward) }
+    /// Model FLOPs with half of the attention, as Megatron-LM counts them today.
+    package var requiredCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
     /// With selective recomputation as Korthikanti et al. 2022 count it (three times the core attention's forward).
-    package var hardwareSelective: Double { model + 3 * coreForward }
+    package var hardwareSelective: Double { required + 3 * coreForward }
     /// With full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
-    package var hardwareFull: Double { model + (linearForward + coreForward) }
+    package var hardwareFull: Double { required + (linearForward + coreForward) }
 
     /// With the results of attention and of every second product kept, one more forward of the other products: torchtitan's
     /// selective activation checkpointing by operation (`Framework.selectiveOperations`).
-    package var hardwareSelectiveOperations: Double { model + linearForward / 2 }
+    package var hardwareSelectiveOperations: Double { required + linearForward / 2 }
 
     /// 6 N D, N the active parameters.
     package static func sixN(parameters: Double, tokens: Double) -> Double { 6 * parameters * tokens }

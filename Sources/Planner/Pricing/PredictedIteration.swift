@@ -32,7 +32,7 @@ package func predictedIteration(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: estimate.microbatches)
     } catch { throw .cost(.badLayout(error.rule)) }
     let costs: ActionCosts
-    do throws(CostError) { costs = try Pricer(plan: plan, options: options).work(of: estimate).actionCosts } catch {
+    do throws(CostError) { costs = try ActionCosts(Pricer(plan: plan, options: options).work(of: estimate)) } catch {
         throw .cost(error)
     }
     return try predictedIteration(

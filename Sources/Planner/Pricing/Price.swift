@@ -26,14 +26,14 @@ func simulatedEstimate(_ layout: Layout, _ pricer: Pricer) throws(PlannerError) 
         let time = try simulatedTime(work)
         if time.seconds < best.time.seconds { best = (work, time) }
     }
-    return best.work.estimate(time: best.time)
+    return Estimate(best.work, time: best.time)
 }
 
 /// Time of one step whose pipeline the simulator times.
 func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
     let shape = work.shape
     guard shape.ranks > 1, shape.ranks * shape.virtualStages * shape.microbatches * 2 <= mostSimulatedActions else {
-        return work.iterationTime()
+        return IterationTime(work)
     }
     let schedule: Schedule
     do throws(ScheduleProblem) { schedule = try work.layout.schedule.schedule(shape) } catch {
@@ -44,11 +44,11 @@ func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
 
 /// Time of one step that runs the action lists of `schedule`.
 func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
-    let costs = work.actionCosts
+    let costs = ActionCosts(work)
     var immediate = costs
     immediate.transfer = 0
     do throws(SimulationProblem) {
         let times = try Simulator.makespans(schedule, costs: [costs, immediate])
-        return work.iterationTime(filled: times[1], span: times[0])
+        return IterationTime(work, filled: times[1], span: times[0])
     } catch { throw .simulation(error) }
 }

@@ -41,17 +41,16 @@ package func optimalIteration(
         else { continue }
         var held = work
         held.searchedSchedule = found.schedule
-        // The limits count stages of mean size; a rank whose stages differ may hold its larger ones at the fullest
-        // moment.
-        guard held.peakMemory <= usable else { continue }
-        let estimate = held.estimate(time: try simulatedTime(work, found.schedule))
+        // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
+        guard LayoutMemory(held).peak <= usable else { continue }
+        let estimate = Estimate(held, time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }
     let leader = named.candidates.first.flatMap { $0.fits ? $0 : nil }
     if let best, best.estimate.iteration.seconds < leader?.seconds ?? .infinity {
         return OptimalIteration(
             iteration: try predictedIteration(
-                plan: plan, schedule: best.found.schedule, costs: best.work.actionCosts, estimate: best.estimate,
+                plan: plan, schedule: best.found.schedule, costs: ActionCosts(best.work), estimate: best.estimate,
                 disturbance: disturbance),
             remark: best.found.remark)
     }
@@ -91,6 +90,7 @@ private func placements(_ layout: Layout, virtualStages: Int?) -> [Layout] {
 /// The best action lists for a layout's stages; nil if none fits in the memory.
 private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(PlannerError) -> OptimalSchedule? {
     let shape = work.shape
+    let memory = LayoutMemory(work)
     let placement = work.layout.schedule.placement(shape)
     let most = shape.microbatches * shape.virtualStages
     let limits = (0..<shape.ranks).map { rank in
@@ -98,7 +98,7 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
         var (fits, fails) = (0, most + 1)
         while fails - fits > 1 {
             let middle = (fits + fails) / 2
-            if work.memory(rank: rank, inFlight: middle).peak <= usable { fits = middle } else { fails = middle }
+            if memory.rank(rank, inFlight: middle).peak <= usable { fits = middle } else { fails = middle }
         }
         return fits
     }
@@ -106,7 +106,7 @@ private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(Plan
     do throws(SimulationProblem) {
         return try Simulator.optimal(
             SchedulingInstance(
-                placement: placement, microbatches: shape.microbatches, costs: work.actionCosts, memoryLimits: limits,
+                placement: placement, microbatches: shape.microbatches, costs: ActionCosts(work), memoryLimits: limits,
                 keepsOneLossPending: true),
             known: known, effort: effort)
     } catch { throw .simulation(error) }

@@ -20,7 +20,7 @@ package struct ComparedStrategy: Sendable {
     /// Fills in `traffic` and `limit`.
     fileprivate mutating func measure(_ estimate: Estimate, pricer: Pricer?, usable: Double) {
         if let work = try? pricer?.work(estimate.layout) {
-            traffic = work.networkTraffic(rank: work.iterationTime().bottleneck)
+            traffic = NetworkTraffic.sent(work, rank: IterationTime(work).bottleneck)
         }
         limit = Verdict.limit(estimate, fits: fits, usable: usable)
     }

@@ -106,7 +106,7 @@ func estimates(of layouts: [PricedLayout], pricer: Pricer, settings: SearchSetti
     map(layouts.count, threads: settings.threads) { index -> Estimate? in
         guard let work = try? pricer.work(layouts[index].layout) else { return nil }
         let simulated = settings.simulates ? try? simulatedEstimate(layouts[index].layout, pricer) : nil
-        return simulated ?? work.estimate(time: work.iterationTime())
+        return simulated ?? Estimate(work, time: IterationTime(work))
     }.compactMap(\.self)
 }
 

@@ -25,7 +25,7 @@ package struct SpaceBounds: Sendable {
         of meshes: [Layout], space: SearchSpace, choices: MeshChoices, pricer: Pricer, limit: MeshPricer.Limit
     ) -> [MeshCandidate] {
         let plan = pricer.plan
-        passes.use(pricer, choices: choices)
+        passes.turn(to: pricer, choices: choices)
         var candidates: [MeshCandidate] = []
         for (place, mesh) in meshes.enumerated() {
             guard passes.stateBytes(mesh, choices: choices) <= limit.bytes else { continue }

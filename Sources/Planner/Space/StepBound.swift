@@ -32,7 +32,7 @@ struct StepBound: Sendable {
             var alone = plan
             alone.devices = devices
             alone.batch = layout.data * layout.microbatch
-            guard let priced = try? Pricer(plan: alone, options: options).work(layout).iterationTime() else { continue }
+            guard let priced = try? IterationTime(Pricer(plan: alone, options: options).work(layout)) else { continue }
             let seconds = priced.breakdown.compute + priced.breakdown.tensorComm
             work = min(work, seconds * Double(layout.tensor) / Double(layout.microbatch))
             pass = min(pass, priced.breakdown.compute / Double(max(1, contexts)))

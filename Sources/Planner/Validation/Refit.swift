@@ -162,7 +162,7 @@ package struct Refit: Sendable {
     private func error(of row: Row, values: [Double], options: CostOptions) -> Double {
         let plan = applied(values, to: row.plan, device: row.device)
         guard let work = try? Pricer(plan: plan, options: options).work(row.layout) else { return 0 }
-        return log(work.iterationTime().seconds / row.seconds)
+        return log(IterationTime(work).seconds / row.seconds)
     }
 
     private func loss(_ logs: [Double], _ rows: [Row], _ errors: [Double]) -> Double {

@@ -65,7 +65,7 @@ struct Answer {
         let schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: drawn)
         var timeline = try Simulator.simulate(
-            schedule, costs: Pricer(plan: estimate.plan).work(of: estimate).actionCosts)
+            schedule, costs: ActionCosts(Pricer(plan: estimate.plan).work(of: estimate)))
         timeline.name = layout.schedule.rawValue
         let title =
             drawn == estimate.microbatches

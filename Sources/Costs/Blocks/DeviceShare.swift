@@ -3,13 +3,14 @@ internal import Numbers
 internal import Plans
 internal import Schedules
 
-/// What of a layout the times of one block depend on, with the groups that work on it.
-package struct Shard: Sendable {
+/// The part of a micro-batch and of a block that one device works on, and the groups of devices it works with. The times of
+/// a block depend on nothing else of a layout.
+package struct DeviceShare: Sendable {
     let tensor: Double
     let context: Double
     /// Rows of the micro-batch on one device, b·s/c.
     let tokens: Double
-    /// Divisor of what sequence parallelism shares out.
+    /// Tensor ranks that share out the rows of norms, dropout and sums: t with sequence parallelism, else 1.
     let sequenceShare: Double
     let sequenceParallel: Bool
     let flashAttention: Bool
@@ -17,9 +18,9 @@ package struct Shard: Sendable {
     let overlap: Layout.Overlap
     let sharding: Layout.Sharding
     let dropout: Bool
-    /// Padded vocabulary.
+    /// Vocabulary, padded so that tensor ranks hold equal parts.
     let vocabulary: Int
-    /// The groups that work together.
+    /// The groups of devices that work together.
     let groups: LayoutGroups
     let expert: Double
     let expertTensor: Double
@@ -28,33 +29,36 @@ package struct Shard: Sendable {
     var contextGroup: DeviceGroup { groups.context }
     /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
     var dataGroup: DeviceGroup { groups.data }
-    /// Those that hold one set of shards, and those that hold the same shard.
+    /// Ranks that hold one set of shards between them.
     var shardGroup: DeviceGroup { groups.shard }
+    /// Ranks that hold the same shard.
     var replicaGroup: DeviceGroup { groups.replica }
     var pipelineGroup: DeviceGroup { groups.pipeline }
-    /// Ranks that hold the experts of one block between them, and those that hold the pieces of one expert.
+    /// Ranks that hold the experts of one block between them.
     var expertGroup: DeviceGroup { groups.expert }
+    /// Ranks that hold the pieces of one expert.
     var expertTensorGroup: DeviceGroup { groups.expertTensor }
-    /// Ranks that hold one set of shards of the same experts, and those that hold the same shard.
+    /// Ranks that hold one set of shards of the same experts between them.
     var expertShardGroup: DeviceGroup { groups.expertShard }
+    /// Ranks that hold the same shard of the same experts.
     var expertReplicaGroup: DeviceGroup { groups.expertReplica }
 
-    /// Parameters of a block that one device holds before they are shared out: routed experts', and all others.
+    /// Parameters of a block on one device before sharding: those of routed experts, and all others (`dense`).
     func held(of block: Block) -> (dense: Double, experts: Double) {
         (block.held(tensor: tensor), Double(block.expertParameters) / (expert * expertTensor))
     }
 
-    /// How the ranks of a stage divide a block with experts of `mixture`, or one without.
+    /// How the ranks of a stage divide a block with the experts `mixture`; nil: a dense block.
     func division(_ mixture: Model.Mixture?) -> Division {
         Division(
             tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture)
     }
 
-    /// This device's share of the work with all activations kept, nothing recomputed.
-    var keepingEverything: Shard {
-        var shard = self
-        shard.recompute = .none
-        return shard
+    /// The device's share of the work where nothing is recomputed.
+    var keepingEverything: DeviceShare {
+        var share = self
+        share.recompute = .none
+        return share
     }
 
     init(plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool) {

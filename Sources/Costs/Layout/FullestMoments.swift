@@ -1,0 +1,161 @@
+package import Schedules
+
+/// Stages that a rank holds a micro-batch of at one moment.
+struct HeldStages: Hashable, Sendable {
+    /// Those whose backward is still to come, and those between the two halves of a split one.
+    var whole = 0
+    var later = 0
+
+    /// The fullest moments of a rank's list: each other moment has no more of either.
+    static func fullest(_ actions: [Action]) -> [HeldStages] {
+        var moments: [HeldStages] = []
+        var held = HeldStages()
+        var grew = false
+        for action in actions {
+            switch action.kind {
+            case .forward:
+                held.whole += 1
+                grew = true
+            case .fused:
+                held.whole += 1
+                add(held, to: &moments)
+                held.whole -= 1
+                grew = false
+            case .backward:
+                if grew { add(held, to: &moments) }
+                held.whole -= 1
+                grew = false
+            case .backwardInput:
+                if grew { add(held, to: &moments) }
+                held.whole -= 1
+                held.later += 1
+                grew = true
+            case .backwardWeight:
+                if grew { add(held, to: &moments) }
+                held.later -= 1
+                grew = false
+            }
+        }
+        return moments
+    }
+
+    /// Adds `moment` to `moments` unless one of them holds as much; those that hold no more go.
+    static func add(_ moment: HeldStages, to moments: inout [HeldStages]) {
+        for other in moments where other.whole >= moment.whole && other.later >= moment.later { return }
+        moments.removeAll { moment.whole >= $0.whole && moment.later >= $0.later }
+        moments.append(moment)
+    }
+}
+
+/// The lists of a run just long enough to hold every moment of another; made when they are first asked for.
+struct ShortLists {
+    let schedule: ScheduleName
+    let shape: PipelineShape
+    /// nil where they would be longer than lists may be.
+    private(set) lazy var lists: [[Action]]? = try? schedule.schedule(schedule.shortened(shape)).actions
+    private var knownStages: [[HeldStages]]?
+
+    /// - Parameter stages: of a run that is shortened to the same, where they are known.
+    init(_ schedule: ScheduleName, _ shape: PipelineShape, stages: [[HeldStages]]? = nil) {
+        self.schedule = schedule
+        self.shape = shape
+        knownStages = stages
+    }
+
+    /// The fullest moments of every rank, in its stages; nil where the lists are.
+    var stages: [[HeldStages]]? {
+        mutating get {
+            if knownStages == nil { knownStages = lists?.map(HeldStages.fullest) }
+            return knownStages
+        }
+    }
+}
+
+extension PipelineShares {
+    /// The fullest moments of every rank: one of them is the fullest whatever a block of each kind takes.
+    ///
+    /// Where a rank's stages are alike it is as many of them as its schedule holds at most. Where they are not (uneven
+    /// splits, dense first blocks) the moments are found by walking the rank's list: a forward adds its stage's blocks, the
+    /// backward drops them; of a split one the first half leaves what the second needs. Where backwards are split and
+    /// stages alike, the list is walked for stages, once for all that they may hold. The lists are those of a short run (`ScheduleName.shortened`); where even they would be longer than lists may
+    /// be, the mean stage is taken.
+    package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
+        var lists = ShortLists(schedule, shape)
+        return fullestMoments(&lists)
+    }
+
+    private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
+        let (schedule, shape) = (short.schedule, short.shape)
+        // Where every forward comes before any backward, each stage is held as often as any other.
+        let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
+        let stages = schedule.splitsBackward ? short.stages : nil
+        return ranks.indices.map { rank in
+            if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
+            if let stages {
+                return stages[rank].map {
+                    HeldBlocks(of: ranks[rank], inFlight: $0.whole, later: $0.later, stages: shape.virtualStages)
+                }
+            }
+            return [mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)]
+        }
+    }
+
+    /// The fullest moments of each kind of rank: those of all its ranks, without any that another one covers.
+    func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
+        var found = [[HeldBlocks]](repeating: [], count: kinds.count)
+        if unlikeRanks.isEmpty, lists.schedule.splitsBackward, let stages = lists.stages {
+            // Ranks of a kind hold the same in each stage.
+            var counts = [[HeldStages]](repeating: [], count: kinds.count)
+            for (rank, moments) in stages.enumerated() {
+                for moment in moments { HeldStages.add(moment, to: &counts[kindOfRank[rank]]) }
+            }
+            return zip(kinds, counts).map { kind, moments in
+                moments.map {
+                    HeldBlocks(of: kind.share, inFlight: $0.whole, later: $0.later, stages: lists.shape.virtualStages)
+                }
+            }
+        }
+        for (rank, moments) in fullestMoments(&lists).enumerated() {
+            for moment in moments { HeldBlocks.add(moment, to: &found[kindOfRank[rank]]) }
+        }
+        return found
+    }
+
+    /// The fullest moments of every rank under the lists of `schedule`, such as those of a search.
+    package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] { schedule.actions.map(moments) }
+
+    /// `inFlight` of a rank's stages, the mean of them where they differ.
+    func mean(_ rank: Int, inFlight: Int, _ shape: PipelineShape) -> HeldBlocks {
+        HeldBlocks(of: ranks[rank], inFlight: inFlight, stages: shape.virtualStages)
+    }
+
+    private func moments(of actions: [Action]) -> [HeldBlocks] {
+        var moments: [HeldBlocks] = []
+        var held = HeldBlocks()
+        var grew = false
+        for action in actions {
+            let stage = stages[Int(action.stage)]
+            switch action.kind {
+            case .forward:
+                held += stage
+                grew = true
+                continue
+            case .fused:
+                held += stage
+                grew = true
+            case .backward, .backwardInput, .backwardWeight: break
+            }
+            if grew { HeldBlocks.add(held, to: &moments) }
+            grew = false
+            switch action.kind {
+            case .backwardInput:
+                held.halve(stage)
+                grew = true
+            case .backwardWeight: held.finish(stage)
+            case .fused: held -= stages[Int(action.partnerStage)]
+            case .forward, .backward: held -= stage
+            }
+        }
+        return moments
+    }
+}

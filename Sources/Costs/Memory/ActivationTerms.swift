@@ -1,0 +1,150 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Bytes of activations and of the buffers beside them on one device for one micro-batch: the part of a layout's memory
+/// that depends on the micro-batch and on how tensor and context ranks cut it, and not on how parameters are sharded. Its
+/// functions are inlined because a search calls them for every layout.
+struct ActivationTerms: Sendable {
+    /// Bytes of one dense block, recomputed as the layout says.
+    var block: ActivationBytes
+    /// Bytes of one block with experts; in a dense model those of `block`.
+    var mixture: ActivationBytes
+    /// Bytes of one block that is not recomputed, in a layout that recomputes only some blocks.
+    var plain: ActivationBytes
+    var plainMixture: ActivationBytes
+    /// Whether only some blocks are recomputed.
+    var isPartial: Bool
+    /// Masks of the embedding's dropout, one byte an element (Korthikanti et al. 2022, section 4.3).
+    var mask: Double
+    /// Inputs of the final norm and of the head.
+    var headInputs: Double
+    /// fp32 logits.
+    var logits: Double
+    /// Gradients of the logits in the activations' format, which the head's weight gradient reads.
+    var logitGradients: Double
+    /// Gathered inputs, messages, memory shared with other ranks.
+    var buffers: Double
+    /// Every copy of the logits at work, the fp32 logits aside.
+    var headBuffers: Double
+    /// Memory that the first and the last rank share where each holds a copy of a tied table.
+    var tiedBuffers = 0.0
+    /// Messages of each stage a rank holds.
+    var messages = 0.0
+    /// Memory that the two copies of a stage share in a pipeline that micro-batches enter from both ends.
+    var copiesBuffers = 0.0
+    /// Whether the software keeps memory that it took for one moment for all later ones.
+    var pools = false
+
+    /// Terms of a layout under its own schedule.
+    init(_ work: LayoutWork) { self.init(work, isSplit: work.layout.schedule.splitsBackward) }
+
+    /// Terms of a layout under a schedule that splits backwards (`isSplit`), or one that does not, whatever the layout's
+    /// own schedule does.
+    init(_ work: LayoutWork, isSplit: Bool) {
+        let (layout, device, model, memory) = (work.layout, work.device, work.model, work.framework.memory)
+        let w = work.rates.elementBytes
+        let h = Double(model.hidden)
+        func block(isMixture: Bool, _ recompute: Layout.Recompute) -> ActivationBytes {
+            ActivationBytes(work, isMixture: isMixture, recompute: recompute, isSplit: isSplit)
+        }
+        let hasExperts = model.moe != nil
+        self.block = block(isMixture: false, layout.recompute)
+        mixture = hasExperts ? block(isMixture: true, layout.recompute) : self.block
+        isPartial = layout.recomputeLayers != nil
+        plain = isPartial ? block(isMixture: false, .none) : self.block
+        plainMixture = isPartial && hasExperts ? block(isMixture: true, .none) : plain
+        // Beside the gradients of a block's widest tensors: gathered inputs, messages.
+        var buffers = 0.0
+        if device.sequenceParallel { buffers += w * device.tokens * h }
+        let hasPipeline = work.p > 1
+        if hasPipeline, memory.messages == nil { buffers += 2 * work.boundaryBytes }
+        let own = RuntimeBuffers(work)
+        let (shared, copies) = own.shared
+        buffers += shared + own.packedOperands
+        self.buffers = buffers
+        let remakesNorm = memory.remakesOutputs && !isSplit
+        mask = device.dropout ? device.tokens * h / device.sequenceShare : 0
+        headInputs = (remakesNorm ? 1 : 2) * work.boundaryBytes
+        logits = 4 * device.tokens * Double(work.vocabulary) / device.tensor
+        logitGradients = w * device.tokens * Double(work.vocabulary) / device.tensor
+        headBuffers = (work.framework.logitBytes - 4) * device.tokens * Double(work.vocabulary) / device.tensor
+        tiedBuffers = hasPipeline && model.tiedEmbeddings ? 4 * (memory.sharedPiece ?? 0) : 0
+        messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
+        copiesBuffers = copies
+        pools = memory.pools
+    }
+
+    /// Bytes the blocks keep at one moment.
+    @inline(__always)
+    func blocks(_ held: HeldBlocks) -> Double { whole(held) + halves(held) }
+
+    /// Bytes of the blocks whose backward is still to come.
+    @inline(__always)
+    private func whole(_ held: HeldBlocks) -> Double {
+        guard isPartial else {
+            let bytes = held.dense * block.kept
+            return held.mixtures > 0 ? bytes + held.mixtures * mixture.kept : bytes
+        }
+        let bytes = held.dense * plain.kept + held.recomputed * block.kept
+        guard held.mixtures + held.recomputedMixtures > 0 else { return bytes }
+        return bytes + held.mixtures * plainMixture.kept + held.recomputedMixtures * mixture.kept
+    }
+
+    /// Bytes of the blocks between the two halves of their backward.
+    @inline(__always)
+    private func halves(_ held: HeldBlocks) -> Double {
+        guard isPartial else { return held.denseLater * block.later + held.mixturesLater * mixture.later }
+        return held.denseLater * plain.later + held.recomputedLater * block.later
+            + held.mixturesLater * plainMixture.later + held.recomputedMixturesLater * mixture.later
+    }
+
+    /// Bytes that the blocks and the embedding keep at the fullest of `moments`.
+    @inline(__always)
+    func fullest(_ moments: some Collection<HeldBlocks>) -> Double {
+        guard pools else { return moments.reduce(0) { max($0, kept($1)) } }
+        var (sets, most) = (0.0, 0.0)
+        for moment in moments {
+            sets = max(sets, kept(moment.asSets))
+            most = max(most, added(moment))
+        }
+        return sets + most
+    }
+
+    /// Bytes that blocks between the two halves of a backward hold beside the set of tensors they had before.
+    @inline(__always)
+    func added(_ moment: HeldBlocks) -> Double { blocks(moment) - whole(moment.asSets) }
+
+    /// Bytes of the embedding's dropout masks at one moment.
+    @inline(__always)
+    func masks(_ held: HeldBlocks) -> Double { held.first * mask }
+
+    /// Bytes that the blocks and the embedding keep at one moment.
+    @inline(__always)
+    func kept(_ held: HeldBlocks) -> Double { blocks(held) + masks(held) }
+
+    /// Bytes that a rank's backward recomputes at once: those of its largest kind of recomputed block.
+    @inline(__always)
+    func recomputed(of share: PipelineShares.Rank) -> Double {
+        let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers
+        let mixtures = isPartial ? share.recomputedMixtures > 0 : share.mixtures > 0
+        return max(dense ? block.recomputed : 0, mixtures ? mixture.recomputed : 0)
+    }
+
+    /// Bytes of all activations of a rank whose blocks and embedding keep `kept` bytes.
+    @inline(__always)
+    func activations(of share: PipelineShares.Rank, kept: Double, logits held: HeldLogits) -> Double {
+        kept + recomputed(of: share) + (share.holdsHead ? (held.pending + held.deferred) * headInputs : 0)
+    }
+
+    /// Bytes of a rank's temporary buffers: gradients of the widest tensors of one block, and all other buffers.
+    @inline(__always)
+    func buffers(of share: PipelineShares.Rank, logits held: HeldLogits, isBidirectional: Bool) -> Double {
+        max(
+            share.mixtures < share.layers ? block.widestGradients : 0,
+            share.mixtures > 0 ? mixture.widestGradients : 0) + buffers
+            + (share.holdsEmbedding != share.holdsHead ? tiedBuffers : 0)
+            + messages * Double(share.passes) + (isBidirectional ? copiesBuffers : 0)
+            + (share.holdsHead ? held.pending * logits + held.deferred * logitGradients + headBuffers : 0)
+    }
+}

@@ -1,0 +1,67 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Memory of every pipeline rank of a layout.
+package struct LayoutMemory {
+    private let work: LayoutWork
+    private let terms: ActivationTerms
+    /// For each rank the moments at which it holds most.
+    private let moments: [[HeldBlocks]]
+    private let logits: HeldLogits
+
+    package init(_ work: LayoutWork) {
+        self.work = work
+        terms = ActivationTerms(work)
+        moments = work.fullestMoments
+        logits = HeldLogits(work.layout.schedule, work.shape)
+    }
+
+    /// Bytes on every device of `rank` at its fullest moment.
+    package func rank(_ rank: Int) -> RankMemory { memory(rank: rank, moments: moments[rank]) }
+
+    /// Bytes on every device of `rank` while it holds `inFlight` activations of its mean stage.
+    package func rank(_ rank: Int, inFlight: Int) -> RankMemory {
+        memory(rank: rank, moments: [work.shares.mean(rank, inFlight: inFlight, work.shape)])
+    }
+
+    /// Bytes of every rank at its fullest moment.
+    package var ranks: [RankMemory] { moments.indices.map(rank) }
+
+    /// Bytes of the fullest rank.
+    package var peak: Double { ranks.reduce(0) { max($0, $1.peak) } }
+
+    private func memory(rank: Int, moments: [HeldBlocks]) -> RankMemory {
+        let share = work.shares.ranks[rank]
+        let held = StateMemory(of: share, work)
+        let activations = terms.activations(of: share, kept: terms.fullest(moments), logits: logits)
+        let buffers =
+            terms.buffers(of: share, logits: logits, isBidirectional: work.layout.schedule.isBidirectional)
+            + StateMemory.gathered(by: share, work)
+        let unused = work.framework.fragmentation * (activations + buffers)
+        let outside = StateMemory.outside(work)
+        return RankMemory(
+            rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
+            activations: activations, other: buffers + unused + outside, unused: unused, outside: outside)
+    }
+
+    // MARK: Parts of the activations
+
+    /// Bytes the blocks of `rank` keep at the fullest moment.
+    package func blockActivationBytes(rank: Int) -> Double {
+        moments[rank].reduce(0) { max($0, terms.blocks($1)) }
+    }
+
+    /// Bytes of the masks of the embedding's dropout on the first rank.
+    package func embeddingMaskBytes(rank: Int) -> Double {
+        moments[rank].reduce(0) { max($0, terms.masks($1)) }
+    }
+
+    /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head is not done.
+    package func headInputBytes(rank: Int) -> Double {
+        work.holdsHead(rank) ? (logits.pending + logits.deferred) * terms.headInputs : 0
+    }
+
+    /// Bytes of the fp32 logits of the micro-batches whose loss is pending.
+    package func logitBytes(rank: Int) -> Double { work.holdsHead(rank) ? logits.pending * terms.logits : 0 }
+}

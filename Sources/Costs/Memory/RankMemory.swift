@@ -1,0 +1,41 @@
+package import Plans
+
+/// Bytes on each device of one pipeline rank.
+package struct RankMemory: Hashable, Codable, Sendable {
+    package var rank: Int
+    package var weights: Double
+    package var gradients: Double
+    package var optimizer: Double
+    package var activations: Double
+    /// Logits, communication buffers, driver and libraries, fragmentation.
+    package var other: Double
+    /// The part of `other` that the allocator holds and no tensor uses.
+    package var unused: Double
+    /// The part of `other` that the allocator never sees.
+    package var outside: Double
+
+    package init(
+        rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double,
+        unused: Double = 0, outside: Double = 0
+    ) {
+        self.unused = unused
+        self.outside = outside
+        self.rank = rank
+        self.weights = weights
+        self.gradients = gradients
+        self.optimizer = optimizer
+        self.activations = activations
+        self.other = other
+    }
+
+    package var peak: Double { weights + gradients + optimizer + activations + other }
+
+    /// Peak bytes as `kind` counts them: on the whole device, by the allocator, or in its tensors alone.
+    package func peak(_ kind: MemoryKind) -> Double {
+        switch kind {
+        case .device: peak
+        case .reserved: peak - outside
+        case .allocated: peak - outside - unused
+        }
+    }
+}

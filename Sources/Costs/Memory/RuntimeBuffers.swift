@@ -1,0 +1,58 @@
+internal import Models
+internal import Plans
+
+/// Buffers of software whose ranks share memory on one node and whose matrix library rearranges operands, on one device.
+struct RuntimeBuffers {
+    let work: LayoutWork
+
+    init(_ work: LayoutWork) { self.work = work }
+
+    /// Bytes where the matrix library rearranges operands: rows of the widest result for the one operand, a square for
+    /// the other.
+    var packedOperands: Double {
+        let memory = work.framework.memory
+        guard memory.packedDepth > 0 else { return 0 }
+        let core = work.parts.attention.core
+        let inner = work.model.denseLayers > 0 ? work.parts.dense.feedForward.inner : 0
+        let widest =
+            Double(max(inner, core.queries + core.keys + core.values, work.vocabulary)) / work.device.tensor
+        return 4 * memory.packedDepth
+            * (min(memory.packedRows, max(widest, Double(work.model.hidden))) + memory.packedDepth)
+    }
+
+    /// Bytes of memory that ranks of one node share, two halves a rank: partial sums of tensor ranks, and the pieces in
+    /// which gradients are added up. Counted with it are the keys and values of ring attention and their gradients, each
+    /// twice, and its partial output.
+    ///
+    /// `copies`: further bytes of a pipeline that micro-batches enter from both ends, whose stages two ranks hold.
+    var shared: (always: Double, copies: Double) {
+        guard let piece = work.framework.memory.sharedPiece else { return (0, 0) }
+        let (device, w) = (work.device, work.rates.elementBytes)
+        let t = device.tensor
+        var bytes = 0.0
+        if t > 1 { bytes += 2 * w * device.tokens * Double(work.model.hidden) * (1 + (t - 1) * sharedRows) }
+        if device.context > 1 {
+            let core = work.parts.attention.core
+            bytes += w * device.tokens * (4 * Double(core.keys + core.values) + Double(core.attended)) / t
+        }
+        func sums(copies: Int) -> Double {
+            let ranks = ranksThatAddUp(copies: copies)
+            return ranks == 0 ? 0 : piece * (1 + 2 * Double(ranks))
+        }
+        return (bytes + sums(copies: 1), sums(copies: 2) - sums(copies: 1))
+    }
+
+    /// Share of another tensor rank's segment that a rank reads. With sequence parallelism it reads the sums of its own
+    /// rows, and the first rows, where gathered parts lie.
+    var sharedRows: Double { work.device.sequenceParallel ? min(1, 2 / work.device.tensor) : 1 }
+
+    /// Ranks with which a rank adds gradients up in pieces of shared memory: those with the same dense parameters and
+    /// those with the same experts.
+    /// - Parameter copies: ranks of a pipeline that hold the same stage.
+    func ranksThatAddUp(copies: Int) -> Int {
+        let (device, model) = (work.device, work.model)
+        let experts =
+            model.denseLayers == model.layers ? 0 : device.expertShardGroup.size * device.expertReplicaGroup.size
+        return [device.dataGroup.size, experts].map { $0 * copies }.filter { $0 > 1 }.reduce(0, +)
+    }
+}

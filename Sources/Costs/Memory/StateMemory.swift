@@ -1,0 +1,82 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Bytes of weights, gradients and optimizer state on one device of a pipeline rank.
+struct StateMemory {
+    var weights: Double
+    var gradients: Double
+    var optimizer: Double
+
+    /// Weights, gradients and optimizer state together.
+    var total: Double { weights + gradients + optimizer }
+
+    /// - Parameter share: what the rank holds.
+    init(of share: PipelineShares.Rank, _ work: LayoutWork) {
+        let (layout, state) = (work.layout, work.state)
+        (weights, gradients, optimizer) = state.held(
+            parameters: work.denseParameters(of: share), sharding: layout.sharding, group: layout.shardRanks)
+        let unseen = Self.unseenParameters(of: share, work)
+        gradients -= state.keptGradient * unseen
+        optimizer -= state.optimizer * unseen
+        if share.mixtures > 0 {
+            let experts = state.held(
+                parameters: work.expertParameters(of: share), sharding: layout.sharding,
+                group: work.device.expertShardGroup.size)
+            weights += experts.weights
+            gradients += experts.gradients
+            optimizer += experts.optimizer
+        }
+        if Self.keepsTwoGradients(work) { gradients *= 1 + state.weight / state.gradient }
+    }
+
+    /// Whether the software keeps the gradients that products return beside those it adds them to.
+    static func keepsTwoGradients(_ work: LayoutWork) -> Bool {
+        work.framework.twoGradients && work.state.gradient > work.state.weight
+    }
+
+    /// Parameters of a token table's rows that no token ever reads: they take no gradient and no moments.
+    ///
+    /// A table that is sharded, or copied to the other end of a pipeline, has gradients and moments for all rows.
+    static func unseenParameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
+        let layout = work.layout
+        guard let entries = work.framework.memory.lookedUp, share.holdsEmbedding, !work.model.tiedEmbeddings,
+            layout.sharding == .none || !layout.hasReplicas(work.model) && !layout.schedule.isBidirectional
+        else { return 0 }
+        return max(0, Double(work.vocabulary) / work.device.tensor - Double(entries)) * Double(work.model.hidden)
+    }
+
+    /// Bytes of a rank's buffers for tensors that exist whole beside its shards. With sharded parameters: the weights of
+    /// the layer at work and of the next one, which is on its way. With sharded gradients too: the gradients of the layer
+    /// at work before they are scattered (DeepSpeed's buckets, PyTorch's SHARD_GRAD_OP, Megatron-FSDP).
+    ///
+    /// A layer is a block or a table. The buffers and the allocator's losses on them never exceed the bytes that a rank
+    /// that shards nothing would hold more.
+    static func gathered(by share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
+        let (layout, device, parts) = (work.layout, work.device, work.parts)
+        guard layout.sharding == .parameters || layout.sharding == .gradients else { return 0 }
+        let copies = device.expertShardGroup.size
+        // Parameters that no other rank holds are not sharded: experts, or everything else.
+        func held(_ block: Block) -> Double {
+            let held = device.held(of: block)
+            return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
+        }
+        let dense = share.mixtures < share.layers ? held(parts.dense) : 0
+        let mixture = share.mixtures > 0 ? held(parts.block(isMixture: true)) : 0
+        let table =
+            (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
+            ? Double(work.vocabulary) * Double(work.model.hidden) / device.tensor : 0
+        let layer = max(dense, mixture, table)
+        // Parameters whose values the other ranks hold.
+        let experts = share.mixtures > 0 ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
+        let elsewhere = work.denseParameters(of: share) * (1 - 1 / Double(layout.shardRanks)) + experts
+        let most = elsewhere / (1 + work.framework.fragmentation)
+        let gradients = work.state.gradient * min(layer, most)
+        return gradients + (layout.sharding == .parameters ? work.state.weight * min(2 * layer, most) : 0)
+    }
+
+    /// Bytes of a device that the allocator never sees: the driver, the context and the libraries.
+    static func outside(_ work: LayoutWork) -> Double {
+        work.framework.reservedBytes ?? work.plan.cluster.device.reservedBytes
+    }
+}

@@ -1,0 +1,36 @@
+internal import Plans
+
+/// Seconds of a step's update: the optimizer, and the all-reduce of the gradient norm before it.
+package struct OptimizerTime: Sendable {
+    /// Seconds of the optimizer on the rank that takes longest, with which the step ends.
+    package private(set) var seconds = 0.0
+    /// Seconds of the all-reduce of the gradient norm over all devices.
+    package let gradientNorm: Double
+    /// What the rank holds whose update takes longest. It need not hold most parameters: experts can be shared out over
+    /// more ranks than the rest, or over fewer.
+    private(set) var slowest = PipelineShares.Rank()
+
+    package init(_ work: LayoutWork) {
+        gradientNorm = work.device.groups.all.allReduce(bytes: 4)
+        var most = -1.0
+        for kind in work.shares.kinds {
+            let seconds = Self.seconds(of: kind.share, work)
+            if seconds > most { (most, slowest) = (seconds, kind.share) }
+        }
+        seconds = max(0, most)
+    }
+
+    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the
+    /// gradient is also read for its norm and zeroed. Memory-bound.
+    private static func seconds(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
+        let (layout, state, rates) = (work.layout, work.state, work.rates)
+        let (held, experts) = (work.denseParameters(of: share), work.expertParameters(of: share))
+        let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
+        let owned = layout.sharding == .none ? held + experts : sharded
+        let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
+        let step = (state.gradient + 24 + state.writtenCopy) * owned
+        let norm = state.gradient * owned
+        let zero = state.gradient * kept
+        return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
+    }
+}

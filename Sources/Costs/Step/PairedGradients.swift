@@ -1,0 +1,61 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Gradients of parameters that two ranks of one pipeline both hold and add up: a tied table on the first and the last
+/// rank, or all stages of a bidirectional pipeline.
+enum PairedGradients {
+    /// Whether the first and the last rank both hold a tied table and add up its gradients. In a bidirectional pipeline
+    /// the table is among the copies that they add up anyway.
+    static func addsTiedTable(_ work: LayoutWork) -> Bool {
+        work.model.tiedEmbeddings && work.headRank > 0 && !work.layout.schedule.isBidirectional
+    }
+
+    /// Bytes of a tied table's gradient on one device.
+    static func tiedTableBytes(_ work: LayoutWork) -> Double {
+        work.state.gradient * Double(work.vocabulary) * Double(work.model.hidden) / work.device.tensor
+    }
+
+    /// Bytes of gradients that a rank of a bidirectional pipeline adds up with the rank that holds the other copies of its
+    /// stages. The ranks with the same parameters have reduced them before, so each passes on its share: of dense gradients
+    /// over the data-parallel group, of experts' gradients over the ranks that hold a copy.
+    static func copiesBytes(of share: PipelineShares.Rank, _ work: LayoutWork) -> (dense: Double, experts: Double) {
+        let layout = work.layout
+        guard layout.schedule.isBidirectional, work.p > 1 else { return (0, 0) }
+        let (ranks, copies) = (Double(layout.data * layout.context), Double(ExpertGrid(layout).copies))
+        return (
+            work.state.gradient * work.denseParameters(of: share) / ranks,
+            work.state.gradient * work.expertParameters(of: share) / copies
+        )
+    }
+
+    /// Bytes that a device of `rank` sends to the rank `with` of its pipeline to add up gradients they both hold: in an
+    /// all-reduce of two ranks each sends as much as the tensor has. Half of it counts as gradients, half as what comes
+    /// back.
+    static func sent(rank: Int, _ work: LayoutWork) -> (with: Int, dense: Double, experts: Double)? {
+        let headRank = work.headRank
+        if addsTiedTable(work), rank == 0 || rank == headRank {
+            return (rank == 0 ? headRank : 0, tiedTableBytes(work), 0)
+        }
+        guard work.layout.schedule.isBidirectional, work.p > 1 else { return nil }
+        let copies = copiesBytes(of: work.shares.ranks[rank], work)
+        return (work.p - 1 - rank, copies.dense, copies.experts)
+    }
+
+    /// Seconds of the all-reduce of a tied table's gradient between the first and the last rank.
+    static func tiedTableSeconds(_ work: LayoutWork) -> Double {
+        addsTiedTable(work) ? work.device.groups.ends.allReduce(bytes: tiedTableBytes(work)) : 0
+    }
+
+    /// Seconds of the all-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline. The first
+    /// rank's partner is the farthest. Nothing hides it: both copies' last gradients come late.
+    static func copiesSeconds(_ work: LayoutWork) -> Double {
+        guard work.layout.schedule.isBidirectional, work.p > 1 else { return 0 }
+        var most = 0.0
+        for kind in work.shares.kinds {
+            let bytes = copiesBytes(of: kind.share, work)
+            most = max(most, bytes.dense + bytes.experts)
+        }
+        return work.device.groups.ends.allReduce(bytes: most)
+    }
+}

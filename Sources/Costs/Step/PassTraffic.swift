@@ -1,0 +1,133 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Bytes that one device of a rank sends in the passes of a step: to tensor, context and expert ranks and to the
+/// neighbouring pipeline ranks.
+struct PassTraffic {
+    private let work: LayoutWork
+    private let passed: PassedBlocks
+    /// The pipeline ranks to which the rank sends, and its messages to each in a step. Activations go on and gradients come
+    /// back wherever the neighbouring stage is another rank's.
+    let neighbours: [(rank: Int, messages: Int)]
+
+    init(_ work: LayoutWork, rank: Int) {
+        self.work = work
+        let passes = StagePasses.of(rank, work)
+        passed = PassedBlocks(passes, work)
+        neighbours = StagePasses.neighbours(of: rank, passes, work)
+    }
+
+    /// Bytes to the tensor ranks for blocks, embedding, head and loss.
+    var tensor: Double {
+        let (device, w, hidden) = (work.device, work.rates.elementBytes, work.model.hidden)
+        let t = device.tensor
+        var bytes =
+            passed.embedding * device.embeddingCollectives(hidden: hidden, elementBytes: w).sent(ranks: t)
+            + passed.head * device.headCollectives(hidden: hidden, elementBytes: w).sent(ranks: t)
+        for (isMixture, count, again) in [
+            (false, passed.dense, passed.denseAgain), (true, passed.mixtures, passed.mixturesAgain),
+        ] where count > 0 {
+            let sent = device.collectives(work.parts.block(isMixture: isMixture), elementBytes: w)
+            bytes += count * sent.sent(ranks: t) + again * sent.forward.sent(ranks: t)
+        }
+        return bytes
+    }
+
+    /// Bytes to the tensor ranks to gather messages that were sent in parts; as many arrive as leave.
+    var gatheredMessages: Double {
+        guard work.scattersMessages else { return 0 }
+        let messages = neighbours.reduce(0) { $0 + Double($1.messages) }
+        return messages * work.boundaryBytes * Ring.sent(work.layout.tensor)
+    }
+
+    /// Bytes round the context ranks' ring: keys and values in every forward, twice as much in every backward.
+    var context: Double {
+        let (device, core) = (work.device, work.parts.attention.core)
+        let keysAndValues = Double(core.keys + core.values) / device.tensor
+        let rings = 3 * (passed.dense + passed.mixtures) + passed.denseAgain + passed.mixturesAgain
+        return rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues
+    }
+
+    /// Exchanges with the expert ranks: forward, backward and what is recomputed; nil in a dense model.
+    var experts: ExpertTraffic? {
+        guard let moe = work.model.moe else { return nil }
+        let ways = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device)
+        return expertPasses * (ways.dispatch + ways.combine)
+    }
+
+    /// Bytes among the ranks that share an expert: rows gathered before its products, results scattered behind them.
+    var expertPieces: Double {
+        guard let moe = work.model.moe else { return 0 }
+        let rows = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device).shared
+        return expertPasses * 2 * rows * Ring.sent(work.layout.expertTensor)
+    }
+
+    /// Passes through blocks with experts.
+    private var expertPasses: Double { 2 * passed.mixtures + passed.mixturesAgain }
+}
+
+/// Micro-batches of a step that pass one stage of a rank.
+private struct StagePasses {
+    let stage: Int
+    let microbatches: Int
+    /// Ranks of all stages for these micro-batches. Those that enter at the other end find the stages elsewhere.
+    let stageToRank: [Int]
+
+    /// Passes through each stage of `rank`. Where micro-batches come from both ends, of an odd number one more comes from
+    /// one end.
+    static func of(_ rank: Int, _ work: LayoutWork) -> [StagePasses] {
+        let placement = work.layout.schedule.placement(work.shape)
+        func passes(_ stageToRank: [Int], _ count: Int) -> [StagePasses] {
+            stageToRank.indices.filter { stageToRank[$0] == rank }.map {
+                StagePasses(stage: $0, microbatches: count, stageToRank: stageToRank)
+            }
+        }
+        guard let reverse = placement.reverseStageToRank else { return passes(placement.stageToRank, work.m) }
+        let first = min(work.m, max(0, placement.split))
+        return passes(placement.stageToRank, first) + passes(reverse, work.m - first)
+    }
+
+    /// The ranks of the stages next to `rank`'s own, and the messages to each.
+    static func neighbours(
+        of rank: Int, _ passes: [StagePasses], _ work: LayoutWork
+    ) -> [(rank: Int, messages: Int)] {
+        var messages = [Int](repeating: 0, count: work.p)
+        for pass in passes {
+            let ranks = pass.stageToRank
+            for next in [pass.stage - 1, pass.stage + 1] where ranks.indices.contains(next) && ranks[next] != rank {
+                messages[ranks[next]] += pass.microbatches
+            }
+        }
+        return messages.enumerated().compactMap { $1 > 0 ? ($0, $1) : nil }
+    }
+}
+
+/// Blocks that the micro-batches of one step pass on a rank.
+private struct PassedBlocks {
+    var dense = 0.0
+    var mixtures = 0.0
+    /// Dense blocks whose forward runs a second time in the backward: full recomputation.
+    var denseAgain = 0.0
+    /// Blocks with experts whose forward runs a second time in the backward.
+    var mixturesAgain = 0.0
+    /// Micro-batches that pass the embedding.
+    var embedding = 0.0
+    /// Micro-batches that pass the head.
+    var head = 0.0
+
+    init(_ passes: [StagePasses], _ work: LayoutWork) {
+        let layout = work.layout
+        for pass in passes {
+            let (blocks, count) = (work.shares.stages[pass.stage], Double(pass.microbatches))
+            if pass.stage == 0 { embedding += count }
+            if pass.stage == work.layers.count - 1 { head += count }
+            dense += count * (blocks.dense + blocks.recomputed)
+            mixtures += count * (blocks.mixtures + blocks.recomputedMixtures)
+            guard layout.recompute == .full else { continue }
+            let isPartial = layout.recomputeLayers != nil
+            denseAgain += count * (isPartial ? blocks.recomputed : blocks.dense)
+            mixturesAgain += count * (isPartial ? blocks.recomputedMixtures : blocks.mixtures)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// Where the seconds of a step go; the parts sum to the step.
+package struct StepBreakdown: Hashable, Codable, Sendable {
+    package var compute = 0.0
+    package var recompute = 0.0
+    package var tensorComm = 0.0
+    package var pipelineBubble = 0.0
+    package var pipelineComm = 0.0
+    package var dataComm = 0.0
+    package var contextComm = 0.0
+    package var expertComm = 0.0
+    package var optimizer = 0.0
+    package var other = 0.0
+
+    package init() {}
+
+    package var sum: Double {
+        compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm
+            + optimizer + other
+    }
+}
+
+/// Seconds that all passes of a step take in the pipeline.
+package struct PipelineSeconds: Hashable, Codable, Sendable {
+    /// Seconds without messages.
+    package var filled = 0.0
+    /// Seconds with messages.
+    package var span = 0.0
+    /// Whether the simulator found both; otherwise they follow the schedule's law.
+    package var isSimulated = false
+
+    package init(filled: Double = 0, span: Double = 0) {
+        self.filled = filled
+        self.span = span
+    }
+}
