@@ -1,13 +1,15 @@
 package import Plans
 
-/// How far a step may be from its prediction: what nine in ten of the comparable published runs were.
+/// 90 % band of a step around its prediction, calibrated on published runs of the same generation of software.
 ///
-/// Runs are comparable when they ran on the same generation of software; each was predicted with constants fitted
-/// without its source (`validate --leave-one-source-out` prints these shares, the framework files hold them).
+/// Each run was predicted with constants fitted without its source. `validate --leave-one-source-out` prints the bands, the
+/// framework files hold them.
 package struct ErrorBand: Hashable, Sendable {
-    /// Share of the prediction a step may be shorter and longer by.
+    /// Share of the prediction by which 95 % of steps were at most shorter.
     package var low: Double
+    /// Share of the prediction by which 95 % of steps were at most longer.
     package var high: Double
+    /// Share of runs inside the band.
     package static let confidence = 0.9
 
     package init(framework: Framework) {
@@ -23,10 +25,11 @@ package struct ErrorBand: Hashable, Sendable {
         return band
     }
 
-    /// Whether a step of `ratio` times its prediction is inside.
+    /// Whether a step of `ratio` times its prediction is inside the band.
     package func holds(_ ratio: Double) -> Bool { ratio >= 1 - low && ratio <= 1 + high }
 
-    /// The band that `shares` of measured over predicted seconds, each row's weight beside it, leave 5 % below and above.
+    /// The band that leaves 5 % of the runs below it and 5 % above.
+    /// - Parameter shares: measured over predicted seconds of each run, and its weight.
     package init(measuredOverPredicted shares: [(value: Double, weight: Double)]) {
         let sorted = shares.sorted { $0.value < $1.value }
         let total = sorted.reduce(0) { $0 + $1.weight }

@@ -4,7 +4,7 @@ package import Plans
 package import Reading
 
 extension Estimate {
-    /// What the reader of the plan and the price of it remark on.
+    /// Remarks of the plan's reader and of its price.
     package var notes: [Remark] {
         var notes = plan.remarksNow(with: [self])
         if let idle = plan.idleRemark { notes.append(Remark(.devicesIdle, idle)) }
@@ -20,7 +20,7 @@ extension Estimate {
         return notes
     }
 
-    /// How often failures come, beside what a restart takes.
+    /// How often failures come and how long a restart takes, in words.
     package var interruptions: String {
         guard let single = plan.cluster.meanTimeBetweenFailures else {
             return "failures come faster than checkpoints can be written"
@@ -42,19 +42,19 @@ extension Estimate {
 }
 
 extension Estimate.Run {
-    /// Below this share of time that trains a run is given up: it would take a hundred times its own length.
+    /// Least goodput of a run that ends: with less it would take more than a hundred times its own length.
     package static let leastGoodput = 0.01
 
     /// Whether the run comes to an end between its failures.
     package var ends: Bool { days.isFinite && goodput >= Self.leastGoodput }
 
-    /// The run if it comes to an end; what another would take means nothing.
+    /// The run if it comes to an end; nil otherwise, because the figures of an endless run mean nothing.
     package var ended: Estimate.Run? { ends ? self : nil }
 }
 
 extension Estimate {
-    /// Model FLOPs utilisation with half of the attention, what causal models compute at least and Megatron-LM counts
-    /// today; `mfu` counts the whole of it.
+    /// Model FLOPs utilisation with half of the attention: the least that causal models compute, and what Megatron-LM counts
+    /// today. `mfu` counts the whole attention.
     package var mfuCausal: Double {
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab)
         return mfu * flops.requiredCausal / flops.required
@@ -62,7 +62,7 @@ extension Estimate {
 }
 
 extension Plan {
-    /// What is remarked on in the plan and in these answers to it, each once.
+    /// Remarks of the plan and of these answers to it, each once.
     package func notes(with estimates: [Estimate]) -> [Remark] {
         var notes = remarksNow(with: estimates)
         for note in estimates.flatMap(\.notes) where !notes.contains(note) && note.code != .batchAssumed {
@@ -71,10 +71,10 @@ extension Plan {
         return notes
     }
 
-    /// What no choice of devices or of a layout changes: all remarks but that on a batch the plan leaves open.
+    /// Remarks that no choice of devices or of a layout changes: all but the one on a batch that the plan leaves open.
     package var firmRemarks: [Remark] { remarks.filter { $0.code != .batchAssumed } }
 
-    /// The plan's remarks, of which the one on a batch it leaves open says what these answers take.
+    /// Remarks of the plan. The one on a batch that the plan leaves open names the batches of these answers.
     fileprivate func remarksNow(with estimates: [Estimate]) -> [Remark] {
         guard let place = remarks.firstIndex(where: { $0.code == .batchAssumed }),
             let wanted = estimates.lazy.compactMap(\.plan.wantedBatch).first

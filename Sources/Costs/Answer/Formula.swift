@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// A formula as people read it, and what it gives: `6·B·s·(L·W_d + V·h)`.
+/// A formula as people read it, which can be computed: `6·B·s·(L·W_d + V·h)`.
 ///
 /// Numbers, names, `+ − · / ^`, parentheses, and the functions of `Function`. A name is letters, digits and underscores.
 /// Products are written out; `^` binds tightest, to the right.
@@ -33,7 +33,7 @@ package struct Formula: Hashable, Sendable {
         symbols = reader.symbols
     }
 
-    /// What it gives with these values; nil where one is missing.
+    /// The formula's result with these values; nil where one is missing.
     package func value(_ values: [String: Double]) -> Double? { Self.value(root, values) }
 
     private static func value(_ term: Term, _ values: [String: Double]) -> Double? {

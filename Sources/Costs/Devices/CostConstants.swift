@@ -4,19 +4,19 @@ enum CostConstants {
     static let flashBackwardWork = 2.5
     /// Share of the forward's efficiency that flash attention's backward reaches.
     static let flashBackwardShare = 0.85
-    /// Bytes moved a logit by the loss, forward: read, widen to fp32, maximum, exponential, sum, normalise.
+    /// Bytes that the loss moves for each logit, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
-    /// Bytes moved a logit by the loss, backward: read and narrow.
+    /// Bytes that the loss moves for each logit, backward: read and narrow.
     static let lossBackwardBytes = 6.0
     /// Bytes a second one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training log).
     static let checkpointBytesPerSecond = 1.2e9
     /// Seconds from a failure to training again: within 15 minutes where recovery is automatic (Jiang et al. 2024,
     /// MegaScale).
     static let restartSeconds = 900.0
-    /// A node's draw in training over its boards' power, where the cluster file states none: 970 W a device of 700 W,
-    /// measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
+    /// Power that a node draws in training over its boards' power, where the cluster file states none: 970 W for each board of
+    /// 700 W, measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
     static let nodePowerOverBoards = 970.0 / 700
-    /// Energy a data centre draws over what its nodes draw, where the cluster file does not say (Touvron et al. 2023, LLaMA,
+    /// Energy of a data centre over that of its nodes, where the cluster file does not state it (Touvron et al. 2023, LLaMA,
     /// section 6).
     static let powerUsageEffectiveness = 1.1
 }

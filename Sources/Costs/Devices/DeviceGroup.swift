@@ -1,14 +1,14 @@
 package import Plans
 
-/// What collectives cost the groups of one kind, by where they lie on the cluster's networks. Of groups that lie
-/// differently the slowest counts: a step waits for all of them.
+/// Groups of devices of one kind on the cluster's networks, and the seconds of their collectives. Groups may lie
+/// differently; the slowest counts, because a step waits for all of them.
 package struct DeviceGroup: Sendable {
     /// One level of the network as these groups use it.
     struct Level: Sendable {
         /// Bytes a second one device sends when all send.
         var rate: Double
         var latency: Double
-        /// Share of the group that one member reaches over this level, of the member with most of them.
+        /// Share of the group that one member reaches over this level; the largest of all members.
         var reached: Double
 
         static let none = Level(rate: .infinity, latency: 0, reached: 0)
@@ -18,20 +18,21 @@ package struct DeviceGroup: Sendable {
     private(set) var first = Level.none
     private(set) var second = Level.none
     private(set) var third = Level.none
-    /// Blocks of the innermost level they use that the group on most of them lies on: nodes.
+    /// Nodes (blocks of the innermost level in use) that one group lies on; the most of all groups.
     private(set) var nodes = 1.0
-    /// Most members of a group in one of them.
+    /// Members of a group on one node; the most of all groups and nodes.
     private var mostInside = 1.0
     private var ringLatency = 0.0
     private var treeLatency = 0.0
-    /// A ring leaves a block once: the cards of all its members there carry that one stream, and the block with the
+    /// Bytes a second round the ring. A ring leaves a block once, over the cards of all members there, so the block with the
     /// fewest members is the narrowest.
     private var ringRate = Double.infinity
+    /// Bytes a second of ring and tree all-reduces.
     private var reduceRate = Double.infinity
-    /// All-reduces in which the network adds; 0 where a group lies on several levels or the network cannot.
+    /// Bytes a second of all-reduces that switches add up; 0 where a group lies on several levels or the switches cannot.
     private var switchRate = 0.0
 
-    /// Groups of `size` devices `stride` apart: the first one, and those beside it that begin before its second member.
+    /// Groups of `size` devices `stride` apart: as many as begin before the second member of the first group.
     package init(size: Int, stride: Int, cluster: Cluster) {
         self.init(RankGroups(size: size, stride: stride), on: NetworkLevel.levels(of: cluster))
     }
@@ -103,14 +104,14 @@ package struct DeviceGroup: Sendable {
         return best
     }
 
-    /// Seconds of `count` reduce-scatters or all-gathers of `bytes` in all (the full tensors): rings, as in NCCL.
+    /// Seconds of `count` reduce-scatters or all-gathers of full tensors of `bytes` together, by rings as in NCCL.
     package func gather(bytes: Double, count: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
         return count * ringLatency + bytes * (n - 1) / n / ringRate
     }
 
-    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each of the group (its own too).
+    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each member of the group and to itself.
     package func allToAll(bytes: Double) -> Double { allToAll(ExpertTraffic(copies: bytes)) }
 
     /// Seconds of `exchange` where the fullest device sends `imbalance` times the mean.

@@ -1,26 +1,28 @@
 package import Models
 package import Plans
 
-/// What one device computes a second: the roofline of every operation.
+/// Rates of one device under one software: the roofline of every operation.
 package struct DeviceRates: Sendable {
-    /// Datasheet rate of the blocks' and of half-precision products, FLOP/s.
+    /// Datasheet rate of the blocks' products, FLOP/s.
     let peak: Double
+    /// Datasheet rate of products that an 8-bit run keeps in 16 bits, FLOP/s; otherwise `peak`.
     let highPeak: Double
-    /// Size of a product on the curve over its real size: an 8-bit product is as efficient as the half-precision one
-    /// that takes as long.
+    /// Factor on a product's size before it is looked up on the efficiency curve: an 8-bit product is as efficient as the
+    /// half-precision product that takes as long.
     let sizeScale: Double
-    /// Share of the curves' rates that products keep inside a training step.
+    /// Share of their measured rates that products keep inside a training step.
     let inStep: Double
     let framework: Framework
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
     let matmul: EfficiencyCurve
-    /// Products by measured shapes instead, or by tiles and waves; nil where only sizes were measured.
+    /// Efficiency of products by their measured shapes; nil where none were measured.
     let products: ProductTable?
+    /// Efficiency of products by tiles and waves; nil where only sizes were measured.
     let shape: MatmulShape?
     let attention: EfficiencyCurve
-    /// Rate of the software's fused attention over the curve's.
+    /// Rate of the software's fused attention over that of the efficiency curve.
     private let attentionFactor: Double
     /// Bytes of one activation element.
     let elementBytes: Double
@@ -52,7 +54,7 @@ package struct DeviceRates: Sendable {
         product(m, n, k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
     }
 
-    /// Seconds of an m×k by k×n product that moves `bytes`, by the best that is known of the device.
+    /// Seconds of an m×k by k×n product that moves `bytes`: by measured shapes, else by tiles and waves, else by size.
     func product(_ m: Double, _ n: Double, _ k: Double, bytes: Double, high: Bool) -> Double {
         guard m > 0, n > 0, k > 0 else { return 0 }
         if let products {
@@ -104,8 +106,7 @@ package struct DeviceRates: Sendable {
     /// Seconds of elementwise work that would move `bytes` if it were one kernel.
     func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }
 
-    /// What a transfer of `seconds` adds to compute of `behind` seconds it runs beside, at least `least`: what sticks out,
-    /// and the compute lost to the rest.
+    /// A transfer of `seconds` beside compute of `behind` seconds; at least `least` seconds of it are not hidden.
     func hide(_ seconds: Double, behind: Double, least: Double = 0) -> Exposed {
         Exposed(seconds, behind: behind, least: least, contention: framework.contention)
     }
@@ -116,11 +117,11 @@ package struct DeviceRates: Sendable {
     }
 }
 
-/// What a transfer costs beside compute.
+/// A transfer that runs beside compute.
 struct Exposed {
-    /// That it adds to the compute.
+    /// Seconds that the transfer adds to the compute.
     var seconds = 0.0
-    /// Of it behind the compute.
+    /// Seconds of the transfer that compute hides.
     var hidden = 0.0
 
     init(seconds: Double = 0, hidden: Double = 0) {
@@ -128,8 +129,8 @@ struct Exposed {
         self.hidden = hidden
     }
 
-    /// A transfer of `whole` seconds beside compute of `behind` seconds: what sticks out, at least `least`, and of the
-    /// rest the share `contention` that the compute loses to it.
+    /// A transfer of `whole` seconds beside compute of `behind` seconds. At least `least` seconds stick out of the compute;
+    /// of the rest the compute loses the share `contention`.
     @inline(__always)
     init(_ whole: Double, behind: Double, least: Double, contention: Double) {
         let outside = max(least, whole - behind)

@@ -1,23 +1,28 @@
 internal import Plans
 
-/// Which ranks work together in a layout, whatever its micro-batch.
+/// Ranks that work together in a layout, by their numbers.
 struct LayoutRanks: Sendable {
-    /// Ranks that share one layer's matrices, and those that hold the pieces of a sequence.
+    /// Ranks that share one layer's matrices.
     let tensor: RankGroups
+    /// Ranks that hold the pieces of a sequence.
     let context: RankGroups
     /// Ranks that hold the same parameters, those of context parallelism included.
     let data: RankGroups
-    /// Groups among the ranks of `data`: those that hold one set of shards between them, and those that hold the same shard.
+    /// Ranks of `data` that hold one set of shards between them.
     let shard: RankGroups
+    /// Ranks of `data` that hold the same shard.
     let replica: RankGroups
-    /// Ranks that hold the pieces of one expert, and those that hold the experts of one block between them.
+    /// Ranks that hold the pieces of one expert.
     let expertTensor: RankGroups
+    /// Ranks that hold the experts of one block between them.
     let expert: RankGroups
-    /// Ranks that hold the same experts. Within them: groups that hold one set of shards, and groups with the same shard.
+    /// Ranks that hold the same experts.
     let expertCopies: RankGroups
+    /// Ranks of `expertCopies` that hold one set of shards between them.
     let expertShard: RankGroups
+    /// Ranks of `expertCopies` that hold the same shard.
     let expertReplica: RankGroups
-    /// Ranks of one stage.
+    /// Number of ranks of one stage.
     let stage: Int
 
     /// The groups of all stages, or of `stage` alone.
@@ -44,8 +49,8 @@ struct LayoutRanks: Sendable {
     }
 }
 
-/// The groups of a layout on the cluster's networks: one set for all layouts that differ in nothing but the micro-batch
-/// and how it is worked on.
+/// The groups of devices of a layout on the cluster's networks. Layouts that differ only in micro-batch, schedule,
+/// recomputation or sequence parallelism share one value.
 struct LayoutGroups: Sendable {
     let tensor: DeviceGroup
     let context: DeviceGroup
@@ -68,7 +73,7 @@ struct LayoutGroups: Sendable {
         self.init(layout, places: &places)
     }
 
-    /// The first of each kind of group that works on one micro-batch in one block; nothing of the others.
+    /// The first group of each kind that works on one micro-batch in one block. All other groups are a device alone.
     init(firstOf layout: Layout, on network: [NetworkLevel]) {
         func group(_ size: Int, _ stride: Int) -> DeviceGroup {
             DeviceGroup(RankGroups(size: size, stride: stride), on: network)
@@ -99,7 +104,7 @@ struct LayoutGroups: Sendable {
     }
 }
 
-/// Groups whose places were counted already: a search asks for few kinds, again and again.
+/// A cache of groups by their ranks: a search asks for the same few again and again.
 struct DeviceGroups {
     private let network: [NetworkLevel]
     private var known: [RankGroups: DeviceGroup] = [:]

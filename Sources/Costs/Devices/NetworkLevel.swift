@@ -2,7 +2,7 @@ internal import Plans
 
 /// One level of a cluster's network as placements and collectives need it.
 struct NetworkLevel: Hashable, Sendable {
-    /// Devices that reach one another over it: those with the same number by this. The outermost joins all.
+    /// Devices of one block. Devices in the same block reach one another over this level; the outermost joins all.
     var block: Int
     /// Bytes a second one device sends when all send, with the efficiency of large messages.
     var rate: Double
@@ -13,7 +13,7 @@ struct NetworkLevel: Hashable, Sendable {
     var latency: Double
 
     /// The networks of `cluster` from inside out. A level joins whole groups of the level inside it.
-    /// - Parameter devices: of the job, where they are known.
+    /// - Parameter devices: devices of the job; 0 where they are not known.
     static func levels(of cluster: Cluster, devices: Int = 0) -> [NetworkLevel] {
         var inside = 1
         return cluster.networks.enumerated().map { index, network in
@@ -32,8 +32,8 @@ struct NetworkLevel: Hashable, Sendable {
     ///
     /// Nodes are filled one after the other. Where a domain is made of several nodes, as in an NVL72 rack, schedulers give
     /// a job as many nodes of one domain as of another: NVIDIA recommends segments of 16 of a rack's 18 nodes for jobs of
-    /// 128 devices and more (Slurm's topology/block plugin, `--segment`). Here as few domains as take equal parts, each
-    /// used to at least that share, or else one filled after the other.
+    /// 128 devices and more (Slurm's topology/block plugin, `--segment`). The job takes the fewest domains that get equal
+    /// parts of at least 16 eighteenths of a domain. Where no number of domains does, domains are filled one after the other.
     private static func segment(of cluster: Cluster, devices: Int) -> Int {
         let (domain, node) = (cluster.networks[0].devices, max(1, cluster.devicesPerNode))
         guard node < domain, domain < devices, devices % node == 0 else { return domain }

@@ -1,38 +1,40 @@
 package import Plans
 
-/// Where the groups of one kind lie on the levels of a network, counted over every one of them: which members share a
-/// node (a pod, and so on), and what crosses each level.
+/// Where the groups of one kind lie on the levels of a network, counted over all of them: how many members share a node (a
+/// pod, and so on), and how much of a collective crosses each level.
 ///
 /// Two ranks reach each other over the innermost level at which they are in the same block. Where a group begins decides
 /// how it is cut: groups of six on nodes of eight lie as 6, 2 + 4, 4 + 2 and 6. Groups that begin at the same place
 /// within the outermost blocks are alike, and a long group repeats itself, so the count does not grow with the cluster.
 package struct Placement: Sendable {
-    /// What the groups do at one level.
+    /// The groups at one level of the network.
     package struct Level: Sendable {
         /// Share of a ring's hops, the mean of all groups.
         package var ringShare = 0.0
-        /// Members one member reaches over this level: the mean, and the most.
+        /// Members that one member reaches over this level; the mean of all members.
         package var reached = 0.0
+        /// Members that one member reaches over this level; the most of all members.
         package var mostReached = 0
-        /// Fewest members of a block (of the level inside) that sends over this level: each brings its own card.
+        /// Members in a block of the level inside that sends over this level; the fewest. Each brings its own card.
         package var leastMembers = Int.max
-        /// Most members in one block of this level, and most blocks one group lies on.
+        /// Members in one block of this level; the most.
         package var mostMembers = 1
+        /// Blocks of this level that one group lies on; the most.
         package var mostBlocks = 1
-        /// Blocks of a group, the mean.
+        /// Blocks of this level that one group lies on; the mean.
         package var blocks = 0.0
 
         package var isUsed: Bool { mostReached > 0 }
     }
 
     package private(set) var levels: [Level]
-    /// Seconds of a part's way once round the ring, of the slowest group: a hop's latency as often as blocks are left,
-    /// but once (NCCL, src/graph/tuning.cc).
+    /// Seconds of latency once round the ring of the slowest group: those of all hops but one of the outermost level (NCCL,
+    /// src/graph/tuning.cc).
     package private(set) var ringLatency = 0.0
-    /// Seconds of a way up the tree: a latency for each doubling at each level.
+    /// Seconds from a leaf of the tree to its root: a latency for each doubling of members at each level.
     package private(set) var treeLatency = 0.0
 
-    /// Starts within the outermost blocks beyond which only the first is looked at.
+    /// Most places in an outermost block for which every start of a group is counted; beyond, only the first group is.
     private static let mostStarts = 1 << 20
 
     package init(_ groups: RankGroups, cluster: Cluster) {
@@ -43,7 +45,7 @@ package struct Placement: Sendable {
         levels = [Level](repeating: Level(), count: network.count)
         guard groups.size > 1, !network.isEmpty else { return }
         // The first level that joins everything needs no others.
-        let top = network.firstIndex { $0.block >= groups.end } ?? network.count - 1
+        let top = network.firstIndex { $0.block >= groups.upperBound } ?? network.count - 1
         var blocks = network[..<top].map(\.block)
         // What all positions share divides out.
         var unit = greatestDivisor(greatestDivisor(groups.stride, groups.neighbours), groups.first)
@@ -54,7 +56,7 @@ package struct Placement: Sendable {
         guard let outermost = blocks.last, walk.stride < outermost, outermost <= Self.mostStarts else {
             walk.run(from: groups.first / unit, size: groups.size)
             add(walk, groups: groups.count, latencies: latencies)
-            finish(groups)
+            divideSums(by: groups)
             return
         }
         // How many groups begin at each place of an outermost block.
@@ -70,10 +72,10 @@ package struct Placement: Sendable {
             walk.run(from: start, size: groups.size)
             add(walk, groups: alike, latencies: latencies)
         }
-        finish(groups)
+        divideSums(by: groups)
     }
 
-    /// The level inside all others that any group uses.
+    /// Index of the innermost level that any group uses.
     var innermost: Int? { levels.firstIndex { $0.isUsed } }
 
     /// Takes in groups that lie as `walk` found.
@@ -100,8 +102,8 @@ package struct Placement: Sendable {
         treeLatency = max(treeLatency, tree)
     }
 
-    /// Sums to means.
-    private mutating func finish(_ groups: RankGroups) {
+    /// Turns sums over groups and members into means.
+    private mutating func divideSums(by groups: RankGroups) {
         let members = groups.count * Double(groups.size)
         for index in levels.indices {
             levels[index].ringShare /= members
@@ -132,11 +134,14 @@ private struct Walk {
         var reached = 0.0
     }
 
-    /// A block that is being filled: its members, the blocks inside it, the fewest members of one, the sum of squares.
+    /// A block that is being filled.
     private struct Open {
         var members = 0
+        /// Blocks of the level inside it.
         var joined = 0
+        /// Members of one of those; the fewest.
         var least = Int.max
+        /// Sum of the squares of their members.
         var squares = 0.0
     }
 
@@ -177,7 +182,7 @@ private struct Walk {
         close(blocks.count, times: 1)
     }
 
-    /// `members` from the position `start` on, which fill outermost blocks, `times` over.
+    /// Counts `members` from the position `start` on, which fill outermost blocks, `times` over.
     private mutating func walk(from start: Int, members: Int, times: Int) {
         var (position, left) = (start, members)
         let inner = blocks[0]

@@ -1,17 +1,18 @@
-/// All groups of one kind: ranks are numbered tensor innermost, then context, data, pipeline, so each is `size` ranks
-/// `stride` apart, and the groups begin one after the other.
+/// All groups of one kind, such as the tensor-parallel ones. Ranks are numbered tensor innermost, then context, data,
+/// pipeline, so each group is `size` ranks `stride` apart.
 package struct RankGroups: Hashable, Sendable {
     package let size: Int
     /// Distance between neighbours of a group in rank numbers.
     package let stride: Int
-    /// Groups that begin at ranks next to one another.
+    /// Number of groups that begin at ranks next to one another.
     package let neighbours: Int
-    /// How often that comes again, each time behind all ranks of the groups before.
+    /// How often such neighbours follow one another, each time behind all ranks of those before.
     package let repeats: Int
     /// The first rank of the first group.
     package let first: Int
 
-    /// The groups among `devices` ranks from `first` on, all of them in such groups.
+    /// Groups that hold all of `devices` ranks from `first` on; nil: only those that begin before the second member of the
+    /// first group.
     package init(size: Int, stride: Int, devices: Int? = nil, first: Int = 0) {
         let (size, stride) = (max(1, size), max(1, stride))
         self.init(
@@ -27,17 +28,17 @@ package struct RankGroups: Hashable, Sendable {
         self.first = first
     }
 
-    /// Each of `stage` neighbouring ranks from `first` on with the one `distance` stages behind it.
+    /// Pairs: each of `stage` neighbouring ranks from `first` on, with the rank `distance` stages behind it.
     package static func pairs(stage: Int, distance: Int, first: Int = 0) -> RankGroups {
         let stage = max(1, stage)
         return RankGroups(
             size: distance > 0 ? 2 : 1, stride: stage * max(1, distance), neighbours: stage, repeats: 1, first: first)
     }
 
-    /// Ranks from one repeat to the next.
+    /// Distance in ranks from one repeat to the next.
     var span: Int { size * stride }
-    /// Groups in all.
+    /// Number of groups.
     var count: Double { Double(neighbours) * Double(repeats) }
-    /// One behind the last rank of any group.
-    var end: Int { first + (repeats - 1) * span + (size - 1) * stride + neighbours }
+    /// One more than the last rank of any group.
+    var upperBound: Int { first + (repeats - 1) * span + (size - 1) * stride + neighbours }
 }

@@ -3,9 +3,9 @@ internal import Plans
 
 /// How much longer the slowest of several nodes takes than the mean one (derived here).
 ///
-/// Nodes differ by a share σ of their step. The ranks of a pipeline that do the same work keep the pace of the slowest
-/// of their nodes, the expected maximum of n normal draws: σ·√(2 ln n). Ranks with less work have time to spare; filling
-/// and draining cross every rank once, where slow and fast nodes average out.
+/// The step times of nodes differ by a standard deviation of σ, as a share of the step. Ranks of a pipeline that do the same
+/// work keep the pace of the slowest of their n nodes, the expected maximum of n normal draws: σ·√(2 ln n). Ranks with less
+/// work have time to spare. Filling and draining cross every rank once, where slow and fast nodes average out.
 struct SlowestNode: Sendable {
     private let variation: Double
     private let devicesPerRank: Int
@@ -18,11 +18,11 @@ struct SlowestNode: Sendable {
         self.variation = variation
     }
 
-    /// Nodes of `ranks` pipeline ranks.
+    /// Number of nodes of `ranks` pipeline ranks.
     @inline(__always)
     func count(ranks: Int) -> Int { max(0, ranks * devicesPerRank - 1) / devicesPerNode + 1 }
 
-    /// The longer of `pace` and what the slowest node of `ranks` pipeline ranks takes where the mean one takes `seconds`.
+    /// The longer of `pace` and the seconds of the slowest node of `ranks` pipeline ranks, whose mean node takes `seconds`.
     @inline(__always)
     func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
         let nodes = count(ranks: ranks)

@@ -1,12 +1,13 @@
 package import Schedules
 
-/// Stages that a rank holds a micro-batch of at one moment.
+/// Stages of which a rank holds activations at one moment. A stage counts once for each micro-batch that is held of it.
 struct HeldStages: Hashable, Sendable {
-    /// Those whose backward is still to come, and those between the two halves of a split one.
+    /// Stages whose backward is still to come.
     var whole = 0
+    /// Stages between the two halves of a split backward.
     var later = 0
 
-    /// The fullest moments of a rank's list: each other moment has no more of either.
+    /// The fullest moments of a rank's action list: any other moment has no more stages of either kind than one of them.
     static func fullest(_ actions: [Action]) -> [HeldStages] {
         var moments: [HeldStages] = []
         var held = HeldStages()
@@ -47,22 +48,23 @@ struct HeldStages: Hashable, Sendable {
     }
 }
 
-/// The lists of a run just long enough to hold every moment of another; made when they are first asked for.
+/// Action lists of a run that is just long enough to have the fullest moments of a longer one; made when they are first
+/// asked for.
 struct ShortLists {
     let schedule: ScheduleName
     let shape: PipelineShape
-    /// nil where they would be longer than lists may be.
+    /// The action list of each rank; nil where the lists would be longer than lists may be.
     private(set) lazy var lists: [[Action]]? = try? schedule.schedule(schedule.shortened(shape)).actions
     private var knownStages: [[HeldStages]]?
 
-    /// - Parameter stages: of a run that is shortened to the same, where they are known.
+    /// - Parameter stages: the `stages` of a run that is shortened to the same lists; nil: not known.
     init(_ schedule: ScheduleName, _ shape: PipelineShape, stages: [[HeldStages]]? = nil) {
         self.schedule = schedule
         self.shape = shape
         knownStages = stages
     }
 
-    /// The fullest moments of every rank, in its stages; nil where the lists are.
+    /// The fullest moments of every rank, counted in its stages; nil where there are no lists.
     var stages: [[HeldStages]]? {
         mutating get {
             if knownStages == nil { knownStages = lists?.map(HeldStages.fullest) }
@@ -72,13 +74,14 @@ struct ShortLists {
 }
 
 extension PipelineShares {
-    /// The fullest moments of every rank: one of them is the fullest whatever a block of each kind takes.
+    /// The fullest moments of every rank. One of them takes most memory, whatever the bytes of each kind of block are.
     ///
-    /// Where a rank's stages are alike it is as many of them as its schedule holds at most. Where they are not (uneven
-    /// splits, dense first blocks) the moments are found by walking the rank's list: a forward adds its stage's blocks, the
-    /// backward drops them; of a split one the first half leaves what the second needs. Where backwards are split and
-    /// stages alike, the list is walked for stages, once for all that they may hold. The lists are those of a short run (`ScheduleName.shortened`); where even they would be longer than lists may
-    /// be, the mean stage is taken.
+    /// Where a rank's stages are alike and backwards whole, the one moment holds as many stages as the schedule does at most.
+    /// Where stages differ (uneven splits, dense first blocks) the moments are found by walking the rank's action list: a
+    /// forward adds its stage's blocks, the backward drops them, and the first half of a split backward leaves what the
+    /// second half reads. Where backwards are split and stages alike, the list is walked once for stages instead of blocks.
+    /// The lists are those of a short run (`ScheduleName.shortened`). Where even they would be longer than lists may be, the
+    /// mean stage is taken.
     package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
         var lists = ShortLists(schedule, shape)
         return fullestMoments(&lists)
@@ -100,7 +103,7 @@ extension PipelineShares {
         }
     }
 
-    /// The fullest moments of each kind of rank: those of all its ranks, without any that another one covers.
+    /// The fullest moments of each kind of rank: the moments of all its ranks, without any that another one covers.
     func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
         var found = [[HeldBlocks]](repeating: [], count: kinds.count)
         if unlikeRanks.isEmpty, lists.schedule.splitsBackward, let stages = lists.stages {
@@ -124,11 +127,12 @@ extension PipelineShares {
     /// The fullest moments of every rank under the lists of `schedule`, such as those of a search.
     package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] { schedule.actions.map(moments) }
 
-    /// `inFlight` of a rank's stages, the mean of them where they differ.
+    /// Blocks of a rank that holds `inFlight` activations of its mean stage.
     func mean(_ rank: Int, inFlight: Int, _ shape: PipelineShape) -> HeldBlocks {
         HeldBlocks(of: ranks[rank], inFlight: inFlight, stages: shape.virtualStages)
     }
 
+    /// The fullest moments of a rank with these `actions`.
     private func moments(of actions: [Action]) -> [HeldBlocks] {
         var moments: [HeldBlocks] = []
         var held = HeldBlocks()
@@ -149,9 +153,9 @@ extension PipelineShares {
             grew = false
             switch action.kind {
             case .backwardInput:
-                held.halve(stage)
+                held.keepForWeightGradients(stage)
                 grew = true
-            case .backwardWeight: held.finish(stage)
+            case .backwardWeight: held.dropAfterWeightGradients(stage)
             case .fused: held -= stages[Int(action.partnerStage)]
             case .forward, .backward: held -= stage
             }

@@ -1,24 +1,26 @@
-/// Blocks whose activations a rank holds at one moment, each as often as it holds a micro-batch of it.
+/// Blocks whose activations a rank holds at one moment. A block counts once for each micro-batch that is held of it.
 package struct HeldBlocks: Hashable, Sendable {
-    /// Blocks without experts, and with them, that are recomputed as all are.
+    /// Dense blocks; where only some blocks are recomputed, those that are not.
     package var dense = 0.0
+    /// Blocks with experts; where only some blocks are recomputed, those that are not.
     package var mixtures = 0.0
-    /// Where only some blocks are recomputed: those that are. The others are the ones above.
+    /// Dense blocks that are recomputed, where not all are.
     package var recomputed = 0.0
+    /// Blocks with experts that are recomputed, where not all are.
     package var recomputedMixtures = 0.0
-    /// Blocks between the two halves of a split backward, in the same four kinds: what their weight gradients read is
-    /// left of them.
+    /// Dense blocks between the two halves of a split backward, which hold only what weight gradients read. The three
+    /// counts below are of the other kinds of blocks in the same state.
     package var denseLater = 0.0
     package var mixturesLater = 0.0
     package var recomputedLater = 0.0
     package var recomputedMixturesLater = 0.0
-    /// Micro-batches of the first stage.
+    /// Micro-batches held of the first stage.
     package var first = 0.0
 
     package init() {}
 
-    /// With `inFlight` stages held of the `stages` that a rank has, all alike; 1 and 1: what one micro-batch leaves there.
-    /// `later`: stages between the two halves of their backward.
+    /// Blocks of a rank whose `stages` are alike while it holds `inFlight` activations of a stage, and `later` stages are
+    /// between the two halves of their backward. By default: the blocks that one micro-batch passes on the rank.
     init(of rank: PipelineShares.Rank, inFlight: Int = 1, later: Int = 0, stages: Int = 1) {
         func held(_ count: Int) -> Double { Double(inFlight * count) / Double(stages) }
         func halves(_ count: Int) -> Double { Double(later * count) / Double(stages) }
@@ -35,13 +37,13 @@ package struct HeldBlocks: Hashable, Sendable {
         recomputedMixturesLater = halves(rank.recomputedMixtures)
     }
 
-    /// Whether the blocks are the same, the first stage's place aside.
+    /// Whether the numbers of blocks of each kind are equal.
     func isAlike(_ other: HeldBlocks) -> Bool {
         dense == other.dense && mixtures == other.mixtures && recomputed == other.recomputed
             && recomputedMixtures == other.recomputedMixtures
     }
 
-    /// A set of tensors for every block under way, whichever half of its backward is to come.
+    /// These blocks as if each held all its tensors, whichever half of its backward is to come.
     @inline(__always)
     var asSets: HeldBlocks {
         var sets = HeldBlocks()
@@ -53,8 +55,8 @@ package struct HeldBlocks: Hashable, Sendable {
         return sets
     }
 
-    /// The input-gradient half of a stage's backward has run.
-    mutating func halve(_ stage: HeldBlocks) {
+    /// Keeps of a stage's blocks what weight gradients read: the input-gradient half of its backward has run.
+    mutating func keepForWeightGradients(_ stage: HeldBlocks) {
         dense -= stage.dense
         mixtures -= stage.mixtures
         recomputed -= stage.recomputed
@@ -66,8 +68,8 @@ package struct HeldBlocks: Hashable, Sendable {
         first -= stage.first
     }
 
-    /// The weight-gradient half has.
-    mutating func finish(_ stage: HeldBlocks) {
+    /// Drops a stage's blocks after the weight-gradient half of its backward.
+    mutating func dropAfterWeightGradients(_ stage: HeldBlocks) {
         denseLater -= stage.dense
         mixturesLater -= stage.mixtures
         recomputedLater -= stage.recomputed
@@ -90,7 +92,7 @@ package struct HeldBlocks: Hashable, Sendable {
         held.first -= stage.first
     }
 
-    /// Whether it holds no less of anything.
+    /// Whether at least as many blocks of each kind are held as in `other`.
     private func covers(_ other: HeldBlocks) -> Bool {
         dense >= other.dense && mixtures >= other.mixtures && recomputed >= other.recomputed
             && recomputedMixtures >= other.recomputedMixtures && first >= other.first

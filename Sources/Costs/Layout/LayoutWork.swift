@@ -25,7 +25,7 @@ package struct LayoutWork: Sendable {
     let rates: DeviceRates
     /// Blocks of each stage, in stage order.
     package let layers: [Int]
-    /// What each pipeline rank holds and does.
+    /// Blocks, passes and messages of each pipeline rank.
     package let shares: PipelineShares
     /// Bytes of one activation between stages on one device.
     package let boundaryBytes: Double

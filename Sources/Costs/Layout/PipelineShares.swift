@@ -3,15 +3,18 @@ internal import Numbers
 internal import Plans
 package import Schedules
 
-/// What every rank of a pipeline holds and does for one micro-batch, and which ranks are alike.
+/// The blocks, passes and messages of every rank of a pipeline for one micro-batch, and which ranks are alike.
 package struct PipelineShares: Hashable, Sendable {
-    /// Everything that distinguishes a rank's times and memory from another's, activations in flight aside.
+    /// The share of one rank. Ranks with equal shares take equal times and, with equally many activations in flight, equal
+    /// memory.
     package struct Rank: Hashable, Sendable {
-        /// Blocks held, those with experts among them.
+        /// Blocks held.
         package var layers = 0
+        /// Blocks with experts among them.
         package var mixtures = 0
-        /// Where only some blocks are recomputed: how many dense ones and how many with experts.
+        /// Dense blocks that are recomputed, where not all are.
         package var recomputed = 0
+        /// Blocks with experts that are recomputed, where not all are.
         package var recomputedMixtures = 0
         package var holdsEmbedding = false
         package var holdsHead = false
@@ -36,16 +39,16 @@ package struct PipelineShares: Hashable, Sendable {
     package let kinds: [Kind]
     /// Index into `kinds` of every rank.
     package let kindOfRank: [Int]
-    /// What one micro-batch leaves on each stage, in stage order.
+    /// Blocks that one micro-batch passes on each stage, in stage order.
     let stages: [HeldBlocks]
     /// Ranks whose stages are not all alike.
     let unlikeRanks: Set<Int>
-    /// How many of the micro-batches each stage of a rank sees: half of them where they come from both ends.
+    /// Share of the micro-batches that pass each stage of a rank: half where they enter from both ends.
     package let passShare: Double
 
     /// - Parameters:
     ///   - layers: blocks of each stage, in stage order.
-    ///   - recomputeLayers: blocks of each stage that are recomputed, where that is not one answer for all.
+    ///   - recomputeLayers: recomputed blocks per stage; nil: all or none, as `recompute` says.
     package init(
         schedule: ScheduleName, shape: PipelineShape, layers: [Int], model: Model, recomputeLayers: Int? = nil
     ) {

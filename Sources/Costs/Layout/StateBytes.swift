@@ -18,15 +18,16 @@ package import Plans
 /// weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its gradient have the parameter's format,
 /// `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
 package struct StateBytes: Hashable, Sendable {
-    /// Bytes a parameter of the weight copy that matrix products read.
+    /// Bytes of a weight in the copy that matrix products read.
     package var weight: Double
-    /// Bytes a parameter of the weights a device keeps between steps: the products' copy, or shards of the fp32 weights.
+    /// Bytes of a weight that a device keeps between steps: the products' copy, or shards of the fp32 weights.
     package var keptWeight: Double
-    /// Bytes a parameter of a gradient before it is sharded, and in messages.
+    /// Bytes of a gradient before it is sharded, and in messages.
     package var gradient: Double
-    /// Bytes a parameter of the gradients a device keeps: whole ones, or shards in the format of the fp32 weights.
+    /// Bytes of a gradient that a device keeps: whole gradients, or shards in the format of the fp32 weights.
     package var keptGradient: Double
-    /// Master weight, where that is not the kept one, and Adam's two moments (and fp16's fp32 gradient copy).
+    /// Bytes of a parameter's optimizer state: Adam's two moments, the fp32 weight where it is not the kept one, and fp16's
+    /// fp32 copy of the gradient.
     package var optimizer: Double
 
     /// - Parameter shardsMaster: the fp32 weights themselves are sharded, and nothing else is kept of them.
@@ -49,7 +50,7 @@ package struct StateBytes: Hashable, Sendable {
         }
     }
 
-    /// What a layout of `framework` keeps.
+    /// Bytes with a layout and the software it runs on.
     package init(precision: Precision, layout: Layout, framework: Framework) {
         self.init(
             precision: framework.memory.storesFP32 ? .fp32 : precision,
@@ -57,8 +58,8 @@ package struct StateBytes: Hashable, Sendable {
             shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters)
     }
 
-    /// Bytes of weights that an optimizer step writes beside the fp32 values it reads: the copy that
-    /// products read, where one is kept.
+    /// Bytes of a weight that an optimizer step writes beside the fp32 values: the copy that products read, where one is
+    /// kept.
     package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
 
     /// Weights, gradients and optimizer bytes of `parameters` on one of `group` data-parallel ranks.

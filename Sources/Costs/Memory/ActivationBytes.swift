@@ -5,8 +5,8 @@ internal import Schedules
 /// Bytes one block keeps from the forward of one micro-batch for its backward, on one device: sums over the tensors that
 /// its parts keep.
 ///
-/// Korthikanti et al. 2022, table 2, taken apart so that grouped-query attention, gated feed-forward networks, flash
-/// attention, fp32 and missing dropout are the same formula. Per token of a dense block, with element size w, σ = t with
+/// Korthikanti et al. 2022, table 2, term by term, so that one formula covers grouped-query attention, gated feed-forward
+/// networks, flash attention, fp32 and missing dropout. Per token of a dense block, with element size w, σ = t with
 /// sequence parallelism and 1 without:
 /// ```
 /// (4wh + 2h [dropout masks]) / σ                       norm inputs, inputs of the two column-parallel layers
@@ -20,8 +20,8 @@ package struct ActivationBytes: Hashable, Sendable {
     package var kept: Double
     /// Kept between the two halves of a split backward: the inputs of all products and the gradients of their outputs.
     ///
-    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. Products
-    /// of fp8 read fp8 (DeepSeek-V3, section 3.3.1; Transformer Engine), whatever the stream between them is kept in.
+    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. fp8 products
+    /// read fp8 operands (DeepSeek-V3, section 3.3.1; Transformer Engine), whatever format the stream between them has.
     package var later: Double
     /// Held while one block runs its backward after full recomputation (0 otherwise).
     package var recomputed: Double
@@ -31,12 +31,13 @@ package struct ActivationBytes: Hashable, Sendable {
     /// - Parameters:
     ///   - sequence: tokens a sequence.
     ///   - tokens: rows of the micro-batch on this device, b·s/c.
-    ///   - keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
+    ///   - keepsOperations: whether selective recomputation repeats every second product instead of the core attention
+    ///     (`Framework.selectiveOperations`).
     ///   - expertTensor: ranks that share one expert's matrices.
     ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
     ///   - operandBytes: bytes of a number that a weight gradient's product reads.
     ///   - splitsBackward: whether weight gradients are actions of their own.
-    ///   - memory: how the software holds it.
+    ///   - memory: the software's memory management.
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
@@ -88,7 +89,7 @@ package struct ActivationBytes: Hashable, Sendable {
             recomputed = whole
         }
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
-        // What a block makes again lies where it stays for its second half.
+        // Recomputed tensors already lie where they stay for the second half of the backward.
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
 
@@ -120,8 +121,8 @@ package struct ActivationBytes: Hashable, Sendable {
         return division.tokens * (heads * Double(sequence) * numberBytes / division.tensor)
     }
 
-    /// Numbers of gradients where all blocks share their places: the stream's, a branch's, the widest result's, and those
-    /// of rows on their way to experts and back.
+    /// Numbers in the gradients that exist at once where all blocks share one set of buffers: the stream's, a branch's, the
+    /// widest result's, and those of rows on their way to experts and back.
     private static func sharedPlaces(_ block: Block, _ division: Division, reserve: Double) -> Double {
         let (core, tokens) = (block.attention.core, division.tokens)
         let stream = division.numbers(block.stream)

@@ -67,7 +67,7 @@ package struct MeshChoices: Hashable, Sendable {
 
 /// Prices every layout of a mesh from terms that are computed once for all that share them.
 ///
-/// What depends on how parameters are held (memory of the state, reductions, optimizer) is computed by partition of the
+/// Terms that depend on parameter sharding (memory of the state, reductions, optimizer) are computed by partition of the
 /// blocks and sharding; what depends on the micro-batch (times of blocks and ends, activations, messages) by
 /// micro-batch, sequence parallelism and recomputation. A layout's price puts one of each together, rank by kind of
 /// rank, and allocates nothing. Every term comes from `LayoutWork`: there is one set of formulas.
@@ -219,7 +219,7 @@ package struct MeshPricer {
         return rejected
     }
 
-    /// Those of `partitions` with which some way to run the pipelines of `mesh` may end within the limit. They are marked in
+    /// The `partitions` with which some way to run the pipelines of `mesh` may end within the limit. They are marked in
     /// `wanted` until the next mesh.
     private mutating func possible(
         _ partitions: [Int], _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], _ host: Double

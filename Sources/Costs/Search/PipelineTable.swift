@@ -2,8 +2,8 @@ package import Models
 package import Plans
 package import Schedules
 
-/// Every way to run a pipeline of a model, by its ranks and micro-batches: schedule, stages a rank, blocks recomputed,
-/// with which ranks are alike and what each holds at once. Computed once for all layouts of a search.
+/// Every way to run a pipeline of a model, by its ranks and micro-batches: schedule, stages a rank, blocks recomputed. With
+/// each stand the kinds of ranks and the blocks they hold at once. Computed once for all layouts of a search.
 package final class PipelineTable: Sendable {
     /// Ranks and micro-batches of a pipeline.
     package struct Size: Hashable, Sendable {
@@ -16,13 +16,14 @@ package final class PipelineTable: Sendable {
         }
     }
 
-    /// Which schedules are in it, and how far they go.
+    /// The schedules of a table, and the bounds of their virtual stages and recomputation.
     package struct Choice: Hashable, Sendable {
         package var schedules: [ScheduleName]
-        /// Stages a rank holds, for schedules that leave them open.
+        /// Stages a rank, for schedules that leave them open.
         package var virtualStages: ClosedRange<Int>
-        /// Whether to recompute a quarter, half and three quarters of a stage's blocks too, or the one number given.
+        /// Whether to try recomputing a quarter, half and three quarters of a stage's blocks too.
         package var partialRecompute: Bool
+        /// The only number of recomputed blocks per stage to try; nil: open.
         package var recomputeLayers: Int?
         /// How the blocks may be divided among the stages.
         package var stages: Framework.Abilities.Stages
@@ -46,7 +47,7 @@ package final class PipelineTable: Sendable {
         /// One of the schedules that run it.
         var schedule: ScheduleName
         var virtualStages: Int
-        /// Where its kinds of rank start in `kinds`.
+        /// Index of its first kind of rank in `kinds`.
         var firstKind: Int
     }
 
@@ -62,8 +63,8 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int
         var passShare: Double
         var logits: HeldLogits
-        /// Where its kinds' fullest moments start in `held` is what stands from here on in `heldBounds`, and behind the
-        /// last kind's where they end.
+        /// Index into `heldBounds`. From there on stands, for each kind, where its fullest moments start in `held`; behind
+        /// the last kind, where they end.
         var firstBound: Int
     }
 
@@ -71,12 +72,13 @@ package final class PipelineTable: Sendable {
     /// Indices into `partitions` by ranks.
     let partitionsByRanks: [Int: [Int]]
     let kinds: [PipelineShares.Kind]
-    /// Fullest moments of kinds of rank, and where those of each start and end.
+    /// Fullest moments of all kinds of rank, one kind after the other.
     let held: [HeldBlocks]
+    /// Indices into `held` at which the moments of each kind start and end.
     let heldBounds: [Int]
     let entries: [Entry]
     package let entriesBySize: [Size: Range<Int>]
-    /// Ways that a rule of their schedule forbids.
+    /// How many ways to run the pipeline a rule of their schedule forbids.
     let rejectedBySize: [Size: Int]
 
     private struct Key: Hashable {
@@ -87,7 +89,7 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int?
     }
 
-    /// Runs of one partition that hold the same at their fullest.
+    /// A partition under a schedule with a shortened run; its fullest moments are those of longer runs.
     private struct Run: Hashable {
         var schedule: ScheduleName
         var partition: Int
@@ -127,7 +129,7 @@ package final class PipelineTable: Sendable {
         var held: [HeldBlocks] = []
         var heldBounds: [Int] = []
         var moments: [Run: [[HeldBlocks]]] = [:]
-        // Of lists, by schedule and shortened run.
+        // Fullest moments in stages, by schedule and shortened run.
         var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
         var rejected: [Size: Int] = [:]
@@ -183,7 +185,7 @@ package final class PipelineTable: Sendable {
     /// Schedules and stages a rank of a pipeline of `ranks`.
     private static func ways(ranks: Int, layers: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
         if ranks == 1 {
-            // Without a pipeline the order says nothing: the one that holds least.
+            // Without a pipeline the order changes nothing: take the schedule that holds least.
             guard choice.virtualStages.contains(1) else { return [] }
             let wanted =
                 choice.schedules.contains(.oneForwardOneBackward) ? .oneForwardOneBackward : choice.schedules.first
@@ -196,7 +198,7 @@ package final class PipelineTable: Sendable {
                 else { return [] }
                 return [(schedule, fixed)]
             }
-            // With one stage a rank it is the plain schedule again.
+            // With one stage a rank an interleaved schedule is the plain one.
             let most = min(layers / ranks, choice.virtualStages.upperBound)
             let least = max(2, choice.virtualStages.lowerBound)
             return least <= most ? (least...most).map { (schedule, $0) } : []

@@ -6,7 +6,7 @@ package struct OptimizerTime: Sendable {
     package private(set) var seconds = 0.0
     /// Seconds of the all-reduce of the gradient norm over all devices.
     package let gradientNorm: Double
-    /// What the rank holds whose update takes longest. It need not hold most parameters: experts can be shared out over
+    /// The share of the rank whose update takes longest. It need not hold most parameters: experts can be shared out over
     /// more ranks than the rest, or over fewer.
     private(set) var slowest = PipelineShares.Rank()
 
