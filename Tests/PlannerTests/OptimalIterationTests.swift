@@ -50,8 +50,8 @@ import Testing
     @Test func statesTheMemoryOfItsLists() throws {
         let (plan, layout) = try plan(4, microbatches: 12)
         let found = try optimalIteration(plan: plan, layout: layout, virtualStages: 1, effort: effort)
-        var work = try Pricer(plan: plan).work(found.iteration.estimate.layout)
-        work.searchedSchedule = found.iteration.schedule
+        let named = try Pricer(plan: plan).work(found.iteration.estimate.layout)
+        let work = LayoutWork(named, searched: found.iteration.schedule)
         #expect(found.iteration.estimate.peakMemory == LayoutMemory(work).peak)
         let empty = (0..<4).map { LayoutMemory(work).rank($0, inFlight: 0).peak }.max() ?? .infinity
         #expect(empty < found.iteration.estimate.peakMemory)

@@ -23,7 +23,7 @@ struct BlockTimes {
         self.device = device
         self.gradientBytes = gradientBytes
         measure = BlockMeasure(
-            division: device.division(block.feedForward.experts?.mixture), activation: rates.elementBytes,
+            division: device.division(block.mixture), activation: rates.elementBytes,
             operand: rates.operandBytes, dropout: device.dropout)
     }
 
@@ -38,7 +38,7 @@ struct BlockTimes {
         let attention = attention()
         // Each is worked out once: all are sums over products and kernels.
         let (products, elementwiseForward) = (products, elementwise(.forward))
-        let exchange = block.feedForward.experts.map(exchange) ?? 0
+        let exchange = block.mixture.map(exchange) ?? 0
         let forwardCompute = products.forward + elementwiseForward + attention.forward
         var times = UnitTimes()
         times.forward.compute = forwardCompute
@@ -95,24 +95,22 @@ struct BlockTimes {
     /// Seconds of all products of the block.
     private var products: Products {
         var sum = Products()
-        for part in block.parts {
-            for product in part.products {
-                let (rows, inputs, outputs) = shape(product)
-                sum.forward += rates.product(rows, outputs, inputs)
-                sum.input += rates.product(rows, inputs, outputs)
-                sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
-            }
+        for product in block.products {
+            let (rows, inputs, outputs) = shape(product)
+            sum.forward += rates.product(rows, outputs, inputs)
+            sum.input += rates.product(rows, inputs, outputs)
+            sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
         }
-        if let experts = block.feedForward.experts { add(experts, to: &sum) }
+        if let mixture = block.mixture { add(mixture, to: &sum) }
         return sum
     }
 
     /// Adds the products of all experts on a device, which run one after the other, each on an equal part of the rows that
     /// arrive. The gradients of all their weights are read and written once.
-    private func add(_ experts: RoutedExperts, to sum: inout Products) {
-        let held = Double(experts.mixture.experts) / device.expert
+    private func add(_ mixture: Model.Mixture, to sum: inout Products) {
+        let held = Double(mixture.experts) / device.expert
         var (forward, weights) = (0.0, 0.0)
-        for product in experts.products {
+        for product in block.expertProducts {
             let (rows, inputs, outputs) = shape(product)
             forward += held * rates.product(max(1, rows / held), outputs, inputs) / rates.framework.experts
             weights += held * inputs * outputs
@@ -134,17 +132,15 @@ struct BlockTimes {
 
     /// Seconds of the memory-bound work of a pass.
     private func elementwise(_ pass: Pass) -> Double {
-        block.parts.reduce(0) { sum, part in
-            let work = pass == .forward ? part.forward : part.backward
-            return work.kernels.reduce(sum) { $0 + rates.elementwise(measure.bytes($1)) }
-                + work.casts.reduce(0) { $0 + rates.cast(measure.numbers($1)) }
-        }
+        let work = pass == .forward ? block.forward : block.backward
+        return work.kernels.reduce(0) { $0 + rates.elementwise(measure.bytes($1)) }
+            + work.casts.reduce(0) { $0 + rates.cast(measure.numbers($1)) }
     }
 
     // MARK: Core attention
 
     private func attention() -> (forward: Double, backward: Double) {
-        let core = block.attention.core
+        let core = block.core
         let s = Double(sequence)
         let T = device.tokens
         if device.flashAttention {
@@ -171,7 +167,7 @@ struct BlockTimes {
 
     /// Numbers of a row's keys and values on one device.
     private var keysAndValues: Double {
-        Double(block.attention.core.keys + block.attention.core.values) / device.tensor
+        Double(block.core.keys + block.core.values) / device.tensor
     }
 
     // MARK: Communication

@@ -38,8 +38,7 @@ extension ExpertTraffic {
 
 extension BlockTimes {
     /// Seconds of one pass that rows take to their experts and back.
-    func exchange(_ experts: RoutedExperts) -> Double {
-        let moe = experts.mixture
+    func exchange(_ moe: Model.Mixture) -> Double {
         let ways = ExpertWays(hidden: block.stream.width.whole, moe, rates: rates, device: device)
         var seconds = 0.0
         for traffic in [ways.dispatch, ways.combine] {

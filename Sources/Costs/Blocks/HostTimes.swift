@@ -42,13 +42,13 @@ extension BlockTimes {
     /// Share of a backward's launches that are weight gradients'. Each product has one kernel for its weight gradient and one
     /// for the gradient of its inputs; all other kernels count with the latter.
     private var weightLaunches: Double {
-        var products = block.parts.reduce(0.0) { $0 + Double($1.products.count) }
-        if let experts = block.feedForward.experts {
-            products += Double(experts.products.count) * Double(experts.mixture.experts) / device.expert
+        var products = Double(block.products.count)
+        if let mixture = block.mixture {
+            products += Double(block.expertProducts.count) * Double(mixture.experts) / device.expert
         }
         // Core attention: one kernel, or two products' backwards and the softmax's, and dropout's.
         let core = device.flashAttention ? 1.0 : device.dropout ? 6 : 5
-        let others = core + block.parts.reduce(0) { $0 + Double($1.otherKernels) }
+        let others = core + Double(block.otherKernels)
         return products / (2 * products + others)
     }
 }

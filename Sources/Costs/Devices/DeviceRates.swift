@@ -2,7 +2,7 @@ package import Models
 package import Plans
 
 /// Rates of one device under one software: the roofline of every operation.
-package struct DeviceRates: Sendable {
+package final class DeviceRates: Sendable {
     /// Datasheet rate of the blocks' products, FLOP/s.
     let peak: Double
     /// Datasheet rate of products that an 8-bit run keeps in 16 bits, FLOP/s; otherwise `peak`.

@@ -5,7 +5,9 @@ package import Schedules
 /// One layout of a plan with everything its memory, traffic and time are computed from: what each rank holds, and how
 /// long one micro-batch takes in each part of a stage. Memory, traffic and time are values made from it
 /// (`LayoutMemory(work)`, `Traffic(work, rank:)`, `IterationTime(work)`).
-package struct LayoutWork: Sendable {
+///
+/// A class, so that these values hand it on without copying it.
+package final class LayoutWork: Sendable {
     package let layout: Layout
     /// Ranks, stages a rank and micro-batches of the pipeline.
     package let shape: PipelineShape
@@ -34,7 +36,7 @@ package struct LayoutWork: Sendable {
     /// Whether each tensor rank sends its part of a message and the receivers gather it.
     package let scattersMessages: Bool
     /// The action lists that a schedule search found; nil: the layout's named schedule runs.
-    package var searchedSchedule: Schedule?
+    package let searchedSchedule: Schedule?
 
     /// Times of a dense block; of a block with experts where every block has them.
     package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
@@ -64,6 +66,7 @@ package struct LayoutWork: Sendable {
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
         hides: Layout.Overlap? = nil
     ) {
+        searchedSchedule = nil
         self.hides = hides ?? layout.overlap
         self.pricer = pricer
         self.rates = rates
@@ -92,6 +95,26 @@ package struct LayoutWork: Sendable {
                 recomputeLayers: layout.recomputeLayers)
         boundaryBytes = rates.elementBytes * device.tokens * Double(model.hidden) / device.sequenceShare
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
+    }
+
+    /// `work` whose stages run the action lists of `searched` rather than the layout's named schedule.
+    package init(_ work: LayoutWork, searched: Schedule) {
+        layout = work.layout
+        shape = work.shape
+        vocabulary = work.vocabulary
+        device = work.device
+        hides = work.hides
+        state = work.state
+        units = work.units
+        host = work.host
+        pricer = work.pricer
+        rates = work.rates
+        layers = work.layers
+        shares = work.shares
+        boundaryBytes = work.boundaryBytes
+        transfer = work.transfer
+        scattersMessages = work.scattersMessages
+        searchedSchedule = searched
     }
 
     /// Times of one micro-batch on one stage.

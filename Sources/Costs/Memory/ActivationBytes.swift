@@ -44,31 +44,28 @@ package struct ActivationBytes: Hashable, Sendable {
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
         operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory()
     ) {
-        let (attention, feedForward) = (block.attention, block.feedForward)
         let measure = BlockMeasure(
             division: Division(
                 tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
-                expertTensor: Double(expertTensor), mixture: feedForward.experts?.mixture,
+                expertTensor: Double(expertTensor), mixture: block.mixture,
                 reserve: memory.rowReserve),
             activation: w, operand: operandBytes ?? w, dropout: dropout)
         func bytes(_ isCounted: (Kept.Role) -> Bool) -> Double {
-            block.parts.reduce(0) { sum, part in
-                part.kept.reduce(sum) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
-            }
+            block.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
         }
         let stream = w * measure.division.numbers(block.stream)
         let attended = bytes { $0 == .attended }
         let core = Self.core(
-            attention.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
+            block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
             numberBytes: dropout ? 2 * w + 1 : w)
         let remadeResults = bytes { $0 == .normResult || $0 == .activationResult }
         let whole = bytes { $0 != .combined || keepsCombinedRows } + core
         widestGradients =
             memory.sharesGradients
             ? w * Self.sharedPlaces(block, measure.division, reserve: memory.rowReserve)
-            : w * feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
-        later = block.parts.reduce(0) { $0 + measure.bytes($1.operands) }
-        let remade = memory.remakesOutputs && !splitsBackward && feedForward.experts == nil ? remadeResults : 0
+            : w * block.feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
+        later = measure.bytes(block.operands)
+        let remade = memory.remakesOutputs && !splitsBackward && block.mixture == nil ? remadeResults : 0
         let halves = memory.keepsHalvesWhole && splitsBackward ? stream : 0
         switch recompute {
         case .none:
@@ -76,7 +73,7 @@ package struct ActivationBytes: Hashable, Sendable {
             recomputed = 0
         case .selective where keepsOperations:
             // The block's input, attention's result and the results of every second product.
-            let products = block.parts.flatMap(\.products) + (feedForward.experts?.products ?? [])
+            let products = block.products + block.expertProducts
             kept = stream + attended + core + w * measure.numbers(products.map(\.result)) / 2
             recomputed = whole
         case .selective:
@@ -124,16 +121,16 @@ package struct ActivationBytes: Hashable, Sendable {
     /// Numbers in the gradients that exist at once where all blocks share one set of buffers: the stream's, a branch's, the
     /// widest result's, and those of rows on their way to experts and back.
     private static func sharedPlaces(_ block: Block, _ division: Division, reserve: Double) -> Double {
-        let (core, tokens) = (block.attention.core, division.tokens)
+        let (core, tokens) = (block.core, division.tokens)
         let stream = division.numbers(block.stream)
         let results = Double(max(block.feedForward.inner, core.queries + core.keys + core.values)) / division.tensor
         var places = stream + max(stream, tokens * Double(core.attended) / division.tensor) + tokens * results
-        if let experts = block.feedForward.experts {
+        if let mixture = block.mixture {
             let h = Double(block.stream.width.whole)
             // Sorted by expert, at the experts, on their way; the gradient inside the experts.
             places +=
                 reserve * division.chosen * h + division.routed
-                * ((division.expertTensor > 1 ? 3 : 2) * h + Double(experts.mixture.ffn) / division.expertTensor)
+                * ((division.expertTensor > 1 ? 3 : 2) * h + Double(mixture.ffn) / division.expertTensor)
         }
         return places
     }

@@ -12,7 +12,7 @@ struct RuntimeBuffers {
     var packedOperands: Double {
         let memory = work.framework.memory
         guard memory.packedDepth > 0 else { return 0 }
-        let core = work.parts.attention.core
+        let core = work.parts.core
         let inner = work.model.denseLayers > 0 ? work.parts.dense.feedForward.inner : 0
         let widest =
             Double(max(inner, core.queries + core.keys + core.values, work.vocabulary)) / work.device.tensor
@@ -32,7 +32,7 @@ struct RuntimeBuffers {
         var bytes = 0.0
         if t > 1 { bytes += 2 * w * device.tokens * Double(work.model.hidden) * (1 + (t - 1) * sharedRows) }
         if device.context > 1 {
-            let core = work.parts.attention.core
+            let core = work.parts.core
             bytes += w * device.tokens * (4 * Double(core.keys + core.values) + Double(core.attended)) / t
         }
         func sums(copies: Int) -> Double {

@@ -43,7 +43,7 @@ struct PassTraffic {
 
     /// Bytes round the context ranks' ring: keys and values in every forward, twice as much in every backward.
     var context: Double {
-        let (device, core) = (work.device, work.parts.attention.core)
+        let (device, core) = (work.device, work.parts.core)
         let keysAndValues = Double(core.keys + core.values) / device.tensor
         let rings = 3 * (passed.dense + passed.mixtures) + passed.denseAgain + passed.mixturesAgain
         return rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues

@@ -74,6 +74,11 @@ package struct Elementwise: Hashable, Sendable {
         self.kernels = kernels
         self.casts = casts
     }
+
+    /// The work of several parts.
+    init(joining works: [Elementwise]) {
+        self.init(works.flatMap(\.kernels), casts: works.flatMap(\.casts))
+    }
 }
 
 /// Exchanges of rows among the ranks that cut a part's matrices, by the width of a row.

@@ -1,36 +1,59 @@
-/// One kind of block of a model: its norms, its attention and its feed-forward half.
-package struct Block: Hashable, Sendable {
+/// One kind of block of a model: its norms, its attention and its feed-forward half, and what is counted of them together.
+///
+/// A class: a search prices blocks many thousand times, and handing one on must not copy its lists.
+package final class Block: Sendable {
     package let norms: Part
     package let attention: AttentionSpec
     package let feedForward: FeedForwardSpec
+    /// Sizes of the core attention.
+    package let core: CoreAttention
+    /// The routed experts; nil in a dense block.
+    package let mixture: Model.Mixture?
     /// A row of the residual stream, on the ranks that share it out.
     package let stream: Extent
-    /// Parameters of the tensors that ranks cut between them, of those that each has whole, and of all routed experts.
+    /// Parameters of the tensors that ranks cut between them.
     package let cutParameters: Int
+    /// Parameters of the tensors that each rank has whole.
     package let wholeParameters: Int
+    /// Parameters of all routed experts.
     package let expertParameters: Int
+
+    // What the parts say, joined.
+    package let products: [Product]
+    /// Products of one routed expert.
+    package let expertProducts: [Product]
+    package let kept: [Kept]
+    package let operands: [Stored]
+    package let forward: Elementwise
+    package let backward: Elementwise
+    package let otherKernels: Int
 
     init(hidden: Int, norms: Part, attention: AttentionSpec, feedForward: FeedForwardSpec) {
         self.norms = norms
         self.attention = attention
         self.feedForward = feedForward
+        core = attention.core
+        mixture = feedForward.experts?.mixture
         stream = Extent(.scattered, whole: hidden)
+        // In the order in which their tensors lie in memory.
         let parts = [norms, attention.part, feedForward.part]
         let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
         wholeParameters = whole
         cutParameters = parts.reduce(0) { $0 + $1.tensors.parameters } - whole
         expertParameters = feedForward.experts.map { $0.mixture.experts * $0.tensors.parameters } ?? 0
+        products = parts.flatMap(\.products)
+        expertProducts = feedForward.experts?.products ?? []
+        kept = parts.flatMap(\.kept)
+        operands = parts.flatMap(\.operands)
+        forward = Elementwise(joining: parts.map(\.forward))
+        backward = Elementwise(joining: parts.map(\.backward))
+        otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
     }
-
-    /// Its parts in the order in which their tensors lie in memory.
-    package var parts: [Part] { [norms, attention.part, feedForward.part] }
 
     /// Weights that one token multiplies: all but those of the experts it does not pass.
     package var activeWeights: Double {
         func sum(_ products: [Product]) -> Double { products.reduce(0) { $0 + $1.weights } }
-        let every = parts.reduce(0) { $0 + sum($1.products) }
-        guard let experts = feedForward.experts else { return every }
-        return every + Double(experts.mixture.topK) * sum(experts.products)
+        return sum(products) + Double(mixture?.topK ?? 0) * sum(expertProducts)
     }
 
     /// Parameters beside routed experts' that one device holds.

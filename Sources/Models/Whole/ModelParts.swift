@@ -1,5 +1,5 @@
 /// What a model is made of: its kinds of block, and what its first and last stage have beside blocks.
-package struct ModelParts: Hashable, Sendable {
+package struct ModelParts: Sendable {
     /// A block with one feed-forward network.
     package let dense: Block
     /// A block with experts; nil in a dense model.
@@ -28,6 +28,7 @@ package struct ModelParts: Hashable, Sendable {
 
     /// The attention of every block.
     package var attention: AttentionSpec { dense.attention }
+    package var core: CoreAttention { dense.core }
 
     /// Parameters of a table that one device holds.
     package func table(vocabulary: Int, tensor: Double) -> Double { Double(vocabulary) * Double(hidden) / tensor }

@@ -39,8 +39,7 @@ package func optimalIteration(
         guard let work = try? pricer.work(layout),
             let found = try search(work, usable: usable, effort: effort)
         else { continue }
-        var held = work
-        held.searchedSchedule = found.schedule
+        let held = LayoutWork(work, searched: found.schedule)
         // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
         guard LayoutMemory(held).peak <= usable else { continue }
         let estimate = Estimate(held, time: try simulatedTime(work, found.schedule))
