@@ -126,22 +126,6 @@ package enum Attention {
 
     // MARK: parts shared with the gradient
 
-    /// rows [Lq, D]: scores of rows start..<end against every panel of columns that any of them sees.
-    @inline(__always)
-    static func blockProduct(
-        _ rows: Matrix, panels: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>, scoreStride: Int,
-        start: Int, end: Int, shape: AttentionShape
-    ) {
-        for column in Swift.stride(from: 0, to: shape.visible(end - 1), by: PanelProduct.width) {
-            // The first row that sees the column, down to a whole micro-kernel.
-            let first = start + max(0, column - shape.ahead - start) / PanelProduct.rows * PanelProduct.rows
-            PanelProduct.multiply(
-                rows.row(first), rowStride: rows.stride, depthStride: 1, panel: panels + column * shape.headSize,
-                scores + (first - start) * scoreStride + column, ldc: scoreStride, m: end - first,
-                depth: shape.headSize)
-        }
-    }
-
     /// The first `visible` scores of a row become e^(score − largest). Those behind them, as far as their vector or `depth`
     /// reaches, become 0.
     @inline(__always)

@@ -1,13 +1,3 @@
-/// The keys that a query may see.
-package enum AttentionMask: Hashable, Sendable {
-    /// Every query sees every key.
-    case full
-    /// Query row i sees keys 0...(i + ahead): `ahead` is the position of the first query minus that of the first key. 0
-    /// is self-attention. Large values let all queries see all keys, negative ones hide keys from the first queries or
-    /// from all of them.
-    case causal(ahead: Int)
-}
-
 /// The dimensions of one call of ``Attention``: a block of queries against a block of keys and values.
 package struct AttentionShape: Hashable, Sendable {
     /// B.
@@ -47,18 +37,6 @@ package struct AttentionShape: Hashable, Sendable {
 
     /// 1/√D.
     var scale: Float { 1 / Float(headSize).squareRoot() }
-
-    /// Query row i sees keys 0...(i + ahead). Clamped to the block: beyond it nothing changes.
-    var ahead: Int {
-        switch mask {
-        case .full: keys
-        case .causal(let ahead): max(-queries, min(ahead, keys))
-        }
-    }
-
-    /// The number of keys that query `row` sees: the first ones.
-    @inline(__always)
-    func visible(_ row: Int) -> Int { min(keys, max(0, row + 1 + ahead)) }
 
     /// x [L, heads · D]: the columns of one head.
     @inline(__always)

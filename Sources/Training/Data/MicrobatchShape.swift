@@ -1,5 +1,6 @@
 package import Models
 internal import Plans
+internal import Tensors
 
 /// The sizes of one micro-batch inside a stage on one rank. With tensor parallelism these are the rank's heads, feed-forward
 /// columns and vocabulary entries, with context parallelism its pieces of every sequence. Letters: `ShapeLetters`.
@@ -57,6 +58,14 @@ package struct MicrobatchShape: Hashable, Sendable {
         rowParts = sequenceParallel ? tensor : 1
         tokenParts = tensor
         self.expertPieces = expertPieces
+    }
+
+    /// The attention of `sequences` pieces of `queries` tokens to as many of `keys` tokens.
+    /// - Parameter isOwn: whether queries and keys are at the same positions; otherwise all keys come first.
+    func attention(sequences: Int, queries: Int, keys: Int, isOwn: Bool = true) -> AttentionShape {
+        AttentionShape(
+            batch: sequences, queries: queries, keys: keys, heads: heads, keyValueHeads: kvHeads, headSize: headSize,
+            mask: isOwn ? .causal(ahead: 0) : .full)
     }
 
     /// R: the tokens of the micro-batch, which are the rows inside attention and feed-forward.

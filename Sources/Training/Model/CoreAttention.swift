@@ -17,7 +17,9 @@ final class CoreAttention {
         shape: MicrobatchShape, pieces: SequencePieces, isRotary: Bool, ring: RingAttention? = nil, profile: Profile
     ) {
         self.shape = shape
-        workspace = Storage(count: Self.shape(shape, sequences: shape.sequences, length: shape.sequence).workspaceCount)
+        workspace = Storage(
+            count: shape.attention(sequences: shape.sequences, queries: shape.sequence, keys: shape.sequence)
+                .workspaceCount)
         delta = Storage(count: shape.sequences * shape.heads * shape.sequence)
         self.ring = ring
         self.profile = profile
@@ -32,12 +34,6 @@ final class CoreAttention {
             cosines: tables.cosines.matrix(rows: length, columns: half),
             sines: tables.sines.matrix(rows: length, columns: half))
         rotation = tables
-    }
-
-    private static func shape(_ shape: MicrobatchShape, sequences: Int, length: Int) -> AttentionShape {
-        AttentionShape(
-            batch: sequences, queries: length, keys: length, heads: shape.heads, keyValueHeads: shape.kvHeads,
-            headSize: shape.headSize, mask: .causal(ahead: 0))
     }
 
     /// Columns of queries, of keys and of values.
@@ -79,7 +75,7 @@ final class CoreAttention {
             Attention.forward(
                 query: rows.columns(columns.query), key: rows.columns(columns.key), value: rows.columns(columns.value),
                 output: output.sequences(of: length), logSumExp: logSumExp, workspace: workspace.pointer,
-                shape: Self.shape(shape, sequences: rows.count, length: length))
+                shape: shape.attention(sequences: rows.count, queries: length, keys: length))
         }
     }
 
@@ -89,7 +85,7 @@ final class CoreAttention {
     ) throws(MPIError) {
         let length = logSumExp.columns
         let (rows, gradients) = (qkv.sequences(of: length), dqkv.sequences(of: length))
-        let whole = Self.shape(shape, sequences: rows.count, length: length)
+        let whole = shape.attention(sequences: rows.count, queries: length, keys: length)
         let delta = delta.matrix(rows: logSumExp.rows, columns: length)
         profile.measure(.attention) {
             Attention.delta(

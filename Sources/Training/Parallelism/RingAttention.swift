@@ -56,9 +56,8 @@ final class RingAttention {
         let (length, half) = (shape.sequence, shape.sequence / 2)
         let queries = isOwn || isEarlier ? 0..<length : half..<length
         let keys = isEarlier ? 0..<half : 0..<length
-        let attention = AttentionShape(
-            batch: shape.sequences, queries: queries.count, keys: keys.count, heads: shape.heads,
-            keyValueHeads: shape.kvHeads, headSize: shape.headSize, mask: isOwn ? .causal(ahead: 0) : .full)
+        let attention = shape.attention(
+            sequences: shape.sequences, queries: queries.count, keys: keys.count, isOwn: isOwn)
         return Meeting(shape: attention, queries: queries, keys: keys)
     }
 
