@@ -43,7 +43,7 @@ struct FailingRankTests {
         var shape = TrainingJob.Shape()
         shape.batch = 4
         shape.layers = kind.layout.contains { $0.hasPrefix("virtualStages") } ? 4 : 2
-        shape.steps = 100_000
+        shape.steps = TrainingJob.endlessSteps
         shape.layout = kind.layout
         shape.train = train
         if kind.experts {

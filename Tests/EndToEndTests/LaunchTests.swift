@@ -56,7 +56,7 @@ struct LaunchTests {
 
     /// Nobody can catch SIGKILL: the system tells mpirun, which ends its ranks and tidies up.
     @Test func aKilledLauncherTakesItsRanksAlong() throws {
-        let job = try job(steps: 100_000)
+        let job = try job(steps: TrainingJob.endlessSteps)
         let before = Leftovers.sharedMemory()
         let running = try BuiltProgram("trainyard").start(["train", job.plan.path, "--quiet"], in: job.folder)
         defer { running.terminate() }
@@ -70,7 +70,7 @@ struct LaunchTests {
 
     /// A killed mpirun leaves shared-memory files; the next run of ours removes them, and only them.
     @Test func whatAKilledLauncherLeftIsClearedByTheNextRun() throws {
-        let job = try job(steps: 100_000)
+        let job = try job(steps: TrainingJob.endlessSteps)
         let foreign = "/dev/shm/vader_segment.elsewhere.\(geteuid()).\(UInt32.random(in: 1...UInt32.max)).0"
         #expect(FileManager.default.createFile(atPath: foreign, contents: Data([1])))
         defer { unlink(foreign) }

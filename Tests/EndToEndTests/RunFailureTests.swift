@@ -176,7 +176,7 @@ struct RunFailureTests {
     /// A rank killed in the middle ends the job within seconds, with nothing left behind.
     @Test(arguments: [SIGKILL, SIGTERM]) func aKilledRankEndsTheJob(signal: Int32) throws {
         let job = try job {
-            $0.steps = 100_000
+            $0.steps = TrainingJob.endlessSteps
             $0.layout = ["pipeline: 2"]
         }
         let before = Leftovers.sharedMemory()
@@ -194,7 +194,7 @@ struct RunFailureTests {
     /// Ctrl-C of `trainyard train` ends mpirun and its ranks.
     @Test func anInterruptedLauncherLeavesNothing() throws {
         let job = try job {
-            $0.steps = 100_000
+            $0.steps = TrainingJob.endlessSteps
             $0.layout = ["pipeline: 2"]
         }
         let before = Leftovers.sharedMemory()

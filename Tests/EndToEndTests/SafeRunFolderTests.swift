@@ -151,7 +151,10 @@ struct SafeRunFolderTests {
         let job = try job(["checkpoint: {every: 1000000, keep: 1, path: shared}"])
         let log = job.folder.appending(path: "log")
         let first = try BuiltProgram("trainyard").start(
-            ["train", job.plan.path, "--quiet", "--folder", "d", "--steps", "100000", "--log", log.path], in: job.folder
+            [
+                "train", job.plan.path, "--quiet", "--folder", "d", "--steps", "\(TrainingJob.endlessSteps)", "--log",
+                log.path,
+            ], in: job.folder
         )
         defer { first.terminate() }
         _ = try Leftovers.waitForRanks(of: job.plan.path, count: 2, metrics: log)
@@ -167,14 +170,18 @@ struct SafeRunFolderTests {
         let lines = try String(contentsOf: log, encoding: .utf8).split(separator: "\n").count
         #expect(manifest.state == "interrupted" && manifest.step >= lines && lines > 0)
         #expect(kind(job.folder.path + "/d/.trainyard.lock") == nil)
-        #expect(try refusal(job, ["--folder", "d"]).contains("(interrupted, \(manifest.step) of 100000 steps)"))
+        #expect(
+            try refusal(job, ["--folder", "d"]).contains(
+                "(interrupted, \(manifest.step) of \(TrainingJob.endlessSteps) steps)"))
     }
 
     /// A killed rank is a failure; a job of which nothing is left ended without a word.
     @Test func aKilledRunIsNotRunning() throws {
         let job = try job()
         let log = job.folder.appending(path: "log")
-        let arguments = ["--quiet", "--folder", "d", "--steps", "100000", "--overwrite", "--log", log.path]
+        let arguments = [
+            "--quiet", "--folder", "d", "--steps", "\(TrainingJob.endlessSteps)", "--overwrite", "--log", log.path,
+        ]
         for victim in [0, 1] {
             unlink(log.path)
             let run = try BuiltProgram("trainyard").start(["train", job.plan.path] + arguments, in: job.folder)

@@ -4,6 +4,9 @@ import Testing
 
 /// A real run of a small GPT under mpirun, in a folder of its own that goes with it.
 final class TrainingJob {
+    /// Steps of a run that only a signal or a failure ends: hours, even on a machine that does thousands a second.
+    static let endlessSteps = 1_000_000_000
+
     /// The model and data every job starts from; tests change what they are about.
     struct Shape {
         var layers = 6

@@ -6,14 +6,16 @@ internal import Plans
 /// launcher knows it.
 enum RunEnding {
     static func settle(_ folder: String, began: Date, wasInterrupted: Bool) {
-        guard var manifest = try? RunManifest.read(folder: folder),
+        guard let first = try? RunManifest.read(folder: folder),
             // The manifest may be another run's, because of which this run was refused. It has whole seconds.
-            manifest.host == ProcessInfo.processInfo.hostName,
-            manifest.started.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
+            first.host == ProcessInfo.processInfo.hostName,
+            first.started.timeIntervalSince1970 >= began.timeIntervalSince1970.rounded(.down),
             let lock = try? RunLock(folder: folder)
         else { return }
         // Releasing the lock also removes its file, where rank 0 could not.
         defer { lock.release() }
+        // Rank 0 may have written its last words while the lock was waited for.
+        guard var manifest = try? RunManifest.read(folder: folder), manifest.process == first.process else { return }
         guard manifest.state == .running || manifest.state == .interrupted && !wasInterrupted else { return }
         manifest.state = wasInterrupted ? .interrupted : .failed
         manifest.step = manifest.stepsDone(in: folder)
