@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "Output", swiftSettings: strict),
 
         // What is asked, who does what, what it costs, when it happens, what to choose, what people read.
-        .target(name: "Schedules", dependencies: ["Numbers"], swiftSettings: strict),
+        .target(name: "Schedules", swiftSettings: strict),
         .target(name: "Reading", dependencies: ["Numbers", "Output", "Yams"], swiftSettings: strict),
         .target(name: "Models", dependencies: ["Numbers", "Reading"], swiftSettings: strict),
         .target(
@@ -63,7 +63,9 @@ let package = Package(
         .plugin(name: "CommitPlugin", capability: .buildTool()),
 
         // Options that both programs take.
-        .target(name: "Options", dependencies: ["Output", "Reading", "Plans", argumentParser], swiftSettings: strict),
+        .target(
+            name: "Options", dependencies: ["Numbers", "Output", "Reading", "Plans", argumentParser],
+            swiftSettings: strict),
 
         // The two programs.
         .executableTarget(
@@ -108,6 +110,9 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: strict),
+        .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: strict),
+        .testTarget(
+            name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(

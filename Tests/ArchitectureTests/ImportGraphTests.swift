@@ -90,6 +90,53 @@ import Testing
         for (room, imports) in targets { #expect(rows[room] == imports, "\(room)") }
     }
 
+    /// The last column of the table, for rooms whose sources are Swift.
+    static func libraries(in page: String) -> Graph {
+        var found: Graph = [:]
+        for line in page.split(separator: "\n") where line.hasPrefix("| `") {
+            let columns = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard columns.count == 4, let room = columns[0].wholeMatch(of: #/`([^`]+)`/#)?.1 else { continue }
+            found[String(room)] = columns[3] == "–" ? [] : Set(columns[3].components(separatedBy: ", "))
+        }
+        return found
+    }
+
+    /// Modules that a source file imports. The C libraries, one on each system, do not count.
+    static func imports(in source: String) -> Set<String> {
+        Set(
+            source.matches(of: #/(?m)^ *(?:[a-z]+ )?import (?:struct |enum |class |func )?(\w+)/#)
+                .map { String($0.1) }
+        ).subtracting(["Darwin", "Glibc", "Musl"])
+    }
+
+    /// SwiftPM lets a target import what it does not declare, as soon as another target has built it.
+    @Test func filesImportWhatTheirRoomDeclares() throws {
+        let targets = Self.targets(in: try Self.read("Package.swift"))
+        let libraries = Self.libraries(in: try Self.read("docs/architecture.md"))
+        for (room, declared) in targets {
+            let imports = try Room.texts(of: room, in: Room.sources).reduce(into: Set<String>()) {
+                $0.formUnion(Self.imports(in: $1))
+            }
+            guard !imports.isEmpty || !declared.isEmpty else { continue }
+            #expect(imports.intersection(targets.keys) == declared, "\(room)")
+            #expect(imports.subtracting(targets.keys) == libraries[room], "\(room)")
+        }
+    }
+
+    @Test func importsAreRead() {
+        let source = """
+            // import No
+            import A
+            package import B
+            #if canImport(Glibc)
+                internal import Glibc
+            #endif
+            import struct C.D
+            let text = "import E"
+            """
+        #expect(Self.imports(in: source) == ["A", "B", "C"])
+    }
+
     /// Every folder in `Sources/` is a room.
     @Test func everyRoomIsAFolder() throws {
         #expect(Set(try Room.names(in: Room.sources)) == Set(Self.targets(in: try Self.read("Package.swift")).keys))

@@ -35,11 +35,22 @@ struct Room {
     }
 
     private static func files(of room: String, in sources: URL) throws -> [SourceFile] {
-        let folder = sources.appending(path: room)
-        let paths = (FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? [])
-        return try paths.filter { $0.hasSuffix(".swift") }.sorted().map { path in
-            try SourceReader.file(
-                path: path, text: String(contentsOf: folder.appending(path: path), encoding: .utf8))
+        try paths(of: room, in: sources).map { try SourceReader.file(path: $0, text: text($0, of: room, in: sources)) }
+    }
+
+    /// The Swift sources of a room.
+    static func texts(of room: String, in sources: URL) throws -> [String] {
+        try paths(of: room, in: sources).map { try text($0, of: room, in: sources) }
+    }
+
+    private static func paths(of room: String, in sources: URL) -> [String] {
+        let all = FileManager.default.enumerator(atPath: sources.appending(path: room).path)?.compactMap {
+            $0 as? String
         }
+        return (all ?? []).filter { $0.hasSuffix(".swift") }.sorted()
+    }
+
+    private static func text(_ path: String, of room: String, in sources: URL) throws -> String {
+        try String(contentsOf: sources.appending(path: room).appending(path: path), encoding: .utf8)
     }
 }

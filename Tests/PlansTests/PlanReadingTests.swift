@@ -8,6 +8,11 @@ import Testing
 import Plans
 
 @Suite struct PlanReadingTests {
+    @Test func countsOfAFileMayBeGrouped() throws {
+        let plan = try PlanText.read(BadPlan.good.replacing("batch: 64", with: "batch: 4,096"))
+        #expect(plan.batch == 4096)
+    }
+
     /// A real run needs no cluster file; only the price beside it does.
     @Test func aRunIsReadWithoutAClusterFile() throws {
         let folder = try TemporaryFolder()

@@ -1,9 +1,8 @@
 import Foundation
 import Models
+import Reading
 import TestSupport
 import Testing
-
-import Plans
 
 /// One model of the worked examples, with its parameters part by part.
 struct WorkedModel: Sendable, CustomTestStringConvertible {

@@ -1,8 +1,6 @@
 import Reading
 import Testing
 
-import Plans
-
 @Suite struct QuantityTests {
     /// Digits of what is counted may be grouped, wherever it is read.
     @Test(arguments: [("300,000,000,000", 3e11), ("1,024", 1024), ("4,096", 4096)])
@@ -55,11 +53,6 @@ import Plans
     ])
     func countsAreNothingElse(_ text: String) {
         #expect(throws: Quantity.Failure.malformed) { try Count(parsing: text) }
-    }
-
-    @Test func countsOfAFileMayBeGrouped() throws {
-        let plan = try PlanText.read(BadPlan.good.replacing("batch: 64", with: "batch: 4,096"))
-        #expect(plan.batch == 4096)
     }
 
     @Test(arguments: [

@@ -1,0 +1,123 @@
+import Models
+import Numbers
+import Reading
+import TestSupport
+import Testing
+
+/// What a part says in one place agrees with what it says in another, for every named model and for drawn ones.
+@Suite struct PartTests {
+    static let named = Checkout.library.modelNames
+
+    /// Models that no file has: sizes drawn at random, of which up to 4 tensor ranks divide every width.
+    static let drawn: [Model] = {
+        var random = SplitMix64(seed: 13)
+        func one(_ choices: [Int]) -> Int { choices[Int(random.next() % UInt64(choices.count))] }
+        return (0..<200).map { number in
+            let heads = 4 * one([1, 2, 3, 5])
+            let latent = number % 3 == 0
+            // Queries, keys and values of a GPT lie in one matrix, in which a real run takes them as equally wide.
+            let isGPT = !latent && number % 4 >= 2
+            let mixture: Model.Mixture? =
+                number % 2 == 0
+                ? Model.Mixture(
+                    experts: 4 * one([1, 2, 4]), topK: one([1, 2]), ffn: 8 * one([1, 3, 7]), shared: one([0, 1, 2]),
+                    firstDense: one([0, 1])) : nil
+            return Model(
+                family: isGPT ? .gpt : .llama, layers: one([1, 2, 5]), hidden: 8 * one([4, 6, 11]),
+                heads: heads, kvHeads: latent || isGPT ? heads : 4 * one([1, heads / 4]), headSize: 2 * one([2, 4, 7]),
+                ffn: 4 * one([8, 13, 31]), vocab: 4 * one([16, 25]), sequence: one([8, 32]),
+                tiedEmbeddings: number % 5 == 0, moe: mixture,
+                mla: latent
+                    ? Model.LatentAttention(
+                        queryRank: one([0, 12]), kvRank: one([8, 20]), nopeSize: one([4, 6]), ropeSize: one([2, 4]),
+                        valueSize: one([4, 10])) : nil)
+        }
+    }()
+
+    static var models: [Model] { named.compactMap { try? Model.read($0, library: Checkout.library) } + drawn }
+
+    @Test func thereAreModelsOfEveryKind() {
+        #expect(Self.named.count >= 10)
+        #expect(Self.drawn.contains { $0.mla != nil && $0.moe != nil })
+        #expect(Self.drawn.contains { $0.family == .gpt && $0.moe != nil })
+    }
+
+    /// Every weight of a matrix is multiplied by one product, which its part lists: parameters and FLOPs cannot disagree.
+    @Test func matricesAreTheWeightsOfProducts() {
+        for model in Self.models {
+            let parts = ModelParts(model)
+            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+                for part in [block.norms, block.attention.part, block.feedForward.part] {
+                    #expect(
+                        part.products.reduce(0) { $0 + $1.weights } == Double(part.tensors.matrixParameters), "\(model)"
+                    )
+                }
+                let experts = block.feedForward.experts
+                #expect(
+                    block.expertProducts.reduce(0) { $0 + $1.weights }
+                        == Double(experts?.tensors.matrixParameters ?? 0), "\(model)")
+            }
+        }
+    }
+
+    /// The tensors of the whole model are its parameters, and no two have one name.
+    @Test func tensorsAreTheParameters() {
+        for model in Self.models where model.layers <= 8 {
+            var tensors = (0..<model.layers).flatMap { layer in
+                model.tensors(ofBlock: layer).all
+                    + (model.hasExperts(layer)
+                        ? (0..<(model.moe?.experts ?? 0)).flatMap { model.tensors(ofExpert: $0, inBlock: layer) } : [])
+            }
+            let counts = model.parameters()
+            #expect(tensors.parameters == counts.blocks, "\(model)")
+            tensors += [model.positions].compactMap(\.self) + model.finalNorm
+            #expect(Set(tensors.map(\.name)).count == tensors.count, "\(model)")
+        }
+    }
+
+    /// Ranks that cut a block hold together every element of a cut tensor once, and each of them every other tensor.
+    @Test(arguments: [1, 2, 4]) func ranksHoldEveryElementOnce(ranks: Int) {
+        for model in Self.drawn {
+            let parts = ModelParts(model)
+            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+                let tensors = block.norms.tensors + block.attention.part.tensors + block.feedForward.part.tensors
+                let held = tensors.reduce(0) { $0 + TensorSlice(rank: 0, size: ranks).count($1) }
+                #expect(block.held(tensor: Double(ranks)) == Double(held), "\(model)")
+                for tensor in tensors {
+                    var holders = [Int](repeating: 0, count: tensor.count)
+                    for rank in 0..<ranks {
+                        let slice = TensorSlice(rank: rank, size: ranks)
+                        var local = Set<Int>()
+                        slice.forEachRun(tensor) { place, whole, count in
+                            for index in 0..<count {
+                                holders[whole + index] += 1
+                                local.insert(place + index)
+                            }
+                        }
+                        let isFilled = local == Set(0..<slice.count(tensor))
+                        #expect(isFilled, "\(tensor)")
+                    }
+                    let isHeld = holders.allSatisfy { $0 == (tensor.split == .whole ? ranks : 1) }
+                    #expect(isHeld, "\(tensor)")
+                }
+            }
+        }
+    }
+
+    /// A product's result is what its matrix makes of a row, and ranks divide an extent evenly.
+    @Test func extentsAreDividedAmongRanks() {
+        for model in Self.drawn {
+            let parts = ModelParts(model)
+            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+                let whole = Division(tokens: 64, tensor: 1, sequence: 1, mixture: block.mixture)
+                let cut = Division(tokens: 64, tensor: 4, sequence: 4, expertTensor: 4, mixture: block.mixture)
+                for extent in block.kept.map(\.stored.extent) where extent.rows == .scattered && extent.width.cut == 0 {
+                    #expect(cut.numbers(extent) * 4 == whole.numbers(extent), "\(model)")
+                }
+                for extent in block.kept.map(\.stored.extent) where extent.rows == .all && extent.width.whole == 0 {
+                    #expect(cut.numbers(extent) * 4 == whole.numbers(extent), "\(model)")
+                }
+            }
+        }
+    }
+}
