@@ -4,17 +4,18 @@ internal import Reading
 /// One level of a cluster's network.
 package struct Network: Hashable, Codable, Sendable {
     package var name: String
-    /// Devices that reach one another over this level (e.g. 8 in a node, everything for the outermost).
+    /// Devices that one instance of this level joins: e.g. 8 in a node, all devices for the outermost level.
     package var devices: Int
-    /// Bandwidth each device has in one direction when all of them send, bytes a second (NICs are shared out).
+    /// Bandwidth of each device in one direction while all devices send, bytes a second. Network cards are divided
+    /// among devices.
     package var bytesPerSecond: Double
-    /// Seconds one step of a collective or one transfer costs beyond its bytes.
+    /// Latency: seconds that one step of a collective or one transfer costs beyond its bytes.
     package var latencySeconds: Double
-    /// Share of the bandwidth large messages reach.
+    /// Fraction of the bandwidth that large messages reach.
     package var efficiency: Double
-    /// Share of the bandwidth that all-reduces reach: ring all-reduces, or in-switch ones with `inNetworkReduction`.
+    /// Fraction of the bandwidth that all-reduces reach: ring all-reduces, or in-switch ones with `inNetworkReduction`.
     package var allReduceEfficiency: Double
-    /// Whether switches add up all-reduces (SHARP, NVLS).
+    /// Whether switches compute all-reduces (SHARP, NVLS).
     package var inNetworkReduction: Bool
 
     package init(
@@ -31,18 +32,18 @@ package struct Network: Hashable, Codable, Sendable {
     }
 }
 
-/// What the model is trained on.
+/// The devices and networks that a model is trained on.
 package struct Cluster: Hashable, Codable, Sendable {
     package var name: String
     package var device: Device
     package var devicesPerNode: Int
-    /// Networks from inside out; the last one joins every node.
+    /// Networks from the innermost to the outermost; the last one joins all nodes.
     package var networks: [Network]
-    /// Price of one device-hour; nil leaves the cost out.
+    /// Price of one device-hour. nil: no cost is computed.
     package var pricePerDeviceHour: Double?
-    /// Mean time between failures of one device, seconds; nil leaves goodput at 1.
+    /// Mean time between failures of one device, seconds. nil: goodput is 1.
     package var meanTimeBetweenFailures: Double?
-    /// Energy the whole site draws over what its nodes draw (PUE); nil when unknown.
+    /// Energy of the whole site over the energy of its nodes (PUE). nil: unknown.
     package var powerUsageEffectiveness: Double?
 
     package init(
@@ -58,8 +59,8 @@ package struct Cluster: Hashable, Codable, Sendable {
         self.powerUsageEffectiveness = powerUsageEffectiveness
     }
 
-    /// Share of a core that each of `devices` processes gets where they are more than one machine has: below 1 on a
-    /// cluster of processor cores that one network joins, which is this machine alone.
+    /// Fraction of a core for each of `devices` processes. Below 1 only if the cluster is this machine alone, processor
+    /// cores joined by one network, and has fewer cores than processes.
     package func coreShare(_ devices: Int) -> Double {
         guard networks.count == 1, devices > devicesPerNode, devicesPerNode > 0,
             device.peakFLOPs.values.max() ?? .infinity < Device.slowestAccelerator
@@ -67,16 +68,16 @@ package struct Cluster: Hashable, Codable, Sendable {
         return Double(devicesPerNode) / Double(devices)
     }
 
-    /// The innermost network and the devices it joins; nil where one network joins all devices.
+    /// The innermost network and the number of devices it joins. nil: one network joins all devices.
     package var innermost: (name: String, reach: Int)? {
         guard networks.count > 1, let first = networks.first else { return nil }
         return (first.name, max(1, first.devices))
     }
 
-    /// Devices whose tensor-parallel and sharding groups stay on the fastest network.
+    /// Number of devices over which a tensor-parallel or sharding group stays on the fastest network.
     package var innerReach: Int { innermost?.reach ?? max(1, devicesPerNode) }
 
-    /// The constants of a cluster beside its device and its networks, in the order they are written.
+    /// The constants of a cluster except its device and networks, in the order of a written file.
     static var constants: [ClusterConstant<Cluster>] {
         [
             .number("price", .plain, in: Bounds.price, \.pricePerDeviceHour),
@@ -85,8 +86,8 @@ package struct Cluster: Hashable, Codable, Sendable {
         ]
     }
 
-    /// What a real run trains on where its plan names no cluster: one nobody prices, and whose rates only say which
-    /// formats the runtime knows.
+    /// The cluster of a real run whose plan names none. It is never priced; its rates only say which formats the
+    /// runtime has.
     static let here = Cluster(
         name: "here",
         device: Device(

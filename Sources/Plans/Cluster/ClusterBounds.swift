@@ -2,6 +2,6 @@ package import Reading
 
 extension Bounds {
     package static let devices = 1...10_000_000
-    /// Dollars a device-hour.
+    /// Dollars for a device-hour.
     package static let price = 0.0...1e6
 }

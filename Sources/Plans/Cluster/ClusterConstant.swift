@@ -1,18 +1,19 @@
 internal import Reading
 
-/// One constant of a device or a cluster as cluster files state it: its key, what it may be, and where it is kept. Reader
-/// and writer of the files go by lists of these, so that a new constant is one row beside its declaration.
+/// One constant of a device or a cluster in cluster files: its key, its allowed values, and its property. The reader
+/// and the writer of files work through lists of these, so that a new constant needs one row beside its declaration.
 struct ClusterConstant<Owner> {
     typealias Change = (inout Owner) -> Void
 
     let key: String
-    /// What to write where a file must state it and does not; nil: it may be left out.
+    /// Example in the message for a file that lacks a required constant. nil: the constant may be left out.
     private(set) var example: String?
-    /// Keys that take an inherited value of this constant away where they are stated nearer.
+    /// Keys that override an inherited value of this constant if a nearer file states one of them.
     private(set) var yieldsTo: Set<String> = []
-    /// Takes the key and returns what it states as a change; nil where it is absent or wrong, which is then reported.
+    /// Takes the key from the reader and returns its value as a change to the owner. nil: the key is absent, or wrong
+    /// and reported.
     let read: (FieldReader) -> Change?
-    /// The lines that state the owner's value; none where leaving them out means the same.
+    /// The lines of a file that state the owner's value; empty if the value is the one assumed without them.
     let lines: (Owner) -> [String]
 
     init(_ key: String, read: @escaping (FieldReader) -> Change?, lines: @escaping (Owner) -> [String]) {
@@ -21,14 +22,14 @@ struct ClusterConstant<Owner> {
         self.lines = lines
     }
 
-    /// The constant as one that every file must state.
+    /// The constant as one that every file must state, with an example for the message.
     func required(_ example: String) -> ClusterConstant {
         var constant = self
         constant.example = example
         return constant
     }
 
-    /// The constant as one that is not inherited where one of `keys` is stated.
+    /// The constant as one that is not inherited if the file states one of `keys`.
     func yielding(to keys: Set<String>) -> ClusterConstant {
         var constant = self
         constant.yieldsTo = keys
@@ -37,8 +38,9 @@ struct ClusterConstant<Owner> {
 }
 
 extension ClusterConstant {
-    /// A number that every owner has.
-    /// - Parameter standard: what a file need not state; nil: always written.
+    /// A constant that is a number and that every owner has.
+    /// - Parameter standard: the value that is assumed if a file does not state it, and is not written. nil: always
+    ///   written.
     static func number(
         _ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>, _ path: WritableKeyPath<Owner, Double>,
         standard: Double? = nil
@@ -52,7 +54,7 @@ extension ClusterConstant {
             })
     }
 
-    /// A number that an owner may lack.
+    /// A constant that is a number and that an owner may lack.
     static func number(
         _ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>, _ path: WritableKeyPath<Owner, Double?>
     ) -> ClusterConstant {
@@ -62,7 +64,7 @@ extension ClusterConstant {
             lines: { owner in owner[keyPath: path].map { ["\(key): \($0)\(unit.suffix)"] } ?? [] })
     }
 
-    /// A share by size.
+    /// A constant that is an efficiency curve: a fraction by size.
     static func curve(_ key: String, _ path: WritableKeyPath<Owner, EfficiencyCurve>) -> ClusterConstant {
         ClusterConstant(
             key, read: { reader in reader.curve(key).map { curve in { $0[keyPath: path] = curve } } },
@@ -71,7 +73,7 @@ extension ClusterConstant {
             })
     }
 
-    /// A map of its own, read and written by its type.
+    /// A constant that is a map of its own, which `Value` reads and writes.
     static func map<Value>(
         _ key: String, _ path: WritableKeyPath<Owner, Value?>, read: @escaping (FieldReader) -> Value?,
         lines: @escaping (Value) -> [String]
@@ -83,16 +85,16 @@ extension ClusterConstant {
     }
 }
 
-/// The constants of an owner that a file states, with those it inherits.
+/// The constants that a file states or inherits.
 struct StatedConstants<Owner> {
     private let constants: [ClusterConstant<Owner>]
-    /// In the order in which they are to be made: inherited ones first.
+    /// Changes to the owner, in the order in which they are applied: inherited ones first.
     private var changes: [(key: String, change: ClusterConstant<Owner>.Change)] = []
 
-    /// Nothing of `constants`.
+    /// An empty set of stated constants, of those that are possible.
     init(_ constants: [ClusterConstant<Owner>]) { self.constants = constants }
 
-    /// Takes the constants that `reader` states.
+    /// Reads the constants that `reader` states.
     mutating func read(_ reader: FieldReader) {
         for constant in constants {
             if let change = constant.read(reader) { changes.append((constant.key, change)) }
@@ -101,14 +103,14 @@ struct StatedConstants<Owner> {
 
     func states(_ key: String) -> Bool { changes.contains { $0.key == key } }
 
-    /// Constants that must be stated and are not, with what to write.
+    /// Required constants that are not stated, each with an example.
     var missing: [(key: String, example: String)] {
         constants.compactMap { constant in
             constant.example.flatMap { states(constant.key) ? nil : (constant.key, $0) }
         }
     }
 
-    /// These constants, and `base`'s where they say nothing.
+    /// The stated constants merged with those of `base`. This file's values win.
     func over(_ base: StatedConstants) -> StatedConstants {
         let stated = Set(changes.map(\.key))
         let kept = base.changes.filter { inherited in
@@ -119,12 +121,12 @@ struct StatedConstants<Owner> {
         return merged
     }
 
-    /// Puts what is stated into `owner`.
+    /// Sets the stated values in `owner`.
     func apply(to owner: inout Owner) { for (_, change) in changes { change(&owner) } }
 }
 
 extension Quantity.Unit {
-    /// What stands behind a number in the unit's base.
+    /// The unit's text after a number in the unit's base.
     fileprivate var suffix: String {
         switch self {
         case .bytes: " B"

@@ -2,17 +2,18 @@ internal import Models
 internal import Numbers
 internal import Reading
 
-/// What a cluster file says, before inheritance is resolved: every field as far as it was given and valid.
+/// The fields of a cluster file before inheritance is resolved; nil for a field that is absent or invalid.
 struct ClusterFields {
     /// One entry of `networks`.
     struct Level {
         var name: String
-        /// nil: a node for all but the last entry, everything for the last.
+        /// Number of devices the level joins. nil: a node's devices for all entries but the last, which joins all
+        /// devices.
         var devices: Int?
-        /// nil: from the network cards of a node.
+        /// Bandwidth in bytes a second. nil: computed from the network cards of a node.
         var bandwidth: Double?
         var latency: Double
-        /// By the Gb/s of a network card; one point where that does not matter.
+        /// Efficiency by the speed of a network card in Gb/s; one point if the speed does not matter.
         var efficiency: EfficiencyCurve
         var inNetworkReduction: Bool
         var allReduceEfficiency: Double?
@@ -26,7 +27,8 @@ struct ClusterFields {
     var nicGbps: Double?
     var nicsPerNode: Int?
     var networks: [Level]?
-    /// Whether network cards give the last level's bandwidth; else its own figure does, which was stated nearer.
+    /// Whether the bandwidth of the last level comes from network cards. If not, it is the level's own figure. The
+    /// nearer file decides.
     var takesCards = true
 
     init(_ reader: FieldReader) {
@@ -50,12 +52,12 @@ struct ClusterFields {
                 fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
         }
         checkLastLevel(reader)
-        // In the order of the message about an unknown key.
+        // The order of keys in the message about an unknown key.
         reader.expect("price", "meanTimeBetweenFailures", "powerUsageEffectiveness")
         clusterConstants.read(reader)
     }
 
-    /// What the last level may not say: it joins every device, and its bandwidth is stated once.
+    /// Checks the last level: it must not state its devices, since it joins all, nor its bandwidth twice.
     private mutating func checkLastLevel(_ reader: FieldReader) {
         takesCards = nicGbps != nil || nicsPerNode != nil || networks?.last?.bandwidth == nil
         guard let networks, let last = networks.last else { return }
@@ -93,10 +95,10 @@ struct ClusterFields {
             inNetworkReduction: reduces, allReduceEfficiency: allReduce)
     }
 
-    /// These fields, and `base`'s where they say nothing.
+    /// The fields merged with those of `base`, the file that this one extends. This file's values win.
     func over(_ base: ClusterFields) -> ClusterFields {
         var merged = base
-        // A name is a file's own: what extends it is another cluster.
+        // A file that extends another is another cluster, so names are not inherited.
         merged.name = name
         merged.deviceName = deviceName ?? base.deviceName
         merged.deviceConstants = deviceConstants.over(base.deviceConstants)
@@ -105,13 +107,13 @@ struct ClusterFields {
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
         merged.networks = networks ?? base.networks
-        // What is stated nearer holds: cards over an inherited bandwidth, a bandwidth over inherited cards.
+        // The nearer file wins: cards over an inherited bandwidth, a bandwidth over inherited cards.
         if nicGbps != nil || nicsPerNode != nil { merged.takesCards = true }
         if networks?.last?.bandwidth != nil { merged.takesCards = false }
         return merged
     }
 
-    /// The cluster, with what is missing reported at `reader`.
+    /// The cluster of these fields. nil, after a report at `reader`, if something is missing.
     func cluster(name fallback: String, _ reader: FieldReader) -> Cluster? {
         var missing: [(String, String)] = []
         if deviceName == nil { missing.append(("device.name", "e.g. NVIDIA A100-SXM4-80GB")) }
@@ -124,7 +126,7 @@ struct ClusterFields {
         else { return nil }
         var stated = Device(unstated: deviceName)
         deviceConstants.apply(to: &stated)
-        // Attention reaches what products reach where no file says otherwise.
+        // Without a curve of its own, attention reaches the efficiency of matrix products.
         if !deviceConstants.states("attentionEfficiency") { stated.attentionEfficiency = stated.matmulEfficiency }
         var made = Cluster(name: name ?? fallback, device: stated, devicesPerNode: devicesPerNode, networks: levels)
         clusterConstants.apply(to: &made)
@@ -143,7 +145,7 @@ struct ClusterFields {
             let outermost = index == networks.count - 1
             var bandwidth = level.bandwidth
             if outermost, takesCards, let nicGbps, let nicsPerNode {
-                // Gb/s to bytes a second, and a node's cards shared by its devices.
+                // From Gb/s to bytes a second, and from a node's cards to the part of each device.
                 bandwidth = nicGbps * 1e9 / 8 * Double(nicsPerNode) / Double(devicesPerNode)
             }
             guard let bandwidth else {
@@ -169,10 +171,10 @@ struct ClusterFields {
 }
 
 extension ClusterFields {
-    /// Which of the two figures of network cards is stated where the other is not, and nothing reads it alone.
+    /// The figure of network cards that is stated without the other one and has no effect alone; nil if there is none.
     private func lonelyCard(_ networks: [Level]) -> (stated: String, missing: String)? {
         if nicsPerNode != nil, nicGbps == nil { return ("nicsPerNode", "nicGbps") }
-        // A curve of efficiency is read at a card's speed.
+        // An efficiency curve with several points is read at a card's speed, so the speed alone has an effect.
         let isRead = networks.contains { $0.efficiency.points.count > 1 }
         if nicGbps != nil, nicsPerNode == nil, !isRead { return ("nicGbps", "nicsPerNode") }
         return nil
@@ -180,6 +182,6 @@ extension ClusterFields {
 }
 
 extension Network {
-    /// `devices` of the outermost level: it joins them all.
+    /// Number of devices of the outermost level, which joins all: larger than any cluster.
     package static let everything = 1 << 40
 }

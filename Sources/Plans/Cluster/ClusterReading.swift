@@ -2,14 +2,15 @@ package import Reading
 internal import Yams
 
 extension Cluster {
-    /// The cluster called `reference` in `cluster/`, or the file of that path.
-    /// - Throws: every problem of the file, or that there is no such file.
+    /// Reads the cluster called `reference` in `cluster/`, or the cluster file at that path.
+    /// - Throws: all problems of the file, or that there is no such file.
     package static func read(_ reference: String, library: Library = .standard()) throws(PlanProblems) -> Cluster {
         var files = ReadFiles()
         return try read(reference, library: library, files: &files)
     }
 
-    /// The cluster called `reference`, or the file of that path, which is added to `files` with those it extends.
+    /// Reads the cluster called `reference`, or the cluster file at that path. The file and those it extends are added
+    /// to `files`.
     package static func read(
         _ reference: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> Cluster {
@@ -19,7 +20,7 @@ extension Cluster {
         return try ClusterReading.file(path, library: library, files: &files)
     }
 
-    /// The cluster of a text that is, or would be, the file at `path`.
+    /// Reads a cluster from the text of a file that is, or would be, at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Cluster {
         var files = ReadFiles()
         let node = try YAMLFile.compose(text: text, name: path)
@@ -40,9 +41,9 @@ extension Cluster {
     }
 }
 
-/// Cluster files, which may extend one another, and `cluster:` of a plan.
+/// Reads cluster files, which may extend one another, and `cluster:` of a plan.
 enum ClusterReading {
-    /// Files that may extend one another in a row; more is a circle.
+    /// Longest chain of files that extend one another; a longer one is taken for a circle.
     private static let deepest = 8
 
     static func file(_ path: String, library: Library, files: inout ReadFiles) throws(PlanProblems) -> Cluster {
@@ -62,7 +63,7 @@ enum ClusterReading {
         return cluster
     }
 
-    /// `cluster:` of a plan: a name, a path or a map.
+    /// Reads `cluster:` of a plan: a name, a path or a map.
     static func read(_ plan: FieldReader, key: String = "cluster", library: Library) -> Cluster? {
         if let reference = plan.word(key) {
             return named(reference, library: library, report: { plan.report(key, $0) }, plan.collector)
@@ -72,7 +73,7 @@ enum ClusterReading {
         return fields.cluster(name: name(of: reader), reader)
     }
 
-    /// The cluster of a plan that names none: the measured `local`, else the modest `laptop`.
+    /// The cluster of a plan that names none: the measured `local` if it exists, else the modest `laptop`.
     static func standard(_ plan: FieldReader, library: Library) -> (cluster: Cluster, remark: Remark)? {
         for name in ["local", "laptop"] {
             guard let path = library.clusterFile(name) else { continue }
@@ -99,7 +100,7 @@ enum ClusterReading {
         }
     }
 
-    /// The fields of a map over those of what it extends.
+    /// The fields of a map, merged with those of the file it extends.
     private static func resolved(_ reader: FieldReader, library: Library, depth: Int) -> ClusterFields? {
         let base = reader.text("extends")
         let fields = ClusterFields(reader)
@@ -129,8 +130,8 @@ enum ClusterReading {
         }
     }
 
-    /// What a map of a plan is called that has no name of its own: its base with what it changes, so that two of one
-    /// base can be told apart.
+    /// The name of an unnamed map in a plan: its base and its changes, so that two maps with one base have different
+    /// names.
     private static func name(of reader: FieldReader) -> String {
         guard let base = reader.scalar("extends") else { return "custom" }
         let changes = reader.keys.filter { !["extends", "name", "source"].contains($0) }.map { key in

@@ -3,9 +3,9 @@ internal import Numbers
 internal import Schedules
 
 extension Cluster {
-    /// The cluster as a file that `Cluster.read` reads back to an equal value.
+    /// The text of a cluster file that `Cluster.read` reads back to an equal value.
     ///
-    /// - Parameter comment: lines put on top, e.g. when and how the figures were measured.
+    /// - Parameter comment: comment lines at the top of the file, e.g. when and how the figures were measured.
     package func yaml(comment: String = "") -> String {
         var lines = comment.split(separator: "\n", omittingEmptySubsequences: false).map { "# \($0)" }
         if comment.isEmpty { lines = [] }

@@ -2,13 +2,13 @@ internal import Reading
 internal import Yams
 
 extension FieldReader {
-    /// One share for every size, or a curve.
+    /// Reads an efficiency curve: one fraction for every size, or a map from size to fraction.
     func shareOrCurve(_ key: String) -> EfficiencyCurve? {
         guard scalar(key) != nil else { return curve(key) }
         return number(key, .share, in: 1e-6...1).map { EfficiencyCurve(points: [.init(size: 1, share: $0)]) }
     }
 
-    /// A curve written as a map from size to share: `{1G: 0.2, 4G: 0.4}`.
+    /// Reads an efficiency curve that is a map from size to fraction: `{1G: 0.2, 4G: 0.4}`.
     func curve(_ key: String) -> EfficiencyCurve? {
         guard let node = take(key) else { return nil }
         guard case .mapping(let mapping) = node, !mapping.isEmpty else {

@@ -1,42 +1,42 @@
 package import Models
 internal import Reading
 
-/// One accelerator (or one process of a laptop): what the cost model needs to know, every figure with its source in
-/// the cluster file.
+/// One accelerator, or one process on processor cores: the figures that the cost model needs. Each figure's source is
+/// stated in the cluster file.
 package struct Device: Hashable, Codable, Sendable {
     package var name: String
     /// Bytes of device memory.
     package var memoryBytes: Double
     /// Datasheet memory bandwidth, bytes a second.
     package var memoryBytesPerSecond: Double
-    /// Share of the datasheet bandwidth that memory-bound kernels reach.
+    /// Fraction of the datasheet bandwidth that memory-bound kernels reach.
     package var memoryEfficiency = 0.8
     /// Datasheet dense matrix-product rate by precision, FLOP/s.
     package var peakFLOPs: [Precision: Double]
-    /// Share of the peak a matrix product reaches, by its size.
+    /// Fraction of the peak that a matrix product reaches, by its FLOPs.
     package var matmulEfficiency: EfficiencyCurve
-    /// Measured share of the peak that a matrix product reaches, by its shape m, n, k; nil: not measured.
+    /// Measured fraction of the peak that a matrix product reaches, by its shape m, n, k. nil: not measured.
     package var products: ProductTable?
-    /// Model of a matrix product's efficiency from the device's tiles and waves, for devices not measured by shape; nil:
-    /// its size alone decides.
+    /// Model of a matrix product's efficiency by the device's tiles and waves, for devices that were not measured by
+    /// shape. nil: only the product's size counts.
     package var matmulShape: MatmulShape?
-    /// Share of a product's rate on its own that it keeps inside a training step: real numbers draw more power, clocks
-    /// sink.
+    /// Rate of matrix products inside a training step, as a fraction of their rate in isolation. Real data draws more
+    /// power than test data, so clocks sink.
     package var sustainedShare = 1.0
-    /// Share of the peak that fused (flash) attention reaches, by tokens a sequence.
+    /// Fraction of the peak that fused (flash) attention reaches, by tokens of a sequence.
     package var attentionEfficiency: EfficiencyCurve
     /// Fraction of `attentionEfficiency` reached by attention kernels written for an older generation of devices.
     package var portableAttention = 1.0
-    /// Seconds one kernel launch costs when nothing hides it.
+    /// Seconds that a kernel launch costs if no other work hides it.
     package var launchSeconds = 5e-6
     /// Bytes taken by the driver, libraries and communicators before any tensor is allocated.
     package var reservedBytes = 0.0
-    /// Board power, watts; nil when unknown (energy is then left out).
+    /// Power of the device's board, watts. nil: unknown, and energy is left out.
     package var watts: Double?
-    /// What a node draws in training over its devices, watts; nil when unknown.
+    /// Power of a node in training divided by its devices, watts. nil: unknown.
     package var nodeWatts: Double?
 
-    /// Rate below which a device is a process on a processor core.
+    /// Peak rate below which a device counts as a process on processor cores, FLOP/s.
     package static let slowestAccelerator = 10e12
 
     package init(
@@ -63,7 +63,7 @@ package struct Device: Hashable, Codable, Sendable {
         self.portableAttention = portableAttention
     }
 
-    /// A device of which its file has said nothing but the name.
+    /// A device with the defaults of cluster files, before its file's constants are set.
     init(unstated name: String) {
         self.name = name
         (memoryBytes, memoryBytesPerSecond, peakFLOPs) = (0, 0, [:])
@@ -73,7 +73,7 @@ package struct Device: Hashable, Codable, Sendable {
 
     /// The constants of a device, in the order of a file's keys.
     static var constants: [ClusterConstant<Device>] {
-        // Products told in another way take the place of the base's.
+        // A nearer file that describes products in another way replaces the base's description.
         let products: Set = ["matmulEfficiency", "matmulShape", "products"]
         return [
             .number("memory", .bytes, in: 1e6...1e18, \.memoryBytes).required("e.g. 80 GiB"),
@@ -89,12 +89,12 @@ package struct Device: Hashable, Codable, Sendable {
             .number("launch", .seconds, in: 0...10, \.launchSeconds),
             .number("reserved", .bytes, in: 0...1e15, \.reservedBytes),
             .number("power", .watts, in: Bounds.positive, \.watts),
-            // Nodes of boards that draw another power are others.
+            // A board of another power belongs to another node, so the base's node power does not hold.
             .number("nodePower", .watts, in: Bounds.positive, \.nodeWatts).yielding(to: ["power"]),
         ]
     }
 
-    /// The rates by precision: a file that extends another states some and inherits the rest.
+    /// Peak rates by precision. A file that extends another may state some and inherit the others.
     private static var peaks: ClusterConstant<Device> {
         ClusterConstant(
             "peak",

@@ -1,11 +1,12 @@
 internal import Foundation
 
-/// A share of peak as a function of size: linear between the points in the logarithm of the size, flat outside.
+/// Fraction of the peak as a function of size: linear in the logarithm of the size between the points, constant
+/// outside.
 package struct EfficiencyCurve: Hashable, Codable, Sendable {
     package struct Point: Hashable, Codable, Sendable {
         /// FLOPs of the product, or tokens of the sequence.
         package var size: Double
-        /// Share of the datasheet peak, 0 to 1.
+        /// Fraction of the datasheet peak, 0 to 1.
         package var share: Double
 
         package init(size: Double, share: Double) {
@@ -21,8 +22,8 @@ package struct EfficiencyCurve: Hashable, Codable, Sendable {
 }
 
 extension EfficiencyCurve {
-    /// Share of peak at a size: linear between the points in log₂ of the size, flat outside.
-    /// Complexity: O(points).
+    /// Fraction of the peak at a size: linear in log₂ of the size between the points, constant outside. Complexity:
+    /// O(points).
     package func share(of size: Double) -> Double {
         guard let last = points.last else { return 1 }
         if size >= last.size { return last.share }

@@ -1,5 +1,5 @@
-/// What `trainyard calibrate` measured on one machine at a plan's shapes, by every process at once as in a real run: the
-/// processes share memory bandwidth, caches and clock. Seconds are means over the processes.
+/// Measurements of `trainyard calibrate` on one machine at a plan's shapes. All processes run at once, as in a real
+/// run, since they share memory bandwidth, caches and clock. Seconds are means over the processes.
 package struct MachineMeasurement: Hashable, Codable, Sendable {
     /// One matrix product C[m, n] = A[m, k]·B[k, n].
     package struct Product: Hashable, Codable, Sendable {
@@ -22,7 +22,7 @@ package struct MachineMeasurement: Hashable, Codable, Sendable {
     package struct Attention: Hashable, Codable, Sendable {
         package var sequences: Int
         package var sequence: Int
-        /// heads · head size.
+        /// Numbers in a row: heads · head size.
         package var width: Int
         package var forwardSeconds: Double
         package var backwardSeconds: Double
@@ -36,7 +36,7 @@ package struct MachineMeasurement: Hashable, Codable, Sendable {
         }
     }
 
-    /// A message of this many bytes.
+    /// One message between two processes.
     package struct Message: Hashable, Codable, Sendable {
         package var bytes: Double
         package var seconds: Double
@@ -51,19 +51,20 @@ package struct MachineMeasurement: Hashable, Codable, Sendable {
     package var cores: Int
     /// Memory of the machine, bytes.
     package var memoryBytes: Double
-    /// fp32 multiply-adds between registers in one process, FLOP/s: the peak.
+    /// Peak: fp32 multiply-adds between registers in one process, FLOP/s.
     package var peakFLOPs: Double
-    /// A call that does next to nothing, seconds.
+    /// Seconds of a kernel call that does next to nothing.
     package var callSeconds: Double
     package var products: [Product]
     package var attention: [Attention]
-    /// Rows of the micro-batch the element-wise kernels were measured at.
+    /// Rows of the micro-batch on which the elementwise kernels were measured.
     package var rows: Int
-    /// Norms, activation, residual sums and bias gradients of one block, forward and backward.
+    /// Seconds of norms, activation, residual sums and bias gradients of one block, forward and backward.
     package var elementwiseSeconds: Double
-    /// One-way messages between two neighbouring processes; empty for one process.
+    /// Messages in one direction between two neighbouring processes; empty if there is one process.
     package var transfers: [Message]
-    /// Ninth tenth of the repeats of the first product over their median, less one: small on a quiet machine.
+    /// Noise of the measurement: 90th percentile over median of the first product's repeats, minus one. Small on a
+    /// quiet machine.
     package var spread: Double
 
     package init(

@@ -1,21 +1,21 @@
 internal import Numbers
 internal import Reading
 
-/// How long a matrix product of m × k by k × n takes on a device that gives tiles of 128 × 128 to its units, in waves:
-/// `waves · units · 2·128² · (k + fill) / (sustained · peak) + overhead`.
+/// Seconds of a matrix product of m × k by k × n on a device whose units compute tiles of 128 × 128 in waves: `waves ·
+/// units · 2·128² · (k + fill) / (sustained · peak) + overhead`.
 ///
-/// A product of w waves is counted as (1 − quantised)·max(w, 1) + quantised·⌈w⌉ of them: kernels split tiles over the
-/// last wave in part.
+/// A product of w waves counts as (1 − quantised)·max(w, 1) + quantised·⌈w⌉ waves, because kernels split some tiles of
+/// the last wave among idle units.
 package struct MatmulShape: Hashable, Codable, Sendable {
-    /// Multiprocessors.
+    /// Multiprocessors of the device.
     package var units: Double
-    /// Share of the datasheet peak a long product of whole waves reaches.
+    /// Fraction of the datasheet peak that a deep product of whole waves reaches.
     package var sustained: Double
-    /// Depth a tile costs beyond its own k: loading the first operands, storing the result.
+    /// Cost of a tile beyond its own k, as a depth: loading the first operands, storing the result.
     package var fill: Double
-    /// Share of the last wave's idle tiles that is paid for.
+    /// Fraction of the last wave's idle tiles whose time is lost.
     package var quantised: Double
-    /// Seconds a product costs beside its tiles.
+    /// Seconds of a product beyond its tiles.
     package var overhead: Double
 
     package init(units: Double, sustained: Double, fill: Double, quantised: Double, overhead: Double) {
@@ -26,12 +26,12 @@ package struct MatmulShape: Hashable, Codable, Sendable {
         self.overhead = overhead
     }
 
-    /// Edge of a tile.
+    /// Rows and columns of a tile.
     package static let tile = 128.0
 }
 
 extension MatmulShape {
-    /// Reads `matmulShape:`; reports what is missing.
+    /// Reads `matmulShape:`. nil, after a report, if something is missing.
     init?(_ reader: FieldReader) {
         let units = reader.count("units", in: 1...1_000_000)
         let sustained = reader.number("sustained", .share, in: 1e-6...1)

@@ -3,15 +3,16 @@ internal import Numbers
 internal import Reading
 internal import Schedules
 
-/// Share of the datasheet peak that products of m × k by k × n reach, on a coarse grid of measured shapes.
+/// Fraction of the datasheet peak that products of m × k by k × n reach, on a coarse grid of measured shapes.
 ///
-/// Between the points the share is linear in the logarithm of each dimension, outside it is that of the nearest point.
+/// Between grid points the fraction is linear in the logarithm of each dimension. Outside the grid it is that of the
+/// nearest point.
 package struct ProductTable: Hashable, Codable, Sendable {
-    /// Grid points of each dimension, ascending; two or more each.
+    /// Grid points of each dimension in ascending order, at least two.
     package var rows: [Double]
     package var columns: [Double]
     package var depths: [Double]
-    /// Share of the peak, 0 to 1: depth innermost, then columns, then rows.
+    /// Fractions of the peak, 0 to 1: depth varies fastest, then columns, then rows.
     package var shares: [Double]
     private var rowAxis: LogAxis
     private var columnAxis: LogAxis
@@ -27,7 +28,7 @@ package struct ProductTable: Hashable, Codable, Sendable {
         depthAxis = LogAxis(depths)
     }
 
-    /// Share of the peak of a product of `m` × `k` by `k` × `n`. Complexity: O(points of the three axes).
+    /// Fraction of the peak that a product of `m` × `k` by `k` × `n` reaches. Complexity: O(points of the three axes).
     package func share(_ m: Double, _ n: Double, _ k: Double) -> Double {
         let (row, column, depth) = (rowAxis.place(m), columnAxis.place(n), depthAxis.place(k))
         let (width, height) = (depths.count, columns.count)
@@ -44,13 +45,14 @@ package struct ProductTable: Hashable, Codable, Sendable {
     }
 }
 
-/// One dimension of a grid, in logarithms.
+/// One dimension of the grid, in logarithms.
 private struct LogAxis: Hashable, Codable, Sendable {
     private var logs: [Double]
 
     init(_ points: [Double]) { logs = points.map(log2) }
 
-    /// The interval that holds `size` and how far along it lies, 0 to 1; the nearest end outside.
+    /// The grid interval that contains `size`, and the place of `size` in it from 0 to 1. Outside the grid: the nearest
+    /// end.
     func place(_ size: Double) -> (index: Int, fraction: Double) {
         let log = log2(size)
         guard log > logs[0] else { return (0, 0) }
@@ -64,8 +66,8 @@ private struct LogAxis: Hashable, Codable, Sendable {
 }
 
 extension ProductTable {
-    /// Reads `products:`: the three axes and a text of thousandths of the peak, a line for each n of each m, along it
-    /// the k.
+    /// Reads `products:`: the three axes, and a text of thousandths of the peak with one line for each n of each m and
+    /// one number for each k.
     init?(_ reader: FieldReader) {
         let axes = ["m", "n", "k"].map { key -> [Double]? in
             let points = reader.numbers(key, in: 1...1e9)

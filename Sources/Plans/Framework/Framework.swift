@@ -1,39 +1,42 @@
-/// One generation of training software: what it costs beyond what the device and the network can do.
+/// One generation of training software: its costs beyond those of the device and the network.
 ///
-/// The defaults are software that costs nothing: every elementwise chain one kernel, no host work. Real ones are the
-/// files in `frameworks/`, which say where each constant comes from; `validate --refit` fits the marked ones again.
+/// The defaults describe software without costs: every elementwise chain is one kernel, and there is no host work. Real
+/// software is described by the files in `frameworks/`, which state the source of each constant; `validate --refit`
+/// fits the marked constants again.
 package struct Framework: Hashable, Codable, Sendable {
     package var name: String
-    /// The frameworks whose constants it starts from: the one its file extends, the one that extends, and so on.
+    /// The frameworks whose constants this one inherits, the nearest first: the one that its file extends, the one that
+    /// that file extends, and so on.
     package var bases: [Base] = []
-    /// Constants its file states itself; the others are the first base's.
+    /// Constants that the framework's own file states; the others are inherited from the first base.
     package var own: Set<Constant> = []
-    /// Memory traffic of elementwise work over that of fused kernels, which read and write each tensor once.
+    /// Memory traffic of elementwise work, as a multiple of that of fused kernels, which read and write each tensor
+    /// once.
     package var elementwise = 1.0
-    /// Rate of fused attention over that of the device's curve.
+    /// Rate of fused attention, as a multiple of the device's curve.
     package var attention = 1.0
-    /// Whether its fused attention is written for the device it runs on, or one kernel for all.
+    /// Whether fused attention uses one portable kernel for all devices rather than a kernel written for the device.
     package var portableAttention = false
-    /// Rate of experts' products over that of single products of the same shape.
+    /// Rate of experts' products, as a multiple of single products of the same shape.
     package var experts = 1.0
-    /// Compute lost while a collective runs beside it, as a share of the collective's time.
+    /// Compute lost to a collective that runs at the same time, as a fraction of the collective's time.
     package var contention = 0.0
-    /// Compute lost while sharded parameters are gathered or their gradients scattered, as a share of that time.
+    /// Compute lost while sharded parameters are gathered or their gradients scattered, as a fraction of that time.
     package var gatherContention = 0.0
-    /// Share of the network's rate that gathering and scattering sharded parameters reaches.
+    /// Fraction of the network's rate reached by gathering and scattering sharded parameters.
     package var gatherEfficiency = 1.0
-    /// Share of gathering and scattering sharded parameters that may run beside compute.
+    /// Fraction of the time of gathering and scattering sharded parameters that can overlap with compute.
     package var gathersHidden = 1.0
-    /// Standard deviation of one node's step time as a share of it.
+    /// Standard deviation of one node's step time, as a fraction of the step time.
     package var nodeVariation = 0.0
-    /// Whether the host waits for every kernel (`CUDA_LAUNCH_BLOCKING=1`): its work then comes on top of the device's.
+    /// Whether the host waits for every kernel (`CUDA_LAUNCH_BLOCKING=1`), so that host time adds to the device's time.
     package var blockingLaunches = false
-    /// Seconds the host takes to launch one block's forward; the device waits where it is faster.
+    /// Seconds the host takes to launch one block's forward. The device waits if it would be faster.
     package var hostForward = 0.0
-    /// Seconds the host takes to launch one block's backward; the device waits where it is faster.
+    /// Seconds the host takes to launch one block's backward. The device waits if it would be faster.
     package var hostBackward = 0.0
-    /// Seconds a pass through a block of experts waits for the host, whatever the device does: the host reads back how
-    /// many tokens go where before it can launch the rest.
+    /// Seconds that a pass through a block with experts waits for the host, even on a slow device: the host must read
+    /// back how many tokens each expert gets before it can launch the rest.
     package var hostExperts = 0.0
     /// Seconds the host takes to start one tensor-parallel collective.
     package var hostCollective = 0.0
@@ -41,66 +44,71 @@ package struct Framework: Hashable, Codable, Sendable {
     package var hostMicrobatch = 0.0
     /// Seconds of host work around one step.
     package var hostStep = 0.0
-    /// Parameters a reduction or gathering takes at once; a step's are that many collectives.
+    /// Parameters in one bucket, which one collective reduces or gathers. A step needs as many collectives as it has
+    /// buckets.
     package var bucketParameters = 40e6
-    /// Parameters it takes for each replica, where that is more.
+    /// Parameters in one bucket per replica, if that product is larger than `bucketParameters` (Megatron-Core sizes
+    /// buckets by replicas).
     package var bucketParametersPerReplica = 0.0
-    /// Whether all gradients are one bucket where reductions do not run behind the backward.
+    /// Whether all gradients form one bucket if their reduction does not overlap with the backward.
     package var oneBucketWithoutOverlap = false
-    /// Collectives that gather one block's sharded parameters: one, or one a tensor.
+    /// Collectives that gather the sharded parameters of one block: 1, or one for each tensor.
     package var gathersPerBlock = 1.0
-    /// Whether weight-gradient products add to the accumulated gradient themselves, or a kernel of its own does.
+    /// Whether weight-gradient products add to the accumulated gradient themselves. If not, a separate kernel adds.
     package var fusedAccumulation = true
-    /// Whether a token travels to each node with experts for it once and is handed on there; one copy to each expert
-    /// where not.
+    /// Whether a token is sent only once to each node that holds experts for it, and is distributed inside the node. If
+    /// not, one copy is sent to each expert.
     package var dispatchOncePerNode = false
-    /// Whether tokens travel to their experts in 8 bits where products are in 8 bits; their results never do.
+    /// Whether tokens are sent to their experts in 8 bits if products are in 8 bits. The results are never sent in 8
+    /// bits.
     package var eightBitDispatch = false
-    /// Whether a sharded optimizer's gradients are scattered; they are all-reduced where not.
+    /// Whether the gradients for a sharded optimizer are reduce-scattered. If not, they are all-reduced.
     package var scattersGradients = true
-    /// Memory traffic of the optimizer step over one fused kernel's.
+    /// Memory traffic of the optimizer step, as a multiple of one fused kernel's.
     package var optimizer = 1.0
-    /// Whether gradients exist in the weights' format beside the fp32 ones they are added to.
+    /// Whether gradients are also held in the weights' format, in addition to the fp32 gradients they are added to.
     package var twoGradients = false
-    /// Whether fully sharded weights are kept once, as the fp32 values that the optimizer steps: their copies in half
-    /// precision exist while they are gathered. Beside a sharded copy in half precision where not.
+    /// Whether fully sharded weights are kept only as the fp32 values that the optimizer steps, with half-precision
+    /// copies that exist only while gathered. If not, a sharded half-precision copy is kept too.
     package var shardsMasterWeights = false
-    /// Whether the experts' results are kept for the backward, as they are where the router's weights multiply them; not
-    /// where these multiply what is inside the experts.
+    /// Whether the experts' results are kept for the backward. They are needed if the router's weights multiply the
+    /// results, and not if these weights multiply values inside the experts.
     package var keepsCombinedRows = true
-    /// Whether selective recomputation keeps the results of attention and of every second product and computes the rest
-    /// again, as PyTorch's selective activation checkpointing does; core attention alone is computed again where not.
+    /// Whether selective recomputation keeps the results of attention and of every second product and recomputes the
+    /// rest, as PyTorch's selective activation checkpointing does. If not, it recomputes core attention only.
     package var selectiveOperations = false
-    /// Bytes a logit of the micro-batch whose loss is computed: its copies in half and full precision, its gradient.
+    /// Bytes per logit of the micro-batch whose loss is computed: the logit's copies in half and full precision, and
+    /// its gradient.
     package var logitBytes = 6.0
-    /// Bytes the software itself takes on a device: contexts, workspaces, communicators' buffers; nil: the device
-    /// file's `reserved`.
+    /// Bytes that the software itself takes on a device: contexts, workspaces, buffers of communicators. nil: the
+    /// device file's `reserved`.
     package var reservedBytes: Double?
-    /// Share of the prediction that nineteen in twenty published steps are not shorter by, and not longer by.
+    /// 90 % band: 95 % of published steps took at least (1 − `bandLow`) and 95 % at most (1 + `bandHigh`) times the
+    /// prediction.
     package var bandLow = 0.2
     package var bandHigh = 0.5
-    /// Allocator's losses as a share of the activations and temporary buffers.
+    /// Memory lost by the allocator, as a fraction of activations and temporary buffers.
     package var fragmentation = 0.05
-    /// What it allocates beside, or instead of, what Megatron-Core does.
+    /// Differences in memory use from Megatron-Core.
     package var memory = Memory()
-    /// What it can run.
+    /// Layouts that the software can run.
     package var abilities = Abilities()
 
     package init(name: String) { self.name = name }
 
-    /// Parameters of one bucket where `replicas` ranks hold the same weights.
+    /// Parameters in one bucket if `replicas` ranks hold the same weights.
     package func bucket(replicas: Int) -> Double {
         max(bucketParameters, bucketParametersPerReplica * Double(replicas))
     }
 
-    /// What a framework starts from.
+    /// A framework from which another one inherits constants.
     package struct Base: Hashable, Codable, Sendable {
         package var name: String
-        /// Constants its file states itself.
+        /// Constants that the base's own file states.
         package var own: Set<Constant>
     }
 
-    /// The constants by name.
+    /// The constants of a framework that are numbers, by their keys in files.
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
         case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
@@ -108,7 +116,8 @@ package struct Framework: Hashable, Codable, Sendable {
         case bandHigh
     }
 
-    /// Whether `constant` is the one of the framework `name`: its own, or taken over from it.
+    /// Whether the value of `constant` comes from the file of the framework `name`, which is this framework or one of
+    /// its bases.
     package func takes(_ constant: Constant, from name: String) -> Bool {
         for base in [Base(name: self.name, own: own)] + bases {
             if base.name == name { return true }
@@ -151,7 +160,7 @@ extension Framework.Constant {
         }
     }
 
-    /// Whether a value is in seconds; all others are plain numbers.
+    /// Whether the value is in seconds; all others are plain numbers or counts.
     package var isSeconds: Bool {
         switch self {
         case .hostForward, .hostBackward, .hostExperts, .hostCollective, .hostMicrobatch, .hostStep: true
@@ -159,7 +168,7 @@ extension Framework.Constant {
         }
     }
 
-    /// Whether a value is a count.
+    /// Whether the value is a count.
     package var isCount: Bool { self == .bucketParameters || self == .bucketParametersPerReplica }
 
     package var range: ClosedRange<Double> {
@@ -179,15 +188,15 @@ extension Framework.Constant {
     }
 }
 
-/// The generations a plan can run on, and which of them a layout is taken to run on.
+/// The generations of software that a plan can run on, and the choice among them for a layout.
 package struct Frameworks: Hashable, Codable, Sendable {
-    /// By name.
+    /// The frameworks by their names.
     package var known: [String: Framework]
-    /// The one the plan names; nil: assumed.
+    /// The framework that the plan names. nil: one is assumed.
     package var named: String?
-    /// The file of the named one, where the plan gives a path.
+    /// The file of the framework that the plan names, if the plan gives a path.
     package var path: String?
-    /// The one that every layout is taken to run on where none is named, as in a search; nil: by layout.
+    /// The framework that is assumed for every layout of a search if the plan names none. nil: chosen for each layout.
     package var assumed: String?
 
     package init(_ frameworks: [Framework] = [], named: String? = nil) {
@@ -195,22 +204,23 @@ package struct Frameworks: Hashable, Codable, Sendable {
         self.named = named
     }
 
-    /// Names the automatic choice knows.
+    /// Names of the frameworks that the automatic choice knows.
     package static let processes = "trainyard"
     package static let megatron = "megatron-core"
     package static let sharded = "torch-fsdp"
 
     package static let automaticNames = [processes, megatron, sharded]
 
-    /// Names of the others whose constants are fitted.
+    /// Names of further frameworks whose constants are fitted.
     package static let unfusedMegatron = "megatron-2021"
     package static let blockingMegatron = "megatron-2021-blocking"
     package static let unfusedZero = "deepspeed-2021"
     package static let replicated = "torch-ddp"
 
-    /// What a plan that names none is taken to run on: processor cores run this runtime; fully sharded parameters with
-    /// nothing else split are PyTorch's FSDP, everything else is Megatron-Core's.
-    /// - Parameter layout: nil where the plan leaves it open: one software for all that may be chosen.
+    /// The framework assumed for a plan that names none. Processor cores run this runtime. Layouts that split nothing
+    /// but fully sharded parameters run on PyTorch's FSDP, all others on Megatron-Core.
+    /// - Parameter layout: nil if the plan leaves it open; one framework then stands for all layouts that may be
+    ///   chosen.
     package static func automatic(for layout: Layout?, peak: Double) -> String {
         if peak < Device.slowestAccelerator { return processes }
         guard let layout, layout.sharding == .parameters else { return megatron }
@@ -219,7 +229,7 @@ package struct Frameworks: Hashable, Codable, Sendable {
         return isSplit ? megatron : sharded
     }
 
-    /// The one `layout` runs on; software that costs nothing where none is known.
+    /// The framework that `layout` runs on; software without costs if its name is unknown.
     package func framework(for layout: Layout?, peak: Double) -> Framework {
         let name = named ?? assumed ?? Self.automatic(for: layout, peak: peak)
         return known[name] ?? Framework(name: name)

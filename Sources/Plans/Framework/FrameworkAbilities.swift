@@ -4,50 +4,53 @@ internal import Reading
 package import Schedules
 
 extension Framework {
-    /// What a generation of software can run: `can:` of its file. Everything where the file says nothing.
+    /// Abilities of a generation of software: the `can:` section of its file. Everything is allowed if the file has
+    /// none.
     package struct Abilities: Hashable, Codable, Sendable {
-        /// How the blocks may be divided among the stages of a pipeline.
+        /// The divisions of blocks among pipeline stages that the software allows.
         package enum Stages: String, Hashable, Codable, Sendable, CaseIterable {
-            /// Every stage holds as many.
+            /// Every stage holds the same number of blocks.
             case even
-            /// The first and the last rank may hold another number than those between, which are alike.
+            /// All ranks hold the same number of blocks, except that the first and the last may each hold another
+            /// number.
             case ends
             case any
         }
 
-        /// How experts are spread.
+        /// The distributions of experts over ranks that the software allows.
         package enum Experts: String, Hashable, Codable, Sendable, CaseIterable {
-            /// Every rank holds all of them.
+            /// Every rank holds all experts.
             case none
-            /// Spread over ranks, each one whole.
+            /// Experts are distributed over ranks, and each expert is whole.
             case whole
-            /// Spread, and each one whole or cut as the rest of its block is.
+            /// Experts are distributed over ranks, and each expert is whole or cut by the degree of tensor parallelism.
             case tensor
-            /// Spread, and each one cut by a degree of its own.
+            /// Experts are distributed over ranks, and each expert may be cut by a degree of its own.
             case any
         }
 
-        /// How ranks with pieces of a sequence get at one another's keys and values.
+        /// The method by which context-parallel ranks share keys and values.
         package enum Context: String, Hashable, Codable, Sendable, CaseIterable {
-            /// Passed on from rank to rank.
+            /// Keys and values are passed on from rank to rank.
             case ring
-            /// Gathered by every rank.
+            /// Every rank gathers all keys and values.
             case gather
-            /// Exchanged for all pieces of some heads: the degree divides the heads of a rank.
+            /// Pieces of sequences are exchanged for whole sequences of some heads. The context degree must divide the
+            /// heads of a rank.
             case heads
         }
 
         package var schedules = ScheduleName.allCases
-        /// Sharding without a pipeline, and with one.
+        /// Kinds of sharding without a pipeline, and with one.
         package var sharding = Layout.Sharding.allCases
         package var shardingWithPipeline = Layout.Sharding.allCases
         /// Whether shards may be held by groups smaller than all data-parallel ranks.
         package var shardGroups = true
         package var stages = Stages.any
         package var experts = Experts.any
-        /// Whether a model with experts is cut among tensor ranks with sequence parallelism alone.
+        /// Whether tensor parallelism of a model with experts requires sequence parallelism.
         package var expertsNeedSequenceParallel = false
-        /// Empty: sequences are not cut.
+        /// Methods of context parallelism. Empty: sequences are not cut.
         package var context = Context.allCases
 
         package init() {}
@@ -55,7 +58,7 @@ extension Framework {
 }
 
 extension Framework.Abilities {
-    /// The kinds of sharding with `pipeline` ranks in a pipeline.
+    /// The kinds of sharding that are allowed with a pipeline of this many ranks.
     package func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 
     package func allows(context degree: Int, tensor: Int, model: Model) -> Bool {
@@ -73,12 +76,13 @@ extension Framework.Abilities {
         }
     }
 
-    /// Whether tensor parallelism with sequence parallelism, or without, goes with the model's experts.
+    /// Whether this use of sequence parallelism is allowed with the model's experts and the degree of tensor
+    /// parallelism.
     package func allows(sequenceParallel: Bool, tensor: Int, model: Model) -> Bool {
         sequenceParallel || tensor == 1 || model.mixtureLayers == 0 || !expertsNeedSequenceParallel
     }
 
-    /// What the software `name` cannot do of `layout`, one clause each.
+    /// Parts of `layout` that the software `name` cannot run, one clause each.
     package func obstacles(to layout: Layout, model: Model, name: String) -> [String] {
         var found: [String] = []
         let isPipeline = layout.pipeline > 1
@@ -114,7 +118,7 @@ extension Framework.Abilities {
         return found
     }
 
-    /// Sizes with repeated ones counted: `7, 14 × 8, 7`.
+    /// The sizes as text, with equal neighbours counted: `7, 14 × 8, 7`.
     private static func written(_ sizes: [Int]) -> String {
         let words = Figures.runs(sizes)
         return words.count <= 6 ? words.joined(separator: ", ") : words.prefix(5).joined(separator: ", ") + " …"
@@ -122,7 +126,7 @@ extension Framework.Abilities {
 }
 
 extension Framework.Abilities.Stages {
-    /// Whether stages of these sizes, stage s on rank s mod `ranks`, are such a division.
+    /// Whether the software allows stages of these sizes, stage s on rank s mod `ranks`.
     package func allow(_ sizes: [Int], ranks: Int) -> Bool {
         guard let first = sizes.first, let last = sizes.last, ranks > 1 else { return true }
         switch self {
@@ -132,18 +136,18 @@ extension Framework.Abilities.Stages {
             let inner = sizes.dropFirst().dropLast()
             let isLevel = inner.allSatisfy { $0 == inner.first }
             if sizes.count <= ranks { return isLevel }
-            // The embedding and the loss may each count as one layer.
+            // The embedding and the loss may each count as one block.
             if isLevel, let level = inner.first, (0...1).contains(level - first), (0...1).contains(level - last) {
                 return true
             }
-            // Ranks at the ends with shares of their own, each spread evenly over its stages.
+            // The ranks at the ends have their own numbers of blocks, and each rank's stages are equal.
             let isSpread = sizes.indices.allSatisfy { sizes[$0] == sizes[$0 % ranks] }
             return isSpread && sizes[1..<(ranks - 1)].allSatisfy { $0 == sizes[1] }
         }
     }
 
-    /// Blocks of each of the layout's stages: the balanced split where it is such a division, else the one of them whose
-    /// heaviest rank is lightest; nil where there is none.
+    /// Blocks of each of the layout's stages: the balanced division if it is allowed, else the allowed one whose
+    /// heaviest rank is lightest. nil: no division is allowed.
     package func split(_ layout: Layout, model: Model) -> [Int]? {
         var open = layout
         open.layersPerStage = nil
@@ -182,7 +186,8 @@ extension Framework.Abilities.Stages {
         return splits.filter { allow($0, ranks: ranks) }.min { load($0) < load($1) }
     }
 
-    /// The layout with this division of the blocks stated where it is not the balanced one; nil where there is none.
+    /// The layout with `layersPerStage` set to the allowed division if that is not the balanced one. nil: no division
+    /// is allowed.
     package func divided(_ layout: Layout, model: Model) -> Layout? {
         guard let sizes = split(layout, model: model) else { return nil }
         guard sizes != StagePartition(layout, model: model).sizes else { return layout }
@@ -191,15 +196,17 @@ extension Framework.Abilities.Stages {
         return layout
     }
 
-    /// `layers` over `ranks`, those between the ends alike, the heaviest as light as can be with the head on the last.
+    /// Blocks of each rank, equal for all ranks but the first and the last, so that the heaviest rank is as light as
+    /// possible. The last rank also holds the output head.
     private static func ends(_ layers: Int, ranks: Int, head: Double) -> [Int]? {
         guard ranks > 1, layers >= ranks else { return nil }
         var best: (load: Double, sizes: [Int])?
-        // Of equal ones the first is taken, whatever the process.
+        // The order of the candidates is fixed and the first of equal ones is taken, so that every process chooses the
+        // same.
         for inner in [layers / ranks, (layers + ranks - 1) / ranks] {
             let rest = layers - (ranks - 2) * inner
             guard rest >= 2 else { continue }
-            // A head heavier than all of the rest leaves the last rank one block.
+            // If the head outweighs all remaining blocks, the last rank gets one block.
             let middle = max(1, Int(saturating: (Double(rest) - min(head, 1e6)) / 2))
             for last in (middle - 1)...(middle + 2) where last >= 1 && rest - last >= 1 {
                 let first = rest - last

@@ -1,36 +1,36 @@
 internal import Reading
 
 extension Framework {
-    /// How software holds what a rank needs, where that is not as in Megatron-Core and PyTorch, which the defaults are.
+    /// Differences in memory use from Megatron-Core and PyTorch, which the defaults describe.
     package struct Memory: Hashable, Codable, Sendable {
-        /// Whether weights, gradients and activations are fp32 whatever the precision of the products.
+        /// Whether weights, gradients and activations are fp32 even if products run in another precision.
         package var storesFP32 = false
-        /// Whether a whole backward makes the outputs of norms and of activation functions again from their inputs rather
+        /// Whether a whole backward recomputes the outputs of norms and activation functions from their inputs rather
         /// than keep them (the forward-only outputs of a dense block).
         package var remakesOutputs = false
-        /// Whether selective recomputation drops the attention's output too.
+        /// Whether selective recomputation also drops the output of attention.
         package var remakesAttention = false
-        /// Whether a block's tensors all stay between the two halves of a split backward, gradients in the places of what is
-        /// no longer read, and the gradient of its output beside them.
+        /// Whether all tensors of a block stay between the two halves of a split backward. Gradients then overwrite
+        /// tensors that are no longer read, and the gradient of the block's output is kept in addition.
         package var keepsHalvesWhole = false
-        /// Whether gradients inside a block take one place as wide as the widest of them and one as wide as a branch's output
-        /// beside the stream's.
+        /// Whether the gradients inside a block share two buffers: one as wide as the widest of them, and one as wide
+        /// as a branch's output, in addition to the residual stream's gradient.
         package var sharesGradients = false
-        /// Whether memory of activations is kept for the next micro-batch and never handed back.
+        /// Whether activation memory is kept for the next micro-batch and never freed.
         package var pools = false
-        /// Tensors on their way between stages that a rank holds for each of its stages, beside those its blocks keep; nil:
-        /// two in all, one that arrives and one that leaves.
+        /// Stage-to-stage message tensors that a rank holds for each of its stages, in addition to those its blocks
+        /// keep. nil: two per rank, one arriving and one leaving.
         package var messages: Double?
-        /// Room for rows that routing sends to an expert's rank, as a share of those that come.
+        /// Rows reserved at an expert's rank for routed tokens, as a multiple of the rows that arrive.
         package var rowReserve = 1.0
-        /// Entries of a table that is only looked up which can ever have a gradient; others take no gradient and no
-        /// moments. nil: all do.
+        /// Entries of an untied token table that can ever get a gradient; the other entries need no gradient and no
+        /// moments. nil: all entries can.
         package var lookedUp: Int?
-        /// Bytes that each rank of a group hands over at a time through memory which all of them share; nil: the ranks
-        /// share none.
+        /// Bytes that each rank of a group exchanges at a time through memory shared by the group. nil: the ranks share
+        /// no memory.
         package var sharedPiece: Double?
-        /// Depth of a product's operands that the matrix library rearranges at a time, in a place of its own, and the most
-        /// rows of them; 0: it rearranges none.
+        /// Depth of a product's operands, and the largest number of their rows, that the matrix library repacks at a
+        /// time into a buffer of its own. 0: operands are not repacked.
         package var packedDepth = 0.0
         package var packedRows = 0.0
 
@@ -39,7 +39,7 @@ extension Framework {
 }
 
 extension Framework.Memory {
-    /// Takes over what the map `memory:` says; the rest stays.
+    /// Replaces the values that the map `memory:` states; the others stay.
     mutating func read(_ reader: FieldReader) {
         for (key, path) in Self.switches {
             if let value = reader.flag(key) { self[keyPath: path] = value }

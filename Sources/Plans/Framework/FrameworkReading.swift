@@ -1,27 +1,28 @@
 package import Reading
 
 extension Framework {
-    /// The framework file at `path`.
-    /// - Throws: every problem of the file.
+    /// Reads the framework file at `path`.
+    /// - Throws: all problems of the file.
     package static func read(path: String, library: Library = .standard()) throws(PlanProblems) -> Framework {
         var files = ReadFiles()
         return try read(path: path, library: library, files: &files)
     }
 
-    /// The framework file at `path`, which is added to `files` with those it extends.
+    /// Reads the framework file at `path`. The file and those it extends are added to `files`.
     package static func read(
         path: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> Framework {
         try read(text: YAMLFile.text(path: path, files: &files), path: path, library: library, files: &files)
     }
 
-    /// The framework of a text that is, or would be, the file at `path`.
+    /// Reads a framework from the text of a file that is, or would be, at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Framework {
         var files = ReadFiles()
         return try read(text: text, path: path, library: library, files: &files)
     }
 
-    /// - Parameter extending: the files that extend this one, each the next.
+    /// - Parameter extending: the files that led to this one, each of which extends the next; a file that appears twice
+    ///   is an error.
     private static func read(
         text: String, path: String, library: Library, files: inout ReadFiles, extending: [String] = []
     ) throws(PlanProblems) -> Framework {
@@ -87,7 +88,7 @@ extension Framework {
 }
 
 extension Framework.Abilities {
-    /// Takes over what the map `can:` says; the rest stays.
+    /// Replaces the values that the map `can:` states; the others stay.
     fileprivate mutating func read(_ can: FieldReader) {
         func words<Word: RawRepresentable & CaseIterable>(_ key: String, _ path: WritableKeyPath<Self, [Word]>)
         where Word.RawValue == String {
@@ -112,14 +113,14 @@ extension Framework.Abilities {
 }
 
 extension Frameworks {
-    /// All framework files of `library`.
-    /// - Throws: every problem of the files.
+    /// Reads all framework files of `library`.
+    /// - Throws: all problems of the first file that has any.
     package static func read(library: Library) throws(PlanProblems) -> Frameworks {
         var files = ReadFiles()
         return try read(library: library, files: &files)
     }
 
-    /// All framework files of `library`, which are added to `files`.
+    /// Reads all framework files of `library`, which are added to `files`.
     package static func read(library: Library, files: inout ReadFiles) throws(PlanProblems) -> Frameworks {
         var frameworks: [Framework] = []
         for name in library.frameworkNames {
@@ -129,7 +130,7 @@ extension Frameworks {
         return Frameworks(frameworks)
     }
 
-    /// `framework:` of a plan, `auto` where it says nothing.
+    /// Reads `framework:` of a plan; a plan without that key means `auto`.
     static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
         let name = plan.word("framework")
         var frameworks: Frameworks

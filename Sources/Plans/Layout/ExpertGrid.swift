@@ -1,17 +1,17 @@
 package import Models
 
-/// How the ranks of one pipeline stage share out its experts: the pieces of an expert innermost, then the experts, then
-/// their copies (Megatron-Core's order for experts), whatever these ranks are to the layers between.
+/// The distribution of a stage's experts over its ranks: slices of an expert innermost, then experts, then replicas
+/// (Megatron-Core's order for experts), independently of the role these ranks play for dense layers.
 ///
 /// A *seat* is a rank's number among the tensor · context · data ranks of its stage.
 package struct ExpertGrid: Hashable, Sendable {
-    /// A seat's place along each degree.
+    /// A seat's coordinates along the degrees of expert parallelism.
     package struct Coordinates: Hashable, Sendable {
-        /// Which piece of every expert.
+        /// Number of the slice that the seat holds of each of its experts.
         package var tensor: Int
-        /// Which of the experts.
+        /// Number of the seat's group of experts.
         package var expert: Int
-        /// Which of those with the same piece of the same experts.
+        /// Number of the seat among those that hold the same slices of the same experts.
         package var copy: Int
 
         package init(tensor: Int, expert: Int, copy: Int = 0) {
@@ -21,11 +21,11 @@ package struct ExpertGrid: Hashable, Sendable {
         }
     }
 
-    /// Ranks that share one expert's matrices.
+    /// Ranks that share the matrices of one expert.
     package let tensor: Int
-    /// Ranks that share out the experts.
+    /// Ranks among which the experts are distributed.
     package let expert: Int
-    /// Ranks with the same piece of the same experts.
+    /// Ranks that hold the same slices of the same experts.
     package let copies: Int
 
     package init(_ layout: Layout) {
@@ -34,14 +34,14 @@ package struct ExpertGrid: Hashable, Sendable {
         copies = max(1, layout.tensor * layout.context * layout.data / (layout.expertTensor * layout.expert))
     }
 
-    /// Copies of an expert's piece that hold one set of its shards between them: those in the ranks that share out
-    /// everything else's.
+    /// Replicas of an expert slice that share one set of optimizer and weight shards: those inside one dense shard
+    /// group.
     package func shardedCopies(_ layout: Layout) -> Int {
         guard layout.sharding != .none else { return 1 }
         return min(copies, max(1, layout.shardRanks * layout.tensor / (tensor * expert)))
     }
 
-    /// Distance between neighbours of a group in seats, and so in ranks.
+    /// Distance in seats, and so in ranks, between neighbours of a group.
     package var tensorStride: Int { 1 }
     package var expertStride: Int { tensor }
     package var copyStride: Int { tensor * expert }
@@ -57,18 +57,19 @@ package struct ExpertGrid: Hashable, Sendable {
 }
 
 extension Layout {
-    /// Ranks that hold the same piece of the same experts of `model`; 1 where it has none.
+    /// Ranks that hold the same slices of the same experts of `model`; 1 if it has no experts.
     ///
-    /// They share out experts' state and reduce experts' gradients, also where no ranks do so with everything else
-    /// (Megatron-Core: expert data parallelism, tensor · data · context over expert · expertTensor).
+    /// These ranks shard the experts' state and reduce the experts' gradients, even if dense layers have no
+    /// data-parallel ranks (Megatron-Core: expert data parallelism, tensor · data · context over expert ·
+    /// expertTensor).
     package func expertCopies(_ model: Model) -> Int { model.mixtureLayers > 0 ? ExpertGrid(self).copies : 1 }
 
-    /// Whether any parameters are held by several ranks of one direction of the pipeline: experts or all others.
+    /// Whether several ranks in one direction of the pipeline hold the same parameters, of experts or of dense layers.
     package func hasReplicas(_ model: Model) -> Bool { data * context > 1 || expertCopies(model) > 1 }
 }
 
 extension RankGrid {
-    /// A rank's number among those of its stage.
+    /// The number of a rank among those of its stage.
     package func seat(of place: Coordinates) -> Int {
         (place.data * context + place.context) * tensor + place.tensor
     }

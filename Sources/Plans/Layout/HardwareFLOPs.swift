@@ -1,8 +1,8 @@
 package import Models
 
 extension FLOPs {
-    /// FLOPs that devices run under a recomputation mode, in the field's convention.
-    /// - Parameter keepsOperations: what selective recomputation means (`Framework.selectiveOperations`).
+    /// Hardware FLOPs: model FLOPs and those of recomputation, in the field's convention.
+    /// - Parameter keepsOperations: the kind of selective recomputation (`Framework.selectiveOperations`).
     package func hardware(_ recompute: Layout.Recompute, keepsOperations: Bool = false) -> Double {
         switch recompute {
         case .none: required

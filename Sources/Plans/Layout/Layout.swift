@@ -2,28 +2,28 @@ package import Models
 internal import Numbers
 package import Schedules
 
-/// How the work is split over devices: the one description shared by planner, simulator and runtime.
+/// The split of the work over devices: the one description shared by planner, simulator and runtime.
 package struct Layout: Hashable, Codable, Sendable {
-    /// What is recomputed in the backward pass instead of kept (Korthikanti et al. 2022).
+    /// Activations that the backward pass recomputes instead of keeping them (Korthikanti et al. 2022).
     package enum Recompute: String, Hashable, Codable, Sendable, CaseIterable {
         case none
-        /// Core attention only.
+        /// Core attention only is recomputed.
         case selective
-        /// The whole block from its input.
+        /// The whole block is recomputed from its input.
         case full
     }
 
-    /// What data-parallel ranks share out among themselves (ZeRO stages 0 to 3; `parameters` is also FSDP).
+    /// State that data-parallel ranks shard among themselves (ZeRO stages 0 to 3; `parameters` is also FSDP).
     package enum Sharding: String, Hashable, Codable, Sendable, CaseIterable {
         case none, optimizer, gradients, parameters
     }
 
-    /// Which communication runs behind compute.
+    /// Communication that overlaps with compute.
     package struct Overlap: Hashable, Codable, Sendable {
         package var data: Bool
         package var tensor: Bool
         package var pipeline: Bool
-        /// Taking tokens to their experts and back, behind the compute of another micro-batch.
+        /// Sending tokens to their experts and back during the compute of another micro-batch.
         package var expert: Bool
 
         package init(data: Bool = true, tensor: Bool = false, pipeline: Bool = true, expert: Bool = false) {
@@ -37,7 +37,7 @@ package struct Layout: Hashable, Codable, Sendable {
     package var data: Int
     package var tensor: Int
     package var pipeline: Int
-    /// Stages a pipeline rank holds, `v`.
+    /// Stages that a pipeline rank holds, `v`.
     package var virtualStages: Int
     package var context: Int
     package var expert: Int
@@ -46,20 +46,20 @@ package struct Layout: Hashable, Codable, Sendable {
     package var microbatch: Int
     package var schedule: ScheduleName
     package var recompute: Recompute
-    /// Blocks of every stage that are recomputed where `recompute` is full, the first ones (Megatron-LM's
-    /// `--recompute-num-layers` with the block method); nil: all of them.
+    /// Number of blocks recomputed in every stage with `recompute` full, counted from the stage's first (Megatron-LM's
+    /// `--recompute-num-layers` with the block method). nil: all blocks.
     package var recomputeLayers: Int?
     package var sharding: Sharding
-    /// Data (and context) ranks that hold one set of shards between them; nil: all of them. Fewer is hybrid sharding:
-    /// gathering stays inside the group, whole groups are replicas of one another.
+    /// Data and context ranks in one shard group, which together hold one set of shards. nil: all of them. A smaller
+    /// group is hybrid sharding: gathering stays inside the group, and groups are replicas of one another.
     package var shardGroup: Int?
     package var sequenceParallel: Bool
     package var flashAttention: Bool
-    /// Format gradients are accumulated in; nil takes the default of the plan's precision (fp32 with bf16 and fp32,
+    /// Format in which gradients are accumulated. nil: the default of the plan's precision (fp32 with bf16 and fp32,
     /// fp16 with fp16).
     package var gradients: Precision?
     package var overlap: Overlap
-    /// Blocks of every stage, in stage order; nil lets `StagePartition` balance them.
+    /// Blocks of every stage, in stage order. nil: `StagePartition` balances them.
     package var layersPerStage: [Int]?
 
     package init(
@@ -89,10 +89,10 @@ package struct Layout: Hashable, Codable, Sendable {
         self.layersPerStage = layersPerStage
     }
 
-    /// Devices the layout needs: data · tensor · pipeline · context; the largest number there is beyond 64 bits.
+    /// Devices that the layout needs: data · tensor · pipeline · context; `Int.max` if the product passes 64 bits.
     package var devices: Int { Int.product(data, tensor, pipeline, context) ?? .max }
-    /// Data and context ranks that hold one set of shards.
+    /// Data and context ranks that together hold one set of shards.
     package var shardRanks: Int { sharding == .none ? 1 : shardGroup ?? data * context }
-    /// Stages of the pipeline: pipeline · virtualStages, or pipeline where every stage lives on two ranks.
+    /// Stages of the pipeline: pipeline · virtualStages, or pipeline if the schedule places every stage on two ranks.
     package var stages: Int { schedule.stages(ranks: pipeline, virtualStages: virtualStages) }
 }

@@ -5,16 +5,17 @@ internal import Schedules
 
 /// Reads `layout:` of a plan.
 enum LayoutReading {
-    /// What the map says; `data` may be left to the number of devices.
+    /// The content of the map. `data` may be absent; it then follows from the number of devices.
     struct Result {
         var layout: Layout
         var dataIsGiven: Bool
         var openSchedule: OpenSchedule?
-        /// What an answer's layout carries besides: sequences a step, and micro-batches a step of each pipeline.
+        /// Figures that the layout of a JSON answer also holds: sequences of a step, and micro-batches of a step in
+        /// each pipeline.
         var globalBatch: Int?
         var microbatches: Int?
 
-        /// Where these are not what the plan's other figures give.
+        /// Problems of stated figures that contradict the plan's other figures.
         func contradictions(batch: Int) -> [PlanProblem] {
             var problems: [PlanProblem] = []
             if let globalBatch, globalBatch != batch {
@@ -35,7 +36,7 @@ enum LayoutReading {
         }
     }
 
-    /// nil for `auto` and for a layout that cannot be read (then something was reported).
+    /// Reads `layout:`. nil: `auto`, or a layout that cannot be read, which was then reported.
     static func read(_ plan: FieldReader) -> Result? {
         if let word = plan.word("layout") {
             if word != "auto" {
@@ -87,7 +88,7 @@ enum LayoutReading {
             microbatches: microbatches)
     }
 
-    /// A schedule by its name or by another that is in use.
+    /// Reads a schedule by its name or by another name in use.
     private static func schedule(_ reader: FieldReader) -> ScheduleName? {
         if let named = reader.scalar("schedule").flatMap(ScheduleName.init(named:)) {
             _ = reader.text("schedule")

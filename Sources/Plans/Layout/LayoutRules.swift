@@ -4,14 +4,14 @@ package import Reading
 internal import Schedules
 
 extension Layout {
-    /// Every rule this layout breaks for `model`, `batch` sequences a step and `devices` devices, all at once, in the
-    /// order of the degrees. Fields are dotted paths of the plan file; lines are added by the reader.
+    /// All rules that this layout breaks for `model`, `batch` sequences a step and `devices` devices, in the order of
+    /// the degrees. Fields are dotted paths of the plan file; the reader adds lines.
     package func problems(for model: Model, batch: Int, devices: Int) -> [PlanProblem] {
         var problems = degreeProblems()
-        // Past this point the rules divide by the degrees.
+        // The following rules divide by the degrees, so the degrees must be valid.
         guard problems.isEmpty else { return problems }
         problems = sizeProblems()
-        // And here they multiply them.
+        // The following rules multiply the degrees, so their products must not overflow.
         guard problems.isEmpty else { return problems }
         problems += deviceProblems(devices)
         problems += tensorProblems(model)
@@ -24,7 +24,7 @@ extension Layout {
         return problems
     }
 
-    /// What will work but is probably not meant.
+    /// Remarks on a layout that works but is probably not what was meant.
     package func warnings(cluster: Cluster, model: Model, batch: Int) -> [Remark] {
         var warnings: [Remark] = []
         if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
@@ -50,8 +50,8 @@ extension Layout {
         return warnings + idleSharding(model)
     }
 
-    /// What the layout says of sharding and nothing comes of.
-    /// - Parameter place: before the names of keys.
+    /// Remarks on sharding settings that have no effect.
+    /// - Parameter place: prefix of the names of keys.
     func idleSharding(_ model: Model, _ place: String = "") -> [Remark] {
         if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
             guard expertCopies(model) > 1 else {
@@ -72,7 +72,7 @@ extension Layout {
         return [Remark(.shardGroupUnused, "\(place)shardGroup \(shardGroup) does nothing with sharding none")]
     }
 
-    /// The rule of its schedule that the layout breaks, in words.
+    /// The rule of its schedule that the layout breaks, as a sentence; nil if it breaks none.
     package func scheduleProblem(microbatches: Int) -> String? {
         schedule.problem(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
     }
@@ -88,7 +88,7 @@ extension Layout {
         }
     }
 
-    /// Products of degrees that no machine has, and that need not fit 64 bits.
+    /// Problems of products of degrees that exceed any machine and may pass 64 bits.
     private func sizeProblems() -> [PlanProblem] {
         func problem(_ degrees: [(String, Int)], most: Int, of what: String) -> PlanProblem {
             let written = degrees.map { "\($0.0) \(Figures.grouped($0.1))" }.joined(separator: " · ")
@@ -154,7 +154,7 @@ extension Layout {
     }
 
     private func contextProblems(_ model: Model) -> [PlanProblem] {
-        // Causal attention is balanced by giving every rank one early and one late piece.
+        // Causal attention is balanced by giving every rank one early and one late piece of each sequence.
         guard context > 1, model.sequence % (2 * context) != 0 else { return [] }
         return [
             PlanProblem(
@@ -193,7 +193,8 @@ extension Layout {
         ]
     }
 
-    /// Experts are spread over the tensor, context and data ranks of a pipeline stage.
+    /// Problems of expert parallelism: experts are distributed over the tensor, context and data ranks of a pipeline
+    /// stage.
     private func expertProblems(_ model: Model) -> [PlanProblem] {
         guard expert > 1 || expertTensor > 1 else { return [] }
         guard let moe = model.moe, model.mixtureLayers > 0 else {
@@ -269,10 +270,10 @@ extension Layout {
         return problems
     }
 
-    /// What to do where a model has fewer layers than the layout has stages.
+    /// The advice for a layout with more stages than the model has layers.
     private func fewerStages(layers: Int) -> String {
-        // A pipeline of one rank has no use for several stages, and some schedules want an even number of ranks. A two-way
-        // pipeline has as many stages as ranks.
+        // One rank needs no virtual stages, and some schedules need an even number of ranks. A bidirectional pipeline
+        // has as many stages as ranks.
         let most = min(layers / max(1, stages / max(1, pipeline)), pipeline - 1)
         let least = virtualStages > 1 ? 2 : 1
         if let ranks = (max(most - 1, least)...max(most, least)).last(where: { ranks in
@@ -305,7 +306,7 @@ extension Layout {
         return [PlanProblem(.misfit, field: "layout.schedule", value: schedule.rawValue, rule: rule)]
     }
 
-    /// The divisors of `value` on both sides of `wanted`, as `6 or 8`.
+    /// The nearest divisors of `value` below and above `wanted`, as `6 or 8`.
     private func nearestDivisors(of value: Int, to wanted: Int) -> String {
         let divisors = Divisors.of(value)
         let near = [divisors.last { $0 <= wanted }, divisors.first { $0 > wanted }].compactMap(\.self)

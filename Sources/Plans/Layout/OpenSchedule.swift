@@ -1,6 +1,6 @@
-/// A layout that leaves its schedule to the planner.
+/// The open schedule of a layout with `schedule: auto`, which the planner chooses.
 package struct OpenSchedule: Hashable, Codable, Sendable {
-    /// Stages a rank must hold; nil leaves them open too.
+    /// Stages that a rank must hold. nil: open too.
     package var virtualStages: Int?
 
     package init(virtualStages: Int?) { self.virtualStages = virtualStages }

@@ -1,6 +1,6 @@
-/// Which rank does what: ranks numbered as Megatron-LM numbers them, tensor innermost, then context, data, pipeline.
+/// The numbering of ranks, as in Megatron-LM: tensor innermost, then context, data, pipeline.
 package struct RankGrid: Hashable, Codable, Sendable {
-    /// A rank's place along each degree.
+    /// A rank's coordinates along the degrees.
     package struct Coordinates: Hashable, Codable, Sendable {
         package var tensor: Int
         package var context: Int
@@ -31,7 +31,7 @@ package struct RankGrid: Hashable, Codable, Sendable {
         self.init(tensor: layout.tensor, context: layout.context, data: layout.data, pipeline: layout.pipeline)
     }
 
-    /// Ranks in all.
+    /// Number of all ranks.
     package var size: Int { tensor * context * data * pipeline }
 
     package func coordinates(of rank: Int) -> Coordinates {
@@ -44,22 +44,22 @@ package struct RankGrid: Hashable, Codable, Sendable {
         ((place.pipeline * data + place.data) * context + place.context) * tensor + place.tensor
     }
 
-    /// The ranks that share one layer's matrices with `rank`, in order.
+    /// The tensor-parallel group of `rank`, in order: ranks that share each layer's matrices.
     package func tensorGroup(of rank: Int) -> [Int] {
         group(of: rank, count: tensor) { $0.tensor = $1 }
     }
 
-    /// The ranks that hold the other pieces of `rank`'s sequences, in order.
+    /// The context-parallel group of `rank`, in order: ranks that hold the other pieces of its sequences.
     package func contextGroup(of rank: Int) -> [Int] {
         group(of: rank, count: context) { $0.context = $1 }
     }
 
-    /// The ranks that hold the same weights and see other sequences, in order.
+    /// The data-parallel group of `rank`, in order: ranks that hold the same weights and see other sequences.
     package func dataGroup(of rank: Int) -> [Int] {
         group(of: rank, count: data) { $0.data = $1 }
     }
 
-    /// The ranks a micro-batch of `rank` travels through, in order of stages.
+    /// The pipeline group of `rank`, in order of stages: the ranks that its micro-batches pass through.
     package func pipelineGroup(of rank: Int) -> [Int] {
         group(of: rank, count: pipeline) { $0.pipeline = $1 }
     }

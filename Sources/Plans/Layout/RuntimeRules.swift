@@ -3,8 +3,8 @@ package import Reading
 internal import Schedules
 
 extension Layout {
-    /// Every rule that only a real run has, beyond `problems(for:batch:devices:)`: what the planner may round or the
-    /// field may do but the runtime does not.
+    /// All rules of a real run that the layout breaks, beyond `problems(for:batch:devices:)`: cases that the planner
+    /// can price, or other software can run, but the runtime cannot.
     package func problemsOfARun(_ model: Model, batch: Int) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String = "") {
@@ -48,7 +48,7 @@ extension Layout {
         return problems
     }
 
-    /// What the runtime does in one way alone, where the layout asks for another.
+    /// Problems of settings for which the runtime has only one way and the layout asks for another.
     private func problemsOfFixedWays() -> [PlanProblem] {
         var problems: [PlanProblem] = []
         func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String) {
@@ -78,7 +78,7 @@ extension Layout {
         return problems
     }
 
-    /// What the runtime hides.
+    /// Communication that the runtime overlaps with compute.
     static let overlapOfARun = Overlap(data: true, tensor: false, pipeline: true, expert: false)
 
     private func mirroredRanksRunInStep(microbatches: Int) -> Bool {

@@ -1,14 +1,14 @@
 package import Models
 internal import Schedules
 
-/// Which blocks every pipeline stage holds.
+/// The division of a model's blocks among pipeline stages.
 package struct StagePartition: Hashable, Codable, Sendable {
     /// Blocks of each stage, in stage order; together they are `0..<layers`.
     package var layers: [Range<Int>]
 
     package init(layers: [Range<Int>]) { self.layers = layers }
 
-    /// Stages of the given sizes, one after the other.
+    /// A partition into consecutive stages of the given sizes.
     package init(sizes: [Int]) {
         var start = 0
         layers = sizes.map { size in
@@ -19,13 +19,13 @@ package struct StagePartition: Hashable, Codable, Sendable {
 
     package var stages: Int { layers.count }
 
-    /// Blocks of each stage.
+    /// Number of blocks of each stage.
     package var sizes: [Int] { layers.map(\.count) }
 
-    /// Blocks of each stage where stages differ in size; nil where all hold as many.
+    /// Number of blocks of each stage if stages differ in size; nil if all are equal.
     package var unevenSizes: [Int]? { Set(sizes).count > 1 ? sizes : nil }
 
-    /// The layout's own `layersPerStage`, or the balanced split of `model`.
+    /// The partition by the layout's own `layersPerStage`, or the balanced one for `model`.
     ///
     /// - Precondition: the layout has no `problems` for the model.
     package init(_ layout: Layout, model: Model) {
@@ -38,7 +38,8 @@ package struct StagePartition: Hashable, Codable, Sendable {
         }
     }
 
-    /// Blocks of each stage as an answer writes them down; nil where they are alike and leaving them out means the same.
+    /// Number of blocks of each stage as an answer states them. nil: all stages are equal, and leaving the key out
+    /// means that.
     package static func written(_ layout: Layout, model: Model) -> [Int]? {
         let split = StagePartition(layout, model: model)
         var open = layout
@@ -46,14 +47,14 @@ package struct StagePartition: Hashable, Codable, Sendable {
         return split.unevenSizes ?? (split == StagePartition(open, model: model) ? nil : split.sizes)
     }
 
-    /// Splits `layers` blocks over `stages` stages, stage s on rank s mod `ranks` (`folded`: mirrored, see
-    /// `StagePlacement.folded`), with the output head counted as `headInBlocks` blocks on the last stage.
+    /// The balanced partition of `layers` blocks over `stages` stages, stage s on rank s mod `ranks` (`folded`:
+    /// mirrored, see `StagePlacement.folded`). The output head counts as `headInBlocks` blocks on the last stage.
     ///
-    /// The heaviest rank is made as light as can be; among the splits that do, the largest stage is smallest, and
-    /// among those the sum of squares, so sizes differ by at most one wherever the head allows it. A split that divides
-    /// evenly stays even when no other is better. Every stage gets at least one block.
+    /// The heaviest rank is made as light as possible. Ties are decided by the smallest largest stage, then by the
+    /// smallest sum of squares, so that sizes differ by at most one if the head allows it. An even split stays even if
+    /// no other is better. Every stage gets at least one block.
     ///
-    /// - Complexity: O(stages · log(layers) + layers · log(stages)), no combinations are tried.
+    /// - Complexity: O(stages · log(layers) + layers · log(stages)); combinations are not enumerated.
     package init(balancing layers: Int, stages: Int, ranks: Int, headInBlocks: Double, folded: Bool = false) {
         guard stages > 1, layers >= stages else {
             self.init(sizes: stages <= 1 ? [layers] : (0..<stages).map { $0 < layers ? 1 : 0 })
@@ -63,19 +64,19 @@ package struct StagePartition: Hashable, Codable, Sendable {
         let others = stages - virtualStages
         let bestShare = Self.bestLastRankShare(
             layers: layers, virtualStages: virtualStages, others: others, ranks: ranks, head: headInBlocks)
-        // The last rank's own stages share its blocks; the smaller ones come last, where the head is.
+        // The last rank's blocks are divided among its own stages, the smaller ones last, where the head is.
         let lastRank = Self.even(bestShare, over: virtualStages)
         let rest = Self.even(layers - bestShare, ranks: ranks - 1, virtualStages: virtualStages)
         self.init(
             sizes: (0..<stages).map { stage in
                 let chunk = stage / ranks
-                // Counted from the rank of the last stage.
+                // Distance from the rank of the last stage.
                 let before = folded ? (chunk == 0 ? stage : stages - 1 - stage) : ranks - 1 - stage % ranks
                 return before == 0 ? lastRank[chunk] : rest[ranks - 1 - before][chunk]
             })
     }
 
-    /// Blocks of the last rank that make the heaviest rank lightest.
+    /// Number of blocks on the last rank that makes the heaviest rank lightest.
     private static func bestLastRankShare(
         layers: Int, virtualStages: Int, others: Int, ranks: Int, head: Double
     ) -> Int {
@@ -85,7 +86,7 @@ package struct StagePartition: Hashable, Codable, Sendable {
             let rest = layers - share
             guard rest >= others else { continue }
             let heaviestOther = (rest + ranks - 2) / (ranks - 1)
-            // Rounded as finely as a ten-thousandth of a block, so that equal splits compare equal.
+            // Rounded to a ten-thousandth of a block, so that equal splits compare equal.
             let load = (max(Double(heaviestOther), Double(share) + head) * 1e4).rounded()
             let largest = max((share + virtualStages - 1) / virtualStages, (rest + others - 1) / max(1, others))
             let squares = squares(share, virtualStages) + squares(rest, others)
@@ -99,7 +100,7 @@ package struct StagePartition: Hashable, Codable, Sendable {
         return best?.share ?? layers / max(1, ranks)
     }
 
-    /// Sum of squares of `total` split as evenly as can be into `parts`.
+    /// Sum of squares of the parts of `total`, split as evenly as possible into `parts`.
     private static func squares(_ total: Int, _ parts: Int) -> Int {
         guard parts > 0 else { return 0 }
         let small = total / parts
@@ -107,26 +108,28 @@ package struct StagePartition: Hashable, Codable, Sendable {
         return larger * (small + 1) * (small + 1) + (parts - larger) * small * small
     }
 
-    /// `total` over `parts`, the larger ones first.
+    /// `total` divided among `parts` as evenly as possible, the larger parts first.
     private static func even(_ total: Int, over parts: Int) -> [Int] {
         (0..<parts).map { total / parts + ($0 < total % parts ? 1 : 0) }
     }
 
-    /// `total` over ranks and their stages: both ranks and stages differ by at most one; `[rank][chunk]`.
+    /// `total` divided among ranks and their stages, `[rank][chunk]`. Ranks differ by at most one block, and so do the
+    /// stages of a rank.
     private static func even(_ total: Int, ranks: Int, virtualStages: Int) -> [[Int]] {
         guard ranks > 0 else { return [] }
-        // The larger shares go to the later of these ranks: the first rank holds most micro-batches in flight.
+        // The larger numbers go to the later ranks, since the first rank holds most micro-batches in flight.
         let shares = even(total, over: ranks).reversed()
         return shares.map { even($0, over: virtualStages) }
     }
 }
 
 extension Model {
-    /// Forward work of the output head in units of the mean block's, by FLOPs a token: 2·h·V over a block's
-    /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the halves the runtime computes).
+    /// Forward work of the output head in units of the mean block's work, by FLOPs of a token: 2·h·V over a block's
+    /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the half that the runtime computes).
     package var headInBlocks: Double {
         let core = 2 * coreAttention.keysSeen(length: Double(sequence)) * coreAttention.width
-        // Whole counts of each kind, so that a model of one kind has that block's own value.
+        // Fractions of dense and expert blocks are computed apart, so that a model of one kind gets exactly that
+        // block's value.
         var work = 0.0
         if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (blockWeights + core) }
         if mixtureLayers > 0 { work += Double(mixtureLayers) / Double(layers) * (mixtureBlockWeights + core) }

@@ -1,14 +1,14 @@
 internal import Numbers
 package import Reading
 
-/// Batches that are stated: sequences a step, or tokens where the word stands behind the number.
+/// Stated batches: a number of sequences a step, or of tokens if the word `tokens` follows the number.
 package enum BatchSize {
     /// Tokens a step of the largest batch among the shipped plans: DeepSeek-V3's 15,360 sequences of 4,096 (its report,
     /// section 4.2).
     static let largestPublished = 15_360.0 * 4096
 
-    /// Sequences that hold `tokens`: the power of two within 5 % (batches of "4M tokens" are 1,024 sequences of 4,096),
-    /// else the nearest number.
+    /// The number of sequences that hold `tokens`: the power of two within 5 % if there is one (batches of "4M tokens"
+    /// are 1,024 sequences of 4,096), else the nearest number.
     package static func sequences(tokens: Double, sequence: Int) -> Int? {
         let exact = tokens / Double(max(1, sequence))
         guard exact >= 0.5, exact <= Double(Bounds.batch.upperBound) else { return nil }
@@ -19,8 +19,8 @@ package enum BatchSize {
         return abs(Double(power) / exact - 1) <= 0.05 ? power : nearest
     }
 
-    /// What to say about a batch that is far beyond what is trained with, or beside the tokens of the run; nil where
-    /// nothing is odd.
+    /// The remark about a batch far larger than published ones, or larger than a hundredth of the run's tokens; nil if
+    /// neither holds.
     package static func remark(_ batch: Int, sequence: Int, tokens: Double?) -> Remark? {
         let perStep = Double(batch) * Double(sequence)
         var oddities: [String] = []
@@ -45,7 +45,8 @@ package enum BatchSize {
 }
 
 extension FieldReader {
-    /// `4M tokens` under `key`, in tokens; nil, and not taken, where the value does not end in that word.
+    /// The value of `key` in tokens, written as `4M tokens`. nil, and the key stays unread, if the value does not end
+    /// in `tokens`.
     func tokens(_ key: String) -> Double? {
         guard let text = scalar(key)?.trimmed, text.hasSuffix("tokens") else { return nil }
         guard let value = try? Quantity.parse(String(text.dropLast(6)), as: .count), value >= 1 else { return nil }

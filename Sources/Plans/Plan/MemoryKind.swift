@@ -1,9 +1,9 @@
-/// What a figure of device memory counts.
+/// The kind of device memory that a measured figure counts.
 package enum MemoryKind: String, Hashable, Codable, Sendable, CaseIterable {
-    /// All the driver reports.
+    /// All memory that the driver reports as used.
     case device
-    /// What the allocator holds.
+    /// Memory that the allocator holds.
     case reserved
-    /// What tensors use.
+    /// Memory that tensors use.
     case allocated
 }

@@ -2,41 +2,41 @@ package import Models
 internal import Numbers
 package import Reading
 
-/// A plan file as read: what is trained, on what, and how it is split.
+/// A plan file as read: the model that is trained, the devices it is trained on, and the layout that splits it.
 package struct Plan: Hashable, Codable, Sendable {
     package var name: String
     package var model: Model
-    /// Tokens of the whole run; nil when only a step matters (a plan with `train` alone).
+    /// Tokens of the whole run. nil: only the time of a step matters (a plan with `train` alone).
     package var tokens: Double?
     package var cluster: Cluster
     /// Devices that train.
     package var devices: Int
-    /// Devices that are paid for beside them and do nothing.
+    /// Devices that are paid for but do not train.
     package var idleDevices = 0
     /// Global batch, sequences a step.
     package var batch: Int
-    /// The batch to come near to, where no batch is stated and the planner takes one that fits the devices; nil where
-    /// the batch is stated.
+    /// The batch that the planner stays near when it chooses one that fits the devices. nil: the plan states its batch.
     package var wantedBatch: Int?
     package var precision: Precision
-    /// nil: `layout: auto`, the planner searches.
+    /// The layout. nil: `layout: auto`, the planner searches.
     package var layout: Layout?
-    /// Set where the layout says `schedule: auto`: the planner chooses, and the layout's own schedule means nothing.
+    /// Set if the layout says `schedule: auto`: the planner chooses the schedule, and `layout.schedule` is to be
+    /// ignored.
     package var openSchedule: OpenSchedule?
-    /// Settings of a real run; nil for a plan that is only priced.
+    /// Settings of a real run. nil: the plan is only priced.
     package var train: TrainSettings?
-    /// What the reader assumed or doubts.
+    /// Assumptions and doubts of the reader.
     package var remarks: [Remark]
-    /// What the run was measured to take, for comparison; never read by the cost model.
+    /// Measured time and memory of the run, for comparison; the cost model never reads them.
     package var measured: Measured?
-    /// The training software, with what it costs.
+    /// The known generations of training software, with their costs, and the choice among them.
     package var frameworks: Frameworks
 
-    /// The `measured:` section.
+    /// The `measured:` section of a plan.
     package struct Measured: Hashable, Codable, Sendable {
-        /// Seconds an iteration.
+        /// Measured seconds of an iteration.
         package var seconds: Double
-        /// Peak bytes of the fullest device.
+        /// Measured peak bytes of the fullest device.
         package var memoryBytes: Double?
         package var memoryKind: MemoryKind
         package var source: String?
@@ -74,9 +74,9 @@ package struct Plan: Hashable, Codable, Sendable {
 }
 
 extension Plan {
-    /// Devices that are paid for.
+    /// Devices that are paid for: those that train and those that stay idle.
     package var paidDevices: Int { devices + idleDevices }
-    /// What people are told where devices stay idle; nil where all train.
+    /// The remark to the user about idle devices; nil if all devices train.
     package var idleRemark: String? {
         idleDevices > 0
             ? "\(Figures.grouped(devices)) of \(Figures.grouped(paidDevices)) devices are used, \(Figures.grouped(idleDevices)) "
@@ -84,12 +84,13 @@ extension Plan {
             : nil
     }
 
-    /// The software `layout` runs on; nil: every layout, where the plan leaves it open.
+    /// The software that `layout` runs on. nil as layout: the plan leaves it open, and one software stands for all
+    /// layouts.
     package func framework(for layout: Layout?) -> Framework {
         frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)
     }
 
-    /// The plan with its layout left open. Every layout of a search is then priced on one software.
+    /// The plan with an open layout. A search then prices all its layouts on one software.
     package var open: Plan {
         var plan = self
         plan.layout = nil
@@ -97,7 +98,8 @@ extension Plan {
         return plan.onOneFramework
     }
 
-    /// Where the layout is open, with the software assumed that all layouts are priced on.
+    /// The plan with a single software assumed for all layouts, if the layout is open and no software is named or
+    /// assumed.
     package var onOneFramework: Plan {
         guard layout == nil, frameworks.named == nil, frameworks.assumed == nil else { return self }
         var plan = self

@@ -4,16 +4,17 @@ package import Reading
 internal import Schedules
 
 extension Plan {
-    /// A plan without a file, for `estimate`: how long does a model of this size take on these devices?
+    /// The plan of a question without a file, for `estimate`: the time that a model of this size takes on these
+    /// devices.
     ///
     /// - Parameters:
-    ///   - parameters: a shape is chosen for this many (`Model.shaped`); ignored when `modelName` is given.
+    /// - parameters: number of parameters to choose a shape for (`Model.shaped`); ignored if `modelName` is given.
     ///   - modelName: a shape in `plans/models/`.
     ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
-    ///   - batch: sequences a step; by size and devices when nil (`BatchChoice`).
-    ///   - sequence: tokens a sequence; the model's own when nil.
-    ///   - precision: what the device trains in when nil.
-    /// - Throws: every value out of range and every unknown name.
+    /// - batch: sequences a step; nil: chosen by size and devices (`BatchChoice`).
+    /// - sequence: tokens a sequence; nil: the model's own.
+    /// - precision: format of training; nil: the one usual on the device.
+    /// - Throws: all values out of range and all unknown names together.
     package static func question(
         parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int? = nil,
         sequence: Int? = nil, precision: Precision? = nil, library: Library = .standard()
@@ -24,7 +25,8 @@ extension Plan {
             sequence: sequence, precision: precision, library: library, files: &files)
     }
 
-    /// A plan without a file. The model, cluster and framework files it is read with are added to `files`.
+    /// The plan of a question without a file. The model, cluster and framework files that it reads are added to
+    /// `files`.
     package static func question(
         parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int?, sequence: Int?,
         precision: Precision?, library: Library = .standard(), files: inout ReadFiles
@@ -106,7 +108,7 @@ extension Plan {
 }
 
 extension Device {
-    /// The format models are trained in on this device: bf16, fp16 where there is no bf16, else fp32.
+    /// The format that models are usually trained in on this device: bf16; fp16 if it has no bf16; else fp32.
     package var trainingPrecision: Precision {
         [.bf16, .fp16].first { peakFLOPs[$0] != nil } ?? .fp32
     }

@@ -7,10 +7,10 @@ extension Plan {
     /// Reads and checks the plan file at `path`.
     ///
     /// - Parameters:
-    ///   - devices: takes the place of the file's `devices`; a layout map keeps its other degrees and `data` follows.
-    ///   - library: where named shapes and clusters are looked up.
-    ///   - isRun: whether the plan is really trained here rather than priced. What only prices then need not exist: a
-    ///     plan that names no cluster and no framework is read without either.
+    /// - devices: replaces the file's `devices`. A stated layout keeps its other degrees, and `data` follows.
+    /// - library: folder in which named shapes and clusters are looked up.
+    /// - isRun: whether the plan is really trained here rather than only priced. Things that are needed only for
+    ///   pricing may then be missing: a plan that names no cluster and no framework is read without them.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
@@ -19,7 +19,8 @@ extension Plan {
         return try read(path: path, devices: devices, library: library, isRun: isRun, files: &files)
     }
 
-    /// The plan file at `path`, which is added to `files` with the model, cluster and framework files it is read with.
+    /// Reads the plan file at `path`. The file, and the model, cluster and framework files it refers to, are added to
+    /// `files`.
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false, files: inout ReadFiles
     ) throws(PlanProblems) -> Plan {
@@ -28,8 +29,8 @@ extension Plan {
             isRun: isRun, files: &files)
     }
 
-    /// Reads a plan from `text`. Problems name the file `path`, and what the plan refers to is looked up from there;
-    /// the file itself is not opened.
+    /// Reads a plan from `text`. Problems name the file `path`, and references are looked up relative to it; the file
+    /// itself is not opened.
     package static func read(
         text: String, path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
     ) throws(PlanProblems) -> Plan {
@@ -54,7 +55,7 @@ extension Plan {
     }
 }
 
-/// One reading of one plan file.
+/// The reading of one plan file.
 struct PlanReading {
     let reader: FieldReader
     let library: Library
@@ -96,12 +97,12 @@ struct PlanReading {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
         guard let model, var cluster, let frameworks else { return nil }
-        // The runtime computes in fp32; a plan that is only priced means what the field trains in.
+        // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
         let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
         if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
             let rate = cluster.device.peakFLOPs[.fp32]
         {
-            // Whether the processor has it is for the run to say; the prediction beside it needs some rate.
+            // The run itself finds out whether the processor has bf16. The prediction shown with it needs some rate.
             cluster.device.peakFLOPs[.bf16] = rate
             remarks.append(
                 Remark(
@@ -144,10 +145,10 @@ struct PlanReading {
         let problemFree = reader.collector.isEmpty
         if let layout, problemFree { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
         if let layout = layout?.layout, problemFree {
-            // Which schedules are legal is for the planner to see where it chooses.
+            // With an open schedule, the planner finds out which schedules are legal.
             layout.problems(for: model, batch: batch, devices: devices)
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
-                    // A batch that does not divide may be tokens.
+                    // A batch that does not divide may have been meant in tokens.
                     var problem = problem
                     if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
                     {
@@ -168,7 +169,8 @@ struct PlanReading {
         return plan
     }
 
-    /// Sequences of a batch that is stated in tokens; nil, and reported, where there is no such number.
+    /// Sequences of a batch that is stated in tokens. nil, after a report, if no allowed number of sequences holds
+    /// them.
     private func sequences(_ tokens: Double, _ model: Model, remarks: inout [Remark]) -> Int? {
         let stated = reader.scalar("batch") ?? ""
         guard let found = BatchSize.sequences(tokens: tokens, sequence: model.sequence) else {
@@ -195,7 +197,7 @@ struct PlanReading {
         return cluster
     }
 
-    /// The devices of the plan, and the data-parallel degree that follows from them where it is left open.
+    /// The devices of the plan. Sets the data-parallel degree that follows from them if the plan leaves it open.
     private func resolveDevices(stated: Int?, layout open: inout LayoutReading.Result?) -> Int {
         guard var result = open else { return devicesOverride ?? stated ?? 1 }
         defer { open = result }
@@ -208,9 +210,10 @@ struct PlanReading {
 }
 
 extension Plan {
-    /// Where the layout does not say which stage holds how many blocks, its software's division if that is not the
-    /// balanced one. Where the software's would be much heavier at one end, nobody runs it: the balanced one is priced, and
-    /// `obstacles` says that the software lacks it.
+    /// Fills in `layersPerStage` with the software's own division of the blocks if the layout states none and the
+    /// balanced one is not possible in the software. A division that is heavier than the balanced one by more than a
+    /// block is not used, since no run would use it: the balanced one is priced, and `obstacles` says that the software
+    /// lacks it.
     mutating func divideStages() {
         guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
         let sizes = framework(for: layout).abilities.stages.split(layout, model: model)
@@ -220,11 +223,11 @@ extension Plan {
         self.layout = layout
     }
 
-    /// What its software cannot do of the layout it states, one sentence each.
+    /// Parts of the stated layout that its software cannot run, one sentence each.
     var obstacles: [Remark] {
         guard var layout else { return [] }
         let framework = framework(for: layout)
-        // The schedule is chosen among those the software has.
+        // With an open schedule, the planner chooses among the software's schedules.
         if openSchedule != nil { layout.schedule = framework.abilities.schedules.first ?? layout.schedule }
         let name = framework.name + (frameworks.named == nil ? ", which is assumed," : "")
         return framework.abilities.obstacles(to: layout, model: model, name: name).map {

@@ -5,8 +5,8 @@ package import Reading
 internal import Schedules
 
 extension Plan {
-    /// The plan as a file that `Plan.read` reads back to the same answer, wherever the file lies: named models, clusters
-    /// and frameworks stay names where the library's are these, and are written out where not.
+    /// The text of a plan file that `Plan.read` reads back to the same answer in any folder. Models, clusters and
+    /// frameworks stay names if `library` holds them unchanged; else they are written out.
     package func yaml(library: Library) -> String {
         var lines = ["name: \(Self.quoted(name))"] + modelLines(library)
         if let tokens { lines.append("tokens: \(Figures.plain(tokens))") }
@@ -41,7 +41,7 @@ extension Plan {
                 return ["model: {\(keys.joined(separator: ", "))}"]
             }
         }
-        // A name that the library gives to another shape would fill in what is left out.
+        // A name that the library gives to another shape would fill in keys that are left out.
         let name = model.name.flatMap { library.modelFile($0) == nil ? $0 : nil }
         return ["model:"] + (name.map { ["  name: \(Self.quoted($0))"] } ?? []) + model.yaml.map { "  " + $0 }
     }
@@ -60,7 +60,7 @@ extension Plan {
         return ["cluster:"] + text.map { "  " + $0 }
     }
 
-    /// The software the layout runs on, so that it stays the same where the file is read by another version.
+    /// The software that the layout runs on, stated so that another version reads the file to the same answer.
     private func frameworkReference(_ layout: Layout) -> String {
         let name = framework(for: layout).name
         return frameworks.known[name] == nil ? "auto" : reference(to: name)
@@ -82,7 +82,7 @@ extension Plan {
 }
 
 extension Layout {
-    /// The keys of a layout.
+    /// The layout's keys and values as lines of a plan.
     fileprivate var yaml: [String] {
         var lines = [
             "data: \(data)", "tensor: \(tensor)", "pipeline: \(pipeline)", "virtualStages: \(virtualStages)",
@@ -114,7 +114,7 @@ extension Plan.Measured {
 }
 
 extension TrainSettings {
-    /// The keys of a real run; paths of files that exist, from anywhere.
+    /// The lines of the `train:` section. Paths of existing files are absolute, so that they hold in any folder.
     fileprivate var yaml: [String] {
         func path(_ path: String) -> String {
             Plan.quoted(FileManager.default.fileExists(atPath: path) ? RunFolder.absolute(path) : path)

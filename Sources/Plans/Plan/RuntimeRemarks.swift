@@ -3,8 +3,7 @@ internal import Numbers
 package import Reading
 
 extension Plan {
-    /// What of the plan has no effect on a real run and cannot change its result: it prices, or another key rules it
-    /// out.
+    /// Remarks on settings without effect on a real run: they only change prices, or another key makes them unused.
     package func remarksOfARun(_ layout: Layout, _ settings: TrainSettings) -> [Remark] {
         var remarks: [Remark] = []
         if let moe = model.moe, moe.imbalance != 1 {

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Reading
 
-/// Reads `train:` of a plan: the settings of a real run.
+/// Reads the `train:` section of a plan: the settings of a real run.
 enum TrainReading {
     static func read(_ plan: FieldReader, library: Library) -> TrainSettings? {
         guard let reader = plan.map("train") else { return nil }
@@ -52,7 +52,8 @@ enum TrainReading {
         reader.finish()
 
         guard let data, steps != nil else { return nil }
-        // The working directory first, then the plan file's: what a relative path means to the person typing.
+        // A relative path means the working directory to the person typing, so that is tried before the plan file's
+        // folder.
         settings.data = FileManager.default.fileExists(atPath: data) ? data : library.existing(data) ?? data
         return settings
     }

@@ -1,13 +1,13 @@
 package import Reading
 
-/// One training run as its source prints it.
+/// One training run as a publication reports it.
 package struct PublishedRun: Hashable, Sendable {
-    /// How firmly the figures stand: A printed with a full layout, B some of it inferred, C recalled or incomplete.
+    /// Reliability of the figures. A: printed with a full layout; B: partly inferred; C: recalled or incomplete.
     package enum Tier: String, Hashable, Sendable, CaseIterable { case A, B, C }
 
-    /// What a source says of device memory.
+    /// Device memory as the source reports it.
     package enum Memory: Hashable, Sendable {
-        /// Bytes of the fullest device, and what was counted.
+        /// Bytes of the fullest device, and the kind of memory that was counted.
         case peak(Double, MemoryKind)
         /// The run did not fit.
         case outOfMemory
@@ -17,15 +17,15 @@ package struct PublishedRun: Hashable, Sendable {
     /// Title of the source.
     package var source: String
     package var tier: Tier
-    /// One of the rows a cost model is judged by: a full layout from a primary source.
+    /// Whether the run is one that a cost model is judged by: a full layout from a primary source.
     package var isCore: Bool
-    /// The cluster file its devices are in.
+    /// Name of the cluster file that describes its devices.
     package var device: String
-    /// The run as a plan with a layout; nil when the source leaves something out or we cannot plan it.
+    /// The run as a plan with a layout. nil: the source leaves something out, or the plan cannot be expressed here.
     package var plan: Plan?
-    /// Why there is no plan; empty when there is one.
+    /// Reason why there is no plan; empty if there is one.
     package var obstacle: String
-    /// Seconds an iteration; nil when only totals are printed.
+    /// Seconds of an iteration. nil: the source prints only totals.
     package var seconds: Double?
     package var memory: Memory?
     package var notes: [String]
@@ -48,10 +48,10 @@ package struct PublishedRun: Hashable, Sendable {
 }
 
 extension PublishedRun {
-    /// Every run of the file at `path`: a table of runs, or a plan file with `measured`.
+    /// Reads all runs of the file at `path`: a table of runs, or a plan file with `measured`.
     ///
-    /// - Parameter measured: what a plan file that does not say so itself was measured to take.
-    /// - Throws: every problem of the file at once, with line and column.
+    /// - Parameter measured: the measurement for a plan file that does not state its own.
+    /// - Throws: all problems of the file together, with line and column.
     package static func read(
         path: String, measured: Plan.Measured? = nil, library: Library = .standard()
     ) throws(PlanProblems) -> [PublishedRun] {
@@ -59,7 +59,7 @@ extension PublishedRun {
         return try read(path: path, measured: measured, library: library, files: &files)
     }
 
-    /// Every run of the file at `path`, which is added to `files` with all it refers to.
+    /// Reads all runs of the file at `path`. The file and those it refers to are added to `files`.
     package static func read(
         path: String, measured: Plan.Measured?, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> [PublishedRun] {
@@ -78,7 +78,7 @@ extension PublishedRun {
         return runs
     }
 
-    /// A plan file that says what was measured.
+    /// The run of a plan file that states its measurement.
     private init(plan: Plan, path: String) throws(PlanProblems) {
         guard let measured = plan.measured else {
             throw PlanProblems([

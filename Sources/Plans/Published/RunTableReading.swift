@@ -3,8 +3,9 @@ internal import Reading
 internal import Schedules
 internal import Yams
 
-/// Reads a table of published runs: `sources`, `models`, `clusters` and `notes` by name, `every` with the columns all
-/// rows share, and `runs`, a text with one line a run under a line of column names; `-` is what a source leaves out.
+/// Reads a table of published runs. `sources`, `models`, `clusters` and `notes` are maps by name. `every` holds columns
+/// that all rows share. `runs` is a text: a line of column names, then one line for each run; `-` marks a value that
+/// the source leaves out.
 struct RunTableReading {
     private static let columns = [
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
@@ -17,13 +18,13 @@ struct RunTableReading {
     private let reader: FieldReader
     private var sources: [String: String] = [:]
     private var models: [String: Model] = [:]
-    /// nil: the cluster file does not exist.
+    /// Clusters by name. A nil cluster has no file yet.
     private var clusters: [String: (base: String, cluster: Cluster?)] = [:]
     private var notes: [String: String] = [:]
     private var shared: [String: Substring] = [:]
     private var frameworks = Frameworks()
     private var lines: [Substring] = []
-    /// Line of the file the first line of `runs` stands on.
+    /// Line of the file on which the text of `runs` begins.
     private var firstLine = 1
 
     init(_ reader: FieldReader, library: Library) {
@@ -52,7 +53,7 @@ struct RunTableReading {
         }
         if let map = reader.map("clusters") {
             for key in map.keys {
-                // A device nobody has described yet is an obstacle of its rows, not a mistake of the file.
+                // A device without a cluster file makes its rows unusable; it is not a mistake in the table.
                 let base = map.entryMap(key)?.scalar("extends") ?? map.scalar(key) ?? ""
                 if !base.isEmpty, Cluster.path(of: base, library: library) == nil {
                     _ = map.take(key)
@@ -121,7 +122,7 @@ struct RunTableReading {
         return run
     }
 
-    /// Why a row is not a plan.
+    /// The reason why a row cannot become a plan.
     private struct Obstacle: Error { var reason: String }
 
     private func plan(
@@ -146,7 +147,7 @@ struct RunTableReading {
             throw Obstacle(reason: "schedule \(word) is not supported")
         }
         if row["recompute"] == "mla" { throw Obstacle(reason: "recomputes single operations") }
-        // Recent mixture-of-experts recipes that do not name recomputation run without.
+        // Recent mixture-of-experts recipes that do not mention recomputation run without it.
         if model.moe == nil { _ = try need("recomputation", row["recompute"]) }
         let overlap = row["overlap"] ?? "d"
         let layout = Layout(
@@ -179,7 +180,7 @@ struct RunTableReading {
     }
 }
 
-/// The cells of one row that say something.
+/// The cells of one row that hold a value.
 struct RunCells {
     private let cells: [String: Substring]
     private let report: (_ column: String, _ value: String, _ rule: String) -> Void
@@ -191,7 +192,7 @@ struct RunCells {
 
     subscript(column: String) -> Substring? { cells[column] }
 
-    /// Whether a layout is stated at all: runs of which only totals are known have none.
+    /// Whether the row states a layout at all: some publications give only totals.
     var hasLayout: Bool { cells["sharding"] != nil || cells["tensor"] != nil }
 
     func number(_ column: String) -> Double? {
@@ -212,7 +213,7 @@ struct RunCells {
         return value
     }
 
-    /// Counts with commas between them.
+    /// Reads counts that are separated by commas.
     func counts(_ column: String) -> [Int]? {
         guard let cell = cells[column] else { return nil }
         let values = cell.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }

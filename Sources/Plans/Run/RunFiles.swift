@@ -1,23 +1,23 @@
 package import Output
 package import Reading
 
-/// The files of a real run by the options and keys that name them.
+/// The files of a real run, each with the option or key that names it.
 package struct RunFiles {
     /// The plan file.
     package var plan: String
-    /// The plan file and all that was read with it.
+    /// The plan file and every file that was read with it.
     package var sources: ReadFiles
-    /// With what the command line changes.
+    /// The plan's `train:` section after the command line's changes.
     package var settings: TrainSettings
-    /// Whether the command line names the text.
+    /// Whether the command line names the text (`--data`).
     package var namesData = false
-    /// Of mpirun.
+    /// The file of mpirun's `--hostfile`.
     package var hostfile: String?
-    /// The run's folder; nil where it is still to be chosen, and new.
+    /// The run's folder. nil: a new folder that is still to be chosen.
     package var folder: String?
-    /// Files that options name.
+    /// Files that options name and the run writes.
     package var options: [NamedPath] = []
-    /// `--tensorboard`.
+    /// The folder of `--tensorboard`.
     package var tensorboard: String?
 
     package init(plan: String, sources: ReadFiles, settings: TrainSettings) {
@@ -26,10 +26,10 @@ package struct RunFiles {
         self.settings = settings
     }
 
-    /// To be told apart before the work.
+    /// All files and folders of the run, so that clashes between them are found before the work.
     package var all: CommandFiles { CommandFiles(written: written, folders: folders, read: read) }
 
-    /// Files that are read.
+    /// Files that the run reads.
     package var read: [NamedPath] {
         let files = [
             NamedPath("the plan", plan), NamedPath(namesData ? "--data" : "train.data", settings.data),
@@ -41,10 +41,10 @@ package struct RunFiles {
     private var written: [NamedPath] {
         guard let folder else { return options }
         let own = [RunFolder.manifest, RunFolder.plan, RunFolder.log, RunLock.name].filter {
-            // A run may begin with the plan of the run it replaces.
+            // A run may start from the plan file of the run it replaces.
             $0 != RunFolder.plan || FileIdentity(folder + "/" + $0) != FileIdentity(plan)
         }
-        // The log may be named once more.
+        // `--log` may name the log that the run writes anyway.
         return options.filter { $0.name != "--log" || RunFolder.absolute($0.path) != folder + "/" + RunFolder.log }
             + own.map { NamedPath("the run's folder (\($0))", folder + "/" + $0) }
     }
@@ -56,7 +56,7 @@ package struct RunFiles {
         ].compactMap(\.self)
     }
 
-    /// Where checkpoints go; nil without any, or in a folder that is still to be chosen.
+    /// The folder of the checkpoints. nil: no checkpoints, or a run's folder that is still to be chosen.
     package var directory: String? {
         guard let checkpoint = settings.checkpoint else { return nil }
         return checkpoint.path ?? folder.map { $0 + "/" + RunFolder.checkpoints }

@@ -1,27 +1,27 @@
 package import Foundation
 package import Reading
 
-/// The folder a real run owns: where it lies and what its files are called.
+/// The folder that a real run owns: its place and the names of its files.
 package enum RunFolder {
     package static let manifest = "manifest.json"
     package static let plan = "plan.yaml"
     package static let log = "log.jsonl"
     package static let checkpoints = "checkpoints"
-    /// The last step as measured, in our own JSON.
+    /// The measured timeline of the last step, in our own JSON.
     package static let timeline = "timeline.json"
-    /// Where runs lie unless the plan or the command line says otherwise.
+    /// The parent folder of all runs unless the plan or the command line names another folder.
     package static let parent = "runs"
 
-    /// A plan's name as the name of a folder.
+    /// The name of a folder for a plan of this name.
     package static func name(of plan: String) -> String {
         let kept = plan.map { $0.isLetter || $0.isNumber || "._-+".contains($0) ? $0 : "-" }
         let name = String(kept.prefix(100)).trimmingPrefix { $0 == "." }
         return name.isEmpty ? "run" : String(name)
     }
 
-    /// The folder a run of `plan` takes: the one `wanted`, or one of the plan's name, which is new unless the run
-    /// `overwrites`.
-    /// - Returns: an absolute path, and whether the folder was made just now and belongs to nobody else.
+    /// The folder that a run of `plan` takes: `wanted`, or else a folder with the plan's name. That folder is a new one
+    /// unless the run `overwrites`.
+    /// - Returns: an absolute path, and whether the folder was just made and so belongs to no other run.
     package static func take(
         _ wanted: String?, for plan: String, overwrites: Bool
     ) throws(PlanProblems) -> (path: String, isClaimed: Bool) {
@@ -29,10 +29,10 @@ package enum RunFolder {
         return overwrites ? (preferred(for: plan), false) : (try claim(for: plan), true)
     }
 
-    /// `runs/NAME`, from the working directory.
+    /// The folder `runs/NAME` in the working directory.
     package static func preferred(for plan: String) -> String { absolute(parent + "/" + name(of: plan)) }
 
-    /// Makes a folder that nobody else has: `runs/NAME`, or `runs/NAME-2` and so on where that is taken.
+    /// Makes a new folder: `runs/NAME`, or `runs/NAME-2`, `-3` and so on if that name is taken.
     private static func claim(for plan: String) throws(PlanProblems) -> String {
         let first = preferred(for: plan)
         let above = absolute(parent)
@@ -45,16 +45,16 @@ package enum RunFolder {
         throw refusal(first, "there are 9,999 runs of this name already")
     }
 
-    /// A path that means the same in another working directory.
+    /// The path as an absolute one, which holds in every working directory.
     package static func absolute(_ path: String) -> String {
         let here = FileManager.default.currentDirectoryPath
         let whole = self.path(of: path, in: here == "/" ? "" : here)
-        // What may stand in a path and means nothing. Where `..` leads is the system's to say.
+        // Empty parts and `.` mean nothing and go. `..` stays: after links only the system knows where it leads.
         return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
-    /// The file that a manifest of `folder` calls `name`; nil for one that is no plain file within the folder, links
-    /// followed. Anybody can have written the manifest.
+    /// The path of a file `name` that the manifest of `folder` lists. nil: the name is not of a plain file inside the
+    /// folder, links followed. The check is needed because anyone can have written the manifest.
     package static func ownFile(_ name: String, in folder: String) -> String? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !name.utf8.contains(0) else {
@@ -77,8 +77,8 @@ package enum RunFolder {
         return String(cString: found)
     }
 
-    /// Makes a folder, and those above it, where there is none.
-    /// - Returns: the folders that were made, the outermost first; nil where it cannot be.
+    /// Makes a folder and its missing parents.
+    /// - Returns: the folders that were made, the outermost first; nil if the folder cannot be made.
     package static func make(_ path: String) -> [String]? {
         var missing: [String] = []
         var folder = path
@@ -99,7 +99,7 @@ package enum RunFolder {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? made : nil
     }
 
-    /// Where a file lies that is named from `folder` on, or by an absolute path.
+    /// The path of `file`, which is absolute or relative to `folder`.
     package static func path(of file: String, in folder: String) -> String {
         file.hasPrefix("/") ? file : folder + "/" + file
     }
@@ -113,8 +113,9 @@ package enum RunFolder {
     }
 }
 
-/// `manifest.json`: what a run is, how far it came, and which files are its own. Nothing that it does not name is ever
-/// replaced or removed. It is written after the files it names, under another name first, so it is whole at any moment.
+/// `manifest.json`: the state of a run, its progress, and the files it owns. Files that no manifest names are never
+/// replaced or removed. The manifest is written after the files it names, first under another name and then renamed, so
+/// that it is complete at any moment.
 package struct RunManifest: Hashable, Codable, Sendable {
     package enum State: String, Hashable, Codable, Sendable {
         case running, finished, failed
@@ -122,11 +123,11 @@ package struct RunManifest: Hashable, Codable, Sendable {
         case interrupted
     }
 
-    /// A file of weights.
+    /// A file of weights, as the manifest lists it.
     package struct Checkpoint: Hashable, Codable, Sendable {
-        /// Steps trained.
+        /// Steps trained before the weights were saved.
         package var step: Int
-        /// From the folder on, or absolute for one that lies elsewhere.
+        /// The file's path: relative to the run's folder, or absolute if it lies elsewhere.
         package var file: String
         package var bytes: Int
         /// SHA-256 of the whole file, as `sha256sum` prints it.
@@ -144,27 +145,27 @@ package struct RunManifest: Hashable, Codable, Sendable {
     package var format = 1
     /// The plan's name.
     package var plan: String
-    /// A hash of all that the run's numbers depend on: plan, text, program.
+    /// A hash of everything that the run's numbers depend on: plan, text, program.
     package var identity: String
-    /// The program and its version.
+    /// The program's name and version.
     package var program: String
     package var state = State.running
-    /// Steps asked for.
+    /// Steps that the run was asked to train.
     package var steps: Int
-    /// Steps done when this was written.
+    /// Steps done when the manifest was written.
     package var step = 0
     /// Processes of the job.
     package var processes: Int
-    /// The text, as an absolute path.
+    /// The absolute path of the training text.
     package var data: String
-    /// Who writes it.
+    /// The host of the process that writes the manifest.
     package var host: String
     package var process: Int32
     package var started: Date
     package var updated: Date
-    /// The run's files besides the checkpoints, from the folder on, or absolute for those that lie elsewhere.
+    /// The run's files other than checkpoints: relative to the run's folder, or absolute if they lie elsewhere.
     package var files: [String] = []
-    /// Oldest first.
+    /// Checkpoints, the oldest first.
     package var checkpoints: [Checkpoint] = []
 
     package init(
@@ -183,8 +184,8 @@ package struct RunManifest: Hashable, Codable, Sendable {
         updated = started
     }
 
-    /// The manifest of `folder`; nil where there is none.
-    /// - Throws: the one problem of a file that is no manifest.
+    /// The manifest of `folder`; nil if there is none.
+    /// - Throws: one problem if the file is not a manifest.
     package static func read(folder: String) throws(PlanProblems) -> RunManifest? {
         let path = folder + "/" + RunFolder.manifest
         var status = stat()
@@ -204,19 +205,19 @@ package struct RunManifest: Hashable, Codable, Sendable {
         }
     }
 
-    /// How many steps the run of `folder` did: what it noted, or what its log shows beyond that.
+    /// Steps that the run of `folder` has done: the number in the manifest, or a higher one that the log shows.
     package func stepsDone(in folder: String) -> Int {
         let noted = max(step, checkpoints.map(\.step).max() ?? 0)
         guard let log = RunFolder.ownFile(RunFolder.log, in: folder), let file = FileHandle(forReadingAtPath: log),
             let end = try? file.seekToEnd(), (try? file.seek(toOffset: end > 65_536 ? end - 65_536 : 0)) != nil,
             let text = try? file.readToEnd()
         else { return noted }
-        // The last line may be half written.
+        // The last line may be incomplete.
         let last = text.split(separator: 0x0A).suffix(2).compactMap { StepMetrics.step(ofLine: $0) }
         return last.map { max(noted, $0 + 1) }.max() ?? noted
     }
 
-    /// As it lies in the file.
+    /// The text of the manifest file.
     package func json() throws -> Data {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601

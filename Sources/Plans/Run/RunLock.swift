@@ -1,13 +1,13 @@
 internal import Foundation
 
-/// The right to write into a folder: a lock on a file in it, which the system takes back when its owner ends, however that
-/// is. The file goes when the lock is given back.
+/// The exclusive right to write into a folder: a lock on a file in it. The system frees the lock when its process ends,
+/// in whatever way. `release` removes the file.
 package struct RunLock: Sendable {
-    /// Why there is no lock.
+    /// The reason why a folder could not be locked.
     package enum Refusal: Error, Hashable {
-        /// Another process has it.
+        /// Another process holds the lock.
         case held
-        /// The file cannot be made; the system's word.
+        /// The lock file cannot be made; the text is the system's error.
         case impossible(String)
     }
 
@@ -16,10 +16,11 @@ package struct RunLock: Sendable {
 
     private let path: String
     private let descriptor: Int32
-    /// Whether the file system has locks at all.
+    /// Whether the file system supports locks. If not, the folder counts as locked without one.
     package let isReal: Bool
 
-    /// Locks `folder`, which is there. A process that is just ending is waited for, a tenth of a second a try.
+    /// Locks an existing `folder`. If another process holds the lock, tries again every tenth of a second, since that
+    /// process may be just ending.
     package init(folder: String, tries: Int = 20) throws(Refusal) {
         path = folder + "/" + Self.name
         var left = tries
@@ -32,7 +33,8 @@ package struct RunLock: Sendable {
                 throw .impossible("\(Self.name) is no regular file")
             }
             if flock(file, LOCK_EX | LOCK_NB) == 0 {
-                // Its last owner may have removed it in the meantime.
+                // The previous owner may have removed the file between our `open` and our lock. The lock then counts
+                // for nothing.
                 var named = stat()
                 if stat(path, &named) == 0, named.st_ino == opened.st_ino, named.st_dev == opened.st_dev {
                     (descriptor, isReal) = (file, true)
@@ -53,10 +55,10 @@ package struct RunLock: Sendable {
         }
     }
 
-    /// Lets others write. Called once.
+    /// Gives the lock back, so that other processes may write. Called once.
     package func release() {
         var status = stat()
-        // Nobody writes into the file: one that holds something is not ours.
+        // Lock files are empty. A file with contents is not ours and stays.
         if fstat(descriptor, &status) == 0, status.st_size == 0 { unlink(path) }
         close(descriptor)
     }

@@ -1,9 +1,9 @@
 package import Foundation
 
-/// The figures of one training step, as a line of `log.jsonl` has them. The properties' names are the keys;
-/// `docs/runtime.md` explains them.
+/// The figures of one training step: a line of `log.jsonl`. The properties' names are its keys; `docs/runtime.md`
+/// explains them.
 package struct StepMetrics: Hashable, Codable, Sendable {
-    /// Number of the step, from 0.
+    /// Number of the step, counted from 0.
     package var step: Int
     /// Mean cross-entropy over the batch's tokens, nats.
     package var loss: Double
@@ -13,11 +13,11 @@ package struct StepMetrics: Hashable, Codable, Sendable {
     /// Wall-clock seconds of the step.
     package var seconds: Double
     package var tokensPerSecond: Double
-    /// FLOPs of the whole step as MFU counts them.
+    /// Model FLOPs of the whole step, the numerator of MFU.
     package var modelFLOPs: Double
-    /// Share of the pipeline's rank-seconds without compute.
+    /// Fraction of the pipeline's rank-seconds without compute.
     package var bubble: Double
-    /// Share of rank 0's step that is compute, the optimizer included.
+    /// Fraction of rank 0's step that is compute, the optimizer included.
     package var computeShare: Double
     /// Peak resident bytes of each rank.
     package var peakBytes: [Double]
@@ -38,21 +38,21 @@ package struct StepMetrics: Hashable, Codable, Sendable {
         self.peakBytes = peakBytes
     }
 
-    /// The line of a log, its line break included.
-    /// - Throws: for a figure that is no number.
+    /// The step's line of the log, with its line break.
+    /// - Throws: an error if a figure is not finite.
     package func line() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(self) + Data("\n".utf8)
     }
 
-    /// The steps of a whole log.
+    /// The steps of a complete log.
     package static func steps(of log: String) throws -> [StepMetrics] {
         let decoder = JSONDecoder()
         return try log.split(separator: "\n").map { try decoder.decode(StepMetrics.self, from: Data($0.utf8)) }
     }
 
-    /// The number of the step that a line is about; nil for a line that is cut short.
+    /// The step number of a line of the log; nil if the line is incomplete.
     static func step(ofLine line: Data) -> Int? {
         struct Number: Decodable {
             var step: Int

@@ -1,6 +1,6 @@
-/// The `train:` section: what a real run needs beyond the shape.
+/// The `train:` section of a plan: settings of a real run that the model and the layout do not state.
 package struct TrainSettings: Hashable, Codable, Sendable {
-    /// How sequences are drawn from the token stream.
+    /// The order in which sequences are drawn from the token stream.
     package enum Order: String, Hashable, Codable, Sendable, CaseIterable {
         /// A seeded permutation of the non-overlapping sequences, a new one each epoch.
         case shuffled
@@ -8,18 +8,18 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         case sequential
     }
 
-    /// How the learning rate moves after the warm-up.
+    /// The course of the learning rate after the warm-up.
     package enum LearningRateSchedule: String, Hashable, Codable, Sendable, CaseIterable {
         case constant, cosine
     }
 
-    /// When and where weights are saved.
+    /// The interval and the place at which weights are saved.
     package struct Checkpoint: Hashable, Codable, Sendable {
         /// Steps between checkpoints; the last step is always saved.
         package var every: Int
-        /// Directory the checkpoints go to; nil: `checkpoints/` of the run's folder.
+        /// Directory of the checkpoints. nil: `checkpoints/` in the run's folder.
         package var path: String?
-        /// Checkpoints kept, newest first.
+        /// Number of newest checkpoints that are kept.
         package var keep: Int
 
         package init(every: Int, path: String?, keep: Int) {
@@ -29,9 +29,9 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         }
     }
 
-    /// Text file, resolved against the plan file's directory if not absolute and not found from the working directory.
+    /// Text file. A relative path is looked up in the working directory first, then in the plan file's directory.
     package var data: String
-    /// `bytes` is the only tokenizer so far: token = byte.
+    /// The tokenizer's name. `bytes`, where each byte is a token, is the only one so far.
     package var tokenizer: String
     package var order: Order
     package var steps: Int
@@ -44,15 +44,15 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var betas: [Double]
     package var epsilon: Double
     package var weightDecay: Double
-    /// Global gradient norm above which gradients are scaled down; nil: no clipping.
+    /// Global gradient norm above which gradients are scaled down. nil: no clipping.
     package var clip: Double?
-    /// Weight of the experts' load-balance loss beside the cross-entropy.
+    /// Weight of the experts' load-balance loss in the total loss; the cross-entropy has weight 1.
     package var auxiliaryLoss: Double
     package var seed: UInt64
-    /// Initial weights (safetensors, Hugging Face GPT-2 names), or nil for seeded random ones.
+    /// File of initial weights (safetensors, Hugging Face GPT-2 names). nil: seeded random weights.
     package var initialWeights: String?
     package var checkpoint: Checkpoint?
-    /// The folder the run owns; nil: `runs/NAME`, numbered where that is taken.
+    /// The folder that the run owns. nil: `runs/NAME`, with a number appended if that is taken.
     package var folder: String?
 
     package init(
