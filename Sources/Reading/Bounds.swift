@@ -1,6 +1,6 @@
-/// The largest values a file or an option may hold. Far beyond anything built, they keep products of counts inside 64
-/// bits and turn a slip of the finger into a message.
+/// Bounds of the values that files and options may state. They lie far beyond any real system. They keep products of
+/// counts inside 64 bits and turn typing errors into messages.
 package enum Bounds {
-    /// Anything above zero that is not absurd.
+    /// Every positive number that is not absurdly large.
     package static let positive = Double.leastNonzeroMagnitude...1e30
 }

@@ -1,4 +1,4 @@
-/// A whole number as files and the command line take it: `1024`, `1K`, `1e3`, `4,096`, `4_096`.
+/// A whole number as files and the command line state it: `1024`, `1K`, `1e3`, `4,096`, `4_096`.
 package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible {
     package var value: Int
 
@@ -6,10 +6,10 @@ package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStr
 
     package init(integerLiteral value: Int) { self.value = value }
 
-    /// - Throws: `malformed` for what is no whole number, and what `Quantity` says of every other number.
+    /// - Throws: `malformed` if the text is not a whole number, or the failure of `Quantity.parse`.
     package init(parsing text: String) throws(Quantity.Failure) {
         let digits = Self.ungrouped(text.trimmed)
-        // A Double would round beyond 2⁵³.
+        // Read as an integer, since a Double would round beyond 2⁵³.
         if let plain = Int(digits), String(plain) == digits {
             value = plain
             return
@@ -18,7 +18,7 @@ package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStr
         value = whole
     }
 
-    /// As an option's argument; nil for what is no count.
+    /// A count from an option's argument; nil if the text is not a count.
     package init?(argument: String) {
         guard let count = try? Count(parsing: argument) else { return nil }
         self = count
@@ -26,8 +26,8 @@ package struct Count: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStr
 
     package var description: String { String(value) }
 
-    /// `4096` for `4,096`. Only a whole number may be grouped by commas: `1,500` of something that can be cut might be
-    /// meant as 1.5.
+    /// The text without grouping commas: `4096` for `4,096`. Only counts may be grouped: for other quantities `1,500`
+    /// might mean 1.5.
     package static func ungrouped(_ text: String) -> String {
         let groups = text.split(separator: ",", omittingEmptySubsequences: false)
         let first = groups[0].drop { $0 == "+" || $0 == "-" }

@@ -2,14 +2,14 @@ internal import Numbers
 package import Yams
 
 extension FieldReader {
-    /// One line of text.
+    /// Reads one line of text.
     package func text(_ key: String) -> String? {
         guard let node = take(key) else { return nil }
         guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
             report(key, value: Self.shown(node), rule: "must be text")
             return nil
         }
-        // Names and paths are printed: no line breaks, no codes that move a terminal's cursor.
+        // Names and paths are printed, so line breaks and codes that move a terminal's cursor are refused.
         guard !scalar.string.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             report(key, rule: "must be one line of text without control characters")
             return nil
@@ -17,7 +17,7 @@ extension FieldReader {
         return scalar.string
     }
 
-    /// Text of any number of lines.
+    /// Reads text of any number of lines.
     package func block(_ key: String) -> String? {
         guard let node = take(key) else { return nil }
         guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty else {
@@ -27,7 +27,8 @@ extension FieldReader {
         return scalar.string
     }
 
-    /// `true` or `false` only: what `yes`, `on` or `y` mean depends on the version of YAML.
+    /// Reads `true` or `false`. Other words are refused, since the meaning of `yes`, `on` and `y` depends on the
+    /// version of YAML.
     package func flag(_ key: String) -> Bool? {
         guard let node = take(key) else { return nil }
         if case .scalar(let scalar) = node {
@@ -47,7 +48,7 @@ extension FieldReader {
         return nil
     }
 
-    /// One of the words of `Choice`.
+    /// Reads one of the words of `Choice`.
     package func choice<Choice: CaseIterable & RawRepresentable>(_ key: String, of type: Choice.Type) -> Choice?
     where Choice.RawValue == String {
         guard let node = take(key) else { return nil }
@@ -63,7 +64,7 @@ extension FieldReader {
         return nil
     }
 
-    /// A number in the base of `unit`, inside `range`.
+    /// Reads a number inside `range` and converts it to the base of `unit`.
     package func number(
         _ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>
     ) -> Double? {
@@ -73,7 +74,7 @@ extension FieldReader {
         }
     }
 
-    /// A whole number inside `range`; `4K`, `1e3` and `4,096` are whole numbers too.
+    /// Reads a whole number inside `range`; `4K`, `1e3` and `4,096` are whole numbers too.
     package func count(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let node = take(key) else { return nil }
         return count(node, range: range) { rule, fix in
@@ -81,7 +82,7 @@ extension FieldReader {
         }
     }
 
-    /// A list of whole numbers, each inside `range`.
+    /// Reads a list of whole numbers, each inside `range`.
     package func counts(_ key: String, in range: ClosedRange<Int>) -> [Int]? {
         list(key) { reader, node, place in
             reader.count(node, range: range) { rule, fix in
@@ -90,7 +91,7 @@ extension FieldReader {
         }
     }
 
-    /// A list of plain numbers, each inside `range`.
+    /// Reads a list of plain numbers, each inside `range`.
     package func numbers(_ key: String, in range: ClosedRange<Double>) -> [Double]? {
         list(key) { reader, node, place in
             reader.number(node, unit: .plain, range: range) { rule, fix in
@@ -99,7 +100,7 @@ extension FieldReader {
         }
     }
 
-    /// A list of words, each one of `type`'s and named once.
+    /// Reads a list of words of `Choice`, each named at most once.
     package func choices<Choice: RawRepresentable & CaseIterable>(_ key: String, of type: Choice.Type) -> [Choice]?
     where Choice.RawValue == String {
         let words = Choice.allCases.map(\.rawValue)
@@ -128,7 +129,7 @@ extension FieldReader {
         return FieldReader(node, path: join(key), collector: collector)
     }
 
-    /// Every element of the list under `key` through `read`; nil when it is absent or an element is wrong.
+    /// Reads every element of the list under `key` with `read`. nil: the key is absent or an element is wrong.
     package func list<Element>(
         _ key: String, read: (FieldReader, Node, _ place: String) -> Element?
     ) -> [Element]? {

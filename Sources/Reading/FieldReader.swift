@@ -1,12 +1,12 @@
 package import Yams
 
-/// The problems of one file, where each of its fields stands, and the files it refers to.
+/// The problems found in one file, the places of its fields, and the files it refers to.
 package final class ProblemCollector {
     package let file: String
     package private(set) var problems: [PlanProblem] = []
-    /// Files that were opened because this one names them.
+    /// Files that were opened because this file names them.
     package var files = ReadFiles()
-    /// Place of every field read so far, by dotted path.
+    /// Places of all fields read so far, by dotted path.
     private var places: [String: Mark] = [:]
 
     package init(file: String) { self.file = file }
@@ -25,12 +25,12 @@ package final class ProblemCollector {
                 fix: fix))
     }
 
-    /// Reports what is wrong in a line of a text.
+    /// Reports a problem in one line of a text.
     package func report(_ path: String, line: Int, value: String, rule: String, fix: String) {
         problems.append(PlanProblem(file: file, line: line, field: path, value: value, rule: rule, fix: fix))
     }
 
-    /// Takes over a problem found without the file, and gives it the place of its field or of the nearest parent.
+    /// Adds a problem that was found without the file, with the place of its field or of the field's nearest parent.
     package func adopt(_ problem: PlanProblem) {
         var placed = problem
         if placed.file == nil {
@@ -61,17 +61,17 @@ package final class ProblemCollector {
     }
 }
 
-/// Reads the fields of one YAML map, strictly: every key is taken once, checked for type and unit, and whatever is
-/// left over at `finish()` is reported with the nearest known key. Nothing stops at the first problem.
+/// Reads the fields of one YAML map strictly: every key is taken once and checked for type and unit. `finish()` reports
+/// keys that remain, with the nearest known key. Reading continues after a problem, so that all are reported together.
 package final class FieldReader {
     package let path: String
     package let collector: ProblemCollector
-    /// Where the map itself stands.
+    /// Place of the map in the file.
     package let mark: Mark?
     private var entries: [(key: String, keyMark: Mark?, value: Node)] = []
     private var known: [String] = []
 
-    /// A reader of `node`; reports and reads as empty when it is not a map.
+    /// A reader of `node`. A node that is not a map is reported and read as an empty map.
     package init(_ node: Node, path: String, collector: ProblemCollector) {
         self.path = path
         self.collector = collector
@@ -98,34 +98,34 @@ package final class FieldReader {
 
     package func contains(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
-    /// The single value written under `key`, nil for a map, a list or nothing. Does not take it.
+    /// The single value written under `key`, which stays untaken. nil: a map, a list or nothing.
     package func scalar(_ key: String) -> String? {
         guard case .scalar(let scalar)? = entries.first(where: { $0.key == key })?.value else { return nil }
         return scalar.string
     }
 
-    /// The value of `key` when it is a single word rather than a map; nil, and not taken, otherwise.
+    /// Takes the value of `key` if it is a single word rather than a map. nil: it is not, and stays untaken.
     package func word(_ key: String) -> String? {
         guard scalar(key) != nil else { return nil }
         return text(key)
     }
 
-    /// The value of `key` when it is one of `words`; nil, and not taken, otherwise.
+    /// Takes the value of `key` if it is one of `words`. nil: it is not, and stays untaken.
     package func word(ifAmong words: [String], _ key: String) -> String? {
         guard let value = scalar(key), words.contains(value) else { return nil }
         return text(key)
     }
 
-    /// A reader of the map under `key` for a look ahead: takes nothing and reports nothing.
+    /// A reader of the map under `key` for looking ahead: it takes nothing from this reader and reports nothing.
     package func entryMap(_ key: String) -> FieldReader? {
         guard let node = entries.first(where: { $0.key == key })?.value, case .mapping = node else { return nil }
         return FieldReader(node, path: join(key), collector: ProblemCollector(file: collector.file))
     }
 
-    /// Makes `keys` known before any of them is taken, for the message about an unknown one.
+    /// Makes `keys` known before they are taken. The message about an unknown key lists known keys in this order.
     package func expect(_ keys: String...) { known += keys }
 
-    /// The node of `key`, nil when absent. A key without a value is reported.
+    /// Takes the node of `key`; nil if it is absent. A key without a value is reported.
     package func take(_ key: String) -> Node? {
         if !known.contains(key) { known.append(key) }
         guard let entry = entries.first(where: { $0.key == key }) else { return nil }
@@ -144,17 +144,17 @@ package final class FieldReader {
         collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
     }
 
-    /// Reports `problem`, found elsewhere, at `key`.
+    /// Reports at `key` a problem that was found elsewhere.
     package func report(_ key: String, _ problem: PlanProblem) {
         report(key, value: problem.value, rule: problem.rule, fix: problem.fix, kind: problem.kind)
     }
 
     package func reportMissing(_ key: String, fix: String) {
-        if contains(key) { return }  // Whatever is wrong with its value was already said.
+        if contains(key) { return }  // A wrong value was reported when it was read.
         collector.report(join(key), at: mark, rule: "is missing", fix: fix)
     }
 
-    /// Reports every key nobody asked for.
+    /// Reports every key that was neither taken nor expected.
     package func finish() {
         for entry in entries where !known.contains(entry.key) {
             var fix = Wording.didYouMean(entry.key, among: known)
@@ -163,7 +163,7 @@ package final class FieldReader {
         }
     }
 
-    /// The value as written, short enough for a message.
+    /// The value as written, shortened for a message.
     package static func shown(_ node: Node) -> String {
         switch node {
         case .scalar(let scalar):

@@ -1,16 +1,17 @@
 internal import Foundation
 
-/// Where named model shapes and clusters are looked up.
+/// The search path for named model shapes, clusters and frameworks.
 ///
-/// The folders, in order: the plan file's own, the working directory, then the resource root: `TRAINYARD_HOME` if that
-/// is set, otherwise the nearest folder above the program that holds `cluster/` and `plans/models/`.
+/// The folders, in order: the plan file's folder, the working directory, then the resource root. The resource root is
+/// `TRAINYARD_HOME` if that is set, else the nearest folder above the program that holds `cluster/` and
+/// `plans/models/`.
 package struct Library: Hashable, Sendable {
-    /// Folders searched, first match wins.
+    /// Folders that are searched; the first match wins.
     package var folders: [String]
 
     package init(folders: [String]) { self.folders = folders }
 
-    /// The standard search path, with the folder of `planFile` in front.
+    /// The standard search path, starting with the folder of `planFile`.
     package static func standard(besides planFile: String? = nil) -> Library {
         var folders: [String] = []
         if let planFile { folders.append((planFile as NSString).deletingLastPathComponent) }
@@ -20,7 +21,7 @@ package struct Library: Hashable, Sendable {
         return Library(folders: folders.map { $0.isEmpty ? "." : $0 }.filter { seen.insert($0).inserted })
     }
 
-    /// The folder that holds the files we ship, nil when it is nowhere to be found.
+    /// The folder of the files shipped with the program; nil if it is not found.
     package static func resourceRoot() -> String? {
         if let home = ProcessInfo.processInfo.environment["TRAINYARD_HOME"], !home.isEmpty { return home }
         let program = Bundle.main.executablePath ?? CommandLine.arguments.first ?? ""
@@ -33,13 +34,13 @@ package struct Library: Hashable, Sendable {
         return nil
     }
 
-    /// The file of the model shape `name`, nil when there is none.
+    /// The file of the model shape `name`; nil if there is none.
     package func modelFile(_ name: String) -> String? { file(name, in: ["plans/models", "models"]) }
 
-    /// The file of the cluster `name`, nil when there is none.
+    /// The file of the cluster `name`; nil if there is none.
     package func clusterFile(_ name: String) -> String? { file(name, in: ["cluster"]) }
 
-    /// The file of the framework `name`, nil when there is none.
+    /// The file of the framework `name`; nil if there is none.
     package func frameworkFile(_ name: String) -> String? { file(name, in: ["frameworks"]) }
 
     package var frameworkNames: [String] { names(in: ["frameworks"]) }
@@ -48,13 +49,13 @@ package struct Library: Hashable, Sendable {
 
     package var clusterNames: [String] { names(in: ["cluster"]) }
 
-    /// `path` as it stands, or inside one of the folders; nil when no such file exists.
+    /// An absolute `path` as it is, or a relative one inside one of the folders; nil if no such file exists.
     package func existing(_ path: String) -> String? {
         let candidates = path.hasPrefix("/") ? [path] : folders.map { "\($0)/\(path)" }
         return candidates.first { FileManager.default.fileExists(atPath: $0) }
     }
 
-    /// What to say about an unknown name: the nearest known one, or all of them.
+    /// The advice about an unknown name: the nearest known name, or all names.
     package static func suggestion(for name: String, among names: [String]) -> String {
         let near = Wording.didYouMean(name, among: names)
         if !near.isEmpty { return near }
@@ -70,7 +71,8 @@ package struct Library: Hashable, Sendable {
         reference.contains("/") || reference.hasSuffix(".yaml") || reference.hasSuffix(".yml")
     }
 
-    /// `torch-2.3` of `frameworks/torch-2.3.yaml`: what a file is called that states no name.
+    /// The file's name without folder and ending, `torch-2.3` for `frameworks/torch-2.3.yaml`: the name of a file that
+    /// states none.
     package static func stem(_ path: String) -> String {
         let file = path.split(separator: "/").last.map(String.init) ?? path
         let ending = endings.first { file.hasSuffix($0) && file != $0 }

@@ -1,26 +1,26 @@
-/// One broken rule: where it stands, what was found, what is allowed and how to repair it.
+/// One broken rule: its place, the value found, the values allowed, and the way to repair it.
 package struct PlanProblem: Hashable, Codable, Sendable, Error {
-    /// What sort of mistake it is; the command line turns it into an exit code.
+    /// The kind of mistake, which the command line turns into an exit code.
     package enum Kind: String, Hashable, Codable, Sendable {
-        /// Something is misspelt, missing, of the wrong type or out of range.
+        /// A value is misspelt, missing, of the wrong type or out of range.
         case input
-        /// Every value is fine by itself, but together they do not divide or fit.
+        /// Each value is valid, but together they do not divide or fit.
         case misfit
     }
 
     package var kind: Kind
-    /// The file as the user named it; nil when no file is involved.
+    /// The file as the user named it; nil if no file is involved.
     package var file: String?
-    /// 1-based line and column; nil when the problem has no single place.
+    /// Line and column, counted from 1; nil if the problem has no single place.
     package var line: Int?
     package var column: Int?
-    /// Dotted path of the field, e.g. `layout.tensor`; empty for the file as a whole.
+    /// Dotted path of the field, e.g. `layout.tensor`; empty for the whole file.
     package var field: String
-    /// The value found, as written; empty when there is none.
+    /// The value found, as written; empty if there is none.
     package var value: String
-    /// What is allowed, e.g. `must be a whole number from 1 to 4096`.
+    /// The values allowed, e.g. `must be a whole number from 1 to 4096`.
     package var rule: String
-    /// What to write instead; empty when there is nothing to suggest.
+    /// The advice for a repair; empty if there is none.
     package var fix: String
 
     package init(
@@ -38,12 +38,12 @@ package struct PlanProblem: Hashable, Codable, Sendable, Error {
     }
 }
 
-/// Every problem of one file (or one layout), in the order of the file.
+/// All problems of one file or one layout, in the order of the file.
 package struct PlanProblems: Error, Hashable, Sendable {
     package var problems: [PlanProblem]
 
     package init(_ problems: [PlanProblem]) { self.problems = problems }
 
-    /// Whether nothing is wrong but that the parts do not divide or fit.
+    /// Whether all problems are misfits: values that are valid but do not divide or fit together.
     package var isMisfitOnly: Bool { !problems.isEmpty && problems.allSatisfy { $0.kind == .misfit } }
 }

@@ -1,6 +1,6 @@
 internal import Numbers
 
-/// How a problem reads: `plans/x.yaml:12:5: layout.tensro: unknown key; did you mean 'tensor'?`
+/// The problem as text: `plans/x.yaml:12:5: layout.tensro: unknown key; did you mean 'tensor'?`
 extension PlanProblem: CustomStringConvertible {
     package var description: String {
         var place = ""
@@ -18,7 +18,8 @@ extension PlanProblem: CustomStringConvertible {
 }
 
 extension PlanProblems: CustomStringConvertible {
-    /// One line a problem. Never empty: a refusal without a reason would be a mistake of ours, and says so.
+    /// The problems as text, one line each. Never empty: a refusal without a problem would be a mistake in Trainyard,
+    /// and the text says so.
     package var description: String {
         guard !problems.isEmpty else {
             return "something in the input cannot be used, and no rule says what; that is a mistake in Trainyard"
@@ -27,17 +28,18 @@ extension PlanProblems: CustomStringConvertible {
     }
 }
 
-/// Phrases that more than one rule uses.
+/// Phrases that several rules share.
 package enum Wording {
-    /// `a, b or c`.
+    /// The words as alternatives: `a, b or c`.
     package static func alternatives(_ words: [String]) -> String {
         guard let last = words.last, words.count > 1 else { return words.first ?? "" }
         return words.dropLast().joined(separator: ", ") + " or " + last
     }
 
-    /// What a parser of arguments says, on one line in our form: `unknown option '--colr'; see 'trainyard plan --help'`.
-    /// - Parameter help: the same with what the parser adds about usage.
-    /// - Parameter options: the whole help of the command, where `help` does not list its options.
+    /// The message of an argument parser on one line in our form: `unknown option '--colr'; see 'trainyard plan
+    /// --help'`.
+    /// - Parameter help: the parser's message with its usage text.
+    /// - Parameter options: the whole help of the command, for a `help` that does not list the options.
     package static func usage(_ message: String, help: String, options: String = "") -> String {
         var line = message.split(whereSeparator: \.isNewline).map { String($0).trimmed }.joined(separator: " ")
         if line.hasSuffix("."), !line.hasSuffix("..") { line.removeLast() }
@@ -48,7 +50,7 @@ package enum Wording {
         }
         let see = help.split(whereSeparator: \.isNewline).map { String($0).trimmed }.first { $0.hasPrefix("See '") }
         guard let see, let command = see.split(separator: "'").dropFirst().first else { return line }
-        // A word of another tool says more than how it is spelt.
+        // A known word of another tool is a better guess than the nearest spelling.
         if let option = line.firstMatch(of: #/[Uu]nknown option '--?([^']+)'/#),
             let ours = Synonyms.ours(String(option.1), among: longOptions(in: help + options))
         {
@@ -56,19 +58,19 @@ package enum Wording {
         } else if let guess = line.firstMatch(of: #/[Uu]nknown option '--?([^']+)'(\. Did you mean '--?([^']+)'\?)/#),
             Spelling.distance(String(guess.1), String(guess.3)) > max(2, guess.1.count / 3)
         {
-            // The parser's guess is the nearest option, however far away.
+            // The parser guesses the nearest option, however different it is.
             line.removeSubrange(guess.2.startIndex..<guess.2.endIndex)
         }
         return line.replacing(". Did you mean", with: "; did you mean") + (line.hasSuffix("?") ? " See" : "; see")
             + " '\(command)'"
     }
 
-    /// Long options that a text of usage names.
+    /// Long options that a usage text names.
     private static func longOptions(in help: String) -> [String] {
         help.matches(of: #/--([a-z][a-z-]*)/#).map { String($0.1) }
     }
 
-    /// `did you mean 'x'?`, or an empty string when nothing is near.
+    /// The question `did you mean 'x'?`; empty if no known word is near.
     package static func didYouMean(_ word: String, among known: [String]) -> String {
         if let ours = Synonyms.ours(word, among: known) { return "did you mean '\(ours)'?" }
         if let nearest = Spelling.nearest(to: word, among: known) { return "did you mean '\(nearest)'?" }

@@ -1,27 +1,28 @@
 /// A number as people write it: `3e12`, `3T`, `100B`, `80 GiB`, `900 GB/s`, `989 TFLOP/s`, `90d`, `76 %`.
 package enum Quantity {
-    /// What a number counts, and with it the units it may carry.
+    /// The kind of quantity, which decides the units a number may carry.
     package enum Unit: String, Sendable {
-        /// Things: tokens, parameters, sequences. Suffixes K, M, B (or G), T, P; whole ones may be grouped by commas.
+        /// Countable things: tokens, parameters, sequences. Suffixes K, M, B (or G), T, P. Whole numbers may be grouped
+        /// by commas.
         case count
-        /// Bytes. KiB, MiB, GiB, TiB or kB, MB, GB, TB.
+        /// Bytes: B, KiB, MiB, GiB, TiB or kB, MB, GB, TB.
         case bytes
-        /// Bytes a second. GB/s, or Gb/s and Gbps for bits.
+        /// Bytes a second: GB/s, or Gb/s and Gbps for bits.
         case bytesPerSecond
-        /// Bits a second in units of 10⁹ unless another unit is written.
+        /// Bits a second, in units of 10⁹ unless another unit is written.
         case gigabits
-        /// Floating-point operations a second. GFLOP/s, TFLOP/s, PFLOP/s.
+        /// Floating-point operations a second: GFLOP/s, TFLOP/s, PFLOP/s.
         case flops
-        /// Seconds. ns, us, ms, s, min, h, d.
+        /// Seconds: ns, us, ms, s, min, h, d.
         case seconds
-        /// A share of one: 0.76 or 76 %.
+        /// A fraction of one: 0.76 or 76 %.
         case share
-        /// Watts. W, kW.
+        /// Watts: W, kW.
         case watts
         /// A plain number without a unit.
         case plain
 
-        /// What to write, for messages.
+        /// Example of such a quantity, for messages.
         package var example: String {
             switch self {
             case .count: "a number such as 300e9, 300B or 3T"
@@ -38,15 +39,17 @@ package enum Quantity {
     }
 
     package enum Failure: Error, Hashable, Sendable {
-        /// Not a number of this unit at all.
+        /// The text is not a number of this unit.
         case malformed
-        /// `010`: octal in YAML 1.1, decimal in YAML 1.2; nobody can know what was meant.
+        /// The number starts with a zero, as in `010`: octal in YAML 1.1 and decimal in YAML 1.2, so its meaning is
+        /// unknown.
         case leadingZero
-        /// NaN, infinity, or too large to hold.
+        /// The number is NaN, infinite, or too large.
         case notFinite
     }
 
-    /// The value of `text` in the unit's base (things, bytes, bytes a second, Gb/s, FLOP/s, seconds, a share, watts).
+    /// The value of `text` in the unit's base (things, bytes, bytes a second, Gb/s, FLOP/s, seconds, a fraction,
+    /// watts).
     package static func parse(_ text: String, as unit: Unit) throws(Failure) -> Double {
         let trimmed = unit == .count ? Count.ungrouped(text.trimmed) : text.trimmed
         let bare = trimmed.lowercased().drop { $0 == "+" || $0 == "-" || $0 == "." }
@@ -78,7 +81,7 @@ package enum Quantity {
         return value
     }
 
-    /// Digits, with `_` allowed between them as in `1_000_000`.
+    /// Takes digits from `rest`, with `_` allowed between them as in `1_000_000`.
     private static func takeDigits(_ rest: inout Substring) -> String {
         var out = ""
         while let c = rest.first {
@@ -92,7 +95,7 @@ package enum Quantity {
         return out
     }
 
-    /// `e12`, `E-4`; leaves `rest` alone when what follows is a unit.
+    /// Takes an exponent such as `e12` or `E-4` from `rest`. nil: a unit follows, and `rest` is unchanged.
     private static func takeExponent(_ rest: inout Substring) -> String? {
         guard rest.first == "e" || rest.first == "E" else { return nil }
         var tail = rest.dropFirst()
@@ -107,7 +110,7 @@ package enum Quantity {
         return sign + digits
     }
 
-    /// What one of the written unit is worth in the base unit, nil for an unknown one.
+    /// The value of one written unit in the base unit; nil for an unknown unit.
     private static func factor(_ suffix: String, unit: Unit) -> Double? {
         if suffix.isEmpty { return 1 }
         switch unit {
@@ -156,7 +159,7 @@ package enum Quantity {
 }
 
 extension String {
-    /// Without blanks at either end.
+    /// The text without white space at both ends.
     package var trimmed: String {
         let body = drop { $0.isWhitespace }
         guard let end = body.lastIndex(where: { !$0.isWhitespace }) else { return "" }

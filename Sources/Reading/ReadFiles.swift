@@ -1,8 +1,8 @@
 package import Output
 
-/// The plan, model, cluster and framework files that a command has read: no output of it may replace one of them.
+/// The plan, model, cluster and framework files that a command has read. None of its outputs may replace them.
 package struct ReadFiles: Hashable, Sendable {
-    /// As they were opened.
+    /// Paths as they were opened.
     private var paths: Set<String> = []
 
     package init() {}
@@ -11,7 +11,7 @@ package struct ReadFiles: Hashable, Sendable {
 
     package mutating func formUnion(_ others: ReadFiles) { paths.formUnion(others.paths) }
 
-    /// The files in alphabetical order, as messages call them.
+    /// The files in alphabetical order, with the words that messages use for them.
     package var named: [NamedPath] {
         paths.sorted().map { NamedPath("the plan or its model, cluster or framework", $0) }
     }

@@ -1,7 +1,7 @@
-/// Something assumed, doubtful or without effect that does not stop a command: people read it on standard error,
+/// An assumption, a doubt or a setting without effect that does not stop a command. People read it on standard error,
 /// programs in the `notes` of every JSON document.
 package struct Remark: Hashable, Codable, Sendable {
-    /// What it is about; the words stay the same from release to release.
+    /// The subject of a remark. The codes stay the same from release to release.
     package enum Code: String, Hashable, Codable, Sendable, CaseIterable {
         case clusterAssumed = "cluster-assumed"
         case batchAssumed = "batch-assumed"
@@ -13,19 +13,19 @@ package struct Remark: Hashable, Codable, Sendable {
         case pipelineUnderfilled = "pipeline-underfilled"
         case shardingAlone = "sharding-alone"
         case shardGroupUnused = "shard-group-unused"
-        /// The layout is none that the plan's software runs.
+        /// The plan's software cannot run the layout.
         case softwareLacks = "software-lacks"
         case devicesIdle = "devices-idle"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"
-        /// A key that only prices, beside a real run.
+        /// A key that affects only prices, in a plan that is really trained.
         case pricedOnly = "priced-only"
-        /// A key of a real run that another key leaves without effect.
+        /// A key of a real run that has no effect because of another key.
         case keyUnused = "key-unused"
     }
 
     package var code: Code
-    /// One sentence.
+    /// The remark as one sentence.
     package var text: String
 
     package init(_ code: Code, _ text: String) {

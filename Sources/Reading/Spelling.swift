@@ -1,8 +1,8 @@
-/// Finds the word somebody probably meant.
+/// Corrects spelling: finds the known word that was probably meant.
 package enum Spelling {
-    /// The known word nearest to `word`, or nil when even the nearest is too far away to be a slip.
+    /// The known word nearest to `word`; nil if even the nearest is too different to be a typing error.
     ///
-    /// Case, hyphens and underscores cost nothing, so `kv_heads` finds `kvHeads`.
+    /// Case, hyphens and underscores do not count, so `kv_heads` finds `kvHeads`.
     package static func nearest(to word: String, among known: [String]) -> String? {
         let wanted = folded(word)
         guard !wanted.isEmpty else { return nil }
@@ -15,10 +15,10 @@ package enum Spelling {
         return best.word
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`
+    /// The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`
     /// (Damerau–Levenshtein, optimal string alignment). O(|a|·|b|).
     package static func distance(_ a: String, _ b: String) -> Int {
-        // A name longer than this is no slip of a key; it also bounds the work on hostile input.
+        // A key is never longer than 64 bytes, and the limit bounds the work on hostile input.
         let a = Array(a.utf8.prefix(64))
         let b = Array(b.utf8.prefix(64))
         var beforePrevious = [Int](repeating: 0, count: b.count + 1)

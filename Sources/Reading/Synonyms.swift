@@ -1,7 +1,7 @@
-/// Words of other tools for what goes by another name here.
+/// Words of other tools for keys, options and names that are called otherwise here.
 package enum Synonyms {
-    /// Our words for `word` that may stand among `known`: a known one, or a path that starts with a known one
-    /// (`moe.experts`).
+    /// Our word for another tool's `word`: one of `known`, or a path that starts with one of them (`moe.experts`). nil:
+    /// there is none.
     package static func ours(_ word: String, among known: [String]) -> String? {
         let candidates = table[folded(word)] ?? []
         return candidates.first { candidate in
@@ -9,7 +9,7 @@ package enum Synonyms {
         }
     }
 
-    /// Names that begin with, or are made of, the parts of `word`: `H100` finds `h100-80g-sxm`.
+    /// The known names that share the most parts with `word`: `H100` finds `h100-80g-sxm`.
     package static func names(like word: String, among known: [String]) -> [String] {
         let parts = parts(word)
         guard !parts.isEmpty else { return [] }
@@ -32,8 +32,8 @@ package enum Synonyms {
         word.lowercased().filter { $0 != "-" && $0 != "_" && $0 != " " }
     }
 
-    /// By the folded word: the field's abbreviations, the keys of Hugging Face's configurations, the options of
-    /// Megatron-LM and of common trainers.
+    /// Our words by the folded word of another tool: the field's abbreviations, the keys of Hugging Face's
+    /// configurations, the options of Megatron-LM and of common trainers.
     private static let table: [String: [String]] = {
         let lines: [(String, String)] = [
             // Degrees and sharding.
@@ -68,7 +68,7 @@ package enum Synonyms {
             ("dtype torchdtype mixedprecision", "precision"),
             ("gpus numgpus ngpus worldsize nproc", "devices gpus"),
             ("gpu gputype hardware", "cluster gpu"),
-            // Hugging Face's configurations, and Megatron-LM's options for the same.
+            // Shapes: keys of Hugging Face's configurations, and the corresponding options of Megatron-LM.
             ("modeltype", "family model.family"),
             ("numhiddenlayers nlayer nlayers numlayers", "layers model.layers"),
             ("hiddensize nembd dmodel dim", "hidden model.hidden"),

@@ -1,25 +1,25 @@
 internal import Foundation
 package import Yams
 
-/// Opens a file and reads it as YAML nodes that know their line and column.
+/// Reads a file as YAML nodes that know their line and column.
 package enum YAMLFile {
-    /// Plan and cluster files are a few kilobytes; anything far beyond is another kind of file.
+    /// Largest size of a file. Plan and cluster files have a few kilobytes, so a far larger file is of another kind.
     package static let largestBytes = 4 << 20
 
-    /// The root node of the file at `path`, which is added to `files`.
+    /// Reads the root node of the file at `path`, which is added to `files`.
     /// - Throws: the one problem that stops the reading.
     package static func compose(path: String, files: inout ReadFiles) throws(PlanProblems) -> Node {
         try compose(text: try text(path: path, files: &files), name: path)
     }
 
-    /// The text of the file at `path`, which is added to `files`.
+    /// Reads the text of the file at `path`, which is added to `files`.
     package static func text(path: String, files: inout ReadFiles) throws(PlanProblems) -> String {
         let text = try text(path: path)
         files.add(path)
         return text
     }
 
-    /// The text of the file at `path`.
+    /// Reads the text of the file at `path`.
     package static func text(path: String) throws(PlanProblems) -> String {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -47,7 +47,7 @@ package enum YAMLFile {
     package static func compose(text: String, name: String) throws(PlanProblems) -> Node {
         let empty = one(name, "is empty", "see docs/plan-format.md for an example")
         do {
-            // Without guesses at types: every value is read from its text.
+            // The basic resolver does not guess types, since every value is read from its text.
             guard let node = try Yams.compose(yaml: text, .basic) else { throw empty }
             if case .scalar(let scalar) = node, scalar.string.trimmed.isEmpty { throw empty }
             return node
