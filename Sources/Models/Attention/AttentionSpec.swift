@@ -1,55 +1,56 @@
-/// The attention of a block: its part and its core, in which queries meet keys.
+/// The attention of a block: its part, with projections, and its core, where queries meet keys.
 package struct AttentionSpec: Hashable, Sendable {
     package var part: Part
     package var core: CoreAttention
     package var words: AttentionWords
 }
 
-/// What the core attention of one row works with: QKᵀ, softmax and the product with the values.
+/// Sizes of the core attention: QKᵀ, softmax and the product with the values.
 package struct CoreAttention: Hashable, Sendable {
     package var heads: Int
-    /// Numbers in a row of all queries, keys and values, and of the result.
+    /// Width of one row of all heads' queries, of keys, of values, and of the result.
     package var queries: Int
     package var keys: Int
     package var values: Int
     package var attended: Int
 
-    /// Half of what a token and a key cost, all heads: a multiply-add each for the score and for the value. It is the
-    /// mean of the queries' and the result's widths.
+    /// Half of the multiply-adds of one token and one key over all heads: one for each number of the score's product
+    /// and one for each number of the value's. Equal to the mean of the queries' and the result's widths.
     package var width: Double { Double(queries + attended) / 2 }
 
-    /// Keys that a query sees on average in a sequence of `length` tokens: half of them under a causal mask.
+    /// Mean number of keys that a query sees in a sequence of `length` tokens: half of them under a causal mask.
     package func keysSeen(length: Double) -> Double { length / 2 }
 }
 
-/// Symbols of an attention's figures in formulas, by the letters of the cost model: h hidden, a heads, d their size, g
-/// key/value heads, t tensor ranks, σ what sequence parallelism divides by, w bytes of an activation.
+/// Terms of an attention in formulas. The letters of the cost model: h hidden, a heads, d head size, g key/value heads,
+/// t tensor ranks, σ the degree of sequence parallelism, w bytes of an activation.
 package struct AttentionWords: Hashable, Sendable {
-    /// Its parameters, and where the count is published.
+    /// Formula of the attention's parameters, and the source of that count.
     package var parameters: String
     package var source: String
-    /// Of them on every tensor rank; nil: none.
+    /// Formula of the parameters that every tensor rank holds whole; nil if there are none.
     package var wholeParameters: String?
-    /// Weights that a token multiplies.
+    /// Formula of the weights that a token is multiplied by.
     package var weights: String
-    /// Half of what a token and a key cost.
+    /// Formula of `CoreAttention.width`: half of the multiply-adds of one token and one key.
     package var core: String
-    /// Widths of the result, and of queries, keys and values together, on all tensor ranks.
+    /// Widths over all tensor ranks: of the result, and of queries, keys and values together.
     package var attended: String
     package var results: String
-    /// Width of keys and values on all tensor ranks.
+    /// Width of keys and values over all tensor ranks.
     package var keysAndValues: String
-    /// Bytes of a row that are kept beside the core's, `w` a number.
+    /// Bytes of a row that are kept for the backward outside the core. `w` stands for the bytes of a number.
     package var kept: String
-    /// Numbers of a row kept between the halves of a split backward, over the tensor ranks.
+    /// Numbers of a row that are kept between the halves of a split backward and divided among tensor ranks.
     package var operands: String
-    /// Those over the ranks that share out the stream; nil: none.
+    /// Numbers of a row that are kept between the halves of a split backward and divided like the residual stream; nil
+    /// if there are none.
     package var scatteredOperands: String?
     /// Width of the results of the products before the core.
     package var projected: String
     /// The sizes that the formulas name.
     package var sizes: [SizeSymbol]
-    /// Where the exchanges among tensor ranks are from, where that is not Megatron-LM.
+    /// Source of the exchanges among tensor ranks; nil: Megatron-LM.
     package var messagesSource: String?
 }
 
@@ -57,7 +58,7 @@ extension AttentionSpec {
     /// The attention of every block of `model`.
     static func of(_ model: Model) -> AttentionSpec { model.mla.map { latent(model, $0) } ?? multiHead(model) }
 
-    /// Its tensors alone.
+    /// The tensors of an attention.
     static func tensors(_ model: Model) -> [TensorSpec] {
         model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)
     }

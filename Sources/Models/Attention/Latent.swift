@@ -1,11 +1,11 @@
 extension AttentionSpec {
-    /// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1): keys and values are made of a latent
-    /// vector, queries as well where `queryRank` is above 0.
+    /// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1): keys and values are computed from a
+    /// latent vector, and so are queries if `queryRank` is above 0.
     ///
-    /// h hidden, a heads, r_q and r_k ranks of the latents, d_n, d_r and d_v sizes of a head's part without a position,
-    /// its rotary part and its value. Every tensor rank projects down to the latents, with sequence parallelism its share
-    /// of the rows; the projections up are cut by heads (Megatron-Core, `multi_latent_attention.py`). All heads share the
-    /// keys' rotary part, which comes straight from the stream.
+    /// Letters: h hidden, a heads, r_q and r_k ranks of the latents, d_n, d_r and d_v sizes of a head's part without a
+    /// position, of its rotary part and of its value. Every tensor rank computes the down-projections, with sequence
+    /// parallelism for its rows only. The up-projections are cut by heads (Megatron-Core, `multi_latent_attention.py`).
+    /// All heads share the rotary part of the keys, which is computed directly from the residual stream.
     static func latent(_ model: Model, _ mla: Model.LatentAttention) -> AttentionSpec {
         let (h, a) = (model.hidden, model.heads)
         let heads = a * mla.queryHead
@@ -31,16 +31,16 @@ extension AttentionSpec {
 
         let widths = Extent(.all, cut: 2 * heads + values)
         let attended = Extent(.all, cut: values)
-        // Latents, their norms' results, and the keys' rotary part.
+        // Latents, the results of their norms, and the rotary part of the keys.
         let latents = Extent(.scattered, whole: 2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
         part.kept = [Kept(widths), Kept(attended, role: .attended), Kept(latents)]
-        // The gradients of the keys' rotary parts are one for all heads.
+        // All heads share one gradient of the keys' rotary part.
         part.operands = [
             Stored(Extent(.all, cut: 2 * heads + values - a * mla.ropeSize), .operand), Stored(attended, .operand),
             Stored(latents, .operand),
         ]
 
-        // Heads are put together from two parts each, and latents normalised.
+        // Each head is joined from two parts, and the latents are normalised.
         let copies = [
             [Stored(Extent(.all, cut: heads), times: 4)],
             [Stored(Extent(.scattered, whole: mla.queryRank + mla.kvRank), times: 2)],
@@ -81,7 +81,8 @@ extension AttentionSpec {
             ], messagesSource: "latents as in Megatron-Core, multi_latent_attention.py")
     }
 
-    /// Hugging Face's names of DeepSeek-V2 and V3. The down-projections and the latents' norms have no biases.
+    /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. The down-projections and the norms
+    /// of the latents have no biases.
     static func latentTensors(_ model: Model, _ mla: Model.LatentAttention) -> [TensorSpec] {
         let (h, a) = (model.hidden, model.heads)
         func down(_ name: String, _ outputs: Int) -> TensorSpec {

@@ -1,9 +1,9 @@
 extension AttentionSpec {
-    /// Multi-head attention, or grouped-query attention where there are fewer key/value heads (Vaswani et al. 2017;
+    /// Multi-head attention, or grouped-query attention if there are fewer key/value heads (Vaswani et al. 2017;
     /// Ainslie et al. 2023).
     ///
-    /// h hidden, a heads, g key/value heads, d their size. One product makes a·d queries and twice g·d keys and values,
-    /// another projects the a·d results back.
+    /// Letters: h hidden, a heads, g key/value heads, d head size. One product computes a·d queries, g·d keys and g·d
+    /// values; another projects the a·d results back to h.
     static func multiHead(_ model: Model) -> AttentionSpec {
         let h = model.hidden
         let core = CoreAttention.multiHead(model)
@@ -45,7 +45,7 @@ extension AttentionSpec {
                 + model.matrix(
                     "attn.c_proj.weight", bias: "attn.c_proj.bias", inputs: queries, outputs: h, isCutByOutputs: false)
         }
-        // Queries, keys and values lie one behind the other, so that one product makes all three.
+        // Queries, keys and values are adjacent in memory, so that one product computes all three.
         return model.matrix(
             "self_attn.q_proj.weight", bias: "self_attn.q_proj.bias", inputs: h, outputs: queries, isCutByOutputs: true)
             + model.matrix(
@@ -68,8 +68,8 @@ extension CoreAttention {
 }
 
 extension Part {
-    /// Positions that turn `rotated` numbers, read and written in both passes; or where there are none the biases of the
-    /// `biased` results, whose gradients read every result's once.
+    /// Adds the kernels of rotary positions, which read and write `rotated` numbers in both passes. Without rotary
+    /// positions adds the kernels of biases, whose gradients read all `biased` results once.
     mutating func addPositionsOrBiases(_ conventions: Conventions, rotated: Extent, biased: Extent) {
         if conventions.isRotary {
             forward.kernels.append([Stored(rotated, times: 2)])

@@ -3,44 +3,44 @@ extension Model {
     package struct Parameters: Hashable, Codable, Sendable {
         /// Attention projections of one block, with their biases.
         package var attention: Int
-        /// Feed-forward matrices of one block, with their biases.
+        /// Feed-forward matrices of one dense block, with their biases.
         package var ffn: Int
         /// The two norms of one block.
         package var norms: Int
-        /// Router, routed and shared experts in place of `ffn` in a block that has them; 0 for a dense model.
+        /// Router, routed and shared experts of a block with experts, in place of `ffn`; 0 for a dense model.
         package var mixture = 0
-        /// Routed experts of `mixture` alone, and those of them one token passes through.
+        /// Routed experts of a block, a part of `mixture`; and those that one token passes through.
         package var routed = 0
         package var routedActive = 0
-        /// Blocks of the model, and how many of them have experts.
+        /// Number of blocks, and number of blocks with experts.
         package var layers: Int
         package var mixtureLayers = 0
         /// Token embedding, vocabulary × hidden.
         package var embedding: Int
-        /// Output projection, vocabulary × hidden; 0 when tied to the embedding.
+        /// Output projection, vocabulary × hidden; 0 if it is tied to the embedding.
         package var head: Int
         /// Learned positions, sequence × hidden; 0 with rotary positions.
         package var positions: Int
         /// The norm after the last block.
         package var finalNorm: Int
 
-        /// One dense block.
+        /// Parameters of one dense block.
         package var perBlock: Int { attention + ffn + norms }
-        /// One block with experts.
+        /// Parameters of one block with experts.
         package var perMixtureBlock: Int { attention + mixture + norms }
         package var blocks: Int { (layers - mixtureLayers) * perBlock + mixtureLayers * perMixtureBlock }
         package var total: Int { blocks + embedding + head + positions + finalNorm }
-        /// `total` of any shape within `Bounds`, whose blocks together may pass 64 bits though one does not.
+        /// All parameters as a `Double`. Within `Bounds` one block fits 64 bits, but all blocks together may not.
         var approximateTotal: Double {
             Double(layers - mixtureLayers) * Double(perBlock) + Double(mixtureLayers) * Double(perMixtureBlock)
                 + Double(embedding) + Double(head) + Double(positions) + Double(finalNorm)
         }
-        /// Without the experts a token does not pass through.
+        /// Parameters that one token passes through: all but those of the experts it is not routed to.
         package var active: Int { total - mixtureLayers * (routed - routedActive) }
     }
 
-    /// Parameters with a vocabulary of `vocab` entries (the model's own, unpadded, when nil): sums over the tensors of its
-    /// parts.
+    /// Parameters with a vocabulary of `vocab` entries: sums over the tensors of the model's parts. nil: the model's
+    /// own vocabulary, unpadded.
     package func parameters(vocab: Int? = nil) -> Parameters {
         let table = table("", entries: vocab ?? self.vocab).count
         var parameters = Parameters(
@@ -57,15 +57,15 @@ extension Model {
         return parameters
     }
 
-    /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `multiple` entries
-    /// (Megatron-LM's make_vocab_size_divisible_by, 128).
+    /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `multiple` entries (Megatron-LM's
+    /// make_vocab_size_divisible_by, 128).
     package func paddedVocab(multiple: Int = 128, tensor: Int) -> Int {
         let step = max(1, multiple) * max(1, tensor)
         return (vocab + step - 1) / step * step
     }
 
-    /// Weights of the matrix products of one dense block, each a multiply-add a token; and of those that one token passes
-    /// in a block with experts.
+    /// Weights of the matrix products of one dense block, and those of a block with experts that one token passes
+    /// through. Each weight is a multiply-add for each token.
     package var blockWeights: Double { activeWeights(FeedForwardSpec.denseTensors(self)) }
     package var mixtureBlockWeights: Double {
         guard let moe else { return blockWeights }

@@ -1,5 +1,7 @@
 extension Model {
-    /// A norm's scale, and its shift where the family has one. `name` goes without `.weight`.
+    /// Tensors of a norm: its scale, and its shift if the family has one.
+    ///
+    /// - Parameter name: without `.weight`.
     package func norm(_ name: String, width: Int? = nil) -> [TensorSpec] {
         let shape = [width ?? hidden]
         let scale = TensorSpec(name: name + ".weight", shape: shape, start: .ones, seesStreamRows: true)
@@ -9,10 +11,10 @@ extension Model {
 }
 
 extension Part {
-    /// The two norms of a block and the two sums onto the residual stream behind its halves.
+    /// The two norms of a block and the two additions to the residual stream, one after each half of the block.
     ///
-    /// h hidden. A norm reads and writes h numbers, its backward reads a gradient more; a sum reads two tensors and
-    /// writes one, and drops some out.
+    /// Letter: h hidden. A norm reads and writes h numbers, and its backward also reads a gradient. An addition reads
+    /// two tensors and writes one, with dropout.
     static func norms(_ model: Model) -> Part {
         let stream = Extent(.scattered, whole: model.hidden)
         let conventions = model.conventions
@@ -21,14 +23,14 @@ extension Part {
         part.kept = [
             Kept(stream, times: 2), Kept(stream, times: 2, role: .normResult), Kept(stream, .mask, times: 2),
         ]
-        // The results of both norms, and the gradients of what both halves give back.
+        // The results of both norms, and the gradients of the outputs of both halves.
         part.operands = [Stored(stream, .operand, times: 4)]
         let sum = [Stored(stream, times: 3), Stored(stream, .mask)]
         part.forward.kernels = [[Stored(stream, times: 2)], [Stored(stream, times: 2)], sum, sum]
         part.backward.kernels = [[Stored(stream, times: 3)], [Stored(stream, times: 3)], sum, sum]
         part.otherKernels = 4
         if conventions.hasBiases {
-            // The gradients of the biases that both halves end with.
+            // The gradients of the biases at the end of both halves.
             part.backward.kernels.append([Stored(stream, times: 2)])
         }
         return part

@@ -1,12 +1,12 @@
 extension Model {
-    /// A table of one row for each entry of the vocabulary: the token embedding, or the output projection.
-    /// - Parameter entries: of the vocabulary, padded or not.
+    /// A table with one row for each entry of the vocabulary: the token embedding, or the output projection.
+    /// - Parameter entries: number of vocabulary entries, padded or not; nil: the model's own.
     package func table(_ name: String, entries: Int? = nil) -> TensorSpec {
         TensorSpec(
             name: name, shape: [entries ?? vocab, hidden], start: .normal(Self.startDeviation), split: .rows)
     }
 
-    /// Learned positions; nil where positions turn queries and keys.
+    /// Table of learned positions; nil with rotary positions.
     package var positions: TensorSpec? {
         conventions.names.positions.map {
             TensorSpec(
@@ -14,12 +14,12 @@ extension Model {
         }
     }
 
-    /// The token embedding's table.
+    /// Table of the token embedding.
     package var embedding: TensorSpec { table(conventions.names.table) }
 
     /// The output projection; a tied one is a copy of the embedding's table.
     package var head: TensorSpec { table(tiedEmbeddings ? conventions.names.table : conventions.names.head) }
 
-    /// The norm behind the last block.
+    /// The norm after the last block.
     package var finalNorm: [TensorSpec] { norm(conventions.names.finalNorm) }
 }

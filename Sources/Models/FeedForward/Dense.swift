@@ -1,8 +1,9 @@
 extension FeedForwardSpec {
-    /// A network of two matrices with an activation between them, or of three where a gate multiplies it (Shazeer 2020).
+    /// A feed-forward network of two matrices with an activation between them, or of three with a gate that multiplies
+    /// it (Shazeer 2020).
     ///
-    /// h hidden, f the network's size. One product makes f inputs of the activation (2f with a gate), another projects
-    /// the activation's f results back.
+    /// Letters: h hidden, f the network's size. One product computes f inputs of the activation (2f with a gate);
+    /// another projects its f results back to h.
     static func dense(_ model: Model) -> FeedForwardSpec {
         let network = Network(model, size: model.ffn)
         let conventions = model.conventions
@@ -47,11 +48,11 @@ extension FeedForwardSpec {
     }
 }
 
-/// The matrices of one network, dense or an expert.
+/// The matrices of one feed-forward network, dense or an expert.
 struct Network {
     let model: Model
     let size: Int
-    /// Where its rows are, and with them which ranks cut it.
+    /// The kind of rows the network works on, which also decides which ranks cut its matrices.
     let rows: Rows
 
     init(_ model: Model, size: Int, rows: Rows = .all) {
@@ -60,7 +61,7 @@ struct Network {
         self.rows = rows
     }
 
-    /// Inputs of the activation: the gate is one.
+    /// Inputs of the activation, in units of the network's size: 2 with a gate, else 1.
     var inputs: Int { model.mlp.isGated ? 2 : 1 }
     var matrices: Int { model.mlp.matrices }
 
@@ -71,12 +72,13 @@ struct Network {
         ]
     }
 
-    /// The activation reads its inputs and writes its result; its backward reads a gradient and the inputs and writes
-    /// theirs.
+    /// Memory traffic of the activation: it reads its inputs and writes its result. Its backward reads a gradient and
+    /// the inputs and writes the gradients of the inputs.
     func activation() -> [Stored] { [Stored(Extent(rows, cut: (inputs + 1) * size))] }
     func activationBackward() -> [Stored] { [Stored(Extent(rows, cut: (2 * inputs + 1) * size))] }
 
-    /// Llama's names behind `prefix`, which ends in a point: gate and input one behind the other, then the way back.
+    /// Tensors of the network with Llama's names after `prefix`, which ends in a point: gate and input, adjacent in
+    /// memory, then the projection back.
     func tensors(_ prefix: String, isBiased: Bool) -> [TensorSpec] {
         func inward(_ name: String, joins: Bool) -> [TensorSpec] {
             model.matrix(

@@ -1,11 +1,12 @@
 extension FeedForwardSpec {
-    /// Routed experts of which every token passes through a few, and shared ones that every token passes
-    /// (Shazeer et al. 2017; DeepSeek-AI 2024, section 2.1.2).
+    /// A mixture of experts: routed experts, of which every token passes through a few, and shared experts, which every
+    /// token passes through (Shazeer et al. 2017; DeepSeek-AI 2024, section 2.1.2).
     ///
-    /// h hidden, E experts of size f_e, k a token, shared ones of f_s together. Each tensor rank routes its own T/t rows
-    /// in fp32; the rows travel to their experts and the results back, where the router's weights multiply them. A device
-    /// holds the rows of all ranks that share its experts (Megatron-Core, `token_dispatcher.py`: rows are gathered over
-    /// the expert-tensor group behind the all-to-all). Routed experts have no biases.
+    /// Letters: h hidden, E experts of size f_e, k experts of a token, f_s the size of all shared experts together.
+    /// Each tensor rank routes its own T/t rows in fp32. The rows are sent to their experts and the results back, where
+    /// the router's weights multiply them. A device holds the rows of all ranks that share its experts (Megatron-Core,
+    /// `token_dispatcher.py`: rows are gathered over the expert-tensor group after the all-to-all). Routed experts have
+    /// no biases.
     static func mixture(_ model: Model, _ moe: Model.Mixture) -> FeedForwardSpec {
         let h = model.hidden
         let expert = Network(model, size: moe.ffn, rows: .routed)
@@ -20,11 +21,11 @@ extension FeedForwardSpec {
             Kept(Extent(.routed, cut: expert.matrices * moe.ffn, whole: h)),
             Kept(Extent(.chosen, whole: h), role: .combined), Kept(scores, .single, times: 2),
         ]
-        // Rows at the experts, the gradients of what they give back, and the router's gradients.
+        // Rows at the experts, the gradients of the experts' results, and the router's gradients.
         part.operands = [
             Stored(Extent(.routed, cut: expert.matrices * moe.ffn, whole: 2 * h), .operand), Stored(scores, .single),
         ]
-        // Softmax and top-k; sorting by expert and putting back; weighting and adding up k rows.
+        // Kernels: softmax and top-k; sorting by expert and back; weighting and adding up k rows.
         let router = [Stored(scores, .single, times: 4)]
         let sort = [Stored(Extent(.chosen, whole: h), times: 2)]
         let combine = [Stored(Extent(.chosen, whole: h)), Stored(Extent(.own, whole: h))]
@@ -72,7 +73,7 @@ extension FeedForwardSpec {
             ])
     }
 
-    /// The router and the shared experts, that every token passes.
+    /// Tensors of the router and the shared experts, which every token passes through.
     static func mixtureTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
         let router = TensorSpec(
             name: "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(Model.startDeviation),
@@ -82,7 +83,7 @@ extension FeedForwardSpec {
             + Network(model, size: moe.sharedWidth).tensors("mlp.shared_experts.", isBiased: false)
     }
 
-    /// One routed expert, by the ends of its tensors' names.
+    /// Tensors of one routed expert, with names relative to the expert.
     static func expertTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
         Network(model, size: moe.ffn).tensors("", isBiased: false)
     }

@@ -1,21 +1,21 @@
-/// How the ranks of one pipeline stage divide a block: what one of them has of its rows and widths.
+/// The division of a block among the ranks of one pipeline stage: rows and widths on one rank.
 package struct Division: Hashable, Sendable {
     /// Rows of the micro-batch on one context rank, T.
     package var tokens: Double
     /// Ranks that cut matrices between them, t.
     package var tensor: Double
-    /// Ranks that share out the residual stream's rows, σ: t with sequence parallelism, else 1.
+    /// Ranks that divide the rows of the residual stream, σ: t with sequence parallelism, else 1.
     package var sequence: Double
-    /// Ranks that share one expert's matrices.
+    /// Ranks that share the matrices of one expert.
     package var expertTensor: Double
-    /// Rows that leave for experts: k for each of the rank's own.
+    /// Rows that the rank sends to experts: k for each row that it routes.
     package var chosen: Double
     /// Rows that arrive at a device's experts.
     package var routed: Double
 
     /// - Parameters:
-    ///   - mixture: the experts, where there are any. The rank with most rows sets the pace (`imbalance`).
-    ///   - reserve: room for rows of experts over those that come.
+    /// - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`).
+    /// - reserve: rows reserved at experts, as a multiple of the rows that arrive.
     package init(
         tokens: Double, tensor: Double, sequence: Double, expertTensor: Double = 1, mixture: Model.Mixture? = nil,
         reserve: Double = 1
@@ -25,11 +25,11 @@ package struct Division: Hashable, Sendable {
         self.sequence = sequence
         self.expertTensor = expertTensor
         chosen = Double(mixture?.topK ?? 0) * (tokens / tensor)
-        // Each of the ranks that share an expert sends its own.
+        // Each of the ranks that share an expert sends its own rows.
         routed = (mixture?.imbalance ?? 1) * chosen * expertTensor * reserve
     }
 
-    /// Rows of a kind.
+    /// Number of rows of a kind on one rank.
     package func rows(_ rows: Rows) -> Double {
         switch rows {
         case .all: tokens
@@ -40,7 +40,7 @@ package struct Division: Hashable, Sendable {
         }
     }
 
-    /// Numbers in one row on one rank; `rows` says which ranks cut it.
+    /// Numbers in one row on one rank. The kind of `rows` decides which ranks cut it.
     package func width(_ width: Width, _ rows: Rows) -> Double {
         guard width.cut > 0 else { return Double(width.whole) }
         return Double(width.cut) / (rows == .routed ? expertTensor : tensor) + Double(width.whole)

@@ -1,25 +1,25 @@
-/// Rows of a micro-batch for which a device holds, computes or sends something.
+/// Kinds of rows of a micro-batch for which a device holds, computes or sends something.
 ///
 /// Letters: T rows of the micro-batch on one device (b·s/c), t tensor ranks, σ = t with sequence parallelism and 1
-/// without, k experts a token.
+/// without, k experts of a token.
 package enum Rows: Hashable, Sendable {
-    /// Every row on every tensor rank: T.
+    /// All rows, on every tensor rank: T.
     case all
-    /// The residual stream's, which sequence parallelism shares out: T/σ.
+    /// Rows of the residual stream, which sequence parallelism divides among tensor ranks: T/σ.
     case scattered
-    /// Those that a tensor rank routes to experts: T/t.
+    /// Rows that a tensor rank routes to experts: T/t.
     case own
-    /// A tensor rank's own, once for each of the experts they were routed to: k·T/t.
+    /// Rows that a tensor rank sends to experts, one copy for each of a row's experts: k·T/t.
     case chosen
-    /// Those that arrive at the experts a device holds.
+    /// Rows that arrive at the experts of a device.
     case routed
 }
 
-/// Numbers in a row: of a tensor that ranks cut between them, and of one that each of them has whole.
+/// Numbers in a row of a tensor: those that ranks cut between them, and those that every rank holds whole.
 package struct Width: Hashable, Sendable {
-    /// Numbers that tensor ranks (of experts: the ranks that share an expert) cut between them.
+    /// Numbers that tensor ranks cut between them. For experts: the ranks that share an expert.
     package var cut: Int
-    /// Numbers that every rank has.
+    /// Numbers that every rank holds.
     package var whole: Int
 
     package init(cut: Int = 0, whole: Int = 0) {
@@ -46,16 +46,16 @@ package struct Extent: Hashable, Sendable {
     }
 }
 
-/// What a device keeps, reads or writes: an extent in a number format, `times` over.
+/// A tensor that a device keeps, reads or writes: an extent in a number format, `times` over.
 package struct Stored: Hashable, Sendable {
     package enum Format: Hashable, Sendable {
-        /// The format activations are kept in.
+        /// The format that activations are kept in.
         case activation
-        /// The format that a weight gradient's product reads: that of activations, or 8 bits.
+        /// The format that the product of a weight gradient reads: that of activations, or 8 bits.
         case operand
-        /// fp32 whatever the rest is in.
+        /// fp32, independent of the precision.
         case single
-        /// One byte a number, where there is dropout.
+        /// One byte for each number if there is dropout, else none.
         case mask
     }
 

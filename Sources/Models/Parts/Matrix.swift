@@ -1,11 +1,11 @@
 extension Model {
-    /// Standard deviation that matrices start with (Radford et al. 2019), and projections onto the residual stream.
+    /// Standard deviation of matrices at the start (Radford et al. 2019), and of projections onto the residual stream.
     package static let startDeviation: Float = 0.02
     package var residualDeviation: Float { Self.startDeviation / Float(2 * layers).squareRoot() }
 
-    /// A matrix of a part and its bias, where the family has biases. `isCutByOutputs`: tensor ranks hold some of its
-    /// outputs each; otherwise some of its inputs, and the bias is added once.
-    /// - Parameter groups: tensors of outputs that lie side by side in it.
+    /// A matrix of a part, and its bias if the family has biases. With `isCutByOutputs` each tensor rank holds some of
+    /// its outputs. Otherwise each holds some of its inputs, and the bias is added once.
+    /// - Parameter groups: number of tensors whose outputs lie side by side in the matrix.
     func matrix(
         _ name: String, bias: String, inputs: Int, outputs: Int, isCutByOutputs: Bool, groups: Int = 1,
         joinsPrevious: Bool = false, isBiased: Bool = true

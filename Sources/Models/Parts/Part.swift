@@ -1,26 +1,27 @@
-/// One part of a block (an attention, a feed-forward network, the norms): everything that is counted of it, before ranks
-/// divide it. Each kind of part says all of this in one file; parameters, FLOPs, bytes and seconds are sums over parts.
+/// One part of a block (an attention, a feed-forward network, the norms), described before ranks divide it. Each kind
+/// of part has one file; parameters, FLOPs, bytes and seconds are sums over parts.
 package struct Part: Hashable, Sendable {
-    /// Weights, in the order in which they lie in memory.
+    /// Weights, in their order in memory.
     package var tensors: [TensorSpec] = []
-    /// Matrix products that every row passes.
+    /// Matrix products that every row passes through.
     package var products: [Product] = []
-    /// Tensors a forward keeps for its backward.
+    /// Tensors that a forward keeps for its backward.
     package var kept: [Kept] = []
-    /// Tensors kept between the two halves of a split backward: inputs of products and gradients of their outputs.
+    /// Tensors that are kept between the two halves of a split backward: inputs of products and gradients of their
+    /// outputs.
     package var operands: [Stored] = []
     /// Memory-bound kernels of each pass.
     package var forward = Elementwise()
     package var backward = Elementwise()
-    /// Exchanges among the ranks that cut its matrices.
+    /// Exchanges among the ranks that cut the part's matrices.
     package var messages = TensorMessages()
-    /// Kernels of a backward beside its products and the core attention.
+    /// Number of kernels of a backward other than its products and the core attention.
     package var otherKernels = 0
 
     package init() {}
 }
 
-/// A matrix product: rows of `inputs` numbers times a matrix, to rows of `outputs` numbers.
+/// A matrix product: rows of `inputs` numbers times a matrix give rows of `outputs` numbers.
 package struct Product: Hashable, Sendable {
     package var rows: Rows
     package var inputs: Width
@@ -32,20 +33,21 @@ package struct Product: Hashable, Sendable {
         self.outputs = outputs
     }
 
-    /// Weights of the whole matrix: multiply-adds of one row.
+    /// Weights of the whole matrix, which is the number of multiply-adds of one row.
     package var weights: Double { Double(inputs.total) * Double(outputs.total) }
 
-    /// The result. Ranks that cut a product's inputs add their results up, with sequence parallelism into parts.
+    /// The product's result. Ranks that cut the inputs of a product add up their results; with sequence parallelism
+    /// each gets a part of the sum.
     package var result: Extent {
         Extent(inputs.cut > 0 && rows == .all ? .scattered : rows, outputs)
     }
 }
 
-/// A tensor that the forward keeps.
+/// A tensor that the forward keeps for the backward.
 package struct Kept: Hashable, Sendable {
-    /// What software may do about it.
+    /// Roles of kept tensors that software may treat differently.
     package enum Role: Hashable, Sendable {
-        /// The result of a norm, or of the activation of a dense network: cheap to make again.
+        /// The result of a norm, or of the activation of a dense network: cheap to recompute.
         case normResult, activationResult
         /// The result of the core attention.
         case attended
@@ -65,9 +67,9 @@ package struct Kept: Hashable, Sendable {
 
 /// The memory-bound work of a pass.
 package struct Elementwise: Hashable, Sendable {
-    /// Each kernel by what it reads and writes.
+    /// Kernels, each as the list of tensors that it reads and writes.
     package var kernels: [[Stored]] = []
-    /// Each cast to 8 bits by what it casts; only products in 8 bits need them.
+    /// Casts to 8 bits, each as the list of tensors that it casts. Only products in 8 bits need them.
     package var casts: [[Extent]] = []
 
     package init(_ kernels: [[Stored]] = [], casts: [[Extent]] = []) {
@@ -75,7 +77,7 @@ package struct Elementwise: Hashable, Sendable {
         self.casts = casts
     }
 
-    /// The work of several parts.
+    /// The work of several parts together.
     init(joining works: [Elementwise]) {
         self.init(works.flatMap(\.kernels), casts: works.flatMap(\.casts))
     }
@@ -83,13 +85,14 @@ package struct Elementwise: Hashable, Sendable {
 
 /// Exchanges of rows among the ranks that cut a part's matrices, by the width of a row.
 package struct TensorMessages: Hashable, Sendable {
-    /// Inputs of the first products. With sequence parallelism they are gathered, and again for the gradients of weights.
+    /// Inputs of the first products. With sequence parallelism they are gathered, and gathered again for the gradients
+    /// of weights.
     package var inputs: [Int] = []
-    /// Gathered with sequence parallelism for the forward alone.
+    /// Tensors that, with sequence parallelism, are gathered for the forward only.
     package var gatheredOnce: [Int] = []
-    /// Results, added up on every rank or scattered.
+    /// Results, added up on every rank, or scattered with sequence parallelism.
     package var results: [Int] = []
-    /// Whether rows that sequence parallelism has scattered stay so.
+    /// Whether rows that sequence parallelism has scattered stay scattered in this part.
     package var staysScattered = false
 
     package init() {}

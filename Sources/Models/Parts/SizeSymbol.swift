@@ -1,4 +1,4 @@
-/// A size of a model as formulas name it.
+/// A size of a model with its symbol in formulas.
 package struct SizeSymbol: Hashable, Sendable {
     package var symbol: String
     package var value: Double

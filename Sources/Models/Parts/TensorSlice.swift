@@ -1,4 +1,4 @@
-/// A tensor-parallel rank's slice of tensors: number `rank` of `size`.
+/// The slice of tensors that a tensor-parallel rank holds: number `rank` of `size`.
 package struct TensorSlice: Hashable, Sendable {
     package var rank: Int
     package var size: Int
@@ -8,12 +8,13 @@ package struct TensorSlice: Hashable, Sendable {
         self.size = size
     }
 
-    /// Elements of `tensor` this rank holds.
+    /// Number of elements of `tensor` that this rank holds.
     package func count(_ tensor: TensorSpec) -> Int {
         tensor.split == .whole ? tensor.count : tensor.count / size
     }
 
-    /// Calls `body` with every run of neighbouring elements: its place in the local tensor, in the whole one, its length.
+    /// Calls `body` for every run of adjacent elements of the slice, with the run's start in the local tensor, its
+    /// start in the whole tensor, and its length.
     package func forEachRun(_ tensor: TensorSpec, _ body: (_ local: Int, _ whole: Int, _ count: Int) -> Void) {
         switch tensor.split {
         case .whole: body(0, 0, tensor.count)

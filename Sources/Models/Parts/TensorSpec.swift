@@ -1,38 +1,38 @@
-/// One weight tensor of a model: its Hugging Face name, its shape, how tensor parallelism cuts it and where it starts.
+/// One weight tensor of a model: its Hugging Face name, its shape, its split among tensor ranks and its initial values.
 package struct TensorSpec: Hashable, Sendable {
-    /// How a tensor starts when no weights are given.
+    /// Initial values of a tensor if no weights are given.
     package enum Start: Hashable, Sendable {
         case zeros, ones
-        /// Normal with this standard deviation.
+        /// Normal distribution with this standard deviation.
         case normal(Float)
     }
 
-    /// Which part of it a tensor-parallel rank holds.
+    /// The part of a tensor that a tensor-parallel rank holds.
     package enum Split: Hashable, Sendable {
-        /// All of it, the same on every rank.
+        /// The whole tensor, the same on every rank.
         case whole
-        /// A slice of its rows (first dimension).
+        /// A slice of the rows (first dimension).
         case rows
         /// A slice of each of `groups` equal groups of columns (last dimension): 3 for queries, keys and values.
         case columns(groups: Int)
     }
 
-    /// Name in a checkpoint; inside a part, the end of it (`mlp.up_proj.weight`), to which a block adds its number.
+    /// Name in a checkpoint. Inside a part it is relative to the block (`mlp.up_proj.weight`).
     package var name: String
-    /// Row-major shape of the whole tensor; GPT-2's matrices are `[inputs, outputs]`, llama's `[outputs, inputs]`,
-    /// embeddings `[entries, hidden]`.
+    /// Row-major shape of the whole tensor: `[inputs, outputs]` for GPT-2's matrices, `[outputs, inputs]` for llama's,
+    /// `[entries, hidden]` for embeddings.
     package var shape: [Int]
     package var start: Start
     package var split: Split
-    /// Whether its gradient is summed up over the residual stream's rows, of which a rank has only some under sequence
-    /// parallelism.
+    /// Whether the tensor's gradient is a sum over the residual stream's rows. With sequence parallelism each rank has
+    /// only some of these rows, so ranks must add up their gradients.
     package var seesStreamRows: Bool
-    /// Whether its gradient is summed up over rows of which every tensor rank has its own, sequence parallelism or not:
-    /// a router.
+    /// Whether the tensor's gradient is a sum over rows that differ among tensor ranks even without sequence
+    /// parallelism, as for a router.
     package var seesOwnRows: Bool
-    /// Whether it lies right behind the tensor before it, so that one product reads both.
+    /// Whether the tensor follows the previous one directly in memory, so that one product reads both.
     package var joinsPrevious: Bool
-    /// Whether training changes it.
+    /// Whether training changes the tensor.
     package var isTrainable = true
 
     package init(
@@ -49,10 +49,10 @@ package struct TensorSpec: Hashable, Sendable {
     }
 
     package var count: Int { shape.reduce(1, *) }
-    /// AdamW decays matrices and embeddings, not biases and norms.
+    /// Whether AdamW decays the tensor: matrices and embeddings, not biases and norms.
     package var decays: Bool { shape.count >= 2 }
 
-    /// The tensor of this part in the block, or of this expert, whose names start with `prefix`.
+    /// The tensor with its full name: `prefix` is that of its block or its expert.
     package func named(in prefix: String) -> TensorSpec {
         var tensor = self
         tensor.name = prefix + name
@@ -61,10 +61,10 @@ package struct TensorSpec: Hashable, Sendable {
 }
 
 extension Array where Element == TensorSpec {
-    /// Parameters of all of them.
+    /// Parameters of all tensors.
     package var parameters: Int { reduce(0) { $0 + $1.count } }
-    /// Parameters of the matrices among them: weights of products.
+    /// Parameters of the matrices among the tensors: weights of products.
     package var matrixParameters: Int { reduce(0) { $0 + ($1.shape.count >= 2 ? $1.count : 0) } }
-    /// Parameters of those that every tensor rank holds whole.
+    /// Parameters of the tensors that every tensor rank holds whole.
     package var wholeParameters: Int { reduce(0) { $0 + ($1.split == .whole ? $1.count : 0) } }
 }

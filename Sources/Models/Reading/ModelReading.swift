@@ -2,14 +2,14 @@ internal import Numbers
 package import Reading
 
 extension Model {
-    /// The shape called `name` in `plans/models/`.
-    /// - Throws: every problem of the file, or that there is no such name.
+    /// Reads the shape called `name` in `plans/models/`.
+    /// - Throws: all problems of the file, or that there is no such name.
     package static func read(_ name: String, library: Library = .standard()) throws(PlanProblems) -> Model {
         var files = ReadFiles()
         return try read(name, library: library, files: &files)
     }
 
-    /// The shape called `name`, whose file is added to `files`.
+    /// Reads the shape called `name`. Its file is added to `files`.
     package static func read(
         _ name: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> Model {
@@ -33,10 +33,10 @@ extension Model {
     }
 }
 
-/// What a map says about a shape, before defaults: every field as far as it was given and valid.
+/// The fields of a shape in a map, before defaults; nil for a field that is absent or invalid.
 package struct ModelFields {
     package var family: Model.Family?
-    /// Those of `Model.sizes`, by their keys.
+    /// Values of `Model.sizes` by their keys.
     private var sizes: [String: Int] = [:]
     package var vocab: Int? { sizes["vocab"] }
     package var sequence: Int? { sizes["sequence"] }
@@ -46,7 +46,7 @@ package struct ModelFields {
     package var mla: Model.LatentAttention?
 
     package init(_ reader: FieldReader) {
-        // Messages about unknown keys name the known ones in this order.
+        // The order of keys in the message about an unknown key.
         reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
         for size in Model.sizes { sizes[size.key] = reader.count(size.key, in: size.bounds) }
@@ -56,10 +56,10 @@ package struct ModelFields {
         mla = reader.map("mla").flatMap(Model.LatentAttention.init)
     }
 
-    /// Keys that change the blocks, so that a named shape is no longer itself.
+    /// Keys that change the blocks. A named shape with one of them changed loses its name.
     package static let blockKeys = ["family"] + Model.blockSizes.map(\.key) + ["mlp", "moe", "mla"]
 
-    /// The whole shape from these fields alone; reports what is missing and what does not divide.
+    /// The shape of these fields alone. Missing fields and values that do not divide are reported.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
         let required = [
             ("family", "gpt or llama"), ("layers", "e.g. layers: 32"), ("hidden", "e.g. hidden: 4096"),
@@ -82,7 +82,7 @@ package struct ModelFields {
         for size in Model.sizes { if let value = sizes[size.key] { size.set(&model, value) } }
     }
 
-    /// `base` with these fields in place of its own.
+    /// The shape `base` with these fields replaced.
     package func shape(over base: Model, _ reader: FieldReader) -> Model? {
         var model = base
         model.family = family ?? base.family
@@ -99,7 +99,7 @@ package struct ModelFields {
         return checked(model, reader)
     }
 
-    /// The rules between fields.
+    /// Checks the rules between fields.
     private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
         var sound = true
         if sizes["headSize"] == nil, model.mla == nil, sizes["hidden"] != nil || sizes["heads"] != nil,
@@ -137,7 +137,7 @@ package struct ModelFields {
 }
 
 extension ModelFields {
-    /// Reports what leaves a model with `moe` no block with experts.
+    /// Reports the fields that leave a model with `moe` without any block with experts.
     private func refuseToBeDense(_ moe: Model.Mixture, layers: Int, _ reader: FieldReader) {
         func refuse(_ key: String, _ value: Int, _ rule: String) {
             reader.collector.adopt(
@@ -154,7 +154,7 @@ extension ModelFields {
 }
 
 extension Model.Mixture {
-    /// Reads `moe:`; reports what is missing.
+    /// Reads `moe:`. nil, after a report, if something is missing.
     package init?(_ reader: FieldReader) {
         let experts = reader.count("experts", in: Bounds.heads)
         let topK = reader.count("topK", in: Bounds.heads)
@@ -177,7 +177,7 @@ extension Model.Mixture {
 }
 
 extension Model.LatentAttention {
-    /// Reads `mla:`; reports what is missing.
+    /// Reads `mla:`. nil, after a report, if something is missing.
     package init?(_ reader: FieldReader) {
         let queryRank = reader.count("queryRank", in: 0...Bounds.hidden.upperBound) ?? 0
         let kvRank = reader.count("kvRank", in: Bounds.hidden)
@@ -197,7 +197,7 @@ extension Model.LatentAttention {
 }
 
 extension Model {
-    /// The keys of a shape as a plan has them, a line each.
+    /// The keys and values of a shape as lines of a plan.
     package var yaml: [String] {
         func stated(_ sizes: [Size]) -> [String] {
             sizes.compactMap { size in size.value(self).map { "\(size.key): \($0)" } }

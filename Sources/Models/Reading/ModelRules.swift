@@ -2,7 +2,8 @@ internal import Numbers
 package import Reading
 
 extension Model {
-    /// Set where the shape has more parameters than are counted. Its sizes must lie within `Bounds`.
+    /// The problem of a shape with more parameters than can be counted; nil if there is none. Its sizes must lie within
+    /// `Bounds`.
     package var countProblem: PlanProblem? {
         let total = parameters().approximateTotal
         guard total > Double(Bounds.parameters.upperBound) else { return nil }
@@ -12,7 +13,7 @@ extension Model {
             fix: "lower layers, hidden, ffn, vocab or the experts")
     }
 
-    /// Every rule a shape breaks that no reader has checked, one from a checkpoint's header.
+    /// All rules that a shape breaks if no reader has checked it: one from a checkpoint's header.
     package var problems: [PlanProblem] {
         var problems: [PlanProblem] = []
         func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) {

@@ -2,11 +2,11 @@ package import Reading
 
 /// Reads `model:` of a plan: a name, a parameter count or a shape.
 package enum PlanModelReading {
-    /// Ways to describe a model that plan files may use one day.
+    /// Descriptions of a model that plan files may use one day, by key.
     private static let notYet = ["hf": "Hugging Face configurations are"]
 
     package static func read(_ plan: FieldReader, library: Library) -> Model? {
-        // `model: gpt3-175b` is the same as `model: {name: gpt3-175b}`.
+        // `model: gpt3-175b` means the same as `model: {name: gpt3-175b}`.
         guard plan.contains("model") else {
             plan.reportMissing("model", fix: "e.g. model: {name: gpt3-175b}, or {params: 100B}")
             return nil
@@ -27,7 +27,7 @@ package enum PlanModelReading {
             return nil
         }
         if let name {
-            // A full shape may carry a name of its own that is not in plans/models/.
+            // A full shape may have a name of its own that is not in plans/models/.
             if library.modelFile(name) == nil, reader.contains("layers"), reader.contains("hidden") {
                 return fields.shape(name: name, reader)
             }

@@ -2,7 +2,7 @@ internal import Foundation
 internal import Numbers
 
 extension Model {
-    /// Smallest and largest parameter counts a shape can be chosen for.
+    /// Smallest and largest parameter counts that a shape can be chosen for.
     package static let shapeableParameters = 10e6...20e12
 
     /// A dense llama-like shape of about `parameters` parameters (within 1 %).
@@ -46,7 +46,7 @@ extension Model {
         while Double(hidden) <= max(centre * 1.6, Double(2 * step)) {
             let around = parameters / (12 * Double(hidden) * Double(hidden))
             for layers in max(1, Int(saturating: around * 0.5))...max(2, Int(saturating: around * 1.6) + 1) {
-                // The feed-forward size that gives the parameters asked for, then the multiple of 256 next to it.
+                // The feed-forward size that gives the wanted parameters, rounded to a multiple of 256.
                 let empty = Double(candidate(hidden: hidden, layers: layers, ffn: 0).parameters().total)
                 let exact = (parameters - empty) / (3 * Double(hidden) * Double(layers))
                 let ffn = Int(saturating: (exact / 256).rounded()) * 256
@@ -77,7 +77,7 @@ extension Model {
             ])
     }
 
-    /// Linear in the logarithm of x between `points`, flat outside.
+    /// The value at x, linear in the logarithm of x between `points`, constant outside.
     static func interpolated(at x: Double, _ points: [(x: Double, y: Double)]) -> Double {
         guard let first = points.first, let last = points.last else { return .nan }
         if x <= first.x { return first.y }
@@ -89,10 +89,10 @@ extension Model {
 
     /// Global batch, in sequences, that a model of this size is commonly trained with.
     ///
-    /// Tokens a step of published runs, interpolated in the logarithm of both: GPT-3 0.5 M at 125 M, 1 M at 1.3 B and
-    /// 2 M at 13 B parameters (Brown et al. 2020, table 2.1; its 175 B took 3.2 M), Llama 2 4 M at 70 B
-    /// (Touvron et al. 2023), Llama 3 16 M at 405 B (Grattafiori et al. 2024). Then the nearest of 2ᵏ and 3·2ᵏ
-    /// sequences, which data-parallel degrees divide.
+    /// Tokens of a step in published runs, interpolated in the logarithm of both: GPT-3 0.5 M at 125 M, 1 M at 1.3 B
+    /// and 2 M at 13 B parameters (Brown et al. 2020, table 2.1; its 175 B took 3.2 M), Llama 2 4 M at 70 B (Touvron et
+    /// al. 2023), Llama 3 16 M at 405 B (Grattafiori et al. 2024). The number of sequences is rounded to the nearest of
+    /// 2ᵏ and 3·2ᵏ, which data-parallel degrees divide.
     package static func defaultBatch(parameters: Double, sequence: Int) -> Int {
         let tokens = exp(
             interpolated(

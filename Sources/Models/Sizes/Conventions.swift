@@ -1,29 +1,30 @@
-/// What the layers of a model family have in common: norms, positions, biases, and how its tensors are called.
+/// Conventions of a model family: norms, positions, biases, and the names of tensors.
 package struct Conventions: Hashable, Sendable {
-    /// Whether matrices have biases and norms a shift beside their scale (LayerNorm); without, norms are RMSNorm.
+    /// Whether matrices have biases and norms a shift as well as a scale (LayerNorm). If not, norms are RMSNorm.
     package var hasBiases: Bool
-    /// Whether positions turn queries and keys; otherwise a learned table is added to the embedding.
+    /// Whether positions rotate queries and keys. If not, a learned table is added to the embedding.
     package var isRotary: Bool
-    /// Whether a matrix lies `[outputs, inputs]` in memory; otherwise `[inputs, outputs]`.
+    /// Whether a matrix is `[outputs, inputs]` in memory. If not, it is `[inputs, outputs]`.
     package var isTransposed: Bool
-    /// Whether one matrix makes queries, keys and values, and one the inputs of the feed-forward network's activation.
+    /// Whether one matrix computes queries, keys and values, and one all inputs of the feed-forward network's
+    /// activation.
     package var joinsProjections: Bool
     package var names: Names
 
-    /// Hugging Face's names.
+    /// Hugging Face's names of a family's tensors.
     package struct Names: Hashable, Sendable {
         package var table: String
-        /// nil where no table of positions is learned.
+        /// Name of the table of learned positions; nil if there is none.
         package var positions: String?
-        /// Norms without `.weight`.
+        /// Names of norms, without `.weight`.
         package var finalNorm: String
         package var attentionNorm: String
         package var feedForwardNorm: String
         package var head = "lm_head.weight"
-        /// What stands before and behind a block's number.
+        /// Prefix of a block's names, before its number.
         package var block: String
 
-        /// The beginning of the names of block `layer`.
+        /// Prefix of the names of block `layer`.
         package func block(_ layer: Int) -> String { "\(block)\(layer)." }
     }
 }

@@ -2,7 +2,7 @@ internal import Reading
 
 /// The shape of a transformer language model.
 package struct Model: Hashable, Codable, Sendable {
-    /// Which conventions the blocks follow.
+    /// The family, whose conventions the blocks follow.
     package enum Family: String, Hashable, Codable, Sendable, CaseIterable {
         /// LayerNorm, learned positions, biases.
         case gpt
@@ -10,7 +10,7 @@ package struct Model: Hashable, Codable, Sendable {
         case llama
     }
 
-    /// The feed-forward network's activation; `swiglu` and `geglu` have three matrices, the others two.
+    /// The activation of the feed-forward network; `swiglu` and `geglu` have three matrices, the others two.
     package enum MLP: String, Hashable, Codable, Sendable, CaseIterable {
         case gelu, relu, squaredRelu, swiglu, geglu
 
@@ -19,7 +19,7 @@ package struct Model: Hashable, Codable, Sendable {
         package var matrices: Int { isGated ? 3 : 2 }
     }
 
-    /// The name of the shape in `plans/models/`, or nil.
+    /// The name of the shape in `plans/models/`; nil if it has none.
     package var name: String?
     package var family: Family
     package var layers: Int
@@ -35,9 +35,9 @@ package struct Model: Hashable, Codable, Sendable {
     /// Tokens a sequence.
     package var sequence: Int
     package var tiedEmbeddings: Bool
-    /// The experts of a mixture-of-experts model; nil for a dense one.
+    /// The experts of a mixture-of-experts model; nil for a dense model.
     package var moe: Mixture?
-    /// Multi-head latent attention; nil for ordinary attention.
+    /// The sizes of multi-head latent attention; nil for ordinary attention.
     package var mla: LatentAttention?
 
     package init(
@@ -63,16 +63,16 @@ package struct Model: Hashable, Codable, Sendable {
 }
 
 extension Model {
-    /// A size that files state under a key of its own: read, written and checked by this one line.
+    /// A size that files state under a key of its own. One such value serves to read, write and check it.
     package struct Size: Sendable {
         package var key: String
         package var bounds: ClosedRange<Int>
-        /// nil where the model states none.
+        /// The model's value; nil if the model has none.
         package var value: @Sendable (Model) -> Int?
         package var set: @Sendable (inout Model, Int) -> Void
     }
 
-    /// Sizes that change the blocks, in the order in which plans are written.
+    /// Sizes that change the blocks, in the order of a written plan.
     package static let blockSizes: [Size] = [
         Size(key: "layers", bounds: Bounds.layers, value: { $0.layers }, set: { $0.layers = $1 }),
         Size(key: "hidden", bounds: Bounds.hidden, value: { $0.hidden }, set: { $0.hidden = $1 }),
@@ -82,7 +82,7 @@ extension Model {
         Size(key: "ffn", bounds: Bounds.ffn, value: { $0.ffn }, set: { $0.ffn = $1 }),
     ]
 
-    /// The sizes of the text.
+    /// Sizes of the text: vocabulary and sequence length.
     package static let textSizes: [Size] = [
         Size(key: "vocab", bounds: Bounds.vocab, value: { $0.vocab }, set: { $0.vocab = $1 }),
         Size(key: "sequence", bounds: Bounds.sequence, value: { $0.sequence }, set: { $0.sequence = $1 }),

@@ -1,23 +1,24 @@
 extension Model {
-    /// Feed-forward networks of which every token passes through a few (mixture of experts).
+    /// A mixture of experts: feed-forward networks of which every token passes through a few.
     package struct Mixture: Hashable, Codable, Sendable {
         /// Routed experts of a block.
         package var experts: Int
-        /// Routed experts a token passes through.
+        /// Routed experts that a token passes through.
         package var topK: Int
         /// Feed-forward size of a routed expert.
         package var ffn: Int
-        /// Experts that every token passes through.
+        /// Shared experts: those that every token passes through.
         package var shared: Int
         /// Feed-forward size of a shared expert.
         package var sharedFfn: Int
         /// Blocks at the start of the model that stay dense.
         package var firstDense: Int
-        /// One block in `every` has experts, the last of each group (1: all of them).
+        /// Period of blocks with experts: the last block of every group of this many has experts (1: all blocks).
         package var every: Int
-        /// Tokens that the fullest rank of experts gets over the mean; 1 is balanced routing.
+        /// Tokens of the fullest expert rank over the mean of all; 1 is balanced routing.
         package var imbalance: Double
-        /// Nodes the experts of one token lie on at most (DeepSeek-V3, section 2.1.2); nil: any number.
+        /// Largest number of nodes that the experts of one token may lie on (DeepSeek-V3, section 2.1.2). nil: any
+        /// number.
         package var nodeLimit: Int?
 
         package init(
@@ -35,22 +36,23 @@ extension Model {
             self.every = every
         }
 
-        /// Feed-forward size of the shared experts together.
+        /// Feed-forward size of all shared experts together.
         package var sharedWidth: Int { shared * sharedFfn }
 
-        /// Blocks with experts among the first `layers`.
+        /// Number of blocks with experts among the first `layers`.
         package func blocks(before layers: Int) -> Int { max(0, layers - firstDense) / max(1, every) }
     }
 
-    /// Attention whose keys and values come from a shared latent vector (DeepSeek-V2, section 2.1).
+    /// Multi-head latent attention, whose keys and values are computed from a shared latent vector (DeepSeek-V2,
+    /// section 2.1).
     package struct LatentAttention: Hashable, Codable, Sendable {
-        /// Size of the latent queries; 0 projects queries directly.
+        /// Size of the latent queries. 0: queries are projected directly.
         package var queryRank: Int
         /// Size of the latent keys and values.
         package var kvRank: Int
         /// Part of a query or key head without a position.
         package var nopeSize: Int
-        /// Part of a query or key head with a rotary position; the keys' is shared by all heads.
+        /// Part of a query or key head with a rotary position. All heads share that of the keys.
         package var ropeSize: Int
         /// Size of a value head.
         package var valueSize: Int
@@ -75,10 +77,10 @@ extension Model {
     /// Blocks with experts; 0 for a dense model.
     package var mixtureLayers: Int { moe?.blocks(before: layers) ?? 0 }
 
-    /// Blocks without experts; all of a dense model.
+    /// Blocks without experts; all blocks of a dense model.
     package var denseLayers: Int { layers - mixtureLayers }
 
-    /// The widths that tensor parallelism cuts, with their names in a plan: those of the blocks the model has. Latent
+    /// The widths that tensor parallelism cuts, by their names in a plan, for the kinds of block the model has. Latent
     /// attention has keys and values for every head.
     package var widthsCutByTensor: [(name: String, value: Int)] {
         var widths = [("heads", heads)]

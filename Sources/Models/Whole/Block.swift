@@ -1,24 +1,24 @@
-/// One kind of block of a model: its norms, its attention and its feed-forward half, and what is counted of them together.
+/// One kind of block of a model: its norms, its attention and its feed-forward half, and the sums over them.
 ///
-/// A class: a search prices blocks many thousand times, and handing one on must not copy its lists.
+/// A class, because a search prices blocks many thousand times and passing one on must not copy its lists.
 package final class Block: Sendable {
     package let norms: Part
     package let attention: AttentionSpec
     package let feedForward: FeedForwardSpec
     /// Sizes of the core attention.
     package let core: CoreAttention
-    /// The routed experts; nil in a dense block.
+    /// The experts; nil in a dense block.
     package let mixture: Model.Mixture?
-    /// A row of the residual stream, on the ranks that share it out.
+    /// A row of the residual stream on the ranks that divide its rows.
     package let stream: Extent
-    /// Parameters of the tensors that ranks cut between them.
+    /// Parameters of the tensors that tensor ranks cut between them.
     package let cutParameters: Int
-    /// Parameters of the tensors that each rank has whole.
+    /// Parameters of the tensors that each tensor rank holds whole.
     package let wholeParameters: Int
     /// Parameters of all routed experts.
     package let expertParameters: Int
 
-    // What the parts say, joined.
+    // Lists of all parts, joined.
     package let products: [Product]
     /// Products of one routed expert.
     package let expertProducts: [Product]
@@ -35,7 +35,7 @@ package final class Block: Sendable {
         core = attention.core
         mixture = feedForward.experts?.mixture
         stream = Extent(.scattered, whole: hidden)
-        // In the order in which their tensors lie in memory.
+        // The parts in the order of their tensors in memory.
         let parts = [norms, attention.part, feedForward.part]
         let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
         wholeParameters = whole
@@ -50,12 +50,12 @@ package final class Block: Sendable {
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
     }
 
-    /// Weights that one token multiplies: all but those of the experts it does not pass.
+    /// Weights that one token is multiplied by: all except those of experts it is not routed to.
     package var activeWeights: Double {
         func sum(_ products: [Product]) -> Double { products.reduce(0) { $0 + $1.weights } }
         return sum(products) + Double(mixture?.topK ?? 0) * sum(expertProducts)
     }
 
-    /// Parameters beside routed experts' that one device holds.
+    /// Parameters that one device holds, routed experts excluded.
     package func held(tensor: Double) -> Double { Double(cutParameters) / tensor + Double(wholeParameters) }
 }

@@ -1,17 +1,17 @@
-/// The weights of one block under their full names, routed experts aside.
+/// The weights of one block under their full names, routed experts excluded.
 package struct BlockTensors: Hashable, Sendable {
     package var attentionNorm: [TensorSpec]
     package var feedForwardNorm: [TensorSpec]
     package var attention: [TensorSpec]
-    /// Of a block with experts: the router, then the shared experts.
+    /// The feed-forward network. In a block with experts: the router, then the shared experts.
     package var feedForward: [TensorSpec]
 
-    /// In the order in which they lie in memory.
+    /// All tensors in their order in memory.
     package var all: [TensorSpec] { attentionNorm + feedForwardNorm + attention + feedForward }
 }
 
 extension Model {
-    /// The tensors of block `layer`.
+    /// The tensors of block `layer`, routed experts excluded.
     package func tensors(ofBlock layer: Int) -> BlockTensors {
         let names = conventions.names
         func full(_ tensors: [TensorSpec]) -> [TensorSpec] { tensors.map { $0.named(in: names.block(layer)) } }
@@ -23,7 +23,7 @@ extension Model {
                 mixture.map { FeedForwardSpec.mixtureTensors(self, $0) } ?? FeedForwardSpec.denseTensors(self)))
     }
 
-    /// The tensors of expert `number` of block `layer`; none where the model has no experts.
+    /// The tensors of expert `number` in block `layer`; empty if the model has no experts.
     package func tensors(ofExpert number: Int, inBlock layer: Int) -> [TensorSpec] {
         guard let moe else { return [] }
         let prefix = conventions.names.block(layer) + RoutedExperts.prefix(number)

@@ -1,10 +1,10 @@
-/// What a model is made of: its kinds of block, and what its first and last stage have beside blocks.
+/// The parts of a model: its kinds of block, and the tables and norms of its first and last stage.
 package struct ModelParts: Sendable {
     /// A block with one feed-forward network.
     package let dense: Block
     /// A block with experts; nil in a dense model.
     package let mixture: Block?
-    /// Parameters of the learned positions and of the last norm, whole on every rank that has them.
+    /// Parameters of the learned positions and of the final norm, which every tensor rank of their stage holds whole.
     package let positions: Int
     package let finalNorm: Int
     private let hidden: Int
@@ -23,23 +23,23 @@ package struct ModelParts: Sendable {
         isTied = model.tiedEmbeddings
     }
 
-    /// The blocks with experts, or those without.
+    /// The kind of block with experts, or without. A dense model has only the latter.
     package func block(isMixture: Bool) -> Block { isMixture ? mixture ?? dense : dense }
 
     /// The attention of every block.
     package var attention: AttentionSpec { dense.attention }
     package var core: CoreAttention { dense.core }
 
-    /// Parameters of a table that one device holds.
+    /// Parameters of a vocabulary table that one device holds.
     package func table(vocabulary: Int, tensor: Double) -> Double { Double(vocabulary) * Double(hidden) / tensor }
 
-    /// Parameters one device holds of a pipeline rank, routed experts aside.
+    /// Parameters that one device of a pipeline rank holds, routed experts excluded.
     ///
-    /// The position table and the final norm are on every tensor rank; a tied embedding is held by the first and the
-    /// last rank.
+    /// Every tensor rank holds the position table and the final norm. The first and the last pipeline rank both hold a
+    /// tied embedding.
     /// - Parameters:
-    ///   - mixtureLayers: how many of `layers` have experts.
-    ///   - vocabulary: entries of the embedding, padded or not.
+    /// - mixtureLayers: number of blocks with experts among `layers`.
+    /// - vocabulary: entries of the embedding, padded or not.
     package func deviceParameters(
         layers: Int, mixtureLayers: Int = 0, tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {
@@ -54,7 +54,7 @@ package struct ModelParts: Sendable {
         return total
     }
 
-    /// Routed experts' parameters one device holds of `mixtureLayers` blocks with experts.
+    /// Parameters of routed experts that one device holds in `mixtureLayers` blocks with experts.
     package func expertParameters(mixtureLayers: Int, expert: Int, expertTensor: Int) -> Double {
         guard mixtureLayers > 0, let mixture else { return 0 }
         return Double(mixtureLayers * mixture.expertParameters) / Double(expert * expertTensor)
