@@ -1,6 +1,6 @@
-/// Divisors of the counts that plans hold.
+/// Divisors of the counts in plans.
 package enum Divisors {
-    /// In ascending order; O(√value).
+    /// All divisors of `value` in ascending order; O(√value).
     package static func of(_ value: Int) -> [Int] {
         guard value > 0 else { return [] }
         var low: [Int] = []

@@ -1,5 +1,5 @@
 extension Int {
-    /// The whole part of `value`; the nearest `Int` where it lies beyond 64 bits, 0 for NaN.
+    /// The whole part of `value`. The nearest `Int` if it passes 64 bits, 0 for NaN.
     package init(saturating value: Double) {
         if let whole = Int(exactly: value.rounded(.towardZero)) {
             self = whole
@@ -8,10 +8,10 @@ extension Int {
         }
     }
 
-    /// The product of `factors`; nil beyond 64 bits.
+    /// The product of `factors`; nil if it passes 64 bits.
     package static func product(_ factors: Int...) -> Int? { product(factors) }
 
-    /// The product of `factors`; nil beyond 64 bits.
+    /// The product of `factors`; nil if it passes 64 bits.
     package static func product(_ factors: [Int]) -> Int? {
         var product = 1
         for factor in factors {

@@ -1,4 +1,4 @@
-/// SplitMix64 (Steele, Lea & Flood 2014): random numbers that are the same on every machine and in every run.
+/// SplitMix64 (Steele, Lea & Flood 2014): random numbers that are equal on all machines and in all runs.
 package struct SplitMix64: RandomNumberGenerator {
     /// The step of the state from one number to the next: 2⁶⁴ divided by the golden ratio.
     private static let step: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -12,7 +12,7 @@ package struct SplitMix64: RandomNumberGenerator {
         return Self.mixed(state)
     }
 
-    /// The first number of the sequence that `seed` begins: a hash of the seed.
+    /// The first number of the sequence with this seed, which serves as a hash of the seed.
     package static func first(seed: UInt64) -> UInt64 { mixed(seed &+ step) }
 
     /// Mixes the bits of a state, one to one.
