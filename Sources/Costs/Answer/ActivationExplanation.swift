@@ -34,7 +34,7 @@ struct ActivationExplanation {
         }
     }
 
-    /// Bytes of the core attention of one block.
+    /// Formula of the bytes of the core attention of one block.
     private var coreBytes: String {
         if layout.flashAttention { return "T·4·a/t" }
         return device.dropout ? "T·a·s·(2·w + 1)/t" : "T·a·s·w/t"
@@ -49,7 +49,8 @@ struct ActivationExplanation {
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
         let input = "T·w·h/σ"
-        // Outputs that a whole backward makes again; bytes that a split one holds beside a block's tensors.
+        // `less`: outputs that a whole backward recomputes. `more`: bytes that a split backward holds in addition to a
+        // block's tensors.
         let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + f/t)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
@@ -93,8 +94,8 @@ struct ActivationExplanation {
             "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : words.feedForward(mixture).widest)", "bytes")
     }
 
-    /// Width of the gradients of a row where all blocks share their places: the stream's, a branch's, the widest result's,
-    /// and those of rows on their way to experts and back.
+    /// Formula of the width of a row's gradients if all blocks share their buffers: the residual stream's, a branch's,
+    /// the widest result's, and those of rows on their way to experts and back.
     private func sharedPlaces(_ mixture: Bool) -> String {
         let results = words.attention.results + "/t"
         let dense = model.denseLayers > 0 ? "f" : nil
@@ -112,10 +113,10 @@ struct ActivationExplanation {
         return "(\(sum("h/σ", "max(h/σ, \(words.attention.attended)/t)", widest, routed)))"
     }
 
-    /// Bytes a row of the inputs of norms and of column-parallel layers, and of dropout masks.
+    /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
     private var rowBytes: String { device.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
 
-    /// Bytes a row of the feed-forward half keeps.
+    /// Formulas of a row's bytes that the feed-forward half keeps.
     private func keptBytes(_ mixture: Bool) -> [String] {
         let words = words.feedForward(mixture)
         let combined = framework.keepsCombinedRows ? words.combined : nil
@@ -124,19 +125,19 @@ struct ActivationExplanation {
 
     private var operand: String { rates.operandBytes == rates.elementBytes ? "w" : "w_8" }
 
-    /// Bytes a row of the attention keeps between the halves of a split backward.
+    /// Formula of a row's bytes that the attention keeps between the halves of a split backward.
     private var attentionLater: String {
         let words = words.attention
         return sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" })
     }
 
-    /// Bytes a row of the feed-forward half keeps between the halves of a split backward.
+    /// Formulas of a row's bytes that the feed-forward half keeps between the halves of a split backward.
     private func operands(_ mixture: Bool) -> [String] {
         let words = words.feedForward(mixture)
         return words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 }
     }
 
-    /// Width of the results of all products, a row.
+    /// Formula of the width of the results of all products in a row.
     private func productWidth(_ mixture: Bool) -> String {
         sum([words.attention.projected, "h/σ"] + words.feedForward(mixture).products)
     }
@@ -151,7 +152,7 @@ struct ActivationExplanation {
             let sets = moments.map(\.asSets)
             let fullest = sets.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
             sums = held(&lines, fullest, isPartial: terms.isPartial)
-            // Beside a set of tensors for all that is under way, what second halves make again.
+            // In addition to a set of tensors for every block under way: the tensors that second halves recompute.
             if let most = moments.max(by: { terms.added($0) < terms.added($1) }), terms.added(most) > 0 {
                 sums += later(&lines, most, isPartial: terms.isPartial).map { count, bytes, set in
                     "\(count)·(\(bytes) − \(set))"
@@ -176,7 +177,7 @@ struct ActivationExplanation {
             after: "Korthikanti et al. 2022, table 2 and section 4.2.3")
     }
 
-    /// Defines how many blocks are held whose backward is still to come, and masks of the first stage.
+    /// Defines the numbers of blocks whose backward has not started, and of masks of the first stage.
     /// - Returns: the terms of their bytes.
     private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
         let whole = isPartial ? ", whole" : ""
@@ -199,12 +200,14 @@ struct ActivationExplanation {
         return terms
     }
 
-    /// Defines how many blocks are between the two halves of their backward.
-    /// - Returns: for each kind of block the symbols of its count, of the bytes it holds now, and of those it held before.
+    /// Defines the numbers of blocks between the two halves of their backward.
+    /// - Returns: for each kind of block the symbols of its number, of the bytes it holds now, and of the bytes it held
+    ///   before.
     private func later(
         _ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool
     ) -> [(count: String, bytes: String, set: String)] {
-        // A block that is not recomputed keeps there what it kept, where the software keeps all of it.
+        // If the software keeps all tensors between the halves, a block that is not recomputed still keeps what it kept
+        // before.
         let plain = isPartial && framework.memory.keepsHalvesWhole ? "P" : "J"
         let set = isPartial ? "P" : "K"
         let kinds: [(Double, String, String, String, String)] = [
@@ -220,7 +223,7 @@ struct ActivationExplanation {
         }
     }
 
-    /// Bytes that the largest kind of recomputed block makes again; nil where nothing is recomputed.
+    /// Formula of the bytes that the backward of the largest recomputed block recomputes; nil if nothing is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, isPartial: Bool) -> String? {
         let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers
         let mixtures = isPartial ? share.recomputedMixtures > 0 : share.mixtures > 0

@@ -46,7 +46,7 @@ struct BufferExplanation {
             note: "rank \(rank)")
     }
 
-    /// Adds the buffers of the software's own code (`RuntimeBuffers`); returns their symbol, nil where there are none.
+    /// Adds the buffers of the software's own code (`RuntimeBuffers`). Returns their symbol; nil if there are none.
     private func addOwnBuffers(to lines: inout Derivation, _ share: PipelineShares.Rank) -> String? {
         let memory = framework.memory
         if p > 1, let messages = memory.messages {
@@ -81,7 +81,7 @@ struct BufferExplanation {
         return "shared"
     }
 
-    /// Adds the buffers for layers that exist whole beside shards; false where there are none.
+    /// Adds the buffers for layers that are whole in addition to their shards. Returns false if there are none.
     private func addGathered(to lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
         let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)

@@ -11,7 +11,7 @@ package func estimate(
     return Estimate(work, time: IterationTime(work))
 }
 
-/// Seconds of every action of the layout's schedule. The simulator that takes them times what `estimate` prices.
+/// Seconds of every action of the layout's schedule. A simulation with them times the layout that `estimate` prices.
 package func actionCosts(
     plan: Plan, layout: Layout, options: CostOptions = CostOptions()
 ) throws(CostError) -> ActionCosts {
@@ -19,14 +19,14 @@ package func actionCosts(
 }
 
 extension Pricer {
-    /// The layout with the transfers hidden that an estimate was priced with.
+    /// The work of an estimate's layout, with the hidden transfers that the estimate was priced with.
     package func work(of estimate: Estimate) throws(CostError) -> LayoutWork {
         try work(estimate.layout, hides: estimate.iteration.hides)
     }
 }
 
 extension Estimate {
-    /// The whole answer to a layout whose step takes `time`.
+    /// The whole answer for a layout whose step takes `time`.
     package init(_ work: LayoutWork, time: IterationTime) {
         var plan = work.plan
         plan.layout = work.layout

@@ -1,14 +1,14 @@
-/// Formulas one after the other. Each takes symbols that were defined before it and defines the symbol of its result.
+/// A list of formulas. Each uses symbols that are defined before it and defines the symbol of its result.
 ///
-/// A line's inputs are the names in its formula, and its value is the formula's result with them: there is no second
-/// place where either could say something else.
+/// The inputs of a line are the names in its formula, and its value is the result of the formula with these inputs. So
+/// formula, inputs and value cannot contradict one another.
 struct Derivation {
     typealias Line = Estimate.Explanation
 
     private(set) var lines: [Line] = []
     private var symbols: [String: Line.Input] = [:]
 
-    /// Defines the value of a symbol, which means one thing in all lines.
+    /// Defines the value of a symbol, which has one meaning in all lines.
     mutating func define(_ symbol: String, _ value: Double, _ unit: String, _ meaning: String) {
         symbols[symbol] = Line.Input(symbol: symbol, value: value, unit: unit, meaning: meaning)
     }
@@ -17,8 +17,8 @@ struct Derivation {
         define(symbol, Double(value), unit, meaning)
     }
 
-    /// Adds a line. The value of a formula that cannot be read or that takes an undefined symbol is nan.
-    /// - Parameter symbol: the figure's name in later formulas.
+    /// Adds a line. Its value is nan if the formula cannot be read or uses an undefined symbol.
+    /// - Parameter symbol: name of the figure in later formulas.
     mutating func derive(
         _ figure: String, as symbol: String, _ formula: String, _ unit: String, note: String = "",
         after source: String = ""
@@ -34,7 +34,7 @@ struct Derivation {
     }
 }
 
-/// The formula of a sum; terms that are nil are left out.
+/// The formula of a sum. Terms that are nil are left out.
 func sum(_ terms: String?...) -> String { sum(terms) }
 
 func sum(_ terms: [String?]) -> String {

@@ -2,14 +2,14 @@ package import Plans
 
 /// 90 % band of a step around its prediction, calibrated on published runs of the same generation of software.
 ///
-/// Each run was predicted with constants fitted without its source. `validate --leave-one-source-out` prints the bands, the
-/// framework files hold them.
+/// Each run was predicted with constants fitted on the other sources. `validate --leave-one-source-out` prints the
+/// bands, and the framework files state them.
 package struct ErrorBand: Hashable, Sendable {
-    /// Share of the prediction by which 95 % of steps were at most shorter.
+    /// Fraction of the prediction by which 95 % of steps were at most shorter.
     package var low: Double
-    /// Share of the prediction by which 95 % of steps were at most longer.
+    /// Fraction of the prediction by which 95 % of steps were at most longer.
     package var high: Double
-    /// Share of runs inside the band.
+    /// Fraction of runs inside the band.
     package static let confidence = 0.9
 
     package init(framework: Framework) {
@@ -17,7 +17,7 @@ package struct ErrorBand: Hashable, Sendable {
         high = framework.bandHigh
     }
 
-    /// A band `factor` times as wide on both sides; below the prediction at most 99 %.
+    /// A band that is `factor` times as wide on both sides, with the lower side limited to 99 %.
     package func widened(by factor: Double) -> ErrorBand {
         var band = self
         band.low = min(low * factor, 0.99)
@@ -28,8 +28,8 @@ package struct ErrorBand: Hashable, Sendable {
     /// Whether a step of `ratio` times its prediction is inside the band.
     package func holds(_ ratio: Double) -> Bool { ratio >= 1 - low && ratio <= 1 + high }
 
-    /// The band that leaves 5 % of the runs below it and 5 % above.
-    /// - Parameter shares: measured over predicted seconds of each run, and its weight.
+    /// The band with 5 % of the runs below it and 5 % above it.
+    /// - Parameter shares: ratio of measured to predicted seconds of each run, and its weight.
     package init(measuredOverPredicted shares: [(value: Double, weight: Double)]) {
         let sorted = shares.sorted { $0.value < $1.value }
         let total = sorted.reduce(0) { $0 + $1.weight }

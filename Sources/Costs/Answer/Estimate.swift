@@ -1,18 +1,18 @@
 package import Plans
 
-/// The answer to one plan with one layout.
+/// The answer for one plan with one layout.
 package struct Estimate: Hashable, Codable, Sendable {
-    /// The plan, its `layout` the one that was priced.
+    /// The plan with the layout that was priced.
     package var plan: Plan
     package var layout: Layout
     package var parameters: Double
     package var activeParameters: Double
-    /// Micro-batches an iteration on each pipeline.
+    /// Micro-batches of an iteration on each pipeline.
     package var microbatches: Int
     package var iteration: Iteration
-    /// Memory of each pipeline rank; tensor, context and data ranks of one stage hold the same.
+    /// Memory of each pipeline rank. Tensor, context and data ranks of one stage hold equal amounts.
     package var memoryByRank: [RankMemory]
-    /// nil when the plan has no `tokens`.
+    /// The whole run; nil if the plan has no `tokens`.
     package var run: Run?
     /// The arithmetic behind the figures, in the order of computation; empty until `explained` adds it.
     package var explanation: [Explanation]
@@ -21,16 +21,16 @@ package struct Estimate: Hashable, Codable, Sendable {
     package struct Iteration: Hashable, Codable, Sendable {
         package var seconds: Double
         package var tokens: Double
-        /// FLOPs that MFU is quoted with: full (non-causal) attention, no recomputation (Korthikanti et al. 2022,
+        /// Model FLOPs, the numerator of MFU: full (non-causal) attention, no recomputation (Korthikanti et al. 2022,
         /// appendix A).
         package var modelFLOPs: Double
-        /// Model FLOPs plus recomputation.
+        /// Hardware FLOPs: model FLOPs and those of recomputation.
         package var hardwareFLOPs: Double
         package var breakdown: Breakdown
-        /// Fraction of the pipeline's rank-seconds that are idle.
+        /// Idle fraction of the pipeline's rank-seconds.
         package var bubbleFraction: Double
         package var pipeline: Pipeline
-        /// Transfers that run behind compute: those that the layout says, or fewer where that is faster.
+        /// Transfers that overlap with compute: those of the layout, or fewer if that is faster.
         package var hides: Layout.Overlap
 
         package init(
@@ -57,17 +57,18 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var steps: Double
         package var days: Double
         package var gpuHours: Double
-        /// Share of wall-clock time that is training, after failures and checkpoints (Daly 2006).
+        /// Fraction of wall-clock time that is training, after failures and checkpoints (Daly 2006).
         package var goodput: Double
-        /// nil without a price.
+        /// Cost of the run; nil without a price.
         package var cost: Double?
-        /// Energy of the boards: their power for every GPU-hour, as published totals are counted; nil without a board power.
+        /// Energy of the boards: their power for every GPU-hour, as published totals are counted; nil if the power is
+        /// unknown.
         package var energyMWh: Double?
-        /// Energy of the whole site: nodes and cooling; nil without any power.
+        /// Energy of the whole site, nodes and cooling; nil if no power is known.
         package var wallEnergyMWh: Double?
         package var lowDays: Double
         package var highDays: Double
-        /// Confidence of the band lowDays…highDays.
+        /// Confidence of the band from `lowDays` to `highDays`.
         package var confidence: Double
 
         package init(
@@ -86,17 +87,17 @@ package struct Estimate: Hashable, Codable, Sendable {
             self.confidence = confidence
         }
 
-        /// One GPU-month is 730 GPU-hours.
+        /// GPU-months of the run; one GPU-month is 730 GPU-hours.
         package var gpuMonths: Double { gpuHours / 730 }
     }
 
-    /// One line of arithmetic: a figure, its formula, the numbers the formula takes, and where it is published.
+    /// One line of arithmetic: a figure, its formula, the numbers in the formula, and the source where it is published.
     package struct Explanation: Hashable, Codable, Sendable {
-        /// A number that a formula takes.
+        /// A number in a formula.
         package struct Input: Hashable, Codable, Sendable {
             package var symbol: String
             package var value: Double
-            /// "" for plain numbers.
+            /// The unit; empty for plain numbers.
             package var unit: String
             package var meaning: String
 
@@ -109,7 +110,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         }
 
         package var figure: String
-        /// The figure's name in the formulas of other lines.
+        /// Name of the figure in the formulas of other lines.
         package var symbol: String
         /// A `Formula` of the inputs' symbols.
         package var formula: String
@@ -117,7 +118,7 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// The formula's result.
         package var value: Double
         package var unit: String
-        /// Words about the case at hand.
+        /// A note on the case at hand.
         package var note: String
         package var source: String
 
@@ -153,11 +154,12 @@ package struct Estimate: Hashable, Codable, Sendable {
 
     /// Peak bytes of the fullest rank.
     package var peakMemory: Double { peakMemory(.device) }
-    /// Peak bytes of the fullest rank as `kind` counts them: on the device, by the allocator, or in its tensors alone.
+    /// Peak bytes of the fullest rank by the kind of memory counted: of the device, of the allocator, or of tensors
+    /// only.
     package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
-    /// Whether the fullest rank leaves free the part of the device that no allocator can use.
+    /// Whether the fullest rank fits and leaves free the part of the device that no allocator can use.
     package var fits: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
-    /// Share of a device's memory that can be filled: drivers take 1 %, and runs above 95 % fail on the first long
+    /// Fraction of a device's memory that can be filled. Drivers take 1 %, and runs above 95 % fail on the first long
     /// allocation.
     package static let usableShare = 0.95
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }

@@ -4,7 +4,7 @@ package import Plans
 package import Reading
 
 extension Estimate {
-    /// Remarks of the plan's reader and of its price.
+    /// Remarks of the plan's reader and on the plan's price.
     package var notes: [Remark] {
         var notes = plan.remarksNow(with: [self])
         if let idle = plan.idleRemark { notes.append(Remark(.devicesIdle, idle)) }
@@ -20,7 +20,7 @@ extension Estimate {
         return notes
     }
 
-    /// How often failures come and how long a restart takes, in words.
+    /// A clause that states how often failures come and how long a restart takes.
     package var interruptions: String {
         guard let single = plan.cluster.meanTimeBetweenFailures else {
             return "failures come faster than checkpoints can be written"
@@ -32,7 +32,7 @@ extension Estimate {
             + "again takes \(restart) minutes"
     }
 
-    /// `2.5 hours`.
+    /// A duration as text: `2.5 hours`.
     private static func spoken(_ seconds: Double) -> String {
         let units = [("days", 86_400.0), ("hours", 3600), ("minutes", 60), ("s", 1), ("ms", 1e-3)]
         guard let unit = units.first(where: { seconds >= 2 * $0.1 }) ?? units.last else { return "" }
@@ -42,19 +42,19 @@ extension Estimate {
 }
 
 extension Estimate.Run {
-    /// Least goodput of a run that ends: with less it would take more than a hundred times its own length.
+    /// Smallest goodput of a run that ends. With less, the run would take more than a hundred times its own length.
     package static let leastGoodput = 0.01
 
-    /// Whether the run comes to an end between its failures.
+    /// Whether the run makes enough progress between failures to end.
     package var ends: Bool { days.isFinite && goodput >= Self.leastGoodput }
 
-    /// The run if it comes to an end; nil otherwise, because the figures of an endless run mean nothing.
+    /// The run if it ends. nil if not, since the figures of an endless run are meaningless.
     package var ended: Estimate.Run? { ends ? self : nil }
 }
 
 extension Estimate {
-    /// Model FLOPs utilisation with half of the attention: the least that causal models compute, and what Megatron-LM counts
-    /// today. `mfu` counts the whole attention.
+    /// Model FLOPs utilisation with half of the attention: the smallest amount that causal models compute, and the
+    /// convention of Megatron-LM today. `mfu` counts the whole attention.
     package var mfuCausal: Double {
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab)
         return mfu * flops.requiredCausal / flops.required
@@ -62,7 +62,7 @@ extension Estimate {
 }
 
 extension Plan {
-    /// Remarks of the plan and of these answers to it, each once.
+    /// Remarks on the plan and on these answers to it, without duplicates.
     package func notes(with estimates: [Estimate]) -> [Remark] {
         var notes = remarksNow(with: estimates)
         for note in estimates.flatMap(\.notes) where !notes.contains(note) && note.code != .batchAssumed {
@@ -71,10 +71,10 @@ extension Plan {
         return notes
     }
 
-    /// Remarks that no choice of devices or of a layout changes: all but the one on a batch that the plan leaves open.
+    /// Remarks that no choice of devices or layout changes: all except the one on a chosen batch.
     package var firmRemarks: [Remark] { remarks.filter { $0.code != .batchAssumed } }
 
-    /// Remarks of the plan. The one on a batch that the plan leaves open names the batches of these answers.
+    /// Remarks on the plan. The one on a chosen batch names the batches of these answers.
     fileprivate func remarksNow(with estimates: [Estimate]) -> [Remark] {
         guard let place = remarks.firstIndex(where: { $0.code == .batchAssumed }),
             let wanted = estimates.lazy.compactMap(\.plan.wantedBatch).first

@@ -2,8 +2,8 @@ internal import Models
 internal import Plans
 
 extension Estimate {
-    /// This estimate with `explanation`: the arithmetic behind its figures.
-    /// - Parameter options: the options it was priced with.
+    /// The estimate with its `explanation`: the arithmetic behind its figures.
+    /// - Parameter options: the options that the estimate was priced with.
     package func explained(_ options: CostOptions = CostOptions()) throws(CostError) -> Estimate {
         let work = try Pricer(plan: plan, options: options).work(of: self)
         var explained = self

@@ -1,9 +1,9 @@
 internal import Foundation
 
-/// A formula as people read it, which can be computed: `6·B·s·(L·W_d + V·h)`.
+/// A formula that people can read and programs can compute: `6·B·s·(L·W_d + V·h)`.
 ///
-/// Numbers, names, `+ − · / ^`, parentheses, and the functions of `Function`. A name is letters, digits and underscores.
-/// Products are written out; `^` binds tightest, to the right.
+/// A formula consists of numbers, names, `+ − · / ^`, parentheses, and the functions of `Function`. A name consists of
+/// letters, digits and underscores. Products need a `·`. `^` binds tightest and associates to the right.
 package struct Formula: Hashable, Sendable {
     package enum Function: String, Hashable, Sendable, CaseIterable {
         case max, min, ceil, floor, sqrt, exp, ln
@@ -22,10 +22,10 @@ package struct Formula: Hashable, Sendable {
     }
 
     private let root: Term
-    /// Every name of a value, in the order of first use.
+    /// Names of all values in the formula, in the order of first use.
     package let symbols: [String]
 
-    /// nil where `text` is no formula.
+    /// Reads a formula; nil if `text` is not one.
     package init?(_ text: String) {
         var reader = FormulaReader(text)
         guard let root = reader.sum(), reader.isAtEnd else { return nil }
@@ -33,7 +33,7 @@ package struct Formula: Hashable, Sendable {
         symbols = reader.symbols
     }
 
-    /// The formula's result with these values; nil where one is missing.
+    /// The formula's result with these values; nil if one is missing.
     package func value(_ values: [String: Double]) -> Double? { Self.value(root, values) }
 
     private static func value(_ term: Term, _ values: [String: Double]) -> Double? {

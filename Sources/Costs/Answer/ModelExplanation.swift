@@ -46,7 +46,7 @@ struct ModelExplanation {
             note: words.hasExperts ? "without the experts a token does not pass through" : "all of a dense model")
     }
 
-    /// Weights of the blocks that a token multiplies.
+    /// Formula of the blocks' weights that a token is multiplied by.
     private var blockWeights: String { sum(words.hasDense ? "L_d·W_d" : nil, words.hasExperts ? "L_e·W_e" : nil) }
 
     func addFLOPs(to lines: inout Derivation) {

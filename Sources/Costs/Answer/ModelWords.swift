@@ -1,6 +1,6 @@
 internal import Models
 
-/// Terms of formulas that several explanations take, as the model's parts write them.
+/// Terms of formulas that several explanations use, as the model's parts state them.
 struct ModelWords {
     /// Whether the model has blocks without experts.
     let hasDense: Bool
@@ -18,11 +18,11 @@ struct ModelWords {
         attention = parts.attention.words
     }
 
-    /// Terms of a feed-forward network: dense, or with experts.
+    /// Terms of a feed-forward network: a dense one, or one with experts.
     func feedForward(_ isMixture: Bool) -> FeedForwardWords { parts.block(isMixture: isMixture).feedForward.words }
 
-    /// Parameters of the two norms of a block: a scale each, and a shift with biases.
+    /// Formula of the parameters of a block's two norms: a scale each, and a shift with biases.
     var norms: String { hasBiases ? "4·h" : "2·h" }
-    /// Parameters of the norm behind the last block.
+    /// Formula of the parameters of the norm after the last block.
     var finalNorm: String { hasBiases ? "2·h" : "h" }
 }

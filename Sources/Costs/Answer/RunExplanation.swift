@@ -20,7 +20,7 @@ struct RunExplanation {
         lines.derive("days", as: "days", "steps·seconds/goodput/86400", "days")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "nine in ten published runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "nine in ten published runs")
-        // Devices that stay idle are paid for; what they draw is not counted.
+        // Idle devices are paid for, but their energy is not counted.
         if plan.idleDevices > 0 { lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle") }
         lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")
         lines.derive("GPU-months", as: "months", "hours/730", "months")

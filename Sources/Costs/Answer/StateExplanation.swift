@@ -1,7 +1,7 @@
 internal import Models
 internal import Plans
 
-/// Explains what a device holds of parameters, gradients and optimizer state, and the time of their update.
+/// Explains the parameters, gradients and optimizer state that a device holds, and the time of their update.
 struct StateExplanation {
     private let work: LayoutWork
     private let words: ModelWords
@@ -14,7 +14,7 @@ struct StateExplanation {
         words = ModelWords(work)
     }
 
-    /// Adds the bytes of a parameter, the ranks that share them out, and the parameters of each kind of block.
+    /// Adds the bytes of a parameter, the ranks that shard parameters, and the parameters of each kind of block.
     func addShards(to lines: inout Derivation) {
         lines.define("b_w", state.keptWeight, "bytes", "bytes of a weight that is kept")
         lines.define("b_p", state.weight, "bytes", "bytes of a weight that products read")
@@ -47,7 +47,7 @@ struct StateExplanation {
         }
     }
 
-    /// Adds the parameters of a rank that holds `share`; the symbols are N_d and N_e with `suffix`.
+    /// Adds the parameters of a rank with this `share`, as the symbols N_d and N_e followed by `suffix`.
     private func addHeld(to lines: inout Derivation, _ share: PipelineShares.Rank, _ suffix: String, _ rank: String) {
         lines.define("l_d\(suffix)", share.layers - share.mixtures, "blocks", "dense blocks of \(rank)")
         lines.define("l_e\(suffix)", share.mixtures, "blocks", "blocks with experts of \(rank)")

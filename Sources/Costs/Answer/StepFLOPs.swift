@@ -1,12 +1,12 @@
 internal import Models
 internal import Plans
 
-/// FLOPs of one step, the vocabulary as the model states it.
+/// FLOPs of one step, with the model's own unpadded vocabulary.
 struct StepFLOPs {
-    /// Without recomputation (`FLOPs.required`).
+    /// Model FLOPs, without recomputation (`FLOPs.required`).
     let required: Double
-    /// FLOPs that the devices run, recomputation included. Where only some blocks of every stage are recomputed: one more
-    /// forward of those.
+    /// Hardware FLOPs, with recomputation. If only some blocks of every stage are recomputed, one more forward of these
+    /// blocks counts.
     let hardware: Double
 
     init(_ work: LayoutWork) {
@@ -25,7 +25,7 @@ struct StepFLOPs {
         hardware = flops.required + 2 * tokens * weights + core
     }
 
-    /// Blocks that are recomputed where not all are: dense ones, and those with experts.
+    /// Numbers of recomputed blocks if not all are recomputed: dense blocks, and blocks with experts.
     static func recomputedBlocks(_ work: LayoutWork) -> (dense: Double, mixtures: Double) {
         work.shares.stages.reduce((0, 0)) { ($0.0 + $1.recomputed, $0.1 + $1.recomputedMixtures) }
     }

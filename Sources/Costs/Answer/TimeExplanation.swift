@@ -2,7 +2,7 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Explains where the seconds of a step go.
+/// Explains the use of the seconds of a step.
 struct TimeExplanation {
     private let work: LayoutWork
     private let words: ModelWords
@@ -17,7 +17,7 @@ struct TimeExplanation {
         words = ModelWords(work)
     }
 
-    /// Times of the blocks of one kind on the slowest rank, or of the embedding or the head there.
+    /// Times of one kind of block on the slowest rank, or of that rank's embedding or head.
     private struct Piece {
         var count: String?
         var times: UnitTimes
@@ -63,7 +63,7 @@ struct TimeExplanation {
                 return piece.count.map { "\($0)·\(symbol)" } ?? symbol
             }
             guard !terms.isEmpty else { return nil }
-            // Half of the micro-batches come from each end of a bidirectional pipeline.
+            // Half of the micro-batches enter at each end of a bidirectional pipeline.
             return shares.passShare == 1 ? "(\(sum(terms)))" : "(\(sum(terms)))/2"
         }
         let parts: [(String, KeyPath<PassTimes, Double>, String, String)] = [
@@ -132,7 +132,7 @@ struct TimeExplanation {
         lines.derive(
             "work of the slowest rank", as: "busy",
             "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
-        // A difference of two equal numbers that is only rounding is no waiting time.
+        // A tiny difference of two equal numbers is a rounding error and not waiting time.
         let (still, span) = (time.pipeline.filled, time.pipeline.span)
         let least = 1e-12 * span
         lines.derive(
@@ -167,7 +167,7 @@ struct TimeExplanation {
             after: "Rajbhandari et al. 2020; Megatron-LM distributed optimizer")
     }
 
-    /// Adds waiting for the slowest node, the gradient norm and the host work of a step.
+    /// Adds the waiting for the slowest node, the gradient norm and the host work of a step.
     private func addOther(to lines: inout Derivation) {
         let waiting = WaitingTime(work)
         lines.define("pace", waiting.pacing, "s", "a micro-batch on the ranks that set the pace, without messages")

@@ -1,13 +1,13 @@
 internal import Models
 
-/// Bytes of the tensors of a block's parts on one device.
+/// Measure of a block's tensors: their bytes on one device.
 struct BlockMeasure: Sendable {
     let division: Division
     /// Bytes of a number in the activations' format.
     let activation: Double
-    /// Bytes of a number that a weight gradient's product reads.
+    /// Bytes of a number that the product of a weight gradient reads.
     let operand: Double
-    /// Whether there is dropout, with a byte of mask for every number it may drop.
+    /// Whether there is dropout, with a byte of mask for every number that may be dropped.
     let dropout: Bool
 
     func bytes(_ stored: Stored) -> Double {

@@ -1,18 +1,18 @@
 internal import Models
 internal import Plans
 
-/// Times of one transformer block for one micro-batch on one device: sums over the products, kernels and messages of its
-/// parts.
+/// Times of one transformer block for one micro-batch on one device: sums over the products, kernels and messages of
+/// its parts.
 ///
-/// Shapes: T rows (b·s/c), t tensor degree. An operation takes the longest of its arithmetic (at the device's efficiency
-/// for that size), its memory traffic and one kernel launch.
+/// Letters: T rows (b·s/c), t tensor degree. An operation takes the longest of its arithmetic (at the device's
+/// efficiency for that size), its memory traffic and one kernel launch.
 struct BlockTimes {
     let block: Block
-    /// Tokens a sequence.
+    /// Tokens of a sequence.
     let sequence: Int
     let rates: DeviceRates
     let device: DeviceShare
-    /// Bytes of a gradient element a weight-gradient product accumulates into.
+    /// Bytes of a number in the gradient that a weight-gradient product adds to.
     let gradientBytes: Double
     private let measure: BlockMeasure
 
@@ -36,7 +36,7 @@ struct BlockTimes {
     /// Times of one micro-batch through the block.
     func unit() -> UnitTimes {
         let attention = attention()
-        // Each is worked out once: all are sums over products and kernels.
+        // Both are sums over products and kernels, so each is computed only once.
         let (products, elementwiseForward) = (products, elementwise(.forward))
         let exchange = block.mixture.map(exchange) ?? 0
         let forwardCompute = products.forward + elementwiseForward + attention.forward
@@ -59,7 +59,7 @@ struct BlockTimes {
             sent, forward: products.forward, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
-        // Compute that hides these collectives cannot hide the experts' exchanges too.
+        // Compute that hides these collectives cannot also hide the experts' exchanges.
         let again = collectives.forward.hidden + contexts.forward.hidden
         var taken = again + collectives.backward.hidden + contexts.backward.hidden
         switch device.recompute {
@@ -83,12 +83,12 @@ struct BlockTimes {
 
     // MARK: Matrix products
 
-    /// Seconds of products.
+    /// Seconds of matrix products, by their purpose.
     struct Products {
         var forward = 0.0
-        /// Gradients of their inputs.
+        /// Seconds of the products that give gradients of inputs.
         var input = 0.0
-        /// Gradients of their weights.
+        /// Seconds of the products that give gradients of weights.
         var weight = 0.0
     }
 
@@ -105,8 +105,8 @@ struct BlockTimes {
         return sum
     }
 
-    /// Adds the products of all experts on a device, which run one after the other, each on an equal part of the rows that
-    /// arrive. The gradients of all their weights are read and written once.
+    /// Adds the products of all experts on a device. They run one after the other, each on an equal part of the rows
+    /// that arrive. The gradients of all their weights are read and written once.
     private func add(_ mixture: Model.Mixture, to sum: inout Products) {
         let held = Double(mixture.experts) / device.expert
         var (forward, weights) = (0.0, 0.0)
@@ -144,7 +144,7 @@ struct BlockTimes {
         let s = Double(sequence)
         let T = device.tokens
         if device.flashAttention {
-            // QKᵀ and PV; the kernel skips the keys that the mask hides.
+            // QKᵀ and PV. The kernel skips keys that the mask hides.
             let flops = 4 * T * core.keysSeen(length: s) * core.width / device.tensor
             let forward = rates.flash(flops: flops, length: s)
             let backward = rates.flash(
@@ -152,10 +152,10 @@ struct BlockTimes {
                 share: CostConstants.flashBackwardShare)
             return (forward, backward)
         }
-        // Unfused: every score exists in memory; products do not skip the mask.
+        // Unfused attention: every score is in memory, and products do not skip masked keys.
         let scores = T * s * Double(core.heads) / device.tensor
         let bytes = w * scores + w * T * (Double(core.queries) / device.tensor + keysAndValues / 2)
-        // One small product a head: as many tiles as one tall product of all heads' rows has.
+        // One small product for each head. It has as many tiles as one tall product of all heads' rows.
         let (rows, width) = (scores / s, core.width / Double(core.heads))
         let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
         let fromScores = rates.product(rows, width, s, bytes: bytes, high: true)
@@ -165,22 +165,22 @@ struct BlockTimes {
         return (forward, backward)
     }
 
-    /// Numbers of a row's keys and values on one device.
+    /// Numbers in a row of keys and values on one device.
     private var keysAndValues: Double {
         Double(block.core.keys + block.core.values) / device.tensor
     }
 
     // MARK: Communication
 
-    /// Tensor-parallel collectives of one block that nothing hides. Inputs that the backward gathers again arrive behind
-    /// its products (Korthikanti et al. 2022, section 4.2.2).
+    /// Exposed tensor-parallel collectives of one block. Inputs that the backward gathers again are hidden by its
+    /// products (Korthikanti et al. 2022, section 4.2.2).
     ///
     /// - Parameters:
     ///   - forward: seconds of the forward's products.
     ///   - backward: seconds of the backward's products.
     ///   - inputs: seconds of the backward's products that give gradients of inputs.
-    /// - Returns: the exposed collectives of both passes, and as `apart` the further seconds of the backward's collectives
-    ///   that would be exposed if only the products of `inputs` ran beside them.
+    /// - Returns: the exposed collectives of both passes; and as `apart` the additional seconds of the backward's
+    ///   collectives that would be exposed if they overlapped only with the products of `inputs`.
     private func tensorExposed(
         _ sent: PassCollectives, forward: Double, backward: Double, inputs: Double
     ) -> (forward: Exposed, backward: Exposed, apart: Double) {
@@ -191,7 +191,7 @@ struct BlockTimes {
         guard device.overlap.tensor else {
             return (Exposed(seconds: whole.forward), Exposed(seconds: whole.backward + regather), 0)
         }
-        // Cut into t chunks, a collective hides behind the product beside it but for one chunk.
+        // The collective is cut into t chunks. All but one chunk can overlap with the product next to it.
         func hide(_ seconds: Double, behind: Double) -> Exposed {
             rates.hide(seconds, behind: behind, least: seconds / device.tensor)
         }
@@ -203,9 +203,9 @@ struct BlockTimes {
         return exposed
     }
 
-    /// Ring attention: c − 1 exchanges of keys and values, each behind the attention of the part before it. That attention
-    /// loses to the exchange as much as compute loses to any message. The backward passes keys and values on twice, with
-    /// their gradients.
+    /// Ring attention: c − 1 exchanges of keys and values, each overlapping with the attention of the previous part.
+    /// That attention loses as much to the exchange as compute loses to any message. The backward passes keys and
+    /// values on twice as often, with their gradients.
     private func contextExposed(attention: Double, passes: Double) -> Exposed {
         guard device.context > 1 else { return Exposed() }
         let exchange = device.contextGroup.transfer(bytes: w * device.tokens * keysAndValues)
@@ -213,9 +213,9 @@ struct BlockTimes {
         return Exposed(seconds: (device.context - 1) * one.seconds, hidden: (device.context - 1) * one.hidden)
     }
 
-    /// Experts' exchanges of one micro-batch run behind another's compute: a forward and a backward make a pair
-    /// (DeepSeek-AI 2024, section 3.2.1; Megatron-Core's overlap_moe_expert_parallel_comm).
-    /// - Parameter taken: seconds of their compute that hide other transfers.
+    /// Hides the experts' exchanges of one micro-batch behind the compute of another: a forward and a backward form a
+    /// pair (DeepSeek-AI 2024, section 3.2.1; Megatron-Core's overlap_moe_expert_parallel_comm).
+    /// - Parameter taken: seconds of the pair's compute that already hide other transfers.
     private func hideExchange(_ times: inout UnitTimes, taken: Double) {
         let whole = times.forward.expert + times.backward.expert
         guard whole > 0 else { return }
@@ -225,7 +225,7 @@ struct BlockTimes {
         times.backward.expert *= share
     }
 
-    /// Seconds that a step loses to `seconds` of gathering and scattering parameters beside `compute` seconds of work.
+    /// Exposed seconds of gathering and scattering parameters for `seconds` while `compute` seconds of work run.
     private func gatherExposed(_ seconds: Double, behind compute: Double) -> Double {
         let software = rates.framework
         let hidden = min(software.gathersHidden * seconds, compute)
@@ -233,7 +233,8 @@ struct BlockTimes {
     }
 
     /// Adds the transfers of fully sharded parameters: weights are gathered before the forward and before the backward,
-    /// gradients are scattered after the backward. Each layer's transfers run behind its neighbour's compute.
+    /// and gradients are scattered after the backward. Each layer's transfers overlap with the compute of a
+    /// neighbouring layer.
     private func addParameterGathers(to times: inout UnitTimes) {
         guard device.sharding == .parameters else { return }
         let held = device.held(of: block)

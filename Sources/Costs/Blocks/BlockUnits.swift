@@ -3,13 +3,13 @@ internal import Plans
 
 /// Times of one micro-batch through each part of a stage.
 package struct BlockUnits: Hashable, Sendable {
-    /// A dense block, recomputed as the layout says.
+    /// A dense block, with the layout's recomputation.
     package var block = UnitTimes()
-    /// A block with experts; `block` in a dense model.
+    /// A block with experts; equal to `block` in a dense model.
     package var mixtureBlock = UnitTimes()
-    /// A dense block that keeps all activations, in a layout that recomputes only some blocks.
+    /// A dense block that keeps all activations, for layouts that recompute only some blocks.
     package var plainBlock = UnitTimes()
-    /// A block with experts that keeps all activations, in a layout that recomputes only some blocks.
+    /// A block with experts that keeps all activations, for layouts that recompute only some blocks.
     package var plainMixtureBlock = UnitTimes()
     package var embedding = UnitTimes()
     package var head = UnitTimes()

@@ -2,19 +2,19 @@ package import Models
 package import Plans
 
 extension Cluster {
-    /// The cluster file of a measured machine: a device is one process on one core, a node the whole machine.
+    /// The cluster file of a measured machine: a device is one process on one core, and a node is the whole machine.
     ///
-    /// Every rate is found by turning the cost model's own formulas round, so that pricing the measured shapes gives
-    /// back the measured seconds. Throws when the measurement holds no usable figure.
+    /// Every rate is computed by inverting the cost model's formulas, so that pricing the measured shapes gives the
+    /// measured seconds. Throws if the measurement holds no usable figure.
     package init(
         measured: MachineMeasurement, model: Model, name: String = "local"
     ) throws(CostError) {
         guard measured.peakFLOPs > 0, measured.elementwiseSeconds > 0, !measured.products.isEmpty else {
             throw .badPlan("the measurement holds no rate")
         }
-        // On a busy machine a product can be caught in a better moment than the peak was.
+        // On a busy machine a product may have run at a quieter time than the measurement of the peak.
         let peak = measured.products.reduce(measured.peakFLOPs) { max($0, $1.flops / $1.seconds) }
-        // One size takes several shapes: total work over total time.
+        // Several shapes have the same size, so the efficiency of a size is total work over total time.
         let sizes = Dictionary(grouping: measured.products, by: \.flops)
         let matmul = sizes.sorted { $0.key < $1.key }.map { size, products in
             EfficiencyCurve.Point(
@@ -34,7 +34,7 @@ extension Cluster {
             memoryBytesPerSecond: 1, memoryEfficiency: 1, peakFLOPs: [.fp32: peak],
             matmulEfficiency: EfficiencyCurve(points: matmul), attentionEfficiency: EfficiencyCurve(points: attention),
             launchSeconds: 0, reservedBytes: 64 * 0x1p20)
-        // At one byte a second, seconds count the bytes the cost model sees.
+        // With a bandwidth of one byte a second, the cost model's seconds are the bytes that it counts.
         let layout = Layout(microbatch: max(1, measured.rows / model.sequence))
         let block = BlockTimes(
             block: ModelParts(model).dense, sequence: model.sequence,

@@ -3,14 +3,14 @@ internal import Numbers
 internal import Plans
 internal import Schedules
 
-/// The part of a micro-batch and of a block that one device works on, and the groups of devices it works with. The times of
-/// a block depend on nothing else of a layout.
+/// One device's part of a micro-batch and of a block, and the groups of devices that it works with. The times of a
+/// block depend on nothing else in a layout.
 package struct DeviceShare: Sendable {
     let tensor: Double
     let context: Double
     /// Rows of the micro-batch on one device, b·s/c.
     let tokens: Double
-    /// Tensor ranks that share out the rows of norms, dropout and sums: t with sequence parallelism, else 1.
+    /// Tensor ranks that divide the rows of norms, dropout and residual sums: t with sequence parallelism, else 1.
     let sequenceShare: Double
     let sequenceParallel: Bool
     let flashAttention: Bool
@@ -27,18 +27,18 @@ package struct DeviceShare: Sendable {
 
     var tensorGroup: DeviceGroup { groups.tensor }
     var contextGroup: DeviceGroup { groups.context }
-    /// Data-parallel ranks, those of context parallelism included: they hold the same parameters.
+    /// Ranks that hold the same parameters: data-parallel ranks and those of context parallelism.
     var dataGroup: DeviceGroup { groups.data }
-    /// Ranks that hold one set of shards between them.
+    /// Ranks that together hold one set of shards.
     var shardGroup: DeviceGroup { groups.shard }
     /// Ranks that hold the same shard.
     var replicaGroup: DeviceGroup { groups.replica }
     var pipelineGroup: DeviceGroup { groups.pipeline }
-    /// Ranks that hold the experts of one block between them.
+    /// Ranks that together hold the experts of one block.
     var expertGroup: DeviceGroup { groups.expert }
-    /// Ranks that hold the pieces of one expert.
+    /// Ranks that hold the slices of one expert.
     var expertTensorGroup: DeviceGroup { groups.expertTensor }
-    /// Ranks that hold one set of shards of the same experts between them.
+    /// Ranks that together hold one set of shards of the same experts.
     var expertShardGroup: DeviceGroup { groups.expertShard }
     /// Ranks that hold the same shard of the same experts.
     var expertReplicaGroup: DeviceGroup { groups.expertReplica }
@@ -48,13 +48,13 @@ package struct DeviceShare: Sendable {
         (block.held(tensor: tensor), Double(block.expertParameters) / (expert * expertTensor))
     }
 
-    /// How the ranks of a stage divide a block with the experts `mixture`; nil: a dense block.
+    /// The division of a block with the experts `mixture` among the ranks of a stage; nil: a dense block.
     func division(_ mixture: Model.Mixture?) -> Division {
         Division(
             tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture)
     }
 
-    /// The device's share of the work where nothing is recomputed.
+    /// The device's part of the work if nothing is recomputed.
     var keepingEverything: DeviceShare {
         var share = self
         share.recompute = .none

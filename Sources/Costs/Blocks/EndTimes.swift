@@ -14,7 +14,7 @@ struct EndTimes {
 
     func embedding() -> UnitTimes {
         var times = UnitTimes()
-        // Rows are looked up (read, written), positions added; the gradient is added to the table's rows.
+        // Rows are looked up (read and written), and positions added. The gradient is added to the table's rows.
         let positions = parts.positions > 0 ? 2.0 : 0
         times.forward.compute = rates.elementwise((2 + positions) * w * row)
         times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / device.sequenceShare)
@@ -42,13 +42,13 @@ struct EndTimes {
         return times
     }
 
-    /// Adds collectives among tensor ranks; nothing hides them.
+    /// Adds collectives among tensor ranks, which are not hidden.
     private func add(_ collectives: PassCollectives, to times: inout UnitTimes) {
         times.forward.tensor = collectives.forward.seconds(device.tensorGroup)
         times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
     }
 
-    /// Adds the transfers of a fully sharded table. Nothing runs beside them long enough to hide them.
+    /// Adds the transfers of a fully sharded table. No compute runs long enough at the same time to hide them.
     private func addTableGathers(of parameters: Double, to times: inout UnitTimes, backwardGathers: Double) {
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
         let gather = device.shardGroup.gather(bytes: w * parameters)
@@ -59,8 +59,8 @@ struct EndTimes {
     }
 }
 
-/// Parameters of the embedding and of the head on one device, before sharding. Where they are fully sharded, the embedding
-/// is gathered for its forward, the head for both passes; the gradients of both are scattered.
+/// Parameters of the embedding and of the head on one device, before sharding. If they are fully sharded, the embedding
+/// is gathered for its forward, the head for both passes, and the gradients of both are scattered.
 struct ShardedEnds {
     /// Parameters of the table and the positions.
     let embedding: Double

@@ -1,16 +1,16 @@
 internal import Models
 internal import Plans
 
-/// Bytes that one device sends to take a micro-batch's rows to their experts and back in one pass.
+/// Bytes that one device sends in one pass to take the rows of a micro-batch to their experts and back.
 ///
-/// Routing is balanced; a backward sends gradients the same two ways. T/t rows a device routes (each tensor rank its own),
-/// h hidden, k experts a token.
+/// Routing is balanced, and a backward sends gradients in the same two directions. Letters: T/t rows that a device
+/// routes (each tensor rank its own), h hidden, k experts of a token.
 struct ExpertWays {
-    /// Tokens to their experts: in the activations' format, or in 8 bits where the software sends them so.
+    /// Tokens sent to their experts: in the activations' format, or in 8 bits if the software does so.
     let dispatch: ExpertTraffic
-    /// Results back to their tokens, in the activations' format.
+    /// Results sent back to their tokens, in the activations' format.
     let combine: ExpertTraffic
-    /// Bytes of the rows that the ranks with the pieces of one expert gather before its products. Their results are
+    /// Bytes of the rows that the ranks with the slices of one expert gather before its products. The results are
     /// scattered over the same ranks (Megatron-Core, `token_dispatcher.py`).
     let shared: Double
 
@@ -27,8 +27,8 @@ struct ExpertWays {
 }
 
 extension ExpertTraffic {
-    /// Bytes of one way of a micro-batch's rows.
-    /// - Parameter elementBytes: bytes of one number on its way.
+    /// Bytes of a micro-batch's rows in one direction.
+    /// - Parameter elementBytes: bytes of a number as it is sent.
     init(hidden: Int, _ moe: Model.Mixture, framework: Framework, elementBytes: Double, device: DeviceShare) {
         let rows = elementBytes * Double(hidden) * device.tokens / device.tensor
         copies = rows * Double(moe.topK)
@@ -37,7 +37,7 @@ extension ExpertTraffic {
 }
 
 extension BlockTimes {
-    /// Seconds of one pass that rows take to their experts and back.
+    /// Seconds of one pass for taking rows to their experts and back.
     func exchange(_ moe: Model.Mixture) -> Double {
         let ways = ExpertWays(hidden: block.stream.width.whole, moe, rates: rates, device: device)
         var seconds = 0.0
@@ -50,7 +50,8 @@ extension BlockTimes {
 }
 
 extension Model.Mixture {
-    /// Mean number of nodes, of `nodes`, that a token's experts lie on: k drawn at random from the nodes it may reach.
+    /// Mean number of nodes, out of `nodes`, that hold the experts of a token: k nodes are drawn at random from those
+    /// that the token may reach.
     func nodesReached(of nodes: Double) -> Double {
         let reachable = min(nodes, nodeLimit.map(Double.init) ?? nodes)
         var missed = 1.0

@@ -3,18 +3,19 @@ internal import Plans
 
 /// Host time of a block.
 extension BlockTimes {
-    /// Adds the host time that a pass waits for: the host launches every kernel, and a small pass would end before it has.
+    /// Adds the host time that a pass waits for. The host launches every kernel, so a short pass ends only when the
+    /// host has launched it.
     ///
-    /// A backward launches its input gradients first. They end when the host has launched them and the device has run them;
-    /// the rest of the backward belongs to the weight gradients. So a faster weight gradient never lengthens an input
-    /// gradient, and both halves together take as long as the whole backward.
+    /// A backward launches its input gradients first. They end when the host has launched them and the device has run
+    /// them. The rest of the backward belongs to the weight gradients. So a faster weight gradient never lengthens an
+    /// input gradient, and both halves together take as long as the whole backward.
     ///
-    /// - Parameter apart: further seconds of collectives that are exposed when input gradients alone run beside them.
+    /// - Parameter apart: additional seconds of collectives that are exposed if they overlap only with input gradients.
     func waitForHost(
         _ times: inout UnitTimes, collectives: PassCollectives, exchanges: Bool, apart: Double
     ) {
         let software = rates.framework
-        // An all-reduce counts as the two halves that it is.
+        // An all-reduce counts as its two halves.
         func starting(_ pass: TensorCollectives) -> Double {
             Double(pass.gathers.count + 2 * pass.sums.count) * software.hostCollective
         }
@@ -39,14 +40,15 @@ extension BlockTimes {
         times.backward.host = passes * waiting + max(0, backward - device)
     }
 
-    /// Share of a backward's launches that are weight gradients'. Each product has one kernel for its weight gradient and one
-    /// for the gradient of its inputs; all other kernels count with the latter.
+    /// Fraction of a backward's launches that belong to weight gradients. Each product has one kernel for its weight
+    /// gradient and one for the gradient of its inputs. All other kernels count with the latter.
     private var weightLaunches: Double {
         var products = Double(block.products.count)
         if let mixture = block.mixture {
             products += Double(block.expertProducts.count) * Double(mixture.experts) / device.expert
         }
-        // Core attention: one kernel, or two products' backwards and the softmax's, and dropout's.
+        // Launches of core attention: one kernel; or, unfused, the backwards of two products, of the softmax and of
+        // dropout.
         let core = device.flashAttention ? 1.0 : device.dropout ? 6 : 5
         let others = core + Double(block.otherKernels)
         return products / (2 * products + others)

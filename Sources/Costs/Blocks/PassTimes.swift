@@ -1,18 +1,18 @@
-/// Seconds of one pass of one micro-batch through a block, a stage or a rank, by what they are spent on.
+/// Seconds of one pass of one micro-batch through a block, a stage or a rank, by their use.
 package struct PassTimes: Hashable, Sendable {
     package var compute = 0.0
     package var recompute = 0.0
-    /// Tensor-parallel collectives nothing hides.
+    /// Exposed tensor-parallel collectives.
     package var tensor = 0.0
-    /// Context-parallel exchange nothing hides.
+    /// Exposed context-parallel exchange.
     package var context = 0.0
-    /// All-to-alls that take tokens to their experts and back.
+    /// Exposed all-to-alls that take tokens to their experts and back.
     package var expert = 0.0
-    /// Gathering and reducing sharded parameters, as far as nothing hides it.
+    /// Exposed gathering and reduction of sharded parameters.
     package var data = 0.0
-    /// Compute lost while messages to and from the neighbouring ranks run beside it.
+    /// Compute lost while messages to and from neighbouring ranks overlap with it.
     package var pipeline = 0.0
-    /// Host work around the micro-batch.
+    /// Host time that the pass waits for.
     package var host = 0.0
 
     package init() {}
@@ -49,9 +49,9 @@ package struct PassTimes: Hashable, Sendable {
 /// Forward and backward of one micro-batch through a block, a stage or a rank.
 package struct UnitTimes: Hashable, Sendable {
     package var forward = PassTimes()
-    /// Input and weight gradients, and recomputation for them.
+    /// Input and weight gradients, with the recomputation that they need.
     package var backward = PassTimes()
-    /// Seconds of `backward` that only weight gradients need, with the host's launches of them.
+    /// Seconds of `backward` that only weight gradients need, including the host's launches of them.
     package var weightGradient = 0.0
 
     package init() {}

@@ -1,22 +1,23 @@
-/// Constants of the time model that no cluster file carries; each is explained in docs/cost-model.md.
+/// Constants of the time model that no cluster file states; docs/cost-model.md explains each.
 enum CostConstants {
-    /// Matrix-product work of flash attention's backward over its forward: five products against two.
+    /// Matrix-product work of flash attention's backward, as a multiple of its forward: five products against two.
     static let flashBackwardWork = 2.5
-    /// Share of the forward's efficiency that flash attention's backward reaches.
+    /// Efficiency of flash attention's backward, as a fraction of the forward's.
     static let flashBackwardShare = 0.85
     /// Bytes that the loss moves for each logit, forward: read, widen to fp32, maximum, exponential, sum, normalise.
     static let lossForwardBytes = 18.0
     /// Bytes that the loss moves for each logit, backward: read and narrow.
     static let lossBackwardBytes = 6.0
-    /// Bytes a second one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training log).
+    /// Bytes a second that one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training
+    /// log).
     static let checkpointBytesPerSecond = 1.2e9
-    /// Seconds from a failure to training again: within 15 minutes where recovery is automatic (Jiang et al. 2024,
+    /// Seconds from a failure until training continues: within 15 minutes with automatic recovery (Jiang et al. 2024,
     /// MegaScale).
     static let restartSeconds = 900.0
-    /// Power that a node draws in training over its boards' power, where the cluster file states none: 970 W for each board of
-    /// 700 W, measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
+    /// Power of a node in training over its boards' power, if the cluster file states none: 970 W for each board of 700
+    /// W, measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
     static let nodePowerOverBoards = 970.0 / 700
-    /// Energy of a data centre over that of its nodes, where the cluster file does not state it (Touvron et al. 2023, LLaMA,
-    /// section 6).
+    /// Energy of a data centre over that of its nodes, if the cluster file does not state it (Touvron et al. 2023,
+    /// LLaMA, section 6).
     static let powerUsageEffectiveness = 1.1
 }

@@ -1,14 +1,14 @@
 package import Plans
 
 /// Groups of devices of one kind on the cluster's networks, and the seconds of their collectives. Groups may lie
-/// differently; the slowest counts, because a step waits for all of them.
+/// differently on the networks. The slowest group counts, because a step waits for all of them.
 package struct DeviceGroup: Sendable {
     /// One level of the network as these groups use it.
     struct Level: Sendable {
-        /// Bytes a second one device sends when all send.
+        /// Bytes a second that one device sends while all devices send.
         var rate: Double
         var latency: Double
-        /// Share of the group that one member reaches over this level; the largest of all members.
+        /// Fraction of the group that one member reaches over this level; the largest over all members.
         var reached: Double
 
         static let none = Level(rate: .infinity, latency: 0, reached: 0)
@@ -18,21 +18,22 @@ package struct DeviceGroup: Sendable {
     private(set) var first = Level.none
     private(set) var second = Level.none
     private(set) var third = Level.none
-    /// Nodes (blocks of the innermost level in use) that one group lies on; the most of all groups.
+    /// Largest number of nodes (blocks of the innermost level in use) that one group lies on.
     private(set) var nodes = 1.0
-    /// Members of a group on one node; the most of all groups and nodes.
+    /// Largest number of members of one group on one node.
     private var mostInside = 1.0
     private var ringLatency = 0.0
     private var treeLatency = 0.0
-    /// Bytes a second round the ring. A ring leaves a block once, over the cards of all members there, so the block with the
-    /// fewest members is the narrowest.
+    /// Bytes a second around the ring. A ring leaves a block once, over the network cards of all members there, so the
+    /// block with the fewest members is the bottleneck.
     private var ringRate = Double.infinity
     /// Bytes a second of ring and tree all-reduces.
     private var reduceRate = Double.infinity
-    /// Bytes a second of all-reduces that switches add up; 0 where a group lies on several levels or the switches cannot.
+    /// Bytes a second of all-reduces that switches compute. 0: a group lies on several levels, or the switches cannot
+    /// add.
     private var switchRate = 0.0
 
-    /// Groups of `size` devices `stride` apart: as many as begin before the second member of the first group.
+    /// Groups of `size` devices, `stride` apart: all groups that begin before the second member of the first group.
     package init(size: Int, stride: Int, cluster: Cluster) {
         self.init(RankGroups(size: size, stride: stride), on: NetworkLevel.levels(of: cluster))
     }
@@ -67,21 +68,22 @@ package struct DeviceGroup: Sendable {
             case 1: second = here
             case 2: third = here
             default:
-                // Deeper networks than three levels share the outermost one's figures.
+                // A network of more than three levels uses the figures of the outermost one for the third and all
+                // further levels.
                 third = Level(rate: level.rate, latency: level.latency, reached: third.reached + reached)
             }
             used += 1
         }
     }
 
-    /// One device by itself.
+    /// A group of one device.
     static let alone = DeviceGroup(size: 1)
 
     private init(size: Int) { self.size = size }
 
-    /// Seconds to send `bytes` to a neighbour of the group.
+    /// Seconds of sending `bytes` to a neighbour in the group.
     ///
-    /// With several levels some neighbours are far: the slowest sets the pace.
+    /// If the group lies on several levels, some neighbours are far apart, and the slowest pair sets the pace.
     package func transfer(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
         var seconds = first.latency + bytes / first.rate
@@ -90,7 +92,7 @@ package struct DeviceGroup: Sendable {
         return seconds
     }
 
-    /// Seconds of an all-reduce of `bytes`: the cheapest of ring, double binary tree and in-network sum.
+    /// Seconds of an all-reduce of `bytes`: the fastest of ring, double binary tree and in-switch sum.
     package func allReduce(bytes: Double) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
@@ -98,27 +100,28 @@ package struct DeviceGroup: Sendable {
         let tree = 2 * treeLatency + 2 * bytes / reduceRate
         var best = min(ring, tree)
         if switchRate > 0 {
-            // Each device reads its share of the sum and writes it to all: S + S/n each way.
+            // Each device reads its part of the sum and writes it to all: S + S/n in each direction.
             best = min(best, 2 * first.latency + bytes * (n + 1) / n / switchRate)
         }
         return best
     }
 
-    /// Seconds of `count` reduce-scatters or all-gathers of full tensors of `bytes` together, by rings as in NCCL.
+    /// Seconds of `count` reduce-scatters or all-gathers of full tensors of `bytes` in total, by rings as in NCCL.
     package func gather(bytes: Double, count: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         let n = Double(size)
         return count * ringLatency + bytes * (n - 1) / n / ringRate
     }
 
-    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each member of the group and to itself.
+    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each member of the group, itself
+    /// included.
     package func allToAll(bytes: Double) -> Double { allToAll(ExpertTraffic(copies: bytes)) }
 
-    /// Seconds of `exchange` where the fullest device sends `imbalance` times the mean.
+    /// Seconds of the all-to-all `exchange` if the fullest device sends `imbalance` times the mean.
     ///
-    /// Parts for far devices cross every outer level they must; the levels work at the same time, so the slowest counts,
-    /// for the device with the most to send over it. Messages of one device leave together: a latency for each doubling
-    /// of the group rather than for each peer [own].
+    /// Messages to far devices cross all levels up to the one that joins the two devices. The levels work at the same
+    /// time, so the slowest level counts, for the device with most to send over it. The messages of one device leave
+    /// together, so latency counts once for each doubling of the group rather than once for each peer [own].
     func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         var seconds = exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) / first.rate

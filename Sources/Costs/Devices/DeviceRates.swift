@@ -1,30 +1,30 @@
 package import Models
 package import Plans
 
-/// Rates of one device under one software: the roofline of every operation.
+/// Rates of one device under one generation of software: the roofline of every operation.
 package final class DeviceRates: Sendable {
     /// Datasheet rate of the blocks' products, FLOP/s.
     let peak: Double
-    /// Datasheet rate of products that an 8-bit run keeps in 16 bits, FLOP/s; otherwise `peak`.
+    /// Datasheet rate of the products that an 8-bit run computes in 16 bits, FLOP/s; without 8 bits, `peak`.
     let highPeak: Double
-    /// Factor on a product's size before it is looked up on the efficiency curve: an 8-bit product is as efficient as the
-    /// half-precision product that takes as long.
+    /// Factor on a product's size before its efficiency is looked up: an 8-bit product is as efficient as a
+    /// half-precision product of the same duration.
     let sizeScale: Double
-    /// Share of their measured rates that products keep inside a training step.
+    /// Rate of products inside a training step, as a fraction of their measured rate.
     let inStep: Double
     let framework: Framework
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
     let matmul: EfficiencyCurve
-    /// Efficiency of products by their measured shapes; nil where none were measured.
+    /// Efficiency of products by their measured shapes; nil if none were measured.
     let products: ProductTable?
-    /// Efficiency of products by tiles and waves; nil where only sizes were measured.
+    /// Efficiency of products by tiles and waves; nil if only sizes were measured.
     let shape: MatmulShape?
     let attention: EfficiencyCurve
-    /// Rate of the software's fused attention over that of the efficiency curve.
+    /// Rate of the software's fused attention, as a multiple of the device's efficiency curve.
     private let attentionFactor: Double
-    /// Bytes of one activation element.
+    /// Bytes of one number of an activation.
     let elementBytes: Double
     /// Bytes of a number that a product reads.
     var operandBytes: Double { hasEightBitProducts ? 1 : elementBytes }
@@ -34,7 +34,7 @@ package final class DeviceRates: Sendable {
             throw .noRate(precision: precision.rawValue, device: device.name)
         }
         self.peak = peak
-        // Attention, the head and everything an 8-bit run keeps in 16 bits.
+        // Rate of attention, the head and everything else that an 8-bit run computes in 16 bits.
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
         inStep = device.sustainedShare
@@ -54,11 +54,12 @@ package final class DeviceRates: Sendable {
         product(m, n, k, bytes: elementBytes * (m * k + k * n + m * n), high: high)
     }
 
-    /// Seconds of an m×k by k×n product that moves `bytes`: by measured shapes, else by tiles and waves, else by size.
+    /// Seconds of an m×k by k×n product that moves `bytes`. Its efficiency comes from measured shapes, else from tiles
+    /// and waves, else from its size.
     func product(_ m: Double, _ n: Double, _ k: Double, bytes: Double, high: Bool) -> Double {
         guard m > 0, n > 0, k > 0 else { return 0 }
         if let products {
-            // An 8-bit product of twice the rate is as efficient as the half-precision one of half its depth.
+            // An 8-bit product at twice the rate is as efficient as a half-precision product of half the depth.
             let share = products.share(m, n, high ? k : k / sizeScale)
             return max(launch, 2 * m * n * k / ((high ? highPeak : peak) * share * inStep), bytes / memoryRate)
         }
@@ -66,7 +67,8 @@ package final class DeviceRates: Sendable {
         return product(flops: 2 * m * n * k, bytes: bytes, high: high)
     }
 
-    /// Seconds of a product by its tiles and waves. An 8-bit product of twice the rate fills twice the depth.
+    /// Seconds of a product by its tiles and waves. At twice the rate, an 8-bit product spends twice the depth on
+    /// filling.
     private func tiled(
         _ m: Double, _ n: Double, _ k: Double, shape: MatmulShape, bytes: Double, high: Bool
     ) -> Double {
@@ -79,15 +81,16 @@ package final class DeviceRates: Sendable {
         return max(launch, work / rate + shape.overhead, bytes / memoryRate)
     }
 
-    /// Seconds of products of `flops` in all that touch `bytes`.
+    /// Seconds of products with `flops` in total that move `bytes`.
     func product(flops: Double, bytes: Double, high: Bool = false) -> Double {
         guard flops > 0 else { return 0 }
         let share = inStep * matmul.share(of: high ? flops : flops * sizeScale)
         return max(launch, flops / ((high ? highPeak : peak) * share), bytes / memoryRate)
     }
 
-    /// Seconds of a weight-gradient product added to an accumulator of `accumulatorBytes` an element: a tile is read and
-    /// written after its last multiply-add, so that traffic comes on top.
+    /// Seconds of a weight-gradient product that adds to an accumulator of `accumulatorBytes` a number. Each tile of
+    /// the accumulator is read and written after the tile's last multiply-add, so this traffic adds to the product's
+    /// time.
     func accumulate(_ m: Double, _ n: Double, _ k: Double, accumulatorBytes: Double, high: Bool = false) -> Double {
         product(m, n, k, bytes: elementBytes * (m * k + k * n), high: high)
             + (2 * accumulatorBytes + (framework.fusedAccumulation ? 0 : 2 * elementBytes)) * m * n / memoryRate
@@ -99,27 +102,31 @@ package final class DeviceRates: Sendable {
     /// Whether the blocks' products are in 8 bits.
     var hasEightBitProducts: Bool { peak > highPeak }
 
-    /// Seconds of reading `elements` and writing them in 8 bits, as they are and transposed, for products of twice the
-    /// rate. Norms and activations write their results in 8 bits themselves (Transformer Engine).
+    /// Seconds of reading `elements` and writing them in 8 bits, both as they are and transposed, for products at twice
+    /// the rate. Norms and activations need no cast: they write their results in 8 bits themselves (Transformer
+    /// Engine).
     func cast(_ elements: Double) -> Double { hasEightBitProducts ? memory((elementBytes + 2) * elements) : 0 }
 
     /// Seconds of elementwise work that would move `bytes` if it were one kernel.
     func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }
 
-    /// A transfer of `seconds` beside compute of `behind` seconds; at least `least` seconds of it are not hidden.
+    /// A transfer of `seconds` that overlaps with compute of `behind` seconds; at least `least` seconds of it are
+    /// exposed.
     func hide(_ seconds: Double, behind: Double, least: Double = 0) -> Exposed {
         Exposed(seconds, behind: behind, least: least, contention: framework.contention)
     }
 
-    /// Seconds of flash attention of `flops` (the causal half) over sequences of `length`, `slowdown` below the curve.
+    /// Seconds of flash attention of `flops` (the causal half) over sequences of `length` tokens.
+    ///
+    /// - Parameter share: efficiency as a fraction of the curve's.
     func flash(flops: Double, length: Double, share: Double = 1) -> Double {
         max(launch, flops / (highPeak * attention.share(of: length) * share * attentionFactor * inStep))
     }
 }
 
-/// A transfer that runs beside compute.
+/// A transfer that overlaps with compute.
 struct Exposed {
-    /// Seconds that the transfer adds to the compute.
+    /// Exposed seconds: those that the transfer adds to the compute.
     var seconds = 0.0
     /// Seconds of the transfer that compute hides.
     var hidden = 0.0
@@ -129,8 +136,8 @@ struct Exposed {
         self.hidden = hidden
     }
 
-    /// A transfer of `whole` seconds beside compute of `behind` seconds. At least `least` seconds stick out of the compute;
-    /// of the rest the compute loses the share `contention`.
+    /// A transfer of `whole` seconds that overlaps with compute of `behind` seconds. At least `least` seconds are not
+    /// hidden. Of the hidden seconds, compute loses the fraction `contention`.
     @inline(__always)
     init(_ whole: Double, behind: Double, least: Double, contention: Double) {
         let outside = max(least, whole - behind)

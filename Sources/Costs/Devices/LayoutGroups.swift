@@ -1,31 +1,31 @@
 internal import Plans
 
-/// Ranks that work together in a layout, by their numbers.
+/// The groups of ranks that work together in a layout, by rank numbers.
 struct LayoutRanks: Sendable {
     /// Ranks that share one layer's matrices.
     let tensor: RankGroups
-    /// Ranks that hold the pieces of a sequence.
+    /// Ranks that hold the pieces of one sequence.
     let context: RankGroups
-    /// Ranks that hold the same parameters, those of context parallelism included.
+    /// Ranks that hold the same parameters. Context-parallel ranks are among them.
     let data: RankGroups
-    /// Ranks of `data` that hold one set of shards between them.
+    /// Ranks of `data` that together hold one set of shards.
     let shard: RankGroups
     /// Ranks of `data` that hold the same shard.
     let replica: RankGroups
-    /// Ranks that hold the pieces of one expert.
+    /// Ranks that hold the slices of one expert.
     let expertTensor: RankGroups
-    /// Ranks that hold the experts of one block between them.
+    /// Ranks that together hold the experts of one block.
     let expert: RankGroups
     /// Ranks that hold the same experts.
     let expertCopies: RankGroups
-    /// Ranks of `expertCopies` that hold one set of shards between them.
+    /// Ranks of `expertCopies` that together hold one set of shards.
     let expertShard: RankGroups
     /// Ranks of `expertCopies` that hold the same shard.
     let expertReplica: RankGroups
     /// Number of ranks of one stage.
     let stage: Int
 
-    /// The groups of all stages, or of `stage` alone.
+    /// The groups of all stages, or of one `stage`.
     init(_ layout: Layout, stage index: Int? = nil) {
         let ranks = layout.data * layout.context
         let stage = layout.tensor * ranks
@@ -50,7 +50,7 @@ struct LayoutRanks: Sendable {
 }
 
 /// The groups of devices of a layout on the cluster's networks. Layouts that differ only in micro-batch, schedule,
-/// recomputation or sequence parallelism share one value.
+/// recomputation or sequence parallelism have equal groups.
 struct LayoutGroups: Sendable {
     let tensor: DeviceGroup
     let context: DeviceGroup
@@ -61,7 +61,7 @@ struct LayoutGroups: Sendable {
     let expert: DeviceGroup
     let expertShard: DeviceGroup
     let expertReplica: DeviceGroup
-    /// Ranks a micro-batch travels through.
+    /// Ranks that a micro-batch passes through.
     let pipeline: DeviceGroup
     /// The first and the last rank of a pipeline.
     let ends: DeviceGroup
@@ -73,7 +73,8 @@ struct LayoutGroups: Sendable {
         self.init(layout, places: &places)
     }
 
-    /// The first group of each kind that works on one micro-batch in one block. All other groups are a device alone.
+    /// The first group of each kind that works together on one micro-batch in one block. All other groups are single
+    /// devices.
     init(firstOf layout: Layout, on network: [NetworkLevel]) {
         func group(_ size: Int, _ stride: Int) -> DeviceGroup {
             DeviceGroup(RankGroups(size: size, stride: stride), on: network)
@@ -104,7 +105,7 @@ struct LayoutGroups: Sendable {
     }
 }
 
-/// A cache of groups by their ranks: a search asks for the same few again and again.
+/// A cache of groups by their ranks, since a search asks for the same few groups again and again.
 struct DeviceGroups {
     private let network: [NetworkLevel]
     private var known: [RankGroups: DeviceGroup] = [:]

@@ -1,19 +1,20 @@
 internal import Plans
 
-/// One level of a cluster's network as placements and collectives need it.
+/// One level of a cluster's network, as placements and collectives need it.
 struct NetworkLevel: Hashable, Sendable {
-    /// Devices of one block. Devices in the same block reach one another over this level; the outermost joins all.
+    /// Devices of one block. Devices of a block reach one another over this level; the outermost level joins all
+    /// devices.
     var block: Int
-    /// Bytes a second one device sends when all send, with the efficiency of large messages.
+    /// Bytes a second that one device sends while all devices send, at the efficiency of large messages.
     var rate: Double
-    /// Bytes a second one device sends in ring and tree all-reduces, when all devices send.
+    /// Bytes a second that one device sends in ring and tree all-reduces, while all devices send.
     var reduceRate: Double
-    /// Bytes a second one device sends in all-reduces that the switches add up; 0 where they cannot.
+    /// Bytes a second that one device sends in all-reduces that the switches compute; 0 if they cannot.
     var switchRate: Double
     var latency: Double
 
-    /// The networks of `cluster` from inside out. A level joins whole groups of the level inside it.
-    /// - Parameter devices: devices of the job; 0 where they are not known.
+    /// The networks of `cluster` from the innermost to the outermost. A level joins whole groups of the level below it.
+    /// - Parameter devices: devices of the job; 0 if unknown.
     static func levels(of cluster: Cluster, devices: Int = 0) -> [NetworkLevel] {
         var inside = 1
         return cluster.networks.enumerated().map { index, network in
@@ -28,12 +29,13 @@ struct NetworkLevel: Hashable, Sendable {
         }
     }
 
-    /// Devices that a job takes of each domain of the innermost network.
+    /// Number of devices that a job takes in each domain of the innermost network.
     ///
-    /// Nodes are filled one after the other. Where a domain is made of several nodes, as in an NVL72 rack, schedulers give
-    /// a job as many nodes of one domain as of another: NVIDIA recommends segments of 16 of a rack's 18 nodes for jobs of
-    /// 128 devices and more (Slurm's topology/block plugin, `--segment`). The job takes the fewest domains that get equal
-    /// parts of at least 16 eighteenths of a domain. Where no number of domains does, domains are filled one after the other.
+    /// Nodes are filled one after the other. If a domain consists of several nodes, as in an NVL72 rack, schedulers
+    /// give a job the same number of nodes in each domain: NVIDIA recommends segments of 16 of a rack's 18 nodes for
+    /// jobs of 128 devices and more (Slurm's topology/block plugin, `--segment`). The job takes the smallest number of
+    /// domains such that all get equal parts of at least 16 eighteenths of a domain. If there is no such number,
+    /// domains are filled one after the other.
     private static func segment(of cluster: Cluster, devices: Int) -> Int {
         let (domain, node) = (cluster.networks[0].devices, max(1, cluster.devicesPerNode))
         guard node < domain, domain < devices, devices % node == 0 else { return domain }

@@ -1,40 +1,42 @@
 package import Plans
 
-/// Where the groups of one kind lie on the levels of a network, counted over all of them: how many members share a node (a
-/// pod, and so on), and how much of a collective crosses each level.
+/// The placement of all groups of one kind on the levels of a network: how many members share a node (a pod, and so
+/// on), and how much of a collective crosses each level.
 ///
-/// Two ranks reach each other over the innermost level at which they are in the same block. Where a group begins decides
-/// how it is cut: groups of six on nodes of eight lie as 6, 2 + 4, 4 + 2 and 6. Groups that begin at the same place
-/// within the outermost blocks are alike, and a long group repeats itself, so the count does not grow with the cluster.
+/// Two ranks reach each other over the innermost level at which they share a block. The start of a group decides how it
+/// is divided: groups of six on nodes of eight lie as 6, 2 + 4, 4 + 2 and 6. Groups that begin at the same place within
+/// the outermost blocks have the same placement, and the placement of a long group is periodic, so the work does not
+/// grow with the cluster.
 package struct Placement: Sendable {
-    /// The groups at one level of the network.
+    /// The groups' use of one level of the network.
     package struct Level: Sendable {
-        /// Share of a ring's hops, the mean of all groups.
+        /// Fraction of a ring's hops that cross this level; mean of all groups.
         package var ringShare = 0.0
-        /// Members that one member reaches over this level; the mean of all members.
+        /// Members that one member reaches over this level; mean of all members.
         package var reached = 0.0
-        /// Members that one member reaches over this level; the most of all members.
+        /// Members that one member reaches over this level; maximum of all members.
         package var mostReached = 0
-        /// Members in a block of the level inside that sends over this level; the fewest. Each brings its own card.
+        /// Smallest number of members in an inner block that sends over this level. Each member brings its own network
+        /// card.
         package var leastMembers = Int.max
-        /// Members in one block of this level; the most.
+        /// Largest number of members in one block of this level.
         package var mostMembers = 1
-        /// Blocks of this level that one group lies on; the most.
+        /// Largest number of blocks of this level that one group lies on.
         package var mostBlocks = 1
-        /// Blocks of this level that one group lies on; the mean.
+        /// Mean number of blocks of this level that one group lies on.
         package var blocks = 0.0
 
         package var isUsed: Bool { mostReached > 0 }
     }
 
     package private(set) var levels: [Level]
-    /// Seconds of latency once round the ring of the slowest group: those of all hops but one of the outermost level (NCCL,
-    /// src/graph/tuning.cc).
+    /// Seconds of latency once around the ring of the slowest group: the latencies of all hops except one of the
+    /// outermost level (NCCL, src/graph/tuning.cc).
     package private(set) var ringLatency = 0.0
-    /// Seconds from a leaf of the tree to its root: a latency for each doubling of members at each level.
+    /// Seconds of latency from a leaf of the tree to its root: one latency for each doubling of members at each level.
     package private(set) var treeLatency = 0.0
 
-    /// Most places in an outermost block for which every start of a group is counted; beyond, only the first group is.
+    /// Largest outermost block for which every start of a group is counted. In larger blocks only the first group is.
     private static let mostStarts = 1 << 20
 
     package init(_ groups: RankGroups, cluster: Cluster) {
@@ -44,10 +46,10 @@ package struct Placement: Sendable {
     init(_ groups: RankGroups, on network: [NetworkLevel]) {
         levels = [Level](repeating: Level(), count: network.count)
         guard groups.size > 1, !network.isEmpty else { return }
-        // The first level that joins everything needs no others.
+        // Levels outside the first one that joins all groups are not needed.
         let top = network.firstIndex { $0.block >= groups.upperBound } ?? network.count - 1
         var blocks = network[..<top].map(\.block)
-        // What all positions share divides out.
+        // A common divisor of all positions can be divided out.
         var unit = greatestDivisor(greatestDivisor(groups.stride, groups.neighbours), groups.first)
         for block in blocks { unit = greatestDivisor(unit, block) }
         for index in blocks.indices { blocks[index] /= unit }
@@ -59,7 +61,7 @@ package struct Placement: Sendable {
             divideSums(by: groups)
             return
         }
-        // How many groups begin at each place of an outermost block.
+        // The number of groups that begin at each place of an outermost block.
         var starts = [Double](repeating: 0, count: outermost)
         let step = groups.span / unit
         let period = outermost / greatestDivisor(step, outermost)
@@ -78,7 +80,7 @@ package struct Placement: Sendable {
     /// Index of the innermost level that any group uses.
     var innermost: Int? { levels.firstIndex { $0.isUsed } }
 
-    /// Takes in groups that lie as `walk` found.
+    /// Adds groups whose placement `walk` found.
     private mutating func add(_ walk: Walk, groups: Double, latencies: [Double]) {
         var (ring, tree, slowest) = (0.0, 0.0, 0.0)
         var inside = walk.size
@@ -102,7 +104,7 @@ package struct Placement: Sendable {
         treeLatency = max(treeLatency, tree)
     }
 
-    /// Turns sums over groups and members into means.
+    /// Divides sums over groups and members by their counts, which makes them means.
     private mutating func divideSums(by groups: RankGroups) {
         let members = groups.count * Double(groups.size)
         for index in levels.indices {
@@ -122,7 +124,7 @@ package struct Placement: Sendable {
     }
 }
 
-/// One group from its first member to its last, block by block.
+/// A walk through one group, from its first member to its last, that counts members block by block.
 private struct Walk {
     struct Level {
         var blocks = 0
@@ -130,25 +132,25 @@ private struct Walk {
         var mostJoined = 1
         var mostReached = 0
         var leastMembers = Int.max
-        /// Sum over members of the members each reaches.
+        /// Sum over all members of the number of members each one reaches.
         var reached = 0.0
     }
 
-    /// A block that is being filled.
+    /// A block that the walk is filling.
     private struct Open {
         var members = 0
-        /// Blocks of the level inside it.
+        /// Number of blocks of the level below in this block.
         var joined = 0
-        /// Members of one of those; the fewest.
+        /// Smallest number of members of a block of the level below.
         var least = Int.max
-        /// Sum of the squares of their members.
+        /// Sum over the blocks of the level below of the squares of their members.
         var squares = 0.0
     }
 
     let blocks: [Int]
     let stride: Int
     private(set) var size = 0
-    /// One more than `blocks`: the last joins all.
+    /// One level for each of `blocks`, and a last level that joins all.
     private(set) var levels: [Level] = []
     private var open: [Open] = []
 
@@ -162,7 +164,8 @@ private struct Walk {
         levels = [Level](repeating: Level(), count: blocks.count + 1)
         open = [Open](repeating: Open(), count: blocks.count + 1)
         if let outermost = blocks.last, stride < outermost {
-            // To the first outermost block that begins with this group, once through what repeats, and the rest.
+            // First the members up to the first outermost block that begins with this group, then one period as often
+            // as it repeats, then the rest.
             let lead = min(size, (outermost - start % outermost + stride - 1) / stride)
             walk(from: start, members: lead, times: 1)
             let next = start + lead * stride
@@ -182,7 +185,7 @@ private struct Walk {
         close(blocks.count, times: 1)
     }
 
-    /// Counts `members` from the position `start` on, which fill outermost blocks, `times` over.
+    /// Counts `members` from position `start` on, which fill outermost blocks, repeated `times` times.
     private mutating func walk(from start: Int, members: Int, times: Int) {
         var (position, left) = (start, members)
         let inner = blocks[0]
@@ -199,7 +202,7 @@ private struct Walk {
         }
     }
 
-    /// Counts the block that was filled at a level, `times` over, and adds it to the one around it.
+    /// Counts the completed block of a level, repeated `times` times, and adds it to the block that contains it.
     private mutating func close(_ index: Int, times: Int) {
         let block = open[index]
         open[index] = Open()

@@ -1,18 +1,18 @@
-/// All groups of one kind, such as the tensor-parallel ones. Ranks are numbered tensor innermost, then context, data,
-/// pipeline, so each group is `size` ranks `stride` apart.
+/// All groups of one kind, such as the tensor-parallel groups. Ranks are numbered tensor innermost, then context, data,
+/// pipeline, so each group consists of `size` ranks, `stride` apart.
 package struct RankGroups: Hashable, Sendable {
     package let size: Int
-    /// Distance between neighbours of a group in rank numbers.
+    /// Distance between neighbours of a group, in rank numbers.
     package let stride: Int
-    /// Number of groups that begin at ranks next to one another.
+    /// Number of groups that begin at adjacent ranks.
     package let neighbours: Int
-    /// How often such neighbours follow one another, each time behind all ranks of those before.
+    /// Number of repetitions of these adjacent groups. Each repetition begins after all ranks of the previous one.
     package let repeats: Int
     /// The first rank of the first group.
     package let first: Int
 
-    /// Groups that hold all of `devices` ranks from `first` on; nil: only those that begin before the second member of the
-    /// first group.
+    /// Groups that together hold all of `devices` ranks from `first` on. nil: only the groups that begin before the
+    /// second member of the first group.
     package init(size: Int, stride: Int, devices: Int? = nil, first: Int = 0) {
         let (size, stride) = (max(1, size), max(1, stride))
         self.init(
@@ -28,7 +28,7 @@ package struct RankGroups: Hashable, Sendable {
         self.first = first
     }
 
-    /// Pairs: each of `stage` neighbouring ranks from `first` on, with the rank `distance` stages behind it.
+    /// Pairs of ranks: each of `stage` adjacent ranks from `first` on, and the rank `distance` stages after it.
     package static func pairs(stage: Int, distance: Int, first: Int = 0) -> RankGroups {
         let stage = max(1, stage)
         return RankGroups(
@@ -39,6 +39,6 @@ package struct RankGroups: Hashable, Sendable {
     var span: Int { size * stride }
     /// Number of groups.
     var count: Double { Double(neighbours) * Double(repeats) }
-    /// One more than the last rank of any group.
+    /// The last rank of any group, plus one.
     var upperBound: Int { first + (repeats - 1) * span + (size - 1) * stride + neighbours }
 }

@@ -1,17 +1,17 @@
 internal import Foundation
 internal import Plans
 
-/// How much longer the slowest of several nodes takes than the mean one (derived here).
+/// Seconds of the slowest of several nodes, compared with the mean node (derived here).
 ///
-/// The step times of nodes differ by a standard deviation of σ, as a share of the step. Ranks of a pipeline that do the same
-/// work keep the pace of the slowest of their n nodes, the expected maximum of n normal draws: σ·√(2 ln n). Ranks with less
-/// work have time to spare. Filling and draining cross every rank once, where slow and fast nodes average out.
+/// The step times of nodes have a standard deviation of σ, as a fraction of the step. Pipeline ranks with equal work
+/// keep the pace of the slowest of their n nodes, the expected maximum of n normal draws: σ·√(2 ln n). Ranks with less
+/// work have slack. Filling and draining cross every rank once, so slow and fast nodes average out there.
 struct SlowestNode: Sendable {
     private let variation: Double
     private let devicesPerRank: Int
     private let devicesPerNode: Int
 
-    /// - Parameter pipeline: ranks of the pipeline, each with as many devices.
+    /// - Parameter pipeline: number of pipeline ranks, which all have the same number of devices.
     init(_ plan: Plan, pipeline: Int, variation: Double) {
         devicesPerNode = max(1, plan.cluster.devicesPerNode)
         devicesPerRank = max(1, plan.devices / max(1, pipeline))
@@ -22,7 +22,8 @@ struct SlowestNode: Sendable {
     @inline(__always)
     func count(ranks: Int) -> Int { max(0, ranks * devicesPerRank - 1) / devicesPerNode + 1 }
 
-    /// The longer of `pace` and the seconds of the slowest node of `ranks` pipeline ranks, whose mean node takes `seconds`.
+    /// The larger of `pace` and the seconds of the slowest node among the nodes of `ranks` pipeline ranks, whose mean
+    /// node takes `seconds`.
     @inline(__always)
     func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
         let nodes = count(ranks: ranks)

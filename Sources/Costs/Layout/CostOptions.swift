@@ -1,8 +1,8 @@
-/// Assumptions of an estimate that a plan does not state; the defaults are those of `estimate`.
+/// Assumptions of an estimate that a plan does not state. The defaults are those of `estimate`.
 package struct CostOptions: Hashable, Sendable {
-    /// Whether blocks drop activations at random and keep the masks; nil: with unfused attention only. Plan
-    /// files have no key for it. Models trained before flash attention dropped activations, and the figures of
-    /// Korthikanti et al. 2022 count the masks; current models and the runtime here drop none.
+    /// Whether blocks use dropout and keep its masks; nil: only with unfused attention. Plan files have no key for it.
+    /// Models trained before flash attention used dropout, and the figures of Korthikanti et al. 2022 count the masks;
+    /// current models and the runtime here use none.
     package var dropout: Bool?
     package init(dropout: Bool? = nil) { self.dropout = dropout }
 }

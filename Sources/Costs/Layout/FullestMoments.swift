@@ -1,13 +1,15 @@
 package import Schedules
 
-/// Stages of which a rank holds activations at one moment. A stage counts once for each micro-batch that is held of it.
+/// Number of stages of which a rank holds activations at one moment. A stage counts once for each micro-batch whose
+/// activations are held.
 struct HeldStages: Hashable, Sendable {
-    /// Stages whose backward is still to come.
+    /// Stages whose backward has not started.
     var whole = 0
     /// Stages between the two halves of a split backward.
     var later = 0
 
-    /// The fullest moments of a rank's action list: any other moment has no more stages of either kind than one of them.
+    /// The fullest moments of a rank's action list. Every other moment has at most as many stages of both kinds as one
+    /// of them.
     static func fullest(_ actions: [Action]) -> [HeldStages] {
         var moments: [HeldStages] = []
         var held = HeldStages()
@@ -40,7 +42,7 @@ struct HeldStages: Hashable, Sendable {
         return moments
     }
 
-    /// Adds `moment` to `moments` unless one of them holds as much; those that hold no more go.
+    /// Adds `moment` to `moments` unless one of them covers it. Moments that it covers are removed.
     static func add(_ moment: HeldStages, to moments: inout [HeldStages]) {
         for other in moments where other.whole >= moment.whole && other.later >= moment.later { return }
         moments.removeAll { moment.whole >= $0.whole && moment.later >= $0.later }
@@ -48,23 +50,23 @@ struct HeldStages: Hashable, Sendable {
     }
 }
 
-/// Action lists of a run that is just long enough to have the fullest moments of a longer one; made when they are first
-/// asked for.
+/// Action lists of a run that is just long enough to have the fullest moments of a longer one. They are computed at
+/// first use.
 struct ShortLists {
     let schedule: ScheduleName
     let shape: PipelineShape
-    /// The action list of each rank; nil where the lists would be longer than lists may be.
+    /// The action list of each rank; nil if the lists would exceed the allowed length.
     private(set) lazy var lists: [[Action]]? = try? schedule.schedule(schedule.shortened(shape)).actions
     private var knownStages: [[HeldStages]]?
 
-    /// - Parameter stages: the `stages` of a run that is shortened to the same lists; nil: not known.
+    /// - Parameter stages: the known `stages` of a run that is shortened to the same lists; nil: unknown.
     init(_ schedule: ScheduleName, _ shape: PipelineShape, stages: [[HeldStages]]? = nil) {
         self.schedule = schedule
         self.shape = shape
         knownStages = stages
     }
 
-    /// The fullest moments of every rank, counted in its stages; nil where there are no lists.
+    /// The fullest moments of every rank, counted in its stages; nil if there are no lists.
     var stages: [[HeldStages]]? {
         mutating get {
             if knownStages == nil { knownStages = lists?.map(HeldStages.fullest) }
@@ -74,14 +76,15 @@ struct ShortLists {
 }
 
 extension PipelineShares {
-    /// The fullest moments of every rank. One of them takes most memory, whatever the bytes of each kind of block are.
+    /// The fullest moments of every rank. Whatever the bytes of each kind of block are, one of these moments takes most
+    /// memory.
     ///
-    /// Where a rank's stages are alike and backwards whole, the one moment holds as many stages as the schedule does at most.
-    /// Where stages differ (uneven splits, dense first blocks) the moments are found by walking the rank's action list: a
-    /// forward adds its stage's blocks, the backward drops them, and the first half of a split backward leaves what the
-    /// second half reads. Where backwards are split and stages alike, the list is walked once for stages instead of blocks.
-    /// The lists are those of a short run (`ScheduleName.shortened`). Where even they would be longer than lists may be, the
-    /// mean stage is taken.
+    /// If a rank's stages are alike and backwards whole, there is one moment, with the schedule's largest number of
+    /// stages. If stages differ (uneven splits, dense first blocks), the moments are found by walking the rank's action
+    /// list: a forward adds its stage's blocks, the backward drops them, and the first half of a split backward leaves
+    /// the tensors that the second half reads. If backwards are split and stages alike, one walk counts stages instead
+    /// of blocks. The lists are those of a short run (`ScheduleName.shortened`). If even these would exceed the allowed
+    /// length, the mean stage is taken.
     package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
         var lists = ShortLists(schedule, shape)
         return fullestMoments(&lists)
@@ -89,7 +92,7 @@ extension PipelineShares {
 
     private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
         let (schedule, shape) = (short.schedule, short.shape)
-        // Where every forward comes before any backward, each stage is held as often as any other.
+        // If every forward comes before any backward, all stages are held equally often.
         let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
         let stages = schedule.splitsBackward ? short.stages : nil
         return ranks.indices.map { rank in
@@ -103,11 +106,11 @@ extension PipelineShares {
         }
     }
 
-    /// The fullest moments of each kind of rank: the moments of all its ranks, without any that another one covers.
+    /// The fullest moments of each kind of rank: the moments of all its ranks, except those that another moment covers.
     func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
         var found = [[HeldBlocks]](repeating: [], count: kinds.count)
         if unlikeRanks.isEmpty, lists.schedule.splitsBackward, let stages = lists.stages {
-            // Ranks of a kind hold the same in each stage.
+            // Ranks of a kind hold equal blocks in each stage, so stages can be counted.
             var counts = [[HeldStages]](repeating: [], count: kinds.count)
             for (rank, moments) in stages.enumerated() {
                 for moment in moments { HeldStages.add(moment, to: &counts[kindOfRank[rank]]) }
@@ -124,7 +127,7 @@ extension PipelineShares {
         return found
     }
 
-    /// The fullest moments of every rank under the lists of `schedule`, such as those of a search.
+    /// The fullest moments of every rank under the lists of `schedule`, e.g. a searched one.
     package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] { schedule.actions.map(moments) }
 
     /// Blocks of a rank that holds `inFlight` activations of its mean stage.

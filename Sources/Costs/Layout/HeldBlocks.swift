@@ -1,26 +1,27 @@
-/// Blocks whose activations a rank holds at one moment. A block counts once for each micro-batch that is held of it.
+/// Number of blocks whose activations a rank holds at one moment. A block counts once for each micro-batch whose
+/// activations are held.
 package struct HeldBlocks: Hashable, Sendable {
-    /// Dense blocks; where only some blocks are recomputed, those that are not.
+    /// Dense blocks; if only some blocks are recomputed, dense blocks that are not.
     package var dense = 0.0
-    /// Blocks with experts; where only some blocks are recomputed, those that are not.
+    /// Blocks with experts; if only some blocks are recomputed, blocks with experts that are not.
     package var mixtures = 0.0
-    /// Dense blocks that are recomputed, where not all are.
+    /// Recomputed dense blocks, if only some blocks are recomputed.
     package var recomputed = 0.0
-    /// Blocks with experts that are recomputed, where not all are.
+    /// Recomputed blocks with experts, if only some blocks are recomputed.
     package var recomputedMixtures = 0.0
-    /// Dense blocks between the two halves of a split backward, which hold only what weight gradients read. The three
-    /// counts below are of the other kinds of blocks in the same state.
+    /// Dense blocks between the two halves of a split backward, which hold only the tensors that weight gradients read.
+    /// The next three properties count the other kinds of blocks in this state.
     package var denseLater = 0.0
     package var mixturesLater = 0.0
     package var recomputedLater = 0.0
     package var recomputedMixturesLater = 0.0
-    /// Micro-batches held of the first stage.
+    /// Micro-batches of which the first stage is held.
     package var first = 0.0
 
     package init() {}
 
-    /// Blocks of a rank whose `stages` are alike while it holds `inFlight` activations of a stage, and `later` stages are
-    /// between the two halves of their backward. By default: the blocks that one micro-batch passes on the rank.
+    /// Blocks of a rank whose `stages` are alike. The rank holds `inFlight` activations of a stage, and `later` stages
+    /// are between the two halves of their backward. By default: the blocks that one micro-batch passes on the rank.
     init(of rank: PipelineShares.Rank, inFlight: Int = 1, later: Int = 0, stages: Int = 1) {
         func held(_ count: Int) -> Double { Double(inFlight * count) / Double(stages) }
         func halves(_ count: Int) -> Double { Double(later * count) / Double(stages) }
@@ -37,13 +38,13 @@ package struct HeldBlocks: Hashable, Sendable {
         recomputedMixturesLater = halves(rank.recomputedMixtures)
     }
 
-    /// Whether the numbers of blocks of each kind are equal.
+    /// Whether both have equal numbers of blocks of each kind.
     func isAlike(_ other: HeldBlocks) -> Bool {
         dense == other.dense && mixtures == other.mixtures && recomputed == other.recomputed
             && recomputedMixtures == other.recomputedMixtures
     }
 
-    /// These blocks as if each held all its tensors, whichever half of its backward is to come.
+    /// Equal numbers of blocks, each with all its tensors, also if the first half of its backward has run.
     @inline(__always)
     var asSets: HeldBlocks {
         var sets = HeldBlocks()
@@ -55,7 +56,8 @@ package struct HeldBlocks: Hashable, Sendable {
         return sets
     }
 
-    /// Keeps of a stage's blocks what weight gradients read: the input-gradient half of its backward has run.
+    /// Keeps only the tensors of a stage's blocks that weight gradients read, after the input-gradient half of the
+    /// stage's backward.
     mutating func keepForWeightGradients(_ stage: HeldBlocks) {
         dense -= stage.dense
         mixtures -= stage.mixtures
@@ -92,7 +94,7 @@ package struct HeldBlocks: Hashable, Sendable {
         held.first -= stage.first
     }
 
-    /// Whether at least as many blocks of each kind are held as in `other`.
+    /// Whether there are at least as many blocks of each kind as in `other`.
     private func covers(_ other: HeldBlocks) -> Bool {
         dense >= other.dense && mixtures >= other.mixtures && recomputed >= other.recomputed
             && recomputedMixtures >= other.recomputedMixtures && first >= other.first
@@ -100,7 +102,7 @@ package struct HeldBlocks: Hashable, Sendable {
             && recomputedLater >= other.recomputedLater && recomputedMixturesLater >= other.recomputedMixturesLater
     }
 
-    /// Adds `moment` to `moments` unless one of them covers it; those that it covers go.
+    /// Adds `moment` to `moments` unless one of them covers it. Moments that it covers are removed.
     static func add(_ moment: HeldBlocks, to moments: inout [HeldBlocks]) {
         for other in moments where other.covers(moment) { return }
         moments.removeAll { moment.covers($0) }

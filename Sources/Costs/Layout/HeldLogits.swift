@@ -1,11 +1,11 @@
 internal import Schedules
 
-/// How many micro-batches' logits the last stage holds at once.
+/// Number of micro-batches whose logits the last stage holds at once.
 struct HeldLogits: Sendable {
-    /// Micro-batches between the forward and the backward of the head: all of them in a schedule whose forwards all come
-    /// first, one otherwise.
+    /// Micro-batches between the forward and the backward of the head: all of them if the schedule runs all forwards
+    /// first, else one.
     var pending: Double
-    /// Further micro-batches whose weight gradients of the head are put off.
+    /// Additional micro-batches whose weight gradients of the head are deferred.
     var deferred: Double
 
     init(_ schedule: ScheduleName, _ shape: PipelineShape) {

@@ -2,26 +2,26 @@ internal import Models
 package import Plans
 package import Schedules
 
-/// One layout of a plan with everything its memory, traffic and time are computed from: what each rank holds, and how
-/// long one micro-batch takes in each part of a stage. Memory, traffic and time are values made from it
-/// (`LayoutMemory(work)`, `Traffic(work, rank:)`, `IterationTime(work)`).
+/// The work of one layout of a plan: each rank's share of the model, and the times of one micro-batch in each part of a
+/// stage. Memory, traffic and time are computed from it (`LayoutMemory(work)`, `Traffic(work, rank:)`,
+/// `IterationTime(work)`).
 ///
-/// A class, so that these values hand it on without copying it.
+/// A class, so that these values share one work without copying it.
 package final class LayoutWork: Sendable {
     package let layout: Layout
-    /// Ranks, stages a rank and micro-batches of the pipeline.
+    /// Ranks, stages of a rank and micro-batches of the pipeline.
     package let shape: PipelineShape
     /// Vocabulary, padded so that tensor ranks hold equal parts.
     package let vocabulary: Int
     /// The part of a micro-batch that one device works on, and the groups it works with.
     package let device: DeviceShare
-    /// Transfers that run behind compute: those that the layout says, or fewer where that is faster (`Pricer.works`).
+    /// Transfers that overlap with compute: those of the layout, or fewer if that is faster (`Pricer.works`).
     package let hides: Layout.Overlap
     /// Bytes of a parameter, its gradient and its optimizer state.
     package let state: StateBytes
     /// Times of one micro-batch in each part of a stage.
     package let units: BlockUnits
-    /// Host work of one pass of one micro-batch through a stage, seconds.
+    /// Seconds of host work for one pass of one micro-batch through a stage.
     let host: Double
     let pricer: Pricer
     let rates: DeviceRates
@@ -31,20 +31,20 @@ package final class LayoutWork: Sendable {
     package let shares: PipelineShares
     /// Bytes of one activation between stages on one device.
     package let boundaryBytes: Double
-    /// Seconds one activation or gradient takes to the next stage.
+    /// Seconds of sending one activation or gradient to the next stage.
     package let transfer: Double
-    /// Whether each tensor rank sends its part of a message and the receivers gather it.
+    /// Whether each tensor rank sends only its part of a message, which the receivers gather.
     package let scattersMessages: Bool
     /// The action lists that a schedule search found; nil: the layout's named schedule runs.
     package let searchedSchedule: Schedule?
 
-    /// Times of a dense block; of a block with experts where every block has them.
+    /// Times of a dense block; times of a block with experts if every block has experts.
     package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
-    /// Times of a block with experts; of a dense block in a dense model.
+    /// Times of a block with experts; times of a dense block in a dense model.
     package var mixtureBlock: UnitTimes { units.mixtureBlock }
     var plan: Plan { pricer.plan }
     var model: Model { pricer.plan.model }
-    /// The parts that the model is made of.
+    /// The parts of the model.
     var parts: ModelParts { pricer.parts }
     /// The software that the layout runs on.
     var framework: Framework { rates.framework }
@@ -56,11 +56,11 @@ package final class LayoutWork: Sendable {
     var m: Int { shape.microbatches }
 
     /// - Parameters:
-    ///   - shares: what the ranks hold with these `layers`; nil: computed here.
-    ///   - units: times of the parts of a stage; nil: computed here. Zeros will do where nothing that depends on the
-    ///     micro-batch is asked.
+    /// - shares: the shares of the ranks with these `layers`; nil: computed here.
+    /// - units: times of the parts of a stage; nil: computed here. Zeros suffice if only results that do not depend on
+    ///   the micro-batch are needed.
     ///   - groups: the layout's groups of devices; nil: computed here.
-    ///   - hides: transfers that run behind compute; nil: those that the layout says.
+    /// - hides: transfers that overlap with compute; nil: those of the layout.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
@@ -97,7 +97,7 @@ package final class LayoutWork: Sendable {
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
 
-    /// `work` whose stages run the action lists of `searched` rather than the layout's named schedule.
+    /// The work `work` whose stages run the action lists of `searched` rather than the layout's named schedule.
     package init(_ work: LayoutWork, searched: Schedule) {
         layout = work.layout
         shape = work.shape
@@ -120,7 +120,7 @@ package final class LayoutWork: Sendable {
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
         var times = times(of: shares.stages[index])
-        // In a folded pipeline the turn stays on its rank.
+        // In a folded pipeline the two stages at the turn are on one rank and need no message.
         let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
         let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
         addPasses(stages: 1, forwardMessages: sendsOn ? 1 : 0, backwardMessages: sendsBack ? 1 : 0, to: &times)
@@ -129,19 +129,19 @@ package final class LayoutWork: Sendable {
         return times
     }
 
-    /// The pipeline rank that holds the last stage; rank 0 holds the first. In a bidirectional pipeline: of the
-    /// micro-batches that enter at rank 0.
+    /// The pipeline rank that holds the last stage; rank 0 holds the first. In a bidirectional pipeline this is the
+    /// last stage of the micro-batches that enter at rank 0.
     var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
 
     package func holdsEmbedding(_ rank: Int) -> Bool { shares.ranks[rank].holdsEmbedding }
 
     package func holdsHead(_ rank: Int) -> Bool { shares.ranks[rank].holdsHead }
 
-    /// Times of one micro-batch on all stages of a pipeline rank. Where micro-batches enter from both ends: the mean of the
-    /// two directions.
+    /// Times of one micro-batch on all stages of a pipeline rank. In a bidirectional pipeline: the mean of the two
+    /// directions.
     package func rank(_ rank: Int) -> UnitTimes { times(of: shares.ranks[rank]) }
 
-    /// Times of one micro-batch through `blocks`. Where only some blocks are recomputed, `blocks` says which.
+    /// Times of one micro-batch through `blocks`, which state how many are recomputed if only some are.
     private func times(of blocks: HeldBlocks) -> UnitTimes {
         guard layout.recomputeLayers != nil else {
             guard blocks.mixtures > 0 else { return blocks.dense * units.block }
@@ -154,7 +154,7 @@ package final class LayoutWork: Sendable {
         return times
     }
 
-    /// Times of one micro-batch on a pipeline rank that holds `share`.
+    /// Times of one micro-batch on a pipeline rank with this `share`.
     func times(of share: PipelineShares.Rank) -> UnitTimes {
         var times = shares.passShare * times(of: HeldBlocks(of: share))
         addPasses(
@@ -165,7 +165,7 @@ package final class LayoutWork: Sendable {
         return times
     }
 
-    /// Adds the host work of `stages` passes, and the compute lost to the messages that run beside them.
+    /// Adds the host work of `stages` passes, and the compute lost to the messages that overlap with them.
     private func addPasses(
         stages: Int, forwardMessages: Double, backwardMessages: Double, to times: inout UnitTimes
     ) {
@@ -175,26 +175,27 @@ package final class LayoutWork: Sendable {
         times.backward.pipeline = backwardMessages * messageLoss
     }
 
-    /// Seconds of compute that one message costs while it runs beside it. Sender and receiver both lose some; all of it is
-    /// charged to the pass that sends. It is never more than waiting for the message would cost.
+    /// Seconds of compute that one overlapping message costs. Sender and receiver both lose some; all of it is charged
+    /// to the pass that sends. The loss is never more than the wait for the message would be.
     var messageLoss: Double {
         guard p > 1, layout.overlap.pipeline else { return 0 }
         return min(1, 2 * rates.framework.contention) * transfer
     }
 
-    /// Seconds from the end of a pass to the arrival of its message, less what the sender's compute already lost to it.
+    /// Seconds from the end of a pass to the arrival of its message, without the compute that the message already cost
+    /// the sender.
     var flight: Double { transfer - messageLoss }
 
-    /// Blocks of a pipeline rank.
+    /// Number of blocks of a pipeline rank.
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
 
-    /// Parameters one device of a pipeline rank holds.
+    /// Parameters that one device of a pipeline rank holds.
     package func parameters(rank: Int) -> Double { parameters(of: shares.ranks[rank]) }
 
     /// Parameters of routed experts that one device of a pipeline rank holds.
     package func expertParameters(rank: Int) -> Double { expertParameters(of: shares.ranks[rank]) }
 
-    /// Parameters of all else, dense blocks, attention and tables, that one device of a pipeline rank holds.
+    /// Parameters except routed experts (dense blocks, attention and tables) that one device of a pipeline rank holds.
     package func denseParameters(rank: Int) -> Double { denseParameters(of: shares.ranks[rank]) }
 
     func parameters(of share: PipelineShares.Rank) -> Double {
@@ -212,9 +213,9 @@ package final class LayoutWork: Sendable {
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
     }
 
-    /// Seconds that one activation or gradient takes to the next stage. With sequence parallelism each tensor rank sends
-    /// its own rows. Without, each sends the whole tensor; or 1/t of it, which the receivers gather, where that is faster
-    /// (Narayanan et al. 2021, section 4.1).
+    /// Seconds of sending one activation or gradient to the next stage. With sequence parallelism each tensor rank
+    /// sends its own rows. Without it, each sends the whole tensor; or 1/t of it, which the receivers gather, if that
+    /// is faster (Narayanan et al. 2021, section 4.1).
     private static func message(
         layout: Layout, device: DeviceShare, boundaryBytes: Double
     ) -> (seconds: Double, isScattered: Bool) {
@@ -230,13 +231,13 @@ package final class LayoutWork: Sendable {
     /// Bytes of a message to a neighbouring pipeline rank.
     var messageBytes: Double { scattersMessages ? boundaryBytes / device.tensor : boundaryBytes }
 
-    /// Most activations that `rank` holds at once, counted in its stages.
+    /// Largest number of activations that `rank` holds at once, counted in its stages.
     package func inFlight(rank: Int) -> Int {
         searchedSchedule?.peakActivations(release: .backwardWeight)[rank]
             ?? layout.schedule.peakActivations(rank: rank, shape)
     }
 
-    /// For each rank the moments at which it holds most, whatever a block of each kind takes.
+    /// The fullest moments of each rank. Whatever the bytes of each kind of block are, one of them takes most memory.
     var fullestMoments: [[HeldBlocks]] {
         searchedSchedule.map { shares.fullestMoments(of: $0) } ?? shares.fullestMoments(layout.schedule, shape)
     }

@@ -3,47 +3,48 @@ internal import Numbers
 internal import Plans
 package import Schedules
 
-/// The blocks, passes and messages of every rank of a pipeline for one micro-batch, and which ranks are alike.
+/// The shares of all pipeline ranks: their blocks, passes and messages for one micro-batch, and the ranks that are
+/// alike.
 package struct PipelineShares: Hashable, Sendable {
-    /// The share of one rank. Ranks with equal shares take equal times and, with equally many activations in flight, equal
-    /// memory.
+    /// The share of one rank. Ranks with equal shares take equal times. With equally many activations in flight they
+    /// also take equal memory.
     package struct Rank: Hashable, Sendable {
-        /// Blocks held.
+        /// Blocks that the rank holds.
         package var layers = 0
-        /// Blocks with experts among them.
+        /// Blocks with experts among `layers`.
         package var mixtures = 0
-        /// Dense blocks that are recomputed, where not all are.
+        /// Recomputed dense blocks, if only some blocks are recomputed.
         package var recomputed = 0
-        /// Blocks with experts that are recomputed, where not all are.
+        /// Recomputed blocks with experts, if only some blocks are recomputed.
         package var recomputedMixtures = 0
         package var holdsEmbedding = false
         package var holdsHead = false
-        /// Stages one micro-batch passes.
+        /// Number of stages that one micro-batch passes on the rank.
         package var passes = 1
-        /// Messages sent for one micro-batch (and as many received), both ways together.
+        /// Messages sent for one micro-batch, forward and backward together. Equally many are received.
         package var messages = 0.0
-        /// Messages with activations sent for one micro-batch; the rest of `messages` carry gradients.
+        /// Messages with activations sent for one micro-batch; the other `messages` carry gradients.
         package var forwardMessages = 0.0
 
         package init() {}
     }
 
-    /// Ranks that are alike.
+    /// Ranks with equal shares.
     package struct Kind: Hashable, Sendable {
         package var share: Rank
         package var count: Int
     }
 
     package let ranks: [Rank]
-    /// In the order of their first ranks.
+    /// Kinds of rank, in the order of their first ranks.
     package let kinds: [Kind]
-    /// Index into `kinds` of every rank.
+    /// Index into `kinds` for every rank.
     package let kindOfRank: [Int]
     /// Blocks that one micro-batch passes on each stage, in stage order.
     let stages: [HeldBlocks]
-    /// Ranks whose stages are not all alike.
+    /// Ranks whose stages differ from one another.
     let unlikeRanks: Set<Int>
-    /// Share of the micro-batches that pass each stage of a rank: half where they enter from both ends.
+    /// Fraction of the micro-batches that pass each stage of a rank: half in a bidirectional pipeline, else 1.
     package let passShare: Double
 
     /// - Parameters:
@@ -94,7 +95,7 @@ package struct PipelineShares: Hashable, Sendable {
                 share.messages = share.forwardMessages + Double(shape.virtualStages - (rank == 0 ? 1 : 0))
             } else {
                 share.passes = Int(saturating: Double(stages.count) * shared)
-                // At the fold a stage's neighbour is on the same rank.
+                // At the fold the neighbouring stage is on the same rank.
                 let inner = shared == 1 && stages.count == 2 && abs(stages[0] - stages[1]) == 1 ? 1 : 0
                 func sent(_ end: Int) -> Double { Double(stages.count - inner - stages.filter { $0 == end }.count) }
                 share.forwardMessages = sent(last) * shared
@@ -117,7 +118,7 @@ package struct PipelineShares: Hashable, Sendable {
         self.kindOfRank = kindOfRank
     }
 
-    /// Stages of each rank, nil where stage s is on rank s mod p.
+    /// Stages of each rank; nil if stage s is on rank s mod p.
     private static func placedStages(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[Int]]? {
         guard schedule.isBidirectional || shape.virtualStages == 2 && schedule.isFolded else { return nil }
         let placement = schedule.placement(shape)

@@ -2,17 +2,17 @@ internal import Models
 package import Plans
 internal import Schedules
 
-/// Prices layouts of one plan: everything that depends on the plan alone is computed once.
+/// Prices layouts of one plan. Everything that depends on the plan alone is computed once.
 ///
-/// A class, so that the works of a search share one without copying it.
+/// A class, so that the works of a search share one pricer without copying it.
 package final class Pricer: Sendable {
     package let plan: Plan
     package let options: CostOptions
-    /// The parts that the plan's model is made of.
+    /// The parts of the plan's model.
     let parts: ModelParts
     /// Rates of the plan's devices, by the name of the software that layouts run on.
     let rates: [String: DeviceRates]
-    /// The cluster's networks from inside out.
+    /// The cluster's networks from the innermost to the outermost.
     let network: [NetworkLevel]
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
@@ -39,17 +39,17 @@ package final class Pricer: Sendable {
         }
     }
 
-    /// One layout with `hides` running behind compute.
+    /// The work of one layout if the transfers `hides` overlap with compute.
     package func work(_ layout: Layout, hides: Layout.Overlap) throws(CostError) -> LayoutWork {
         let (rates, shape, layers) = try checked(layout)
         return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: hides)
     }
 
-    /// One layout with every transfer hidden that it says may be, and with fewer.
+    /// Works of one layout: with all transfers hidden that the layout allows, and with fewer.
     ///
-    /// In a pipeline hiding a collective may not pay: shorter passes leave less compute to hide reductions behind, and of a
+    /// In a pipeline, hiding a collective may not pay. Shorter passes leave less compute to hide reductions, and in a
     /// split backward the input gradients wait longer than the weight gradients. The software then waits for the
-    /// collective, so the shortest step counts.
+    /// collective, so the work with the shortest step counts.
     package func works(_ layout: Layout) throws(CostError) -> [LayoutWork] {
         let (rates, shape, layers) = try checked(layout)
         return layout.waysOfHiding(plan.model).map {
@@ -91,7 +91,7 @@ package final class Pricer: Sendable {
 }
 
 extension Layout {
-    /// Transfers that may be hidden: all that the layout says, then fewer where that can be faster.
+    /// Choices of hidden transfers: all that the layout allows, then fewer where that can be faster.
     func waysOfHiding(_ model: Model) -> [Overlap] {
         guard pipeline > 1 else { return [overlap] }
         var ways = [overlap]
@@ -115,7 +115,7 @@ extension Layout.Overlap {
 }
 
 extension Device {
-    /// The device while it has `share` of a core: processes beyond a machine's cores take turns.
+    /// The device with `share` of a core: processes beyond a machine's cores take turns.
     fileprivate func sharing(_ share: Double) -> Device {
         guard share < 1 else { return self }
         var device = self

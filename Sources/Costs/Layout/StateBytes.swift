@@ -1,7 +1,7 @@
 package import Models
 package import Plans
 
-/// Bytes a parameter takes on one device before sharding.
+/// Bytes of a parameter on one device before sharding.
 ///
 /// | weights, gradients | plain | optimizer sharded over D |
 /// |---|---|---|
@@ -14,9 +14,9 @@ package import Plans
 /// Sources: Megatron-LM's distributed optimizer guide; Rajbhandari et al. 2020, section 3; 8-bit gradients: Peng et al.
 /// 2023 (FP8-LM). fp8 keeps bf16 weights.
 ///
-/// Fully sharded parameters of software that shards the fp32 weights themselves (`Framework.shardsMasterWeights`) take 16/D:
-/// weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its gradient have the parameter's format,
-/// `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
+/// Fully sharded parameters take 16/D in software that shards the fp32 weights themselves
+/// (`Framework.shardsMasterWeights`): weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its
+/// gradient have the parameter's format, `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
 package struct StateBytes: Hashable, Sendable {
     /// Bytes of a weight in the copy that matrix products read.
     package var weight: Double
@@ -26,11 +26,11 @@ package struct StateBytes: Hashable, Sendable {
     package var gradient: Double
     /// Bytes of a gradient that a device keeps: whole gradients, or shards in the format of the fp32 weights.
     package var keptGradient: Double
-    /// Bytes of a parameter's optimizer state: Adam's two moments, the fp32 weight where it is not the kept one, and fp16's
-    /// fp32 copy of the gradient.
+    /// Bytes of a parameter's optimizer state: Adam's two moments, the fp32 weight if it is not the kept weight, and
+    /// fp16's fp32 copy of the gradient.
     package var optimizer: Double
 
-    /// - Parameter shardsMaster: the fp32 weights themselves are sharded, and nothing else is kept of them.
+    /// - Parameter shardsMaster: whether the fp32 weights are sharded and no other copy of the weights is kept.
     package init(precision: Precision, gradients: Precision?, shardsMaster: Bool = false) {
         weight = precision == .fp32 ? 4 : 2
         keptWeight = weight
@@ -50,7 +50,7 @@ package struct StateBytes: Hashable, Sendable {
         }
     }
 
-    /// Bytes with a layout and the software it runs on.
+    /// Bytes of a parameter with a layout and its software.
     package init(precision: Precision, layout: Layout, framework: Framework) {
         self.init(
             precision: framework.memory.storesFP32 ? .fp32 : precision,
@@ -58,11 +58,11 @@ package struct StateBytes: Hashable, Sendable {
             shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters)
     }
 
-    /// Bytes of a weight that an optimizer step writes beside the fp32 values: the copy that products read, where one is
-    /// kept.
+    /// Bytes of a weight that an optimizer step writes in addition to the fp32 values: the copy that products read, if
+    /// one is kept.
     package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
 
-    /// Weights, gradients and optimizer bytes of `parameters` on one of `group` data-parallel ranks.
+    /// Bytes of weights, gradients and optimizer state for `parameters` on one of `group` data-parallel ranks.
     package func held(
         parameters: Double, sharding: Layout.Sharding, group: Int
     ) -> (weights: Double, gradients: Double, optimizer: Double) {

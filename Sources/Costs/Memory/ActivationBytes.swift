@@ -2,41 +2,36 @@ package import Models
 package import Plans
 internal import Schedules
 
-/// Bytes one block keeps from the forward of one micro-batch for its backward, on one device: sums over the tensors that
-/// its parts keep.
+/// Bytes that one block keeps from the forward of one micro-batch for its backward, on one device: sums over the
+/// tensors that its parts keep.
 ///
-/// Korthikanti et al. 2022, table 2, term by term, so that one formula covers grouped-query attention, gated feed-forward
-/// networks, flash attention, fp32 and missing dropout. Per token of a dense block, with element size w, σ = t with
-/// sequence parallelism and 1 without:
-/// ```
-/// (4wh + 2h [dropout masks]) / σ                       norm inputs, inputs of the two column-parallel layers
-/// + (w(a+2g)d + w·ad + w·n·f) / t                      q k v, attention output, n = 2 (3 gated) hidden tensors
-/// + core / t                                           flash 4a · unfused w·a·s (dropout (2w+1)·a·s) · selective 0
-/// ```
-/// With w = 2, f = 4h and dropout this is 34 + 5as/h. Full recomputation keeps the block's input, wh/σ. With balanced
-/// routing the bytes of a block with experts do not depend on the expert-parallel degree.
+/// The terms are those of Korthikanti et al. 2022, table 2, kept separate so that one formula covers grouped-query
+/// attention, gated feed-forward networks, flash attention, fp32 and missing dropout. For each token of a dense block,
+/// with element size w, and with σ = t with sequence parallelism and 1 without:
 package struct ActivationBytes: Hashable, Sendable {
-    /// Kept from forward to backward.
+    /// Bytes kept from the forward to the backward.
     package var kept: Double
-    /// Kept between the two halves of a split backward: the inputs of all products and the gradients of their outputs.
+    /// Bytes kept between the two halves of a split backward: the inputs of all products and the gradients of their
+    /// outputs.
     ///
-    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. fp8 products
-    /// read fp8 operands (DeepSeek-V3, section 3.3.1; Transformer Engine), whatever format the stream between them has.
+    /// Qi et al. 2023, table 1: M_W = 32sbh of the M_B = 34sbh + 5as²b that a GPT block keeps from its forward. fp8
+    /// products read fp8 operands (DeepSeek-V3, section 3.3.1; Transformer Engine), independently of the format of the
+    /// residual stream between them.
     package var later: Double
-    /// Held while one block runs its backward after full recomputation (0 otherwise).
+    /// Bytes held during the backward of one block after recomputation; 0 without recomputation.
     package var recomputed: Double
-    /// Gradients of the block's widest tensors while it runs its backward.
+    /// Bytes of the gradients of the block's widest tensors during its backward.
     package var widestGradients: Double
 
     /// - Parameters:
-    ///   - sequence: tokens a sequence.
+    /// - sequence: tokens of a sequence.
     ///   - tokens: rows of the micro-batch on this device, b·s/c.
     ///   - keepsOperations: whether selective recomputation repeats every second product instead of the core attention
     ///     (`Framework.selectiveOperations`).
     ///   - expertTensor: ranks that share one expert's matrices.
     ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
     ///   - operandBytes: bytes of a number that a weight gradient's product reads.
-    ///   - splitsBackward: whether weight gradients are actions of their own.
+    /// - splitsBackward: whether weight gradients are separate actions of the schedule.
     ///   - memory: the software's memory management.
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
@@ -72,12 +67,12 @@ package struct ActivationBytes: Hashable, Sendable {
             kept = whole - remade + halves
             recomputed = 0
         case .selective where keepsOperations:
-            // The block's input, attention's result and the results of every second product.
+            // The block's input, the result of attention and the results of every second product.
             let products = block.products + block.expertProducts
             kept = stream + attended + core + w * measure.numbers(products.map(\.result)) / 2
             recomputed = whole
         case .selective:
-            // One block's core attention exists again during its backward.
+            // The core attention of one block exists again during that block's backward.
             let again = core + (memory.remakesAttention ? attended : 0)
             kept = whole - again - remade + halves
             recomputed = again
@@ -86,15 +81,15 @@ package struct ActivationBytes: Hashable, Sendable {
             recomputed = whole
         }
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
-        // Recomputed tensors already lie where they stay for the second half of the backward.
+        // Recomputed tensors are already in the buffers that keep them for the second half of the backward.
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
 
     /// Bytes that one block of a layout keeps for one micro-batch.
     /// - Parameters:
-    ///   - isMixture: whether the block has experts; nil: whether every block of the model does.
-    ///   - recompute: nil: as the layout says.
-    ///   - isSplit: whether backwards are split; nil: as the layout's schedule does.
+    /// - isMixture: whether the block has experts; nil: true only if every block of the model has.
+    /// - recompute: nil: the layout's own.
+    /// - isSplit: whether backwards are split; nil: the layout's schedule decides.
     package init(
         _ work: LayoutWork, isMixture: Bool? = nil, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
     ) {
@@ -109,7 +104,7 @@ package struct ActivationBytes: Hashable, Sendable {
             splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory)
     }
 
-    /// Bytes of the core attention: four for each row and head, or every score.
+    /// Bytes of the core attention: four for each row and head with flash attention, else all scores.
     private static func core(
         _ core: CoreAttention, sequence: Int, division: Division, flashAttention: Bool, numberBytes: Double
     ) -> Double {
@@ -118,8 +113,8 @@ package struct ActivationBytes: Hashable, Sendable {
         return division.tokens * (heads * Double(sequence) * numberBytes / division.tensor)
     }
 
-    /// Numbers in the gradients that exist at once where all blocks share one set of buffers: the stream's, a branch's, the
-    /// widest result's, and those of rows on their way to experts and back.
+    /// Numbers in the gradients that exist at once if all blocks share one set of buffers: the residual stream's, a
+    /// branch's, the widest result's, and those of rows on their way to experts and back.
     private static func sharedPlaces(_ block: Block, _ division: Division, reserve: Double) -> Double {
         let (core, tokens) = (block.core, division.tokens)
         let stream = division.numbers(block.stream)
@@ -127,7 +122,7 @@ package struct ActivationBytes: Hashable, Sendable {
         var places = stream + max(stream, tokens * Double(core.attended) / division.tensor) + tokens * results
         if let mixture = block.mixture {
             let h = Double(block.stream.width.whole)
-            // Sorted by expert, at the experts, on their way; the gradient inside the experts.
+            // Rows sorted by expert, rows at the experts and rows in messages; then the gradient inside the experts.
             places +=
                 reserve * division.chosen * h + division.routed
                 * ((division.expertTensor > 1 ? 3 : 2) * h + Double(mixture.ffn) / division.expertTensor)

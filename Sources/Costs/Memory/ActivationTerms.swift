@@ -2,13 +2,13 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Bytes of activations and of the buffers beside them on one device for one micro-batch: the part of a layout's memory
-/// that depends on the micro-batch and on how tensor and context ranks cut it, and not on how parameters are sharded. Its
-/// functions are inlined because a search calls them for every layout.
+/// Bytes of activations and temporary buffers on one device for one micro-batch. They depend on the micro-batch and its
+/// division among tensor and context ranks, and not on the sharding of parameters. The functions are inlined because a
+/// search calls them for every layout.
 struct ActivationTerms: Sendable {
-    /// Bytes of one dense block, recomputed as the layout says.
+    /// Bytes of one dense block, with the layout's recomputation.
     var block: ActivationBytes
-    /// Bytes of one block with experts; in a dense model those of `block`.
+    /// Bytes of one block with experts; equal to `block` in a dense model.
     var mixture: ActivationBytes
     /// Bytes of one block that is not recomputed, in a layout that recomputes only some blocks.
     var plain: ActivationBytes
@@ -23,24 +23,24 @@ struct ActivationTerms: Sendable {
     var logits: Double
     /// Gradients of the logits in the activations' format, which the head's weight gradient reads.
     var logitGradients: Double
-    /// Gathered inputs, messages, memory shared with other ranks.
+    /// Bytes of gathered inputs, messages, and memory shared with other ranks.
     var buffers: Double
-    /// Every copy of the logits at work, the fp32 logits aside.
+    /// Bytes of all copies of the logits during the loss, without the fp32 logits.
     var headBuffers: Double
-    /// Memory that the first and the last rank share where each holds a copy of a tied table.
+    /// Bytes of memory shared by the first and the last rank if both hold a copy of a tied table.
     var tiedBuffers = 0.0
-    /// Messages of each stage a rank holds.
+    /// Bytes of messages for each stage that a rank holds.
     var messages = 0.0
-    /// Memory that the two copies of a stage share in a pipeline that micro-batches enter from both ends.
+    /// Bytes of memory shared by the two copies of a stage in a bidirectional pipeline.
     var copiesBuffers = 0.0
-    /// Whether the software keeps memory that it took for one moment for all later ones.
+    /// Whether the software never frees memory, so that later moments reuse it.
     var pools = false
 
     /// Terms of a layout under its own schedule.
     init(_ work: LayoutWork) { self.init(work, isSplit: work.layout.schedule.splitsBackward) }
 
-    /// Terms of a layout under a schedule that splits backwards (`isSplit`), or one that does not, whatever the layout's
-    /// own schedule does.
+    /// Terms of a layout under a schedule that splits backwards (`isSplit`) or one that does not. The layout's own
+    /// schedule does not matter.
     init(_ work: LayoutWork, isSplit: Bool) {
         let (layout, device, model, memory) = (work.layout, work.device, work.model, work.framework.memory)
         let w = work.rates.elementBytes
@@ -54,7 +54,7 @@ struct ActivationTerms: Sendable {
         isPartial = layout.recomputeLayers != nil
         plain = isPartial ? block(isMixture: false, .none) : self.block
         plainMixture = isPartial && hasExperts ? block(isMixture: true, .none) : plain
-        // Beside the gradients of a block's widest tensors: gathered inputs, messages.
+        // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var buffers = 0.0
         if device.sequenceParallel { buffers += w * device.tokens * h }
         let hasPipeline = work.p > 1
@@ -75,11 +75,11 @@ struct ActivationTerms: Sendable {
         pools = memory.pools
     }
 
-    /// Bytes the blocks keep at one moment.
+    /// Bytes that the blocks keep at one moment.
     @inline(__always)
     func blocks(_ held: HeldBlocks) -> Double { whole(held) + halves(held) }
 
-    /// Bytes of the blocks whose backward is still to come.
+    /// Bytes of the blocks whose backward has not started.
     @inline(__always)
     private func whole(_ held: HeldBlocks) -> Double {
         guard isPartial else {
@@ -111,7 +111,7 @@ struct ActivationTerms: Sendable {
         return sets + most
     }
 
-    /// Bytes that blocks between the two halves of a backward hold beside the set of tensors they had before.
+    /// Additional bytes of blocks between the two halves of a backward, beyond the tensors they kept before.
     @inline(__always)
     func added(_ moment: HeldBlocks) -> Double { blocks(moment) - whole(moment.asSets) }
 
@@ -123,7 +123,7 @@ struct ActivationTerms: Sendable {
     @inline(__always)
     func kept(_ held: HeldBlocks) -> Double { blocks(held) + masks(held) }
 
-    /// Bytes that a rank's backward recomputes at once: those of its largest kind of recomputed block.
+    /// Bytes that a rank's backward recomputes at once: those of the largest of its recomputed blocks.
     @inline(__always)
     func recomputed(of share: PipelineShares.Rank) -> Double {
         let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers

@@ -6,7 +6,7 @@ internal import Schedules
 package struct LayoutMemory {
     private let work: LayoutWork
     private let terms: ActivationTerms
-    /// For each rank the moments at which it holds most.
+    /// Fullest moments of each rank: those at which it may hold most.
     private let moments: [[HeldBlocks]]
     private let logits: HeldLogits
 
@@ -25,7 +25,7 @@ package struct LayoutMemory {
         memory(rank: rank, moments: [work.shares.mean(rank, inFlight: inFlight, work.shape)])
     }
 
-    /// Bytes of every rank at its fullest moment.
+    /// Memory of every rank at its fullest moment.
     package var ranks: [RankMemory] { moments.indices.map(rank) }
 
     /// Bytes of the fullest rank.
@@ -47,7 +47,7 @@ package struct LayoutMemory {
 
     // MARK: Parts of the activations
 
-    /// Bytes the blocks of `rank` keep at the fullest moment.
+    /// Bytes that the blocks of `rank` keep at their fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {
         moments[rank].reduce(0) { max($0, terms.blocks($1)) }
     }
@@ -57,7 +57,7 @@ package struct LayoutMemory {
         moments[rank].reduce(0) { max($0, terms.masks($1)) }
     }
 
-    /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head is not done.
+    /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head has work left.
     package func headInputBytes(rank: Int) -> Double {
         work.holdsHead(rank) ? (logits.pending + logits.deferred) * terms.headInputs : 0
     }

@@ -7,7 +7,7 @@ package struct RankMemory: Hashable, Codable, Sendable {
     package var gradients: Double
     package var optimizer: Double
     package var activations: Double
-    /// Logits, communication buffers, driver and libraries, fragmentation.
+    /// Bytes of logits, communication buffers, driver and libraries, and fragmentation.
     package var other: Double
     /// The part of `other` that the allocator holds and no tensor uses.
     package var unused: Double
@@ -30,7 +30,7 @@ package struct RankMemory: Hashable, Codable, Sendable {
 
     package var peak: Double { weights + gradients + optimizer + activations + other }
 
-    /// Peak bytes as `kind` counts them: on the whole device, by the allocator, or in its tensors alone.
+    /// Peak bytes by the kind of memory counted: of the whole device, of the allocator, or of tensors only.
     package func peak(_ kind: MemoryKind) -> Double {
         switch kind {
         case .device: peak

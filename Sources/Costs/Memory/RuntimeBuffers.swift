@@ -1,14 +1,14 @@
 internal import Models
 internal import Plans
 
-/// Buffers of software whose ranks share memory on one node and whose matrix library rearranges operands, on one device.
+/// Buffers on one device of software whose ranks share memory on one node and whose matrix library repacks operands.
 struct RuntimeBuffers {
     let work: LayoutWork
 
     init(_ work: LayoutWork) { self.work = work }
 
-    /// Bytes where the matrix library rearranges operands: rows of the widest result for the one operand, a square for
-    /// the other.
+    /// Bytes of the buffers into which the matrix library repacks operands: rows of the widest result for one operand,
+    /// a square for the other.
     var packedOperands: Double {
         let memory = work.framework.memory
         guard memory.packedDepth > 0 else { return 0 }
@@ -20,11 +20,11 @@ struct RuntimeBuffers {
             * (min(memory.packedRows, max(widest, Double(work.model.hidden))) + memory.packedDepth)
     }
 
-    /// Bytes of memory that ranks of one node share, two halves a rank: partial sums of tensor ranks, and the pieces in
-    /// which gradients are added up. Counted with it are the keys and values of ring attention and their gradients, each
-    /// twice, and its partial output.
+    /// Bytes of memory that ranks of one node share, in two halves for each rank: partial sums of tensor ranks, and the
+    /// pieces in which gradients are added up. The keys and values of ring attention and their gradients, each twice,
+    /// and its partial output are included.
     ///
-    /// `copies`: further bytes of a pipeline that micro-batches enter from both ends, whose stages two ranks hold.
+    /// `copies`: additional bytes in a bidirectional pipeline, whose stages two ranks hold.
     var shared: (always: Double, copies: Double) {
         guard let piece = work.framework.memory.sharedPiece else { return (0, 0) }
         let (device, w) = (work.device, work.rates.elementBytes)
@@ -42,13 +42,13 @@ struct RuntimeBuffers {
         return (bytes + sums(copies: 1), sums(copies: 2) - sums(copies: 1))
     }
 
-    /// Share of another tensor rank's segment that a rank reads. With sequence parallelism it reads the sums of its own
-    /// rows, and the first rows, where gathered parts lie.
+    /// Fraction of another tensor rank's segment that a rank reads. With sequence parallelism it reads the sums of its
+    /// own rows, and the first rows, where the gathered parts are.
     var sharedRows: Double { work.device.sequenceParallel ? min(1, 2 / work.device.tensor) : 1 }
 
-    /// Ranks with which a rank adds gradients up in pieces of shared memory: those with the same dense parameters and
-    /// those with the same experts.
-    /// - Parameter copies: ranks of a pipeline that hold the same stage.
+    /// Number of ranks with which a rank adds up gradients in pieces of shared memory: the ranks with the same dense
+    /// parameters and those with the same experts.
+    /// - Parameter copies: number of ranks of a pipeline that hold the same stage.
     func ranksThatAddUp(copies: Int) -> Int {
         let (device, model) = (work.device, work.model)
         let experts =

@@ -11,7 +11,7 @@ struct StateMemory {
     /// Weights, gradients and optimizer state together.
     var total: Double { weights + gradients + optimizer }
 
-    /// - Parameter share: what the rank holds.
+    /// - Parameter share: the rank's share of the pipeline.
     init(of share: PipelineShares.Rank, _ work: LayoutWork) {
         let (layout, state) = (work.layout, work.state)
         (weights, gradients, optimizer) = state.held(
@@ -30,12 +30,12 @@ struct StateMemory {
         if Self.keepsTwoGradients(work) { gradients *= 1 + state.weight / state.gradient }
     }
 
-    /// Whether the software keeps the gradients that products return beside those it adds them to.
+    /// Whether the software keeps the gradients that products return in addition to the accumulated ones.
     static func keepsTwoGradients(_ work: LayoutWork) -> Bool {
         work.framework.twoGradients && work.state.gradient > work.state.weight
     }
 
-    /// Parameters of a token table's rows that no token ever reads: they take no gradient and no moments.
+    /// Parameters in the rows of a token table that no token ever reads. They need no gradient and no moments.
     ///
     /// A table that is sharded, or copied to the other end of a pipeline, has gradients and moments for all rows.
     static func unseenParameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
@@ -46,17 +46,18 @@ struct StateMemory {
         return max(0, Double(work.vocabulary) / work.device.tensor - Double(entries)) * Double(work.model.hidden)
     }
 
-    /// Bytes of a rank's buffers for tensors that exist whole beside its shards. With sharded parameters: the weights of
-    /// the layer at work and of the next one, which is on its way. With sharded gradients too: the gradients of the layer
-    /// at work before they are scattered (DeepSpeed's buckets, PyTorch's SHARD_GRAD_OP, Megatron-FSDP).
+    /// Bytes of a rank's buffers for whole tensors, in addition to its shards. Sharded parameters need the weights of
+    /// the current layer and of the next one, which is being gathered. Sharded gradients, and sharded parameters too,
+    /// need the gradients of the current layer before they are scattered (DeepSpeed's buckets, PyTorch's SHARD_GRAD_OP,
+    /// Megatron-FSDP).
     ///
-    /// A layer is a block or a table. The buffers and the allocator's losses on them never exceed the bytes that a rank
-    /// that shards nothing would hold more.
+    /// A layer is a block or a table. The buffers, with the allocator's losses on them, never exceed the additional
+    /// bytes of a rank that shards nothing.
     static func gathered(by share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let (layout, device, parts) = (work.layout, work.device, work.parts)
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return 0 }
         let copies = device.expertShardGroup.size
-        // Parameters that no other rank holds are not sharded: experts, or everything else.
+        // Parameters that only one rank holds are not sharded. They may be the experts, or all others.
         func held(_ block: Block) -> Double {
             let held = device.held(of: block)
             return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
@@ -67,7 +68,7 @@ struct StateMemory {
             (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
             ? Double(work.vocabulary) * Double(work.model.hidden) / device.tensor : 0
         let layer = max(dense, mixture, table)
-        // Parameters whose values the other ranks hold.
+        // Parameters whose values are on other ranks.
         let experts = share.mixtures > 0 ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
         let elsewhere = work.denseParameters(of: share) * (1 - 1 / Double(layout.shardRanks)) + experts
         let most = elsewhere / (1 + work.framework.fragmentation)

@@ -2,8 +2,8 @@ internal import Models
 package import Plans
 internal import Schedules
 
-/// Lower bounds of one micro-batch's seconds, forward and backward, in each part of a model. They hold for every layout
-/// with the same degrees, however its ranks lie on the network and its parameters are sharded.
+/// Lower bounds of one micro-batch's seconds, forward and backward, in each part of a model. They hold for all layouts
+/// with the same degrees, independently of the placement of ranks on the network and of the sharding of parameters.
 struct LeastPass: Hashable, Sendable {
     var block = 0.0
     var mixture = 0.0
@@ -11,15 +11,15 @@ struct LeastPass: Hashable, Sendable {
     var head = 0.0
 }
 
-/// Lower bounds of the seconds of a step with one size of micro-batch, its reductions and the optimizer aside.
+/// Lower bounds of the seconds of a step for one micro-batch size, without reductions and the optimizer.
 package struct LeastStep: Sendable {
-    /// Bounds without sequence parallelism, or with it.
+    /// Bounds for layouts with sequence parallelism, or for those without.
     struct Side: Sendable {
         /// Seconds of the step.
         var seconds = Double.infinity
-        /// Seconds of a micro-batch where nothing is recomputed.
+        /// Seconds of a micro-batch if nothing is recomputed.
         var kept = LeastPass()
-        /// Seconds of a micro-batch where every block is recomputed; nil: not known.
+        /// Seconds of a micro-batch if every block is recomputed; nil: unknown.
         var recomputed: LeastPass?
     }
 
@@ -34,10 +34,11 @@ package struct LeastStep: Sendable {
     }
 }
 
-/// Lower bounds of steps, told from the passes of one micro-batch.
+/// Lower bounds of steps, computed from the passes of one micro-batch.
 ///
-/// Every group of devices is taken to lie as well on the network as its first one, which is among those of every layout.
-/// Bounds are kept, because searches of one model on many numbers of devices ask for the same few again and again.
+/// Every group of devices is assumed to be placed on the network as well as its first group, which every layout
+/// contains. Bounds are kept, because searches of one model on many numbers of devices ask for the same few bounds
+/// again.
 package struct LeastPasses: Sendable {
     private struct Key: Hashable {
         var tensor: Int
@@ -60,9 +61,9 @@ package struct LeastPasses: Sendable {
         }
     }
 
-    /// Factor on every bound, because sums in another order differ in their last digits.
+    /// Factor on every bound, since sums in another order differ in their last digits.
     static let slack = 1 - 1e-9
-    /// Bounds by the cluster's networks. Jobs of different sizes take different shares of the innermost one.
+    /// Bounds by the cluster's networks. Jobs of different sizes may see different blocks of the innermost network.
     private var known: [[NetworkLevel]: [Key: LeastPass]] = [:]
     private var network: [NetworkLevel] = []
     /// Bounds on `network`.
@@ -74,7 +75,7 @@ package struct LeastPasses: Sendable {
 
     package init() {}
 
-    /// Turns to the plan and the networks of `pricer`. Bounds that were found on other networks are kept.
+    /// Switches to the plan and the networks of `pricer`. Bounds on other networks are kept.
     package mutating func turn(to pricer: Pricer, choices: MeshChoices) {
         let (plan, model) = (pricer.plan, pricer.plan.model)
         let counts = model.parameters()
@@ -82,7 +83,7 @@ package struct LeastPasses: Sendable {
         parameters.others = max(0, Double(counts.total) - parameters.experts)
         let framework = plan.framework(for: choices.base)
         host = (framework.hostMicrobatch, framework.hostStep)
-        // A table of which only some rows take a gradient takes less memory: there is no bound.
+        // If only some rows of a table take gradients, the table needs less memory, and there is no bound.
         held =
             framework.memory.lookedUp == nil
             ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
@@ -98,7 +99,8 @@ package struct LeastPasses: Sendable {
         here = known[network] ?? [:]
     }
 
-    /// Lower bounds of a step of `mesh` with `microbatch` sequences a micro-batch: a rank's even share of all passes.
+    /// Lower bounds of a step of `mesh` with `microbatch` sequences in a micro-batch: an equal share of all passes for
+    /// each pipeline rank.
     package mutating func step(
         _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
@@ -118,7 +120,7 @@ package struct LeastPasses: Sendable {
         return step
     }
 
-    /// `step` with bounds of passes where every block is recomputed.
+    /// The bounds `step`, completed with bounds of passes in which every block is recomputed.
     package mutating func recomputed(
         _ step: LeastStep, _ mesh: Layout, microbatch: Int, choices: MeshChoices, pricer: Pricer
     ) -> LeastStep {
@@ -163,8 +165,8 @@ package struct LeastPasses: Sendable {
             head: units.head.total)
     }
 
-    /// Lower bound of the bytes of weights, gradients and optimizer on the fullest rank of any layout of `mesh`: the mean
-    /// of a pipeline's ranks.
+    /// Lower bound of the bytes of weights, gradients and optimizer state on the fullest rank, for all layouts of
+    /// `mesh`: the mean of a pipeline's ranks.
     package func stateBytes(_ mesh: Layout, choices: MeshChoices) -> Double {
         let group = mesh.data * mesh.context
         let pieces = mesh.expert * mesh.expertTensor
@@ -188,8 +190,8 @@ extension PipelineTable {
         return least
     }
 
-    /// Lower bound of the seconds of one way to run the pipeline with these passes: the slowest rank's micro-batches, and
-    /// the filling of a pipeline whose schedule leaves the other ranks idle meanwhile.
+    /// Lower bound of the seconds of one way to run the pipeline with these passes: the micro-batches of the slowest
+    /// rank, and the filling of the pipeline if the schedule leaves the other ranks idle during it.
     func least(_ entry: Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, host: Double) -> Double {
         let kept = side.kept
         let again = recompute == .full ? side.recomputed ?? kept : kept

@@ -2,38 +2,38 @@ package import Models
 package import Plans
 package import Schedules
 
-/// Time and memory of one layout of a mesh. Which layout it is, `MeshPricer.layout(of:)` says until the next mesh.
+/// Time and memory of one layout of a mesh. `MeshPricer.layout(of:)` gives the layout, until the next mesh is priced.
 package struct QuickPrice: Sendable {
-    /// Seconds of a step by closed form; those of `IterationTime`.
+    /// Seconds of a step by closed form, equal to those of `IterationTime`.
     package var seconds: Double
-    /// Bytes of the fullest rank; those of `LayoutMemory.peak`.
+    /// Bytes of the fullest rank, equal to `LayoutMemory.peak`.
     package var peak: Double
-    /// Place of what its micro-batches share among the passes of the mesh.
+    /// Index of the mesh's passes that the layout's micro-batches use.
     fileprivate var pass: Int32
-    /// Place of its way to run the pipeline in the table.
+    /// Index into the table of the way in which the layout runs the pipeline.
     fileprivate var entry: Int32
     package fileprivate(set) var schedule: ScheduleName
     fileprivate var sharding: Layout.Sharding
 }
 
-/// What every mesh of a search is tried with.
+/// The choices that every mesh of a search is tried with.
 ///
-/// A mesh is a layout of which the degrees are settled and what all layouts of the search have in common; micro-batch,
+/// A mesh is a layout whose degrees are fixed, with the settings that all layouts of the search share. Its micro-batch,
 /// schedule, recomputation and sharding are still open.
 package struct MeshChoices: Hashable, Sendable {
-    /// Flash attention, overlap and gradient format of every layout.
+    /// Flash attention, overlap and gradient format of all layouts.
     package var base: Layout
     package var recompute: [Layout.Recompute]
     /// Kinds of sharding tried without a pipeline.
     package var sharding: [Layout.Sharding]
-    /// Kinds of sharding tried with a pipeline, where software supports fewer.
+    /// Kinds of sharding tried with a pipeline, for which some software supports fewer.
     package var shardingWithPipeline: [Layout.Sharding]
-    /// Sizes of groups that hold one set of sharded parameters, besides all data-parallel ranks together.
+    /// Sizes of shard groups that are tried in addition to the group of all data-parallel ranks.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
-    /// Whether blocks with experts are cut among tensor ranks with sequence parallelism alone.
+    /// Whether tensor parallelism of blocks with experts requires sequence parallelism.
     package var expertsNeedSequenceParallel: Bool
-    /// Whether fully sharded parameters are tried over all data-parallel ranks too.
+    /// Whether fully sharded parameters are also tried with one shard group of all data-parallel ranks.
     package var wholeSharding: Bool
 
     package init(
@@ -51,7 +51,7 @@ package struct MeshChoices: Hashable, Sendable {
         self.sequenceParallel = sequenceParallel
     }
 
-    /// Whether layouts of `mesh` with sequence parallelism, or without, are tried.
+    /// Whether layouts of `mesh` are tried with sequence parallelism, or without.
     @inline(__always)
     package func allows(_ isSequenceParallel: Bool, _ mesh: Layout, _ model: Model) -> Bool {
         guard sequenceParallel.contains(isSequenceParallel) else { return false }
@@ -61,32 +61,34 @@ package struct MeshChoices: Hashable, Sendable {
         return mesh.tensor > 1 && model.sequence % (mesh.tensor * mesh.context) == 0
     }
 
-    /// The kinds of sharding with `pipeline` ranks in a pipeline.
+    /// The kinds of sharding for a pipeline of this many ranks.
     func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 }
 
-/// Prices every layout of a mesh from terms that are computed once for all that share them.
+/// Prices every layout of a mesh from terms that are computed once for all layouts that share them.
 ///
-/// Terms that depend on parameter sharding (memory of the state, reductions, optimizer) are computed by partition of the
-/// blocks and sharding; what depends on the micro-batch (times of blocks and ends, activations, messages) by
-/// micro-batch, sequence parallelism and recomputation. A layout's price puts one of each together, rank by kind of
-/// rank, and allocates nothing. Every term comes from `LayoutWork`: there is one set of formulas.
+/// Terms that depend on parameter sharding (memory of the state, reductions, optimizer) are computed for each partition
+/// of the blocks and each sharding. Terms that depend on the micro-batch (times of blocks and ends, activations,
+/// messages) are computed for each micro-batch, sequence parallelism and recomputation. The price of a layout combines
+/// one of each, by kinds of rank, and allocates nothing. Every term comes from `LayoutWork`, so that there is one set
+/// of formulas.
 package struct MeshPricer {
     let pricer: Pricer
     let table: PipelineTable
     let choices: MeshChoices
-    /// The longest step and the largest state of interest. Layouts beyond either may be left out.
+    /// The longest step and the largest state of interest. Layouts beyond either limit may be left out.
     private let limit: Limit
     private var states: [StateTerms] = []
     private var kindStates: [KindState] = []
     private var passes: [KindPass] = []
-    /// The layouts of the mesh's passes: with one way to run the pipeline and one sharding each is a layout that is priced.
+    /// The layouts of the mesh's passes. Each of them, with one way to run the pipeline and one sharding, is a layout
+    /// that is priced.
     private var passLayouts: [Layout] = []
-    /// Partitions whose states are known.
+    /// Whether each partition's state terms are known.
     private var wanted: [Bool] = []
     private var places: DeviceGroups
 
-    /// Seconds of a step and bytes of a rank beyond which a layout need not be priced.
+    /// Limits in seconds of a step and bytes of a rank. A layout beyond one of them need not be priced.
     package struct Limit: Hashable, Sendable {
         package var seconds = Double.infinity
         package var bytes = Double.infinity
@@ -102,9 +104,10 @@ package struct MeshPricer {
         places = DeviceGroups(pricer.network)
     }
 
-    /// Appends the price of every layout of `mesh` with one of `microbatches` sequences a micro-batch, in a fixed order.
-    /// - Parameter least: lower bounds of a step for each micro-batch; empty where they are not known.
-    /// - Returns: how many ways to run the pipeline a rule of their schedule forbids.
+    /// Appends the price of every layout of `mesh` whose micro-batches have one of `microbatches` sequences, in a fixed
+    /// order.
+    /// - Parameter least: lower bounds of a step for each micro-batch size; empty if unknown.
+    /// - Returns: number of ways to run the pipeline that a rule of their schedule forbids.
     package mutating func price(
         _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
@@ -129,7 +132,7 @@ package struct MeshPricer {
         return rejected
     }
 
-    /// The layout a price of the last mesh is of.
+    /// The layout of a price of the last mesh.
     package func layout(of price: QuickPrice) -> Layout {
         let entry = table.entries[Int(price.entry)]
         var layout = passLayouts[Int(price.pass)]
@@ -140,7 +143,8 @@ package struct MeshPricer {
         return layout
     }
 
-    /// Of layouts whose blocks take the same time: all but fully sharded ones, or those of one group.
+    /// Appends prices of layouts whose blocks take equal times: all layouts without full sharding, or fully sharded
+    /// ones with one shard group.
     private mutating func price(
         _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], shardings: [Layout.Sharding], shardGroup: Int?,
         into prices: inout ContiguousArray<QuickPrice>
@@ -163,7 +167,7 @@ package struct MeshPricer {
             let count = plan.batch / (mesh.data * microbatch)
             let size = PipelineTable.Size(ranks: mesh.pipeline, microbatches: count)
             guard let entries = table.entriesBySize[size] else { continue }
-            // What is left for the passes of a layout that is fast enough.
+            // Seconds that remain for the passes of a layout within the limit.
             let left =
                 limit.seconds < .infinity || limit.bytes < .infinity
                 ? limit.seconds
@@ -174,7 +178,7 @@ package struct MeshPricer {
                 guard choices.allows(sequenceParallel, mesh, plan.model) else { continue }
                 layout.sequenceParallel = sequenceParallel
                 for recompute in choices.recompute {
-                    // Flash attention keeps no scores: recomputing it alone costs time and saves nothing.
+                    // Flash attention keeps no scores, so recomputing it alone would cost time and save nothing.
                     guard recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
                     else { continue }
                     if index < least.count {
@@ -184,7 +188,7 @@ package struct MeshPricer {
                         guard shortest <= left else { continue }
                     }
                     layout.recompute = recompute
-                    // Any number of blocks makes the work hold the times of both kinds.
+                    // Any number of recomputed blocks makes the work hold the times of both kinds of block.
                     layout.recomputeLayers = recompute == .full ? 1 : nil
                     let any = table.partitions[firstPartition]
                     func terms(_ hides: Layout.Overlap) -> PassTerms {
@@ -198,13 +202,14 @@ package struct MeshPricer {
                     let first = prices.count
                     passLayouts.append(layout)
                     let ways = layout.waysOfHiding(plan.model)
-                    // Of several ways every layout is priced with each: one that is too slow in one way may win in another.
+                    // With several ways, every layout is priced in each, since a layout that is too slow in one way may
+                    // be fastest in another.
                     let limit = ways.count > 1 ? .infinity : left
                     price(
                         terms(ways[0]), entries: entries, layout: layout, shardings: shardings, limit: limit,
                         into: &prices)
                     for hides in ways.dropFirst() {
-                        // The same layouts in the same order.
+                        // The prices of the same layouts, in the same order.
                         var others = ContiguousArray<QuickPrice>()
                         price(
                             terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
@@ -219,8 +224,8 @@ package struct MeshPricer {
         return rejected
     }
 
-    /// The `partitions` with which some way to run the pipelines of `mesh` may end within the limit. They are marked in
-    /// `wanted` until the next mesh.
+    /// The `partitions` with which some way to run the pipelines of `mesh` may stay within the limit. They are marked
+    /// in `wanted` until the next mesh.
     private mutating func possible(
         _ partitions: [Int], _ mesh: Layout, _ microbatches: [Int], _ least: [LeastStep], _ host: Double
     ) -> [Int] {
@@ -243,8 +248,8 @@ package struct MeshPricer {
         return partitions.filter { wanted[$0] }
     }
 
-    /// Computes the state terms of every partition and sharding; they lie at partition · shardings + sharding.
-    /// - Returns: the groups of devices with each sharding.
+    /// Computes the state terms of every partition and sharding, at index partition · shardings + sharding.
+    /// - Returns: the groups of devices for each sharding.
     private mutating func prepareStates(
         _ layout: Layout, partitions: [Int], shardings: [Layout.Sharding], rates: DeviceRates
     ) -> [LayoutGroups] {
@@ -276,10 +281,10 @@ package struct MeshPricer {
         return groups
     }
 
-    /// Lower bound of the seconds beside the passes for layouts within the limit: the least over all partitions and
-    /// shardings that fit. Infinite where none fits.
+    /// Lower bound of the seconds outside the passes, for layouts within the limit: the smallest over all partitions
+    /// and shardings that fit. Infinite if none fits.
     private func leastBeside(_ partitions: [Int], shardings: Int, microbatches: Double) -> Double {
-        // A pass of a step within the limit is no longer than this, so it hides no more.
+        // A pass of a step within the limit cannot be longer than this, so it cannot hide more.
         let pass = limit.seconds / microbatches
         var least = Double.infinity
         for partition in partitions {
@@ -292,7 +297,7 @@ package struct MeshPricer {
                     guard state.reduces else { continue }
                     let reduce = kind.reduction.reduceExposed(behind: pass)
                     let gather = kind.reduction.gatherExposed(behind: pass)
-                    // Of what follows every micro-batch the rank with most work waits for its own alone.
+                    // Of the work after every micro-batch, the rank with most work waits only for its own.
                     between = min(between, kind.reduction.isRepeated ? reduce : 0)
                     once = max(once, kind.reduction.isRepeated ? gather : reduce + gather)
                 }
@@ -303,7 +308,7 @@ package struct MeshPricer {
         return least
     }
 
-    /// The inner loop: prices one micro-batch with every way to run the pipeline and every sharding.
+    /// Prices one micro-batch with every way to run the pipeline and every sharding: the inner loop of a search.
     private mutating func price(
         _ pass: PassTerms, entries: Range<Int>, layout: Layout, shardings: [Layout.Sharding], limit: Double,
         into prices: inout ContiguousArray<QuickPrice>

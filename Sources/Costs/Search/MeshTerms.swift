@@ -3,11 +3,11 @@ internal import Schedules
 
 /// The part of a step's time that depends on parameter sharding only, not on the micro-batch.
 struct StateTerms: Sendable {
-    /// Seconds of a step outside the pipeline that do not depend on how long its passes take.
+    /// Seconds of a step outside the pipeline that do not depend on the duration of its passes.
     var fixed = 0.0
-    /// Whether ranks reduce gradients when their passes are done.
+    /// Whether ranks reduce gradients after their passes.
     var reduces = false
-    /// Index of the first `KindState`: one follows for each kind of rank.
+    /// Index of the first `KindState`. There is one for each kind of rank, in order.
     var firstKind = 0
 
     init() {}
@@ -22,10 +22,10 @@ struct StateTerms: Sendable {
     }
 }
 
-/// Memory and reduction of one kind of rank that do not depend on the micro-batch.
+/// Memory and reduction of one kind of rank, as far as they do not depend on the micro-batch.
 struct KindState: Sendable {
     /// Bytes of weights, gradients and optimizer state, of buffers for gathered layers with the allocator's losses on
-    /// them, and of what the allocator never sees.
+    /// them, and of memory that the allocator never sees.
     var bytes: Double
     var reduction: Reduction
 
@@ -47,7 +47,7 @@ struct KindPass: Sendable {
     var activations = 0.0
 }
 
-/// The part of a layout's price that depends on the micro-batch and on how tensor and context ranks cut it.
+/// The part of a layout's price that depends on the micro-batch and on its division among tensor and context ranks.
 struct PassTerms: Sendable {
     /// Seconds of one part of a stage.
     struct Part: Sendable {
@@ -70,13 +70,13 @@ struct PassTerms: Sendable {
     let head: Part
     /// Host work of one pass through one stage.
     let host: Double
-    /// Seconds of compute lost to one message.
+    /// Seconds of compute that one message costs.
     let message: Double
-    /// Seconds of a message beside those.
+    /// Seconds of a message beyond the compute that it costs.
     let transfer: Double
     let overlapsTransfer: Bool
     let nodes: SlowestNode
-    /// One plus the allocator's losses.
+    /// One plus the allocator's losses as a fraction.
     let losses: Double
     /// Activations of one micro-batch under schedules with whole backwards.
     let memory: ActivationTerms
@@ -101,8 +101,8 @@ struct PassTerms: Sendable {
         splitMemory = ActivationTerms(work, isSplit: true)
     }
 
-    /// Seconds of the pipeline, whatever the sharding: compute, bubble, messages and waiting for the slowest node. Writes
-    /// the times and activations of each kind of rank to `passes`.
+    /// Seconds of the pipeline, which do not depend on sharding: compute, bubble, messages and waiting for the slowest
+    /// node. The times and activations of each kind of rank are written to `passes`.
     @inline(__always)
     func pipeline(
         _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
@@ -112,7 +112,7 @@ struct PassTerms: Sendable {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         var terms = entry.schedule.splitsBackward ? splitMemory : memory
-        // Where all blocks are recomputed alike.
+        // All blocks are recomputed, or none.
         if !entry.isPartial { terms.isPartial = false }
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
@@ -139,7 +139,7 @@ struct PassTerms: Sendable {
             + Double(entry.shape.microbatches) * (pace - mostStill)
     }
 
-    /// Seconds of one micro-batch on a rank, the sums of `LayoutWork.times(of:)`.
+    /// Seconds of one micro-batch on a rank, equal to the sums of `LayoutWork.times(of:)`.
     @inline(__always)
     private func rank(
         _ share: PipelineShares.Rank, isPartial: Bool, passShare: Double

@@ -2,8 +2,9 @@ package import Models
 package import Plans
 package import Schedules
 
-/// Every way to run a pipeline of a model, by its ranks and micro-batches: schedule, stages a rank, blocks recomputed. With
-/// each stand the kinds of ranks and the blocks they hold at once. Computed once for all layouts of a search.
+/// All ways to run a pipeline of a model, by its ranks and micro-batches: schedule, stages of a rank, recomputed
+/// blocks. Each has the kinds of ranks and the blocks they hold at once. The table is computed once for all layouts of
+/// a search.
 package final class PipelineTable: Sendable {
     /// Ranks and micro-batches of a pipeline.
     package struct Size: Hashable, Sendable {
@@ -19,13 +20,13 @@ package final class PipelineTable: Sendable {
     /// The schedules of a table, and the bounds of their virtual stages and recomputation.
     package struct Choice: Hashable, Sendable {
         package var schedules: [ScheduleName]
-        /// Stages a rank, for schedules that leave them open.
+        /// Numbers of stages on a rank that are tried with schedules that leave them open.
         package var virtualStages: ClosedRange<Int>
-        /// Whether to try recomputing a quarter, half and three quarters of a stage's blocks too.
+        /// Whether recomputing a quarter, half and three quarters of a stage's blocks is tried too.
         package var partialRecompute: Bool
-        /// The only number of recomputed blocks per stage to try; nil: open.
+        /// The only number of recomputed blocks of a stage that is tried; nil: open.
         package var recomputeLayers: Int?
-        /// How the blocks may be divided among the stages.
+        /// The divisions of the blocks among the stages that the software allows.
         package var stages: Framework.Abilities.Stages
 
         package init(
@@ -40,14 +41,14 @@ package final class PipelineTable: Sendable {
         }
     }
 
-    /// A split of the model's blocks over the ranks.
+    /// A division of the model's blocks among the ranks.
     struct Partition: Sendable {
         var layers: [Int]
         var shares: PipelineShares
-        /// One of the schedules that run it.
+        /// A schedule that runs the partition; others may run it too.
         var schedule: ScheduleName
         var virtualStages: Int
-        /// Index of its first kind of rank in `kinds`.
+        /// Index into `kinds` of the partition's first kind of rank.
         var firstKind: Int
     }
 
@@ -63,22 +64,22 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int
         var passShare: Double
         var logits: HeldLogits
-        /// Index into `heldBounds`. From there on stands, for each kind, where its fullest moments start in `held`; behind
-        /// the last kind, where they end.
+        /// Index into `heldBounds`. For each kind of rank, from there on, the place in `held` at which its fullest
+        /// moments start; then the place at which those of the last kind end.
         var firstBound: Int
     }
 
     let partitions: [Partition]
-    /// Indices into `partitions` by ranks.
+    /// Indices into `partitions`, by number of ranks.
     let partitionsByRanks: [Int: [Int]]
     let kinds: [PipelineShares.Kind]
-    /// Fullest moments of all kinds of rank, one kind after the other.
+    /// Fullest moments of all kinds of rank, in the order of the kinds.
     let held: [HeldBlocks]
     /// Indices into `held` at which the moments of each kind start and end.
     let heldBounds: [Int]
     let entries: [Entry]
     package let entriesBySize: [Size: Range<Int>]
-    /// How many ways to run the pipeline a rule of their schedule forbids.
+    /// Number of ways to run the pipeline that a rule of their schedule forbids, by size.
     let rejectedBySize: [Size: Int]
 
     private struct Key: Hashable {
@@ -89,7 +90,7 @@ package final class PipelineTable: Sendable {
         var recomputeLayers: Int?
     }
 
-    /// A partition under a schedule with a shortened run; its fullest moments are those of longer runs.
+    /// A partition under a schedule with a shortened run. Its fullest moments equal those of longer runs.
     private struct Run: Hashable {
         var schedule: ScheduleName
         var partition: Int
@@ -101,7 +102,7 @@ package final class PipelineTable: Sendable {
         var byRanks: [Int: [Int]] = [:]
         var kinds: [PipelineShares.Kind] = []
         var known: [Key: Int?] = [:]
-        /// nil: the blocks cannot be divided so.
+        /// Index of the partition; nil if the software cannot divide the blocks so.
         func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int? {
             let key = Key(
                 ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
@@ -129,7 +130,7 @@ package final class PipelineTable: Sendable {
         var held: [HeldBlocks] = []
         var heldBounds: [Int] = []
         var moments: [Run: [[HeldBlocks]]] = [:]
-        // Fullest moments in stages, by schedule and shortened run.
+        // Fullest moments, counted in stages, by schedule and shortened run.
         var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
         var rejected: [Size: Int] = [:]
@@ -182,10 +183,10 @@ package final class PipelineTable: Sendable {
         rejectedBySize = rejected
     }
 
-    /// Schedules and stages a rank of a pipeline of `ranks`.
+    /// Schedules and numbers of stages on a rank that are tried for a pipeline of `ranks`.
     private static func ways(ranks: Int, layers: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
         if ranks == 1 {
-            // Without a pipeline the order changes nothing: take the schedule that holds least.
+            // Without a pipeline the order changes nothing, so the schedule that holds least is taken.
             guard choice.virtualStages.contains(1) else { return [] }
             let wanted =
                 choice.schedules.contains(.oneForwardOneBackward) ? .oneForwardOneBackward : choice.schedules.first
@@ -198,14 +199,14 @@ package final class PipelineTable: Sendable {
                 else { return [] }
                 return [(schedule, fixed)]
             }
-            // With one stage a rank an interleaved schedule is the plain one.
+            // With one stage on each rank an interleaved schedule equals the plain one, so at least two are tried.
             let most = min(layers / ranks, choice.virtualStages.upperBound)
             let least = max(2, choice.virtualStages.lowerBound)
             return least <= most ? (least...most).map { (schedule, $0) } : []
         }
     }
 
-    /// Blocks of a stage that are recomputed; nil: all.
+    /// Numbers of recomputed blocks of a stage that are tried; nil in the list: all blocks.
     private static func recomputeLayers(_ layers: [Int], _ choice: Choice) -> [Int?] {
         if let given = choice.recomputeLayers { return [given] }
         guard choice.partialRecompute, let most = layers.max(), most > 1 else { return [nil] }

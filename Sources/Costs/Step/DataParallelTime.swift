@@ -1,17 +1,17 @@
 internal import Plans
 internal import Schedules
 
-/// Seconds of reducing gradients and gathering weights in a step that nothing hides.
+/// Exposed seconds of a step's gradient reductions and weight gathering: those that no compute hides.
 ///
-/// With overlap a rank's reduction runs behind its last micro-batch's backward but for the last bucket; gathering
-/// sharded weights runs behind its first forward but for the first bucket. Gradients sharded among the ranks (ZeRO-2) are
-/// scattered after every micro-batch, by every rank.
+/// With overlap, a rank's reduction runs during its last micro-batch's backward, except for the last bucket. Gathering
+/// of sharded weights runs during its first forward, except for the first bucket. Gradients sharded among the ranks
+/// (ZeRO-2) are scattered by every rank after every micro-batch.
 package struct DataParallelTime: Sendable {
-    /// Seconds to add up the gradients of a tied table.
+    /// Seconds of adding up the gradients of a tied table.
     let tiedTable: Double
-    /// Seconds to add up the gradients of the two copies of every stage in a bidirectional pipeline.
+    /// Seconds of adding up the gradients of the two copies of every stage in a bidirectional pipeline.
     let copies: Double
-    /// Seconds of all ranks' reductions.
+    /// Seconds of the reductions of the slowest rank.
     let slowest: SlowestReduction
     private let microbatches: Double
 
@@ -31,31 +31,31 @@ package struct DataParallelTime: Sendable {
         self.slowest = slowest
     }
 
-    /// Seconds of a step.
+    /// Exposed seconds of a step.
     package var exposed: Double { tiedTable + copies + slowest.seconds(microbatches: microbatches) }
 }
 
-/// Seconds that a step loses to the reductions of all ranks; the slowest rank counts.
+/// Exposed seconds of the reductions of all ranks in a step; the slowest rank counts.
 ///
-/// Every rank is taken to end its last backward with the step. Ranks behind the first end it a little earlier, by the
-/// backwards of the ranks before them; that time is not subtracted.
+/// Every rank is assumed to end its last backward at the end of the passes. Ranks after the first end it a little
+/// earlier, by the backwards of the ranks before them; this time is not subtracted.
 struct SlowestReduction {
     private var most = 0.0
     private var pace = 0.0
-    /// Seconds when all micro-batches are done.
+    /// Exposed seconds once per step, after all micro-batches.
     private(set) var once = 0.0
 
-    /// Takes in the reduction of one rank.
+    /// Includes the reduction of one rank.
     /// - Parameters:
-    ///   - forward: seconds of its forward of one micro-batch.
-    ///   - backward: seconds of its backward.
-    ///   - work: seconds of both without the compute lost to messages.
+    /// - forward: seconds of the rank's forward of one micro-batch.
+    /// - backward: seconds of the rank's backward of one micro-batch.
+    /// - work: seconds of both passes without the compute lost to messages.
     @inline(__always)
     mutating func add(_ reduction: Reduction, forward: Double, backward: Double, work: Double) {
         let reduce = reduction.reduceExposed(behind: backward)
         let gather = reduction.gatherExposed(behind: forward)
         if reduction.isRepeated {
-            // Between micro-batches a rank with less work has time for more of it.
+            // A rank with less work has more time for reductions between micro-batches.
             most = max(most, work)
             pace = max(pace, work + reduce)
             once = max(once, gather)
@@ -64,7 +64,7 @@ struct SlowestReduction {
         }
     }
 
-    /// Seconds that reductions add to every micro-batch.
+    /// Exposed seconds that reductions add to every micro-batch.
     var perMicrobatch: Double { pace - most }
 
     @inline(__always)

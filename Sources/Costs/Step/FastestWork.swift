@@ -1,7 +1,7 @@
 package import Plans
 
 extension Pricer {
-    /// One layout with those transfers hidden that make its step shortest by closed form.
+    /// The work of a layout with the choice of hidden transfers that makes its step shortest by closed form.
     package func work(_ layout: Layout) throws(CostError) -> LayoutWork {
         let works = try works(layout)
         guard works.count > 1 else { return works[0] }

@@ -1,19 +1,19 @@
 internal import Models
 internal import Plans
 
-/// Bytes of whole tensors that the ranks with the same parameters exchange for one reduction of their gradients and one
-/// gathering of their weights. Times and traffic both come from it.
+/// Bytes of whole tensors that ranks with the same parameters exchange in one reduction of their gradients and one
+/// gathering of their weights. Both times and traffic are computed from these bytes.
 struct GradientExchange {
-    /// Bytes added up on every rank of a set of shards: a sharded optimizer of software that does not scatter.
+    /// Bytes that a shard group all-reduces: gradients of a sharded optimizer in software that does not scatter.
     var summed = 0.0
-    /// Bytes added up and scattered over the ranks of a set of shards.
+    /// Bytes that a shard group reduce-scatters.
     var scattered = 0.0
-    /// Bytes added up among the ranks that hold the same shard.
+    /// Bytes that ranks with the same shard all-reduce.
     var replicated = 0.0
-    /// Bytes of weights gathered from the ranks of a set of shards.
+    /// Bytes of weights that a shard group all-gathers.
     var gathered = 0.0
 
-    /// One reduction and one gathering of `held` parameters over `shards` ranks.
+    /// Bytes of one reduction and one gathering of `held` parameters over `shards` ranks.
     init(of held: Double, shards: Int, _ work: LayoutWork) {
         let gradients = work.state.gradient * held
         if Self.scatters(work) {
@@ -26,7 +26,7 @@ struct GradientExchange {
         if work.layout.sharding != .none { gathered = work.state.weight * held }
     }
 
-    /// Whether gradients are scattered over the ranks that shard them; otherwise every rank adds them all up.
+    /// Whether gradients are reduce-scattered over the ranks that shard them. If not, every rank gets all sums.
     static func scatters(_ work: LayoutWork) -> Bool {
         switch work.layout.sharding {
         case .none: false
@@ -35,14 +35,14 @@ struct GradientExchange {
         }
     }
 
-    /// Whether gradients are reduced after the passes, or after each micro-batch's. Fully sharded ones are reduced within
-    /// the passes.
+    /// Whether gradients are reduced after the passes of the step or of each micro-batch. Gradients of fully sharded
+    /// parameters are reduced within the passes.
     static func followsPasses(_ work: LayoutWork) -> Bool {
         work.layout.hasReplicas(work.model) && work.layout.sharding != .parameters
     }
 
-    /// Reductions of a rank's gradients in a step: sharded gradients are reduced after every micro-batch. In a
-    /// bidirectional pipeline half of the micro-batches pass each stage of a rank.
+    /// Number of reductions of a rank's gradients in a step. Sharded gradients are reduced after every micro-batch. In
+    /// a bidirectional pipeline half of the micro-batches pass each stage of a rank.
     static func perStep(_ work: LayoutWork) -> Double {
         let sharding = work.layout.sharding
         return sharding == .gradients || sharding == .parameters ? Double(work.m) * work.shares.passShare : 1

@@ -1,23 +1,24 @@
 package import Plans
 package import Schedules
 
-/// The seconds of one step and where they go.
+/// The seconds of one step, and their breakdown.
 package struct IterationTime: Hashable, Sendable {
     package var seconds: Double { breakdown.sum }
     package var breakdown = StepBreakdown()
-    /// Idle share of the pipeline's rank-seconds.
+    /// Idle fraction of the pipeline's rank-seconds.
     package var bubbleFraction = 0.0
     /// The pipeline rank with the most work.
     package var bottleneck = 0
-    /// Seconds of all passes.
+    /// Seconds of all passes of the step in the pipeline.
     package var pipeline = PipelineSeconds()
-    /// Transfers that run behind compute (`Estimate.Iteration.hides`).
+    /// Transfers that overlap with compute (`Estimate.Iteration.hides`).
     package var hides = Layout.Overlap()
 
-    /// Time of a step by closed form: the schedule's law for equal stages at the slowest rank's pace, its filling and
-    /// draining scaled to what the other ranks really take.
+    /// Time of a step by closed form: the schedule's law for equal stages at the pace of the slowest rank, with filling
+    /// and draining scaled to the times of the other ranks.
     ///
-    /// Exact with equal stages; docs/cost-model.md says how far from the simulator it is with uneven ones.
+    /// The closed form is exact for equal stages; docs/cost-model.md states its difference from the simulator for
+    /// uneven ones.
     package init(_ work: LayoutWork) {
         let slowest = SlowestRank(work)
         let times = slowest.times
@@ -81,7 +82,7 @@ private struct SlowestRank {
 }
 
 extension ActionCosts {
-    /// Seconds of every action of a layout's schedule, as the simulator needs them.
+    /// Seconds of every action of a layout's schedule, as input of the simulator.
     package init(_ work: LayoutWork) {
         let stages = work.layers.indices.map(work.stage)
         self.init(

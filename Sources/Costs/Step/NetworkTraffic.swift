@@ -1,6 +1,6 @@
 internal import Plans
 
-/// Bytes one device sends over one network in one step, the mean of the devices of a group.
+/// Bytes that one device sends over one network in one step; mean over the devices of a group.
 package struct NetworkTraffic: Hashable, Sendable {
     package var network: String
     package var bytes: Double
@@ -10,9 +10,9 @@ package struct NetworkTraffic: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// Bytes a device of `rank` sends over each of the cluster's networks, from inside out.
+    /// Bytes that a device of `rank` sends over each of the cluster's networks, from the innermost to the outermost.
     ///
-    /// A ring's hops are counted by the network that joins their two ends, over all groups of the rank's stage.
+    /// Each hop of a ring counts for the network that joins its two ends. All groups of the rank's stage are included.
     package static func sent(_ work: LayoutWork, rank: Int) -> [NetworkTraffic] {
         let network = work.pricer.network
         let sent = PassTraffic(work, rank: rank)
@@ -50,7 +50,7 @@ package struct NetworkTraffic: Hashable, Sendable {
 }
 
 extension Placement {
-    /// Bytes of `exchange` that one of `size` devices sends over each level, the mean of all.
+    /// Bytes of `exchange` that one of `size` devices sends over each level; mean over all devices.
     func sent(_ exchange: ExpertTraffic, size: Int) -> [Double] {
         guard size > 1 else { return levels.map { _ in 0 } }
         let innermost = innermost

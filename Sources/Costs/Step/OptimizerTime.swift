@@ -2,12 +2,12 @@ internal import Plans
 
 /// Seconds of a step's update: the optimizer, and the all-reduce of the gradient norm before it.
 package struct OptimizerTime: Sendable {
-    /// Seconds of the optimizer on the rank that takes longest, with which the step ends.
+    /// Seconds of the optimizer on the slowest rank, with which the step ends.
     package private(set) var seconds = 0.0
     /// Seconds of the all-reduce of the gradient norm over all devices.
     package let gradientNorm: Double
-    /// The share of the rank whose update takes longest. It need not hold most parameters: experts can be shared out over
-    /// more ranks than the rest, or over fewer.
+    /// The pipeline share of the rank whose update takes longest. Other ranks may hold more parameters, since experts
+    /// can be sharded over more ranks than other parameters, or over fewer.
     private(set) var slowest = PipelineShares.Rank()
 
     package init(_ work: LayoutWork) {
@@ -20,8 +20,8 @@ package struct OptimizerTime: Sendable {
         seconds = max(0, most)
     }
 
-    /// Adam: reads the gradient and three fp32 values, writes three (and the half-precision weight, where one is kept); the
-    /// gradient is also read for its norm and zeroed. Memory-bound.
+    /// Seconds of Adam on one rank. Adam reads the gradient and three fp32 values and writes three (and the
+    /// half-precision weight if one is kept). The gradient is also read for its norm and zeroed. Memory-bound.
     private static func seconds(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let (layout, state, rates) = (work.layout, work.state, work.rates)
         let (held, experts) = (work.denseParameters(of: share), work.expertParameters(of: share))

@@ -6,7 +6,7 @@ internal import Schedules
 /// rank, or all stages of a bidirectional pipeline.
 enum PairedGradients {
     /// Whether the first and the last rank both hold a tied table and add up its gradients. In a bidirectional pipeline
-    /// the table is among the copies that they add up anyway.
+    /// the table is part of the stages whose gradients are added up anyway.
     static func addsTiedTable(_ work: LayoutWork) -> Bool {
         work.model.tiedEmbeddings && work.headRank > 0 && !work.layout.schedule.isBidirectional
     }
@@ -16,9 +16,10 @@ enum PairedGradients {
         work.state.gradient * Double(work.vocabulary) * Double(work.model.hidden) / work.device.tensor
     }
 
-    /// Bytes of gradients that a rank of a bidirectional pipeline adds up with the rank that holds the other copies of its
-    /// stages. The ranks with the same parameters have reduced them before, so each passes on its share: of dense gradients
-    /// over the data-parallel group, of experts' gradients over the ranks that hold a copy.
+    /// Bytes of gradients that a rank of a bidirectional pipeline adds up with the rank that holds the other copies of
+    /// its stages. Ranks with the same parameters have reduced them before, so each passes on only its part: a part of
+    /// dense gradients for each rank of the data-parallel group, and of experts' gradients for each rank with the same
+    /// experts.
     static func copiesBytes(of share: PipelineShares.Rank, _ work: LayoutWork) -> (dense: Double, experts: Double) {
         let layout = work.layout
         guard layout.schedule.isBidirectional, work.p > 1 else { return (0, 0) }
@@ -29,9 +30,9 @@ enum PairedGradients {
         )
     }
 
-    /// Bytes that a device of `rank` sends to the rank `with` of its pipeline to add up gradients they both hold: in an
-    /// all-reduce of two ranks each sends as much as the tensor has. Half of it counts as gradients, half as what comes
-    /// back.
+    /// Bytes that a device of `rank` sends to the rank `with` of its pipeline in the all-reduce of gradients that both
+    /// hold. In an all-reduce of two ranks each sends as many bytes as the tensor has. Half of them count as gradients,
+    /// half as returned sums.
     static func sent(rank: Int, _ work: LayoutWork) -> (with: Int, dense: Double, experts: Double)? {
         let headRank = work.headRank
         if addsTiedTable(work), rank == 0 || rank == headRank {
@@ -47,8 +48,9 @@ enum PairedGradients {
         addsTiedTable(work) ? work.device.groups.ends.allReduce(bytes: tiedTableBytes(work)) : 0
     }
 
-    /// Seconds of the all-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline. The first
-    /// rank's partner is the farthest. Nothing hides it: both copies' last gradients come late.
+    /// Seconds of the all-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline. The
+    /// partner of the first rank is the farthest. The all-reduce cannot be hidden, because the last gradients of both
+    /// copies come late.
     static func copiesSeconds(_ work: LayoutWork) -> Double {
         guard work.layout.schedule.isBidirectional, work.p > 1 else { return 0 }
         var most = 0.0

@@ -7,8 +7,8 @@ internal import Schedules
 struct PassTraffic {
     private let work: LayoutWork
     private let passed: PassedBlocks
-    /// The pipeline ranks to which the rank sends, and its messages to each in a step. Activations go on and gradients come
-    /// back wherever the neighbouring stage is another rank's.
+    /// The pipeline ranks to which the rank sends, and its number of messages to each in a step. Activations are sent
+    /// forward and gradients backward to every neighbouring stage on another rank.
     let neighbours: [(rank: Int, messages: Int)]
 
     init(_ work: LayoutWork, rank: Int) {
@@ -18,7 +18,7 @@ struct PassTraffic {
         neighbours = StagePasses.neighbours(of: rank, passes, work)
     }
 
-    /// Bytes to the tensor ranks for blocks, embedding, head and loss.
+    /// Bytes sent to the tensor ranks for blocks, embedding, head and loss.
     var tensor: Double {
         let (device, w, hidden) = (work.device, work.rates.elementBytes, work.model.hidden)
         let t = device.tensor
@@ -34,14 +34,15 @@ struct PassTraffic {
         return bytes
     }
 
-    /// Bytes to the tensor ranks to gather messages that were sent in parts; as many arrive as leave.
+    /// Bytes sent to the tensor ranks to gather messages that were sent in parts. A rank receives as many messages as
+    /// it sends.
     var gatheredMessages: Double {
         guard work.scattersMessages else { return 0 }
         let messages = neighbours.reduce(0) { $0 + Double($1.messages) }
         return messages * work.boundaryBytes * Ring.sent(work.layout.tensor)
     }
 
-    /// Bytes round the context ranks' ring: keys and values in every forward, twice as much in every backward.
+    /// Bytes sent around the context ranks' ring: keys and values in every forward, twice as much in every backward.
     var context: Double {
         let (device, core) = (work.device, work.parts.core)
         let keysAndValues = Double(core.keys + core.values) / device.tensor
@@ -49,33 +50,35 @@ struct PassTraffic {
         return rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues
     }
 
-    /// Exchanges with the expert ranks: forward, backward and what is recomputed; nil in a dense model.
+    /// Exchanges with the expert ranks in forward, backward and recomputation; nil in a dense model.
     var experts: ExpertTraffic? {
         guard let moe = work.model.moe else { return nil }
         let ways = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device)
         return expertPasses * (ways.dispatch + ways.combine)
     }
 
-    /// Bytes among the ranks that share an expert: rows gathered before its products, results scattered behind them.
+    /// Bytes sent among the ranks that share an expert: rows gathered before its products, results scattered after
+    /// them.
     var expertPieces: Double {
         guard let moe = work.model.moe else { return 0 }
         let rows = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device).shared
         return expertPasses * 2 * rows * Ring.sent(work.layout.expertTensor)
     }
 
-    /// Passes through blocks with experts.
+    /// Number of passes through blocks with experts.
     private var expertPasses: Double { 2 * passed.mixtures + passed.mixturesAgain }
 }
 
-/// Micro-batches of a step that pass one stage of a rank.
+/// The micro-batches of a step that pass one stage of a rank.
 private struct StagePasses {
     let stage: Int
     let microbatches: Int
-    /// Ranks of all stages for these micro-batches. Those that enter at the other end find the stages elsewhere.
+    /// Rank of every stage for these micro-batches. For micro-batches that enter at the other end, the stages are on
+    /// other ranks.
     let stageToRank: [Int]
 
-    /// Passes through each stage of `rank`. Where micro-batches come from both ends, of an odd number one more comes from
-    /// one end.
+    /// Passes through each stage of `rank`. In a bidirectional pipeline with an odd number of micro-batches, one end
+    /// gets one more.
     static func of(_ rank: Int, _ work: LayoutWork) -> [StagePasses] {
         let placement = work.layout.schedule.placement(work.shape)
         func passes(_ stageToRank: [Int], _ count: Int) -> [StagePasses] {
@@ -88,7 +91,7 @@ private struct StagePasses {
         return passes(placement.stageToRank, first) + passes(reverse, work.m - first)
     }
 
-    /// The ranks of the stages next to `rank`'s own, and the messages to each.
+    /// The ranks of the stages next to those of `rank`, and the number of messages to each.
     static func neighbours(
         of rank: Int, _ passes: [StagePasses], _ work: LayoutWork
     ) -> [(rank: Int, messages: Int)] {
@@ -103,13 +106,13 @@ private struct StagePasses {
     }
 }
 
-/// Blocks that the micro-batches of one step pass on a rank.
+/// Number of times that the micro-batches of one step pass blocks, embedding and head on a rank.
 private struct PassedBlocks {
     var dense = 0.0
     var mixtures = 0.0
-    /// Dense blocks whose forward runs a second time in the backward: full recomputation.
+    /// Dense blocks whose forward runs again in the backward: full recomputation.
     var denseAgain = 0.0
-    /// Blocks with experts whose forward runs a second time in the backward.
+    /// Blocks with experts whose forward runs again in the backward: full recomputation.
     var mixturesAgain = 0.0
     /// Micro-batches that pass the embedding.
     var embedding = 0.0

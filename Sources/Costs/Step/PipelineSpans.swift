@@ -11,8 +11,8 @@ struct PipelineSpans {
     ///   - transfer: seconds of a message.
     ///   - work: seconds of all ranks together for one micro-batch.
     ///   - forward: seconds of the slowest rank's forward of one micro-batch.
-    ///   - backward: seconds of its backward.
-    ///   - weight: seconds of the part of the backward that only weight gradients need.
+    /// - backward: seconds of the slowest rank's backward of one micro-batch.
+    /// - weight: seconds of the part of that backward that only weight gradients need.
     @inline(__always)
     init(
         _ schedule: ScheduleName, _ shape: PipelineShape, overlapsTransfer: Bool, transfer: Double, work: Double,
@@ -27,12 +27,13 @@ struct PipelineSpans {
         filled = busy + (still - busy) * (work - slowest) / (Double(p - 1) * slowest)
         var waiting = uniform
         uniform.transfer = transfer
-        // Where the sender waits every stage's passes are longer by a message.
+        // If the sender waits for its messages, the passes of every stage are longer by one message.
         waiting.forward += Double(shape.virtualStages) * transfer
         waiting.backward += Double(shape.virtualStages) * transfer
         var moved = schedule.makespan(shape, times: overlapsTransfer ? uniform : waiting)
         if overlapsTransfer, schedule.makespanSource == .estimate {
-            // The estimate for few micro-batches is too high: messages delay nobody by more than waiting for them would.
+            // The estimate for few micro-batches is too high. Overlapped messages never delay a rank by more than
+            // waiting for them would.
             moved = min(moved, schedule.makespan(shape, times: waiting))
         }
         span = filled + max(0, moved - still)

@@ -1,30 +1,30 @@
 internal import Plans
 internal import Schedules
 
-/// Reducing the gradients and gathering the weights that one rank holds, before anything hides it.
+/// Reduction of the gradients and gathering of the weights that one rank holds, before any of it is hidden.
 struct Reduction: Sendable {
     /// Seconds of the reduction.
     var reduce = 0.0
     /// Seconds of the gathering.
     var gather = 0.0
-    /// Seconds of the reduction that nothing can hide: its last bucket.
+    /// Seconds of the reduction that cannot be hidden: its last bucket.
     var lastBucket = 0.0
-    /// Seconds of the gathering that nothing can hide: its first bucket.
+    /// Seconds of the gathering that cannot be hidden: its first bucket.
     var firstBucket = 0.0
-    /// Seconds of the reduction where nothing runs beside it.
+    /// Seconds of the reduction if no compute runs at the same time.
     var reduceAlone = 0.0
-    /// Seconds of the gathering where nothing runs beside it.
+    /// Seconds of the gathering if no compute runs at the same time.
     var gatherAlone = 0.0
-    /// Whether gathering runs behind the first forward.
+    /// Whether the gathering overlaps with the first forward.
     var hidesGather = false
     /// Whether a reduction follows every micro-batch.
     var isRepeated = false
-    /// Whether reduction and gathering run behind compute at all.
+    /// Whether reduction and gathering overlap with compute at all.
     var overlaps = true
-    /// Share of its time that compute loses while a collective runs beside it.
+    /// Compute lost while a collective runs at the same time, as a fraction of the collective's time.
     var contention = 0.0
 
-    /// Two reductions of one layout, one after the other.
+    /// The reductions of two sets of parameters of one layout, one after the other.
     static func + (a: Reduction, b: Reduction) -> Reduction {
         var sum = a
         sum.reduce += b.reduce
@@ -36,13 +36,13 @@ struct Reduction: Sendable {
         return sum
     }
 
-    /// Seconds of one reduction that stick out of a backward of `seconds`.
+    /// Exposed seconds of one reduction that overlaps with a backward of `seconds`.
     @inline(__always)
     func reduceExposed(behind seconds: Double) -> Double {
         exposed(reduce, behind: seconds, least: lastBucket, alone: reduceAlone)
     }
 
-    /// Seconds of the gathering that stick out of a forward of `seconds`.
+    /// Exposed seconds of the gathering that overlaps with a forward of `seconds`.
     @inline(__always)
     func gatherExposed(behind seconds: Double) -> Double {
         hidesGather
@@ -50,7 +50,8 @@ struct Reduction: Sendable {
             : overlaps ? min(gather, gatherAlone) : gatherAlone
     }
 
-    /// Seconds of a collective that stick out of compute, never more than running it all at once afterwards (`alone`).
+    /// Exposed seconds of a collective that overlaps with compute. They are never more than the seconds of running it
+    /// afterwards as a whole (`alone`).
     @inline(__always)
     private func exposed(_ seconds: Double, behind: Double, least: Double, alone: Double) -> Double {
         guard overlaps else { return alone }
@@ -60,7 +61,7 @@ struct Reduction: Sendable {
 
 extension Reduction {
     /// Reduction of the gradients and gathering of the weights of a pipeline rank, one collective after the other.
-    /// - Parameter share: what the rank holds.
+    /// - Parameter share: the rank's share of the pipeline.
     init(of share: PipelineShares.Rank, _ work: LayoutWork) {
         guard GradientExchange.followsPasses(work) else {
             self.init()
@@ -79,7 +80,7 @@ extension Reduction {
             + Reduction(of: experts, shards: device.expertShardGroup, replicas: device.expertReplicaGroup, work)
     }
 
-    /// Reduction of the gradients and gathering of the weights of `held` parameters: gradients are scattered among
+    /// Reduction of the gradients and gathering of the weights of `held` parameters. Gradients are scattered among
     /// `shards`, then added up over `replicas`.
     private init(of held: Double, shards: DeviceGroup, replicas: DeviceGroup, _ work: LayoutWork) {
         let (layout, software) = (work.layout, work.framework)
@@ -89,7 +90,8 @@ extension Reduction {
         contention = software.contention
         hidesGather = scatters
         isRepeated = layout.sharding == .gradients
-        // A micro-batch of a two-way pipeline passes one of a rank's two stages: what is scattered after it is half.
+        // A micro-batch of a bidirectional pipeline passes only one of a rank's two stages, so the reduction after it
+        // covers half of the gradients.
         let reduced = isRepeated ? work.shares.passShare * held : held
         let exchange = GradientExchange(of: reduced, shards: shards.size, work)
         let weights = GradientExchange(of: held, shards: shards.size, work).gathered
@@ -101,7 +103,8 @@ extension Reduction {
             return inside + buckets * replicas.allReduce(bytes: exchange.replicated / buckets)
         }
         func gather(buckets: Double) -> Double {
-            // Without scattering nothing runs beside it: the weights of a sharded optimizer come back when its step is done.
+            // Without scattering, the gathering does not overlap: the weights of a sharded optimizer come back after
+            // its step.
             layout.sharding == .none ? 0 : shards.gather(bytes: weights, count: buckets)
         }
         let buckets = max(1, (reduced / bucket).rounded(.up))

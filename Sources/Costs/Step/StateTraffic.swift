@@ -1,16 +1,16 @@
 internal import Models
 internal import Plans
 
-/// Bytes that one device sends in a step for the parameters it holds, by rings.
+/// Bytes that one device sends in a step for the parameters that it holds, by rings.
 struct StateTraffic {
-    /// Reductions of gradients, to the ranks that hold the other shards.
+    /// Bytes of gradient reductions within the shard group.
     var gradients = 0.0
-    /// Weights (or sums) that come back from the ranks that hold the other shards.
+    /// Bytes of weights, or of gradient sums, that are gathered within the shard group.
     var weights = 0.0
-    /// Half of the all-reduce among the ranks that hold the same shard.
+    /// Half of the bytes of the all-reduce among the ranks that hold the same shard.
     var replicas = 0.0
 
-    /// Bytes for `held` parameters, sharded over `shards` ranks with `replicas` ranks for each shard.
+    /// Bytes for `held` parameters, sharded over `shards` ranks, with `replicas` ranks for each shard.
     private init(_ held: Double, shards: Int, replicas: Int, _ work: LayoutWork) {
         let exchange = GradientExchange(of: held, shards: shards, work)
         let reductions = GradientExchange.perStep(work)
@@ -21,14 +21,15 @@ struct StateTraffic {
         self.replicas = reductions * exchange.replicated * Ring.sent(replicas)
     }
 
-    /// Bytes that a device of `rank` sends for all its parameters but routed experts.
+    /// Bytes that a device of `rank` sends for its parameters, routed experts excluded.
     static func dense(rank: Int, _ work: LayoutWork) -> StateTraffic {
         let (share, device, parts) = (work.shares.ranks[rank], work.device, work.parts)
         let (shards, replicas) = (device.shardGroup.size, device.replicaGroup.size)
         guard work.layout.sharding == .parameters else {
             return StateTraffic(work.denseParameters(of: share), shards: shards, replicas: replicas, work)
         }
-        // The embedding is gathered for its forward alone; a tied table on one rank once for each use.
+        // The embedding is gathered for its forward only. A tied table that one rank uses at both ends is gathered for
+        // each use.
         let ends = ShardedEnds(parts, device)
         let (embedding, head) = (share.holdsEmbedding ? ends.embedding : 0, share.holdsHead ? ends.head : 0)
         let blocks =
@@ -50,6 +51,7 @@ struct StateTraffic {
 
 /// Ring collectives.
 enum Ring {
-    /// Share of a tensor that a rank of a ring of `size` sends in a gathering, a scattering, or half of an all-reduce.
+    /// Fraction of a tensor that a rank of a ring of `size` sends in an all-gather, a reduce-scatter, or half of an
+    /// all-reduce.
     static func sent(_ size: Int) -> Double { Double(size - 1) / Double(size) }
 }

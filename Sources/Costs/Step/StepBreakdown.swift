@@ -1,4 +1,4 @@
-/// Where the seconds of a step go; the parts sum to the step.
+/// Seconds of a step by their use; the parts add up to the step.
 package struct StepBreakdown: Hashable, Codable, Sendable {
     package var compute = 0.0
     package var recompute = 0.0
@@ -25,7 +25,7 @@ package struct PipelineSeconds: Hashable, Codable, Sendable {
     package var filled = 0.0
     /// Seconds with messages.
     package var span = 0.0
-    /// Whether the simulator found both; otherwise they follow the schedule's law.
+    /// Whether the simulator computed both. If not, the schedule's law did.
     package var isSimulated = false
 
     package init(filled: Double = 0, span: Double = 0) {

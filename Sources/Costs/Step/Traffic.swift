@@ -1,27 +1,29 @@
 internal import Plans
 
-/// Bytes one device sends in one iteration, counted with ring algorithms; what is hidden counts too.
+/// Bytes that one device sends in one iteration, counted with ring algorithms. Hidden transfers count too.
 package struct Traffic: Hashable, Sendable {
-    /// Tensor-parallel collectives of blocks, embedding, head and loss, and gathering messages that were sent in parts.
+    /// Tensor-parallel collectives of blocks, embedding, head and loss, and the gathering of messages that were sent in
+    /// parts.
     package var tensor = 0.0
-    /// Activations and gradients to the neighbouring pipeline ranks.
+    /// Activations and gradients sent to the neighbouring pipeline ranks.
     package var pipeline = 0.0
-    /// Half of the gradients' all-reduces, or their reduce-scatters, of all parameters but routed experts. Gradients of a
-    /// tied table and those between the copies of a bidirectional pipeline are among them.
+    /// Half of the all-reduces of gradients, or their reduce-scatters, for all parameters except routed experts. The
+    /// gradients of a tied table, and those between the copies of a bidirectional pipeline, are included.
     package var gradients = 0.0
-    /// The weights' all-gathers with sharding, and the all-reduces' other half.
+    /// The other half of the all-reduces, and with sharding the all-gathers of weights.
     package var weights = 0.0
-    /// Gradients of routed experts, over the ranks that hold the same experts.
+    /// Gradients of routed experts, sent among the ranks that hold the same experts.
     package var expertGradients = 0.0
-    /// Weights of routed experts, over the ranks that hold the same experts.
+    /// Weights of routed experts, sent among the ranks that hold the same experts.
     package var expertWeights = 0.0
-    /// Context-parallel ring: keys and values forward (again where it is recomputed), twice as much backward.
+    /// The ring of context parallelism: keys and values in the forward, again in its recomputation, and twice as much
+    /// in the backward.
     package var context = 0.0
-    /// Expert-parallel all-to-alls: dispatch and combine, forward and backward; rows gathered and results scattered where
-    /// ranks share an expert.
+    /// The all-to-alls of expert parallelism: dispatch and combine, forward and backward. If ranks share an expert: its
+    /// rows gathered and its results scattered too.
     package var expert = 0.0
 
-    /// Bytes a device of `rank` sends. Full recomputation repeats the forward's collectives.
+    /// Bytes that a device of `rank` sends. Full recomputation repeats the collectives of the forward.
     package init(_ work: LayoutWork, rank: Int) {
         let sent = PassTraffic(work, rank: rank)
         tensor = sent.tensor + sent.gatheredMessages

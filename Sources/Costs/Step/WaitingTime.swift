@@ -1,14 +1,15 @@
 internal import Plans
 
-/// How long the ranks of a pipeline wait for the slowest node, for one micro-batch. Messages are no slower there.
+/// Waiting time of the ranks of a pipeline for the slowest node, for one micro-batch. Messages are not slower on that
+/// node.
 package struct WaitingTime: Sendable {
     /// Seconds of a micro-batch at the pace of the slowest node.
     var pace = 0.0
     /// Seconds of a micro-batch on the rank with the most work.
     var most = 0.0
-    /// Seconds of a micro-batch on the ranks that set the pace, on their mean node.
+    /// Seconds of a micro-batch on the mean node of the ranks that set the pace.
     var pacing = 0.0
-    /// Nodes of the ranks that set the pace.
+    /// Number of nodes of the ranks that set the pace.
     var nodes = 1
     private let microbatches: Double
 
@@ -24,6 +25,6 @@ package struct WaitingTime: Sendable {
         }
     }
 
-    /// Seconds that a step waits.
+    /// Seconds that a step waits for the slowest node.
     package var seconds: Double { microbatches * (pace - most) }
 }
