@@ -1,7 +1,7 @@
 internal import Reading
 
 /// One constant of a device or a cluster in cluster files: its key, its allowed values, and its property. The reader
-/// and the writer of files work through lists of these, so that a new constant needs one row beside its declaration.
+/// and the writer of files work through lists of these, so that a new constant needs one row next to its declaration.
 struct ClusterConstant<Owner> {
     typealias Change = (inout Owner) -> Void
 
