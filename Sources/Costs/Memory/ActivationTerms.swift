@@ -15,13 +15,13 @@ struct ActivationTerms: Sendable {
     var plainMixture: ActivationBytes
     /// Whether only some blocks are recomputed.
     var isPartial: Bool
-    /// Masks of the embedding's dropout, one byte an element (Korthikanti et al. 2022, section 4.3).
+    /// Bytes of the masks of the embedding's dropout, one for each number (Korthikanti et al. 2022, section 4.3).
     var mask: Double
-    /// Inputs of the final norm and of the head.
+    /// Bytes of the inputs of the final norm and of the head.
     var headInputs: Double
-    /// fp32 logits.
+    /// Bytes of the fp32 logits.
     var logits: Double
-    /// Gradients of the logits in the activations' format, which the head's weight gradient reads.
+    /// Bytes of the logits' gradients in the activations' format, which the head's weight gradient reads.
     var logitGradients: Double
     /// Bytes of gathered inputs, messages, and memory shared with other ranks.
     var buffers: Double

@@ -9,8 +9,8 @@ extension Model {
     ///
     /// - Width over depth: interpolated, in the logarithm of the size, between published models (`widthOverDepth`).
     /// - Heads of 128 (64 below 300 M); 8 key/value heads from 30 B up (Llama 2 70B, Llama 3), as many as heads below.
-    /// - Hidden a multiple of 1,024 from 3 B up, so that tensor parallelism of 8 leaves whole heads of 128;
-    ///   of 256, below 300 M of 128, for smaller models.
+    /// - Hidden size a multiple of 1,024 from 3 B up, so that tensor parallelism of 8 leaves whole heads of 128; a multiple
+    ///   of 256 below 3 B, and of 128 below 300 M.
     /// - SwiGLU feed-forward size a multiple of 256 near 8/3 of hidden, 3.25 with grouped queries (Llama 3
     ///   405B; Llama 2 70B has 3.5).
     /// - Vocabulary 128,256 from 8 B up (Llama 3), 32,000 below (Llama 2); embeddings tied below 1 B.
@@ -19,7 +19,7 @@ extension Model {
     /// Depths that many pipelines divide (multiples of 8, then 4, then 2) and widths of a multiple of 16 heads are
     /// preferred.
     ///
-    /// - Parameter parameters: inside `shapeableParameters`.
+    /// - Parameter parameters: the wanted number, inside `shapeableParameters`.
     /// - Complexity: O(widths · depths), a few thousand candidates.
     package static func shaped(
         parameters: Double, vocab: Int? = nil, sequence: Int? = nil, tiedEmbeddings: Bool? = nil

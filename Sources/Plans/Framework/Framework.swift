@@ -116,8 +116,7 @@ package struct Framework: Hashable, Codable, Sendable {
         case bandHigh
     }
 
-    /// Whether the value of `constant` comes from the file of the framework `name`, which is this framework or one of
-    /// its bases.
+    /// Whether the value of `constant` is that of the framework `name`, which is this framework or one of its bases.
     package func takes(_ constant: Constant, from name: String) -> Bool {
         for base in [Base(name: self.name, own: own)] + bases {
             if base.name == name { return true }

@@ -8,7 +8,7 @@ extension Plan {
     ///
     /// - Parameters:
     /// - devices: replaces the file's `devices`. A stated layout keeps its other degrees, and `data` follows.
-    /// - library: folder in which named shapes and clusters are looked up.
+    /// - library: search path for named shapes and clusters.
     /// - isRun: whether the plan is really trained here rather than only priced. Things that are needed only for
     ///   pricing may then be missing: a plan that names no cluster and no framework is read without them.
     /// - Throws: every problem of the file at once, with line and column.
