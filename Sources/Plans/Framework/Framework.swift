@@ -47,8 +47,8 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Parameters in one bucket, which one collective reduces or gathers. A step needs as many collectives as it has
     /// buckets.
     package var bucketParameters = 40e6
-    /// Parameters in one bucket per replica, if that product is larger than `bucketParameters` (Megatron-Core sizes
-    /// buckets by replicas).
+    /// Parameters of a bucket for each replica: with many replicas a bucket has this times their number, if that is more
+    /// than `bucketParameters` (Megatron-Core).
     package var bucketParametersPerReplica = 0.0
     /// Whether all gradients form one bucket if their reduction does not overlap with the backward.
     package var oneBucketWithoutOverlap = false
