@@ -10,9 +10,9 @@ package struct Goodput: Hashable, Sendable {
     package var share: Double
 
     /// - Parameters:
-    /// - checkpoint: seconds for which a checkpoint blocks training, δ.
-    /// - restart: seconds from a failure until training continues, R.
-    /// - meanTimeBetweenFailures: mean seconds between failures of the whole system, M.
+    ///   - checkpoint: seconds for which a checkpoint blocks training, δ.
+    ///   - restart: seconds from a failure until training continues, R.
+    ///   - meanTimeBetweenFailures: mean seconds between failures of the whole system, M.
     package init(checkpoint: Double, restart: Double, meanTimeBetweenFailures M: Double) {
         let ratio = checkpoint / (2 * M)
         // Equation 37. Beyond δ = 2M, checkpoints are M apart.

@@ -56,11 +56,11 @@ package final class LayoutWork: Sendable {
     var m: Int { shape.microbatches }
 
     /// - Parameters:
-    /// - shares: the shares of the ranks with these `layers`; nil: computed here.
-    /// - units: times of the parts of a stage; nil: computed here. Zeros suffice if only results that do not depend on
-    ///   the micro-batch are needed.
+    ///   - shares: the shares of the ranks with these `layers`; nil: computed here.
+    ///   - units: times of the parts of a stage; nil: computed here. Zeros suffice if only results that do not depend on
+    ///     the micro-batch are needed.
     ///   - groups: the layout's groups of devices; nil: computed here.
-    /// - hides: transfers that overlap with compute; nil: those of the layout.
+    ///   - hides: transfers that overlap with compute; nil: those of the layout.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,

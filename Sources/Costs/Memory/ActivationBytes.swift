@@ -24,14 +24,14 @@ package struct ActivationBytes: Hashable, Sendable {
     package var widestGradients: Double
 
     /// - Parameters:
-    /// - sequence: tokens of a sequence.
+    ///   - sequence: tokens of a sequence.
     ///   - tokens: rows of the micro-batch on this device, b·s/c.
     ///   - keepsOperations: whether selective recomputation repeats every second product instead of the core attention
     ///     (`Framework.selectiveOperations`).
     ///   - expertTensor: ranks that share one expert's matrices.
     ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
     ///   - operandBytes: bytes of a number that a weight gradient's product reads.
-    /// - splitsBackward: whether weight gradients are separate actions of the schedule.
+    ///   - splitsBackward: whether weight gradients are separate actions of the schedule.
     ///   - memory: the software's memory management.
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
@@ -87,9 +87,9 @@ package struct ActivationBytes: Hashable, Sendable {
 
     /// Bytes that one block of a layout keeps for one micro-batch.
     /// - Parameters:
-    /// - isMixture: whether the block has experts; nil: true only if every block of the model has.
-    /// - recompute: nil: the layout's own.
-    /// - isSplit: whether backwards are split; nil: the layout's schedule decides.
+    ///   - isMixture: whether the block has experts; nil: true only if every block of the model has.
+    ///   - recompute: nil: the layout's own.
+    ///   - isSplit: whether backwards are split; nil: the layout's schedule decides.
     package init(
         _ work: LayoutWork, isMixture: Bool? = nil, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
     ) {

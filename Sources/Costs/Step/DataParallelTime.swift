@@ -47,9 +47,9 @@ struct SlowestReduction {
 
     /// Includes the reduction of one rank.
     /// - Parameters:
-    /// - forward: seconds of the rank's forward of one micro-batch.
-    /// - backward: seconds of the rank's backward of one micro-batch.
-    /// - work: seconds of both passes without the compute lost to messages.
+    ///   - forward: seconds of the rank's forward of one micro-batch.
+    ///   - backward: seconds of the rank's backward of one micro-batch.
+    ///   - work: seconds of both passes without the compute lost to messages.
     @inline(__always)
     mutating func add(_ reduction: Reduction, forward: Double, backward: Double, work: Double) {
         let reduce = reduction.reduceExposed(behind: backward)

@@ -11,8 +11,8 @@ struct PipelineSpans {
     ///   - transfer: seconds of a message.
     ///   - work: seconds of all ranks together for one micro-batch.
     ///   - forward: seconds of the slowest rank's forward of one micro-batch.
-    /// - backward: seconds of the slowest rank's backward of one micro-batch.
-    /// - weight: seconds of the part of that backward that only weight gradients need.
+    ///   - backward: seconds of the slowest rank's backward of one micro-batch.
+    ///   - weight: seconds of the part of that backward that only weight gradients need.
     @inline(__always)
     init(
         _ schedule: ScheduleName, _ shape: PipelineShape, overlapsTransfer: Bool, transfer: Double, work: Double,

@@ -10,8 +10,8 @@ package struct FLOPs: Hashable, Sendable {
     package var headForward: Double
 
     /// - Parameters:
-    /// - sequences: the global batch.
-    /// - vocabulary: entries of the head's table, padded or not.
+    ///   - sequences: the global batch.
+    ///   - vocabulary: entries of the head's table, padded or not.
     package init(model: Model, sequences: Int, vocabulary: Int) {
         let tokens = Double(sequences) * Double(model.sequence)
         let layers = Double(model.layers)

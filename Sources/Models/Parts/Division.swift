@@ -14,8 +14,8 @@ package struct Division: Hashable, Sendable {
     package var routed: Double
 
     /// - Parameters:
-    /// - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`).
-    /// - reserve: rows reserved at experts, as a multiple of the rows that arrive.
+    ///   - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`).
+    ///   - reserve: rows reserved at experts, as a multiple of the rows that arrive.
     package init(
         tokens: Double, tensor: Double, sequence: Double, expertTensor: Double = 1, mixture: Model.Mixture? = nil,
         reserve: Double = 1

@@ -38,8 +38,8 @@ package struct ModelParts: Sendable {
     /// Every tensor rank holds the position table and the final norm. The first and the last pipeline rank both hold a
     /// tied embedding.
     /// - Parameters:
-    /// - mixtureLayers: number of blocks with experts among `layers`.
-    /// - vocabulary: entries of the embedding, padded or not.
+    ///   - mixtureLayers: number of blocks with experts among `layers`.
+    ///   - vocabulary: entries of the embedding, padded or not.
     package func deviceParameters(
         layers: Int, mixtureLayers: Int = 0, tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {

@@ -8,12 +8,12 @@ extension Plan {
     /// devices.
     ///
     /// - Parameters:
-    /// - parameters: number of parameters to choose a shape for (`Model.shaped`); ignored if `modelName` is given.
+    ///   - parameters: number of parameters to choose a shape for (`Model.shaped`); ignored if `modelName` is given.
     ///   - modelName: a shape in `plans/models/`.
     ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
-    /// - batch: sequences a step; nil: chosen by size and devices (`BatchChoice`).
-    /// - sequence: tokens a sequence; nil: the model's own.
-    /// - precision: format of training; nil: the one usual on the device.
+    ///   - batch: sequences a step; nil: chosen by size and devices (`BatchChoice`).
+    ///   - sequence: tokens a sequence; nil: the model's own.
+    ///   - precision: format of training; nil: the one usual on the device.
     /// - Throws: all values out of range and all unknown names together.
     package static func question(
         parameters: Double?, modelName: String?, tokens: Double, gpu: String, gpus: Int, batch: Int? = nil,

@@ -7,10 +7,10 @@ extension Plan {
     /// Reads and checks the plan file at `path`.
     ///
     /// - Parameters:
-    /// - devices: replaces the file's `devices`. A stated layout keeps its other degrees, and `data` follows.
-    /// - library: search path for named shapes and clusters.
-    /// - isRun: whether the plan is really trained here rather than only priced. Things that are needed only for
-    ///   pricing may then be missing: a plan that names no cluster and no framework is read without them.
+    ///   - devices: replaces the file's `devices`. A stated layout keeps its other degrees, and `data` follows.
+    ///   - library: search path for named shapes and clusters.
+    ///   - isRun: whether the plan is really trained here rather than only priced. Things that are needed only for
+    ///     pricing may then be missing: a plan that names no cluster and no framework is read without them.
     /// - Throws: every problem of the file at once, with line and column.
     package static func read(
         path: String, devices: Int? = nil, library: Library? = nil, isRun: Bool = false
