@@ -64,6 +64,32 @@ import Testing
         #expect(estimate.explanation.allSatisfy { $0.value.isFinite && !$0.formula.isEmpty })
     }
 
+    /// The formulas give the figures of the answer, whatever the software's constants are.
+    @Test(arguments: [nil] + Framework.Constant.allCases.map(Optional.some))
+    func formulasGiveTheFigures(_ constant: Framework.Constant?) throws {
+        var framework = Framework(name: "test")
+        if let constant {
+            let range = constant.range
+            framework[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * framework[constant] + 0.013))
+        }
+        for layout in Self.layouts {
+            var plan = plan()
+            plan.frameworks = Frameworks([framework], named: "test")
+            let estimate = try estimate(plan: plan, layout: layout).explained()
+            let (step, lines) = (estimate.iteration, estimate.explanation)
+            for (figure, value) in [
+                ("seconds", step.seconds), ("compute", step.breakdown.compute), ("recompute", step.breakdown.recompute),
+                ("tensorComm", step.breakdown.tensorComm), ("pipelineBubble", step.breakdown.pipelineBubble),
+                ("pipelineComm", step.breakdown.pipelineComm), ("dataComm", step.breakdown.dataComm),
+                ("contextComm", step.breakdown.contextComm), ("optimizer", step.breakdown.optimizer),
+                ("other", step.breakdown.other),
+            ] {
+                let line = try #require(lines.last { $0.figure == figure }, "\(figure)")
+                #expect(abs(line.value - value) <= 1e-9 * step.seconds, "\(figure) of \(layout)")
+            }
+        }
+    }
+
     @Test(arguments: [Layout.Sharding.optimizer, .gradients, .parameters])
     func moreDevicesNeverNeedMoreMemory(sharding: Layout.Sharding) throws {
         var last = Double.infinity

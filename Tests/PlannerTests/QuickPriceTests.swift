@@ -15,7 +15,7 @@ import Testing
         mla: Model.LatentAttention(queryRank: 0, kvRank: 512, nopeSize: 128, ropeSize: 64, valueSize: 128))
 
     enum Case: String, Sendable, CaseIterable, CustomTestStringConvertible {
-        case dense, unfused, tied, blocking, mixture, processes
+        case dense, unfused, tied, blocking, mixture, processes, everyConstant
 
         var testDescription: String { rawValue }
     }
@@ -47,6 +47,16 @@ import Testing
             space.base.overlap = Layout.Overlap(data: false, tensor: true, pipeline: false)
             return (try plan(Shipped.llama8B, "a100-80g-sxm", 32, 96, .bf16), space)
         case .mixture: return (try plan(Self.mixture, "h800-80g-sxm", 32, 64, .bf16), space)
+        case .everyConstant:
+            // Software in which no constant is what leaves it out of a sum.
+            var plan = try plan(Self.mixture, "h800-80g-sxm", 32, 64, .bf16)
+            var framework = Framework(name: "test")
+            for constant in Framework.Constant.allCases {
+                let range = constant.range
+                framework[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * framework[constant] + 0.013))
+            }
+            plan.frameworks = Frameworks([framework], named: "test")
+            return (plan, space)
         case .processes: return (try plan(Shipped.tiny, "laptop", 6, 36, .fp32), space)
         }
     }

@@ -2,11 +2,22 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// The planner's counts against one made tensor by tensor, product by product and collective by collective.
 @Suite struct CountTests {
     @Test(arguments: properties) func agrees(_ property: Property) { property.expectToHold(Corpus.plans) }
+
+    /// Software of other files may say either, so that plans with it are counted by what it says.
+    @Test func shippedSoftwareKeepsResultsAsItsCodeDoes() {
+        for name in CountedActivations.softwareWithoutResults {
+            #expect(Checkout.frameworks.known[name]?.keepsCombinedRows == false, "\(name)")
+        }
+        for name in ["megatron-2021", "deepspeed-2021", "torch-fsdp", "torch-ddp"] {
+            #expect(Checkout.frameworks.known[name]?.keepsCombinedRows == true, "\(name)")
+        }
+    }
 
     static let properties: [Property] = [
         Property(name: "parameters are the tensors'", share: 99) { plan, layout in

@@ -31,7 +31,7 @@ struct CountedActivations {
         kept.elements += ownRows * h  // its output
         if mixture {
             kept.experts(
-                model, layout, rows: rows, keepsResults: keepsResults(plan.framework(for: layout).name))
+                model, layout, rows: rows, keepsResults: plan.framework(for: layout).keepsCombinedRows)
         } else {
             kept.feedForward(model, width: Double(model.ffn) / t, rows: rows)
         }
@@ -127,11 +127,10 @@ struct CountedActivations {
         if moe.shared > 0 { feedForward(model, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows) }
     }
 
-    /// Since Megatron-Core 0.12.1 the probabilities multiply inside the experts' activation (moe/experts.py,
-    /// permuted_probs), and the results are not kept; DeepEP's combine adds unweighted rows up on their way (README).
-    static func keepsResults(_ framework: String) -> Bool {
-        !["megatron-core", "megatron-core-graphs", "deepseek-2024"].contains(framework)
-    }
+    /// Shipped software that does not keep the experts' results. Since Megatron-Core 0.12.1 the probabilities multiply
+    /// inside the experts' activation (moe/experts.py, permuted_probs); DeepEP's combine adds unweighted rows up on their
+    /// way (README).
+    static let softwareWithoutResults: Set = ["megatron-core", "megatron-core-graphs", "deepseek-2024"]
 }
 
 /// Most bytes that the blocks of every rank keep at once, by walking the schedule's lists.

@@ -32,14 +32,14 @@ struct RandomPlans {
     }
 
     mutating func next() -> Plan {
-        let (name, cluster) = numbers.pick(Checkout.clusters)
+        let (name, cluster) = numbers.pick(named: Checkout.clusters.map { ($0.name, $0.cluster) })
         var layout = degrees(node: cluster.devicesPerNode)
         let model = self.model(&layout)
         options(&layout, model: model, cluster: cluster)
         let microbatches = self.microbatches(layout)
         let precision = numbers.pick(Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil })
         var frameworks = Checkout.frameworks
-        frameworks.named = numbers.chance(0.4) ? nil : numbers.pick(frameworks.known.keys.sorted())
+        frameworks.named = numbers.chance(0.4) ? nil : numbers.pick(named: frameworks.known.map { ($0.key, ()) }).name
         var plan = Plan(
             name: "random", model: model, tokens: numbers.chance(0.5) ? 1e12 : nil, cluster: cluster,
             devices: layout.devices, batch: layout.data * layout.microbatch * microbatches, precision: precision,
@@ -59,7 +59,7 @@ struct RandomPlans {
         layout.schedule =
             layout.pipeline == 1
             ? numbers.pick([.oneForwardOneBackward, .gpipe])
-            : numbers.pick(ScheduleName.allCases)
+            : numbers.pick(named: ScheduleName.allCases.map { ($0.rawValue, $0) }).value
         layout.virtualStages = layout.schedule.fixedVirtualStages ?? numbers.pick([1, 2, 2, 3])
         layout.microbatch = numbers.pick([1, 1, 2, 3, 4])
         return layout

@@ -157,6 +157,5 @@ private enum BareChimera: BareCopy {
             name.makespanIsExact($0, times: UniformTimes(forward: 1, backward: 2))
         }
         #expect(isExact == (name.makespanSource == .law))
-        #expect(name.makespanSource != .lists)
     }
 }

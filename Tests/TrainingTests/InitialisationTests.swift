@@ -25,7 +25,6 @@ import Training
         #expect(random.next() == 6_457_827_717_110_365_317)
         #expect(random.next() == 3_203_168_211_198_807_973)
         #expect(SplitMix64.first(seed: 1_234_567) == 6_457_827_717_110_365_317)
-        #expect(Initialisation.mix(1_234_567) == 6_457_827_717_110_365_317)
     }
 
     @Test func normalTensorsHaveTheirMomentsAndDependOnSeedAndName() {

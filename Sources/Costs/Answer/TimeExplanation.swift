@@ -132,17 +132,16 @@ struct TimeExplanation {
         lines.derive(
             "work of the slowest rank", as: "busy",
             "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
-        // A tiny difference of two equal numbers is a rounding error and not waiting time.
-        let (still, span) = (time.pipeline.filled, time.pipeline.span)
-        let least = 1e-12 * span
         lines.derive(
             "pipelineBubble", as: "pipelineBubble",
-            time.breakdown.pipelineBubble > least ? "max(0, still − busy)" : "0",
+            time.breakdown.pipelineBubble > 0 ? "max(0, still − busy)" : "0",
             "s",
             note: "\(layout.schedule.rawValue), pipeline \(work.p), \(work.v) stages a rank",
             after: "Narayanan et al. 2021, section 2.2")
         lines.derive(
-            "pipelineComm", as: "pipelineComm", span - still > least ? "max(0, span − still) + lost" : "lost", "s")
+            "pipelineComm", as: "pipelineComm",
+            time.pipeline.waiting(time.pipeline.span - time.pipeline.filled) > 0
+                ? "max(0, span − still) + lost" : "lost", "s")
     }
 
     private func addReductions(to lines: inout Derivation) {

@@ -50,14 +50,15 @@ package struct IterationTime: Hashable, Sendable {
         breakdown.tensorComm = count * (forward.tensor + backward.tensor)
         breakdown.contextComm = count * (forward.context + backward.context)
         breakdown.expertComm = count * (forward.expert + backward.expert)
-        breakdown.pipelineBubble = max(0, filled - count * times.total)
-        breakdown.pipelineComm = max(0, span - filled) + count * (forward.pipeline + backward.pipeline)
+        breakdown.pipelineBubble = pipeline.waiting(filled - count * times.total)
+        breakdown.pipelineComm = pipeline.waiting(span - filled) + count * (forward.pipeline + backward.pipeline)
         breakdown.dataComm = count * (forward.data + backward.data) + DataParallelTime(work).exposed
         breakdown.optimizer = update.seconds
         breakdown.other =
             count * (forward.host + backward.host) + update.gradientNorm + WaitingTime(work).seconds
             + work.framework.hostStep
-        bubbleFraction = span > 0 ? max(0, 1 - count * slowest.allRanks / (Double(work.p) * span)) : 0
+        bubbleFraction =
+            span > 0 ? pipeline.waiting(span - count * slowest.allRanks / Double(work.p)) / span : 0
     }
 }
 

@@ -32,4 +32,8 @@ package struct PipelineSeconds: Hashable, Codable, Sendable {
         self.filled = filled
         self.span = span
     }
+
+    /// Seconds of waiting that are the difference of two times of this pipeline. The rounding of two equal times is not
+    /// waiting.
+    func waiting(_ difference: Double) -> Double { difference > Pricer.rounding * span ? difference : 0 }
 }

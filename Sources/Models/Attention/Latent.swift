@@ -54,8 +54,7 @@ extension AttentionSpec {
             inputs: [hasQueries ? mla.queryRank : h, mla.kvRank], gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
             results: [h])
 
-        let core = CoreAttention.latent(model, mla)
-        return AttentionSpec(part: part, core: core, words: words(model, mla))
+        return AttentionSpec(part: part, core: model.coreAttention, words: words(model, mla))
     }
 
     private static func words(_ model: Model, _ mla: Model.LatentAttention) -> AttentionWords {

@@ -6,7 +6,7 @@ extension AttentionSpec {
     /// values; another projects the a·d results back to h.
     static func multiHead(_ model: Model) -> AttentionSpec {
         let h = model.hidden
-        let core = CoreAttention.multiHead(model)
+        let core = model.coreAttention
         let (queries, keys) = (core.queries, core.keys)
         let projected = Extent(.all, cut: queries + 2 * keys)
         let attended = Extent(.all, cut: queries)

@@ -1,4 +1,5 @@
 package import Models
+internal import Numbers
 
 #if canImport(Darwin)
     internal import Darwin
@@ -20,7 +21,7 @@ package enum Initialisation {
         case .zeros: pointer.update(repeating: 0, count: share.count(tensor))
         case .ones: pointer.update(repeating: 1, count: share.count(tensor))
         case .normal(let deviation):
-            let key = mix(seed ^ UInt64(crc32(tensor.name)) << 32)
+            let key = SplitMix64.first(seed: seed ^ UInt64(crc32(tensor.name)) << 32)
             share.forEachRun(tensor) { local, whole, count in
                 for index in 0..<count { pointer[local + index] = deviation * normal(key, whole + index) }
             }
@@ -29,17 +30,9 @@ package enum Initialisation {
 
     private static func normal(_ key: UInt64, _ index: Int) -> Float {
         // (0, 1] keeps the logarithm finite.
-        let first = (Double(mix(key &+ 2 &* UInt64(index)) >> 11) + 1) * 0x1p-53
-        let second = Double(mix(key &+ 2 &* UInt64(index) &+ 1) >> 11) * 0x1p-53
+        let first = (Double(SplitMix64.first(seed: key &+ 2 &* UInt64(index)) >> 11) + 1) * 0x1p-53
+        let second = Double(SplitMix64.first(seed: key &+ 2 &* UInt64(index) &+ 1) >> 11) * 0x1p-53
         return Float((-2 * log(first)).squareRoot() * cos(2 * .pi * second))
-    }
-
-    /// SplitMix64's finaliser over one step of its sequence (Steele, Lea & Flood 2014).
-    package static func mix(_ value: UInt64) -> UInt64 {
-        var z = value &+ 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 
     /// CRC-32 (IEEE 802.3) of a name's UTF-8 bytes.
