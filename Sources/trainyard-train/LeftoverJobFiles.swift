@@ -23,7 +23,7 @@ enum LeftoverJobFiles {
 
     /// Writes this job's note and removes the files of jobs that are gone. Called before MPI starts; failures are
     /// ignored.
-    static func begin() {
+    static func noteJobAndRemoveOthers() {
         let environment = ProcessInfo.processInfo.environment
         guard environment["OMPI_COMM_WORLD_LOCAL_RANK"] == "0",
             let all = environment["OMPI_MCA_orte_top_session_dir"],

@@ -32,7 +32,7 @@ final class ProgressLine {
     }
 
     /// Prints a line about the run that begins.
-    func begin() {
+    func showRun() {
         guard enabled else { return }
         let layout = trainer.layout
         let stages = trainer.schedule.stages
@@ -77,7 +77,8 @@ final class ProgressLine {
         put(rewrites ? "\r\u{1B}[2K" + line : line + "\n")
     }
 
-    func end() {
+    /// Moves to a new line where the last one was written over.
+    func leaveLine() {
         if enabled, rewrites { put("\n") }
     }
 

@@ -22,7 +22,7 @@ struct RunCommand: ParsableCommand {
     var timeline: String?
 
     func run() throws {
-        LeftoverJobFiles.begin()
+        LeftoverJobFiles.noteJobAndRemoveOthers()
         let code = runRank(program: "trainyard-train", exitCode: Self.exitCode) { world in
             try TrainingRun(
                 planPath: plan, options: options, timelinePath: timeline, world: world.communicator

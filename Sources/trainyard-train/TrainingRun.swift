@@ -128,7 +128,7 @@ struct TrainingRun {
         let (plan, settings) = (trainer.plan, trainer.settings)
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
-        progress.begin()
+        progress.showRun()
         let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).required
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
@@ -150,7 +150,7 @@ struct TrainingRun {
                 if let saved, let path { try records?.run.addCheckpoint(saved, at: path, steps: done) }
             }
         }
-        progress.end()
+        progress.leaveLine()
         if options.profile,
             let table = try trainer.profile.report(world, seconds: profiled.seconds, steps: profiled.steps)
         {

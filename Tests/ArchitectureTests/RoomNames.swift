@@ -15,7 +15,8 @@ struct NameUse: Hashable {
 ///
 /// Types and file-scope values are found by name, members of extensions by the type they are named with. A member behind an
 /// expression counts only where its name is unambiguous: declared in extensions of one file alone, and by none of the rooms
-/// that the room imports. Initialisers and subscripts in extensions are not looked for.
+/// that the room imports. Not looked for: initialisers, subscripts, operators and conformances in extensions, and behind an
+/// expression members that are called like one of the standard library (`standardMembers`) or of another type.
 struct RoomNames {
     private let files: [SourceFile]
     private var typeFiles: [String: String] = [:]

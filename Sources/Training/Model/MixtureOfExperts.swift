@@ -148,6 +148,7 @@ struct MixtureOfExperts: FeedForwardBranch {
             saved, normed: normed, gradient: gradient, weightsLater: weightsLater)
         let dLogits = scratch.routerGradient.reserve(rows: dy.rows, columns: routing.experts)
         let dNormed = context.scratch.narrow(like: gradient)
+        precondition(normed.pointer != dNormed.pointer, "a block with experts saves its second norm's output")
         let x = routedRows(normed)
         try addUp(into: dNormed) { part in
             if let shared, let dExpanded { shared.expand.inputGradient(dExpanded, into: part, profile) }

@@ -73,14 +73,14 @@ struct Launcher {
         let words = launcherWords ? LauncherOutput() : nil
         if let words { process.standardError = words.pipe }
         let forwarding = SignalForwarding()
-        defer { forwarding.end() }
+        defer { forwarding.stop() }
         do {
             try process.run()
         } catch {
             throw Failure(description: "\(command[0]) could not be started")
         }
-        forwarding.begin(to: process.processIdentifier)
-        words?.begin()
+        forwarding.start(to: process.processIdentifier)
+        words?.startReading()
         var output = Data()
         if capture {
             try? pipe.fileHandleForWriting.close()
@@ -92,7 +92,7 @@ struct Launcher {
         let ended = process.terminationStatus
         return Ending(
             code: process.terminationReason == .uncaughtSignal ? 128 + ended : ended,
-            wasInterrupted: forwarding.wasAsked, output: output, reason: words?.end())
+            wasInterrupted: forwarding.wasAsked, output: output, reason: words?.printRest())
     }
 
     /// The path of an executable of this name on the PATH; nil where there is none.

@@ -20,7 +20,7 @@ final class LauncherOutput: Sendable {
     private let finished = DispatchSemaphore(value: 0)
 
     /// Starts to read on a thread of its own. Called after the process has been started.
-    func begin() {
+    func startReading() {
         try? pipe.fileHandleForWriting.close()
         let handle = pipe.fileHandleForReading
         Thread.detachNewThread { [self] in
@@ -36,10 +36,10 @@ final class LauncherOutput: Sendable {
 
     /// Prints the rest of the stream, and ends an unfinished last line. Called after the process has ended.
     /// - Returns: mpirun's reason for a failure; nil where a rank gave one.
-    func end() -> Reason? {
+    func printRest() -> Reason? {
         // A process that outlives mpirun may hold the stream open.
         _ = finished.wait(timeout: .now() + 2)
-        let (rest, reason) = state.withLock { ($0.finish(), $0.reason) }
+        let (rest, reason) = state.withLock { ($0.takeRest(), $0.reason) }
         if !rest.isEmpty { StandardStreams.error(rest) }
         return reason
     }
@@ -74,7 +74,7 @@ final class LauncherOutput: Sendable {
             return out
         }
 
-        mutating func finish() -> Data {
+        mutating func takeRest() -> Data {
             guard !line.isEmpty else { return Data() }
             defer { line.removeAll() }
             if passes { return Data("\n".utf8) }

@@ -34,14 +34,14 @@ struct SignalForwarding {
     }
 
     /// Forwards signals to `process` from now on; one that came earlier is forwarded at once.
-    func begin(to process: Int32) {
+    func start(to process: Int32) {
         Self.child.store(process, ordering: .sequentiallyConsistent)
         let early = Self.received.load(ordering: .sequentiallyConsistent)
         if early != 0 { Self.tell(early) }
     }
 
     /// Restores the default handling of the signals.
-    func end() {
+    func stop() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
         alarm(0)
         for number in Self.numbers + [SIGALRM] { signal(number, SIG_DFL) }
