@@ -1,4 +1,4 @@
-# make            this list
+# `make` alone prints the list of targets.
 # make bench BENCH="--configs M --runs 1"    the large shape beside PyTorch; bench/compare.py --help
 # make check ROOM="Plans Costs"    several rooms; make check ROOM=Property runs Tests/PropertyTests
 # TRAINYARD_PORTABLE=1 make build    for any x86-64 with AVX2 rather than for this machine alone
@@ -38,6 +38,7 @@ help:
 	@echo "make fuzz     read a million mutated inputs and run ten thousand mutated command lines"
 	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
 	@echo "make docs     write what the commands print today into the documents, and draw their pictures again"
+	@echo "make lint     check the format of the sources"
 	@echo "make format   format the sources"
 	@echo "make clean    remove what was built"
 	@echo "make setup    install Open MPI and oneDNN if missing (the others do it too)"
