@@ -60,6 +60,38 @@ import Testing
         }
     }
 
+    /// A head multiplies every weight of its table, and an end's tensors are what a rank of its own holds.
+    @Test func endsAreTheirTables() {
+        for model in Self.models {
+            let parts = ModelParts(model)
+            let table = model.table("").count
+            #expect(parts.head.part.products.weights == Double(table), "\(model)")
+            #expect(parts.embedding.part.products.isEmpty)
+            for end in [parts.embedding, parts.head] {
+                #expect(end.held(vocabulary: model.vocab, tensor: 1) == Double(end.part.tensors.parameters), "\(model)")
+                #expect(end.table(vocabulary: model.vocab, tensor: 4) * 4 == Double(table), "\(model)")
+            }
+            // Logits are as wide as the padded vocabulary of one rank, and rows of the residual stream are divided.
+            let padded = model.paddedVocab(tensor: 4)
+            let division = Division(tokens: 64, tensor: 4, sequence: 4, vocabulary: padded)
+            #expect(parts.head.logits.map(division.numbers) == Double(64 * padded / 4), "\(model)")
+            let stored = parts.head.part.kept.map(\.stored.extent).filter { $0.rows == .scattered }
+            #expect(stored.map(division.numbers) == [Double(16 * model.hidden), Double(16 * model.hidden)], "\(model)")
+        }
+    }
+
+    /// A head and an embedding on one rank have one table if it is tied.
+    @Test(arguments: [true, false]) func tiedTablesAreHeldOnce(isTied: Bool) throws {
+        var model = try #require(Self.drawn.first)
+        model.tiedEmbeddings = isTied
+        func held(_ embedding: Bool, _ head: Bool) -> Double {
+            ModelParts(model).deviceParameters(
+                layers: 0, tensor: 1, vocabulary: model.vocab, holdsEmbedding: embedding, holdsHead: head)
+        }
+        let table = Double(model.table("").count)
+        #expect(held(true, false) + held(false, true) - held(true, true) == (isTied ? table : 0))
+    }
+
     /// The tensors of the whole model are its parameters, and no two have one name.
     @Test func tensorsAreTheParameters() {
         for model in Self.models where model.layers <= 8 {

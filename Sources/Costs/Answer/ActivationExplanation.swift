@@ -168,8 +168,8 @@ struct ActivationExplanation {
             let held = HeldLogits(layout.schedule, work.shape)
             lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
             lines.define("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
-            let kept = framework.memory.remakesOutputs && !layout.schedule.splitsBackward ? "" : "2·"
-            sums.append("(y_p + y_w)·\(kept)w·T·h/σ")
+            let remakesNorm = framework.memory.remakesOutputs && !layout.schedule.splitsBackward
+            sums.append("(y_p + y_w)·\(remakesNorm ? words.head.keptWithoutNorm : words.head.kept)")
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",
@@ -195,7 +195,7 @@ struct ActivationExplanation {
         }
         if device.dropout, moment.first > 0 {
             lines.define("y_1", moment.first, "", "micro-batches held of the first stage")
-            terms.append("y_1·T·h/σ")
+            terms.append("y_1·\(words.embedding.kept)")
         }
         return terms
     }

@@ -29,7 +29,8 @@ struct BufferExplanation {
             "buffers", as: "buffers",
             sum(
                 dense && mixtures ? "max(G_d, G_e)" : dense ? "G_d" : "G_e", device.sequenceParallel ? "w·T·h" : nil,
-                p > 1 ? messages : nil, own, share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·T·V_p/t" : nil,
+                p > 1 ? messages : nil, own,
+                share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·\(words.head.logits ?? "0")" : nil,
                 gathers ? "gathered" : nil), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
@@ -89,7 +90,7 @@ struct BufferExplanation {
         let units = [
             isSharded && share.mixtures < share.layers ? "Q_d" : nil,
             share.mixtures > 0 && !mixture.isEmpty ? mixture.joined(separator: " + ") : nil,
-            isSharded && (share.holdsEmbedding || share.holdsHead) ? "V_p·h/t" : nil,
+            isSharded && (share.holdsEmbedding || share.holdsHead) ? EndWords.heldTable : nil,
         ].compactMap { $0 }
         guard !units.isEmpty else { return false }
         lines.derive(

@@ -34,12 +34,13 @@ struct ModelExplanation {
             case (false, true): "L·(A + X + \(words.norms))"
             default: "L·(A + F + \(words.norms))"
             }
-        let tables = model.tiedEmbeddings ? "V·h" : "2·V·h"
+        let tables = words.isTied ? EndWords.table : "2·\(EndWords.table)"
+        let positions = words.embedding.wholeParameters
         lines.derive(
-            "parameters", as: "N", sum(blocks, tables, work.parts.positions > 0 ? "s·h" : nil, words.finalNorm),
+            "parameters", as: "N", sum(blocks, tables, positions, words.head.wholeParameters),
             "parameters",
-            note: "blocks with their norms, \(model.tiedEmbeddings ? "one table (tied)" : "embedding and head"), "
-                + (work.parts.positions > 0 ? "positions, final norm" : "final norm"),
+            note: "blocks with their norms, \(words.isTied ? "one table (tied)" : "embedding and head"), "
+                + (positions != nil ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
         lines.derive(
             "active parameters", as: "N_a", words.hasExperts ? "N − L_e·(E − k)·n_m·h·f_e" : "N", "parameters",
@@ -62,7 +63,8 @@ struct ModelExplanation {
                 sum(["W_a"] + words.feedForward(true).weights), "weights")
         }
         lines.derive(
-            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + V·h) + 12·B·s^2·L·\(words.attention.core)", "FLOP",
+            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(EndWords.table)) + 12·B·s^2·L·\(words.attention.core)",
+            "FLOP",
             after: "Korthikanti et al. 2022, appendix A (full attention, no recompute)")
         lines.derive(
             "model FLOPs, causal", as: "M_c", "M − 6·B·s^2·L·\(words.attention.core)", "FLOP",

@@ -7,12 +7,15 @@ struct ModelWords {
     /// Whether the model has blocks with experts.
     let hasExperts: Bool
     let hasBiases: Bool
+    /// Whether one table serves as embedding and as head.
+    let isTied: Bool
     let attention: AttentionWords
     private let parts: ModelParts
 
     init(_ work: LayoutWork) {
         hasDense = work.model.denseLayers > 0
         hasExperts = work.model.mixtureLayers > 0
+        isTied = work.model.tiedEmbeddings
         hasBiases = work.model.conventions.hasBiases
         parts = work.parts
         attention = parts.attention.words
@@ -21,8 +24,9 @@ struct ModelWords {
     /// Terms of a feed-forward network: a dense one, or one with experts.
     func feedForward(_ isMixture: Bool) -> FeedForwardWords { parts.block(isMixture: isMixture).feedForward.words }
 
-    /// Formula of the parameters of a block's two norms: a scale each, and a shift with biases.
-    var norms: String { hasBiases ? "4·h" : "2·h" }
-    /// Formula of the parameters of the norm after the last block.
-    var finalNorm: String { hasBiases ? "2·h" : "h" }
+    /// Formula of the parameters of a block's two norms.
+    var norms: String { parts.dense.normWords }
+    /// Terms of the embedding, and of the final norm and the head.
+    var embedding: EndWords { parts.embedding.words }
+    var head: EndWords { parts.head.words }
 }

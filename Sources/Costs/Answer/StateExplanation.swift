@@ -51,12 +51,13 @@ struct StateExplanation {
     private func addHeld(to lines: inout Derivation, _ share: PipelineShares.Rank, _ suffix: String, _ rank: String) {
         lines.define("l_d\(suffix)", share.layers - share.mixtures, "blocks", "dense blocks of \(rank)")
         lines.define("l_e\(suffix)", share.mixtures, "blocks", "blocks with experts of \(rank)")
-        let headTable = share.holdsHead && (!model.tiedEmbeddings || !share.holdsEmbedding)
+        let headTable = share.holdsHead && model.hasHeadTable(holdsEmbedding: share.holdsEmbedding)
         let tables = (share.holdsEmbedding ? 1 : 0) + (headTable ? 1 : 0)
         let terms = [
             share.mixtures < share.layers ? "l_d\(suffix)·Q_d" : nil, share.mixtures > 0 ? "l_e\(suffix)·Q_e" : nil,
-            tables > 0 ? "\(tables)·V_p·h/t" : nil, share.holdsEmbedding && work.parts.positions > 0 ? "s·h" : nil,
-            share.holdsHead ? words.finalNorm : nil,
+            tables > 0 ? "\(tables)·\(EndWords.heldTable)" : nil,
+            share.holdsEmbedding ? words.embedding.wholeParameters : nil,
+            share.holdsHead ? words.head.wholeParameters : nil,
         ]
         lines.derive(
             "parameters a device of \(rank), routed experts aside", as: "N_d\(suffix)", sum(terms), "parameters",

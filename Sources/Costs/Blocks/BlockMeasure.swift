@@ -1,6 +1,6 @@
 internal import Models
 
-/// Measure of a block's tensors: their bytes on one device.
+/// Measure of the tensors of a block or of an end: their bytes on one device.
 struct BlockMeasure: Sendable {
     let division: Division
     /// Bytes of a number in the activations' format.
@@ -9,6 +9,8 @@ struct BlockMeasure: Sendable {
     let operand: Double
     /// Whether there is dropout, with a byte of mask for every number that may be dropped.
     let dropout: Bool
+    /// Bytes of a number in the gradients of weights, which only kernels read and write.
+    var gradient = 0.0
 
     func bytes(_ stored: Stored) -> Double {
         let number: Double =
@@ -17,6 +19,7 @@ struct BlockMeasure: Sendable {
             case .operand: operand
             case .single: 4
             case .mask: dropout ? 1 : 0
+            case .gradient: gradient
             }
         return stored.times * number * division.numbers(stored.extent)
     }
@@ -24,4 +27,18 @@ struct BlockMeasure: Sendable {
     func bytes(_ stored: [Stored]) -> Double { stored.reduce(0) { $0 + bytes($1) } }
 
     func numbers(_ extents: [Extent]) -> Double { extents.reduce(0) { $0 + division.numbers($1) } }
+
+    /// Rows and widths of a product.
+    func shape(_ product: Product) -> (rows: Double, inputs: Double, outputs: Double) {
+        (
+            division.rows(product.rows), division.width(product.inputs, product.rows),
+            division.width(product.outputs, product.rows)
+        )
+    }
+
+    /// Seconds of the memory-bound work of a pass.
+    func seconds(_ work: Elementwise, _ rates: DeviceRates) -> Double {
+        work.kernels.reduce(0) { $0 + rates.elementwise(bytes($1)) }
+            + work.casts.reduce(0) { $0 + rates.cast(numbers($1)) }
+    }
 }

@@ -54,7 +54,7 @@ struct BlockTimes {
         times.forward.expert = exchange
         times.backward.expert = exchange
 
-        let sent = device.collectives(block, elementBytes: w)
+        let sent = device.collectives(block.messages(sequenceParallel: device.sequenceParallel), elementBytes: w)
         let collectives = tensorExposed(
             sent, forward: products.forward, backward: gradients, inputs: gradients - times.weightGradient)
         times.forward.tensor = collectives.forward.seconds
@@ -96,7 +96,7 @@ struct BlockTimes {
     private var products: Products {
         var sum = Products()
         for product in block.products {
-            let (rows, inputs, outputs) = shape(product)
+            let (rows, inputs, outputs) = measure.shape(product)
             sum.forward += rates.product(rows, outputs, inputs)
             sum.input += rates.product(rows, inputs, outputs)
             sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
@@ -111,7 +111,7 @@ struct BlockTimes {
         let held = Double(mixture.experts) / device.expert
         var (forward, weights) = (0.0, 0.0)
         for product in block.expertProducts {
-            let (rows, inputs, outputs) = shape(product)
+            let (rows, inputs, outputs) = measure.shape(product)
             forward += held * rates.product(max(1, rows / held), outputs, inputs) / rates.framework.experts
             weights += held * inputs * outputs
         }
@@ -120,21 +120,11 @@ struct BlockTimes {
         sum.weight += forward + rates.memory(2 * gradientBytes * weights)
     }
 
-    private func shape(_ product: Product) -> (rows: Double, inputs: Double, outputs: Double) {
-        let division = measure.division
-        return (
-            division.rows(product.rows), division.width(product.inputs, product.rows),
-            division.width(product.outputs, product.rows)
-        )
-    }
-
     // MARK: Memory-bound operations
 
     /// Seconds of the memory-bound work of a pass.
     private func elementwise(_ pass: Pass) -> Double {
-        let work = pass == .forward ? block.forward : block.backward
-        return work.kernels.reduce(0) { $0 + rates.elementwise(measure.bytes($1)) }
-            + work.casts.reduce(0) { $0 + rates.cast(measure.numbers($1)) }
+        measure.seconds(pass == .forward ? block.forward : block.backward, rates)
     }
 
     // MARK: Core attention

@@ -29,8 +29,10 @@ package struct BlockUnits: Hashable, Sendable {
         }
         (block, mixtureBlock) = times(device)
         (plainBlock, plainMixtureBlock) = plain ? times(device.keepingEverything) : (block, mixtureBlock)
-        let ends = EndTimes(model: model, parts: parts, rates: rates, device: device, gradientBytes: gradientBytes)
-        embedding = ends.embedding()
-        head = ends.head()
+        func unit(_ end: End) -> UnitTimes {
+            EndTimes(end: end, rates: rates, device: device, gradientBytes: gradientBytes).unit()
+        }
+        embedding = unit(parts.embedding)
+        head = unit(parts.head)
     }
 }

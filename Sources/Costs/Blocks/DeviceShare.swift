@@ -48,10 +48,12 @@ package struct DeviceShare: Sendable {
         (block.held(tensor: tensor), Double(block.expertParameters) / (expert * expertTensor))
     }
 
-    /// The division of a block with the experts `mixture` among the ranks of a stage; nil: a dense block.
+    /// The division of a block with the experts `mixture` among the ranks of a stage; nil: a dense block, or an end of
+    /// the model.
     func division(_ mixture: Model.Mixture?) -> Division {
         Division(
-            tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture)
+            tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture,
+            vocabulary: vocabulary)
     }
 
     /// The device's part of the work if nothing is recomputed.

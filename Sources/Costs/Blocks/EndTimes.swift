@@ -1,75 +1,72 @@
 internal import Models
 internal import Plans
 
-/// Times of one micro-batch in the embedding (first stage) and in the final norm, the head and the loss (last stage).
+/// Times of one micro-batch in one end of a model: the embedding (first stage), or the final norm, the head and the loss
+/// (last stage). They are sums over the products, kernels and messages of the end's part.
 struct EndTimes {
-    let model: Model
-    let parts: ModelParts
-    let rates: DeviceRates
-    let device: DeviceShare
-    let gradientBytes: Double
+    private let end: End
+    private let rates: DeviceRates
+    private let device: DeviceShare
+    private let gradientBytes: Double
+    private let measure: BlockMeasure
 
-    private var w: Double { rates.elementBytes }
-    private var row: Double { device.tokens * Double(model.hidden) }
+    init(end: End, rates: DeviceRates, device: DeviceShare, gradientBytes: Double) {
+        self.end = end
+        self.rates = rates
+        self.device = device
+        self.gradientBytes = gradientBytes
+        measure = BlockMeasure(
+            division: device.division(nil), activation: rates.elementBytes, operand: rates.operandBytes,
+            dropout: device.dropout, gradient: gradientBytes)
+    }
 
-    func embedding() -> UnitTimes {
+    func unit() -> UnitTimes {
         var times = UnitTimes()
-        // Rows are looked up (read and written), and positions added. The gradient is added to the table's rows.
-        let positions = parts.positions > 0 ? 2.0 : 0
-        times.forward.compute = rates.elementwise((2 + positions) * w * row)
-        times.backward.compute = rates.elementwise((w + 2 * gradientBytes) * row / device.sequenceShare)
-        times.weightGradient = times.backward.compute
-        add(device.embeddingCollectives(hidden: model.hidden, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(parts, device).embedding, to: &times, backwardGathers: 0)
+        let part = end.part
+        var (forward, backward, weights) = (
+            measure.seconds(part.forward, rates), measure.seconds(part.backward, rates), 0.0
+        )
+        // Products of the ends are not in 8 bits.
+        for product in part.products {
+            let (rows, inputs, outputs) = measure.shape(product)
+            forward += rates.product(rows, outputs, inputs, high: true)
+            backward += rates.product(rows, inputs, outputs, high: true)
+            weights += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: true)
+        }
+        backward += weights
+        if let logits = end.logits {
+            let numbers = measure.division.numbers(logits)
+            forward += rates.elementwise(CostConstants.lossForwardBytes * numbers)
+            backward += rates.elementwise(CostConstants.lossBackwardBytes * numbers)
+        }
+        times.forward.compute = forward
+        times.backward.compute = backward
+        // The whole backward of a lookup is the gradient of its table.
+        times.weightGradient = looksUp ? backward : weights
+        addCollectives(to: &times)
+        addTableGathers(to: &times)
         return times
     }
 
-    func head() -> UnitTimes {
-        var times = UnitTimes()
-        let (T, h) = (device.tokens, Double(model.hidden))
-        let columns = Double(device.vocabulary) / device.tensor
-        let logits = T * columns
-        let local = row / device.sequenceShare
-        times.forward.compute =
-            rates.elementwise(2 * w * local) + rates.product(T, columns, h, high: true)
-            + rates.elementwise(CostConstants.lossForwardBytes * logits)
-        times.weightGradient = rates.accumulate(h, columns, T, accumulatorBytes: gradientBytes, high: true)
-        times.backward.compute =
-            rates.elementwise(3 * w * local) + rates.product(T, h, columns, high: true)
-            + times.weightGradient + rates.elementwise(CostConstants.lossBackwardBytes * logits)
-        add(device.headCollectives(hidden: model.hidden, elementBytes: w), to: &times)
-        addTableGathers(of: ShardedEnds(parts, device).head, to: &times, backwardGathers: 1)
-        return times
-    }
+    /// Whether rows of the table are looked up, not multiplied.
+    private var looksUp: Bool { end.part.products.isEmpty }
 
     /// Adds collectives among tensor ranks, which are not hidden.
-    private func add(_ collectives: PassCollectives, to times: inout UnitTimes) {
+    private func addCollectives(to times: inout UnitTimes) {
+        let collectives = device.collectives(end.part.messages, elementBytes: rates.elementBytes)
         times.forward.tensor = collectives.forward.seconds(device.tensorGroup)
         times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
     }
 
-    /// Adds the transfers of a fully sharded table. No compute runs long enough at the same time to hide them.
-    private func addTableGathers(of parameters: Double, to times: inout UnitTimes, backwardGathers: Double) {
+    /// Adds the transfers of a fully sharded table. It is gathered for its forward, for the backward too if products
+    /// read it, and its gradients are scattered. No compute runs long enough at the same time to hide them.
+    private func addTableGathers(to times: inout UnitTimes) {
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
-        let gather = device.shardGroup.gather(bytes: w * parameters)
+        let parameters = end.held(vocabulary: device.vocabulary, tensor: device.tensor)
+        let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
         times.forward.data = gather
         times.backward.data =
-            backwardGathers * gather + device.shardGroup.gather(bytes: gradientBytes * parameters)
+            (looksUp ? 0 : gather) + device.shardGroup.gather(bytes: gradientBytes * parameters)
             + device.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(device.shardGroup.size))
-    }
-}
-
-/// Parameters of the embedding and of the head on one device, before sharding. If they are fully sharded, the embedding
-/// is gathered for its forward, the head for both passes, and the gradients of both are scattered.
-struct ShardedEnds {
-    /// Parameters of the table and the positions.
-    let embedding: Double
-    /// Parameters of the table and the final norm.
-    let head: Double
-
-    init(_ parts: ModelParts, _ device: DeviceShare) {
-        let table = parts.table(vocabulary: device.vocabulary, tensor: device.tensor)
-        embedding = table + Double(parts.positions)
-        head = table + Double(parts.finalNorm)
     }
 }

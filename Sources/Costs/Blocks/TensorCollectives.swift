@@ -34,10 +34,12 @@ struct PassCollectives {
 }
 
 extension DeviceShare {
-    /// Collectives of one block. In the forward, attention and the feed-forward network each end in an all-reduce; in
-    /// the backward, each begins with one (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a
-    /// gathering and end with a scattering, and the backward gathers their inputs again for the gradients of weights
-    /// (Korthikanti et al. 2022, section 4.2.2).
+    /// Collectives of a block or of an end with these `messages`.
+    ///
+    /// In the forward of a block, attention and the feed-forward network each end in an all-reduce; in the backward,
+    /// each begins with one (Shoeybi et al. 2019, section 3). With sequence parallelism they begin with a gathering and
+    /// end with a scattering, and the backward gathers their inputs again for the gradients of weights (Korthikanti et
+    /// al. 2022, section 4.2.2).
     ///
     /// Latent attention computes the down-projections on every rank, so the ranks share latents rather than hidden
     /// rows. The forward gathers the latents and the rotary part of the keys. The backward scatters their gradients and
@@ -46,53 +48,20 @@ extension DeviceShare {
     /// Queries without latents are projected from the hidden rows.
     ///
     /// - Parameter elementBytes: bytes of a number of an activation.
-    func collectives(_ block: Block, elementBytes: Double) -> PassCollectives {
+    func collectives(_ messages: TensorMessages, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
         let rows = elementBytes * tokens
-        let (attention, feedForward) = (block.attention.part.messages, block.feedForward.part.messages)
         func bytes(_ widths: [Int]) -> [Double] { widths.map { rows * Double($0) } }
-        // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows.
-        let isScattered = sequenceParallel && feedForward.staysScattered
-        let inputs = bytes(attention.inputs) + (isScattered ? [] : bytes(feedForward.inputs))
-        let results = bytes(attention.results) + (isScattered ? [] : bytes(feedForward.results))
+        let (inputs, kept, results) = (bytes(messages.inputs), bytes(messages.keptInputs), bytes(messages.results))
+        all.forward.sums = messages.totals.map { 4 * tokens * Double($0) }
         if sequenceParallel {
-            all.forward.gathers = inputs + bytes(attention.gatheredOnce) + results
+            all.forward.gathers = inputs + kept + bytes(messages.gatheredOnce) + results
             all.backward.gathers = all.forward.gathers
             all.again.gathers = inputs
         } else {
-            all.forward.sums = results
-            all.backward.sums = inputs
-        }
-        return all
-    }
-
-    /// Collectives of the embedding: its rows are all-reduced, or reduce-scattered with sequence parallelism.
-    func embeddingCollectives(hidden: Int, elementBytes: Double) -> PassCollectives {
-        var all = PassCollectives()
-        guard tensor > 1 else { return all }
-        let hidden = elementBytes * tokens * Double(hidden)
-        if sequenceParallel {
-            all.forward.gathers = [hidden]
-            all.backward.gathers = [hidden]
-        } else {
-            all.forward.sums = [hidden]
-        }
-        return all
-    }
-
-    /// Collectives of the head and the loss: maximum, target logit and sum of exponentials, 4 bytes for each token
-    /// (Megatron-LM's vocabulary-parallel loss).
-    func headCollectives(hidden: Int, elementBytes: Double) -> PassCollectives {
-        var all = PassCollectives()
-        guard tensor > 1 else { return all }
-        let hidden = elementBytes * tokens * Double(hidden)
-        all.forward.sums = [4 * tokens, 4 * tokens, 4 * tokens]
-        if sequenceParallel {
-            all.forward.gathers = [hidden]
-            all.backward.gathers = [hidden]
-        } else {
-            all.backward.sums = [hidden]
+            all.forward.sums += results
+            all.backward.sums = inputs + kept
         }
         return all
     }

@@ -15,7 +15,7 @@ struct ActivationTerms: Sendable {
     var plainMixture: ActivationBytes
     /// Whether only some blocks are recomputed.
     var isPartial: Bool
-    /// Bytes of the masks of the embedding's dropout, one for each number (Korthikanti et al. 2022, section 4.3).
+    /// Bytes that the embedding keeps: the masks of its dropout (Korthikanti et al. 2022, section 4.3).
     var mask: Double
     /// Bytes of the inputs of the final norm and of the head.
     var headInputs: Double
@@ -63,12 +63,18 @@ struct ActivationTerms: Sendable {
         let (shared, copies) = own.shared
         buffers += shared + own.packedOperands
         self.buffers = buffers
+        let ends = BlockMeasure(
+            division: device.division(nil), activation: w, operand: work.rates.operandBytes, dropout: device.dropout)
+        func kept(_ end: End, _ isCounted: (Kept.Role) -> Bool) -> Double {
+            end.part.kept.reduce(0) { isCounted($1.role) ? $0 + ends.bytes($1.stored) : $0 }
+        }
+        let (embedding, head) = (work.parts.embedding, work.parts.head)
         let remakesNorm = memory.remakesOutputs && !isSplit
-        mask = device.dropout ? device.tokens * h / device.sequenceShare : 0
-        headInputs = (remakesNorm ? 1 : 2) * work.boundaryBytes
-        logits = 4 * device.tokens * Double(work.vocabulary) / device.tensor
-        logitGradients = w * device.tokens * Double(work.vocabulary) / device.tensor
-        headBuffers = (work.framework.logitBytes - 4) * device.tokens * Double(work.vocabulary) / device.tensor
+        mask = kept(embedding) { _ in true }
+        headInputs = kept(head) { $0 != .logits && !(remakesNorm && $0 == .normResult) }
+        logits = kept(head) { $0 == .logits }
+        logitGradients = ends.bytes(head.part.operands)
+        headBuffers = (work.framework.logitBytes - 4) * (head.logits.map(ends.division.numbers) ?? 0)
         tiedBuffers = hasPipeline && model.tiedEmbeddings ? 4 * (memory.sharedPiece ?? 0) : 0
         messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
         copiesBuffers = copies

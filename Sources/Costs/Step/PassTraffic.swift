@@ -20,15 +20,18 @@ struct PassTraffic {
 
     /// Bytes sent to the tensor ranks for blocks, embedding, head and loss.
     var tensor: Double {
-        let (device, w, hidden) = (work.device, work.rates.elementBytes, work.model.hidden)
-        let t = device.tensor
+        let (device, parts, t) = (work.device, work.parts, work.device.tensor)
+        func collectives(_ messages: TensorMessages) -> PassCollectives {
+            device.collectives(messages, elementBytes: work.rates.elementBytes)
+        }
         var bytes =
-            passed.embedding * device.embeddingCollectives(hidden: hidden, elementBytes: w).sent(ranks: t)
-            + passed.head * device.headCollectives(hidden: hidden, elementBytes: w).sent(ranks: t)
+            passed.embedding * collectives(parts.embedding.part.messages).sent(ranks: t)
+            + passed.head * collectives(parts.head.part.messages).sent(ranks: t)
         for (isMixture, count, again) in [
             (false, passed.dense, passed.denseAgain), (true, passed.mixtures, passed.mixturesAgain),
         ] where count > 0 {
-            let sent = device.collectives(work.parts.block(isMixture: isMixture), elementBytes: w)
+            let block = parts.block(isMixture: isMixture)
+            let sent = collectives(block.messages(sequenceParallel: device.sequenceParallel))
             bytes += count * sent.sent(ranks: t) + again * sent.forward.sent(ranks: t)
         }
         return bytes

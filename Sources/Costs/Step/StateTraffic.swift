@@ -30,8 +30,9 @@ struct StateTraffic {
         }
         // The embedding is gathered for its forward only. A tied table that one rank uses at both ends is gathered for
         // each use.
-        let ends = ShardedEnds(parts, device)
-        let (embedding, head) = (share.holdsEmbedding ? ends.embedding : 0, share.holdsHead ? ends.head : 0)
+        func held(_ end: End) -> Double { end.held(vocabulary: device.vocabulary, tensor: device.tensor) }
+        let embedding = share.holdsEmbedding ? held(parts.embedding) : 0
+        let head = share.holdsHead ? held(parts.head) : 0
         let blocks =
             Double(share.layers - share.mixtures) * device.held(of: parts.dense).dense
             + Double(share.mixtures) * device.held(of: parts.block(isMixture: true)).dense

@@ -8,6 +8,12 @@ extension Model {
         guard conventions.hasBiases else { return [scale] }
         return [scale, TensorSpec(name: name + ".bias", shape: shape, start: .zeros, seesStreamRows: true)]
     }
+
+    /// Formula of the parameters of `count` norms: h for each tensor of a norm.
+    func normWords(count: Int) -> String {
+        let tensors = count * (conventions.hasBiases ? 2 : 1)
+        return tensors == 1 ? "h" : "\(tensors)·h"
+    }
 }
 
 extension Part {

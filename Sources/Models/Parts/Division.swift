@@ -12,14 +12,18 @@ package struct Division: Hashable, Sendable {
     package var chosen: Double
     /// Rows that arrive at a device's experts.
     package var routed: Double
+    /// Entries of the vocabulary, padded so that tensor ranks hold equal parts.
+    package var vocabulary: Double
 
     /// - Parameters:
     ///   - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`).
     ///   - reserve: rows reserved at experts, as a multiple of the rows that arrive.
+    ///   - vocabulary: padded entries of the vocabulary. Only a model's ends need it.
     package init(
         tokens: Double, tensor: Double, sequence: Double, expertTensor: Double = 1, mixture: Model.Mixture? = nil,
-        reserve: Double = 1
+        reserve: Double = 1, vocabulary: Int = 0
     ) {
+        self.vocabulary = Double(vocabulary)
         self.tokens = tokens
         self.tensor = tensor
         self.sequence = sequence
@@ -42,6 +46,9 @@ package struct Division: Hashable, Sendable {
 
     /// Numbers in one row on one rank. The kind of `rows` decides which ranks cut it.
     package func width(_ width: Width, _ rows: Rows) -> Double {
+        guard width.entries == 0 else {
+            return vocabulary / tensor + self.width(Width(cut: width.cut, whole: width.whole), rows)
+        }
         guard width.cut > 0 else { return Double(width.whole) }
         return Double(width.cut) / (rows == .routed ? expertTensor : tensor) + Double(width.whole)
     }

@@ -21,14 +21,17 @@ package struct Width: Hashable, Sendable {
     package var cut: Int
     /// Numbers that every rank holds.
     package var whole: Int
+    /// Entries of the vocabulary, which tensor ranks cut between them after padding it to equal parts.
+    package var entries: Int
 
-    package init(cut: Int = 0, whole: Int = 0) {
+    package init(cut: Int = 0, whole: Int = 0, entries: Int = 0) {
         self.cut = cut
         self.whole = whole
+        self.entries = entries
     }
 
-    /// Numbers in a row of the whole tensor.
-    package var total: Int { cut + whole }
+    /// Numbers in a row of the whole tensor, without padding.
+    package var total: Int { cut + whole + entries }
 }
 
 /// Numbers of one or several tensors on a device for one micro-batch: rows times width.
@@ -57,6 +60,8 @@ package struct Stored: Hashable, Sendable {
         case single
         /// One byte for each number if there is dropout, else none.
         case mask
+        /// The format in which gradients of weights are added up.
+        case gradient
     }
 
     package var extent: Extent

@@ -1,5 +1,5 @@
-/// One part of a block (an attention, a feed-forward network, the norms), described before ranks divide it. Each kind
-/// of part has one file; parameters, FLOPs, bytes and seconds are sums over parts.
+/// One part of a model (an attention, a feed-forward network, the norms of a block, an embedding, a head), described
+/// before ranks divide it. Each kind of part has one file; parameters, FLOPs, bytes and seconds are sums over parts.
 package struct Part: Hashable, Sendable {
     /// Weights, in their order in memory.
     package var tensors: [TensorSpec] = []
@@ -43,6 +43,11 @@ package struct Product: Hashable, Sendable {
     }
 }
 
+extension Array where Element == Product {
+    /// Weights of all products: the multiply-adds of one row.
+    package var weights: Double { reduce(0) { $0 + $1.weights } }
+}
+
 /// A tensor that the forward keeps for the backward.
 package struct Kept: Hashable, Sendable {
     /// Roles of kept tensors that software may treat differently.
@@ -53,6 +58,8 @@ package struct Kept: Hashable, Sendable {
         case attended
         /// Results of experts before the router's weights multiply them.
         case combined
+        /// The results of a head, which only the loss reads.
+        case logits
         case other
     }
 
@@ -83,24 +90,40 @@ package struct Elementwise: Hashable, Sendable {
     }
 }
 
-/// Exchanges of rows among the ranks that cut a part's matrices, by the width of a row.
+/// Exchanges of rows among the ranks that cut matrices of a part, by the width of a row.
 package struct TensorMessages: Hashable, Sendable {
     /// Inputs of the first products. With sequence parallelism they are gathered, and gathered again for the gradients
     /// of weights.
     package var inputs: [Int] = []
+    /// Inputs of products that stay whole once they are gathered.
+    package var keptInputs: [Int] = []
     /// Tensors that, with sequence parallelism, are gathered for the forward only.
     package var gatheredOnce: [Int] = []
     /// Results, added up on every rank, or scattered with sequence parallelism.
     package var results: [Int] = []
+    /// Numbers in fp32 that a forward adds up on every rank, with and without sequence parallelism.
+    package var totals: [Int] = []
     /// Whether rows that sequence parallelism has scattered stay scattered in this part.
     package var staysScattered = false
 
-    package init() {}
-
-    package init(inputs: [Int], gatheredOnce: [Int] = [], results: [Int], staysScattered: Bool = false) {
+    package init(
+        inputs: [Int] = [], keptInputs: [Int] = [], gatheredOnce: [Int] = [], results: [Int] = [], totals: [Int] = [],
+        staysScattered: Bool = false
+    ) {
         self.inputs = inputs
+        self.keptInputs = keptInputs
         self.gatheredOnce = gatheredOnce
         self.results = results
+        self.totals = totals
         self.staysScattered = staysScattered
+    }
+
+    /// The exchanges of several parts together.
+    init(joining messages: [TensorMessages]) {
+        inputs = messages.flatMap(\.inputs)
+        keptInputs = messages.flatMap(\.keptInputs)
+        gatheredOnce = messages.flatMap(\.gatheredOnce)
+        results = messages.flatMap(\.results)
+        totals = messages.flatMap(\.totals)
     }
 }

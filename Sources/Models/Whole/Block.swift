@@ -27,14 +27,20 @@ package final class Block: Sendable {
     package let forward: Elementwise
     package let backward: Elementwise
     package let otherKernels: Int
+    /// Exchanges among tensor ranks.
+    private let messages: TensorMessages
+    /// Exchanges among tensor ranks with sequence parallelism.
+    private let scatteredMessages: TensorMessages
+    /// Formula of the parameters of both norms.
+    package let normWords: String
 
-    init(hidden: Int, norms: Part, attention: AttentionSpec, feedForward: FeedForwardSpec) {
+    init(_ model: Model, norms: Part, attention: AttentionSpec, feedForward: FeedForwardSpec) {
         self.norms = norms
         self.attention = attention
         self.feedForward = feedForward
         core = attention.core
         mixture = feedForward.experts?.mixture
-        stream = Extent(.scattered, whole: hidden)
+        stream = Extent(.scattered, whole: model.hidden)
         // The parts in the order of their tensors in memory.
         let parts = [norms, attention.part, feedForward.part]
         let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
@@ -48,12 +54,21 @@ package final class Block: Sendable {
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
+        messages = TensorMessages(joining: parts.map(\.messages))
+        // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows.
+        scatteredMessages = TensorMessages(joining: parts.map(\.messages).filter { !$0.staysScattered })
+        normWords = model.normWords(count: 2)
     }
 
     /// Weights that one token is multiplied by: all except those of experts it is not routed to.
     package var activeWeights: Double {
         func sum(_ products: [Product]) -> Double { products.reduce(0) { $0 + $1.weights } }
         return sum(products) + Double(mixture?.topK ?? 0) * sum(expertProducts)
+    }
+
+    /// Exchanges among tensor ranks, with or without sequence parallelism.
+    package func messages(sequenceParallel: Bool) -> TensorMessages {
+        sequenceParallel ? scatteredMessages : messages
     }
 
     /// Parameters that one device holds, routed experts excluded.

@@ -1,25 +1,24 @@
-/// The parts of a model: its kinds of block, and the tables and norms of its first and last stage.
+/// The parts of a model: its kinds of block, and its two ends.
 package struct ModelParts: Sendable {
     /// A block with one feed-forward network.
     package let dense: Block
     /// A block with experts; nil in a dense model.
     package let mixture: Block?
-    /// Parameters of the learned positions and of the final norm, which every tensor rank of their stage holds whole.
-    package let positions: Int
-    package let finalNorm: Int
-    private let hidden: Int
+    /// Token table and learned positions, on the first stage.
+    package let embedding: End
+    /// The final norm and the output projection, on the last stage.
+    package let head: End
     private let isTied: Bool
 
     package init(_ model: Model) {
         let norms = Part.norms(model)
         let attention = AttentionSpec.of(model)
-        dense = Block(hidden: model.hidden, norms: norms, attention: attention, feedForward: .dense(model))
+        dense = Block(model, norms: norms, attention: attention, feedForward: .dense(model))
         mixture = model.moe.map {
-            Block(hidden: model.hidden, norms: norms, attention: attention, feedForward: .mixture(model, $0))
+            Block(model, norms: norms, attention: attention, feedForward: .mixture(model, $0))
         }
-        positions = model.positions?.count ?? 0
-        finalNorm = model.finalNorm.parameters
-        hidden = model.hidden
+        embedding = .embedding(model)
+        head = .head(model)
         isTied = model.tiedEmbeddings
     }
 
@@ -29,9 +28,6 @@ package struct ModelParts: Sendable {
     /// The attention of every block.
     package var attention: AttentionSpec { dense.attention }
     package var core: CoreAttention { dense.core }
-
-    /// Parameters of a vocabulary table that one device holds.
-    package func table(vocabulary: Int, tensor: Double) -> Double { Double(vocabulary) * Double(hidden) / tensor }
 
     /// Parameters that one device of a pipeline rank holds, routed experts excluded.
     ///
@@ -43,13 +39,14 @@ package struct ModelParts: Sendable {
     package func deviceParameters(
         layers: Int, mixtureLayers: Int = 0, tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {
-        let table = table(vocabulary: vocabulary, tensor: Double(tensor))
         var total = Double(layers - mixtureLayers) * dense.held(tensor: Double(tensor))
         if mixtureLayers > 0, let mixture { total += Double(mixtureLayers) * mixture.held(tensor: Double(tensor)) }
-        if holdsEmbedding { total += table + Double(positions) }
+        if holdsEmbedding { total += embedding.held(vocabulary: vocabulary, tensor: Double(tensor)) }
         if holdsHead {
-            total += Double(finalNorm)
-            if !isTied || !holdsEmbedding { total += table }
+            total += Double(head.wholeParameters)
+            if Model.hasHeadTable(isTied: isTied, holdsEmbedding: holdsEmbedding) {
+                total += head.table(vocabulary: vocabulary, tensor: Double(tensor))
+            }
         }
         return total
     }

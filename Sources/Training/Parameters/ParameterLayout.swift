@@ -43,7 +43,7 @@ package enum ParameterLayout {
         }
         if isLast {
             units.append(Unit(kind: .finalNorm, tensors: model.finalNorm))
-            if !(model.tiedEmbeddings && isFirst) {
+            if model.hasHeadTable(holdsEmbedding: isFirst) {
                 units.append(Unit(kind: .table, tensors: [model.head]))
             }
         }

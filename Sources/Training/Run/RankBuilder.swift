@@ -22,7 +22,7 @@ struct RankBuilder {
     private var held: [Int] { schedule.stages(on: rank) }
     private var last: Int { schedule.stages - 1 }
     /// Whether the rank holds both ends of a model with tied embeddings: then the two tables are one tensor.
-    private var sharesTable: Bool { model.tiedEmbeddings && held.contains(0) && held.contains(last) }
+    private var sharesTable: Bool { held.contains(last) && !model.hasHeadTable(holdsEmbedding: held.contains(0)) }
 
     /// The layout's sharding, or none where no parameter of the rank has a copy. Experts may have copies where nothing else has.
     private var sharding: Layout.Sharding {
