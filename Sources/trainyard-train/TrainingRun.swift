@@ -129,7 +129,7 @@ struct TrainingRun {
         let progress = ProgressLine(
             trainer: trainer, steps: settings.steps, folder: records?.run.folder, enabled: isFirst && !options.quiet)
         progress.showRun()
-        let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab).required
+        let flops = FLOPs(model: plan.model, sequences: plan.batch).required
         trainer.profile.isOn = options.profile
         var profiled = (steps: 0, seconds: 0.0)
         for step in 0..<settings.steps {

@@ -48,14 +48,14 @@ import Testing
             let parts = ModelParts(model)
             for block in [parts.dense, parts.mixture].compactMap(\.self) {
                 for part in [block.norms, block.attention.part, block.feedForward.part] {
-                    #expect(
-                        part.products.reduce(0) { $0 + $1.weights } == Double(part.tensors.matrixParameters), "\(model)"
-                    )
+                    #expect(part.products.weights == Double(part.tensors.matrixParameters), "\(model)")
                 }
                 let experts = block.feedForward.experts
                 #expect(
-                    block.expertProducts.reduce(0) { $0 + $1.weights }
-                        == Double(experts?.tensors.matrixParameters ?? 0), "\(model)")
+                    block.expertProducts.weights == Double(experts?.tensors.matrixParameters ?? 0), "\(model)")
+                let routed = Double(block.mixture?.topK ?? 0) * block.expertProducts.weights
+                #expect(
+                    model.activeWeights(isMixture: block.mixture != nil) == block.products.weights + routed, "\(model)")
             }
         }
     }
@@ -152,4 +152,9 @@ import Testing
             }
         }
     }
+}
+
+extension Array where Element == TensorSpec {
+    /// Parameters of the matrices among the tensors: weights of products.
+    fileprivate var matrixParameters: Int { reduce(0) { $0 + ($1.shape.count >= 2 ? $1.count : 0) } }
 }

@@ -85,6 +85,15 @@ import Testing
             shape { $0.moe = Model.Mixture(experts: 2, topK: 3, ffn: 8) }.first?.hasPrefix("moe.topK: ") == true)
         #expect(shape { $0.moe = Model.Mixture(experts: 2, topK: 1, ffn: 8, every: 0) }.count == 1)
         #expect(
+            shape { $0.moe = Model.Mixture(experts: 2, topK: 1, ffn: 8, imbalance: 0.5) } == [
+                "moe.imbalance: must be from 1 to 1000 (found 0.5)"
+            ])
+        #expect(shape { $0.moe = Model.Mixture(experts: 2, topK: 1, ffn: 8, imbalance: .nan) }.count == 1)
+        #expect(
+            shape { $0.moe = Model.Mixture(experts: 2, topK: 1, ffn: 8, nodeLimit: 0) } == [
+                "moe.nodeLimit: must be a whole number from 1 to 16,384 (found 0)"
+            ])
+        #expect(
             shape {
                 $0.layers = 10_000
                 $0.hidden = 1 << 20

@@ -86,31 +86,14 @@ struct ActivationExplanation {
                 note: memory.keepsHalvesWhole ? "all stays" : "inputs of products, gradients of their outputs",
                 after: memory.keepsHalvesWhole ? "" : "Qi et al. 2023, table 1")
         }
+        let shared = SharedGradients.formula(
+            work.parts.block(isMixture: mixture), isExpertShared: layout.expertTensor > 1, reserve: memory.rowReserve)
         let stays = isSplit && layout.recompute == .full && !memory.pools
         lines.derive(
             "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
-            "T·w·\(memory.sharesGradients ? sharedPlaces(mixture) : words.feedForward(mixture).widest)", "bytes")
-    }
-
-    /// Formula of the width of a row's gradients if all blocks share their buffers: the residual stream's, a branch's,
-    /// the widest result's, and those of rows on their way to experts and back.
-    private func sharedPlaces(_ mixture: Bool) -> String {
-        let results = words.attention.results + "/t"
-        let dense = model.denseLayers > 0 ? "f" : nil
-        let shared = (model.moe?.sharedWidth ?? 0) > 0 ? "n_s·f_s" : nil
-        let widths = mixture ? [dense, shared].compactMap { $0 } : ["f"]
-        let inner: String? =
-            switch widths.count {
-            case 0: nil
-            case 1: "(n_m − 1)·\(widths[0])/t"
-            default: "(n_m − 1)·max(\(widths.joined(separator: ", ")))/t"
-            }
-        let reserve = framework.memory.rowReserve == 1 ? "" : "·x_r"
-        let routed = mixture ? "k\(reserve)·h/t + ρ·(\(layout.expertTensor > 1 ? 3 : 2)·h + f_e/e_t)" : nil
-        let widest = inner.map { "max(\($0), \(results))" } ?? results
-        return "(\(sum("h/σ", "max(h/σ, \(words.attention.attended)/t)", widest, routed)))"
+            "T·w·\(memory.sharesGradients ? shared : words.feedForward(mixture).widest)", "bytes")
     }
 
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.

@@ -71,7 +71,7 @@ struct BufferExplanation {
         if memory.packedDepth > 0 {
             lines.define("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
             lines.define("r_p", memory.packedRows, "rows", "most rows of them")
-            let inner = work.model.denseLayers > 0 ? "(n_m − 1)·f, " : ""
+            let inner = words.hasDense ? words.feedForward(false).inner.map { $0 + ", " } ?? "" : ""
             parts.append("4·k_p·(min(r_p, max(max(\(inner)\(words.attention.results), V_p)/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }

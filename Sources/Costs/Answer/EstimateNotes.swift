@@ -56,7 +56,7 @@ extension Estimate {
     /// Model FLOPs utilisation with half of the attention: the smallest amount that causal models compute, and the
     /// convention of Megatron-LM today. `mfu` counts the whole attention.
     package var mfuCausal: Double {
-        let flops = FLOPs(model: plan.model, sequences: plan.batch, vocabulary: plan.model.vocab)
+        let flops = FLOPs(model: plan.model, sequences: plan.batch)
         return mfu * flops.requiredCausal / flops.required
     }
 }

@@ -38,9 +38,10 @@ struct RunExplanation {
         if let stated = plan.cluster.device.nodeWatts {
             lines.define("watts_node", stated, "W", "what a node draws over its devices, of the cluster file")
         } else {
+            let power = CostConstants.nodePower
             lines.derive(
-                "power of a node over its devices", as: "watts_node", "watts·970/700", "W",
-                after: "Newkirk et al. 2025: nodes of H100 draw 970 W for each board of 700 W")
+                "power of a node over its devices", as: "watts_node", "watts·\(power.drawn)/\(power.boards)", "W",
+                after: "Newkirk et al. 2025: nodes of H100 draw \(power.drawn) W for each board of \(power.boards) W")
         }
         lines.define("PUE", totals.powerUsageEffectiveness, "", "energy of the site over that of its nodes")
         lines.derive("wall energy", as: "wall", "days·24·n·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")

@@ -24,8 +24,10 @@ struct StateExplanation {
         let group = layout.shardGroup == nil ? "all with the same parameters" : "the shard group"
         lines.define("S", layout.shardRanks, "ranks", "ranks that share out parameters' state: \(group)")
         lines.define("S_e", work.device.expertShardGroup.size, "ranks", "ranks that share out experts' state")
+        let multiple = Model.vocabularyMultiple
         lines.derive(
-            "padded vocabulary", as: "V_p", "ceil(V/(128·t))·128·t", "", after: "Megatron-LM: a multiple of 128·tensor")
+            "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
+            after: "Megatron-LM: a multiple of \(multiple)·tensor")
         let latents = words.attention.wholeParameters
         if words.hasDense {
             lines.derive(
@@ -115,8 +117,9 @@ struct StateExplanation {
         lines.define("λ", work.rates.launch, "s", "seconds of one kernel's launch")
         lines.define(
             "ω", work.framework.optimizer, "", "the software's optimizer over one kernel (\(work.framework.name))")
+        let update = "(b_r + \(CostConstants.adamBytes) + b_c)·U/β"
         lines.derive(
-            "optimizer", as: "optimizer", "ω·(max(λ, (b_r + 24 + b_c)·U/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))", "s",
+            "optimizer", as: "optimizer", "ω·(max(λ, \(update)) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))", "s",
             note: "Adam's update, the gradient's norm, zeroing: memory-bound")
     }
 }

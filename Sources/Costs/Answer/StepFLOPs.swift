@@ -11,7 +11,7 @@ struct StepFLOPs {
 
     init(_ work: LayoutWork) {
         let (model, layout) = (work.model, work.layout)
-        let flops = FLOPs(model: model, sequences: work.plan.batch, vocabulary: model.vocab)
+        let flops = FLOPs(model: model, sequences: work.plan.batch)
         required = flops.required
         guard layout.recompute == .full, layout.recomputeLayers != nil else {
             hardware = flops.hardware(layout.recompute, keepsOperations: work.framework.selectiveOperations)
@@ -20,7 +20,7 @@ struct StepFLOPs {
         let (dense, mixtures) = Self.recomputedBlocks(work)
         let tokens = Double(work.plan.batch) * Double(model.sequence)
         let weights =
-            dense * work.parts.dense.activeWeights + mixtures * work.parts.block(isMixture: true).activeWeights
+            dense * model.activeWeights(isMixture: false) + mixtures * model.activeWeights(isMixture: true)
         let core = flops.coreForward * (dense + mixtures) / Double(max(1, model.layers))
         hardware = flops.required + 2 * tokens * weights + core
     }

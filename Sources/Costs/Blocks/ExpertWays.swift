@@ -15,24 +15,27 @@ struct ExpertWays {
     let shared: Double
 
     init(hidden: Int, _ moe: Model.Mixture, rates: DeviceRates, device: DeviceShare) {
+        let division = device.division(moe)
+        let nodes = rates.framework.dispatchOncePerNode ? moe.nodesReached(of: device.expertGroup.nodes) : nil
         func traffic(_ elementBytes: Double) -> ExpertTraffic {
-            ExpertTraffic(hidden: hidden, moe, framework: rates.framework, elementBytes: elementBytes, device: device)
+            ExpertTraffic(rowBytes: elementBytes * Double(hidden), division, nodes: nodes)
         }
         let sendsBytes = rates.framework.eightBitDispatch && rates.hasEightBitProducts
         dispatch = traffic(sendsBytes ? 1 : rates.elementBytes)
         combine = traffic(rates.elementBytes)
-        let routed = Double(moe.topK) * device.tokens / device.tensor
-        shared = rates.elementBytes * routed * device.expertTensor * Double(hidden)
+        shared = rates.elementBytes * division.arriving * Double(hidden)
     }
 }
 
 extension ExpertTraffic {
     /// Bytes of a micro-batch's rows in one direction.
-    /// - Parameter elementBytes: bytes of a number as it is sent.
-    init(hidden: Int, _ moe: Model.Mixture, framework: Framework, elementBytes: Double, device: DeviceShare) {
-        let rows = elementBytes * Double(hidden) * device.tokens / device.tensor
-        copies = rows * Double(moe.topK)
-        perNode = framework.dispatchOncePerNode ? rows * moe.nodesReached(of: device.expertGroup.nodes) : nil
+    /// - Parameters:
+    ///   - rowBytes: bytes of a row as it is sent.
+    ///   - nodes: mean number of nodes of a row's experts, in software that sends a row to each node once; nil: a row is
+    ///     sent to each of its experts.
+    init(rowBytes: Double, _ division: Division, nodes: Double?) {
+        copies = rowBytes * division.chosen
+        perNode = nodes.map { rowBytes * division.rows(.own) * $0 }
     }
 }
 

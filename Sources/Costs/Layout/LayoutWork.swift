@@ -207,6 +207,9 @@ package final class LayoutWork: Sendable {
             mixtureLayers: share.mixtures, expert: layout.expert, expertTensor: layout.expertTensor)
     }
 
+    /// Parameters of a vocabulary table that one device holds.
+    var tableParameters: Double { parts.embedding.table(vocabulary: vocabulary, tensor: device.tensor) }
+
     func denseParameters(of share: PipelineShares.Rank) -> Double {
         parts.deviceParameters(
             layers: share.layers, mixtureLayers: share.mixtures, tensor: layout.tensor, vocabulary: vocabulary,

@@ -57,7 +57,7 @@ package struct ActivationBytes: Hashable, Sendable {
         let whole = bytes { $0 != .combined || keepsCombinedRows } + core
         widestGradients =
             memory.sharesGradients
-            ? w * Self.sharedPlaces(block, measure.division, reserve: memory.rowReserve)
+            ? w * SharedGradients.numbers(block, measure.division, reserve: memory.rowReserve)
             : w * block.feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
         later = measure.bytes(block.operands)
         let remade = memory.remakesOutputs && !splitsBackward && block.mixture == nil ? remadeResults : 0
@@ -111,22 +111,5 @@ package struct ActivationBytes: Hashable, Sendable {
         let heads = Double(core.heads)
         guard !flashAttention else { return division.tokens * (4 * heads / division.tensor) }
         return division.tokens * (heads * Double(sequence) * numberBytes / division.tensor)
-    }
-
-    /// Numbers in the gradients that exist at once if all blocks share one set of buffers: the residual stream's, a
-    /// branch's, the widest result's, and those of rows on their way to experts and back.
-    private static func sharedPlaces(_ block: Block, _ division: Division, reserve: Double) -> Double {
-        let (core, tokens) = (block.core, division.tokens)
-        let stream = division.numbers(block.stream)
-        let results = Double(max(block.feedForward.inner, core.queries + core.keys + core.values)) / division.tensor
-        var places = stream + max(stream, tokens * Double(core.attended) / division.tensor) + tokens * results
-        if let mixture = block.mixture {
-            let h = Double(block.stream.width.whole)
-            // Rows sorted by expert, rows at the experts and rows in messages; then the gradient inside the experts.
-            places +=
-                reserve * division.chosen * h + division.routed
-                * ((division.expertTensor > 1 ? 3 : 2) * h + Double(mixture.ffn) / division.expertTensor)
-        }
-        return places
     }
 }

@@ -43,7 +43,7 @@ struct StateMemory {
         guard let entries = work.framework.memory.lookedUp, share.holdsEmbedding, !work.model.tiedEmbeddings,
             layout.sharding == .none || !layout.hasReplicas(work.model) && !layout.schedule.isBidirectional
         else { return 0 }
-        return max(0, Double(work.vocabulary) / work.device.tensor - Double(entries)) * Double(work.model.hidden)
+        return max(0, work.tableParameters - work.parts.embedding.table(vocabulary: entries, tensor: 1))
     }
 
     /// Bytes of a rank's buffers for whole tensors, in addition to its shards. Sharded parameters need the weights of
@@ -66,7 +66,7 @@ struct StateMemory {
         let mixture = share.mixtures > 0 ? held(parts.block(isMixture: true)) : 0
         let table =
             (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
-            ? Double(work.vocabulary) * Double(work.model.hidden) / device.tensor : 0
+            ? work.tableParameters : 0
         let layer = max(dense, mixture, table)
         // Parameters whose values are on other ranks.
         let experts = share.mixtures > 0 ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0

@@ -28,7 +28,7 @@ package struct OptimizerTime: Sendable {
         let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
-        let step = (state.gradient + 24 + state.writtenCopy) * owned
+        let step = (state.gradient + Double(CostConstants.adamBytes) + state.writtenCopy) * owned
         let norm = state.gradient * owned
         let zero = state.gradient * kept
         return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))

@@ -13,7 +13,7 @@ enum PairedGradients {
 
     /// Bytes of a tied table's gradient on one device.
     static func tiedTableBytes(_ work: LayoutWork) -> Double {
-        work.state.gradient * Double(work.vocabulary) * Double(work.model.hidden) / work.device.tensor
+        work.state.gradient * work.tableParameters
     }
 
     /// Bytes of gradients that a rank of a bidirectional pipeline adds up with the rank that holds the other copies of

@@ -58,6 +58,11 @@ extension AttentionSpec {
     /// The attention of every block of `model`.
     static func of(_ model: Model) -> AttentionSpec { model.mla.map { latent(model, $0) } ?? multiHead(model) }
 
+    /// The products of an attention.
+    static func products(_ model: Model) -> [Product] {
+        model.mla.map { latentProducts(model, $0) } ?? multiHeadProducts(model)
+    }
+
     /// The tensors of an attention.
     static func tensors(_ model: Model) -> [TensorSpec] {
         model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)

@@ -9,25 +9,13 @@ extension AttentionSpec {
     static func latent(_ model: Model, _ mla: Model.LatentAttention) -> AttentionSpec {
         let (h, a) = (model.hidden, model.heads)
         let heads = a * mla.queryHead
-        let expanded = a * (mla.nopeSize + mla.valueSize)
         let values = a * mla.valueSize
         let hasQueries = mla.queryRank > 0
-        let down = mla.kvRank + mla.ropeSize
         let conventions = model.conventions
 
         var part = Part()
         part.tensors = latentTensors(model, mla)
-        part.products =
-            (hasQueries
-                ? [
-                    Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.queryRank)),
-                    Product(inputs: Width(whole: mla.queryRank), outputs: Width(cut: heads)),
-                ] : [Product(inputs: Width(whole: h), outputs: Width(cut: heads))])
-            + [
-                Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: down)),
-                Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: expanded)),
-                Product(inputs: Width(cut: values), outputs: Width(whole: h)),
-            ]
+        part.products = latentProducts(model, mla)
 
         let widths = Extent(.all, cut: 2 * heads + values)
         let attended = Extent(.all, cut: values)
@@ -78,6 +66,22 @@ extension AttentionSpec {
                 SizeSymbol("d_r", mla.ropeSize, "part of a query or key head with a rotary position"),
                 SizeSymbol("d_v", mla.valueSize, "size of a value head"),
             ], messagesSource: "latents as in Megatron-Core, multi_latent_attention.py")
+    }
+
+    static func latentProducts(_ model: Model, _ mla: Model.LatentAttention) -> [Product] {
+        let (h, a) = (model.hidden, model.heads)
+        let heads = Width(cut: a * mla.queryHead)
+        let queries =
+            mla.queryRank > 0
+            ? [
+                Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.queryRank)),
+                Product(inputs: Width(whole: mla.queryRank), outputs: heads),
+            ] : [Product(inputs: Width(whole: h), outputs: heads)]
+        return queries + [
+            Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.kvRank + mla.ropeSize)),
+            Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: a * (mla.nopeSize + mla.valueSize))),
+            Product(inputs: Width(cut: a * mla.valueSize), outputs: Width(whole: h)),
+        ]
     }
 
     /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. The down-projections and the norms

@@ -14,10 +14,7 @@ extension AttentionSpec {
 
         var part = Part()
         part.tensors = multiHeadTensors(model)
-        part.products = [
-            Product(inputs: Width(whole: h), outputs: projected.width),
-            Product(inputs: attended.width, outputs: Width(whole: h)),
-        ]
+        part.products = multiHeadProducts(model)
         part.kept = [Kept(projected), Kept(attended, role: .attended)]
         part.operands = [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
@@ -34,6 +31,14 @@ extension AttentionSpec {
                 SizeSymbol("g", model.kvHeads, "key and value heads"), SizeSymbol("d", model.headSize, "head size"),
             ])
         return AttentionSpec(part: part, core: core, words: words)
+    }
+
+    static func multiHeadProducts(_ model: Model) -> [Product] {
+        let core = CoreAttention.multiHead(model)
+        return [
+            Product(inputs: Width(whole: model.hidden), outputs: Width(cut: core.queries + core.keys + core.values)),
+            Product(inputs: Width(cut: core.attended), outputs: Width(whole: model.hidden)),
+        ]
     }
 
     static func multiHeadTensors(_ model: Model) -> [TensorSpec] {

@@ -6,22 +6,22 @@ package struct FLOPs: Hashable, Sendable {
     package var linearForward: Double
     /// Core attention (QKᵀ and PV) against every key, forward.
     package var coreForward: Double
-    /// The product of the output head with the vocabulary, forward.
+    /// The product of the output head with the unpadded vocabulary, forward.
     package var headForward: Double
 
-    /// - Parameters:
-    ///   - sequences: the global batch.
-    ///   - vocabulary: entries of the head's table, padded or not.
-    package init(model: Model, sequences: Int, vocabulary: Int) {
+    /// - Parameter sequences: the global batch.
+    package init(model: Model, sequences: Int) {
         let tokens = Double(sequences) * Double(model.sequence)
         let layers = Double(model.layers)
         let mixture = Double(model.mixtureLayers)
         linearForward =
-            2 * tokens * ((layers - mixture) * model.blockWeights + mixture * model.mixtureBlockWeights)
+            2 * tokens
+            * ((layers - mixture) * model.activeWeights(isMixture: false)
+                + mixture * model.activeWeights(isMixture: true))
         let core = model.coreAttention
         // By convention all keys count: twice those that a causal mask shows.
         coreForward = 4 * tokens * (layers * 2 * core.keysSeen(length: Double(model.sequence)) * core.width)
-        headForward = 2 * tokens * (Double(vocabulary) * Double(model.hidden))
+        headForward = 2 * tokens * model.headWeights
     }
 
     /// Model FLOPs, the numerator of MFU: full attention, no recomputation (Korthikanti et al. 2022, appendix A).
@@ -37,13 +37,4 @@ package struct FLOPs: Hashable, Sendable {
     /// Hardware FLOPs with selective recomputation by operation, as in torchtitan (`Framework.selectiveOperations`):
     /// the results of attention and of every second product are kept, and the other products run forward once more.
     package var hardwareSelectiveOperations: Double { required + linearForward / 2 }
-
-    /// The estimate 6 N D, with N the active parameters and D the tokens.
-    package static func sixN(parameters: Double, tokens: Double) -> Double { 6 * parameters * tokens }
-
-    /// The estimate of PaLM's appendix B: 6 N + 12 L H Q T for each token.
-    package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
-        (6 * parameters
-            + 12 * Double(model.layers) * model.coreAttention.width * Double(model.sequence)) * tokens
-    }
 }

@@ -57,23 +57,25 @@ extension Model {
         return parameters
     }
 
-    /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `multiple` entries (Megatron-LM's
-    /// make_vocab_size_divisible_by, 128).
-    package func paddedVocab(multiple: Int = 128, tensor: Int) -> Int {
-        let step = max(1, multiple) * max(1, tensor)
+    /// Tensor-parallel ranks hold a multiple of this many vocabulary entries (Megatron-LM's
+    /// make_vocab_size_divisible_by).
+    package static let vocabularyMultiple = 128
+
+    /// Vocabulary rounded up so that every tensor-parallel rank holds a multiple of `vocabularyMultiple` entries.
+    package func paddedVocab(tensor: Int) -> Int {
+        let step = Self.vocabularyMultiple * max(1, tensor)
         return (vocab + step - 1) / step * step
     }
 
-    /// Weights of the matrix products of one dense block, and those of a block with experts that one token passes
-    /// through. Each weight is a multiply-add for each token.
-    package var blockWeights: Double { activeWeights(FeedForwardSpec.denseTensors(self)) }
-    package var mixtureBlockWeights: Double {
-        guard let moe else { return blockWeights }
-        let expert = FeedForwardSpec.expertTensors(self, moe).matrixParameters
-        return activeWeights(FeedForwardSpec.mixtureTensors(self, moe)) + Double(moe.topK) * Double(expert)
+    /// Weights of a block's products that one token is multiplied by: all except those of experts it is not routed to.
+    /// Each weight is a multiply-add for each token.
+    package func activeWeights(isMixture: Bool) -> Double {
+        let attention = AttentionSpec.products(self).weights
+        guard isMixture, let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
+        return attention + FeedForwardSpec.mixtureProducts(self, moe).weights
+            + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights
     }
 
-    private func activeWeights(_ feedForward: [TensorSpec]) -> Double {
-        Double(AttentionSpec.tensors(self).matrixParameters) + Double(feedForward.matrixParameters)
-    }
+    /// Weights of the product with the output projection, without padding.
+    package var headWeights: Double { End.headProducts(self).weights }
 }

@@ -10,7 +10,7 @@ extension FeedForwardSpec {
 
         var part = Part()
         part.tensors = denseTensors(model)
-        part.products = network.products
+        part.products = denseProducts(model)
         part.kept = [
             Kept(Extent(.all, cut: network.inputs * model.ffn)),
             Kept(Extent(.all, cut: model.ffn), role: .activationResult),
@@ -27,7 +27,8 @@ extension FeedForwardSpec {
 
         let words = FeedForwardWords(
             parameters: "n_m·h·f" + (conventions.hasBiases ? " + (n_m − 1)·f + h" : ""), weights: ["n_m·h·f"],
-            kept: ["w·n_m·f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"], widest: "(n_m·f/t + h)")
+            kept: ["w·n_m·f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"], widest: "(n_m·f/t + h)",
+            inner: "(n_m − 1)·f")
         return FeedForwardSpec(
             part: part,
             widest: [[Extent(.all, cut: network.matrices * model.ffn), Extent(.all, whole: model.hidden)]],
@@ -36,6 +37,8 @@ extension FeedForwardSpec {
 }
 
 extension FeedForwardSpec {
+    static func denseProducts(_ model: Model) -> [Product] { Network(model, size: model.ffn).products }
+
     static func denseTensors(_ model: Model) -> [TensorSpec] {
         let network = Network(model, size: model.ffn)
         guard model.conventions.joinsProjections else { return network.tensors("mlp.", isBiased: true) }

@@ -51,6 +51,9 @@ package struct FeedForwardWords: Hashable, Sendable {
     package var products: [String]
     /// Width of the tensors whose gradients exist at once.
     package var widest: String
+    /// Width over all tensor ranks of the first products' results, in the network that has the widest; nil if there are
+    /// none outside routed experts.
+    package var inner: String?
     /// The sizes that the formulas name in addition to f and n_m.
     package var sizes: [SizeSymbol] = []
 }

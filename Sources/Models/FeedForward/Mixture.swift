@@ -16,7 +16,7 @@ extension FeedForwardSpec {
 
         var part = Part()
         part.tensors = mixtureTensors(model, moe)
-        part.products = [Product(.own, inputs: Width(whole: h), outputs: Width(whole: moe.experts))]
+        part.products = mixtureProducts(model, moe)
         part.kept = [
             Kept(Extent(.routed, cut: expert.matrices * moe.ffn, whole: h)),
             Kept(Extent(.chosen, whole: h), role: .combined), Kept(scores, .single, times: 2),
@@ -36,7 +36,6 @@ extension FeedForwardSpec {
 
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
         if let shared {
-            part.products += shared.products
             part.kept.append(Kept(Extent(.all, cut: shared.matrices * shared.size)))
             part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
             part.forward.kernels.append(shared.activation())
@@ -45,16 +44,17 @@ extension FeedForwardSpec {
             widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: h)])
         }
         let experts = RoutedExperts(
-            mixture: moe, tensors: expertTensors(model, moe), products: expert.products)
+            mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe))
         return FeedForwardSpec(
             part: part, experts: experts, widest: widest,
             inner: expert.inputs * max(model.denseLayers > 0 ? model.ffn : 0, moe.sharedWidth),
-            words: words(moe))
+            words: words(model, moe))
     }
 
-    private static func words(_ moe: Model.Mixture) -> FeedForwardWords {
+    private static func words(_ model: Model, _ moe: Model.Mixture) -> FeedForwardWords {
         let hasShared = moe.sharedWidth > 0
         func shared(_ term: String) -> [String] { hasShared ? [term] : [] }
+        let inner = (model.denseLayers > 0 ? ["f"] : []) + shared("n_s·f_s")
         let routed = "ρ·(n_m·f_e/e_t + h)"
         return FeedForwardWords(
             parameters: (["h·E", "E·n_m·h·f_e"] + shared("n_s·n_m·h·f_s")).joined(separator: " + "),
@@ -64,6 +64,7 @@ extension FeedForwardSpec {
             operands: ["ρ·(2·h + n_m·f_e/e_t)"] + shared("n_m·n_s·f_s/t"), singleOperands: "4·E/t",
             products: ["ρ·((n_m − 1)·f_e/e_t + h)", "E/t"] + shared("(n_m − 1)·n_s·f_s/t + h/σ"),
             widest: hasShared ? "max(\(routed), n_m·n_s·f_s/t + h)" : routed,
+            inner: inner.first.map { "(n_m − 1)·" + (inner.count > 1 ? "max(\(inner.joined(separator: ", ")))" : $0) },
             sizes: [
                 SizeSymbol("E", moe.experts, "routed experts of a block"),
                 SizeSymbol("k", moe.topK, "routed experts a token passes through"),
@@ -71,6 +72,17 @@ extension FeedForwardSpec {
                 SizeSymbol("n_s", moe.shared, "shared experts of a block"),
                 SizeSymbol("f_s", moe.sharedFfn, "feed-forward size of a shared expert"),
             ])
+    }
+
+    /// Products of the router and the shared experts, which every token passes through.
+    static func mixtureProducts(_ model: Model, _ moe: Model.Mixture) -> [Product] {
+        [Product(.own, inputs: Width(whole: model.hidden), outputs: Width(whole: moe.experts))]
+            + (moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth).products : [])
+    }
+
+    /// Products of one routed expert.
+    static func expertProducts(_ model: Model, _ moe: Model.Mixture) -> [Product] {
+        Network(model, size: moe.ffn, rows: .routed).products
     }
 
     /// Tensors of the router and the shared experts, which every token passes through.

@@ -10,7 +10,9 @@ package struct Division: Hashable, Sendable {
     package var expertTensor: Double
     /// Rows that the rank sends to experts: k for each row that it routes.
     package var chosen: Double
-    /// Rows that arrive at a device's experts.
+    /// Rows that arrive at a device's experts; mean over all devices.
+    package var arriving: Double
+    /// Rows at the experts of the device that gets most, with the rows that are reserved.
     package var routed: Double
     /// Entries of the vocabulary, padded so that tensor ranks hold equal parts.
     package var vocabulary: Double
@@ -30,7 +32,8 @@ package struct Division: Hashable, Sendable {
         self.expertTensor = expertTensor
         chosen = Double(mixture?.topK ?? 0) * (tokens / tensor)
         // Each of the ranks that share an expert sends its own rows.
-        routed = (mixture?.imbalance ?? 1) * chosen * expertTensor * reserve
+        arriving = chosen * expertTensor
+        routed = (mixture?.imbalance ?? 1) * arriving * reserve
     }
 
     /// Number of rows of a kind on one rank.

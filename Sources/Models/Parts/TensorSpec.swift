@@ -63,8 +63,6 @@ package struct TensorSpec: Hashable, Sendable {
 extension Array where Element == TensorSpec {
     /// Parameters of all tensors.
     package var parameters: Int { reduce(0) { $0 + $1.count } }
-    /// Parameters of the matrices among the tensors: weights of products.
-    package var matrixParameters: Int { reduce(0) { $0 + ($1.shape.count >= 2 ? $1.count : 0) } }
     /// Parameters of the tensors that every tensor rank holds whole.
     package var wholeParameters: Int { reduce(0) { $0 + ($1.split == .whole ? $1.count : 0) } }
 }

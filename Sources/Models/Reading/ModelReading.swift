@@ -49,7 +49,7 @@ package struct ModelFields {
         // The order of keys in the message about an unknown key.
         reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
-        for size in Model.sizes { sizes[size.key] = reader.count(size.key, in: size.bounds) }
+        for size in Model.sizes { sizes[size.key] = size.count(reader) }
         mlp = reader.choice("mlp", of: Model.MLP.self)
         tiedEmbeddings = reader.flag("tiedEmbeddings")
         moe = reader.map("moe").flatMap(Model.Mixture.init)
@@ -79,7 +79,7 @@ package struct ModelFields {
     }
 
     private func setSizes(of model: inout Model) {
-        for size in Model.sizes { if let value = sizes[size.key] { size.set(&model, value) } }
+        for size in Model.sizes { if let value = sizes[size.key] { size.set(&model, to: value) } }
     }
 
     /// The shape `base` with these fields replaced.
@@ -156,68 +156,29 @@ extension ModelFields {
 extension Model.Mixture {
     /// Reads `moe:`. nil, after a report, if something is missing.
     package init?(_ reader: FieldReader) {
-        let experts = reader.count("experts", in: Bounds.heads)
-        let topK = reader.count("topK", in: Bounds.heads)
-        let ffn = reader.count("ffn", in: Bounds.ffn)
-        let shared = reader.count("shared", in: 0...Bounds.heads.upperBound) ?? 0
-        let sharedFfn = reader.count("sharedFfn", in: 0...Bounds.ffn.upperBound) ?? 0
-        let firstDense = reader.count("firstDense", in: 0...Bounds.layers.upperBound) ?? 0
-        let every = reader.count("every", in: Bounds.layers) ?? 1
-        let imbalance = reader.number("imbalance", .plain, in: 1...1000) ?? 1
-        let nodeLimit = reader.count("nodeLimit", in: Bounds.heads)
-        for (key, fix) in [("experts", "e.g. 8"), ("topK", "e.g. 2"), ("ffn", "of one expert, e.g. 14336")] {
-            reader.reportMissing(key, fix: fix)
-        }
-        reader.finish()
-        guard let experts, let topK, let ffn else { return nil }
-        self.init(
-            experts: experts, topK: topK, ffn: ffn, shared: shared, sharedFfn: sharedFfn == 0 ? ffn : sharedFfn,
-            firstDense: firstDense, every: every, imbalance: imbalance, nodeLimit: nodeLimit)
+        self.init(experts: 0, topK: 0, ffn: 0)
+        guard SizeKey.read(Self.sizes, reader, into: &self) else { return nil }
+        if sharedFfn == 0 { sharedFfn = ffn }
     }
 }
 
 extension Model.LatentAttention {
     /// Reads `mla:`. nil, after a report, if something is missing.
     package init?(_ reader: FieldReader) {
-        let queryRank = reader.count("queryRank", in: 0...Bounds.hidden.upperBound) ?? 0
-        let kvRank = reader.count("kvRank", in: Bounds.hidden)
-        let nopeSize = reader.count("nopeSize", in: Bounds.headSize)
-        let ropeSize = reader.count("ropeSize", in: Bounds.headSize)
-        let valueSize = reader.count("valueSize", in: Bounds.headSize)
-        for (key, fix) in [
-            ("kvRank", "e.g. 512"), ("nopeSize", "e.g. 128"), ("ropeSize", "e.g. 64"), ("valueSize", "e.g. 128"),
-        ] {
-            reader.reportMissing(key, fix: fix)
-        }
-        reader.finish()
-        guard let kvRank, let nopeSize, let ropeSize, let valueSize else { return nil }
-        self.init(
-            queryRank: queryRank, kvRank: kvRank, nopeSize: nopeSize, ropeSize: ropeSize, valueSize: valueSize)
+        self.init(queryRank: 0, kvRank: 0, nopeSize: 0, ropeSize: 0, valueSize: 0)
+        guard SizeKey.read(Self.sizes, reader, into: &self) else { return nil }
     }
 }
 
 extension Model {
     /// The keys and values of a shape as lines of a plan.
     package var yaml: [String] {
-        func stated(_ sizes: [Size]) -> [String] {
-            sizes.compactMap { size in size.value(self).map { "\(size.key): \($0)" } }
-        }
-        var lines = ["family: \(family.rawValue)"] + stated(Self.blockSizes) + ["mlp: \(mlp.rawValue)"]
-        lines += stated(Self.textSizes) + ["tiedEmbeddings: \(tiedEmbeddings)"]
-        if let moe {
-            lines += [
-                "moe:", "  experts: \(moe.experts)", "  topK: \(moe.topK)", "  ffn: \(moe.ffn)",
-                "  shared: \(moe.shared)", "  sharedFfn: \(moe.sharedFfn)", "  firstDense: \(moe.firstDense)",
-                "  every: \(moe.every)", "  imbalance: \(Figures.plain(moe.imbalance))",
-            ]
-            if let limit = moe.nodeLimit { lines.append("  nodeLimit: \(limit)") }
-        }
-        if let mla {
-            lines += [
-                "mla:", "  queryRank: \(mla.queryRank)", "  kvRank: \(mla.kvRank)", "  nopeSize: \(mla.nopeSize)",
-                "  ropeSize: \(mla.ropeSize)", "  valueSize: \(mla.valueSize)",
-            ]
-        }
+        var lines = ["family: \(family.rawValue)"] + Self.blockSizes.compactMap { $0.line(of: self) }
+        lines += ["mlp: \(mlp.rawValue)"] + Self.textSizes.compactMap { $0.line(of: self) }
+        lines.append("tiedEmbeddings: \(tiedEmbeddings)")
+        func indented(_ line: String) -> String { "  " + line }
+        if let moe { lines += ["moe:"] + Model.Mixture.sizes.compactMap { $0.line(of: moe).map(indented) } }
+        if let mla { lines += ["mla:"] + Model.LatentAttention.sizes.compactMap { $0.line(of: mla).map(indented) } }
         return lines
     }
 }

@@ -15,38 +15,16 @@ extension Model {
 
     /// All rules that a shape breaks if no reader has checked it: one from a checkpoint's header.
     package var problems: [PlanProblem] {
-        var problems: [PlanProblem] = []
-        func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) {
-            guard !range.contains(value) else { return }
-            problems.append(
-                PlanProblem(
-                    field: field, value: "\(value)",
-                    rule: "must be a whole number from \(Figures.grouped(range.lowerBound)) to "
-                        + Figures.grouped(range.upperBound)))
-        }
-        func from0(_ range: ClosedRange<Int>) -> ClosedRange<Int> { 0...range.upperBound }
-        for size in Self.sizes { if let value = size.value(self) { check(size.key, value, size.bounds) } }
+        var problems = Self.sizes.compactMap { $0.problem(of: self) }
         if let moe {
-            check("moe.experts", moe.experts, Bounds.heads)
-            check("moe.topK", moe.topK, Bounds.heads)
-            check("moe.ffn", moe.ffn, Bounds.ffn)
-            check("moe.shared", moe.shared, from0(Bounds.heads))
-            check("moe.sharedFfn", moe.sharedFfn, from0(Bounds.ffn))
-            check("moe.firstDense", moe.firstDense, from0(Bounds.layers))
-            check("moe.every", moe.every, Bounds.layers)
+            problems += Model.Mixture.sizes.compactMap { $0.problem(of: moe, in: "moe.") }
             if moe.topK > moe.experts {
                 problems.append(
                     PlanProblem(
                         field: "moe.topK", value: "\(moe.topK)", rule: "must be at most the \(moe.experts) experts"))
             }
         }
-        if let mla {
-            check("mla.queryRank", mla.queryRank, from0(Bounds.hidden))
-            check("mla.kvRank", mla.kvRank, Bounds.hidden)
-            check("mla.nopeSize", mla.nopeSize, Bounds.headSize)
-            check("mla.ropeSize", mla.ropeSize, Bounds.headSize)
-            check("mla.valueSize", mla.valueSize, Bounds.headSize)
-        }
+        if let mla { problems += Model.LatentAttention.sizes.compactMap { $0.problem(of: mla, in: "mla.") } }
         guard problems.isEmpty else { return problems }
         if heads % kvHeads != 0 {
             problems.append(

@@ -63,32 +63,19 @@ package struct Model: Hashable, Codable, Sendable {
 }
 
 extension Model {
-    /// A size that files state under a key of its own. One such value serves to read, write and check it.
-    package struct Size: Sendable {
-        package var key: String
-        package var bounds: ClosedRange<Int>
-        /// The model's value; nil if the model has none.
-        package var value: @Sendable (Model) -> Int?
-        package var set: @Sendable (inout Model, Int) -> Void
-    }
-
     /// Sizes that change the blocks, in the order of a written plan.
-    package static let blockSizes: [Size] = [
-        Size(key: "layers", bounds: Bounds.layers, value: { $0.layers }, set: { $0.layers = $1 }),
-        Size(key: "hidden", bounds: Bounds.hidden, value: { $0.hidden }, set: { $0.hidden = $1 }),
-        Size(key: "heads", bounds: Bounds.heads, value: { $0.heads }, set: { $0.heads = $1 }),
-        Size(key: "kvHeads", bounds: Bounds.heads, value: { $0.kvHeads }, set: { $0.kvHeads = $1 }),
-        Size(key: "headSize", bounds: Bounds.headSize, value: { $0.headSize }, set: { $0.headSize = $1 }),
-        Size(key: "ffn", bounds: Bounds.ffn, value: { $0.ffn }, set: { $0.ffn = $1 }),
+    package static let blockSizes: [SizeKey<Model>] = [
+        .count("layers", in: Bounds.layers, \.layers), .count("hidden", in: Bounds.hidden, \.hidden),
+        .count("heads", in: Bounds.heads, \.heads), .count("kvHeads", in: Bounds.heads, \.kvHeads),
+        .count("headSize", in: Bounds.headSize, \.headSize), .count("ffn", in: Bounds.ffn, \.ffn),
     ]
 
     /// Sizes of the text: vocabulary and sequence length.
-    package static let textSizes: [Size] = [
-        Size(key: "vocab", bounds: Bounds.vocab, value: { $0.vocab }, set: { $0.vocab = $1 }),
-        Size(key: "sequence", bounds: Bounds.sequence, value: { $0.sequence }, set: { $0.sequence = $1 }),
+    package static let textSizes: [SizeKey<Model>] = [
+        .count("vocab", in: Bounds.vocab, \.vocab), .count("sequence", in: Bounds.sequence, \.sequence),
     ]
 
-    package static var sizes: [Size] { blockSizes + textSizes }
+    package static var sizes: [SizeKey<Model>] { blockSizes + textSizes }
 }
 
 /// Number format of weights and matrix products.

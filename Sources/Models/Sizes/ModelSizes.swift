@@ -1,3 +1,5 @@
+internal import Reading
+
 extension Model {
     /// A mixture of experts: feed-forward networks of which every token passes through a few.
     package struct Mixture: Hashable, Codable, Sendable {
@@ -88,4 +90,29 @@ extension Model {
         if denseLayers > 0 { widths.append(("ffn", ffn)) }
         return widths
     }
+}
+
+extension Model.Mixture {
+    /// The keys of `moe:`, in the order of a written plan. `sharedFfn` 0 stands for the size of a routed expert.
+    static let sizes: [SizeKey<Model.Mixture>] = [
+        .count("experts", in: Bounds.heads, \.experts, example: "e.g. 8"),
+        .count("topK", in: Bounds.heads, \.topK, example: "e.g. 2"),
+        .count("ffn", in: Bounds.ffn, \.ffn, example: "of one expert, e.g. 14336"),
+        .count("shared", in: 0...Bounds.heads.upperBound, \.shared),
+        .count("sharedFfn", in: 0...Bounds.ffn.upperBound, \.sharedFfn),
+        .count("firstDense", in: 0...Bounds.layers.upperBound, \.firstDense),
+        .count("every", in: Bounds.layers, \.every), .number("imbalance", in: 1...1000, \.imbalance),
+        .limit("nodeLimit", in: Bounds.heads, \.nodeLimit),
+    ]
+}
+
+extension Model.LatentAttention {
+    /// The keys of `mla:`, in the order of a written plan.
+    static let sizes: [SizeKey<Model.LatentAttention>] = [
+        .count("queryRank", in: 0...Bounds.hidden.upperBound, \.queryRank),
+        .count("kvRank", in: Bounds.hidden, \.kvRank, example: "e.g. 512"),
+        .count("nopeSize", in: Bounds.headSize, \.nopeSize, example: "e.g. 128"),
+        .count("ropeSize", in: Bounds.headSize, \.ropeSize, example: "e.g. 64"),
+        .count("valueSize", in: Bounds.headSize, \.valueSize, example: "e.g. 128"),
+    ]
 }

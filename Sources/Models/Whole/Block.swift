@@ -60,12 +60,6 @@ package final class Block: Sendable {
         normWords = model.normWords(count: 2)
     }
 
-    /// Weights that one token is multiplied by: all except those of experts it is not routed to.
-    package var activeWeights: Double {
-        func sum(_ products: [Product]) -> Double { products.reduce(0) { $0 + $1.weights } }
-        return sum(products) + Double(mixture?.topK ?? 0) * sum(expertProducts)
-    }
-
     /// Exchanges among tensor ranks, with or without sequence parallelism.
     package func messages(sequenceParallel: Bool) -> TensorMessages {
         sequenceParallel ? scatteredMessages : messages
@@ -73,4 +67,8 @@ package final class Block: Sendable {
 
     /// Parameters that one device holds, routed experts excluded.
     package func held(tensor: Double) -> Double { Double(cutParameters) / tensor + Double(wholeParameters) }
+
+    /// Parameters of routed experts that one device holds.
+    /// - Parameter pieces: number of ranks that divide the experts: expert ranks times those that share an expert.
+    package func heldExperts(pieces: Double) -> Double { Double(expertParameters) / pieces }
 }

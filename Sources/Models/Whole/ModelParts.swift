@@ -54,6 +54,6 @@ package struct ModelParts: Sendable {
     /// Parameters of routed experts that one device holds in `mixtureLayers` blocks with experts.
     package func expertParameters(mixtureLayers: Int, expert: Int, expertTensor: Int) -> Double {
         guard mixtureLayers > 0, let mixture else { return 0 }
-        return Double(mixtureLayers * mixture.expertParameters) / Double(expert * expertTensor)
+        return Double(mixtureLayers) * mixture.heldExperts(pieces: Double(expert * expertTensor))
     }
 }

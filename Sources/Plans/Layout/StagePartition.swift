@@ -131,8 +131,10 @@ extension Model {
         // Fractions of dense and expert blocks are computed apart, so that a model of one kind gets exactly that
         // block's value.
         var work = 0.0
-        if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (blockWeights + core) }
-        if mixtureLayers > 0 { work += Double(mixtureLayers) / Double(layers) * (mixtureBlockWeights + core) }
-        return Double(hidden) * Double(vocab) / work
+        if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (activeWeights(isMixture: false) + core) }
+        if mixtureLayers > 0 {
+            work += Double(mixtureLayers) / Double(layers) * (activeWeights(isMixture: true) + core)
+        }
+        return headWeights / work
     }
 }
