@@ -72,8 +72,11 @@ import Testing
         let flops = FLOPs(model: model, sequences: golden.parallel.global_batch)
         #expect(flops.required == golden.flops_per_iteration["model_flops_noncausal"])
         #expect(flops.requiredCausal == golden.flops_per_iteration["model_flops_causal"])
+        let (active, tokens) = (Double(parameters.active), golden.tokens_per_iteration)
+        #expect(6 * active * tokens == golden.flops_per_iteration["six_N_tokens"])
         #expect(
-            6 * Double(parameters.active) * golden.tokens_per_iteration == golden.flops_per_iteration["six_N_tokens"])
+            FLOPs.palm(model: model, parameters: active, tokens: tokens)
+                == golden.flops_per_iteration["palm_6N_plus_12LHQT"])
     }
 
     @Test(arguments: cases)

@@ -32,6 +32,7 @@ enum SharedGradients {
         let rows = rowsAtExperts(isShared: isExpertShared)
         let routed = block.mixture == nil ? nil : "k\(room)·h/t + ρ·(\(rows)·h + f_e/e_t)"
         let widest = feedForward.inner.map { "max(\($0)/t, \(results))" } ?? results
-        return "(\(sum("h/σ", "max(h/σ, \(attention.attended)/t)", widest, routed)))"
+        let places = ["h/σ", "max(h/σ, \(attention.attended)/t)", widest, routed]
+        return "(\(places.compactMap { $0 }.joined(separator: " + ")))"
     }
 }

@@ -37,4 +37,10 @@ package struct FLOPs: Hashable, Sendable {
     /// Hardware FLOPs with selective recomputation by operation, as in torchtitan (`Framework.selectiveOperations`):
     /// the results of attention and of every second product are kept, and the other products run forward once more.
     package var hardwareSelectiveOperations: Double { required + linearForward / 2 }
+
+    /// The estimate of PaLM's appendix B: 6 N + 12 L H Q T for each token.
+    package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
+        (6 * parameters
+            + 12 * Double(model.layers) * model.coreAttention.width * Double(model.sequence)) * tokens
+    }
 }
