@@ -104,7 +104,7 @@ let package = Package(
 
         // What several tests share; no product links it.
         .target(
-            name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support",
+            name: "TestSupport", dependencies: planning + ["Costs"], path: "Tests/Support",
             swiftSettings: strict),
 
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),

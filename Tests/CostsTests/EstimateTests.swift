@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 @Suite struct EstimateTests {
@@ -147,8 +148,8 @@ import Testing
     @Test(arguments: layouts)
     func actionCostsAreThePricedTimes(_ layout: Layout) throws {
         let plan = plan()
-        let costs = try actionCosts(plan: plan, layout: layout)
         let work = try Pricer(plan: plan).work(layout)
+        let costs = ActionCosts(work)
         #expect(costs.forward.count == layout.stages)
         for rank in 0..<layout.pipeline {
             var total = 0.0

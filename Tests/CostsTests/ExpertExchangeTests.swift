@@ -1,6 +1,7 @@
 import Costs
 import Models
 import Plans
+import TestSupport
 import Testing
 
 /// Taking tokens to their experts: copies by themselves or one a node, in 8 bits, hidden.

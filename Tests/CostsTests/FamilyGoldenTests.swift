@@ -153,12 +153,12 @@ import Testing
     /// An all-to-all moves what each device keeps from itself; a node boundary makes it slower.
     @Test func allToAllCrossesEachLevelItMust() {
         let cluster = TestCluster.a100()
-        let inside = DeviceGroup(size: 8, stride: 1, cluster: cluster).allToAll(bytes: 1e9)
-        let across = DeviceGroup(size: 16, stride: 1, cluster: cluster).allToAll(bytes: 1e9)
-        let wide = DeviceGroup(size: 64, stride: 1, cluster: cluster).allToAll(bytes: 1e9)
+        let inside = DeviceGroup(size: 8, stride: 1, cluster: cluster).allToAll(ExpertTraffic(copies: 1e9))
+        let across = DeviceGroup(size: 16, stride: 1, cluster: cluster).allToAll(ExpertTraffic(copies: 1e9))
+        let wide = DeviceGroup(size: 64, stride: 1, cluster: cluster).allToAll(ExpertTraffic(copies: 1e9))
         #expect(inside < across)
         #expect(across < wide)
-        #expect(DeviceGroup(size: 1, stride: 1, cluster: cluster).allToAll(bytes: 1e9) == 0)
+        #expect(DeviceGroup(size: 1, stride: 1, cluster: cluster).allToAll(ExpertTraffic(copies: 1e9)) == 0)
         let network = cluster.networks[0]
         let bytes = 1e9 * 7 / 8 / (network.bytesPerSecond * network.efficiency)
         #expect(abs(inside - bytes) < 10 * network.latencySeconds)

@@ -1,6 +1,7 @@
 import Costs
 import Models
 import Plans
+import TestSupport
 import Testing
 
 /// What each constant of a framework does to a step.

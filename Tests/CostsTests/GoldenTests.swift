@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// Counts against the worked examples, which outside sources confirm.

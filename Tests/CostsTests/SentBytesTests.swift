@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// Bytes one device sends in a step, counted by hand, beside the seconds that the same bytes take.

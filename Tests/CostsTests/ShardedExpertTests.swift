@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// Routed experts are held, gathered and reduced like other parameters, over the ranks that hold the same ones; what the

@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// A backward in two parts where the host is slow, and the bytes of sharded states over a whole step, counted by hand.

@@ -3,6 +3,7 @@ import Models
 import Numbers
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// What a rank holds at its fullest where its stages differ.

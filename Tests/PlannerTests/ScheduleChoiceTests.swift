@@ -2,6 +2,7 @@ import Costs
 import Planner
 import Plans
 import Schedules
+import TestSupport
 import Testing
 
 /// `layout.schedule: auto`.
@@ -73,7 +74,8 @@ import Testing
         layout.virtualStages = 2
         let work = try Pricer(plan: plan).work(layout)
         #expect((0..<8).map(work.rankLayers).reduce(0, +) == 96)
-        #expect(work.holdsEmbedding(0) && work.holdsHead(0) && !work.holdsHead(7))
+        let (first, last) = (work.shares.ranks[0], work.shares.ranks[7])
+        #expect(first.holdsEmbedding && first.holdsHead && !last.holdsHead)
         #expect((1..<8).allSatisfy { work.rankLayers($0) >= work.rankLayers(0) })
         // Two directions hold every layer twice and work through each half of the time.
         layout.schedule = .dualPipe

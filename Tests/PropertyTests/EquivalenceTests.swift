@@ -5,6 +5,7 @@ import Plans
 import Reports
 import Schedules
 import Simulator
+import TestSupport
 import Testing
 
 /// Plans that say the same in other words, and answers that are given in several places.

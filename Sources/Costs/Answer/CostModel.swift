@@ -1,22 +1,5 @@
 internal import Models
-package import Plans
-package import Schedules
-
-/// The price of one plan with one layout, from closed forms.
-/// - Throws: the reason why the plan or the layout cannot be priced.
-package func estimate(
-    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
-) throws(CostError) -> Estimate {
-    let work = try Pricer(plan: plan, options: options).work(layout)
-    return Estimate(work, time: IterationTime(work))
-}
-
-/// Seconds of every action of the layout's schedule. A simulation with them times the layout that `estimate` prices.
-package func actionCosts(
-    plan: Plan, layout: Layout, options: CostOptions = CostOptions()
-) throws(CostError) -> ActionCosts {
-    ActionCosts(try Pricer(plan: plan, options: options).work(layout))
-}
+internal import Plans
 
 extension Pricer {
     /// The work of an estimate's layout, with the hidden transfers that the estimate was priced with.

@@ -113,16 +113,12 @@ package struct DeviceGroup: Sendable {
         return count * ringLatency + bytes * (n - 1) / n / ringRate
     }
 
-    /// Seconds of an all-to-all in which every device sends `bytes`, an equal part to each member of the group, itself
-    /// included.
-    package func allToAll(bytes: Double) -> Double { allToAll(ExpertTraffic(copies: bytes)) }
-
     /// Seconds of the all-to-all `exchange` if the fullest device sends `imbalance` times the mean.
     ///
     /// Messages to far devices cross all levels up to the one that joins the two devices. The levels work at the same
     /// time, so the slowest level counts, for the device with most to send over it. The messages of one device leave
     /// together, so latency counts once for each doubling of the group rather than once for each peer [own].
-    func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1) -> Double {
+    package func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         var seconds = exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) / first.rate
         seconds = max(seconds, exchange.sent(to: second.reached) / second.rate)

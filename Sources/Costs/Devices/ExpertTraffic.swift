@@ -1,5 +1,5 @@
 /// Bytes that one device sends in all-to-alls among the ranks that hold the experts of a block.
-struct ExpertTraffic {
+package struct ExpertTraffic {
     /// Bytes of all copies of the device's rows, one copy for each expert of a row. Copies that stay on the device are
     /// included.
     var copies: Double
@@ -7,7 +7,7 @@ struct ExpertTraffic {
     /// there. nil: every copy is sent separately.
     var perNode: Double?
 
-    init(copies: Double, perNode: Double? = nil) {
+    package init(copies: Double, perNode: Double? = nil) {
         self.copies = copies
         self.perNode = perNode
     }

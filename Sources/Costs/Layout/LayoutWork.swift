@@ -38,10 +38,6 @@ package final class LayoutWork: Sendable {
     /// The action lists that a schedule search found; nil: the layout's named schedule runs.
     package let searchedSchedule: Schedule?
 
-    /// Times of a dense block; times of a block with experts if every block has experts.
-    package var block: UnitTimes { model.denseLayers > 0 ? units.block : units.mixtureBlock }
-    /// Times of a block with experts; times of a dense block in a dense model.
-    package var mixtureBlock: UnitTimes { units.mixtureBlock }
     var plan: Plan { pricer.plan }
     var model: Model { pricer.plan.model }
     /// The parts of the model.
@@ -133,14 +129,6 @@ package final class LayoutWork: Sendable {
     /// last stage of the micro-batches that enter at rank 0.
     var headRank: Int { layout.schedule.isFolded ? 0 : p - 1 }
 
-    package func holdsEmbedding(_ rank: Int) -> Bool { shares.ranks[rank].holdsEmbedding }
-
-    package func holdsHead(_ rank: Int) -> Bool { shares.ranks[rank].holdsHead }
-
-    /// Times of one micro-batch on all stages of a pipeline rank. In a bidirectional pipeline: the mean of the two
-    /// directions.
-    package func rank(_ rank: Int) -> UnitTimes { times(of: shares.ranks[rank]) }
-
     /// Times of one micro-batch through `blocks`, which state how many are recomputed if only some are.
     private func times(of blocks: HeldBlocks) -> UnitTimes {
         guard layout.recomputeLayers != nil else {
@@ -154,8 +142,9 @@ package final class LayoutWork: Sendable {
         return times
     }
 
-    /// Times of one micro-batch on a pipeline rank with this `share`.
-    func times(of share: PipelineShares.Rank) -> UnitTimes {
+    /// Times of one micro-batch on all stages of a pipeline rank with this `share`. In a bidirectional pipeline: the
+    /// mean of the two directions.
+    package func times(of share: PipelineShares.Rank) -> UnitTimes {
         var times = shares.passShare * times(of: HeldBlocks(of: share))
         addPasses(
             stages: share.passes, forwardMessages: share.forwardMessages,
@@ -189,20 +178,13 @@ package final class LayoutWork: Sendable {
     /// Number of blocks of a pipeline rank.
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
 
-    /// Parameters that one device of a pipeline rank holds.
-    package func parameters(rank: Int) -> Double { parameters(of: shares.ranks[rank]) }
-
-    /// Parameters of routed experts that one device of a pipeline rank holds.
-    package func expertParameters(rank: Int) -> Double { expertParameters(of: shares.ranks[rank]) }
-
-    /// Parameters except routed experts (dense blocks, attention and tables) that one device of a pipeline rank holds.
-    package func denseParameters(rank: Int) -> Double { denseParameters(of: shares.ranks[rank]) }
-
-    func parameters(of share: PipelineShares.Rank) -> Double {
+    /// Parameters that one device of a rank with this `share` holds.
+    package func parameters(of share: PipelineShares.Rank) -> Double {
         denseParameters(of: share) + expertParameters(of: share)
     }
 
-    func expertParameters(of share: PipelineShares.Rank) -> Double {
+    /// Parameters of routed experts that one device of a rank with this `share` holds.
+    package func expertParameters(of share: PipelineShares.Rank) -> Double {
         parts.expertParameters(
             mixtureLayers: share.mixtures, expert: layout.expert, expertTensor: layout.expertTensor)
     }
@@ -210,7 +192,9 @@ package final class LayoutWork: Sendable {
     /// Parameters of a vocabulary table that one device holds.
     var tableParameters: Double { parts.embedding.table(vocabulary: vocabulary, tensor: device.tensor) }
 
-    func denseParameters(of share: PipelineShares.Rank) -> Double {
+    /// Parameters except routed experts (dense blocks, attention and tables) that one device of a rank with this
+    /// `share` holds.
+    package func denseParameters(of share: PipelineShares.Rank) -> Double {
         parts.deviceParameters(
             layers: share.layers, mixtureLayers: share.mixtures, tensor: layout.tensor, vocabulary: vocabulary,
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)

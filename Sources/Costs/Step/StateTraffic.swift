@@ -2,13 +2,13 @@ internal import Models
 internal import Plans
 
 /// Bytes that one device sends in a step for the parameters that it holds, by rings.
-struct StateTraffic {
+package struct StateTraffic: Sendable {
     /// Bytes of gradient reductions within the shard group.
-    var gradients = 0.0
+    package var gradients = 0.0
     /// Bytes of weights, or of gradient sums, that are gathered within the shard group.
-    var weights = 0.0
+    package var weights = 0.0
     /// Half of the bytes of the all-reduce among the ranks that hold the same shard.
-    var replicas = 0.0
+    package var replicas = 0.0
 
     /// Bytes for `held` parameters, sharded over `shards` ranks, with `replicas` ranks for each shard.
     private init(_ held: Double, shards: Int, replicas: Int, _ work: LayoutWork) {
@@ -45,7 +45,7 @@ struct StateTraffic {
     static func experts(rank: Int, _ work: LayoutWork) -> StateTraffic {
         let device = work.device
         return StateTraffic(
-            work.expertParameters(rank: rank), shards: device.expertShardGroup.size,
+            work.expertParameters(of: work.shares.ranks[rank]), shards: device.expertShardGroup.size,
             replicas: device.expertReplicaGroup.size, work)
     }
 }

@@ -43,33 +43,4 @@ package struct RankGrid: Hashable, Codable, Sendable {
     package func rank(at place: Coordinates) -> Int {
         ((place.pipeline * data + place.data) * context + place.context) * tensor + place.tensor
     }
-
-    /// The tensor-parallel group of `rank`, in order: ranks that share each layer's matrices.
-    package func tensorGroup(of rank: Int) -> [Int] {
-        group(of: rank, count: tensor) { $0.tensor = $1 }
-    }
-
-    /// The context-parallel group of `rank`, in order: ranks that hold the other pieces of its sequences.
-    package func contextGroup(of rank: Int) -> [Int] {
-        group(of: rank, count: context) { $0.context = $1 }
-    }
-
-    /// The data-parallel group of `rank`, in order: ranks that hold the same weights and see other sequences.
-    package func dataGroup(of rank: Int) -> [Int] {
-        group(of: rank, count: data) { $0.data = $1 }
-    }
-
-    /// The pipeline group of `rank`, in order of stages: the ranks that its micro-batches pass through.
-    package func pipelineGroup(of rank: Int) -> [Int] {
-        group(of: rank, count: pipeline) { $0.pipeline = $1 }
-    }
-
-    private func group(of rank: Int, count: Int, place: (inout Coordinates, Int) -> Void) -> [Int] {
-        let base = coordinates(of: rank)
-        return (0..<count).map { index in
-            var coordinates = base
-            place(&coordinates, index)
-            return self.rank(at: coordinates)
-        }
-    }
 }
