@@ -24,7 +24,11 @@ struct BlockMeasure: Sendable {
         return stored.times * number * division.numbers(stored.extent)
     }
 
-    func bytes(_ stored: [Stored]) -> Double { stored.reduce(0) { $0 + bytes($1) } }
+    func bytes(_ stored: [Stored]) -> Double {
+        var sum = 0.0
+        for one in stored { sum += bytes(one) }
+        return sum
+    }
 
     func numbers(_ extents: [Extent]) -> Double { extents.reduce(0) { $0 + division.numbers($1) } }
 
@@ -38,7 +42,9 @@ struct BlockMeasure: Sendable {
 
     /// Seconds of the memory-bound work of a pass.
     func seconds(_ work: Elementwise, _ rates: DeviceRates) -> Double {
-        work.kernels.reduce(0) { $0 + rates.elementwise(bytes($1)) }
-            + work.casts.reduce(0) { $0 + rates.cast(numbers($1)) }
+        var (kernels, casts) = (0.0, 0.0)
+        for kernel in work.kernels { kernels += rates.elementwise(bytes(kernel)) }
+        for cast in work.casts { casts += rates.cast(numbers(cast)) }
+        return kernels + casts
     }
 }

@@ -22,12 +22,11 @@ struct EndTimes {
 
     func unit() -> UnitTimes {
         var times = UnitTimes()
-        let part = end.part
         var (forward, backward, weights) = (
-            measure.seconds(part.forward, rates), measure.seconds(part.backward, rates), 0.0
+            measure.seconds(end.part.forward, rates), measure.seconds(end.part.backward, rates), 0.0
         )
         // Products of the ends are not in 8 bits.
-        for product in part.products {
+        for product in end.part.products {
             let (rows, inputs, outputs) = measure.shape(product)
             forward += rates.product(rows, outputs, inputs, high: true)
             backward += rates.product(rows, inputs, outputs, high: true)
@@ -53,7 +52,7 @@ struct EndTimes {
 
     /// Adds collectives among tensor ranks, which are not hidden.
     private func addCollectives(to times: inout UnitTimes) {
-        let collectives = device.collectives(end.part.messages, elementBytes: rates.elementBytes)
+        let collectives = device.collectives(end.messages, elementBytes: rates.elementBytes)
         times.forward.tensor = collectives.forward.seconds(device.tensorGroup)
         times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
     }

@@ -48,7 +48,7 @@ extension DeviceShare {
     /// Queries without latents are projected from the hidden rows.
     ///
     /// - Parameter elementBytes: bytes of a number of an activation.
-    func collectives(_ messages: TensorMessages, elementBytes: Double) -> PassCollectives {
+    func collectives(_ messages: JoinedMessages, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
         let rows = elementBytes * tokens

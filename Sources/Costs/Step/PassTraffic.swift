@@ -21,12 +21,12 @@ struct PassTraffic {
     /// Bytes sent to the tensor ranks for blocks, embedding, head and loss.
     var tensor: Double {
         let (device, parts, t) = (work.device, work.parts, work.device.tensor)
-        func collectives(_ messages: TensorMessages) -> PassCollectives {
+        func collectives(_ messages: JoinedMessages) -> PassCollectives {
             device.collectives(messages, elementBytes: work.rates.elementBytes)
         }
         var bytes =
-            passed.embedding * collectives(parts.embedding.part.messages).sent(ranks: t)
-            + passed.head * collectives(parts.head.part.messages).sent(ranks: t)
+            passed.embedding * collectives(parts.embedding.messages).sent(ranks: t)
+            + passed.head * collectives(parts.head.messages).sent(ranks: t)
         for (isMixture, count, again) in [
             (false, passed.dense, passed.denseAgain), (true, passed.mixtures, passed.mixturesAgain),
         ] where count > 0 {

@@ -3,6 +3,8 @@
 /// A class, because a search prices ends many thousand times and passing one on must not copy its lists.
 package final class End: Sendable {
     package let part: Part
+    /// Exchanges among tensor ranks.
+    package let messages: JoinedMessages
     /// The logits of a head; nil for an embedding.
     package let logits: Extent?
     package let words: EndWords
@@ -13,6 +15,7 @@ package final class End: Sendable {
 
     init(part: Part, logits: Extent? = nil, hidden: Int, words: EndWords) {
         self.part = part
+        messages = JoinedMessages([part.messages])
         self.logits = logits
         self.words = words
         width = hidden

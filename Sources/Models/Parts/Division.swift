@@ -37,6 +37,7 @@ package struct Division: Hashable, Sendable {
     }
 
     /// Number of rows of a kind on one rank.
+    @inlinable
     package func rows(_ rows: Rows) -> Double {
         switch rows {
         case .all: tokens
@@ -48,13 +49,13 @@ package struct Division: Hashable, Sendable {
     }
 
     /// Numbers in one row on one rank. The kind of `rows` decides which ranks cut it.
+    @inlinable
     package func width(_ width: Width, _ rows: Rows) -> Double {
-        guard width.entries == 0 else {
-            return vocabulary / tensor + self.width(Width(cut: width.cut, whole: width.whole), rows)
-        }
-        guard width.cut > 0 else { return Double(width.whole) }
-        return Double(width.cut) / (rows == .routed ? expertTensor : tensor) + Double(width.whole)
+        var numbers = Double(width.whole)
+        if width.cut > 0 { numbers += Double(width.cut) / (rows == .routed ? expertTensor : tensor) }
+        return width.entries > 0 ? numbers + vocabulary / tensor : numbers
     }
 
+    @inlinable
     package func numbers(_ extent: Extent) -> Double { rows(extent.rows) * width(extent.width, extent.rows) }
 }

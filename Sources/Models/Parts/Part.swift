@@ -118,8 +118,19 @@ package struct TensorMessages: Hashable, Sendable {
         self.staysScattered = staysScattered
     }
 
-    /// The exchanges of several parts together.
-    init(joining messages: [TensorMessages]) {
+}
+
+/// The exchanges of several parts together.
+///
+/// A class, because a search asks for them many thousand times and passing them on must not copy their lists.
+package final class JoinedMessages: Sendable {
+    package let inputs: [Int]
+    package let keptInputs: [Int]
+    package let gatheredOnce: [Int]
+    package let results: [Int]
+    package let totals: [Int]
+
+    init(_ messages: [TensorMessages]) {
         inputs = messages.flatMap(\.inputs)
         keptInputs = messages.flatMap(\.keptInputs)
         gatheredOnce = messages.flatMap(\.gatheredOnce)

@@ -28,9 +28,9 @@ package final class Block: Sendable {
     package let backward: Elementwise
     package let otherKernels: Int
     /// Exchanges among tensor ranks.
-    private let messages: TensorMessages
+    private let messages: JoinedMessages
     /// Exchanges among tensor ranks with sequence parallelism.
-    private let scatteredMessages: TensorMessages
+    private let scatteredMessages: JoinedMessages
     /// Formula of the parameters of both norms.
     package let normWords: String
 
@@ -54,14 +54,14 @@ package final class Block: Sendable {
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
-        messages = TensorMessages(joining: parts.map(\.messages))
+        messages = JoinedMessages(parts.map(\.messages))
         // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows.
-        scatteredMessages = TensorMessages(joining: parts.map(\.messages).filter { !$0.staysScattered })
+        scatteredMessages = JoinedMessages(parts.map(\.messages).filter { !$0.staysScattered })
         normWords = model.normWords(count: 2)
     }
 
     /// Exchanges among tensor ranks, with or without sequence parallelism.
-    package func messages(sequenceParallel: Bool) -> TensorMessages {
+    package func messages(sequenceParallel: Bool) -> JoinedMessages {
         sequenceParallel ? scatteredMessages : messages
     }
 

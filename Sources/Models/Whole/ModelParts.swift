@@ -1,5 +1,7 @@
 /// The parts of a model: its kinds of block, and its two ends.
-package struct ModelParts: Sendable {
+///
+/// A class, because every price asks for them and passing them on must not count four references.
+package final class ModelParts: Sendable {
     /// A block with one feed-forward network.
     package let dense: Block
     /// A block with experts; nil in a dense model.
