@@ -61,7 +61,7 @@ package final class ProblemCollector {
     }
 }
 
-/// Reads the fields of one YAML map strictly: every key is taken once and checked for type and unit. `finish()` reports
+/// Reads the fields of one YAML map strictly: every key is taken once and checked for type and unit. `reportUnknownKeys()` reports
 /// keys that remain, with the nearest known key. Reading continues after a problem, so that all are reported together.
 package final class FieldReader {
     package let path: String
@@ -155,7 +155,7 @@ package final class FieldReader {
     }
 
     /// Reports every key that was neither taken nor expected.
-    package func finish() {
+    package func reportUnknownKeys() {
         for entry in entries where !known.contains(entry.key) {
             var fix = Wording.didYouMean(entry.key, among: known)
             if fix.isEmpty { fix = "known here: " + known.joined(separator: ", ") }

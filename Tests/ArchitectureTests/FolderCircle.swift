@@ -50,7 +50,7 @@ struct FolderCircle: CustomStringConvertible {
         return circles(arrows: arrows(uses)).map { FolderCircle(place: place, arrows: $0) } + below
     }
 
-    /// What each folder uses of each other one. A member in an extension counts where the extended type belongs elsewhere.
+    /// Uses of each folder by each other folder. A member in an extension counts where the extended type belongs elsewhere.
     private static func arrows(_ uses: [NameUse]) -> [String: [String: Arrow]] {
         func folder(_ path: String) -> String { path.contains("/") ? String(path.prefix { $0 != "/" }) : root }
         var found: [String: [String: [NameUse]]] = [:]

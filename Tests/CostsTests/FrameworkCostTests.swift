@@ -4,7 +4,7 @@ import Plans
 import TestSupport
 import Testing
 
-/// What each constant of a framework does to a step.
+/// Effect of each constant of a framework on a step.
 @Suite struct FrameworkCostTests {
     private func step(
         _ layout: Layout, devices: Int = 8, on cluster: Cluster = TestCluster.a100(),

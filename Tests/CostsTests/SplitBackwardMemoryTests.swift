@@ -16,7 +16,7 @@ import Testing
         #expect(block.later == sbh * 32)
     }
 
-    /// The same whatever is recomputed: the halves read it all.
+    /// Recomputation does not change these bytes: the halves read all tensors.
     @Test(arguments: [Layout.Recompute.none, .selective, .full])
     func doesNotDependOnRecomputation(_ recompute: Layout.Recompute) {
         let model = MemoryCaseTests.llama(layers: 8)

@@ -94,7 +94,7 @@ struct DocumentedExample: CustomTestStringConvertible, Sendable {
         return words[flag + 1]
     }
 
-    /// What a terminal shows of the command: both streams, in their order.
+    /// Output of the command on a terminal: both streams in their order.
     func run() throws -> [String] {
         let program = try BuiltProgram("trainyard").url.deletingLastPathComponent().path
         let shell = "export PATH='\(program)':\"$PATH\"; exec 2>&1; \(command)"

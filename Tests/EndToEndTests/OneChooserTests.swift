@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    /// What the software of a plan cannot do is said and priced all the same; a searched plan is not lectured.
+    /// A stated layout that the plan's software cannot run is priced, with a note. A searched plan gets no such note.
     @Test func aLayoutTheSoftwareLacksIsPricedWithANote() throws {
         let layout = "layout: {tensor: 4, pipeline: 4, recompute: full, sharding: gradients, schedule: zb-h1}\n"
         try withPlan(Self.dense + layout) { path in

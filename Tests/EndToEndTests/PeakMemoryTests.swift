@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What every process of a real run holds at most is what the prediction says, within 8 %. Memory does not depend on how
-/// busy the machine is. `bench/memory.py` compares thirty layouts of larger models.
+/// The peak memory of every process of a real run is within 8 % of the prediction. Memory does not depend on how busy the
+/// machine is. `bench/memory.py` compares thirty layouts of larger models.
 @Suite(.enabled(if: BuiltProgram.mpirun != nil, "mpirun is not installed; scripts/setup.sh installs it"), .serialized)
 struct PeakMemoryTests {
     static let gpt = "{family: gpt, layers: 8, hidden: 256, heads: 4, vocab: 256, sequence: 256}"

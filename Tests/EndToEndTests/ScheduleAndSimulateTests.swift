@@ -138,7 +138,7 @@ import Testing
         #expect(stuck.errors.contains("deadlock: (rank 0, position 1, 0B0) waits for (rank 1, position 0, 1F1)"))
     }
 
-    /// What can be wrong with lists of one's own: rank, position and action are named, and the rule.
+    /// A mistake in a user's own lists is reported with its rank, position, action and rule.
     @Test(arguments: [
         ("0F0,0F1,0B0\n1F0,1B0,1F1,1B1\n", "rank 0, none of positions 0 to 2, 0B1: missing"),
         ("0F0,0F1,0B0,0B1\n1F0,1I0,1F1,1B1\n", "rank 1, none of positions 0 to 3, 1W0: missing"),

@@ -29,7 +29,7 @@ final class TrainingJob {
         var train: [String] = []
     }
 
-    /// What a line of metrics says.
+    /// One line of metrics.
     struct Step: Decodable {
         let step: Int
         let loss: Double

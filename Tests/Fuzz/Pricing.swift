@@ -5,7 +5,7 @@ import Plans
 import Reports
 import Schedules
 
-/// What is computed of a plan that was read.
+/// Computes everything that commands compute from a plan.
 enum Pricing {
     /// Actions of a step that are simulated every time; more only now and then.
     private static let fewActions = 2000

@@ -96,6 +96,6 @@ struct RandomLayouts {
 }
 
 extension Plan {
-    /// What a failing test prints of it.
+    /// Text that a failing test prints.
     var said: String { "\(devices) × \(cluster.name), \(frameworks.named ?? "auto"), batch \(batch), \(model)" }
 }

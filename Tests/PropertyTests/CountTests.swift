@@ -127,7 +127,7 @@ import Testing
         layout.recompute == .selective && plan.framework(for: layout).selectiveOperations
     }
 
-    /// What a block keeps of a micro-batch, by layer.
+    /// Bytes that a block keeps for one micro-batch, by layer.
     static func kept(_ plan: Plan, _ layout: Layout, recomputed: Bool, mixture: Bool) -> Double {
         let w = elementBytes(plan)
         if recomputed {
@@ -141,7 +141,7 @@ import Testing
             dropout: !layout.flashAttention, elementBytes: w)
     }
 
-    /// What the ranks hold of their blocks at the fullest.
+    /// Bytes that the ranks hold for their blocks at the fullest moment.
     private static func peaks(_ plan: Plan, _ layout: Layout, _ placed: PlacedBlocks) -> CountedPeaks {
         let inventory = Inventory(plan.model)
         return CountedPeaks(placed, layout: layout) { layer, isRecomputed in

@@ -40,8 +40,8 @@ struct CountedActivations {
         return w * kept.elements + kept.bytes
     }
 
-    /// What one block of `plan` keeps between the halves of a split backward: of every product with weights its input and
-    /// the gradient of its output. Products of one input, or whose outputs are added, keep that tensor once.
+    /// Bytes that one block of `plan` keeps between the halves of a split backward: for every product with weights, its
+    /// input and the gradient of its output. Products of one input, or whose outputs are added, keep that tensor once.
     static func betweenHalves(_ plan: Plan, _ layout: Layout, mixture: Bool, elementBytes w: Double) -> Double {
         let model = plan.model
         let t = Double(layout.tensor)

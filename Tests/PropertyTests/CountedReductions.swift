@@ -94,9 +94,9 @@ struct CountedReductions {
         }
     }
 
-    /// What two ranks of a pipeline add up: a tied table that both ends have (Megatron-LM's embedding group), or both
-    /// copies of a two-way pipeline's stages, each rank its part of what the replicas have added up already. Two ranks'
-    /// all-reduce sends as much as the tensor has.
+    /// Gradients that two ranks of a pipeline add up: those of a tied table on both ends (Megatron-LM's embedding group),
+    /// or of both copies of a two-way pipeline's stages. Of the latter each rank has the part that is left after the
+    /// replicas' sum. An all-reduce of two ranks sends as many bytes as the tensor has.
     private func add(
         _ counted: inout Rank, _ held: HeldParameters, isEnd: Bool, gradient: Double, _ plan: Plan, _ layout: Layout,
         vocabulary: Int

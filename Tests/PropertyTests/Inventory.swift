@@ -168,7 +168,7 @@ struct Inventory {
     }
 }
 
-/// What one device of a pipeline rank holds.
+/// Parameters that one device of a pipeline rank holds.
 struct HeldParameters: Equatable {
     /// All but routed experts.
     var dense = 0.0

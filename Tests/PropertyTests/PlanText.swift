@@ -16,7 +16,7 @@ extension Plan {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// What the reader makes of `text`.
+    /// The plan that the reader finds in `text`.
     static func reading(_ text: String) throws -> Plan {
         try Plan.read(text: text, path: "plan.yaml", library: Checkout.library)
     }

@@ -6,7 +6,7 @@ import Schedules
 import TestSupport
 import Testing
 
-/// What holds of searches.
+/// Properties of searches.
 @Suite struct SearchPropertyTests {
     /// The search puts prices together from shared terms: each is the layout's own.
     @Test(arguments: [priceOfASearch]) func holds(_ property: Property) { property.expectToHold(Corpus.plans) }

@@ -9,8 +9,8 @@ import Testing
     import Glibc
 #endif
 
-/// What the backward makes again instead of keeping it must have the bits of the first time: schedules that keep it and
-/// schedules that do not are compared to the bit.
+/// Tensors that a backward recomputes must equal those of the forward to the bit, since schedules that keep them and
+/// schedules that recompute them are compared to the bit.
 @Suite struct DerivedTests {
     static let shapes = [(1, 3), (5, 16), (3, 33), (4, 130)]
 

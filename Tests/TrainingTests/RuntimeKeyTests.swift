@@ -7,7 +7,7 @@ import Training
 
 /// Every key that a plan of a real run may hold, and what the run makes of it: nothing is set and silently ignored.
 @Suite struct RuntimeKeyTests {
-    /// What becomes of a key that is set to another value than a plan without it has.
+    /// Fate of a key whose value differs from that of a plan without the key.
     enum Fate: Hashable {
         /// The run does it; the word says where that is tested.
         case done(String)

@@ -21,7 +21,7 @@ extension Model {
         let name = reader.text("name") ?? name
         let fields = ModelFields(reader)
         _ = reader.text("source")
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let model = fields.shape(name: name, reader), collector.isEmpty else { throw collector.all }
         return model
     }

@@ -20,7 +20,7 @@ package enum PlanModelReading {
             reader.report(
                 key, rule: "\(subject) not supported yet", fix: "describe a dense shape, or use name or params")
         }
-        reader.finish()
+        reader.reportUnknownKeys()
 
         if name != nil, parameters != nil {
             reader.report("params", rule: "a model has a name or params, not both", fix: "remove one of them")

@@ -112,7 +112,7 @@ extension SizeKey {
         var isComplete = true
         for key in keys where !key.read(reader, into: &owner) && key.example != nil { isComplete = false }
         for key in keys { if let example = key.example { reader.reportMissing(key.key, fix: example) } }
-        reader.finish()
+        reader.reportUnknownKeys()
         return isComplete
     }
 }

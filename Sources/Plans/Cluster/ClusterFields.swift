@@ -38,7 +38,7 @@ struct ClusterFields {
             deviceName = device.text("name")
             _ = device.text("source")
             deviceConstants.read(device)
-            device.finish()
+            device.reportUnknownKeys()
         }
         devicesPerNode = reader.count("devicesPerNode", in: 1...1_000_000)
         nicGbps = reader.number("nicGbps", .gigabits, in: Bounds.positive)
@@ -88,7 +88,7 @@ struct ClusterFields {
         for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
             reader.reportMissing(key, fix: "e.g. \(key): \(example)")
         }
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let name, let latency, let efficiency else { return nil }
         return Level(
             name: name, devices: devices, bandwidth: bandwidth, latency: latency, efficiency: efficiency,

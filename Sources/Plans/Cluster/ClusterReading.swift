@@ -104,7 +104,7 @@ enum ClusterReading {
     private static func resolved(_ reader: FieldReader, library: Library, depth: Int) -> ClusterFields? {
         let base = reader.text("extends")
         let fields = ClusterFields(reader)
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let base else { return fields }
         guard depth < deepest else {
             reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")

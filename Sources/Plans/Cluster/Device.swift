@@ -104,7 +104,7 @@ package struct Device: Hashable, Codable, Sendable {
                 for precision in Precision.allCases {
                     if let rate = map.number(precision.rawValue, .flops, in: 1e6...1e21) { rates[precision] = rate }
                 }
-                map.finish()
+                map.reportUnknownKeys()
                 return rates.isEmpty ? nil : { $0.peakFLOPs.merge(rates) { _, stated in stated } }
             },
             lines: { device in

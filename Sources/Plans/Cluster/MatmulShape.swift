@@ -44,7 +44,7 @@ extension MatmulShape {
         ] {
             reader.reportMissing(key, fix: fix)
         }
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let units, let sustained, let fill, let quantised, let overhead else { return nil }
         self.init(
             units: Double(units), sustained: sustained, fill: fill, quantised: quantised, overhead: overhead)

@@ -84,7 +84,7 @@ extension ProductTable {
         ] {
             reader.reportMissing(key, fix: fix)
         }
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let rows = axes[0], let columns = axes[1], let depths = axes[2], let text else { return nil }
         let cells = text.split { $0 == " " || $0 == "\n" }
         let expected = rows.count * columns.count * depths.count

@@ -64,13 +64,13 @@ extension Framework {
         framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
         if let memory = reader.map("memory") {
             framework.memory.read(memory)
-            memory.finish()
+            memory.reportUnknownKeys()
         }
         if let can = reader.map("can") {
             framework.abilities.read(can)
-            can.finish()
+            can.reportUnknownKeys()
         }
-        reader.finish()
+        reader.reportUnknownKeys()
         guard collector.isEmpty else { throw collector.all }
         return framework
     }

@@ -78,11 +78,11 @@ enum LayoutReading {
                 data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
                 pipeline: overlap.flag("pipeline") ?? standard.pipeline,
                 expert: overlap.flag("expert") ?? standard.expert)
-            overlap.finish()
+            overlap.reportUnknownKeys()
         }
         let globalBatch = reader.count("globalBatch", in: Bounds.batch)
         let microbatches = reader.count("microbatches", in: Bounds.batch)
-        reader.finish()
+        reader.reportUnknownKeys()
         return Result(
             layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule, globalBatch: globalBatch,
             microbatches: microbatches)

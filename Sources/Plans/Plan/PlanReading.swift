@@ -90,7 +90,7 @@ struct PlanReading {
         let frameworks =
             isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
-        reader.finish()
+        reader.reportUnknownKeys()
 
         if isTrained, statedBatch == nil { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
@@ -243,7 +243,7 @@ extension Plan.Measured {
         let kind = reader.choice("memoryKind", of: MemoryKind.self)
         let source = reader.text("source")
         reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
-        reader.finish()
+        reader.reportUnknownKeys()
         guard let seconds else { return nil }
         self.init(seconds: seconds, memoryBytes: memory, memoryKind: kind ?? .device, source: source)
     }

@@ -49,7 +49,7 @@ enum TrainReading {
         settings.initialWeights = reader.text("init").map { library.existing($0) ?? $0 }
         settings.checkpoint = checkpoint(reader)
         settings.folder = reader.text("folder")
-        reader.finish()
+        reader.reportUnknownKeys()
 
         guard let data, steps != nil else { return nil }
         // A relative path means the working directory to the person typing, so that is tried before the plan file's
@@ -63,7 +63,7 @@ enum TrainReading {
         let every = reader.count("every", in: Bounds.steps)
         let path = reader.text("path")
         let keep = reader.count("keep", in: 1...1_000_000)
-        reader.finish()
+        reader.reportUnknownKeys()
         return TrainSettings.Checkpoint(every: every ?? 100, path: path, keep: keep ?? 2)
     }
 }

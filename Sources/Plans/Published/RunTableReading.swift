@@ -41,14 +41,14 @@ struct RunTableReading {
                 source.reportMissing("title", fix: "author, year, title")
                 _ = source.text("where")
                 _ = source.text("reference")
-                source.finish()
+                source.reportUnknownKeys()
             }
         }
         if let map = reader.map("models") {
             for key in map.keys {
                 guard let shape = map.map(key) else { continue }
                 models[key] = ModelFields(shape).shape(name: key, shape)
-                shape.finish()
+                shape.reportUnknownKeys()
             }
         }
         if let map = reader.map("clusters") {
@@ -66,7 +66,7 @@ struct RunTableReading {
         if let map = reader.map("notes") { for key in map.keys { notes[key] = map.text(key) } }
         if let map = reader.map("every") {
             for column in Self.columns { shared[column] = map.text(column).map { $0[...] } }
-            map.finish()
+            map.reportUnknownKeys()
         }
         if case .scalar(let table)? = reader.take("runs") {
             lines = table.string.split(separator: "\n")
@@ -74,7 +74,7 @@ struct RunTableReading {
         } else {
             reader.report("runs", rule: "must be a text with one line a run")
         }
-        reader.finish()
+        reader.reportUnknownKeys()
     }
 
     func runs() -> [PublishedRun] {
