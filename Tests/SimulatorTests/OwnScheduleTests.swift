@@ -153,6 +153,8 @@ private enum BareChimera: BareCopy {
     /// A law is exact for some pipeline, an estimate claims none.
     @Test(arguments: ScheduleName.allCases)
     func lawsAndEstimates(_ name: ScheduleName) {
+        // A schedule without a closed form is timed by its lists.
+        guard name.makespanSource != .lists else { return }
         let isExact = ClosedFormTests.grid(name).contains {
             name.makespanIsExact($0, times: UniformTimes(forward: 1, backward: 2))
         }
