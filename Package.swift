@@ -104,7 +104,10 @@ let package = Package(
 
         // What several tests share; no product links it.
         .target(
-            name: "TestSupport", dependencies: planning + ["Costs"], path: "Tests/Support",
+            name: "PricingSupport", dependencies: ["Plans", "Costs"], path: "Tests/PricingSupport",
+            swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support",
             swiftSettings: strict),
 
         .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
@@ -116,18 +119,21 @@ let package = Package(
         .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "CostsTests", dependencies: planning + ["Costs", "TestSupport"], swiftSettings: strict),
+            name: "CostsTests", dependencies: planning + ["Costs", "PricingSupport", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Simulator", "Schedules"], swiftSettings: strict),
         .testTarget(
-            name: "PlannerTests", dependencies: planning + ["Planner", "Costs", "Simulator", "TestSupport"],
+            name: "PlannerTests",
+            dependencies: planning + ["Planner", "Costs", "Simulator", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ReportsTests", dependencies: planning + ["Reports", "Costs", "Planner", "TestSupport"],
+            name: "ReportsTests",
+            dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PropertyTests",
-            dependencies: planning + ["Planner", "Costs", "Simulator", "Reports", "TestSupport"],
+            dependencies: planning + ["Planner", "Costs", "Simulator", "Reports", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(

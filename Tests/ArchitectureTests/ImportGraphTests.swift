@@ -62,13 +62,7 @@ import Testing
     /// `what Costs imports` stands for the imports of that row.
     static func rows(in page: String) -> Graph {
         var cells: [String: [String]] = [:]
-        for line in page.split(separator: "\n") where line.hasPrefix("| `") {
-            let columns = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard columns.count == 4 else { continue }
-            for room in columns[0].matches(of: #/`([^`]+)`/#) {
-                cells[String(room.1)] = columns[2] == "–" ? [] : columns[2].components(separatedBy: ", ")
-            }
-        }
+        for (room, columns) in table(in: page) { cells[room] = columns.imports }
         func imports(_ room: String, depth: Int = 0) -> Set<String> {
             Set(
                 (cells[room] ?? []).flatMap { cell -> Set<String> in
@@ -90,15 +84,14 @@ import Testing
         for (room, imports) in targets { #expect(rows[room] == imports, "\(room)") }
     }
 
-    /// The last column of the table, for rooms whose sources are Swift.
-    static func libraries(in page: String) -> Graph {
-        var found: Graph = [:]
-        for line in page.split(separator: "\n") where line.hasPrefix("| `") {
-            let columns = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard columns.count == 4, let room = columns[0].wholeMatch(of: #/`([^`]+)`/#)?.1 else { continue }
-            found[String(room)] = columns[3] == "–" ? [] : Set(columns[3].components(separatedBy: ", "))
+    /// Lists of the last two columns by room; several rooms may have one row.
+    private static func table(in page: String) -> [(room: String, columns: (imports: [String], libraries: [String]))] {
+        func list(_ cell: String) -> [String] { cell == "–" ? [] : cell.components(separatedBy: ", ") }
+        return page.split(separator: "\n").filter { $0.hasPrefix("| `") }.flatMap { line in
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard cells.count == 4 else { return [(String, ([String], [String]))]() }
+            return cells[0].matches(of: #/`([^`]+)`/#).map { (String($0.1), (list(cells[2]), list(cells[3]))) }
         }
-        return found
     }
 
     /// Modules that a source file imports. The C libraries, one on each system, do not count.
@@ -112,7 +105,10 @@ import Testing
     /// SwiftPM lets a target import what it does not declare, as soon as another target has built it.
     @Test func filesImportWhatTheirRoomDeclares() throws {
         let targets = Self.targets(in: try Self.read("Package.swift"))
-        let libraries = Self.libraries(in: try Self.read("docs/architecture.md"))
+        let libraries = Dictionary(
+            uniqueKeysWithValues: Self.table(in: try Self.read("docs/architecture.md")).map {
+                ($0.room, Set($0.columns.libraries))
+            })
         for (room, declared) in targets {
             let imports = try Room.texts(of: room, in: Room.sources).reduce(into: Set<String>()) {
                 $0.formUnion(Self.imports(in: $1))

@@ -2,6 +2,7 @@ import Costs
 import Foundation
 import Models
 import Plans
+import PricingSupport
 import Schedules
 import TestSupport
 import Testing

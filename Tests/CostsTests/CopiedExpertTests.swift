@@ -2,6 +2,7 @@ import Costs
 import Models
 import Plans
 import Reading
+import PricingSupport
 import Schedules
 import TestSupport
 import Testing

@@ -1,8 +1,8 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 @Suite struct EstimateTests {
@@ -69,10 +69,7 @@ import Testing
     @Test(arguments: [nil] + Framework.Constant.allCases.map(Optional.some))
     func formulasGiveTheFigures(_ constant: Framework.Constant?) throws {
         var framework = Framework(name: "test")
-        if let constant {
-            let range = constant.range
-            framework[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * framework[constant] + 0.013))
-        }
+        if let constant { framework.change(constant) }
         for layout in Self.layouts {
             var plan = plan()
             plan.frameworks = Frameworks([framework], named: "test")

@@ -1,7 +1,7 @@
 import Costs
 import Models
 import Plans
-import TestSupport
+import PricingSupport
 import Testing
 
 /// Taking tokens to their experts: copies by themselves or one a node, in 8 bits, hidden.

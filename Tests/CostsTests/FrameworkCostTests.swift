@@ -1,7 +1,7 @@
 import Costs
 import Models
 import Plans
-import TestSupport
+import PricingSupport
 import Testing
 
 /// Effect of each constant of a framework on a step.

@@ -2,6 +2,7 @@ import Costs
 import Models
 import Numbers
 import Plans
+import PricingSupport
 import Schedules
 import Testing
 

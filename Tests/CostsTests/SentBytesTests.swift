@@ -1,8 +1,8 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// Bytes one device sends in a step, counted by hand, beside the seconds that the same bytes take.

@@ -1,8 +1,8 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// Routed experts are held, gathered and reduced like other parameters, over the ranks that hold the same ones; what the

@@ -1,8 +1,8 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// A backward in two parts where the host is slow, and the bytes of sharded states over a whole step, counted by hand.

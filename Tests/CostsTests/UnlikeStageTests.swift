@@ -2,8 +2,8 @@ import Costs
 import Models
 import Numbers
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// What a rank holds at its fullest where its stages differ.

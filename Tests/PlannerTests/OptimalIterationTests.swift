@@ -2,6 +2,7 @@ import Costs
 import Models
 import Planner
 import Plans
+import PricingSupport
 import Schedules
 import Testing
 

@@ -2,6 +2,7 @@ import Costs
 import Models
 import Planner
 import Plans
+import PricingSupport
 import Schedules
 import TestSupport
 import Testing
@@ -51,10 +52,7 @@ import Testing
             // Software in which no constant is what leaves it out of a sum.
             var plan = try plan(Self.mixture, "h800-80g-sxm", 32, 64, .bf16)
             var framework = Framework(name: "test")
-            for constant in Framework.Constant.allCases {
-                let range = constant.range
-                framework[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * framework[constant] + 0.013))
-            }
+            for constant in Framework.Constant.allCases { framework.change(constant) }
             plan.frameworks = Frameworks([framework], named: "test")
             return (plan, space)
         case .processes: return (try plan(Shipped.tiny, "laptop", 6, 36, .fp32), space)

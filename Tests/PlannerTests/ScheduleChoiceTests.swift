@@ -1,8 +1,8 @@
 import Costs
 import Planner
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// `layout.schedule: auto`.

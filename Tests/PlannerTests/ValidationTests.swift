@@ -3,6 +3,7 @@ import Foundation
 import Planner
 import Plans
 import TestSupport
+import PricingSupport
 import Testing
 
 @Suite struct ValidationTests {

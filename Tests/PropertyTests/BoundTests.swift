@@ -1,6 +1,7 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
 import Testing
 

@@ -1,5 +1,6 @@
 import Models
 import Plans
+import PricingSupport
 import Schedules
 
 /// Bytes one device of every pipeline rank sends in one iteration, collective by collective.

@@ -3,9 +3,9 @@ import Models
 import Planner
 import Plans
 import Reports
+import PricingSupport
 import Schedules
 import Simulator
-import TestSupport
 import Testing
 
 /// Plans that say the same in other words, and answers that are given in several places.

@@ -1,8 +1,8 @@
 import Costs
 import Models
 import Plans
+import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// What may only make a step faster, or memory smaller.

@@ -9,6 +9,14 @@ package func estimate(
     return Estimate(work, time: IterationTime(work))
 }
 
+extension Framework {
+    /// Gives a constant another value within its range, which no sum can leave out unseen.
+    package mutating func change(_ constant: Constant) {
+        let range = constant.range
+        self[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * self[constant] + 0.013))
+    }
+}
+
 extension LayoutWork {
     /// Times of a dense block; times of a block with experts if every block has experts.
     package var block: UnitTimes {
