@@ -104,7 +104,7 @@ let package = Package(
 
         // What several tests share; no product links it.
         .target(
-            name: "PricingSupport", dependencies: ["Plans", "Costs"], path: "Tests/PricingSupport",
+            name: "PricingSupport", dependencies: ["Models", "Plans", "Costs"], path: "Tests/PricingSupport",
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Numbers", "Reading", "Models", "Plans"], path: "Tests/Support",

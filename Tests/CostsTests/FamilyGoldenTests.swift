@@ -85,20 +85,21 @@ import Testing
         let golden = try example(name)
         let parallel = golden.parallel
         let state = StateBytes(precision: .bf16, gradients: nil)
-        let moe = try #require(model.moe)
+        let parts = ModelParts(model)
         // DualPipe gives rank r the stages r and p − 1 − r; the others one stage each.
         let isFolded = golden.stages.map(\.layers).reduce(0, +) > model.layers
         for stage in golden.stages {
             let held = isFolded ? [stage.rank, parallel.p - 1 - stage.rank] : [stage.rank]
-            let mixtures = held.reduce(0) { sum, index in
+            let blocks = held.reduce([0, 0]) { sum, index in
                 let start = parallel.layers_per_stage[..<index].reduce(0, +)
-                return sum + moe.blocks(before: start + parallel.layers_per_stage[index]) - moe.blocks(before: start)
+                let counts = parts.kinds.counts(in: start..<start + parallel.layers_per_stage[index])
+                return zip(sum, counts + [0]).map(+)
             }
-            let dense = ModelParts(model).deviceParameters(
-                layers: stage.layers, mixtureLayers: mixtures, tensor: parallel.t, vocabulary: model.vocab,
+            let dense = parts.deviceParameters(
+                blocks: blocks, tensor: parallel.t, vocabulary: model.vocab,
                 holdsEmbedding: stage.has_embedding, holdsHead: stage.has_head)
-            let experts = ModelParts(model).expertParameters(
-                mixtureLayers: mixtures, expert: parallel.ep, expertTensor: 1)
+            let experts = parts.expertParameters(
+                blocks: blocks, expert: parallel.ep, expertTensor: 1)
             #expect(dense == stage.dense_params_per_gpu)
             #expect(experts == stage.expert_params_per_gpu)
             let bytes = [
@@ -112,16 +113,17 @@ import Testing
     @Test(arguments: cases)
     func activationsOfABlock(_ name: String, _ model: Model) throws {
         let golden = try example(name)
-        func kept(mixture: Bool) -> Double {
+        func kept(mixture: Bool) throws -> Double {
             ActivationBytes(
-                ModelParts(model).block(isMixture: mixture), sequence: model.sequence,
+                try #require(ModelParts(model).blocks.first { ($0.mixture != nil) == mixture }),
+                sequence: model.sequence,
                 tokens: Double(golden.parallel.microbatch * model.sequence), tensor: 1,
                 sequenceParallel: false, recompute: .none, flashAttention: true, dropout: false, elementBytes: 2
             ).kept
         }
         let kinds = golden.activation_bytes_per_layer_per_microbatch
-        #expect(kept(mixture: true) == kinds.last)
-        if kinds.count > 1 { #expect(kept(mixture: false) == kinds[0]) }
+        #expect(try kept(mixture: true) == kinds.last)
+        if kinds.count > 1 { #expect(try kept(mixture: false) == kinds[0]) }
     }
 
     private func mixtralWork(expert: Int) throws -> LayoutWork {

@@ -22,7 +22,7 @@ import Testing
         let model = example.shape
         #expect(Double(model.parameters().total) == example.parameters["total"] ?? nil)
         #expect(
-            Double(model.layers) * ModelParts(model).dense.held(tensor: 1) == (example.parameters["blocks"] ?? nil))
+            Double(model.layers) * ModelParts(model).blocks[0].held(tensor: 1) == (example.parameters["blocks"] ?? nil))
     }
 
     @Test(arguments: WorkedExample.dense.map(\.example))
@@ -46,7 +46,7 @@ import Testing
         let state = StateBytes(precision: .bf16, gradients: nil)
         for stage in example.stages {
             let held = ModelParts(model).deviceParameters(
-                layers: example.parallel.layers_per_stage[stage.rank], tensor: example.parallel.t,
+                blocks: [example.parallel.layers_per_stage[stage.rank]], tensor: example.parallel.t,
                 vocabulary: model.vocab, holdsEmbedding: stage.has_embedding, holdsHead: stage.has_head)
             #expect(held == stage.params_per_gpu)
             let bytes = state.held(
@@ -136,7 +136,7 @@ import Testing
     func figureSeven(model: Model, sequence: Double, selective: Double, both: Double, full: Double) {
         func kept(_ recompute: Layout.Recompute, _ sequenceParallel: Bool) -> Double {
             ActivationBytes(
-                ModelParts(model).dense, sequence: model.sequence, tokens: 2048, tensor: 8,
+                ModelParts(model).blocks[0], sequence: model.sequence, tokens: 2048, tensor: 8,
                 sequenceParallel: sequenceParallel, recompute: recompute,
                 flashAttention: false, dropout: true, elementBytes: 2
             ).kept

@@ -49,7 +49,7 @@ import Testing
         memory: Framework.Memory = Framework.Memory(), split: Bool = true
     ) -> ActivationBytes {
         ActivationBytes(
-            ModelParts(model).dense, sequence: model.sequence, tokens: 1024, tensor: 1, sequenceParallel: false,
+            ModelParts(model).blocks[0], sequence: model.sequence, tokens: 1024, tensor: 1, sequenceParallel: false,
             recompute: recompute,
             flashAttention: flash, dropout: dropout, elementBytes: 2, splitsBackward: split, memory: memory)
     }
@@ -62,7 +62,7 @@ import Testing
         let model = Model(family: .gpt, layers: 8, hidden: 512, heads: 8, vocab: 256, sequence: 256)
         func kept(_ recompute: Layout.Recompute, split: Bool) -> ActivationBytes {
             var block = ActivationBytes(
-                ModelParts(model).dense, sequence: model.sequence, tokens: 1, tensor: 1, sequenceParallel: false,
+                ModelParts(model).blocks[0], sequence: model.sequence, tokens: 1, tensor: 1, sequenceParallel: false,
                 recompute: recompute,
                 flashAttention: true, dropout: false, elementBytes: 4, splitsBackward: split, memory: memory)
             block.kept /= 4

@@ -81,12 +81,13 @@ import Testing
         var model = Model(
             family: .gpt, layers: sizes.reduce(0, +), hidden: 4096, heads: 32, vocab: 1024, sequence: 1024)
         model.moe = experts
+        let blocks = Dictionary(uniqueKeysWithValues: ModelParts(model).blocks.map { ($0.mixture != nil, $0) })
         func kept(_ mixture: Bool, _ recompute: Layout.Recompute) -> Double {
-            ActivationBytes(
-                ModelParts(model).block(isMixture: mixture), sequence: model.sequence, tokens: 1024, tensor: 1,
-                sequenceParallel: false, recompute: recompute,
-                flashAttention: true, dropout: false, elementBytes: 2
-            )[keyPath: bytes]
+            blocks[mixture].map {
+                ActivationBytes(
+                    $0, sequence: model.sequence, tokens: 1024, tensor: 1, sequenceParallel: false,
+                    recompute: recompute, flashAttention: true, dropout: false, elementBytes: 2)[keyPath: bytes]
+            } ?? .nan
         }
         var layer = 0
         return sizes.map { size in

@@ -55,7 +55,7 @@ struct WorkedModel: Sendable, CustomTestStringConvertible {
 
     @Test func gptBlockIsTwelveHiddenSquaredPlusThirteenHidden() {
         let model = Model(family: .gpt, layers: 1, hidden: 384, heads: 6, vocab: 256, sequence: 256)
-        #expect(model.parameters().perBlock == 12 * 384 * 384 + 13 * 384)
+        #expect(model.parameters().kinds.map(\.total) == [12 * 384 * 384 + 13 * 384])
     }
 
     @Test(arguments: [(50_257, 1, 50_304), (50_257, 8, 51_200), (51_200, 8, 51_200), (256, 1, 256), (1, 4, 512)])

@@ -46,7 +46,7 @@ import Testing
     @Test func matricesAreTheWeightsOfProducts() {
         for model in Self.models {
             let parts = ModelParts(model)
-            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+            for block in parts.blocks {
                 for part in [block.norms, block.attention.part, block.feedForward.part] {
                     #expect(part.products.weights == Double(part.tensors.matrixParameters), "\(model)")
                 }
@@ -55,7 +55,7 @@ import Testing
                     block.expertProducts.weights == Double(experts?.tensors.matrixParameters ?? 0), "\(model)")
                 let routed = Double(block.mixture?.topK ?? 0) * block.expertProducts.weights
                 #expect(
-                    model.activeWeights(isMixture: block.mixture != nil) == block.products.weights + routed, "\(model)")
+                    model.uniform(block.shape).activeWeights == block.products.weights + routed, "\(model)")
             }
         }
     }
@@ -86,7 +86,7 @@ import Testing
         model.tiedEmbeddings = isTied
         func held(_ embedding: Bool, _ head: Bool) -> Double {
             ModelParts(model).deviceParameters(
-                layers: 0, tensor: 1, vocabulary: model.vocab, holdsEmbedding: embedding, holdsHead: head)
+                blocks: [], tensor: 1, vocabulary: model.vocab, holdsEmbedding: embedding, holdsHead: head)
         }
         let table = Double(model.table("").count)
         #expect(held(true, false) + held(false, true) - held(true, true) == (isTied ? table : 0))
@@ -111,7 +111,7 @@ import Testing
     @Test(arguments: [1, 2, 4]) func ranksHoldEveryElementOnce(ranks: Int) {
         for model in Self.drawn {
             let parts = ModelParts(model)
-            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+            for block in parts.blocks {
                 let tensors = block.norms.tensors + block.attention.part.tensors + block.feedForward.part.tensors
                 let held = tensors.reduce(0) { $0 + TensorSlice(rank: 0, size: ranks).count($1) }
                 #expect(block.held(tensor: Double(ranks)) == Double(held), "\(model)")
@@ -140,7 +140,7 @@ import Testing
     @Test func extentsAreDividedAmongRanks() {
         for model in Self.drawn {
             let parts = ModelParts(model)
-            for block in [parts.dense, parts.mixture].compactMap(\.self) {
+            for block in parts.blocks {
                 let whole = Division(tokens: 64, tensor: 1, sequence: 1, mixture: block.mixture)
                 let cut = Division(tokens: 64, tensor: 4, sequence: 4, expertTensor: 4, mixture: block.mixture)
                 for extent in block.kept.map(\.stored.extent) where extent.rows == .scattered && extent.width.cut == 0 {

@@ -1,4 +1,5 @@
 package import Costs
+internal import Models
 package import Plans
 
 /// The price of one plan with one layout, from closed forms.
@@ -18,10 +19,8 @@ extension Framework {
 }
 
 extension LayoutWork {
-    /// Times of a dense block; times of a block with experts if every block has experts.
-    package var block: UnitTimes {
-        shares.ranks.contains { $0.mixtures < $0.layers } ? units.block : units.mixtureBlock
-    }
+    /// Times of a block of the first kind.
+    package var block: UnitTimes { units.blocks[0] }
 
     /// Times of one micro-batch on all stages of a pipeline rank.
     package func rank(_ rank: Int) -> UnitTimes { times(of: shares.ranks[rank]) }
@@ -34,6 +33,11 @@ extension LayoutWork {
 
     /// Parameters except routed experts that one device of a pipeline rank holds.
     package func denseParameters(rank: Int) -> Double { denseParameters(of: shares.ranks[rank]) }
+}
+
+extension ActivationBytes {
+    /// Bytes that a block of the first kind keeps for one micro-batch.
+    package init(_ work: LayoutWork) { self.init(work, block: work.parts.blocks[0]) }
 }
 
 extension Traffic {

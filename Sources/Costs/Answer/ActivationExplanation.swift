@@ -21,16 +21,21 @@ struct ActivationExplanation {
     func addBlocks(to lines: inout Derivation, rank: Int) {
         let share = work.shares.ranks[rank]
         lines.derive("rows of a micro-batch on a device", as: "T", "b·s/c", "tokens")
-        lines.derive(
-            "core attention of a block", as: "C", coreBytes, "bytes",
-            note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
-            after: "Korthikanti et al. 2022, table 2")
-        if share.mixtures < share.layers { addBlock(to: &lines, mixture: false) }
-        if share.mixtures > 0 {
-            let reserve = framework.memory.rowReserve
-            if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
-            lines.derive("rows of experts for one row", as: "ρ", "k·i·e_t/t" + (reserve == 1 ? "" : "·x_r"), "")
-            addBlock(to: &lines, mixture: true)
+        for kind in words.attentionKinds {
+            lines.derive(
+                "core attention of a block", as: kind.own("C"), kind.own(coreBytes), "bytes",
+                note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
+                after: "Korthikanti et al. 2022, table 2")
+        }
+        for kind in words.kinds where share.blocks[kind.number] > 0 {
+            if kind.isMixture {
+                let reserve = framework.memory.rowReserve
+                if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
+                lines.derive(
+                    "rows of experts for one row", as: kind.own("ρ"),
+                    kind.own("k·i·e_t/t") + (reserve == 1 ? "" : "·x_r"), "")
+            }
+            addBlock(to: &lines, kind)
         }
     }
 
@@ -40,31 +45,33 @@ struct ActivationExplanation {
         return device.dropout ? "T·a·s·(2·w + 1)/t" : "T·a·s·w/t"
     }
 
-    private func addBlock(to lines: inout Derivation, mixture: Bool) {
-        let (x, name) = mixture ? ("e", "block with experts") : ("d", "dense block")
+    private func addBlock(to lines: inout Derivation, _ kind: KindWords) {
+        let (x, name, mixture) = (kind.symbol, kind.name, kind.isMixture)
+        let core = kind.own("C")
+        let attended = "T·w·\(kind.own(kind.attention.attended))/t"
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes, words.attention.kept] + keptBytes(mixture)))) + C", "bytes",
+            "T·(\(sum([rowBytes, kind.own(kind.attention.kept)] + keptBytes(kind)))) + \(core)", "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
         let input = "T·w·h/σ"
         // `less`: outputs that a whole backward recomputes. `more`: bytes that a split backward holds in addition to a
         // block's tensors.
-        let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + f/t)" : ""
+        let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + \(kind.own("f"))/t)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
             case .none: ("Z_\(x)" + less + more, "0")
             case .selective where framework.selectiveOperations:
-                ("T·(w·h/σ + w·\(words.attention.attended)/t + w·(\(productWidth(mixture)))/2) + C", "Z_\(x)")
-            case .selective where memory.remakesAttention:
                 (
-                    "Z_\(x) − C − T·w·\(words.attention.attended)/t" + less + more,
-                    "C + T·w·\(words.attention.attended)/t"
+                    "T·(w·h/σ + w·\(kind.own(kind.attention.attended))/t + w·(\(productWidth(kind)))/2) + \(core)",
+                    "Z_\(x)"
                 )
-            case .selective: ("Z_\(x) − C" + less + more, "C")
+            case .selective where memory.remakesAttention:
+                ("Z_\(x) − \(core) − \(attended)" + less + more, "\(core) + \(attended)")
+            case .selective: ("Z_\(x) − \(core)" + less + more, core)
             case .full: (input, "Z_\(x)")
             }
         lines.derive(
@@ -79,7 +86,7 @@ struct ActivationExplanation {
             if rates.operandBytes != rates.elementBytes {
                 lines.define("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
-            let all = "T·(\(sum(["4·\(operand)·h/σ", attentionLater] + operands(mixture))))"
+            let all = "T·(\(sum(["4·\(operand)·h/σ", attentionLater(kind)] + operands(kind))))"
             lines.derive(
                 "activations a \(name) \(halves)", as: "J_\(x)",
                 !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)", "bytes",
@@ -87,42 +94,43 @@ struct ActivationExplanation {
                 after: memory.keepsHalvesWhole ? "" : "Qi et al. 2023, table 1")
         }
         let shared = SharedGradients.formula(
-            work.parts.block(isMixture: mixture), isExpertShared: layout.expertTensor > 1, reserve: memory.rowReserve)
+            kind.block, isExpertShared: layout.expertTensor > 1, reserve: memory.rowReserve)
         let stays = isSplit && layout.recompute == .full && !memory.pools
         lines.derive(
             "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
-            "T·w·\(memory.sharesGradients ? shared : words.feedForward(mixture).widest)", "bytes")
+            "T·w·\(kind.own(memory.sharesGradients ? shared : kind.feedForward.widest))", "bytes")
     }
 
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
     private var rowBytes: String { device.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
 
     /// Formulas of a row's bytes that the feed-forward half keeps.
-    private func keptBytes(_ mixture: Bool) -> [String] {
-        let words = words.feedForward(mixture)
+    private func keptBytes(_ kind: KindWords) -> [String] {
+        let words = kind.feedForward
         let combined = framework.keepsCombinedRows ? words.combined : nil
-        return words.kept + [combined].compactMap { $0 } + words.keptBehind
+        return kind.own(words.kept + [combined].compactMap { $0 } + words.keptBehind)
     }
 
     private var operand: String { rates.operandBytes == rates.elementBytes ? "w" : "w_8" }
 
     /// Formula of a row's bytes that the attention keeps between the halves of a split backward.
-    private var attentionLater: String {
-        let words = words.attention
-        return sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" })
+    private func attentionLater(_ kind: KindWords) -> String {
+        let words = kind.attention
+        return kind.own(
+            sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" }))
     }
 
     /// Formulas of a row's bytes that the feed-forward half keeps between the halves of a split backward.
-    private func operands(_ mixture: Bool) -> [String] {
-        let words = words.feedForward(mixture)
-        return words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 }
+    private func operands(_ kind: KindWords) -> [String] {
+        let words = kind.feedForward
+        return kind.own(words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 })
     }
 
     /// Formula of the width of the results of all products in a row.
-    private func productWidth(_ mixture: Bool) -> String {
-        sum([words.attention.projected, "h/σ"] + words.feedForward(mixture).products)
+    private func productWidth(_ kind: KindWords) -> String {
+        kind.own(sum([kind.attention.projected, "h/σ"] + kind.feedForward.products))
     }
 
     /// Adds all activations of `rank`.
@@ -131,18 +139,21 @@ struct ActivationExplanation {
         let terms = ActivationTerms(work)
         let moments = work.fullestMoments[rank]
         var sums: [String?] = []
-        if terms.pools {
+        let none = HeldBlocks(kinds: words.kinds.count)
+        if framework.memory.pools {
             let sets = moments.map(\.asSets)
-            let fullest = sets.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
+            let fullest = sets.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
             sums = held(&lines, fullest, isPartial: terms.isPartial)
             // In addition to a set of tensors for every block under way: the tensors that second halves recompute.
-            if let most = moments.max(by: { terms.added($0) < terms.added($1) }), terms.added(most) > 0 {
+            if let most = moments.max(by: { terms.held.added($0) < terms.held.added($1) }),
+                terms.held.added(most) > 0
+            {
                 sums += later(&lines, most, isPartial: terms.isPartial).map { count, bytes, set in
                     "\(count)·(\(bytes) − \(set))"
                 }
             }
         } else {
-            let fullest = moments.max { terms.kept($0) < terms.kept($1) } ?? HeldBlocks()
+            let fullest = moments.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
             sums = held(&lines, fullest, isPartial: terms.isPartial)
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
         }
@@ -165,12 +176,16 @@ struct ActivationExplanation {
     private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
         let whole = isPartial ? ", whole" : ""
         let plain = isPartial ? "P" : "K"
-        let kinds: [(Double, String, String, String)] = [
-            (moment.dense, "y_d", "\(plain)_d", "dense blocks held at once\(whole)"),
-            (moment.recomputed, "y_dr", "K_d", "dense blocks held at once that are recomputed"),
-            (moment.mixtures, "y_e", "\(plain)_e", "blocks with experts held at once\(whole)"),
-            (moment.recomputedMixtures, "y_er", "K_e", "blocks with experts held at once that are recomputed"),
-        ]
+        let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String)] in
+            let (x, names) = (kind.symbol, kind.names)
+            return [
+                (moment.whole(kind.number), "y_\(x)", "\(plain)_\(x)", "\(names) held at once\(whole)"),
+                (
+                    moment.whole(kind.number, isRecomputed: true), "y_\(x)r", "K_\(x)",
+                    "\(names) held at once that are recomputed"
+                ),
+            ]
+        }
         var terms: [String] = []
         for (count, symbol, bytes, meaning) in kinds where count > 0 {
             lines.define(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
@@ -193,12 +208,16 @@ struct ActivationExplanation {
         // before.
         let plain = isPartial && framework.memory.keepsHalvesWhole ? "P" : "J"
         let set = isPartial ? "P" : "K"
-        let kinds: [(Double, String, String, String, String)] = [
-            (moment.denseLater, "z_d", "\(plain)_d", "\(set)_d", "dense blocks"),
-            (moment.recomputedLater, "z_dr", "J_d", "K_d", "recomputed dense blocks"),
-            (moment.mixturesLater, "z_e", "\(plain)_e", "\(set)_e", "blocks with experts"),
-            (moment.recomputedMixturesLater, "z_er", "J_e", "K_e", "recomputed blocks with experts"),
-        ]
+        let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String, String)] in
+            let (x, names) = (kind.symbol, kind.names)
+            return [
+                (moment.later(kind.number), "z_\(x)", "\(plain)_\(x)", "\(set)_\(x)", names),
+                (
+                    moment.later(kind.number, isRecomputed: true), "z_\(x)r", "J_\(x)", "K_\(x)",
+                    "recomputed \(names)"
+                ),
+            ]
+        }
         return kinds.compactMap { count, symbol, bytes, set, meaning in
             guard count > 0 else { return nil }
             lines.define(symbol, count, "blocks", "\(meaning) between the halves of their backward")
@@ -208,14 +227,9 @@ struct ActivationExplanation {
 
     /// Formula of the bytes that the backward of the largest recomputed block recomputes; nil if nothing is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, isPartial: Bool) -> String? {
-        let dense = isPartial ? share.recomputed > 0 : share.mixtures < share.layers
-        let mixtures = isPartial ? share.recomputedMixtures > 0 : share.mixtures > 0
         guard layout.recompute != .none else { return nil }
-        switch (dense, mixtures) {
-        case (true, true): return "max(R_d_1, R_e_1)"
-        case (true, false): return "R_d_1"
-        case (false, true): return "R_e_1"
-        case (false, false): return nil
-        }
+        let counts = isPartial ? share.recomputed : share.blocks
+        let terms = words.kinds.filter { counts[$0.number] > 0 }.map { "R_\($0.symbol)_1" }
+        return terms.isEmpty ? nil : largest(terms)
     }
 }

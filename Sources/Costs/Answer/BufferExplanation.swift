@@ -19,7 +19,7 @@ struct BufferExplanation {
     /// Adds the temporary buffers and the peak of `rank`.
     func addBuffers(to lines: inout Derivation, rank: Int) {
         let share = work.shares.ranks[rank]
-        let (dense, mixtures) = (share.mixtures < share.layers, share.mixtures > 0)
+        let widest = words.kinds.filter { share.blocks[$0.number] > 0 }.map { "G_\($0.symbol)" }
         lines.define("φ", framework.fragmentation, "share", "the allocator's losses (\(framework.name))")
         lines.define("ℓ", framework.logitBytes, "bytes", "bytes of a logit in all its copies")
         let own = addOwnBuffers(to: &lines, share)
@@ -28,7 +28,7 @@ struct BufferExplanation {
         lines.derive(
             "buffers", as: "buffers",
             sum(
-                dense && mixtures ? "max(G_d, G_e)" : dense ? "G_d" : "G_e", device.sequenceParallel ? "w·T·h" : nil,
+                largest(widest), device.sequenceParallel ? "w·T·h" : nil,
                 p > 1 ? messages : nil, own,
                 share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·\(words.head.logits ?? "0")" : nil,
                 gathers ? "gathered" : nil), "bytes",
@@ -60,19 +60,25 @@ struct BufferExplanation {
             lines.define("x_s", own.sharedRows, "share", "share of another tensor rank's segment that a rank reads")
             let ranks = own.ranksThatAddUp(copies: layout.schedule.copies)
             lines.define("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
-            let keys = words.attention.keysAndValues
             let isTied = p > 1 && work.model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
             parts += [
                 device.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
-                device.context > 1 ? "w·T·(4·\(keys) + \(words.attention.attended))/t" : nil,
+                device.context > 1
+                    ? "w·T·"
+                        + largest(
+                            words.attentionKinds.map {
+                                $0.own("(4·\($0.attention.keysAndValues) + \($0.attention.attended))")
+                            }) + "/t" : nil,
                 ranks > 0 ? "piece·(1 + 2·n_h)" : nil, isTied ? "4·piece" : nil,
             ]
         }
         if memory.packedDepth > 0 {
             lines.define("k_p", memory.packedDepth, "", "depth of operands that are rearranged at a time")
             lines.define("r_p", memory.packedRows, "rows", "most rows of them")
-            let inner = words.hasDense ? words.feedForward(false).inner.map { $0 + ", " } ?? "" : ""
-            parts.append("4·k_p·(min(r_p, max(max(\(inner)\(words.attention.results), V_p)/t, h)) + k_p)")
+            let inner = words.kinds.filter { !$0.isMixture }.compactMap { kind in kind.feedForward.inner.map(kind.own) }
+            let results = words.attentionKinds.map { $0.own($0.attention.results) }
+            let widths = (inner + results + ["V_p"]).joined(separator: ", ")
+            parts.append("4·k_p·(min(r_p, max(max(\(widths))/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }
         guard !terms.isEmpty else { return nil }
@@ -86,19 +92,20 @@ struct BufferExplanation {
     private func addGathered(to lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
         let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)
-        let mixture = [isSharded ? "Q_e" : nil, areExperts ? "Q_x" : nil].compactMap { $0 }
-        let units = [
-            isSharded && share.mixtures < share.layers ? "Q_d" : nil,
-            share.mixtures > 0 && !mixture.isEmpty ? mixture.joined(separator: " + ") : nil,
-            isSharded && (share.holdsEmbedding || share.holdsHead) ? EndWords.heldTable : nil,
-        ].compactMap { $0 }
+        var units = words.kinds.filter { share.blocks[$0.number] > 0 }.compactMap { kind -> String? in
+            let parts = [
+                isSharded ? "Q_\(kind.symbol)" : nil, areExperts && kind.isMixture ? kind.own("Q_x") : nil,
+            ].compactMap { $0 }
+            return parts.isEmpty ? nil : parts.joined(separator: " + ")
+        }
+        if isSharded, share.holdsEmbedding || share.holdsHead { units.append(EndWords.heldTable) }
         guard !units.isEmpty else { return false }
         lines.derive(
-            "largest layer on a device", as: "Q", units.count > 1 ? "max(\(units.joined(separator: ", ")))" : units[0],
+            "largest layer on a device", as: "Q", largest(units),
             "parameters", note: "a block or a table")
         lines.derive(
             "parameters that other ranks hold", as: "N_o",
-            "(\(sum("N_d·(1 − 1/S)", share.mixtures > 0 ? "N_e·(1 − 1/S_e)" : nil)))/(1 + φ)", "parameters",
+            "(\(sum("N_d·(1 − 1/S)", work.holdsExperts(share) ? "N_e·(1 − 1/S_e)" : nil)))/(1 + φ)", "parameters",
             note: "less the allocator's losses: sharding never takes more memory than not sharding")
         lines.derive(
             "gathered layers and unscattered gradients", as: "gathered",

@@ -41,3 +41,8 @@ func sum(_ terms: [String?]) -> String {
     let terms = terms.compactMap { $0 }
     return terms.isEmpty ? "0" : terms.joined(separator: " + ")
 }
+
+/// The formula of the largest of `terms`.
+func largest(_ terms: [String]) -> String {
+    terms.count > 1 ? "max(\(terms.joined(separator: ", ")))" : terms.first ?? "0"
+}

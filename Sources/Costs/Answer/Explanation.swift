@@ -41,21 +41,30 @@ extension Estimate {
 extension Derivation {
     /// Defines the sizes of the model and of the batch.
     fileprivate mutating func defineModel(_ work: LayoutWork) {
-        let (model, parts) = (work.model, work.parts)
+        let (model, words) = (work.model, ModelWords(work))
         define("L", model.layers, "blocks", "blocks of the model")
-        define("L_d", model.denseLayers, "blocks", "blocks without experts")
-        define("L_e", model.mixtureLayers, "blocks", "blocks with experts")
+        for kind in words.kinds {
+            let experts = kind.isMixture ? "with experts" : "without experts"
+            define("L_\(kind.symbol)", kind.count, "blocks", "blocks \(experts)\(kind.ofKind)")
+        }
         define("h", model.hidden, "", "hidden size")
-        define("a", model.heads, "", "attention heads")
-        define("f", model.ffn, "", "feed-forward size")
-        define("n_m", model.mlp.matrices, "", "matrices of a feed-forward network (\(model.mlp.rawValue))")
+        for kind in words.kinds {
+            let shape = kind.block.shape
+            define(kind.own("a"), shape.heads, "", "attention heads")
+            define(kind.own("f"), shape.ffn, "", "feed-forward size")
+            define(
+                kind.own("n_m"), shape.mlp.matrices, "", "matrices of a feed-forward network (\(shape.mlp.rawValue))")
+        }
         define("V", model.vocab, "", "vocabulary")
         define("s", model.sequence, "tokens", "tokens a sequence")
         define("B", work.plan.batch, "sequences", "sequences a step")
-        let sizes = parts.attention.words.sizes + (parts.mixture?.feedForward.words.sizes ?? [])
-        for size in sizes { define(size.symbol, size.value, "", size.meaning) }
-        if let moe = model.moe {
-            define("i", moe.imbalance, "", "rows of the fullest rank of experts over the mean")
+        for kind in words.kinds {
+            for size in kind.attention.sizes + kind.feedForward.sizes {
+                define(kind.own(size.symbol), size.value, "", size.meaning)
+            }
+            if let moe = kind.block.mixture {
+                define(kind.own("i"), moe.imbalance, "", "rows of the fullest rank of experts over the mean")
+            }
         }
     }
 

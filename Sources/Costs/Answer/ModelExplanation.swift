@@ -14,25 +14,25 @@ struct ModelExplanation {
     }
 
     func addParameters(to lines: inout Derivation) {
-        lines.derive(
-            "attention of a block", as: "A", words.attention.parameters, "parameters", after: words.attention.source)
-        if words.hasDense {
+        for kind in words.attentionKinds {
             lines.derive(
-                "feed-forward of a block", as: "F",
-                words.feedForward(false).parameters, "parameters",
-                after: "Narayanan et al. 2021, equation 2")
+                "attention of a block", as: kind.own("A"), kind.own(kind.attention.parameters), "parameters",
+                after: kind.attention.source)
         }
-        if words.hasExperts {
+        for kind in words.kinds {
             lines.derive(
-                "experts of a block, with their router", as: "X",
-                words.feedForward(true).parameters, "parameters",
-                after: "DeepSeek-AI 2024, section 2.1.2")
+                kind.isMixture ? "experts of a block, with their router" : "feed-forward of a block",
+                as: kind.own(kind.isMixture ? "X" : "F"), kind.own(kind.feedForward.parameters), "parameters",
+                after: kind.isMixture ? "DeepSeek-AI 2024, section 2.1.2" : "Narayanan et al. 2021, equation 2")
         }
+        func halves(_ kind: KindWords) -> String { kind.own(kind.isMixture ? "A + X" : "A + F") }
         let blocks: String =
-            switch (words.hasDense, words.hasExperts) {
-            case (true, true): "L·(A + \(words.norms)) + L_d·F + L_e·X"
-            case (false, true): "L·(A + X + \(words.norms))"
-            default: "L·(A + F + \(words.norms))"
+            if !words.isPlain {
+                words.sumOverKinds("L") { "(\(halves($0)) + \(words.norms))" }
+            } else if words.kinds.count > 1 {
+                "L·(A + \(words.norms)) + L_d·F + L_e·X"
+            } else {
+                "L·(\(words.kinds.first.map(halves) ?? "0") + \(words.norms))"
             }
         let tables = words.isTied ? EndWords.table : "2·\(EndWords.table)"
         let positions = words.embedding.wholeParameters
@@ -42,32 +42,42 @@ struct ModelExplanation {
             note: "blocks with their norms, \(words.isTied ? "one table (tied)" : "embedding and head"), "
                 + (positions != nil ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
+        let unused = words.kinds.filter(\.isMixture).map { kind in
+            " − L_\(kind.symbol)·\(kind.own("(E − k)·n_m·h·f_e"))"
+        }
         lines.derive(
-            "active parameters", as: "N_a", words.hasExperts ? "N − L_e·(E − k)·n_m·h·f_e" : "N", "parameters",
+            "active parameters", as: "N_a", "N" + unused.joined(), "parameters",
             note: words.hasExperts ? "without the experts a token does not pass through" : "all of a dense model")
     }
 
     /// Formula of the blocks' weights that a token is multiplied by.
-    private var blockWeights: String { sum(words.hasDense ? "L_d·W_d" : nil, words.hasExperts ? "L_e·W_e" : nil) }
+    private var blockWeights: String { words.sumOverKinds("L") { "W_\($0.symbol)" } }
+
+    /// Formula of half of the multiply-adds of one token and one key, over all blocks.
+    private func core(_ count: String) -> String {
+        guard words.isPlain, let kind = words.kinds.first else {
+            return "(\(words.sumOverKinds(count) { $0.own($0.attention.core) }))"
+        }
+        return "\(count)·\(kind.attention.core)"
+    }
 
     func addFLOPs(to lines: inout Derivation) {
-        lines.derive("attention weights a token multiplies", as: "W_a", words.attention.weights, "weights")
-        if words.hasDense {
+        for kind in words.attentionKinds {
             lines.derive(
-                "weights of a dense block a token multiplies", as: "W_d",
-                sum(["W_a"] + words.feedForward(false).weights), "weights")
+                "attention weights a token multiplies", as: kind.own("W_a"), kind.own(kind.attention.weights), "weights"
+            )
         }
-        if words.hasExperts {
+        for kind in words.kinds {
             lines.derive(
-                "weights of a block with experts a token multiplies", as: "W_e",
-                sum(["W_a"] + words.feedForward(true).weights), "weights")
+                "weights of a \(kind.name) a token multiplies", as: "W_\(kind.symbol)",
+                sum(kind.own(["W_a"] + kind.feedForward.weights)), "weights")
         }
         lines.derive(
-            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(EndWords.table)) + 12·B·s^2·L·\(words.attention.core)",
+            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(EndWords.table)) + 12·B·s^2·\(core("L"))",
             "FLOP",
             after: "Korthikanti et al. 2022, appendix A (full attention, no recompute)")
         lines.derive(
-            "model FLOPs, causal", as: "M_c", "M − 6·B·s^2·L·\(words.attention.core)", "FLOP",
+            "model FLOPs, causal", as: "M_c", "M − 6·B·s^2·\(core("L"))", "FLOP",
             note: "half of the attention",
             after: "Megatron-LM num_floating_point_operations")
         addHardwareFLOPs(to: &lines)
@@ -82,21 +92,23 @@ struct ModelExplanation {
             note = "every second product of the blocks is computed again, attention is not"
             source = "torchtitan's selective activation checkpointing"
         case .selective:
-            formula = "M + 12·B·s^2·L·\(words.attention.core)"
+            formula = "M + 12·B·s^2·\(core("L"))"
             (note, source) = ("core attention is recomputed", "Korthikanti et al. 2022, appendix A")
         case .full:
             source = "Narayanan et al. 2021, equation 3"
             guard layout.recomputeLayers != nil else {
-                formula = "M + 2·B·s·(\(blockWeights)) + 4·B·s^2·L·\(words.attention.core)"
+                formula = "M + 2·B·s·(\(blockWeights)) + 4·B·s^2·\(core("L"))"
                 note = "one more forward of the blocks"
                 break
             }
-            let (dense, mixtures) = StepFLOPs.recomputedBlocks(work)
-            lines.define("R_d", dense, "blocks", "blocks without experts that are recomputed")
-            lines.define("R_e", mixtures, "blocks", "blocks with experts that are recomputed")
-            let weights = sum(words.hasDense ? "R_d·W_d" : nil, words.hasExperts ? "R_e·W_e" : nil)
-            let count = sum(words.hasDense ? "R_d" : nil, words.hasExperts ? "R_e" : nil)
-            formula = "M + 2·B·s·(\(weights)) + 4·B·s^2·(\(count))·\(words.attention.core)"
+            for (kind, count) in zip(words.kinds, StepFLOPs.recomputedBlocks(work)) {
+                lines.define("R_\(kind.symbol)", count, "blocks", "\(kind.names) that are recomputed")
+            }
+            let weights = words.sumOverKinds("R") { "W_\($0.symbol)" }
+            let plain = words.isPlain ? words.kinds.first : nil
+            let core =
+                plain.map { "(\(sum(words.kinds.map { "R_\($0.symbol)" })))·\($0.attention.core)" } ?? core("R")
+            formula = "M + 2·B·s·(\(weights)) + 4·B·s^2·\(core)"
             note = "one more forward of the first blocks of every stage"
         }
         lines.derive("hardware FLOPs", as: "H", formula, "FLOP", note: note, after: source)

@@ -2,31 +2,104 @@ internal import Models
 
 /// Terms of formulas that several explanations use, as the model's parts state them.
 struct ModelWords {
-    /// Whether the model has blocks without experts.
-    let hasDense: Bool
-    /// Whether the model has blocks with experts.
-    let hasExperts: Bool
+    /// The kinds of block.
+    let kinds: [KindWords]
     let hasBiases: Bool
     /// Whether one table serves as embedding and as head.
     let isTied: Bool
-    let attention: AttentionWords
+    /// Whether the letters of a block mean the same in every kind, so that they need no number.
+    let isPlain: Bool
     private let parts: ModelParts
 
     init(_ work: LayoutWork) {
-        hasDense = work.model.denseLayers > 0
-        hasExperts = work.model.mixtureLayers > 0
+        let parts = work.parts
+        self.parts = parts
         isTied = work.model.tiedEmbeddings
         hasBiases = work.model.conventions.hasBiases
-        parts = work.parts
-        attention = parts.attention.words
+        let (dense, mixtures) = (parts.denseBlocks, parts.mixtures)
+        let isPlain =
+            dense.count <= 1 && mixtures.count <= 1
+            && parts.blocks.allSatisfy {
+                $0.attention == parts.blocks[0].attention && $0.shape.mlp == parts.blocks[0].shape.mlp
+            }
+        self.isPlain = isPlain
+        let counts = work.parts.kinds.counts
+        kinds = work.parts.blocks.enumerated().map { number, block in
+            KindWords(number: number, block: block, count: counts[number], isPlain: isPlain)
+        }
     }
 
-    /// Terms of a feed-forward network: a dense one, or one with experts.
-    func feedForward(_ isMixture: Bool) -> FeedForwardWords { parts.block(isMixture: isMixture).feedForward.words }
+    /// The kinds whose attention has letters of its own.
+    var attentionKinds: [KindWords] { isPlain ? Array(kinds.prefix(1)) : kinds }
+    var hasDense: Bool { kinds.contains { !$0.isMixture } }
+    var hasExperts: Bool { kinds.contains(where: \.isMixture) }
 
     /// Formula of the parameters of a block's two norms.
-    var norms: String { parts.dense.normWords }
+    var norms: String { parts.blocks.first?.normWords ?? "0" }
     /// Terms of the embedding, and of the final norm and the head.
     var embedding: EndWords { parts.embedding.words }
     var head: EndWords { parts.head.words }
+    /// Source of the exchanges among tensor ranks, if a kind of attention has one of its own.
+    var messagesSource: String? { parts.blocks.lazy.compactMap { $0.attention.words.messagesSource }.first }
+
+    /// A sum over kinds of block: the symbol of `count` of each kind times its `term`.
+    func sumOverKinds(_ count: String, _ term: (KindWords) -> String) -> String {
+        sum(kinds.map { "\(count)_\($0.symbol)·\(term($0))" })
+    }
+}
+
+/// Terms of one kind of block. If kinds differ in more than having experts, every letter of a block ends in the kind's
+/// number.
+struct KindWords {
+    let number: Int
+    let block: Block
+    /// Number of such blocks in the model.
+    let count: Int
+    private let isPlain: Bool
+    /// The letters that mean something else in another kind.
+    private let letters: Set<String>
+
+    init(number: Int, block: Block, count: Int, isPlain: Bool) {
+        self.number = number
+        self.block = block
+        self.count = count
+        self.isPlain = isPlain
+        let sizes = block.attention.words.sizes + block.feedForward.words.sizes
+        letters = Set(sizes.map(\.symbol)).union(["A", "F", "X", "W_a", "C", "ρ", "i", "a", "f", "n_m", "Q_x"])
+    }
+
+    var attention: AttentionWords { block.attention.words }
+    var feedForward: FeedForwardWords { block.feedForward.words }
+    var isMixture: Bool { block.mixture != nil }
+    /// Last letter of the kind's symbols.
+    var symbol: String { isPlain ? (isMixture ? "e" : "d") : "\(number + 1)" }
+    var name: String { (isMixture ? "block with experts" : "dense block") + ofKind }
+    /// The name for several blocks.
+    var names: String { (isMixture ? "blocks with experts" : "dense blocks") + ofKind }
+    /// The kind's number as a phrase; empty if no number is needed.
+    var ofKind: String { isPlain ? "" : " of kind \(number + 1)" }
+
+    /// `formula` with this kind's letters.
+    func own(_ formula: String) -> String {
+        guard !isPlain else { return formula }
+        var text = ""
+        var word = ""
+        func finish() {
+            text += letters.contains(word) ? "\(word)_\(number + 1)" : word
+            word = ""
+        }
+        for character in formula {
+            if character.isLetter || character == "_" || !word.isEmpty && character.isNumber {
+                word.append(character)
+            } else {
+                finish()
+                text.append(character)
+            }
+        }
+        finish()
+        return text
+    }
+
+    /// `formulas` with this kind's letters.
+    func own(_ formulas: [String]) -> [String] { formulas.map(own) }
 }

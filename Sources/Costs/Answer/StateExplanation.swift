@@ -28,51 +28,62 @@ struct StateExplanation {
         lines.derive(
             "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
             after: "Megatron-LM: a multiple of \(multiple)·tensor")
-        let latents = words.attention.wholeParameters
-        if words.hasDense {
+        for kind in words.kinds {
+            let latents = kind.attention.wholeParameters.map(kind.own)
+            let (x, whole) = (kind.symbol, "Y_\(kind.symbol)")
+            guard kind.isMixture else {
+                lines.derive(
+                    "on every tensor rank, of a \(kind.name)", as: whole,
+                    sum(words.norms, words.hasBiases ? "2·h" : nil, latents),
+                    "parameters", note: "norms, row biases, projections to latents")
+                lines.derive(
+                    "a \(kind.name) on a device", as: "Q_\(x)",
+                    "(\(kind.own("A + F")) + \(words.norms) − \(whole))/t + \(whole)", "parameters")
+                continue
+            }
             lines.derive(
-                "on every tensor rank, of a dense block", as: "Y_d",
-                sum(words.norms, words.hasBiases ? "2·h" : nil, latents),
-                "parameters", note: "norms, row biases, projections to latents")
-            lines.derive("a dense block on a device", as: "Q_d", "(A + F + \(words.norms) − Y_d)/t + Y_d", "parameters")
-        }
-        if words.hasExperts {
+                "on every tensor rank, of a \(kind.name)", as: whole,
+                sum(
+                    words.norms, words.hasBiases ? "h" : nil, latents, kind.feedForward.wholeParameters.map(kind.own)),
+                "parameters", note: "norms, row biases, projections to latents, router")
             lines.derive(
-                "on every tensor rank, of a block with experts", as: "Y_e",
-                sum(words.norms, words.hasBiases ? "h" : nil, latents, words.feedForward(true).wholeParameters),
-                "parameters",
-                note: "norms, row biases, projections to latents, router")
+                "a \(kind.name) on a device, routed ones aside", as: "Q_\(x)",
+                "(\(kind.own("A + X")) + \(words.norms) − \(kind.own("E·n_m·h·f_e")) − \(whole))/t + \(whole)",
+                "parameters")
             lines.derive(
-                "a block with experts on a device, routed ones aside", as: "Q_e",
-                "(A + X + \(words.norms) − E·n_m·h·f_e − Y_e)/t + Y_e", "parameters")
-            lines.derive("routed experts of a block on a device", as: "Q_x", "E·n_m·h·f_e/(e·e_t)", "parameters")
+                "routed experts of a block on a device", as: kind.own("Q_x"), kind.own("E·n_m·h·f_e") + "/(e·e_t)",
+                "parameters")
         }
     }
 
     /// Adds the parameters of a rank with this `share`, as the symbols N_d and N_e followed by `suffix`.
     private func addHeld(to lines: inout Derivation, _ share: PipelineShares.Rank, _ suffix: String, _ rank: String) {
-        lines.define("l_d\(suffix)", share.layers - share.mixtures, "blocks", "dense blocks of \(rank)")
-        lines.define("l_e\(suffix)", share.mixtures, "blocks", "blocks with experts of \(rank)")
+        let held = words.kinds.filter { share.blocks[$0.number] > 0 }
+        for kind in held {
+            lines.define(
+                "l_\(kind.symbol)\(suffix)", share.blocks[kind.number], "blocks", "\(kind.names) of \(rank)")
+        }
         let headTable = share.holdsHead && model.hasHeadTable(holdsEmbedding: share.holdsEmbedding)
         let tables = (share.holdsEmbedding ? 1 : 0) + (headTable ? 1 : 0)
-        let terms = [
-            share.mixtures < share.layers ? "l_d\(suffix)·Q_d" : nil, share.mixtures > 0 ? "l_e\(suffix)·Q_e" : nil,
-            tables > 0 ? "\(tables)·\(EndWords.heldTable)" : nil,
-            share.holdsEmbedding ? words.embedding.wholeParameters : nil,
-            share.holdsHead ? words.head.wholeParameters : nil,
-        ]
+        let terms =
+            held.map { "l_\($0.symbol)\(suffix)·Q_\($0.symbol)" } + [
+                tables > 0 ? "\(tables)·\(EndWords.heldTable)" : nil,
+                share.holdsEmbedding ? words.embedding.wholeParameters : nil,
+                share.holdsHead ? words.head.wholeParameters : nil,
+            ]
         lines.derive(
             "parameters a device of \(rank), routed experts aside", as: "N_d\(suffix)", sum(terms), "parameters",
             after: "Megatron-LM's layers")
-        if share.mixtures > 0 {
+        if work.holdsExperts(share) {
             lines.derive(
-                "routed experts' parameters a device of \(rank)", as: "N_e\(suffix)", "l_e\(suffix)·Q_x", "parameters")
+                "routed experts' parameters a device of \(rank)", as: "N_e\(suffix)",
+                sum(held.filter(\.isMixture).map { "l_\($0.symbol)\(suffix)·\($0.own("Q_x"))" }), "parameters")
         }
     }
 
     private func shared(_ share: PipelineShares.Rank, _ isShared: Bool, suffix: String = "") -> String {
-        guard isShared else { return sum("N_d\(suffix)", share.mixtures > 0 ? "N_e\(suffix)" : nil) }
-        return sum("N_d\(suffix)/S", share.mixtures > 0 ? "N_e\(suffix)/S_e" : nil)
+        guard isShared else { return sum("N_d\(suffix)", work.holdsExperts(share) ? "N_e\(suffix)" : nil) }
+        return sum("N_d\(suffix)/S", work.holdsExperts(share) ? "N_e\(suffix)/S_e" : nil)
     }
 
     func addState(to lines: inout Derivation, rank: Int) {

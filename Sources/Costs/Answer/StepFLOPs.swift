@@ -17,16 +17,19 @@ struct StepFLOPs {
             hardware = flops.hardware(layout.recompute, keepsOperations: work.framework.selectiveOperations)
             return
         }
-        let (dense, mixtures) = Self.recomputedBlocks(work)
         let tokens = Double(work.plan.batch) * Double(model.sequence)
-        let weights =
-            dense * model.activeWeights(isMixture: false) + mixtures * model.activeWeights(isMixture: true)
-        let core = flops.coreForward * (dense + mixtures) / Double(max(1, model.layers))
-        hardware = flops.required + 2 * tokens * weights + core
+        var (weights, core) = (0.0, 0.0)
+        for (count, kind) in zip(Self.recomputedBlocks(work), model.kindsOfBlock) {
+            weights += count * kind.model.activeWeights
+            core += count * 2 * kind.model.coreAttention.work(length: Double(model.sequence))
+        }
+        hardware = flops.required + 2 * tokens * weights + 4 * tokens * core
     }
 
-    /// Numbers of recomputed blocks if not all are recomputed: dense blocks, and blocks with experts.
-    static func recomputedBlocks(_ work: LayoutWork) -> (dense: Double, mixtures: Double) {
-        work.shares.stages.reduce((0, 0)) { ($0.0 + $1.recomputed, $0.1 + $1.recomputedMixtures) }
+    /// Number of recomputed blocks of each kind if not all are recomputed.
+    static func recomputedBlocks(_ work: LayoutWork) -> [Double] {
+        work.parts.blocks.indices.map { kind in
+            work.shares.stages.reduce(0) { $0 + $1.whole(kind, isRecomputed: true) }
+        }
     }
 }

@@ -37,14 +37,14 @@ struct TimeExplanation {
             pieces.append(Piece(count: "u_\(suffix)", times: times, suffix: suffix, name: name))
         }
         let partly = layout.recomputeLayers != nil
-        add(
-            share.layers - share.mixtures - share.recomputed, partly ? units.plainBlock : units.block, "d",
-            "dense block")
-        add(share.recomputed, units.block, "dr", "recomputed dense block")
-        add(
-            share.mixtures - share.recomputedMixtures, partly ? units.plainMixtureBlock : units.mixtureBlock, "e",
-            "mixture block")
-        add(share.recomputedMixtures, units.mixtureBlock, "er", "recomputed mixture block")
+        for kind in words.kinds {
+            let recomputed = share.recomputed[kind.number]
+            let name = (kind.isMixture ? "mixture block" : "dense block") + kind.ofKind
+            add(
+                share.blocks[kind.number] - recomputed, (partly ? units.plainBlocks : units.blocks)[kind.number],
+                kind.symbol, name)
+            add(recomputed, units.blocks[kind.number], "\(kind.symbol)r", "recomputed \(name)")
+        }
         if share.holdsEmbedding {
             pieces.append(Piece(count: nil, times: units.embedding, suffix: "in", name: "embedding"))
         }
@@ -78,7 +78,7 @@ struct TimeExplanation {
                 "collectives that nothing hides, tensor \(layout.tensor)"
                     + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
-                    + (words.attention.messagesSource.map { "; \($0)" } ?? "")
+                    + (words.messagesSource.map { "; \($0)" } ?? "")
             ),
             ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
             (

@@ -36,8 +36,11 @@ extension Cluster {
             launchSeconds: 0, reservedBytes: 64 * 0x1p20)
         // With a bandwidth of one byte a second, the cost model's seconds are the bytes that it counts.
         let layout = Layout(microbatch: max(1, measured.rows / model.sequence))
+        guard let measuredBlock = ModelParts(model).denseBlocks.first else {
+            throw .badPlan("the measured model has no dense block")
+        }
         let block = BlockTimes(
-            block: ModelParts(model).dense, sequence: model.sequence,
+            block: measuredBlock, sequence: model.sequence,
             rates: try DeviceRates(
                 device: device, precision: .fp32, framework: Framework(name: Frameworks.processes)),
             device: DeviceShare(

@@ -138,7 +138,7 @@ extension PipelineShares {
     /// The fullest moments of a rank with these `actions`.
     private func moments(of actions: [Action]) -> [HeldBlocks] {
         var moments: [HeldBlocks] = []
-        var held = HeldBlocks()
+        var held = HeldBlocks(kinds: stages.first?.kinds ?? 0)
         var grew = false
         for action in actions {
             let stage = stages[Int(action.stage)]

@@ -1,105 +1,84 @@
 /// Number of blocks whose activations a rank holds at one moment. A block counts once for each micro-batch whose
 /// activations are held.
+///
+/// One list holds all numbers, so that bytes are a sum of products with a list in the same order (`HeldBytes`). Blocks
+/// of kind k that are not recomputed stand at 2k, recomputed ones, if only some blocks are, at 2k + 1. Then, in the same
+/// order, follow those between the two halves of a split backward, which hold only the tensors that weight gradients
+/// read. The last number is that of the micro-batches of which the first stage is held.
 package struct HeldBlocks: Hashable, Sendable {
-    /// Dense blocks; if only some blocks are recomputed, dense blocks that are not.
-    package var dense = 0.0
-    /// Blocks with experts; if only some blocks are recomputed, blocks with experts that are not.
-    package var mixtures = 0.0
-    /// Recomputed dense blocks, if only some blocks are recomputed.
-    package var recomputed = 0.0
-    /// Recomputed blocks with experts, if only some blocks are recomputed.
-    package var recomputedMixtures = 0.0
-    /// Dense blocks between the two halves of a split backward, which hold only the tensors that weight gradients read.
-    /// The next three properties count the other kinds of blocks in this state.
-    package var denseLater = 0.0
-    package var mixturesLater = 0.0
-    package var recomputedLater = 0.0
-    package var recomputedMixturesLater = 0.0
-    /// Micro-batches of which the first stage is held.
-    package var first = 0.0
+    package private(set) var numbers: [Double]
 
-    package init() {}
+    /// Number of kinds of block.
+    package var kinds: Int { numbers.count / 4 }
+    /// Micro-batches of which the first stage is held.
+    package var first: Double { numbers[numbers.count - 1] }
+
+    package init(kinds: Int) { numbers = [Double](repeating: 0, count: 4 * kinds + 1) }
+
+    /// Blocks of kind `kind` whose backward has not started; recomputed ones if only some blocks are, or the others.
+    package func whole(_ kind: Int, isRecomputed: Bool = false) -> Double { numbers[2 * kind + (isRecomputed ? 1 : 0)] }
+
+    /// Blocks of kind `kind` between the two halves of a split backward.
+    package func later(_ kind: Int, isRecomputed: Bool = false) -> Double {
+        numbers[2 * (kinds + kind) + (isRecomputed ? 1 : 0)]
+    }
 
     /// Blocks of a rank whose `stages` are alike. The rank holds `inFlight` activations of a stage, and `later` stages
     /// are between the two halves of their backward. By default: the blocks that one micro-batch passes on the rank.
     init(of rank: PipelineShares.Rank, inFlight: Int = 1, later: Int = 0, stages: Int = 1) {
-        func held(_ count: Int) -> Double { Double(inFlight * count) / Double(stages) }
-        func halves(_ count: Int) -> Double { Double(later * count) / Double(stages) }
-        let (dense, mixtures) = (rank.layers - rank.mixtures - rank.recomputed, rank.mixtures - rank.recomputedMixtures)
-        self.dense = held(dense)
-        self.mixtures = held(mixtures)
-        recomputed = held(rank.recomputed)
-        recomputedMixtures = held(rank.recomputedMixtures)
-        first = rank.holdsEmbedding ? held(1) : 0
-        guard later > 0 else { return }
-        denseLater = halves(dense)
-        mixturesLater = halves(mixtures)
-        recomputedLater = halves(rank.recomputed)
-        recomputedMixturesLater = halves(rank.recomputedMixtures)
+        let kinds = rank.blocks.count
+        self.init(kinds: kinds)
+        for kind in 0..<kinds {
+            let counts = [rank.blocks[kind] - rank.recomputed[kind], rank.recomputed[kind]]
+            for (way, count) in counts.enumerated() {
+                numbers[2 * kind + way] = Double(inFlight * count) / Double(stages)
+                if later > 0 { numbers[2 * (kinds + kind) + way] = Double(later * count) / Double(stages) }
+            }
+        }
+        if rank.holdsEmbedding { numbers[4 * kinds] = Double(inFlight) / Double(stages) }
     }
 
-    /// Whether both have equal numbers of blocks of each kind.
-    func isAlike(_ other: HeldBlocks) -> Bool {
-        dense == other.dense && mixtures == other.mixtures && recomputed == other.recomputed
-            && recomputedMixtures == other.recomputedMixtures
-    }
+    /// Whether both have equal numbers of blocks of each kind whose backward has not started.
+    func isAlike(_ other: HeldBlocks) -> Bool { numbers.prefix(2 * kinds) == other.numbers.prefix(2 * kinds) }
 
     /// Equal numbers of blocks, each with all its tensors, also if the first half of its backward has run.
-    @inline(__always)
     var asSets: HeldBlocks {
-        var sets = HeldBlocks()
-        sets.dense = dense + denseLater
-        sets.mixtures = mixtures + mixturesLater
-        sets.recomputed = recomputed + recomputedLater
-        sets.recomputedMixtures = recomputedMixtures + recomputedMixturesLater
-        sets.first = first
+        var sets = self
+        for place in 0..<2 * kinds {
+            sets.numbers[place] += numbers[2 * kinds + place]
+            sets.numbers[2 * kinds + place] = 0
+        }
         return sets
     }
 
     /// Keeps only the tensors of a stage's blocks that weight gradients read, after the input-gradient half of the
     /// stage's backward.
     mutating func keepForWeightGradients(_ stage: HeldBlocks) {
-        dense -= stage.dense
-        mixtures -= stage.mixtures
-        recomputed -= stage.recomputed
-        recomputedMixtures -= stage.recomputedMixtures
-        denseLater += stage.dense
-        mixturesLater += stage.mixtures
-        recomputedLater += stage.recomputed
-        recomputedMixturesLater += stage.recomputedMixtures
-        first -= stage.first
+        self -= stage
+        let half = 2 * kinds
+        for place in 0..<half { numbers[half + place] += stage.numbers[place] }
     }
 
     /// Drops a stage's blocks after the weight-gradient half of its backward.
     mutating func dropAfterWeightGradients(_ stage: HeldBlocks) {
-        denseLater -= stage.dense
-        mixturesLater -= stage.mixtures
-        recomputedLater -= stage.recomputed
-        recomputedMixturesLater -= stage.recomputedMixtures
+        let half = 2 * kinds
+        for place in 0..<half { numbers[half + place] -= stage.numbers[place] }
     }
 
     static func += (held: inout HeldBlocks, stage: HeldBlocks) {
-        held.dense += stage.dense
-        held.mixtures += stage.mixtures
-        held.recomputed += stage.recomputed
-        held.recomputedMixtures += stage.recomputedMixtures
-        held.first += stage.first
+        for place in 0..<2 * held.kinds { held.numbers[place] += stage.numbers[place] }
+        held.numbers[4 * held.kinds] += stage.first
     }
 
     static func -= (held: inout HeldBlocks, stage: HeldBlocks) {
-        held.dense -= stage.dense
-        held.mixtures -= stage.mixtures
-        held.recomputed -= stage.recomputed
-        held.recomputedMixtures -= stage.recomputedMixtures
-        held.first -= stage.first
+        for place in 0..<2 * held.kinds { held.numbers[place] -= stage.numbers[place] }
+        held.numbers[4 * held.kinds] -= stage.first
     }
 
     /// Whether there are at least as many blocks of each kind as in `other`.
     private func covers(_ other: HeldBlocks) -> Bool {
-        dense >= other.dense && mixtures >= other.mixtures && recomputed >= other.recomputed
-            && recomputedMixtures >= other.recomputedMixtures && first >= other.first
-            && denseLater >= other.denseLater && mixturesLater >= other.mixturesLater
-            && recomputedLater >= other.recomputedLater && recomputedMixturesLater >= other.recomputedMixturesLater
+        for (mine, theirs) in zip(numbers, other.numbers) where mine < theirs { return false }
+        return true
     }
 
     /// Adds `moment` to `moments` unless one of them covers it. Moments that it covers are removed.

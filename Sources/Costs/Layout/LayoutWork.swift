@@ -1,4 +1,4 @@
-internal import Models
+package import Models
 package import Plans
 package import Schedules
 
@@ -41,7 +41,7 @@ package final class LayoutWork: Sendable {
     var plan: Plan { pricer.plan }
     var model: Model { pricer.plan.model }
     /// The parts of the model.
-    var parts: ModelParts { pricer.parts }
+    package var parts: ModelParts { pricer.parts }
     /// The software that the layout runs on.
     var framework: Framework { rates.framework }
     /// Pipeline ranks.
@@ -87,7 +87,7 @@ package final class LayoutWork: Sendable {
         self.shares =
             shares
             ?? PipelineShares(
-                schedule: layout.schedule, shape: shape, layers: layers, model: model,
+                schedule: layout.schedule, shape: shape, layers: layers, blocks: pricer.parts.kinds,
                 recomputeLayers: layout.recomputeLayers)
         boundaryBytes = rates.elementBytes * device.tokens * Double(model.hidden) / device.sequenceShare
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
@@ -131,13 +131,13 @@ package final class LayoutWork: Sendable {
 
     /// Times of one micro-batch through `blocks`, which state how many are recomputed if only some are.
     private func times(of blocks: HeldBlocks) -> UnitTimes {
-        guard layout.recomputeLayers != nil else {
-            guard blocks.mixtures > 0 else { return blocks.dense * units.block }
-            return blocks.dense * units.block + blocks.mixtures * units.mixtureBlock
-        }
-        var times = blocks.dense * units.plainBlock + blocks.recomputed * units.block
-        if blocks.mixtures + blocks.recomputedMixtures > 0 {
-            times = times + blocks.mixtures * units.plainMixtureBlock + blocks.recomputedMixtures * units.mixtureBlock
+        var times = UnitTimes()
+        let isPartial = layout.recomputeLayers != nil
+        for kind in units.blocks.indices {
+            let kept = blocks.whole(kind)
+            if kept > 0 { times = times + kept * (isPartial ? units.plainBlocks : units.blocks)[kind] }
+            let again = blocks.whole(kind, isRecomputed: true)
+            if again > 0 { times = times + again * units.blocks[kind] }
         }
         return times
     }
@@ -178,6 +178,11 @@ package final class LayoutWork: Sendable {
     /// Number of blocks of a pipeline rank.
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }
 
+    /// Whether a rank with this `share` holds routed experts.
+    func holdsExperts(_ share: PipelineShares.Rank) -> Bool {
+        zip(parts.blocks, share.blocks).contains { $0.mixture != nil && $1 > 0 }
+    }
+
     /// Parameters that one device of a rank with this `share` holds.
     package func parameters(of share: PipelineShares.Rank) -> Double {
         denseParameters(of: share) + expertParameters(of: share)
@@ -186,7 +191,7 @@ package final class LayoutWork: Sendable {
     /// Parameters of routed experts that one device of a rank with this `share` holds.
     package func expertParameters(of share: PipelineShares.Rank) -> Double {
         parts.expertParameters(
-            mixtureLayers: share.mixtures, expert: layout.expert, expertTensor: layout.expertTensor)
+            blocks: share.blocks, expert: layout.expert, expertTensor: layout.expertTensor)
     }
 
     /// Parameters of a vocabulary table that one device holds.
@@ -196,7 +201,7 @@ package final class LayoutWork: Sendable {
     /// `share` holds.
     package func denseParameters(of share: PipelineShares.Rank) -> Double {
         parts.deviceParameters(
-            layers: share.layers, mixtureLayers: share.mixtures, tensor: layout.tensor, vocabulary: vocabulary,
+            blocks: share.blocks, tensor: layout.tensor, vocabulary: vocabulary,
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
     }
 

@@ -11,12 +11,10 @@ package struct PipelineShares: Hashable, Sendable {
     package struct Rank: Hashable, Sendable {
         /// Blocks that the rank holds.
         package var layers = 0
-        /// Blocks with experts among `layers`.
-        package var mixtures = 0
-        /// Recomputed dense blocks, if only some blocks are recomputed.
-        package var recomputed = 0
-        /// Recomputed blocks with experts, if only some blocks are recomputed.
-        package var recomputedMixtures = 0
+        /// Blocks of each kind among `layers`.
+        package var blocks: [Int] = []
+        /// Recomputed blocks of each kind, if only some blocks are recomputed; else none.
+        package var recomputed: [Int] = []
         package var holdsEmbedding = false
         package var holdsHead = false
         /// Number of stages that one micro-batch passes on the rank.
@@ -27,6 +25,17 @@ package struct PipelineShares: Hashable, Sendable {
         package var forwardMessages = 0.0
 
         package init() {}
+
+        /// Adds the blocks of `stage`.
+        fileprivate mutating func add(_ stage: Rank) {
+            layers += stage.layers
+            for kind in blocks.indices {
+                blocks[kind] += stage.blocks[kind]
+                recomputed[kind] += stage.recomputed[kind]
+            }
+            if stage.holdsEmbedding { holdsEmbedding = true }
+            if stage.holdsHead { holdsHead = true }
+        }
     }
 
     /// Ranks with equal shares.
@@ -49,45 +58,37 @@ package struct PipelineShares: Hashable, Sendable {
 
     /// - Parameters:
     ///   - layers: blocks of each stage, in stage order.
+    ///   - blocks: the kinds of the model's blocks.
     ///   - recomputeLayers: recomputed blocks per stage; nil: all or none, as `recompute` says.
     package init(
-        schedule: ScheduleName, shape: PipelineShape, layers: [Int], model: Model, recomputeLayers: Int? = nil
+        schedule: ScheduleName, shape: PipelineShape, layers: [Int], blocks: BlockKinds, recomputeLayers: Int? = nil
     ) {
         passShare = schedule.isBidirectional ? 0.5 : 1
         var starts = [0]
         for count in layers { starts.append(starts[starts.count - 1] + count) }
-        func mixtures(from: Int, to: Int) -> Int {
-            model.moe.map { $0.blocks(before: to) - $0.blocks(before: from) } ?? 0
-        }
         let last = layers.count - 1
         let placed = Self.placedStages(schedule, shape)
         let shared: Double = passShare
+        var none = Rank()
+        none.blocks = [Int](repeating: 0, count: blocks.count)
+        none.recomputed = none.blocks
         let stageShares = layers.indices.map { stage in
-            var share = Rank()
+            var share = none
             let (start, end) = (starts[stage], starts[stage + 1])
             share.layers = end - start
-            share.mixtures = mixtures(from: start, to: end)
+            share.blocks = blocks.counts(in: start..<end)
             share.holdsEmbedding = stage == 0
             share.holdsHead = stage == last
             guard let recomputeLayers else { return share }
-            let again = min(end, start + recomputeLayers)
-            share.recomputedMixtures = mixtures(from: start, to: again)
-            share.recomputed = again - start - share.recomputedMixtures
+            share.recomputed = blocks.counts(in: start..<min(end, start + recomputeLayers))
             return share
         }
         let held = stageShares.map { HeldBlocks(of: $0) }
         var unlike: Set<Int> = []
         let ranks = (0..<shape.ranks).map { rank in
-            var share = Rank()
+            var share = none
             let stages = placed?[rank] ?? Array(stride(from: rank, to: layers.count, by: shape.ranks))
-            for stage in stages {
-                share.layers += stageShares[stage].layers
-                share.mixtures += stageShares[stage].mixtures
-                share.recomputed += stageShares[stage].recomputed
-                share.recomputedMixtures += stageShares[stage].recomputedMixtures
-                if stageShares[stage].holdsEmbedding { share.holdsEmbedding = true }
-                if stageShares[stage].holdsHead { share.holdsHead = true }
-            }
+            for stage in stages { share.add(stageShares[stage]) }
             if stages.contains(where: { !held[$0].isAlike(held[stages[0]]) }) { unlike.insert(rank) }
             if placed == nil {
                 share.passes = shape.virtualStages

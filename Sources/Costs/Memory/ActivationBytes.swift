@@ -87,16 +87,15 @@ package struct ActivationBytes: Hashable, Sendable {
 
     /// Bytes that one block of a layout keeps for one micro-batch.
     /// - Parameters:
-    ///   - isMixture: whether the block has experts; nil: true only if every block of the model has.
     ///   - recompute: nil: the layout's own.
     ///   - isSplit: whether backwards are split; nil: the layout's schedule decides.
     package init(
-        _ work: LayoutWork, isMixture: Bool? = nil, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
+        _ work: LayoutWork, block: Block, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
     ) {
         let (layout, rates, framework) = (work.layout, work.rates, work.framework)
         self.init(
-            work.parts.block(isMixture: isMixture ?? (work.model.denseLayers == 0)), sequence: work.model.sequence,
-            tokens: work.device.tokens, tensor: layout.tensor, sequenceParallel: layout.sequenceParallel,
+            block, sequence: work.model.sequence, tokens: work.device.tokens, tensor: layout.tensor,
+            sequenceParallel: layout.sequenceParallel,
             recompute: recompute ?? layout.recompute, flashAttention: layout.flashAttention,
             dropout: work.device.dropout, elementBytes: rates.elementBytes,
             keepsOperations: framework.selectiveOperations, expertTensor: layout.expertTensor,

@@ -34,10 +34,11 @@ package struct LayoutMemory {
     private func memory(rank: Int, moments: [HeldBlocks]) -> RankMemory {
         let share = work.shares.ranks[rank]
         let held = StateMemory(of: share, work)
-        let activations = terms.activations(of: share, kept: terms.fullest(moments), logits: logits)
+        let terms = terms.bytes(
+            of: share, moments: moments, logits: logits, isBidirectional: work.layout.schedule.isBidirectional)
+        let activations = terms.activations
         let buffers =
-            terms.buffers(of: share, logits: logits, isBidirectional: work.layout.schedule.isBidirectional)
-            + StateMemory.gathered(by: share, work)
+            terms.buffers + StateMemory.gathered(by: share, work)
         let unused = work.framework.fragmentation * (activations + buffers)
         let outside = StateMemory.outside(work)
         return RankMemory(
@@ -49,12 +50,12 @@ package struct LayoutMemory {
 
     /// Bytes that the blocks of `rank` keep at their fullest moment.
     package func blockActivationBytes(rank: Int) -> Double {
-        moments[rank].reduce(0) { max($0, terms.blocks($1)) }
+        moments[rank].reduce(0) { max($0, terms.held.blocks($1)) }
     }
 
     /// Bytes of the masks of the embedding's dropout on the first rank.
     package func embeddingMaskBytes(rank: Int) -> Double {
-        moments[rank].reduce(0) { max($0, terms.masks($1)) }
+        moments[rank].reduce(0) { max($0, terms.held.masks($1)) }
     }
 
     /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head has work left.

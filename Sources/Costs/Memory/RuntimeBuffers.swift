@@ -12,10 +12,9 @@ struct RuntimeBuffers {
     var packedOperands: Double {
         let memory = work.framework.memory
         guard memory.packedDepth > 0 else { return 0 }
-        let core = work.parts.core
-        let inner = work.model.denseLayers > 0 ? work.parts.dense.feedForward.inner : 0
-        let widest =
-            Double(max(inner, core.queries + core.keys + core.values, work.vocabulary)) / work.device.tensor
+        let inner = work.parts.denseBlocks.map(\.feedForward.inner).max() ?? 0
+        let core = work.parts.blocks.map { $0.core.queries + $0.core.keys + $0.core.values }.max() ?? 0
+        let widest = Double(max(inner, core, work.vocabulary)) / work.device.tensor
         return 4 * memory.packedDepth
             * (min(memory.packedRows, max(widest, Double(work.model.hidden))) + memory.packedDepth)
     }
@@ -32,8 +31,8 @@ struct RuntimeBuffers {
         var bytes = 0.0
         if t > 1 { bytes += 2 * w * device.tokens * Double(work.model.hidden) * (1 + (t - 1) * sharedRows) }
         if device.context > 1 {
-            let core = work.parts.core
-            bytes += w * device.tokens * (4 * Double(core.keys + core.values) + Double(core.attended)) / t
+            let rows = work.parts.blocks.map { 4 * Double($0.core.keys + $0.core.values) + Double($0.core.attended) }
+            bytes += w * device.tokens * (rows.max() ?? 0) / t
         }
         func sums(copies: Int) -> Double {
             let ranks = ranksThatAddUp(copies: copies)

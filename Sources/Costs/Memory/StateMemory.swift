@@ -19,7 +19,7 @@ struct StateMemory {
         let unseen = Self.unseenParameters(of: share, work)
         gradients -= state.keptGradient * unseen
         optimizer -= state.optimizer * unseen
-        if share.mixtures > 0 {
+        if work.holdsExperts(share) {
             let experts = state.held(
                 parameters: work.expertParameters(of: share), sharding: layout.sharding,
                 group: work.device.expertShardGroup.size)
@@ -62,14 +62,16 @@ struct StateMemory {
             let held = device.held(of: block)
             return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
         }
-        let dense = share.mixtures < share.layers ? held(parts.dense) : 0
-        let mixture = share.mixtures > 0 ? held(parts.block(isMixture: true)) : 0
+        var largest = 0.0
+        for (kind, block) in parts.blocks.enumerated() where share.blocks[kind] > 0 {
+            largest = max(largest, held(block))
+        }
         let table =
             (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
             ? work.tableParameters : 0
-        let layer = max(dense, mixture, table)
+        let layer = max(largest, table)
         // Parameters whose values are on other ranks.
-        let experts = share.mixtures > 0 ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
+        let experts = work.holdsExperts(share) ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
         let elsewhere = work.denseParameters(of: share) * (1 - 1 / Double(layout.shardRanks)) + experts
         let most = elsewhere / (1 + work.framework.fragmentation)
         let gradients = work.state.gradient * min(layer, most)

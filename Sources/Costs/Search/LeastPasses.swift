@@ -5,8 +5,8 @@ internal import Schedules
 /// Lower bounds of one micro-batch's seconds, forward and backward, in each part of a model. They hold for all layouts
 /// with the same degrees, independently of the placement of ranks on the network and of the sharding of parameters.
 struct LeastPass: Hashable, Sendable {
-    var block = 0.0
-    var mixture = 0.0
+    /// Of a block of each kind.
+    var blocks: [Double] = []
     var embedding = 0.0
     var head = 0.0
 }
@@ -79,7 +79,7 @@ package struct LeastPasses: Sendable {
     package mutating func turn(to pricer: Pricer, choices: MeshChoices) {
         let (plan, model) = (pricer.plan, pricer.plan.model)
         let counts = model.parameters()
-        parameters.experts = Double(model.mixtureLayers) * Double(counts.routed)
+        parameters.experts = Double(counts.routed)
         parameters.others = max(0, Double(counts.total) - parameters.experts)
         let framework = plan.framework(for: choices.base)
         host = (framework.hostMicrobatch, framework.hostStep)
@@ -106,14 +106,14 @@ package struct LeastPasses: Sendable {
     ) -> LeastStep {
         let model = pricer.plan.model
         var step = LeastStep()
+        let counts = pricer.parts.kinds.counts
         let count = Double(pricer.plan.batch / (mesh.data * microbatch))
         for isSequenceParallel in [false, true] where choices.allows(isSequenceParallel, mesh, model) {
             let pass = pass(
                 mesh, microbatch: microbatch, sequenceParallel: isSequenceParallel, recomputes: false,
                 choices: choices, pricer: pricer)
-            let all =
-                Double(model.denseLayers) * pass.block + Double(model.mixtureLayers) * pass.mixture + pass.embedding
-                + pass.head
+            let blocks = zip(counts, pass.blocks).reduce(0) { $0 + Double($1.0) * $1.1 }
+            let all = blocks + pass.embedding + pass.head
             let seconds = count * (all / Double(mesh.pipeline) + host.microbatch) + host.step
             step[isSequenceParallel] = LeastStep.Side(seconds: Self.slack * seconds, kept: pass)
         }
@@ -161,8 +161,7 @@ package struct LeastPasses: Sendable {
             model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient, plain: false
         )
         return LeastPass(
-            block: units.block.total, mixture: units.mixtureBlock.total, embedding: units.embedding.total,
-            head: units.head.total)
+            blocks: units.blocks.map(\.total), embedding: units.embedding.total, head: units.head.total)
     }
 
     /// Lower bound of the bytes of weights, gradients and optimizer state on the fullest rank, for all layouts of
@@ -197,18 +196,17 @@ extension PipelineTable {
         let again = recompute == .full ? side.recomputed ?? kept : kept
         var (most, sum) = (0.0, 0.0)
         for index in entry.firstKind..<entry.firstKind + entry.kinds {
-            let (share, count) = (kinds[index].share, kinds[index].count)
-            let mixtures = entry.isPartial ? share.recomputedMixtures : share.mixtures
-            let dense = entry.isPartial ? share.recomputed : share.layers - share.mixtures
-            var seconds = Double(dense) * again.block + Double(mixtures) * again.mixture
-            if entry.isPartial {
-                seconds += Double(share.layers - share.mixtures - dense) * kept.block
-                seconds += Double(share.mixtures - mixtures) * kept.mixture
+            let share = kinds[index]
+            let place = index * (4 * blockKinds + 1)
+            var seconds = 0.0
+            for kind in kept.blocks.indices {
+                seconds += counts[place + 2 * kind + 1] * again.blocks[kind]
+                seconds += counts[place + 2 * kind] * (entry.isPartial ? kept : again).blocks[kind]
             }
             if share.holdsEmbedding { seconds += kept.embedding }
             if share.holdsHead { seconds += kept.head }
             seconds = entry.passShare * seconds + Double(share.passes) * host
-            sum += Double(count) * seconds
+            sum += Double(share.count) * seconds
             most = max(most, seconds)
         }
         let filling = entry.schedule.hasFullBubble ? (sum - most) / Double(entry.shape.virtualStages) : 0

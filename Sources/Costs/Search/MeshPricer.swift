@@ -321,7 +321,8 @@ package struct MeshPricer {
         let table = table
         table.entries.withUnsafeBufferPointer { allEntries in
             table.kinds.withUnsafeBufferPointer { kinds in
-                table.held.withUnsafeBufferPointer { blocks in
+                // Each list has at least one number for every entry.
+                withUnsafePointers(table.counts, table.held) { counts, held in
                     table.heldBounds.withUnsafeBufferPointer { bounds in
                         states.withUnsafeBufferPointer { states in
                             kindStates.withUnsafeBufferPointer { kindStates in
@@ -330,7 +331,8 @@ package struct MeshPricer {
                                         let entry = allEntries[index]
                                         guard mayBePartial || !entry.isPartial else { continue }
                                         let pipeline = pass.pipeline(
-                                            entry, kinds: kinds, held: blocks, bounds: bounds, passes: passes)
+                                            entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
+                                            passes: passes)
                                         guard pipeline <= limit, wanted[entry.partition] else { continue }
                                         price.schedule = entry.schedule
                                         price.entry = Int32(truncatingIfNeeded: index)
@@ -361,6 +363,17 @@ package struct MeshPricer {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Calls `body` with pointers to the first numbers of two lists, unless one is empty.
+private func withUnsafePointers(
+    _ first: [Double], _ second: [Double], _ body: (UnsafePointer<Double>, UnsafePointer<Double>) -> Void
+) {
+    first.withUnsafeBufferPointer { first in
+        second.withUnsafeBufferPointer { second in
+            if let first = first.baseAddress, let second = second.baseAddress { body(first, second) }
         }
     }
 }

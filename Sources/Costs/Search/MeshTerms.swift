@@ -62,10 +62,11 @@ struct PassTerms: Sendable {
         }
     }
 
-    let block: Part
-    let mixture: Part
-    let plain: Part
-    let plainMixture: Part
+    /// Parts of the blocks in the order of `HeldBlocks.numbers`: of each kind one that is not recomputed, and one that
+    /// is if only some blocks are.
+    let blocks: [Part]
+    /// The same if all blocks are recomputed, or none.
+    let uniform: [Part]
     let embedding: Part
     let head: Part
     /// Host work of one pass through one stage.
@@ -85,10 +86,8 @@ struct PassTerms: Sendable {
 
     init(_ work: LayoutWork) {
         let units = work.units
-        block = Part(units.block)
-        mixture = Part(units.mixtureBlock)
-        plain = Part(units.plainBlock)
-        plainMixture = Part(units.plainMixtureBlock)
+        blocks = zip(units.plainBlocks, units.blocks).flatMap { [Part($0), Part($1)] }
+        uniform = units.blocks.flatMap { [Part($0), Part($0)] }
         embedding = Part(units.embedding)
         head = Part(units.head)
         host = work.host
@@ -105,31 +104,35 @@ struct PassTerms: Sendable {
     /// node. The times and activations of each kind of rank are written to `passes`.
     @inline(__always)
     func pipeline(
-        _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineShares.Kind>,
-        held: UnsafeBufferPointer<HeldBlocks>, bounds: UnsafeBufferPointer<Int>,
+        _ entry: PipelineTable.Entry, kinds: UnsafeBufferPointer<PipelineTable.KindNumbers>,
+        counts: UnsafePointer<Double>, held: UnsafePointer<Double>, bounds: UnsafeBufferPointer<Int>,
         passes: UnsafeMutableBufferPointer<KindPass>
     ) -> Double {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
-        var terms = entry.schedule.splitsBackward ? splitMemory : memory
-        // All blocks are recomputed, or none.
-        if !entry.isPartial { terms.isPartial = false }
+        let terms = entry.schedule.splitsBackward ? splitMemory : memory
+        let heldBytes = entry.isPartial ? terms.held : terms.uniform
+        let stride = 2 * blocks.count + 1
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
-            let times = rank(kind.share, isPartial: entry.isPartial, passShare: entry.passShare)
+            let counts = counts + (entry.firstKind + index) * stride
+            let times = rank(kind, counts, isPartial: entry.isPartial, passShare: entry.passShare)
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
-            let still = total - kind.share.messages * message
+            let still = total - kind.messages * message
             pace = nodes.pace(pace, or: still, ranks: kind.count)
             mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
-            let kept = terms.fullest(held[bounds[entry.firstBound + index]..<bounds[entry.firstBound + index + 1]])
-            let whole = terms.activations(of: kind.share, kept: kept, logits: entry.logits)
+            let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
+            let kept = heldBytes.fullest(held + first * stride, moments: end - first)
+            let whole = terms.activations(
+                counts, holdsHead: kind.holdsHead, kept: kept, logits: entry.logits, isPartial: entry.isPartial)
+            let buffers = terms.buffers(
+                counts, holdsEmbedding: kind.holdsEmbedding, holdsHead: kind.holdsHead, passes: kind.passes,
+                logits: entry.logits, isBidirectional: entry.passShare < 1)
             passes[index] = KindPass(
                 forward: times.forward, backward: times.backward, work: still,
-                activations: losses
-                    * (whole + terms.buffers(of: kind.share, logits: entry.logits, isBidirectional: entry.passShare < 1))
-            )
+                activations: losses * (whole + buffers))
         }
         let spans = PipelineSpans(
             entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,
@@ -140,35 +143,27 @@ struct PassTerms: Sendable {
     }
 
     /// Seconds of one micro-batch on a rank, equal to the sums of `LayoutWork.times(of:)`.
+    /// - Parameter counts: numbers of the rank's blocks, in the order of `HeldBlocks.numbers`.
     @inline(__always)
     private func rank(
-        _ share: PipelineShares.Rank, isPartial: Bool, passShare: Double
+        _ kind: PipelineTable.KindNumbers, _ counts: UnsafePointer<Double>, isPartial: Bool, passShare: Double
     ) -> (forward: Double, backward: Double, weight: Double) {
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         @inline(__always)
-        func add(_ count: Int, _ part: Part) {
-            forward += Double(count) * part.forward
-            backward += Double(count) * part.backward
-            weight += Double(count) * part.weight
+        func add(_ count: Double, _ part: Part) {
+            forward += count * part.forward
+            backward += count * part.backward
+            weight += count * part.weight
         }
-        let dense = share.layers - share.mixtures
-        if isPartial {
-            add(dense - share.recomputed, plain)
-            add(share.recomputed, block)
-            if share.mixtures > 0 {
-                add(share.mixtures - share.recomputedMixtures, plainMixture)
-                add(share.recomputedMixtures, mixture)
-            }
-        } else {
-            add(dense, block)
-            if share.mixtures > 0 { add(share.mixtures, mixture) }
+        (isPartial ? blocks : uniform).withUnsafeBufferPointer { parts in
+            for place in 0..<parts.count where counts[place] > 0 { add(counts[place], parts[place]) }
         }
-        if share.holdsEmbedding { add(1, embedding) }
-        if share.holdsHead { add(1, head) }
-        let launches = Double(share.passes) * host
+        if kind.holdsEmbedding { add(1, embedding) }
+        if kind.holdsHead { add(1, head) }
+        let launches = Double(kind.passes) * host
         return (
-            passShare * forward + launches + share.forwardMessages * message,
-            passShare * backward + launches + (share.messages - share.forwardMessages) * message, passShare * weight
+            passShare * forward + launches + kind.forwardMessages * message,
+            passShare * backward + launches + (kind.messages - kind.forwardMessages) * message, passShare * weight
         )
     }
 }

@@ -69,13 +69,37 @@ package final class PipelineTable: Sendable {
         var firstBound: Int
     }
 
+    /// The figures of one kind of rank that the inner loop of a search reads, without its lists of blocks.
+    struct KindNumbers: Sendable {
+        /// Ranks of the kind.
+        var count: Int
+        var holdsEmbedding: Bool
+        var holdsHead: Bool
+        var passes: Int
+        var messages: Double
+        var forwardMessages: Double
+
+        init(_ kind: PipelineShares.Kind) {
+            count = kind.count
+            holdsEmbedding = kind.share.holdsEmbedding
+            holdsHead = kind.share.holdsHead
+            passes = kind.share.passes
+            messages = kind.share.messages
+            forwardMessages = kind.share.forwardMessages
+        }
+    }
+
     let partitions: [Partition]
     /// Indices into `partitions`, by number of ranks.
     let partitionsByRanks: [Int: [Int]]
-    let kinds: [PipelineShares.Kind]
-    /// Fullest moments of all kinds of rank, in the order of the kinds.
-    let held: [HeldBlocks]
-    /// Indices into `held` at which the moments of each kind start and end.
+    let kinds: [KindNumbers]
+    /// Numbers of the blocks of all `kinds`, each in the order of `HeldBlocks.numbers`.
+    let counts: [Double]
+    /// Kinds of block of the model.
+    let blockKinds: Int
+    /// Numbers of the fullest moments of all kinds of rank, in the order of the kinds.
+    let held: [Double]
+    /// Numbers of moments in `held` before those of each kind, and before its end.
     let heldBounds: [Int]
     let entries: [Entry]
     package let entriesBySize: [Size: Range<Int>]
@@ -100,7 +124,9 @@ package final class PipelineTable: Sendable {
     package init(_ model: Model, sizes: [Size], choice: Choice) {
         var partitions: [Partition] = []
         var byRanks: [Int: [Int]] = [:]
-        var kinds: [PipelineShares.Kind] = []
+        var kinds: [KindNumbers] = []
+        var counts: [Double] = []
+        let blocks = BlockKinds(model)
         var known: [Key: Int?] = [:]
         /// Index of the partition; nil if the software cannot divide the blocks so.
         func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int? {
@@ -115,19 +141,21 @@ package final class PipelineTable: Sendable {
             }
             let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
             let shares = PipelineShares(
-                schedule: schedule, shape: shape, layers: layers, model: model, recomputeLayers: recompute)
+                schedule: schedule, shape: shape, layers: layers, blocks: blocks, recomputeLayers: recompute)
             partitions.append(
                 Partition(
                     layers: layers, shares: shares, schedule: schedule, virtualStages: virtualStages,
                     firstKind: kinds.count))
-            kinds += shares.kinds
+            kinds += shares.kinds.map(KindNumbers.init)
+            counts += shares.kinds.flatMap { HeldBlocks(of: $0.share).numbers }
             known[key] = partitions.count - 1
             byRanks[ranks, default: []].append(partitions.count - 1)
             return partitions.count - 1
         }
 
         var entries: [Entry] = []
-        var held: [HeldBlocks] = []
+        var held: [Double] = []
+        let stride = HeldBlocks(kinds: blocks.count).numbers.count
         var heldBounds: [Int] = []
         var moments: [Run: [[HeldBlocks]]] = [:]
         // Fullest moments, counted in stages, by schedule and shortened run.
@@ -165,10 +193,10 @@ package final class PipelineTable: Sendable {
                             logits: HeldLogits(schedule, shape),
                             firstBound: heldBounds.count))
                     for kind in fullest {
-                        heldBounds.append(held.count)
-                        held += kind
+                        heldBounds.append(held.count / stride)
+                        held += kind.flatMap(\.numbers)
                     }
-                    heldBounds.append(held.count)
+                    heldBounds.append(held.count / stride)
                 }
             }
             bySize[size] = first..<entries.count
@@ -176,6 +204,8 @@ package final class PipelineTable: Sendable {
         self.partitions = partitions
         partitionsByRanks = byRanks
         self.kinds = kinds
+        self.counts = counts
+        blockKinds = blocks.count
         self.held = held
         self.heldBounds = heldBounds
         self.entries = entries

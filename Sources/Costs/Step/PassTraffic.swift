@@ -27,12 +27,9 @@ struct PassTraffic {
         var bytes =
             passed.embedding * collectives(parts.embedding.messages).sent(ranks: t)
             + passed.head * collectives(parts.head.messages).sent(ranks: t)
-        for (isMixture, count, again) in [
-            (false, passed.dense, passed.denseAgain), (true, passed.mixtures, passed.mixturesAgain),
-        ] where count > 0 {
-            let block = parts.block(isMixture: isMixture)
+        for (kind, block) in parts.blocks.enumerated() where passed.blocks[kind] > 0 {
             let sent = collectives(block.messages(sequenceParallel: device.sequenceParallel))
-            bytes += count * sent.sent(ranks: t) + again * sent.forward.sent(ranks: t)
+            bytes += passed.blocks[kind] * sent.sent(ranks: t) + passed.again[kind] * sent.forward.sent(ranks: t)
         }
         return bytes
     }
@@ -47,29 +44,43 @@ struct PassTraffic {
 
     /// Bytes sent around the context ranks' ring: keys and values in every forward, twice as much in every backward.
     var context: Double {
-        let (device, core) = (work.device, work.parts.core)
-        let keysAndValues = Double(core.keys + core.values) / device.tensor
-        let rings = 3 * (passed.dense + passed.mixtures) + passed.denseAgain + passed.mixturesAgain
-        return rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues
+        let device = work.device
+        var bytes = 0.0
+        for (kind, block) in work.parts.blocks.enumerated() {
+            let keysAndValues = Double(block.core.keys + block.core.values) / device.tensor
+            let rings = 3 * passed.blocks[kind] + passed.again[kind]
+            bytes += rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues
+        }
+        return bytes
     }
 
     /// Exchanges with the expert ranks in forward, backward and recomputation; nil in a dense model.
     var experts: ExpertTraffic? {
-        guard let moe = work.model.moe else { return nil }
-        let ways = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device)
-        return expertPasses * (ways.dispatch + ways.combine)
+        var sum: ExpertTraffic?
+        for (passes, ways) in expertWays {
+            let traffic = passes * (ways.dispatch + ways.combine)
+            sum = sum.map { $0 + traffic } ?? traffic
+        }
+        return sum
     }
 
     /// Bytes sent among the ranks that share an expert: rows gathered before its products, results scattered after
     /// them.
     var expertPieces: Double {
-        guard let moe = work.model.moe else { return 0 }
-        let rows = ExpertWays(hidden: work.model.hidden, moe, rates: work.rates, device: work.device).shared
-        return expertPasses * 2 * rows * Ring.sent(work.layout.expertTensor)
+        expertWays.reduce(0) { $0 + $1.passes * 2 * $1.ways.shared * Ring.sent(work.layout.expertTensor) }
     }
 
-    /// Number of passes through blocks with experts.
-    private var expertPasses: Double { 2 * passed.mixtures + passed.mixturesAgain }
+    /// For each kind of block with experts: the number of passes through such blocks, and the bytes of one.
+    private var expertWays: [(passes: Double, ways: ExpertWays)] {
+        work.parts.blocks.enumerated().compactMap { kind, block in
+            block.mixture.map {
+                (
+                    2 * passed.blocks[kind] + passed.again[kind],
+                    ExpertWays(hidden: work.model.hidden, $0, rates: work.rates, device: work.device)
+                )
+            }
+        }
+    }
 }
 
 /// The micro-batches of a step that pass one stage of a rank.
@@ -111,12 +122,10 @@ private struct StagePasses {
 
 /// Number of times that the micro-batches of one step pass blocks, embedding and head on a rank.
 private struct PassedBlocks {
-    var dense = 0.0
-    var mixtures = 0.0
-    /// Dense blocks whose forward runs again in the backward: full recomputation.
-    var denseAgain = 0.0
-    /// Blocks with experts whose forward runs again in the backward: full recomputation.
-    var mixturesAgain = 0.0
+    /// Blocks of each kind.
+    var blocks: [Double]
+    /// Blocks of each kind whose forward runs again in the backward: full recomputation.
+    var again: [Double]
     /// Micro-batches that pass the embedding.
     var embedding = 0.0
     /// Micro-batches that pass the head.
@@ -124,16 +133,18 @@ private struct PassedBlocks {
 
     init(_ passes: [StagePasses], _ work: LayoutWork) {
         let layout = work.layout
+        blocks = [Double](repeating: 0, count: work.parts.blocks.count)
+        again = blocks
         for pass in passes {
-            let (blocks, count) = (work.shares.stages[pass.stage], Double(pass.microbatches))
+            let (stage, count) = (work.shares.stages[pass.stage], Double(pass.microbatches))
             if pass.stage == 0 { embedding += count }
             if pass.stage == work.layers.count - 1 { head += count }
-            dense += count * (blocks.dense + blocks.recomputed)
-            mixtures += count * (blocks.mixtures + blocks.recomputedMixtures)
-            guard layout.recompute == .full else { continue }
             let isPartial = layout.recomputeLayers != nil
-            denseAgain += count * (isPartial ? blocks.recomputed : blocks.dense)
-            mixturesAgain += count * (isPartial ? blocks.recomputedMixtures : blocks.mixtures)
+            for kind in blocks.indices {
+                let recomputed = stage.whole(kind, isRecomputed: true)
+                blocks[kind] += count * (stage.whole(kind) + recomputed)
+                if layout.recompute == .full { again[kind] += count * (isPartial ? recomputed : stage.whole(kind)) }
+            }
         }
     }
 }

@@ -33,9 +33,8 @@ package struct StateTraffic: Sendable {
         func held(_ end: End) -> Double { end.held(vocabulary: device.vocabulary, tensor: device.tensor) }
         let embedding = share.holdsEmbedding ? held(parts.embedding) : 0
         let head = share.holdsHead ? held(parts.head) : 0
-        let blocks =
-            Double(share.layers - share.mixtures) * device.held(of: parts.dense).dense
-            + Double(share.mixtures) * device.held(of: parts.block(isMixture: true)).dense
+        var blocks = 0.0
+        for (block, count) in zip(parts.blocks, share.blocks) { blocks += Double(count) * device.held(of: block).dense }
         var traffic = StateTraffic(blocks + embedding + head, shards: shards, replicas: replicas, work)
         traffic.weights -= GradientExchange.perStep(work) * work.state.weight * embedding * Ring.sent(shards)
         return traffic

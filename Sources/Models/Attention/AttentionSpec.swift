@@ -20,6 +20,9 @@ package struct CoreAttention: Hashable, Sendable {
 
     /// Mean number of keys that a query sees in a sequence of `length` tokens: half of them under a causal mask.
     package func keysSeen(length: Double) -> Double { length / 2 }
+
+    /// Half of the multiply-adds of one token of a sequence of `length` tokens, with the keys that it sees.
+    package func work(length: Double) -> Double { keysSeen(length: length) * width }
 }
 
 /// Terms of an attention in formulas. The letters of the cost model: h hidden, a heads, d head size, g key/value heads,
@@ -55,7 +58,7 @@ package struct AttentionWords: Hashable, Sendable {
 }
 
 extension AttentionSpec {
-    /// The attention of every block of `model`.
+    /// The attention of a block of the shape `model.block`.
     static func of(_ model: Model) -> AttentionSpec { model.mla.map { latent(model, $0) } ?? multiHead(model) }
 
     /// The products of an attention.
@@ -70,6 +73,6 @@ extension AttentionSpec {
 }
 
 extension Model {
-    /// The core attention of every block.
+    /// The core attention of a block of the shape `block`.
     package var coreAttention: CoreAttention { mla.map { .latent(self, $0) } ?? .multiHead(self) }
 }

@@ -12,15 +12,15 @@ package struct FLOPs: Hashable, Sendable {
     /// - Parameter sequences: the global batch.
     package init(model: Model, sequences: Int) {
         let tokens = Double(sequences) * Double(model.sequence)
-        let layers = Double(model.layers)
-        let mixture = Double(model.mixtureLayers)
-        linearForward =
-            2 * tokens
-            * ((layers - mixture) * model.activeWeights(isMixture: false)
-                + mixture * model.activeWeights(isMixture: true))
-        let core = model.coreAttention
-        // By convention all keys count: twice those that a causal mask shows.
-        coreForward = 4 * tokens * (layers * 2 * core.keysSeen(length: Double(model.sequence)) * core.width)
+        let length = Double(model.sequence)
+        var (weights, core) = (0.0, 0.0)
+        for kind in model.kindsOfBlock {
+            weights += Double(kind.count) * kind.model.activeWeights
+            // By convention all keys count: twice those that a causal mask shows.
+            core += Double(kind.count) * 2 * kind.model.coreAttention.work(length: length)
+        }
+        linearForward = 2 * tokens * weights
+        coreForward = 4 * tokens * core
         headForward = 2 * tokens * model.headWeights
     }
 
@@ -40,7 +40,7 @@ package struct FLOPs: Hashable, Sendable {
 
     /// The estimate of PaLM's appendix B: 6 N + 12 L H Q T for each token.
     package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {
-        (6 * parameters
-            + 12 * Double(model.layers) * model.coreAttention.width * Double(model.sequence)) * tokens
+        let width = model.kindsOfBlock.reduce(0) { $0 + Double($1.count) * $1.model.coreAttention.width }
+        return (6 * parameters + 12 * width * Double(model.sequence)) * tokens
     }
 }

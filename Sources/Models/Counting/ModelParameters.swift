@@ -1,20 +1,24 @@
 extension Model {
     /// Parameters of each part of the model, exact.
     package struct Parameters: Hashable, Codable, Sendable {
-        /// Attention projections of one block, with their biases.
-        package var attention: Int
-        /// Feed-forward matrices of one dense block, with their biases.
-        package var ffn: Int
-        /// The two norms of one block.
-        package var norms: Int
-        /// Router, routed and shared experts of a block with experts, in place of `ffn`; 0 for a dense model.
-        package var mixture = 0
-        /// Routed experts of a block, a part of `mixture`; and those that one token passes through.
-        package var routed = 0
-        package var routedActive = 0
-        /// Number of blocks, and number of blocks with experts.
-        package var layers: Int
-        package var mixtureLayers = 0
+        /// Parameters of one block of a kind.
+        package struct Block: Hashable, Codable, Sendable {
+            /// Attention projections, with their biases.
+            package var attention: Int
+            /// The feed-forward network, or router, routed and shared experts; with their biases.
+            package var feedForward: Int
+            package var norms: Int
+            /// Routed experts, a part of `feedForward`; and those that one token passes through.
+            package var routed = 0
+            package var routedActive = 0
+            /// Number of such blocks.
+            package var count: Int
+
+            package var total: Int { attention + feedForward + norms }
+        }
+
+        /// Every kind of block, in the order of their first blocks.
+        package var kinds: [Block]
         /// Token embedding, vocabulary × hidden.
         package var embedding: Int
         /// Output projection, vocabulary × hidden; 0 if it is tied to the embedding.
@@ -24,37 +28,41 @@ extension Model {
         /// The norm after the last block.
         package var finalNorm: Int
 
-        /// Parameters of one dense block.
-        package var perBlock: Int { attention + ffn + norms }
-        /// Parameters of one block with experts.
-        package var perMixtureBlock: Int { attention + mixture + norms }
-        package var blocks: Int { (layers - mixtureLayers) * perBlock + mixtureLayers * perMixtureBlock }
+        package var blocks: Int { kinds.reduce(0) { $0 + $1.count * $1.total } }
+        /// Routed experts of all blocks.
+        package var routed: Int { kinds.reduce(0) { $0 + $1.count * $1.routed } }
         package var total: Int { blocks + embedding + head + positions + finalNorm }
         /// All parameters as a `Double`. Within `Bounds` one block fits 64 bits, but all blocks together may not.
         var approximateTotal: Double {
-            Double(layers - mixtureLayers) * Double(perBlock) + Double(mixtureLayers) * Double(perMixtureBlock)
-                + Double(embedding) + Double(head) + Double(positions) + Double(finalNorm)
+            kinds.reduce(0) { $0 + Double($1.count) * Double($1.total) } + Double(embedding) + Double(head)
+                + Double(positions) + Double(finalNorm)
         }
         /// Parameters that one token passes through: all but those of the experts it is not routed to.
-        package var active: Int { total - mixtureLayers * (routed - routedActive) }
+        package var active: Int { total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive) } }
     }
 
     /// Parameters with a vocabulary of `vocab` entries: sums over the tensors of the model's parts. nil: the model's
     /// own vocabulary, unpadded.
     package func parameters(vocab: Int? = nil) -> Parameters {
         let table = table("", entries: vocab ?? self.vocab).count
-        var parameters = Parameters(
-            attention: AttentionSpec.tensors(self).parameters, ffn: FeedForwardSpec.denseTensors(self).parameters,
-            norms: Part.normTensors(self).parameters, layers: layers, embedding: table,
+        return Parameters(
+            kinds: kindsOfBlock.map { $0.model.blockParameters(count: $0.count) }, embedding: table,
             head: tiedEmbeddings ? 0 : table, positions: positions?.count ?? 0, finalNorm: finalNorm.parameters)
-        if let moe {
-            let expert = FeedForwardSpec.expertTensors(self, moe).parameters
-            parameters.routed = moe.experts * expert
-            parameters.routedActive = moe.topK * expert
-            parameters.mixture = FeedForwardSpec.mixtureTensors(self, moe).parameters + parameters.routed
-            parameters.mixtureLayers = mixtureLayers
+    }
+
+    /// Parameters of a block of the shape `block`.
+    private func blockParameters(count: Int) -> Parameters.Block {
+        let (attention, norms) = (AttentionSpec.tensors(self).parameters, Part.normTensors(self).parameters)
+        guard let moe else {
+            return Parameters.Block(
+                attention: attention, feedForward: FeedForwardSpec.denseTensors(self).parameters, norms: norms,
+                count: count)
         }
-        return parameters
+        let expert = FeedForwardSpec.expertTensors(self, moe).parameters
+        let routed = moe.experts * expert
+        return Parameters.Block(
+            attention: attention, feedForward: FeedForwardSpec.mixtureTensors(self, moe).parameters + routed,
+            norms: norms, routed: routed, routedActive: moe.topK * expert, count: count)
     }
 
     /// Tensor-parallel ranks hold a multiple of this many vocabulary entries (Megatron-LM's
@@ -67,11 +75,11 @@ extension Model {
         return (vocab + step - 1) / step * step
     }
 
-    /// Weights of a block's products that one token is multiplied by: all except those of experts it is not routed to.
-    /// Each weight is a multiply-add for each token.
-    package func activeWeights(isMixture: Bool) -> Double {
+    /// Weights of the products of a block of the shape `block` that one token is multiplied by: all except those of
+    /// experts it is not routed to. Each weight is a multiply-add for each token.
+    package var activeWeights: Double {
         let attention = AttentionSpec.products(self).weights
-        guard isMixture, let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
+        guard let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
         return attention + FeedForwardSpec.mixtureProducts(self, moe).weights
             + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights
     }

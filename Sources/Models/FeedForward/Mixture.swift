@@ -7,7 +7,8 @@ extension FeedForwardSpec {
     /// the router's weights multiply them. A device holds the rows of all ranks that share its experts (Megatron-Core,
     /// `token_dispatcher.py`: rows are gathered over the expert-tensor group after the all-to-all). Routed experts have
     /// no biases.
-    static func mixture(_ model: Model, _ moe: Model.Mixture) -> FeedForwardSpec {
+    /// - Parameter denseWidth: size of the widest feed-forward network of the model's dense blocks; 0 if it has none.
+    static func mixture(_ model: Model, _ moe: Model.Mixture, denseWidth: Int) -> FeedForwardSpec {
         let h = model.hidden
         let expert = Network(model, size: moe.ffn, rows: .routed)
         let shared = moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth) : nil
@@ -47,14 +48,13 @@ extension FeedForwardSpec {
             mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe))
         return FeedForwardSpec(
             part: part, experts: experts, widest: widest,
-            inner: expert.inputs * max(model.denseLayers > 0 ? model.ffn : 0, moe.sharedWidth),
-            words: words(model, moe))
+            inner: expert.inputs * max(denseWidth, moe.sharedWidth), words: words(moe, hasDense: denseWidth > 0))
     }
 
-    private static func words(_ model: Model, _ moe: Model.Mixture) -> FeedForwardWords {
+    private static func words(_ moe: Model.Mixture, hasDense: Bool) -> FeedForwardWords {
         let hasShared = moe.sharedWidth > 0
         func shared(_ term: String) -> [String] { hasShared ? [term] : [] }
-        let inner = (model.denseLayers > 0 ? ["f"] : []) + shared("n_s·f_s")
+        let inner = (hasDense ? ["f"] : []) + shared("n_s·f_s")
         let routed = "ρ·(n_m·f_e/e_t + h)"
         return FeedForwardWords(
             parameters: (["h·E", "E·n_m·h·f_e"] + shared("n_s·n_m·h·f_s")).joined(separator: " + "),

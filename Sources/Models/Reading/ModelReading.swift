@@ -36,7 +36,7 @@ extension Model {
 /// The fields of a shape in a map, before defaults; nil for a field that is absent or invalid.
 package struct ModelFields {
     package var family: Model.Family?
-    /// Values of `Model.sizes` by their keys.
+    /// Values of the stack's, the block's and the text's sizes by their keys.
     private var sizes: [String: Int] = [:]
     package var vocab: Int? { sizes["vocab"] }
     package var sequence: Int? { sizes["sequence"] }
@@ -49,7 +49,9 @@ package struct ModelFields {
         // The order of keys in the message about an unknown key.
         reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
-        for size in Model.sizes { sizes[size.key] = size.count(reader) }
+        for size in Model.stackSizes { sizes[size.key] = size.count(reader) }
+        for size in BlockShape.sizes { sizes[size.key] = size.count(reader) }
+        for size in Model.textSizes { sizes[size.key] = size.count(reader) }
         mlp = reader.choice("mlp", of: Model.MLP.self)
         tiedEmbeddings = reader.flag("tiedEmbeddings")
         moe = reader.map("moe").flatMap(Model.Mixture.init)
@@ -57,7 +59,8 @@ package struct ModelFields {
     }
 
     /// Keys that change the blocks. A named shape with one of them changed loses its name.
-    package static let blockKeys = ["family"] + Model.blockSizes.map(\.key) + ["mlp", "moe", "mla"]
+    package static let blockKeys =
+        ["family"] + Model.stackSizes.map(\.key) + BlockShape.sizes.map(\.key) + ["mlp", "moe", "mla"]
 
     /// The shape of these fields alone. Missing fields and values that do not divide are reported.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
@@ -79,7 +82,10 @@ package struct ModelFields {
     }
 
     private func setSizes(of model: inout Model) {
-        for size in Model.sizes { if let value = sizes[size.key] { size.set(&model, to: value) } }
+        for size in Model.stackSizes + Model.textSizes {
+            if let value = sizes[size.key] { size.set(&model, to: value) }
+        }
+        for size in BlockShape.sizes { if let value = sizes[size.key] { size.set(&model.block, to: value) } }
     }
 
     /// The shape `base` with these fields replaced.
@@ -173,7 +179,8 @@ extension Model.LatentAttention {
 extension Model {
     /// The keys and values of a shape as lines of a plan.
     package var yaml: [String] {
-        var lines = ["family: \(family.rawValue)"] + Self.blockSizes.compactMap { $0.line(of: self) }
+        var lines = ["family: \(family.rawValue)"] + Self.stackSizes.compactMap { $0.line(of: self) }
+        lines += BlockShape.sizes.compactMap { $0.line(of: block) }
         lines += ["mlp: \(mlp.rawValue)"] + Self.textSizes.compactMap { $0.line(of: self) }
         lines.append("tiedEmbeddings: \(tiedEmbeddings)")
         func indented(_ line: String) -> String { "  " + line }

@@ -15,7 +15,9 @@ extension Model {
 
     /// All rules that a shape breaks if no reader has checked it: one from a checkpoint's header.
     package var problems: [PlanProblem] {
-        var problems = Self.sizes.compactMap { $0.problem(of: self) }
+        var problems = Self.stackSizes.compactMap { $0.problem(of: self) }
+        problems += BlockShape.sizes.compactMap { $0.problem(of: block) }
+        problems += Self.textSizes.compactMap { $0.problem(of: self) }
         if let moe {
             problems += Model.Mixture.sizes.compactMap { $0.problem(of: moe, in: "moe.") }
             if moe.topK > moe.experts {

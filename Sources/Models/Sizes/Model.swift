@@ -24,21 +24,17 @@ package struct Model: Hashable, Codable, Sendable {
     package var family: Family
     package var layers: Int
     package var hidden: Int
-    package var heads: Int
-    /// Key/value heads (grouped-query attention); equal to `heads` for multi-head attention.
-    package var kvHeads: Int
-    package var headSize: Int
-    package var ffn: Int
-    package var mlp: MLP
     /// Vocabulary entries before padding.
     package var vocab: Int
     /// Tokens a sequence.
     package var sequence: Int
     package var tiedEmbeddings: Bool
-    /// The experts of a mixture-of-experts model; nil for a dense model.
-    package var moe: Mixture?
-    /// The sizes of multi-head latent attention; nil for ordinary attention.
-    package var mla: LatentAttention?
+    /// The shape of the blocks that are of no other kind.
+    package var block: BlockShape
+    /// Kinds of block that differ from `block`, by their names in a plan; empty if all blocks have the same keys.
+    package var kinds: [BlockKind] = []
+    /// Index into `kinds` of every block; empty if there are no kinds.
+    package var pattern: [Int] = []
 
     package init(
         name: String? = nil, family: Family, layers: Int, hidden: Int, heads: Int, kvHeads: Int? = nil,
@@ -49,25 +45,19 @@ package struct Model: Hashable, Codable, Sendable {
         self.family = family
         self.layers = layers
         self.hidden = hidden
-        self.heads = heads
-        self.kvHeads = kvHeads ?? heads
-        self.headSize = headSize ?? hidden / max(heads, 1)
-        self.ffn = ffn ?? 4 * hidden
-        self.mlp = mlp ?? (family == .gpt ? .gelu : .swiglu)
         self.vocab = vocab
         self.sequence = sequence
         self.tiedEmbeddings = tiedEmbeddings ?? (family == .gpt)
-        self.moe = moe
-        self.mla = mla
+        block = BlockShape(
+            heads: heads, kvHeads: kvHeads ?? heads, headSize: headSize ?? hidden / max(heads, 1),
+            ffn: ffn ?? 4 * hidden, mlp: mlp ?? (family == .gpt ? .gelu : .swiglu), moe: moe, mla: mla)
     }
 }
 
 extension Model {
-    /// Sizes that change the blocks, in the order of a written plan.
-    package static let blockSizes: [SizeKey<Model>] = [
+    /// Sizes of the stack of blocks, in the order of a written plan.
+    package static let stackSizes: [SizeKey<Model>] = [
         .count("layers", in: Bounds.layers, \.layers), .count("hidden", in: Bounds.hidden, \.hidden),
-        .count("heads", in: Bounds.heads, \.heads), .count("kvHeads", in: Bounds.heads, \.kvHeads),
-        .count("headSize", in: Bounds.headSize, \.headSize), .count("ffn", in: Bounds.ffn, \.ffn),
     ]
 
     /// Sizes of the text: vocabulary and sequence length.
@@ -75,7 +65,6 @@ extension Model {
         .count("vocab", in: Bounds.vocab, \.vocab), .count("sequence", in: Bounds.sequence, \.sequence),
     ]
 
-    package static var sizes: [SizeKey<Model>] { blockSizes + textSizes }
 }
 
 /// Number format of weights and matrix products.

@@ -43,6 +43,9 @@ extension Model {
 
         /// Number of blocks with experts among the first `layers`.
         package func blocks(before layers: Int) -> Int { max(0, layers - firstDense) / max(1, every) }
+
+        /// Whether block `layer` has experts.
+        func hasExperts(_ layer: Int) -> Bool { blocks(before: layer + 1) > blocks(before: layer) }
     }
 
     /// Multi-head latent attention, whose keys and values are computed from a shared latent vector (DeepSeek-V2,
@@ -71,23 +74,23 @@ extension Model {
         package var queryHead: Int { nopeSize + ropeSize }
     }
 
-    /// Whether block `layer` has experts.
-    package func hasExperts(_ layer: Int) -> Bool {
-        moe.map { $0.blocks(before: layer + 1) > $0.blocks(before: layer) } ?? false
-    }
-
-    /// Blocks with experts; 0 for a dense model.
-    package var mixtureLayers: Int { moe?.blocks(before: layers) ?? 0 }
-
-    /// Blocks without experts; all blocks of a dense model.
-    package var denseLayers: Int { layers - mixtureLayers }
-
     /// The widths that tensor parallelism cuts, by their names in a plan, for the kinds of block the model has. Latent
     /// attention has keys and values for every head.
     package var widthsCutByTensor: [(name: String, value: Int)] {
-        var widths = [("heads", heads)]
-        if mla == nil, kvHeads != heads { widths.append(("kvHeads", kvHeads)) }
-        if denseLayers > 0 { widths.append(("ffn", ffn)) }
+        var widths: [(name: String, value: Int)] = []
+        func add(_ name: String, _ value: Int) {
+            if !widths.contains(where: { $0.name == name && $0.value == value }) { widths.append((name, value)) }
+        }
+        let shapes = kinds.isEmpty ? [block] : kinds.map(\.shape)
+        for shape in shapes {
+            add("heads", shape.heads)
+            if shape.mla == nil, shape.kvHeads != shape.heads { add("kvHeads", shape.kvHeads) }
+        }
+        if kinds.isEmpty {
+            if denseLayers > 0 { add("ffn", ffn) }
+        } else {
+            for shape in BlockKinds(self).shapes where shape.moe == nil { add("ffn", shape.ffn) }
+        }
         return widths
     }
 }

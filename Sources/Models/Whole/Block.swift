@@ -2,6 +2,7 @@
 ///
 /// A class, because a search prices blocks many thousand times and passing one on must not copy its lists.
 package final class Block: Sendable {
+    package let shape: BlockShape
     package let norms: Part
     package let attention: AttentionSpec
     package let feedForward: FeedForwardSpec
@@ -34,7 +35,16 @@ package final class Block: Sendable {
     /// Formula of the parameters of both norms.
     package let normWords: String
 
-    init(_ model: Model, norms: Part, attention: AttentionSpec, feedForward: FeedForwardSpec) {
+    /// - Parameters:
+    ///   - model: a model all of whose blocks are of this kind.
+    ///   - denseWidth: size of the widest feed-forward network of the dense blocks beside this kind; 0 if there are
+    ///     none.
+    init(_ model: Model, denseWidth: Int) {
+        let norms = Part.norms(model)
+        let attention = AttentionSpec.of(model)
+        let feedForward =
+            model.moe.map { FeedForwardSpec.mixture(model, $0, denseWidth: denseWidth) } ?? .dense(model)
+        shape = model.block
         self.norms = norms
         self.attention = attention
         self.feedForward = feedForward

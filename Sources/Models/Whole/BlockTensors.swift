@@ -13,20 +13,21 @@ package struct BlockTensors: Hashable, Sendable {
 extension Model {
     /// The tensors of block `layer`, routed experts excluded.
     package func tensors(ofBlock layer: Int) -> BlockTensors {
+        let model = uniform(shape(ofBlock: layer))
         let names = conventions.names
         func full(_ tensors: [TensorSpec]) -> [TensorSpec] { tensors.map { $0.named(in: names.block(layer)) } }
-        let mixture = hasExperts(layer) ? moe : nil
         return BlockTensors(
             attentionNorm: full(norm(names.attentionNorm)), feedForwardNorm: full(norm(names.feedForwardNorm)),
-            attention: full(AttentionSpec.tensors(self)),
+            attention: full(AttentionSpec.tensors(model)),
             feedForward: full(
-                mixture.map { FeedForwardSpec.mixtureTensors(self, $0) } ?? FeedForwardSpec.denseTensors(self)))
+                model.moe.map { FeedForwardSpec.mixtureTensors(model, $0) } ?? FeedForwardSpec.denseTensors(model)))
     }
 
-    /// The tensors of expert `number` in block `layer`; empty if the model has no experts.
+    /// The tensors of expert `number` in block `layer`; empty if the block has no experts.
     package func tensors(ofExpert number: Int, inBlock layer: Int) -> [TensorSpec] {
-        guard let moe else { return [] }
+        let model = uniform(shape(ofBlock: layer))
+        guard let moe = model.moe else { return [] }
         let prefix = conventions.names.block(layer) + RoutedExperts.prefix(number)
-        return FeedForwardSpec.expertTensors(self, moe).map { $0.named(in: prefix) }
+        return FeedForwardSpec.expertTensors(model, moe).map { $0.named(in: prefix) }
     }
 }

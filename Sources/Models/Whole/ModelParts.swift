@@ -2,10 +2,10 @@
 ///
 /// A class, because every price asks for them and passing them on must not count four references.
 package final class ModelParts: Sendable {
-    /// A block with one feed-forward network.
-    package let dense: Block
-    /// A block with experts; nil in a dense model.
-    package let mixture: Block?
+    /// The kinds of block, and the kind of every block.
+    package let kinds: BlockKinds
+    /// A block of each kind.
+    package let blocks: [Block]
     /// Token table and learned positions, on the first stage.
     package let embedding: End
     /// The final norm and the output projection, on the last stage.
@@ -13,36 +13,31 @@ package final class ModelParts: Sendable {
     private let isTied: Bool
 
     package init(_ model: Model) {
-        let norms = Part.norms(model)
-        let attention = AttentionSpec.of(model)
-        dense = Block(model, norms: norms, attention: attention, feedForward: .dense(model))
-        mixture = model.moe.map {
-            Block(model, norms: norms, attention: attention, feedForward: .mixture(model, $0))
-        }
+        let kinds = BlockKinds(model)
+        let denseWidth = kinds.shapes.reduce(0) { $1.moe == nil ? max($0, $1.ffn) : $0 }
+        self.kinds = kinds
+        blocks = kinds.shapes.map { Block(model.uniform($0), denseWidth: denseWidth) }
         embedding = .embedding(model)
         head = .head(model)
         isTied = model.tiedEmbeddings
     }
 
-    /// The kind of block with experts, or without. A dense model has only the latter.
-    package func block(isMixture: Bool) -> Block { isMixture ? mixture ?? dense : dense }
-
-    /// The attention of every block.
-    package var attention: AttentionSpec { dense.attention }
-    package var core: CoreAttention { dense.core }
+    /// Kinds of block with experts, and kinds without.
+    package var mixtures: [Block] { blocks.filter { $0.mixture != nil } }
+    package var denseBlocks: [Block] { blocks.filter { $0.mixture == nil } }
 
     /// Parameters that one device of a pipeline rank holds, routed experts excluded.
     ///
     /// Every tensor rank holds the position table and the final norm. The first and the last pipeline rank both hold a
     /// tied embedding.
     /// - Parameters:
-    ///   - mixtureLayers: number of blocks with experts among `layers`.
+    ///   - blocks: number of blocks of each kind.
     ///   - vocabulary: entries of the embedding, padded or not.
     package func deviceParameters(
-        layers: Int, mixtureLayers: Int = 0, tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
+        blocks counts: [Int], tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {
-        var total = Double(layers - mixtureLayers) * dense.held(tensor: Double(tensor))
-        if mixtureLayers > 0, let mixture { total += Double(mixtureLayers) * mixture.held(tensor: Double(tensor)) }
+        var total = 0.0
+        for (block, count) in zip(blocks, counts) { total += Double(count) * block.held(tensor: Double(tensor)) }
         if holdsEmbedding { total += embedding.held(vocabulary: vocabulary, tensor: Double(tensor)) }
         if holdsHead {
             total += Double(head.wholeParameters)
@@ -53,9 +48,13 @@ package final class ModelParts: Sendable {
         return total
     }
 
-    /// Parameters of routed experts that one device holds in `mixtureLayers` blocks with experts.
-    package func expertParameters(mixtureLayers: Int, expert: Int, expertTensor: Int) -> Double {
-        guard mixtureLayers > 0, let mixture else { return 0 }
-        return Double(mixtureLayers) * mixture.heldExperts(pieces: Double(expert * expertTensor))
+    /// Parameters of routed experts that one device holds.
+    /// - Parameter counts: number of blocks of each kind.
+    package func expertParameters(blocks counts: [Int], expert: Int, expertTensor: Int) -> Double {
+        var total = 0.0
+        for (block, count) in zip(blocks, counts) where block.expertParameters > 0 {
+            total += Double(count) * block.heldExperts(pieces: Double(expert * expertTensor))
+        }
+        return total
     }
 }

@@ -127,13 +127,10 @@ extension Model {
     /// Forward work of the output head in units of the mean block's work, by FLOPs of a token: 2·h·V over a block's
     /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the half that the runtime computes).
     package var headInBlocks: Double {
-        let core = 2 * coreAttention.keysSeen(length: Double(sequence)) * coreAttention.width
-        // Fractions of dense and expert blocks are computed apart, so that a model of one kind gets exactly that
-        // block's value.
-        var work = 0.0
-        if denseLayers > 0 { work += Double(denseLayers) / Double(layers) * (activeWeights(isMixture: false) + core) }
-        if mixtureLayers > 0 {
-            work += Double(mixtureLayers) / Double(layers) * (activeWeights(isMixture: true) + core)
+        // The fraction of each kind is computed apart, so that a model of one kind gets exactly that block's value.
+        let work = kindsOfBlock.reduce(0) { work, kind in
+            let core = 2 * kind.model.coreAttention.work(length: Double(sequence))
+            return work + Double(kind.count) / Double(layers) * (kind.model.activeWeights + core)
         }
         return headWeights / work
     }
