@@ -100,6 +100,15 @@ extension FieldReader {
         }
     }
 
+    /// Reads a list of plain words.
+    package func words(_ key: String) -> [String]? {
+        list(key) { reader, node, place in
+            if case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty { return scalar.string }
+            reader.collector.report(place, at: node.mark, value: Self.shown(node), rule: "must be a word")
+            return nil
+        }
+    }
+
     /// Reads a list of words of `Choice`, each named at most once.
     package func choices<Choice: RawRepresentable & CaseIterable>(_ key: String, of type: Choice.Type) -> [Choice]?
     where Choice.RawValue == String {

@@ -94,7 +94,7 @@ package enum Synonyms {
             ("qlorarank", "queryRank mla.queryRank"), ("kvlorarank", "kvRank mla.kvRank"),
             ("qknopeheaddim qkheaddim", "nopeSize mla.nopeSize"),
             ("qkropeheaddim qkposembheaddim", "ropeSize mla.ropeSize"),
-            ("vheaddim", "valueSize mla.valueSize"),
+            ("vheaddim", "mla.valueSize valueSize"),
             // Training.
             ("lr", "learningRate train.learningRate"), ("minlr", "minLearningRate train.minLearningRate"),
             ("warmupsteps lrwarmupiters numwarmupsteps", "warmup train.warmup"),

@@ -80,7 +80,10 @@ import Testing
         #expect(shape { $0.layers = 0 } == ["layers: must be a whole number from 1 to 10,000 (found 0)"])
         #expect(shape { $0.hidden = -64 }.first?.hasPrefix("hidden: ") == true)
         #expect(shape { $0.sequence = .max }.first?.hasPrefix("sequence: ") == true)
-        #expect(shape { $0.kvHeads = 3 } == ["kvHeads: must divide heads 4 (found 3)"])
+        #expect(
+            shape { $0.kvHeads = 3 } == [
+                "kvHeads: must divide heads 4 (found 3); every key/value head serves the same number of heads"
+            ])
         #expect(
             shape { $0.moe = Model.Mixture(experts: 2, topK: 3, ffn: 8) }.first?.hasPrefix("moe.topK: ") == true)
         #expect(shape { $0.moe = Model.Mixture(experts: 2, topK: 1, ffn: 8, every: 0) }.count == 1)

@@ -48,7 +48,7 @@ struct CountedActivations {
         let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
         let ownRows = layout.sequenceParallel ? rows / t : rows
         let (h, heads) = (Double(model.hidden), Double(model.heads) / t)
-        let inner = Double(model.mlp == .swiglu || model.mlp == .geglu ? 2 : 1)
+        let inner = Double([.swiglu, .geglu, .reglu].contains(model.mlp) ? 2 : 1)
         var elements = ownRows * h  // input of query, key and value, or of the projections to latents
         if let mla = model.mla {
             let (query, key) = (Double(mla.queryRank), Double(mla.kvRank))
@@ -108,7 +108,7 @@ struct CountedActivations {
 
     /// Input and output of the activation; gated ones have two inputs.
     private mutating func feedForward(_ model: Model, width: Double, rows: Double) {
-        elements += rows * width * (model.mlp == .swiglu || model.mlp == .geglu ? 3 : 2)
+        elements += rows * width * ([.swiglu, .geglu, .reglu].contains(model.mlp) ? 3 : 2)
     }
 
     /// Router logits and probabilities in fp32, rows as they arrive at their experts, the experts' and the shared networks'

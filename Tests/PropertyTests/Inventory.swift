@@ -114,7 +114,7 @@ struct Inventory {
     private static func feedForward(
         _ model: Model, _ name: String, _ width: Int, _ split: ParameterTensor.Split, count: Int = 1, used: Int? = nil
     ) -> [ParameterTensor] {
-        let inputs = model.mlp == .swiglu || model.mlp == .geglu ? ["gate", "up"] : ["up"]
+        let inputs = [.swiglu, .geglu, .reglu].contains(model.mlp) ? ["gate", "up"] : ["up"]
         return inputs.flatMap {
             linear(
                 model, "\(name) \($0)", width, model.hidden, split, biasIsCut: true, count: count, used: used)

@@ -154,7 +154,8 @@ struct ReferenceModel {
         switch model.mlp {
         case .relu: max(x, 0)
         case .squaredRelu: max(x, 0) * max(x, 0)
-        case .swiglu: x / (1 + exp(-x))
+        case .swiglu, .silu: x / (1 + exp(-x))
+        case .reglu: max(x, 0)
         case .gelu, .geglu: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
         }
     }

@@ -48,17 +48,20 @@ struct ActivationExplanation {
     private func addBlock(to lines: inout Derivation, _ kind: KindWords) {
         let (x, name, mixture) = (kind.symbol, kind.name, kind.isMixture)
         let core = kind.own("C")
+        let activation = kind.block.shape.halves.hasFeedForward ? kind.own("f") + "/t" : "0"
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes, kind.own(kind.attention.kept)] + keptBytes(kind)))) + \(core)", "bytes",
+            "T·(\(sum([rowBytes(kind), kind.own(kind.attention.kept)] + keptBytes(kind)))) + \(core)", "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
         let input = "T·w·h/σ"
         // `less`: outputs that a whole backward recomputes. `more`: bytes that a split backward holds in addition to a
         // block's tensors.
-        let less = memory.remakesOutputs && !isSplit && !mixture ? " − T·w·(2·h/σ + \(kind.own("f"))/t)" : ""
+        let less =
+            memory.remakesOutputs && !isSplit && !mixture
+            ? " − T·w·(\(kind.block.normWords.results)·h/σ + \(activation))" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
@@ -86,7 +89,8 @@ struct ActivationExplanation {
             if rates.operandBytes != rates.elementBytes {
                 lines.define("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
-            let all = "T·(\(sum(["4·\(operand)·h/σ", attentionLater(kind)] + operands(kind))))"
+            let all =
+                "T·(\(sum(["\(kind.block.normWords.operands)·\(operand)·h/σ", attentionLater(kind)] + operands(kind))))"
             lines.derive(
                 "activations a \(name) \(halves)", as: "J_\(x)",
                 !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)", "bytes",
@@ -104,7 +108,10 @@ struct ActivationExplanation {
     }
 
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
-    private var rowBytes: String { device.dropout ? "(4·w·h + 2·h)/σ" : "4·w·h/σ" }
+    private func rowBytes(_ kind: KindWords) -> String {
+        let words = kind.block.normWords
+        return device.dropout ? "(\(words.kept)·w·h + \(words.halves)·h)/σ" : "\(words.kept)·w·h/σ"
+    }
 
     /// Formulas of a row's bytes that the feed-forward half keeps.
     private func keptBytes(_ kind: KindWords) -> [String] {
@@ -130,7 +137,10 @@ struct ActivationExplanation {
 
     /// Formula of the width of the results of all products in a row.
     private func productWidth(_ kind: KindWords) -> String {
-        kind.own(sum([kind.attention.projected, "h/σ"] + kind.feedForward.products))
+        kind.own(
+            sum(
+                [kind.attention.projected, kind.block.shape.halves.hasAttention ? "h/σ" : nil]
+                    + kind.feedForward.products))
     }
 
     /// Adds all activations of `rank`.
@@ -163,7 +173,7 @@ struct ActivationExplanation {
             lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
             lines.define("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
             let remakesNorm = framework.memory.remakesOutputs && !layout.schedule.splitsBackward
-            sums.append("(y_p + y_w)·\(remakesNorm ? words.head.keptWithoutNorm : words.head.kept)")
+            sums.append("(y_p + y_w)·\(remakesNorm ? words.head.keptWithoutNorm ?? "0" : words.head.kept ?? "0")")
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",
@@ -191,9 +201,10 @@ struct ActivationExplanation {
             lines.define(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
             terms.append("\(symbol)·\(bytes)")
         }
-        if device.dropout, moment.first > 0 {
+        let embedding = [device.dropout ? words.embedding.masks : nil, words.embedding.kept].compactMap { $0 }
+        if !embedding.isEmpty, moment.first > 0 {
             lines.define("y_1", moment.first, "", "micro-batches held of the first stage")
-            terms.append("y_1·\(words.embedding.kept)")
+            terms += embedding.map { "y_1·\($0)" }
         }
         return terms
     }

@@ -98,7 +98,7 @@ struct BufferExplanation {
             ].compactMap { $0 }
             return parts.isEmpty ? nil : parts.joined(separator: " + ")
         }
-        if isSharded, share.holdsEmbedding || share.holdsHead { units.append(EndWords.heldTable) }
+        if isSharded, share.holdsEmbedding || share.holdsHead { units.append(words.embedding.heldTable) }
         guard !units.isEmpty else { return false }
         lines.derive(
             "largest layer on a device", as: "Q", largest(units),

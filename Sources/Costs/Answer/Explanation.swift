@@ -58,8 +58,9 @@ extension Derivation {
         define("V", model.vocab, "", "vocabulary")
         define("s", model.sequence, "tokens", "tokens a sequence")
         define("B", work.plan.batch, "sequences", "sequences a step")
+        for size in words.embedding.sizes { define(size.symbol, size.value, "", size.meaning) }
         for kind in words.kinds {
-            for size in kind.attention.sizes + kind.feedForward.sizes {
+            for size in kind.attention.sizes + kind.feedForward.sizes + kind.block.normWords.sizes {
                 define(kind.own(size.symbol), size.value, "", size.meaning)
             }
             if let moe = kind.block.mixture {

@@ -28,13 +28,13 @@ struct ModelExplanation {
         func halves(_ kind: KindWords) -> String { kind.own(kind.isMixture ? "A + X" : "A + F") }
         let blocks: String =
             if !words.isPlain {
-                words.sumOverKinds("L") { "(\(halves($0)) + \(words.norms))" }
+                words.sumOverKinds("L") { "(\(sum(halves($0), $0.norms)))" }
             } else if words.kinds.count > 1 {
-                "L·(A + \(words.norms)) + L_d·F + L_e·X"
+                "L·(\(sum("A", words.kinds.first?.norms))) + L_d·F + L_e·X"
             } else {
-                "L·(\(words.kinds.first.map(halves) ?? "0") + \(words.norms))"
+                "L·(\(sum(words.kinds.first.map(halves) ?? "0", words.kinds.first?.norms)))"
             }
-        let tables = words.isTied ? EndWords.table : "2·\(EndWords.table)"
+        let tables = words.isTied ? words.embedding.table : "2·\(words.embedding.table)"
         let positions = words.embedding.wholeParameters
         lines.derive(
             "parameters", as: "N", sum(blocks, tables, positions, words.head.wholeParameters),
@@ -43,7 +43,7 @@ struct ModelExplanation {
                 + (positions != nil ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
         let unused = words.kinds.filter(\.isMixture).map { kind in
-            " − L_\(kind.symbol)·\(kind.own("(E − k)·n_m·h·f_e"))"
+            " − L_\(kind.symbol)·\(kind.own("(E − k)·(\(kind.feedForward.expertParameters))"))"
         }
         lines.derive(
             "active parameters", as: "N_a", "N" + unused.joined(), "parameters",
@@ -73,7 +73,7 @@ struct ModelExplanation {
                 sum(kind.own(["W_a"] + kind.feedForward.weights)), "weights")
         }
         lines.derive(
-            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(EndWords.table)) + 12·B·s^2·\(core("L"))",
+            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(words.head.weights)) + 12·B·s^2·\(core("L"))",
             "FLOP",
             after: "Korthikanti et al. 2022, appendix A (full attention, no recompute)")
         lines.derive(

@@ -4,7 +4,6 @@ internal import Models
 struct ModelWords {
     /// The kinds of block.
     let kinds: [KindWords]
-    let hasBiases: Bool
     /// Whether one table serves as embedding and as head.
     let isTied: Bool
     /// Whether the letters of a block mean the same in every kind, so that they need no number.
@@ -15,12 +14,12 @@ struct ModelWords {
         let parts = work.parts
         self.parts = parts
         isTied = work.model.tiedEmbeddings
-        hasBiases = work.model.conventions.hasBiases
         let (dense, mixtures) = (parts.denseBlocks, parts.mixtures)
         let isPlain =
             dense.count <= 1 && mixtures.count <= 1
             && parts.blocks.allSatisfy {
                 $0.attention == parts.blocks[0].attention && $0.shape.mlp == parts.blocks[0].shape.mlp
+                    && $0.normWords == parts.blocks[0].normWords
             }
         self.isPlain = isPlain
         let counts = work.parts.kinds.counts
@@ -34,8 +33,6 @@ struct ModelWords {
     var hasDense: Bool { kinds.contains { !$0.isMixture } }
     var hasExperts: Bool { kinds.contains(where: \.isMixture) }
 
-    /// Formula of the parameters of a block's two norms.
-    var norms: String { parts.blocks.first?.normWords ?? "0" }
     /// Terms of the embedding, and of the final norm and the head.
     var embedding: EndWords { parts.embedding.words }
     var head: EndWords { parts.head.words }
@@ -64,12 +61,14 @@ struct KindWords {
         self.block = block
         self.count = count
         self.isPlain = isPlain
-        let sizes = block.attention.words.sizes + block.feedForward.words.sizes
+        let sizes = block.attention.words.sizes + block.feedForward.words.sizes + block.normWords.sizes
         letters = Set(sizes.map(\.symbol)).union(["A", "F", "X", "W_a", "C", "ρ", "i", "a", "f", "n_m", "Q_x"])
     }
 
     var attention: AttentionWords { block.attention.words }
     var feedForward: FeedForwardWords { block.feedForward.words }
+    /// Formula of the parameters of the norms; nil if there are none.
+    var norms: String? { block.normWords.parameters.map(own) }
     var isMixture: Bool { block.mixture != nil }
     /// Last letter of the kind's symbols.
     var symbol: String { isPlain ? (isMixture ? "e" : "d") : "\(number + 1)" }

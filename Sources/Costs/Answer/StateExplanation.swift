@@ -29,29 +29,22 @@ struct StateExplanation {
             "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
             after: "Megatron-LM: a multiple of \(multiple)·tensor")
         for kind in words.kinds {
-            let latents = kind.attention.wholeParameters.map(kind.own)
             let (x, whole) = (kind.symbol, "Y_\(kind.symbol)")
-            guard kind.isMixture else {
-                lines.derive(
-                    "on every tensor rank, of a \(kind.name)", as: whole,
-                    sum(words.norms, words.hasBiases ? "2·h" : nil, latents),
-                    "parameters", note: "norms, row biases, projections to latents")
-                lines.derive(
-                    "a \(kind.name) on a device", as: "Q_\(x)",
-                    "(\(kind.own("A + F")) + \(words.norms) − \(whole))/t + \(whole)", "parameters")
-                continue
-            }
             lines.derive(
                 "on every tensor rank, of a \(kind.name)", as: whole,
                 sum(
-                    words.norms, words.hasBiases ? "h" : nil, latents, kind.feedForward.wholeParameters.map(kind.own)),
-                "parameters", note: "norms, row biases, projections to latents, router")
+                    kind.norms, kind.attention.wholeParameters.map(kind.own),
+                    kind.feedForward.wholeParameters.map(kind.own)),
+                "parameters", note: "norms, row biases, projections to latents" + (kind.isMixture ? ", router" : ""))
+            let halves = kind.own(kind.isMixture ? "A + X" : "A + F")
+            let routed = kind.isMixture ? " − " + kind.own("E·(\(kind.feedForward.expertParameters))") : ""
             lines.derive(
-                "a \(kind.name) on a device, routed ones aside", as: "Q_\(x)",
-                "(\(kind.own("A + X")) + \(words.norms) − \(kind.own("E·n_m·h·f_e")) − \(whole))/t + \(whole)",
-                "parameters")
+                "a \(kind.name) on a device" + (kind.isMixture ? ", routed ones aside" : ""), as: "Q_\(x)",
+                "(\(sum(halves, kind.norms))\(routed) − \(whole))/t + \(whole)", "parameters")
+            guard kind.isMixture else { continue }
             lines.derive(
-                "routed experts of a block on a device", as: kind.own("Q_x"), kind.own("E·n_m·h·f_e") + "/(e·e_t)",
+                "routed experts of a block on a device", as: kind.own("Q_x"),
+                kind.own("E·(\(kind.feedForward.expertParameters))") + "/(e·e_t)",
                 "parameters")
         }
     }
@@ -67,7 +60,7 @@ struct StateExplanation {
         let tables = (share.holdsEmbedding ? 1 : 0) + (headTable ? 1 : 0)
         let terms =
             held.map { "l_\($0.symbol)\(suffix)·Q_\($0.symbol)" } + [
-                tables > 0 ? "\(tables)·\(EndWords.heldTable)" : nil,
+                tables > 0 ? "\(tables)·\(words.embedding.heldTable)" : nil,
                 share.holdsEmbedding ? words.embedding.wholeParameters : nil,
                 share.holdsHead ? words.head.wholeParameters : nil,
             ]

@@ -133,9 +133,10 @@ struct BlockTimes {
         let core = block.core
         let s = Double(sequence)
         let T = device.tokens
+        guard core.heads > 0 else { return (0, 0) }
         if device.flashAttention {
             // QKᵀ and PV. The kernel skips keys that the mask hides.
-            let flops = 4 * T * core.keysSeen(length: s) * core.width / device.tensor
+            let flops = 4 * T * core.work(length: s) / device.tensor
             let forward = rates.flash(flops: flops, length: s)
             let backward = rates.flash(
                 flops: CostConstants.flashBackwardWork * flops, length: s,
@@ -193,14 +194,15 @@ struct BlockTimes {
         return exposed
     }
 
-    /// Ring attention: c − 1 exchanges of keys and values, each overlapping with the attention of the previous part.
+    /// Ring attention: exchanges of keys and values with the ranks that hold keys a query sees, each overlapping with the attention of the previous part.
     /// That attention loses as much to the exchange as compute loses to any message. The backward passes keys and
     /// values on twice as often, with their gradients.
     private func contextExposed(attention: Double, passes: Double) -> Exposed {
         guard device.context > 1 else { return Exposed() }
         let exchange = device.contextGroup.transfer(bytes: w * device.tokens * keysAndValues)
         let one = rates.hide(passes * exchange, behind: attention / device.context)
-        return Exposed(seconds: (device.context - 1) * one.seconds, hidden: (device.context - 1) * one.hidden)
+        let exchanges = block.core.exchanges(ranks: device.context, length: Double(sequence))
+        return Exposed(seconds: exchanges * one.seconds, hidden: exchanges * one.hidden)
     }
 
     /// Hides the experts' exchanges of one micro-batch behind the compute of another: a forward and a backward form a

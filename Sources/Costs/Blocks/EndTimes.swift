@@ -48,7 +48,7 @@ struct EndTimes {
     }
 
     /// Whether rows of the table are looked up, not multiplied.
-    private var looksUp: Bool { end.part.products.isEmpty }
+    private var looksUp: Bool { end.logits == nil }
 
     /// Adds collectives among tensor ranks, which are not hidden.
     private func addCollectives(to times: inout UnitTimes) {

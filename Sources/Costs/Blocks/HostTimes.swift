@@ -49,7 +49,7 @@ extension BlockTimes {
         }
         // Launches of core attention: one kernel; or, unfused, the backwards of two products, of the softmax and of
         // dropout.
-        let core = device.flashAttention ? 1.0 : device.dropout ? 6 : 5
+        let core = block.core.heads == 0 ? 0 : device.flashAttention ? 1.0 : device.dropout ? 6 : 5
         let others = core + Double(block.otherKernels)
         return products / (2 * products + others)
     }

@@ -49,7 +49,9 @@ struct PassTraffic {
         for (kind, block) in work.parts.blocks.enumerated() {
             let keysAndValues = Double(block.core.keys + block.core.values) / device.tensor
             let rings = 3 * passed.blocks[kind] + passed.again[kind]
-            bytes += rings * (device.context - 1) * work.rates.elementBytes * device.tokens * keysAndValues
+            let exchanges = block.core.exchanges(
+                ranks: device.context, length: Double(work.model.sequence))
+            bytes += rings * exchanges * work.rates.elementBytes * device.tokens * keysAndValues
         }
         return bytes
     }

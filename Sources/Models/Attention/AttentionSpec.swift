@@ -13,16 +13,32 @@ package struct CoreAttention: Hashable, Sendable {
     package var keys: Int
     package var values: Int
     package var attended: Int
+    /// The keys that a query sees.
+    package var span = Span.all
+    /// Half of the multiply-adds of one token and one key in the search for the best keys; 0 without an indexer.
+    package var indexWidth = 0.0
 
     /// Half of the multiply-adds of one token and one key over all heads: one for each number of the score's product
     /// and one for each number of the value's. Equal to the mean of the queries' and the result's widths.
     package var width: Double { Double(queries + attended) / 2 }
 
-    /// Mean number of keys that a query sees in a sequence of `length` tokens: half of them under a causal mask.
-    package func keysSeen(length: Double) -> Double { length / 2 }
+    /// Mean number of keys that a query sees in a sequence of `length` tokens: half of them under a causal mask
+    /// alone.
+    package func keysSeen(length: Double) -> Double { span.keysSeen(length: length) }
 
-    /// Half of the multiply-adds of one token of a sequence of `length` tokens, with the keys that it sees.
-    package func work(length: Double) -> Double { keysSeen(length: length) * width }
+    /// Number of exchanges in which `ranks` that divide a sequence of `length` tokens pass keys and values around, until
+    /// every query has met the keys that it sees.
+    package func exchanges(ranks: Double, length: Double) -> Double {
+        guard heads > 0 else { return 0 }
+        return span.exchanges(ranks: ranks, length: length)
+    }
+
+    /// Half of the multiply-adds of one token of a sequence of `length` tokens, with the keys that it sees. An indexer
+    /// scores all keys before the token.
+    package func work(length: Double) -> Double {
+        let core = keysSeen(length: length) * width
+        return indexWidth > 0 ? core + length / 2 * indexWidth : core
+    }
 }
 
 /// Terms of an attention in formulas. The letters of the cost model: h hidden, a heads, d head size, g key/value heads,
@@ -59,20 +75,41 @@ package struct AttentionWords: Hashable, Sendable {
 
 extension AttentionSpec {
     /// The attention of a block of the shape `model.block`.
-    static func of(_ model: Model) -> AttentionSpec { model.mla.map { latent(model, $0) } ?? multiHead(model) }
+    static func of(_ model: Model) -> AttentionSpec {
+        guard model.block.halves.hasAttention else { return none }
+        return model.mla.map { latent(model, $0) } ?? multiHead(model)
+    }
 
     /// The products of an attention.
     static func products(_ model: Model) -> [Product] {
-        model.mla.map { latentProducts(model, $0) } ?? multiHeadProducts(model)
+        guard model.block.halves.hasAttention else { return [] }
+        return model.mla.map { latentProducts(model, $0) } ?? multiHeadProducts(model)
     }
 
     /// The tensors of an attention.
     static func tensors(_ model: Model) -> [TensorSpec] {
-        model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)
+        guard model.block.halves.hasAttention else { return [] }
+        return model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)
     }
+
+    /// A block without an attention.
+    static let none = AttentionSpec(part: Part(), core: .none, words: .none)
+}
+
+extension CoreAttention {
+    static let none = CoreAttention(heads: 0, queries: 0, keys: 0, values: 0, attended: 0)
+}
+
+extension AttentionWords {
+    static let none = AttentionWords(
+        parameters: "0", source: "", weights: "0", core: "0", attended: "0", results: "0", keysAndValues: "0",
+        kept: "0", operands: "0", projected: "0", sizes: [])
 }
 
 extension Model {
     /// The core attention of a block of the shape `block`.
-    package var coreAttention: CoreAttention { mla.map { .latent(self, $0) } ?? .multiHead(self) }
+    package var coreAttention: CoreAttention {
+        guard block.halves.hasAttention else { return .none }
+        return mla.map { .latent(self, $0) } ?? .multiHead(self)
+    }
 }

@@ -6,6 +6,10 @@ extension AttentionSpec {
     /// position, of its rotary part and of its value. Every tensor rank computes the down-projections, with sequence
     /// parallelism for its rows only. The up-projections are cut by heads (Megatron-Core, `multi_latent_attention.py`).
     /// All heads share the rotary part of the keys, which is computed directly from the residual stream.
+    ///
+    /// With an indexer (DeepSeek-AI 2025, DeepSeek-V3.2, section 2.1; letters a_i heads of size d_i) every tensor rank
+    /// computes the indexer's queries from the latent queries, its one key from the residual stream and a weight for
+    /// each of its heads. Scores of all keys before a token choose the keys that the core attention sees.
     static func latent(_ model: Model, _ mla: Model.LatentAttention) -> AttentionSpec {
         let (h, a) = (model.hidden, model.heads)
         let heads = a * mla.queryHead
@@ -38,6 +42,15 @@ extension AttentionSpec {
         part.addPositionsOrBiases(
             conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize), biased: widths)
         part.otherKernels += 2
+        if let indexer = mla.indexer {
+            // Its queries and its key, also as operands, and the weights of its heads.
+            let index = Extent(.scattered, whole: indexer.heads * (indexer.headSize + 1) + indexer.headSize)
+            part.kept.append(Kept(index))
+            part.operands.append(Stored(index, .operand))
+            part.forward.kernels.append([Stored(index, times: 2)])
+            part.backward.kernels.append([Stored(index, times: 3)])
+            part.otherKernels += 2
+        }
         part.messages = TensorMessages(
             inputs: [hasQueries ? mla.queryRank : h, mla.kvRank], gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
             results: [h])
@@ -47,32 +60,44 @@ extension AttentionSpec {
 
     private static func words(_ model: Model, _ mla: Model.LatentAttention) -> AttentionWords {
         let hasQueries = mla.queryRank > 0
+        let biases = model.conventions.biases
+        let outputBias = biases.contains(.attentionOutput) ? "h" : nil
+        let index = mla.indexer.map { IndexerWords($0, hasLatentQueries: hasQueries) }
+        let span = model.coreAttention.span.words
         return AttentionWords(
             parameters: (hasQueries ? "(h + 1)·r_q + r_q·a·(d_n + d_r)" : "h·a·(d_n + d_r)")
                 + " + h·(r_k + d_r) + r_k + r_k·a·(d_n + d_v) + a·d_v·h"
-                + (model.conventions.hasBiases ? " + a·(2·d_n + d_r + d_v) + h" : ""),
-            source: "DeepSeek-AI 2024, DeepSeek-V2, section 2.1", wholeParameters: "(h + 1)·(r_q + r_k) + h·d_r",
+                + (biases.contains(.attentionInput) ? " + a·(2·d_n + d_r + d_v)" : "")
+                + (outputBias.map { " + \($0)" } ?? "")
+                + (index.map { " + \($0.parameters)" } ?? ""),
+            source: "DeepSeek-AI 2024, DeepSeek-V2, section 2.1",
+            wholeParameters: [outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters].compactMap { $0 }
+                .joined(separator: " + "),
             weights: (hasQueries ? "(h + a·(d_n + d_r))·r_q" : "h·a·(d_n + d_r)")
-                + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h",
-            core: "a·(d_n + d_r + d_v)/2", attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
+                + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + (index.map { " + \($0.weights)" } ?? ""),
+            core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2",
+            attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
             keysAndValues: "a·(d_n + d_r + d_v)",
-            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ",
-            operands: "a·(2·d_n + d_r + 2·d_v)", scatteredOperands: "(2·r_q + 2·r_k + d_r)",
-            projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t",
+            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ" + (index.map { " + w·\($0.rows)/σ" } ?? ""),
+            operands: "a·(2·d_n + d_r + 2·d_v)",
+            scatteredOperands: index.map { "(2·r_q + 2·r_k + d_r + \($0.rows))" } ?? "(2·r_q + 2·r_k + d_r)",
+            projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t" + (index.map { " + \($0.rows)/σ" } ?? ""),
             sizes: [
                 SizeSymbol("r_q", mla.queryRank, "size of the latent queries"),
                 SizeSymbol("r_k", mla.kvRank, "size of the latent keys and values"),
                 SizeSymbol("d_n", mla.nopeSize, "part of a query or key head without a position"),
                 SizeSymbol("d_r", mla.ropeSize, "part of a query or key head with a rotary position"),
                 SizeSymbol("d_v", mla.valueSize, "size of a value head"),
-            ], messagesSource: "latents as in Megatron-Core, multi_latent_attention.py")
+            ] + (index?.sizes ?? []) + model.coreAttention.span.sizes,
+            messagesSource: "latents as in Megatron-Core, multi_latent_attention.py")
     }
 
     static func latentProducts(_ model: Model, _ mla: Model.LatentAttention) -> [Product] {
         let (h, a) = (model.hidden, model.heads)
         let heads = Width(cut: a * mla.queryHead)
+        let hasQueries = mla.queryRank > 0
         let queries =
-            mla.queryRank > 0
+            hasQueries
             ? [
                 Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.queryRank)),
                 Product(inputs: Width(whole: mla.queryRank), outputs: heads),
@@ -81,16 +106,17 @@ extension AttentionSpec {
             Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.kvRank + mla.ropeSize)),
             Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: a * (mla.nopeSize + mla.valueSize))),
             Product(inputs: Width(cut: a * mla.valueSize), outputs: Width(whole: h)),
-        ]
+        ] + (mla.indexer.map { $0.products(hidden: h, queries: hasQueries ? mla.queryRank : h) } ?? [])
     }
 
     /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. The down-projections and the norms
     /// of the latents have no biases.
     static func latentTensors(_ model: Model, _ mla: Model.LatentAttention) -> [TensorSpec] {
         let (h, a) = (model.hidden, model.heads)
-        func down(_ name: String, _ outputs: Int) -> TensorSpec {
-            TensorSpec(
-                name: name, shape: model.conventions.isTransposed ? [outputs, h] : [h, outputs],
+        func down(_ name: String, _ outputs: Int, from inputs: Int? = nil) -> TensorSpec {
+            let inputs = inputs ?? h
+            return TensorSpec(
+                name: name, shape: model.conventions.isTransposed ? [outputs, inputs] : [inputs, outputs],
                 start: .normal(Model.startDeviation), seesStreamRows: true)
         }
         func norm(_ name: String, _ width: Int) -> TensorSpec {
@@ -104,26 +130,70 @@ extension AttentionSpec {
             ]
                 + model.matrix(
                     "self_attn.q_b_proj.weight", bias: "self_attn.q_b_proj.bias", inputs: mla.queryRank,
-                    outputs: a * mla.queryHead, isCutByOutputs: true)
+                    outputs: a * mla.queryHead, isCutByOutputs: true, biased: .attentionInput)
             : model.matrix(
                 "self_attn.q_proj.weight", bias: "self_attn.q_proj.bias", inputs: h, outputs: a * mla.queryHead,
-                isCutByOutputs: true)
+                isCutByOutputs: true, biased: .attentionInput)
         return queries + [
             down("self_attn.kv_a_proj_with_mqa.weight", mla.kvRank + mla.ropeSize),
             norm("self_attn.kv_a_layernorm.weight", mla.kvRank),
         ]
             + model.matrix(
                 "self_attn.kv_b_proj.weight", bias: "self_attn.kv_b_proj.bias", inputs: mla.kvRank,
-                outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true)
+                outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true, biased: .attentionInput)
             + model.matrix(
                 "self_attn.o_proj.weight", bias: "self_attn.o_proj.bias", inputs: a * mla.valueSize, outputs: h,
-                isCutByOutputs: false)
+                isCutByOutputs: false, biased: .attentionOutput)
+            + (mla.indexer.map { indexer in
+                let queries = mla.queryRank > 0 ? mla.queryRank : h
+                return [
+                    down("self_attn.indexer.wq_b.weight", indexer.heads * indexer.headSize, from: queries),
+                    down("self_attn.indexer.wk.weight", indexer.headSize),
+                    norm("self_attn.indexer.k_norm.weight", indexer.headSize),
+                    norm("self_attn.indexer.k_norm.bias", indexer.headSize),
+                    down("self_attn.indexer.weights_proj.weight", indexer.heads),
+                ]
+            } ?? [])
     }
 }
 
 extension CoreAttention {
     static func latent(_ model: Model, _ mla: Model.LatentAttention) -> CoreAttention {
         let (heads, values) = (model.heads * mla.queryHead, model.heads * mla.valueSize)
-        return CoreAttention(heads: model.heads, queries: heads, keys: heads, values: values, attended: values)
+        var core = CoreAttention(heads: model.heads, queries: heads, keys: heads, values: values, attended: values)
+        core.span = Span(model.block)
+        // One product of each head's query with the key, and the weighted sum over heads.
+        if let indexer = mla.indexer { core.indexWidth = Double(indexer.heads * (indexer.headSize + 1)) / 2 }
+        return core
+    }
+}
+
+extension Model.Indexer {
+    /// Products that give the indexer's queries, its key and the weights of its heads, on every tensor rank for its own
+    /// rows.
+    /// - Parameter queries: width of the latent queries, or the hidden size.
+    fileprivate func products(hidden: Int, queries: Int) -> [Product] {
+        [
+            Product(.scattered, inputs: Width(whole: queries), outputs: Width(whole: heads * headSize)),
+            Product(.scattered, inputs: Width(whole: hidden), outputs: Width(whole: headSize)),
+            Product(.scattered, inputs: Width(whole: hidden), outputs: Width(whole: heads)),
+        ]
+    }
+}
+
+/// Terms of an indexer in formulas.
+private struct IndexerWords {
+    let weights: String
+    var parameters: String { weights + " + 2·d_i" }
+    let core = "a_i·(d_i + 1)/2"
+    let rows = "(a_i·(d_i + 1) + d_i)"
+    let sizes: [SizeSymbol]
+
+    init(_ indexer: Model.Indexer, hasLatentQueries: Bool) {
+        weights = (hasLatentQueries ? "r_q" : "h") + "·a_i·d_i + h·(d_i + a_i)"
+        sizes = [
+            SizeSymbol("a_i", indexer.heads, "heads of the indexer"),
+            SizeSymbol("d_i", indexer.headSize, "size of the indexer's heads"),
+        ]
     }
 }

@@ -2,85 +2,202 @@ extension AttentionSpec {
     /// Multi-head attention, or grouped-query attention if there are fewer key/value heads (Vaswani et al. 2017;
     /// Ainslie et al. 2023).
     ///
-    /// Letters: h hidden, a heads, g key/value heads, d head size. One product computes a·d queries, g·d keys and g·d
-    /// values; another projects the a·d results back to h.
+    /// Letters: h hidden, a heads, g key/value heads, d head size, d_v size of a value head. One product computes a·d
+    /// queries, g·d keys, g·d_v values and the numbers of the output's gate; another projects the a·d_v results back
+    /// to h.
     static func multiHead(_ model: Model) -> AttentionSpec {
-        let h = model.hidden
-        let core = model.coreAttention
-        let (queries, keys) = (core.queries, core.keys)
-        let projected = Extent(.all, cut: queries + 2 * keys)
-        let attended = Extent(.all, cut: queries)
-        let conventions = model.conventions
+        let (h, block, widths) = (model.hidden, model.block, AttentionWidths(model.block))
+        let projected = Extent(.all, cut: widths.projected)
+        let attended = Extent(.all, cut: widths.attended)
+        let meeting = Extent(.all, cut: widths.queries + widths.keys)
+        let hasGate = block.outputGate != .none
 
         var part = Part()
         part.tensors = multiHeadTensors(model)
         part.products = multiHeadProducts(model)
         part.kept = [Kept(projected), Kept(attended, role: .attended)]
+        // Inputs of the norms of queries and keys, and the gated result.
+        if block.qkNorm != .none { part.kept.append(Kept(meeting)) }
+        if hasGate { part.kept.append(Kept(attended)) }
         part.operands = [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
         part.backward.casts = [[Extent(.all, whole: h), projected]]
-        part.addPositionsOrBiases(conventions, rotated: Extent(.all, cut: queries + keys), biased: projected)
+        part.addPositionsOrBiases(model.conventions, rotated: meeting, biased: projected)
+        if block.qkNorm != .none {
+            part.forward.kernels.append([Stored(meeting, times: 2)])
+            part.backward.kernels.append([Stored(meeting, times: 3)])
+            part.otherKernels += 1
+        }
+        if hasGate {
+            let gate = Extent(.all, cut: widths.gate)
+            part.forward.kernels.append([Stored(attended, times: 2), Stored(gate)])
+            part.backward.kernels.append([Stored(attended, times: 3), Stored(gate, times: 2)])
+            part.otherKernels += 1
+        }
         part.messages = TensorMessages(inputs: [h], results: [h])
-
-        let words = AttentionWords(
-            parameters: "2·h·a·d + 2·h·g·d" + (conventions.hasBiases ? " + a·d + 2·g·d + h" : ""),
-            source: "Narayanan et al. 2021, equation 2", weights: "h·d·(2·a + 2·g)", core: "a·d", attended: "a·d",
-            results: "(a + 2·g)·d", keysAndValues: "2·g·d", kept: "w·(2·a + 2·g)·d/t", operands: "(2·a + 2·g)·d",
-            projected: "(a + 2·g)·d/t",
-            sizes: [
-                SizeSymbol("g", model.kvHeads, "key and value heads"), SizeSymbol("d", model.headSize, "head size"),
-            ])
-        return AttentionSpec(part: part, core: core, words: words)
+        return AttentionSpec(part: part, core: model.coreAttention, words: widths.words(model))
     }
 
     static func multiHeadProducts(_ model: Model) -> [Product] {
-        let core = CoreAttention.multiHead(model)
+        let widths = AttentionWidths(model.block)
         return [
-            Product(inputs: Width(whole: model.hidden), outputs: Width(cut: core.queries + core.keys + core.values)),
-            Product(inputs: Width(cut: core.attended), outputs: Width(whole: model.hidden)),
+            Product(inputs: Width(whole: model.hidden), outputs: Width(cut: widths.projected)),
+            Product(inputs: Width(cut: widths.attended), outputs: Width(whole: model.hidden)),
         ]
     }
 
     static func multiHeadTensors(_ model: Model) -> [TensorSpec] {
-        let (h, queries, keys) = (model.hidden, model.heads * model.headSize, model.kvHeads * model.headSize)
-        guard !model.conventions.joinsProjections else {
+        let (h, block, widths) = (model.hidden, model.block, AttentionWidths(model.block))
+        func matrix(_ name: String, _ outputs: Int, joinsPrevious: Bool = false) -> [TensorSpec] {
+            guard outputs > 0 else { return [] }
             return model.matrix(
-                "attn.c_attn.weight", bias: "attn.c_attn.bias", inputs: h, outputs: queries + 2 * keys,
-                isCutByOutputs: true, groups: 3)
-                + model.matrix(
-                    "attn.c_proj.weight", bias: "attn.c_proj.bias", inputs: queries, outputs: h, isCutByOutputs: false)
+                "\(name).weight", bias: "\(name).bias", inputs: h, outputs: outputs, isCutByOutputs: true,
+                joinsPrevious: joinsPrevious, biased: .attentionInput)
         }
-        // Queries, keys and values are adjacent in memory, so that one product computes all three.
-        return model.matrix(
-            "self_attn.q_proj.weight", bias: "self_attn.q_proj.bias", inputs: h, outputs: queries, isCutByOutputs: true)
-            + model.matrix(
-                "self_attn.k_proj.weight", bias: "self_attn.k_proj.bias", inputs: h, outputs: keys,
-                isCutByOutputs: true, joinsPrevious: true)
-            + model.matrix(
-                "self_attn.v_proj.weight", bias: "self_attn.v_proj.bias", inputs: h, outputs: keys,
-                isCutByOutputs: true, joinsPrevious: true)
-            + model.matrix(
-                "self_attn.o_proj.weight", bias: "self_attn.o_proj.bias", inputs: queries, outputs: h,
-                isCutByOutputs: false)
+        let isJoined = model.conventions.joinsProjections
+        let (prefix, result) = isJoined ? ("attn.", "attn.c_proj") : ("self_attn.", "self_attn.o_proj")
+        var tensors: [TensorSpec]
+        if isJoined, widths.queries == widths.keys, widths.queries == widths.values {
+            tensors = model.matrix(
+                "attn.c_attn.weight", bias: "attn.c_attn.bias", inputs: h, outputs: 3 * widths.queries,
+                isCutByOutputs: true, groups: 3, biased: .attentionInput)
+        } else {
+            // Queries, keys and values are adjacent in memory, so that one product computes all three.
+            tensors =
+                matrix("\(prefix)q_proj", widths.queries)
+                + matrix("\(prefix)k_proj", widths.keys, joinsPrevious: true)
+                + matrix("\(prefix)v_proj", widths.values, joinsPrevious: true)
+        }
+        tensors += matrix("\(prefix)g_proj", widths.gate, joinsPrevious: true)
+        tensors += model.matrix(
+            "\(result).weight", bias: "\(result).bias", inputs: widths.attended, outputs: h, isCutByOutputs: false,
+            biased: .attentionOutput)
+        func norm(_ name: String, heads: Int) -> [TensorSpec] {
+            guard heads > 0 else { return [] }
+            switch block.qkNorm {
+            case .none: return []
+            case .head: return model.norm(prefix + name, shape: [block.headSize])
+            case .heads: return model.norm(prefix + name, shape: [heads, block.headSize], split: .rows)
+            case .whole: return model.norm(prefix + name, shape: [heads * block.headSize], split: .rows)
+            }
+        }
+        tensors += norm("q_norm", heads: block.heads) + norm("k_norm", heads: widths.keyHeads)
+        if block.sinks {
+            tensors.append(TensorSpec(name: "\(prefix)sinks", shape: [block.heads], start: .zeros, split: .rows))
+        }
+        return tensors
+    }
+}
+
+/// Numbers in a row of the tensors of multi-head attention, over all tensor ranks.
+private struct AttentionWidths {
+    let block: BlockShape
+    let queries: Int
+    /// Projected keys, and projected values.
+    let keys: Int
+    let values: Int
+    let gate: Int
+    let attended: Int
+    /// Heads of projected keys.
+    let keyHeads: Int
+
+    init(_ block: BlockShape) {
+        self.block = block
+        let valueSize = block.valueSize ?? block.headSize
+        queries = block.heads * block.headSize
+        attended = block.heads * valueSize
+        keyHeads = block.keyValues == .shared ? 0 : block.kvHeads
+        keys = keyHeads * block.headSize
+        values = block.keyValues == .own ? block.kvHeads * valueSize : 0
+        gate =
+            switch block.outputGate {
+            case .none: 0
+            case .elementwise: attended
+            case .head: block.heads
+            }
+    }
+
+    /// All results of the product before the core.
+    var projected: Int { queries + keys + values + gate }
+
+    func words(_ model: Model) -> AttentionWords {
+        let v = block.valueSize == nil ? "d" : "d_v"
+        let isPlain = block.valueSize == nil && block.keyValues == .own && gate == 0
+        let gateWords: String? =
+            switch block.outputGate {
+            case .none: nil
+            case .elementwise: "a·\(v)"
+            case .head: "a"
+            }
+        /// All results of the product before the core.
+        let results =
+            isPlain
+            ? "(a + 2·g)·d"
+            : "(" + sum(["a·d", keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords]) + ")"
+        let attended = "a·\(v)"
+        let biases = model.conventions.biases
+        let normTensors = block.qkNorm == .none ? 0 : model.conventions.norm.tensors
+        let norm: String? =
+            switch block.qkNorm {
+            case .none: nil
+            case .head: "\(keyHeads > 0 ? 2 * normTensors : normTensors)·d"
+            case .heads, .whole: "\(normTensors)·\(keyHeads > 0 ? "(a + g)" : "a")·d"
+            }
+        let inputBias = biases.contains(.attentionInput) ? (isPlain ? "a·d + 2·g·d" : results) : nil
+        let outputBias = biases.contains(.attentionOutput) ? "h" : nil
+        let meeting = keys > 0 ? "(a + g)·d" : "a·d"
+        let kept = sum([block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil])
+        let wholes = [outputBias, block.qkNorm == .head ? norm : nil].compactMap { $0 }
+        var sizes = [
+            SizeSymbol("g", block.kvHeads, "key and value heads"), SizeSymbol("d", block.headSize, "head size"),
+        ]
+        if let valueSize = block.valueSize { sizes.append(SizeSymbol("d_v", valueSize, "size of a value head")) }
+        sizes += model.coreAttention.span.sizes
+        return AttentionWords(
+            parameters: sum(
+                (isPlain ? ["2·h·a·d + 2·h·g·d"] : ["h·\(results)", "\(attended)·h"])
+                    + [inputBias, outputBias, norm, block.sinks ? "a" : nil]),
+            source: "Narayanan et al. 2021, equation 2",
+            wholeParameters: wholes.isEmpty ? nil : wholes.joined(separator: " + "),
+            weights: isPlain ? "h·d·(2·a + 2·g)" : "h·(\(results) + \(attended))",
+            core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.coreAttention.span.words,
+            attended: attended, results: results,
+            keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
+            kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
+                + (kept == "0" ? "" : " + w·(\(kept))/t"),
+            operands: isPlain ? "(2·a + 2·g)·d" : "(\(results) + \(attended))", projected: results + "/t", sizes: sizes)
+    }
+
+    private func sum(_ terms: [String?]) -> String {
+        let terms = terms.compactMap { $0 }
+        return terms.isEmpty ? "0" : terms.joined(separator: " + ")
     }
 }
 
 extension CoreAttention {
     static func multiHead(_ model: Model) -> CoreAttention {
-        let (queries, keys) = (model.heads * model.headSize, model.kvHeads * model.headSize)
-        return CoreAttention(heads: model.heads, queries: queries, keys: keys, values: keys, attended: queries)
+        let block = model.block
+        let valueSize = block.valueSize ?? block.headSize
+        let attended = block.heads * valueSize
+        return CoreAttention(
+            heads: block.heads, queries: block.heads * block.headSize, keys: block.kvHeads * block.headSize,
+            values: block.kvHeads * valueSize, attended: attended, span: Span(block))
     }
 }
 
 extension Part {
-    /// Adds the kernels of rotary positions, which read and write `rotated` numbers in both passes. Without rotary
-    /// positions adds the kernels of biases, whose gradients read all `biased` results once.
+    /// Adds the kernels of rotary positions, which read and write `rotated` numbers in both passes, and of the biases
+    /// of an attention, whose gradients read all `biased` results once.
     mutating func addPositionsOrBiases(_ conventions: Conventions, rotated: Extent, biased: Extent) {
         if conventions.isRotary {
             forward.kernels.append([Stored(rotated, times: 2)])
             backward.kernels.append([Stored(rotated, times: 2)])
+            otherKernels += 1
         }
-        if conventions.hasBiases { backward.kernels.append([Stored(biased)]) }
-        otherKernels += (conventions.isRotary ? 1 : 0) + (conventions.hasBiases ? 2 : 0)
+        if conventions.biases.contains(.attentionInput) {
+            backward.kernels.append([Stored(biased)])
+            otherKernels += 1
+        }
+        if conventions.biases.contains(.attentionOutput) { otherKernels += 1 }
     }
 }

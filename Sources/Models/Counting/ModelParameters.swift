@@ -27,15 +27,18 @@ extension Model {
         package var positions: Int
         /// The norm after the last block.
         package var finalNorm: Int
+        /// Other tensors outside the blocks: the norm of the embedding, the bias of the head, projections of a narrower
+        /// embedding, and small tensors that no key describes.
+        package var others = 0
 
         package var blocks: Int { kinds.reduce(0) { $0 + $1.count * $1.total } }
         /// Routed experts of all blocks.
         package var routed: Int { kinds.reduce(0) { $0 + $1.count * $1.routed } }
-        package var total: Int { blocks + embedding + head + positions + finalNorm }
+        package var total: Int { blocks + embedding + head + positions + finalNorm + others }
         /// All parameters as a `Double`. Within `Bounds` one block fits 64 bits, but all blocks together may not.
         var approximateTotal: Double {
             kinds.reduce(0) { $0 + Double($1.count) * Double($1.total) } + Double(embedding) + Double(head)
-                + Double(positions) + Double(finalNorm)
+                + Double(positions) + Double(finalNorm) + Double(others)
         }
         /// Parameters that one token passes through: all but those of the experts it is not routed to.
         package var active: Int { total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive) } }
@@ -47,16 +50,16 @@ extension Model {
         let table = table("", entries: vocab ?? self.vocab).count
         return Parameters(
             kinds: kindsOfBlock.map { $0.model.blockParameters(count: $0.count) }, embedding: table,
-            head: tiedEmbeddings ? 0 : table, positions: positions?.count ?? 0, finalNorm: finalNorm.parameters)
+            head: tiedEmbeddings ? 0 : table, positions: positions?.count ?? 0, finalNorm: finalNorm.parameters,
+            others: (embeddingTensors + headTensors).parameters + otherParameters)
     }
 
     /// Parameters of a block of the shape `block`.
     private func blockParameters(count: Int) -> Parameters.Block {
         let (attention, norms) = (AttentionSpec.tensors(self).parameters, Part.normTensors(self).parameters)
-        guard let moe else {
+        guard let moe, block.halves.hasFeedForward else {
             return Parameters.Block(
-                attention: attention, feedForward: FeedForwardSpec.denseTensors(self).parameters, norms: norms,
-                count: count)
+                attention: attention, feedForward: FeedForwardSpec.tensors(self).parameters, norms: norms, count: count)
         }
         let expert = FeedForwardSpec.expertTensors(self, moe).parameters
         let routed = moe.experts * expert
@@ -79,6 +82,7 @@ extension Model {
     /// experts it is not routed to. Each weight is a multiply-add for each token.
     package var activeWeights: Double {
         let attention = AttentionSpec.products(self).weights
+        guard block.halves.hasFeedForward else { return attention }
         guard let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
         return attention + FeedForwardSpec.mixtureProducts(self, moe).weights
             + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights

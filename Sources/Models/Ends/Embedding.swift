@@ -10,25 +10,55 @@ extension End {
         let (rows, stream) = (Extent(.all, whole: model.hidden), Extent(.scattered, whole: model.hidden))
         let positions = model.positions
         var part = Part()
-        part.tensors = [model.embedding] + [positions].compactMap { $0 }
+        part.tensors =
+            [model.embedding] + [positions].compactMap { $0 } + model.embeddingTensors
+            + model.extra("model.other", model.otherParameters)
         part.kept = [Kept(stream, .mask)]
         part.forward.kernels = [[Stored(rows, times: positions == nil ? 2 : 4)]]
         part.backward.kernels = [[Stored(stream), Stored(stream, .gradient, times: 2)]]
         part.messages = TensorMessages(results: [model.hidden])
+        var whole = positions == nil ? [] : [model.positionEntries == nil ? "s·h" : "s_p·h"]
+        if model.embeddingNorm {
+            part.kept.append(Kept(stream))
+            part.forward.kernels.append([Stored(stream, times: 2)])
+            part.backward.kernels.append([Stored(stream, times: 3)])
+            whole += [model.normWords(count: 1)].compactMap { $0 }
+        }
+        if let size = model.embeddingSize {
+            part.products = [Product(inputs: Width(whole: size), outputs: Width(whole: model.hidden))]
+            whole.append("h_e·h")
+        }
+        if model.otherParameters > 0 { whole.append("n_o") }
         return End(
-            part: part, hidden: model.hidden,
-            words: EndWords(wholeParameters: positions == nil ? nil : "s·h", kept: "T·h/σ"))
+            part: part, width: model.tableWidth,
+            words: EndWords(
+                model, whole: whole, kept: model.embeddingNorm ? "w·T·h/σ" : nil, masks: "T·h/σ"))
     }
 }
 
 extension Model {
-    /// Table of learned positions; nil with rotary positions.
+    /// Table of learned positions; nil with other positions.
     package var positions: TensorSpec? {
-        conventions.names.positions.map {
-            TensorSpec(
-                name: $0, shape: [sequence, hidden], start: .normal(Self.startDeviation), seesStreamRows: true)
-        }
+        guard conventions.positions == .learned else { return nil }
+        return TensorSpec(
+            name: conventions.names.positions, shape: [positionEntries ?? sequence, hidden],
+            start: .normal(Self.startDeviation), seesStreamRows: true)
     }
+
+    /// The norm behind the embedding, and the projection of a narrower embedding.
+    package var embeddingTensors: [TensorSpec] {
+        (embeddingNorm ? norm("model.embed_norm") : [])
+            + (embeddingSize.map { size in
+                [
+                    TensorSpec(
+                        name: "model.project_in.weight", shape: [hidden, size], start: .normal(Self.startDeviation),
+                        seesStreamRows: true)
+                ]
+            } ?? [])
+    }
+
+    /// Numbers in a row of the token table.
+    package var tableWidth: Int { embeddingSize ?? hidden }
 
     /// Table of the token embedding.
     package var embedding: TensorSpec { table(conventions.names.table) }

@@ -13,12 +13,12 @@ package final class End: Sendable {
     /// Parameters of the tensors that each tensor rank holds whole.
     package let wholeParameters: Int
 
-    init(part: Part, logits: Extent? = nil, hidden: Int, words: EndWords) {
+    init(part: Part, logits: Extent? = nil, width: Int, words: EndWords) {
         self.part = part
         messages = JoinedMessages([part.messages])
         self.logits = logits
         self.words = words
-        width = hidden
+        self.width = width
         wholeParameters = part.tensors.wholeParameters
     }
 
@@ -35,25 +35,45 @@ package final class End: Sendable {
 /// Terms of an end in formulas. The letters of the cost model: h hidden, V vocabulary, V_p padded vocabulary, s tokens of
 /// a sequence, T rows of a micro-batch, t tensor ranks, σ the degree of sequence parallelism, w bytes of an activation.
 package struct EndWords: Hashable, Sendable {
-    /// Formula of the vocabulary table's parameters, which is also that of the weights that a head multiplies.
-    package static let table = "V·h"
+    /// Letter of the numbers in a row of the vocabulary table.
+    package var width: String
+    /// Formula of the vocabulary table's parameters.
+    package var table: String { "V·\(width)" }
     /// Formula of the table's parameters on one device.
-    package static let heldTable = "V_p·h/t"
+    package var heldTable: String { "V_p·\(width)/t" }
+    /// Formula of the weights that a head multiplies.
+    package var weights: String
+    /// The sizes that the formulas name in addition to h, V and s.
+    package var sizes: [SizeSymbol]
 
     /// Formula of the parameters that every tensor rank holds whole; nil if there are none.
     package var wholeParameters: String?
-    /// Formula of the bytes of a micro-batch that are kept for the backward, logits excluded. An embedding keeps them
-    /// only with dropout.
-    package var kept: String
+    /// Formula of the bytes of a micro-batch that are kept for the backward, logits and masks excluded; nil if there
+    /// are none.
+    package var kept: String?
+    /// Formula of the bytes of a micro-batch that dropout's masks take.
+    package var masks: String?
     /// Formula of `kept` in software that computes the norm again in the backward.
-    package var keptWithoutNorm: String
+    package var keptWithoutNorm: String?
     /// Formula of the number of logits; nil for an embedding.
     package var logits: String?
 
-    init(wholeParameters: String?, kept: String, keptWithoutNorm: String? = nil, logits: String? = nil) {
-        self.wholeParameters = wholeParameters
+    /// - Parameter whole: formulas of the parameters that every tensor rank holds whole.
+    init(
+        _ model: Model, whole: [String], kept: String?, keptWithoutNorm: String? = nil, masks: String? = nil,
+        logits: String? = nil
+    ) {
+        wholeParameters = whole.isEmpty ? nil : whole.joined(separator: " + ")
         self.kept = kept
-        self.keptWithoutNorm = keptWithoutNorm ?? kept
+        self.keptWithoutNorm = keptWithoutNorm
+        self.masks = masks
+        width = model.embeddingSize == nil ? "h" : "h_e"
+        weights = model.embeddingSize == nil ? "V·h" : "(V·h_e + h·h_e)"
+        sizes = model.embeddingSize.map { [SizeSymbol("h_e", $0, "width of the token table")] } ?? []
+        if let entries = model.positionEntries { sizes.append(SizeSymbol("s_p", entries, "learned positions")) }
+        if model.otherParameters > 0 {
+            sizes.append(SizeSymbol("n_o", model.otherParameters, "parameters in small tensors outside the blocks"))
+        }
         self.logits = logits
     }
 }
@@ -63,7 +83,7 @@ extension Model {
     /// - Parameter entries: number of vocabulary entries, padded or not; nil: the model's own.
     package func table(_ name: String, entries: Int? = nil) -> TensorSpec {
         TensorSpec(
-            name: name, shape: [entries ?? vocab, hidden], start: .normal(Self.startDeviation), split: .rows)
+            name: name, shape: [entries ?? vocab, tableWidth], start: .normal(Self.startDeviation), split: .rows)
     }
 
     /// Whether a rank with the head has a table for it. A rank that also has the embedding uses a tied table for both.

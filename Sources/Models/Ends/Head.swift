@@ -7,24 +7,35 @@ extension End {
     static func head(_ model: Model) -> End {
         let stream = Extent(.scattered, whole: model.hidden)
         let logits = Extent(.all, Width(entries: model.vocab))
+        let norms = model.hasFinalNorm ? 1.0 : 0
+        let whole = [
+            model.hasFinalNorm ? model.normWords(count: 1) : nil, model.conventions.biases.contains(.head) ? "V" : nil,
+            model.embeddingSize == nil ? nil : "h·h_e",
+        ].compactMap { $0 }
         var part = Part()
-        part.tensors = model.finalNorm + [model.head]
+        part.tensors = model.finalNorm + model.headTensors + [model.head]
         part.products = headProducts(model)
-        part.kept = [Kept(stream), Kept(stream, role: .normResult), Kept(logits, .single, role: .logits)]
+        part.kept = [
+            Kept(stream, times: norms), Kept(stream, role: .normResult), Kept(logits, .single, role: .logits),
+        ]
         // The kept inputs stay. In addition: the logits' gradients, in the format of activations.
         part.operands = [Stored(logits)]
-        part.forward.kernels = [[Stored(stream, times: 2)]]
-        part.backward.kernels = [[Stored(stream, times: 3)]]
+        if model.hasFinalNorm {
+            part.forward.kernels = [[Stored(stream, times: 2)]]
+            part.backward.kernels = [[Stored(stream, times: 3)]]
+        }
         part.messages = TensorMessages(keptInputs: [model.hidden], totals: [1, 1, 1])
         return End(
-            part: part, logits: logits, hidden: model.hidden,
+            part: part, logits: logits, width: model.tableWidth,
             words: EndWords(
-                wholeParameters: model.normWords(count: 1), kept: "2·w·T·h/σ", keptWithoutNorm: "w·T·h/σ",
-                logits: "T·V_p/t"))
+                model, whole: whole, kept: model.hasFinalNorm ? "2·w·T·h/σ" : "w·T·h/σ",
+                keptWithoutNorm: model.hasFinalNorm ? "w·T·h/σ" : "0", logits: "T·V_p/t"))
     }
 
     static func headProducts(_ model: Model) -> [Product] {
-        [Product(inputs: Width(whole: model.hidden), outputs: Width(entries: model.vocab))]
+        let table = Product(inputs: Width(whole: model.tableWidth), outputs: Width(entries: model.vocab))
+        guard let size = model.embeddingSize else { return [table] }
+        return [Product(inputs: Width(whole: model.hidden), outputs: Width(whole: size)), table]
     }
 }
 
@@ -33,5 +44,18 @@ extension Model {
     package var head: TensorSpec { table(tiedEmbeddings ? conventions.names.table : conventions.names.head) }
 
     /// The norm after the last block.
-    package var finalNorm: [TensorSpec] { norm(conventions.names.finalNorm) }
+    package var finalNorm: [TensorSpec] { hasFinalNorm ? norm(conventions.names.finalNorm) : [] }
+
+    /// The bias of the head, and the projection to a narrower embedding.
+    package var headTensors: [TensorSpec] {
+        (conventions.biases.contains(.head)
+            ? [TensorSpec(name: "lm_head.bias", shape: [vocab], start: .zeros, seesStreamRows: true)] : [])
+            + (embeddingSize.map { size in
+                [
+                    TensorSpec(
+                        name: "model.project_out.weight", shape: [size, hidden], start: .normal(Self.startDeviation),
+                        seesStreamRows: true)
+                ]
+            } ?? [])
+    }
 }

@@ -1,49 +1,122 @@
 extension Model {
-    /// Tensors of a norm: its scale, and its shift if the family has one.
+    /// Tensors of a norm: its scale, and its shift if norms have one.
     ///
     /// - Parameter name: without `.weight`.
-    package func norm(_ name: String, width: Int? = nil) -> [TensorSpec] {
-        let shape = [width ?? hidden]
-        let scale = TensorSpec(name: name + ".weight", shape: shape, start: .ones, seesStreamRows: true)
-        guard conventions.hasBiases else { return [scale] }
-        return [scale, TensorSpec(name: name + ".bias", shape: shape, start: .zeros, seesStreamRows: true)]
+    package func norm(_ name: String, shape: [Int]? = nil, split: TensorSpec.Split = .whole) -> [TensorSpec] {
+        let shape = shape ?? [hidden]
+        let kind = conventions.norm
+        let scale = TensorSpec(name: name + ".weight", shape: shape, start: .ones, split: split, seesStreamRows: true)
+        let shift = TensorSpec(name: name + ".bias", shape: shape, start: .zeros, split: split, seesStreamRows: true)
+        return (kind.hasScale ? [scale] : []) + (kind.hasShift ? [shift] : [])
     }
 
-    /// Formula of the parameters of `count` norms: h for each tensor of a norm.
-    func normWords(count: Int) -> String {
-        let tensors = count * (conventions.hasBiases ? 2 : 1)
-        return tensors == 1 ? "h" : "\(tensors)·h"
+    /// Formula of the parameters of `count` norms, each h wide: h for each tensor of a norm.
+    func normWords(count: Int) -> String? {
+        let tensors = count * conventions.norm.tensors
+        return tensors == 0 ? nil : tensors == 1 ? "h" : "\(tensors)·h"
     }
 }
 
 extension Part {
-    /// The two norms of a block and the two additions to the residual stream, one after each half of the block.
+    /// The norms of a block and its additions to the residual stream.
     ///
     /// Letter: h hidden. A norm reads and writes h numbers, and its backward also reads a gradient. An addition reads
-    /// two tensors and writes one, with dropout.
+    /// two tensors and writes one, with dropout. Before a half the residual stream is kept as the norm's input, and
+    /// the norm's result as the input of the half's products; behind a half the half's result is kept as the norm's
+    /// input. Halves side by side add both their results to the stream at once.
     static func norms(_ model: Model) -> Part {
         let stream = Extent(.scattered, whole: model.hidden)
-        let conventions = model.conventions
+        let block = model.block
+        let count = block.halves.count
+        let isJoined = block.parallel != .none && count > 1
+        /// Norms before the halves, and behind them.
+        let before = block.norms == .post ? 0 : block.parallel == .oneNorm ? 1 : count
+        let behind = block.norms == .pre ? 0 : count
+        /// Inputs of halves.
+        let inputs = block.parallel == .oneNorm ? 1 : count
+
         var part = Part()
         part.tensors = normTensors(model)
         part.kept = [
-            Kept(stream, times: 2), Kept(stream, times: 2, role: .normResult), Kept(stream, .mask, times: 2),
+            Kept(stream, times: Double(before > 0 ? before : inputs)),
+            Kept(stream, times: Double(before), role: .normResult),
+            Kept(stream, .mask, times: Double(count)),
         ]
-        // The results of both norms, and the gradients of the outputs of both halves.
-        part.operands = [Stored(stream, .operand, times: 4)]
-        let sum = [Stored(stream, times: 3), Stored(stream, .mask)]
-        part.forward.kernels = [[Stored(stream, times: 2)], [Stored(stream, times: 2)], sum, sum]
-        part.backward.kernels = [[Stored(stream, times: 3)], [Stored(stream, times: 3)], sum, sum]
-        part.otherKernels = 4
-        if conventions.hasBiases {
-            // The gradients of the biases at the end of both halves.
-            part.backward.kernels.append([Stored(stream, times: 2)])
+        if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
+        // The inputs of the halves, and the gradients of their outputs.
+        part.operands = [Stored(stream, .operand, times: Double(inputs + count))]
+        let sum = [
+            Stored(stream, times: isJoined ? 4 : 3), Stored(stream, .mask, times: isJoined ? 2 : 1),
+        ]
+        let sums = Array(repeating: sum, count: isJoined ? 1 : count)
+        part.forward.kernels = Array(repeating: [Stored(stream, times: 2)], count: before + behind) + sums
+        part.backward.kernels = Array(repeating: [Stored(stream, times: 3)], count: before + behind) + sums
+        part.otherKernels = before + behind + sums.count
+        let biases = model.conventions.biases
+        let outputs =
+            (block.halves.hasAttention && biases.contains(.attentionOutput) ? 1 : 0)
+            + (block.halves.hasFeedForward && block.moe == nil && biases.contains(.feedForward) ? 1 : 0)
+        if outputs > 0 {
+            // The gradients of the biases at the end of the halves.
+            part.backward.kernels.append([Stored(stream, times: Double(outputs))])
         }
         return part
     }
 
+    /// Tensors of a block's norms, and its small tensors that no part describes.
     static func normTensors(_ model: Model) -> [TensorSpec] {
         let names = model.conventions.names
-        return model.norm(names.attentionNorm) + model.norm(names.feedForwardNorm)
+        let block = model.block
+        func norms(_ before: String, _ behind: String) -> [TensorSpec] {
+            (block.norms == .post ? [] : model.norm(before)) + (block.norms == .pre ? [] : model.norm(behind))
+        }
+        var tensors = block.halves.hasAttention ? norms(names.attentionNorm, names.attentionNorm + "_out") : []
+        if block.halves.hasFeedForward {
+            let own = norms(names.feedForwardNorm, names.feedForwardNorm + "_out")
+            // One norm before both halves stands with the attention.
+            let isShared = block.parallel == .oneNorm && block.halves == .both && block.norms != .post
+            tensors += isShared ? Array(own.dropFirst(model.conventions.norm.tensors)) : own
+        }
+        return tensors + model.extra("extra", block.extraParameters)
+    }
+}
+
+extension Model {
+    /// A tensor that stands for small tensors which no key describes; none if there are no such parameters.
+    func extra(_ name: String, _ parameters: Int) -> [TensorSpec] {
+        parameters > 0 ? [TensorSpec(name: name, shape: [parameters], start: .zeros, seesStreamRows: true)] : []
+    }
+}
+
+/// Terms of a block's norms and residual additions in formulas. Letter: h hidden.
+package struct NormWords: Hashable, Sendable {
+    /// Formula of the parameters of the norms and of small tensors; nil if there are none.
+    package var parameters: String?
+    /// Tensors as wide as the residual stream: kept for the backward, those among them that are results of norms, and
+    /// those between the halves of a split backward.
+    package var kept: Int
+    package var results: Int
+    package var operands: Int
+    /// Halves of the block, each with a mask of dropout.
+    package var halves: Int
+    /// The sizes that the formulas name.
+    package var sizes: [SizeSymbol]
+
+    init(_ model: Model) {
+        let block = model.block
+        let part = Part.norms(model)
+        let norms = (part.tensors.parameters - block.extraParameters) / max(1, model.hidden)
+        let terms = [
+            norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", block.extraParameters > 0 ? "n_x" : nil,
+        ].compactMap { $0 }
+        parameters = terms.isEmpty ? nil : terms.joined(separator: " + ")
+        func count(_ kept: [Stored]) -> Int { kept.reduce(0) { $0 + Int($1.times) } }
+        kept = count(part.kept.map(\.stored).filter { $0.format == .activation })
+        results = count(part.kept.filter { $0.role == .normResult }.map(\.stored))
+        operands = count(part.operands)
+        halves = block.halves.count
+        sizes =
+            block.extraParameters > 0
+            ? [SizeSymbol("n_x", block.extraParameters, "parameters of a block in small tensors")] : []
     }
 }

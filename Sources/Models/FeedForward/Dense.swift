@@ -18,15 +18,17 @@ extension FeedForwardSpec {
         part.operands = [Stored(Extent(.all, cut: network.matrices * model.ffn), .operand)]
         part.forward.kernels = [network.activation()]
         part.backward = Elementwise([network.activationBackward()], casts: [[Extent(.all, whole: model.hidden)]])
-        if conventions.hasBiases {
+        let isBiased = conventions.biases.contains(.feedForward)
+        if isBiased {
             // The gradient of the first product's bias.
             part.backward.kernels.append([Stored(Extent(.all, cut: network.inputs * model.ffn))])
         }
-        part.otherKernels = conventions.hasBiases ? 2 : 1
+        part.otherKernels = isBiased ? 2 : 1
         part.messages = TensorMessages(inputs: [model.hidden], results: [model.hidden])
 
         let words = FeedForwardWords(
-            parameters: "n_m·h·f" + (conventions.hasBiases ? " + (n_m − 1)·f + h" : ""), weights: ["n_m·h·f"],
+            parameters: "n_m·h·f" + (isBiased ? " + (n_m − 1)·f + h" : ""), wholeParameters: isBiased ? "h" : nil,
+            weights: ["n_m·h·f"],
             kept: ["w·n_m·f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"], widest: "(n_m·f/t + h)",
             inner: "(n_m − 1)·f")
         return FeedForwardSpec(
@@ -41,13 +43,13 @@ extension FeedForwardSpec {
 
     static func denseTensors(_ model: Model) -> [TensorSpec] {
         let network = Network(model, size: model.ffn)
-        guard model.conventions.joinsProjections else { return network.tensors("mlp.", isBiased: true) }
+        guard model.conventions.joinsProjections else { return network.tensors("mlp.", biased: .feedForward) }
         return model.matrix(
             "mlp.c_fc.weight", bias: "mlp.c_fc.bias", inputs: model.hidden, outputs: network.inputs * model.ffn,
-            isCutByOutputs: true, groups: network.inputs)
+            isCutByOutputs: true, groups: network.inputs, biased: .feedForward)
             + model.matrix(
                 "mlp.c_proj.weight", bias: "mlp.c_proj.bias", inputs: model.ffn, outputs: model.hidden,
-                isCutByOutputs: false)
+                isCutByOutputs: false, biased: .feedForward)
     }
 }
 
@@ -82,16 +84,16 @@ struct Network {
 
     /// Tensors of the network with Llama's names after `prefix`, which ends in a point: gate and input, adjacent in
     /// memory, then the projection back.
-    func tensors(_ prefix: String, isBiased: Bool) -> [TensorSpec] {
+    func tensors(_ prefix: String, biased: Bias?) -> [TensorSpec] {
         func inward(_ name: String, joins: Bool) -> [TensorSpec] {
             model.matrix(
                 prefix + name + ".weight", bias: prefix + name + ".bias", inputs: model.hidden, outputs: size,
-                isCutByOutputs: true, joinsPrevious: joins, isBiased: isBiased)
+                isCutByOutputs: true, joinsPrevious: joins, biased: biased)
         }
         return (model.mlp.isGated ? inward("gate_proj", joins: false) : [])
             + inward("up_proj", joins: model.mlp.isGated)
             + model.matrix(
                 prefix + "down_proj.weight", bias: prefix + "down_proj.bias", inputs: size, outputs: model.hidden,
-                isCutByOutputs: false, isBiased: isBiased)
+                isCutByOutputs: false, biased: biased)
     }
 }

@@ -10,6 +10,27 @@ package struct FeedForwardSpec: Hashable, Sendable {
     package var words: FeedForwardWords
 }
 
+extension FeedForwardSpec {
+    /// The feed-forward half of a block of the shape `model.block`.
+    /// - Parameter denseWidth: size of the widest feed-forward network of the model's dense blocks; 0 if it has none.
+    static func of(_ model: Model, denseWidth: Int) -> FeedForwardSpec {
+        guard model.block.halves.hasFeedForward else { return none }
+        return model.moe.map { mixture(model, $0, denseWidth: denseWidth) } ?? dense(model)
+    }
+
+    /// The tensors of a block's feed-forward half, routed experts excluded.
+    static func tensors(_ model: Model) -> [TensorSpec] {
+        guard model.block.halves.hasFeedForward else { return [] }
+        return model.moe.map { mixtureTensors(model, $0) } ?? denseTensors(model)
+    }
+
+    /// A block without a feed-forward half.
+    static let none = FeedForwardSpec(
+        part: Part(), widest: [], inner: 0,
+        words: FeedForwardWords(
+            parameters: "0", weights: [], kept: [], operands: [], products: [], widest: "0", inner: nil))
+}
+
 /// Experts of which every token passes through a few.
 package struct RoutedExperts: Hashable, Sendable {
     package var mixture: Model.Mixture
@@ -34,8 +55,10 @@ package struct RoutedExperts: Hashable, Sendable {
 package struct FeedForwardWords: Hashable, Sendable {
     /// Formula of the network's parameters.
     package var parameters: String
-    /// Formula of the parameters, except the last bias, that every tensor rank holds whole; nil if there are none.
+    /// Formula of the parameters that every tensor rank holds whole; nil if there are none.
     package var wholeParameters: String?
+    /// Formula of the parameters of one routed expert.
+    package var expertParameters = "0"
     /// Formulas of the weights that a token is multiplied by.
     package var weights: [String]
     /// Bytes of a row that are kept for the backward; `w` stands for the bytes of a number. `combined`: the experts'

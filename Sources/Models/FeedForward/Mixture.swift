@@ -5,13 +5,13 @@ extension FeedForwardSpec {
     /// Letters: h hidden, E experts of size f_e, k experts of a token, f_s the size of all shared experts together.
     /// Each tensor rank routes its own T/t rows in fp32. The rows are sent to their experts and the results back, where
     /// the router's weights multiply them. A device holds the rows of all ranks that share its experts (Megatron-Core,
-    /// `token_dispatcher.py`: rows are gathered over the expert-tensor group after the all-to-all). Routed experts have
-    /// no biases.
+    /// `token_dispatcher.py`: rows are gathered over the expert-tensor group after the all-to-all). Experts have
+    /// biases only where a model says so.
     /// - Parameter denseWidth: size of the widest feed-forward network of the model's dense blocks; 0 if it has none.
     static func mixture(_ model: Model, _ moe: Model.Mixture, denseWidth: Int) -> FeedForwardSpec {
         let h = model.hidden
         let expert = Network(model, size: moe.ffn, rows: .routed)
-        let shared = moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth) : nil
+        let beside = besideExperts(model, moe)
         let hidden = Extent(.routed, whole: h)
         let scores = Extent(.own, whole: moe.experts)
 
@@ -33,10 +33,10 @@ extension FeedForwardSpec {
         part.forward = Elementwise([router, sort, sort, combine, expert.activation()], casts: [[hidden]])
         part.backward = Elementwise([router, sort, sort, combine, expert.activationBackward()], casts: [[hidden]])
         part.otherKernels = 4
-        part.messages = TensorMessages(inputs: [h], results: [h], staysScattered: moe.shared == 0)
+        part.messages = TensorMessages(inputs: [h], results: [h], staysScattered: beside.isEmpty)
 
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
-        if let shared {
+        for shared in beside {
             part.kept.append(Kept(Extent(.all, cut: shared.matrices * shared.size)))
             part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
             part.forward.kernels.append(shared.activation())
@@ -44,26 +44,46 @@ extension FeedForwardSpec {
             part.otherKernels += 1
             widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: h)])
         }
+        if moe.sharedGate {
+            // The gate of a row, and its product with the shared experts' result.
+            part.forward.kernels.append([Stored(Extent(.scattered, whole: h), times: 2)])
+            part.backward.kernels.append([Stored(Extent(.scattered, whole: h), times: 4)])
+            part.otherKernels += 1
+        }
         let experts = RoutedExperts(
             mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe))
         return FeedForwardSpec(
             part: part, experts: experts, widest: widest,
-            inner: expert.inputs * max(denseWidth, moe.sharedWidth), words: words(moe, hasDense: denseWidth > 0))
+            inner: expert.inputs * max(denseWidth, moe.sharedWidth, moe.denseFfn),
+            words: words(model, moe, hasDense: denseWidth > 0))
     }
 
-    private static func words(_ moe: Model.Mixture, hasDense: Bool) -> FeedForwardWords {
+    private static func words(_ model: Model, _ moe: Model.Mixture, hasDense: Bool) -> FeedForwardWords {
         let hasShared = moe.sharedWidth > 0
-        func shared(_ term: String) -> [String] { hasShared ? [term] : [] }
-        let inner = (hasDense ? ["f"] : []) + shared("n_s·f_s")
+        // Networks that every token passes through, each by the formula of its size.
+        let sizes = (hasShared ? ["n_s·f_s"] : []) + (moe.denseFfn > 0 ? ["f_b"] : [])
+        func shared(_ term: (String) -> String) -> [String] { sizes.map(term) }
+        let biases = model.conventions.biases
+        let gate = moe.sharedGate ? ["h"] : []
+        let routerBias = biases.contains(.router) ? ["E"] : []
+        let expert = "n_m·h·f_e" + (biases.contains(.experts) ? " + (n_m − 1)·f_e + h" : "")
+        let routedParameters = biases.contains(.experts) ? "E·(\(expert))" : "E·\(expert)"
+        let sharedBias = biases.contains(.sharedExperts) ? shared { "(n_m − 1)·\($0)" } : []
+        let sharedRowBias = biases.contains(.sharedExperts) ? shared { _ in "h" } : []
+        let inner = (hasDense ? ["f"] : []) + sizes
         let routed = "ρ·(n_m·f_e/e_t + h)"
         return FeedForwardWords(
-            parameters: (["h·E", "E·n_m·h·f_e"] + shared("n_s·n_m·h·f_s")).joined(separator: " + "),
-            wholeParameters: "h·E", weights: ["h·E", "k·n_m·h·f_e"] + shared("n_s·n_m·h·f_s"),
+            parameters: (["h·E", routedParameters] + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
+                + sharedRowBias).joined(separator: " + "),
+            wholeParameters: (["h·E"] + gate + routerBias + sharedRowBias).joined(separator: " + "),
+            expertParameters: expert, weights: ["h·E", "k·n_m·h·f_e"] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(h + n_m·f_e/e_t)"],
-            combined: "w·k·h/t", keptBehind: ["8·E/t"] + shared("w·n_m·n_s·f_s/t"),
-            operands: ["ρ·(2·h + n_m·f_e/e_t)"] + shared("n_m·n_s·f_s/t"), singleOperands: "4·E/t",
-            products: ["ρ·((n_m − 1)·f_e/e_t + h)", "E/t"] + shared("(n_m − 1)·n_s·f_s/t + h/σ"),
-            widest: hasShared ? "max(\(routed), n_m·n_s·f_s/t + h)" : routed,
+            combined: "w·k·h/t", keptBehind: ["8·E/t"] + shared { "w·n_m·\($0)/t" },
+            operands: ["ρ·(2·h + n_m·f_e/e_t)"] + shared { "n_m·\($0)/t" }, singleOperands: "4·E/t",
+            products: ["ρ·((n_m − 1)·f_e/e_t + h)", "E/t"] + shared { "(n_m − 1)·\($0)/t + h/σ" }
+                + (moe.sharedGate ? ["1/σ"] : []),
+            widest: sizes.isEmpty
+                ? routed : "max(\(([routed] + shared { "n_m·\($0)/t + h" }).joined(separator: ", ")))",
             inner: inner.first.map { "(n_m − 1)·" + (inner.count > 1 ? "max(\(inner.joined(separator: ", ")))" : $0) },
             sizes: [
                 SizeSymbol("E", moe.experts, "routed experts of a block"),
@@ -71,13 +91,17 @@ extension FeedForwardSpec {
                 SizeSymbol("f_e", moe.ffn, "feed-forward size of a routed expert"),
                 SizeSymbol("n_s", moe.shared, "shared experts of a block"),
                 SizeSymbol("f_s", moe.sharedFfn, "feed-forward size of a shared expert"),
-            ])
+            ]
+                + (moe.denseFfn > 0
+                    ? [SizeSymbol("f_b", moe.denseFfn, "size of the dense network beside the experts")] : []))
     }
 
     /// Products of the router and the shared experts, which every token passes through.
     static func mixtureProducts(_ model: Model, _ moe: Model.Mixture) -> [Product] {
         [Product(.own, inputs: Width(whole: model.hidden), outputs: Width(whole: moe.experts))]
-            + (moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth).products : [])
+            + besideExperts(model, moe).flatMap(\.products)
+            + (moe.sharedGate
+                ? [Product(.scattered, inputs: Width(whole: model.hidden), outputs: Width(whole: 1))] : [])
     }
 
     /// Products of one routed expert.
@@ -90,13 +114,34 @@ extension FeedForwardSpec {
         let router = TensorSpec(
             name: "mlp.gate.weight", shape: [moe.experts, model.hidden], start: .normal(Model.startDeviation),
             seesOwnRows: true)
-        guard moe.sharedWidth > 0 else { return [router] }
-        return [router]
-            + Network(model, size: moe.sharedWidth).tensors("mlp.shared_experts.", isBiased: false)
+        let biases = model.conventions.biases
+        var tensors = [router]
+        if biases.contains(.router) {
+            tensors.append(
+                TensorSpec(name: "mlp.gate.bias", shape: [moe.experts], start: .zeros, seesOwnRows: true))
+        }
+        if moe.sharedWidth > 0 {
+            tensors += Network(model, size: moe.sharedWidth).tensors("mlp.shared_experts.", biased: .sharedExperts)
+        }
+        if moe.denseFfn > 0 {
+            tensors += Network(model, size: moe.denseFfn).tensors("mlp.dense.", biased: .sharedExperts)
+        }
+        if moe.sharedGate {
+            tensors.append(
+                TensorSpec(
+                    name: "mlp.shared_expert_gate.weight", shape: [1, model.hidden],
+                    start: .normal(Model.startDeviation), seesStreamRows: true))
+        }
+        return tensors
+    }
+
+    /// The networks that every token passes through beside the routed experts.
+    private static func besideExperts(_ model: Model, _ moe: Model.Mixture) -> [Network] {
+        [moe.sharedWidth, moe.denseFfn].filter { $0 > 0 }.map { Network(model, size: $0) }
     }
 
     /// Tensors of one routed expert, with names relative to the expert.
     static func expertTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
-        Network(model, size: moe.ffn).tensors("", isBiased: false)
+        Network(model, size: moe.ffn).tensors("", biased: .experts)
     }
 }

@@ -33,34 +33,53 @@ extension Model {
     }
 }
 
-/// The fields of a shape in a map, before defaults; nil for a field that is absent or invalid.
+/// The fields of a shape in a map, before defaults.
 package struct ModelFields {
-    package var family: Model.Family?
-    /// Values of the stack's, the block's and the text's sizes by their keys.
-    private var sizes: [String: Int] = [:]
-    package var vocab: Int? { sizes["vocab"] }
-    package var sequence: Int? { sizes["sequence"] }
-    package var mlp: Model.MLP?
-    package var tiedEmbeddings: Bool?
-    package var moe: Model.Mixture?
-    package var mla: Model.LatentAttention?
+    private let family: Model.Family?
+    /// Changes of a model, and of a block, in the order of their keys. Keys that are absent or invalid have none.
+    private var edits: [(key: String, edit: ShapeKey<Model>.Edit)] = []
+    private let block: BlockFields
+    /// The kinds of block, in the order of the map.
+    private var kinds: [(name: String, fields: BlockFields)] = []
+    private let pattern: BlockPattern?
 
     package init(_ reader: FieldReader) {
         // The order of keys in the message about an unknown key.
         reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
-        for size in Model.stackSizes { sizes[size.key] = size.count(reader) }
-        for size in BlockShape.sizes { sizes[size.key] = size.count(reader) }
-        for size in Model.textSizes { sizes[size.key] = size.count(reader) }
-        mlp = reader.choice("mlp", of: Model.MLP.self)
-        tiedEmbeddings = reader.flag("tiedEmbeddings")
-        moe = reader.map("moe").flatMap(Model.Mixture.init)
-        mla = reader.map("mla").flatMap(Model.LatentAttention.init)
+        for key in Model.stackSizes + Model.textSizes + Model.features {
+            if let edit = key.read(reader) { edits.append((key.key, edit)) }
+        }
+        block = BlockFields(reader)
+        if let map = reader.map("kinds") {
+            for name in map.keys {
+                guard let kind = map.map(name) else { continue }
+                kinds.append((name, BlockFields(kind)))
+                kind.reportUnknownKeys()
+            }
+        }
+        pattern = BlockPattern(reader)
+    }
+
+    /// The keys that are given with a valid value.
+    private func has(_ key: String) -> Bool { edits.contains { $0.key == key } || block.has(key) }
+
+    /// Values that a shape chosen for its size may be given.
+    package var vocab: Int? { value(\.vocab, "vocab") }
+    package var sequence: Int? { value(\.sequence, "sequence") }
+    package var tiedEmbeddings: Bool? { value(\.tiedEmbeddings, "tiedEmbeddings") }
+
+    private func value<Value>(_ path: KeyPath<Model, Value>, _ key: String) -> Value? {
+        guard let edit = edits.first(where: { $0.key == key })?.edit else { return nil }
+        var model = Model(family: .llama, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
+        edit(&model)
+        return model[keyPath: path]
     }
 
     /// Keys that change the blocks. A named shape with one of them changed loses its name.
     package static let blockKeys =
-        ["family"] + Model.stackSizes.map(\.key) + BlockShape.sizes.map(\.key) + ["mlp", "moe", "mla"]
+        ["family"] + Model.stackSizes.map(\.key) + BlockShape.keys.map(\.key) + Model.features.map(\.key)
+        + ["kinds", "pattern"]
 
     /// The shape of these fields alone. Missing fields and values that do not divide are reported.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
@@ -70,47 +89,72 @@ package struct ModelFields {
         ]
         for (key, fix) in required { reader.reportMissing(key, fix: fix) }
         if family == .llama { reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008") }
-        guard let family, let layers = sizes["layers"], let hidden = sizes["hidden"], let heads = sizes["heads"],
-            let vocab, let sequence
+        guard let family, ["layers", "hidden", "heads", "vocab", "sequence"].allSatisfy(has),
+            family != .llama || has("ffn")
         else { return nil }
-        if family == .llama, sizes["ffn"] == nil { return nil }
-        var model = Model(
-            name: name, family: family, layers: layers, hidden: hidden, heads: heads, mlp: mlp, vocab: vocab,
-            sequence: sequence, tiedEmbeddings: tiedEmbeddings, moe: moe, mla: mla)
-        setSizes(of: &model)
+        var model = Model(family: family, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
+        for (_, edit) in edits { edit(&model) }
+        block.apply(to: &model.block)
+        let heads = model.heads
+        if !has("kvHeads") { model.kvHeads = heads }
+        if !has("headSize") { model.headSize = model.hidden / heads }
+        if !has("ffn") { model.ffn = 4 * model.hidden }
+        model.name = name
+        setKinds(of: &model, reader)
         return checked(model, reader)
-    }
-
-    private func setSizes(of model: inout Model) {
-        for size in Model.stackSizes + Model.textSizes {
-            if let value = sizes[size.key] { size.set(&model, to: value) }
-        }
-        for size in BlockShape.sizes { if let value = sizes[size.key] { size.set(&model.block, to: value) } }
     }
 
     /// The shape `base` with these fields replaced.
     package func shape(over base: Model, _ reader: FieldReader) -> Model? {
         var model = base
         model.family = family ?? base.family
-        setSizes(of: &model)
-        if sizes["kvHeads"] == nil, base.kvHeads == base.heads { model.kvHeads = model.heads }
-        if sizes["headSize"] == nil, sizes["hidden"] != nil || sizes["heads"] != nil {
-            model.headSize = model.hidden / model.heads
+        for (_, edit) in edits { edit(&model) }
+        func change(_ shape: inout BlockShape, from base: BlockShape) {
+            block.apply(to: &shape)
+            if !has("kvHeads"), base.kvHeads == base.heads { shape.kvHeads = shape.heads }
+            if !has("headSize"), has("hidden") || has("heads") { shape.headSize = model.hidden / max(1, shape.heads) }
         }
-        model.mlp = mlp ?? base.mlp
-        model.tiedEmbeddings = tiedEmbeddings ?? base.tiedEmbeddings
-        model.moe = moe ?? base.moe
-        model.mla = mla ?? base.mla
+        change(&model.block, from: base.block)
+        // A kind that has the base's value of a key gets the new one.
+        for index in model.kinds.indices {
+            let kind = base.kinds[index].shape
+            for (key, edit) in block.edits where key.isSame(kind, base.block) { edit(&model.kinds[index].shape) }
+            if model.kinds[index].shape.heads != kind.heads, kind.kvHeads == kind.heads, !has("kvHeads") {
+                model.kinds[index].shape.kvHeads = model.kinds[index].shape.heads
+            }
+        }
+        setKinds(of: &model, reader)
         if Self.blockKeys.contains(where: reader.contains) { model.name = nil }
         return checked(model, reader)
+    }
+
+    /// Sets the kinds of block and their pattern, where the fields give them.
+    private func setKinds(of model: inout Model, _ reader: FieldReader) {
+        guard !kinds.isEmpty || pattern != nil else { return }
+        if !kinds.isEmpty {
+            model.kinds = kinds.map { kind in
+                var shape = model.block
+                kind.fields.apply(to: &shape)
+                if kind.fields.has("heads"), !kind.fields.has("kvHeads"), model.block.kvHeads == model.block.heads {
+                    shape.kvHeads = shape.heads
+                }
+                return BlockKind(name: kind.name, shape: shape)
+            }
+            model.pattern = []
+            if pattern == nil, !reader.contains("pattern") {
+                reader.report(
+                    "kinds", rule: "need a pattern that says which block is of which kind",
+                    fix: "e.g. pattern: (\(kinds[0].name)*3 \(kinds[kinds.count - 1].name))*\(max(1, model.layers / 4))"
+                )
+            }
+        }
+        if let pattern { model.pattern = pattern.blocks(of: model, reader) ?? [] }
     }
 
     /// Checks the rules between fields.
     private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
         var sound = true
-        if sizes["headSize"] == nil, model.mla == nil, sizes["hidden"] != nil || sizes["heads"] != nil,
-            model.hidden % model.heads != 0
-        {
+        if !block.has("headSize"), model.mla == nil, has("hidden") || has("heads"), model.hidden % model.heads != 0 {
             let near = Divisors.of(model.hidden)
             let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
             reader.report(
@@ -118,31 +162,35 @@ package struct ModelFields {
                 fix: "use \(Wording.alternatives(choices.map(String.init))), or set headSize", kind: .misfit)
             sound = false
         }
-        if model.mla == nil, model.heads % model.kvHeads != 0 {
-            reader.report(
-                "kvHeads", value: "\(model.kvHeads)", rule: "must divide heads \(model.heads)",
-                fix: "every key/value head serves the same number of heads", kind: .misfit)
+        for (key, problem) in model.shapeProblems {
+            var problem = problem
+            problem.field = reader.join(key)
+            reader.collector.adopt(problem)
             sound = false
         }
-        if let moe = model.moe, moe.topK > moe.experts {
-            reader.report(
-                "moe", value: "topK \(moe.topK)", rule: "must be at most the \(moe.experts) experts", kind: .misfit)
-            sound = false
-        }
-        if let moe = model.moe, model.mixtureLayers == 0 {
+        if model.kinds.isEmpty, let moe = model.moe, model.mixtureLayers == 0 {
             refuseToBeDense(moe, layers: model.layers, reader)
             sound = false
         }
+        if !model.kinds.isEmpty, model.pattern.count != model.layers {
+            if !model.pattern.isEmpty {
+                reader.report(
+                    reader.contains("pattern") ? "pattern" : "layers",
+                    value: "\(model.pattern.count) blocks",
+                    rule: "the pattern must name a kind for each of the \(model.layers) layers",
+                    fix: "write the pattern for \(model.layers) layers", kind: .misfit)
+            }
+            return nil
+        }
+        guard sound else { return nil }
         if let problem = model.countProblem {
             reader.collector.report(
                 reader.path, at: reader.mark, value: problem.value, rule: problem.rule, fix: problem.fix)
-            sound = false
+            return nil
         }
-        return sound ? model : nil
+        return model
     }
-}
 
-extension ModelFields {
     /// Reports the fields that leave a model with `moe` without any block with experts.
     private func refuseToBeDense(_ moe: Model.Mixture, layers: Int, _ reader: FieldReader) {
         func refuse(_ key: String, _ value: Int, _ rule: String) {
@@ -159,33 +207,16 @@ extension ModelFields {
     }
 }
 
-extension Model.Mixture {
-    /// Reads `moe:`. nil, after a report, if something is missing.
-    package init?(_ reader: FieldReader) {
-        self.init(experts: 0, topK: 0, ffn: 0)
-        guard SizeKey.read(Self.sizes, reader, into: &self) else { return nil }
-        if sharedFfn == 0 { sharedFfn = ffn }
-    }
-}
+/// The fields of a block's shape in a map.
+struct BlockFields {
+    /// Changes in the order of their keys. Keys that are absent or invalid have none.
+    private(set) var edits: [(key: ShapeKey<BlockShape>, edit: ShapeKey<BlockShape>.Edit)] = []
 
-extension Model.LatentAttention {
-    /// Reads `mla:`. nil, after a report, if something is missing.
-    package init?(_ reader: FieldReader) {
-        self.init(queryRank: 0, kvRank: 0, nopeSize: 0, ropeSize: 0, valueSize: 0)
-        guard SizeKey.read(Self.sizes, reader, into: &self) else { return nil }
+    init(_ reader: FieldReader) {
+        for key in BlockShape.keys { if let edit = key.read(reader) { edits.append((key, edit)) } }
     }
-}
 
-extension Model {
-    /// The keys and values of a shape as lines of a plan.
-    package var yaml: [String] {
-        var lines = ["family: \(family.rawValue)"] + Self.stackSizes.compactMap { $0.line(of: self) }
-        lines += BlockShape.sizes.compactMap { $0.line(of: block) }
-        lines += ["mlp: \(mlp.rawValue)"] + Self.textSizes.compactMap { $0.line(of: self) }
-        lines.append("tiedEmbeddings: \(tiedEmbeddings)")
-        func indented(_ line: String) -> String { "  " + line }
-        if let moe { lines += ["moe:"] + Model.Mixture.sizes.compactMap { $0.line(of: moe).map(indented) } }
-        if let mla { lines += ["mla:"] + Model.LatentAttention.sizes.compactMap { $0.line(of: mla).map(indented) } }
-        return lines
-    }
+    func has(_ key: String) -> Bool { edits.contains { $0.key.key == key } }
+
+    func apply(to shape: inout BlockShape) { for (_, edit) in edits { edit(&shape) } }
 }

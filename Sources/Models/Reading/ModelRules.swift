@@ -15,23 +15,84 @@ extension Model {
 
     /// All rules that a shape breaks if no reader has checked it: one from a checkpoint's header.
     package var problems: [PlanProblem] {
-        var problems = Self.stackSizes.compactMap { $0.problem(of: self) }
-        problems += BlockShape.sizes.compactMap { $0.problem(of: block) }
-        problems += Self.textSizes.compactMap { $0.problem(of: self) }
-        if let moe {
-            problems += Model.Mixture.sizes.compactMap { $0.problem(of: moe, in: "moe.") }
-            if moe.topK > moe.experts {
-                problems.append(
-                    PlanProblem(
-                        field: "moe.topK", value: "\(moe.topK)", rule: "must be at most the \(moe.experts) experts"))
+        var problems = Self.stackSizes.flatMap { $0.problems(of: self) }
+        problems += BlockShape.keys.flatMap { $0.problems(of: block) }
+        problems += (Self.textSizes + Self.features).flatMap { $0.problems(of: self) }
+        for kind in kinds {
+            problems += BlockShape.keys.flatMap { $0.problems(of: kind.shape, in: "kinds.\(kind.name).") }
+        }
+        guard problems.isEmpty else { return problems }
+        problems = shapeProblems.map { key, problem in
+            var problem = problem
+            problem.field = key
+            return problem
+        }
+        guard problems.isEmpty else { return problems }
+        return [countProblem].compactMap(\.self)
+    }
+
+    /// The rules between the sizes of a block that a kind of block breaks, each once, with the key that it concerns.
+    var shapeProblems: [(key: String, problem: PlanProblem)] {
+        let own = block.problems
+        guard !kinds.isEmpty else { return own }
+        return kinds.flatMap { kind in
+            kind.shape.problems.map { problem in
+                let known = own.contains { $0.key == problem.key && $0.problem == problem.problem }
+                return (known ? problem.key : "kinds.\(kind.name).\(problem.key)", problem.problem)
             }
         }
-        if let mla { problems += Model.LatentAttention.sizes.compactMap { $0.problem(of: mla, in: "mla.") } }
-        guard problems.isEmpty else { return problems }
-        if heads % kvHeads != 0 {
-            problems.append(
-                PlanProblem(field: "kvHeads", value: "\(kvHeads)", rule: "must divide heads \(heads)"))
+    }
+}
+
+extension BlockShape {
+    /// The rules between its sizes that a block breaks, each with the key that it concerns.
+    var problems: [(key: String, problem: PlanProblem)] {
+        var problems: [(key: String, problem: PlanProblem)] = []
+        func add(_ key: String, _ value: String, _ rule: String, fix: String = "") {
+            problems.append((key, PlanProblem(.misfit, field: "", value: value, rule: rule, fix: fix)))
         }
-        return problems + [countProblem].compactMap(\.self)
+        if mla == nil, halves.hasAttention, kvHeads == 0 || heads % kvHeads != 0 {
+            add(
+                "kvHeads", "\(kvHeads)", "must divide heads \(heads)",
+                fix: "every key/value head serves the same number of heads")
+        }
+        if let moe, moe.topK > moe.experts {
+            add("moe.topK", "\(moe.topK)", "must be at most the \(moe.experts) experts")
+        }
+        func need(_ isGiven: Bool, _ key: String, _ value: String, _ rule: String, fix: String = "") {
+            if isGiven { add(key, value, rule, fix: fix) }
+        }
+        let ofAttention: [(Bool, String, String)] = [
+            (window != nil, "window", "\(window ?? 0)"), (chunk != nil, "chunk", "\(chunk ?? 0)"),
+            (sinks, "sinks", "true"), (qkNorm != .none, "qkNorm", qkNorm.rawValue),
+            (outputGate != .none, "outputGate", outputGate.rawValue),
+            (keyValues != .own, "keyValues", keyValues.rawValue),
+            (valueSize != nil, "valueSize", "\(valueSize ?? 0)"), (mla != nil, "mla", "(given)"),
+        ]
+        if !halves.hasAttention {
+            for (isGiven, key, value) in ofAttention {
+                need(
+                    isGiven, key, value, "needs a block with attention", fix: "remove it, or halves: \(halves.rawValue)"
+                )
+            }
+        }
+        need(!halves.hasFeedForward && moe != nil, "moe", "(given)", "needs a block with a feed-forward half")
+        need(window != nil && chunk != nil, "chunk", "\(chunk ?? 0)", "a block has a window or chunks, not both")
+        need(
+            keyValues == .keysAreValues && valueSize.map { $0 != headSize } ?? false, "valueSize", "\(valueSize ?? 0)",
+            "values that are keys have the size of keys, \(headSize)")
+        if let mla {
+            for (isGiven, key, value) in ofAttention.dropLast() {
+                need(isGiven, key, value, "latent attention has none", fix: "remove \(key), or mla")
+            }
+            need(
+                mla.indexer != nil && mla.queryRank == 0, "mla.indexer", "(given)",
+                "takes its queries from latent queries", fix: "give mla.queryRank")
+        }
+        need(
+            parallel != .none && norms != .pre, "norms", norms.rawValue,
+            "halves side by side have their norms before them",
+            fix: "remove norms or parallel")
+        return problems
     }
 }

@@ -12,6 +12,22 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var moe: Model.Mixture?
     /// The sizes of multi-head latent attention; nil: ordinary attention.
     package var mla: Model.LatentAttention?
+    /// Size of a value head if it is not that of a key head.
+    package var valueSize: Int?
+    /// Tokens that a query sees, its own included, if not all before it (sliding window).
+    package var window: Int?
+    /// Tokens of a chunk, if a query sees only the tokens of its own chunk before it.
+    package var chunk: Int?
+    package var qkNorm = QKNorm.none
+    package var outputGate = OutputGate.none
+    /// Whether each head has a learned score that takes part in the softmax without a value (attention sink).
+    package var sinks = false
+    package var keyValues = KeyValues.own
+    package var halves = Halves.both
+    package var norms = NormPlacement.pre
+    package var parallel = Parallel.none
+    /// Parameters of a block in small tensors that no other key describes.
+    package var extraParameters = 0
 
     package init(
         heads: Int, kvHeads: Int, headSize: Int, ffn: Int, mlp: Model.MLP, moe: Model.Mixture? = nil,
@@ -25,14 +41,91 @@ package struct BlockShape: Hashable, Codable, Sendable {
         self.moe = moe
         self.mla = mla
     }
+
+    /// The norms of queries and keys before they meet.
+    package enum QKNorm: String, Hashable, Codable, Sendable, CaseIterable {
+        case none
+        /// One norm for each head, with weights that all heads share (Qwen 3).
+        case head
+        /// One norm for each head, with weights of its own (Cohere).
+        case heads
+        /// One norm over all heads (OLMo 2).
+        case whole
+    }
+
+    /// The sigmoid gate that multiplies the attention's result.
+    package enum OutputGate: String, Hashable, Codable, Sendable, CaseIterable {
+        case none
+        /// A gate for every number, computed beside the queries (Qwen 3-Next).
+        case elementwise
+        /// A gate for every head.
+        case head
+    }
+
+    /// Where keys and values come from.
+    package enum KeyValues: String, Hashable, Codable, Sendable, CaseIterable {
+        /// Both are projected.
+        case own
+        /// Keys are projected and serve as values.
+        case keysAreValues
+        /// Both are those of an earlier block.
+        case shared
+    }
+
+    /// The halves that a block has.
+    package enum Halves: String, Hashable, Codable, Sendable, CaseIterable {
+        case both, attention, feedForward
+
+        package var hasAttention: Bool { self != .feedForward }
+        package var hasFeedForward: Bool { self != .attention }
+        package var count: Int { self == .both ? 2 : 1 }
+    }
+
+    /// The place of the norms of a half.
+    package enum NormPlacement: String, Hashable, Codable, Sendable, CaseIterable {
+        /// Before the half.
+        case pre
+        /// Behind the half, before its result is added to the residual stream.
+        case post
+        case both
+    }
+
+    /// Whether both halves read the same residual stream.
+    package enum Parallel: String, Hashable, Codable, Sendable, CaseIterable {
+        /// One after the other.
+        case none
+        /// Side by side, behind one norm (GPT-J, PaLM).
+        case oneNorm
+        /// Side by side, each behind a norm of its own (GPT-NeoX).
+        case twoNorms
+    }
 }
 
 extension BlockShape {
     /// Sizes of a block, in the order of a written plan.
-    package static let sizes: [SizeKey<BlockShape>] = [
+    package static let sizes: [ShapeKey<BlockShape>] = [
         .count("heads", in: Bounds.heads, \.heads), .count("kvHeads", in: Bounds.heads, \.kvHeads),
         .count("headSize", in: Bounds.headSize, \.headSize), .count("ffn", in: Bounds.ffn, \.ffn),
+        .choice("mlp", \.mlp),
     ]
+
+    /// What a block has in addition, in the order of a written plan.
+    package static let features: [ShapeKey<BlockShape>] = [
+        .map(
+            "moe", \.moe, keys: Model.Mixture.sizes, empty: Model.Mixture(experts: 0, topK: 0, ffn: 0),
+            finish: { if $0.sharedFfn == 0 { $0.sharedFfn = $0.ffn } }),
+        .map(
+            "mla", \.mla, keys: Model.LatentAttention.sizes,
+            empty: Model.LatentAttention(queryRank: 0, kvRank: 0, nopeSize: 0, ropeSize: 0, valueSize: 0)),
+        .limit("valueSize", in: Bounds.headSize, \.valueSize), .limit("window", in: Bounds.sequence, \.window),
+        .limit("chunk", in: Bounds.sequence, \.chunk), .choice("qkNorm", \.qkNorm, standard: QKNorm.none),
+        .choice("outputGate", \.outputGate, standard: OutputGate.none), .flag("sinks", \.sinks),
+        .choice("keyValues", \.keyValues, standard: .own), .choice("halves", \.halves, standard: .both),
+        .choice("norms", \.norms, standard: .pre), .choice("parallel", \.parallel, standard: Parallel.none),
+        .count("extraParameters", in: 0...Bounds.parameters.upperBound, \.extraParameters, standard: 0),
+    ]
+
+    package static var keys: [ShapeKey<BlockShape>] { sizes + features }
 }
 
 /// A kind of block with its name in a plan.

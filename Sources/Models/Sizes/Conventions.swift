@@ -1,9 +1,9 @@
-/// Conventions of a model family: norms, positions, biases, and the names of tensors.
+/// Conventions of a model: norms, positions, biases, and the names of tensors.
 package struct Conventions: Hashable, Sendable {
-    /// Whether matrices have biases and norms a shift as well as a scale (LayerNorm). If not, norms are RMSNorm.
-    package var hasBiases: Bool
-    /// Whether positions rotate queries and keys. If not, a learned table is added to the embedding.
-    package var isRotary: Bool
+    package var norm: Norm
+    package var positions: Positions
+    /// The products whose results have a bias added.
+    package var biases: Set<Bias>
     /// Whether a matrix is `[outputs, inputs]` in memory. If not, it is `[inputs, outputs]`.
     package var isTransposed: Bool
     /// Whether one matrix computes queries, keys and values, and one all inputs of the feed-forward network's
@@ -11,11 +11,14 @@ package struct Conventions: Hashable, Sendable {
     package var joinsProjections: Bool
     package var names: Names
 
+    /// Whether positions rotate queries and keys.
+    package var isRotary: Bool { positions == .rotary }
+
     /// Hugging Face's names of a family's tensors.
     package struct Names: Hashable, Sendable {
         package var table: String
-        /// Name of the table of learned positions; nil if there is none.
-        package var positions: String?
+        /// Name of the table of learned positions.
+        package var positions = "wpe.weight"
         /// Names of norms, without `.weight`.
         package var finalNorm: String
         package var attentionNorm: String
@@ -29,22 +32,85 @@ package struct Conventions: Hashable, Sendable {
     }
 }
 
-extension Model {
+/// The kind of a model's norms.
+package enum Norm: String, Hashable, Codable, Sendable, CaseIterable {
+    /// LayerNorm with a scale and a shift (Ba et al. 2016).
+    case layerNorm
+    /// RMSNorm, with a scale (Zhang and Sennrich 2019).
+    case rmsNorm
+    /// LayerNorm with a scale alone, as in Cohere's, Databricks' and MosaicML's models.
+    case layerNormNoBias
+    /// LayerNorm without weights, as in OLMo 1.
+    case nonParametric
+
+    package var hasScale: Bool { self != .nonParametric }
+    package var hasShift: Bool { self == .layerNorm }
+    /// Number of weight tensors of one norm.
+    package var tensors: Int { (hasScale ? 1 : 0) + (hasShift ? 1 : 0) }
+}
+
+/// How a model knows the positions of tokens.
+package enum Positions: String, Hashable, Codable, Sendable, CaseIterable {
+    /// A learned table is added to the embedding.
+    case learned
+    /// Queries and keys are rotated (Su et al. 2021).
+    case rotary
+    /// Scores fall linearly with distance (Press et al. 2022).
+    case alibi
+    case none
+}
+
+/// Products of a model whose results may have a bias added.
+package enum Bias: String, Hashable, Codable, Sendable, CaseIterable, Comparable {
+    /// Queries, keys and values.
+    case attentionInput
+    /// The projection of the attention's result.
+    case attentionOutput
+    /// Both sides of a dense feed-forward network.
+    case feedForward
+    /// Both sides of every routed expert.
+    case experts
+    /// Both sides of the shared experts.
+    case sharedExperts
+    case router
+    case head
+
+    /// The biases of GPT-2 and its kin, which `all` stands for.
+    package static let ofGPT: Set<Bias> = [.attentionInput, .attentionOutput, .feedForward]
+
+    package static func < (a: Bias, b: Bias) -> Bool {
+        let order = allCases
+        return (order.firstIndex(of: a) ?? 0) < (order.firstIndex(of: b) ?? 0)
+    }
+}
+
+extension Model.Family {
+    /// The conventions of the family's models.
     package var conventions: Conventions {
-        switch family {
+        switch self {
         case .gpt:
             Conventions(
-                hasBiases: true, isRotary: false, isTransposed: false, joinsProjections: true,
+                norm: .layerNorm, positions: .learned, biases: Bias.ofGPT, isTransposed: false, joinsProjections: true,
                 names: Conventions.Names(
-                    table: "wte.weight", positions: "wpe.weight", finalNorm: "ln_f", attentionNorm: "ln_1",
-                    feedForwardNorm: "ln_2", block: "h."))
+                    table: "wte.weight", finalNorm: "ln_f", attentionNorm: "ln_1", feedForwardNorm: "ln_2", block: "h.")
+            )
         case .llama:
             Conventions(
-                hasBiases: false, isRotary: true, isTransposed: true, joinsProjections: false,
+                norm: .rmsNorm, positions: .rotary, biases: [], isTransposed: true, joinsProjections: false,
                 names: Conventions.Names(
-                    table: "model.embed_tokens.weight", positions: nil, finalNorm: "model.norm",
-                    attentionNorm: "input_layernorm", feedForwardNorm: "post_attention_layernorm",
-                    block: "model.layers."))
+                    table: "model.embed_tokens.weight", finalNorm: "model.norm", attentionNorm: "input_layernorm",
+                    feedForwardNorm: "post_attention_layernorm", block: "model.layers."))
         }
+    }
+}
+
+extension Model {
+    /// The conventions of the family, with those that the model states itself.
+    package var conventions: Conventions {
+        var conventions = family.conventions
+        if let norm { conventions.norm = norm }
+        if let positionKind { conventions.positions = positionKind }
+        if let biases { conventions.biases = Set(biases) }
+        return conventions
     }
 }

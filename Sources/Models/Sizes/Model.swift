@@ -10,11 +10,11 @@ package struct Model: Hashable, Codable, Sendable {
         case llama
     }
 
-    /// The activation of the feed-forward network; `swiglu` and `geglu` have three matrices, the others two.
+    /// The activation of the feed-forward network; `swiglu`, `geglu` and `reglu` have three matrices, the others two.
     package enum MLP: String, Hashable, Codable, Sendable, CaseIterable {
-        case gelu, relu, squaredRelu, swiglu, geglu
+        case gelu, relu, squaredRelu, silu, swiglu, geglu, reglu
 
-        package var isGated: Bool { self == .swiglu || self == .geglu }
+        package var isGated: Bool { self == .swiglu || self == .geglu || self == .reglu }
         /// Weight matrices of one feed-forward network.
         package var matrices: Int { isGated ? 3 : 2 }
     }
@@ -29,6 +29,23 @@ package struct Model: Hashable, Codable, Sendable {
     /// Tokens a sequence.
     package var sequence: Int
     package var tiedEmbeddings: Bool
+    /// Kind of the norms; nil: the family's.
+    package var norm: Norm?
+    /// Kind of the positions; nil: the family's.
+    package var positionKind: Positions?
+    /// Entries of a table of learned positions; nil: one for each token of a sequence.
+    package var positionEntries: Int?
+    /// Products with a bias, in the order of `Bias`; nil: the family's.
+    package var biases: [Bias]?
+    /// Whether a norm follows the embedding, as in BLOOM.
+    package var embeddingNorm = false
+    /// Whether a norm precedes the head.
+    package var hasFinalNorm = true
+    /// Width of the token table if it is not the hidden size; projections lead to the hidden size and back, as in OPT
+    /// 350M.
+    package var embeddingSize: Int?
+    /// Parameters outside the blocks in small tensors that no other key describes.
+    package var otherParameters = 0
     /// The shape of the blocks that are of no other kind.
     package var block: BlockShape
     /// Kinds of block that differ from `block`, by their names in a plan; empty if all blocks have the same keys.
@@ -56,13 +73,24 @@ package struct Model: Hashable, Codable, Sendable {
 
 extension Model {
     /// Sizes of the stack of blocks, in the order of a written plan.
-    package static let stackSizes: [SizeKey<Model>] = [
+    package static let stackSizes: [ShapeKey<Model>] = [
         .count("layers", in: Bounds.layers, \.layers), .count("hidden", in: Bounds.hidden, \.hidden),
     ]
 
     /// Sizes of the text: vocabulary and sequence length.
-    package static let textSizes: [SizeKey<Model>] = [
+    package static let textSizes: [ShapeKey<Model>] = [
         .count("vocab", in: Bounds.vocab, \.vocab), .count("sequence", in: Bounds.sequence, \.sequence),
+        .flag("tiedEmbeddings", \.tiedEmbeddings, isAlwaysStated: true),
+    ]
+
+    /// What the whole model has in addition to its family, in the order of a written plan.
+    package static let features: [ShapeKey<Model>] = [
+        .option("norm", \.norm), .option("positions", \.positionKind),
+        .limit("positionEntries", in: Bounds.sequence, \.positionEntries),
+        .set("biases", \.biases, words: ["all": Array(Bias.ofGPT).sorted(), "none": []]),
+        .flag("embeddingNorm", \.embeddingNorm), .flag("finalNorm", \.hasFinalNorm, standard: true),
+        .limit("embeddingSize", in: Bounds.hidden, \.embeddingSize),
+        .count("otherParameters", in: 0...Bounds.parameters.upperBound, \.otherParameters, standard: 0),
     ]
 
 }

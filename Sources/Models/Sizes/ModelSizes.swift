@@ -22,6 +22,10 @@ extension Model {
         /// Largest number of nodes that the experts of one token may lie on (DeepSeek-V3, section 2.1.2). nil: any
         /// number.
         package var nodeLimit: Int?
+        /// Whether a sigmoid gate, one number a token, multiplies the shared experts' result.
+        package var sharedGate = false
+        /// Size of a dense feed-forward network that runs beside the experts in the same block; 0 if there is none.
+        package var denseFfn = 0
 
         package init(
             experts: Int, topK: Int, ffn: Int, shared: Int = 0, sharedFfn: Int? = nil, firstDense: Int = 0,
@@ -61,6 +65,8 @@ extension Model {
         package var ropeSize: Int
         /// Size of a value head.
         package var valueSize: Int
+        /// The indexer that chooses the keys of a query; nil: a query sees all keys before it.
+        package var indexer: Indexer?
 
         package init(queryRank: Int, kvRank: Int, nopeSize: Int, ropeSize: Int, valueSize: Int) {
             self.queryRank = queryRank
@@ -97,7 +103,7 @@ extension Model {
 
 extension Model.Mixture {
     /// The keys of `moe:`, in the order of a written plan. `sharedFfn` 0 stands for the size of a routed expert.
-    static let sizes: [SizeKey<Model.Mixture>] = [
+    static let sizes: [ShapeKey<Model.Mixture>] = [
         .count("experts", in: Bounds.heads, \.experts, example: "e.g. 8"),
         .count("topK", in: Bounds.heads, \.topK, example: "e.g. 2"),
         .count("ffn", in: Bounds.ffn, \.ffn, example: "of one expert, e.g. 14336"),
@@ -105,17 +111,44 @@ extension Model.Mixture {
         .count("sharedFfn", in: 0...Bounds.ffn.upperBound, \.sharedFfn),
         .count("firstDense", in: 0...Bounds.layers.upperBound, \.firstDense),
         .count("every", in: Bounds.layers, \.every), .number("imbalance", in: 1...1000, \.imbalance),
-        .limit("nodeLimit", in: Bounds.heads, \.nodeLimit),
+        .limit("nodeLimit", in: Bounds.heads, \.nodeLimit), .flag("sharedGate", \.sharedGate),
+        .count("denseFfn", in: 0...Bounds.ffn.upperBound, \.denseFfn, standard: 0),
     ]
+}
+
+extension Model {
+    /// A small attention that scores all keys before a query and leaves it the best of them (DeepSeek-AI 2025,
+    /// DeepSeek-V3.2, section 2.1).
+    package struct Indexer: Hashable, Codable, Sendable {
+        package var heads: Int
+        package var headSize: Int
+        /// Keys that a query sees.
+        package var topK: Int
+
+        package init(heads: Int, headSize: Int, topK: Int) {
+            self.heads = heads
+            self.headSize = headSize
+            self.topK = topK
+        }
+
+        /// The keys of `indexer:`, in the order of a written plan.
+        static let sizes: [ShapeKey<Indexer>] = [
+            .count("heads", in: Bounds.heads, \.heads, example: "e.g. 64"),
+            .count("headSize", in: Bounds.headSize, \.headSize, example: "e.g. 128"),
+            .count("topK", in: Bounds.sequence, \.topK, example: "keys of a query, e.g. 2048"),
+        ]
+    }
 }
 
 extension Model.LatentAttention {
     /// The keys of `mla:`, in the order of a written plan.
-    static let sizes: [SizeKey<Model.LatentAttention>] = [
+    static let sizes: [ShapeKey<Model.LatentAttention>] = [
         .count("queryRank", in: 0...Bounds.hidden.upperBound, \.queryRank),
         .count("kvRank", in: Bounds.hidden, \.kvRank, example: "e.g. 512"),
         .count("nopeSize", in: Bounds.headSize, \.nopeSize, example: "e.g. 128"),
         .count("ropeSize", in: Bounds.headSize, \.ropeSize, example: "e.g. 64"),
         .count("valueSize", in: Bounds.headSize, \.valueSize, example: "e.g. 128"),
+        .map(
+            "indexer", \.indexer, keys: Model.Indexer.sizes, empty: Model.Indexer(heads: 0, headSize: 0, topK: 0)),
     ]
 }

@@ -32,8 +32,8 @@ package final class Block: Sendable {
     private let messages: JoinedMessages
     /// Exchanges among tensor ranks with sequence parallelism.
     private let scatteredMessages: JoinedMessages
-    /// Formula of the parameters of both norms.
-    package let normWords: String
+    /// Terms of the norms in formulas.
+    package let normWords: NormWords
 
     /// - Parameters:
     ///   - model: a model all of whose blocks are of this kind.
@@ -42,8 +42,7 @@ package final class Block: Sendable {
     init(_ model: Model, denseWidth: Int) {
         let norms = Part.norms(model)
         let attention = AttentionSpec.of(model)
-        let feedForward =
-            model.moe.map { FeedForwardSpec.mixture(model, $0, denseWidth: denseWidth) } ?? .dense(model)
+        let feedForward = FeedForwardSpec.of(model, denseWidth: denseWidth)
         shape = model.block
         self.norms = norms
         self.attention = attention
@@ -64,10 +63,17 @@ package final class Block: Sendable {
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
-        messages = JoinedMessages(parts.map(\.messages))
+        var all = parts.map(\.messages)
+        if model.block.parallel != .none, model.block.halves == .both {
+            // Both halves' results are added up at once; behind one norm both read the same rows (Chowdhery et al.
+            // 2022, section 2).
+            all[1].results = []
+            if model.block.parallel == .oneNorm { all[2].inputs = [] }
+        }
+        messages = JoinedMessages(all)
         // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows.
-        scatteredMessages = JoinedMessages(parts.map(\.messages).filter { !$0.staysScattered })
-        normWords = model.normWords(count: 2)
+        scatteredMessages = JoinedMessages(all.filter { !$0.staysScattered })
+        normWords = NormWords(model)
     }
 
     /// Exchanges among tensor ranks, with or without sequence parallelism.

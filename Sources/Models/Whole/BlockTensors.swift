@@ -16,11 +16,12 @@ extension Model {
         let model = uniform(shape(ofBlock: layer))
         let names = conventions.names
         func full(_ tensors: [TensorSpec]) -> [TensorSpec] { tensors.map { $0.named(in: names.block(layer)) } }
+        let norms = Part.normTensors(model)
+        let isOfAttention = { (tensor: TensorSpec) in tensor.name.hasPrefix(names.attentionNorm) }
         return BlockTensors(
-            attentionNorm: full(norm(names.attentionNorm)), feedForwardNorm: full(norm(names.feedForwardNorm)),
-            attention: full(AttentionSpec.tensors(model)),
-            feedForward: full(
-                model.moe.map { FeedForwardSpec.mixtureTensors(model, $0) } ?? FeedForwardSpec.denseTensors(model)))
+            attentionNorm: full(norms.filter(isOfAttention)),
+            feedForwardNorm: full(norms.filter { !isOfAttention($0) }),
+            attention: full(AttentionSpec.tensors(model)), feedForward: full(FeedForwardSpec.tensors(model)))
     }
 
     /// The tensors of expert `number` in block `layer`; empty if the block has no experts.

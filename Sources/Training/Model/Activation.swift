@@ -8,15 +8,16 @@ enum Activation {
     case relu(ReLU)
     case gated(GatedLinearUnit)
 
-    init(_ mlp: Model.MLP) {
-        self =
-            switch mlp {
-            case .gelu: .gelu
-            case .relu: .relu(.plain)
-            case .squaredRelu: .relu(.squared)
-            case .swiglu: .gated(.swiglu)
-            case .geglu: .gated(.geglu)
-            }
+    /// nil: a function that the runtime does not have.
+    init?(_ mlp: Model.MLP) {
+        switch mlp {
+        case .gelu: self = .gelu
+        case .relu: self = .relu(.plain)
+        case .squaredRelu: self = .relu(.squared)
+        case .swiglu: self = .gated(.swiglu)
+        case .geglu: self = .gated(.geglu)
+        case .silu, .reglu: return nil
+        }
     }
 
     /// x [R, F], bias [F] or nil, y [R, F]: x += bias in place, then y = activation(x). Gated activations have no bias.

@@ -58,11 +58,15 @@ struct BlockBuilder {
             feedForward: feedForward, recomputed: recompute, context: context)
     }
 
+    /// The nonlinearity of the feed-forward networks. `RuntimeSupport` refuses models with one that the runtime does not
+    /// have.
+    private var activation: Activation { Activation(model.mlp) ?? .gelu }
+
     private func dense(_ tensors: [TensorSpec], _ width: Int) -> FeedForward {
         let (hidden, matrices) = (context.shape.hidden, ends(tensors))
         return FeedForward(
             expand: linear(matrices.inward, hidden, context.shape.expandedWidth(width)),
-            contract: linear(matrices.outward, width, hidden), activation: Activation(model.mlp), width: width,
+            contract: linear(matrices.outward, width, hidden), activation: activation, width: width,
             context: context
         )
     }
@@ -86,7 +90,7 @@ struct BlockBuilder {
             unit: experts[0].expand.weight.unit,
             shared: moe.sharedWidth > 0
                 ? dense(Array(tensors.dropFirst()), context.shape.sharedWidth) : nil,
-            activation: Activation(model.mlp), ffn: inner, expertParallel: expertParallel, balance: context.balance,
+            activation: activation, ffn: inner, expertParallel: expertParallel, balance: context.balance,
             context: context)
     }
 }

@@ -34,7 +34,7 @@ package final class ModelStage {
         embedding =
             isFirst
             ? VocabularyParallelEmbedding(
-                table: build.parameter(names.table), positionTable: names.positions.map { build.parameter($0) },
+                table: build.parameter(names.table), positionTable: model.positions.map { build.parameter($0.name) },
                 positions: context.positions, tensor: context.tensor, profile: context.profile) : nil
         guard isLast else {
             end = nil

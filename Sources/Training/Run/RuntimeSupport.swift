@@ -28,10 +28,27 @@ package enum RuntimeSupport {
     /// - Throws: the first part of the model that the runtime does not have.
     static func check(model: Model) throws(TrainingError) {
         let conventions = model.conventions
+        if !model.kinds.isEmpty {
+            throw refuse(
+                "model.kinds", "(given)", "the blocks of a real run are of one kind, or with experts and without")
+        }
+        let stated =
+            Model.features.map { ($0.key, $0.lines(of: model)) }
+            + BlockShape.features.map { ($0.key, $0.lines(of: model.block)) }
+        if let (key, lines) = stated.first(where: { !$0.1.isEmpty && $0.0 != "moe" && $0.0 != "mla" }) {
+            let value = lines[0].split(separator: " ", maxSplits: 1).dropFirst().first.map(String.init)
+            throw refuse("model.\(key)", value ?? "(given)", "the runtime has none of it")
+        }
+        for (key, isGiven) in [
+            ("sharedGate", model.moe?.sharedGate == true), ("denseFfn", model.moe?.denseFfn ?? 0 > 0),
+        ]
+        where isGiven {
+            throw refuse("model.moe.\(key)", "(given)", "the runtime has none of it")
+        }
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
         }
-        guard model.moe == nil || !conventions.hasBiases else {
+        guard model.moe == nil || conventions.biases.isEmpty else {
             throw refuse("model.moe", "(given)", "the runtime has experts in llama blocks alone")
         }
         if let limit = model.moe?.nodeLimit {
@@ -50,7 +67,8 @@ package enum RuntimeSupport {
 
     /// The reason that a family's blocks cannot have the model's feed-forward; nil where they can.
     private static func mlpProblem(_ model: Model) -> String? {
-        switch (model.conventions.joinsProjections, model.mlp.isGated) {
+        if Activation(model.mlp) == nil { return "the runtime has no \(model.mlp.rawValue)" }
+        return switch (model.conventions.joinsProjections, model.mlp.isGated) {
         case (true, true): "the runtime's gpt blocks take gelu, relu or squaredRelu"
         case (false, false): "the runtime's llama blocks take swiglu or geglu"
         case (true, false), (false, true): nil

@@ -1,0 +1,63 @@
+/// The keys that a query of a causal attention sees.
+package enum Span: Hashable, Sendable {
+    /// All before it.
+    case all
+    /// The nearest ones, its own included (Beltagy et al. 2020).
+    case window(Int)
+    /// The best ones of all before it, by an indexer's scores.
+    case chosen(Int)
+    /// Those of its own chunk.
+    case chunk(Int)
+
+    init(_ block: BlockShape) {
+        if let indexer = block.mla?.indexer {
+            self = .chosen(indexer.topK)
+        } else if let window = block.window {
+            self = .window(window)
+        } else if let chunk = block.chunk {
+            self = .chunk(chunk)
+        } else {
+            self = .all
+        }
+    }
+
+    /// Mean number of keys that a query sees in a sequence of `length` tokens. A query in the middle of the first w
+    /// tokens sees half of them; every later one sees w.
+    func keysSeen(length: Double) -> Double {
+        switch self {
+        case .all: return length / 2
+        case .window(let window), .chosen(let window):
+            let window = min(Double(window), length)
+            return window - window * window / (2 * length)
+        case .chunk(let chunk): return min(Double(chunk), length) / 2
+        }
+    }
+
+    /// Number of exchanges of a ring of `ranks` that divide a sequence of `length` tokens. Chosen keys may lie anywhere
+    /// before the query, so that they need the whole ring.
+    func exchanges(ranks: Double, length: Double) -> Double {
+        let share = length / ranks
+        switch self {
+        case .all, .chosen: return ranks - 1
+        case .window(let window): return min(ranks - 1, (Double(window - 1) / share).rounded(.up))
+        case .chunk(let chunk): return min(ranks, max(1, Double(chunk) / share)).rounded(.up) - 1
+        }
+    }
+
+    /// The factor by which a formula of attention over all keys is multiplied.
+    var words: String {
+        switch self {
+        case .all: ""
+        case .window, .chosen: "·min(w_k, s)·(2·s − min(w_k, s))/s^2"
+        case .chunk: "·min(w_k, s)/s"
+        }
+    }
+
+    var sizes: [SizeSymbol] {
+        switch self {
+        case .all: []
+        case .window(let window), .chosen(let window): [SizeSymbol("w_k", window, "keys a query sees")]
+        case .chunk(let chunk): [SizeSymbol("w_k", chunk, "tokens of a chunk")]
+        }
+    }
+}
