@@ -18,6 +18,11 @@ package struct Remark: Hashable, Codable, Sendable {
         case devicesIdle = "devices-idle"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"
+        /// How a model's configuration was read, and what it leaves out of the count.
+        case modelRead = "model-read"
+        /// Keys of a model's configuration that change no shape.
+        case modelKeysIgnored = "model-keys-ignored"
+        case sequenceAssumed = "sequence-assumed"
         /// A key that affects only prices, in a plan that is really trained.
         case pricedOnly = "priced-only"
         /// A key of a real run that has no effect because of another key.

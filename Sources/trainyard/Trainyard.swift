@@ -34,6 +34,7 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             CompareCommand.self,
             SweepCommand.self,
+            ModelsCommand.self,
             ScheduleCommand.self,
             SimulateCommand.self,
             TrainCommand.self,

@@ -16,10 +16,23 @@ extension AttentionSpec {
         part.tensors = multiHeadTensors(model)
         part.products = multiHeadProducts(model)
         part.kept = [Kept(projected), Kept(attended, role: .attended)]
+        if let rank = block.queryRank {
+            // The latent queries and their norm's result.
+            let latent = Extent(.scattered, whole: 2 * rank)
+            part.kept.append(Kept(latent))
+            part.operands.append(Stored(latent, .operand))
+            part.forward.kernels.append([Stored(Extent(.scattered, whole: rank), times: 2)])
+            part.backward.kernels.append([Stored(Extent(.scattered, whole: rank), times: 3)])
+            part.otherKernels += 1
+        }
+        if widths.inner > 0 {
+            part.kept.append(Kept(Extent(.all, cut: widths.inner)))
+            part.operands.append(Stored(Extent(.all, cut: widths.inner), .operand))
+        }
         // Inputs of the norms of queries and keys, and the gated result.
         if block.qkNorm != .none { part.kept.append(Kept(meeting)) }
         if hasGate { part.kept.append(Kept(attended)) }
-        part.operands = [Stored(projected, .operand), Stored(attended, .operand)]
+        part.operands += [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
         part.backward.casts = [[Extent(.all, whole: h), projected]]
         part.addPositionsOrBiases(model.conventions, rotated: meeting, biased: projected)
@@ -34,16 +47,33 @@ extension AttentionSpec {
             part.backward.kernels.append([Stored(attended, times: 3), Stored(gate, times: 2)])
             part.otherKernels += 1
         }
-        part.messages = TensorMessages(inputs: [h], results: [h])
+        part.messages = TensorMessages(inputs: [h] + [block.queryRank].compactMap(\.self), results: [h])
         return AttentionSpec(part: part, core: model.coreAttention, words: widths.words(model))
     }
 
     static func multiHeadProducts(_ model: Model) -> [Product] {
         let widths = AttentionWidths(model.block)
-        return [
-            Product(inputs: Width(whole: model.hidden), outputs: Width(cut: widths.projected)),
-            Product(inputs: Width(cut: widths.attended), outputs: Width(whole: model.hidden)),
-        ]
+        let h = Width(whole: model.hidden)
+        var products: [Product]
+        if let rank = model.block.queryRank {
+            products = [
+                Product(.scattered, inputs: h, outputs: Width(whole: rank)),
+                Product(inputs: Width(whole: rank), outputs: Width(cut: widths.queries)),
+                Product(inputs: h, outputs: Width(cut: widths.projected - widths.queries)),
+            ]
+        } else {
+            products = [Product(inputs: h, outputs: Width(cut: widths.projected))]
+        }
+        if let groups = model.block.outputGroups, let rank = model.block.outputRank {
+            // Each group has a matrix of its own.
+            products += [
+                Product(inputs: Width(whole: widths.attended / groups), outputs: Width(cut: groups * rank)),
+                Product(inputs: Width(cut: groups * rank), outputs: h),
+            ]
+        } else {
+            products.append(Product(inputs: Width(cut: widths.attended), outputs: h))
+        }
+        return products
     }
 
     static func multiHeadTensors(_ model: Model) -> [TensorSpec] {
@@ -63,15 +93,33 @@ extension AttentionSpec {
                 isCutByOutputs: true, groups: 3, biased: .attentionInput)
         } else {
             // Queries, keys and values are adjacent in memory, so that one product computes all three.
+            let queries: [TensorSpec]
+            if let rank = block.queryRank {
+                let down = TensorSpec(
+                    name: "\(prefix)q_a_proj.weight", shape: [rank, h], start: .normal(Model.startDeviation),
+                    seesStreamRows: true)
+                queries =
+                    [down] + model.norm("\(prefix)q_a_layernorm", shape: [rank])
+                    + model.matrix(
+                        "\(prefix)q_b_proj.weight", bias: "\(prefix)q_b_proj.bias", inputs: rank,
+                        outputs: widths.queries, isCutByOutputs: true, biased: .attentionInput)
+            } else {
+                queries = matrix("\(prefix)q_proj", widths.queries)
+            }
             tensors =
-                matrix("\(prefix)q_proj", widths.queries)
+                queries
                 + matrix("\(prefix)k_proj", widths.keys, joinsPrevious: true)
                 + matrix("\(prefix)v_proj", widths.values, joinsPrevious: true)
         }
         tensors += matrix("\(prefix)g_proj", widths.gate, joinsPrevious: true)
+        if let groups = block.outputGroups, let rank = block.outputRank {
+            tensors += model.matrix(
+                "\(prefix)o_a_proj.weight", bias: "", inputs: widths.attended / groups, outputs: groups * rank,
+                isCutByOutputs: true, biased: nil)
+        }
         tensors += model.matrix(
-            "\(result).weight", bias: "\(result).bias", inputs: widths.attended, outputs: h, isCutByOutputs: false,
-            biased: .attentionOutput)
+            "\(result).weight", bias: "\(result).bias", inputs: widths.inner > 0 ? widths.inner : widths.attended,
+            outputs: h, isCutByOutputs: false, biased: .attentionOutput)
         func norm(_ name: String, heads: Int) -> [TensorSpec] {
             guard heads > 0 else { return [] }
             switch block.qkNorm {
@@ -100,11 +148,14 @@ private struct AttentionWidths {
     let attended: Int
     /// Heads of projected keys.
     let keyHeads: Int
+    /// Results of the groups of heads before the last projection; 0 without groups.
+    let inner: Int
 
     init(_ block: BlockShape) {
         self.block = block
         let valueSize = block.valueSize ?? block.headSize
         queries = block.heads * block.headSize
+        inner = (block.outputGroups ?? 0) * (block.outputRank ?? 0)
         attended = block.heads * valueSize
         keyHeads = block.keyValues == .shared ? 0 : block.kvHeads
         keys = keyHeads * block.headSize
@@ -122,7 +173,8 @@ private struct AttentionWidths {
 
     func words(_ model: Model) -> AttentionWords {
         let v = block.valueSize == nil ? "d" : "d_v"
-        let isPlain = block.valueSize == nil && block.keyValues == .own && gate == 0
+        let isPlain =
+            block.valueSize == nil && block.keyValues == .own && gate == 0 && block.queryRank == nil && inner == 0
         let gateWords: String? =
             switch block.outputGate {
             case .none: nil
@@ -147,25 +199,41 @@ private struct AttentionWidths {
         let outputBias = biases.contains(.attentionOutput) ? "h" : nil
         let meeting = keys > 0 ? "(a + g)·d" : "a·d"
         let kept = sum([block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil])
-        let wholes = [outputBias, block.qkNorm == .head ? norm : nil].compactMap { $0 }
+        // Weights of a token's products before and behind the core.
+        let others = sum([keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords])
+        let before = block.queryRank == nil ? "h·\(results)" : "(h + a·d)·r_q + h·(\(others))"
+        let behind = inner > 0 ? "(\(attended) + h·n_g)·r_o" : "\(attended)·h"
+        let latentNorm = block.queryRank == nil ? nil : "\(model.conventions.norm.tensors)·r_q"
+        let latents = block.queryRank == nil ? nil : "h·r_q + " + (latentNorm ?? "0")
+        let wholes = [outputBias, latents, block.qkNorm == .head ? norm : nil].compactMap { $0 }
         var sizes = [
             SizeSymbol("g", block.kvHeads, "key and value heads"), SizeSymbol("d", block.headSize, "head size"),
         ]
         if let valueSize = block.valueSize { sizes.append(SizeSymbol("d_v", valueSize, "size of a value head")) }
+        if let rank = block.queryRank { sizes.append(SizeSymbol("r_q", rank, "size of the latent queries")) }
+        if let groups = block.outputGroups, let rank = block.outputRank {
+            sizes.append(SizeSymbol("n_g", groups, "groups of heads before the output projection"))
+            sizes.append(SizeSymbol("r_o", rank, "numbers of a group's result"))
+        }
         sizes += model.coreAttention.span.sizes
         return AttentionWords(
             parameters: sum(
-                (isPlain ? ["2·h·a·d + 2·h·g·d"] : ["h·\(results)", "\(attended)·h"])
-                    + [inputBias, outputBias, norm, block.sinks ? "a" : nil]),
+                (isPlain ? ["2·h·a·d + 2·h·g·d"] : [before, behind])
+                    + [inputBias, outputBias, norm, latentNorm, block.sinks ? "a" : nil]),
             source: "Narayanan et al. 2021, equation 2",
             wholeParameters: wholes.isEmpty ? nil : wholes.joined(separator: " + "),
-            weights: isPlain ? "h·d·(2·a + 2·g)" : "h·(\(results) + \(attended))",
+            weights: isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)",
             core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.coreAttention.span.words,
             attended: attended, results: results,
             keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
             kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
-                + (kept == "0" ? "" : " + w·(\(kept))/t"),
-            operands: isPlain ? "(2·a + 2·g)·d" : "(\(results) + \(attended))", projected: results + "/t", sizes: sizes)
+                + (kept == "0" ? "" : " + w·(\(kept))/t") + (inner > 0 ? " + w·n_g·r_o/t" : "")
+                + (block.queryRank == nil ? "" : " + w·2·r_q/σ"),
+            operands: isPlain
+                ? "(2·a + 2·g)·d" : "(\(results) + \(attended)" + (inner > 0 ? " + n_g·r_o)" : ")"),
+            scatteredOperands: block.queryRank == nil ? nil : "2·r_q",
+            projected: results + "/t" + (inner > 0 ? " + n_g·r_o/t" : "") + (block.queryRank == nil ? "" : " + r_q/σ"),
+            sizes: sizes)
     }
 
     private func sum(_ terms: [String?]) -> String {

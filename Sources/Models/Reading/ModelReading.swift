@@ -13,6 +13,13 @@ extension Model {
     package static func read(
         _ name: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> Model {
+        try readWithSource(name, library: library, files: &files).model
+    }
+
+    /// Reads the shape called `name`, and the source that its file states.
+    package static func readWithSource(
+        _ name: String, library: Library, files: inout ReadFiles
+    ) throws(PlanProblems) -> (model: Model, source: String?) {
         guard let path = library.modelFile(name) else {
             throw PlanProblems([unknown(name, library: library)])
         }
@@ -20,10 +27,10 @@ extension Model {
         let reader = FieldReader(try YAMLFile.compose(path: path, files: &files), path: "", collector: collector)
         let name = reader.text("name") ?? name
         let fields = ModelFields(reader)
-        _ = reader.text("source")
+        let source = reader.text("source")
         reader.reportUnknownKeys()
         guard let model = fields.shape(name: name, reader), collector.isEmpty else { throw collector.all }
-        return model
+        return (model, source)
     }
 
     package static func unknown(_ name: String, library: Library) -> PlanProblem {

@@ -67,7 +67,8 @@ extension BlockShape {
             (sinks, "sinks", "true"), (qkNorm != .none, "qkNorm", qkNorm.rawValue),
             (outputGate != .none, "outputGate", outputGate.rawValue),
             (keyValues != .own, "keyValues", keyValues.rawValue),
-            (valueSize != nil, "valueSize", "\(valueSize ?? 0)"), (mla != nil, "mla", "(given)"),
+            (valueSize != nil, "valueSize", "\(valueSize ?? 0)"), (queryRank != nil, "queryRank", "\(queryRank ?? 0)"),
+            (outputGroups != nil, "outputGroups", "\(outputGroups ?? 0)"), (mla != nil, "mla", "(given)"),
         ]
         if !halves.hasAttention {
             for (isGiven, key, value) in ofAttention {
@@ -88,6 +89,12 @@ extension BlockShape {
             need(
                 mla.indexer != nil && mla.queryRank == 0, "mla.indexer", "(given)",
                 "takes its queries from latent queries", fix: "give mla.queryRank")
+        }
+        need(
+            (outputGroups == nil) != (outputRank == nil), outputGroups == nil ? "outputRank" : "outputGroups",
+            "\(outputGroups ?? outputRank ?? 0)", "outputGroups and outputRank go together", fix: "give both or none")
+        if let outputGroups, heads % outputGroups != 0 {
+            add("outputGroups", "\(outputGroups)", "must divide heads \(heads)")
         }
         need(
             parallel != .none && norms != .pre, "norms", norms.rawValue,

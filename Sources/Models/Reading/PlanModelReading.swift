@@ -2,10 +2,8 @@ package import Reading
 
 /// Reads `model:` of a plan: a name, a parameter count or a shape.
 package enum PlanModelReading {
-    /// Descriptions of a model that plan files may use one day, by key.
-    private static let notYet = ["hf": "Hugging Face configurations are"]
-
-    package static func read(_ plan: FieldReader, library: Library) -> Model? {
+    /// - Parameter remarks: gets what a reader should know about a model that was read from elsewhere.
+    package static func read(_ plan: FieldReader, library: Library, remarks: inout [Remark]) -> Model? {
         // `model: gpt3-175b` means the same as `model: {name: gpt3-175b}`.
         guard plan.contains("model") else {
             plan.reportMissing("model", fix: "e.g. model: {name: gpt3-175b}, or {params: 100B}")
@@ -16,15 +14,20 @@ package enum PlanModelReading {
         let fields = ModelFields(reader)
         let name = reader.text("name")
         let parameters = reader.number("params", .count, in: 0...1e30)
-        for (key, subject) in notYet.sorted(by: { $0.key < $1.key }) where reader.take(key) != nil {
-            reader.report(
-                key, rule: "\(subject) not supported yet", fix: "describe a dense shape, or use name or params")
-        }
+        let configuration = reader.text("hf")
         reader.reportUnknownKeys()
 
-        if name != nil, parameters != nil {
-            reader.report("params", rule: "a model has a name or params, not both", fix: "remove one of them")
+        let sources = [("name", name != nil), ("params", parameters != nil), ("hf", configuration != nil)]
+            .filter(\.1).map(\.0)
+        if sources.count > 1 {
+            reader.report(
+                sources[sources.count - 1], rule: "a model has one of name, params and hf, not \(sources.count) of them",
+                fix: "remove \(sources.count > 2 ? "two" : "one") of them")
             return nil
+        }
+        if let configuration {
+            guard let base = huggingFace(configuration, reader, library: library, remarks: &remarks) else { return nil }
+            return fields.shape(over: base, reader)
         }
         if let name {
             // A full shape may have a name of its own that is not in plans/models/.
@@ -38,8 +41,23 @@ package enum PlanModelReading {
             guard let parameters else { return nil }
             return shaped(parameters, fields, reader)
         }
-        if reader.contains("hf") { return nil }
+        if reader.contains("hf") { return nil }  // A wrong value was reported when it was read.
         return fields.shape(name: nil, reader)
+    }
+
+    private static func huggingFace(
+        _ path: String, _ reader: FieldReader, library: Library, remarks: inout [Remark]
+    ) -> Model? {
+        do throws(PlanProblems) {
+            let reading = try HuggingFaceModel.read(path, library: library, files: &reader.collector.files)
+            remarks += reading.remarks(isSequenceStated: reader.contains("sequence"))
+            return reading.model
+        } catch {
+            for problem in error.problems {
+                if problem.file == nil { reader.report("hf", problem) } else { reader.collector.adopt(problem) }
+            }
+            return nil
+        }
     }
 
     private static func named(_ name: String, _ reader: FieldReader, key: String, library: Library) -> Model? {

@@ -14,6 +14,11 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var mla: Model.LatentAttention?
     /// Size of a value head if it is not that of a key head.
     package var valueSize: Int?
+    /// Size of the latent vector that queries are projected from; nil: from the residual stream.
+    package var queryRank: Int?
+    /// Groups of heads whose results are first projected to `outputRank` numbers each; nil: one projection.
+    package var outputGroups: Int?
+    package var outputRank: Int?
     /// Tokens that a query sees, its own included, if not all before it (sliding window).
     package var window: Int?
     /// Tokens of a chunk, if a query sees only the tokens of its own chunk before it.
@@ -117,7 +122,9 @@ extension BlockShape {
         .map(
             "mla", \.mla, keys: Model.LatentAttention.sizes,
             empty: Model.LatentAttention(queryRank: 0, kvRank: 0, nopeSize: 0, ropeSize: 0, valueSize: 0)),
-        .limit("valueSize", in: Bounds.headSize, \.valueSize), .limit("window", in: Bounds.sequence, \.window),
+        .limit("valueSize", in: Bounds.headSize, \.valueSize), .limit("queryRank", in: Bounds.hidden, \.queryRank),
+        .limit("outputGroups", in: Bounds.heads, \.outputGroups),
+        .limit("outputRank", in: Bounds.hidden, \.outputRank), .limit("window", in: Bounds.sequence, \.window),
         .limit("chunk", in: Bounds.sequence, \.chunk), .choice("qkNorm", \.qkNorm, standard: QKNorm.none),
         .choice("outputGate", \.outputGate, standard: OutputGate.none), .flag("sinks", \.sinks),
         .choice("keyValues", \.keyValues, standard: .own), .choice("halves", \.halves, standard: .both),

@@ -9,7 +9,7 @@ extension Plan {
     ///
     /// - Parameters:
     ///   - parameters: number of parameters to choose a shape for (`Model.shaped`); ignored if `modelName` is given.
-    ///   - modelName: a shape in `plans/models/`.
+    ///   - modelName: a shape in `plans/models/`, or a Hugging Face configuration.
     ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
     ///   - batch: sequences a step; nil: chosen by size and devices (`BatchChoice`).
     ///   - sequence: tokens a sequence; nil: the model's own.
@@ -45,8 +45,10 @@ extension Plan {
         if !Bounds.tokens.contains(tokens) {
             problems.append(PlanProblem(field: "tokens", value: "\(tokens)", rule: "must be from 1 to 1e18"))
         }
+        var remarks: [Remark] = []
         let shape = model(
-            parameters, modelName, sequence: sequence, library: library, problems: &problems, files: &files)
+            parameters, modelName, sequence: sequence, library: library, problems: &problems, remarks: &remarks,
+            files: &files)
         let cluster = collect(&problems) { () throws(PlanProblems) in
             try Cluster.read(gpu, library: library, files: &files)
         }
@@ -62,11 +64,12 @@ extension Plan {
         let total = Double(shape.parameters().total)
         let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
         var plan = Plan(
-            name: modelName ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
+            name: modelName.map(Library.stem) ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,
             layout: nil, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
+        plan.remarks += remarks
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)
         }
@@ -75,8 +78,17 @@ extension Plan {
 
     private static func model(
         _ parameters: Double?, _ name: String?, sequence: Int?, library: Library, problems: inout [PlanProblem],
-        files: inout ReadFiles
+        remarks: inout [Remark], files: inout ReadFiles
     ) -> Model? {
+        if let name, HuggingFaceModel.isConfiguration(name, library: library) {
+            let reading = collect(&problems) { () throws(PlanProblems) in
+                try HuggingFaceModel.read(name, library: library, files: &files)
+            }
+            guard var model = reading?.model else { return nil }
+            remarks += reading?.remarks(isSequenceStated: sequence != nil) ?? []
+            model.sequence = sequence ?? model.sequence
+            return model
+        }
         if let name {
             guard
                 var model = collect(

@@ -65,9 +65,9 @@ struct PlanReading {
     func plan(fileName: String) -> Plan? {
         reader.expect("name", "model", "tokens", "cluster")
         let name = reader.text("name") ?? fileName
-        let model = PlanModelReading.read(reader, library: library)
-        let tokens = reader.number("tokens", .count, in: Bounds.tokens)
         var remarks: [Remark] = []
+        let model = PlanModelReading.read(reader, library: library, remarks: &remarks)
+        let tokens = reader.number("tokens", .count, in: Bounds.tokens)
         let cluster = cluster(remarks: &remarks)
         let statedDevices = reader.count("devices", in: Bounds.devices)
         let batchTokens = reader.tokens("batch")

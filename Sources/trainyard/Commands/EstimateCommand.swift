@@ -13,12 +13,15 @@ struct EstimateCommand: ParsableCommand {
         abstract: "Price a run from a few numbers, without a file.",
         discussion: """
             From --params a dense shape of that size is chosen and printed; --model takes a named one from \
-            plans/models/. The batch is what published runs of that size use unless --batch says otherwise. The \
+            plans/models/, or a Hugging Face model: a config.json, a model's directory, or its name in the local cache \
+            of the Hub. The batch is what published runs of that size use unless --batch says otherwise. The \
             fastest split that fits is searched for.
 
               trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
               trainyard estimate --model llama3-70b --tokens 15T --gpu h100-80g-sxm \\
                   --gpus 2048 --batch 2048
+              trainyard estimate --model Qwen3-32B/config.json --tokens 1T \
+                  --gpu h100-80g-sxm --gpus 256 --sequence 8192
               trainyard estimate --params 7B --tokens 1T --gpu b200-sxm --gpus 64 \\
                   --explain
             """)
@@ -26,7 +29,7 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "Parameters, such as 100B or 7e9.")
     var params: Amount?
 
-    @Option(help: "A shape in plans/models/, instead of --params.")
+    @Option(help: "A shape in plans/models/ or a Hugging Face config.json, instead of --params.")
     var model: String?
 
     @Option(help: "Tokens of the whole run, such as 3T.")

@@ -1,0 +1,55 @@
+internal import Reading
+
+/// The reading of a model type that no entry describes: by the meaning that its keys have in other types.
+enum GenericType {
+    static func read(_ c: Configuration) -> Draft {
+        let isLatent = c.has("kv_lora_rank")
+        var draft = isLatent ? LatentTypes.dense(c) : Draft(c)
+        if !isLatent, c.flag("qkv_bias") || c.flag("use_qkv_bias") { draft.biases.insert(.attentionInput) }
+        if c.flag("use_qk_norm") || c.flag("qk_layernorm") || c.flag("use_qk_layernorm") {
+            draft.each { $0.qkNorm = .head }
+        }
+        if !isLatent, let value = c.optional("v_head_dim", from: 1) {
+            draft.each { if value != $0.headSize { $0.valueSize = value } }
+        }
+        draft.setWindows(c) { _ in c.flag("use_sliding_window") }
+        let experts = ["n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts"].first(where: c.has)
+        if let experts {
+            let size =
+                ["moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"].first(where: c.has)
+                ?? "intermediate_size"
+            let top = ["num_experts_per_tok", "moe_topk", "moe_top_k", "top_k_experts", "num_experts_per_token"]
+            let first = c.optional("first_k_dense_replace") ?? 0
+            let width = c.optional("shared_expert_intermediate_size") ?? c.optional("shared_intermediate_size")
+            let shared = c.optional("n_shared_experts") ?? c.optional("num_shared_experts") ?? (width ?? 0 > 0 ? 1 : 0)
+            draft.addExperts(
+                c, experts, size: size, shared: shared, sharedSize: width,
+                topKey: top.first(where: c.has) ?? "num_experts_per_tok", where: draft.sparse(c) { $0 >= first })
+        }
+        draft.notes.append(
+            "model type '\(c.type)' is not known: read by the meaning its keys have in other types; compare the count")
+        return draft
+    }
+}
+
+/// All model types that an entry describes.
+enum ModelTypes {
+    static let all: [String: @Sendable (Configuration) -> Draft] = [
+        DenseTypes.all, GPTTypes.all, MixtureTypes.all, LatentTypes.all, GemmaTypes.all,
+    ].reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
+
+    /// Types whose configurations have the keys of another type's.
+    static let factsOf = ["mimo": "qwen2", "kimi_k2": "deepseek_v3", "minimax_m3": "minimax_m3_vl_text", "gpt-sw3": "gpt2"]
+
+    /// Types that are no decoders of text, in the words of the message that refuses them.
+    static let refused: [String: String] = [
+        "bert": "an encoder", "roberta": "an encoder", "electra": "an encoder", "xlm-roberta": "an encoder",
+        "deberta": "an encoder", "deberta-v2": "an encoder", "distilbert": "an encoder", "albert": "an encoder",
+        "modernbert": "an encoder", "t5": "an encoder and a decoder", "mt5": "an encoder and a decoder",
+        "umt5": "an encoder and a decoder", "bart": "an encoder and a decoder", "mbart": "an encoder and a decoder",
+        "pegasus": "an encoder and a decoder", "marian": "an encoder and a decoder",
+        "whisper": "an encoder and a decoder", "blenderbot": "an encoder and a decoder",
+        "clip": "a model of images and text", "siglip": "a model of images and text", "vit": "a model of images",
+        "dinov2": "a model of images", "wav2vec2": "a model of sound", "hubert": "a model of sound",
+    ]
+}

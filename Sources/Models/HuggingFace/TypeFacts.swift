@@ -1,0 +1,64 @@
+internal import Reading
+
+/// What `huggingface/types.json` says of a model type: the values that count where a configuration leaves a key out, and
+/// other spellings of its keys.
+struct TypeFacts: Sendable {
+    /// Declared values by key.
+    var defaults: [String: JSONValue] = [:]
+    /// Keys by their other spellings.
+    var renames: [String: String] = [:]
+    /// Keys that are read though the type does not declare them.
+    var reads: Set<String> = []
+    /// The key of the language model's configuration in a type of several towers, and the model type that it has if it
+    /// names none.
+    var text: (key: String, type: String?)?
+    /// Whether embedding and head are tied if a configuration does not say so; nil: `defaults` has it.
+    var isTied: Bool?
+    /// Whether they are never tied, whatever the configuration says.
+    var isNeverTied = false
+
+    /// Whether a configuration of this type may have `key`.
+    func knows(_ key: String) -> Bool { defaults[key] != nil || reads.contains(key) }
+
+    fileprivate init(_ json: [String: JSONValue]) {
+        defaults = json["defaults"]?.map ?? [:]
+        renames = json["renames"]?.map?.compactMapValues(\.text) ?? [:]
+        reads = Set(json["reads"]?.list?.compactMap(\.text) ?? [])
+        isTied = json["tied"]?.flag
+        isNeverTied = json["neverTied"]?.flag ?? false
+        if let key = json["text"]?.text { text = (key, json["textType"]?.text) }
+    }
+
+    init() {}
+}
+
+/// The facts of all types.
+struct TypeFactsTable {
+    private let types: [String: JSONValue]
+    /// Keys that change no tensor in any type.
+    let keysWithoutShape: Set<String>
+
+    /// Reads the table.
+    /// - Throws: that the file is missing or broken.
+    init(library: Library) throws(PlanProblems) {
+        let name = "huggingface/types.json"
+        guard let path = library.existing(name) else {
+            throw PlanProblems([
+                PlanProblem(
+                    field: "", rule: "\(name) is not found",
+                    fix: "set TRAINYARD_HOME to the folder that holds cluster/ and huggingface/")
+            ])
+        }
+        guard let root = JSONFile.value(path)?.map, let types = root["types"]?.map else {
+            throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the table of model types")])
+        }
+        self.types = types
+        keysWithoutShape = Set(root["keysWithoutShape"]?.list?.compactMap(\.text) ?? [])
+    }
+
+    /// The facts of a type; nil if the table has none.
+    subscript(_ type: String) -> TypeFacts? { types[type]?.map.map(TypeFacts.init) }
+
+    /// Names of all types.
+    var names: [String] { types.keys.sorted() }
+}
