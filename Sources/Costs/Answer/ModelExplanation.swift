@@ -43,7 +43,9 @@ struct ModelExplanation {
                 + (positions != nil ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
         let unused = words.kinds.filter(\.isMixture).map { kind in
-            " − L_\(kind.symbol)·\(kind.own("(E − k)·(\(kind.feedForward.expertParameters))"))"
+            let unused = "(E − k)·(\(kind.feedForward.expertParameters))"
+            let corrections = kind.block.mixture?.routerCorrection == true
+            return " − L_\(kind.symbol)·\(kind.own(corrections ? "(\(unused) + E)" : unused))"
         }
         lines.derive(
             "active parameters", as: "N_a", "N" + unused.joined(), "parameters",

@@ -17,13 +17,14 @@ struct ExpertWays {
     init(hidden: Int, _ moe: Model.Mixture, rates: DeviceRates, device: DeviceShare) {
         let division = device.division(moe)
         let nodes = rates.framework.dispatchOncePerNode ? moe.nodesReached(of: device.expertGroup.nodes) : nil
+        let row = Double(moe.latentSize ?? hidden)
         func traffic(_ elementBytes: Double) -> ExpertTraffic {
-            ExpertTraffic(rowBytes: elementBytes * Double(hidden), division, nodes: nodes)
+            ExpertTraffic(rowBytes: elementBytes * row, division, nodes: nodes)
         }
         let sendsBytes = rates.framework.eightBitDispatch && rates.hasEightBitProducts
         dispatch = traffic(sendsBytes ? 1 : rates.elementBytes)
         combine = traffic(rates.elementBytes)
-        shared = rates.elementBytes * division.arriving * Double(hidden)
+        shared = rates.elementBytes * division.arriving * row
     }
 }
 

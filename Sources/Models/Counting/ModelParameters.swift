@@ -11,6 +11,8 @@ extension Model {
             /// Routed experts, a part of `feedForward`; and those that one token passes through.
             package var routed = 0
             package var routedActive = 0
+            /// Numbers that no gradient changes and no product multiplies, a part of `feedForward`.
+            package var corrections = 0
             /// Number of such blocks.
             package var count: Int
 
@@ -40,8 +42,9 @@ extension Model {
             kinds.reduce(0) { $0 + Double($1.count) * Double($1.total) } + Double(embedding) + Double(head)
                 + Double(positions) + Double(finalNorm) + Double(others)
         }
-        /// Parameters that one token passes through: all but those of the experts it is not routed to.
-        package var active: Int { total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive) } }
+        /// Parameters that one token passes through: all but those of the experts it is not routed to, and those that only
+        /// correct the router's choice.
+        package var active: Int { total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive + $1.corrections) } }
     }
 
     /// Parameters with a vocabulary of `vocab` entries: sums over the tensors of the model's parts. nil: the model's
@@ -65,7 +68,8 @@ extension Model {
         let routed = moe.experts * expert
         return Parameters.Block(
             attention: attention, feedForward: FeedForwardSpec.mixtureTensors(self, moe).parameters + routed,
-            norms: norms, routed: routed, routedActive: moe.topK * expert, count: count)
+            norms: norms, routed: routed, routedActive: moe.topK * expert,
+            corrections: moe.routerCorrection ? moe.experts : 0, count: count)
     }
 
     /// Tensor-parallel ranks hold a multiple of this many vocabulary entries (Megatron-LM's

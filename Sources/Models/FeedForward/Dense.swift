@@ -59,9 +59,12 @@ struct Network {
     let size: Int
     /// The kind of rows the network works on, which also decides which ranks cut its matrices.
     let rows: Rows
+    /// Numbers of a row that comes and goes.
+    let hidden: Int
 
-    init(_ model: Model, size: Int, rows: Rows = .all) {
+    init(_ model: Model, size: Int, rows: Rows = .all, hidden: Int? = nil) {
         self.model = model
+        self.hidden = hidden ?? model.hidden
         self.size = size
         self.rows = rows
     }
@@ -72,8 +75,8 @@ struct Network {
 
     var products: [Product] {
         [
-            Product(rows, inputs: Width(whole: model.hidden), outputs: Width(cut: inputs * size)),
-            Product(rows, inputs: Width(cut: size), outputs: Width(whole: model.hidden)),
+            Product(rows, inputs: Width(whole: hidden), outputs: Width(cut: inputs * size)),
+            Product(rows, inputs: Width(cut: size), outputs: Width(whole: hidden)),
         ]
     }
 
@@ -87,13 +90,13 @@ struct Network {
     func tensors(_ prefix: String, biased: Bias?) -> [TensorSpec] {
         func inward(_ name: String, joins: Bool) -> [TensorSpec] {
             model.matrix(
-                prefix + name + ".weight", bias: prefix + name + ".bias", inputs: model.hidden, outputs: size,
+                prefix + name + ".weight", bias: prefix + name + ".bias", inputs: hidden, outputs: size,
                 isCutByOutputs: true, joinsPrevious: joins, biased: biased)
         }
         return (model.mlp.isGated ? inward("gate_proj", joins: false) : [])
             + inward("up_proj", joins: model.mlp.isGated)
             + model.matrix(
-                prefix + "down_proj.weight", bias: prefix + "down_proj.bias", inputs: size, outputs: model.hidden,
+                prefix + "down_proj.weight", bias: prefix + "down_proj.bias", inputs: size, outputs: hidden,
                 isCutByOutputs: false, biased: biased)
     }
 }

@@ -9,8 +9,10 @@ extension FeedForwardSpec {
     /// biases only where a model says so.
     /// - Parameter denseWidth: size of the widest feed-forward network of the model's dense blocks; 0 if it has none.
     static func mixture(_ model: Model, _ moe: Model.Mixture, denseWidth: Int) -> FeedForwardSpec {
-        let h = model.hidden
-        let expert = Network(model, size: moe.ffn, rows: .routed)
+        // Rows at the experts have h numbers, or those of the latent rows.
+        let stream = model.hidden
+        let h = moe.latentSize ?? stream
+        let expert = Network(model, size: moe.ffn, rows: .routed, hidden: h)
         let beside = besideExperts(model, moe)
         let hidden = Extent(.routed, whole: h)
         let scores = Extent(.own, whole: moe.experts)
@@ -33,7 +35,14 @@ extension FeedForwardSpec {
         part.forward = Elementwise([router, sort, sort, combine, expert.activation()], casts: [[hidden]])
         part.backward = Elementwise([router, sort, sort, combine, expert.activationBackward()], casts: [[hidden]])
         part.otherKernels = 4
-        part.messages = TensorMessages(inputs: [h], results: [h], staysScattered: beside.isEmpty)
+        part.messages = TensorMessages(inputs: [stream], results: [stream], staysScattered: beside.isEmpty)
+        if moe.latentSize != nil {
+            // Latent rows on their way to the experts and back.
+            let latent = Extent(.own, whole: 2 * h)
+            part.kept.append(Kept(latent))
+            part.operands.append(Stored(latent, .operand))
+            part.forward.casts.append([latent])
+        }
 
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
         for shared in beside {
@@ -42,12 +51,12 @@ extension FeedForwardSpec {
             part.forward.kernels.append(shared.activation())
             part.backward.kernels.append(shared.activationBackward())
             part.otherKernels += 1
-            widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: h)])
+            widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: stream)])
         }
         if moe.sharedGate {
             // The gate of a row, and its product with the shared experts' result.
-            part.forward.kernels.append([Stored(Extent(.scattered, whole: h), times: 2)])
-            part.backward.kernels.append([Stored(Extent(.scattered, whole: h), times: 4)])
+            part.forward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 2)])
+            part.backward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 4)])
             part.otherKernels += 1
         }
         let experts = RoutedExperts(
@@ -65,22 +74,26 @@ extension FeedForwardSpec {
         func shared(_ term: (String) -> String) -> [String] { sizes.map(term) }
         let biases = model.conventions.biases
         let gate = moe.sharedGate ? ["h"] : []
-        let routerBias = biases.contains(.router) ? ["E"] : []
-        let expert = "n_m·h·f_e" + (biases.contains(.experts) ? " + (n_m − 1)·f_e + h" : "")
+        let routerBias = (biases.contains(.router) ? ["E"] : []) + (moe.routerCorrection ? ["E"] : [])
+        // Letter of the numbers of a row at the experts.
+        let row = moe.latentSize == nil ? "h" : "h_l"
+        let latents = moe.latentSize == nil ? [] : ["2·h·h_l"]
+        let expert = "n_m·\(row)·f_e" + (biases.contains(.experts) ? " + (n_m − 1)·f_e + \(row)" : "")
         let routedParameters = biases.contains(.experts) ? "E·(\(expert))" : "E·\(expert)"
         let sharedBias = biases.contains(.sharedExperts) ? shared { "(n_m − 1)·\($0)" } : []
         let sharedRowBias = biases.contains(.sharedExperts) ? shared { _ in "h" } : []
         let inner = (hasDense ? ["f"] : []) + sizes
-        let routed = "ρ·(n_m·f_e/e_t + h)"
+        let routed = "ρ·(n_m·f_e/e_t + \(row))"
         return FeedForwardWords(
-            parameters: (["h·E", routedParameters] + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
+            parameters: (["h·E", routedParameters] + latents + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
                 + sharedRowBias).joined(separator: " + "),
-            wholeParameters: (["h·E"] + gate + routerBias + sharedRowBias).joined(separator: " + "),
-            expertParameters: expert, weights: ["h·E", "k·n_m·h·f_e"] + shared { "n_m·h·\($0)" } + gate,
-            kept: ["w·ρ·(h + n_m·f_e/e_t)"],
-            combined: "w·k·h/t", keptBehind: ["8·E/t"] + shared { "w·n_m·\($0)/t" },
-            operands: ["ρ·(2·h + n_m·f_e/e_t)"] + shared { "n_m·\($0)/t" }, singleOperands: "4·E/t",
-            products: ["ρ·((n_m − 1)·f_e/e_t + h)", "E/t"] + shared { "(n_m − 1)·\($0)/t + h/σ" }
+            wholeParameters: (["h·E"] + latents + gate + routerBias + sharedRowBias).joined(separator: " + "),
+            expertParameters: expert, weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
+            kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
+            combined: "w·k·\(row)/t",
+            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["2·w·h_l/t"]) + shared { "w·n_m·\($0)/t" },
+            operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"]) + shared { "n_m·\($0)/t" }, singleOperands: "4·E/t",
+            products: ["ρ·((n_m − 1)·f_e/e_t + \(row))", "E/t"] + (latents.isEmpty ? [] : ["(h_l + h)/t"]) + shared { "(n_m − 1)·\($0)/t + h/σ" }
                 + (moe.sharedGate ? ["1/σ"] : []),
             widest: sizes.isEmpty
                 ? routed : "max(\(([routed] + shared { "n_m·\($0)/t + h" }).joined(separator: ", ")))",
@@ -92,6 +105,7 @@ extension FeedForwardSpec {
                 SizeSymbol("n_s", moe.shared, "shared experts of a block"),
                 SizeSymbol("f_s", moe.sharedFfn, "feed-forward size of a shared expert"),
             ]
+                + (moe.latentSize.map { [SizeSymbol("h_l", $0, "size of the rows at the experts")] } ?? [])
                 + (moe.denseFfn > 0
                     ? [SizeSymbol("f_b", moe.denseFfn, "size of the dense network beside the experts")] : []))
     }
@@ -99,6 +113,12 @@ extension FeedForwardSpec {
     /// Products of the router and the shared experts, which every token passes through.
     static func mixtureProducts(_ model: Model, _ moe: Model.Mixture) -> [Product] {
         [Product(.own, inputs: Width(whole: model.hidden), outputs: Width(whole: moe.experts))]
+            + (moe.latentSize.map { size in
+                [
+                    Product(.own, inputs: Width(whole: model.hidden), outputs: Width(whole: size)),
+                    Product(.own, inputs: Width(whole: size), outputs: Width(whole: model.hidden)),
+                ]
+            } ?? [])
             + besideExperts(model, moe).flatMap(\.products)
             + (moe.sharedGate
                 ? [Product(.scattered, inputs: Width(whole: model.hidden), outputs: Width(whole: 1))] : [])
@@ -106,7 +126,7 @@ extension FeedForwardSpec {
 
     /// Products of one routed expert.
     static func expertProducts(_ model: Model, _ moe: Model.Mixture) -> [Product] {
-        Network(model, size: moe.ffn, rows: .routed).products
+        Network(model, size: moe.ffn, rows: .routed, hidden: moe.latentSize).products
     }
 
     /// Tensors of the router and the shared experts, which every token passes through.
@@ -119,6 +139,19 @@ extension FeedForwardSpec {
         if biases.contains(.router) {
             tensors.append(
                 TensorSpec(name: "mlp.gate.bias", shape: [moe.experts], start: .zeros, seesOwnRows: true))
+        }
+        if moe.routerCorrection {
+            var correction = TensorSpec(
+                name: "mlp.gate.e_score_correction_bias", shape: [moe.experts], start: .zeros, seesOwnRows: true)
+            correction.isTrainable = false
+            tensors.append(correction)
+        }
+        if let size = moe.latentSize {
+            tensors += [("down", [size, model.hidden]), ("up", [model.hidden, size])].map { name, shape in
+                TensorSpec(
+                    name: "mlp.latent_\(name)_proj.weight", shape: shape, start: .normal(Model.startDeviation),
+                    seesOwnRows: true)
+            }
         }
         if moe.sharedWidth > 0 {
             tensors += Network(model, size: moe.sharedWidth).tensors("mlp.shared_experts.", biased: .sharedExperts)
@@ -142,6 +175,6 @@ extension FeedForwardSpec {
 
     /// Tensors of one routed expert, with names relative to the expert.
     static func expertTensors(_ model: Model, _ moe: Model.Mixture) -> [TensorSpec] {
-        Network(model, size: moe.ffn).tensors("", biased: .experts)
+        Network(model, size: moe.ffn, hidden: moe.latentSize).tensors("", biased: .experts)
     }
 }

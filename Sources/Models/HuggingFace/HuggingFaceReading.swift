@@ -220,6 +220,6 @@ extension Configuration {
         "ep_size", "num_nextn_predict_layers", "moe_layer_freq", "pretraining_tp", "num_mtp_modules", "max_window_layers",
         "tp_size", "expert_parallel_size", "sliding_window_size", "attn_window_size", "n_group", "topk_group",
         "num_expert_group", "mtp_num_layers", "mtp_num_hidden_layers", "rotary_dim", "block_size", "max_batch_size",
-        "num_experts_per_tok", "num_fp8_layers", "logits_chunk_size", "window_size",
+        "num_experts_per_tok", "num_fp8_layers", "logits_chunk_size", "window_size", "experts_per_token",
     ]
 }

@@ -112,6 +112,7 @@ enum LatentTypes {
         let ratios = c.counts("compress_ratios")
         let streamsOfHalf = product((2 + streams), streams, streams, h) + (2 + streams) * streams + 3
         c.checkLength(of: types, "layer_types", draft.blocks.count)
+        c.ignore("num_hash_layers", "intermediate_size")
         draft.each { layer, block in
             block.headSize = size
             block.kvHeads = 1
@@ -181,7 +182,7 @@ extension Draft {
         // The two published totals of DeepSeek-V3 and Kimi K2 count the biases of the router's choice, which no gradient
         // changes.
         if ["deepseek_v3", "kimi_k2"].contains(c.type), c.path.isEmpty {
-            each { block in if let moe = block.moe { block.extraParameters += moe.experts } }
+            each { $0.moe?.routerCorrection = true }
         }
     }
 }

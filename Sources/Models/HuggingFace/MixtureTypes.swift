@@ -255,6 +255,7 @@ enum MixtureTypes {
             block.window = window
             if let heads { block.heads = heads }
         }
+        c.ignore("num_experts", "moe_num_experts", "n_routed_experts", "num_attention_groups")
         let listed = c.text("moe_layers_enum").map { Set($0.split(separator: ",").compactMap { Int($0.trimming()) }) }
         let shared = c.optional("share_expert_dim") ?? 0
         draft.addExperts(

@@ -24,6 +24,12 @@ extension Model {
         package var nodeLimit: Int?
         /// Whether a sigmoid gate, one number a token, multiplies the shared experts' result.
         package var sharedGate = false
+        /// Whether the checkpoint holds a bias of the router's choice, one number an expert, that no gradient changes
+        /// (DeepSeek-V3, section 2.1.2).
+        package var routerCorrection = false
+        /// Size of the rows that experts work on, if they are projected to it and back (latent experts); nil: the hidden
+        /// size.
+        package var latentSize: Int?
         /// Size of a dense feed-forward network that runs beside the experts in the same block; 0 if there is none.
         package var denseFfn = 0
 
@@ -112,6 +118,7 @@ extension Model.Mixture {
         .count("firstDense", in: 0...Bounds.layers.upperBound, \.firstDense),
         .count("every", in: Bounds.layers, \.every), .number("imbalance", in: 1...1000, \.imbalance),
         .limit("nodeLimit", in: Bounds.heads, \.nodeLimit), .flag("sharedGate", \.sharedGate),
+        .flag("routerCorrection", \.routerCorrection), .limit("latentSize", in: Bounds.hidden, \.latentSize),
         .count("denseFfn", in: 0...Bounds.ffn.upperBound, \.denseFfn, standard: 0),
     ]
 }
