@@ -17,6 +17,20 @@ extension FieldReader {
         return scalar.string
     }
 
+    /// Reads a list of lines of text.
+    package func texts(_ key: String) -> [String]? {
+        list(key) { reader, node, place in
+            guard case .scalar(let scalar) = node, !scalar.string.trimmed.isEmpty,
+                !scalar.string.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+            else {
+                reader.collector.report(
+                    place, at: node.mark, value: Self.shown(node), rule: "must be one line of text")
+                return nil
+            }
+            return scalar.string
+        }
+    }
+
     /// Reads text of any number of lines.
     package func block(_ key: String) -> String? {
         guard let node = take(key) else { return nil }

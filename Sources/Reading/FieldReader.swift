@@ -6,6 +6,8 @@ package final class ProblemCollector {
     package private(set) var problems: [PlanProblem] = []
     /// Files that were opened because this file names them.
     package var files = ReadFiles()
+    /// Remarks on what was read.
+    package var remarks: [Remark] = []
     /// Places of all fields read so far, by dotted path.
     private var places: [String: Mark] = [:]
 

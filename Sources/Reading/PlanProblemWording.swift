@@ -31,9 +31,10 @@ extension PlanProblems: CustomStringConvertible {
 /// Phrases that several rules share.
 package enum Wording {
     /// The words as alternatives: `a, b or c`.
-    package static func alternatives(_ words: [String]) -> String {
+    /// - Parameter joint: the word before the last one.
+    package static func alternatives(_ words: [String], _ joint: String = "or") -> String {
         guard let last = words.last, words.count > 1 else { return words.first ?? "" }
-        return words.dropLast().joined(separator: ", ") + " or " + last
+        return words.dropLast().joined(separator: ", ") + " \(joint) " + last
     }
 
     /// The message of an argument parser on one line in our form: `unknown option '--colr'; see 'trainyard plan

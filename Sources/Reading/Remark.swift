@@ -4,6 +4,10 @@ package struct Remark: Hashable, Codable, Sendable {
     /// The subject of a remark. The codes stay the same from release to release.
     package enum Code: String, Hashable, Codable, Sendable, CaseIterable {
         case clusterAssumed = "cluster-assumed"
+        /// A device's name fits several clusters, and the usual one was taken.
+        case clusterChosen = "cluster-chosen"
+        /// No published run on the device was compared with a prediction.
+        case deviceWithoutRuns = "device-without-runs"
         case batchAssumed = "batch-assumed"
         case batchInTokens = "batch-in-tokens"
         case batchLarge = "batch-large"

@@ -11,6 +11,7 @@ struct Trainyard: ParsableCommand {
         discussion: """
             How long does a 100-billion-parameter model on 3 trillion tokens take on 1,024 A100?
               trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
+              trainyard gpus
 
             The same from a file, with the split found by searching, and every layout that fits, ranked:
               trainyard plan plans/100b-3t-1024.yaml
@@ -41,6 +42,7 @@ struct Trainyard: ParsableCommand {
             GenerateCommand.self,
             CalibrateCommand.self,
             ValidateCommand.self,
+            GpusCommand.self,
         ])
 
     /// The error about a first argument that is no command; nil when it is one.

@@ -16,6 +16,7 @@ extension Estimate {
                     "\(Figures.grouped(plan.devices)) processes share the \(plan.cluster.devicesPerNode) cores of "
                         + "\(plan.cluster.name): each is priced with its share of a core"))
         }
+        if let remark = plan.cluster.remarkWithoutRuns { notes.append(remark) }
         if let run, !run.ends { notes.append(Remark(.neverEnds, "the run never ends: " + interruptions)) }
         return notes
     }
@@ -65,6 +66,7 @@ extension Plan {
     /// Remarks on the plan and on these answers to it, without duplicates.
     package func notes(with estimates: [Estimate]) -> [Remark] {
         var notes = remarksNow(with: estimates)
+        if estimates.isEmpty, let remark = cluster.remarkWithoutRuns, !notes.contains(remark) { notes.append(remark) }
         for note in estimates.flatMap(\.notes) where !notes.contains(note) && note.code != .batchAssumed {
             notes.append(note)
         }

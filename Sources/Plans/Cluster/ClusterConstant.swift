@@ -73,6 +73,31 @@ extension ClusterConstant {
             })
     }
 
+    /// A constant that is one of several words.
+    /// - Parameter standard: the value that is assumed if a file does not state it, and is not written.
+    static func choice<Choice: CaseIterable & RawRepresentable & Equatable>(
+        _ key: String, _ path: WritableKeyPath<Owner, Choice>, standard: Choice
+    ) -> ClusterConstant where Choice.RawValue == String {
+        ClusterConstant(
+            key,
+            read: { reader in
+                reader.choice(key, of: Choice.self).map { value in { $0[keyPath: path] = value } }
+            },
+            lines: { owner in
+                let value = owner[keyPath: path]
+                return value == standard ? [] : ["\(key): \(value.rawValue)"]
+            })
+    }
+
+    /// A constant that is a line of text and that an owner may lack.
+    static func text(_ key: String, _ path: WritableKeyPath<Owner, String?>) -> ClusterConstant {
+        ClusterConstant(
+            key, read: { reader in reader.text(key).map { value in { $0[keyPath: path] = value } } },
+            lines: { owner in
+                owner[keyPath: path].map { ["\(key): '\($0.replacing("'", with: "''"))'"] } ?? []
+            })
+    }
+
     /// A constant that is a map of its own, which `Value` reads and writes.
     static func map<Value>(
         _ key: String, _ path: WritableKeyPath<Owner, Value?>, read: @escaping (FieldReader) -> Value?,
@@ -119,6 +144,13 @@ struct StatedConstants<Owner> {
         var merged = self
         merged.changes = kept + changes
         return merged
+    }
+
+    /// The stated constants without those of `keys`.
+    func without(_ keys: Set<String>) -> StatedConstants {
+        var others = self
+        others.changes = changes.filter { !keys.contains($0.key) }
+        return others
     }
 
     /// Sets the stated values in `owner`.

@@ -34,6 +34,7 @@ struct ClusterFields {
     init(_ reader: FieldReader) {
         name = reader.text("name")
         _ = reader.text("source")
+        _ = reader.texts("aliases")
         if let device = reader.map("device") {
             deviceName = device.text("name")
             _ = device.text("source")
@@ -101,7 +102,9 @@ struct ClusterFields {
         // A file that extends another is another cluster, so names are not inherited.
         merged.name = name
         merged.deviceName = deviceName ?? base.deviceName
-        merged.deviceConstants = deviceConstants.over(base.deviceConstants)
+        // Runs on the base's device say nothing of a device of another name.
+        let runs: Set = deviceName == nil ? [] : ["runs", "efficiencySource"]
+        merged.deviceConstants = deviceConstants.over(base.deviceConstants.without(runs))
         merged.clusterConstants = clusterConstants.over(base.clusterConstants)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
         merged.nicGbps = nicGbps ?? base.nicGbps

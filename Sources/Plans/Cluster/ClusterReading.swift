@@ -14,30 +14,66 @@ extension Cluster {
     package static func read(
         _ reference: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> Cluster {
-        guard let path = path(of: reference, library: library) else {
+        var remarks: [Remark] = []
+        return try read(reference, library: library, files: &files, remarks: &remarks)
+    }
+
+    /// Reads the cluster called `reference`, or the cluster file at that path. The file and those it extends are added
+    /// to `files`, and to `remarks` which cluster was taken if a device's name fits several.
+    package static func read(
+        _ reference: String, library: Library, files: inout ReadFiles, remarks: inout [Remark]
+    ) throws(PlanProblems) -> Cluster {
+        guard let path = path(meantBy: reference, library: library, remarks: &remarks) else {
             throw PlanProblems([unknown(reference, library: library)])
         }
-        return try ClusterReading.file(path, library: library, files: &files)
+        return try ClusterReading.file(path, library: library, files: &files, remarks: &remarks)
     }
 
     /// Reads a cluster from the text of a file that is, or would be, at `path`.
     package static func read(text: String, path: String, library: Library) throws(PlanProblems) -> Cluster {
         var files = ReadFiles()
+        var remarks: [Remark] = []
         let node = try YAMLFile.compose(text: text, name: path)
-        return try ClusterReading.cluster(of: node, path: path, library: library, files: &files)
+        return try ClusterReading.cluster(of: node, path: path, library: library, files: &files, remarks: &remarks)
     }
 
+    /// The file that is called `reference`, or the path; nil if there is none.
     static func path(of reference: String, library: Library) -> String? {
         Library.isPath(reference) ? library.existing(reference) : library.clusterFile(reference)
+    }
+
+    /// The file that is called `reference`, the path, or the file of the device that has this name; nil if there is
+    /// none. If the name fits several, `remarks` says which was taken.
+    static func path(meantBy reference: String, library: Library, remarks: inout [Remark]) -> String? {
+        if let path = path(of: reference, library: library) { return path }
+        guard !Library.isPath(reference),
+            case .found(let file, let others) = ClusterNames(library: library).match(reference)
+        else { return nil }
+        if !others.isEmpty {
+            let there = others.count == 1 ? "there is" : "there are"
+            let remark = Remark(
+                .clusterChosen,
+                "\(reference) is taken as \(file); \(there) \(Wording.alternatives(others, "and")) too")
+            if !remarks.contains(remark) { remarks.append(remark) }
+        }
+        return library.clusterFile(file)
     }
 
     static func unknown(_ reference: String, library: Library) -> PlanProblem {
         if Library.isPath(reference) {
             return PlanProblem(field: "cluster", value: "'\(reference)'", rule: "no such file")
         }
+        let near = ClusterNames(library: library).suggestions(for: reference)
+        let fix: String
+        if !near.isEmpty {
+            fix = "did you mean \(Wording.alternatives(near.map { "'\($0)'" }))?"
+        } else if library.clusterNames.isEmpty {
+            fix = Library.suggestion(for: reference, among: [])
+        } else {
+            fix = "`trainyard gpus` lists them"
+        }
         return PlanProblem(
-            field: "cluster", value: "'\(reference)'", rule: "no cluster of that name in cluster/",
-            fix: Library.suggestion(for: reference, among: library.clusterNames))
+            field: "cluster", value: "'\(reference)'", rule: "no cluster of that name in cluster/", fix: fix)
     }
 }
 
@@ -46,15 +82,21 @@ enum ClusterReading {
     /// Longest chain of files that extend one another; a longer one is taken for a circle.
     private static let deepest = 8
 
-    static func file(_ path: String, library: Library, files: inout ReadFiles) throws(PlanProblems) -> Cluster {
-        try cluster(of: YAMLFile.compose(path: path, files: &files), path: path, library: library, files: &files)
+    static func file(
+        _ path: String, library: Library, files: inout ReadFiles, remarks: inout [Remark]
+    ) throws(PlanProblems) -> Cluster {
+        let node = try YAMLFile.compose(path: path, files: &files)
+        return try cluster(of: node, path: path, library: library, files: &files, remarks: &remarks)
     }
 
     static func cluster(
-        of node: Node, path: String, library: Library, files: inout ReadFiles
+        of node: Node, path: String, library: Library, files: inout ReadFiles, remarks: inout [Remark]
     ) throws(PlanProblems) -> Cluster {
         let collector = ProblemCollector(file: path)
-        defer { files.formUnion(collector.files) }
+        defer {
+            files.formUnion(collector.files)
+            remarks += collector.remarks.filter { !remarks.contains($0) }
+        }
         let reader = FieldReader(node, path: "", collector: collector)
         let fields = resolved(reader, library: library, depth: 0)
         guard let fields, collector.isEmpty, let cluster = fields.cluster(name: Library.stem(path), reader),
@@ -70,7 +112,7 @@ enum ClusterReading {
         }
         guard let reader = plan.map(key) else { return nil }
         guard let fields = resolved(reader, library: library, depth: 0) else { return nil }
-        return fields.cluster(name: name(of: reader), reader)
+        return fields.cluster(name: name(of: reader, library: library), reader)
     }
 
     /// The cluster of a plan that names none: the measured `local` if it exists, else the modest `laptop`.
@@ -88,12 +130,12 @@ enum ClusterReading {
     private static func named(
         _ reference: String, library: Library, report: (PlanProblem) -> Void, _ collector: ProblemCollector
     ) -> Cluster? {
-        guard let path = Cluster.path(of: reference, library: library) else {
+        guard let path = Cluster.path(meantBy: reference, library: library, remarks: &collector.remarks) else {
             report(Cluster.unknown(reference, library: library))
             return nil
         }
         do throws(PlanProblems) {
-            return try file(path, library: library, files: &collector.files)
+            return try file(path, library: library, files: &collector.files, remarks: &collector.remarks)
         } catch {
             error.problems.forEach(collector.adopt)
             return nil
@@ -110,7 +152,7 @@ enum ClusterReading {
             reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
             return nil
         }
-        guard let path = Cluster.path(of: base, library: library) else {
+        guard let path = Cluster.path(meantBy: base, library: library, remarks: &reader.collector.remarks) else {
             let problem = Cluster.unknown(base, library: library)
             reader.report("extends", problem)
             return nil
@@ -122,6 +164,7 @@ enum ClusterReading {
             let inherited = resolved(inner, library: library, depth: depth + 1)
             collector.all.problems.forEach(reader.collector.adopt)
             reader.collector.files.formUnion(collector.files)
+            reader.collector.remarks += collector.remarks
             guard let inherited, collector.isEmpty else { return nil }
             return fields.over(inherited)
         } catch {
@@ -132,12 +175,14 @@ enum ClusterReading {
 
     /// The name of an unnamed map in a plan: its base and its changes, so that two maps with one base have different
     /// names.
-    private static func name(of reader: FieldReader) -> String {
+    private static func name(of reader: FieldReader, library: Library) -> String {
         guard let base = reader.scalar("extends") else { return "custom" }
         let changes = reader.keys.filter { !["extends", "name", "source"].contains($0) }.map { key in
             reader.scalar(key).map { "\(key) \($0)" } ?? key
         }
-        let name = Library.isPath(base) ? Library.stem(base) : base
+        var remarks: [Remark] = []
+        let path = Cluster.path(meantBy: base, library: library, remarks: &remarks)
+        let name = Library.isPath(base) ? Library.stem(base) : path.map(Library.stem) ?? base
         return changes.isEmpty ? name : "\(name) (\(changes.joined(separator: ", ")))"
     }
 }

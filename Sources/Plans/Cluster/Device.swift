@@ -36,6 +36,19 @@ package struct Device: Hashable, Codable, Sendable {
     /// Power of a node in training divided by its devices, watts. nil: unknown.
     package var nodeWatts: Double?
 
+    /// Whether published runs on the device were compared with predictions.
+    package var runs = Runs.none
+    /// What the efficiency figures are taken from, for the remark on a device without runs; nil: not stated.
+    package var efficiencySource: String?
+
+    /// The published runs that predictions on a device were compared with.
+    package enum Runs: String, Hashable, Codable, Sendable, CaseIterable {
+        /// No run was compared.
+        case none
+        /// Runs in `plans/published`, which `trainyard validate` replays.
+        case published
+    }
+
     /// Peak rate below which a device counts as a process on processor cores, FLOP/s.
     package static let slowestAccelerator = 10e12
 
@@ -86,6 +99,8 @@ package struct Device: Hashable, Codable, Sendable {
             .map("products", \.products, read: ProductTable.init, lines: \.yaml).yielding(to: products),
             .number("sustained", .share, in: 0.01...2, \.sustainedShare, standard: 1),
             .number("portableAttention", .share, in: 0.01...1, \.portableAttention, standard: 1),
+            .choice("runs", \.runs, standard: .none),
+            .text("efficiencySource", \.efficiencySource).yielding(to: products),
             .number("launch", .seconds, in: 0...10, \.launchSeconds),
             .number("reserved", .bytes, in: 0...1e15, \.reservedBytes),
             .number("power", .watts, in: Bounds.positive, \.watts),
@@ -93,6 +108,9 @@ package struct Device: Hashable, Codable, Sendable {
             .number("nodePower", .watts, in: Bounds.positive, \.nodeWatts).yielding(to: ["power"]),
         ]
     }
+
+    /// Formats that a file may state a rate for although no plan trains in them yet.
+    private static let futureFormats = ["fp4"]
 
     /// Peak rates by precision. A file that extends another may state some and inherit the others.
     private static var peaks: ClusterConstant<Device> {
@@ -104,6 +122,7 @@ package struct Device: Hashable, Codable, Sendable {
                 for precision in Precision.allCases {
                     if let rate = map.number(precision.rawValue, .flops, in: 1e6...1e21) { rates[precision] = rate }
                 }
+                for format in futureFormats { _ = map.number(format, .flops, in: 1e6...1e21) }
                 map.reportUnknownKeys()
                 return rates.isEmpty ? nil : { $0.peakFLOPs.merge(rates) { _, stated in stated } }
             },

@@ -10,7 +10,7 @@ extension Plan {
     /// - Parameters:
     ///   - parameters: number of parameters to choose a shape for (`Model.shaped`); ignored if `modelName` is given.
     ///   - modelName: a shape in `plans/models/`, or a Hugging Face configuration.
-    ///   - gpu: a cluster in `cluster/`, or the path of a cluster file.
+    ///   - gpu: a device such as H100, a cluster in `cluster/`, or the path of a cluster file.
     ///   - batch: sequences a step; nil: chosen by size and devices (`BatchChoice`).
     ///   - sequence: tokens a sequence; nil: the model's own.
     ///   - precision: format of training; nil: the one usual on the device.
@@ -50,7 +50,7 @@ extension Plan {
             parameters, modelName, sequence: sequence, library: library, problems: &problems, remarks: &remarks,
             files: &files)
         let cluster = collect(&problems) { () throws(PlanProblems) in
-            try Cluster.read(gpu, library: library, files: &files)
+            try Cluster.read(gpu, library: library, files: &files, remarks: &remarks)
         }
         if let cluster, let precision, cluster.device.peakFLOPs[precision] == nil {
             problems.append(
@@ -68,8 +68,7 @@ extension Plan {
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,
-            layout: nil, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
-        plan.remarks += remarks
+            layout: nil, remarks: remarks, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)
         }

@@ -69,6 +69,7 @@ struct PlanReading {
         let model = PlanModelReading.read(reader, library: library, remarks: &remarks)
         let tokens = reader.number("tokens", .count, in: Bounds.tokens)
         let cluster = cluster(remarks: &remarks)
+        remarks += reader.collector.remarks
         let statedDevices = reader.count("devices", in: Bounds.devices)
         let batchTokens = reader.tokens("batch")
         var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil

@@ -34,7 +34,7 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Strategies, with commas; pipeline and zero stand for all of theirs. All if left out.")
     var strategies: String?
 
-    @Option(help: "Clusters in cluster/ or cluster files, with commas, instead of the plan's.")
+    @Option(help: "Devices such as H100, clusters in cluster/ or cluster files, with commas, instead of the plan's.")
     var clusters: String?
 
     @Option(help: "Devices, instead of the plan's.")
@@ -111,8 +111,10 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
     guard !names.isEmpty else { throw Failure.input("--clusters names no cluster") }
     return try names.map { name in
         let cluster: Cluster
+        var remarks: [Remark] = []
         do throws(PlanProblems) {
-            cluster = try Cluster.read(name, library: .standard(besides: file), files: &sources)
+            cluster = try Cluster.read(
+                name, library: .standard(besides: file), files: &sources, remarks: &remarks)
         } catch {
             throw PlanProblems(
                 error.problems.map { problem in
@@ -123,6 +125,8 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
         }
         var moved = plan
         moved.cluster = cluster
+        Console.notes(remarks)
+        moved.remarks += remarks
         if cluster.device.peakFLOPs[plan.precision] == nil {
             moved.precision = cluster.device.trainingPrecision
             let remark = Remark(

@@ -35,7 +35,7 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "Tokens of the whole run, such as 3T.")
     var tokens: Amount
 
-    @Option(help: "A cluster in cluster/, or the path of a cluster file.")
+    @Option(help: "A device such as H100 (`trainyard gpus` lists them), a cluster in cluster/, or a cluster file.")
     var gpu: String
 
     @Option(help: "Number of devices.")

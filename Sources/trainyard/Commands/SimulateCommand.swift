@@ -279,6 +279,7 @@ struct SimulateCommand: ParsableCommand {
         var layout: Layout
         if let given = plan.layout, plan.openSchedule != nil, schedule != nil || compare != nil {
             layout = given
+            plan.remarks = plan.notes(with: [])
         } else {
             let choice = try ChosenLayout(plan: plan, settings: try chooser.settings())
             layout = choice.layout

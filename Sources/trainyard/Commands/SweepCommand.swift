@@ -44,7 +44,7 @@ struct SweepCommand: ParsableCommand {
     var sequence: String?
     @Option(help: "Parameters of dense models, such as 7B,70B.")
     var params: String?
-    @Option(help: "Clusters in cluster/ or cluster files.")
+    @Option(help: "Devices such as H100, clusters in cluster/ or cluster files.")
     var clusters: String?
     @Option(help: "Speed of the network between nodes as a multiple of the cluster's, such as 0.5,1,2.")
     var networkSpeed: String?
