@@ -131,7 +131,7 @@ import Testing
         arguments: [
             (["--from-table", "x.csv"], "error: --from-table needs --gpu, one of a100-40g-sxm"),
             (["--from-table", "x.csv", "--gpu", "h100-80g-smx"], "error: unknown device 'h100-80g-smx'; give --peak"),
-            (["--from-table", "x.csv", "--gpu", "NVIDIA L40S"], "error: there is no cluster file of 'NVIDIA L40S'"),
+            (["--from-table", "x.csv", "--gpu", "H100 PCIe"], "error: there is no cluster file of 'H100 PCIe'"),
             (["--bandwidth", "-1"], "error: --bandwidth must be above 0"),
         ])
     func anUnknownDeviceEndsWithOneClearLine(_ arguments: [String], _ said: String) throws {

@@ -75,7 +75,8 @@ import Testing
         ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
-        ("replayed-runs", "validate"), ("replayed-runs", "validate --runs measured --leave-one-source-out"),
+        ("devices", "gpus"), ("replayed-runs", "validate"),
+        ("replayed-runs", "validate --runs measured --leave-one-source-out"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {

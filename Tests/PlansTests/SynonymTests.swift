@@ -42,17 +42,6 @@ import Plans
         #expect(lines.contains { $0.contains("unknown key; did you mean \(ours)?") }, "\(lines)")
     }
 
-    @Test(arguments: [
-        ("H100", "did you mean 'h100-80g-sxm'?"), ("h100-sxm5", "did you mean 'h100-80g-sxm'?"),
-        ("NVIDIA H200", "did you mean 'h200-141g-sxm'?"), ("MI300", "did you mean 'mi300x'?"),
-        ("A100", "did you mean 'a100-40g-sxm', 'a100-80g-pcie' or 'a100-80g-sxm'?"),
-        ("a100-pcie", "did you mean 'a100-80g-pcie'?"), ("B200", "did you mean 'b200-sxm'?"),
-    ])
-    func devices(_ word: String, _ said: String) {
-        let lines = PlanText.problems(BadPlan.good.replacing("a100-80g-sxm", with: "'\(word)'"))
-        #expect(lines.contains { $0.hasSuffix(said) }, "\(lines)")
-    }
-
     @Test func shardingByItsOtherNames() {
         for (word, ours) in [("zero3", "parameters"), ("fsdp", "parameters"), ("zero-1", "optimizer"), ("ddp", "none")]
         {

@@ -195,6 +195,7 @@ enum SampleEstimate {
     @Test func aRunThatFailuresNeverLetEndSaysSo() throws {
         var estimate = SampleEstimate.make()
         estimate.plan.cluster.meanTimeBetweenFailures = 3600
+        estimate.plan.cluster.device.runs = .published
         estimate.run?.days = 1e100
         estimate.run?.gpuHours = 1e102
         estimate.run?.goodput = 1e-90

@@ -71,11 +71,14 @@ package struct Cluster: Hashable, Codable, Sendable {
     /// The remark that predictions on this device were never compared with a run; nil for a device with published runs,
     /// and for processor cores, whose real runs print the prediction beside the measurement.
     package var remarkWithoutRuns: Remark? {
-        guard device.runs == .none, (device.peakFLOPs.values.max() ?? 0) >= Device.slowestAccelerator else { return nil }
+        guard device.runs == .none, (device.peakFLOPs.values.max() ?? 0) >= Device.slowestAccelerator else {
+            return nil
+        }
         return Remark(
             .deviceWithoutRuns,
             "no run on \(device.name) has been compared with a prediction: efficiency is assumed from "
-                + "\(device.efficiencySource ?? "what the cluster \(name) states"), and the error band is that of other devices")
+                + "\(device.efficiencySource ?? "what the cluster \(name) states"), and the error band is that of other devices"
+        )
     }
 
     /// The innermost network and the number of devices it joins. nil: one network joins all devices.

@@ -40,6 +40,9 @@ package struct ClusterNames {
     package func match(_ name: String) -> Match {
         let wanted = Self.squashed(name)
         guard !wanted.isEmpty else { return .unclear }
+        // The whole name of a file, in another spelling.
+        let exact = entries.filter { Self.squashed($0.file) == wanted }
+        if exact.count == 1 { return .found(file: exact[0].file, others: []) }
         let fitting = entries.filter { $0.fits(wanted) }
         let named = entries.filter { $0.squashedNames.contains(wanted) }
         if named.count == 1 {
@@ -59,6 +62,11 @@ package struct ClusterNames {
     package func suggestions(for name: String) -> [String] {
         let wanted = Self.squashed(name)
         guard !wanted.isEmpty else { return [] }
+        // A slip in the whole name of a file: `a100-80g-smx`.
+        let slips = entries.map { ($0.file, Spelling.distance(wanted, Self.squashed($0.file))) }
+        if let least = slips.map(\.1).min(), least <= wanted.count / 6 {
+            return slips.filter { $0.1 == least }.map(\.0)
+        }
         // The beginning of a name: `tpu`, `gaudi`, `mi3`.
         let begun = entries.filter { $0.begins(wanted) }.map(\.file)
         if !begun.isEmpty { return begun.count <= 6 ? begun : [] }

@@ -65,7 +65,8 @@ package struct DeviceListReport: Encodable, Sendable {
             [
                 row.cluster, row.device, Figures.fixed(row.memoryGiB, 1), Self.rate(row.peakTFLOPs["bf16"]),
                 Self.rate(row.peakTFLOPs["fp8"]), Figures.grouped(row.bandwidthGBPerSecond.rounded()),
-                "\(row.devicesPerNode)", row.hasRuns ? "yes" : "-", row.networks.map(Self.level).joined(separator: ", "),
+                "\(row.devicesPerNode)", row.hasRuns ? "yes" : "-",
+                row.networks.map(Self.level).joined(separator: ", "),
             ]
         }
         let table = Table(head: head, rows: rows, leftAligned: [0, 1, head.count - 1])
