@@ -177,7 +177,7 @@ import Testing
         (["search", plan, "--sharding", "zero3"], "did you mean 'parameters'?"),
         (["compare", plan, "--strategies", "zero3"], "--strategies: there is no 'zero3'; did you mean 'zero-3'?"),
         (
-            ["estimate", "--params", "7B", "--tokens", "1T", "--gpu", "H100", "--gpus", "8"],
+            ["estimate", "--params", "7B", "--tokens", "1T", "--gpu", "H1O0", "--gpus", "8"],
             "did you mean 'h100-80g-sxm'?"
         ),
     ])

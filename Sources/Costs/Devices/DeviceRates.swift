@@ -37,6 +37,7 @@ package final class DeviceRates: Sendable {
         // Rate of attention, the head and everything else that an 8-bit run computes in 16 bits.
         highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
+        hasEightBitProducts = precision == .fp8
         inStep = device.sustainedShare
         self.framework = framework
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
@@ -99,8 +100,8 @@ package final class DeviceRates: Sendable {
     /// Seconds of a kernel that moves `bytes`.
     func memory(_ bytes: Double) -> Double { bytes > 0 ? max(launch, bytes / memoryRate) : 0 }
 
-    /// Whether the blocks' products are in 8 bits.
-    var hasEightBitProducts: Bool { peak > highPeak }
+    /// Whether the blocks' products are in 8 bits, at a higher rate or not.
+    let hasEightBitProducts: Bool
 
     /// Seconds of reading `elements` and writing them in 8 bits, both as they are and transposed, for products at twice
     /// the rate. Norms and activations need no cast: they write their results in 8 bits themselves (Transformer

@@ -1,12 +1,10 @@
 internal import Models
 internal import Numbers
 package import Plans
-package import Reading
 
 /// The devices that plans can name: a table, or one JSON document.
 package struct DeviceListReport: Encodable, Sendable {
     private let devices: [Row]
-    private let notes: [Remark]
 
     private struct Row: Encodable, Sendable {
         /// Name and path of the cluster file, and further names that mean it.
@@ -34,8 +32,7 @@ package struct DeviceListReport: Encodable, Sendable {
         var bandwidthGBPerSecond: Double
     }
 
-    package init(_ clusters: [(names: ClusterNames.Entry, cluster: Cluster)], notes: [Remark] = []) {
-        self.notes = notes
+    package init(_ clusters: [(names: ClusterNames.Entry, cluster: Cluster)]) {
         devices = clusters.map { names, cluster in
             let device = cluster.device
             return Row(
