@@ -75,7 +75,11 @@ struct BlockPattern {
         return all
     }
 
-    /// The shortest text of a pattern: its runs of equal blocks, and a group that repeats.
+    /// Longest group that is looked for in a pattern, and most blocks before it.
+    private static let longestGroup = 64
+    private static let mostBefore = 16
+
+    /// A short text of a pattern: its runs of equal blocks, and a group that repeats.
     static func text(_ blocks: [String]) -> String {
         /// The runs of equal names.
         func runs(_ blocks: ArraySlice<String>) -> String {
@@ -88,19 +92,19 @@ struct BlockPattern {
             }
             return words.joined(separator: " ")
         }
-        let plain = runs(blocks[...])
-        var best = plain
-        for period in 2...max(2, blocks.count / 2) where period <= blocks.count / 2 {
-            var times = 1
-            while (times + 1) * period <= blocks.count,
-                blocks[times * period..<(times + 1) * period] == blocks[0..<period]
-            {
-                times += 1
+        var best = runs(blocks[...])
+        // A group that repeats from one of the first blocks on.
+        for start in 0..<min(Self.mostBefore, blocks.count) {
+            for period in 2...Self.longestGroup where start + 2 * period <= blocks.count {
+                let group = blocks[start..<start + period]
+                var end = start + period
+                while end + period <= blocks.count, blocks[end..<end + period] == group { end += period }
+                guard end > start + period else { continue }
+                let text = [
+                    runs(blocks[..<start]), "(\(runs(group)))*\((end - start) / period)", runs(blocks[end...]),
+                ].filter { !$0.isEmpty }.joined(separator: " ")
+                if text.count < best.count { best = text }
             }
-            guard times > 1 else { continue }
-            let rest = blocks[(times * period)...]
-            let text = "(\(runs(blocks[0..<period])))*\(times)" + (rest.isEmpty ? "" : " " + runs(rest))
-            if text.count < best.count { best = text }
         }
         return best
     }
