@@ -91,7 +91,7 @@ package enum Synonyms {
             ("firstkdensereplace", "firstDense moe.firstDense"),
             ("moelayerfreq decodersparsestep", "every moe.every"),
             ("topkgroup", "nodeLimit moe.nodeLimit"),
-            ("qlorarank", "queryRank mla.queryRank"), ("kvlorarank", "kvRank mla.kvRank"),
+            ("qlorarank", "mla.queryRank queryRank"), ("kvlorarank", "kvRank mla.kvRank"),
             ("qknopeheaddim qkheaddim", "nopeSize mla.nopeSize"),
             ("qkropeheaddim qkposembheaddim", "ropeSize mla.ropeSize"),
             ("vheaddim", "mla.valueSize valueSize"),

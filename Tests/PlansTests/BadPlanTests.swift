@@ -105,12 +105,12 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: [
-        ("name: {hf: config.json}", "model.name: must be text"), ("hf: config.json", "not supported yet"),
+        ("name: {hf: config.json}", "model.name: must be text"), ("hf: config.json", "no Hugging Face configuration there"),
         ("params: 100B, moe: {experts: 8}", "model.moe.topK: is missing"),
         ("params: 100B, mla: {kvRank: 8}", "model.mla.nopeSize: is missing"),
         ("params: 5", "10 million to 20 trillion"), ("params: -1", "must be at least 0"),
         ("params: 100B, layers: 12", "params chooses the blocks itself"),
-        ("params: 7B, name: llama2-7b", "a name or params, not both"),
+        ("params: 7B, name: llama2-7b", "one of name, params and hf, not 2 of them"),
         ("name: gpt3-176b", "did you mean 'gpt3-175b'?"), ("nam: x", "model.nam: unknown key; did you mean 'name'?"),
         ("family: llama, layers: 1, hidden: 8, heads: 1, vocab: 8, sequence: 8", "model.ffn: is missing"),
     ])

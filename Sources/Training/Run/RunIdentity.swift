@@ -19,6 +19,8 @@ package struct RunIdentity {
                 name, try JSONSerialization.jsonObject(with: encoded, options: .fragmentsAllowed), into: &lines)
         }
         try add("model", plan.model)
+        // The keys of blocks stand in the model's own map of a plan.
+        lines = lines.map { $0.hasPrefix("model.block.") ? "model." + $0.dropFirst("model.block.".count) : $0 }
         try add("batch", plan.batch)
         try add("precision", plan.precision)
         try add("layout", layout)

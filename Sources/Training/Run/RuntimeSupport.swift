@@ -41,6 +41,7 @@ package enum RuntimeSupport {
         }
         for (key, isGiven) in [
             ("sharedGate", model.moe?.sharedGate == true), ("denseFfn", model.moe?.denseFfn ?? 0 > 0),
+            ("routerCorrection", model.moe?.routerCorrection == true), ("latentSize", model.moe?.latentSize != nil),
         ]
         where isGiven {
             throw refuse("model.moe.\(key)", "(given)", "the runtime has none of it")

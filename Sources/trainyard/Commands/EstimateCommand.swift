@@ -20,7 +20,7 @@ struct EstimateCommand: ParsableCommand {
               trainyard estimate --params 100B --tokens 3T --gpu a100-80g-sxm --gpus 1024
               trainyard estimate --model llama3-70b --tokens 15T --gpu h100-80g-sxm \\
                   --gpus 2048 --batch 2048
-              trainyard estimate --model Qwen3-32B/config.json --tokens 1T \
+              trainyard estimate --model Qwen3-32B/config.json --tokens 1T \\
                   --gpu h100-80g-sxm --gpus 256 --sequence 8192
               trainyard estimate --params 7B --tokens 1T --gpu b200-sxm --gpus 64 \\
                   --explain
