@@ -23,28 +23,29 @@ extension Part {
     /// Letter: h hidden. A norm reads and writes h numbers, and its backward also reads a gradient. An addition reads
     /// two tensors and writes one, with dropout. Before a half the residual stream is kept as the norm's input, and
     /// the norm's result as the input of the half's products; behind a half the half's result is kept as the norm's
-    /// input. Halves side by side add both their results to the stream at once.
+    /// input. Halves side by side read one stream, which is kept once, and add both their results to it at once, whose
+    /// gradient is one tensor.
     static func norms(_ model: Model) -> Part {
         let stream = Extent(.scattered, whole: model.hidden)
         let block = model.block
         let count = block.halves.count
         let isJoined = block.parallel != .none && count > 1
-        /// Norms before the halves, and behind them.
-        let before = block.norms == .post ? 0 : block.parallel == .oneNorm ? 1 : count
-        let behind = block.norms == .pre ? 0 : count
         /// Inputs of halves.
         let inputs = block.parallel == .oneNorm ? 1 : count
+        /// Norms before the halves, and behind them.
+        let before = block.norms == .post ? 0 : inputs
+        let behind = block.norms == .pre ? 0 : count
 
         var part = Part()
         part.tensors = normTensors(model)
         part.kept = [
-            Kept(stream, times: Double(before > 0 ? before : inputs)),
+            Kept(stream, times: Double(isJoined ? 1 : count)),
             Kept(stream, times: Double(before), role: .normResult),
             Kept(stream, .mask, times: Double(count)),
         ]
         if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
         // The inputs of the halves, and the gradients of their outputs.
-        part.operands = [Stored(stream, .operand, times: Double(inputs + count))]
+        part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : count)))]
         let sum = [
             Stored(stream, times: isJoined ? 4 : 3), Stored(stream, .mask, times: isJoined ? 2 : 1),
         ]

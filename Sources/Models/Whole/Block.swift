@@ -63,16 +63,19 @@ package final class Block: Sendable {
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
-        var all = parts.map(\.messages)
+        let own = parts.map(\.messages)
+        var all = own
         if model.block.parallel != .none, model.block.halves == .both {
             // Both halves' results are added up at once; behind one norm both read the same rows (Chowdhery et al.
-            // 2022, section 2).
+            // 2022, section 2), unless the attention reads latents.
             all[1].results = []
-            if model.block.parallel == .oneNorm { all[2].inputs = [] }
+            if model.block.parallel == .oneNorm, model.mla?.queryRank ?? 0 == 0 { all[2].inputs = [] }
         }
         messages = JoinedMessages(all)
-        // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows.
-        scatteredMessages = JoinedMessages(all.filter { !$0.staysScattered })
+        // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows. Experts beside
+        // an attention leave it its own exchanges.
+        scatteredMessages = JoinedMessages(
+            own.contains(where: \.staysScattered) ? own.filter { !$0.staysScattered } : all)
         normWords = NormWords(model)
     }
 
