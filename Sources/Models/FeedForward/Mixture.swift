@@ -54,7 +54,10 @@ extension FeedForwardSpec {
             widest.append([Extent(.all, cut: shared.matrices * shared.size), Extent(.all, whole: stream)])
         }
         if moe.sharedGate {
-            // The gate of a row, and its product with the shared experts' result.
+            // The gate of a row, and its product with the shared experts' result, which needs both for the backward
+            // (Megatron-Core, `shared_experts.py`).
+            part.kept.append(Kept(Extent(.scattered, whole: stream + 1)))
+            part.operands.append(Stored(Extent(.scattered, whole: 1), .operand))
             part.forward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 2)])
             part.backward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 4)])
             part.otherKernels += 1
@@ -88,12 +91,17 @@ extension FeedForwardSpec {
             parameters: (["h·E", routedParameters] + latents + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
                 + sharedRowBias).joined(separator: " + "),
             wholeParameters: (["h·E"] + latents + gate + routerBias + sharedRowBias).joined(separator: " + "),
-            expertParameters: expert, weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
+            expertParameters: expert,
+            weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
             combined: "w·k·\(row)/t",
-            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["2·w·h_l/t"]) + shared { "w·n_m·\($0)/t" },
-            operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"]) + shared { "n_m·\($0)/t" }, singleOperands: "4·E/t",
-            products: ["ρ·((n_m − 1)·f_e/e_t + \(row))", "E/t"] + (latents.isEmpty ? [] : ["(h_l + h)/t"]) + shared { "(n_m − 1)·\($0)/t + h/σ" }
+            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["2·w·h_l/t"]) + shared { "w·n_m·\($0)/t" }
+                + (moe.sharedGate ? ["w·(h + 1)/σ"] : []),
+            operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
+                + shared { "n_m·\($0)/t" } + (moe.sharedGate ? ["1/σ"] : []),
+            singleOperands: "4·E/t",
+            products: ["ρ·((n_m − 1)·f_e/e_t + \(row))", "E/t"] + (latents.isEmpty ? [] : ["(h_l + h)/t"])
+                + shared { "(n_m − 1)·\($0)/t + h/σ" }
                 + (moe.sharedGate ? ["1/σ"] : []),
             widest: sizes.isEmpty
                 ? routed : "max(\(([routed] + shared { "n_m·\($0)/t + h" }).joined(separator: ", ")))",

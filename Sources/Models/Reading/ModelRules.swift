@@ -59,6 +59,9 @@ extension BlockShape {
         if let moe, moe.topK > moe.experts {
             add("moe.topK", "\(moe.topK)", "must be at most the \(moe.experts) experts")
         }
+        if let moe, moe.sharedGate, moe.sharedWidth == 0 {
+            add("moe.sharedGate", "true", "needs shared experts, whose result it multiplies", fix: "give moe.shared")
+        }
         func need(_ isGiven: Bool, _ key: String, _ value: String, _ rule: String, fix: String = "") {
             if isGiven { add(key, value, rule, fix: fix) }
         }
