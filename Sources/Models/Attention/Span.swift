@@ -29,7 +29,12 @@ package enum Span: Hashable, Sendable {
         case .window(let window), .chosen(let window):
             let window = min(Double(window), length)
             return window - window * window / (2 * length)
-        case .chunk(let chunk): return min(Double(chunk), length) / 2
+        case .chunk(let chunk):
+            // The last chunk of a sequence may be shorter.
+            let chunk = Double(chunk)
+            let whole = (length / chunk).rounded(.down)
+            let rest = length - whole * chunk
+            return (whole * chunk * chunk + rest * rest) / (2 * length)
         }
     }
 
@@ -40,7 +45,13 @@ package enum Span: Hashable, Sendable {
         switch self {
         case .all, .chosen: return ranks - 1
         case .window(let window): return min(ranks - 1, (Double(window - 1) / share).rounded(.up))
-        case .chunk(let chunk): return min(ranks, max(1, Double(chunk) / share)).rounded(.up) - 1
+        case .chunk(let chunk):
+            // The rank whose first chunk begins most ranks before it. Chunks need not begin where a rank's part does.
+            let chunk = Double(chunk)
+            return (0..<max(1, Int(ranks))).reduce(0) { most, rank in
+                let start = (Double(rank) * share / chunk).rounded(.down) * chunk
+                return max(most, Double(rank) - (start / share).rounded(.down))
+            }
         }
     }
 
@@ -49,7 +60,7 @@ package enum Span: Hashable, Sendable {
         switch self {
         case .all: ""
         case .window, .chosen: "·min(w_k, s)·(2·s − min(w_k, s))/s^2"
-        case .chunk: "·min(w_k, s)/s"
+        case .chunk: "·(floor(s/w_k)·w_k^2 + (s − floor(s/w_k)·w_k)^2)/s^2"
         }
     }
 
