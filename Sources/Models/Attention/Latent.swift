@@ -40,12 +40,17 @@ extension AttentionSpec {
         part.forward = Elementwise(copies, casts: [[attended]])
         part.backward = Elementwise(copies, casts: [[Extent(.all, whole: h), widths]])
         part.addPositionsOrBiases(
-            conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize), biased: widths)
+            conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize),
+            biased: Extent(.scattered, whole: mla.queryRank + mla.kvRank + mla.ropeSize))
         part.otherKernels += 2
         if let indexer = mla.indexer {
-            // Its queries and its key, also as operands, and the weights of its heads.
+            // Its queries and its key, also as operands, and the weights of its heads; the input of the key's norm; and
+            // the places of the chosen keys, 4 bytes each, which the core attention of every rank reads.
             let index = Extent(.scattered, whole: indexer.heads * (indexer.headSize + 1) + indexer.headSize)
-            part.kept.append(Kept(index))
+            part.kept += [
+                Kept(index), Kept(Extent(.scattered, whole: indexer.headSize)),
+                Kept(Extent(.all, whole: min(indexer.topK, model.sequence)), .single),
+            ]
             part.operands.append(Stored(index, .operand))
             part.forward.kernels.append([Stored(index, times: 2)])
             part.backward.kernels.append([Stored(index, times: 3)])
@@ -64,21 +69,22 @@ extension AttentionSpec {
         let outputBias = biases.contains(.attentionOutput) ? "h" : nil
         let index = mla.indexer.map { IndexerWords($0, hasLatentQueries: hasQueries) }
         let span = model.coreAttention.span.words
+        let inputBias =
+            biases.contains(.attentionInput) ? (hasQueries ? "r_q + r_k + d_r" : "r_k + d_r") : nil
         return AttentionWords(
             parameters: (hasQueries ? "(h + 1)·r_q + r_q·a·(d_n + d_r)" : "h·a·(d_n + d_r)")
                 + " + h·(r_k + d_r) + r_k + r_k·a·(d_n + d_v) + a·d_v·h"
-                + (biases.contains(.attentionInput) ? " + a·(2·d_n + d_r + d_v)" : "")
-                + (outputBias.map { " + \($0)" } ?? "")
+                + (inputBias.map { " + \($0)" } ?? "") + (outputBias.map { " + \($0)" } ?? "")
                 + (index.map { " + \($0.parameters)" } ?? ""),
             source: "DeepSeek-AI 2024, DeepSeek-V2, section 2.1",
-            wholeParameters: [outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters].compactMap { $0 }
-                .joined(separator: " + "),
+            wholeParameters: [inputBias, outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters]
+                .compactMap { $0 }.joined(separator: " + "),
             weights: (hasQueries ? "(h + a·(d_n + d_r))·r_q" : "h·a·(d_n + d_r)")
                 + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + (index.map { " + \($0.weights)" } ?? ""),
             core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2",
             attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
             keysAndValues: "a·(d_n + d_r + d_v)",
-            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ" + (index.map { " + w·\($0.rows)/σ" } ?? ""),
+            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ" + (index.map { " + w·(\($0.rows) + d_i)/σ + 4·min(w_k, s)" } ?? ""),
             operands: "a·(2·d_n + d_r + 2·d_v)",
             scatteredOperands: index.map { "(2·r_q + 2·r_k + d_r + \($0.rows))" } ?? "(2·r_q + 2·r_k + d_r)",
             projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t" + (index.map { " + \($0.rows)/σ" } ?? ""),
@@ -109,49 +115,50 @@ extension AttentionSpec {
         ] + (mla.indexer.map { $0.products(hidden: h, queries: hasQueries ? mla.queryRank : h) } ?? [])
     }
 
-    /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. The down-projections and the norms
-    /// of the latents have no biases.
+    /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. Biases of the attention's input are
+    /// those of the down-projections; the products that widen latents have none, and nor has a query without a latent.
     static func latentTensors(_ model: Model, _ mla: Model.LatentAttention) -> [TensorSpec] {
         let (h, a) = (model.hidden, model.heads)
-        func down(_ name: String, _ outputs: Int, from inputs: Int? = nil) -> TensorSpec {
+        func whole(_ name: String, _ outputs: Int, from inputs: Int? = nil) -> TensorSpec {
             let inputs = inputs ?? h
             return TensorSpec(
                 name: name, shape: model.conventions.isTransposed ? [outputs, inputs] : [inputs, outputs],
                 start: .normal(Model.startDeviation), seesStreamRows: true)
+        }
+        func down(_ name: String, _ outputs: Int) -> [TensorSpec] {
+            let bias = TensorSpec(name: "\(name).bias", shape: [outputs], start: .zeros, seesStreamRows: true)
+            return [whole("\(name).weight", outputs)]
+                + (model.conventions.biases.contains(.attentionInput) ? [bias] : [])
         }
         func norm(_ name: String, _ width: Int) -> TensorSpec {
             TensorSpec(name: name, shape: [width], start: .ones, seesStreamRows: true)
         }
         let queries =
             mla.queryRank > 0
-            ? [
-                down("self_attn.q_a_proj.weight", mla.queryRank),
-                norm("self_attn.q_a_layernorm.weight", mla.queryRank),
-            ]
+            ? down("self_attn.q_a_proj", mla.queryRank)
+                + [norm("self_attn.q_a_layernorm.weight", mla.queryRank)]
                 + model.matrix(
-                    "self_attn.q_b_proj.weight", bias: "self_attn.q_b_proj.bias", inputs: mla.queryRank,
-                    outputs: a * mla.queryHead, isCutByOutputs: true, biased: .attentionInput)
+                    "self_attn.q_b_proj.weight", bias: "", inputs: mla.queryRank, outputs: a * mla.queryHead,
+                    isCutByOutputs: true, biased: nil)
             : model.matrix(
-                "self_attn.q_proj.weight", bias: "self_attn.q_proj.bias", inputs: h, outputs: a * mla.queryHead,
-                isCutByOutputs: true, biased: .attentionInput)
-        return queries + [
-            down("self_attn.kv_a_proj_with_mqa.weight", mla.kvRank + mla.ropeSize),
-            norm("self_attn.kv_a_layernorm.weight", mla.kvRank),
-        ]
+                "self_attn.q_proj.weight", bias: "", inputs: h, outputs: a * mla.queryHead, isCutByOutputs: true,
+                biased: nil)
+        return queries + down("self_attn.kv_a_proj_with_mqa", mla.kvRank + mla.ropeSize)
+            + [norm("self_attn.kv_a_layernorm.weight", mla.kvRank)]
             + model.matrix(
-                "self_attn.kv_b_proj.weight", bias: "self_attn.kv_b_proj.bias", inputs: mla.kvRank,
-                outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true, biased: .attentionInput)
+                "self_attn.kv_b_proj.weight", bias: "", inputs: mla.kvRank,
+                outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true, biased: nil)
             + model.matrix(
                 "self_attn.o_proj.weight", bias: "self_attn.o_proj.bias", inputs: a * mla.valueSize, outputs: h,
                 isCutByOutputs: false, biased: .attentionOutput)
             + (mla.indexer.map { indexer in
                 let queries = mla.queryRank > 0 ? mla.queryRank : h
                 return [
-                    down("self_attn.indexer.wq_b.weight", indexer.heads * indexer.headSize, from: queries),
-                    down("self_attn.indexer.wk.weight", indexer.headSize),
+                    whole("self_attn.indexer.wq_b.weight", indexer.heads * indexer.headSize, from: queries),
+                    whole("self_attn.indexer.wk.weight", indexer.headSize),
                     norm("self_attn.indexer.k_norm.weight", indexer.headSize),
                     norm("self_attn.indexer.k_norm.bias", indexer.headSize),
-                    down("self_attn.indexer.weights_proj.weight", indexer.heads),
+                    whole("self_attn.indexer.weights_proj.weight", indexer.heads),
                 ]
             } ?? [])
     }
