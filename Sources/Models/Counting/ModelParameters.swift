@@ -92,6 +92,9 @@ extension Model {
             + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights
     }
 
-    /// Weights of the product with the output projection, without padding.
-    package var headWeights: Double { End.headProducts(self).weights }
+    /// Weights of the product with the output projection, without padding, and of projections to and from a narrower
+    /// embedding.
+    package var headWeights: Double {
+        End.headProducts(self).weights + Double(embeddingSize ?? 0) * Double(hidden)
+    }
 }

@@ -5,7 +5,8 @@ extension End {
     /// Letter: h hidden. A lookup reads and writes h numbers, and so does the addition of a position. The backward
     /// reads a gradient and adds it to the table's gradients. Tensor ranks hold some of the table's rows each and add
     /// up what they find (Shoeybi et al. 2019, section 3). Dropout on the first residual stream keeps a mask
-    /// (Korthikanti et al. 2022, section 4.3).
+    /// (Korthikanti et al. 2022, section 4.3). Rows of a narrower table are added up, and each rank projects those of its
+    /// part of the residual stream.
     static func embedding(_ model: Model) -> End {
         let (rows, stream) = (Extent(.all, whole: model.hidden), Extent(.scattered, whole: model.hidden))
         let positions = model.positions
@@ -16,7 +17,7 @@ extension End {
         part.kept = [Kept(stream, .mask)]
         part.forward.kernels = [[Stored(rows, times: positions == nil ? 2 : 4)]]
         part.backward.kernels = [[Stored(stream), Stored(stream, .gradient, times: 2)]]
-        part.messages = TensorMessages(results: [model.hidden])
+        part.messages = TensorMessages(results: [model.tableWidth])
         var whole = positions == nil ? [] : [model.positionEntries == nil ? "s·h" : "s_p·h"]
         if model.embeddingNorm {
             part.kept.append(Kept(stream))
@@ -25,14 +26,16 @@ extension End {
             whole += [model.normWords(count: 1)].compactMap { $0 }
         }
         if let size = model.embeddingSize {
-            part.products = [Product(inputs: Width(whole: size), outputs: Width(whole: model.hidden))]
+            part.products = [Product(.scattered, inputs: Width(whole: size), outputs: Width(whole: model.hidden))]
+            part.kept.append(Kept(Extent(.scattered, whole: size)))
             whole.append("h_e·h")
         }
         if model.otherParameters > 0 { whole.append("n_o") }
         return End(
             part: part, width: model.tableWidth,
             words: EndWords(
-                model, whole: whole, kept: model.embeddingNorm ? "w·T·h/σ" : nil, masks: "T·h/σ"))
+                model, whole: whole, kept: EndWords.kept(norms: model.embeddingNorm ? 1 : 0, model),
+                masks: "T·h/σ"))
     }
 }
 

@@ -41,7 +41,7 @@ package struct EndWords: Hashable, Sendable {
     package var table: String { "V·\(width)" }
     /// Formula of the table's parameters on one device.
     package var heldTable: String { "V_p·\(width)/t" }
-    /// Formula of the weights that a head multiplies.
+    /// Formula of the weights that a token is multiplied by at both ends.
     package var weights: String
     /// The sizes that the formulas name in addition to h, V and s.
     package var sizes: [SizeSymbol]
@@ -68,13 +68,23 @@ package struct EndWords: Hashable, Sendable {
         self.keptWithoutNorm = keptWithoutNorm
         self.masks = masks
         width = model.embeddingSize == nil ? "h" : "h_e"
-        weights = model.embeddingSize == nil ? "V·h" : "(V·h_e + h·h_e)"
+        weights = model.embeddingSize == nil ? "V·h" : "(V·h_e + 2·h·h_e)"
         sizes = model.embeddingSize.map { [SizeSymbol("h_e", $0, "width of the token table")] } ?? []
         if let entries = model.positionEntries { sizes.append(SizeSymbol("s_p", entries, "learned positions")) }
         if model.otherParameters > 0 {
             sizes.append(SizeSymbol("n_o", model.otherParameters, "parameters in small tensors outside the blocks"))
         }
         self.logits = logits
+    }
+
+    /// Formula of the bytes of `norms` tensors as wide as the residual stream, and of the row of a narrower table that a
+    /// projection reads or writes; nil if there are none.
+    static func kept(norms: Int, _ model: Model) -> String? {
+        let terms = [
+            norms == 0 ? nil : norms == 1 ? "w·T·h/σ" : "\(norms)·w·T·h/σ",
+            model.embeddingSize == nil ? nil : "w·T·h_e/σ",
+        ].compactMap { $0 }
+        return terms.count > 1 ? "(\(terms.joined(separator: " + ")))" : terms.first
     }
 }
 

@@ -3,7 +3,8 @@ extension End {
     ///
     /// Letter: h hidden. A norm reads and writes h numbers, and its backward also reads a gradient. Tensor ranks hold
     /// some of the table's rows each, so that each computes some of the logits. The loss adds up three numbers of a row
-    /// over them: maximum, target logit and sum of exponentials (Megatron-LM's vocabulary-parallel loss).
+    /// over them: maximum, target logit and sum of exponentials (Megatron-LM's vocabulary-parallel loss). Rows of a
+    /// narrower table are projected before they are gathered.
     static func head(_ model: Model) -> End {
         let stream = Extent(.scattered, whole: model.hidden)
         let logits = Extent(.all, Width(entries: model.vocab))
@@ -16,26 +17,28 @@ extension End {
         part.tensors = model.finalNorm + model.headTensors + [model.head]
         part.products = headProducts(model)
         part.kept = [
-            Kept(stream, times: norms), Kept(stream, role: .normResult), Kept(logits, .single, role: .logits),
+            Kept(stream, times: norms), Kept(stream, role: model.hasFinalNorm ? .normResult : .other),
+            Kept(logits, .single, role: .logits),
         ]
+        if let size = model.embeddingSize { part.kept.append(Kept(Extent(.scattered, whole: size))) }
         // The kept inputs stay. In addition: the logits' gradients, in the format of activations.
         part.operands = [Stored(logits)]
         if model.hasFinalNorm {
             part.forward.kernels = [[Stored(stream, times: 2)]]
             part.backward.kernels = [[Stored(stream, times: 3)]]
         }
-        part.messages = TensorMessages(keptInputs: [model.hidden], totals: [1, 1, 1])
+        part.messages = TensorMessages(keptInputs: [model.tableWidth], totals: [1, 1, 1])
         return End(
             part: part, logits: logits, width: model.tableWidth,
             words: EndWords(
-                model, whole: whole, kept: model.hasFinalNorm ? "2·w·T·h/σ" : "w·T·h/σ",
-                keptWithoutNorm: model.hasFinalNorm ? "w·T·h/σ" : "0", logits: "T·V_p/t"))
+                model, whole: whole, kept: EndWords.kept(norms: model.hasFinalNorm ? 2 : 1, model),
+                keptWithoutNorm: EndWords.kept(norms: 1, model), logits: "T·V_p/t"))
     }
 
     static func headProducts(_ model: Model) -> [Product] {
         let table = Product(inputs: Width(whole: model.tableWidth), outputs: Width(entries: model.vocab))
         guard let size = model.embeddingSize else { return [table] }
-        return [Product(inputs: Width(whole: model.hidden), outputs: Width(whole: size)), table]
+        return [Product(.scattered, inputs: Width(whole: model.hidden), outputs: Width(whole: size)), table]
     }
 }
 
