@@ -129,6 +129,9 @@ package struct ModelFields {
             if model.kinds[index].shape.heads != kind.heads, kind.kvHeads == kind.heads, !has("kvHeads") {
                 model.kinds[index].shape.kvHeads = model.kinds[index].shape.heads
             }
+            if !has("headSize"), kind.headSize == base.headSize {
+                model.kinds[index].shape.headSize = model.headSize
+            }
         }
         setKinds(of: &model, reader)
         if Self.blockKeys.contains(where: reader.contains) { model.name = nil }

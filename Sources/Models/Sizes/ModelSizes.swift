@@ -94,16 +94,30 @@ extension Model {
             if !widths.contains(where: { $0.name == name && $0.value == value }) { widths.append((name, value)) }
         }
         let shapes = kinds.isEmpty ? [block] : kinds.map(\.shape)
-        for shape in shapes {
+        for shape in shapes where shape.halves.hasAttention {
             add("heads", shape.heads)
             if shape.mla == nil, shape.kvHeads != shape.heads { add("kvHeads", shape.kvHeads) }
         }
         if kinds.isEmpty {
-            if denseLayers > 0 { add("ffn", ffn) }
+            if denseLayers > 0, block.halves.hasFeedForward { add("ffn", ffn) }
         } else {
-            for shape in BlockKinds(self).shapes where shape.moe == nil { add("ffn", shape.ffn) }
+            for shape in BlockKinds(self).shapes where shape.moe == nil && shape.halves.hasFeedForward {
+                add("ffn", shape.ffn)
+            }
         }
         return widths
+    }
+}
+
+extension Model {
+    /// The experts of the blocks, each kind once; empty for a dense model.
+    package var mixtures: [Mixture] {
+        guard !kinds.isEmpty else { return mixtureLayers > 0 ? [moe].compactMap { $0 } : [] }
+        var mixtures: [Mixture] = []
+        for case let mixture? in BlockKinds(self).shapes.map(\.moe) where !mixtures.contains(mixture) {
+            mixtures.append(mixture)
+        }
+        return mixtures
     }
 }
 

@@ -197,7 +197,8 @@ extension Layout {
     /// stage.
     private func expertProblems(_ model: Model) -> [PlanProblem] {
         guard expert > 1 || expertTensor > 1 else { return [] }
-        guard let moe = model.moe, model.mixtureLayers > 0 else {
+        let mixtures = model.mixtures
+        guard !mixtures.isEmpty else {
             return [
                 PlanProblem(
                     .misfit, field: expert > 1 ? "layout.expert" : "layout.expertTensor",
@@ -206,12 +207,12 @@ extension Layout {
             ]
         }
         var problems: [PlanProblem] = []
-        if moe.experts % expert != 0 {
+        for experts in Set(mixtures.map(\.experts)).sorted() where experts % expert != 0 {
             problems.append(
                 PlanProblem(
                     .misfit, field: "layout.expert", value: "\(expert)",
-                    rule: "must divide model.moe.experts \(moe.experts)",
-                    fix: "use \(nearestDivisors(of: moe.experts, to: expert))"))
+                    rule: "must divide model.moe.experts \(experts)",
+                    fix: "use \(nearestDivisors(of: experts, to: expert))"))
         }
         let ranks = tensor * context * data
         if expert > ranks || expertTensor > ranks || ranks % (expert * expertTensor) != 0 {
@@ -221,12 +222,12 @@ extension Layout {
                     rule: "expert · expertTensor \(expert) · \(expertTensor) must divide the \(ranks) ranks of a stage")
             )
         }
-        if moe.ffn % expertTensor != 0 {
+        for ffn in Set(mixtures.map(\.ffn)).sorted() where ffn % expertTensor != 0 {
             problems.append(
                 PlanProblem(
                     .misfit, field: "layout.expertTensor", value: "\(expertTensor)",
-                    rule: "must divide model.moe.ffn \(moe.ffn)",
-                    fix: "use \(nearestDivisors(of: moe.ffn, to: expertTensor))"))
+                    rule: "must divide model.moe.ffn \(ffn)",
+                    fix: "use \(nearestDivisors(of: ffn, to: expertTensor))"))
         }
         return problems
     }
