@@ -51,7 +51,7 @@ struct BlockPattern {
         }
         for name in wrong {
             reader.report(
-                "pattern", value: "'\(name)'", rule: "is not a kind of block",
+                "pattern", value: "'\(name.prefix(60))'", rule: "is not a kind of block",
                 fix: names.isEmpty
                     ? "describe it under kinds"
                     : Wording.didYouMean(name, among: names).isEmpty
