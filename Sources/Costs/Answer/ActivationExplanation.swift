@@ -203,8 +203,8 @@ struct ActivationExplanation {
         }
         let embedding = [device.dropout ? words.embedding.masks : nil, words.embedding.kept].compactMap { $0 }
         if !embedding.isEmpty, moment.first > 0 {
-            lines.define("y_1", moment.first, "", "micro-batches held of the first stage")
-            terms += embedding.map { "y_1·\($0)" }
+            lines.define("y_in", moment.first, "", "micro-batches held of the first stage")
+            terms += embedding.map { "y_in·\($0)" }
         }
         return terms
     }
