@@ -103,7 +103,7 @@ import Testing
         Property(name: "expert bytes are the exchanges'", share: 30) { plan, layout in
             let framework = plan.framework(for: layout)
             // Software that hands tokens on inside a node, or sends them in 8 bits, is counted otherwise.
-            guard plan.model.moe != nil, !framework.dispatchOncePerNode, !framework.eightBitDispatch else {
+            guard plan.model.mixtureLayers > 0, !framework.dispatchOncePerNode, !framework.eightBitDispatch else {
                 return .silent
             }
             return try bytes(plan, layout) { ("expert", $0.expert, $1.expert) }
@@ -129,7 +129,9 @@ import Testing
     }
 
     /// Bytes that a block keeps for one micro-batch, by layer.
-    static func kept(_ plan: Plan, _ layout: Layout, recomputed: Bool, mixture: Bool) -> Double {
+    static func kept(
+        _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int, recomputed: Bool, all: Bool = false
+    ) -> Double {
         let w = elementBytes(plan)
         if recomputed {
             // The block's input alone, by rows with sequence parallelism.
@@ -138,23 +140,23 @@ import Testing
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         return CountedActivations.block(
-            plan, layout, mixture: mixture, selective: layout.recompute == .selective,
-            dropout: !layout.flashAttention, elementBytes: w)
+            plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+            selective: !all && layout.recompute == .selective, dropout: !layout.flashAttention, elementBytes: w)
     }
 
     /// Bytes that the ranks hold for their blocks at the fullest moment.
     private static func peaks(_ plan: Plan, _ layout: Layout, _ placed: PlacedBlocks) -> CountedPeaks {
         let inventory = Inventory(plan.model)
         return CountedPeaks(placed, layout: layout) { layer, isRecomputed in
-            kept(plan, layout, recomputed: isRecomputed, mixture: inventory.isMixture(layer))
+            kept(plan, layout, inventory, layer, recomputed: isRecomputed)
         } later: { layer in
-            later(plan, layout, mixture: inventory.isMixture(layer))
+            later(plan, layout, inventory, layer)
         }
     }
 
-    private static func later(_ plan: Plan, _ layout: Layout, mixture: Bool) -> Double {
+    private static func later(_ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int) -> Double {
         CountedActivations.betweenHalves(
-            plan, layout, mixture: mixture,
+            plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
             elementBytes: plan.precision == .fp8 && !CountedState.storesFP32(plan) ? 1 : elementBytes(plan))
     }
 
@@ -185,20 +187,17 @@ import Testing
                     placed.stages(of: rank).flatMap { stage in
                         placed.layers[stage].prefix(layout.recompute == .full ? layout.recomputeLayers ?? .max : .max)
                     }.map { layer in
-                        let mixture = inventory.isMixture(layer)
-                        let all = CountedActivations.block(
-                            plan, layout, mixture: mixture, selective: false, dropout: !layout.flashAttention,
-                            elementBytes: elementBytes(plan))
+                        let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
                         return switch layout.recompute {
                         case .none: 0
-                        case .selective: all - kept(plan, layout, recomputed: false, mixture: mixture)
+                        case .selective: all - kept(plan, layout, inventory, layer, recomputed: false)
                         // Of a split backward it stays, and is counted where it does.
                         case .full where layout.schedule.splitsBackward:
-                            max(0, all - later(plan, layout, mixture: mixture))
+                            max(0, all - later(plan, layout, inventory, layer))
                         case .full: all
                         }
                     }.max() ?? 0
-                let input = layout.recompute == .full ? kept(plan, layout, recomputed: true, mixture: false) : 0
+                let input = layout.recompute == .full ? kept(plan, layout, inventory, 0, recomputed: true) : 0
                 let ends =
                     LayoutMemory(work).embeddingMaskBytes(rank: rank) + LayoutMemory(work).headInputBytes(rank: rank)
                 return .all([

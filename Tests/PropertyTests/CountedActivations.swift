@@ -15,7 +15,8 @@ struct CountedActivations {
     /// One block of `plan`, nothing recomputed or core attention alone.
     /// - Parameter dropout: whether masks are kept.
     static func block(
-        _ plan: Plan, _ layout: Layout, mixture: Bool, selective: Bool, dropout: Bool, elementBytes w: Double
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, selective: Bool, dropout: Bool,
+        elementBytes w: Double
     ) -> Double {
         let model = plan.model
         var kept = CountedActivations()
@@ -24,79 +25,120 @@ struct CountedActivations {
         // Sequence parallelism cuts by rows what tensor parallelism leaves whole.
         let ownRows = layout.sequenceParallel ? rows / t : rows
         let h = Double(model.hidden)
-        kept.elements += ownRows * h  // input of the attention's norm
-        kept.elements += ownRows * h  // its output, the input of query, key and value
-        kept.attention(model, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout, w)
-        kept.elements += ownRows * h  // input of the feed-forward's norm
-        kept.elements += ownRows * h  // its output
-        if mixture {
-            kept.experts(
-                model, layout, rows: rows, keepsResults: plan.framework(for: layout).keepsCombinedRows)
+        let halves: Double = shape.halves == .both ? 2 : 1
+        if shape.isJoined {
+            kept.elements += ownRows * h  // the stream that both halves read
+            kept.elements += ownRows * h * (shape.parallel == .oneNorm ? 1 : 2)  // results of the norms
         } else {
-            kept.feedForward(model, width: Double(model.ffn) / t, rows: rows)
+            kept.elements += halves * ownRows * h  // inputs of norms, or of halves without a norm before them
+            if shape.norms != .post { kept.elements += halves * ownRows * h }  // outputs of norms, inputs of halves
+            if shape.norms != .pre { kept.elements += halves * ownRows * h }  // results of halves, inputs of norms
+        }
+        if shape.hasCore {
+            kept.attention(
+                model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+        }
+        if shape.hasNetwork, mixture {
+            kept.experts(
+                model, shape, layout, rows: rows, ownRows: ownRows,
+                keepsResults: plan.framework(for: layout).keepsCombinedRows)
+        } else if shape.hasNetwork {
+            kept.feedForward(shape, width: Double(shape.ffn) / t, rows: rows)
         }
         // Masks of the dropout after attention and after the feed-forward network.
-        if dropout { kept.bytes += 2 * ownRows * h }
+        if dropout { kept.bytes += halves * ownRows * h }
         return w * kept.elements + kept.bytes
     }
 
     /// Bytes that one block of `plan` keeps between the halves of a split backward: for every product with weights, its
     /// input and the gradient of its output. Products of one input, or whose outputs are added, keep that tensor once.
-    static func betweenHalves(_ plan: Plan, _ layout: Layout, mixture: Bool, elementBytes w: Double) -> Double {
+    static func betweenHalves(
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, elementBytes w: Double
+    ) -> Double {
         let model = plan.model
         let t = Double(layout.tensor)
         let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
         let ownRows = layout.sequenceParallel ? rows / t : rows
-        let (h, heads) = (Double(model.hidden), Double(model.heads) / t)
-        let inner = Double([.swiglu, .geglu, .reglu].contains(model.mlp) ? 2 : 1)
-        var elements = ownRows * h  // input of query, key and value, or of the projections to latents
-        if let mla = model.mla {
-            let (query, key) = (Double(mla.queryRank), Double(mla.kvRank))
-            elements += ownRows * (query + key + Double(mla.ropeSize))  // gradients of the latents
-            elements += ownRows * (query + key)  // inputs of the products that widen them
-            elements += rows * heads * Double(mla.nopeSize + mla.ropeSize)  // gradient of the query
-            elements += rows * heads * Double(mla.nopeSize + mla.valueSize)  // of key and value
-            elements += rows * heads * Double(mla.valueSize)  // input of the output product
-        } else {
-            elements += rows * (heads + 2 * Double(model.kvHeads) / t) * Double(model.headSize)
-            elements += rows * heads * Double(model.headSize)
-        }
-        elements += ownRows * h  // gradient of the attention's result
-        elements += ownRows * h  // input of the feed-forward network, of the router and of shared experts
-        elements += ownRows * h  // gradient of the block's result
-        guard mixture, let moe = model.moe else {
-            return w * (elements + rows * (inner + 1) * Double(model.ffn) / t)
+        let h = Double(model.hidden)
+        let halves: Double = shape.halves == .both ? 2 : 1
+        // Inputs of the halves (of attention: of its projections; of the other: also of router and shared experts).
+        var elements = ownRows * h * (shape.isJoined && shape.parallel == .oneNorm ? 1 : halves)
+        elements += ownRows * h * (shape.isJoined ? 1 : halves)  // gradients of their results
+        if shape.hasCore { elements += attentionOperands(shape, rows: rows / t, ownRows: ownRows) }
+        guard shape.hasNetwork else { return w * elements }
+        let inner = Double(shape.ways)
+        guard mixture, let moe = shape.moe else {
+            return w * (elements + rows * (inner + 1) * Double(shape.ffn) / t)
         }
         let routed = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
         let width = Double(moe.ffn) / Double(layout.expertTensor)
         elements += routed * (h + inner * width)  // inputs and gradients of the experts' first products
         elements += routed * (width + h)  // of their second ones
-        elements += rows * (inner + 1) * Double(moe.shared * moe.sharedFfn) / t
+        elements += rows * (inner + 1) * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
+        if moe.sharedGate { elements += ownRows }  // gradient of the gate
         return w * elements + 4 * rows / t * Double(moe.experts)
     }
 
+    /// - Parameter rows: rows over tensor ranks.
+    private static func attentionOperands(_ shape: BlockShape, rows: Double, ownRows: Double) -> Double {
+        let heads = Double(shape.heads)
+        guard let mla = shape.mla else {
+            var widths = heads * Double(shape.headSize) + Double(shape.gates)
+            if shape.projectsKeys { widths += Double(shape.kvHeads * shape.headSize) }
+            if shape.projectsValues { widths += Double(shape.kvHeads * shape.valueHead) }
+            return rows * (widths + heads * Double(shape.valueHead))
+        }
+        let (query, key) = (Double(mla.queryRank), Double(mla.kvRank))
+        var elements = ownRows * (query + key + Double(mla.ropeSize))  // gradients of the latents
+        elements += ownRows * (query + key)  // inputs of the products that widen them
+        elements += rows * heads * Double(mla.nopeSize + mla.ropeSize)  // gradient of the query
+        elements += rows * heads * Double(mla.nopeSize + mla.valueSize)  // of key and value
+        elements += rows * heads * Double(mla.valueSize)  // input of the output product
+        if let indexer = mla.indexer {
+            // Gradients of the indexer's queries, key and weights. Its inputs are there.
+            elements += ownRows * Double(indexer.heads * indexer.headSize + indexer.headSize + indexer.heads)
+        }
+        return elements
+    }
+
     private mutating func attention(
-        _ model: Model, _ layout: Layout, rows: Double, ownRows: Double, selective: Bool, dropout: Bool, _ w: Double
+        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double, selective: Bool,
+        dropout: Bool
     ) {
-        let heads = Double(model.heads) / Double(layout.tensor)
-        if let mla = model.mla {
+        let heads = Double(shape.heads) / Double(layout.tensor)
+        if let mla = shape.mla {
             let head = Double(mla.nopeSize + mla.ropeSize)
             // Latents before and after their norms; the keys' rotary part beside them. Megatron-Core keeps them by rows
             // with sequence parallelism (multi_latent_attention.py: q_compressed, kv_compressed [s/TP, b, rank]).
             elements += ownRows * Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
             elements += rows * heads * (2 * head + Double(mla.valueSize))  // query, key, value
             elements += rows * heads * Double(mla.valueSize)  // result, the input of the output product
+            if let indexer = mla.indexer {
+                // Queries, weights of heads, the key before and after its norm; and the places of the keys that are
+                // chosen, which the core attention of every tensor rank reads.
+                elements += ownRows * Double(indexer.heads * (indexer.headSize + 1) + 2 * indexer.headSize)
+                bytes += rows * 4 * Double(min(indexer.topK, model.sequence))
+            }
         } else {
-            let keyHeads = Double(model.kvHeads) / Double(layout.tensor)
-            elements += rows * (heads + 2 * keyHeads) * Double(model.headSize)
-            elements += rows * heads * Double(model.headSize)
+            let keyHeads = Double(shape.kvHeads) / Double(layout.tensor)
+            let (d, v) = (Double(shape.headSize), Double(shape.valueHead))
+            elements += rows * heads * d
+            if shape.projectsKeys { elements += rows * keyHeads * d }
+            if shape.projectsValues { elements += rows * keyHeads * v }
+            // Before their norms.
+            if shape.qkNorm != .none { elements += rows * (heads + (shape.projectsKeys ? keyHeads : 0)) * d }
+            elements += rows * heads * v  // result, the input of the output product or of the gate
+            if shape.gates > 0 {
+                elements += rows * Double(shape.gates) / Double(layout.tensor)
+                elements += rows * heads * v  // the result with its gate
+            }
         }
         // Selective recomputation runs core attention again, whose own tensors are then not kept.
         guard !selective else { return }
         if layout.flashAttention {
             bytes += 4 * rows * heads  // log-sum-exp
         } else {
-            // Output of softmax; its dropped copy and the mask. A row sees the keys of the whole sequence.
+            // Output of softmax; its dropped copy and the mask. A row has a score for every key of the whole sequence.
             let scores = rows * heads * Double(model.sequence)
             elements += scores
             if dropout {
@@ -107,14 +149,16 @@ struct CountedActivations {
     }
 
     /// Input and output of the activation; gated ones have two inputs.
-    private mutating func feedForward(_ model: Model, width: Double, rows: Double) {
-        elements += rows * width * ([.swiglu, .geglu, .reglu].contains(model.mlp) ? 3 : 2)
+    private mutating func feedForward(_ shape: BlockShape, width: Double, rows: Double) {
+        elements += rows * width * Double(shape.ways + 1)
     }
 
     /// Router logits and probabilities in fp32, rows as they arrive at their experts, the experts' and the shared networks'
     /// inner tensors, and the results that the router's probabilities multiply where the tokens came from.
-    private mutating func experts(_ model: Model, _ layout: Layout, rows: Double, keepsResults: Bool) {
-        guard let moe = model.moe else { return }
+    private mutating func experts(
+        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double, keepsResults: Bool
+    ) {
+        guard let moe = shape.moe else { return }
         let t = Double(layout.tensor)
         // Every tensor rank routes its own rows, with and without sequence parallelism; the ranks that share an expert's
         // matrices gather theirs (Megatron-Core, token_dispatcher.py), so each sees the rows of all.
@@ -122,9 +166,13 @@ struct CountedActivations {
         let routed = rows / t * Double(moe.topK)
         let gathered = routed * Double(layout.expertTensor) * moe.imbalance
         elements += gathered * Double(model.hidden)
-        feedForward(model, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
+        feedForward(shape, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
         if keepsResults { elements += routed * Double(model.hidden) }
-        if moe.shared > 0 { feedForward(model, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows) }
+        feedForward(shape, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows)
+        feedForward(shape, width: Double(moe.denseFfn) / t, rows: rows)
+        // A product of two tensors has both as gradients: the gate and the shared experts' result (Megatron-Core,
+        // shared_experts.py: gate_score · output).
+        if moe.sharedGate { elements += ownRows * Double(model.hidden + 1) }
     }
 
     /// Shipped software that does not keep the experts' results. Since Megatron-Core 0.12.1 the probabilities multiply

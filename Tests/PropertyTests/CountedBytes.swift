@@ -31,13 +31,14 @@ struct CountedBytes {
                 for (index, layer) in layers.enumerated() {
                     let isRecomputed = layout.recompute == .full && index < layout.recomputeLayers ?? .max
                     ranks[rank].add(
-                        inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout, rows: rows,
-                        elementBytes: w)
+                        inventory.shape(layer), inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout,
+                        rows: rows, elementBytes: w)
                 }
                 // Embeddings of a slice of the vocabulary are added up; so are the gradients of the head's input, and each
                 // token's maximum, target logit and sum of exponentials in fp32 (Megatron-LM, vocabulary-parallel
                 // cross-entropy). Sequence parallelism scatters the one sum and the other, and gathers what was scattered.
-                let halves = 2 * tensor * (t - 1) / t
+                // A narrower word table is widened behind the one and narrowed to before the other.
+                let halves = 2 * w * rows * Double(model.tableNumbers) * (t - 1) / t
                 if stage == 0 { ranks[rank].tensor += halves }
                 if stage == placed.layers.count - 1 { ranks[rank].tensor += halves + 3 * 2 * 4 * rows * (t - 1) / t }
                 // Activations go on, gradients come back, where the neighbour is another rank. Sequence parallelism has
@@ -56,38 +57,22 @@ struct CountedBytes {
     }
 
     private mutating func add(
-        _ isMixture: Bool, isRecomputed: Bool, _ model: Model, _ layout: Layout, rows: Double, elementBytes w: Double
+        _ shape: BlockShape, _ isMixture: Bool, isRecomputed: Bool, _ model: Model, _ layout: Layout, rows: Double,
+        elementBytes w: Double
     ) {
         let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
-        // Attention and the feed-forward network each end in an all-reduce, forward and backward (Shoeybi et al. 2019,
-        // figure 4). With sequence parallelism each begins with an all-gather and ends with a reduce-scatter, and the
-        // backward gathers the input again for the weight gradient (Korthikanti et al. 2022, section 4.2.2). Routed rows
-        // that sequence parallelism has scattered stay so, and need neither; shared experts do as the network they
-        // replace, and so do routed ones whose rows every tensor rank must have again.
-        let isScattered = isMixture && layout.sequenceParallel && model.moe?.shared == 0
-        let h = Double(model.hidden)
-        // Latent attention's input is its latents, which every tensor rank projects of its own rows; a query without a
-        // latent takes hidden rows (Megatron-Core, multi_latent_attention.py). Keys' rotary part comes with them, and no
-        // weight multiplies it.
-        var input = h
-        var rotary = 0.0
-        if let mla = model.mla {
-            input = Double(mla.kvRank) + (mla.queryRank > 0 ? Double(mla.queryRank) : h)
-            rotary = Double(mla.ropeSize)
-        }
-        let network = isScattered ? 0 : h
-        var (forward, backward) = (2 * (h + network), 2 * (input + network))
-        if layout.sequenceParallel {
-            forward = input + rotary + h + 2 * network
-            backward = forward + input + network
-        }
+        let (forward, backward) = Self.widths(shape, isMixture, model, layout)
         tensor += (forward + backward + (isRecomputed ? forward : 0)) * w * rows * ring(layout.tensor)
-        // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients too.
-        let keyWidth = model.mla.map { model.heads * ($0.nopeSize + $0.ropeSize) } ?? model.kvHeads * model.headSize
-        let valueWidth = model.mla.map { model.heads * $0.valueSize } ?? model.kvHeads * model.headSize
-        let piece = w * rows * Double(keyWidth + valueWidth) / Double(layout.tensor)
-        context += Double(layout.context - 1) * piece * (1 + 2 + (isRecomputed ? 1 : 0))
-        guard isMixture, let moe = model.moe else { return }
+        if shape.hasCore {
+            // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients
+            // too; as far as some rank sees keys of theirs.
+            let keyWidth = shape.mla.map { shape.heads * ($0.nopeSize + $0.ropeSize) } ?? shape.kvHeads * shape.headSize
+            let valueWidth = shape.mla.map { shape.heads * $0.valueSize } ?? shape.kvHeads * shape.valueHead
+            let piece = w * rows * Double(keyWidth + valueWidth) / Double(layout.tensor)
+            let passes = SeenKeys.ranksBefore(shape, ranks: layout.context, length: model.sequence)
+            context += Double(passes) * piece * (1 + 2 + (isRecomputed ? 1 : 0))
+        }
+        guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(model.hidden)
         expert += (4 + (isRecomputed ? 2 : 0)) * routed * ring(layout.expert)
@@ -95,5 +80,38 @@ struct CountedBytes {
         // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).
         let shared = routed * Double(layout.expertTensor)
         expert += (4 + (isRecomputed ? 2 : 0)) * shared * ring(layout.expertTensor)
+    }
+    /// Numbers of a row that tensor ranks gather or scatter in one forward, and in one backward; an all-reduce is both.
+    private static func widths(
+        _ shape: BlockShape, _ isMixture: Bool, _ model: Model, _ layout: Layout
+    ) -> (forward: Double, backward: Double) {
+        let h = Double(model.hidden)
+        // Rows that come in and results that go out of the halves; rows of which no weight has a gradient.
+        var (inputs, results, rotary) = (0.0, 0.0, 0.0)
+        // Attention and the feed-forward network each end in an all-reduce, forward and backward (Shoeybi et al. 2019,
+        // figure 4). With sequence parallelism each begins with an all-gather and ends with a reduce-scatter, and the
+        // backward gathers the input again for the weight gradient (Korthikanti et al. 2022, section 4.2.2).
+        if shape.hasCore {
+            // Latent attention's input is its latents, which every tensor rank projects of its own rows; a query without
+            // a latent takes hidden rows (Megatron-Core, multi_latent_attention.py). Keys' rotary part comes with them,
+            // and no weight multiplies it.
+            inputs += shape.mla.map { Double($0.kvRank) + ($0.queryRank > 0 ? Double($0.queryRank) : h) } ?? h
+            rotary += Double(shape.mla?.ropeSize ?? 0)
+            results += h
+        }
+        // Routed rows that sequence parallelism has scattered stay so, and need neither; networks beside the experts do
+        // as the one they replace, and so do routed ones whose rows every tensor rank must have again.
+        let isScattered =
+            isMixture && layout.sequenceParallel && shape.moe.map { $0.shared == 0 && $0.denseFfn == 0 } ?? false
+        if shape.hasNetwork, !isScattered {
+            // Halves side by side add their results before the ranks do (Chowdhery et al. 2022, section 2), and behind
+            // one norm take the same rows, where both take hidden ones.
+            let takesTheSame = shape.isJoined && shape.parallel == .oneNorm && shape.mla?.queryRank ?? 0 == 0
+            inputs += takesTheSame ? 0 : h
+            results += shape.isJoined ? 0 : h
+        }
+        guard layout.sequenceParallel else { return (2 * results, 2 * inputs) }
+        let forward = inputs + rotary + results
+        return (forward, forward + inputs)
     }
 }

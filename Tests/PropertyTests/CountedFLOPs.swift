@@ -6,27 +6,43 @@ import Plans
 struct CountedFLOPs {
     /// Forward of every block.
     var blocks: [Double] = []
-    /// Forward of core attention of one block, every query with every key (Korthikanti et al. 2022, appendix A).
-    var core: Double
-    var head: Double
+    /// Forward of core attention of every block. By convention a query meets twice the keys that a causal mask shows it:
+    /// every key of the sequence where nothing else hides some (Korthikanti et al. 2022, appendix A).
+    var cores: [Double] = []
+    /// The head, and what leads to and from a narrower word table.
+    var ends: Double
 
     init(_ inventory: Inventory, sequences: Int) {
         let model = inventory.model
         let tokens = Double(sequences) * Double(model.sequence)
-        let query = model.mla.map { $0.nopeSize + $0.ropeSize } ?? model.headSize
-        let value = model.mla?.valueSize ?? model.headSize
-        // Scores: a token with every key. Values: the scores with every value.
-        core = tokens * 2 * Double(model.sequence) * Double(model.heads) * Double(query + value)
-        head = tokens * 2 * Double(model.vocab) * Double(model.hidden)
+        ends = tokens * 2 * Double(model.vocab) * Double(model.tableNumbers)
+        if let width = model.embeddingSize { ends += 2 * tokens * 2 * Double(width) * Double(model.hidden) }
         for layer in 0..<model.layers {
+            let shape = inventory.shape(layer)
+            cores.append(Double(sequences) * Self.core(shape, length: model.sequence))
             let products = inventory.tensors(ofBlock: layer).filter(\.isMatrix)
                 .reduce(0.0) { $0 + 2 * Double($1.size) * Double($1.used) }
-            blocks.append(tokens * products + core)
+            blocks.append(tokens * products + cores[layer])
         }
     }
 
+    /// Of one sequence.
+    private static func core(_ shape: BlockShape, length: Int) -> Double {
+        guard shape.hasCore else { return 0 }
+        let query = shape.mla.map { $0.nopeSize + $0.ropeSize } ?? shape.headSize
+        let value = shape.mla?.valueSize ?? shape.valueHead
+        // Scores: a token with every key. Values: the scores with every value.
+        var core = 2 * 2 * SeenKeys.pairs(shape, length: length) * Double(shape.heads) * Double(query + value)
+        if let indexer = shape.mla?.indexer {
+            // Scores of every head with one key, and their weighted sum, of all keys before a token.
+            let all = Double(length) * Double(length)
+            core += 2 * all * Double(indexer.heads) * Double(indexer.headSize + 1)
+        }
+        return core
+    }
+
     /// Forward and backward, nothing recomputed.
-    var model: Double { 3 * (blocks.reduce(0, +) + head) }
+    var model: Double { 3 * (blocks.reduce(0, +) + ends) }
 
     /// What devices run. Selective recomputation by operation keeps attention and every second product of a block, and
     /// makes half of the products again (torchtitan, selective activation checkpointing: "op"). Of core attention it adds 12·B·s²·L·a·d, the figure that reproduces the paper's own table 5
@@ -37,8 +53,8 @@ struct CountedFLOPs {
         switch layout.recompute {
         case .none: return model
         case .selective where byOperation:
-            return model + (blocks.reduce(0, +) - core * Double(blocks.count)) / 2
-        case .selective: return model + 3 * core * Double(blocks.count)
+            return model + (blocks.reduce(0, +) - cores.reduce(0, +)) / 2
+        case .selective: return model + 3 * cores.reduce(0, +)
         case .full:
             return placed.layers.reduce(model) { sum, stage in
                 stage.prefix(layout.recomputeLayers ?? stage.count).reduce(sum) { $0 + blocks[$1] }

@@ -82,7 +82,7 @@ struct CountedReductions {
                 }
                 var (embedding, head) = (HeldParameters(), HeldParameters())
                 if first { embedding.add(inventory.embedding(vocabulary: vocabulary), layout) }
-                if last { head.add(inventory.finalNorm() + [inventory.head(vocabulary: vocabulary)], layout) }
+                if last { head.add(inventory.headOthers() + [inventory.head(vocabulary: vocabulary)], layout) }
                 let twice = sent(blocks.dense + head.dense, dense, times: microbatches, gathers: 2 * microbatches)
                 let once = sent(embedding.dense, dense, times: microbatches, gathers: microbatches)
                 (counted.gradients, counted.weights) = (twice.0 + once.0, twice.1 + once.1)
@@ -110,7 +110,7 @@ struct CountedReductions {
             counted.expertGradients += experts / 2
             counted.expertWeights += experts / 2
         } else if plan.model.tiedEmbeddings, isEnd {
-            let table = gradient * Double(vocabulary * plan.model.hidden) / Double(layout.tensor)
+            let table = gradient * Double(vocabulary * plan.model.tableNumbers) / Double(layout.tensor)
             counted.gradients += table / 2
             counted.weights += table / 2
         }

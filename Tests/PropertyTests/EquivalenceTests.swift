@@ -93,13 +93,15 @@ import Testing
             return try same(plan.with { $0.gradients = nil }, plan.with { $0.gradients = standard })
         },
         Property(name: "a width that no block has changes nothing", share: 3) { plan, layout in
-            guard let moe = plan.model.moe, moe.firstDense == 0, moe.every == 1 else { return .silent }
+            guard let moe = plan.model.moe, moe.firstDense == 0, moe.every == 1, plan.model.kinds.isEmpty else {
+                return .silent
+            }
             var wider = plan
             wider.model.ffn *= 4
             return try same(plan, wider)
         },
         Property(name: "a mixture of no block is a dense model", share: 10) { plan, layout in
-            guard plan.model.moe != nil else { return .silent }
+            guard plan.model.moe != nil, plan.model.kinds.isEmpty else { return .silent }
             var mixture = plan.with { ($0.expert, $0.expertTensor) = (1, 1) }
             var dense = mixture
             mixture.model.moe?.firstDense = plan.model.layers

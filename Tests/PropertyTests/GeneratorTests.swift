@@ -61,6 +61,51 @@ import Testing
         often("imbalance") { plan, _ in (plan.model.moe?.imbalance ?? 1) > 1 }
     }
 
+    /// What a model may have beside its sizes, each in at least one plan of two hundred and in at most one of three, with
+    /// tensor, sequence and context parallelism too.
+    @Test func everyFeatureIsDrawn() {
+        let plans = RandomPlans.legal(2400, seed: 1).legal
+        func often(_ what: String, _ holds: (Model) -> Bool) {
+            let found = plans.filter { holds($0.model) }
+            #expect(found.count >= plans.count / 200 && found.count <= plans.count / 3, "\(what): \(found.count) plans")
+            #expect(found.contains { $0.layout?.sequenceParallel == true }, "\(what) with sequence parallelism")
+            #expect(found.contains { $0.layout.map { $0.context > 1 && $0.recompute == .full } ?? false }, "\(what)")
+            #expect(found.contains { $0.layout?.schedule.splitsBackward == true }, "\(what) with split backwards")
+        }
+        func inSome(_ what: String, _ holds: @escaping (BlockShape) -> Bool) {
+            often(what) { model in Inventory(model).usedShapes.contains(where: holds) }
+        }
+        for norm in Norm.allCases { often(norm.rawValue) { $0.norm == norm } }
+        for positions in Positions.allCases { often(positions.rawValue) { $0.positionKind == positions } }
+        for bias in Bias.allCases { often("bias \(bias.rawValue)") { $0.biases?.contains(bias) ?? false } }
+        often("entries of positions") { $0.positionEntries != nil }
+        often("norm of the embedding") { $0.embeddingNorm }
+        often("no final norm") { !$0.hasFinalNorm }
+        often("a narrower table") { $0.embeddingSize != nil }
+        often("other parameters") { $0.otherParameters > 0 }
+        often("kinds") { Inventory($0).usedShapes.count > 1 }
+        often("experts in some kinds") { model in
+            let shapes = Inventory(model).usedShapes
+            return shapes.contains { $0.moe == nil } && shapes.contains { $0.moe != nil }
+        }
+        inSome("window") { $0.window != nil }
+        inSome("chunk") { $0.chunk != nil }
+        for norm in BlockShape.QKNorm.allCases.dropFirst() { inSome("norm of \(norm)") { $0.qkNorm == norm } }
+        for gate in BlockShape.OutputGate.allCases.dropFirst() { inSome("gate \(gate)") { $0.outputGate == gate } }
+        for keys in BlockShape.KeyValues.allCases.dropFirst() { inSome("keys \(keys)") { $0.keyValues == keys } }
+        for halves in BlockShape.Halves.allCases.dropFirst() { inSome("halves \(halves)") { $0.halves == halves } }
+        for norms in BlockShape.NormPlacement.allCases.dropFirst() { inSome("norms \(norms)") { $0.norms == norms } }
+        for parallel in BlockShape.Parallel.allCases.dropFirst() {
+            inSome("parallel \(parallel)") { $0.parallel == parallel }
+        }
+        inSome("sinks") { $0.sinks }
+        inSome("values of another size") { $0.valueSize != nil }
+        inSome("small tensors") { $0.extraParameters > 0 }
+        inSome("indexer") { $0.mla?.indexer != nil }
+        inSome("gate of shared experts") { $0.moe?.sharedGate ?? false }
+        inSome("a network beside experts") { $0.moe?.denseFfn ?? 0 > 0 }
+    }
+
     /// A file holds the whole plan: what a failure prints can be run.
     @Test func plansAreReadAsTheyAreWritten() throws {
         for plan in Corpus.plans.prefix(150) {

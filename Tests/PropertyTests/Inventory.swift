@@ -37,119 +37,68 @@ struct ParameterTensor {
 /// Every parameter tensor of a model, counted without the planner's formulas.
 ///
 /// Shapes: GPT-2 and GPT-3 (Radford et al. 2019, Brown et al. 2020; names of Hugging Face's `gpt2`), Llama (Touvron et
-/// al. 2023), Mixtral (Jiang et al. 2024), DeepSeek-V2 and V3 (DeepSeek-AI 2024, section 2.1). What tensor parallelism
-/// cuts: Megatron-LM's ColumnParallelLinear, RowParallelLinear and VocabParallelEmbedding.
+/// al. 2023), Mixtral (Jiang et al. 2024), DeepSeek-V2 and V3 (DeepSeek-AI 2024, section 2.1); attentions, norms and ends
+/// of others: `InventoryBlocks.swift`. What tensor parallelism cuts: Megatron-LM's ColumnParallelLinear,
+/// RowParallelLinear and VocabParallelEmbedding.
 struct Inventory {
     let model: Model
-    let plainBlock: [ParameterTensor]
-    let mixtureBlock: [ParameterTensor]
+    /// The shapes that the pattern names, or the one of all blocks.
+    private let shapes: [BlockShape]
+    private let plain: [[ParameterTensor]]
+    private let mixtures: [[ParameterTensor]]
 
     init(_ model: Model) {
         self.model = model
-        plainBlock = Self.block(model, mixture: false)
-        mixtureBlock = model.moe == nil ? [] : Self.block(model, mixture: true)
+        shapes = model.kinds.isEmpty ? [model.block] : model.kinds.map(\.shape)
+        plain = shapes.map { Self.block(model, $0, mixture: false) }
+        mixtures = shapes.map { $0.moe == nil ? [] : Self.block(model, $0, mixture: true) }
     }
+
+    private func entry(_ layer: Int) -> Int { model.kinds.isEmpty ? 0 : model.pattern[layer] }
+
+    /// The shape of block `layer`; whether it has experts asks `isMixture`.
+    func shape(_ layer: Int) -> BlockShape { shapes[entry(layer)] }
+
+    /// The shapes that some block has.
+    var usedShapes: Set<BlockShape> { Set((0..<model.layers).map(shape)) }
 
     /// Whether block `layer` is a mixture: after `firstDense` dense blocks one block in `every`, the last of each group.
     func isMixture(_ layer: Int) -> Bool {
-        guard let moe = model.moe, layer >= moe.firstDense else { return false }
+        guard let moe = shape(layer).moe, layer >= moe.firstDense else { return false }
         return (layer - moe.firstDense + 1) % moe.every == 0
     }
 
-    func tensors(ofBlock layer: Int) -> [ParameterTensor] { isMixture(layer) ? mixtureBlock : plainBlock }
-
-    // MARK: - Blocks
-
-    private static func block(_ model: Model, mixture: Bool) -> [ParameterTensor] {
-        norm(model, "attention norm", model.hidden) + attention(model) + norm(model, "feed-forward norm", model.hidden)
-            + (mixture ? experts(model) : feedForward(model, "feed-forward", model.ffn, .tensor))
-    }
-
-    /// LayerNorm has a scale and a shift, RMSNorm a scale.
-    private static func norm(_ model: Model, _ name: String, _ width: Int) -> [ParameterTensor] {
-        [ParameterTensor(name, [width], .whole)]
-            + (model.family == .gpt ? [ParameterTensor("\(name) shift", [width], .whole)] : [])
-    }
-
-    /// A matrix of `rows` outputs and, in GPT's blocks, its bias: cut with the outputs, whole where the inputs are cut.
-    private static func linear(
-        _ model: Model, _ name: String, _ rows: Int, _ columns: Int, _ split: ParameterTensor.Split,
-        biasIsCut: Bool, count: Int = 1, used: Int? = nil
-    ) -> [ParameterTensor] {
-        let matrix = ParameterTensor(name, [rows, columns], split, count: count, used: used)
-        guard model.family == .gpt else { return [matrix] }
-        let biasSplit: ParameterTensor.Split = split == .tensor && !biasIsCut ? .whole : split
-        return [matrix, ParameterTensor("\(name) bias", [rows], biasSplit, count: count, used: used)]
-    }
-
-    private static func attention(_ model: Model) -> [ParameterTensor] {
-        let (h, a) = (model.hidden, model.heads)
-        guard let mla = model.mla else {
-            let (query, key) = (a * model.headSize, model.kvHeads * model.headSize)
-            return linear(model, "query", query, h, .tensor, biasIsCut: true)
-                + linear(model, "key", key, h, .tensor, biasIsCut: true)
-                + linear(model, "value", key, h, .tensor, biasIsCut: true)
-                + linear(model, "attention output", h, query, .tensor, biasIsCut: false)
-        }
-        let head = mla.nopeSize + mla.ropeSize
-        var tensors: [ParameterTensor] = []
-        if mla.queryRank > 0 {
-            tensors += [
-                ParameterTensor("query latent", [mla.queryRank, h], .whole),
-                ParameterTensor("query latent norm", [mla.queryRank], .whole),
-                ParameterTensor("query", [a * head, mla.queryRank], .tensor),
-            ]
-        } else {
-            tensors.append(ParameterTensor("query", [a * head, h], .tensor))
-        }
-        return tensors + [
-            ParameterTensor("key-value latent", [mla.kvRank + mla.ropeSize, h], .whole),
-            ParameterTensor("key-value latent norm", [mla.kvRank], .whole),
-            ParameterTensor("key", [a * mla.nopeSize, mla.kvRank], .tensor),
-            ParameterTensor("value", [a * mla.valueSize, mla.kvRank], .tensor),
-            ParameterTensor("attention output", [h, a * mla.valueSize], .tensor),
-        ]
-    }
-
-    private static func feedForward(
-        _ model: Model, _ name: String, _ width: Int, _ split: ParameterTensor.Split, count: Int = 1, used: Int? = nil
-    ) -> [ParameterTensor] {
-        let inputs = [.swiglu, .geglu, .reglu].contains(model.mlp) ? ["gate", "up"] : ["up"]
-        return inputs.flatMap {
-            linear(
-                model, "\(name) \($0)", width, model.hidden, split, biasIsCut: true, count: count, used: used)
-        }
-            + linear(
-                model, "\(name) down", model.hidden, width, split, biasIsCut: false, count: count, used: used)
-    }
-
-    /// A router without bias, routed experts, and the shared ones as one network of their widths together (DeepSeek-V2;
-    /// Megatron-Core's SharedExpertMLP, which tensor parallelism cuts like any other). Experts have no biases (Mixtral,
-    /// DeepSeek; Megatron-Core's grouped products take none), whatever the family.
-    private static func experts(_ model: Model) -> [ParameterTensor] {
-        guard let moe = model.moe else { return [] }
-        var plain = model
-        plain.family = .llama
-        var tensors = [ParameterTensor("router", [moe.experts, model.hidden], .whole)]
-        tensors += feedForward(plain, "expert", moe.ffn, .expert, count: moe.experts, used: moe.topK)
-        if moe.shared > 0 { tensors += feedForward(plain, "shared expert", moe.shared * moe.sharedFfn, .tensor) }
-        return tensors
+    func tensors(ofBlock layer: Int) -> [ParameterTensor] {
+        isMixture(layer) ? mixtures[entry(layer)] : plain[entry(layer)]
     }
 
     // MARK: - Ends
 
-    /// The word table of `vocabulary` rows and, in GPT's models, the position table.
+    /// The word table of `vocabulary` rows, a table of learned positions, a norm of their sum (BLOOM), the projection of
+    /// a narrower table (OPT 350M), and tensors that are given as a number.
     func embedding(vocabulary: Int) -> [ParameterTensor] {
-        [ParameterTensor("embedding", [vocabulary, model.hidden], .tensor)]
-            + (model.family == .gpt
-                ? [ParameterTensor("positions", [model.sequence, model.hidden], .whole)] : [])
+        var tensors = [ParameterTensor("embedding", [vocabulary, model.tableNumbers], .tensor)]
+        if (model.positionKind ?? (model.family == .gpt ? .learned : .rotary)) == .learned {
+            tensors.append(ParameterTensor("positions", [model.positionEntries ?? model.sequence, model.hidden], .whole))
+        }
+        if model.embeddingNorm { tensors += Self.norm(model, "embedding norm", model.hidden) }
+        if let width = model.embeddingSize {
+            tensors.append(ParameterTensor("projection in", [model.hidden, width], .whole))
+        }
+        return tensors + Self.given("others", model.otherParameters)
     }
 
-    func finalNorm() -> [ParameterTensor] { Self.norm(model, "final norm", model.hidden) }
+    /// The norm before the head, the projection to a narrower table and the head's bias, which every tensor rank is taken
+    /// to hold whole.
+    func headOthers() -> [ParameterTensor] {
+        (model.hasFinalNorm ? Self.norm(model, "final norm", model.hidden) : [])
+            + (model.embeddingSize.map { [ParameterTensor("projection out", [$0, model.hidden], .whole)] } ?? [])
+            + (model.adds(.head) ? [ParameterTensor("head bias", [model.vocab], .whole)] : [])
+    }
 
     /// The output head, which is the embedding's table where they are tied.
     func head(vocabulary: Int) -> ParameterTensor {
-        ParameterTensor("head", [vocabulary, model.hidden], .tensor)
+        ParameterTensor("head", [vocabulary, model.tableNumbers], .tensor)
     }
 
     // MARK: - Totals
@@ -159,7 +108,7 @@ struct Inventory {
     var active: Int { sum { $0.used } }
 
     private func sum(_ count: (ParameterTensor) -> Int) -> Int {
-        var all = embedding(vocabulary: model.vocab) + finalNorm()
+        var all = embedding(vocabulary: model.vocab) + headOthers()
         if !model.tiedEmbeddings { all.append(head(vocabulary: model.vocab)) }
         let ends = all.reduce(0) { $0 + $1.size * count($1) }
         return (0..<model.layers).reduce(ends) { sum, layer in
@@ -205,7 +154,7 @@ extension Inventory {
             let (first, last) = (stages.contains(0), stages.contains(placed.layers.count - 1))
             if first { held.add(embedding(vocabulary: vocabulary), layout) }
             if last {
-                held.add(finalNorm(), layout)
+                held.add(headOthers(), layout)
                 if !model.tiedEmbeddings || !first { held.add([head(vocabulary: vocabulary)], layout) }
             }
             return held

@@ -78,7 +78,7 @@ import Testing
         },
         Property(name: "no step is faster than its causal products at the devices' peak", share: 99) { plan, layout in
             let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
-            let causal = counted.model - 1.5 * counted.core * Double(plan.model.layers)
+            let causal = counted.model - 1.5 * counted.cores.reduce(0, +)
             let peak = (plan.cluster.device.peakFLOPs[plan.precision] ?? .infinity) * Double(plan.devices)
             return Property.atMost("seconds at the peak", causal / peak, try Answer(plan, layout).seconds)
         },
@@ -157,7 +157,9 @@ import Testing
             return Property.atMost("seconds", try Answer(plan).seconds, try Answer(twice).seconds)
         },
         Property(name: "one more block a stage takes longer and keeps more", share: 15) { plan, layout in
-            guard layout.layersPerStage == nil, plan.model.layers % layout.stages == 0, plan.model.moe == nil else {
+            guard layout.layersPerStage == nil, plan.model.layers % layout.stages == 0, plan.model.moe == nil,
+                plan.model.kinds.isEmpty
+            else {
                 return .silent
             }
             var deeper = plan

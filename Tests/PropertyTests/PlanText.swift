@@ -29,12 +29,51 @@ private func map(_ fields: [(String, String?)]) -> String {
 
 extension Model {
     var yaml: String {
-        map([
-            ("family", family.rawValue), ("layers", "\(layers)"), ("hidden", "\(hidden)"), ("heads", "\(heads)"),
-            ("kvHeads", "\(kvHeads)"), ("headSize", "\(headSize)"), ("ffn", "\(ffn)"), ("mlp", mlp.rawValue),
-            ("vocab", "\(vocab)"), ("sequence", "\(sequence)"), ("tiedEmbeddings", "\(tiedEmbeddings)"),
-            ("moe", moe?.yaml), ("mla", mla?.yaml),
-        ])
+        map(
+            [
+                ("family", family.rawValue), ("layers", "\(layers)"), ("hidden", "\(hidden)"), ("vocab", "\(vocab)"),
+                ("sequence", "\(sequence)"), ("tiedEmbeddings", "\(tiedEmbeddings)"), ("norm", norm?.rawValue),
+                ("positions", positionKind?.rawValue), ("positionEntries", positionEntries.map(String.init)),
+                ("biases", biases.map { "[\($0.map(\.rawValue).joined(separator: ", "))]" }),
+                ("embeddingNorm", embeddingNorm ? "true" : nil), ("finalNorm", hasFinalNorm ? nil : "false"),
+                ("embeddingSize", embeddingSize.map(String.init)),
+                ("otherParameters", otherParameters > 0 ? "\(otherParameters)" : nil),
+            ] + block.fields + [
+                ("kinds", kinds.isEmpty ? nil : map(kinds.map { ($0.name, $0.shape.yaml(beside: block)) })),
+                (
+                    "pattern",
+                    kinds.isEmpty ? nil : "[\(pattern.map { kinds[$0].name }.joined(separator: ", "))]"
+                ),
+            ])
+    }
+}
+
+extension BlockShape {
+    /// Keys and values, those that may be left out only where they say something.
+    fileprivate var fields: [(String, String?)] {
+        func unless<Value: RawRepresentable<String>>(_ value: Value, _ standard: Value) -> String? {
+            value == standard ? nil : value.rawValue
+        }
+        return [
+            ("heads", "\(heads)"), ("kvHeads", "\(kvHeads)"), ("headSize", "\(headSize)"), ("ffn", "\(ffn)"),
+            ("mlp", mlp.rawValue), ("moe", moe?.yaml), ("mla", mla?.yaml), ("valueSize", valueSize.map(String.init)),
+            ("window", window.map(String.init)), ("chunk", chunk.map(String.init)), ("qkNorm", unless(qkNorm, .none)),
+            ("outputGate", unless(outputGate, .none)), ("sinks", sinks ? "true" : nil),
+            ("keyValues", unless(keyValues, .own)), ("halves", unless(halves, .both)), ("norms", unless(norms, .pre)),
+            ("parallel", unless(parallel, .none)),
+            ("extraParameters", extraParameters > 0 ? "\(extraParameters)" : nil),
+        ]
+    }
+
+    /// A kind: what differs from the model's own block, taken away where only that has it.
+    fileprivate func yaml(beside base: BlockShape) -> String {
+        let standards = [
+            "sinks": "false", "keyValues": "own", "halves": "both", "norms": "pre", "extraParameters": "0",
+        ]
+        return map(
+            zip(fields, base.fields).map { own, base in
+                (own.0, own.1 == base.1 ? nil : own.1 ?? standards[own.0] ?? "none")
+            })
     }
 }
 
@@ -44,6 +83,7 @@ extension Model.Mixture {
             ("experts", "\(experts)"), ("topK", "\(topK)"), ("ffn", "\(ffn)"), ("shared", "\(shared)"),
             ("sharedFfn", "\(sharedFfn)"), ("firstDense", "\(firstDense)"), ("every", "\(every)"),
             ("imbalance", "\(imbalance)"), ("nodeLimit", nodeLimit.map(String.init)),
+            ("sharedGate", sharedGate ? "true" : nil), ("denseFfn", denseFfn > 0 ? "\(denseFfn)" : nil),
         ])
     }
 }
@@ -53,6 +93,12 @@ extension Model.LatentAttention {
         map([
             ("queryRank", "\(queryRank)"), ("kvRank", "\(kvRank)"), ("nopeSize", "\(nopeSize)"),
             ("ropeSize", "\(ropeSize)"), ("valueSize", "\(valueSize)"),
+            (
+                "indexer",
+                indexer.map {
+                    map([("heads", "\($0.heads)"), ("headSize", "\($0.headSize)"), ("topK", "\($0.topK)")])
+                }
+            ),
         ])
     }
 }

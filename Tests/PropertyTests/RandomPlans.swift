@@ -10,8 +10,12 @@ import TestSupport
 /// of the rules themselves.
 struct RandomPlans {
     private var numbers: SplitMix64
+    private var features: RandomFeatures
 
-    init(seed: UInt64) { numbers = SplitMix64(seed: seed) }
+    init(seed: UInt64) {
+        numbers = SplitMix64(seed: seed)
+        features = RandomFeatures(seed: seed)
+    }
 
     /// Plans that were drawn, and those of them that obey every rule.
     struct Drawn: Sendable {
@@ -34,7 +38,8 @@ struct RandomPlans {
     mutating func next() -> Plan {
         let (name, cluster) = numbers.pick(named: Checkout.clusters.map { ($0.name, $0.cluster) })
         var layout = degrees(node: cluster.devicesPerNode)
-        let model = self.model(&layout)
+        var model = self.model(&layout)
+        features.add(to: &model, layout)
         options(&layout, model: model, cluster: cluster)
         let microbatches = self.microbatches(layout)
         let precision = numbers.pick(Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil })
@@ -152,8 +157,9 @@ struct RandomPlans {
 extension Plan {
     /// Whether the plan's layout obeys every rule, and the file format could hold the plan.
     var isLegal: Bool {
-        guard let layout, model.heads % model.kvHeads == 0, (model.moe.map { $0.topK <= $0.experts }) ?? true,
-            model.moe == nil || model.mixtureLayers > 0, cluster.device.peakFLOPs[precision] != nil
+        guard let layout, model.problems.isEmpty, model.pattern.count == (model.kinds.isEmpty ? 0 : model.layers),
+            model.moe == nil || !model.kinds.isEmpty || model.mixtureLayers > 0,
+            cluster.device.peakFLOPs[precision] != nil
         else { return false }
         return layout.problems(for: model, batch: batch, devices: devices).isEmpty
     }

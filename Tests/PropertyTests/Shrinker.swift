@@ -23,7 +23,8 @@ enum Shrinker {
     /// The plan with one thing simpler, the largest steps first.
     static func smaller(_ plan: Plan) -> [Plan] {
         guard let layout = plan.layout else { return [] }
-        return degrees(plan, layout) + options(plan, layout) + shapes(plan, layout) + surroundings(plan)
+        return degrees(plan, layout) + options(plan, layout) + features(plan) + shapes(plan, layout)
+            + surroundings(plan)
     }
 
     /// The plan with another layout, devices and batch following it.
@@ -120,7 +121,7 @@ enum Shrinker {
         add { $0.mla = nil }
         for layers in Set([layout.stages, 2 * layout.stages, plan.model.layers - 1]).sorted()
         where layers > 0 && layers < plan.model.layers {
-            add { $0.layers = layers }
+            add { $0 = $0.with(layers: layers) }
         }
         if plan.model.kvHeads != plan.model.heads { add { $0.kvHeads = $0.heads } }
         if plan.model.heads > layout.tensor {

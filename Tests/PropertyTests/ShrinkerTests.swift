@@ -23,6 +23,7 @@ import Testing
             #expect(layout.overlap == Layout.Overlap() && layout.flashAttention && !layout.sequenceParallel)
             #expect(small.model.moe == nil && small.model.mla == nil && small.model.family == .llama)
             #expect(small.model.layers == 4)
+            #expect(Shrinker.features(small).allSatisfy { $0 == small })
             #expect(small.cluster.name == "h100-80g-sxm" && small.precision == .bf16)
         }
     }
