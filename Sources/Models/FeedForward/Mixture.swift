@@ -37,9 +37,10 @@ extension FeedForwardSpec {
         part.otherKernels = 4
         part.messages = TensorMessages(inputs: [stream], results: [stream], staysScattered: beside.isEmpty)
         if moe.latentSize != nil {
-            // Latent rows on their way to the experts and back.
+            // Latent rows that come back from the experts, the input of the projection; those on their way to the experts
+            // are kept there. A split backward also needs the gradient of these.
             let latent = Extent(.own, whole: 2 * h)
-            part.kept.append(Kept(latent))
+            part.kept.append(Kept(Extent(.own, whole: h)))
             part.operands.append(Stored(latent, .operand))
             part.forward.casts.append([latent])
         }
@@ -95,7 +96,7 @@ extension FeedForwardSpec {
             weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
             combined: "w·k·\(row)/t",
-            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["2·w·h_l/t"]) + shared { "w·n_m·\($0)/t" }
+            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + shared { "w·n_m·\($0)/t" }
                 + (moe.sharedGate ? ["w·(h + 1)/σ"] : []),
             operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
                 + shared { "n_m·\($0)/t" } + (moe.sharedGate ? ["1/σ"] : []),
