@@ -60,7 +60,11 @@ package struct ModelFields {
         block = BlockFields(reader)
         if let map = reader.map("kinds") {
             for name in map.keys {
-                guard let kind = map.map(name) else { continue }
+                guard let kind = map.map(name) else {
+                    // Named, though it says nothing.
+                    kinds.append((name, BlockFields()))
+                    continue
+                }
                 kinds.append((name, BlockFields(kind)))
                 kind.reportUnknownKeys()
             }
@@ -221,6 +225,9 @@ package struct ModelFields {
 struct BlockFields {
     /// Changes in the order of their keys. Keys that are absent or invalid have none.
     private(set) var edits: [(key: ShapeKey<BlockShape>, edit: ShapeKey<BlockShape>.Edit)] = []
+
+    /// Fields of a map without keys.
+    init() {}
 
     init(_ reader: FieldReader) {
         for key in BlockShape.keys { if let edit = key.read(reader) { edits.append((key, edit)) } }

@@ -11,7 +11,9 @@ extension Model {
         lines.append("kinds:")
         for kind in kinds {
             let own = BlockShape.keys.flatMap { key -> [String] in
-                guard !key.isSame(kind.shape, block) else { return [] }
+                // Heads of keys that are not stated follow those of queries.
+                let follows = key.key == "kvHeads" && kind.shape.heads != block.heads
+                guard follows || !key.isSame(kind.shape, block) else { return [] }
                 let lines = key.lines(of: kind.shape, isComplete: true)
                 return lines.isEmpty ? ["\(key.key): none"] : lines
             }
