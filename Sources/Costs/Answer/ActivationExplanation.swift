@@ -23,7 +23,8 @@ struct ActivationExplanation {
         lines.derive("rows of a micro-batch on a device", as: "T", "b·s/c", "tokens")
         for kind in words.attentionKinds {
             lines.derive(
-                "core attention of a block", as: kind.own("C"), kind.own(coreBytes), "bytes",
+                "core attention of a block", as: kind.own("C"),
+                kind.block.core.heads > 0 ? kind.own(coreBytes) : "0", "bytes",
                 note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
                 after: "Korthikanti et al. 2022, table 2")
         }

@@ -93,7 +93,8 @@ struct StateExplanation {
         let isUnseen = StateMemory.unseenParameters(of: share, work) > 0
         if isUnseen {
             lines.define("v_1", work.framework.memory.lookedUp ?? 0, "", "entries of a looked-up table with gradients")
-            lines.derive("parameters that no token reads", as: "N_0", "(V_p/t − v_1)·\(words.embedding.width)", "parameters")
+            lines.derive(
+                "parameters that no token reads", as: "N_0", "(V_p/t − v_1)·\(words.embedding.width)", "parameters")
         }
         let less = isUnseen ? " − N_0" : ""
         let gradients = shared(share, sharding == .parameters || sharding == .gradients) + less

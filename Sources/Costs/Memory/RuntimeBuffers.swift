@@ -13,8 +13,8 @@ struct RuntimeBuffers {
         let memory = work.framework.memory
         guard memory.packedDepth > 0 else { return 0 }
         let inner = work.parts.denseBlocks.map(\.feedForward.inner).max() ?? 0
-        let core = work.parts.blocks.map { $0.core.queries + $0.core.keys + $0.core.values }.max() ?? 0
-        let widest = Double(max(inner, core, work.vocabulary)) / work.device.tensor
+        let results = work.parts.blocks.map(\.attention.results).max() ?? 0
+        let widest = Double(max(inner, results, work.vocabulary)) / work.device.tensor
         return 4 * memory.packedDepth
             * (min(memory.packedRows, max(widest, Double(work.model.hidden))) + memory.packedDepth)
     }

@@ -11,7 +11,7 @@ enum SharedGradients {
     static func numbers(_ block: Block, _ division: Division, reserve: Double) -> Double {
         let (core, tokens) = (block.core, division.tokens)
         let stream = division.numbers(block.stream)
-        let results = Double(max(block.feedForward.inner, core.queries + core.keys + core.values)) / division.tensor
+        let results = Double(max(block.feedForward.inner, block.attention.results)) / division.tensor
         var places = stream + max(stream, tokens * Double(core.attended) / division.tensor) + tokens * results
         if let mixture = block.mixture {
             let h = Double(block.stream.width.whole)

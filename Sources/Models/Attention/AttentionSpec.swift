@@ -2,6 +2,8 @@
 package struct AttentionSpec: Hashable, Sendable {
     package var part: Part
     package var core: CoreAttention
+    /// Numbers in a row of the results of the products before the core, over all tensor ranks.
+    package var results: Int
     package var words: AttentionWords
 }
 
@@ -93,7 +95,7 @@ extension AttentionSpec {
     }
 
     /// A block without an attention.
-    static let none = AttentionSpec(part: Part(), core: .none, words: .none)
+    static let none = AttentionSpec(part: Part(), core: .none, results: 0, words: .none)
 }
 
 extension CoreAttention {

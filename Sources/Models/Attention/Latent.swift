@@ -60,7 +60,8 @@ extension AttentionSpec {
             inputs: [hasQueries ? mla.queryRank : h, mla.kvRank], gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
             results: [h])
 
-        return AttentionSpec(part: part, core: model.coreAttention, words: words(model, mla))
+        return AttentionSpec(
+            part: part, core: model.coreAttention, results: 2 * heads + values, words: words(model, mla))
     }
 
     private static func words(_ model: Model, _ mla: Model.LatentAttention) -> AttentionWords {
@@ -84,7 +85,8 @@ extension AttentionSpec {
             core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2",
             attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
             keysAndValues: "a·(d_n + d_r + d_v)",
-            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ" + (index.map { " + w·(\($0.rows) + d_i)/σ + 4·min(w_k, s)" } ?? ""),
+            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ"
+                + (index.map { " + w·(\($0.rows) + d_i)/σ + 4·min(w_k, s)" } ?? ""),
             operands: "a·(2·d_n + d_r + 2·d_v)",
             scatteredOperands: index.map { "(2·r_q + 2·r_k + d_r + \($0.rows))" } ?? "(2·r_q + 2·r_k + d_r)",
             projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t" + (index.map { " + \($0.rows)/σ" } ?? ""),

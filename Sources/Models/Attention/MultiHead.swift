@@ -48,7 +48,8 @@ extension AttentionSpec {
             part.otherKernels += 1
         }
         part.messages = TensorMessages(inputs: [h] + [block.queryRank].compactMap(\.self), results: [h])
-        return AttentionSpec(part: part, core: model.coreAttention, words: widths.words(model))
+        return AttentionSpec(
+            part: part, core: model.coreAttention, results: widths.projected, words: widths.words(model))
     }
 
     static func multiHeadProducts(_ model: Model) -> [Product] {
