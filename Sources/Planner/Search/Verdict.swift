@@ -57,7 +57,9 @@ enum Verdict {
     }
 
     static func impossible(_ strategy: Strategy, _ space: SearchSpace, _ plan: Plan) -> String {
-        if strategy.space.expert.least > 1, plan.model.moe == nil { return "the model has no experts to spread" }
+        if strategy.space.expert.least > 1, plan.model.mixtures.isEmpty {
+            return "the model has no experts to spread"
+        }
         let abilities = space.abilities(plan)
         if strategy.space.expert.least > 1, abilities.experts == .none {
             return "\(plan.framework(for: nil).name) does not spread experts; --any-software tries it"

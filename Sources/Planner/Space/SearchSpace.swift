@@ -141,14 +141,16 @@ package struct SearchSpace: Hashable, Sendable {
 
     /// The expert and expert-tensor degrees that `ranks` ranks of a stage can have.
     private func experts(ranks: Int, tensor: Int, _ model: Model) -> [(Int, Int)] {
-        guard let moe = model.moe, model.mixtureLayers > 0 else {
+        let mixtures = model.mixtures
+        guard let moe = mixtures.first else {
             return expert.least == 1 && (expert.fixed ?? 1) == 1 && (expertTensor.fixed ?? 1) == 1 ? [(1, 1)] : []
         }
         var found: [(Int, Int)] = []
         // Experts are cut by the tensor degree or not at all.
         for pieces in expertTensor.fixed.map({ [$0] }) ?? (tensor > 1 ? [1, tensor] : [1])
-        where ranks % pieces == 0 && moe.ffn % pieces == 0 {
-            for expert in expert.divisors(of: moe.experts) where ranks / pieces % expert == 0 {
+        where ranks % pieces == 0 && mixtures.allSatisfy({ $0.ffn % pieces == 0 }) {
+            for expert in expert.divisors(of: moe.experts)
+            where ranks / pieces % expert == 0 && mixtures.allSatisfy({ $0.experts % expert == 0 }) {
                 found.append((expert, pieces))
             }
         }

@@ -16,7 +16,7 @@ extension SearchSpace {
                 "a micro-batch of \(Figures.grouped(microbatch)) sequences is more than the batch of \(Figures.grouped(plan.batch))"
         }
         let model = plan.model
-        if model.moe == nil, (expert.fixed ?? 1) > 1 || (expertTensor.fixed ?? 1) > 1 {
+        if model.mixtures.isEmpty, (expert.fixed ?? 1) > 1 || (expertTensor.fixed ?? 1) > 1 {
             return "expert parallelism needs a model with experts; this one is dense"
         }
         if tensor.fixed == 1, sequenceParallel == [true] {
@@ -73,7 +73,7 @@ extension SearchSpace {
             return
                 "a micro-batch of \(Figures.grouped(microbatch)) does not divide the batch of \(Figures.grouped(plan.batch))"
         }
-        if let expert = expert.fixed, let moe = model.moe, moe.experts % expert != 0 {
+        if let expert = expert.fixed, let moe = model.mixtures.first(where: { $0.experts % expert != 0 }) {
             return "expert \(expert) does not divide the model's \(moe.experts) experts"
         }
         let names = triedSchedules(plan).map(\.rawValue).joined(separator: ", ")

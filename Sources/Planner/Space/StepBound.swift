@@ -48,16 +48,19 @@ struct StepBound: Sendable {
         let most = min(space.tensor.most ?? plan.cluster.innerReach, 1 << 12)
         let tensors =
             space.tensor.fixed.map { [$0] }
-            ?? Divisors.of(model.heads).filter { $0 <= most && space.divides($0, model) }
+            ?? Divisors.of(model.widthsCutByTensor.first?.value ?? model.hidden)
+            .filter { $0 <= most && space.divides($0, model) }
         let larger = sequence(first: 32) { $0 < 1 << 20 ? 2 * $0 : nil }
         let micro =
             space.microbatch.fixed.map { [$0] }
             ?? ([1, 2, 3, 4, 6, 8, 12, 16] + larger).filter { $0 <= space.microbatch.most ?? .max }
-        let experts = model.moe.map { moe in space.expert.fixed.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
+        let mixtures = model.mixtures
+        let experts =
+            mixtures.first.map { moe in space.expert.fixed.map { [$0] } ?? Divisors.of(moe.experts) } ?? [1]
         var found: [(Layout, devices: Int)] = []
         for tensor in tensors {
             for expert in experts {
-                for expertTensor in Set([1, model.moe == nil ? 1 : tensor]) {
+                for expertTensor in Set([1, mixtures.isEmpty ? 1 : tensor]) {
                     for microbatch in micro {
                         for sharding in [Layout.Sharding.none, .parameters]
                         where space.sharding.contains(sharding) || sharding == .none {
