@@ -7,7 +7,8 @@ import Testing
         var model = plain
         model.norm = ([nil] + Norm.allCases)[number % 5]
         model.positionKind = ([nil] + Positions.allCases)[number % 5 / 2]
-        model.biases = [nil, [], Bias.allCases, [.experts, .head], [.attentionOutput, .sharedExperts]][number % 7 % 5]
+        model.biases =
+            [nil, [], Bias.allCases, [.experts, .head], [.attentionOutput, .sharedExperts]][number % 7 % 5]
         model.embeddingNorm = number % 3 == 0
         model.hasFinalNorm = number % 4 != 1
         model.embeddingSize = number % 4 == 2 ? 12 : nil
@@ -19,6 +20,8 @@ import Testing
             shape.extraParameters = number % 4
             if shape.moe == nil { shape.halves = BlockShape.Halves.allCases[number % 5 % 3] }
             shape.moe?.denseFfn = number % 2 * 8
+            shape.moe?.latentSize = number % 4 == 1 ? 12 : nil
+            shape.moe?.routerCorrection = number % 5 == 2
             if let moe = shape.moe { shape.moe?.sharedGate = moe.shared > 0 && number % 3 == 1 }
             if shape.halves == .feedForward { shape.mla = nil }
             if let mla = shape.mla {

@@ -60,13 +60,16 @@ import Testing
         }
     }
 
-    /// A head multiplies every weight of its table, and an end's tensors are what a rank of its own holds.
+    /// A head multiplies every weight of its table, both ends those of a projection beside a narrower one, and an end's
+    /// tensors are what a rank of its own holds.
     @Test func endsAreTheirTables() {
         for model in Self.models {
             let parts = ModelParts(model)
             let table = model.table("").count
-            #expect(parts.head.part.products.weights == Double(table), "\(model)")
-            #expect(parts.embedding.part.products.isEmpty)
+            let projection = (model.embeddingSize ?? 0) * model.hidden
+            #expect(parts.head.part.products.weights == Double(table + projection), "\(model)")
+            #expect(parts.embedding.part.products.weights == Double(projection), "\(model)")
+            #expect(model.headWeights == Double(table + 2 * projection), "\(model)")
             for end in [parts.embedding, parts.head] {
                 #expect(end.held(vocabulary: model.vocab, tensor: 1) == Double(end.part.tensors.parameters), "\(model)")
                 #expect(end.table(vocabulary: model.vocab, tensor: 4) * 4 == Double(table), "\(model)")
@@ -76,7 +79,8 @@ import Testing
             let division = Division(tokens: 64, tensor: 4, sequence: 4, vocabulary: padded)
             #expect(parts.head.logits.map(division.numbers) == Double(64 * padded / 4), "\(model)")
             let stored = parts.head.part.kept.map(\.stored.extent).filter { $0.rows == .scattered }
-            #expect(stored.map(division.numbers) == [Double(16 * model.hidden), Double(16 * model.hidden)], "\(model)")
+            let widths = [model.hidden, model.hidden] + [model.embeddingSize].compactMap(\.self)
+            #expect(stored.map(division.numbers) == widths.map { Double(16 * $0) }, "\(model)")
         }
     }
 

@@ -21,10 +21,10 @@ import Testing
             ["plan.yaml:5:12: model.pattern: is not a kind of block (found 'locla'); did you mean 'local'?"]
         ),
         (
-            "kinds: {a: {}}\npattern: (x y)*6",
+            "kinds: {local: {}}\npattern: (mamba gated)*6",
             [
-                "plan.yaml:5:12: model.pattern: is not a kind of block (found 'x'); kinds: a",
-                "plan.yaml:5:12: model.pattern: is not a kind of block (found 'y'); kinds: a",
+                "plan.yaml:5:12: model.pattern: is not a kind of block (found 'mamba'); kinds: local",
+                "plan.yaml:5:12: model.pattern: is not a kind of block (found 'gated'); kinds: local",
             ]
         ),
         (
@@ -90,7 +90,10 @@ import Testing
         ),
         (
             "kinds: {a: {wndow: 8}, b: {moe: {experts: 2, topK: 3, ffn: 8}}}\npattern: (a b)*6",
-            ["plan.yaml:4:15: model.kinds.a.wndow: unknown key; did you mean 'window'?"]
+            [
+                "plan.yaml:4:15: model.kinds.a.wndow: unknown key; did you mean 'window'?",
+                "plan.yaml:4:54: model.kinds.b.moe.topK: must be at most the 2 experts (found 3)",
+            ]
         ),
         ("kinds: {a: 3}\npattern: a*12", ["plan.yaml:4:14: model.kinds.a: must be a map of keys and values"]),
         ("kinds: {}\npattern: a*12", ["plan.yaml:5:12: model.pattern: is not a kind of block"]),

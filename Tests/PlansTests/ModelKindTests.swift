@@ -123,7 +123,8 @@ import Testing
         String(repeating: "(", count: 100_000), String(repeating: "a ", count: 50_000),
         String(repeating: "(a)", count: 33_000), String(repeating: "a*9 ", count: 25_000),
         String(repeating: "(", count: 50_000) + "a" + String(repeating: ")", count: 50_000),
-        String(repeating: "x", count: 100_000), String(repeating: "(", count: 15) + "a*9999"
+        String(repeating: "x", count: 100_000),
+        String(repeating: "(", count: 15) + "a*9999"
             + String(repeating: ")*9999", count: 15),
     ]
 

@@ -57,6 +57,8 @@ enum RandomShapes {
                 imbalance: one([1, 1.25]), nodeLimit: some([2]))
             shape.moe?.sharedGate = shared > 0 && Bool.random(using: &numbers)
             shape.moe?.denseFfn = one([0, 48])
+            shape.moe?.latentSize = some([24])
+            shape.moe?.routerCorrection = one([false, true])
         }
         if let rank = some([0, 8]) {
             shape.mla = Model.LatentAttention(queryRank: rank, kvRank: 8, nopeSize: 8, ropeSize: 4, valueSize: 8)

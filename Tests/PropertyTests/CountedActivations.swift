@@ -72,8 +72,11 @@ struct CountedActivations {
         }
         let routed = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
         let width = Double(moe.ffn) / Double(layout.expertTensor)
-        elements += routed * (h + inner * width)  // inputs and gradients of the experts' first products
-        elements += routed * (width + h)  // of their second ones
+        let row = Double(moe.latentSize ?? model.hidden)
+        elements += routed * (row + inner * width)  // inputs and gradients of the experts' first products
+        elements += routed * (width + row)  // of their second ones
+        // Gradient of the projection to latent rows, and input of the one from them.
+        if moe.latentSize != nil { elements += 2 * rows / t * row }
         elements += rows * (inner + 1) * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
         if moe.sharedGate { elements += ownRows }  // gradient of the gate
         return w * elements + 4 * rows / t * Double(moe.experts)
@@ -165,9 +168,11 @@ struct CountedActivations {
         bytes += 8 * rows / t * Double(moe.experts)
         let routed = rows / t * Double(moe.topK)
         let gathered = routed * Double(layout.expertTensor) * moe.imbalance
-        elements += gathered * Double(model.hidden)
+        let row = Double(moe.latentSize ?? model.hidden)
+        elements += gathered * row
         feedForward(shape, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
-        if keepsResults { elements += routed * Double(model.hidden) }
+        if keepsResults { elements += routed * row }
+        if moe.latentSize != nil { elements += rows / t * row }  // input of the projection from latent rows
         feedForward(shape, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows)
         feedForward(shape, width: Double(moe.denseFfn) / t, rows: rows)
         // A product of two tensors has both as gradients: the gate and the shared experts' result (Megatron-Core,

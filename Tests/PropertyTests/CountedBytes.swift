@@ -74,7 +74,7 @@ struct CountedBytes {
         }
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
-        let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(model.hidden)
+        let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(moe.latentSize ?? model.hidden)
         expert += (4 + (isRecomputed ? 2 : 0)) * routed * ring(layout.expert)
         // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
         // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).

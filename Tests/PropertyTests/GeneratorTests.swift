@@ -103,6 +103,8 @@ import Testing
         inSome("small tensors") { $0.extraParameters > 0 }
         inSome("indexer") { $0.mla?.indexer != nil }
         inSome("gate of shared experts") { $0.moe?.sharedGate ?? false }
+        inSome("a corrected choice") { $0.moe?.routerCorrection ?? false }
+        inSome("latent rows at experts") { $0.moe?.latentSize != nil }
         inSome("a network beside experts") { $0.moe?.denseFfn ?? 0 > 0 }
     }
 

@@ -79,7 +79,8 @@ struct Inventory {
     func embedding(vocabulary: Int) -> [ParameterTensor] {
         var tensors = [ParameterTensor("embedding", [vocabulary, model.tableNumbers], .tensor)]
         if (model.positionKind ?? (model.family == .gpt ? .learned : .rotary)) == .learned {
-            tensors.append(ParameterTensor("positions", [model.positionEntries ?? model.sequence, model.hidden], .whole))
+            tensors.append(
+                ParameterTensor("positions", [model.positionEntries ?? model.sequence, model.hidden], .whole))
         }
         if model.embeddingNorm { tensors += Self.norm(model, "embedding norm", model.hidden) }
         if let width = model.embeddingSize {

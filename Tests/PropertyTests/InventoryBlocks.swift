@@ -152,16 +152,13 @@ extension Inventory {
 
     private static func network(
         _ model: Model, _ shape: BlockShape, _ name: String, _ width: Int, _ split: ParameterTensor.Split, bias: Bias,
-        count: Int = 1, used: Int? = nil
+        rows: Int? = nil, count: Int = 1, used: Int? = nil
     ) -> [ParameterTensor] {
-        (0..<shape.ways).flatMap {
+        let rows = rows ?? model.hidden
+        return (0..<shape.ways).flatMap {
             linear(
-                model, "\(name) way \($0)", width, model.hidden, split, bias: bias, biasIsCut: true, count: count,
-                used: used)
-        }
-            + linear(
-                model, "\(name) down", model.hidden, width, split, bias: bias, biasIsCut: false, count: count,
-                used: used)
+                model, "\(name) way \($0)", width, rows, split, bias: bias, biasIsCut: true, count: count, used: used)
+        } + linear(model, "\(name) down", rows, width, split, bias: bias, biasIsCut: false, count: count, used: used)
     }
 
     /// A router, routed experts, and the shared ones as one network of their widths together (DeepSeek-V2; Megatron-Core's
@@ -170,8 +167,18 @@ extension Inventory {
     private static func experts(_ model: Model, _ shape: BlockShape) -> [ParameterTensor] {
         guard let moe = shape.moe else { return [] }
         var tensors = linear(model, "router", moe.experts, model.hidden, .whole, bias: .router, biasIsCut: false)
+        // DeepSeek-V3 corrects the choice by numbers that no token is multiplied by.
+        if moe.routerCorrection { tensors.append(ParameterTensor("correction", [moe.experts], .whole, used: 0)) }
+        // Nemotron 3's experts work on rows that are projected to them and back.
+        if let rows = moe.latentSize {
+            tensors += [
+                ParameterTensor("to latent rows", [rows, model.hidden], .whole),
+                ParameterTensor("from latent rows", [model.hidden, rows], .whole),
+            ]
+        }
         tensors += network(
-            model, shape, "expert", moe.ffn, .expert, bias: .experts, count: moe.experts, used: moe.topK)
+            model, shape, "expert", moe.ffn, .expert, bias: .experts, rows: moe.latentSize, count: moe.experts,
+            used: moe.topK)
         for (name, width) in [("shared expert", moe.shared * moe.sharedFfn), ("beside", moe.denseFfn)] where width > 0 {
             tensors += network(model, shape, name, width, .tensor, bias: .sharedExperts)
         }

@@ -83,7 +83,8 @@ extension Model.Mixture {
             ("experts", "\(experts)"), ("topK", "\(topK)"), ("ffn", "\(ffn)"), ("shared", "\(shared)"),
             ("sharedFfn", "\(sharedFfn)"), ("firstDense", "\(firstDense)"), ("every", "\(every)"),
             ("imbalance", "\(imbalance)"), ("nodeLimit", nodeLimit.map(String.init)),
-            ("sharedGate", sharedGate ? "true" : nil), ("denseFfn", denseFfn > 0 ? "\(denseFfn)" : nil),
+            ("sharedGate", sharedGate ? "true" : nil), ("routerCorrection", routerCorrection ? "true" : nil),
+            ("latentSize", latentSize.map(String.init)), ("denseFfn", denseFfn > 0 ? "\(denseFfn)" : nil),
         ])
     }
 }

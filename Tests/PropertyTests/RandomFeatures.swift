@@ -73,6 +73,8 @@ struct RandomFeatures {
         default: break
         }
         if shape.moe?.shared ?? 0 > 0 { shape.moe?.sharedGate = numbers.chance(0.5) }
+        shape.moe?.routerCorrection = numbers.chance(0.2)
+        if shape.moe != nil, numbers.chance(0.25) { shape.moe?.latentSize = numbers.pick([48, 256]) }
         if shape.moe != nil, numbers.chance(0.25) { shape.moe?.denseFfn = layout.tensor * numbers.pick([64, 320]) }
         if numbers.chance(0.12) { shape.extraParameters = numbers.pick([1, 77, 4096]) }
     }

@@ -47,7 +47,8 @@ extension Shrinker {
             { $0.moe = nil }, { $0.mla = nil }, { $0.valueSize = nil }, { $0.window = nil }, { $0.chunk = nil },
             { $0.qkNorm = .none }, { $0.outputGate = .none }, { $0.sinks = false }, { $0.keyValues = .own },
             { $0.halves = .both }, { $0.norms = .pre }, { $0.parallel = .none }, { $0.extraParameters = 0 },
-            { $0.moe?.sharedGate = false }, { $0.moe?.denseFfn = 0 }, { $0.mla?.indexer = nil },
+            { $0.moe?.sharedGate = false }, { $0.moe?.denseFfn = 0 },
+            { $0.moe?.routerCorrection = false }, { $0.moe?.latentSize = nil }, { $0.mla?.indexer = nil },
             { $0.kvHeads = $0.heads },
         ]
         return changes.map { change in
