@@ -44,7 +44,9 @@ extension Model {
         }
         /// Parameters that one token passes through: all but those of the experts it is not routed to, and those that only
         /// correct the router's choice.
-        package var active: Int { total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive + $1.corrections) } }
+        package var active: Int {
+            total - kinds.reduce(0) { $0 + $1.count * ($1.routed - $1.routedActive + $1.corrections) }
+        }
     }
 
     /// Parameters with a vocabulary of `vocab` entries: sums over the tensors of the model's parts. nil: the model's
