@@ -12,7 +12,7 @@ import Testing
     static let drawn: [Model] = {
         var random = SplitMix64(seed: 13)
         func one(_ choices: [Int]) -> Int { choices[Int(random.next() % UInt64(choices.count))] }
-        return (0..<200).map { number in
+        let models = (0..<200).map { number in
             let heads = 4 * one([1, 2, 3, 5])
             let latent = number % 3 == 0
             // Queries, keys and values of a GPT lie in one matrix, in which a real run takes them as equally wide.
@@ -32,7 +32,32 @@ import Testing
                         queryRank: one([0, 12]), kvRank: one([8, 20]), nopeSize: one([4, 6]), ropeSize: one([2, 4]),
                         valueSize: one([4, 10])) : nil)
         }
+        return models + mixed(models.filter { $0.mla == nil && $0.family == .llama })
     }()
+
+    /// Models with every token mixer, in place of the attention of `models` and beside it.
+    private static func mixed(_ models: [Model]) -> [Model] {
+        let mixers: [Mixer] = [
+            .mamba2(Mixer.Mamba2(heads: 8, headSize: 6, stateSize: 5)),
+            .mamba2(Mixer.Mamba2(heads: 8, headSize: 6, stateSize: 5, groups: 4, bias: true, norm: false)),
+            .mamba(Mixer.Mamba(inner: 24, stepRank: 3, bias: true, norms: true)),
+            .gatedDeltaNet(Mixer.GatedDeltaNet(keyHeads: 4, valueHeads: 8, keySize: 3, valueSize: 5)),
+            .kimiDeltaAttention(Mixer.KimiDeltaAttention(heads: 4, headSize: 6, decayRank: 5)),
+            .kimiDeltaAttention(Mixer.KimiDeltaAttention(heads: 4, headSize: 6, gateRank: 5)),
+            .lightningAttention(Mixer.LightningAttention(heads: 4, headSize: 6)),
+            .shortConvolution(Mixer.ShortConvolution(kernel: 3, bias: true)),
+            .rgLRU(Mixer.RGLRU(width: 24, blocks: 4)), .rwkv(Mixer.RWKV(attentionSize: 28)),
+            .mLSTM(Mixer.MLSTM(heads: 4, keySize: 3, valueSize: 5, bias: true)),
+        ]
+        return mixers.enumerated().flatMap { number, mixer in
+            [false, true].map { isBeside in
+                var model = models[number]
+                model.block.mixers = [mixer]
+                model.block.besideAttention = isBeside
+                return model
+            }
+        }
+    }
 
     static var models: [Model] { named.compactMap { try? Model.read($0, library: Checkout.library) } + drawn }
 
@@ -40,6 +65,7 @@ import Testing
         #expect(Self.named.count >= 10)
         #expect(Self.drawn.contains { $0.mla != nil && $0.moe != nil })
         #expect(Self.drawn.contains { $0.family == .gpt && $0.moe != nil })
+        #expect(Set(Self.drawn.compactMap { $0.block.mixer?.key }).count == 9)
     }
 
     /// Every weight of a matrix is multiplied by one product, which its part lists: parameters and FLOPs cannot disagree.
@@ -159,6 +185,6 @@ import Testing
 }
 
 extension Array where Element == TensorSpec {
-    /// Parameters of the matrices among the tensors: weights of products.
-    fileprivate var matrixParameters: Int { reduce(0) { $0 + ($1.shape.count >= 2 ? $1.count : 0) } }
+    /// Parameters of the matrices among the tensors: weights of products. A convolution's have three dimensions.
+    fileprivate var matrixParameters: Int { reduce(0) { $0 + ($1.shape.count == 2 ? $1.count : 0) } }
 }

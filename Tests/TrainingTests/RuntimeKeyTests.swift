@@ -90,6 +90,27 @@ import Training
         Row("model", "halves", "attention", .refused("model.halves: attention cannot be run")),
         Row("model", "norms", "both", .refused("model.norms: both cannot be run")),
         Row("model", "parallel", "twoNorms", .refused("model.parallel: twoNorms cannot be run")),
+        Row(
+            "model", "mamba2", "{heads: 4, headSize: 16, stateSize: 8}",
+            .refused("model.mamba2: (given) cannot be run")),
+        Row("model", "mamba", "{inner: 64, stepRank: 2}", .refused("model.mamba: (given) cannot be run")),
+        Row(
+            "model", "gatedDeltaNet", "{keyHeads: 2, valueHeads: 4, keySize: 8, valueSize: 8}",
+            .refused("model.gatedDeltaNet: (given) cannot be run")),
+        Row(
+            "model", "kimiDeltaAttention", "{heads: 4, headSize: 8}",
+            .refused("model.kimiDeltaAttention: (given) cannot be run")),
+        Row(
+            "model", "lightningAttention", "{heads: 4, headSize: 8}",
+            .refused("model.lightningAttention: (given) cannot be run")),
+        Row("model", "shortConvolution", "{kernel: 3}", .refused("model.shortConvolution: (given) cannot be run")),
+        Row("model", "rgLRU", "{width: 32, blocks: 4}", .refused("model.rgLRU: (given) cannot be run")),
+        Row("model", "rwkv", "{attentionSize: 32}", .refused("model.rwkv: (given) cannot be run")),
+        Row(
+            "model", "mLSTM", "{heads: 4, keySize: 4, valueSize: 8}", .refused("model.mLSTM: (given) cannot be run")),
+        Row(
+            "model", "besideAttention", "true", .refused("cannot be run"),
+            beside: ["rwkv: {attentionSize: 32}"]),
         Row("model", "extraParameters", "8", .refused("model.extraParameters: 8 cannot be run")),
         Row(
             "model", "kinds", "{local: {window: 8}}", .refused("model.kinds: (given) cannot be run"),

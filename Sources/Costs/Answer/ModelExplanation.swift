@@ -16,7 +16,8 @@ struct ModelExplanation {
     func addParameters(to lines: inout Derivation) {
         for kind in words.attentionKinds {
             lines.derive(
-                "attention of a block", as: kind.own("A"), kind.own(kind.attention.parameters), "parameters",
+                "\(kind.attention.name) of a block", as: kind.own("A"), kind.own(kind.attention.parameters),
+                "parameters",
                 after: kind.attention.source)
         }
         for kind in words.kinds {
@@ -55,8 +56,20 @@ struct ModelExplanation {
     /// Formula of the blocks' weights that a token is multiplied by.
     private var blockWeights: String { words.sumOverKinds("L") { "W_\($0.symbol)" } }
 
-    /// Formula of half of the multiply-adds of one token and one key, over all blocks.
-    private func core(_ count: String) -> String {
+    /// Whether a kind has softmax attention.
+    private var hasCore: Bool { words.kinds.contains { $0.block.core.heads > 0 } || !words.hasScans }
+
+    /// Formula of the multiply-adds of a token in all recurrences of token mixers; nil if there are none.
+    private func scans(_ count: String, times factor: String = "") -> String? {
+        let terms = words.kinds.filter { $0.attention.scan != nil }.map {
+            "\(factor)\(count)_\($0.symbol)·\($0.own("W_s"))"
+        }
+        return terms.isEmpty ? nil : sum(terms)
+    }
+
+    /// Formula of half of the multiply-adds of one token and one key, over all blocks; nil if there are none.
+    private func core(_ count: String) -> String? {
+        guard hasCore else { return nil }
         guard words.isPlain, let kind = words.kinds.first else {
             return "(\(words.sumOverKinds(count) { $0.own($0.attention.core) }))"
         }
@@ -68,6 +81,11 @@ struct ModelExplanation {
             lines.derive(
                 "attention weights a token multiplies", as: kind.own("W_a"), kind.own(kind.attention.weights), "weights"
             )
+            if let scan = kind.attention.scan {
+                lines.derive(
+                    "multiply-adds of a token in the recurrence of a \(kind.attention.name)", as: kind.own("W_s"),
+                    kind.own(scan), "multiply-adds", after: kind.attention.source)
+            }
         }
         for kind in words.kinds {
             lines.derive(
@@ -75,11 +93,13 @@ struct ModelExplanation {
                 sum(kind.own(["W_a"] + kind.feedForward.weights)), "weights")
         }
         lines.derive(
-            "model FLOPs", as: "M", "6·B·s·(\(blockWeights) + \(words.head.weights)) + 12·B·s^2·\(core("L"))",
+            "model FLOPs", as: "M",
+            sum(
+                "6·B·s·(\(sum(blockWeights, scans("L"), words.head.weights)))", core("L").map { "12·B·s^2·\($0)" }),
             "FLOP",
             after: "Korthikanti et al. 2022, appendix A (full attention, no recompute)")
         lines.derive(
-            "model FLOPs, causal", as: "M_c", "M − 6·B·s^2·\(core("L"))", "FLOP",
+            "model FLOPs, causal", as: "M_c", "M" + (core("L").map { " − 6·B·s^2·\($0)" } ?? ""), "FLOP",
             note: "half of the attention",
             after: "Megatron-LM num_floating_point_operations")
         addHardwareFLOPs(to: &lines)
@@ -90,16 +110,17 @@ struct ModelExplanation {
         switch layout.recompute {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
         case .selective where work.framework.selectiveOperations:
-            formula = "M + B·s·(\(blockWeights))"
+            formula = sum("M", "B·s·(\(sum(blockWeights, scans("L", times: "2·"))))")
             note = "every second product of the blocks is computed again, attention is not"
             source = "torchtitan's selective activation checkpointing"
         case .selective:
-            formula = "M + 12·B·s^2·\(core("L"))"
+            formula = sum("M", core("L").map { "12·B·s^2·\($0)" })
             (note, source) = ("core attention is recomputed", "Korthikanti et al. 2022, appendix A")
         case .full:
             source = "Narayanan et al. 2021, equation 3"
             guard layout.recomputeLayers != nil else {
-                formula = "M + 2·B·s·(\(blockWeights)) + 4·B·s^2·\(core("L"))"
+                formula = sum(
+                    "M", "2·B·s·(\(sum(blockWeights, scans("L"))))", core("L").map { "4·B·s^2·\($0)" })
                 note = "one more forward of the blocks"
                 break
             }
@@ -110,7 +131,8 @@ struct ModelExplanation {
             let plain = words.isPlain ? words.kinds.first : nil
             let core =
                 plain.map { "(\(sum(words.kinds.map { "R_\($0.symbol)" })))·\($0.attention.core)" } ?? core("R")
-            formula = "M + 2·B·s·(\(weights)) + 4·B·s^2·\(core)"
+            formula = sum(
+                "M", "2·B·s·(\(sum(weights, scans("R"))))", hasCore ? "4·B·s^2·\(core ?? "0")" : nil)
             note = "one more forward of the first blocks of every stage"
         }
         lines.derive("hardware FLOPs", as: "H", formula, "FLOP", note: note, after: source)

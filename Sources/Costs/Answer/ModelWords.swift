@@ -32,6 +32,8 @@ struct ModelWords {
     var attentionKinds: [KindWords] { isPlain ? Array(kinds.prefix(1)) : kinds }
     var hasDense: Bool { kinds.contains { !$0.isMixture } }
     var hasExperts: Bool { kinds.contains(where: \.isMixture) }
+    /// Whether a kind has a token mixer with a recurrence.
+    var hasScans: Bool { kinds.contains { $0.attention.scan != nil } }
 
     /// Terms of the embedding, and of the final norm and the head.
     var embedding: EndWords { parts.embedding.words }
@@ -62,7 +64,7 @@ struct KindWords {
         self.count = count
         self.isPlain = isPlain
         let sizes = block.attention.words.sizes + block.feedForward.words.sizes + block.normWords.sizes
-        letters = Set(sizes.map(\.symbol)).union(["A", "F", "X", "W_a", "C", "ρ", "i", "a", "f", "n_m", "Q_x"])
+        letters = Set(sizes.map(\.symbol)).union(["A", "F", "X", "W_a", "W_s", "C", "ρ", "i", "a", "f", "n_m", "Q_x"])
     }
 
     var attention: AttentionWords { block.attention.words }

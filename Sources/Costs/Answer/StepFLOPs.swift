@@ -18,12 +18,14 @@ struct StepFLOPs {
             return
         }
         let tokens = Double(work.plan.batch) * Double(model.sequence)
-        var (weights, core) = (0.0, 0.0)
+        var (weights, core, scan) = (0.0, 0.0, 0.0)
         for (count, kind) in zip(Self.recomputedBlocks(work), model.kindsOfBlock) {
             weights += count * kind.model.activeWeights
-            core += count * 2 * kind.model.coreAttention.work(length: Double(model.sequence))
+            let attention = kind.model.coreAttention
+            core += count * 2 * attention.work(length: Double(model.sequence))
+            scan += count * attention.scanWork(length: Double(model.sequence))
         }
-        hardware = flops.required + 2 * tokens * weights + 4 * tokens * core
+        hardware = flops.required + 2 * tokens * weights + 4 * tokens * core + 2 * tokens * scan
     }
 
     /// Number of recomputed blocks of each kind if not all are recomputed.

@@ -80,7 +80,10 @@ struct TimeExplanation {
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
                     + (words.messagesSource.map { "; \($0)" } ?? "")
             ),
-            ("contextComm", \.context, "exchanges that nothing hides, context \(layout.context)", "Liu et al. 2023"),
+            (
+                "contextComm", \.context, "exchanges that nothing hides, context \(layout.context)",
+                "Liu et al. 2023" + (words.hasScans ? "; states as in Sun et al. 2025, LASP-2" : "")
+            ),
             (
                 "expertComm", \.expert,
                 "dispatch and combine that nothing hides, expert \(layout.expert)"

@@ -35,22 +35,23 @@ struct BlockTimes {
 
     /// Times of one micro-batch through the block.
     func unit() -> UnitTimes {
-        let attention = attention()
+        let (attention, scan) = (attention(), scan())
         // Both are sums over products and kernels, so each is computed only once.
         let (products, elementwiseForward) = (products, elementwise(.forward))
         let exchange = block.mixture.map(exchange) ?? 0
-        let forwardCompute = products.forward + elementwiseForward + attention.forward
+        let forwardCompute = products.forward + elementwiseForward + attention.forward + scan.forward
         var times = UnitTimes()
         times.forward.compute = forwardCompute
         let contexts = (
             forward: contextExposed(attention: attention.forward, passes: 1),
             backward: contextExposed(attention: attention.backward, passes: 2)
         )
-        times.forward.context = contexts.forward.seconds
+        let states = statesGathered
+        times.forward.context = contexts.forward.seconds + states
         times.weightGradient = products.weight
         let gradients = products.input + times.weightGradient
-        times.backward.compute = gradients + elementwise(.backward) + attention.backward
-        times.backward.context = contexts.backward.seconds
+        times.backward.compute = gradients + elementwise(.backward) + attention.backward + scan.backward
+        times.backward.context = contexts.backward.seconds + states
         times.forward.expert = exchange
         times.backward.expert = exchange
 
@@ -67,7 +68,7 @@ struct BlockTimes {
         case .selective:
             times.backward.recompute =
                 rates.framework.selectiveOperations
-                ? products.forward / 2 + elementwiseForward : attention.forward
+                ? products.forward / 2 + elementwiseForward + scan.forward : attention.forward
         case .full:
             times.backward.recompute = forwardCompute
             times.backward.tensor += collectives.forward.seconds
@@ -156,6 +157,23 @@ struct BlockTimes {
         return (forward, backward)
     }
 
+    /// Seconds of the recurrence of a token mixer: products of chunks at the rate of fused attention over sequences of a
+    /// chunk's length, or the kernels' memory traffic where that takes longer. Like attention's, a backward computes half
+    /// of the products again.
+    private func scan() -> (forward: Double, backward: Double) {
+        guard let scan = block.core.scan, let chunk = scan.chunk else { return (0, 0) }
+        let flops = 2 * device.tokens * scan.work(length: Double(sequence)) / device.tensor
+        let length = min(Double(chunk), Double(sequence))
+        let bytes = measure.bytes(scan.traffic)
+        return (
+            max(rates.flash(flops: flops, length: length), rates.elementwise(bytes)),
+            max(
+                rates.flash(
+                    flops: CostConstants.flashBackwardWork * flops, length: length,
+                    share: CostConstants.flashBackwardShare), rates.elementwise(Scan.backwardTraffic * bytes))
+        )
+    }
+
     /// Numbers in a row of keys and values on one device.
     private var keysAndValues: Double {
         Double(block.core.keys + block.core.values) / device.tensor
@@ -203,6 +221,13 @@ struct BlockTimes {
         let one = rates.hide(passes * exchange, behind: attention / device.context)
         let exchanges = block.core.exchanges(ranks: device.context, length: Double(sequence))
         return Exposed(seconds: exchanges * one.seconds, hidden: exchanges * one.hidden)
+    }
+
+    /// Seconds of one pass in which the ranks of a sequence gather one another's states (Sun et al. 2025, LASP-2). Nothing
+    /// hides them: the results of a rank need the state before its part.
+    private var statesGathered: Double {
+        guard device.context > 1, let scan = block.core.scan else { return 0 }
+        return device.contextGroup.gather(bytes: device.context * device.stateBytes(scan, sequence: sequence))
     }
 
     /// Hides the experts' exchanges of one micro-batch behind the compute of another: a forward and a backward form a

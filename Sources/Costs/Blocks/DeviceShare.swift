@@ -56,6 +56,11 @@ package struct DeviceShare: Sendable {
             vocabulary: vocabulary)
     }
 
+    /// Bytes of the fp32 states that a rank hands to the other ranks of its sequences, for one block and micro-batch.
+    func stateBytes(_ scan: Scan, sequence: Int) -> Double {
+        4 * Double(scan.state) / tensor * (tokens * context / Double(sequence))
+    }
+
     /// The device's part of the work if nothing is recomputed.
     var keepingEverything: DeviceShare {
         var share = self

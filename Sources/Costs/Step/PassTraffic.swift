@@ -42,7 +42,8 @@ struct PassTraffic {
         return messages * work.boundaryBytes * Ring.sent(work.layout.tensor)
     }
 
-    /// Bytes sent around the context ranks' ring: keys and values in every forward, twice as much in every backward.
+    /// Bytes sent around the context ranks' ring: keys and values in every forward, twice as much in every backward; the
+    /// states of token mixers once in every pass.
     var context: Double {
         let device = work.device
         var bytes = 0.0
@@ -52,6 +53,10 @@ struct PassTraffic {
             let exchanges = block.core.exchanges(
                 ranks: device.context, length: Double(work.model.sequence))
             bytes += rings * exchanges * work.rates.elementBytes * device.tokens * keysAndValues
+            if let scan = block.core.scan {
+                let passes = 2 * passed.blocks[kind] + passed.again[kind]
+                bytes += passes * (device.context - 1) * device.stateBytes(scan, sequence: work.model.sequence)
+            }
         }
         return bytes
     }

@@ -19,6 +19,8 @@ package struct CoreAttention: Hashable, Sendable {
     package var span = Span.all
     /// Half of the multiply-adds of one token and one key in the search for the best keys; 0 without an indexer.
     package var indexWidth = 0.0
+    /// The recurrence of a token mixer, in place of the core or beside it.
+    package var scan: Scan?
 
     /// Half of the multiply-adds of one token and one key over all heads: one for each number of the score's product
     /// and one for each number of the value's. Equal to the mean of the queries' and the result's widths.
@@ -35,6 +37,9 @@ package struct CoreAttention: Hashable, Sendable {
         return span.exchanges(ranks: ranks, length: length)
     }
 
+    /// Multiply-adds of one token of a sequence of `length` tokens in the recurrence of a token mixer.
+    package func scanWork(length: Double) -> Double { scan?.work(length: length) ?? 0 }
+
     /// Half of the multiply-adds of one token of a sequence of `length` tokens, with the keys that it sees. An indexer
     /// scores all keys before the token.
     package func work(length: Double) -> Double {
@@ -46,6 +51,8 @@ package struct CoreAttention: Hashable, Sendable {
 /// Terms of an attention in formulas. The letters of the cost model: h hidden, a heads, d head size, g key/value heads,
 /// t tensor ranks, σ the degree of sequence parallelism, w bytes of an activation.
 package struct AttentionWords: Hashable, Sendable {
+    /// What mixes the tokens.
+    package var name = "attention"
     /// Formula of the attention's parameters, and the source of that count.
     package var parameters: String
     package var source: String
@@ -71,6 +78,8 @@ package struct AttentionWords: Hashable, Sendable {
     package var projected: String
     /// The sizes that the formulas name.
     package var sizes: [SizeSymbol]
+    /// Formula of the multiply-adds of a token in the recurrence of a token mixer; nil if there is none.
+    package var scan: String?
     /// Source of the exchanges among tensor ranks; nil: Megatron-LM.
     package var messagesSource: String?
 }
@@ -79,19 +88,24 @@ extension AttentionSpec {
     /// The attention of a block of the shape `model.block`.
     static func of(_ model: Model) -> AttentionSpec {
         guard model.block.halves.hasAttention else { return none }
-        return model.mla.map { latent(model, $0) } ?? multiHead(model)
+        let mixer = MixerSpec.of(model)
+        if let mixer, !model.block.hasSoftmax { return AttentionSpec(mixer, model) }
+        let attention = model.mla.map { latent(model, $0) } ?? multiHead(model)
+        return mixer.map { attention.beside($0, model) } ?? attention
     }
 
     /// The products of an attention.
     static func products(_ model: Model) -> [Product] {
-        guard model.block.halves.hasAttention else { return [] }
-        return model.mla.map { latentProducts(model, $0) } ?? multiHeadProducts(model)
+        let mixer = MixerSpec.of(model)?.products(model) ?? []
+        guard model.block.hasSoftmax else { return mixer }
+        return (model.mla.map { latentProducts(model, $0) } ?? multiHeadProducts(model)) + mixer
     }
 
     /// The tensors of an attention.
     static func tensors(_ model: Model) -> [TensorSpec] {
-        guard model.block.halves.hasAttention else { return [] }
-        return model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)
+        let mixer = MixerSpec.of(model)?.tensors(model) ?? []
+        guard model.block.hasSoftmax else { return mixer }
+        return (model.mla.map { latentTensors(model, $0) } ?? multiHeadTensors(model)) + mixer
     }
 
     /// A block without an attention.
@@ -111,7 +125,8 @@ extension AttentionWords {
 extension Model {
     /// The core attention of a block of the shape `block`.
     package var coreAttention: CoreAttention {
-        guard block.halves.hasAttention else { return .none }
-        return mla.map { .latent(self, $0) } ?? .multiHead(self)
+        var core = block.hasSoftmax ? mla.map { .latent(self, $0) } ?? .multiHead(self) : CoreAttention.none
+        core.scan = MixerSpec.of(self)?.scan
+        return core
     }
 }

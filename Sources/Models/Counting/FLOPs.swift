@@ -6,6 +6,9 @@ package struct FLOPs: Hashable, Sendable {
     package var linearForward: Double
     /// Core attention (QKᵀ and PV) against every key, forward.
     package var coreForward: Double
+    /// Recurrences of token mixers, forward. Their tokens meet those before them in their chunk alone, so that no
+    /// convention doubles or halves them.
+    package var scanForward: Double
     /// The product of the output head with the unpadded vocabulary, forward.
     package var headForward: Double
 
@@ -13,30 +16,34 @@ package struct FLOPs: Hashable, Sendable {
     package init(model: Model, sequences: Int) {
         let tokens = Double(sequences) * Double(model.sequence)
         let length = Double(model.sequence)
-        var (weights, core) = (0.0, 0.0)
+        var (weights, core, scan) = (0.0, 0.0, 0.0)
         for kind in model.kindsOfBlock {
             weights += Double(kind.count) * kind.model.activeWeights
             // By convention all keys count: twice those that a causal mask shows.
-            core += Double(kind.count) * 2 * kind.model.coreAttention.work(length: length)
+            let attention = kind.model.coreAttention
+            core += Double(kind.count) * 2 * attention.work(length: length)
+            scan += Double(kind.count) * attention.scanWork(length: length)
         }
         linearForward = 2 * tokens * weights
         coreForward = 4 * tokens * core
+        scanForward = 2 * tokens * scan
         headForward = 2 * tokens * model.headWeights
     }
 
     /// Model FLOPs, the numerator of MFU: full attention, no recomputation (Korthikanti et al. 2022, appendix A).
-    package var required: Double { 3 * (linearForward + coreForward + headForward) }
+    package var required: Double { 3 * (linearForward + coreForward + scanForward + headForward) }
     /// Model FLOPs with half of the attention, as Megatron-LM counts them today.
-    package var requiredCausal: Double { 3 * (linearForward + coreForward / 2 + headForward) }
+    package var requiredCausal: Double { 3 * (linearForward + coreForward / 2 + scanForward + headForward) }
     /// Hardware FLOPs with selective recomputation, as Korthikanti et al. 2022 count it: three times the core
     /// attention's forward in addition.
     package var hardwareSelective: Double { required + 3 * coreForward }
     /// Hardware FLOPs with full recomputation, one more forward of every block: Narayanan et al. 2021, equation 3.
-    package var hardwareFull: Double { required + (linearForward + coreForward) }
+    package var hardwareFull: Double { required + (linearForward + coreForward + scanForward) }
 
     /// Hardware FLOPs with selective recomputation by operation, as in torchtitan (`Framework.selectiveOperations`):
-    /// the results of attention and of every second product are kept, and the other products run forward once more.
-    package var hardwareSelectiveOperations: Double { required + linearForward / 2 }
+    /// the results of attention and of every second product are kept, and the other products and recurrences run
+    /// forward once more.
+    package var hardwareSelectiveOperations: Double { required + (linearForward / 2 + scanForward) }
 
     /// The estimate of PaLM's appendix B: 6 N + 12 L H Q T for each token.
     package static func palm(model: Model, parameters: Double, tokens: Double) -> Double {

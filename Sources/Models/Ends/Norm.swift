@@ -55,7 +55,7 @@ extension Part {
         part.otherKernels = before + behind + sums.count
         let biases = model.conventions.biases
         let outputs =
-            (block.halves.hasAttention && biases.contains(.attentionOutput) ? 1 : 0)
+            (block.hasSoftmax && biases.contains(.attentionOutput) ? 1 : 0)
             + (block.halves.hasFeedForward && block.moe == nil && biases.contains(.feedForward) ? 1 : 0)
         if outputs > 0 {
             // The gradients of the biases at the end of the halves.

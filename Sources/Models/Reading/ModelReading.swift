@@ -94,22 +94,29 @@ package struct ModelFields {
 
     /// The shape of these fields alone. Missing fields and values that do not divide are reported.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
-        let required = [
+        var required = [
             ("family", "gpt or llama"), ("layers", "e.g. layers: 32"), ("hidden", "e.g. hidden: 4096"),
-            ("heads", "e.g. heads: 32"), ("vocab", "e.g. vocab: 50304"), ("sequence", "tokens a sequence, e.g. 2048"),
+            ("vocab", "e.g. vocab: 50304"), ("sequence", "tokens a sequence, e.g. 2048"),
         ]
+        // Sizes of what no block has need not be stated.
+        let fields = kinds.isEmpty ? [[block]] : kinds.map { [block, $0.fields] }
+        let (needsHeads, needsWidth) = (
+            fields.contains(where: BlockFields.needHeads), fields.contains(where: BlockFields.needWidth)
+        )
+        if needsHeads { required.insert(("heads", "e.g. heads: 32"), at: 3) }
         for (key, fix) in required { reader.reportMissing(key, fix: fix) }
-        if family == .llama { reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008") }
-        guard let family, ["layers", "hidden", "heads", "vocab", "sequence"].allSatisfy(has),
-            family != .llama || has("ffn")
+        if family == .llama, needsWidth {
+            reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008")
+        }
+        guard let family, required.dropFirst().map(\.0).allSatisfy(has), family != .llama || !needsWidth || has("ffn")
         else { return nil }
         var model = Model(family: family, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
         for (_, edit) in edits { edit(&model) }
         block.apply(to: &model.block)
         let heads = model.heads
         if !has("kvHeads") { model.kvHeads = heads }
-        if !has("headSize") { model.headSize = model.hidden / heads }
-        if !has("ffn") { model.ffn = 4 * model.hidden }
+        if !has("headSize") { model.headSize = has("heads") || needsHeads ? model.hidden / heads : 1 }
+        if !has("ffn") { model.ffn = needsWidth ? 4 * model.hidden : 1 }
         model.name = name
         setKinds(of: &model, reader)
         return checked(model, reader)
@@ -168,7 +175,9 @@ package struct ModelFields {
     /// Checks the rules between fields.
     private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
         var sound = true
-        if !block.has("headSize"), model.mla == nil, has("hidden") || has("heads"), model.hidden % model.heads != 0 {
+        if !block.has("headSize"), model.mla == nil, model.block.hasSoftmax, has("hidden") || has("heads"),
+            model.hidden % model.heads != 0
+        {
             let near = Divisors.of(model.hidden)
             let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
             reader.report(
@@ -234,6 +243,22 @@ struct BlockFields {
     }
 
     func has(_ key: String) -> Bool { edits.contains { $0.key.key == key } }
+
+    /// The shape that fields give which one after the other change a block.
+    private static func shape(_ fields: [BlockFields]) -> BlockShape {
+        var shape = BlockShape(heads: 1, kvHeads: 1, headSize: 1, ffn: 1, mlp: .gelu)
+        for one in fields { one.apply(to: &shape) }
+        return shape
+    }
+
+    /// Whether a block with these fields has softmax attention, or no sizes of a token mixer either.
+    static func needHeads(_ fields: [BlockFields]) -> Bool {
+        let shape = shape(fields)
+        return shape.hasSoftmax || shape.mixers.isEmpty && fields.count == 1
+    }
+
+    /// Whether a block with these fields has a dense feed-forward half.
+    static func needWidth(_ fields: [BlockFields]) -> Bool { shape(fields).halves.hasFeedForward }
 
     func apply(to shape: inout BlockShape) { for (_, edit) in edits { edit(&shape) } }
 }

@@ -51,7 +51,7 @@ extension BlockShape {
         func add(_ key: String, _ value: String, _ rule: String, fix: String = "") {
             problems.append((key, PlanProblem(.misfit, field: "", value: value, rule: rule, fix: fix)))
         }
-        if mla == nil, halves.hasAttention, kvHeads == 0 || heads % kvHeads != 0 {
+        if mla == nil, hasSoftmax, kvHeads == 0 || heads % kvHeads != 0 {
             add(
                 "kvHeads", "\(kvHeads)", "must divide heads \(heads)",
                 fix: "every key/value head serves the same number of heads")
@@ -65,16 +65,8 @@ extension BlockShape {
         func need(_ isGiven: Bool, _ key: String, _ value: String, _ rule: String, fix: String = "") {
             if isGiven { add(key, value, rule, fix: fix) }
         }
-        let ofAttention: [(Bool, String, String)] = [
-            (window != nil, "window", "\(window ?? 0)"), (chunk != nil, "chunk", "\(chunk ?? 0)"),
-            (sinks, "sinks", "true"), (qkNorm != .none, "qkNorm", qkNorm.rawValue),
-            (outputGate != .none, "outputGate", outputGate.rawValue),
-            (keyValues != .own, "keyValues", keyValues.rawValue),
-            (valueSize != nil, "valueSize", "\(valueSize ?? 0)"), (queryRank != nil, "queryRank", "\(queryRank ?? 0)"),
-            (outputGroups != nil, "outputGroups", "\(outputGroups ?? 0)"), (mla != nil, "mla", "(given)"),
-        ]
         if !halves.hasAttention {
-            for (isGiven, key, value) in ofAttention {
+            for (isGiven, key, value) in statedOfAttention {
                 need(
                     isGiven, key, value, "needs a block with attention", fix: "remove it, or halves: \(halves.rawValue)"
                 )
@@ -86,7 +78,7 @@ extension BlockShape {
             keyValues == .keysAreValues && valueSize.map { $0 != headSize } ?? false, "valueSize", "\(valueSize ?? 0)",
             "values that are keys have the size of keys, \(headSize)")
         if let mla {
-            for (isGiven, key, value) in ofAttention.dropLast() {
+            for (isGiven, key, value) in statedOfAttention.dropLast() {
                 need(isGiven, key, value, "latent attention has none", fix: "remove \(key), or mla")
             }
             need(
@@ -103,6 +95,6 @@ extension BlockShape {
             parallel != .none && norms != .pre, "norms", norms.rawValue,
             "halves side by side have their norms before them",
             fix: "remove norms or parallel")
-        return problems
+        return problems + mixerProblems
     }
 }

@@ -31,6 +31,10 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var halves = Halves.both
     package var norms = NormPlacement.pre
     package var parallel = Parallel.none
+    /// What mixes tokens in place of the attention; at most one in a block that breaks no rule.
+    package var mixers: [Mixer] = []
+    /// Whether the token mixer runs beside the attention, on the same rows, and both results are added.
+    package var besideAttention = false
     /// Parameters of a block in small tensors that no other key describes.
     package var extraParameters = 0
 
@@ -114,8 +118,8 @@ extension BlockShape {
         .choice("mlp", \.mlp),
     ]
 
-    /// What a block has in addition, in the order of a written plan.
-    package static let features: [ShapeKey<BlockShape>] = [
+    /// What a block has in addition, in the order of a written plan; its token mixer last.
+    private static let ownFeatures: [ShapeKey<BlockShape>] = [
         .map(
             "moe", \.moe, keys: Model.Mixture.sizes, empty: Model.Mixture(experts: 0, topK: 0, ffn: 0),
             finish: { if $0.sharedFfn == 0 { $0.sharedFfn = $0.ffn } }),
@@ -131,6 +135,7 @@ extension BlockShape {
         .choice("norms", \.norms, standard: .pre), .choice("parallel", \.parallel, standard: Parallel.none),
         .count("extraParameters", in: 0...Bounds.parameters.upperBound, \.extraParameters, standard: 0),
     ]
+    package static let features = ownFeatures + mixerKeys
 
     package static var keys: [ShapeKey<BlockShape>] { sizes + features }
 }

@@ -95,6 +95,11 @@ extension Model {
         }
         let shapes = kinds.isEmpty ? [block] : kinds.map(\.shape)
         for shape in shapes where shape.halves.hasAttention {
+            if let mixer = shape.mixer {
+                for (key, value) in mixer.cutSizes { add("\(mixer.key).\(key)", value) }
+                if case .shortConvolution = mixer { add("hidden", hidden) }
+            }
+            guard shape.hasSoftmax else { continue }
             add("heads", shape.heads)
             if shape.mla == nil, shape.kvHeads != shape.heads { add("kvHeads", shape.kvHeads) }
         }
