@@ -66,9 +66,9 @@ struct MixerCase: Sendable, CustomTestStringConvertible {
             model: """
                 {family: llama, layers: 6, hidden: 80, heads: 4, kvHeads: 2, ffn: 157, vocab: 337, sequence: 64,
                  tiedEmbeddings: true, kinds: {
-                 m: {mamba: {inner: 160, stateSize: 7, kernel: 3, stepRank: 11, bias: true, convolutionBias: false,
+                 m: {mamba: {inner: 240, stateSize: 7, kernel: 3, stepRank: 11, bias: true, convolutionBias: false,
                  norms: true}}, a: {}, ae: {moe: {experts: 5, topK: 3, ffn: 157}},
-                 me: {mamba: {inner: 160, stateSize: 7, kernel: 3, stepRank: 11, bias: true, convolutionBias: false,
+                 me: {mamba: {inner: 240, stateSize: 7, kernel: 3, stepRank: 11, bias: true, convolutionBias: false,
                  norms: true}, moe: {experts: 5, topK: 3, ffn: 157}}}, pattern: a m ae m a me}
                 """, parameters: 823_035, active: 672_315),
         MixerCase(

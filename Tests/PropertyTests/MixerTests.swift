@@ -97,7 +97,7 @@ import Testing
         #expect(flops.requiredCausal - 3 * flops.scanForward == megatron - 3 * 24 * scan)
         let token = 128 * (groups * state + inner) + 2 * inner * state + 4 * (inner + 2 * groups * state)
         #expect(flops.scanForward == 24 * tokens * 2 * token)
-        #expect(abs(flops.requiredCausal / megatron - 1) < 0.001)
+        #expect(abs(flops.requiredCausal / megatron - 1) < 0.002)
     }
 
     /// Megatron-LM's FLOPs of a gated delta net (`gdn_layer_flops`) for Qwen3-Next: projections and convolution are the

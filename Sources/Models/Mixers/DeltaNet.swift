@@ -60,7 +60,7 @@ extension MixerSpec {
         let width = heads * size
         let chunk = Sized("q_m", deltaChunk)
         var spec = MixerSpec(
-            name: "Kimi delta attention", source: "Kimi Team 2025, Kimi Linear, section 3", prefix: "self_attn.",
+            name: "Kimi delta attention", source: "Kimi Team 2025, Kimi Linear, section 3", prefix: "linear_attn.",
             sizes: [
                 SizeSymbol("a_m", mixer.heads, "heads of the token mixer"),
                 SizeSymbol("d_m", mixer.headSize, "size of the token mixer's heads"),
