@@ -118,6 +118,45 @@ import Testing
         #expect(abs(all - 1) < 0.01)
     }
 
+    /// Bytes that a block keeps, tensor by tensor as mamba_ssm's `MambaSplitConv1dScanCombinedFn` and the products around
+    /// it save them: the stream before and behind the norm, the results of the first product, those of the recurrence, and
+    /// the input of the last product.
+    @Test(arguments: [("Nemotron-H 8B", 8192.0, 8.0, true), ("Mamba-2 2.7B", 2048, 1, false)])
+    func mamba2KeepsWhatItsKernelsSave(_ name: String, _ rows: Double, _ groups: Double, isCut: Bool) throws {
+        let one = try #require(MixerCase.published.first { $0.name == name })
+        let model = try Self.plan(one).model
+        let block = try #require(ModelParts(model).blocks.first)
+        let sizes = try #require(block.shape.mamba2)
+        let (h, inner) = (Double(model.hidden), Double(sizes.heads * sizes.headSize))
+        let shared = 2 * groups * Double(sizes.stateSize) / (isCut ? 8 : 1)
+        let first = (2 * inner + Double(sizes.heads)) / 8 + shared
+        let all = 2 * rows * (2 * h / 8 + first + 2 * inner / 8)
+        func kept(_ recompute: Layout.Recompute) -> Double {
+            ActivationBytes(
+                block, sequence: model.sequence, tokens: rows, tensor: 8, sequenceParallel: true,
+                recompute: recompute, flashAttention: true, dropout: false, elementBytes: 2
+            ).kept
+        }
+        #expect(kept(.none) == all)
+        // There is no core attention to recompute.
+        #expect(kept(.selective) == all)
+        #expect(kept(.full) == 2 * rows * h / 8)
+    }
+
+    /// Context ranks gather one another's fp32 states in every pass: c − 1 of them, the ranks' part of a head's
+    /// d_m·d_s numbers, once forward and once backward. They have no keys and values to pass on.
+    @Test func contextRanksGatherStates() throws {
+        let one = try #require(MixerCase.published.first { $0.name == "Mamba-2 2.7B" })
+        let plan = try Self.plan(one, "{context: 4, tensor: 2, microbatch: 2}", "framework: megatron-core")
+        let sent = try sentInContext(plan)
+        #expect(sent == 32 * 64 * 2 * 3 * 2 * 4 * 80 * 64 * 128 / 2)
+    }
+
+    private func sentInContext(_ plan: Plan) throws -> Double {
+        let layout = try #require(plan.layout)
+        return Traffic(try Pricer(plan: plan).work(layout, hides: layout.overlap), rank: 0).context
+    }
+
     /// The work of a recurrence grows with the sequence, that of attention with its square.
     @Test func workIsLinearInTheSequence() throws {
         for one in MixerCase.published {

@@ -79,7 +79,8 @@ struct ModelExplanation {
     func addFLOPs(to lines: inout Derivation) {
         for kind in words.attentionKinds {
             lines.derive(
-                "attention weights a token multiplies", as: kind.own("W_a"), kind.own(kind.attention.weights), "weights"
+                "\(kind.attention.name) weights a token multiplies", as: kind.own("W_a"),
+                kind.own(kind.attention.weights), "weights"
             )
             if let scan = kind.attention.scan {
                 lines.derive(

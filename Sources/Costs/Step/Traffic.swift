@@ -8,7 +8,7 @@ package struct Traffic: Sendable {
     /// that were sent in parts. Full recomputation repeats the collectives of the forward.
     package let tensor: Double
     /// Bytes sent around the ring of context ranks: keys and values in the forward, again in its recomputation, and
-    /// twice as much in the backward.
+    /// twice as much in the backward; the states of token mixers once in every pass.
     package let context: Double
     /// Bytes sent to the ranks that share an expert: rows gathered, and results scattered.
     package let expertPieces: Double
