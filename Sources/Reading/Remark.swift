@@ -19,6 +19,8 @@ package struct Remark: Hashable, Codable, Sendable {
         case shardGroupUnused = "shard-group-unused"
         /// The plan's software cannot run the layout.
         case softwareLacks = "software-lacks"
+        /// A default of the plan that costs or saves much time.
+        case defaultDecides = "default-decides"
         case devicesIdle = "devices-idle"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"

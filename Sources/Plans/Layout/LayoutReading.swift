@@ -10,6 +10,8 @@ enum LayoutReading {
         var layout: Layout
         var dataIsGiven: Bool
         var openSchedule: OpenSchedule?
+        /// Transfers that `overlap` says nothing about.
+        var openTransfers = Set(Plan.OptionalOverlap.allCases)
         /// Figures that the layout of a JSON answer also holds: sequences of a step, and micro-batches of a step in
         /// each pipeline.
         var globalBatch: Int?
@@ -37,7 +39,8 @@ enum LayoutReading {
     }
 
     /// Reads `layout:`. nil: `auto`, or a layout that cannot be read, which was then reported.
-    static func read(_ plan: FieldReader) -> Result? {
+    /// - Parameter isTrained: whether the plan is one of a real run, whose runtime hides what it always hides.
+    static func read(_ plan: FieldReader, isTrained: Bool) -> Result? {
         if let word = plan.word("layout") {
             if word != "auto" {
                 plan.report("layout", value: "'\(word)'", rule: "must be auto or a map of degrees")
@@ -72,8 +75,13 @@ enum LayoutReading {
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = reader.choice("gradients", of: Precision.self)
         layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
+        var openTransfers = Set(Plan.OptionalOverlap.allCases)
+        // Schedules that fuse a forward with a backward exist to hide the experts' exchanges (DeepSeek-AI 2024, DeepSeek-V3,
+        // section 3.2.1).
+        layout.overlap.expert = layout.schedule.fusesPasses && !isTrained
         if let overlap = reader.map("overlap") {
-            let standard = Layout.Overlap()
+            let standard = layout.overlap
+            openTransfers = openTransfers.filter { !overlap.contains($0.rawValue) }
             layout.overlap = Layout.Overlap(
                 data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
                 pipeline: overlap.flag("pipeline") ?? standard.pipeline,
@@ -84,8 +92,8 @@ enum LayoutReading {
         let microbatches = reader.count("microbatches", in: Bounds.batch)
         reader.reportUnknownKeys()
         return Result(
-            layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule, globalBatch: globalBatch,
-            microbatches: microbatches)
+            layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule,
+            openTransfers: openTransfers, globalBatch: globalBatch, microbatches: microbatches)
     }
 
     /// Reads a schedule by its name or by another name in use.

@@ -76,7 +76,7 @@ struct PlanReading {
         let train = TrainReading.read(reader, library: library)
         let isTrained = reader.contains("train")
         let statedPrecision = reader.choice("precision", of: Precision.self)
-        var layout = LayoutReading.read(reader)
+        var layout = LayoutReading.read(reader, isTrained: isTrained)
         if !reader.contains("layout"), isTrained {
             layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
         }
@@ -163,6 +163,7 @@ struct PlanReading {
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
+        plan.openTransfers = layout?.openTransfers ?? Set(Plan.OptionalOverlap.allCases)
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles

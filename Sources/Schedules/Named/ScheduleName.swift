@@ -94,6 +94,9 @@ extension ScheduleName {
     /// Whether every stage lives on two ranks, each with a copy of its parameters.
     package var isBidirectional: Bool { facts.placement == .bidirectional }
 
+    /// Whether a rank runs a forward and a backward of two micro-batches as one action.
+    package var fusesPasses: Bool { self == .dualPipe || self == .dualPipeV }
+
     /// Copies of every stage's parameters in one pipeline.
     package var copies: Int { facts.placement.copies }
 

@@ -24,7 +24,9 @@ struct Answer {
         seen = plan.firmRemarks
         searched = choice.searched
         found = choice.found
-        estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
+        var estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
+        estimate.plan.remarks += try estimate.defaultRemarks()
+        self.estimate = estimate
     }
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
