@@ -31,6 +31,8 @@ import Testing
         (Layout(data: 8, expert: 2, sharding: .parameters), 1e15, "megatron-core"),
         (nil, 1e15, "megatron-core"), (nil, 1e11, "trainyard"),
         (Layout(pipeline: 2), 1e11, "trainyard"),
+        (Layout(pipeline: 4, schedule: .dualPipe), 1e15, "deepseek-2024"),
+        (Layout(pipeline: 4, virtualStages: 2, schedule: .dualPipeV), 1e15, "deepseek-2024"),
     ])
     func whatAPlanThatNamesNoneRunsOn(_ layout: Layout?, _ peak: Double, _ name: String) {
         #expect(Frameworks.automatic(for: layout, peak: peak) == name)

@@ -17,7 +17,8 @@ extension Estimate {
             let words: String
             switch transfer {
             case .expert:
-                guard !layout.overlap.expert, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0 else {
+                guard !layout.overlap.expert, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0
+                else {
                     continue
                 }
                 other.overlap.expert = true

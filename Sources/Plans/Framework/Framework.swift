@@ -208,7 +208,9 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package static let megatron = "megatron-core"
     package static let sharded = "torch-fsdp"
 
-    package static let automaticNames = [processes, megatron, sharded]
+    package static let fusing = "deepseek-2024"
+
+    package static let automaticNames = [processes, megatron, sharded, fusing]
 
     /// Names of further frameworks whose constants are fitted.
     package static let unfusedMegatron = "megatron-2021"
@@ -217,12 +219,15 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package static let replicated = "torch-ddp"
 
     /// The framework assumed for a plan that names none. Processor cores run this runtime. Layouts that split nothing
-    /// but fully sharded parameters run on PyTorch's FSDP, all others on Megatron-Core.
+    /// but fully sharded parameters run on PyTorch's FSDP, pipelines that fuse a forward with a backward on DeepSeek's
+    /// own software, all others on Megatron-Core.
     /// - Parameter layout: nil if the plan leaves it open; one framework then stands for all layouts that may be
     ///   chosen.
     package static func automatic(for layout: Layout?, peak: Double) -> String {
         if peak < Device.slowestAccelerator { return processes }
-        guard let layout, layout.sharding == .parameters else { return megatron }
+        guard let layout else { return megatron }
+        if layout.pipeline > 1, layout.schedule.fusesPasses { return fusing }
+        guard layout.sharding == .parameters else { return megatron }
         let isSplit =
             [layout.tensor, layout.pipeline, layout.context, layout.expert, layout.expertTensor].contains { $0 > 1 }
         return isSplit ? megatron : sharded
