@@ -25,7 +25,8 @@ import Testing
 
     private func remarks(_ text: String) throws -> [String] {
         let plan = try read(text)
-        let estimate = try price(plan: plan, layout: try #require(plan.layout))
+        let layout = try #require(plan.layout)
+        let estimate = try price(plan: plan, layout: layout)
         return try estimate.defaultRemarks().filter { $0.code == .defaultDecides }.map(\.text)
     }
 
@@ -35,11 +36,14 @@ import Testing
         #expect(said.count == 1)
         func days(_ layout: String) throws -> Double {
             let plan = try read(text(layout))
-            return try #require(try price(plan: plan, layout: try #require(plan.layout)).run?.days)
+            let chosen = try #require(plan.layout)
+            let run = try price(plan: plan, layout: chosen).run
+            return try #require(run?.days)
         }
         let less = try days("schedule: 1f1b") - days("schedule: 1f1b, overlap: {expert: true}")
         let number = try #require(said.first?.firstMatch(of: #/−([0-9.]+) days/#)?.1)
-        #expect(abs((try #require(Double(number))) / less - 1) < 0.01)
+        let named = try #require(Double(number))
+        #expect(abs(named / less - 1) < 0.01)
         #expect(said.first?.contains("layout.overlap: {expert: true}") == true)
         #expect(try remarks(text("schedule: 1f1b", tokens: "")).first?.contains("a step") == true)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Models
 import Plans
+import Schedules
 import Reading
 import TestSupport
 import Testing

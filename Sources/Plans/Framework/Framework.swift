@@ -1,3 +1,5 @@
+internal import Schedules
+
 /// One generation of training software: its costs beyond those of the device and the network.
 ///
 /// The defaults describe software without costs: every elementwise chain is one kernel, and there is no host work. Real
