@@ -44,8 +44,8 @@ package final class ProblemCollector {
                     placed.column = mark.column
                     break
                 }
-                guard let dot = path.lastIndex(of: ".") else { break }
-                path = path[..<dot]
+                guard !path.isEmpty else { break }
+                path = path.lastIndex(of: ".").map { path[..<$0] } ?? ""
             }
         }
         problems.append(placed)

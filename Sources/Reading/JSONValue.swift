@@ -82,6 +82,7 @@ package enum JSONFile {
     /// - Throws: the one problem that stops the reading.
     package static func read(_ path: String, collector: ProblemCollector) throws(PlanProblems) -> JSONValue {
         let node = try YAMLFile.compose(path: path, files: &collector.files)
+        collector.note("", at: node.mark)
         note(node, path: "", collector)
         return JSONValue(node)
     }

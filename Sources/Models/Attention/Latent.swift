@@ -10,10 +10,14 @@ extension AttentionSpec {
     /// With an indexer (DeepSeek-AI 2025, DeepSeek-V3.2, section 2.1; letters a_i heads of size d_i) every tensor rank
     /// computes the indexer's queries from the latent queries, its one key from the residual stream and a weight for
     /// each of its heads. Scores of all keys before a token choose the keys that the core attention sees.
+    ///
+    /// With an output gate, a product of the residual stream gives the gate's numbers, one for each number of the result
+    /// or one for each head.
     static func latent(_ model: Model, _ mla: Model.LatentAttention) -> AttentionSpec {
         let (h, a) = (model.hidden, model.heads)
         let heads = a * mla.queryHead
         let values = a * mla.valueSize
+        let gate = mla.gate(model.block)
         let hasQueries = mla.queryRank > 0
         let conventions = model.conventions
 
@@ -23,12 +27,14 @@ extension AttentionSpec {
 
         let widths = Extent(.all, cut: 2 * heads + values)
         let attended = Extent(.all, cut: values)
+        let results = Extent(.all, cut: 2 * heads + values + gate)
         // Latents, the results of their norms, and the rotary part of the keys.
         let latents = Extent(.scattered, whole: 2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
-        part.kept = [Kept(widths), Kept(attended, role: .attended), Kept(latents)]
+        part.kept = [Kept(results), Kept(attended, role: .attended), Kept(latents)]
         // All heads share one gradient of the keys' rotary part.
         part.operands = [
-            Stored(Extent(.all, cut: 2 * heads + values - a * mla.ropeSize), .operand), Stored(attended, .operand),
+            Stored(Extent(.all, cut: 2 * heads + values + gate - a * mla.ropeSize), .operand),
+            Stored(attended, .operand),
             Stored(latents, .operand),
         ]
 
@@ -38,11 +44,18 @@ extension AttentionSpec {
             [Stored(Extent(.scattered, whole: mla.queryRank + mla.kvRank), times: 2)],
         ]
         part.forward = Elementwise(copies, casts: [[attended]])
-        part.backward = Elementwise(copies, casts: [[Extent(.all, whole: h), widths]])
+        part.backward = Elementwise(copies, casts: [[Extent(.all, whole: h), results]])
         part.addPositionsOrBiases(
             conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize),
             biased: Extent(.scattered, whole: mla.queryRank + mla.kvRank + mla.ropeSize))
         part.otherKernels += 2
+        if gate > 0 {
+            // The gated result.
+            part.kept.append(Kept(attended))
+            part.forward.kernels.append([Stored(attended, times: 2), Stored(Extent(.all, cut: gate))])
+            part.backward.kernels.append([Stored(attended, times: 3), Stored(Extent(.all, cut: gate), times: 2)])
+            part.otherKernels += 1
+        }
         if let indexer = mla.indexer {
             // Its queries and its key, also as operands, and the weights of its heads; the input of the key's norm; and
             // the places of the chosen keys, 4 bytes each, which the core attention of every rank reads.
@@ -57,11 +70,12 @@ extension AttentionSpec {
             part.otherKernels += 2
         }
         part.messages = TensorMessages(
-            inputs: [hasQueries ? mla.queryRank : h, mla.kvRank], gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
+            inputs: (hasQueries ? [mla.queryRank] : []) + (hasQueries && gate == 0 ? [] : [h]) + [mla.kvRank],
+            gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
             results: [h])
 
         return AttentionSpec(
-            part: part, core: model.coreAttention, results: 2 * heads + values, words: words(model, mla))
+            part: part, core: model.coreAttention, results: 2 * heads + values + gate, words: words(model, mla))
     }
 
     private static func words(_ model: Model, _ mla: Model.LatentAttention) -> AttentionWords {
@@ -72,24 +86,34 @@ extension AttentionSpec {
         let span = model.coreAttention.span.words
         let inputBias =
             biases.contains(.attentionInput) ? (hasQueries ? "r_q + r_k + d_r" : "r_k + d_r") : nil
+        let gate: String? =
+            switch model.block.outputGate {
+            case .none: nil
+            case .elementwise: "a·d_v"
+            case .head: "a"
+            }
+        let gateWeights = gate.map { " + h·\($0)" } ?? ""
         return AttentionWords(
             parameters: (hasQueries ? "(h + 1)·r_q + r_q·a·(d_n + d_r)" : "h·a·(d_n + d_r)")
-                + " + h·(r_k + d_r) + r_k + r_k·a·(d_n + d_v) + a·d_v·h"
+                + " + h·(r_k + d_r) + r_k + r_k·a·(d_n + d_v) + a·d_v·h" + gateWeights
                 + (inputBias.map { " + \($0)" } ?? "") + (outputBias.map { " + \($0)" } ?? "")
                 + (index.map { " + \($0.parameters)" } ?? ""),
             source: "DeepSeek-AI 2024, DeepSeek-V2, section 2.1",
             wholeParameters: [inputBias, outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters]
                 .compactMap { $0 }.joined(separator: " + "),
             weights: (hasQueries ? "(h + a·(d_n + d_r))·r_q" : "h·a·(d_n + d_r)")
-                + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + (index.map { " + \($0.weights)" } ?? ""),
-            core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2",
-            attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
+                + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + gateWeights
+                + (index.map { " + \($0.weights)" } ?? ""),
+            core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2\(span)",
+            attended: "a·d_v", results: gate.map { "(a·(2·d_n + 2·d_r + d_v) + \($0))" } ?? "a·(2·d_n + 2·d_r + d_v)",
             keysAndValues: "a·(d_n + d_r + d_v)",
-            kept: "w·2·a·(d_n + d_r + d_v)/t + w·(2·r_q + 2·r_k + d_r)/σ"
+            kept: "w·2·a·(d_n + d_r + d_v)/t" + (gate.map { " + w·(\($0) + a·d_v)/t" } ?? "")
+                + " + w·(2·r_q + 2·r_k + d_r)/σ"
                 + (index.map { " + w·(\($0.rows) + d_i)/σ + 4·min(w_k, s)" } ?? ""),
-            operands: "a·(2·d_n + d_r + 2·d_v)",
+            operands: gate.map { "(a·(2·d_n + d_r + 2·d_v) + \($0))" } ?? "a·(2·d_n + d_r + 2·d_v)",
             scatteredOperands: index.map { "(2·r_q + 2·r_k + d_r + \($0.rows))" } ?? "(2·r_q + 2·r_k + d_r)",
-            projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t" + (index.map { " + \($0.rows)/σ" } ?? ""),
+            projected: "(r_q + r_k + d_r)/σ + a·(2·d_n + d_r + d_v)/t" + (gate.map { " + \($0)/t" } ?? "")
+                + (index.map { " + \($0.rows)/σ" } ?? ""),
             sizes: [
                 SizeSymbol("r_q", mla.queryRank, "size of the latent queries"),
                 SizeSymbol("r_k", mla.kvRank, "size of the latent keys and values"),
@@ -113,8 +137,11 @@ extension AttentionSpec {
         return queries + [
             Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.kvRank + mla.ropeSize)),
             Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: a * (mla.nopeSize + mla.valueSize))),
-            Product(inputs: Width(cut: a * mla.valueSize), outputs: Width(whole: h)),
-        ] + (mla.indexer.map { $0.products(hidden: h, queries: hasQueries ? mla.queryRank : h) } ?? [])
+        ]
+            + (model.block.outputGate == .none
+                ? [] : [Product(inputs: Width(whole: h), outputs: Width(cut: mla.gate(model.block)))]) + [
+                Product(inputs: Width(cut: a * mla.valueSize), outputs: Width(whole: h))
+            ] + (mla.indexer.map { $0.products(hidden: h, queries: hasQueries ? mla.queryRank : h) } ?? [])
     }
 
     /// Tensors of latent attention, with Hugging Face's names of DeepSeek-V2 and V3. Biases of the attention's input are
@@ -150,6 +177,11 @@ extension AttentionSpec {
             + model.matrix(
                 "self_attn.kv_b_proj.weight", bias: "", inputs: mla.kvRank,
                 outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true, biased: nil)
+            + (model.block.outputGate == .none
+                ? []
+                : model.matrix(
+                    "self_attn.g_proj.weight", bias: "", inputs: h, outputs: mla.gate(model.block),
+                    isCutByOutputs: true, biased: nil))
             + model.matrix(
                 "self_attn.o_proj.weight", bias: "self_attn.o_proj.bias", inputs: a * mla.valueSize, outputs: h,
                 isCutByOutputs: false, biased: .attentionOutput)
@@ -174,6 +206,17 @@ extension CoreAttention {
         // One product of each head's query with the key, and the weighted sum over heads.
         if let indexer = mla.indexer { core.indexWidth = Double(indexer.heads * (indexer.headSize + 1)) / 2 }
         return core
+    }
+}
+
+extension Model.LatentAttention {
+    /// Numbers in a row of the gate of `block`'s attention.
+    fileprivate func gate(_ block: BlockShape) -> Int {
+        switch block.outputGate {
+        case .none: 0
+        case .elementwise: block.heads * valueSize
+        case .head: block.heads
+        }
     }
 }
 

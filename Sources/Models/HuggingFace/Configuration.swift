@@ -97,6 +97,9 @@ final class Configuration {
         return flag
     }
 
+    /// True or false; nil if there is no value.
+    func optionalFlag(_ key: String) -> Bool? { value(key) == nil ? nil : flag(key) }
+
     func text(_ key: String) -> String? { value(key)?.text }
 
     func number(_ key: String) -> Double? {
@@ -123,6 +126,19 @@ final class Configuration {
         }
         return counts
     }
+
+    /// The first of a list of whole numbers, or the one number, that is not negative; nil if there is none.
+    func first(_ key: String, isNeeded: Bool = false) -> Int? {
+        guard let list = value(key)?.list else { return isNeeded ? count(key) : optional(key) }
+        guard let first = list.first?.count, (0...Self.largest).contains(first) else {
+            report(key, rule: "must be a list of whole numbers from 0 to \(Figures.grouped(Self.largest))")
+            return nil
+        }
+        return first
+    }
+
+    /// The map of layer `number` in a map by layers.
+    func layer(_ number: Int) -> Configuration? { map("\(number)") ?? (number < 10 ? map("0\(number)") : nil) }
 
     /// The map under `key`; nil if there is none.
     func map(_ key: String) -> Configuration? { value(key)?.map.map { Configuration($0, in: self, key: key) } }

@@ -33,8 +33,12 @@ enum DenseTypes {
             var draft = Draft(c, attentionBias: "", mlpBias: "")
             draft.each { $0.qkNorm = .head }
             draft.each { $0.norms = .post }
-            let period = c.optional("sliding_window_pattern", from: 1)
-            draft.setWindows(c) { layer in period.map { (layer + 1) % $0 != 0 } ?? false }
+            // A period, or a letter for each layer of it: L for a window.
+            let letters = c.text("sliding_window_pattern").map(Array.init) ?? []
+            let period = letters.isEmpty ? c.optional("sliding_window_pattern") ?? 0 : 0
+            draft.setWindows(c) { layer in
+                letters.isEmpty ? period > 0 && (layer + 1) % period != 0 : letters[layer % letters.count] == "L"
+            }
             return draft
         },
         "seed_oss": { c in
@@ -43,13 +47,13 @@ enum DenseTypes {
             if c.flag("attention_out_bias") { draft.biases.insert(.attentionOutput) }
             return draft
         },
-        "apertus": { c in
-            var draft = Draft(c, mlpBias: "")
-            draft.each { block in
-                block.qkNorm = .head
-                block.mlp = c.plain()
-                // Two learned numbers of the activation.
-                block.extraParameters = 2
+        "apertus": apertus,
+        "apertus1p5_text": { c in
+            var draft = apertus(c)
+            // The head has rows for a part of the table's entries.
+            if let entries = c.optional("output_vocab_size", from: 1), !draft.isTied, entries <= draft.vocab {
+                draft.otherParameters = product(draft.vocab - entries, draft.hidden)
+                draft.vocab = entries
             }
             return draft
         },
@@ -62,6 +66,11 @@ enum DenseTypes {
         "helium": { c in
             var draft = Draft(c, attentionBias: "")
             if c.flag("attention_bias") { draft.biases.insert(.attentionInput) }
+            if let block = draft.blocks.first, product(block.heads, block.headSize) != draft.hidden {
+                c.report(
+                    "head_dim", value: "\(block.headSize)",
+                    rule: "must be hidden_size / num_attention_heads; the output projection of a helium is square")
+            }
             return draft
         },
         "hunyuan_v1_dense": { c in
@@ -115,13 +124,39 @@ enum DenseTypes {
         },
         "molmo2_text": { c in
             var draft = Draft(c, attentionBias: "", mlpBias: "")
-            if c.flag("qkv_bias") { draft.biases.insert(.attentionInput) }
+            if c.flag("attention_bias") { draft.biases.insert(.attentionInput) }
             let kind = c.text("qk_norm_type")
-            if c.flag("use_qk_norm") { draft.each { $0.qkNorm = kind == "olmo" ? .whole : .head } }
+            draft.each { $0.qkNorm = kind == "olmo" ? .whole : .head }
             draft.otherParameters = product(c.optional("additional_vocab_size") ?? 0, draft.hidden)
             return draft
         },
+        "doge": doge, "granite4_vision_text": { Draft($0) }, "granite_docling_text": { Draft($0) },
     ]
+
+    private static func apertus(_ c: Configuration) -> Draft {
+        var draft = Draft(c, mlpBias: "")
+        draft.each { block in
+            block.qkNorm = .head
+            block.mlp = c.plain()
+            // Two learned numbers of the activation.
+            block.extraParameters = 2
+        }
+        return draft
+    }
+
+    private static func doge(_ c: Configuration) -> Draft {
+        if c.flag("is_moe") { c.report("is_moe", value: "true", rule: "experts of one neuron are not described") }
+        var draft = Draft(c)
+        let (hidden, hasBias) = (draft.hidden, c.flag("attention_bias"))
+        draft.each { block in
+            block.qkNorm = .head
+            // Scales of the residual stream, and the decay of each key head from the values.
+            block.extraParameters =
+                product(2, hidden) + product(block.kvHeads, block.kvHeads, block.headSize)
+                + block.kvHeads * (hasBias ? 2 : 1)
+        }
+        return draft
+    }
 
     private static func mistral(_ c: Configuration) -> Draft {
         var draft = Draft(c, attentionBias: "", mlpBias: "")
@@ -150,7 +185,8 @@ enum DenseTypes {
         var draft = qwen2(c)
         if let layers = c.optional("num_nextn_predict_layers"), layers > 0, let block = draft.blocks.first {
             let (h, d) = (draft.hidden, block.headSize)
-            let attention = product(2 * (block.heads + block.kvHeads), d, h) + product(block.heads + 2 * block.kvHeads, d)
+            let attention =
+                product(2 * (block.heads + block.kvHeads), d, h) + product(block.heads + 2 * block.kvHeads, d)
             let one = attention + product(3, h, block.ffn) + 5 * h + product(2, h, h)
             draft.notes.append(
                 "\(layers) layer of multi-token prediction in the checkpoint, \(product(layers, one)) parameters, is not "

@@ -26,10 +26,13 @@ struct Draft {
     /// - Parameters:
     ///   - attentionBias: key of the biases of queries, keys, values and the output; empty: there are none.
     ///   - mlpBias: key of the biases of the feed-forward network; empty: there are none.
-    init(_ c: Configuration, attentionBias: String = "attention_bias", mlpBias: String = "mlp_bias") {
+    ///   - ffn: size of the feed-forward network; nil: that of `intermediate_size`.
+    init(
+        _ c: Configuration, attentionBias: String = "attention_bias", mlpBias: String = "mlp_bias", ffn: Int? = nil
+    ) {
         let (hidden, heads) = (c.count("hidden_size"), c.count("num_attention_heads"))
         let stated = c.facts.knows("head_dim") ? c.optional("head_dim", from: 1) : nil
-        let inner = c.optional("intermediate_size", from: 1) ?? product(4, hidden)
+        let inner = ffn ?? c.optional("intermediate_size", from: 1) ?? product(4, hidden)
         self.init(
             c, hidden: hidden, layers: c.count("num_hidden_layers"),
             block: BlockShape(
@@ -82,7 +85,8 @@ extension Configuration {
     /// The activation of a gated feed-forward network.
     func gated() -> Model.MLP {
         let name = activation
-        return name.hasPrefix("gelu") || name.hasPrefix("quick_gelu") ? .geglu : name.hasPrefix("relu") ? .reglu : .swiglu
+        return name.hasPrefix("gelu") || name.hasPrefix("quick_gelu")
+            ? .geglu : name.hasPrefix("relu") ? .reglu : .swiglu
     }
 
     /// The activation of a feed-forward network without a gate.
@@ -103,7 +107,7 @@ extension Configuration {
     func word(_ words: [String]?, _ layer: Int) -> String? { words.flatMap { layer < $0.count ? $0[layer] : nil } }
 
     /// Reports a list that has fewer entries than there are layers.
-    func checkLength(of list: [String]?, _ key: String, _ layers: Int) {
+    func checkLength(of list: [some Any]?, _ key: String, _ layers: Int) {
         guard let list, list.count < layers else { return }
         report(
             key, value: "\(list.count) entries", rule: "must have an entry for each of the \(layers) layers",

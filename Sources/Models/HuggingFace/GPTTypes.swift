@@ -13,23 +13,31 @@ enum GPTTypes {
         "gpt_neo": gptNeo, "gpt_neox": gptNeoX, "gpt_neox_japanese": gptNeoXJapanese, "gptj": gptJ, "codegen": gptJ,
         "bloom": bloom, "opt": opt, "mpt": mpt, "phi": phi, "falcon": falcon, "starcoder2": starcoder2,
         "stablelm": stableLM, "persimmon": persimmon, "xglm": xglm, "biogpt": bioGPT,
+        "ctrl": { c in
+            var draft = plain(c, ffn: c.optional("dff", from: 1))
+            draft.positions = .none
+            draft.biases = Bias.ofGPT.union([.head])
+            if let longest = c.optional("n_positions", from: 1) { draft.longest = longest }
+            return draft
+        },
+        "modernbert-decoder": modernBERT,
     ]
 
     /// A decoder of blocks with as many key heads as heads, whose keys have several spellings.
-    private static func plain(_ c: Configuration, ffn: Int?, isGated: Bool = false) -> Draft {
-        let hidden = c.count("hidden_size", or: "n_embd", "d_model")
-        let heads = c.count("num_attention_heads", or: "n_head", "n_heads", "num_heads")
+    static func plain(_ c: Configuration, ffn: Int?, isGated: Bool = false) -> Draft {
+        let hidden = c.count("hidden_size", or: "n_embd", "d_model", "embed_dim")
+        let heads = c.count("num_attention_heads", or: "n_head", "n_heads", "num_heads", "attention_heads")
         let block = BlockShape(
             heads: heads, kvHeads: heads, headSize: max(1, hidden / heads), ffn: ffn ?? product(4, hidden),
             mlp: isGated ? c.gated() : c.plain())
         var draft = Draft(
-            c, hidden: hidden, layers: c.count("num_hidden_layers", or: "n_layer", "n_layers", "num_layers"),
+            c, hidden: hidden, layers: c.count("num_hidden_layers", or: "n_layer", "n_layers", "num_layers", "layers"),
             block: block)
         draft.norm = .layerNorm
         return draft
     }
 
-    private static func gpt2(_ c: Configuration) -> Draft {
+    static func gpt2(_ c: Configuration) -> Draft {
         var draft = plain(c, ffn: c.optional("n_inner", from: 1))
         draft.positions = .learned
         draft.positionEntries = c.count("max_position_embeddings", or: "n_positions")
@@ -136,7 +144,7 @@ enum GPTTypes {
         return draft
     }
 
-    private static func falcon(_ c: Configuration) -> Draft {
+    static func falcon(_ c: Configuration) -> Draft {
         var draft = plain(c, ffn: c.optional("ffn_hidden_size", from: 1))
         let isNew = c.flag("new_decoder_architecture")
         let groups = c.optional("num_kv_heads", from: 1)
@@ -161,7 +169,7 @@ enum GPTTypes {
         return draft
     }
 
-    private static func stableLM(_ c: Configuration) -> Draft {
+    static func stableLM(_ c: Configuration) -> Draft {
         var draft = Draft(c, attentionBias: "", mlpBias: "")
         draft.norm = .layerNorm
         if c.flag("use_qkv_bias") { draft.biases.insert(.attentionInput) }
@@ -178,6 +186,22 @@ enum GPTTypes {
         var draft = plain(c, ffn: c.optional("intermediate_size", from: 1))
         draft.biases = Bias.ofGPT
         if c.flag("qk_layernorm", true) { draft.each { $0.qkNorm = .head } }
+        return draft
+    }
+
+    private static func modernBERT(_ c: Configuration) -> Draft {
+        var draft = Draft(c)
+        draft.norm = c.flag("norm_bias") ? .layerNorm : .layerNormNoBias
+        draft.embeddingNorm = true
+        if c.flag("decoder_bias", true) { draft.biases.insert(.head) }
+        let window = c.optional("local_attention", from: 1).map { $0 / 2 + 1 }
+        let types = c.words("layer_types")
+        draft.each { layer, block in
+            let word = c.word(types, layer)
+            if word.map({ $0 == "sliding_attention" }) ?? (layer % 3 != 0) { block.window = window }
+        }
+        // A product before the head. Its norm has the size of the norm that the first block lacks.
+        draft.otherParameters = product(draft.hidden, draft.hidden)
         return draft
     }
 }

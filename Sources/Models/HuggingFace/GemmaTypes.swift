@@ -5,6 +5,7 @@ internal import Reading
 enum GemmaTypes {
     static let all: [String: @Sendable (Configuration) -> Draft] = [
         "gemma3n_text": gemma3n, "gemma4_text": gemma4, "gemma4_unified_text": gemma4,
+        "diffusion_gemma_text": gemma4,
     ]
 
     /// The embedding of every layer beside the first one: its table and projection outside the blocks, its gate and
@@ -19,13 +20,14 @@ enum GemmaTypes {
     }
 
     private static func gemma3n(_ c: Configuration) -> Draft {
-        var draft = Draft(c, mlpBias: "")
-        let h = draft.hidden
         let sizes = c.counts("intermediate_size")
+        var draft = Draft(c, mlpBias: "", ffn: sizes.map { $0.first ?? 1 })
+        if let sizes { c.checkLength(of: sizes, "intermediate_size", draft.blocks.count) }
+        let h = draft.hidden
         let shared = c.optional("num_kv_shared_layers") ?? 0
         let (streams, rank) = (c.count("altup_num_inputs"), c.count("laurel_rank"))
         let layers = draft.blocks.count
-        let altup = h + streams * streams + streams * streams * streams + streams * h + h
+        let altup = product(2, h) + product(streams + 1, streams, streams) + product(streams, h)
         draft.each { layer, block in
             block.norms = .both
             block.qkNorm = .head
@@ -46,10 +48,10 @@ enum GemmaTypes {
         let types = c.words("layer_types")
         let globalSize = c.optional("global_head_dim", from: 1) ?? 512
         let globalHeads = c.optional("num_global_key_value_heads", from: 1)
-        let isShared = c.flag("attention_k_eq_v")
+        let isDiffusion = c.type == "diffusion_gemma_text"
+        let isShared = isDiffusion || c.flag("attention_k_eq_v")
         let reused = c.optional("num_kv_shared_layers") ?? 0
         let isWide = c.flag("use_double_wide_mlp")
-        let own = c.map("per_layer_config")
         draft.each { layer, block in
             let isLast = layer == layers - 1
             let isGlobal = isLast || (c.word(types, layer).map { $0 == "full_attention" } ?? ((layer + 1) % 6 == 0))
@@ -68,13 +70,9 @@ enum GemmaTypes {
                 block.keyValues = .shared
                 if isWide { block.ffn *= 2 }
             }
-            let number = layer < 10 ? "0\(layer)" : "\(layer)"
-            if let own = own?.map(number) ?? own?.map("\(layer)") {
-                if let size = own.optional("head_dim", from: 1) { block.headSize = size }
-                if let heads = own.optional("num_key_value_heads", from: 1) { block.kvHeads = heads }
-            }
         }
-        if c.flag("enable_moe_block") {
+        draft.setOwnHeads(c)
+        if isDiffusion || c.flag("enable_moe_block") {
             let dense = draft.blocks[0].ffn
             draft.addExperts(c, "num_experts", topKey: "top_k_experts")
             draft.each { block in

@@ -31,25 +31,3 @@ enum GenericType {
         return draft
     }
 }
-
-/// All model types that an entry describes.
-enum ModelTypes {
-    static let all: [String: @Sendable (Configuration) -> Draft] = [
-        DenseTypes.all, GPTTypes.all, MixtureTypes.all, LatentTypes.all, GemmaTypes.all,
-    ].reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
-
-    /// Types whose configurations have the keys of another type's.
-    static let factsOf = ["mimo": "qwen2", "kimi_k2": "deepseek_v3", "minimax_m3": "minimax_m3_vl_text", "gpt-sw3": "gpt2"]
-
-    /// Types that are no decoders of text, in the words of the message that refuses them.
-    static let refused: [String: String] = [
-        "bert": "an encoder", "roberta": "an encoder", "electra": "an encoder", "xlm-roberta": "an encoder",
-        "deberta": "an encoder", "deberta-v2": "an encoder", "distilbert": "an encoder", "albert": "an encoder",
-        "modernbert": "an encoder", "t5": "an encoder and a decoder", "mt5": "an encoder and a decoder",
-        "umt5": "an encoder and a decoder", "bart": "an encoder and a decoder", "mbart": "an encoder and a decoder",
-        "pegasus": "an encoder and a decoder", "marian": "an encoder and a decoder",
-        "whisper": "an encoder and a decoder", "blenderbot": "an encoder and a decoder",
-        "clip": "a model of images and text", "siglip": "a model of images and text", "vit": "a model of images",
-        "dinov2": "a model of images", "wav2vec2": "a model of sound", "hubert": "a model of sound",
-    ]
-}

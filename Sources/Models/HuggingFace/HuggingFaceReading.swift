@@ -94,10 +94,8 @@ package struct HuggingFaceModel: Sendable {
         guard let language = LanguagePart(root, table: table, collector: collector) else { return nil }
         let configuration = language.configuration
         let type = configuration.type
-        if let kind = ModelTypes.refused[type] {
-            collector.adopt(
-                PlanProblem(
-                    field: "model_type", value: "'\(type)'", rule: "is \(kind), and decoders of text are planned"))
+        if let reason = ModelTypes.refusal(of: configuration, root: root, table: table) {
+            configuration.report("model_type", value: "'\(type)'", rule: reason.rule, fix: reason.fix)
             return nil
         }
         var draft = (ModelTypes.all[type] ?? GenericType.read)(configuration)
@@ -113,61 +111,6 @@ package struct HuggingFaceModel: Sendable {
         return HuggingFaceModel(
             model: model, path: file, modelType: type, longest: draft.longest, notes: draft.notes + language.notes,
             ignored: ignored.sorted(), towers: language.towers, stored: CheckpointCount.parameters(besides: file))
-    }
-}
-
-/// The configuration of the language model in one file, which may have other parts beside it.
-private struct LanguagePart {
-    let configuration: Configuration
-    var towers: [String] = []
-    var ignored: [String] = []
-    var notes: [String] = []
-    /// Whether the whole model ties embedding and head; nil: the language model's own configuration says so.
-    var isTied: Bool?
-
-    /// Keys under which configurations of several parts keep that of the language model.
-    private static let keys = ["text_config", "llm_config", "language_config", "thinker_config"]
-
-    init?(_ root: JSONValue, table: TypeFactsTable, collector: ProblemCollector) {
-        let map = root.map ?? [:]
-        let outer = map["model_type"]?.text
-        let outerFacts = outer.flatMap { table[$0] }
-        let wanted = outerFacts?.text?.key
-        guard let key = ([wanted].compactMap(\.self) + Self.keys).first(where: { map[$0]?.map != nil }),
-            let inner = map[key]?.map
-        else {
-            guard let outer else {
-                collector.adopt(
-                    PlanProblem(
-                        field: "model_type", rule: "is missing", fix: "it names the architecture, e.g. \"llama\""))
-                return nil
-            }
-            // A flat file of a type with several parts: its keys are those of the language model.
-            let type = outerFacts?.text.flatMap { $0.type ?? outer } ?? outer
-            let facts = table[ModelTypes.factsOf[type] ?? type] ?? outerFacts ?? table["llama"] ?? TypeFacts()
-            configuration = Configuration(root, type: type, facts: facts, collector: collector)
-            if type != outer { notes.append("a flat file of type '\(outer)': its keys are read as those of '\(type)'") }
-            return
-        }
-        // A thinker holds the language model's configuration in turn.
-        if key == "thinker_config", let text = inner["text_config"] {
-            let type = text.map?["model_type"]?.text ?? "qwen2_5_omni_text"
-            configuration = Configuration(
-                text, type: type, facts: table[type] ?? TypeFacts(), path: "thinker_config.text_config.",
-                collector: collector)
-            towers = inner.keys.filter { $0.hasSuffix("_config") && $0 != "text_config" }.sorted()
-            return
-        }
-        let type = inner["model_type"]?.text ?? outerFacts?.text?.type ?? outer ?? "llama"
-        let known = ModelTypes.factsOf[type] ?? type
-        configuration = Configuration(
-            .map(inner), type: type, facts: table[known] ?? table["llama"] ?? TypeFacts(), path: "\(key).",
-            collector: collector)
-        isTied = map["tie_word_embeddings"]?.flag ?? (inner["tie_word_embeddings"] == nil ? outerFacts?.isTied : nil)
-        if let own = inner["tie_word_embeddings"]?.flag { isTied = own }
-        towers = map.keys.filter { $0.hasSuffix("_config") && $0 != key && map[$0]?.map != nil }
-            .filter { $0 != "quantization_config" && $0 != "generation_config" }.sorted()
-        ignored = map.keys.filter { $0 != key && !towers.contains($0) }
     }
 }
 
@@ -191,35 +134,4 @@ extension Draft {
         model.setBlocks(blocks)
         return model
     }
-}
-
-extension Configuration {
-    /// The keys of this configuration that nobody has asked for: they change no shape. A key that no type has, and whose
-    /// name is that of a size, is reported.
-    fileprivate func unasked(table: TypeFactsTable) -> [String] {
-        let others = keys.filter { !asked.contains($0) }
-        for key in others
-        where !facts.knows(key) && !table.keysWithoutShape.contains(key) && isSize(key)
-            && !Self.harmless.contains(key)
-        {
-            report(
-                key, rule: "is not known, and its name is that of a size", fix: "remove it if it changes no shape")
-        }
-        return others
-    }
-
-    /// Whether a key has the name and the value of a size.
-    private func isSize(_ key: String) -> Bool {
-        guard let value = value(key), let count = value.count, count > 1 else { return false }
-        return key.contains(
-            #/(^|_)(size|sizes|dim|dims|rank|heads?|layers?|experts?|width|depth|groups|channels|kernel|streams)(_|$)/#)
-    }
-
-    /// Keys with names of sizes that change no tensor: those of published files whose code is not in transformers.
-    private static let harmless: Set<String> = [
-        "ep_size", "num_nextn_predict_layers", "moe_layer_freq", "pretraining_tp", "num_mtp_modules", "max_window_layers",
-        "tp_size", "expert_parallel_size", "sliding_window_size", "attn_window_size", "n_group", "topk_group",
-        "num_expert_group", "mtp_num_layers", "mtp_num_hidden_layers", "rotary_dim", "block_size", "max_batch_size",
-        "num_experts_per_tok", "num_fp8_layers", "logits_chunk_size", "window_size", "experts_per_token",
-    ]
 }

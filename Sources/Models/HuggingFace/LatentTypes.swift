@@ -1,3 +1,4 @@
+internal import Numbers
 internal import Reading
 
 /// Decoders with latent attention: DeepSeek and its kin, after the modules of transformers 5.24.
@@ -5,15 +6,19 @@ enum LatentTypes {
     static let all: [String: @Sendable (Configuration) -> Draft] = [
         "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek, "sarvam_mla": deepseek,
         "glm4_moe_lite": deepseek, "mistral4": deepseek, "axk1": deepseek,
-        "deepseek_v32": sparse, "glm_moe_dsa": sparse, "deepseek_v4": deepseekV4,
-        "minicpm3": dense, "youtu": dense, "longcat_flash": longcat,
+        "deepseek": ocr,
+        "deepseek_v32": sparse, "glm_moe_dsa": sparse, "hy_v4": hunyuan4, "hy_v4_vl_text": hunyuan4,
+        "deepseek_v4": deepseekV4, "dots3_note_text": dots3,
+        "minicpm3": { dense($0) }, "youtu": { dense($0) }, "longcat_flash": longcat,
         "deepseek_ocr2_text": ocr, "unlimited_ocr_text": ocr, "deepseek_vl_v2": ocr,
     ]
 
     /// A decoder of latent attention and dense feed-forward networks.
-    static func dense(_ c: Configuration) -> Draft {
-        var draft = Draft(c, attentionBias: "")
-        let rope = c.optional("qk_rope_head_dim") ?? c.optional("head_dim") ?? 64
+    /// - Parameter rope: size of the rotary part of a head; nil: that of `qk_rope_head_dim`, or `head_dim`.
+    static func dense(_ c: Configuration, rope: Int? = nil) -> Draft {
+        let hasBiases = ["deepseek_v2", "minicpm3"].contains(c.type)
+        var draft = Draft(c, attentionBias: "", mlpBias: hasBiases ? "mlp_bias" : "")
+        let rope = rope ?? c.optional("qk_rope_head_dim") ?? c.optional("head_dim") ?? 64
         let nope = c.optional("qk_nope_head_dim") ?? 128
         let value = c.optional("v_head_dim") ?? max(1, draft.hidden / draft.blocks[0].heads)
         let mla = Model.LatentAttention(
@@ -57,11 +62,94 @@ enum LatentTypes {
                 hasIndexer = word == "full"
             } else if let letter = c.word(pattern, layer) {
                 hasIndexer = letter == "F"
+            } else if c.type.hasPrefix("hy_v4") {
+                hasIndexer = layer == 0 || (layer - 1) % 4 == 0
             } else {
                 hasIndexer = max(layer - offset + 1, 0) % max(1, frequency) == 0
             }
             if hasIndexer { block.mla?.indexer = indexer }
         }
+        return draft
+    }
+
+    /// Sparse latent attention with a gate and sinks, and several residual streams (hyper-connections).
+    private static func hunyuan4(_ c: Configuration) -> Draft {
+        var draft = sparse(c)
+        let (h, streams) = (draft.hidden, c.count("hc_mult"))
+        let ofHalf = product(2, streams, streams, h) + 2 * streams + 2
+        draft.each { block in
+            block.outputGate = .elementwise
+            block.extraParameters += block.heads + 2 * ofHalf
+        }
+        draft.otherParameters = product(streams, streams, h) + streams + 1
+        return draft
+    }
+
+    /// Latent attention in all layers, with a gate for each head: some with an indexer, most with a window and sizes of
+    /// their own.
+    private static func dots3(_ c: Configuration) -> Draft {
+        let map = c.map("per_layer_config")
+        let types = c.words("layer_types")
+        let isSparse = c.optionalFlag("use_dsa") ?? (map == nil || types?.contains("indexed_attention") ?? true)
+        let indexer = Model.Indexer(
+            heads: c.count("index_n_heads"), headSize: c.count("index_head_dim"),
+            topK: c.optional("index_topk", from: 1) ?? 2048)
+        let window = c.optional("sliding_window", from: 1) ?? c.optional("sliding_window_size", from: 1) ?? 512
+        let hasWindows = c.flag("use_sliding_window", true)
+        let size = c.optional("swa_head_dim", from: 1) ?? 256
+        let nope = c.optional("swa_qk_nope_head_dim", from: 1) ?? 192
+        var local = Model.LatentAttention(
+            queryRank: c.optional("swa_q_lora_rank", from: 1) ?? 1024,
+            kvRank: c.optional("swa_kv_lora_rank", from: 1) ?? 1024, nopeSize: nope,
+            ropeSize: c.optional("swa_qk_rope_head_dim") ?? max(0, size - nope),
+            valueSize: c.optional("swa_v_head_dim", from: 1) ?? 128)
+        let localHeads = c.optional("swa_num_attention_heads", from: 1) ?? 64
+        c.ignore("swa_num_key_value_heads")
+        var draft = dense(
+            c,
+            rope: c.optional("qk_rope_head_dim")
+                ?? c.optional("head_dim").map { head in
+                    max(0, head - (c.optional("qk_nope_head_dim") ?? 0))
+                })
+        c.checkLength(of: types, "layer_types", draft.blocks.count)
+        let hasBias = c.flag("attention_bias")
+        let hidden = draft.hidden
+        draft.each { layer, block in
+            let word = c.word(types, layer)
+            let isLocal = word.map { $0 == "sliding_attention" } ?? (hasWindows && layer >= 2 && layer % 4 != 1)
+            if isLocal {
+                if map == nil { block.heads = localHeads } else if let global = block.mla { local = global }
+                if let own = map?.layer(layer) {
+                    if let heads = own.optional("num_attention_heads", from: 1) { block.heads = heads }
+                    if let rank = own.optional("q_lora_rank", from: 1) { local.queryRank = rank }
+                    if let rank = own.optional("kv_lora_rank", from: 1) { local.kvRank = rank }
+                    if let size = own.optional("qk_nope_head_dim", from: 1) { local.nopeSize = size }
+                    if let size = own.optional("qk_rope_head_dim") { local.ropeSize = size }
+                    if let size = own.optional("v_head_dim", from: 1) { local.valueSize = size }
+                }
+                block.mla = local
+                block.window = window
+                block.kvHeads = block.heads
+                block.headSize = local.queryHead
+                block.extraParameters = hasBias ? local.queryRank + local.kvRank + local.ropeSize + hidden : 0
+            } else if isSparse {
+                block.mla?.indexer = indexer
+            }
+            block.outputGate = .head
+            // A norm of the keys' rotary part.
+            block.extraParameters += block.mla?.ropeSize ?? 0
+        }
+        let first = c.optional("first_k_dense_replace") ?? 1
+        let frequencies = c.value("moe_layer_freq")?.list?.map { $0.flag ?? false }
+        let step = max(1, frequencies == nil ? c.optional("moe_layer_freq") ?? 1 : 1)
+        let shared =
+            c.optional("moe_shared_expert_intermediate_size", from: 1)
+            ?? c.optional("shared_experts_intermediate_size", from: 1)
+        draft.addExperts(
+            c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, sharedSize: shared,
+            where: draft.sparse(c) { layer in
+                layer >= first && (frequencies.map { layer < $0.count && $0[layer] } ?? (layer % step == 0))
+            })
         return draft
     }
 
@@ -87,13 +175,13 @@ enum LatentTypes {
         draft.each { layer, block in
             guard layer % 2 == 0 else { return }
             block.moe = moe
-            // Router rows of the experts that return their input, and the unused rows transformers gives them.
-            block.extraParameters += product(zeros, hidden) + product(2, zeros, size, hidden)
+            // Router rows of the experts that return their input.
+            block.extraParameters += product(zeros, hidden)
         }
         if zeros > 0 {
             draft.notes.append(
-                "transformers holds \(product(2, zeros, size, hidden)) parameters a layer for experts that return their "
-                    + "input; published checkpoints do not")
+                "transformers gives each layer \(Figures.grouped(product(2, zeros, size, hidden))) parameters for experts "
+                    + "that return their input; published checkpoints have none, and none are counted")
         }
         return draft
     }
@@ -113,6 +201,7 @@ enum LatentTypes {
         let streamsOfHalf = product((2 + streams), streams, streams, h) + (2 + streams) * streams + 3
         c.checkLength(of: types, "layer_types", draft.blocks.count)
         c.ignore("num_hash_layers", "intermediate_size")
+        if c.flag("mlp_bias") { draft.biases = [.sharedExperts] }
         draft.each { layer, block in
             block.headSize = size
             block.kvHeads = 1
@@ -151,12 +240,12 @@ enum LatentTypes {
         if let ratios, layer < ratios.count {
             return ratios[layer] == 0 ? .sliding : ratios[layer] == 4 ? .compressedSparse : .heavilyCompressed
         }
-        return layer < 2 || layer % 2 == 1 ? .heavilyCompressed : .compressedSparse
+        return layer < 2 || layer % 2 == 0 ? .heavilyCompressed : .compressedSparse
     }
 
     private static func ocr(_ c: Configuration) -> Draft {
         var draft = Draft(c)
-        let first = c.optional("first_k_dense_replace") ?? 0
+        let first = c.optional("first_k_dense_replace") ?? (c.type == "unlimited_ocr_text" ? 1 : 0)
         draft.addExperts(
             c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, where: draft.sparse(c) { $0 >= first })
         return draft
@@ -168,7 +257,7 @@ extension Draft {
     mutating func addDeepSeekExperts(_ c: Configuration) {
         let first: Int
         switch c.type {
-        case "glm4_moe_lite", "axk1": first = c.optional("first_k_dense_replace") ?? 1
+        case "glm4_moe_lite", "axk1", "hy_v4", "hy_v4_vl_text": first = c.optional("first_k_dense_replace") ?? 1
         default: first = c.optional("first_k_dense_replace") ?? 0
         }
         let step = c.type == "axk1" ? max(1, c.optional("moe_layer_freq") ?? 1) : 1

@@ -1,3 +1,4 @@
+internal import Numbers
 internal import Reading
 
 /// Decoders with experts and ordinary attention, after the modules of transformers 5.24.
@@ -36,16 +37,17 @@ enum MixtureTypes {
         "qwen3_vl_moe_text": qwen3, "qwen3_omni_moe_text": qwen3,
         "glm4_moe": glm4, "glm4v_moe_text": glm4, "sarvam_moe": glm4, "solar_open": glm4,
         "dots1": dots, "exaone_moe": dots, "hy_v3": hunyuan3, "llama4_text": llama4, "mimo_v2_flash": mimo2,
-        "hunyuan_v1_moe": hunyuan, "ernie4_5_moe": ernie, "minimax_m2": minimax2,
+        "hunyuan_v1_moe": hunyuan, "ernie4_5_moe": ernie, "ernie4_5_vl_moe_text": ernie, "ernie4_5_moe_vl": ernie,
+        "minimax_m2": minimax2,
         "minimax_m3_vl_text": minimax3, "minimax_m3": minimax3,
-        "step3p5": step, "cohere2_moe": cohere2, "afmoe": afmoe, "aria_text": aria, "kolibri1": kolibri,
-        "flint": flint, "laguna": laguna,
+        "cohere2_moe": cohere2, "aria_text": aria, "kolibri1": kolibri, "flint": flint,
     ]
 
     private static func granite(_ c: Configuration) -> Draft {
         var draft = Draft(c, mlpBias: "")
         let shared = c.type == "granitemoe" ? 0 : c.optional("shared_intermediate_size") ?? 0
-        draft.addExperts(c, "num_local_experts", size: "intermediate_size", shared: shared > 0 ? 1 : 0, sharedSize: shared)
+        draft.addExperts(
+            c, "num_local_experts", size: "intermediate_size", shared: shared > 0 ? 1 : 0, sharedSize: shared)
         if c.type == "granitemoe_swa" {
             draft.each { $0.sinks = true }
             draft.setWindows(c) { _ in false }
@@ -71,7 +73,8 @@ enum MixtureTypes {
         var draft = Draft(
             c, hidden: hidden, layers: c.count("n_layers", or: "num_hidden_layers"),
             block: BlockShape(
-                heads: heads, kvHeads: attention?.optional("kv_n_heads", from: 1) ?? 1, headSize: max(1, hidden / heads),
+                heads: heads, kvHeads: attention?.optional("kv_n_heads", from: 1) ?? 1,
+                headSize: max(1, hidden / heads),
                 ffn: size, mlp: .swiglu))
         draft.norm = .layerNormNoBias
         draft.isTied = false
@@ -171,7 +174,8 @@ enum MixtureTypes {
         let types = c.words("layer_types")
         let window = c.optional("sliding_window", from: 1)
         draft.each { layer, block in
-            let isLocal = c.word(types, layer).map { $0 == "sliding_attention" } ?? !(layer == 0 || (layer + 1) % 6 == 0)
+            let isLocal =
+                c.word(types, layer).map { $0 == "sliding_attention" } ?? !(layer == 0 || (layer + 1) % 6 == 0)
             guard isLocal else { return }
             block.window = window
             block.kvHeads *= 2
@@ -195,16 +199,29 @@ enum MixtureTypes {
 
     private static func ernie(_ c: Configuration) -> Draft {
         var draft = Draft(c, attentionBias: "use_bias", mlpBias: "use_bias")
-        if c.flag("use_bias") { draft.biases.insert(.head) }
-        let last = c.optional("moe_layer_end_index").map { $0 } ?? draft.blocks.count - 1
+        let isVision = c.type != "ernie4_5_moe"
+        if !isVision, c.flag("use_bias") { draft.biases.insert(.head) }
+        // Layer -1 is the last.
+        let last = c.optional("moe_layer_end_index", from: -1).flatMap { $0 < 0 ? nil : $0 } ?? draft.blocks.count - 1
         let first = c.optional("moe_layer_start_index") ?? 1
         let step = max(1, c.optional("moe_layer_interval", from: 1) ?? 1)
-        let experts = c.count("moe_num_experts")
         draft.addExperts(
-            c, "moe_num_experts", shared: c.optional("moe_num_shared_experts") ?? 0, topKey: "moe_k"
-        ) { ($0 + 1) % step == 0 && $0 >= first && $0 <= last }
+            c, "moe_num_experts", shared: c.optional("moe_num_shared_experts") ?? 0, topKey: "moe_k",
+            where: draft.sparse(c) { ($0 + 1) % step == 0 && $0 >= first && $0 <= last })
         // The bias of the router's choice is a parameter here.
-        draft.each { if $0.moe != nil { $0.extraParameters = experts } }
+        draft.each { if let moe = $0.moe { $0.extraParameters = moe.experts } }
+        if isVision, let sizes = c.value("moe_intermediate_size")?.list?.map(\.count), sizes.count > 1,
+            let size = sizes[1],
+            let block = draft.blocks.last, let moe = block.moe
+        {
+            // Images have experts of their own beside those of text.
+            let experts = c.value("moe_num_experts")?.list?.last?.count ?? moe.experts
+            let one = product(block.mlp.matrices, size, draft.hidden) + draft.hidden + 1
+            let blocks = draft.blocks.count { $0.moe != nil }
+            draft.notes.append(
+                "experts of images beside those of text, \(Figures.grouped(product(blocks, experts, one))) parameters "
+                    + "in all, are not counted")
+        }
         return draft
     }
 
@@ -241,30 +258,6 @@ enum MixtureTypes {
         return draft
     }
 
-    private static func step(_ c: Configuration) -> Draft {
-        var draft = Draft(c, mlpBias: "")
-        if c.flag("mlp_bias") { draft.biases.formUnion([.feedForward, .sharedExperts]) }
-        let types = c.words("layer_types")
-        let other = c.map("attention_other_setting")
-        let heads = c.optional("num_sliding_attention_heads", from: 1) ?? other?.optional("num_attention_heads", from: 1)
-        let window = c.optional("sliding_window", from: 1)
-        draft.each { layer, block in
-            block.qkNorm = .head
-            block.outputGate = .head
-            guard c.word(types, layer) == "sliding_attention" else { return }
-            block.window = window
-            if let heads { block.heads = heads }
-        }
-        c.ignore("num_experts", "moe_num_experts", "n_routed_experts", "num_attention_groups")
-        let listed = c.text("moe_layers_enum").map { Set($0.split(separator: ",").compactMap { Int($0.trimming()) }) }
-        let shared = c.optional("share_expert_dim") ?? 0
-        draft.addExperts(
-            c, c.has("moe_num_experts") ? "moe_num_experts" : "n_routed_experts", shared: shared > 0 ? 1 : 0,
-            sharedSize: shared, topKey: c.has("moe_top_k") ? "moe_top_k" : "num_experts_per_tok",
-            where: draft.sparse(c) { layer in listed?.contains(layer) ?? (layer >= 3) })
-        return draft
-    }
-
     private static func cohere2(_ c: Configuration) -> Draft {
         var draft = Draft(c, mlpBias: "")
         draft.norm = .layerNormNoBias
@@ -279,21 +272,6 @@ enum MixtureTypes {
         draft.addExperts(
             c, "num_experts", size: "intermediate_size", shared: shared, sharedSize: size,
             where: draft.sparse(c) { $0 >= first })
-        draft.setWindows(c) { ($0 + 1) % 4 != 0 }
-        return draft
-    }
-
-    private static func afmoe(_ c: Configuration) -> Draft {
-        var draft = Draft(c, mlpBias: "")
-        draft.each { block in
-            block.qkNorm = .head
-            block.outputGate = .elementwise
-            block.norms = .both
-        }
-        let first = c.optional("num_dense_layers") ?? 0
-        let experts = c.count("num_experts")
-        draft.addExperts(c, "num_experts", shared: c.optional("num_shared_experts") ?? 0) { $0 >= first }
-        draft.each { if $0.moe != nil { $0.extraParameters = experts } }
         draft.setWindows(c) { ($0 + 1) % 4 != 0 }
         return draft
     }
@@ -325,33 +303,15 @@ enum MixtureTypes {
             block.sinks = true
         }
         let dense = Set(c.counts("mlp_only_layers") ?? [0, 1])
+        let step = max(1, c.optional("decoder_sparse_step", from: 1) ?? 1)
         let shared = c.optional("shared_expert_intermediate_size") ?? 0
-        draft.addExperts(c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared) { !dense.contains($0) }
+        draft.addExperts(c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared) { layer in
+            !dense.contains(layer) && (layer + 1) % step == 0
+        }
         draft.setWindows(c) { _ in false }
         return draft
     }
 
-    private static func laguna(_ c: Configuration) -> Draft {
-        var draft = Draft(c, mlpBias: "")
-        let heads = c.counts("num_attention_heads_per_layer")
-        let gating = c.value("gating")
-        let experts = c.count("num_experts")
-        draft.each { layer, block in
-            block.qkNorm = .head
-            if let heads, layer < heads.count { block.heads = max(1, heads[layer]) }
-            if gating?.flag == true || gating?.text == "per-head" {
-                block.outputGate = .head
-            } else if gating?.text != nil {
-                block.outputGate = .elementwise
-            }
-        }
-        let shared = c.optional("shared_expert_intermediate_size") ?? 0
-        draft.addExperts(
-            c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared, where: draft.sparse(c) { $0 >= 1 })
-        draft.each { if $0.moe != nil { $0.extraParameters = experts } }
-        draft.setWindows(c) { _ in false }
-        return draft
-    }
 }
 
 extension Draft {
@@ -365,11 +325,16 @@ extension Draft {
         _ c: Configuration, _ key: String, size: String = "moe_intermediate_size", shared: Int = 0,
         sharedSize: Int? = nil, topKey: String = "num_experts_per_tok", where isMixture: (Int) -> Bool = { _ in true }
     ) {
-        let experts = c.optional(key) ?? 0
+        let experts = c.first(key) ?? 0
         guard experts > 0, blocks.indices.contains(where: isMixture) else { return }
-        let width = c.count(size)
-        let topK = c.value(topKey)?.count ?? c.value(topKey)?.list?.compactMap(\.count).max() ?? 1
-        let moe = Model.Mixture(experts: experts, topK: topK, ffn: width, shared: shared, sharedFfn: sharedSize)
+        let width = max(1, c.first(size, isNeeded: true) ?? 1)
+        let most = c.value(topKey)?.list?.compactMap(\.count).max()
+        let topK = most ?? c.optional(topKey, from: 1)
+        if topK == nil, c.value(topKey) == nil {
+            notes.append("\(topKey) is not given: every token counts as passing through all \(experts) experts")
+        }
+        let moe = Model.Mixture(
+            experts: experts, topK: topK ?? experts, ffn: width, shared: shared, sharedFfn: sharedSize)
         each { layer, block in if isMixture(layer) { block.moe = moe } }
     }
 
@@ -387,9 +352,4 @@ extension Draft {
         c.checkLength(of: types, "mlp_layer_types", blocks.count)
         return { layer in (c.word(types, layer) ?? "sparse") != "dense" }
     }
-}
-
-extension StringProtocol {
-    /// The text without spaces around it.
-    fileprivate func trimming() -> String { String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()) }
 }

@@ -16,6 +16,12 @@ struct TypeFacts: Sendable {
     var isTied: Bool?
     /// Whether they are never tied, whatever the configuration says.
     var isNeverTied = false
+    /// Whether a model of several parts never ties them, whatever it says itself; its language model alone may.
+    var isWholeNeverTied = false
+    /// Whether the language model exists as a part alone, so that the whole model says whether they are tied.
+    var tiesAsWhole = false
+    /// Values that count where the language model's configuration leaves a key out, before those of its own type.
+    var textDefaults: [String: JSONValue] = [:]
 
     /// Whether a configuration of this type may have `key`.
     func knows(_ key: String) -> Bool { defaults[key] != nil || reads.contains(key) }
@@ -26,6 +32,9 @@ struct TypeFacts: Sendable {
         reads = Set(json["reads"]?.list?.compactMap(\.text) ?? [])
         isTied = json["tied"]?.flag
         isNeverTied = json["neverTied"]?.flag ?? false
+        isWholeNeverTied = json["wholeNeverTied"]?.flag ?? false
+        tiesAsWhole = json["tiesAsWhole"]?.flag ?? false
+        textDefaults = json["textDefaults"]?.map ?? [:]
         if let key = json["text"]?.text { text = (key, json["textType"]?.text) }
     }
 
@@ -59,6 +68,14 @@ struct TypeFactsTable {
     /// The facts of a type; nil if the table has none.
     subscript(_ type: String) -> TypeFacts? { types[type]?.map.map(TypeFacts.init) }
 
-    /// Names of all types.
-    var names: [String] { types.keys.sorted() }
+    /// Whether some type has `key`, so that its meaning is known and the types that do not ask for it do without.
+    func isKnown(_ key: String) -> Bool {
+        if keysWithoutShape.contains(key) { return true }
+        return types.values.contains { type in
+            guard let facts = type.map else { return false }
+            return facts["defaults"]?.map?[key] != nil || facts["renames"]?.map?[key] != nil
+                || facts["renames"]?.map?.values.contains(.text(key)) ?? false
+                || facts["reads"]?.list?.contains(.text(key)) ?? false
+        }
+    }
 }

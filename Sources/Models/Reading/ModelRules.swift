@@ -73,12 +73,15 @@ extension BlockShape {
             }
         }
         need(!halves.hasFeedForward && moe != nil, "moe", "(given)", "needs a block with a feed-forward half")
+        need(
+            window != nil && mla?.indexer != nil, "window", "\(window ?? 0)", "an indexer chooses the keys",
+            fix: "remove window, or mla.indexer")
         need(window != nil && chunk != nil, "chunk", "\(chunk ?? 0)", "a block has a window or chunks, not both")
         need(
             keyValues == .keysAreValues && valueSize.map { $0 != headSize } ?? false, "valueSize", "\(valueSize ?? 0)",
             "values that are keys have the size of keys, \(headSize)")
         if let mla {
-            for (isGiven, key, value) in statedOfAttention.dropLast() {
+            for (isGiven, key, value) in statedOfAttention.dropLast() where !["window", "outputGate"].contains(key) {
                 need(isGiven, key, value, "latent attention has none", fix: "remove \(key), or mla")
             }
             need(
