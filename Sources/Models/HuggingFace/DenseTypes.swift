@@ -16,11 +16,7 @@ enum DenseTypes {
             draft.setWindows(c) { ($0 + 1) % 2 != 0 }
             return draft
         },
-        "phi3": { c in
-            var draft = Draft(c, attentionBias: "", mlpBias: "")
-            draft.setWindows(c) { _ in true }
-            return draft
-        },
+        "phi3": phi3, "phi4_multimodal": phi3,
         "olmo": { c in
             var draft = Draft(c, mlpBias: "")
             draft.norm = .nonParametric
@@ -132,6 +128,12 @@ enum DenseTypes {
         },
         "doge": doge, "granite4_vision_text": { Draft($0) }, "granite_docling_text": { Draft($0) },
     ]
+
+    static func phi3(_ c: Configuration) -> Draft {
+        var draft = Draft(c, attentionBias: "", mlpBias: "")
+        draft.setWindows(c) { _ in true }
+        return draft
+    }
 
     private static func apertus(_ c: Configuration) -> Draft {
         var draft = Draft(c, mlpBias: "")

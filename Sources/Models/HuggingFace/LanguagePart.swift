@@ -59,17 +59,16 @@ struct LanguagePart {
         for (key, value) in facts?.textDefaults ?? [:] where values[key] == nil { values[key] = value }
         configuration = Self.configuration(values, type: type, path: path, table: table, collector: collector)
         let own = map["tie_word_embeddings"]?.flag
-        if facts?.isWholeNeverTied == true {
-            isTied = own
-        } else if facts?.tiesAsWhole == true {
-            isTied = stated.first ?? facts?.isTied ?? own
-        } else {
-            isTied = own ?? stated.first
+        switch facts?.tiesBy ?? .nearest {
+        case .nearest: isTied = own ?? stated.first
+        case .whole: isTied = stated.first ?? facts?.isTied ?? false
+        case .text: isTied = own
+        case .never: isTied = false
         }
         if let own, let whole = stated.first, own != whole {
             notes.append(
                 "the whole model and its language model differ in tie_word_embeddings: the head is counted as "
-                    + (isTied ?? own ? "tied" : "untied"))
+                    + ((isTied ?? own) ? "tied" : "untied"))
         }
     }
 

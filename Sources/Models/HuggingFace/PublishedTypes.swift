@@ -5,7 +5,7 @@ enum PublishedTypes {
     static let all: [String: @Sendable (Configuration) -> Draft] = [
         "qwen": qwen, "chatglm": chatGLM, "internlm2": internLM, "internlm": internLM,
         "baichuan": plain, "Yi": plain, "xverse": plain, "aquila": plain, "minicpm": plain,
-        "llava_llama": { Draft($0) }, "llava_mistral": plain, "phi3_v": plain, "phi4mm": plain,
+        "llava_llama": { Draft($0) }, "llava_mistral": plain, "phi3_v": DenseTypes.phi3, "phi4mm": DenseTypes.phi3,
         "llava_qwen": DenseTypes.qwen2, "dots_ocr": DenseTypes.qwen2,
         "orion": { c in
             var draft = Draft(c, mlpBias: "")

@@ -16,12 +16,22 @@ struct TypeFacts: Sendable {
     var isTied: Bool?
     /// Whether they are never tied, whatever the configuration says.
     var isNeverTied = false
-    /// Whether a model of several parts never ties them, whatever it says itself; its language model alone may.
-    var isWholeNeverTied = false
-    /// Whether the language model exists as a part alone, so that the whole model says whether they are tied.
-    var tiesAsWhole = false
+    /// Which configuration of a model of several parts says whether they are tied.
+    var tiesBy = TieRule.nearest
     /// Values that count where the language model's configuration leaves a key out, before those of its own type.
     var textDefaults: [String: JSONValue] = [:]
+
+    /// The configuration that says whether the embedding and the head of a model of several parts are tied.
+    enum TieRule: String {
+        /// The language model's if it says so, else that of the whole model.
+        case nearest
+        /// That of the whole model, or its type: the language model exists as a part alone.
+        case whole
+        /// The language model's, or its type: the whole model has no say.
+        case text
+        /// None: they never are.
+        case never
+    }
 
     /// Whether a configuration of this type may have `key`.
     func knows(_ key: String) -> Bool { defaults[key] != nil || reads.contains(key) }
@@ -32,8 +42,7 @@ struct TypeFacts: Sendable {
         reads = Set(json["reads"]?.list?.compactMap(\.text) ?? [])
         isTied = json["tied"]?.flag
         isNeverTied = json["neverTied"]?.flag ?? false
-        isWholeNeverTied = json["wholeNeverTied"]?.flag ?? false
-        tiesAsWhole = json["tiesAsWhole"]?.flag ?? false
+        tiesBy = json["tiesBy"]?.text.flatMap(TieRule.init) ?? .nearest
         textDefaults = json["textDefaults"]?.map ?? [:]
         if let key = json["text"]?.text { text = (key, json["textType"]?.text) }
     }
