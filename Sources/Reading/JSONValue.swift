@@ -81,7 +81,14 @@ package enum JSONFile {
     /// also of those in maps, are noted by their dotted paths.
     /// - Throws: the one problem that stops the reading.
     package static func read(_ path: String, collector: ProblemCollector) throws(PlanProblems) -> JSONValue {
-        let node = try YAMLFile.compose(path: path, files: &collector.files)
+        let node: Node
+        do {
+            node = try YAMLFile.compose(path: path, files: &collector.files)
+        } catch {
+            // Escaped pairs of surrogates and repeated keys are JSON, and no YAML.
+            if let value = value(path), value.map != nil { return value }
+            throw error
+        }
         collector.note("", at: node.mark)
         note(node, path: "", collector)
         return JSONValue(node)

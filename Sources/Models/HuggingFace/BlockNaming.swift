@@ -56,8 +56,9 @@ extension Model {
 }
 
 extension BlockShape {
-    /// A word for the kind of the attention.
+    /// A word for the kind of the attention, or of the token mixer.
     var attentionName: String {
+        if let mixer { return mixer.key }
         if mla?.indexer != nil { return "sparse" }
         if window != nil { return "local" }
         return chunk != nil ? "chunked" : "global"

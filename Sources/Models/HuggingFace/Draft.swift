@@ -27,11 +27,13 @@ struct Draft {
     ///   - attentionBias: key of the biases of queries, keys, values and the output; empty: there are none.
     ///   - mlpBias: key of the biases of the feed-forward network; empty: there are none.
     ///   - ffn: size of the feed-forward network; nil: that of `intermediate_size`.
+    ///   - headSize: size of a head; nil: that of `head_dim`.
     init(
-        _ c: Configuration, attentionBias: String = "attention_bias", mlpBias: String = "mlp_bias", ffn: Int? = nil
+        _ c: Configuration, attentionBias: String = "attention_bias", mlpBias: String = "mlp_bias", ffn: Int? = nil,
+        headSize: Int? = nil
     ) {
         let (hidden, heads) = (c.count("hidden_size"), c.count("num_attention_heads"))
-        let stated = c.facts.knows("head_dim") ? c.optional("head_dim", from: 1) : nil
+        let stated = headSize ?? (c.facts.knows("head_dim") ? c.optional("head_dim", from: 1) : nil)
         let inner = ffn ?? c.optional("intermediate_size", from: 1) ?? product(4, hidden)
         self.init(
             c, hidden: hidden, layers: c.count("num_hidden_layers"),

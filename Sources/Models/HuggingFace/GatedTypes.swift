@@ -121,11 +121,11 @@ enum GatedTypes {
 }
 
 extension Draft {
-    /// Counts the biases of queries, keys and values among the small tensors of a block, where the gate has none.
+    /// Counts the biases of queries, keys and values among the small tensors of a block, where gates have none.
     mutating func leaveGateWithoutBias() {
-        guard biases.remove(.attentionInput) != nil else { return }
+        guard blocks.contains(where: { $0.outputGate != .none }), biases.remove(.attentionInput) != nil else { return }
         each { block in
-            guard block.outputGate != .none else { return }
+            guard block.hasSoftmax else { return }
             block.extraParameters += product(block.heads + 2 * block.kvHeads, block.headSize)
         }
     }

@@ -21,6 +21,8 @@ package struct HuggingFaceModel: Sendable {
 
     /// Tokens of a sequence that are priced where nobody states a length.
     package static let usualSequence = 4096
+    /// Most kinds of block that a model may have.
+    private static let mostKinds = 256
 
     /// Reads the configuration at `path`: a `config.json`, a model's directory, a folder of the local cache of the Hub,
     /// or the name of a model in that cache.
@@ -38,11 +40,21 @@ package struct HuggingFaceModel: Sendable {
         let collector = ProblemCollector(file: file)
         defer { files.formUnion(collector.files) }
         let root = try JSONFile.read(file, collector: collector)
+        let table = try TypeFactsTable(library: library)
+        var reading = try read(root, file: file, table: table, collector: collector)
+        reading.stored = CheckpointCount.parameters(besides: file)
+        return reading
+    }
+
+    /// Reads the configuration `root`, whose file is `file`.
+    /// - Throws: all problems of the configuration.
+    package static func read(
+        _ root: JSONValue, file: String, table: TypeFactsTable, collector: ProblemCollector
+    ) throws(PlanProblems) -> HuggingFaceModel {
         guard root.map != nil else {
             throw PlanProblems([PlanProblem(file: file, field: "", rule: "must be a map of keys and values")])
         }
-        let table = try TypeFactsTable(library: library)
-        guard let reading = Self.read(root, file: file, table: table, collector: collector), collector.isEmpty else {
+        guard let reading = model(root, file: file, table: table, collector: collector), collector.isEmpty else {
             throw collector.all
         }
         return reading
@@ -88,7 +100,7 @@ package struct HuggingFaceModel: Sendable {
             && (reference.hasSuffix(".json") || ConfigurationPath.resolve(reference, library: library) != nil)
     }
 
-    private static func read(
+    private static func model(
         _ root: JSONValue, file: String, table: TypeFactsTable, collector: ProblemCollector
     ) -> HuggingFaceModel? {
         guard let language = LanguagePart(root, table: table, collector: collector) else { return nil }
@@ -101,6 +113,13 @@ package struct HuggingFaceModel: Sendable {
         var draft = (ModelTypes.all[type] ?? GenericType.read)(configuration)
         if let isTied = language.isTied, !configuration.facts.isNeverTied { draft.isTied = isTied }
         let ignored = configuration.unasked(table: table) + language.ignored
+        let kinds = Set(draft.blocks).count
+        if kinds > mostKinds {
+            collector.adopt(
+                PlanProblem(
+                    field: "", value: "\(kinds)", rule: "describes more than \(mostKinds) kinds of block",
+                    fix: "give more layers the same sizes"))
+        }
         guard collector.isEmpty, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
         for problem in model.problems {
             var problem = problem
@@ -110,7 +129,7 @@ package struct HuggingFaceModel: Sendable {
         }
         return HuggingFaceModel(
             model: model, path: file, modelType: type, longest: draft.longest, notes: draft.notes + language.notes,
-            ignored: ignored.sorted(), towers: language.towers, stored: CheckpointCount.parameters(besides: file))
+            ignored: ignored.sorted(), towers: language.towers)
     }
 }
 

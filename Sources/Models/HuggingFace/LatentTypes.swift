@@ -17,7 +17,7 @@ enum LatentTypes {
     /// - Parameter rope: size of the rotary part of a head; nil: that of `qk_rope_head_dim`, or `head_dim`.
     static func dense(_ c: Configuration, rope: Int? = nil) -> Draft {
         let hasBiases = ["deepseek_v2", "minicpm3"].contains(c.type)
-        var draft = Draft(c, attentionBias: "", mlpBias: hasBiases ? "mlp_bias" : "")
+        var draft = Draft(c, attentionBias: "", mlpBias: hasBiases ? "mlp_bias" : "", headSize: 1)
         let rope = rope ?? c.optional("qk_rope_head_dim") ?? c.optional("head_dim") ?? 64
         let nope = c.optional("qk_nope_head_dim") ?? 128
         let value = c.optional("v_head_dim") ?? max(1, draft.hidden / draft.blocks[0].heads)
@@ -48,28 +48,29 @@ enum LatentTypes {
     /// DeepSeek-V3.2 and GLM-5: an indexer chooses the keys of every query.
     private static func sparse(_ c: Configuration) -> Draft {
         var draft = deepseek(c)
-        let indexer = Model.Indexer(
+        let (indexer, isIndexed) = (indexer(c), indexed(c))
+        draft.each { layer, block in if isIndexed(layer) { block.mla?.indexer = indexer } }
+        return draft
+    }
+
+    static func indexer(_ c: Configuration) -> Model.Indexer {
+        Model.Indexer(
             heads: c.count("index_n_heads"), headSize: c.count("index_head_dim"),
             topK: c.optional("index_topk", from: 1) ?? 2048)
+    }
+
+    /// The layers with an indexer of their own. The others take the choice of the last one before them.
+    static func indexed(_ c: Configuration) -> (Int) -> Bool {
         let types = c.words("indexer_types")
         let pattern = c.text("index_topk_pattern").map { $0.map(String.init) } ?? c.words("index_topk_pattern")
         let (frequency, offset) = (c.optional("index_topk_freq") ?? 1, c.optional("index_skip_topk_offset") ?? 2)
-        draft.each { layer, block in
-            let hasIndexer: Bool
-            if c.type == "deepseek_v32" {
-                hasIndexer = true
-            } else if let word = c.word(types, layer) {
-                hasIndexer = word == "full"
-            } else if let letter = c.word(pattern, layer) {
-                hasIndexer = letter == "F"
-            } else if c.type.hasPrefix("hy_v4") {
-                hasIndexer = layer == 0 || (layer - 1) % 4 == 0
-            } else {
-                hasIndexer = max(layer - offset + 1, 0) % max(1, frequency) == 0
-            }
-            if hasIndexer { block.mla?.indexer = indexer }
+        return { layer in
+            if c.type == "deepseek_v32" { return true }
+            if let word = c.word(types, layer) { return word == "full" }
+            if let letter = c.word(pattern, layer) { return letter == "F" || letter == "full" }
+            if c.type.hasPrefix("hy_v4") { return layer == 0 || (layer - 1) % 4 == 0 }
+            return max(layer - offset + 1, 0) % max(1, frequency) == 0
         }
-        return draft
     }
 
     /// Sparse latent attention with a gate and sinks, and several residual streams (hyper-connections).
@@ -91,9 +92,7 @@ enum LatentTypes {
         let map = c.map("per_layer_config")
         let types = c.words("layer_types")
         let isSparse = c.optionalFlag("use_dsa") ?? (map == nil || types?.contains("indexed_attention") ?? true)
-        let indexer = Model.Indexer(
-            heads: c.count("index_n_heads"), headSize: c.count("index_head_dim"),
-            topK: c.optional("index_topk", from: 1) ?? 2048)
+        let indexer = indexer(c)
         let window = c.optional("sliding_window", from: 1) ?? c.optional("sliding_window_size", from: 1) ?? 512
         let hasWindows = c.flag("use_sliding_window", true)
         let size = c.optional("swa_head_dim", from: 1) ?? 256
@@ -258,6 +257,7 @@ extension Draft {
         let first: Int
         switch c.type {
         case "glm4_moe_lite", "axk1", "hy_v4", "hy_v4_vl_text": first = c.optional("first_k_dense_replace") ?? 1
+        case "glm5_next_text": first = c.optional("first_k_dense_replace") ?? 3
         default: first = c.optional("first_k_dense_replace") ?? 0
         }
         let step = c.type == "axk1" ? max(1, c.optional("moe_layer_freq") ?? 1) : 1

@@ -339,10 +339,12 @@ extension Draft {
     }
 
     /// Qwen's experts, with one shared expert and its gate.
-    mutating func addQwenExperts(_ c: Configuration) {
+    /// - Parameter isEverywhere: whether all blocks have experts.
+    mutating func addQwenExperts(_ c: Configuration, isEverywhere: Bool = false) {
         let shared = c.optional("shared_expert_intermediate_size") ?? 0
         addExperts(
-            c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared, where: MixtureTypes.isQwenMixture(c))
+            c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared,
+            where: isEverywhere ? { _ in true } : MixtureTypes.isQwenMixture(c))
         each { block in if block.moe != nil, shared > 0 { block.moe?.sharedGate = true } }
     }
 

@@ -4,7 +4,7 @@ internal import Reading
 enum ModelTypes {
     static let all: [String: @Sendable (Configuration) -> Draft] = [
         DenseTypes.all, GPTTypes.all, MixtureTypes.all, GatedTypes.all, LatentTypes.all, GemmaTypes.all,
-        MultimodalTypes.all, PublishedTypes.all,
+        MultimodalTypes.all, HybridTypes.all, DeltaTypes.all, PublishedTypes.all,
     ].reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
 
     /// Types whose configurations have the keys of another type's.
@@ -12,6 +12,7 @@ enum ModelTypes {
         "mimo": "qwen2", "kimi_k2": "deepseek_v3", "minimax_m3": "minimax_m3_vl_text", "gpt-sw3": "gpt2",
         "deepseek": "deepseek_v2", "llava_llama": "llama", "llava_mistral": "mistral", "llava_qwen": "qwen2",
         "dots_ocr": "qwen2", "stablelm_epoch": "stablelm", "RefinedWeb": "falcon", "RefinedWebModel": "falcon",
+        "minimax_m1": "minimax", "minimax_text_01": "minimax", "MiniMaxText01": "minimax", "MiniMaxM1": "minimax",
         "phi3_v": "phi3", "phi4mm": "phi3", "ernie4_5_moe_vl": "ernie4_5_vl_moe_text",
     ]
 

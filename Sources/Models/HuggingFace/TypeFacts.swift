@@ -1,4 +1,4 @@
-internal import Reading
+package import Reading
 
 /// What `huggingface/types.json` says of a model type: the values that count where a configuration leaves a key out, and
 /// other spellings of its keys.
@@ -51,14 +51,14 @@ struct TypeFacts: Sendable {
 }
 
 /// The facts of all types.
-struct TypeFactsTable {
+package struct TypeFactsTable {
     private let types: [String: JSONValue]
     /// Keys that change no tensor in any type.
     let keysWithoutShape: Set<String>
 
     /// Reads the table.
     /// - Throws: that the file is missing or broken.
-    init(library: Library) throws(PlanProblems) {
+    package init(library: Library) throws(PlanProblems) {
         let name = "huggingface/types.json"
         guard let path = library.existing(name) else {
             throw PlanProblems([
