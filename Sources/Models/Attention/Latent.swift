@@ -105,7 +105,7 @@ extension AttentionSpec {
                 + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + gateWeights
                 + (index.map { " + \($0.weights)" } ?? ""),
             core: index.map { "(a·(d_n + d_r + d_v)/2\(span) + \($0.core))" } ?? "a·(d_n + d_r + d_v)/2\(span)",
-            attended: "a·d_v", results: gate.map { "(a·(2·d_n + 2·d_r + d_v) + \($0))" } ?? "a·(2·d_n + 2·d_r + d_v)",
+            attended: "a·d_v", results: "a·(2·d_n + 2·d_r + d_v)",
             keysAndValues: "a·(d_n + d_r + d_v)",
             kept: "w·2·a·(d_n + d_r + d_v)/t" + (gate.map { " + w·(\($0) + a·d_v)/t" } ?? "")
                 + " + w·(2·r_q + 2·r_k + d_r)/σ"

@@ -172,7 +172,7 @@ extension Model.LatentAttention {
         .count("queryRank", in: 0...Bounds.hidden.upperBound, \.queryRank),
         .count("kvRank", in: Bounds.hidden, \.kvRank, example: "e.g. 512"),
         .count("nopeSize", in: Bounds.headSize, \.nopeSize, example: "e.g. 128"),
-        .count("ropeSize", in: Bounds.headSize, \.ropeSize, example: "e.g. 64"),
+        .count("ropeSize", in: 0...Bounds.headSize.upperBound, \.ropeSize, example: "e.g. 64"),
         .count("valueSize", in: Bounds.headSize, \.valueSize, example: "e.g. 128"),
         .map(
             "indexer", \.indexer, keys: Model.Indexer.sizes, empty: Model.Indexer(heads: 0, headSize: 0, topK: 0)),
