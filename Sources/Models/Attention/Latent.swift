@@ -25,7 +25,6 @@ extension AttentionSpec {
         part.tensors = latentTensors(model, mla)
         part.products = latentProducts(model, mla)
 
-        let widths = Extent(.all, cut: 2 * heads + values)
         let attended = Extent(.all, cut: values)
         let results = Extent(.all, cut: 2 * heads + values + gate)
         // Latents, the results of their norms, and the rotary part of the keys.

@@ -3,7 +3,8 @@ extension AttentionSpec {
     init(_ mixer: MixerSpec, _ model: Model) {
         var core = CoreAttention.none
         core.scan = mixer.scan
-        self.init(part: mixer.part(model), core: core, words: mixer.words(model))
+        self.init(
+            part: mixer.part(model), core: core, results: mixer.cutInputs.value, words: mixer.words(model))
     }
 
     /// A token mixer beside the attention: both read the same rows, and their results are added before ranks add up
@@ -67,7 +68,7 @@ extension MixerSpec {
         return AttentionWords(
             name: name, parameters: parameters.words, source: source,
             wholeParameters: whole.isNone ? nil : whole.words, weights: weights.words, core: "0", attended: "0",
-            results: "0", keysAndValues: "0",
+            results: cutInputs.factor, keysAndValues: "0",
             kept: joined([
                 divided(keptCut, by: "t", times: "w·"), keptAll.isNone ? nil : "w·\(keptAll.factor)",
                 divided(keptSingle, by: "t", times: "4·"),

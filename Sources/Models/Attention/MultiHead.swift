@@ -225,7 +225,7 @@ private struct AttentionWidths {
             wholeParameters: wholes.isEmpty ? nil : wholes.joined(separator: " + "),
             weights: isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)",
             core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.coreAttention.span.words,
-            attended: attended, results: isPlain ? results : "(a·d + g·d + g·\(v))",
+            attended: attended, results: results,
             keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
             kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
                 + (kept == "0" ? "" : " + w·(\(kept))/t") + (inner > 0 ? " + w·n_g·r_o/t" : "")
