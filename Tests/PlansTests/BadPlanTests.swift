@@ -105,7 +105,8 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: [
-        ("name: {hf: config.json}", "model.name: must be text"), ("hf: config.json", "no Hugging Face configuration there"),
+        ("name: {hf: config.json}", "model.name: must be text"),
+        ("hf: config.json", "no Hugging Face configuration there"),
         ("params: 100B, moe: {experts: 8}", "model.moe.topK: is missing"),
         ("params: 100B, mla: {kvRank: 8}", "model.mla.nopeSize: is missing"),
         ("params: 5", "10 million to 20 trillion"), ("params: -1", "must be at least 0"),

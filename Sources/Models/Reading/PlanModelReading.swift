@@ -21,7 +21,8 @@ package enum PlanModelReading {
             .filter(\.1).map(\.0)
         if sources.count > 1 {
             reader.report(
-                sources[sources.count - 1], rule: "a model has one of name, params and hf, not \(sources.count) of them",
+                sources[sources.count - 1],
+                rule: "a model has one of name, params and hf, not \(sources.count) of them",
                 fix: "remove \(sources.count > 2 ? "two" : "one") of them")
             return nil
         }

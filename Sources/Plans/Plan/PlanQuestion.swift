@@ -64,7 +64,8 @@ extension Plan {
         let total = Double(shape.parameters().total)
         let wanted = Model.defaultBatch(parameters: total, sequence: shape.sequence)
         var plan = Plan(
-            name: modelName.map(Library.stem) ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
+            name: modelName.map(Library.stem)
+                ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,

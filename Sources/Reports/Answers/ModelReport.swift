@@ -66,7 +66,8 @@ package struct ModelReport {
 
         fileprivate var row: [String] {
             [
-                name, Figures.grouped(parameters), activeParameters == parameters ? "" : Figures.grouped(activeParameters),
+                name, Figures.grouped(parameters),
+                activeParameters == parameters ? "" : Figures.grouped(activeParameters),
                 "\(layers)", Figures.grouped(hidden), "\(heads)", "\(kvHeads)", experts.map { "\($0)" } ?? "",
                 Figures.grouped(vocab), Figures.grouped(sequence), source ?? "",
             ]
@@ -92,7 +93,9 @@ package struct ModelReport {
             lines.append(line("other tensors", otherTensors, "positions, final norm and the like"))
             if let storedParameters { lines.append(line("in its safetensors files", storedParameters)) }
             if let source { lines.append("  source: \(source)") }
-            if let towers, !towers.isEmpty { lines.append("  beside the language model: \(towers.joined(separator: ", "))") }
+            if let towers, !towers.isEmpty {
+                lines.append("  beside the language model: \(towers.joined(separator: ", "))")
+            }
             for note in notes ?? [] { lines.append("  note: \(note)") }
             if let ignoredKeys, !ignoredKeys.isEmpty {
                 lines += Wrapped.lines(
@@ -115,7 +118,8 @@ package struct ModelReport {
     package func table(width: Int?) -> [String] {
         Table(
             head: [
-                "model", "parameters", "active", "layers", "hidden", "heads", "kv", "experts", "vocab", "sequence", "source",
+                "model", "parameters", "active", "layers", "hidden", "heads", "kv", "experts", "vocab", "sequence",
+                "source",
             ], rows: entries.map(\.row), leftAligned: [0, 10]
         ).lines(fitting: width, dropping: ["source", "sequence", "vocab", "kv"])
     }
