@@ -116,12 +116,12 @@ final class Configuration {
         return list.compactMap(\.text)
     }
 
-    /// A list of whole numbers; nil if there is none.
+    /// A list of whole numbers from 0; nil if there is none.
     func counts(_ key: String) -> [Int]? {
         guard let list = value(key)?.list else { return nil }
-        let counts = list.compactMap(\.count)
+        let counts = list.compactMap(\.count).filter((0...Self.largest).contains)
         guard counts.count == list.count else {
-            report(key, rule: "must be a list of whole numbers")
+            report(key, rule: "must be a list of whole numbers from 0 to \(Figures.grouped(Self.largest))")
             return nil
         }
         return counts

@@ -45,9 +45,10 @@ struct Draft {
     }
 
     /// A decoder whose blocks all have the shape `block`.
-    init(_ c: Configuration, hidden: Int, layers: Int, block: BlockShape) {
+    /// - Parameter vocab: entries of the table; nil: those of `vocab_size`.
+    init(_ c: Configuration, hidden: Int, layers: Int, block: BlockShape, vocab: Int? = nil) {
         self.hidden = hidden
-        vocab = c.count("vocab_size")
+        self.vocab = vocab ?? c.count("vocab_size")
         longest = c.optional("max_position_embeddings", from: 1) ?? 2048
         isTied = c.flag("tie_word_embeddings", c.facts.isTied ?? true) && !c.facts.isNeverTied
         let bounds = Bounds.layers

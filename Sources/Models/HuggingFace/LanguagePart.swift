@@ -79,9 +79,8 @@ struct LanguagePart {
     private static func configuration(
         _ map: [String: JSONValue], type: String, path: String, table: TypeFactsTable, collector: ProblemCollector
     ) -> Configuration {
-        let facts = table[ModelTypes.factsOf[type] ?? type] ?? (ModelTypes.all[type] == nil ? nil : TypeFacts())
-        return Configuration(
-            .map(map), type: type, facts: facts ?? table["llama"] ?? TypeFacts(), path: path,
-            collector: collector)
+        // A type that is in no table declares nothing: what a configuration leaves out is missing.
+        let facts = table[ModelTypes.factsOf[type] ?? type] ?? TypeFacts(reads: ["head_dim"], isTied: type == "minicpm")
+        return Configuration(.map(map), type: type, facts: facts, path: path, collector: collector)
     }
 }

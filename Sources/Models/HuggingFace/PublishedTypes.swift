@@ -38,8 +38,9 @@ enum PublishedTypes {
         let block = BlockShape(
             heads: heads, kvHeads: groups, headSize: c.optional("kv_channels", from: 1) ?? max(1, hidden / heads),
             ffn: c.count("ffn_hidden_size"), mlp: .swiglu)
-        var draft = Draft(c, hidden: hidden, layers: c.count("num_layers", or: "num_hidden_layers"), block: block)
-        draft.vocab = c.count("padded_vocab_size", or: "vocab_size")
+        var draft = Draft(
+            c, hidden: hidden, layers: c.count("num_layers", or: "num_hidden_layers"), block: block,
+            vocab: c.count("padded_vocab_size", or: "vocab_size"))
         if let longest = c.optional("seq_length", from: 1) { draft.longest = longest }
         if !c.flag("rmsnorm", true) { draft.norm = .layerNorm }
         if c.flag("add_bias_linear") { draft.biases = Bias.ofGPT }

@@ -1,3 +1,4 @@
+internal import Foundation
 package import Reading
 
 /// What `huggingface/types.json` says of a model type: the values that count where a configuration leaves a key out, and
@@ -47,14 +48,16 @@ struct TypeFacts: Sendable {
         if let key = json["text"]?.text { text = (key, json["textType"]?.text) }
     }
 
-    init() {}
+    init(reads: Set<String> = [], isTied: Bool? = nil) {
+        self.reads = reads
+        self.isTied = isTied
+    }
 }
 
-/// The facts of all types.
+/// The facts of all types. The table has a line for each type, and only the lines that are asked for are read.
 package struct TypeFactsTable {
-    private let types: [String: JSONValue]
-    /// Keys that change no tensor in any type.
-    let keysWithoutShape: Set<String>
+    private let text: Data
+    private let lines: [String: Data]
 
     /// Reads the table.
     /// - Throws: that the file is missing or broken.
@@ -67,24 +70,29 @@ package struct TypeFactsTable {
                     fix: "set TRAINYARD_HOME to the folder that holds cluster/ and huggingface/")
             ])
         }
-        guard let root = JSONFile.value(path)?.map, let types = root["types"]?.map else {
+        text = FileManager.default.contents(atPath: path) ?? Data()
+        var lines: [String: Data] = [:]
+        let quote = UInt8(ascii: "\"")
+        for line in text.split(separator: UInt8(ascii: "\n")) where line.first == quote {
+            guard let end = line.dropFirst().firstIndex(of: quote) else { continue }
+            lines[String(decoding: line[(line.startIndex + 1)..<end], as: UTF8.self)] = line
+        }
+        guard lines["llama"] != nil else {
             throw PlanProblems([PlanProblem(file: path, field: "", rule: "is not the table of model types")])
         }
-        self.types = types
-        keysWithoutShape = Set(root["keysWithoutShape"]?.list?.compactMap(\.text) ?? [])
+        self.lines = lines
     }
 
     /// The facts of a type; nil if the table has none.
-    subscript(_ type: String) -> TypeFacts? { types[type]?.map.map(TypeFacts.init) }
+    subscript(_ type: String) -> TypeFacts? {
+        guard var line = lines[type] else { return nil }
+        if line.last == UInt8(ascii: ",") { line = line.dropLast() }
+        return JSONValue(text: Data("{".utf8) + line + Data("}".utf8))?.map?[type]?.map.map(TypeFacts.init)
+    }
+
+    /// Names of all types.
+    package var names: [String] { lines.keys.sorted() }
 
     /// Whether some type has `key`, so that its meaning is known and the types that do not ask for it do without.
-    func isKnown(_ key: String) -> Bool {
-        if keysWithoutShape.contains(key) { return true }
-        return types.values.contains { type in
-            guard let facts = type.map else { return false }
-            return facts["defaults"]?.map?[key] != nil || facts["renames"]?.map?[key] != nil
-                || facts["renames"]?.map?.values.contains(.text(key)) ?? false
-                || facts["reads"]?.list?.contains(.text(key)) ?? false
-        }
-    }
+    func isKnown(_ key: String) -> Bool { text.range(of: Data("\"\(key)\"".utf8)) != nil }
 }
