@@ -123,7 +123,7 @@ struct ReferenceModel {
             for head in 0..<heads {
                 let (query, other) = ((row * heads + head) * size, head / (heads / keyHeads))
                 func key(_ row: Int) -> Int { (row * keyHeads + other) * size }
-                let scores = (first...row).map { from in
+                let scores = (max(first, row + 1 - (model.block.window ?? row + 1))...row).map { from in
                     let products = (0..<size).map { parts[0][query + $0] * parts[1][key(from) + $0] }
                     return exp(products.reduce(0, +) / Double(size).squareRoot())
                 }

@@ -81,7 +81,7 @@ import Training
             "model", "outputGroups", "2", .refused("model.outputGroups: 2 cannot be run"), beside: ["outputRank: 4"]),
         Row(
             "model", "outputRank", "4", .refused("model.outputGroups: 2 cannot be run"), beside: ["outputGroups: 2"]),
-        Row("model", "window", "8", .refused("model.window: 8 cannot be run")),
+        Row("model", "window", "8", stages),
         Row("model", "chunk", "8", .refused("model.chunk: 8 cannot be run")),
         Row("model", "qkNorm", "head", .refused("model.qkNorm: head cannot be run")),
         Row("model", "outputGate", "head", .refused("model.outputGate: head cannot be run")),

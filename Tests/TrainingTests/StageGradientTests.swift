@@ -28,11 +28,13 @@ import Training
 
     private static func model(
         _ family: Model.Family, layers: Int = 1, kvHeads: Int = 2, mlp: Model.MLP, tied: Bool = false,
-        moe: Model.Mixture? = nil
+        moe: Model.Mixture? = nil, window: Int? = nil
     ) -> Model {
-        Model(
+        var model = Model(
             family: family, layers: layers, hidden: 12, heads: 2, kvHeads: kvHeads, headSize: 6, ffn: 10, mlp: mlp,
             vocab: 13, sequence: 5, tiedEmbeddings: tied, moe: moe)
+        model.block.window = window
+        return model
     }
 
     private static let experts = Model.Mixture(experts: 4, topK: 2, ffn: 7, shared: 1, sharedFfn: 9)
@@ -41,6 +43,9 @@ import Training
         ("gpt with squared relu", model(.gpt, mlp: .squaredRelu)),
         ("llama with grouped queries", model(.llama, kvHeads: 1, mlp: .swiglu)),
         ("llama with geglu", model(.llama, mlp: .geglu)),
+        ("gpt with a window", model(.gpt, mlp: .gelu, window: 2)),
+        ("llama with a window", model(.llama, kvHeads: 1, mlp: .swiglu, window: 3)),
+        ("llama with a window of one token", model(.llama, kvHeads: 1, mlp: .swiglu, window: 1)),
         ("experts", model(.llama, kvHeads: 1, mlp: .swiglu, moe: .init(experts: 5, topK: 1, ffn: 7))),
         ("experts and a shared one", model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts)),
     ]

@@ -12,7 +12,7 @@ extension Estimate {
     /// are not hidden, with the time if they were.
     package func defaultRemarks() throws(PlannerError) -> [Remark] {
         var remarks: [Remark] = []
-        for transfer in Plan.OptionalOverlap.allCases where plan.openTransfers.contains(transfer) {
+        for transfer in Layout.OptionalOverlap.allCases where plan.openTransfers.contains(transfer) {
             var other = layout
             let words: String
             switch transfer {

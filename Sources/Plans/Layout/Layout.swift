@@ -34,6 +34,11 @@ package struct Layout: Hashable, Codable, Sendable {
         }
     }
 
+    /// Transfers that compute hides only in software that is told to.
+    package enum OptionalOverlap: String, Hashable, Codable, Sendable, CaseIterable {
+        case tensor, expert
+    }
+
     package var data: Int
     package var tensor: Int
     package var pipeline: Int

@@ -11,7 +11,7 @@ enum LayoutReading {
         var dataIsGiven: Bool
         var openSchedule: OpenSchedule?
         /// Transfers that `overlap` says nothing about.
-        var openTransfers = Set(Plan.OptionalOverlap.allCases)
+        var openTransfers = Set(Layout.OptionalOverlap.allCases)
         /// Figures that the layout of a JSON answer also holds: sequences of a step, and micro-batches of a step in
         /// each pipeline.
         var globalBatch: Int?
@@ -75,7 +75,7 @@ enum LayoutReading {
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = reader.choice("gradients", of: Precision.self)
         layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
-        var openTransfers = Set(Plan.OptionalOverlap.allCases)
+        var openTransfers = Set(Layout.OptionalOverlap.allCases)
         // Schedules that fuse a forward with a backward exist to hide the experts' exchanges (DeepSeek-AI 2024, DeepSeek-V3,
         // section 3.2.1).
         layout.overlap.expert = layout.schedule.fusesPasses && !isTrained

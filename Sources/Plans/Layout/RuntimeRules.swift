@@ -15,6 +15,11 @@ extension Layout {
                 "layout.tensor", "\(tensor)", "must divide model.vocab \(model.vocab): every rank holds a slice of it",
                 "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
         }
+        if context > 1, let window = model.block.window {
+            refuse(
+                "layout.context", "\(context)", "must be 1 with model.window \(window): rings pass whole pieces of keys"
+            )
+        }
         problems += problemsOfFixedWays()
         if let moe = model.moe {
             if moe.sharedWidth % tensor != 0 {

@@ -26,18 +26,13 @@ package struct Plan: Hashable, Codable, Sendable {
     /// Settings of a real run. nil: the plan is only priced.
     package var train: TrainSettings?
     /// Transfers that the plan says nothing about, so that a default decides whether compute hides them.
-    package var openTransfers: Set<OptionalOverlap> = []
+    package var openTransfers: Set<Layout.OptionalOverlap> = []
     /// Assumptions and doubts of the reader.
     package var remarks: [Remark]
     /// Measured time and memory of the run, for comparison; the cost model never reads them.
     package var measured: Measured?
     /// The known generations of training software, with their costs, and the choice among them.
     package var frameworks: Frameworks
-
-    /// Transfers that compute hides only in software that is told to.
-    package enum OptionalOverlap: String, Hashable, Codable, Sendable, CaseIterable {
-        case tensor, expert
-    }
 
     /// The `measured:` section of a plan.
     package struct Measured: Hashable, Codable, Sendable {

@@ -110,6 +110,12 @@ package struct EstimateText {
                     + "\(Figures.grouped(model.sequence)) tokens a sequence"
             ))
         if let moe = model.moe { rows.append(("", experts(moe))) }
+        if !model.kinds.isEmpty {
+            let counts = model.kinds.indices.map { kind in
+                "\(model.pattern.count { $0 == kind }) \(model.kinds[kind].name)"
+            }
+            rows.append(("", "blocks: \(counts.joined(separator: ", "))"))
+        }
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
         if let sizes = StagePartition(layout, model: plan.model).unevenSizes {

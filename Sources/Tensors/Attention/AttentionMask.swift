@@ -6,6 +6,8 @@ package enum AttentionMask: Hashable, Sendable {
     /// is self-attention. Large values let all queries see all keys, negative ones hide keys from the first queries or
     /// from all of them.
     case causal(ahead: Int)
+    /// Query row i sees the last `window` keys up to its own: i − window + 1...i.
+    case sliding(window: Int)
 }
 
 extension AttentionShape {
@@ -14,10 +16,17 @@ extension AttentionShape {
         switch mask {
         case .full: keys
         case .causal(let ahead): max(-queries, min(ahead, keys))
+        case .sliding: 0
         }
     }
 
-    /// The number of keys that query `row` sees: the first ones.
+    /// Keys at the start that query `row` does not see.
+    @inline(__always)
+    func hidden(_ row: Int) -> Int {
+        if case .sliding(let window) = mask { max(0, row + 1 - window) } else { 0 }
+    }
+
+    /// The number of keys up to the last one that query `row` sees.
     @inline(__always)
     func visible(_ row: Int) -> Int { min(keys, max(0, row + 1 + ahead)) }
 }
@@ -36,6 +45,10 @@ extension Attention {
                 rows.row(first), rowStride: rows.stride, depthStride: 1, panel: panels + column * shape.headSize,
                 scores + (first - start) * scoreStride + column, ldc: scoreStride, m: end - first,
                 depth: shape.headSize)
+        }
+        // So low that their exponentials, and with them their gradients, are 0.
+        for row in start..<end {
+            for column in 0..<shape.hidden(row) { scores[(row - start) * scoreStride + column] = -1e30 }
         }
     }
 }

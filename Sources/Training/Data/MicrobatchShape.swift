@@ -19,6 +19,8 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var kvHeads: Int
     /// D.
     package var headSize: Int
+    /// Keys that a query sees; nil: all before it.
+    package var window: Int?
     /// F of a dense block; 0 where every block has experts.
     package var ffn: Int
     /// Whether the feed-forward's first product makes gate and up side by side.
@@ -49,6 +51,7 @@ package struct MicrobatchShape: Hashable, Sendable {
         heads = model.heads / tensor
         kvHeads = model.kvHeads / tensor
         headSize = model.headSize
+        window = model.block.window.flatMap { $0 < model.sequence ? $0 : nil }
         ffn = model.denseLayers > 0 ? model.ffn / tensor : 0
         isGated = model.mlp.isGated
         vocab = model.vocab / tensor
@@ -65,7 +68,7 @@ package struct MicrobatchShape: Hashable, Sendable {
     func attention(sequences: Int, queries: Int, keys: Int, isOwn: Bool = true) -> AttentionShape {
         AttentionShape(
             batch: sequences, queries: queries, keys: keys, heads: heads, keyValueHeads: kvHeads, headSize: headSize,
-            mask: isOwn ? .causal(ahead: 0) : .full)
+            mask: isOwn ? window.map { .sliding(window: $0) } ?? .causal(ahead: 0) : .full)
     }
 
     /// R: the tokens of the micro-batch, which are the rows inside attention and feed-forward.

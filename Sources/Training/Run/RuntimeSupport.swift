@@ -35,7 +35,7 @@ package enum RuntimeSupport {
         let stated =
             Model.features.map { ($0.key, $0.lines(of: model)) }
             + BlockShape.features.map { ($0.key, $0.lines(of: model.block)) }
-        if let (key, lines) = stated.first(where: { !$0.1.isEmpty && $0.0 != "moe" && $0.0 != "mla" }) {
+        if let (key, lines) = stated.first(where: { !$0.1.isEmpty && !["moe", "mla", "window"].contains($0.0) }) {
             let value = lines[0].split(separator: " ", maxSplits: 1).dropFirst().first.map(String.init)
             throw refuse("model.\(key)", value ?? "(given)", "the runtime has none of it")
         }
