@@ -23,10 +23,17 @@ import Testing
             shape.moe?.latentSize = number % 4 == 1 ? 12 : nil
             shape.moe?.routerCorrection = number % 5 == 2
             if let moe = shape.moe { shape.moe?.sharedGate = moe.shared > 0 && number % 3 == 1 }
-            if shape.halves == .feedForward { shape.mla = nil }
+            if shape.halves == .feedForward {
+                shape.mla = nil
+                shape.mixers = []
+                shape.besideAttention = false
+            }
             if let mla = shape.mla {
-                shape.mla?.indexer = mla.queryRank > 0 ? Model.Indexer(heads: 3, headSize: 4, topK: 5) : nil
-            } else if shape.halves != .feedForward {
+                shape.mla?.indexer =
+                    mla.queryRank > 0 && number % 2 == 0 ? Model.Indexer(heads: 3, headSize: 4, topK: 5) : nil
+                shape.outputGate = BlockShape.OutputGate.allCases[number % 3]
+                if shape.mla?.indexer == nil { shape.window = 7 }
+            } else if shape.hasSoftmax {
                 shape.qkNorm = BlockShape.QKNorm.allCases[number % 4]
                 shape.outputGate = BlockShape.OutputGate.allCases[number % 3]
                 shape.keyValues = BlockShape.KeyValues.allCases[number / 2 % 3]
@@ -69,12 +76,13 @@ import Testing
         }
     }
 
-    /// Every weight of a matrix is multiplied by one product. Norms of heads are lists of norms, not matrices.
+    /// Every weight of a matrix is multiplied by one product. Norms of heads are lists of norms, not matrices,
+    /// and the weights of convolutions have three dimensions.
     @Test func matricesAreTheWeightsOfProducts() {
         for model in Self.models {
             for block in ModelParts(model).blocks {
                 for part in [block.norms, block.attention.part, block.feedForward.part] {
-                    let matrices = part.tensors.filter { $0.shape.count >= 2 && !$0.name.contains("_norm.") }
+                    let matrices = part.tensors.filter { $0.shape.count == 2 && !$0.name.contains("_norm.") }
                     #expect(part.products.weights == Double(matrices.parameters), "\(model)")
                 }
             }

@@ -97,15 +97,22 @@ struct MixerCase: Sendable, CustomTestStringConvertible {
                  moe: {experts: 7, topK: 2, ffn: 37, shared: 1}}}, pattern: kd ke*3 f}
                 """, parameters: 524_346, active: 311_226),
         MixerCase(
-            // The gate of a latent attention's heads is stated as small tensors.
             name: "bailing_hybrid 1",
             model: """
                 {family: llama, layers: 5, hidden: 96, heads: 6, ffn: 131, vocab: 331, sequence: 64, kinds: {
                  kd: {kimiDeltaAttention: {heads: 6, headSize: 14}},
                  ke: {kimiDeltaAttention: {heads: 6, headSize: 14}, moe: {experts: 7, topK: 2, ffn: 37, shared: 1}},
-                 f: {mla: {queryRank: 19, kvRank: 17, nopeSize: 12, ropeSize: 6, valueSize: 9}, extraParameters: 576,
+                 f: {mla: {queryRank: 19, kvRank: 17, nopeSize: 12, ropeSize: 6, valueSize: 9}, outputGate: head,
                  moe: {experts: 7, topK: 2, ffn: 37, shared: 1}}}, pattern: kd ke f ke*2}
                 """, parameters: 660_326, active: 447_206),
+        MixerCase(
+            name: "latent attention with a gate for each number and a window",
+            model: """
+                {family: llama, layers: 4, hidden: 96, heads: 6, ffn: 131, vocab: 331, sequence: 64, kinds: {
+                 k: {kimiDeltaAttention: {heads: 6, headSize: 14}},
+                 f: {mla: {queryRank: 19, kvRank: 17, nopeSize: 12, ropeSize: 6, valueSize: 9}, outputGate: elementwise,
+                 window: 16}}, pattern: k f*2 k}
+                """, parameters: 352_732),
         MixerCase(
             name: "minimax 1",
             model: """

@@ -118,7 +118,9 @@ import Training
         Row(
             "model", "pattern", "local*4", .refused("model.kinds: (given) cannot be run"),
             beside: ["kinds: {local: {window: 8}}"]),
-        Row("model.moe", "sharedGate", "true", .refused("model.moe.sharedGate: (given) cannot be run")),
+        Row(
+            "model.moe", "sharedGate", "true", .refused("model.moe.sharedGate: (given) cannot be run"),
+            beside: ["shared: 1"]),
         Row("model.moe", "routerCorrection", "true", .refused("model.moe.routerCorrection: (given) cannot be run")),
         Row("model.moe", "latentSize", "8", .refused("model.moe.latentSize: (given) cannot be run")),
         Row("model.moe", "denseFfn", "8", .refused("model.moe.denseFfn: (given) cannot be run")),

@@ -128,12 +128,26 @@ package struct HuggingFaceModel: Sendable {
             collector.adopt(problem)
         }
         return HuggingFaceModel(
-            model: model, path: file, modelType: type, longest: draft.longest, notes: draft.notes + language.notes,
+            model: model, path: file, modelType: type, longest: draft.longest,
+            notes: draft.notes + language.notes + [draft.smallTensorsNote(in: model)].compactMap(\.self),
             ignored: ignored.sorted(), towers: language.towers)
     }
 }
 
 extension Draft {
+    /// The share of tensors without a key from which a reader should know of them.
+    private static let knownShare = 0.01
+
+    /// A note on tensors that a plan has no key for, if they are a noticeable part of a model.
+    func smallTensorsNote(in model: Model) -> String? {
+        guard model.problems.isEmpty else { return nil }
+        let count = blocks.reduce(0) { $0 + $1.extraParameters } + otherParameters
+        guard Double(count) > Self.knownShare * Double(model.parameters().total) else { return nil }
+        return
+            "\(Figures.grouped(count)) parameters lie in tensors that no key of a plan describes: they count, and their "
+            + "products are not priced"
+    }
+
     /// The model of these blocks; nil if there are none.
     func model(name: String?, sequence usual: Int) -> Model? {
         guard let first = blocks.first else { return nil }

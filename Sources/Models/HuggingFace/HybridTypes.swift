@@ -212,7 +212,6 @@ enum HybridTypes {
         draft.positions = .none
         draft.embeddingNorm = true
         if let longest = c.optional("context_length", from: 1) { draft.longest = longest }
-        draft.notes.append("the gate of the feed-forward network counts as parameters; its product is not priced")
         return draft
     }
 

@@ -9,6 +9,7 @@ enum LatentTypes {
         "deepseek": ocr,
         "deepseek_v32": sparse, "glm_moe_dsa": sparse, "hy_v4": hunyuan4, "hy_v4_vl_text": hunyuan4,
         "deepseek_v4": deepseekV4, "dots3_note_text": dots3,
+        "mistral_large4_text": large,
         "minicpm3": { dense($0) }, "youtu": { dense($0) }, "longcat_flash": longcat,
         "deepseek_ocr2_text": ocr, "unlimited_ocr_text": ocr, "deepseek_vl_v2": ocr,
     ]
@@ -149,6 +150,42 @@ enum LatentTypes {
             where: draft.sparse(c) { layer in
                 layer >= first && (frequencies.map { layer < $0.count && $0[layer] } ?? (layer % step == 0))
             })
+        return draft
+    }
+
+    /// Mistral Large 4: queries without a latent, an indexer over the residual stream, and no positions in some layers.
+    private static func large(_ c: Configuration) -> Draft {
+        let rope = c.optional("qk_rope_head_dim") ?? c.optional("head_dim") ?? 64
+        var draft = dense(c, rope: rope)
+        let (hidden, indexer, isIndexed) = (draft.hidden, indexer(c), indexed(c))
+        let ofIndexer =
+            product(indexer.heads + 1, indexer.headSize, hidden) + product(2, indexer.headSize)
+            + product(indexer.heads + 2, hidden) + product(2, indexer.heads)
+        let period = max(1, c.optional("no_rope_layer_interval", from: 1) ?? 4)
+        let rotates = c.counts("no_rope_layers")
+        if let sources = c.counts("kv_source_layers"), zip(sources.indices, sources).contains(where: { $0 != $1 }) {
+            c.report("kv_source_layers", rule: "layers that take the latents of others are not described")
+        }
+        draft.each { layer, block in
+            // Scales of the scores of every head; a rank of queries that a configuration states counts for nothing.
+            block.extraParameters += product(2, block.heads)
+            if c.flag("attention_bias") { block.extraParameters -= block.mla?.queryRank ?? 0 }
+            block.mla?.queryRank = 0
+            if isIndexed(layer) {
+                block.extraParameters += ofIndexer
+                block.window = indexer.topK
+            }
+            if !(rotates.map { layer < $0.count && $0[layer] != 0 } ?? ((layer + 1) % period != 0)) {
+                // The whole head has no position, and its keys come from the latent.
+                block.mla?.nopeSize += rope
+                block.mla?.ropeSize = 0
+                if c.flag("attention_bias") { block.extraParameters -= rope }
+            }
+        }
+        draft.otherParameters = rope / 2
+        let first = c.optional("first_k_dense_replace") ?? 1
+        draft.addExperts(
+            c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, where: draft.sparse(c) { $0 >= first })
         return draft
     }
 
