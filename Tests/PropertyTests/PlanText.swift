@@ -116,7 +116,7 @@ extension Layout {
     /// Every field that differs from what the reader takes where it is left out.
     var yaml: String {
         func degree(_ value: Int) -> String? { value == 1 ? nil : "\(value)" }
-        let standard = Overlap()
+        let standard = Overlap.standard(with: schedule)
         let overlaps = map([
             ("data", overlap.data == standard.data ? nil : "\(overlap.data)"),
             ("tensor", overlap.tensor == standard.tensor ? nil : "\(overlap.tensor)"),

@@ -119,11 +119,12 @@ struct ReferenceModel {
         }
         var output = [Double](repeating: 0, count: rows * heads * size)
         for row in 0..<rows {
-            let first = row / model.sequence * model.sequence
+            // The first key that the row sees, of its own sequence and inside its window.
+            let first = max(row / model.sequence * model.sequence, row + 1 - (model.block.window ?? row + 1))
             for head in 0..<heads {
                 let (query, other) = ((row * heads + head) * size, head / (heads / keyHeads))
                 func key(_ row: Int) -> Int { (row * keyHeads + other) * size }
-                let scores = (max(first, row + 1 - (model.block.window ?? row + 1))...row).map { from in
+                let scores = (first...row).map { from in
                     let products = (0..<size).map { parts[0][query + $0] * parts[1][key(from) + $0] }
                     return exp(products.reduce(0, +) / Double(size).squareRoot())
                 }

@@ -6,13 +6,14 @@ package import Reading
 
 extension Estimate {
     /// Least change of the step's time, as a share, that a remark on a default is worth.
-    private static var leastChange: Double { 0.02 }
+    private static var leastChange: Double { 0.05 }
 
     /// Remarks on the defaults that decide much of the time: the transfers that the plan says nothing about and that
     /// are not hidden, with the time if they were.
     package func defaultRemarks() throws(PlannerError) -> [Remark] {
         var remarks: [Remark] = []
-        for transfer in Layout.OptionalOverlap.allCases where plan.openTransfers.contains(transfer) {
+        for transfer in Layout.OptionalOverlap.allCases
+        where plan.layout == nil || plan.openTransfers.contains(transfer) {
             var other = layout
             let words: String
             switch transfer {

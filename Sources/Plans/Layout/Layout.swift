@@ -32,6 +32,10 @@ package struct Layout: Hashable, Codable, Sendable {
             self.pipeline = pipeline
             self.expert = expert
         }
+
+        /// What a priced layout hides if it does not say. Schedules that fuse a forward with a backward exist to hide the
+        /// experts' exchanges (DeepSeek-AI 2024, DeepSeek-V3, section 3.2.1).
+        package static func standard(with schedule: ScheduleName) -> Overlap { Overlap(expert: schedule.fusesPasses) }
     }
 
     /// Transfers that compute hides only in software that is told to.

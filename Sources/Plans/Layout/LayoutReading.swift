@@ -76,9 +76,7 @@ enum LayoutReading {
         layout.gradients = reader.choice("gradients", of: Precision.self)
         layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
         var openTransfers = Set(Layout.OptionalOverlap.allCases)
-        // Schedules that fuse a forward with a backward exist to hide the experts' exchanges (DeepSeek-AI 2024, DeepSeek-V3,
-        // section 3.2.1).
-        layout.overlap.expert = layout.schedule.fusesPasses && !isTrained
+        if !isTrained { layout.overlap = .standard(with: layout.schedule) }
         if let overlap = reader.map("overlap") {
             let standard = layout.overlap
             openTransfers = openTransfers.filter { !overlap.contains($0.rawValue) }

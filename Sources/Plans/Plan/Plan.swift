@@ -25,7 +25,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var openSchedule: OpenSchedule?
     /// Settings of a real run. nil: the plan is only priced.
     package var train: TrainSettings?
-    /// Transfers that the plan says nothing about, so that a default decides whether compute hides them.
+    /// Transfers that the stated layout says nothing about, so that a default decides whether compute hides them. An
+    /// open layout says nothing about any.
     package var openTransfers: Set<Layout.OptionalOverlap> = []
     /// Assumptions and doubts of the reader.
     package var remarks: [Remark]

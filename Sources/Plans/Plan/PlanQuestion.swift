@@ -70,7 +70,6 @@ extension Plan {
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.device.trainingPrecision,
             layout: nil, remarks: remarks, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
-        plan.openTransfers = Set(Layout.OptionalOverlap.allCases)
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)
         }

@@ -163,7 +163,7 @@ struct PlanReading {
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
-        plan.openTransfers = layout?.openTransfers ?? Set(Layout.OptionalOverlap.allCases)
+        plan.openTransfers = layout?.openTransfers ?? []
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles

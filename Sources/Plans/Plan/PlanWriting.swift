@@ -16,7 +16,7 @@ extension Plan {
             ]
         if let layout {
             lines.append("framework: \(frameworkReference(layout))")
-            lines += ["layout:"] + layout.yaml.map { "  " + $0 }
+            lines += ["layout:"] + layout.yaml(leavingOut: openTransfers).map { "  " + $0 }
         } else {
             if let named = frameworks.named { lines.append("framework: \(reference(to: named))") }
             lines.append("layout: auto")
@@ -83,7 +83,8 @@ extension Plan {
 
 extension Layout {
     /// The layout's keys and values as lines of a plan.
-    fileprivate var yaml: [String] {
+    /// - Parameter open: transfers that are left to their default.
+    fileprivate func yaml(leavingOut open: Set<OptionalOverlap>) -> [String] {
         var lines = [
             "data: \(data)", "tensor: \(tensor)", "pipeline: \(pipeline)", "virtualStages: \(virtualStages)",
             "context: \(context)", "expert: \(expert)", "expertTensor: \(expertTensor)", "microbatch: \(microbatch)",
@@ -94,9 +95,11 @@ extension Layout {
         if let shardGroup { lines.append("shardGroup: \(shardGroup)") }
         lines += ["sequenceParallel: \(sequenceParallel)", "flashAttention: \(flashAttention)"]
         if let gradients { lines.append("gradients: \(gradients.rawValue)") }
-        lines.append(
-            "overlap: {data: \(overlap.data), tensor: \(overlap.tensor), pipeline: \(overlap.pipeline), "
-                + "expert: \(overlap.expert)}")
+        var hidden = ["data: \(overlap.data)"]
+        if !open.contains(.tensor) { hidden.append("tensor: \(overlap.tensor)") }
+        hidden.append("pipeline: \(overlap.pipeline)")
+        if !open.contains(.expert) { hidden.append("expert: \(overlap.expert)") }
+        lines.append("overlap: {\(hidden.joined(separator: ", "))}")
         if let layersPerStage {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")
         }

@@ -150,7 +150,7 @@ package struct EstimateReport: Encodable, Sendable {
             recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup,
             layersPerStage: StagePartition.written(layout, model: plan.model),
             flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
-            overlap: layout.overlap == .init()
+            overlap: layout.overlap == .standard(with: layout.schedule)
                 ? nil
                 : Layout.Overlap(
                     data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
