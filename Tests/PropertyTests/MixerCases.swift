@@ -108,11 +108,11 @@ struct MixerCase: Sendable, CustomTestStringConvertible {
         MixerCase(
             name: "latent attention with a gate for each number and a window",
             model: """
-                {family: llama, layers: 4, hidden: 96, heads: 6, ffn: 131, vocab: 331, sequence: 64, kinds: {
+                {family: llama, layers: 5, hidden: 96, heads: 6, ffn: 131, vocab: 331, sequence: 64, kinds: {
                  k: {kimiDeltaAttention: {heads: 6, headSize: 14}},
                  f: {mla: {queryRank: 19, kvRank: 17, nopeSize: 12, ropeSize: 6, valueSize: 9}, outputGate: elementwise,
-                 window: 16}}, pattern: k f*2 k}
-                """, parameters: 352_732),
+                 window: 16}}, pattern: k f*2 k*2}
+                """, parameters: 440_724),
         MixerCase(
             name: "minimax 1",
             model: """
