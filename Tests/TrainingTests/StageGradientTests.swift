@@ -45,7 +45,6 @@ import Training
         ("llama with geglu", model(.llama, mlp: .geglu)),
         ("gpt with a window", model(.gpt, mlp: .gelu, window: 2)),
         ("llama with a window", model(.llama, kvHeads: 1, mlp: .swiglu, window: 3)),
-        ("llama with a window of one token", model(.llama, kvHeads: 1, mlp: .swiglu, window: 1)),
         ("experts", model(.llama, kvHeads: 1, mlp: .swiglu, moe: .init(experts: 5, topK: 1, ffn: 7))),
         ("experts and a shared one", model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts)),
     ]
