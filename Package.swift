@@ -115,8 +115,7 @@ let package = Package(
         .testTarget(name: "NumbersTests", dependencies: ["Numbers"], swiftSettings: strict),
         .testTarget(name: "ReadingTests", dependencies: ["Reading"], swiftSettings: strict),
         .testTarget(
-            name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"],
-            exclude: ["huggingface-counts.jsonl"], swiftSettings: strict),
+            name: "ModelsTests", dependencies: ["Numbers", "Reading", "Models", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PlansTests", dependencies: planning + ["Output", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulesTests", dependencies: ["Schedules"], swiftSettings: strict),
         .testTarget(

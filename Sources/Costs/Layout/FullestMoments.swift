@@ -87,10 +87,10 @@ extension PipelineShares {
     /// length, the mean stage is taken.
     package func fullestMoments(_ schedule: ScheduleName, _ shape: PipelineShape) -> [[HeldBlocks]] {
         var lists = ShortLists(schedule, shape)
-        return fullestMoments(&lists)
+        return fullestMoments(&lists).map(\.found)
     }
 
-    private func fullestMoments(_ short: inout ShortLists) -> [[HeldBlocks]] {
+    private func fullestMoments(_ short: inout ShortLists) -> [HeldMoments] {
         let (schedule, shape) = (short.schedule, short.shape)
         // If every forward comes before any backward, all stages are held equally often.
         let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
@@ -98,17 +98,17 @@ extension PipelineShares {
         return ranks.indices.map { rank in
             if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
             if let stages {
-                return stages[rank].map {
-                    HeldBlocks(of: ranks[rank], inFlight: $0.whole, later: $0.later, stages: shape.virtualStages)
-                }
+                return HeldMoments(
+                    stages[rank].map {
+                        HeldBlocks(of: ranks[rank], inFlight: $0.whole, later: $0.later, stages: shape.virtualStages)
+                    })
             }
-            return [mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)]
+            return HeldMoments([mean(rank, inFlight: schedule.peakActivations(rank: rank, shape), shape)])
         }
     }
 
     /// The fullest moments of each kind of rank: the moments of all its ranks, except those that another moment covers.
-    func fullestMoments(byKind lists: inout ShortLists) -> [[HeldBlocks]] {
-        var found = [[HeldBlocks]](repeating: [], count: kinds.count)
+    func fullestMoments(byKind lists: inout ShortLists) -> [HeldMoments] {
         if unlikeRanks.isEmpty, lists.schedule.splitsBackward, let stages = lists.stages {
             // Ranks of a kind hold equal blocks in each stage, so stages can be counted.
             var counts = [[HeldStages]](repeating: [], count: kinds.count)
@@ -116,19 +116,22 @@ extension PipelineShares {
                 for moment in moments { HeldStages.add(moment, to: &counts[kindOfRank[rank]]) }
             }
             return zip(kinds, counts).map { kind, moments in
-                moments.map {
-                    HeldBlocks(of: kind.share, inFlight: $0.whole, later: $0.later, stages: lists.shape.virtualStages)
-                }
+                HeldMoments(
+                    moments.map {
+                        HeldBlocks(
+                            of: kind.share, inFlight: $0.whole, later: $0.later, stages: lists.shape.virtualStages)
+                    })
             }
         }
-        for (rank, moments) in fullestMoments(&lists).enumerated() {
-            for moment in moments { HeldBlocks.add(moment, to: &found[kindOfRank[rank]]) }
-        }
+        var found = [HeldMoments](repeating: HeldMoments(kinds: stages.first?.kinds ?? 0), count: kinds.count)
+        for (rank, moments) in fullestMoments(&lists).enumerated() { found[kindOfRank[rank]].add(moments) }
         return found
     }
 
     /// The fullest moments of every rank under the lists of `schedule`, e.g. a searched one.
-    package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] { schedule.actions.map(moments) }
+    package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] {
+        schedule.actions.map { moments(of: $0).found }
+    }
 
     /// Blocks of a rank that holds `inFlight` activations of its mean stage.
     func mean(_ rank: Int, inFlight: Int, _ shape: PipelineShape) -> HeldBlocks {
@@ -136,33 +139,135 @@ extension PipelineShares {
     }
 
     /// The fullest moments of a rank with these `actions`.
-    private func moments(of actions: [Action]) -> [HeldBlocks] {
-        var moments: [HeldBlocks] = []
-        var held = HeldBlocks(kinds: stages.first?.kinds ?? 0)
-        var grew = false
-        for action in actions {
-            let stage = stages[Int(action.stage)]
-            switch action.kind {
-            case .forward:
-                held += stage
-                grew = true
-                continue
-            case .fused:
-                held += stage
-                grew = true
-            case .backward, .backwardInput, .backwardWeight: break
-            }
-            if grew { HeldBlocks.add(held, to: &moments) }
-            grew = false
-            switch action.kind {
-            case .backwardInput:
-                held.keepForWeightGradients(stage)
-                grew = true
-            case .backwardWeight: held.dropAfterWeightGradients(stage)
-            case .fused: held -= stages[Int(action.partnerStage)]
-            case .forward, .backward: held -= stage
+    private func moments(of actions: [Action]) -> HeldMoments {
+        guard let kinds = stages.first?.kinds else { return HeldMoments(kinds: 0) }
+        // One list for all stages, so that the walk copies and counts no references.
+        let width = 4 * kinds + 1
+        var moments = HeldMoments(kinds: kinds)
+        stages.flatMap(\.numbers).withUnsafeBufferPointer { stages in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { held in
+                held.initialize(repeating: 0)
+                guard let stages = stages.baseAddress, let first = held.baseAddress else { return }
+                var walk = HeldWalk(half: 2 * kinds, held: first)
+                for action in actions where walk.take(action, stages: stages) {
+                    moments.add(first)
+                    walk.afterMoment(action, stages: stages)
+                }
             }
         }
         return moments
+    }
+}
+
+/// A walk along a rank's action list: the numbers of blocks that are held, in the order of `HeldBlocks.numbers`.
+private struct HeldWalk {
+    /// Numbers of the blocks whose backward has not started; as many follow for the others, and one for the masks.
+    let half: Int
+    let held: UnsafeMutablePointer<Double>
+    /// Whether something was added since the last moment.
+    private var grew = false
+
+    init(half: Int, held: UnsafeMutablePointer<Double>) {
+        self.half = half
+        self.held = held
+    }
+
+    /// Takes the next action up to its fullest moment. Where there is none, the action is taken to its end.
+    /// - Parameter stages: the numbers of all stages, one stage after the other.
+    /// - Returns: whether a moment is to be noted before the action ends.
+    @inline(__always)
+    mutating func take(_ action: Action, stages: UnsafePointer<Double>) -> Bool {
+        switch action.kind {
+        case .forward:
+            change(by: 1, stages, action.stage)
+            grew = true
+            return false
+        case .fused:
+            change(by: 1, stages, action.stage)
+            grew = true
+        case .backward, .backwardInput, .backwardWeight: break
+        }
+        guard !grew else { return true }
+        afterMoment(action, stages: stages)
+        return false
+    }
+
+    /// Takes an action to its end, after its moment.
+    @inline(__always)
+    mutating func afterMoment(_ action: Action, stages: UnsafePointer<Double>) {
+        grew = false
+        let start = Int(action.stage) * (2 * half + 1)
+        switch action.kind {
+        case .backwardInput:
+            change(by: -1, stages, action.stage)
+            for place in 0..<half { held[half + place] += stages[start + place] }
+            grew = true
+        case .backwardWeight: for place in 0..<half { held[half + place] -= stages[start + place] }
+        case .fused: change(by: -1, stages, action.partnerStage)
+        case .forward, .backward: change(by: -1, stages, action.stage)
+        }
+    }
+
+    /// Adds or drops the blocks of a stage whose backward has not started.
+    @inline(__always)
+    private func change(by sign: Double, _ stages: UnsafePointer<Double>, _ stage: Int32) {
+        let numbers = stages + Int(stage) * (2 * half + 1)
+        for place in 0..<half { held[place] += sign * numbers[place] }
+        held[2 * half] += sign * numbers[2 * half]
+    }
+}
+
+/// Moments of which none covers another, as one list of numbers.
+struct HeldMoments: Hashable, Sendable {
+    private let width: Int
+    /// The numbers of the moments, one after the other.
+    private(set) var numbers: [Double] = []
+
+    init(kinds: Int) { width = 4 * kinds + 1 }
+
+    /// These moments, all of which are taken.
+    init(_ moments: [HeldBlocks]) {
+        width = moments.first?.numbers.count ?? 1
+        numbers = moments.count == 1 ? moments[0].numbers : moments.flatMap(\.numbers)
+    }
+
+    /// Number of moments.
+    var count: Int { numbers.count / width }
+
+    /// Adds the moments of another list.
+    mutating func add(_ others: HeldMoments) {
+        others.numbers.withUnsafeBufferPointer { numbers in
+            guard let first = numbers.baseAddress else { return }
+            for other in 0..<others.count { add(first + other * width) }
+        }
+    }
+
+    /// Adds a moment unless another covers it. Moments that it covers are removed.
+    mutating func add(_ moment: UnsafePointer<Double>) {
+        let (count, width) = (numbers.count / width, width)
+        let kept = numbers.withUnsafeMutableBufferPointer { numbers -> Int? in
+            guard let first = numbers.baseAddress else { return 0 }
+            for other in 0..<count where Self.covers(first + other * width, moment, width) { return nil }
+            var kept = 0
+            for other in 0..<count where !Self.covers(moment, first + other * width, width) {
+                if kept < other { (first + kept * width).update(from: first + other * width, count: width) }
+                kept += 1
+            }
+            return kept
+        }
+        guard let kept else { return }
+        numbers.removeLast((count - kept) * width)
+        numbers.append(contentsOf: UnsafeBufferPointer(start: moment, count: width))
+    }
+
+    /// Whether a moment has at least as many blocks of each kind as another.
+    @inline(__always)
+    private static func covers(_ first: UnsafePointer<Double>, _ second: UnsafePointer<Double>, _ width: Int) -> Bool {
+        for place in 0..<width where first[place] < second[place] { return false }
+        return true
+    }
+
+    var found: [HeldBlocks] {
+        stride(from: 0, to: numbers.count, by: width).map { HeldBlocks(numbers: Array(numbers[$0..<$0 + width])) }
     }
 }

@@ -13,6 +13,9 @@ package struct HeldBlocks: Hashable, Sendable {
     /// Micro-batches of which the first stage is held.
     package var first: Double { numbers[numbers.count - 1] }
 
+    /// - Parameter numbers: four for each kind of block, and one.
+    init(numbers: [Double]) { self.numbers = numbers }
+
     package init(kinds: Int) { numbers = [Double](repeating: 0, count: 4 * kinds + 1) }
 
     /// Blocks of kind `kind` whose backward has not started; recomputed ones if only some blocks are, or the others.
@@ -27,15 +30,17 @@ package struct HeldBlocks: Hashable, Sendable {
     /// are between the two halves of their backward. By default: the blocks that one micro-batch passes on the rank.
     init(of rank: PipelineShares.Rank, inFlight: Int = 1, later: Int = 0, stages: Int = 1) {
         let kinds = rank.blocks.count
-        self.init(kinds: kinds)
-        for kind in 0..<kinds {
-            let counts = [rank.blocks[kind] - rank.recomputed[kind], rank.recomputed[kind]]
-            for (way, count) in counts.enumerated() {
-                numbers[2 * kind + way] = Double(inFlight * count) / Double(stages)
-                if later > 0 { numbers[2 * (kinds + kind) + way] = Double(later * count) / Double(stages) }
+        numbers = [Double](unsafeUninitializedCapacity: 4 * kinds + 1) { numbers, count in
+            for kind in 0..<kinds {
+                let (again, all) = (rank.recomputed[kind], rank.blocks[kind])
+                numbers[2 * kind] = Double(inFlight * (all - again)) / Double(stages)
+                numbers[2 * kind + 1] = Double(inFlight * again) / Double(stages)
+                numbers[2 * (kinds + kind)] = Double(later * (all - again)) / Double(stages)
+                numbers[2 * (kinds + kind) + 1] = Double(later * again) / Double(stages)
             }
+            numbers[4 * kinds] = rank.holdsEmbedding ? Double(inFlight) / Double(stages) : 0
+            count = 4 * kinds + 1
         }
-        if rank.holdsEmbedding { numbers[4 * kinds] = Double(inFlight) / Double(stages) }
     }
 
     /// Whether both have equal numbers of blocks of each kind whose backward has not started.
@@ -49,42 +54,5 @@ package struct HeldBlocks: Hashable, Sendable {
             sets.numbers[2 * kinds + place] = 0
         }
         return sets
-    }
-
-    /// Keeps only the tensors of a stage's blocks that weight gradients read, after the input-gradient half of the
-    /// stage's backward.
-    mutating func keepForWeightGradients(_ stage: HeldBlocks) {
-        self -= stage
-        let half = 2 * kinds
-        for place in 0..<half { numbers[half + place] += stage.numbers[place] }
-    }
-
-    /// Drops a stage's blocks after the weight-gradient half of its backward.
-    mutating func dropAfterWeightGradients(_ stage: HeldBlocks) {
-        let half = 2 * kinds
-        for place in 0..<half { numbers[half + place] -= stage.numbers[place] }
-    }
-
-    static func += (held: inout HeldBlocks, stage: HeldBlocks) {
-        for place in 0..<2 * held.kinds { held.numbers[place] += stage.numbers[place] }
-        held.numbers[4 * held.kinds] += stage.first
-    }
-
-    static func -= (held: inout HeldBlocks, stage: HeldBlocks) {
-        for place in 0..<2 * held.kinds { held.numbers[place] -= stage.numbers[place] }
-        held.numbers[4 * held.kinds] -= stage.first
-    }
-
-    /// Whether there are at least as many blocks of each kind as in `other`.
-    private func covers(_ other: HeldBlocks) -> Bool {
-        for (mine, theirs) in zip(numbers, other.numbers) where mine < theirs { return false }
-        return true
-    }
-
-    /// Adds `moment` to `moments` unless one of them covers it. Moments that it covers are removed.
-    static func add(_ moment: HeldBlocks, to moments: inout [HeldBlocks]) {
-        for other in moments where other.covers(moment) { return }
-        moments.removeAll { moment.covers($0) }
-        moments.append(moment)
     }
 }

@@ -180,7 +180,7 @@ package final class LayoutWork: Sendable {
 
     /// Whether a rank with this `share` holds routed experts.
     func holdsExperts(_ share: PipelineShares.Rank) -> Bool {
-        zip(parts.blocks, share.blocks).contains { $0.mixture != nil && $1 > 0 }
+        parts.hasExperts && zip(parts.blocks, share.blocks).contains { $0.mixture != nil && $1 > 0 }
     }
 
     /// Parameters that one device of a rank with this `share` holds.

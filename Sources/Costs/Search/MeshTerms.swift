@@ -155,8 +155,10 @@ struct PassTerms: Sendable {
             backward += count * part.backward
             weight += count * part.weight
         }
-        (isPartial ? blocks : uniform).withUnsafeBufferPointer { parts in
-            for place in 0..<parts.count where counts[place] > 0 { add(counts[place], parts[place]) }
+        if isPartial {
+            for place in 0..<blocks.count where counts[place] > 0 { add(counts[place], blocks[place]) }
+        } else {
+            for place in 0..<uniform.count where counts[place] > 0 { add(counts[place], uniform[place]) }
         }
         if kind.holdsEmbedding { add(1, embedding) }
         if kind.holdsHead { add(1, head) }

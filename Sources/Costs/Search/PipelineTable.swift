@@ -157,7 +157,7 @@ package final class PipelineTable: Sendable {
         var held: [Double] = []
         let stride = HeldBlocks(kinds: blocks.count).numbers.count
         var heldBounds: [Int] = []
-        var moments: [Run: [[HeldBlocks]]] = [:]
+        var moments: [Run: [HeldMoments]] = [:]
         // Fullest moments, counted in stages, by schedule and shortened run.
         var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
@@ -194,7 +194,7 @@ package final class PipelineTable: Sendable {
                             firstBound: heldBounds.count))
                     for kind in fullest {
                         heldBounds.append(held.count / stride)
-                        held += kind.flatMap(\.numbers)
+                        held += kind.numbers
                     }
                     heldBounds.append(held.count / stride)
                 }

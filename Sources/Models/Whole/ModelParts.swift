@@ -11,12 +11,24 @@ package final class ModelParts: Sendable {
     /// The final norm and the output projection, on the last stage.
     package let head: End
     private let isTied: Bool
+    /// Parameters of a block of each kind: those that tensor ranks cut, those that each holds whole, and those of all its
+    /// routed experts. A search reads them for every layout, without counting references to blocks.
+    private let cut: [Double]
+    private let whole: [Double]
+    private let routed: [Double]
+    /// Whether any block has routed experts.
+    package let hasExperts: Bool
 
     package init(_ model: Model) {
         let kinds = BlockKinds(model)
         let denseWidth = kinds.shapes.reduce(0) { $1.moe == nil ? max($0, $1.ffn) : $0 }
         self.kinds = kinds
-        blocks = kinds.shapes.map { Block(model.uniform($0), denseWidth: denseWidth) }
+        let blocks = kinds.shapes.map { Block(model.uniform($0), denseWidth: denseWidth) }
+        self.blocks = blocks
+        cut = blocks.map { Double($0.cutParameters) }
+        whole = blocks.map { Double($0.wholeParameters) }
+        routed = blocks.map { Double($0.expertParameters) }
+        hasExperts = blocks.contains { $0.mixture != nil }
         embedding = .embedding(model)
         head = .head(model)
         isTied = model.tiedEmbeddings
@@ -37,7 +49,9 @@ package final class ModelParts: Sendable {
         blocks counts: [Int], tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {
         var total = 0.0
-        for (block, count) in zip(blocks, counts) { total += Double(count) * block.held(tensor: Double(tensor)) }
+        for kind in 0..<min(cut.count, counts.count) {
+            total += Double(counts[kind]) * (cut[kind] / Double(tensor) + whole[kind])
+        }
         if holdsEmbedding { total += embedding.held(vocabulary: vocabulary, tensor: Double(tensor)) }
         if holdsHead {
             total += Double(head.wholeParameters)
@@ -51,9 +65,10 @@ package final class ModelParts: Sendable {
     /// Parameters of routed experts that one device holds.
     /// - Parameter counts: number of blocks of each kind.
     package func expertParameters(blocks counts: [Int], expert: Int, expertTensor: Int) -> Double {
+        guard hasExperts else { return 0 }
         var total = 0.0
-        for (block, count) in zip(blocks, counts) where block.expertParameters > 0 {
-            total += Double(count) * block.heldExperts(pieces: Double(expert * expertTensor))
+        for kind in 0..<min(routed.count, counts.count) where routed[kind] > 0 {
+            total += Double(counts[kind]) * (routed[kind] / Double(expert * expertTensor))
         }
         return total
     }
