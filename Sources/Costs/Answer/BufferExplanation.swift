@@ -92,11 +92,8 @@ struct BufferExplanation {
     private func addGathered(to lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
         let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)
-        var units = words.kinds.filter { share.blocks[$0.number] > 0 }.compactMap { kind -> String? in
-            let parts = [
-                isSharded ? "Q_\(kind.symbol)" : nil, areExperts && kind.isMixture ? kind.own("Q_x") : nil,
-            ].compactMap { $0 }
-            return parts.isEmpty ? nil : parts.joined(separator: " + ")
+        var units = words.kinds.filter { share.blocks[$0.number] > 0 }.compactMap { kind in
+            sumOrNil(isSharded ? "Q_\(kind.symbol)" : nil, areExperts && kind.isMixture ? kind.own("Q_x") : nil)
         }
         if isSharded, share.holdsEmbedding || share.holdsHead { units.append(words.embedding.heldTable) }
         guard !units.isEmpty else { return false }

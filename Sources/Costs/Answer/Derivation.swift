@@ -33,16 +33,3 @@ struct Derivation {
         define(symbol, value, unit, figure)
     }
 }
-
-/// The formula of a sum. Terms that are nil are left out.
-func sum(_ terms: String?...) -> String { sum(terms) }
-
-func sum(_ terms: [String?]) -> String {
-    let terms = terms.compactMap { $0 }
-    return terms.isEmpty ? "0" : terms.joined(separator: " + ")
-}
-
-/// The formula of the largest of `terms`.
-func largest(_ terms: [String]) -> String {
-    terms.count > 1 ? "max(\(terms.joined(separator: ", ")))" : terms.first ?? "0"
-}

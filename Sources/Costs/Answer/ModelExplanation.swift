@@ -61,10 +61,10 @@ struct ModelExplanation {
 
     /// Formula of the multiply-adds of a token in all recurrences of token mixers; nil if there are none.
     private func scans(_ count: String, times factor: String = "") -> String? {
-        let terms = words.kinds.filter { $0.attention.scan != nil }.map {
-            "\(factor)\(count)_\($0.symbol)·\($0.own("W_s"))"
-        }
-        return terms.isEmpty ? nil : sum(terms)
+        sumOrNil(
+            words.kinds.filter { $0.attention.scan != nil }.map {
+                "\(factor)\(count)_\($0.symbol)·\($0.own("W_s"))"
+            })
     }
 
     /// Formula of half of the multiply-adds of one token and one key, over all blocks; nil if there are none.

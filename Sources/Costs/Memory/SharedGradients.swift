@@ -33,6 +33,6 @@ enum SharedGradients {
         let routed = block.mixture == nil ? nil : "k\(room)·h/t + ρ·(\(rows)·h + f_e/e_t)"
         let widest = feedForward.inner.map { "max(\($0)/t, \(results))" } ?? results
         let places = ["h/σ", "max(h/σ, \(attention.attended)/t)", widest, routed]
-        return "(\(places.compactMap { $0 }.joined(separator: " + ")))"
+        return "(\(sum(places)))"
     }
 }

@@ -17,7 +17,7 @@ extension AttentionSpec {
         let (h, a) = (model.hidden, model.heads)
         let heads = a * mla.queryHead
         let values = a * mla.valueSize
-        let gate = mla.gate(model.block)
+        let gate = model.block.outputGate.width(heads: a, attended: values)
         let hasQueries = mla.queryRank > 0
         let conventions = model.conventions
 
@@ -48,13 +48,7 @@ extension AttentionSpec {
             conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize),
             biased: Extent(.scattered, whole: mla.queryRank + mla.kvRank + mla.ropeSize))
         part.otherKernels += 2
-        if gate > 0 {
-            // The gated result.
-            part.kept.append(Kept(attended))
-            part.forward.kernels.append([Stored(attended, times: 2), Stored(Extent(.all, cut: gate))])
-            part.backward.kernels.append([Stored(attended, times: 3), Stored(Extent(.all, cut: gate), times: 2)])
-            part.otherKernels += 1
-        }
+        part.addGate(gate, attended: attended)
         if let indexer = mla.indexer {
             // Its queries and its key, also as operands, and the weights of its heads; the input of the key's norm; and
             // the places of the chosen keys, 4 bytes each, which the core attention of every rank reads.
@@ -85,12 +79,7 @@ extension AttentionSpec {
         let span = model.coreAttention.span.words
         let inputBias =
             biases.contains(.attentionInput) ? (hasQueries ? "r_q + r_k + d_r" : "r_k + d_r") : nil
-        let gate: String? =
-            switch model.block.outputGate {
-            case .none: nil
-            case .elementwise: "a·d_v"
-            case .head: "a"
-            }
+        let gate = model.block.outputGate.words(attended: "a·d_v")
         let gateWeights = gate.map { " + h·\($0)" } ?? ""
         return AttentionWords(
             parameters: (hasQueries ? "(h + 1)·r_q + r_q·a·(d_n + d_r)" : "h·a·(d_n + d_r)")
@@ -98,8 +87,7 @@ extension AttentionSpec {
                 + (inputBias.map { " + \($0)" } ?? "") + (outputBias.map { " + \($0)" } ?? "")
                 + (index.map { " + \($0.parameters)" } ?? ""),
             source: "DeepSeek-AI 2024, DeepSeek-V2, section 2.1",
-            wholeParameters: [inputBias, outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters]
-                .compactMap { $0 }.joined(separator: " + "),
+            wholeParameters: sum(inputBias, outputBias, "(h + 1)·(r_q + r_k) + h·d_r", index?.parameters),
             weights: (hasQueries ? "(h + a·(d_n + d_r))·r_q" : "h·a·(d_n + d_r)")
                 + " + h·(r_k + d_r) + r_k·a·(d_n + d_v) + a·d_v·h" + gateWeights
                 + (index.map { " + \($0.weights)" } ?? ""),
@@ -126,6 +114,7 @@ extension AttentionSpec {
     static func latentProducts(_ model: Model, _ mla: Model.LatentAttention) -> [Product] {
         let (h, a) = (model.hidden, model.heads)
         let heads = Width(cut: a * mla.queryHead)
+        let gate = model.block.outputGate.width(heads: a, attended: a * mla.valueSize)
         let hasQueries = mla.queryRank > 0
         let queries =
             hasQueries
@@ -137,8 +126,7 @@ extension AttentionSpec {
             Product(.scattered, inputs: Width(whole: h), outputs: Width(whole: mla.kvRank + mla.ropeSize)),
             Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: a * (mla.nopeSize + mla.valueSize))),
         ]
-            + (model.block.outputGate == .none
-                ? [] : [Product(inputs: Width(whole: h), outputs: Width(cut: mla.gate(model.block)))]) + [
+            + (gate == 0 ? [] : [Product(inputs: Width(whole: h), outputs: Width(cut: gate))]) + [
                 Product(inputs: Width(cut: a * mla.valueSize), outputs: Width(whole: h))
             ] + (mla.indexer.map { $0.products(hidden: h, queries: hasQueries ? mla.queryRank : h) } ?? [])
     }
@@ -147,6 +135,7 @@ extension AttentionSpec {
     /// those of the down-projections; the products that widen latents have none, and nor has a query without a latent.
     static func latentTensors(_ model: Model, _ mla: Model.LatentAttention) -> [TensorSpec] {
         let (h, a) = (model.hidden, model.heads)
+        let gate = model.block.outputGate.width(heads: a, attended: a * mla.valueSize)
         func whole(_ name: String, _ outputs: Int, from inputs: Int? = nil) -> TensorSpec {
             let inputs = inputs ?? h
             return TensorSpec(
@@ -176,11 +165,10 @@ extension AttentionSpec {
             + model.matrix(
                 "self_attn.kv_b_proj.weight", bias: "", inputs: mla.kvRank,
                 outputs: a * (mla.nopeSize + mla.valueSize), isCutByOutputs: true, biased: nil)
-            + (model.block.outputGate == .none
+            + (gate == 0
                 ? []
                 : model.matrix(
-                    "self_attn.g_proj.weight", bias: "", inputs: h, outputs: mla.gate(model.block),
-                    isCutByOutputs: true, biased: nil))
+                    "self_attn.g_proj.weight", bias: "", inputs: h, outputs: gate, isCutByOutputs: true, biased: nil))
             + model.matrix(
                 "self_attn.o_proj.weight", bias: "self_attn.o_proj.bias", inputs: a * mla.valueSize, outputs: h,
                 isCutByOutputs: false, biased: .attentionOutput)
@@ -205,17 +193,6 @@ extension CoreAttention {
         // One product of each head's query with the key, and the weighted sum over heads.
         if let indexer = mla.indexer { core.indexWidth = Double(indexer.heads * (indexer.headSize + 1)) / 2 }
         return core
-    }
-}
-
-extension Model.LatentAttention {
-    /// Numbers in a row of the gate of `block`'s attention.
-    fileprivate func gate(_ block: BlockShape) -> Int {
-        switch block.outputGate {
-        case .none: 0
-        case .elementwise: block.heads * valueSize
-        case .head: block.heads
-        }
     }
 }
 

@@ -64,21 +64,17 @@ extension MixerSpec {
         func divided(_ size: Sized, by divisor: String, times factor: String = "") -> String? {
             size.isNone ? nil : "\(factor)\(size.factor)/\(divisor)"
         }
-        func joined(_ terms: [String?]) -> String { terms.compactMap { $0 }.joined(separator: " + ") }
         return AttentionWords(
             name: name, parameters: parameters.words, source: source,
             wholeParameters: whole.isNone ? nil : whole.words, weights: weights.words, core: "0", attended: "0",
             results: cutInputs.factor, keysAndValues: "0",
-            kept: joined([
+            kept: sum(
                 divided(keptCut, by: "t", times: "w·"), keptAll.isNone ? nil : "w·\(keptAll.factor)",
-                divided(keptSingle, by: "t", times: "4·"),
-            ]),
+                divided(keptSingle, by: "t", times: "4·")),
             operands: operandsWhole.isNone
                 ? operandsCut.factor : "(\(operandsCut.words) + t·\(operandsWhole.factor))",
-            projected: joined([
-                divided(projectedCut, by: "t"), wholeInputs.isNone ? nil : wholeInputs.words,
-                divided(sums, by: "σ"),
-            ]),
+            projected: sum(
+                divided(projectedCut, by: "t"), wholeInputs.isNone ? nil : wholeInputs.words, divided(sums, by: "σ")),
             sizes: sizes + scan.sizes, scan: scan.words)
     }
 }
@@ -86,15 +82,11 @@ extension MixerSpec {
 extension AttentionWords {
     /// The formulas of an attention with a mixer beside it.
     fileprivate func beside(_ mixer: AttentionWords) -> AttentionWords {
-        func sum(_ a: String?, _ b: String?) -> String? {
-            let terms = [a, b].compactMap { $0 }
-            return terms.isEmpty ? nil : terms.joined(separator: " + ")
-        }
         var both = self
         both.name = "\(name) with a \(mixer.name) beside it"
         both.parameters = "\(parameters) + \(mixer.parameters)"
         both.source = "\(source); \(mixer.source)"
-        both.wholeParameters = sum(wholeParameters, mixer.wholeParameters)
+        both.wholeParameters = sumOrNil(wholeParameters, mixer.wholeParameters)
         both.weights = "\(weights) + \(mixer.weights)"
         both.kept = "\(kept) + \(mixer.kept)"
         both.operands = "(\(operands) + \(mixer.operands))"

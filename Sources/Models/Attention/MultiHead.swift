@@ -10,7 +10,6 @@ extension AttentionSpec {
         let projected = Extent(.all, cut: widths.projected)
         let attended = Extent(.all, cut: widths.attended)
         let meeting = Extent(.all, cut: widths.queries + widths.keys)
-        let hasGate = block.outputGate != .none
 
         var part = Part()
         part.tensors = multiHeadTensors(model)
@@ -29,9 +28,8 @@ extension AttentionSpec {
             part.kept.append(Kept(Extent(.all, cut: widths.inner)))
             part.operands.append(Stored(Extent(.all, cut: widths.inner), .operand))
         }
-        // Inputs of the norms of queries and keys, and the gated result.
+        // Inputs of the norms of queries and keys.
         if block.qkNorm != .none { part.kept.append(Kept(meeting)) }
-        if hasGate { part.kept.append(Kept(attended)) }
         part.operands += [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
         part.backward.casts = [[Extent(.all, whole: h), projected]]
@@ -41,12 +39,7 @@ extension AttentionSpec {
             part.backward.kernels.append([Stored(meeting, times: 3)])
             part.otherKernels += 1
         }
-        if hasGate {
-            let gate = Extent(.all, cut: widths.gate)
-            part.forward.kernels.append([Stored(attended, times: 2), Stored(gate)])
-            part.backward.kernels.append([Stored(attended, times: 3), Stored(gate, times: 2)])
-            part.otherKernels += 1
-        }
+        part.addGate(widths.gate, attended: attended)
         part.messages = TensorMessages(inputs: [h] + [block.queryRank].compactMap(\.self), results: [h])
         return AttentionSpec(
             part: part, core: model.coreAttention, results: widths.projected, words: widths.words(model))
@@ -161,12 +154,7 @@ private struct AttentionWidths {
         keyHeads = block.keyValues == .shared ? 0 : block.kvHeads
         keys = keyHeads * block.headSize
         values = block.keyValues == .own ? block.kvHeads * valueSize : 0
-        gate =
-            switch block.outputGate {
-            case .none: 0
-            case .elementwise: attended
-            case .head: block.heads
-            }
+        gate = block.outputGate.width(heads: block.heads, attended: attended)
     }
 
     /// All results of the product before the core.
@@ -176,17 +164,12 @@ private struct AttentionWidths {
         let v = block.valueSize == nil ? "d" : "d_v"
         let isPlain =
             block.valueSize == nil && block.keyValues == .own && gate == 0 && block.queryRank == nil && inner == 0
-        let gateWords: String? =
-            switch block.outputGate {
-            case .none: nil
-            case .elementwise: "a·\(v)"
-            case .head: "a"
-            }
+        let gateWords = block.outputGate.words(attended: "a·\(v)")
         /// All results of the product before the core.
         let results =
             isPlain
             ? "(a + 2·g)·d"
-            : "(" + sum(["a·d", keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords]) + ")"
+            : "(\(sum("a·d", keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords)))"
         let attended = "a·\(v)"
         let biases = model.conventions.biases
         let normTensors = block.qkNorm == .none ? 0 : model.conventions.norm.tensors
@@ -199,14 +182,13 @@ private struct AttentionWidths {
         let inputBias = biases.contains(.attentionInput) ? (isPlain ? "a·d + 2·g·d" : results) : nil
         let outputBias = biases.contains(.attentionOutput) ? "h" : nil
         let meeting = keys > 0 ? "(a + g)·d" : "a·d"
-        let kept = sum([block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil])
+        let kept = sum(block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil)
         // Weights of a token's products before and behind the core.
-        let others = sum([keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords])
+        let others = sum(keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords)
         let before = block.queryRank == nil ? "h·\(results)" : "(h + a·d)·r_q + h·(\(others))"
         let behind = inner > 0 ? "(\(attended) + h·n_g)·r_o" : "\(attended)·h"
         let latentNorm = block.queryRank == nil ? nil : "\(model.conventions.norm.tensors)·r_q"
         let latents = block.queryRank == nil ? nil : "h·r_q + " + (latentNorm ?? "0")
-        let wholes = [outputBias, latents, block.qkNorm == .head ? norm : nil].compactMap { $0 }
         var sizes = [
             SizeSymbol("g", block.kvHeads, "key and value heads"), SizeSymbol("d", block.headSize, "head size"),
         ]
@@ -222,7 +204,7 @@ private struct AttentionWidths {
                 (isPlain ? ["2·h·a·d + 2·h·g·d"] : [before, behind])
                     + [inputBias, outputBias, norm, latentNorm, block.sinks ? "a" : nil]),
             source: "Narayanan et al. 2021, equation 2",
-            wholeParameters: wholes.isEmpty ? nil : wholes.joined(separator: " + "),
+            wholeParameters: sumOrNil(outputBias, latents, block.qkNorm == .head ? norm : nil),
             weights: isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)",
             core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.coreAttention.span.words,
             attended: attended, results: results,
@@ -235,11 +217,6 @@ private struct AttentionWidths {
             scatteredOperands: block.queryRank == nil ? nil : "2·r_q",
             projected: results + "/t" + (inner > 0 ? " + n_g·r_o/t" : "") + (block.queryRank == nil ? "" : " + r_q/σ"),
             sizes: sizes)
-    }
-
-    private func sum(_ terms: [String?]) -> String {
-        let terms = terms.compactMap { $0 }
-        return terms.isEmpty ? "0" : terms.joined(separator: " + ")
     }
 }
 

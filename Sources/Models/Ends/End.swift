@@ -63,7 +63,7 @@ package struct EndWords: Hashable, Sendable {
         _ model: Model, whole: [String], kept: String?, keptWithoutNorm: String? = nil, masks: String? = nil,
         logits: String? = nil
     ) {
-        wholeParameters = whole.isEmpty ? nil : whole.joined(separator: " + ")
+        wholeParameters = sumOrNil(whole)
         self.kept = kept
         self.keptWithoutNorm = keptWithoutNorm
         self.masks = masks
@@ -84,7 +84,7 @@ package struct EndWords: Hashable, Sendable {
             norms == 0 ? nil : norms == 1 ? "w·T·h/σ" : "\(norms)·w·T·h/σ",
             model.embeddingSize == nil ? nil : "w·T·h_e/σ",
         ].compactMap { $0 }
-        return terms.count > 1 ? "(\(terms.joined(separator: " + ")))" : terms.first
+        return terms.count > 1 ? "(\(sum(terms)))" : terms.first
     }
 }
 

@@ -107,10 +107,8 @@ package struct NormWords: Hashable, Sendable {
         let block = model.block
         let part = Part.norms(model)
         let norms = (part.tensors.parameters - block.extraParameters) / max(1, model.hidden)
-        let terms = [
-            norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", block.extraParameters > 0 ? "n_x" : nil,
-        ].compactMap { $0 }
-        parameters = terms.isEmpty ? nil : terms.joined(separator: " + ")
+        parameters = sumOrNil(
+            norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", block.extraParameters > 0 ? "n_x" : nil)
         func count(_ kept: [Stored]) -> Int { kept.reduce(0) { $0 + Int($1.times) } }
         kept = count(part.kept.map(\.stored).filter { $0.format == .activation })
         results = count(part.kept.filter { $0.role == .normResult }.map(\.stored))

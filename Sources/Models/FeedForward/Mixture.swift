@@ -89,9 +89,10 @@ extension FeedForwardSpec {
         let inner = (hasDense ? ["f"] : []) + sizes
         let routed = "ρ·(n_m·f_e/e_t + \(row))"
         return FeedForwardWords(
-            parameters: (["h·E", routedParameters] + latents + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
-                + sharedRowBias).joined(separator: " + "),
-            wholeParameters: (["h·E"] + latents + gate + routerBias + sharedRowBias).joined(separator: " + "),
+            parameters: sum(
+                ["h·E", routedParameters] + latents + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
+                    + sharedRowBias),
+            wholeParameters: sum(["h·E"] + latents + gate + routerBias + sharedRowBias),
             expertParameters: expert,
             weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
@@ -104,9 +105,8 @@ extension FeedForwardSpec {
             products: ["ρ·((n_m − 1)·f_e/e_t + \(row))", "E/t"] + (latents.isEmpty ? [] : ["(h_l + h)/t"])
                 + shared { "(n_m − 1)·\($0)/t + h/σ" }
                 + (moe.sharedGate ? ["1/σ"] : []),
-            widest: sizes.isEmpty
-                ? routed : "max(\(([routed] + shared { "n_m·\($0)/t + h" }).joined(separator: ", ")))",
-            inner: inner.first.map { "(n_m − 1)·" + (inner.count > 1 ? "max(\(inner.joined(separator: ", ")))" : $0) },
+            widest: largest([routed] + shared { "n_m·\($0)/t + h" }),
+            inner: inner.isEmpty ? nil : "(n_m − 1)·" + largest(inner),
             sizes: [
                 SizeSymbol("E", moe.experts, "routed experts of a block"),
                 SizeSymbol("k", moe.topK, "routed experts a token passes through"),

@@ -22,10 +22,10 @@ package struct Sized: Hashable, Sendable {
     package var isNone: Bool { terms.isEmpty }
 
     package var words: String {
-        let words = terms.map { term in
-            term.words.isEmpty ? "\(term.count)" : term.count == 1 ? term.words : "\(term.count)·\(term.words)"
-        }
-        return words.isEmpty ? "0" : words.joined(separator: " + ")
+        sum(
+            terms.map { term in
+                term.words.isEmpty ? "\(term.count)" : term.count == 1 ? term.words : "\(term.count)·\(term.words)"
+            })
     }
 
     /// The formula as a factor or a term behind a factor.
