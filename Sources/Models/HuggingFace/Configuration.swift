@@ -164,8 +164,5 @@ func product(_ factors: Int...) -> Int { product(factors) }
 
 func product(_ factors: [Int]) -> Int {
     let most = Bounds.parameters.upperBound
-    return factors.reduce(1) { product, factor in
-        let (value, overflows) = product.multipliedReportingOverflow(by: max(0, factor))
-        return overflows ? most : min(most, value)
-    }
+    return factors.contains { $0 <= 0 } ? 0 : min(most, Int.product(factors) ?? most)
 }

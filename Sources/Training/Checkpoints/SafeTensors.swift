@@ -1,10 +1,9 @@
 package import Foundation
 package import Models
 internal import Plans
+internal import Reading
 
 /// A safetensors file mapped into memory: a JSON header, then raw little-endian tensors. Reads F32, F16 and BF16.
-///
-/// Format: u64 header length, header, data; offsets count from the end of the header (huggingface/safetensors README).
 package final class SafeTensorsFile {
     /// A tensor in the file.
     package struct Entry: Hashable, Sendable {
@@ -23,27 +22,28 @@ package final class SafeTensorsFile {
     package init(path: String) throws(TrainingError) {
         self.path = path
         file = try MappedFile(path: path)
-        func broken(_ reason: String) -> TrainingError { .weights(path: path, reason: reason) }
-        guard file.bytes.count > 8 else { throw broken("not a safetensors file: shorter than its header length") }
-        let length = file.bytes.loadUnaligned(as: UInt64.self).littleEndian
-        guard length <= 100_000_000, Int(length) + 8 <= file.bytes.count else {
-            throw broken("not a safetensors file: a header of \(length) bytes does not fit")
+        let bytes = file.bytes
+        do throws(SafeTensorsHeader.Problem) {
+            let header = try SafeTensorsHeader { Data(bytes[$0.clamped(to: 0..<bytes.count)]) }
+            var entries: [String: Entry] = [:]
+            for (name, tensor) in header.tensors {
+                guard tensor.bytes.upperBound <= bytes.count - header.end else { throw .broken(tensor: name) }
+                let range = header.end + tensor.bytes.lowerBound..<header.end + tensor.bytes.upperBound
+                entries[name] = Entry(type: tensor.type, shape: tensor.shape, range: range)
+            }
+            self.entries = entries
+            metadata = header.metadata
+        } catch {
+            let reason =
+                switch error {
+                case .tooShort: "not a safetensors file: shorter than its header length"
+                case .doesNotFit(let bytes): "not a safetensors file: a header of \(bytes) bytes does not fit"
+                case .isNotJSON: "not a safetensors file: the header is not JSON"
+                case .broken(let tensor):
+                    "tensor \(tensor): its type, shape or place is broken or outside the file"
+                }
+            throw .weights(path: path, reason: reason)
         }
-        let start = 8 + Int(length)
-        let header = Data(file.bytes[8..<start])
-        guard let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
-            throw broken("not a safetensors file: the header is not JSON")
-        }
-        var entries: [String: Entry] = [:]
-        for (name, value) in object where name != "__metadata__" {
-            guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
-                let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int],
-                offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= file.bytes.count - start
-            else { throw broken("tensor \(name): its type, shape or place is broken or outside the file") }
-            entries[name] = Entry(type: type, shape: shape, range: start + offsets[0]..<start + offsets[1])
-        }
-        self.entries = entries
-        metadata = object["__metadata__"] as? [String: String] ?? [:]
     }
 
     /// Copies this rank's share of a tensor as fp32. Names may carry GPT-2's `transformer.` prefix in the file.
