@@ -22,7 +22,8 @@ import Testing
         let model = example.shape
         #expect(Double(model.parameters().total) == example.parameters["total"] ?? nil)
         #expect(
-            Double(model.layers) * ModelParts(model).blocks[0].held(tensor: 1) == (example.parameters["blocks"] ?? nil))
+            Double(model.layers) * ModelParts(model).blocks[0].parameters.held(tensor: 1)
+                == (example.parameters["blocks"] ?? nil))
     }
 
     @Test(arguments: WorkedExample.dense.map(\.example))

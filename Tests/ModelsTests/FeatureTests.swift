@@ -98,7 +98,7 @@ import Testing
             for block in ModelParts(model).blocks {
                 let tensors = block.norms.tensors + block.attention.part.tensors + block.feedForward.part.tensors
                 let held = tensors.reduce(0) { $0 + TensorSlice(rank: 0, size: ranks).count($1) }
-                #expect(block.held(tensor: Double(ranks)) == Double(held), "\(model)")
+                #expect(block.parameters.held(tensor: Double(ranks)) == Double(held), "\(model)")
             }
         }
     }

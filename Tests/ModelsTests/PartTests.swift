@@ -144,7 +144,7 @@ import Testing
             for block in parts.blocks {
                 let tensors = block.norms.tensors + block.attention.part.tensors + block.feedForward.part.tensors
                 let held = tensors.reduce(0) { $0 + TensorSlice(rank: 0, size: ranks).count($1) }
-                #expect(block.held(tensor: Double(ranks)) == Double(held), "\(model)")
+                #expect(block.parameters.held(tensor: Double(ranks)) == Double(held), "\(model)")
                 for tensor in tensors {
                     var holders = [Int](repeating: 0, count: tensor.count)
                     for rank in 0..<ranks {

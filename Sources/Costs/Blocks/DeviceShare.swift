@@ -45,7 +45,7 @@ package struct DeviceShare: Sendable {
 
     /// Parameters of a block on one device before sharding: those of routed experts, and all others (`dense`).
     func held(of block: Block) -> (dense: Double, experts: Double) {
-        (block.held(tensor: tensor), block.heldExperts(pieces: expert * expertTensor))
+        (block.parameters.held(tensor: tensor), block.parameters.heldExperts(pieces: expert * expertTensor))
     }
 
     /// The division of a block with the experts `mixture` among the ranks of a stage; nil: a dense block, or an end of

@@ -128,16 +128,22 @@ extension Model {
 
 extension Model.Mixture {
     /// The keys of `moe:`, in the order of a written plan. `sharedFfn` 0 stands for the size of a routed expert.
-    static let sizes: [ShapeKey<Model.Mixture>] = [
-        .count("experts", in: Bounds.heads, \.experts, example: "e.g. 8"),
-        .count("topK", in: Bounds.heads, \.topK, example: "e.g. 2"),
-        .count("ffn", in: Bounds.ffn, \.ffn, example: "of one expert, e.g. 14336"),
-        .count("shared", in: 0...Bounds.heads.upperBound, \.shared),
-        .count("sharedFfn", in: 0...Bounds.ffn.upperBound, \.sharedFfn),
-        .count("firstDense", in: 0...Bounds.layers.upperBound, \.firstDense),
-        .count("every", in: Bounds.layers, \.every), .number("imbalance", in: 1...1000, \.imbalance),
-        .limit("nodeLimit", in: Bounds.heads, \.nodeLimit), .flag("sharedGate", \.sharedGate),
-        .flag("routerCorrection", \.routerCorrection), .limit("latentSize", in: Bounds.hidden, \.latentSize),
+    static let sizes: [ShapeKey<Model.Mixture>] =
+        [
+            .count("experts", in: Bounds.heads, \.experts, example: "e.g. 8"),
+            .count("topK", in: Bounds.heads, \.topK, example: "e.g. 2"),
+            .count("ffn", in: Bounds.ffn, \.ffn, example: "of one expert, e.g. 14336"),
+            .count("shared", in: 0...Bounds.heads.upperBound, \.shared),
+            .count("sharedFfn", in: 0...Bounds.ffn.upperBound, \.sharedFfn),
+            .count("firstDense", in: 0...Bounds.layers.upperBound, \.firstDense),
+            .count("every", in: Bounds.layers, \.every), .number("imbalance", in: 1...1000, \.imbalance),
+            .limit("nodeLimit", in: Bounds.heads, \.nodeLimit),
+        ] + features
+
+    /// Keys of the parts that an ordinary mixture of experts lacks.
+    package static let features: [ShapeKey<Model.Mixture>] = [
+        .flag("sharedGate", \.sharedGate), .flag("routerCorrection", \.routerCorrection),
+        .limit("latentSize", in: Bounds.hidden, \.latentSize),
         .count("denseFfn", in: 0...Bounds.ffn.upperBound, \.denseFfn, standard: 0),
     ]
 }

@@ -12,12 +12,7 @@ package final class Block: Sendable {
     package let mixture: Model.Mixture?
     /// A row of the residual stream on the ranks that divide its rows.
     package let stream: Extent
-    /// Parameters of the tensors that tensor ranks cut between them.
-    package let cutParameters: Int
-    /// Parameters of the tensors that each tensor rank holds whole.
-    package let wholeParameters: Int
-    /// Parameters of all routed experts.
-    package let expertParameters: Int
+    package let parameters: BlockParameters
 
     // Lists of all parts, joined.
     package let products: [Product]
@@ -53,9 +48,9 @@ package final class Block: Sendable {
         // The parts in the order of their tensors in memory.
         let parts = [norms, attention.part, feedForward.part]
         let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
-        wholeParameters = whole
-        cutParameters = parts.reduce(0) { $0 + $1.tensors.parameters } - whole
-        expertParameters = feedForward.experts.map { $0.mixture.experts * $0.tensors.parameters } ?? 0
+        parameters = BlockParameters(
+            cut: parts.reduce(0) { $0 + $1.tensors.parameters } - whole, whole: whole,
+            routed: feedForward.experts.map { $0.mixture.experts * $0.tensors.parameters } ?? 0)
         products = parts.flatMap(\.products)
         expertProducts = feedForward.experts?.products ?? []
         kept = parts.flatMap(\.kept)
@@ -83,11 +78,21 @@ package final class Block: Sendable {
     package func messages(sequenceParallel: Bool) -> JoinedMessages {
         sequenceParallel ? scatteredMessages : messages
     }
+}
+
+/// The parameters of one block. Held without references, because a search reads them for every layout.
+package struct BlockParameters: Hashable, Sendable {
+    /// In the tensors that tensor ranks cut between them.
+    package var cut: Int
+    /// In the tensors that each tensor rank holds whole.
+    package var whole: Int
+    /// In all routed experts.
+    package var routed: Int
 
     /// Parameters that one device holds, routed experts excluded.
-    package func held(tensor: Double) -> Double { Double(cutParameters) / tensor + Double(wholeParameters) }
+    package func held(tensor: Double) -> Double { Double(cut) / tensor + Double(whole) }
 
     /// Parameters of routed experts that one device holds.
     /// - Parameter pieces: number of ranks that divide the experts: expert ranks times those that share an expert.
-    package func heldExperts(pieces: Double) -> Double { Double(expertParameters) / pieces }
+    package func heldExperts(pieces: Double) -> Double { Double(routed) / pieces }
 }

@@ -11,11 +11,8 @@ package final class ModelParts: Sendable {
     /// The final norm and the output projection, on the last stage.
     package let head: End
     private let isTied: Bool
-    /// Parameters of a block of each kind: those that tensor ranks cut, those that each holds whole, and those of all its
-    /// routed experts. A search reads them for every layout, without counting references to blocks.
-    private let cut: [Double]
-    private let whole: [Double]
-    private let routed: [Double]
+    /// Parameters of a block of each kind.
+    private let parameters: [BlockParameters]
     /// Whether any block has routed experts.
     package let hasExperts: Bool
 
@@ -25,9 +22,7 @@ package final class ModelParts: Sendable {
         self.kinds = kinds
         let blocks = kinds.shapes.map { Block(model.uniform($0), denseWidth: denseWidth) }
         self.blocks = blocks
-        cut = blocks.map { Double($0.cutParameters) }
-        whole = blocks.map { Double($0.wholeParameters) }
-        routed = blocks.map { Double($0.expertParameters) }
+        parameters = blocks.map(\.parameters)
         hasExperts = blocks.contains { $0.mixture != nil }
         embedding = .embedding(model)
         head = .head(model)
@@ -49,8 +44,8 @@ package final class ModelParts: Sendable {
         blocks counts: [Int], tensor: Int, vocabulary: Int, holdsEmbedding: Bool, holdsHead: Bool
     ) -> Double {
         var total = 0.0
-        for kind in 0..<min(cut.count, counts.count) {
-            total += Double(counts[kind]) * (cut[kind] / Double(tensor) + whole[kind])
+        for kind in 0..<min(parameters.count, counts.count) {
+            total += Double(counts[kind]) * parameters[kind].held(tensor: Double(tensor))
         }
         if holdsEmbedding { total += embedding.held(vocabulary: vocabulary, tensor: Double(tensor)) }
         if holdsHead {
@@ -67,8 +62,8 @@ package final class ModelParts: Sendable {
     package func expertParameters(blocks counts: [Int], expert: Int, expertTensor: Int) -> Double {
         guard hasExperts else { return 0 }
         var total = 0.0
-        for kind in 0..<min(routed.count, counts.count) where routed[kind] > 0 {
-            total += Double(counts[kind]) * (routed[kind] / Double(expert * expertTensor))
+        for kind in 0..<min(parameters.count, counts.count) where parameters[kind].routed > 0 {
+            total += Double(counts[kind]) * parameters[kind].heldExperts(pieces: Double(expert * expertTensor))
         }
         return total
     }

@@ -39,12 +39,8 @@ package enum RuntimeSupport {
             let value = lines[0].split(separator: " ", maxSplits: 1).dropFirst().first.map(String.init)
             throw refuse("model.\(key)", value ?? "(given)", "the runtime has none of it")
         }
-        for (key, isGiven) in [
-            ("sharedGate", model.moe?.sharedGate == true), ("denseFfn", model.moe?.denseFfn ?? 0 > 0),
-            ("routerCorrection", model.moe?.routerCorrection == true), ("latentSize", model.moe?.latentSize != nil),
-        ]
-        where isGiven {
-            throw refuse("model.moe.\(key)", "(given)", "the runtime has none of it")
+        if let moe = model.moe, let feature = Model.Mixture.features.first(where: { !$0.lines(of: moe).isEmpty }) {
+            throw refuse("model.moe.\(feature.key)", "(given)", "the runtime has none of it")
         }
         guard model.mla == nil else {
             throw refuse("model.mla", "(given)", "the runtime has no latent attention")
