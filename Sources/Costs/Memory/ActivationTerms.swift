@@ -14,7 +14,7 @@ final class ActivationTerms: Sendable {
     let isPartial: Bool
     /// Bytes that blocks and embedding keep, with the layout's recomputation.
     let held: HeldBytes
-    /// The same if all blocks are recomputed, or none.
+    /// Bytes that blocks and embedding keep, if all blocks are recomputed or none is.
     let uniform: HeldBytes
     /// Bytes of the inputs of the final norm and of the head.
     let headInputs: Double

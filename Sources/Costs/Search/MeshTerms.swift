@@ -65,7 +65,7 @@ struct PassTerms: Sendable {
     /// Parts of the blocks in the order of `HeldBlocks.numbers`: of each kind one that is not recomputed, and one that
     /// is if only some blocks are.
     let blocks: [Part]
-    /// The same if all blocks are recomputed, or none.
+    /// Parts of the blocks in the order of `HeldBlocks.numbers`, if all blocks are recomputed or none is.
     let uniform: [Part]
     let embedding: Part
     let head: Part

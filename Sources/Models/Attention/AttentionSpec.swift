@@ -51,7 +51,7 @@ package struct CoreAttention: Hashable, Sendable {
 /// Terms of an attention in formulas. The letters of the cost model: h hidden, a heads, d head size, g key/value heads,
 /// t tensor ranks, σ the degree of sequence parallelism, w bytes of an activation.
 package struct AttentionWords: Hashable, Sendable {
-    /// What mixes the tokens.
+    /// Name of the attention or token mixer.
     package var name = "attention"
     /// Formula of the attention's parameters, and the source of that count.
     package var parameters: String

@@ -1,12 +1,12 @@
 /// The keys that a query of a causal attention sees.
 package enum Span: Hashable, Sendable {
-    /// All before it.
+    /// All keys before the query.
     case all
-    /// The nearest ones, its own included (Beltagy et al. 2020).
+    /// The nearest keys, the query's own included (Beltagy et al. 2020).
     case window(Int)
-    /// The best ones of all before it, by an indexer's scores.
+    /// The best keys of all before the query, by an indexer's scores.
     case chosen(Int)
-    /// Those of its own chunk.
+    /// The keys of the query's own chunk of the sequence.
     case chunk(Int)
 
     init(_ block: BlockShape) {

@@ -17,7 +17,7 @@ struct Draft {
     var embeddingSize: Int?
     var otherParameters = 0
     var blocks: [BlockShape]
-    /// What a reader should know about the count.
+    /// Remarks on the count of parameters.
     var notes: [String] = []
 
     /// A Llama (Touvron et al. 2023): the common keys of decoders.

@@ -10,7 +10,7 @@ package struct HuggingFaceModel: Sendable {
     package var modelType: String
     /// Longest sequence that the configuration states.
     package var longest: Int
-    /// What a reader should know about the count.
+    /// Remarks on the count of parameters.
     package var notes: [String]
     /// Keys that change no shape.
     package var ignored: [String]

@@ -19,7 +19,7 @@ struct LanguagePart {
         let outer = map["model_type"]?.text
         var (outerType, outerFacts) = (outer, outer.flatMap { table[$0] })
         var path = ""
-        /// What the parts around the language model say about the head, the outermost first.
+        /// Whether the parts around the language model tie its head to its token table, the outermost first.
         var stated: [Bool] = []
         while let key = Self.key(of: map, wanted: outerFacts?.text?.key), let inner = map[key]?.map {
             if let isTied = map["tie_word_embeddings"]?.flag { stated.append(isTied) }

@@ -37,7 +37,7 @@ enum ModelTypes {
         return nil
     }
 
-    /// What a type that no entry describes is by its name and its classes, if it is no decoder.
+    /// The sort of model, by its name and its classes, of a type that no entry describes; nil for a decoder.
     private static func kind(of type: String, classes: [String]) -> String? {
         let name = type.lowercased()
         func has(_ parts: [String]) -> Bool { parts.contains { name.contains($0) } }

@@ -1,7 +1,7 @@
 internal import Foundation
 package import Reading
 
-/// What `huggingface/types.json` says of a model type: the values that count where a configuration leaves a key out, and
+/// The facts of a model type in `huggingface/types.json`: the values that count where a configuration leaves a key out, and
 /// other spellings of its keys.
 struct TypeFacts: Sendable {
     /// Declared values by key.

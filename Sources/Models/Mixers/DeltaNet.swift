@@ -114,8 +114,8 @@ extension MixerSpec {
         return scan
     }
 
-    /// What the kernels of a chunk hand to one another: weighted keys and values and new values, written and read; the
-    /// chunk's states; and the results.
+    /// Tensors that one kernel of a chunk writes and another reads: weighted keys and values and new values, the chunk's
+    /// states, and the results.
     private static func deltaTraffic(heads: Sized, _ keySize: Sized, _ valueSize: Sized) -> Stored {
         let states = heads * keySize * valueSize
         return rows(

@@ -9,7 +9,7 @@ package struct MixerSpec: Hashable, Sendable {
     var prefix: String
     /// The sizes that the formulas name.
     var sizes: [SizeSymbol]
-    /// What is computed from the residual stream. Tensor ranks cut each of them apart, so each is a tensor of its own,
+    /// Columns that are computed from the residual stream. Tensor ranks cut each of them apart, so each is a tensor of its own,
     /// where a checkpoint may join several in one.
     var inputs: [Columns]
     var convolution: Convolution?

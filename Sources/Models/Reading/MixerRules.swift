@@ -43,7 +43,7 @@ extension BlockShape {
         return problems
     }
 
-    /// What only a block with softmax attention can state: whether it does, the key and the value.
+    /// Keys that need softmax attention: whether the block states each, its name and its value.
     var statedOfAttention: [(isGiven: Bool, key: String, value: String)] {
         [
             (window != nil, "window", "\(window ?? 0)"), (chunk != nil, "chunk", "\(chunk ?? 0)"),

@@ -31,7 +31,7 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var halves = Halves.both
     package var norms = NormPlacement.pre
     package var parallel = Parallel.none
-    /// What mixes tokens in place of the attention; at most one in a block that breaks no rule.
+    /// Token mixers, in place of the attention or beside it; a block that breaks no rule has at most one.
     package var mixers: [Mixer] = []
     /// Whether the token mixer runs beside the attention, on the same rows, and both results are added.
     package var besideAttention = false
@@ -118,7 +118,7 @@ extension BlockShape {
         .choice("mlp", \.mlp),
     ]
 
-    /// What a block has in addition, in the order of a written plan; its token mixer last.
+    /// Keys of parts that a plain block lacks, in the order of a written plan.
     private static let ownFeatures: [ShapeKey<BlockShape>] = [
         .map(
             "moe", \.moe, keys: Model.Mixture.sizes, empty: Model.Mixture(experts: 0, topK: 0, ffn: 0),

@@ -1,4 +1,4 @@
-/// What mixes tokens in a block without a softmax: a recurrence over the tokens, or a convolution.
+/// A token mixer without a softmax: a recurrence over the tokens, or a convolution.
 package enum Mixer: Hashable, Codable, Sendable {
     case mamba2(Mamba2)
     case mamba(Mamba)

@@ -83,7 +83,7 @@ extension Model {
         .flag("tiedEmbeddings", \.tiedEmbeddings, isAlwaysStated: true),
     ]
 
-    /// What the whole model has in addition to its family, in the order of a written plan.
+    /// Keys of conventions that differ from those of the family, in the order of a written plan.
     package static let features: [ShapeKey<Model>] = [
         .option("norm", \.norm), .option("positions", \.positionKind),
         .limit("positionEntries", in: Bounds.sequence, \.positionEntries),

@@ -20,7 +20,7 @@ package struct DeviceListReport: Encodable, Sendable {
         var networks: [Level]
         /// Whether published runs on the device were compared with predictions.
         var hasRuns: Bool
-        /// What the efficiency is taken from; absent where the file does not say.
+        /// Source of the efficiency; absent where the file does not say.
         var efficiencySource: String?
     }
 
