@@ -94,9 +94,10 @@ extension PipelineShares {
         let (schedule, shape) = (short.schedule, short.shape)
         // If every forward comes before any backward, all stages are held equally often.
         let lists = !schedule.forwardsFirst && !unlikeRanks.isEmpty ? short.lists : nil
+        let numbers = lists == nil ? [] : stageNumbers
         let stages = schedule.splitsBackward ? short.stages : nil
         return ranks.indices.map { rank in
-            if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank]) }
+            if let lists, unlikeRanks.contains(rank) { return moments(of: lists[rank], stages: numbers) }
             if let stages {
                 return HeldMoments(
                     stages[rank].map {
@@ -130,7 +131,8 @@ extension PipelineShares {
 
     /// The fullest moments of every rank under the lists of `schedule`, e.g. a searched one.
     package func fullestMoments(of schedule: Schedule) -> [[HeldBlocks]] {
-        schedule.actions.map { moments(of: $0).found }
+        let numbers = stageNumbers
+        return schedule.actions.map { moments(of: $0, stages: numbers).found }
     }
 
     /// Blocks of a rank that holds `inFlight` activations of its mean stage.
@@ -138,13 +140,16 @@ extension PipelineShares {
         HeldBlocks(of: ranks[rank], inFlight: inFlight, stages: shape.virtualStages)
     }
 
+    /// The numbers of all stages in one list, so that a walk copies and counts no references.
+    private var stageNumbers: [Double] { stages.flatMap(\.numbers) }
+
     /// The fullest moments of a rank with these `actions`.
-    private func moments(of actions: [Action]) -> HeldMoments {
-        guard let kinds = stages.first?.kinds else { return HeldMoments(kinds: 0) }
-        // One list for all stages, so that the walk copies and counts no references.
+    /// - Parameter stages: `stageNumbers`.
+    private func moments(of actions: [Action], stages: [Double]) -> HeldMoments {
+        guard let kinds = self.stages.first?.kinds else { return HeldMoments(kinds: 0) }
         let width = 4 * kinds + 1
         var moments = HeldMoments(kinds: kinds)
-        stages.flatMap(\.numbers).withUnsafeBufferPointer { stages in
+        stages.withUnsafeBufferPointer { stages in
             withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { held in
                 held.initialize(repeating: 0)
                 guard let stages = stages.baseAddress, let first = held.baseAddress else { return }
