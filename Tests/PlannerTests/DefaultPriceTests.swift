@@ -30,9 +30,14 @@ import Testing
         return try estimate.defaultRemarks().filter { $0.code == .defaultDecides }.map(\.text)
     }
 
+    /// Remarks on transfers alone.
+    private func transfers(_ text: String) throws -> [String] {
+        try remarks(text).filter { $0.contains("layout.overlap") }
+    }
+
     /// The time named is that of the plan with the other value.
     @Test func anExchangeThatIsNotHiddenIsPriced() throws {
-        let said = try remarks(text("schedule: 1f1b"))
+        let said = try transfers(text("schedule: 1f1b"))
         #expect(said.count == 1)
         func days(_ layout: String) throws -> Double {
             let plan = try read(text(layout))
@@ -45,13 +50,13 @@ import Testing
         let named = try #require(Double(number))
         #expect(abs(named / less - 1) < 0.01)
         #expect(said.first?.contains("layout.overlap: {expert: true}") == true)
-        #expect(try remarks(text("schedule: 1f1b", tokens: "")).first?.contains("a step") == true)
+        #expect(try transfers(text("schedule: 1f1b", tokens: "")).first?.contains("a step") == true)
     }
 
     /// A plan that says which transfers are hidden has chosen.
     @Test func statedTransfersAreNotRemarkedOn() throws {
-        #expect(try remarks(text("schedule: 1f1b, overlap: {expert: false}")).isEmpty)
-        #expect(try remarks(text("schedule: 1f1b, overlap: {expert: true}")).isEmpty)
+        #expect(try transfers(text("schedule: 1f1b, overlap: {expert: false}")).isEmpty)
+        #expect(try transfers(text("schedule: 1f1b, overlap: {expert: true}")).isEmpty)
     }
 
     /// Schedules that fuse passes hide the exchange by default, on the software that has them.
@@ -60,7 +65,7 @@ import Testing
         let plan = try read(text("schedule: \(schedule)"))
         #expect(plan.layout?.overlap.expert == true)
         #expect(plan.framework(for: plan.layout).name == "deepseek-2024")
-        #expect(try remarks(text("schedule: \(schedule)")).isEmpty)
+        #expect(try transfers(text("schedule: \(schedule)")).isEmpty)
         let off = try read(text("schedule: \(schedule), overlap: {expert: false}"))
         #expect(off.layout?.overlap.expert == false)
     }
@@ -73,5 +78,57 @@ import Testing
         let layout = try #require(shipped.layout)
         let (a, b) = (try price(plan: shipped, layout: layout), try price(plan: natural, layout: layout))
         #expect(abs(b.iteration.seconds / a.iteration.seconds - 1) < 0.05)
+    }
+
+    private let dense = """
+        model: {params: 13e9}
+        tokens: 1T
+        cluster: a100-80g-sxm
+        devices: 64
+        batch: 1024
+        precision: bf16
+        """
+
+    /// Every key that is left out and would decide more than a twentieth is named once, with its value; stated, it is
+    /// not. The time named is that of the plan which states it.
+    @Test(arguments: [
+        ("tensor: 4, data: 16, sequenceParallel: true, sharding: optimizer", "microbatch"),
+        (
+            "tensor: 2, pipeline: 4, data: 8, microbatch: 16, recompute: full, sequenceParallel: true, sharding: none",
+            "schedule"
+        ),
+    ])
+    func aDefaultThatDecidesTheTimeIsPriced(_ layout: String, _ key: String) throws {
+        let text = dense + "\nlayout: {\(layout)}"
+        let said = try remarks(text).filter { $0.contains("layout.\(key)") }
+        #expect(said.count == 1)
+        let remark = try #require(said.first)
+        let words = try #require(remark.firstMatch(of: #/−([0-9.]+) days with layout\.(.*)/#))
+        let stated = words.2.replacing(" with ", with: ", ")
+        func days(_ text: String) throws -> Double {
+            let plan = try read(text)
+            let chosen = try #require(plan.layout)
+            let estimate = try price(plan: plan, layout: chosen)
+            #expect(estimate.fits)
+            let run = try #require(estimate.run)
+            return run.days
+        }
+        let other = dense + "\nlayout: {\(layout), \(stated)}"
+        let named = try #require(Double(words.1))
+        #expect(abs(named / (try days(text) - days(other)) - 1) < 0.02)
+        #expect(try remarks(other).allSatisfy { !$0.contains("layout.\(key)") })
+    }
+
+    /// A plan that does not fit names every single key that would make it fit, and a plan which states one fits.
+    @Test func aDefaultThatDecidesWhetherItFitsIsNamed() throws {
+        let layout = "tensor: 2, data: 32, microbatch: 1, flashAttention: true"
+        let said = try remarks(dense + "\nlayout: {\(layout)}").filter { $0.contains("the plan fits with") }
+        #expect(!said.isEmpty)
+        for remark in said {
+            let stated = try #require(remark.firstMatch(of: #/fits with layout\.(.*)/#)?.1)
+            let plan = try read(dense + "\nlayout: {\(layout), \(stated)}")
+            let chosen = try #require(plan.layout)
+            #expect(try price(plan: plan, layout: chosen).fits)
+        }
     }
 }

@@ -109,7 +109,7 @@ struct StateExplanation {
     }
 
     func addOptimizer(to lines: inout Derivation) {
-        let share = OptimizerTime(work).slowest
+        let share = work.shares.kinds[OptimizerTime(work).slowestKind].share
         addHeld(to: &lines, share, "_u", "the rank with most parameters")
         let scattered = layout.sharding == .gradients || layout.sharding == .parameters
         lines.derive(

@@ -124,6 +124,17 @@ extension PipelineShares {
                     })
             }
         }
+        if unlikeRanks.isEmpty || lists.schedule.forwardsFirst, !lists.schedule.splitsBackward {
+            // Ranks of a kind hold equal blocks, so the rank that holds them most often covers the others.
+            let shape = lists.shape
+            var most = [Int](repeating: 0, count: kinds.count)
+            for (rank, kind) in kindOfRank.enumerated() {
+                most[kind] = max(most[kind], lists.schedule.peakActivations(rank: rank, shape))
+            }
+            return zip(kinds, most).map {
+                HeldMoments([HeldBlocks(of: $0.share, inFlight: $1, stages: shape.virtualStages)])
+            }
+        }
         var found = [HeldMoments](repeating: HeldMoments(kinds: stages.first?.kinds ?? 0), count: kinds.count)
         for (rank, moments) in fullestMoments(&lists).enumerated() { found[kindOfRank[rank]].add(moments) }
         return found
@@ -139,9 +150,6 @@ extension PipelineShares {
     func mean(_ rank: Int, inFlight: Int, _ shape: PipelineShape) -> HeldBlocks {
         HeldBlocks(of: ranks[rank], inFlight: inFlight, stages: shape.virtualStages)
     }
-
-    /// The numbers of all stages in one list, so that a walk copies and counts no references.
-    private var stageNumbers: [Double] { stages.flatMap(\.numbers) }
 
     /// The fullest moments of a rank with these `actions`.
     /// - Parameter stages: `stageNumbers`.

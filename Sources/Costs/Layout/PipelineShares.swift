@@ -5,7 +5,9 @@ package import Schedules
 
 /// The shares of all pipeline ranks: their blocks, passes and messages for one micro-batch, and the ranks that are
 /// alike.
-package struct PipelineShares: Hashable, Sendable {
+///
+/// A class, so that a search passes it on without copying lists.
+package final class PipelineShares: Sendable {
     /// The share of one rank. Ranks with equal shares take equal times. With equally many activations in flight they
     /// also take equal memory.
     package struct Rank: Hashable, Sendable {
@@ -51,6 +53,8 @@ package struct PipelineShares: Hashable, Sendable {
     package let kindOfRank: [Int]
     /// Blocks that one micro-batch passes on each stage, in stage order.
     let stages: [HeldBlocks]
+    /// The numbers of all `stages` in one list, so that a walk copies and counts no references.
+    let stageNumbers: [Double]
     /// Ranks whose stages differ from one another.
     let unlikeRanks: Set<Int>
     /// Fraction of the micro-batches that pass each stage of a rank: half in a bidirectional pipeline, else 1.
@@ -113,6 +117,7 @@ package struct PipelineShares: Hashable, Sendable {
             kindOfRank.append(kind)
         }
         stages = held
+        stageNumbers = held.flatMap(\.numbers)
         unlikeRanks = unlike
         self.ranks = ranks
         self.kinds = kinds

@@ -60,11 +60,11 @@ package struct LayoutMemory {
 
     /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head has work left.
     package func headInputBytes(rank: Int) -> Double {
-        work.shares.ranks[rank].holdsHead ? (logits.pending + logits.deferred) * terms.headInputs : 0
+        work.shares.ranks[rank].holdsHead ? (logits.pending + logits.deferred) * terms.ends.headInputs : 0
     }
 
     /// Bytes of the fp32 logits of the micro-batches whose loss is pending.
     package func logitBytes(rank: Int) -> Double {
-        work.shares.ranks[rank].holdsHead ? logits.pending * terms.logits : 0
+        work.shares.ranks[rank].holdsHead ? logits.pending * terms.ends.logits : 0
     }
 }

@@ -273,7 +273,10 @@ package struct MeshPricer {
                         ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
                     layers: partition.layers, shares: partition.shares, units: BlockUnits(), groups: groups[place])
                 states[index * shardings.count + place] = StateTerms(work, firstKind: kindStates.count)
-                for kind in partition.shares.kinds { kindStates.append(KindState(of: kind.share, work)) }
+                // By index, because an iterator would copy the lists of every kind.
+                for kind in partition.shares.kinds.indices {
+                    kindStates.append(KindState(of: partition.shares.kinds[kind].share, work))
+                }
             }
         }
         let kinds = table.kinds.count
@@ -319,42 +322,45 @@ package struct MeshPricer {
             seconds: 0, peak: 0, pass: Int32(truncatingIfNeeded: passLayouts.count - 1), entry: 0,
             schedule: .oneForwardOneBackward, sharding: .none)
         let table = table
-        table.entries.withUnsafeBufferPointer { allEntries in
-            table.kinds.withUnsafeBufferPointer { kinds in
-                // Each list has at least one number for every entry.
-                withUnsafePointers(table.counts, table.held) { counts, held in
-                    table.heldBounds.withUnsafeBufferPointer { bounds in
-                        states.withUnsafeBufferPointer { states in
-                            kindStates.withUnsafeBufferPointer { kindStates in
-                                passes.withUnsafeMutableBufferPointer { passes in
-                                    for index in entries {
-                                        let entry = allEntries[index]
-                                        guard mayBePartial || !entry.isPartial else { continue }
-                                        let pipeline = pass.pipeline(
-                                            entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
-                                            passes: passes)
-                                        guard pipeline <= limit, wanted[entry.partition] else { continue }
-                                        price.schedule = entry.schedule
-                                        price.entry = Int32(truncatingIfNeeded: index)
-                                        for place in 0..<count {
-                                            let state = states[entry.partition * count + place]
-                                            var peak = 0.0
-                                            var slowest = SlowestReduction()
-                                            for kind in 0..<entry.kinds {
-                                                let held = kindStates[state.firstKind + kind]
-                                                let pass = passes[kind]
-                                                peak = max(peak, held.bytes + pass.activations)
-                                                guard state.reduces else { continue }
-                                                slowest.add(
-                                                    held.reduction, forward: pass.forward, backward: pass.backward,
-                                                    work: pass.work)
+        // Pointers, because every access to a list would count references.
+        pass.withNumbers { pass in
+            table.entries.withUnsafeBufferPointer { allEntries in
+                table.kinds.withUnsafeBufferPointer { kinds in
+                    // Each list has at least one number for every entry.
+                    withUnsafePointers(table.counts, table.held) { counts, held in
+                        table.heldBounds.withUnsafeBufferPointer { bounds in
+                            states.withUnsafeBufferPointer { states in
+                                kindStates.withUnsafeBufferPointer { kindStates in
+                                    passes.withUnsafeMutableBufferPointer { passes in
+                                        for index in entries {
+                                            let entry = allEntries[index]
+                                            guard mayBePartial || !entry.isPartial else { continue }
+                                            let pipeline = pass.pipeline(
+                                                entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
+                                                passes: passes)
+                                            guard pipeline <= limit, wanted[entry.partition] else { continue }
+                                            price.schedule = entry.schedule
+                                            price.entry = Int32(truncatingIfNeeded: index)
+                                            for place in 0..<count {
+                                                let state = states[entry.partition * count + place]
+                                                var peak = 0.0
+                                                var slowest = SlowestReduction()
+                                                for kind in 0..<entry.kinds {
+                                                    let held = kindStates[state.firstKind + kind]
+                                                    let pass = passes[kind]
+                                                    peak = max(peak, held.bytes + pass.activations)
+                                                    guard state.reduces else { continue }
+                                                    slowest.add(
+                                                        held.reduction, forward: pass.forward, backward: pass.backward,
+                                                        work: pass.work)
+                                                }
+                                                price.peak = peak
+                                                price.seconds =
+                                                    pipeline + state.fixed
+                                                    + slowest.seconds(microbatches: Double(entry.shape.microbatches))
+                                                price.sharding = shardings[place]
+                                                prices.append(price)
                                             }
-                                            price.peak = peak
-                                            price.seconds =
-                                                pipeline + state.fixed
-                                                + slowest.seconds(microbatches: Double(entry.shape.microbatches))
-                                            price.sharding = shardings[place]
-                                            prices.append(price)
                                         }
                                     }
                                 }
@@ -363,17 +369,6 @@ package struct MeshPricer {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Calls `body` with pointers to the first numbers of two lists, unless one is empty.
-private func withUnsafePointers(
-    _ first: [Double], _ second: [Double], _ body: (UnsafePointer<Double>, UnsafePointer<Double>) -> Void
-) {
-    first.withUnsafeBufferPointer { first in
-        second.withUnsafeBufferPointer { second in
-            if let first = first.baseAddress, let second = second.baseAddress { body(first, second) }
         }
     }
 }

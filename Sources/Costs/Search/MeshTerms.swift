@@ -62,43 +62,77 @@ struct PassTerms: Sendable {
         }
     }
 
+    /// What is the same for all blocks.
+    struct Ends: Sendable {
+        var embedding: Part
+        var head: Part
+        /// Host work of one pass through one stage.
+        var host: Double
+        /// Seconds of compute that one message costs.
+        var message: Double
+        /// Seconds of a message beyond the compute that it costs.
+        var transfer: Double
+        var overlapsTransfer: Bool
+        var nodes: SlowestNode
+        /// One plus the allocator's losses as a fraction.
+        var losses: Double
+
+        init(_ work: LayoutWork) {
+            embedding = Part(work.units.embedding)
+            head = Part(work.units.head)
+            host = work.host
+            overlapsTransfer = work.layout.overlap.pipeline
+            transfer = work.flight
+            message = work.messageLoss
+            nodes = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
+            losses = 1 + work.framework.fragmentation
+        }
+    }
+
     /// Parts of the blocks in the order of `HeldBlocks.numbers`: of each kind one that is not recomputed, and one that
     /// is if only some blocks are.
-    let blocks: [Part]
+    private let blocks: [Part]
     /// Parts of the blocks in the order of `HeldBlocks.numbers`, if all blocks are recomputed or none is.
-    let uniform: [Part]
-    let embedding: Part
-    let head: Part
-    /// Host work of one pass through one stage.
-    let host: Double
-    /// Seconds of compute that one message costs.
-    let message: Double
-    /// Seconds of a message beyond the compute that it costs.
-    let transfer: Double
-    let overlapsTransfer: Bool
-    let nodes: SlowestNode
-    /// One plus the allocator's losses as a fraction.
-    let losses: Double
+    private let uniform: [Part]
+    private let ends: Ends
     /// Activations of one micro-batch under schedules with whole backwards.
-    let memory: ActivationTerms
+    private let memory: ActivationTerms
     /// Activations of one micro-batch under schedules that split backwards.
-    let splitMemory: ActivationTerms
+    private let splitMemory: ActivationTerms
 
     init(_ work: LayoutWork) {
         let units = work.units
         blocks = zip(units.plainBlocks, units.blocks).flatMap { [Part($0), Part($1)] }
         uniform = units.blocks.flatMap { [Part($0), Part($0)] }
-        embedding = Part(units.embedding)
-        head = Part(units.head)
-        host = work.host
-        overlapsTransfer = work.layout.overlap.pipeline
-        transfer = work.flight
-        message = work.messageLoss
-        nodes = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
-        losses = 1 + work.framework.fragmentation
+        ends = Ends(work)
         memory = ActivationTerms(work, isSplit: false)
         splitMemory = ActivationTerms(work, isSplit: true)
     }
+
+    /// Calls `body` with the terms where they lie.
+    func withNumbers(_ body: (PassNumbers) -> Void) {
+        _ = memory.withNumbers { memory in
+            splitMemory.withNumbers { splitMemory in
+                withUnsafePointers(blocks, uniform) { blocks, uniform in
+                    body(
+                        PassNumbers(
+                            parts: self.blocks.count, blocks: blocks, uniform: uniform, ends: ends, memory: memory,
+                            splitMemory: splitMemory))
+                }
+            }
+        }
+    }
+}
+
+/// The figures of `PassTerms` where they lie, so that the inner loop of a search reads them without counting references.
+struct PassNumbers {
+    /// Number of `blocks`, and of `uniform`.
+    let parts: Int
+    let blocks: UnsafePointer<PassTerms.Part>
+    let uniform: UnsafePointer<PassTerms.Part>
+    let ends: PassTerms.Ends
+    let memory: ActivationNumbers
+    let splitMemory: ActivationNumbers
 
     /// Seconds of the pipeline, which do not depend on sharding: compute, bubble, messages and waiting for the slowest
     /// node. The times and activations of each kind of rank are written to `passes`.
@@ -111,16 +145,16 @@ struct PassTerms: Sendable {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         let terms = entry.schedule.splitsBackward ? splitMemory : memory
-        let heldBytes = entry.isPartial ? terms.held : terms.uniform
-        let stride = 2 * blocks.count + 1
+        let heldBytes = terms.held(isPartial: entry.isPartial)
+        let stride = 2 * parts + 1
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
             let counts = counts + (entry.firstKind + index) * stride
             let times = rank(kind, counts, isPartial: entry.isPartial, passShare: entry.passShare)
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
-            let still = total - kind.messages * message
-            pace = nodes.pace(pace, or: still, ranks: kind.count)
+            let still = total - kind.messages * ends.message
+            pace = ends.nodes.pace(pace, or: still, ranks: kind.count)
             mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
@@ -132,10 +166,10 @@ struct PassTerms: Sendable {
                 logits: entry.logits, isBidirectional: entry.passShare < 1)
             passes[index] = KindPass(
                 forward: times.forward, backward: times.backward, work: still,
-                activations: losses * (whole + buffers))
+                activations: ends.losses * (whole + buffers))
         }
         let spans = PipelineSpans(
-            entry.schedule, entry.shape, overlapsTransfer: overlapsTransfer, transfer: transfer, work: sum,
+            entry.schedule, entry.shape, overlapsTransfer: ends.overlapsTransfer, transfer: ends.transfer, work: sum,
             forward: forward, backward: backward, weight: weight)
         let busy = Double(entry.shape.microbatches) * most
         return busy + max(0, spans.filled - busy) + max(0, spans.span - spans.filled)
@@ -150,22 +184,19 @@ struct PassTerms: Sendable {
     ) -> (forward: Double, backward: Double, weight: Double) {
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         @inline(__always)
-        func add(_ count: Double, _ part: Part) {
+        func add(_ count: Double, _ part: PassTerms.Part) {
             forward += count * part.forward
             backward += count * part.backward
             weight += count * part.weight
         }
-        if isPartial {
-            for place in 0..<blocks.count where counts[place] > 0 { add(counts[place], blocks[place]) }
-        } else {
-            for place in 0..<uniform.count where counts[place] > 0 { add(counts[place], uniform[place]) }
-        }
-        if kind.holdsEmbedding { add(1, embedding) }
-        if kind.holdsHead { add(1, head) }
-        let launches = Double(kind.passes) * host
+        let blocks = isPartial ? blocks : uniform
+        for place in 0..<parts where counts[place] > 0 { add(counts[place], blocks[place]) }
+        if kind.holdsEmbedding { add(1, ends.embedding) }
+        if kind.holdsHead { add(1, ends.head) }
+        let launches = Double(kind.passes) * ends.host
         return (
-            passShare * forward + launches + kind.forwardMessages * message,
-            passShare * backward + launches + (kind.messages - kind.forwardMessages) * message, passShare * weight
+            passShare * forward + launches + kind.forwardMessages * ends.message,
+            passShare * backward + launches + (kind.messages - kind.forwardMessages) * ends.message, passShare * weight
         )
     }
 }

@@ -6,16 +6,16 @@ package struct OptimizerTime: Sendable {
     package private(set) var seconds = 0.0
     /// Seconds of the all-reduce of the gradient norm over all devices.
     package let gradientNorm: Double
-    /// The pipeline share of the rank whose update takes longest. Other ranks may hold more parameters, since experts
-    /// can be sharded over more ranks than other parameters, or over fewer.
-    private(set) var slowest = PipelineShares.Rank()
+    /// The kind of rank whose update takes longest, in the order of `PipelineShares.kinds`. Other ranks may hold more
+    /// parameters, since experts can be sharded over more ranks than other parameters, or over fewer.
+    private(set) var slowestKind = 0
 
     package init(_ work: LayoutWork) {
         gradientNorm = work.device.groups.all.allReduce(bytes: 4)
         var most = -1.0
-        for kind in work.shares.kinds {
-            let seconds = Self.seconds(of: kind.share, work)
-            if seconds > most { (most, slowest) = (seconds, kind.share) }
+        for kind in work.shares.kinds.indices {
+            let seconds = Self.seconds(of: work.shares.kinds[kind].share, work)
+            if seconds > most { (most, slowestKind) = (seconds, kind) }
         }
         seconds = max(0, most)
     }

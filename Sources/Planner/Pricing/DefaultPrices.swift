@@ -3,42 +3,60 @@ internal import Models
 internal import Numbers
 internal import Plans
 package import Reading
+internal import Schedules
 
 extension Estimate {
     /// Least change of the step's time, as a share, that a remark on a default is worth.
     private static var leastChange: Double { 0.05 }
 
-    /// Remarks on the defaults that decide much of the time: the transfers that the plan says nothing about and that
-    /// are not hidden, with the time if they were.
+    /// Remarks on the defaults that decide much of the time, or whether the plan fits: the keys that the plan leaves to
+    /// their default, with the time if another value were stated. All are priced on the same software.
     package func defaultRemarks() throws(PlannerError) -> [Remark] {
+        var plan = plan
+        if plan.frameworks.named == nil { plan.frameworks.assumed = plan.framework(for: layout).name }
+        let pricer: Pricer
+        do throws(CostError) { pricer = try Pricer(plan: plan) } catch { throw .cost(error) }
         var remarks: [Remark] = []
-        for transfer in Layout.OptionalOverlap.allCases
-        where plan.layout == nil || plan.openTransfers.contains(transfer) {
-            var other = layout
-            let words: String
-            switch transfer {
-            case .expert:
-                guard !layout.overlap.expert, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0
-                else {
-                    continue
-                }
-                other.overlap.expert = true
-                words = "the experts' exchange is not hidden"
-            case .tensor:
-                guard !layout.overlap.tensor, layout.tensor > 1 else { continue }
-                other.overlap.tensor = true
-                words = "tensor collectives are not hidden"
+        for key in Layout.Default.allCases where plan.openDefaults.contains(key) {
+            let values = DefaultValue.others(of: key, layout, plan)
+            guard let value = try best(of: values, pricer) else { continue }
+            let other = try simulatedEstimate(value.layout, pricer)
+            let text: String
+            if !fits, other.fits {
+                text = "the plan fits with \(value.words)"
+            } else if fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
+                let isTransfer = Layout.Default.transfers.contains(key)
+                text = "\(gain(other)) " + (isTransfer ? "if it were (\(value.words))" : "with \(value.words)")
+            } else {
+                continue
             }
-            let hidden = try price(plan: plan, layout: other)
-            let saved = 1 - hidden.iteration.seconds / iteration.seconds
-            guard saved > Self.leastChange else { continue }
-            remarks.append(
-                Remark(
-                    .defaultDecides,
-                    "\(words), which is the default: \(gain(hidden)) if it were (layout.overlap: "
-                        + "{\(transfer.rawValue): true})"))
+            remarks.append(Remark(.defaultDecides, "\(value.now), which is the default: " + text))
         }
         return remarks
+    }
+
+    /// The fastest of these values by closed form, among those that fit if any does; nil if none is worth a remark.
+    private func best(of values: [DefaultValue], _ pricer: Pricer) throws(PlannerError) -> DefaultValue? {
+        var best: (value: DefaultValue, fits: Bool, seconds: Double)?
+        for var value in values
+        where value.layout.problems(for: plan.model, batch: plan.batch, devices: plan.devices).isEmpty {
+            guard let layout = pricer.plan.reading(value.layout) else { continue }
+            value.layout = layout
+            let works: [LayoutWork]
+            do throws(CostError) { works = try pricer.works(layout) } catch { continue }
+            for work in works {
+                let other = Estimate(work, time: IterationTime(work))
+                guard other.fits || !fits else { continue }
+                let seconds = other.iteration.seconds
+                if let best, best.fits == other.fits ? best.seconds <= seconds : best.fits { continue }
+                best = (value, other.fits, seconds)
+            }
+        }
+        // The closed form is near the simulated time, so half of a remark's gain decides what is simulated.
+        guard let best, best.fits != fits || best.seconds < (1 - Self.leastChange / 2) * iteration.seconds else {
+            return nil
+        }
+        return best.value
     }
 
     /// The difference of another answer: in days of the run, or in the time of a step.
@@ -47,5 +65,77 @@ extension Estimate {
             return "−\(Figures.significant(days - less)) days"
         }
         return "−\(Figures.seconds(iteration.seconds - other.iteration.seconds)) a step"
+    }
+}
+
+/// Another value of a key that a plan leaves to its default.
+private struct DefaultValue {
+    var layout: Layout
+    /// What the default means: `parameters are not sharded`.
+    var now: String
+    /// The key with the other value, as a plan states it.
+    var words: String
+
+    private init(_ layout: Layout, _ now: String, _ words: String, _ change: (inout Layout) -> Void) {
+        self.layout = layout
+        self.now = now
+        self.words = "layout.\(words)"
+        change(&self.layout)
+    }
+
+    /// The values of practice that a plan would state instead of the default.
+    static func others(of key: Layout.Default, _ layout: Layout, _ plan: Plan) -> [DefaultValue] {
+        switch key {
+        case .tensorOverlap:
+            guard !layout.overlap.tensor, layout.tensor > 1 else { return [] }
+            return [
+                DefaultValue(layout, "tensor collectives are not hidden", "overlap: {tensor: true}") {
+                    $0.overlap.tensor = true
+                }
+            ]
+        case .expertOverlap:
+            guard !layout.overlap.expert, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0 else {
+                return []
+            }
+            return [
+                DefaultValue(layout, "the experts' exchange is not hidden", "overlap: {expert: true}") {
+                    $0.overlap.expert = true
+                }
+            ]
+        case .schedule:
+            guard layout.pipeline > 1, layout.schedule == .oneForwardOneBackward else { return [] }
+            let most = plan.model.layers / layout.pipeline
+            return [2, 3, 4, 6, 8].filter { $0 <= most }.map { stages in
+                DefaultValue(
+                    layout, "every pipeline rank holds one stage",
+                    "schedule: interleaved-1f1b with virtualStages: \(stages)"
+                ) {
+                    $0.schedule = .interleaved
+                    $0.virtualStages = stages
+                    $0.layersPerStage = nil
+                }
+            }
+        case .microbatch:
+            let share = plan.batch / max(1, layout.data)
+            return [2, 4, 8, 16].filter { $0 <= share && share % $0 == 0 }.map { size in
+                DefaultValue(layout, "a micro-batch is one sequence", "microbatch: \(size)") { $0.microbatch = size }
+            }
+        case .sequenceParallel:
+            guard layout.tensor > 1, !layout.sequenceParallel else { return [] }
+            return [
+                DefaultValue(layout, "norms and the residual stream are not split", "sequenceParallel: true") {
+                    $0.sequenceParallel = true
+                }
+            ]
+        case .recompute:
+            return [Layout.Recompute.selective, .full].map { value in
+                DefaultValue(layout, "nothing is recomputed", "recompute: \(value.rawValue)") { $0.recompute = value }
+            }
+        case .sharding:
+            guard layout.hasReplicas(plan.model) else { return [] }
+            return [Layout.Sharding.optimizer, .parameters].map { value in
+                DefaultValue(layout, "nothing is sharded", "sharding: \(value.rawValue)") { $0.sharding = value }
+            }
+        }
     }
 }

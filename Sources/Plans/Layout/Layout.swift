@@ -38,11 +38,6 @@ package struct Layout: Hashable, Codable, Sendable {
         package static func standard(with schedule: ScheduleName) -> Overlap { Overlap(expert: schedule.fusesPasses) }
     }
 
-    /// Transfers that compute hides only in software that is told to.
-    package enum OptionalOverlap: String, Hashable, Codable, Sendable, CaseIterable {
-        case tensor, expert
-    }
-
     package var data: Int
     package var tensor: Int
     package var pipeline: Int

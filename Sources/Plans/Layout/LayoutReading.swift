@@ -10,8 +10,8 @@ enum LayoutReading {
         var layout: Layout
         var dataIsGiven: Bool
         var openSchedule: OpenSchedule?
-        /// Transfers that `overlap` says nothing about.
-        var openTransfers = Set(Layout.OptionalOverlap.allCases)
+        /// Keys that the map leaves to their default.
+        var openDefaults = Layout.Default.transfers
         /// Figures that the layout of a JSON answer also holds: sequences of a step, and micro-batches of a step in
         /// each pipeline.
         var globalBatch: Int?
@@ -75,11 +75,13 @@ enum LayoutReading {
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = reader.choice("gradients", of: Precision.self)
         layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
-        var openTransfers = Set(Layout.OptionalOverlap.allCases)
+        var openDefaults = Set(Layout.Default.allCases).filter { !reader.contains($0.rawValue) }
+        if reader.contains("virtualStages") { openDefaults.remove(.schedule) }
         if !isTrained { layout.overlap = .standard(with: layout.schedule) }
         if let overlap = reader.map("overlap") {
             let standard = layout.overlap
-            openTransfers = openTransfers.filter { !overlap.contains($0.rawValue) }
+            if overlap.contains("tensor") { openDefaults.remove(.tensorOverlap) }
+            if overlap.contains("expert") { openDefaults.remove(.expertOverlap) }
             layout.overlap = Layout.Overlap(
                 data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
                 pipeline: overlap.flag("pipeline") ?? standard.pipeline,
@@ -91,7 +93,7 @@ enum LayoutReading {
         reader.reportUnknownKeys()
         return Result(
             layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule,
-            openTransfers: openTransfers, globalBatch: globalBatch, microbatches: microbatches)
+            openDefaults: openDefaults, globalBatch: globalBatch, microbatches: microbatches)
     }
 
     /// Reads a schedule by its name or by another name in use.

@@ -25,9 +25,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var openSchedule: OpenSchedule?
     /// Settings of a real run. nil: the plan is only priced.
     package var train: TrainSettings?
-    /// Transfers that the stated layout says nothing about, so that a default decides whether compute hides them. An
-    /// open layout says nothing about any.
-    package var openTransfers: Set<Layout.OptionalOverlap> = []
+    /// Keys that the stated layout leaves to their default. An open layout leaves transfers to it, and states no other.
+    package var openDefaults = Layout.Default.transfers
     /// Assumptions and doubts of the reader.
     package var remarks: [Remark]
     /// Measured time and memory of the run, for comparison; the cost model never reads them.
@@ -98,6 +97,7 @@ extension Plan {
         var plan = self
         plan.layout = nil
         plan.openSchedule = nil
+        plan.openDefaults = Layout.Default.transfers
         return plan.onOneFramework
     }
 

@@ -163,7 +163,7 @@ struct PlanReading {
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
-        plan.openTransfers = layout?.openTransfers ?? []
+        if let layout { plan.openDefaults = layout.openDefaults }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles
@@ -223,6 +223,15 @@ extension Plan {
         guard let sizes, sizes != balanced, (sizes.max() ?? 0) <= (balanced.max() ?? 0) + 1 else { return }
         layout.layersPerStage = sizes
         self.layout = layout
+    }
+
+    /// Another layout as the plan would be read with it: its stages divided as the software does. nil if the software
+    /// runs less of it than of the plan's own.
+    package func reading(_ other: Layout) -> Layout? {
+        var plan = self
+        plan.layout = other
+        plan.divideStages()
+        return plan.obstacles.count <= obstacles.count ? plan.layout : nil
     }
 
     /// Parts of the stated layout that its software cannot run, one sentence each.

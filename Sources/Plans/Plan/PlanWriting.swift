@@ -16,7 +16,7 @@ extension Plan {
             ]
         if let layout {
             lines.append("framework: \(frameworkReference(layout))")
-            lines += ["layout:"] + layout.yaml(leavingOut: openTransfers).map { "  " + $0 }
+            lines += ["layout:"] + layout.yaml(leavingOut: openDefaults).map { "  " + $0 }
         } else {
             if let named = frameworks.named { lines.append("framework: \(reference(to: named))") }
             lines.append("layout: auto")
@@ -83,22 +83,27 @@ extension Plan {
 
 extension Layout {
     /// The layout's keys and values as lines of a plan.
-    /// - Parameter open: transfers that are left to their default.
-    fileprivate func yaml(leavingOut open: Set<OptionalOverlap>) -> [String] {
-        var lines = [
-            "data: \(data)", "tensor: \(tensor)", "pipeline: \(pipeline)", "virtualStages: \(virtualStages)",
-            "context: \(context)", "expert: \(expert)", "expertTensor: \(expertTensor)", "microbatch: \(microbatch)",
-            "schedule: \(schedule.rawValue)", "recompute: \(recompute.rawValue)",
-        ]
+    /// - Parameter open: keys that are left to their default, and are not written where they have it.
+    fileprivate func yaml(leavingOut open: Set<Default>) -> [String] {
+        var lines = ["data: \(data)", "tensor: \(tensor)", "pipeline: \(pipeline)"]
+        let usual = schedule == .usual(virtualStages: 1) && virtualStages == 1
+        if !(open.contains(.schedule) && usual) { lines.append("virtualStages: \(virtualStages)") }
+        lines += ["context: \(context)", "expert: \(expert)", "expertTensor: \(expertTensor)"]
+        if !(open.contains(.microbatch) && microbatch == 1) { lines.append("microbatch: \(microbatch)") }
+        if !(open.contains(.schedule) && usual) { lines.append("schedule: \(schedule.rawValue)") }
+        if !(open.contains(.recompute) && recompute == .none) { lines.append("recompute: \(recompute.rawValue)") }
         if let recomputeLayers { lines.append("recomputeLayers: \(recomputeLayers)") }
-        lines.append("sharding: \(sharding.rawValue)")
+        if !(open.contains(.sharding) && sharding == .none) { lines.append("sharding: \(sharding.rawValue)") }
         if let shardGroup { lines.append("shardGroup: \(shardGroup)") }
-        lines += ["sequenceParallel: \(sequenceParallel)", "flashAttention: \(flashAttention)"]
+        if !(open.contains(.sequenceParallel) && !sequenceParallel) {
+            lines.append("sequenceParallel: \(sequenceParallel)")
+        }
+        lines.append("flashAttention: \(flashAttention)")
         if let gradients { lines.append("gradients: \(gradients.rawValue)") }
         var hidden = ["data: \(overlap.data)"]
-        if !open.contains(.tensor) { hidden.append("tensor: \(overlap.tensor)") }
+        if !open.contains(.tensorOverlap) { hidden.append("tensor: \(overlap.tensor)") }
         hidden.append("pipeline: \(overlap.pipeline)")
-        if !open.contains(.expert) { hidden.append("expert: \(overlap.expert)") }
+        if !open.contains(.expertOverlap) { hidden.append("expert: \(overlap.expert)") }
         lines.append("overlap: {\(hidden.joined(separator: ", "))}")
         if let layersPerStage {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")

@@ -1,0 +1,12 @@
+extension Layout {
+    /// Keys of a layout whose default may decide much of the time or of the memory. Answers say so.
+    package enum Default: String, Hashable, Codable, Sendable, CaseIterable {
+        case tensorOverlap = "overlap.tensor"
+        case expertOverlap = "overlap.expert"
+        case schedule, microbatch, sequenceParallel, recompute, sharding
+
+        /// Transfers that compute hides only in software that is told to. An open layout leaves them to their default
+        /// too, since no search chooses them.
+        package static let transfers: Set<Default> = [.tensorOverlap, .expertOverlap]
+    }
+}
