@@ -15,4 +15,10 @@ package enum Divisors {
         }
         return low + high.reversed()
     }
+
+    /// The nearest divisors of `value` below and above `wanted`; one of them if there is no other.
+    package static func near(_ wanted: Int, dividing value: Int) -> [Int] {
+        let divisors = of(value)
+        return [divisors.last { $0 <= wanted }, divisors.first { $0 > wanted }].compactMap(\.self)
+    }
 }

@@ -52,7 +52,7 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
             .filter { $0.1 > 1 }.map { ", \($0.0) \($0.1)" }.joined()
         return
             "nothing fits on \(Figures.grouped(devices)) × \(device): the smallest of \(Figures.grouped(tried)) layouts (tensor \(layout.tensor), "
-            + "pipeline \(layout.pipeline), data \(layout.data)\(rare), recompute \(layout.recompute.rawValue), sharding "
+            + "pipeline \(layout.pipeline), data \(layout.data)\(rare), recompute \(layout.recomputeWords), sharding "
             + "\(layout.sharding.rawValue)) needs \(Figures.gibibytes(peak, isGrouped: true)) GiB of "
             + "\(Figures.gibibytes(usable, isGrouped: true)) usable" + more
     }

@@ -106,6 +106,12 @@ package final class FieldReader {
         return scalar.string
     }
 
+    /// Whether a list is written under `key`.
+    package func isList(_ key: String) -> Bool {
+        guard case .sequence? = entries.first(where: { $0.key == key })?.value else { return false }
+        return true
+    }
+
     /// Takes the value of `key` if it is a single word rather than a map. nil: it is not, and stays untaken.
     package func word(_ key: String) -> String? {
         guard scalar(key) != nil else { return nil }
@@ -144,6 +150,29 @@ package final class FieldReader {
         let entry = entries.first { $0.key == key }
         let place = entry?.value.mark ?? entry?.keyMark ?? mark
         collector.report(join(key), at: place, value: value, rule: rule, fix: fix, kind: kind)
+    }
+
+    /// Reports a problem of the text of `key`, at the place that `offset` characters precede.
+    package func report(
+        _ key: String, inside offset: Int, value: String = "", rule: String, fix: String = "",
+        kind: PlanProblem.Kind = .input
+    ) {
+        let place = place(inside: key, offset: offset)
+        collector.adopt(
+            PlanProblem(
+                kind, file: collector.file, line: place?.line, column: place?.column, field: join(key), value: value,
+                rule: rule, fix: fix))
+    }
+
+    /// The line and column of a place in the text of `key`, that `offset` characters precede. A text of several lines is
+    /// pointed at where it begins.
+    package func place(inside key: String, offset: Int) -> (line: Int, column: Int)? {
+        guard case .scalar(let scalar)? = entries.first(where: { $0.key == key })?.value, let mark = scalar.mark else {
+            return nil
+        }
+        guard [.plain, .singleQuoted, .doubleQuoted].contains(scalar.style), !scalar.string.contains(where: \.isNewline)
+        else { return (mark.line, mark.column) }
+        return (mark.line, mark.column + offset + (scalar.style == .plain ? 0 : 1))
     }
 
     /// Reports at `key` a problem that was found elsewhere.

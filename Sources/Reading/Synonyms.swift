@@ -64,6 +64,12 @@ package enum Synonyms {
                 "recompute layout.recompute"
             ),
             ("recomputenumlayers", "recomputeLayers layout.recomputeLayers"),
+            ("recomputemodules", "recomputeModules layout.recomputeModules"),
+            ("recomputemethod", "recomputeMethod layout.recomputeMethod"),
+            ("selectiveacoption", "recomputeEvery layout.recomputeEvery"),
+            ("pipelinemodelparallellayout", "pipelineLayout layout.pipelineLayout"),
+            ("numlayersinfirstpipelinestage", "decoderFirstPipelineNumLayers layout.decoderFirstPipelineNumLayers"),
+            ("numlayersinlastpipelinestage", "decoderLastPipelineNumLayers layout.decoderLastPipelineNumLayers"),
             ("flashattn useflashattn attnimplementation", "flashAttention layout.flashAttention"),
             ("dtype torchdtype mixedprecision", "precision"),
             ("gpus numgpus ngpus worldsize nproc", "devices gpus"),

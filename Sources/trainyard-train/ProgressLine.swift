@@ -59,7 +59,7 @@ final class ProgressLine {
         var words = degrees.filter { $0.1 > 1 }.map { "\($0.0) \($0.1)" }
         if layout.sequenceParallel { words.append("sequence parallel") }
         if layout.sharding != .none { words.append("sharded \(layout.sharding.rawValue)") }
-        if layout.recompute != .none { words.append("\(layout.recompute.rawValue) recomputation") }
+        if layout.recompute != .none { words.append("\(layout.recomputeWords) recomputation") }
         return words.map { ", " + $0 }.joined()
     }
 

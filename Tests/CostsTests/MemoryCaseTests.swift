@@ -144,6 +144,14 @@ import Testing
         let byHand: Double = 18 * inputs + dense
         #expect(abs(all / byHand - 1) < 1e-9)
         #expect(abs(all / Self.gib - 5.69) < 0.01)
+        // Runs of four keep one input each, and are computed again as a whole.
+        let plain = Self.llama(layers: 16, ffn: 28672, sequence: 8192)
+        let layout = Layout(data: 16, microbatch: 2, recompute: .full, sharding: .optimizer)
+        var runs = layout
+        runs.recomputed = .runs(4)
+        let together = try Self.work(plain, runs, framework: "megatron-core", batch: 256)
+        #expect(abs(LayoutMemory(together).rank(0).activations / (6 * inputs + 4 * dense) - 1) < 1e-9)
+        #expect(together.rank(0) == (try Self.work(plain, layout, framework: "megatron-core", batch: 256)).rank(0))
         // The first block of each pair is dense: of one recomputed block, that one; of the stages' 8, 7 keep everything.
         let some = try activations(.full, 1, pipeline: 2)
         let half: Double = 4 * expert + 4 * dense + 3 * inputs

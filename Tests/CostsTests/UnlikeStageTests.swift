@@ -49,8 +49,11 @@ import Testing
             let shape = PipelineShape(ranks: ranks, virtualStages: stages, microbatches: microbatches)
             guard schedule.problem(shape) == nil else { continue }
             let count = schedule.isBidirectional ? ranks : ranks * stages
-            let sizes = (0..<count).map { _ in Int.random(in: 1...5, using: &random) }
+            // Some stages have no blocks.
+            let least = seen % 3 == 0 ? 0 : 1
+            let sizes = (0..<count).map { _ in Int.random(in: least...5, using: &random) }
             let layers = sizes.reduce(0, +)
+            guard layers > 0 else { continue }
             let experts =
                 seen % 2 == 0
                 ? Model.Mixture(
@@ -67,7 +70,7 @@ import Testing
             for rank in 0..<ranks {
                 let walked = most(lists[rank], kept, later)
                 #expect(
-                    abs(LayoutMemory(work).blockActivationBytes(rank: rank) / walked - 1) < 1e-9,
+                    abs(LayoutMemory(work).blockActivationBytes(rank: rank) - walked) <= 1e-9 * walked,
                     "\(schedule) \(shape) \(sizes) \(rank)")
             }
         }

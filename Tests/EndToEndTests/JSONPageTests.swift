@@ -52,6 +52,34 @@ import Testing
         devices: 16
         layout: {sharding: parameters, shardGroup: 8, flashAttention: false, gradients: bf16}
         """,
+        "every.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {recompute: full, recomputeEvery: 2}
+        """,
+        "stages.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {pipeline: 2, recompute: full, recomputeLayers: [3, 1]}
+        """,
+        "runs.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {recompute: full, recomputeMethod: uniform, recomputeLayers: 2}
+        """,
+        "modules.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 16
+        layout: {recompute: selective, recomputeModules: [mlp, layernorm]}
+        """,
         "open.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -64,7 +92,8 @@ import Testing
     /// Sections, and the commands that print them.
     private static let commands = [
         ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
-        ("one-estimate", "plan groups.yaml"),
+        ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
+        ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

@@ -19,6 +19,7 @@ struct ParityTests {
         Split(processes: 3, layout: ["pipeline: 3", "schedule: 1f1b"]),
         Split(processes: 3, layout: ["pipeline: 3", "schedule: gpipe"]),
         Split(processes: 3, layout: ["pipeline: 3", "layersPerStage: [1, 4, 1]"]),
+        Split(processes: 3, layout: ["pipeline: 3", "pipelineLayout: 'E|t*6|L'"]),
         Split(processes: 4, layout: ["pipeline: 4", "schedule: 1f1b"]),
         Split(processes: 4, layout: ["pipeline: 4", "schedule: gpipe"]),
         Split(processes: 4, layout: ["pipeline: 2", "data: 2", "virtualStages: 2", "schedule: interleaved-1f1b"]),

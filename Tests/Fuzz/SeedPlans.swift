@@ -18,6 +18,27 @@ enum SeedPlans {
 
         """,
         """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, moe: {experts: 8, topK: 2, ffn: 1024, shared: 1}}
+        cluster: h100-80g-sxm
+        batch: 64
+        layout: {pipeline: 6, pipelineLayout: "E|(tt|)*4,L", recompute: selective, recomputeModules: [moe_act, layernorm, shared_experts]}
+
+        """,
+        """
+        model: {family: gpt, layers: 6, hidden: 1024, heads: 16, vocab: 51200, sequence: 2048}
+        cluster: a100-80g-sxm
+        batch: 64
+        layout: {pipeline: 4, virtualStages: 2, accountForEmbeddingInPipelineSplit: true, accountForLossInPipelineSplit: true, recompute: full, recomputeMethod: uniform, recomputeLayers: 2}
+
+        """,
+        """
+        model: {family: gpt, layers: 10, hidden: 1024, heads: 16, vocab: 51200, sequence: 2048}
+        cluster: a100-80g-sxm
+        batch: 64
+        layout: {pipeline: 4, decoderFirstPipelineNumLayers: 1, decoderLastPipelineNumLayers: 3, recompute: full, recomputeEvery: 2}
+
+        """,
+        """
         model: {family: gpt, layers: 24, hidden: 1024, heads: 16, headSize: 64, ffn: 4096, mlp: gelu, vocab: 51200, sequence: 2048, tiedEmbeddings: true}
         tokens: 1T
         cluster: v100-32g-sxm

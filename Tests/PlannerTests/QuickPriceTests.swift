@@ -16,7 +16,7 @@ import Testing
         mla: Model.LatentAttention(queryRank: 0, kvRank: 512, nopeSize: 128, ropeSize: 64, valueSize: 128))
 
     enum Case: String, Sendable, CaseIterable, CustomTestStringConvertible {
-        case dense, unfused, tied, blocking, mixture, processes, everyConstant
+        case dense, unfused, tied, blocking, mixture, processes, everyConstant, ends, modules
 
         var testDescription: String { rawValue }
     }
@@ -55,6 +55,17 @@ import Testing
             for constant in Framework.Constant.allCases { framework.change(constant) }
             plan.frameworks = Frameworks([framework], named: "test")
             return (plan, space)
+        case .ends:
+            // The plan's own stages count the embedding and the loss, so that such stages are tried too.
+            var model = Shipped.gpt175B
+            model.layers = 6
+            var plan = try plan(model, "a100-80g-sxm", 32, 48, .bf16)
+            plan.layout = Layout(
+                data: 4, pipeline: 8, layersPerStage: [0, 1, 1, 1, 1, 1, 1, 0])
+            return (plan, space)
+        case .modules:
+            space.base.recomputeModules = [.norms, .mixture, .latentProjections]
+            return (try plan(Self.mixture, "h800-80g-sxm", 32, 64, .bf16), space)
         case .processes: return (try plan(Shipped.tiny, "laptop", 6, 36, .fp32), space)
         }
     }
@@ -81,6 +92,16 @@ import Testing
         #expect(worstMemory < 1e-12)
         if row == .dense { #expect(seen == Set(ScheduleName.allCases)) }
         if row == .mixture { #expect(priced.contains { $0.layout.expert == 8 && $0.layout.expertTensor == 2 }) }
+        if row == .ends {
+            let counted = priced.filter { $0.layout.layersPerStage?.first == 0 }
+            #expect(!counted.isEmpty && counted.allSatisfy { $0.layout.pipeline > 1 })
+            #expect(priced.contains { $0.layout.pipeline > 1 && $0.layout.layersPerStage == nil })
+        }
+        if row == .modules {
+            let selective = priced.filter { $0.layout.recompute == .selective }
+            #expect(!selective.isEmpty && selective.allSatisfy { !$0.layout.recomputeModules.isEmpty })
+            #expect(priced.allSatisfy { $0.layout.recompute == .selective || $0.layout.recomputeModules.isEmpty })
+        }
         if row == .unfused { #expect(priced.contains { $0.layout.recompute == .selective }) }
         #expect(priced.contains { $0.layout.recomputeLayers != nil })
     }

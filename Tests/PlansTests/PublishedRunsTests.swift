@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import Reading
 import TestSupport
 import Testing
@@ -48,6 +49,20 @@ import Plans
         #expect(runs[4].obstacle.contains("must divide batch 60"))
     }
 
+    @Test func modulesAndStagesOfARow() throws {
+        let table = Self.table.replacing(
+            "recompute: none", with: "recompute: selective, recomputeModules: mlp+layernorm"
+        )
+        .replacing("schedule   seconds", with: "schedule layersPerStage seconds")
+        .replacing("4     -          1.5     40", with: "4 - - 1.5 40")
+        .replacing("4     1f1b       -       oom", with: "4 1f1b 0,4 - oom")
+        .replacing("4     -          1.5     -      -", with: "4 - - 1.5 - -")
+        .replacing("-     -          1.5     -      -", with: "- - - 1.5 - -")
+        let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
+        #expect(runs[1].plan?.layout?.layersPerStage == [0, 4])
+        #expect(runs[1].plan?.layout?.recomputeModules == [.network, .norms])
+    }
+
     @Test(arguments: [
         ("id core", "id cor", "runs.yaml:8: runs.cor: unknown column; did you mean 'core'?"),
         ("x  yes", "x  maybe", "runs.yaml:9: runs.core: must be yes or no (found 'maybe')"),
@@ -56,6 +71,10 @@ import Plans
         ("x  yes  a100    8", "x  yes  a100", "runs.yaml:9: runs.runs: must have 13 columns, it has 12"),
         ("tier: A", "teir: A", "every.teir: unknown key; did you mean 'tier'?"),
         ("sources:", "souces:", "souces: unknown key"),
+        (
+            "recompute: none", "recompute: selective, recomputeModules: mpl",
+            "runs.recomputeModules: must be core_attn, moe_act"
+        ),
         ("recompute: none", "recompute: some", "runs.recompute: must be none, selective or full"),
     ])
     func saysWhatIsWrong(_ replace: String, _ with: String, _ said: String) throws {

@@ -125,12 +125,14 @@ import Testing
 
     /// Software whose selective recomputation keeps some operations of a block and not others has no list of tensors.
     static func isByOperation(_ plan: Plan, _ layout: Layout) -> Bool {
-        layout.recompute == .selective && plan.framework(for: layout).selectiveOperations
+        layout.recompute == .selective && layout.recomputeModules.isEmpty
+            && plan.framework(for: layout).selectiveOperations
     }
 
     /// Bytes that a block keeps for one micro-batch, by layer.
     static func kept(
-        _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int, recomputed: Bool, all: Bool = false
+        _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int, recomputed: Bool, all: Bool = false,
+        only: Set<RecomputeModules.Name>? = nil
     ) -> Double {
         let w = elementBytes(plan)
         if recomputed {
@@ -141,7 +143,8 @@ import Testing
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         return CountedActivations.block(
             plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
-            selective: !all && layout.recompute == .selective, dropout: !layout.flashAttention, elementBytes: w)
+            again: all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand,
+            dropout: !layout.flashAttention, elementBytes: w)
     }
 
     /// Bytes that the ranks hold for their blocks at the fullest moment.
@@ -182,19 +185,33 @@ import Testing
         return .all(
             work.memorySpan.map { rank, found in
                 let least = counted.blocks[rank]
-                // What one block computes again and holds while its backward runs.
+                // What one block, or a run of blocks, computes again and holds while its backward runs.
+                func again(_ layer: Int) -> Double {
+                    let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
+                    return switch layout.recompute {
+                    case .none: 0
+                    case .selective:
+                        // One half after the other, each with one norm.
+                        [
+                            [.coreAttention, .latentProjections],
+                            [.network, .mixture, .expertActivation, .sharedExperts],
+                        ]
+                        .map { all - kept(plan, layout, inventory, layer, recomputed: false, only: $0) }
+                        .reduce(0, max)
+                            + min(
+                                all - kept(plan, layout, inventory, layer, recomputed: false, only: [.norms]),
+                                kept(plan, layout, inventory, layer, recomputed: true))
+                    // Of a split backward it stays, and is counted where it does.
+                    case .full where layout.schedule.splitsBackward:
+                        max(0, all - later(plan, layout, inventory, layer))
+                    case .full: all
+                    }
+                }
                 let whole =
                     placed.stages(of: rank).flatMap { stage in
-                        placed.layers[stage].prefix(layout.recompute == .full ? layout.recomputeLayers ?? .max : .max)
-                    }.map { layer in
-                        let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
-                        return switch layout.recompute {
-                        case .none: 0
-                        case .selective: all - kept(plan, layout, inventory, layer, recomputed: false)
-                        // Of a split backward it stays, and is counted where it does.
-                        case .full where layout.schedule.splitsBackward:
-                            max(0, all - later(plan, layout, inventory, layer))
-                        case .full: all
+                        let layers = Array(placed.layers[stage])
+                        return layout.againTogether(layers.count, ofStage: stage).map { together in
+                            together.reduce(0) { $0 + again(layers[$1]) }
                         }
                     }.max() ?? 0
                 let input = layout.recompute == .full ? kept(plan, layout, inventory, 0, recomputed: true) : 0

@@ -12,11 +12,13 @@ struct CountedActivations {
     private var elements = 0.0
     private var bytes = 0.0
 
-    /// One block of `plan`, nothing recomputed or core attention alone.
-    /// - Parameter dropout: whether masks are kept.
+    /// One block of `plan`.
+    /// - Parameters:
+    ///   - again: the modules that are recomputed by themselves.
+    ///   - dropout: whether masks are kept.
     static func block(
-        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, selective: Bool, dropout: Bool,
-        elementBytes w: Double
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, again: Set<RecomputeModules.Name>,
+        dropout: Bool, elementBytes w: Double
     ) -> Double {
         let model = plan.model
         var kept = CountedActivations()
@@ -26,6 +28,19 @@ struct CountedActivations {
         let ownRows = layout.sequenceParallel ? rows / t : rows
         let h = Double(model.hidden)
         let halves: Double = shape.halves == .both ? 2 : 1
+        // Norms whose results are computed again.
+        var freed = 0.0
+        if again.contains(.norms), shape.norms != .post {
+            let runsInside = softwareWithNormsInProducts.contains(plan.framework(for: layout).name)
+            if shape.isJoined, shape.parallel == .oneNorm {
+                freed = 1
+            } else {
+                // Latent attention's norm, and that before experts, leads to several products.
+                if shape.hasCore, !runsInside || shape.mla != nil { freed += 1 }
+                if shape.hasNetwork, !runsInside || mixture { freed += 1 }
+            }
+        }
+        kept.elements -= freed * ownRows * h
         if shape.isJoined {
             kept.elements += ownRows * h  // the stream that both halves read
             kept.elements += ownRows * h * (shape.parallel == .oneNorm ? 1 : 2)  // results of the norms
@@ -36,13 +51,16 @@ struct CountedActivations {
         }
         if shape.hasCore {
             kept.attention(
-                model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+                model, shape, layout, rows: rows, ownRows: ownRows, again: again, dropout: dropout)
         }
         if shape.hasNetwork, mixture {
-            kept.experts(
-                model, shape, layout, rows: rows, ownRows: ownRows,
-                keepsResults: plan.framework(for: layout).keepsCombinedRows)
-        } else if shape.hasNetwork {
+            // All of it comes again from the input, which the norm keeps.
+            if !again.contains(.mixture) {
+                kept.experts(
+                    model, shape, layout, rows: rows, ownRows: ownRows,
+                    keepsResults: plan.framework(for: layout).keepsCombinedRows, again: again)
+            }
+        } else if shape.hasNetwork, !again.contains(.network) {
             kept.feedForward(shape, width: Double(shape.ffn) / t, rows: rows)
         }
         // Masks of the dropout after attention and after the feed-forward network.
@@ -105,8 +123,8 @@ struct CountedActivations {
     }
 
     private mutating func attention(
-        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double, selective: Bool,
-        dropout: Bool
+        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double,
+        again: Set<RecomputeModules.Name>, dropout: Bool
     ) {
         let heads = Double(shape.heads) / Double(layout.tensor)
         if let mla = shape.mla {
@@ -114,7 +132,9 @@ struct CountedActivations {
             // Latents before and after their norms; the keys' rotary part beside them. Megatron-Core keeps them by rows
             // with sequence parallelism (multi_latent_attention.py: q_compressed, kv_compressed [s/TP, b, rank]).
             elements += ownRows * Double(2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
-            elements += rows * heads * (2 * head + Double(mla.valueSize))  // query, key, value
+            if !again.contains(.latentProjections) {
+                elements += rows * heads * (2 * head + Double(mla.valueSize))  // query, key, value
+            }
             elements += rows * heads * Double(mla.valueSize)  // result, the input of the output product
             if let indexer = mla.indexer {
                 // Queries, weights of heads, the key before and after its norm; and the places of the keys that are
@@ -137,7 +157,7 @@ struct CountedActivations {
             }
         }
         // Selective recomputation runs core attention again, whose own tensors are then not kept.
-        guard !selective else { return }
+        guard !again.contains(.coreAttention) else { return }
         if layout.flashAttention {
             bytes += 4 * rows * heads  // log-sum-exp
         } else {
@@ -159,7 +179,8 @@ struct CountedActivations {
     /// Router logits and probabilities in fp32, rows as they arrive at their experts, the experts' and the shared networks'
     /// inner tensors, and the results that the router's probabilities multiply where the tokens came from.
     private mutating func experts(
-        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double, keepsResults: Bool
+        _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double, keepsResults: Bool,
+        again: Set<RecomputeModules.Name>
     ) {
         guard let moe = shape.moe else { return }
         let t = Double(layout.tensor)
@@ -170,9 +191,12 @@ struct CountedActivations {
         let gathered = routed * Double(layout.expertTensor) * moe.imbalance
         let row = Double(moe.latentSize ?? model.hidden)
         elements += gathered * row
-        feedForward(shape, width: Double(moe.ffn) / Double(layout.expertTensor), rows: gathered)
+        let width = Double(moe.ffn) / Double(layout.expertTensor)
+        feedForward(shape, width: width, rows: gathered)
+        if again.contains(.expertActivation) { elements -= gathered * width }  // output of the activation
         if keepsResults { elements += routed * row }
         if moe.latentSize != nil { elements += rows / t * row }  // input of the projection from latent rows
+        guard !again.contains(.sharedExperts) else { return }
         feedForward(shape, width: Double(moe.shared * moe.sharedFfn) / t, rows: rows)
         feedForward(shape, width: Double(moe.denseFfn) / t, rows: rows)
         // A product of two tensors has both as gradients: the gate and the shared experts' result (Megatron-Core,
@@ -184,6 +208,9 @@ struct CountedActivations {
     /// inside the experts' activation (moe/experts.py, permuted_probs); DeepEP's combine adds unweighted rows up on their
     /// way (README).
     static let softwareWithoutResults: Set = ["megatron-core", "megatron-core-graphs", "deepseek-2024"]
+
+    /// Software whose norms before dense products are part of them (Transformer Engine's LayerNormLinear).
+    static let softwareWithNormsInProducts: Set = ["megatron-core", "megatron-core-graphs"]
 }
 
 /// Most bytes that the blocks of every rank keep at once, by walking the schedule's lists.
@@ -192,16 +219,18 @@ struct CountedPeaks {
     private(set) var blocks: [Double] = []
 
     /// - Parameters:
-    ///   - kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed.
+    ///   - kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed. A recomputed block
+    ///     inside a run keeps nothing.
     ///   - later: those it keeps between the halves of a split backward, by layer.
     init(
         _ placed: PlacedBlocks, layout: Layout, kept: (_ layer: Int, _ isRecomputed: Bool) -> Double,
         later: (_ layer: Int) -> Double
     ) {
         let laterOfStage = placed.layers.map { $0.reduce(0.0) { $0 + later($1) } }
-        let ofStage = placed.layers.map { stage in
+        let ofStage = placed.layers.enumerated().map { number, stage in
             stage.enumerated().reduce(0.0) { sum, block in
-                let isRecomputed = layout.recompute == .full && block.offset < layout.recomputeLayers ?? .max
+                let isRecomputed = layout.computesAgain(block.offset, ofStage: number)
+                if isRecomputed, !layout.keepsInput(block.offset) { return sum }
                 return sum + kept(block.element, isRecomputed)
             }
         }

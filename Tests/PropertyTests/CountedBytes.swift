@@ -29,7 +29,7 @@ struct CountedBytes {
             for (stage, layers) in placed.layers.enumerated() {
                 let rank = placed.schedule.placement.rank(stage: stage, microbatch: microbatch)
                 for (index, layer) in layers.enumerated() {
-                    let isRecomputed = layout.recompute == .full && index < layout.recomputeLayers ?? .max
+                    let isRecomputed = layout.computesAgain(index, ofStage: stage)
                     ranks[rank].add(
                         inventory.shape(layer), inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout,
                         rows: rows, elementBytes: w)
@@ -62,7 +62,8 @@ struct CountedBytes {
     ) {
         let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
         let (forward, backward) = Self.widths(shape, isMixture, model, layout)
-        tensor += (forward + backward + (isRecomputed ? forward : 0)) * w * rows * ring(layout.tensor)
+        let again = isRecomputed ? forward : Self.widthAgain(shape, isMixture, model, layout)
+        tensor += (forward + backward + again) * w * rows * ring(layout.tensor)
         if shape.hasCore {
             // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients
             // too; as far as some rank sees keys of theirs.
@@ -75,12 +76,34 @@ struct CountedBytes {
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(moe.latentSize ?? model.hidden)
-        expert += (4 + (isRecomputed ? 2 : 0)) * routed * ring(layout.expert)
+        let exchanges: Double = isRecomputed || layout.modulesByHand.contains(.mixture) ? 6 : 4
+        expert += exchanges * routed * ring(layout.expert)
         // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
         // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).
         let shared = routed * Double(layout.expertTensor)
-        expert += (4 + (isRecomputed ? 2 : 0)) * shared * ring(layout.expertTensor)
+        expert += exchanges * shared * ring(layout.expertTensor)
     }
+
+    /// Numbers of a row that tensor ranks gather, scatter or add up again for modules that are recomputed by themselves; an
+    /// all-reduce is two.
+    private static func widthAgain(
+        _ shape: BlockShape, _ isMixture: Bool, _ model: Model, _ layout: Layout
+    ) -> Double {
+        let (modules, h) = (layout.modulesByHand, Double(model.hidden))
+        var again = 0.0
+        // The products that widen latents gather them, or hidden rows, with sequence parallelism; without it every rank has
+        // them.
+        if modules.contains(.latentProjections), shape.hasCore, let mla = shape.mla, layout.sequenceParallel {
+            again += Double(mla.kvRank) + (mla.queryRank > 0 ? Double(mla.queryRank) : h)
+        }
+        guard shape.hasNetwork else { return again }
+        // A gathering and a scattering of rows, or the sum of results.
+        guard isMixture, let moe = shape.moe else { return again + (modules.contains(.network) ? 2 * h : 0) }
+        let hasOthers = moe.shared > 0 || moe.denseFfn > 0
+        if modules.contains(.mixture) { return again + (layout.sequenceParallel && !hasOthers ? 0 : 2 * h) }
+        return again + (modules.contains(.sharedExperts) && hasOthers ? 2 * h : 0)
+    }
+
     /// Numbers of a row that tensor ranks gather or scatter in one forward, and in one backward; an all-reduce is both.
     private static func widths(
         _ shape: BlockShape, _ isMixture: Bool, _ model: Model, _ layout: Layout

@@ -9,6 +9,8 @@ struct CountedFLOPs {
     /// Forward of core attention of every block. By convention a query meets twice the keys that a causal mask shows it:
     /// every key of the sequence where nothing else hides some (Korthikanti et al. 2022, appendix A).
     var cores: [Double] = []
+    /// Forward of every matrix of every block, by name.
+    private var products: [[(name: String, work: Double)]] = []
     /// The head, and what leads to and from a narrower word table.
     var ends: Double
 
@@ -21,8 +23,23 @@ struct CountedFLOPs {
             let shape = inventory.shape(layer)
             cores.append(Double(sequences) * Self.core(shape, length: model.sequence))
             let products = inventory.tensors(ofBlock: layer).filter(\.isMatrix)
-                .reduce(0.0) { $0 + 2 * Double($1.size) * Double($1.used) }
-            blocks.append(tokens * products + cores[layer])
+                .map { (name: $0.name, work: tokens * 2 * Double($0.size) * Double($0.used)) }
+            self.products.append(products)
+            blocks.append(products.reduce(0) { $0 + $1.work } + cores[layer])
+        }
+    }
+
+    /// Whether a module multiplies by a matrix of this name.
+    private static func makes(_ module: RecomputeModules.Name, _ matrix: String) -> Bool {
+        let beside = ["shared expert", "beside", "gate of shared experts"]
+        func begins(_ names: [String]) -> Bool { names.contains { matrix.hasPrefix($0) } }
+        switch module {
+        case .coreAttention, .expertActivation, .norms: return false
+        // With latent attention: the rule asks for it.
+        case .latentProjections: return ["query", "key", "value"].contains(matrix)
+        case .network: return matrix.hasPrefix("feed-forward")
+        case .mixture: return begins(["expert", "router", "to latent rows", "from latent rows"] + beside)
+        case .sharedExperts: return begins(beside)
         }
     }
 
@@ -52,12 +69,21 @@ struct CountedFLOPs {
     func hardware(_ layout: Layout, _ placed: PlacedBlocks, byOperation: Bool) -> Double {
         switch layout.recompute {
         case .none: return model
+        case .selective where !layout.recomputeModules.isEmpty:
+            let again = layout.modulesByHand
+            let matrices = products.joined().filter { product in
+                again.contains { Self.makes($0, product.name) }
+            }
+            return matrices.reduce(model) { $0 + $1.work }
+                + (again.contains(.coreAttention) ? 3 * cores.reduce(0, +) : 0)
         case .selective where byOperation:
             return model + (blocks.reduce(0, +) - cores.reduce(0, +)) / 2
         case .selective: return model + 3 * cores.reduce(0, +)
         case .full:
-            return placed.layers.reduce(model) { sum, stage in
-                stage.prefix(layout.recomputeLayers ?? stage.count).reduce(sum) { $0 + blocks[$1] }
+            return placed.layers.enumerated().reduce(model) { sum, stage in
+                stage.element.enumerated().reduce(sum) { sum, block in
+                    sum + (layout.computesAgain(block.offset, ofStage: stage.offset) ? blocks[block.element] : 0)
+                }
             }
         }
     }

@@ -81,6 +81,41 @@ import Testing
             return try same(
                 plan.with { $0.recomputeLayers = nil }, plan.with { $0.recomputeLayers = plan.model.layers })
         },
+        Property(name: "one number of recomputed blocks for each stage is one for all", share: 8) { plan, layout in
+            guard let count = layout.recomputeLayers else { return .silent }
+            return try same(
+                plan, plan.with { $0.recomputed = .firstOfStage([Int](repeating: count, count: $0.stages)) })
+        },
+        Property(name: "core attention by name is selective recomputation", share: 20) { plan, layout in
+            guard layout.recompute == .selective, !CountTests.isByOperation(plan, layout.selectingCore(false)),
+                layout.hasCore(plan.model)
+            else { return .silent }
+            return try same(
+                plan.with { $0 = $0.selectingCore(false) }, plan.with { $0 = $0.selectingCore(true) })
+        },
+        Property(name: "every block and runs of one block are all blocks", share: 20) { plan, layout in
+            guard layout.recompute == .full else { return .silent }
+            let all = plan.with { $0.recomputed = .all }
+            return .all([
+                try same(all, plan.with { $0.recomputed = .every(1) }),
+                try same(all, plan.with { $0.recomputed = .runs(1) }),
+            ])
+        },
+        Property(name: "stages as Megatron-LM writes them are the stages", share: 4) { plan, layout in
+            guard layout.pipeline > 1 else { return .silent }
+            let written = layout.spelled(plan)
+            let sizes = written.layersPerStage ?? []
+            let stages = sizes.indices.map { stage in
+                (stage == 0 ? "E" : "") + (sizes[stage] > 0 ? "t*\(sizes[stage])" : "")
+                    + (stage == sizes.count - 1 ? "L" : "")
+            }
+            let text = plan.yaml.replacing(
+                "layersPerStage: \(sizes)", with: "pipelineLayout: '\(stages.joined(separator: "|"))'")
+            guard let found = try Plan.reading(text).layout?.layersPerStage, found == sizes else {
+                return .fails("read as other stages: \(text)")
+            }
+            return .holds
+        },
         Property(name: "the balanced split written out is the split that is chosen", share: 40) { plan, layout in
             let sizes = StagePartition(layout, model: plan.model).sizes
             guard layout.layersPerStage == nil else { return .silent }

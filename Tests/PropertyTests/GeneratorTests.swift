@@ -51,6 +51,13 @@ import Testing
         often("expert tensor") { $1.expertTensor > 1 }
         often("shard group") { $1.shardGroup != nil }
         often("recompute layers") { $1.recomputeLayers != nil }
+        for name in RecomputeModules.Name.allCases where name != .latentProjections && name != .sharedExperts {
+            often("recomputed \(name.rawValue)") { $1.recomputeModules.contains(name.module) }
+        }
+        often("every second block") { if case .every = $1.recomputed { true } else { false } }
+        often("runs of blocks") { if case .runs = $1.recomputed { true } else { false } }
+        often("recomputed blocks by stage") { if case .firstOfStage = $1.recomputed { true } else { false } }
+        often("stages without blocks") { $1.layersPerStage?.contains(0) ?? false }
         often("own stages") { $1.layersPerStage != nil }
         often("virtual stages") { $1.virtualStages > 2 }
         often("latent attention") { plan, _ in plan.model.mla != nil }

@@ -123,18 +123,18 @@ extension Layout {
             ("pipeline", overlap.pipeline == standard.pipeline ? nil : "\(overlap.pipeline)"),
             ("expert", overlap.expert == standard.expert ? nil : "\(overlap.expert)"),
         ])
-        return map([
-            ("data", degree(data)), ("tensor", degree(tensor)), ("pipeline", degree(pipeline)),
-            ("virtualStages", "\(virtualStages)"), ("context", degree(context)), ("expert", degree(expert)),
-            ("expertTensor", degree(expertTensor)), ("microbatch", degree(microbatch)),
-            ("schedule", schedule.rawValue),
-            ("recompute", recompute == .none ? nil : recompute.rawValue),
-            ("recomputeLayers", recomputeLayers.map(String.init)),
-            ("sharding", sharding == .none ? nil : sharding.rawValue), ("shardGroup", shardGroup.map(String.init)),
-            ("sequenceParallel", sequenceParallel ? "true" : nil),
-            ("flashAttention", flashAttention ? nil : "false"), ("gradients", gradients?.rawValue),
-            ("overlap", overlap == standard ? nil : overlaps),
-            ("layersPerStage", layersPerStage.map { "\($0)" }),
-        ])
+        return map(
+            [
+                ("data", degree(data)), ("tensor", degree(tensor)), ("pipeline", degree(pipeline)),
+                ("virtualStages", "\(virtualStages)"), ("context", degree(context)), ("expert", degree(expert)),
+                ("expertTensor", degree(expertTensor)), ("microbatch", degree(microbatch)),
+                ("schedule", schedule.rawValue),
+                ("recompute", recompute == .none ? nil : recompute.rawValue),
+                ("sharding", sharding == .none ? nil : sharding.rawValue), ("shardGroup", shardGroup.map(String.init)),
+                ("sequenceParallel", sequenceParallel ? "true" : nil),
+                ("flashAttention", flashAttention ? nil : "false"), ("gradients", gradients?.rawValue),
+                ("overlap", overlap == standard ? nil : overlaps),
+                ("layersPerStage", layersPerStage.map { "\($0)" }),
+            ] + recomputedFields)
     }
 }

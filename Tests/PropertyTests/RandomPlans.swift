@@ -11,10 +11,12 @@ import TestSupport
 struct RandomPlans {
     private var numbers: SplitMix64
     private var features: RandomFeatures
+    private var choices: RandomChoices
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
         features = RandomFeatures(seed: seed)
+        choices = RandomChoices(seed: seed)
     }
 
     /// Plans that were drawn, and those of them that obey every rule.
@@ -41,6 +43,7 @@ struct RandomPlans {
         var model = self.model(&layout)
         features.add(to: &model, layout)
         options(&layout, model: model, cluster: cluster)
+        choices.change(&layout, model: model)
         let microbatches = self.microbatches(layout)
         let precision = numbers.pick(Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil })
         var frameworks = Checkout.frameworks

@@ -71,6 +71,9 @@ enum Shrinker {
         }
         if let group = layout.shardGroup, layout.data * layout.context % group != 0 { layout.shardGroup = nil }
         layout.layersPerStage = nil
+        if case .firstOfStage(let counts) = layout.recomputed, counts.count != layout.stages {
+            layout.recomputed = .all
+        }
     }
 
     private static func options(_ plan: Plan, _ layout: Layout) -> [Plan] {
@@ -78,9 +81,11 @@ enum Shrinker {
             { $0.layersPerStage = nil }, { $0.overlap = Layout.Overlap() }, { $0.overlap.data = true },
             { $0.overlap.tensor = false }, { $0.overlap.pipeline = true }, { $0.overlap.expert = false },
             { $0.gradients = nil }, { $0.flashAttention = true }, { $0.sequenceParallel = false },
-            { $0.recomputeLayers = nil },
+            { $0.recomputeLayers = nil }, { $0.recomputeModules = [] },
+            { if $0.recomputed != .all { $0.recomputeLayers = 1 } },
             {
                 $0.recompute = .none
+                $0.recomputeModules = []
                 $0.recomputeLayers = nil
             },
             { $0.shardGroup = nil },
@@ -95,6 +100,7 @@ enum Shrinker {
                     $0.virtualStages = 1
                 }
                 $0.layersPerStage = nil
+                if case .firstOfStage = $0.recomputed { $0.recomputed = .all }
             },
         ]
         var found = changes.map { change in with(plan) { layout, _ in change(&layout) } }

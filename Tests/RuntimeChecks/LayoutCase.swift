@@ -54,7 +54,8 @@ struct LayoutCase {
     }
 
     static let all =
-        schedules + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts + cutExperts
+        schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
+        + cutExperts
         + mixedPrecision
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
@@ -72,6 +73,38 @@ struct LayoutCase {
             ].dropLast(ranks == 2 ? 1 : 0)
         }
     }
+
+    /// Ends on stages of their own, and stages that only pass on what comes in.
+    static let emptyStages: [LayoutCase] = [
+        LayoutCase("ends alone 1f1b", .untied, Layout(pipeline: 4, layersPerStage: [0, 4, 4, 0]), bits: true),
+        LayoutCase("ends alone 1f1b", .tied, Layout(pipeline: 4, layersPerStage: [0, 4, 4, 0])),
+        LayoutCase(
+            "head alone data 2", .tied, Layout(data: 2, pipeline: 2, sharding: .gradients, layersPerStage: [8, 0])),
+        LayoutCase(
+            "ends alone data 2 parameters", .untied,
+            Layout(data: 2, pipeline: 2, sharding: .parameters, layersPerStage: [0, 8])),
+        LayoutCase(
+            "nothing in the middle zb-h1", .untied,
+            Layout(pipeline: 4, schedule: .zeroBubbleH1, layersPerStage: [4, 0, 4, 0]), bits: true),
+        LayoutCase(
+            "ends alone interleaved", .tied,
+            Layout(
+                pipeline: 2, virtualStages: 2, schedule: .interleaved, recompute: .full, layersPerStage: [0, 4, 4, 0])),
+        LayoutCase(
+            "ends alone zbv", .untied,
+            Layout(
+                pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, recompute: .full, layersPerStage: [0, 8, 0, 0]),
+            bits: true),
+        LayoutCase(
+            "ends alone tensor sequence", .tied,
+            Layout(tensor: 2, pipeline: 2, sequenceParallel: true, layersPerStage: [8, 0])),
+        LayoutCase(
+            "ends alone dualpipe", .untied,
+            Layout(pipeline: 4, virtualStages: 2, schedule: .dualPipe, layersPerStage: [0, 4, 4, 0])),
+        LayoutCase("head alone", .shared, Layout(data: 2, pipeline: 2, expert: 2, layersPerStage: [4, 0])),
+        LayoutCase(
+            "head alone", .llama, Layout(pipeline: 2, context: 2, layersPerStage: [4, 0])),
+    ]
 
     static let tensor: [LayoutCase] = [2, 4].flatMap { degree in
         [false, true].flatMap { sequence in
@@ -123,6 +156,16 @@ struct LayoutCase {
             "recompute 1 a stage zb-h1", .shared,
             Layout(pipeline: 2, schedule: .zeroBubbleH1, recompute: .full, recomputeLayers: 1), bits: true),
         LayoutCase("recompute 3 of 4", .shared, Layout(recompute: .full, recomputeLayers: 3), bits: true),
+        LayoutCase("recompute every second", .untied, Layout(recompute: .full).every(2), bits: true),
+        LayoutCase(
+            "recompute every third zb-h1", .untied,
+            Layout(pipeline: 2, schedule: .zeroBubbleH1, recompute: .full).every(3), bits: true),
+        LayoutCase(
+            "recompute by stage interleaved", .tied,
+            Layout(pipeline: 2, virtualStages: 2, schedule: .interleaved, recompute: .full).byStage([2, 1, 0, 1])),
+        LayoutCase(
+            "recompute every second zbv", .shared,
+            Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, recompute: .full).every(2), bits: true),
         LayoutCase("recompute 9 of 4", .llama, Layout(recompute: .full, recomputeLayers: 9), bits: true),
     ]
 
@@ -287,4 +330,18 @@ struct LayoutCase {
         LayoutCase("bf16 tensor 2 sequence", .tied, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
         LayoutCase("bf16 data 2 parameters", .shared, Layout(data: 2, sharding: .parameters), precision: .bf16),
     ]
+}
+
+extension Layout {
+    fileprivate func every(_ step: Int) -> Layout {
+        var layout = self
+        layout.recomputed = .every(step)
+        return layout
+    }
+
+    fileprivate func byStage(_ counts: [Int]) -> Layout {
+        var layout = self
+        layout.recomputed = .firstOfStage(counts)
+        return layout
+    }
 }

@@ -13,15 +13,15 @@ import Training
         var name: String
         var model: Model
         var recompute = Layout.Recompute.none
-        /// Blocks that are recomputed, the first ones; nil: all.
-        var recomputeLayers: Int?
+        /// Blocks that are recomputed.
+        var recomputed = RecomputedBlocks.all
         var splitsBackward = false
         /// Whether the outputs of norms and activations are saved where they need not be.
         var savesOutputs = true
 
         var testDescription: String {
             name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)")
-                + (recomputeLayers.map { " \($0)" } ?? "") + (splitsBackward ? ", split" : "")
+                + recomputed.words + (splitsBackward ? ", split" : "")
                 + (savesOutputs ? "" : ", outputs made again")
         }
     }
@@ -79,11 +79,21 @@ import Training
         Case(name: "llama", model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu), splitsBackward: true),
         Case(
             name: "gpt, half recomputed", model: model(.gpt, layers: 2, mlp: .gelu), recompute: .full,
-            recomputeLayers: 1),
+            recomputed: .first(1)),
         Case(
             name: "llama and experts, half recomputed",
             model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, moe: experts), recompute: .full,
-            recomputeLayers: 1, splitsBackward: true),
+            recomputed: .first(1), splitsBackward: true),
+        Case(
+            name: "llama and experts, every second block recomputed",
+            model: model(.llama, layers: 4, kvHeads: 1, mlp: .swiglu, moe: experts), recompute: .full,
+            recomputed: .every(2), splitsBackward: true),
+        Case(
+            name: "gpt, every third block recomputed", model: model(.gpt, layers: 4, mlp: .gelu), recompute: .full,
+            recomputed: .every(3)),
+        Case(
+            name: "gpt, one block of the first stage recomputed", model: model(.gpt, layers: 2, mlp: .gelu),
+            recompute: .full, recomputed: .firstOfStage([1, 0])),
         Case(
             name: "llama, tied, experts",
             model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, tied: true, moe: experts), recompute: .full),
@@ -185,12 +195,12 @@ struct TinyStage {
         reference = ReferenceModel(model: model, tensors: tensors, auxiliaryLoss: auxiliaryLoss)
         let context = StageContext(
             model: model, shape: shape, parameters: parameters, recompute: check.recompute,
-            recomputeLayers: check.recomputeLayers, splitsBackward: check.splitsBackward, auxiliaryLoss: auxiliaryLoss)
+            recomputed: check.recomputed, splitsBackward: check.splitsBackward, auxiliaryLoss: auxiliaryLoss)
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole,
             parameters: parameters, context: context)
         rebuilt = RecomputeBuffers(
-            shape: shape, blocks: Array(stage.kinds.prefix(check.recomputeLayers ?? stage.kinds.count)),
+            shape: shape, blocks: zip(stage.kinds, stage.recompute).filter { $0.1 != .none }.map(\.0),
             recompute: check.recompute, splitsBackward: check.splitsBackward)
         activations = SavedStage(
             shape: shape, blocks: stage.kinds, recompute: stage.recompute,

@@ -60,14 +60,16 @@ struct ActivationExplanation {
         let input = "T·w·h/σ"
         // `less`: outputs that a whole backward recomputes. `more`: bytes that a split backward holds in addition to a
         // block's tensors.
-        let less =
-            memory.remakesOutputs && !isSplit && !mixture
-            ? " − T·w·(\(kind.block.normWords.results)·h/σ + \(activation))" : ""
+        let modules = layout.modulesAgain
+        let remakes = memory.remakesOutputs && !isSplit && !mixture
+        let less = remakes ? " − T·w·(\(kind.block.normWords.results)·h/σ + \(activation))" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
             case .none: ("Z_\(x)" + less + more, "0")
+            case .selective where !modules.isEmpty:
+                freed(kind, core, attended, remakes: remakes, less: less, more: more)
             case .selective where framework.selectiveOperations:
                 (
                     "T·(w·h/σ + w·\(kind.own(kind.attention.attended))/t + w·(\(productWidth(kind)))/2) + \(core)",
@@ -79,9 +81,9 @@ struct ActivationExplanation {
             case .full: (input, "Z_\(x)")
             }
         lines.derive(
-            "activations a \(name)", as: "K_\(x)", kept, "bytes", note: "recompute \(layout.recompute.rawValue)",
+            "activations a \(name)", as: "K_\(x)", kept, "bytes", note: "recompute \(layout.recomputeWords)",
             after: source)
-        if layout.recomputeLayers != nil {
+        if layout.recomputed.keepsSome {
             lines.derive(
                 "activations a \(name) that is not recomputed", as: "P_\(x)", "Z_\(x)" + less + more, "bytes")
         }
@@ -106,6 +108,45 @@ struct ActivationExplanation {
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
             "T·w·\(kind.own(memory.sharesGradients ? shared : kind.feedForward.widest))", "bytes")
+    }
+
+    /// Formulas of the bytes that a block keeps, and of those that it recomputes at once, if modules are recomputed by
+    /// themselves.
+    /// - Parameters:
+    ///   - core: formula of the core attention's bytes.
+    ///   - attended: formula of its result's bytes.
+    ///   - remakes: whether the outputs of norms and activations are made again anyway, which `less` takes away.
+    private func freed(
+        _ kind: KindWords, _ core: String, _ attended: String, remakes: Bool, less: String, more: String
+    ) -> (kept: String, again: String) {
+        let modules = device.modules
+        let hasCore = modules.contains(.coreAttention)
+        let coreBytes = hasCore ? [core] + (framework.memory.remakesAttention ? [attended] : []) : []
+        let combined = framework.keepsCombinedRows ? nil : kind.feedForward.combined
+        /// The bytes of a row that are freed by these modules.
+        func rows(_ some: RecomputeModules) -> [String] {
+            kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
+                guard let freed = work.freed else { return nil }
+                switch work.module {
+                case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
+                case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
+                case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
+                default: return kind.own(freed)
+                }
+            }
+        }
+        func bytes(_ rows: [String]) -> String? { rows.isEmpty ? nil : "T·(\(sum(rows)))" }
+        let all: RecomputeModules = [
+            .norms, .fusibleNorms, .latentProjections, .network, .mixture, .expertActivation, .sharedExperts,
+        ]
+        let freed = sumOrNil([bytes(rows(all))] + coreBytes)
+        let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts]))
+        let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
+        let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
+        return (
+            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + less + more,
+            sum(largest([network, attention].compactMap { $0 }), norm)
+        )
     }
 
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
@@ -168,7 +209,7 @@ struct ActivationExplanation {
             sums = held(&lines, fullest, isPartial: terms.isPartial)
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
         }
-        sums.append(recomputedAtOnce(share, isPartial: terms.isPartial))
+        sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
         if share.holdsHead {
             let held = HeldLogits(layout.schedule, work.shape)
             lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
@@ -185,20 +226,23 @@ struct ActivationExplanation {
     /// Defines the numbers of blocks whose backward has not started, and of masks of the first stage.
     /// - Returns: the terms of their bytes.
     private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
+        let keepsSome = layout.recomputed.keepsSome
         let whole = isPartial ? ", whole" : ""
         let plain = isPartial ? "P" : "K"
+        let marked = keepsSome ? "that are recomputed" : "that are the first of a run"
         let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String)] in
             let (x, names) = (kind.symbol, kind.names)
             return [
                 (moment.whole(kind.number), "y_\(x)", "\(plain)_\(x)", "\(names) held at once\(whole)"),
                 (
                     moment.whole(kind.number, isRecomputed: true), "y_\(x)r", "K_\(x)",
-                    "\(names) held at once that are recomputed"
+                    "\(names) held at once \(marked)"
                 ),
             ]
         }
         var terms: [String] = []
-        for (count, symbol, bytes, meaning) in kinds where count > 0 {
+        // A block inside a run keeps nothing.
+        for (count, symbol, bytes, meaning) in kinds where count > 0 && (bytes.hasPrefix("K") || keepsSome) {
             lines.define(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
             terms.append("\(symbol)·\(bytes)")
         }
@@ -218,15 +262,16 @@ struct ActivationExplanation {
     ) -> [(count: String, bytes: String, set: String)] {
         // If the software keeps all tensors between the halves, a block that is not recomputed still keeps what it kept
         // before.
-        let plain = isPartial && framework.memory.keepsHalvesWhole ? "P" : "J"
-        let set = isPartial ? "P" : "K"
+        let keepsSome = layout.recomputed.keepsSome
+        let plain = keepsSome && framework.memory.keepsHalvesWhole ? "P" : "J"
+        let set = keepsSome ? "P" : isPartial ? "0·K" : "K"
         let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String, String)] in
             let (x, names) = (kind.symbol, kind.names)
             return [
                 (moment.later(kind.number), "z_\(x)", "\(plain)_\(x)", "\(set)_\(x)", names),
                 (
                     moment.later(kind.number, isRecomputed: true), "z_\(x)r", "J_\(x)", "K_\(x)",
-                    "recomputed \(names)"
+                    keepsSome ? "recomputed \(names)" : "\(names) that are the first of a run"
                 ),
             ]
         }
@@ -237,9 +282,16 @@ struct ActivationExplanation {
         }
     }
 
-    /// Formula of the bytes that the backward of the largest recomputed block recomputes; nil if nothing is recomputed.
-    private func recomputedAtOnce(_ share: PipelineShares.Rank, isPartial: Bool) -> String? {
+    /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing
+    /// is recomputed.
+    private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
         guard layout.recompute != .none else { return nil }
+        if let runs = work.shares.runs?.ofRanks[rank] {
+            let terms = runs.sorted { $0.lexicographicallyPrecedes($1) }.map { run in
+                sum(zip(words.kinds, run).filter { $0.1 > 0 }.map { "\($0.1)·R_\($0.0.symbol)_1" })
+            }
+            return terms.isEmpty ? nil : largest(terms)
+        }
         let counts = isPartial ? share.recomputed : share.blocks
         let terms = words.kinds.filter { counts[$0.number] > 0 }.map { "R_\($0.symbol)_1" }
         return terms.isEmpty ? nil : largest(terms)

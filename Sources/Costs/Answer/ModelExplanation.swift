@@ -110,6 +110,18 @@ struct ModelExplanation {
         let (formula, note, source): (String, String, String)
         switch layout.recompute {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
+        case .selective where !layout.recomputeModules.isEmpty:
+            let modules = layout.recomputeModules
+            let weights = words.kinds.compactMap { kind in
+                sumOrNil(kind.block.recomputations(of: modules).flatMap { kind.own($0.weights) }).map {
+                    "L_\(kind.symbol)·(\($0))"
+                }
+            }
+            formula = sum(
+                "M", sumOrNil(weights).map { "2·B·s·(\($0))" },
+                modules.contains(.coreAttention) ? core("L").map { "12·B·s^2·\($0)" } : nil)
+            note = "recomputed: \(modules.names.map(\.rawValue).joined(separator: ", "))"
+            source = "Megatron-Core's --recompute-modules; core attention as in Korthikanti et al. 2022, appendix A"
         case .selective where work.framework.selectiveOperations:
             formula = sum("M", "B·s·(\(sum(blockWeights, scans("L", times: "2·"))))")
             note = "every second product of the blocks is computed again, attention is not"
@@ -119,7 +131,7 @@ struct ModelExplanation {
             (note, source) = ("core attention is recomputed", "Korthikanti et al. 2022, appendix A")
         case .full:
             source = "Narayanan et al. 2021, equation 3"
-            guard layout.recomputeLayers != nil else {
+            guard layout.recomputed.keepsSome else {
                 formula = sum(
                     "M", "2·B·s·(\(sum(blockWeights, scans("L"))))", core("L").map { "4·B·s^2·\($0)" })
                 note = "one more forward of the blocks"
@@ -134,7 +146,7 @@ struct ModelExplanation {
                 plain.map { "(\(sum(words.kinds.map { "R_\($0.symbol)" })))·\($0.attention.core)" } ?? core("R")
             formula = sum(
                 "M", "2·B·s·(\(sum(weights, scans("R"))))", hasCore ? "4·B·s^2·\(core ?? "0")" : nil)
-            note = "one more forward of the first blocks of every stage"
+            note = "one more forward of the recomputed blocks"
         }
         lines.derive("hardware FLOPs", as: "H", formula, "FLOP", note: note, after: source)
     }

@@ -13,7 +13,11 @@ struct StepFLOPs {
         let (model, layout) = (work.model, work.layout)
         let flops = FLOPs(model: model, sequences: work.plan.batch)
         required = flops.required
-        guard layout.recompute == .full, layout.recomputeLayers != nil else {
+        if !layout.modulesAgain.isEmpty {
+            hardware = flops.required + Self.modulesAgain(work, flops)
+            return
+        }
+        guard layout.recompute == .full, layout.recomputed.keepsSome else {
             hardware = flops.hardware(layout.recompute, keepsOperations: work.framework.selectiveOperations)
             return
         }
@@ -26,6 +30,18 @@ struct StepFLOPs {
             scan += count * attention.scanWork(length: Double(model.sequence))
         }
         hardware = flops.required + 2 * tokens * weights + 4 * tokens * core + 2 * tokens * scan
+    }
+
+    /// FLOPs of recomputed modules: one more forward of their products, and core attention as Korthikanti et al. 2022 count
+    /// it.
+    private static func modulesAgain(_ work: LayoutWork, _ flops: FLOPs) -> Double {
+        let modules = work.layout.modulesAgain
+        let tokens = Double(work.plan.batch) * Double(work.model.sequence)
+        let weights = zip(work.parts.kinds.counts, work.parts.blocks).reduce(0) {
+            $0 + Double($1.0) * $1.1.weightsAgain(modules)
+        }
+        let core = modules.contains(.coreAttention) ? flops.hardwareSelective - flops.required : 0
+        return 2 * tokens * weights + core
     }
 
     /// Number of recomputed blocks of each kind if not all are recomputed.

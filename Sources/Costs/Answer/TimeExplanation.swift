@@ -36,9 +36,9 @@ struct TimeExplanation {
             lines.define("u_\(suffix)", count, "blocks", "\(name)s of the slowest rank")
             pieces.append(Piece(count: "u_\(suffix)", times: times, suffix: suffix, name: name))
         }
-        let partly = layout.recomputeLayers != nil
+        let partly = layout.recomputed.keepsSome
         for kind in words.kinds {
-            let recomputed = share.recomputed[kind.number]
+            let recomputed = partly ? share.recomputed[kind.number] : 0
             let name = (kind.isMixture ? "mixture block" : "dense block") + kind.ofKind
             add(
                 share.blocks[kind.number] - recomputed, (partly ? units.plainBlocks : units.blocks)[kind.number],

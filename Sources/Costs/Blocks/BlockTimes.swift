@@ -65,6 +65,12 @@ struct BlockTimes {
         var taken = again + collectives.backward.hidden + contexts.backward.hidden
         switch device.recompute {
         case .none: break
+        case .selective where !device.modules.isEmpty:
+            let work = self.again(exchange: exchange)
+            times.backward.recompute = work.compute + (device.modules.contains(.coreAttention) ? attention.forward : 0)
+            times.backward.tensor += work.tensor.seconds
+            times.backward.expert += work.exchange
+            taken += work.tensor.hidden
         case .selective:
             times.backward.recompute =
                 rates.framework.selectiveOperations
@@ -80,6 +86,30 @@ struct BlockTimes {
         addParameterGathers(to: &times)
         waitForHost(&times, collectives: sent, exchanges: exchange > 0, apart: collectives.apart)
         return times
+    }
+
+    // MARK: Recomputed modules
+
+    /// Seconds of computing the device's modules again, core attention aside: the products and kernels of their parts, and
+    /// the exchanges inside them.
+    /// - Parameter exchange: seconds of taking rows to their experts and back.
+    private func again(exchange: Double) -> (compute: Double, tensor: Exposed, exchange: Double) {
+        let works = block.recomputations(of: device.modules)
+        var (products, kernels, repeated) = (0.0, 0.0, 0.0)
+        for work in works {
+            for product in work.products {
+                let (rows, inputs, outputs) = measure.shape(product)
+                products += rates.product(rows, outputs, inputs)
+            }
+            kernels += measure.seconds(work.work, rates)
+            guard work.repeatsExperts, let mixture = block.mixture else { continue }
+            products += expertProducts(mixture).forward
+            repeated += exchange
+        }
+        let sent = device.collectives(
+            block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: w)
+        let exposed = tensorExposed(sent, forward: products, backward: 0, inputs: 0).forward
+        return (products + kernels, exposed, repeated)
     }
 
     // MARK: Matrix products
@@ -109,6 +139,14 @@ struct BlockTimes {
     /// Adds the products of all experts on a device. They run one after the other, each on an equal part of the rows
     /// that arrive. The gradients of all their weights are read and written once.
     private func add(_ mixture: Model.Mixture, to sum: inout Products) {
+        let (forward, weights) = expertProducts(mixture)
+        sum.forward += forward
+        sum.input += forward
+        sum.weight += forward + rates.memory(2 * gradientBytes * weights)
+    }
+
+    /// Seconds of a forward of all experts on a device, and their weights.
+    private func expertProducts(_ mixture: Model.Mixture) -> (forward: Double, weights: Double) {
         let held = Double(mixture.experts) / device.expert
         var (forward, weights) = (0.0, 0.0)
         for product in block.expertProducts {
@@ -116,9 +154,7 @@ struct BlockTimes {
             forward += held * rates.product(max(1, rows / held), outputs, inputs) / rates.framework.experts
             weights += held * inputs * outputs
         }
-        sum.forward += forward
-        sum.input += forward
-        sum.weight += forward + rates.memory(2 * gradientBytes * weights)
+        return (forward, weights)
     }
 
     // MARK: Memory-bound operations

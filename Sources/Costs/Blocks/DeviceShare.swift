@@ -15,6 +15,8 @@ package struct DeviceShare: Sendable {
     let sequenceParallel: Bool
     let flashAttention: Bool
     private(set) var recompute: Layout.Recompute
+    /// The modules that are recomputed by themselves.
+    private(set) var modules: RecomputeModules
     let overlap: Layout.Overlap
     let sharding: Layout.Sharding
     let dropout: Bool
@@ -65,6 +67,7 @@ package struct DeviceShare: Sendable {
     var keepingEverything: DeviceShare {
         var share = self
         share.recompute = .none
+        share.modules = []
         return share
     }
 
@@ -76,6 +79,7 @@ package struct DeviceShare: Sendable {
         sequenceShare = sequenceParallel ? tensor : 1
         flashAttention = layout.flashAttention
         recompute = layout.recompute
+        modules = layout.modulesAgain.recomputed(fusesNorms: plan.framework(for: layout).fusesNorms)
         overlap = layout.overlap
         sharding = layout.sharding
         self.dropout = dropout

@@ -21,10 +21,12 @@ extension BlockTimes {
         }
         let waiting = exchanges ? software.hostExperts : 0
         let forward = software.hostForward + starting(collectives.forward)
-        let again = device.recompute == .full ? forward : 0
+        let modules = device.modules.isEmpty ? nil : block.recomputations(of: device.modules)
+        let again = device.recompute == .full ? forward : modules.map { hostAgain($0, starting) } ?? 0
         let backward = software.hostBackward + starting(collectives.backward) + again
         let weights = weightLaunches * software.hostBackward
-        let passes = device.recompute == .full ? 2.0 : 1
+        let repeatsExperts = modules?.contains(where: \.repeatsExperts) ?? false
+        let passes = device.recompute == .full || repeatsExperts ? 2.0 : 1
         if software.blockingLaunches {
             times.forward.host = waiting + forward
             times.backward.host = passes * waiting + backward
@@ -38,6 +40,16 @@ extension BlockTimes {
             times.weightGradient = max(device, backward) - max(inputs, backward - weights)
         }
         times.backward.host = passes * waiting + max(0, backward - device)
+    }
+
+    /// Host time of launching recomputed modules: their part of a forward's products, and their collectives.
+    private func hostAgain(_ works: [Recomputation], _ starting: (TensorCollectives) -> Double) -> Double {
+        let sent = device.collectives(
+            block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: rates.elementBytes)
+        let experts = Double(block.expertProducts.count) * Double(block.mixture?.experts ?? 0) / device.expert
+        let all = Double(block.products.count) + experts
+        let again = works.reduce(0) { $0 + Double($1.products.count) + ($1.repeatsExperts ? experts : 0) }
+        return (all > 0 ? again / all : 0) * rates.framework.hostForward + starting(sent.forward)
     }
 
     /// Fraction of a backward's launches that belong to weight gradients. Each product has one kernel for its weight

@@ -81,14 +81,14 @@ package final class LayoutWork: Sendable {
             units
             ?? BlockUnits(
                 model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
-                plain: layout.recomputeLayers != nil)
+                plain: layout.recomputed.keepsSome)
         host = rates.framework.hostMicrobatch / 2
         self.layers = layers
         self.shares =
             shares
             ?? PipelineShares(
                 schedule: layout.schedule, shape: shape, layers: layers, blocks: pricer.parts.kinds,
-                recomputeLayers: layout.recomputeLayers)
+                recomputed: layout.recomputed)
         boundaryBytes = rates.elementBytes * device.tokens * Double(model.hidden) / device.sequenceShare
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
@@ -132,7 +132,7 @@ package final class LayoutWork: Sendable {
     /// Times of one micro-batch through `blocks`, which state how many are recomputed if only some are.
     private func times(of blocks: HeldBlocks) -> UnitTimes {
         var times = UnitTimes()
-        let isPartial = layout.recomputeLayers != nil
+        let isPartial = layout.recomputed.keepsSome
         for kind in units.blocks.indices {
             let kept = blocks.whole(kind)
             if kept > 0 { times = times + kept * (isPartial ? units.plainBlocks : units.blocks)[kind] }

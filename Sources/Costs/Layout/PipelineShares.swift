@@ -1,6 +1,6 @@
 package import Models
 internal import Numbers
-internal import Plans
+package import Plans
 package import Schedules
 
 /// The shares of all pipeline ranks: their blocks, passes and messages for one micro-batch, and the ranks that are
@@ -15,7 +15,8 @@ package final class PipelineShares: Sendable {
         package var layers = 0
         /// Blocks of each kind among `layers`.
         package var blocks: [Int] = []
-        /// Recomputed blocks of each kind, if only some blocks are recomputed; else none.
+        /// Recomputed blocks of each kind, if only some blocks are recomputed; the first blocks of runs of each kind, if blocks
+        /// are recomputed in runs; else none.
         package var recomputed: [Int] = []
         package var holdsEmbedding = false
         package var holdsHead = false
@@ -27,6 +28,11 @@ package final class PipelineShares: Sendable {
         package var forwardMessages = 0.0
 
         package init() {}
+
+        /// Adds recomputed blocks, or first blocks of runs.
+        fileprivate mutating func mark(_ counts: [Int]) {
+            for (kind, count) in counts.enumerated() { recomputed[kind] += count }
+        }
 
         /// Adds the blocks of `stage`.
         fileprivate mutating func add(_ stage: Rank) {
@@ -57,15 +63,18 @@ package final class PipelineShares: Sendable {
     let stageNumbers: [Double]
     /// Ranks whose stages differ from one another.
     let unlikeRanks: Set<Int>
+    /// The runs of blocks that are recomputed together; nil if blocks are recomputed one by one.
+    let runs: RecomputedRuns?
     /// Fraction of the micro-batches that pass each stage of a rank: half in a bidirectional pipeline, else 1.
     package let passShare: Double
 
     /// - Parameters:
     ///   - layers: blocks of each stage, in stage order.
     ///   - blocks: the kinds of the model's blocks.
-    ///   - recomputeLayers: recomputed blocks per stage; nil: all or none, as `recompute` says.
+    ///   - recomputed: the recomputed blocks of each stage, if some keep all their activations.
     package init(
-        schedule: ScheduleName, shape: PipelineShape, layers: [Int], blocks: BlockKinds, recomputeLayers: Int? = nil
+        schedule: ScheduleName, shape: PipelineShape, layers: [Int], blocks: BlockKinds,
+        recomputed: RecomputedBlocks = .all
     ) {
         passShare = schedule.isBidirectional ? 0.5 : 1
         var starts = [0]
@@ -83,15 +92,19 @@ package final class PipelineShares: Sendable {
             share.blocks = blocks.counts(in: start..<end)
             share.holdsEmbedding = stage == 0
             share.holdsHead = stage == last
-            guard let recomputeLayers else { return share }
-            share.recomputed = blocks.counts(in: start..<min(end, start + recomputeLayers))
+            for marked in recomputed.marked(in: start..<end, stage: stage) where !marked.isEmpty {
+                share.mark(blocks.counts(in: marked))
+            }
             return share
+        }
+        let stagesOfRanks = (0..<shape.ranks).map {
+            placed?[$0] ?? Array(stride(from: $0, to: layers.count, by: shape.ranks))
         }
         let held = stageShares.map { HeldBlocks(of: $0) }
         var unlike: Set<Int> = []
         let ranks = (0..<shape.ranks).map { rank in
             var share = none
-            let stages = placed?[rank] ?? Array(stride(from: rank, to: layers.count, by: shape.ranks))
+            let stages = stagesOfRanks[rank]
             for stage in stages { share.add(stageShares[stage]) }
             if stages.contains(where: { !held[$0].isAlike(held[stages[0]]) }) { unlike.insert(rank) }
             if placed == nil {
@@ -116,6 +129,14 @@ package final class PipelineShares: Sendable {
             kinds[kind].count += 1
             kindOfRank.append(kind)
         }
+        if case .runs(let length) = recomputed {
+            runs = RecomputedRuns(
+                stagesOfRanks.map { stages in
+                    stages.map { starts[$0]..<starts[$0 + 1] }
+                }, length: length, blocks: blocks)
+        } else {
+            runs = nil
+        }
         stages = held
         stageNumbers = held.flatMap(\.numbers)
         unlikeRanks = unlike
@@ -134,4 +155,28 @@ package final class PipelineShares: Sendable {
         }
         return stages
     }
+}
+
+/// The runs of blocks that each rank recomputes together, by their kinds. A class, because hardly any layout has them.
+package final class RecomputedRuns: Hashable, Sendable {
+    /// For each rank: the different runs, each as its number of blocks of every kind.
+    let ofRanks: [Set<[Int]>]
+
+    /// - Parameters:
+    ///   - stages: the blocks of each stage of every rank.
+    ///   - length: blocks of a run; the last run of a stage may be shorter.
+    init(_ stages: [[Range<Int>]], length: Int, blocks: BlockKinds) {
+        ofRanks = stages.map { stages in
+            Set(
+                stages.flatMap { stage in
+                    stride(from: stage.lowerBound, to: stage.upperBound, by: length).map {
+                        blocks.counts(in: $0..<min(stage.upperBound, $0 + length))
+                    }
+                })
+        }
+    }
+
+    package static func == (a: RecomputedRuns, b: RecomputedRuns) -> Bool { a.ofRanks == b.ofRanks }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ofRanks) }
 }

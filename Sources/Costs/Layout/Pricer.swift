@@ -73,14 +73,14 @@ package final class Pricer: Sendable {
         guard layout.devices == plan.devices else {
             throw .badLayout("the layout takes \(layout.devices) devices, the plan has \(plan.devices)")
         }
-        guard layout.stages <= plan.model.layers else {
+        guard layout.stages <= plan.model.layers || layout.layersPerStage != nil else {
             throw .badLayout("\(layout.stages) stages for \(plan.model.layers) layers: at least one layer a stage")
         }
         let shape = PipelineShape(
             ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
         let layers = StagePartition(layout, model: plan.model).sizes
-        guard layers.count == layout.stages, layers.allSatisfy({ $0 > 0 }), layers.reduce(0, +) == plan.model.layers
+        guard layers.count == layout.stages, layers.allSatisfy({ $0 >= 0 }), layers.reduce(0, +) == plan.model.layers
         else {
             throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers")
         }

@@ -33,11 +33,13 @@ package struct ActivationBytes: Hashable, Sendable {
     ///   - operandBytes: bytes of a number that a weight gradient's product reads.
     ///   - splitsBackward: whether weight gradients are separate actions of the schedule.
     ///   - memory: the software's memory management.
+    ///   - modules: the modules that are recomputed by themselves, with selective recomputation.
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
-        operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory()
+        operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory(),
+        modules: RecomputeModules = []
     ) {
         let measure = BlockMeasure(
             division: Division(
@@ -66,6 +68,27 @@ package struct ActivationBytes: Hashable, Sendable {
         case .none:
             kept = whole - remade + halves
             recomputed = 0
+        case .selective where !modules.isEmpty:
+            // Outputs that a whole backward makes again anyway are not kept in the first place.
+            let makesOutputs = remade > 0
+            func isKept(_ tensor: Kept) -> Bool {
+                let isRemade = tensor.role == .normResult || tensor.role == .activationResult
+                return (tensor.role != .combined || keepsCombinedRows) && !(makesOutputs && isRemade)
+            }
+            func sum(madeBy some: RecomputeModules) -> Double {
+                let some = modules.intersection(some)
+                return block.kept.reduce(0) {
+                    isKept($1) && !$1.madeBy.isDisjoint(with: some) ? $0 + measure.bytes($1.stored) : $0
+                }
+            }
+            let again = modules.contains(.coreAttention) ? core + (memory.remakesAttention ? attended : 0) : 0
+            kept = whole - remade - again - sum(madeBy: modules) + halves
+            // The halves are recomputed one after the other, each with the norm before it.
+            let norms = sum(madeBy: [.norms, .fusibleNorms])
+            recomputed =
+                max(
+                    again + sum(madeBy: .latentProjections),
+                    sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])) + min(norms, stream)
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             let products = block.products + block.expertProducts
@@ -100,7 +123,15 @@ package struct ActivationBytes: Hashable, Sendable {
             dropout: work.device.dropout, elementBytes: rates.elementBytes,
             keepsOperations: framework.selectiveOperations, expertTensor: layout.expertTensor,
             keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
-            splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory)
+            splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory,
+            modules: layout.recomputeModules.recomputed(fusesNorms: framework.fusesNorms))
+    }
+
+    /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.
+    var insideRun: ActivationBytes {
+        var inside = self
+        inside.kept = 0
+        return inside
     }
 
     /// Bytes of the core attention: four for each row and head with flash attention, else all scores.

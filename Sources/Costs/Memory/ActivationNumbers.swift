@@ -78,8 +78,14 @@ struct ActivationNumbers {
     func activations(
         _ counts: UnsafePointer<Double>, holdsHead: Bool, kept: Double, logits held: HeldLogits, isPartial: Bool
     ) -> Double {
-        kept + recomputed(counts, isPartial: isPartial)
-            + (holdsHead ? (held.pending + held.deferred) * ends.headInputs : 0)
+        activations(
+            holdsHead: holdsHead, kept: kept, logits: held, recomputed: recomputed(counts, isPartial: isPartial))
+    }
+
+    /// - Parameter recomputed: bytes that the rank's backward recomputes at once.
+    @inline(__always)
+    func activations(holdsHead: Bool, kept: Double, logits held: HeldLogits, recomputed: Double) -> Double {
+        kept + recomputed + (holdsHead ? (held.pending + held.deferred) * ends.headInputs : 0)
     }
 
     /// Bytes of a rank's temporary buffers: gradients of the widest tensors of one block, and all other buffers.

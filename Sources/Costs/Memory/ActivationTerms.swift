@@ -9,7 +9,7 @@ internal import Schedules
 final class ActivationTerms: Sendable {
     /// Bytes of a block of each kind, with the layout's recomputation.
     let blocks: [ActivationBytes]
-    /// Whether only some blocks are recomputed.
+    /// Whether some blocks are told from the others: recomputed ones, or the first ones of runs.
     let isPartial: Bool
     /// One list of all figures that are one a kind of block: those of `held`, those of `held` if all blocks are
     /// recomputed or none is, the bytes recomputed at once, and those of the widest gradients.
@@ -30,7 +30,7 @@ final class ActivationTerms: Sendable {
             work.parts.blocks.map { ActivationBytes(work, block: $0, recompute: recompute, isSplit: isSplit) }
         }
         blocks = bytes(layout.recompute)
-        isPartial = layout.recomputeLayers != nil
+        isPartial = layout.recomputed != .all
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
         if device.sequenceParallel { ends.buffers += w * device.tokens * h }
@@ -50,7 +50,9 @@ final class ActivationTerms: Sendable {
         let mask = kept(embedding) { _ in true }
         var numbers: [Double] = []
         numbers.reserveCapacity(10 * blocks.count + 2)
-        HeldBytes.add(plain: isPartial ? bytes(.none) : blocks, recomputed: blocks, mask: mask, to: &numbers)
+        let plain =
+            layout.recomputed.keepsSome ? bytes(.none) : isPartial ? blocks.map(\.insideRun) : blocks
+        HeldBytes.add(plain: plain, recomputed: blocks, mask: mask, to: &numbers)
         HeldBytes.add(plain: blocks, recomputed: blocks, mask: mask, to: &numbers)
         for block in blocks { numbers.append(block.recomputed) }
         for block in blocks { numbers.append(block.widestGradients) }
@@ -79,18 +81,34 @@ final class ActivationTerms: Sendable {
         }
     }
 
+    /// Bytes that a rank's backward recomputes at once if it recomputes `runs` of blocks together: those of the largest run.
+    private func recomputed(_ runs: Set<[Int]>) -> Double {
+        runs.reduce(0) { most, run in
+            max(most, zip(run, blocks).reduce(0) { $0 + Double($1.0) * $1.1.recomputed })
+        }
+    }
+
     /// Bytes of all activations of a rank, and of its buffers.
-    /// - Parameter moments: the rank's fullest moments.
+    /// - Parameters:
+    ///   - moments: the rank's fullest moments.
+    ///   - runs: the runs of blocks that the rank recomputes together; nil: one block at a time.
     func bytes(
-        of share: PipelineShares.Rank, moments: [HeldBlocks], logits: HeldLogits, isBidirectional: Bool
+        of share: PipelineShares.Rank, moments: [HeldBlocks], logits: HeldLogits, isBidirectional: Bool,
+        runs: Set<[Int]>? = nil
     ) -> (activations: Double, buffers: Double) {
         let moments = HeldMoments(moments)
         let bytes = withNumbers { numbers in
             withUnsafePointers(HeldBlocks(of: share).numbers, moments.numbers) { counts, held in
                 let kept = numbers.held(isPartial: isPartial).fullest(held, moments: moments.count)
+                let activations =
+                    runs.map {
+                        numbers.activations(
+                            holdsHead: share.holdsHead, kept: kept, logits: logits, recomputed: recomputed($0))
+                    }
+                    ?? numbers.activations(
+                        counts, holdsHead: share.holdsHead, kept: kept, logits: logits, isPartial: isPartial)
                 return (
-                    numbers.activations(
-                        counts, holdsHead: share.holdsHead, kept: kept, logits: logits, isPartial: isPartial),
+                    activations,
                     numbers.buffers(
                         counts, holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead,
                         passes: share.passes, logits: logits, isBidirectional: isBidirectional)

@@ -35,7 +35,8 @@ package struct LayoutMemory {
         let share = work.shares.ranks[rank]
         let held = StateMemory(of: share, work)
         let terms = terms.bytes(
-            of: share, moments: moments, logits: logits, isBidirectional: work.layout.schedule.isBidirectional)
+            of: share, moments: moments, logits: logits, isBidirectional: work.layout.schedule.isBidirectional,
+            runs: work.shares.runs?.ofRanks[rank])
         let activations = terms.activations
         let buffers =
             terms.buffers + StateMemory.gathered(by: share, work)

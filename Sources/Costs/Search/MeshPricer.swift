@@ -139,6 +139,8 @@ package struct MeshPricer {
         layout.schedule = entry.schedule
         layout.virtualStages = entry.shape.virtualStages
         layout.recomputeLayers = entry.isPartial ? entry.recomputeLayers : nil
+        let partition = table.partitions[entry.partition]
+        layout.layersPerStage = partition.countsEnds ? partition.layers : nil
         layout.sharding = price.sharding
         return layout
     }
@@ -179,7 +181,10 @@ package struct MeshPricer {
                 layout.sequenceParallel = sequenceParallel
                 for recompute in choices.recompute {
                     // Flash attention keeps no scores, so recomputing it alone would cost time and save nothing.
-                    guard recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
+                    let modules = recompute == .selective ? choices.base.recomputeModules : []
+                    guard
+                        recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
+                            || !modules.isEmpty
                     else { continue }
                     if index < least.count {
                         let shortest = table.least(
@@ -188,6 +193,7 @@ package struct MeshPricer {
                         guard shortest <= left else { continue }
                     }
                     layout.recompute = recompute
+                    layout.recomputeModules = modules
                     // Any number of recomputed blocks makes the work hold the times of both kinds of block.
                     layout.recomputeLayers = recompute == .full ? 1 : nil
                     let any = table.partitions[firstPartition]

@@ -28,12 +28,15 @@ package final class PipelineTable: Sendable {
         package var recomputeLayers: Int?
         /// The divisions of the blocks among the stages that the software allows.
         package var stages: Framework.Abilities.Stages
+        /// Whether stages among which the embedding and the loss count as blocks are tried too.
+        package var countsEnds: Bool
 
         package init(
             schedules: [ScheduleName], virtualStages: ClosedRange<Int>, partialRecompute: Bool,
-            recomputeLayers: Int?, stages: Framework.Abilities.Stages
+            recomputeLayers: Int?, stages: Framework.Abilities.Stages, countsEnds: Bool = false
         ) {
             self.stages = stages
+            self.countsEnds = countsEnds
             self.schedules = schedules
             self.virtualStages = virtualStages
             self.partialRecompute = partialRecompute
@@ -50,6 +53,8 @@ package final class PipelineTable: Sendable {
         var virtualStages: Int
         /// Index into `kinds` of the partition's first kind of rank.
         var firstKind: Int
+        /// Whether the ends count as blocks, which a layout must state.
+        var countsEnds: Bool
     }
 
     /// One way to run the pipeline.
@@ -112,6 +117,7 @@ package final class PipelineTable: Sendable {
         var isFolded: Bool
         var isBidirectional: Bool
         var recomputeLayers: Int?
+        var countsEnds: Bool
     }
 
     /// A partition under a schedule with a shortened run. Its fullest moments equal those of longer runs.
@@ -129,23 +135,30 @@ package final class PipelineTable: Sendable {
         let blocks = BlockKinds(model)
         var known: [Key: Int?] = [:]
         /// Index of the partition; nil if the software cannot divide the blocks so.
-        func partition(_ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?) -> Int? {
+        func partition(
+            _ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?, countsEnds: Bool
+        ) -> Int? {
             let key = Key(
                 ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
-                isBidirectional: schedule.isBidirectional, recomputeLayers: recompute)
+                isBidirectional: schedule.isBidirectional, recomputeLayers: recompute, countsEnds: countsEnds)
             if let index = known[key] { return index }
             let layout = Layout(pipeline: ranks, virtualStages: virtualStages, schedule: schedule)
-            guard let layers = choice.stages.split(layout, model: model) else {
+            let own = choice.stages.split(layout, model: model)
+            let counted =
+                countsEnds ? StagePartition.countingEnds(layers: model.layers, stages: layout.stages)?.sizes : own
+            // Stages that the software makes anyway are tried once.
+            guard let layers = counted, !countsEnds || layers != own else {
                 known[key] = .some(nil)
                 return nil
             }
             let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
             let shares = PipelineShares(
-                schedule: schedule, shape: shape, layers: layers, blocks: blocks, recomputeLayers: recompute)
+                schedule: schedule, shape: shape, layers: layers, blocks: blocks,
+                recomputed: recompute.map(RecomputedBlocks.first) ?? .all)
             partitions.append(
                 Partition(
                     layers: layers, shares: shares, schedule: schedule, virtualStages: virtualStages,
-                    firstKind: kinds.count))
+                    firstKind: kinds.count, countsEnds: countsEnds))
             kinds += shares.kinds.map(KindNumbers.init)
             counts += shares.kinds.flatMap { HeldBlocks(of: $0.share).numbers }
             known[key] = partitions.count - 1
@@ -164,39 +177,47 @@ package final class PipelineTable: Sendable {
         var rejected: [Size: Int] = [:]
         for size in sizes where bySize[size] == nil {
             let first = entries.count
-            for (schedule, virtualStages) in Self.ways(ranks: size.ranks, layers: model.layers, choice) {
+            for (schedule, virtualStages) in Self.ways(
+                ranks: size.ranks, layers: model.layers + (choice.countsEnds ? 2 : 0), choice)
+            {
                 let shape = PipelineShape(
                     ranks: size.ranks, virtualStages: virtualStages, microbatches: size.microbatches)
                 guard schedule.problem(shape) == nil else {
                     rejected[size, default: 0] += 1
                     continue
                 }
-                guard let whole = partition(schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil)
-                else { continue }
-                let short = schedule.shortened(shape)
-                var lists = ShortLists(schedule, shape, stages: stages[schedule]?[short])
-                if schedule.splitsBackward { stages[schedule, default: [:]][short] = lists.stages }
-                for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
+                for countsEnds in choice.countsEnds ? [false, true] : [false] {
                     guard
-                        let index = partition(
-                            schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute)
+                        let whole = partition(
+                            schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil,
+                            countsEnds: countsEnds)
                     else { continue }
-                    let shares = partitions[index].shares
-                    let run = Run(schedule: schedule, partition: index, shape: short)
-                    let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
-                    moments[run] = fullest
-                    entries.append(
-                        Entry(
-                            schedule: schedule, partition: index, firstKind: partitions[index].firstKind,
-                            kinds: shares.kinds.count, shape: shape, isPartial: recompute != nil,
-                            recomputeLayers: recompute ?? 0, passShare: shares.passShare,
-                            logits: HeldLogits(schedule, shape),
-                            firstBound: heldBounds.count))
-                    for kind in fullest {
+                    let short = schedule.shortened(shape)
+                    var lists = ShortLists(schedule, shape, stages: stages[schedule]?[short])
+                    if schedule.splitsBackward { stages[schedule, default: [:]][short] = lists.stages }
+                    for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
+                        guard
+                            let index = partition(
+                                schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute,
+                                countsEnds: countsEnds)
+                        else { continue }
+                        let shares = partitions[index].shares
+                        let run = Run(schedule: schedule, partition: index, shape: short)
+                        let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
+                        moments[run] = fullest
+                        entries.append(
+                            Entry(
+                                schedule: schedule, partition: index, firstKind: partitions[index].firstKind,
+                                kinds: shares.kinds.count, shape: shape, isPartial: recompute != nil,
+                                recomputeLayers: recompute ?? 0, passShare: shares.passShare,
+                                logits: HeldLogits(schedule, shape),
+                                firstBound: heldBounds.count))
+                        for kind in fullest {
+                            heldBounds.append(held.count / stride)
+                            held += kind.numbers
+                        }
                         heldBounds.append(held.count / stride)
-                        held += kind.numbers
                     }
-                    heldBounds.append(held.count / stride)
                 }
             }
             bySize[size] = first..<entries.count
@@ -214,6 +235,7 @@ package final class PipelineTable: Sendable {
     }
 
     /// Schedules and numbers of stages on a rank that are tried for a pipeline of `ranks`.
+    /// - Parameter layers: most stages: the blocks, and the ends if they count as blocks.
     private static func ways(ranks: Int, layers: Int, _ choice: Choice) -> [(ScheduleName, Int)] {
         if ranks == 1 {
             // Without a pipeline the order changes nothing, so the schedule that holds least is taken.

@@ -30,6 +30,10 @@ struct PassTraffic {
         for (kind, block) in parts.blocks.enumerated() where passed.blocks[kind] > 0 {
             let sent = collectives(block.messages(sequenceParallel: device.sequenceParallel))
             bytes += passed.blocks[kind] * sent.sent(ranks: t) + passed.again[kind] * sent.forward.sent(ranks: t)
+            guard !device.modules.isEmpty else { continue }
+            let again = block.messages(
+                again: block.recomputations(of: device.modules), sequenceParallel: device.sequenceParallel)
+            bytes += passed.blocks[kind] * collectives(again).forward.sent(ranks: t)
         }
         return bytes
     }
@@ -82,7 +86,7 @@ struct PassTraffic {
         work.parts.blocks.enumerated().compactMap { kind, block in
             block.mixture.map {
                 (
-                    2 * passed.blocks[kind] + passed.again[kind],
+                    (work.device.modules.contains(.mixture) ? 3 : 2) * passed.blocks[kind] + passed.again[kind],
                     ExpertWays(hidden: work.model.hidden, $0, rates: work.rates, device: work.device)
                 )
             }
@@ -146,11 +150,13 @@ private struct PassedBlocks {
             let (stage, count) = (work.shares.stages[pass.stage], Double(pass.microbatches))
             if pass.stage == 0 { embedding += count }
             if pass.stage == work.layers.count - 1 { head += count }
-            let isPartial = layout.recomputeLayers != nil
+            let keepsSome = layout.recomputed.keepsSome
             for kind in blocks.indices {
                 let recomputed = stage.whole(kind, isRecomputed: true)
                 blocks[kind] += count * (stage.whole(kind) + recomputed)
-                if layout.recompute == .full { again[kind] += count * (isPartial ? recomputed : stage.whole(kind)) }
+                if layout.recompute == .full {
+                    again[kind] += count * (keepsSome ? recomputed : stage.whole(kind) + recomputed)
+                }
             }
         }
     }

@@ -27,9 +27,14 @@ extension AttentionSpec {
 
         let attended = Extent(.all, cut: values)
         let results = Extent(.all, cut: 2 * heads + values + gate)
+        // Queries, keys and values.
+        let meeting = Extent(.all, cut: 2 * heads + values)
         // Latents, the results of their norms, and the rotary part of the keys.
         let latents = Extent(.scattered, whole: 2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
-        part.kept = [Kept(results), Kept(attended, role: .attended), Kept(latents)]
+        part.kept = [
+            Kept(meeting, madeBy: .latentProjections), Kept(attended, role: .attended), Kept(latents),
+        ]
+        if gate > 0 { part.kept.append(Kept(Extent(.all, cut: gate))) }
         // All heads share one gradient of the keys' rotary part.
         part.operands = [
             Stored(Extent(.all, cut: 2 * heads + values + gate - a * mla.ropeSize), .operand),
@@ -67,8 +72,29 @@ extension AttentionSpec {
             gatheredOnce: [mla.ropeSize].filter { $0 > 0 },
             results: [h])
 
+        part.recomputations = [projectionsAgain(model, mla)]
         return AttentionSpec(
             part: part, core: model.coreAttention, results: 2 * heads + values + gate, words: words(model, mla))
+    }
+
+    /// The work that computes queries, keys and values again from their latents, and their rotary positions (Megatron-Core,
+    /// multi_latent_attention.py: qkv_up_proj_and_rope_apply).
+    private static func projectionsAgain(_ model: Model, _ mla: Model.LatentAttention) -> Recomputation {
+        let (h, a) = (model.hidden, model.heads)
+        let heads = a * mla.queryHead
+        let queries = mla.queryRank > 0 ? mla.queryRank : h
+        var rotated = Part()
+        rotated.addPositionsOrBiases(
+            model.conventions, rotated: Extent(.all, cut: a * mla.ropeSize, whole: mla.ropeSize), biased: Extent(.all))
+        return Recomputation(
+            .latentProjections,
+            products: [
+                Product(inputs: Width(whole: queries), outputs: Width(cut: heads)),
+                Product(inputs: Width(whole: mla.kvRank), outputs: Width(cut: a * (mla.nopeSize + mla.valueSize))),
+            ],
+            work: Elementwise([[Stored(Extent(.all, cut: heads), times: 4)]] + rotated.forward.kernels),
+            messages: TensorMessages(inputs: [queries, mla.kvRank]), freed: "w·a·(2·d_n + 2·d_r + d_v)/t",
+            weights: [(mla.queryRank > 0 ? "r_q" : "h") + "·a·(d_n + d_r)", "r_k·a·(d_n + d_v)"])
     }
 
     private static func words(_ model: Model, _ mla: Model.LatentAttention) -> AttentionWords {

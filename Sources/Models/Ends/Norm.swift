@@ -35,12 +35,20 @@ extension Part {
         /// Norms before the halves, and behind them.
         let before = block.norms == .post ? 0 : inputs
         let behind = block.norms == .pre ? 0 : count
+        // Norms that several products read: before both halves at once, latents, or a router and experts.
+        let several =
+            inputs < count
+            ? 1
+            : (block.halves.hasAttention && block.hasSoftmax && model.mla != nil ? 1 : 0)
+                + (block.halves.hasFeedForward && block.moe != nil ? 1 : 0)
+        let alone = min(before, several)
 
         var part = Part()
         part.tensors = normTensors(model)
         part.kept = [
             Kept(stream, times: Double(isJoined ? 1 : count)),
-            Kept(stream, times: Double(before), role: .normResult),
+            Kept(stream, times: Double(alone), role: .normResult, madeBy: .norms),
+            Kept(stream, times: Double(before - alone), role: .normResult, madeBy: .fusibleNorms),
             Kept(stream, .mask, times: Double(count)),
         ]
         if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
@@ -53,6 +61,12 @@ extension Part {
         part.forward.kernels = Array(repeating: [Stored(stream, times: 2)], count: before + behind) + sums
         part.backward.kernels = Array(repeating: [Stored(stream, times: 3)], count: before + behind) + sums
         part.otherKernels = before + behind + sums.count
+        for (module, norms) in [(RecomputeModules.norms, alone), (.fusibleNorms, before - alone)] where norms > 0 {
+            part.recomputations.append(
+                Recomputation(
+                    module, work: Elementwise(Array(repeating: [Stored(stream, times: 2)], count: norms)),
+                    freed: "\(norms)·w·h/σ"))
+        }
         let biases = model.conventions.biases
         let outputs =
             (block.hasSoftmax && biases.contains(.attentionOutput) ? 1 : 0)

@@ -12,8 +12,8 @@ extension FeedForwardSpec {
         part.tensors = denseTensors(model)
         part.products = denseProducts(model)
         part.kept = [
-            Kept(Extent(.all, cut: network.inputs * model.ffn)),
-            Kept(Extent(.all, cut: model.ffn), role: .activationResult),
+            Kept(Extent(.all, cut: network.inputs * model.ffn), madeBy: .network),
+            Kept(Extent(.all, cut: model.ffn), role: .activationResult, madeBy: .network),
         ]
         part.operands = [Stored(Extent(.all, cut: network.matrices * model.ffn), .operand)]
         part.forward.kernels = [network.activation()]
@@ -25,6 +25,12 @@ extension FeedForwardSpec {
         }
         part.otherKernels = isBiased ? 2 : 1
         part.messages = TensorMessages(inputs: [model.hidden], results: [model.hidden])
+
+        part.recomputations = [
+            Recomputation(
+                .network, products: part.products, work: part.forward, messages: part.messages, freed: "w·n_m·f/t",
+                weights: ["n_m·h·f"])
+        ]
 
         let words = FeedForwardWords(
             parameters: "n_m·h·f" + (isBiased ? " + (n_m − 1)·f + h" : ""), wholeParameters: isBiased ? "h" : nil,

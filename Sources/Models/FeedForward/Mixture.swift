@@ -21,8 +21,10 @@ extension FeedForwardSpec {
         part.tensors = mixtureTensors(model, moe)
         part.products = mixtureProducts(model, moe)
         part.kept = [
-            Kept(Extent(.routed, cut: expert.matrices * moe.ffn, whole: h)),
-            Kept(Extent(.chosen, whole: h), role: .combined), Kept(scores, .single, times: 2),
+            Kept(Extent(.routed, cut: expert.inputs * moe.ffn, whole: h), madeBy: .mixture),
+            Kept(Extent(.routed, cut: moe.ffn), madeBy: [.mixture, .expertActivation]),
+            Kept(Extent(.chosen, whole: h), role: .combined, madeBy: .mixture),
+            Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
         // Rows at the experts, the gradients of the experts' results, and the router's gradients.
         part.operands = [
@@ -40,14 +42,15 @@ extension FeedForwardSpec {
             // Latent rows that come back from the experts, the input of the projection; those on their way to the experts
             // are kept there. A split backward also needs the gradient of these.
             let latent = Extent(.own, whole: 2 * h)
-            part.kept.append(Kept(Extent(.own, whole: h)))
+            part.kept.append(Kept(Extent(.own, whole: h), madeBy: .mixture))
             part.operands.append(Stored(latent, .operand))
             part.forward.casts.append([latent])
         }
 
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
         for shared in beside {
-            part.kept.append(Kept(Extent(.all, cut: shared.matrices * shared.size)))
+            part.kept.append(
+                Kept(Extent(.all, cut: shared.matrices * shared.size), madeBy: [.mixture, .sharedExperts]))
             part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
             part.forward.kernels.append(shared.activation())
             part.backward.kernels.append(shared.activationBackward())
@@ -57,18 +60,46 @@ extension FeedForwardSpec {
         if moe.sharedGate {
             // The gate of a row, and its product with the shared experts' result, which needs both for the backward
             // (Megatron-Core, `shared_experts.py`).
-            part.kept.append(Kept(Extent(.scattered, whole: stream + 1)))
+            part.kept.append(Kept(Extent(.scattered, whole: stream + 1), madeBy: [.mixture, .sharedExperts]))
             part.operands.append(Stored(Extent(.scattered, whole: 1), .operand))
             part.forward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 2)])
             part.backward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 4)])
             part.otherKernels += 1
+        }
+        let words = words(model, moe, hasDense: denseWidth > 0)
+        part.recomputations = [
+            Recomputation(
+                .mixture, products: part.products, repeatsExperts: true, work: part.forward, messages: part.messages,
+                freed: sum(words.kept + [words.combined] + words.keptBehind), weights: words.weights),
+            Recomputation(
+                .expertActivation, work: Elementwise([expert.activation()]), freed: "w·ρ·f_e/e_t"),
+        ]
+        if !beside.isEmpty {
+            part.recomputations.append(besideAgain(model, moe, beside, words))
         }
         let experts = RoutedExperts(
             mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe))
         return FeedForwardSpec(
             part: part, experts: experts, widest: widest,
             inner: expert.inputs * max(denseWidth, moe.sharedWidth, moe.denseFfn),
-            words: words(model, moe, hasDense: denseWidth > 0))
+            words: words)
+    }
+
+    /// The work that computes the networks beside the experts again, with their gate.
+    private static func besideAgain(
+        _ model: Model, _ moe: Model.Mixture, _ beside: [Network], _ words: FeedForwardWords
+    ) -> Recomputation {
+        let hidden = Extent(.scattered, whole: model.hidden)
+        var products = beside.flatMap(\.products)
+        var kernels = beside.map { $0.activation() }
+        if moe.sharedGate {
+            products.append(Product(.scattered, inputs: Width(whole: model.hidden), outputs: Width(whole: 1)))
+            kernels.append([Stored(hidden, times: 2)])
+        }
+        return Recomputation(
+            .sharedExperts, products: products, work: Elementwise(kernels),
+            messages: TensorMessages(inputs: [model.hidden], results: [model.hidden]),
+            freed: sum(words.keptBeside), weights: words.weightsBeside)
     }
 
     private static func words(_ model: Model, _ moe: Model.Mixture, hasDense: Bool) -> FeedForwardWords {
@@ -87,6 +118,7 @@ extension FeedForwardSpec {
         let sharedBias = biases.contains(.sharedExperts) ? shared { "(n_m − 1)·\($0)" } : []
         let sharedRowBias = biases.contains(.sharedExperts) ? shared { _ in "h" } : []
         let inner = (hasDense ? ["f"] : []) + sizes
+        let besideKept = shared { "w·n_m·\($0)/t" } + (moe.sharedGate ? ["w·(h + 1)/σ"] : [])
         let routed = "ρ·(n_m·f_e/e_t + \(row))"
         return FeedForwardWords(
             parameters: sum(
@@ -97,8 +129,8 @@ extension FeedForwardSpec {
             weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
             combined: "w·k·\(row)/t",
-            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + shared { "w·n_m·\($0)/t" }
-                + (moe.sharedGate ? ["w·(h + 1)/σ"] : []),
+            keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + besideKept,
+            keptBeside: besideKept, weightsBeside: shared { "n_m·h·\($0)" } + gate,
             operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
                 + shared { "n_m·\($0)/t" } + (moe.sharedGate ? ["1/σ"] : []),
             singleOperands: "4·E/t",

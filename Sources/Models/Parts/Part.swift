@@ -15,6 +15,8 @@ package struct Part: Hashable, Sendable {
     package var backward = Elementwise()
     /// Exchanges among the ranks that cut the part's matrices.
     package var messages = TensorMessages()
+    /// The modules that a backward can compute again by themselves.
+    package var recomputations: [Recomputation] = []
     /// Number of kernels of a backward other than its products and the core attention.
     package var otherKernels = 0
 
@@ -65,10 +67,16 @@ package struct Kept: Hashable, Sendable {
 
     package var stored: Stored
     package var role: Role
+    /// The modules that make the tensor: it is not kept if one of them is recomputed.
+    package var madeBy: RecomputeModules
 
-    package init(_ extent: Extent, _ format: Stored.Format = .activation, times: Double = 1, role: Role = .other) {
+    package init(
+        _ extent: Extent, _ format: Stored.Format = .activation, times: Double = 1, role: Role = .other,
+        madeBy: RecomputeModules = []
+    ) {
         stored = Stored(extent, format, times: times)
         self.role = role
+        self.madeBy = madeBy
     }
 }
 

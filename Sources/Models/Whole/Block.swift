@@ -20,6 +20,8 @@ package final class Block: Sendable {
     package let expertProducts: [Product]
     package let kept: [Kept]
     package let operands: [Stored]
+    /// The modules that a backward can compute again by themselves.
+    package let recomputations: [Recomputation]
     package let forward: Elementwise
     package let backward: Elementwise
     package let otherKernels: Int
@@ -55,6 +57,7 @@ package final class Block: Sendable {
         expertProducts = feedForward.experts?.products ?? []
         kept = parts.flatMap(\.kept)
         operands = parts.flatMap(\.operands)
+        recomputations = parts.flatMap(\.recomputations)
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }

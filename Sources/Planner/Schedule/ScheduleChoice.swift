@@ -102,7 +102,8 @@ private func layouts(
         next.schedule = name
         next.virtualStages = count
         let shape = PipelineShape(ranks: layout.pipeline, virtualStages: count, microbatches: microbatches)
-        guard name.problem(shape) == nil, next.stages <= plan.model.layers else { return nil }
+        guard name.problem(shape) == nil, next.stages <= plan.model.layers || layout.layersPerStage != nil
+        else { return nil }
         if let sizes = layout.layersPerStage {
             guard sizes.count == next.stages else { return nil }
             return next

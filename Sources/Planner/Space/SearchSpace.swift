@@ -67,6 +67,14 @@ package struct SearchSpace: Hashable, Sendable {
     /// Whether all degrees whose product is the devices are fixed.
     var fixesDevices: Bool { degrees.allSatisfy { $0.fixed != nil } }
 
+    /// The fields that no search chooses. Selective recomputation is tried with the modules that are asked for, or those of
+    /// the plan's own layout.
+    func base(_ plan: Plan) -> Layout {
+        var base = base
+        if base.recomputeModules.isEmpty, let layout = plan.layout { base.recomputeModules = layout.recomputeModules }
+        return base
+    }
+
     /// The choices that every mesh is priced with.
     package func choices(_ plan: Plan) -> MeshChoices {
         let abilities = abilities(plan)
@@ -74,7 +82,7 @@ package struct SearchSpace: Hashable, Sendable {
         let groups =
             hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
         return MeshChoices(
-            base: base, recompute: recompute, sharding: sharding.filter(abilities.sharding.contains),
+            base: base(plan), recompute: recompute, sharding: sharding.filter(abilities.sharding.contains),
             shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
             shardingWithPipeline: sharding.filter(abilities.shardingWithPipeline.contains),
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
@@ -130,13 +138,23 @@ package struct SearchSpace: Hashable, Sendable {
             choice: PipelineTable.Choice(
                 schedules: triedSchedules(plan), virtualStages: stages,
                 partialRecompute: partialRecompute && recompute.contains(.full),
-                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages))
+                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)))
     }
 
     /// The layout as the plan's software runs it: its division of the blocks is stated where it is not the balanced
     /// one.
     func divided(_ layout: Layout, _ plan: Plan) -> Layout {
-        abilities(plan).stages.divided(layout, model: plan.model) ?? layout
+        guard layout.layersPerStage == nil else { return layout }
+        return abilities(plan).stages.divided(layout, model: plan.model) ?? layout
+    }
+
+    /// Whether the stages of the plan's own layout are equal if the embedding and the loss count as blocks, and not without
+    /// them. Such stages are then tried too.
+    func countsEnds(_ plan: Plan) -> Bool {
+        guard let layout = plan.layout, layout.pipeline > 1, let sizes = layout.layersPerStage,
+            Set(sizes).count > 1
+        else { return false }
+        return StagePartition.countingEnds(layers: plan.model.layers, stages: layout.stages)?.sizes == sizes
     }
 
     /// The expert and expert-tensor degrees that `ranks` ranks of a stage can have.

@@ -25,6 +25,15 @@ extension SearchSpace {
         if recomputeLayers.fixed != nil, !recompute.contains(.full) {
             return "a number of recomputed layers needs full recomputation, which is excluded"
         }
+        if !base.recomputeModules.isEmpty {
+            guard recompute.contains(.selective) else {
+                return "recomputed modules need selective recomputation, which is excluded"
+            }
+            let known = ModelParts(model).blocks.reduce(into: RecomputeModules()) { $0.formUnion($1.modules) }
+            if let lacking = base.recomputeModules.names.first(where: { !known.has($0) }) {
+                return "\(lacking.rawValue) cannot be recomputed: the model has no \(lacking.subject)"
+            }
+        }
         if let schedule = schedules?.first, schedules?.count == 1 {
             if pipeline.fixed == 1, schedule != .oneForwardOneBackward {
                 return "schedule \(schedule.rawValue) orders a pipeline, and pipeline is fixed at 1"

@@ -76,6 +76,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether the experts' results are kept for the backward. They are needed if the router's weights multiply the
     /// results, and not if these weights multiply values inside the experts.
     package var keepsCombinedRows = true
+    /// Whether a norm runs inside the one product that reads it (Transformer Engine's LayerNormLinear), so that its result
+    /// cannot be given up by itself. Norms that several products or a router read stand alone in every software.
+    package var fusesNorms = false
     /// Whether selective recomputation keeps the results of attention and of every second product and recomputes the
     /// rest, as PyTorch's selective activation checkpointing does. If not, it recomputes core attention only.
     package var selectiveOperations = false

@@ -12,7 +12,7 @@ extension Framework {
             /// Every stage holds the same number of blocks.
             case even
             /// All ranks hold the same number of blocks, except that the first and the last may each hold another
-            /// number.
+            /// number. Another division must be stated.
             case ends
             case any
         }
@@ -97,7 +97,8 @@ extension Framework.Abilities {
         }
         if isPipeline {
             let sizes = StagePartition(layout, model: model).sizes
-            if !stages.allow(sizes, ranks: layout.pipeline) {
+            // Software with other divisions than it makes itself runs those that a plan states.
+            if !(stages == .ends && layout.layersPerStage != nil), !stages.allow(sizes, ranks: layout.pipeline) {
                 found.append(
                     "\(name) does not divide \(model.layers) layers over \(sizes.count) stages as \(Self.written(sizes))"
                 )

@@ -83,6 +83,7 @@ extension Framework {
             ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
+            ("fusesNorms", \.fusesNorms),
         ]
     }
 }

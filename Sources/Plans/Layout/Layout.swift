@@ -50,9 +50,10 @@ package struct Layout: Hashable, Codable, Sendable {
     package var microbatch: Int
     package var schedule: ScheduleName
     package var recompute: Recompute
-    /// Number of blocks recomputed in every stage with `recompute` full, counted from the stage's first (Megatron-LM's
-    /// `--recompute-num-layers` with the block method). nil: all blocks.
-    package var recomputeLayers: Int?
+    /// The blocks that are recomputed with `recompute` full.
+    package var recomputed: RecomputedBlocks
+    /// The modules that are recomputed with `recompute` selective; none: core attention, or what the software recomputes.
+    package var recomputeModules: RecomputeModules
     package var sharding: Sharding
     /// Data and context ranks in one shard group, which together hold one set of shards. nil: all of them. A smaller
     /// group is hybrid sharding: gathering stays inside the group, and groups are replicas of one another.
@@ -71,9 +72,11 @@ package struct Layout: Hashable, Codable, Sendable {
         expertTensor: Int = 1, microbatch: Int = 1, schedule: ScheduleName = .oneForwardOneBackward,
         recompute: Recompute = .none, sharding: Sharding = .none, sequenceParallel: Bool = false,
         flashAttention: Bool = true, gradients: Precision? = nil, overlap: Overlap = Overlap(),
-        layersPerStage: [Int]? = nil, shardGroup: Int? = nil, recomputeLayers: Int? = nil
+        layersPerStage: [Int]? = nil, shardGroup: Int? = nil, recomputeLayers: Int? = nil,
+        recomputeModules: RecomputeModules = []
     ) {
-        self.recomputeLayers = recomputeLayers
+        self.recomputeModules = recomputeModules
+        recomputed = recomputeLayers.map(RecomputedBlocks.first) ?? .all
         self.shardGroup = shardGroup
         self.data = data
         self.tensor = tensor

@@ -12,6 +12,8 @@ enum LayoutReading {
         var openSchedule: OpenSchedule?
         /// Keys that the map leaves to their default.
         var openDefaults = Layout.Default.transfers
+        /// The blocks of the stages, if the plan states them in another way than `layersPerStage`.
+        var division: StageDivision?
         /// Figures that the layout of a JSON answer also holds: sequences of a step, and micro-batches of a step in
         /// each pipeline.
         var globalBatch: Int?
@@ -53,30 +55,32 @@ enum LayoutReading {
         layout.data = data ?? 1
         layout.tensor = reader.count("tensor", in: Bounds.degree) ?? 1
         layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
-        let virtualStages = reader.count("virtualStages", in: Bounds.layers)
+        var virtualStages = reader.count("virtualStages", in: Bounds.layers)
         layout.context = reader.count("context", in: Bounds.degree) ?? 1
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
         layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
-        var openSchedule: OpenSchedule?
-        if reader.scalar("schedule") == "auto" {
-            _ = reader.text("schedule")
-            openSchedule = OpenSchedule(virtualStages: virtualStages)
+        let isOpen = reader.scalar("schedule") == "auto"
+        if isOpen { _ = reader.text("schedule") }
+        let named = isOpen ? nil : schedule(reader)
+        let division = StageDivision.read(reader)
+        if named?.fixedVirtualStages == nil {
+            virtualStages = virtualStages ?? division?.text?.virtualStages(pipeline: layout.pipeline)
         }
-        layout.schedule =
-            (openSchedule == nil ? schedule(reader) : nil)
-            ?? .usual(virtualStages: virtualStages ?? 1)
+        let openSchedule = isOpen ? OpenSchedule(virtualStages: virtualStages) : nil
+        layout.schedule = named ?? .usual(virtualStages: virtualStages ?? 1)
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
-        layout.recomputeLayers = reader.count("recomputeLayers", in: Bounds.layers)
+        layout.recomputed = RecomputeReading.blocks(reader)
+        layout.recomputeModules = RecomputeReading.modules(reader)
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = reader.choice("gradients", of: Precision.self)
-        layout.layersPerStage = reader.counts("layersPerStage", in: Bounds.layers)
+        layout.layersPerStage = reader.counts("layersPerStage", in: 0...Bounds.layers.upperBound)
         var openDefaults = Set(Layout.Default.allCases).filter { !reader.contains($0.rawValue) }
-        if reader.contains("virtualStages") { openDefaults.remove(.schedule) }
+        if reader.contains("virtualStages") || reader.contains("pipelineLayout") { openDefaults.remove(.schedule) }
         if !isTrained { layout.overlap = .standard(with: layout.schedule) }
         if let overlap = reader.map("overlap") {
             let standard = layout.overlap
@@ -93,7 +97,7 @@ enum LayoutReading {
         reader.reportUnknownKeys()
         return Result(
             layout: layout, dataIsGiven: reader.contains("data"), openSchedule: openSchedule,
-            openDefaults: openDefaults, globalBatch: globalBatch, microbatches: microbatches)
+            openDefaults: openDefaults, division: division, globalBatch: globalBatch, microbatches: microbatches)
     }
 
     /// Reads a schedule by its name or by another name in use.

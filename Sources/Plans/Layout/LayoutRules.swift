@@ -6,7 +6,10 @@ internal import Schedules
 extension Layout {
     /// All rules that this layout breaks for `model`, `batch` sequences a step and `devices` devices, in the order of
     /// the degrees. Fields are dotted paths of the plan file; the reader adds lines.
-    package func problems(for model: Model, batch: Int, devices: Int) -> [PlanProblem] {
+    /// - Parameter dividesStages: whether blocks are divided among the stages; false: that is wrong already.
+    package func problems(
+        for model: Model, batch: Int, devices: Int, dividesStages: Bool = true
+    ) -> [PlanProblem] {
         var problems = degreeProblems()
         // The following rules divide by the degrees, so the degrees must be valid.
         guard problems.isEmpty else { return problems }
@@ -18,8 +21,8 @@ extension Layout {
         problems += contextProblems(model)
         problems += shardProblems()
         problems += expertProblems(model)
-        problems += recomputeProblems()
-        problems += stageProblems(model)
+        problems += recomputeProblems() + moduleProblems(model)
+        problems += stageProblems(model, dividesStages: dividesStages)
         problems += batchProblems(batch)
         return problems
     }
@@ -165,13 +168,49 @@ extension Layout {
     }
 
     private func recomputeProblems() -> [PlanProblem] {
-        guard let recomputeLayers, recompute != .full else { return [] }
+        let (field, value): (String, String)
+        switch recomputed {
+        case .all: return []
+        case .first(let count): (field, value) = ("recomputeLayers", "\(count)")
+        case .firstOfStage(let counts): (field, value) = ("recomputeLayers", Self.written(counts))
+        case .every(let step): (field, value) = ("recomputeEvery", "\(step)")
+        case .runs(let length): (field, value) = ("recomputeLayers", "\(length)")
+        }
+        guard recompute == .full else {
+            return [
+                PlanProblem(
+                    field: "layout.\(field)", value: value,
+                    rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
+                    fix: "set layout.recompute to full, or remove it")
+            ]
+        }
+        guard case .firstOfStage(let counts) = recomputed, counts.count != stages else { return [] }
         return [
             PlanProblem(
-                field: "layout.recomputeLayers", value: "\(recomputeLayers)",
-                rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
-                fix: "set layout.recompute to full, or remove it")
+                .misfit, field: "layout.\(field)", value: value,
+                rule: "must name \(stages) stages (pipeline · virtualStages), it names \(counts.count)",
+                fix: "give a number for each stage, or one for all")
         ]
+    }
+
+    private func moduleProblems(_ model: Model) -> [PlanProblem] {
+        guard !recomputeModules.isEmpty else { return [] }
+        let names = recomputeModules.names
+        let written = "[\(names.map(\.rawValue).joined(separator: ", "))]"
+        guard recompute == .selective else {
+            return [
+                PlanProblem(
+                    field: "layout.recomputeModules", value: written,
+                    rule: "names modules of blocks that are recomputed by themselves: it needs recompute selective",
+                    fix: "set layout.recompute to selective, or remove it")
+            ]
+        }
+        let known = ModelParts(model).blocks.reduce(into: RecomputeModules()) { $0.formUnion($1.modules) }
+        return names.filter { !known.has($0) }.map { name in
+            PlanProblem(
+                .misfit, field: "layout.recomputeModules", value: name.rawValue,
+                rule: "the model has no \(name.subject)", fix: "remove \(name.rawValue)")
+        }
     }
 
     private func shardProblems() -> [PlanProblem] {
@@ -232,7 +271,7 @@ extension Layout {
         return problems
     }
 
-    private func stageProblems(_ model: Model) -> [PlanProblem] {
+    private func stageProblems(_ model: Model, dividesStages: Bool) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         if virtualStages > 1, pipeline == 1 {
             problems.append(
@@ -240,16 +279,16 @@ extension Layout {
                     .misfit, field: "layout.virtualStages", value: "\(virtualStages)",
                     rule: "needs pipeline above 1", fix: "remove it"))
         }
-        if stages > model.layers {
+        if stages > model.layers, layersPerStage == nil, dividesStages {
             problems.append(
                 PlanProblem(
                     .misfit, field: virtualStages > 1 ? "layout.virtualStages" : "layout.pipeline",
                     value: "\(virtualStages > 1 ? virtualStages : pipeline)",
                     rule: "\(stages) stages need at least as many layers, the model has \(model.layers)",
-                    fix: fewerStages(layers: model.layers)))
+                    fix: stageFix(layers: model.layers)))
         }
         guard let sizes = layersPerStage else { return problems }
-        let written = "[\(sizes.map(String.init).joined(separator: ", "))]"
+        let written = Self.written(sizes)
         if sizes.count != stages {
             problems.append(
                 PlanProblem(
@@ -263,12 +302,24 @@ extension Layout {
                     .misfit, field: "layout.layersPerStage", value: written,
                     rule: "must sum to model.layers \(model.layers), it sums to \(sum)"))
         }
-        if sizes.contains(where: { $0 < 1 }) {
+        if sizes.contains(where: { $0 < 0 }) {
             problems.append(
                 PlanProblem(
-                    field: "layout.layersPerStage", value: written, rule: "every stage needs at least one layer"))
+                    field: "layout.layersPerStage", value: written, rule: "no stage has fewer than 0 layers"))
         }
         return problems
+    }
+
+    private static func written(_ counts: [Int]) -> String { "[\(counts.map(String.init).joined(separator: ", "))]" }
+
+    /// The advice for a layout with more stages than the model has layers: to count the ends as layers where the stages then
+    /// are equal.
+    private func stageFix(layers: Int) -> String {
+        guard StageDivision.withEnds(layers: layers, stages: stages, embedding: true, loss: true) != nil else {
+            return fewerStages(layers: layers)
+        }
+        return fewerStages(layers: layers)
+            + ", or set \(StageDivision.embeddingKey) and \(StageDivision.lossKey), which count both as layers"
     }
 
     /// The advice for a layout with more stages than the model has layers.
@@ -309,8 +360,6 @@ extension Layout {
 
     /// The nearest divisors of `value` below and above `wanted`, as `6 or 8`.
     private func nearestDivisors(of value: Int, to wanted: Int) -> String {
-        let divisors = Divisors.of(value)
-        let near = [divisors.last { $0 <= wanted }, divisors.first { $0 > wanted }].compactMap(\.self)
-        return Wording.alternatives(near.map(String.init))
+        Wording.alternatives(Divisors.near(wanted, dividing: value).map(String.init))
     }
 }

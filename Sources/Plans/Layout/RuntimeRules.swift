@@ -69,6 +69,18 @@ extension Layout {
                 "gradients", gradients.rawValue, "must be fp32 in a real run: the runtime adds gradients up in fp32",
                 "remove it")
         }
+        if !recomputeModules.isSubset(of: .coreAttention) {
+            refuse(
+                "recomputeModules", "[\(recomputeModules.names.map(\.rawValue).joined(separator: ", "))]",
+                "must be [core_attn] in a real run: the runtime recomputes core attention or whole blocks",
+                "use core_attn alone, or recompute full")
+        }
+        if case .runs(let length) = recomputed {
+            refuse(
+                "recomputeMethod", "uniform",
+                "must keep the input of every block in a real run, not of every run of \(length)",
+                "set recomputeLayers to 1, or remove both")
+        }
         let ways: [(String, WritableKeyPath<Overlap, Bool>, String)] = [
             ("data", \.data, "gradients are reduced behind the backward as soon as they are complete"),
             ("tensor", \.tensor, "the sums of tensor ranks are waited for"),

@@ -17,6 +17,12 @@ package struct StagePartition: Hashable, Codable, Sendable {
         }
     }
 
+    /// Equal stages among which the embedding and the loss each take the place of a block; nil if the stages do not divide
+    /// the blocks and both ends.
+    package static func countingEnds(layers: Int, stages: Int) -> StagePartition? {
+        StageDivision.withEnds(layers: layers, stages: stages, embedding: true, loss: true).map { .init(sizes: $0) }
+    }
+
     package var stages: Int { layers.count }
 
     /// Number of blocks of each stage.

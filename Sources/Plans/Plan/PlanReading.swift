@@ -145,9 +145,10 @@ struct PlanReading {
         }
         let problemFree = reader.collector.isEmpty
         if let layout, problemFree { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
+        let isDivided = problemFree && divideStages(of: &layout, model)
         if let layout = layout?.layout, problemFree {
             // With an open schedule, the planner finds out which schedules are legal.
-            layout.problems(for: model, batch: batch, devices: devices)
+            layout.problems(for: model, batch: batch, devices: devices, dividesStages: isDivided)
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
                     // A batch that does not divide may have been meant in tokens.
                     var problem = problem
@@ -166,7 +167,7 @@ struct PlanReading {
         if let layout { plan.openDefaults = layout.openDefaults }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
-            plan.remarks += plan.obstacles
+            plan.remarks += plan.obstacles + plan.idleModules
         }
         return plan
     }
@@ -197,6 +198,26 @@ struct PlanReading {
         guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
         remarks.append(remark)
         return cluster
+    }
+
+    /// Sets the blocks of each stage if the plan states them in another way than `layersPerStage`.
+    /// - Returns: false after a report.
+    private func divideStages(of result: inout LayoutReading.Result?, _ model: Model) -> Bool {
+        guard let division = result?.division, let layout = result?.layout, let reader = reader.entryMap("layout")
+        else {
+            return true
+        }
+        let collector = self.reader.collector
+        let sizes = division.sizes(layout, layers: model.layers) { problem, inside in
+            var problem = problem
+            let key = String(problem.field.dropFirst("layout.".count))
+            if let inside, let place = reader.place(inside: key, offset: inside) {
+                (problem.file, problem.line, problem.column) = (collector.file, place.line, place.column)
+            }
+            collector.adopt(problem)
+        }
+        result?.layout.layersPerStage = sizes
+        return sizes != nil
     }
 
     /// The devices of the plan. Sets the data-parallel degree that follows from them if the plan leaves it open.
@@ -232,6 +253,21 @@ extension Plan {
         plan.layout = other
         plan.divideStages()
         return plan.obstacles.count <= obstacles.count ? plan.layout : nil
+    }
+
+    /// A remark on norms that are to be recomputed by themselves, if the software has only norms inside products.
+    var idleModules: [Remark] {
+        guard let layout, layout.modulesAgain.contains(.norms) else { return [] }
+        let framework = framework(for: layout)
+        guard framework.fusesNorms, !ModelParts(model).blocks.contains(where: { $0.modules.contains(.norms) }) else {
+            return []
+        }
+        return [
+            Remark(
+                .keyUnused,
+                "recomputeModules layernorm frees nothing on \(framework.name): every norm of the model runs inside the "
+                    + "product that reads it")
+        ]
     }
 
     /// Parts of the stated layout that its software cannot run, one sentence each.

@@ -92,7 +92,17 @@ extension Layout {
         if !(open.contains(.microbatch) && microbatch == 1) { lines.append("microbatch: \(microbatch)") }
         if !(open.contains(.schedule) && usual) { lines.append("schedule: \(schedule.rawValue)") }
         if !(open.contains(.recompute) && recompute == .none) { lines.append("recompute: \(recompute.rawValue)") }
-        if let recomputeLayers { lines.append("recomputeLayers: \(recomputeLayers)") }
+        if !recomputeModules.isEmpty {
+            lines.append("recomputeModules: [\(recomputeModules.names.map(\.rawValue).joined(separator: ", "))]")
+        }
+        switch recomputed {
+        case .all: break
+        case .first(let count): lines.append("recomputeLayers: \(count)")
+        case .firstOfStage(let counts):
+            lines.append("recomputeLayers: [\(counts.map(String.init).joined(separator: ", "))]")
+        case .every(let step): lines.append("recomputeEvery: \(step)")
+        case .runs(let length): lines += ["recomputeMethod: uniform", "recomputeLayers: \(length)"]
+        }
         if !(open.contains(.sharding) && sharding == .none) { lines.append("sharding: \(sharding.rawValue)") }
         if let shardGroup { lines.append("shardGroup: \(shardGroup)") }
         if !(open.contains(.sequenceParallel) && !sequenceParallel) {

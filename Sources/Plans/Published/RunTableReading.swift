@@ -11,7 +11,7 @@ struct RunTableReading {
         "id", "tier", "core", "source", "model", "cluster", "devices", "batch", "precision", "tensor", "pipeline",
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
         "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "layersPerStage", "seconds", "memory",
-        "memoryKind", "gpuHours", "tokens", "confidence",
+        "memoryKind", "gpuHours", "tokens", "confidence", "recomputeModules",
         "framework", "notes",
     ]
 
@@ -161,7 +161,8 @@ struct RunTableReading {
             overlap: Layout.Overlap(
                 data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p"),
                 expert: overlap.contains("e")),
-            layersPerStage: row.counts("layersPerStage"), shardGroup: row.count("shardGroup"))
+            layersPerStage: row.counts("layersPerStage"), shardGroup: row.count("shardGroup"),
+            recomputeModules: RecomputeModules(row.names("recomputeModules", of: RecomputeModules.Name.self)))
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")
         }
@@ -243,6 +244,18 @@ struct RunCells {
             return nil
         }
         return choice
+    }
+
+    /// Reads words with a plus sign between them.
+    func names<Choice: CaseIterable & RawRepresentable>(_ column: String, of type: Choice.Type) -> [Choice]
+    where Choice.RawValue == String {
+        (cells[column]?.split(separator: "+") ?? []).compactMap { word in
+            guard let choice = Choice(rawValue: String(word)) else {
+                report(column, "'\(word)'", "must be \(Wording.alternatives(type.allCases.map(\.rawValue)))")
+                return nil
+            }
+            return choice
+        }
     }
 
     func looked<Value>(up column: String, in values: [String: Value]) -> Value? {

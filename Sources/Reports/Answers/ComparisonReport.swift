@@ -119,7 +119,7 @@ package struct ComparisonReport: Encodable, Sendable {
         }
         if layout.recompute != .none {
             parts.append(
-                "recompute \(layout.recompute.rawValue)" + (layout.recomputeLayers.map { " \($0) a stage" } ?? ""))
+                "recompute \(layout.recomputeWords)")
         }
         if layout.sharding != .none {
             parts.append("shard \(layout.sharding.rawValue)" + (layout.shardGroup.map { "/\($0)" } ?? ""))

@@ -22,7 +22,11 @@ package struct EstimateReport: Encodable, Sendable {
         var schedule, recompute, sharding: String
         var sequenceParallel: Bool
         /// `expertTensor` is absent where it is 1, the others where the layout states none.
-        var expertTensor, recomputeLayers, shardGroup: Int?
+        var expertTensor, shardGroup: Int?
+        var recomputeLayers: RecomputeLayers?
+        var recomputeMethod: String?
+        var recomputeEvery: Int?
+        var recomputeModules: [String]?
         /// Blocks of every stage; absent where all hold as many.
         var layersPerStage: [Int]?
         /// These three are absent where they have their default values.
@@ -31,6 +35,19 @@ package struct EstimateReport: Encodable, Sendable {
         var overlap: Overlap?
 
         struct Overlap: Encodable { var data, tensor, pipeline, expert: Bool }
+
+        /// One number for all stages, or one for each.
+        enum RecomputeLayers: Encodable {
+            case all(Int)
+            case each([Int])
+
+            func encode(to encoder: any Encoder) throws {
+                switch self {
+                case .all(let count): try count.encode(to: encoder)
+                case .each(let counts): try counts.encode(to: encoder)
+                }
+            }
+        }
     }
 
     struct Iteration: Encodable {
@@ -147,7 +164,10 @@ package struct EstimateReport: Encodable, Sendable {
             recompute: layout.recompute.rawValue, sharding: layout.sharding.rawValue,
             sequenceParallel: layout.sequenceParallel,
             expertTensor: layout.expertTensor > 1 ? layout.expertTensor : nil,
-            recomputeLayers: layout.recomputeLayers, shardGroup: layout.shardGroup,
+            shardGroup: layout.shardGroup, recomputeLayers: Layout.RecomputeLayers(layout.recomputed),
+            recomputeMethod: { if case .runs = layout.recomputed { "uniform" } else { nil } }(),
+            recomputeEvery: { if case .every(let step) = layout.recomputed { step } else { nil } }(),
+            recomputeModules: layout.recomputeModules.isEmpty ? nil : layout.recomputeModules.names.map(\.rawValue),
             layersPerStage: StagePartition.written(layout, model: plan.model),
             flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
             overlap: layout.overlap == .standard(with: layout.schedule)
@@ -188,4 +208,15 @@ package struct EstimateReport: Encodable, Sendable {
 
     /// The document as text, keys in alphabetical order.
     package func json() throws -> String { try JSONDocument.text(self) }
+}
+
+extension EstimateReport.Layout.RecomputeLayers {
+    /// nil: the layout recomputes all blocks, or chooses them in another way.
+    fileprivate init?(_ blocks: RecomputedBlocks) {
+        switch blocks {
+        case .all, .every: return nil
+        case .first(let count), .runs(let count): self = .all(count)
+        case .firstOfStage(let counts): self = .each(counts)
+        }
+    }
 }

@@ -164,7 +164,7 @@ package struct EstimateText {
     private func splits() -> String {
         var parts: [String] = layout.pipeline > 1 ? [layout.schedule.rawValue] : []
         parts.append(
-            "recompute \(layout.recompute.rawValue)" + (layout.recomputeLayers.map { " \($0) a stage" } ?? ""))
+            "recompute \(layout.recomputeWords)")
         parts.append("sharding \(layout.sharding.rawValue)")
         if layout.sequenceParallel { parts.append("sequence parallel") }
         parts.append(layout.flashAttention ? "flash attention" : "unfused attention")

@@ -102,7 +102,7 @@ package struct SearchReport: Encodable, Sendable {
                 "\(layout.microbatch)", "\(layout.context)",
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),
                 layout.pipeline > 1 ? layout.schedule.rawValue : "-",
-                layout.recompute.rawValue + (layout.recomputeLayers.map { " \($0)" } ?? ""),
+                layout.recomputeWords,
                 layout.sharding.rawValue + (layout.shardGroup.map { "/\($0)" } ?? ""),
                 layout.sequenceParallel ? "yes" : "no",
                 Figures.seconds(estimate.iteration.seconds), Figures.percent(estimate.mfu),

@@ -8,12 +8,16 @@ package import Tensors
 package final class SavedStage {
     private let storage: Storage<Float>
     private var blocks: [SavedBlock]
+    /// The input of a stage without blocks.
+    private var passedOn: Matrix?
+    /// For each block: its place among those that are rebuilt; nil: it is not.
+    private let rebuiltPlaces: [Int?]
     /// The micro-batch's own set of rebuilt tensors, while its weight gradients are still to come.
     package var ownRebuilt: RecomputeBuffers?
     /// The tensors of the last stage's norm and head, for as long as a micro-batch needs them; nil elsewhere.
     package var head: SavedHead?
 
-    /// Room for one micro-batch through at least one block.
+    /// Room for one micro-batch through the blocks of a stage, of which there may be none.
     /// - Parameters:
     ///   - kinds: the feed-forward of each block.
     ///   - recompute: what of each block is recomputed.
@@ -23,7 +27,12 @@ package final class SavedStage {
         shape: MicrobatchShape, blocks kinds: [FeedForwardKind], recompute: [Layout.Recompute],
         splitsBackward: Bool = false, rebuilt: RecomputeBuffers? = nil, savesOutputs: Bool
     ) {
-        precondition(!kinds.isEmpty, "a stage without blocks")
+        var rebuiltBlocks = 0
+        rebuiltPlaces = recompute.map {
+            guard $0 != .none else { return nil }
+            defer { rebuiltBlocks += 1 }
+            return rebuiltBlocks
+        }
         // With full recomputation the experts' tensors, too, are rebuilt in one place.
         let mixtures = zip(kinds, recompute).map { kind, recompute in
             kind == .mixture ? (recompute == .full ? rebuilt?.mixture : nil) ?? shape.savedMixture() : nil
@@ -47,17 +56,23 @@ package final class SavedStage {
 
     /// The tensors of block `index` of the stage.
     func block(_ index: Int) -> SavedBlock {
-        // The first blocks are rebuilt, or all of them.
-        guard let ownRebuilt, index < ownRebuilt.blocks.count else { return blocks[index] }
-        var block = ownRebuilt.blocks[index]
+        guard let ownRebuilt, let place = rebuiltPlaces[index] else { return blocks[index] }
+        var block = ownRebuilt.blocks[place]
         block.input = blocks[index].input
         return block
     }
 
     /// The stage's input [S, H]: a boundary buffer that stays with the micro-batch until its backward.
     package var input: Matrix {
-        get { blocks[0].input }
-        set { blocks[0].input = newValue }
+        get {
+            guard let input = blocks.first?.input ?? passedOn else {
+                preconditionFailure("a stage that was given no input")
+            }
+            return input
+        }
+        set {
+            if blocks.isEmpty { passedOn = newValue } else { blocks[0].input = newValue }
+        }
     }
 }
 

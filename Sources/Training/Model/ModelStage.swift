@@ -28,7 +28,9 @@ package final class ModelStage {
         self.context = context
         let names = model.conventions.names
         let build = BlockBuilder(model: model, parameters: parameters, stage: index, context: context)
-        blocks = zip(layers, context.recompute(blocks: layers.count)).map { build.block($0, recompute: $1) }
+        blocks = zip(layers, context.recompute(blocks: layers.count, stage: index)).map {
+            build.block($0, recompute: $1)
+        }
         kinds = layers.map { model.hasExperts($0) ? .mixture : .dense }
         let shape = context.shape
         embedding =
@@ -71,9 +73,13 @@ package final class ModelStage {
             try context.dataParallel.gatherWeights(of: block.unit)
             pending = try block.forward(activations.block(position).first(shape), joining: pending)
         }
-        guard let branch = pending else { preconditionFailure("stage \(index) has no blocks") }
         guard let end else {
             guard let output else { preconditionFailure("stage \(index) needs a place for its output") }
+            guard let branch = pending else {
+                // A stage without blocks passes on what came in.
+                output.copy(from: activations.input)
+                return
+            }
             Residual.join(
                 branch.stream.pointer, branch.output.pointer, bias: branch.bias, into: output.pointer,
                 rows: branch.stream.rows, width: branch.stream.columns, context.profile)
@@ -83,7 +89,12 @@ package final class ModelStage {
         let input = saved.input.rows(0..<shape.streamRows)
         try context.dataParallel.gatherWeights(of: end.norm.gain.unit)
         let normed = saved.normed?.rows(0..<shape.streamRows) ?? context.scratch.narrow(like: input)
-        end.norm.joinForward(branch, sum: input, into: normed, saved.statistics, context.profile)
+        if let pending {
+            end.norm.joinForward(pending, sum: input, into: normed, saved.statistics, context.profile)
+        } else {
+            input.copy(from: activations.input.rows(0..<shape.streamRows))
+            end.norm.forward(input, into: normed, saved.statistics, context.profile)
+        }
         try context.dataParallel.gatherWeights(of: end.head.weight.unit)
         end.head.forward(
             try context.tensor.gather(normed), into: saved.logits.rows(0..<shape.rows), addsBias: false,

@@ -15,8 +15,8 @@ package final class StageContext {
     let dataParallel: DataParallel
     let profile: Profile
     let recompute: Layout.Recompute
-    /// The number of blocks of every stage that are recomputed, the first ones; nil recomputes all of them.
-    let recomputeLayers: Int?
+    /// The blocks of every stage that are recomputed, if only some are.
+    let recomputed: RecomputedBlocks
     /// Whether the schedule computes weight gradients as actions of their own.
     let splitsBackward: Bool
 
@@ -31,7 +31,8 @@ package final class StageContext {
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: CoreAttention,
         dataParallel: DataParallel, recompute: Layout.Recompute, splitsBackward: Bool, expertParallel: ExpertParallel?,
-        balance: LoadBalanceLoss, recomputeLayers: Int? = nil, mixed: MixedPrecisionProducts? = nil, profile: Profile
+        balance: LoadBalanceLoss, recomputed: RecomputedBlocks = .all, mixed: MixedPrecisionProducts? = nil,
+        profile: Profile
     ) {
         self.shape = shape
         self.tensor = tensor
@@ -39,7 +40,7 @@ package final class StageContext {
         self.attention = attention
         self.dataParallel = dataParallel
         self.recompute = recompute
-        self.recomputeLayers = recomputeLayers
+        self.recomputed = recomputed
         self.splitsBackward = splitsBackward
         self.profile = profile
         self.expertParallel = expertParallel
@@ -49,16 +50,16 @@ package final class StageContext {
         scratch = Scratch(shape: shape)
     }
 
-    /// The recomputation of each of a stage's `count` blocks.
-    func recompute(blocks count: Int) -> [Layout.Recompute] {
-        (0..<count).map { $0 < recomputeLayers ?? count ? recompute : .none }
+    /// The recomputation of each of the `count` blocks of a stage.
+    func recompute(blocks count: Int, stage: Int) -> [Layout.Recompute] {
+        (0..<count).map { recomputed.contains($0, stage: stage) ? recompute : .none }
     }
 
     /// The context of one process without MPI.
     /// - Parameter auxiliaryLoss: coefficient of the load-balance loss.
     package convenience init(
         model: Model, shape: MicrobatchShape, parameters: ParameterSet, recompute: Layout.Recompute = .none,
-        recomputeLayers: Int? = nil, splitsBackward: Bool = false, auxiliaryLoss: Double = 0
+        recomputed: RecomputedBlocks = .all, splitsBackward: Bool = false, auxiliaryLoss: Double = 0
     ) {
         let profile = Profile()
         let pieces = SequencePieces(sequence: shape.sequence)
@@ -71,6 +72,6 @@ package final class StageContext {
             expertParallel: model.moe.map {
                 ExpertParallel(nil, pieces: nil, experts: $0.experts, width: model.hidden, profile: profile)
             }, balance: LoadBalanceLoss(nil, coefficient: auxiliaryLoss, batchTokens: shape.rows),
-            recomputeLayers: recomputeLayers, profile: profile)
+            recomputed: recomputed, profile: profile)
     }
 }

@@ -98,7 +98,7 @@ struct RankBuilder {
             },
             balance: LoadBalanceLoss(
                 groups.microbatch, coefficient: settings.auxiliaryLoss, batchTokens: plan.batch * model.sequence),
-            recomputeLayers: layout.recomputeLayers,
+            recomputed: layout.recomputed,
             mixed: plan.precision == .bf16 ? MixedPrecisionProducts(emulates: emulatesBFloat16) : nil, profile: profile)
     }
 

@@ -36,6 +36,11 @@ struct SearchSpaceOptions: ParsableArguments {
     @OptionGroup var chooser: LayoutSearchOptions
     @Option(help: "Recomputation to try, with commas: none,selective,full.")
     var recompute: String?
+    @Option(
+        help:
+            "Modules of blocks that selective recomputation computes again, with commas: core_attn,moe_act,layernorm,mla_up_proj,mlp,moe,shared_experts."
+    )
+    var recomputeModules: String?
     @Option(help: "Sharding to try, with commas: none,optimizer,gradients,parameters.")
     var sharding: String?
     @Flag(inversion: .prefixedNo, help: "Fix sequence parallelism; both are tried if left out.")
@@ -91,6 +96,12 @@ struct SearchSpaceOptions: ParsableArguments {
         if let recompute {
             settings.space.recompute = try words(
                 recompute, "--recompute", Layout.Recompute.allCases.map(\.rawValue), Layout.Recompute.init)
+        }
+        if let recomputeModules {
+            settings.space.base.recomputeModules = RecomputeModules(
+                try words(
+                    recomputeModules, "--recompute-modules", RecomputeModules.Name.allCases.map(\.rawValue),
+                    RecomputeModules.Name.init))
         }
         if let sharding {
             settings.space.sharding = try words(

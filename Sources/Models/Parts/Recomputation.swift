@@ -1,0 +1,133 @@
+/// The modules of a block that a backward can compute again by themselves, by Megatron-Core's names (`--recompute-modules`,
+/// transformer_config.py).
+package struct RecomputeModules: OptionSet, Hashable, Codable, Sendable {
+    /// One module.
+    package enum Name: String, CaseIterable, Sendable {
+        /// Scores, softmax and the weighted sum of the values.
+        case coreAttention = "core_attn"
+        /// The activation of the routed experts.
+        case expertActivation = "moe_act"
+        /// The norms before both halves.
+        case norms = "layernorm"
+        /// The products that make queries, keys and values of latent attention, and their rotary positions.
+        case latentProjections = "mla_up_proj"
+        /// A dense feed-forward network.
+        case network = "mlp"
+        /// Router, experts and shared experts, with the exchanges of rows.
+        case mixture = "moe"
+        /// The networks beside the routed experts.
+        case sharedExperts = "shared_experts"
+
+        package var module: RecomputeModules {
+            switch self {
+            case .coreAttention: .coreAttention
+            case .expertActivation: .expertActivation
+            case .norms: .norms
+            case .latentProjections: .latentProjections
+            case .network: .network
+            case .mixture: .mixture
+            case .sharedExperts: .sharedExperts
+            }
+        }
+
+        /// The part of a block without which the module does not exist.
+        package var subject: String {
+            switch self {
+            case .coreAttention: "softmax attention"
+            case .expertActivation, .mixture: "experts"
+            case .norms: "norms before its halves"
+            case .latentProjections: "latent attention"
+            case .network: "dense feed-forward network"
+            case .sharedExperts: "shared experts"
+            }
+        }
+    }
+
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let coreAttention = RecomputeModules(rawValue: 1)
+    package static let expertActivation = RecomputeModules(rawValue: 2)
+    package static let norms = RecomputeModules(rawValue: 4)
+    package static let latentProjections = RecomputeModules(rawValue: 8)
+    package static let network = RecomputeModules(rawValue: 16)
+    package static let mixture = RecomputeModules(rawValue: 32)
+    package static let sharedExperts = RecomputeModules(rawValue: 64)
+    /// Norms that one product alone reads, which some software computes inside that product. With `norms` they are all norms
+    /// before halves.
+    package static let fusibleNorms = RecomputeModules(rawValue: 128)
+
+    package init(_ names: [Name]) { self = names.reduce(into: []) { $0.formUnion($1.module) } }
+
+    /// The modules that software recomputes: without norms inside products if it has such.
+    package func recomputed(fusesNorms: Bool) -> RecomputeModules {
+        contains(.norms) && !fusesNorms ? union(.fusibleNorms) : self
+    }
+
+    /// Whether one of these modules has the name.
+    package func has(_ name: Name) -> Bool {
+        !isDisjoint(with: name == .norms ? [.norms, .fusibleNorms] : name.module)
+    }
+
+    /// The modules, in the order of `Name`.
+    package var names: [Name] { Name.allCases.filter { contains($0.module) } }
+}
+
+/// The work of a backward that computes one module of a part again, and the words of its formulas.
+package struct Recomputation: Hashable, Sendable {
+    package var module: RecomputeModules
+    /// Products that every row passes through again.
+    package var products: [Product] = []
+    /// Whether the products of the routed experts run again, and rows travel to them and back again.
+    package var repeatsExperts = false
+    /// Memory-bound kernels that run again.
+    package var work = Elementwise()
+    /// Exchanges among tensor ranks that happen again, in the direction of a forward.
+    package var messages = TensorMessages()
+    /// Formula of a row's bytes that are not kept; nil: none.
+    package var freed: String?
+    /// Formulas of the weights that a token is multiplied by again.
+    package var weights: [String] = []
+
+    init(
+        _ module: RecomputeModules, products: [Product] = [], repeatsExperts: Bool = false, work: Elementwise,
+        messages: TensorMessages = TensorMessages(), freed: String?, weights: [String] = []
+    ) {
+        self.module = module
+        self.products = products
+        self.repeatsExperts = repeatsExperts
+        self.work = work
+        self.messages = messages
+        self.freed = freed
+        self.weights = weights
+    }
+}
+
+extension Block {
+    /// The modules that the block has.
+    package var modules: RecomputeModules {
+        recomputations.reduce(into: core.heads > 0 ? .coreAttention : []) { $0.formUnion($1.module) }
+    }
+
+    /// The work that computes `modules` again. A mixture holds its experts' activation and its shared experts.
+    package func recomputations(of modules: RecomputeModules) -> [Recomputation] {
+        var modules = modules
+        if modules.contains(.mixture) { modules.subtract([.expertActivation, .sharedExperts]) }
+        return recomputations.filter { modules.contains($0.module) }
+    }
+
+    /// Multiply-adds of one token in the products that compute `modules` again, core attention aside.
+    package func weightsAgain(_ modules: RecomputeModules) -> Double {
+        recomputations(of: modules).reduce(0) { sum, work in
+            sum + work.products.weights
+                + (work.repeatsExperts ? Double(mixture?.topK ?? 0) * expertProducts.weights : 0)
+        }
+    }
+
+    /// Exchanges among tensor ranks that `works` repeat.
+    package func messages(again works: [Recomputation], sequenceParallel: Bool) -> JoinedMessages {
+        // Rows that sequence parallelism has scattered stay so on their way to experts.
+        JoinedMessages(works.map(\.messages).filter { !sequenceParallel || !$0.staysScattered })
+    }
+}
