@@ -38,7 +38,7 @@ import Testing
     private static let plans = [
         "experts.yaml": """
         model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, \
-        moe: {experts: 8, topK: 2, ffn: 1024}}
+        moe: {experts: 8, topK: 2, ffn: 1024}, mtp: {layers: 1}}
         tokens: 1B
         cluster: a100-80g-sxm
         devices: 16

@@ -46,7 +46,7 @@ import Testing
             return Property.equal("model FLOPs", answer.iteration.modelFLOPs, counted.model)
         },
         Property(name: "hardware FLOPs are the products' and what is computed again", share: 99) { plan, layout in
-            let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch)
+            let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch, layout: layout)
             let answer = try estimate(plan: plan, layout: layout)
             let right = counted.hardware(
                 layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
@@ -138,11 +138,14 @@ import Testing
         if recomputed {
             // The block's input alone, by rows with sequence parallelism.
             let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
-            return w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
+            // A module has two: the rows before it and the next token's embedding.
+            let inputs: Double = inventory.isModule(layer) ? 2 : 1
+            return inputs * w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         return CountedActivations.block(
             plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+            isModule: inventory.isModule(layer),
             again: all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand,
             dropout: !layout.flashAttention, elementBytes: w)
     }
@@ -160,6 +163,7 @@ import Testing
     private static func later(_ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int) -> Double {
         CountedActivations.betweenHalves(
             plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+            isModule: inventory.isModule(layer),
             elementBytes: plan.precision == .fp8 && !CountedState.storesFP32(plan) ? 1 : elementBytes(plan))
     }
 
@@ -210,7 +214,7 @@ import Testing
                 let whole =
                     placed.stages(of: rank).flatMap { stage in
                         let layers = Array(placed.layers[stage])
-                        return layout.againTogether(layers.count, ofStage: stage).map { together in
+                        return placed.againTogether(ofStage: stage, layout).map { together in
                             together.reduce(0) { $0 + again(layers[$1]) }
                         }
                     }.max() ?? 0

@@ -17,7 +17,8 @@ struct CountedActivations {
     ///   - again: the modules that are recomputed by themselves.
     ///   - dropout: whether masks are kept.
     static func block(
-        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, again: Set<RecomputeModules.Name>,
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, isModule: Bool,
+        again: Set<RecomputeModules.Name>,
         dropout: Bool, elementBytes w: Double
     ) -> Double {
         let model = plan.model
@@ -49,6 +50,8 @@ struct CountedActivations {
             if shape.norms != .post { kept.elements += halves * ownRows * h }  // outputs of norms, inputs of halves
             if shape.norms != .pre { kept.elements += halves * ownRows * h }  // results of halves, inputs of norms
         }
+        // A module: inputs of its three norms, and the joined rows that are projected.
+        if isModule { kept.elements += (3 + 2) * ownRows * h }
         if shape.hasCore {
             kept.attention(
                 model, shape, layout, rows: rows, ownRows: ownRows, again: again, dropout: dropout)
@@ -71,7 +74,7 @@ struct CountedActivations {
     /// Bytes that one block of `plan` keeps between the halves of a split backward: for every product with weights, its
     /// input and the gradient of its output. Products of one input, or whose outputs are added, keep that tensor once.
     static func betweenHalves(
-        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, elementBytes w: Double
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, isModule: Bool, elementBytes w: Double
     ) -> Double {
         let model = plan.model
         let t = Double(layout.tensor)
@@ -79,16 +82,19 @@ struct CountedActivations {
         let ownRows = layout.sequenceParallel ? rows / t : rows
         let h = Double(model.hidden)
         let halves: Double = shape.halves == .both ? 2 : 1
+        // A module: the joined rows, and the gradient of what this rank projects of them.
+        let joined = isModule ? 2 * ownRows * h + rows * h / t : 0
         // Inputs of the halves (of attention: of its projections; of the other: also of router and shared experts).
         var elements = ownRows * h * (shape.isJoined && shape.parallel == .oneNorm ? 1 : halves)
         elements += ownRows * h * (shape.isJoined ? 1 : halves)  // gradients of their results
+        elements += joined
         if shape.hasCore { elements += attentionOperands(shape, rows: rows / t, ownRows: ownRows) }
         guard shape.hasNetwork else { return w * elements }
         let inner = Double(shape.ways)
         guard mixture, let moe = shape.moe else {
             return w * (elements + rows * (inner + 1) * Double(shape.ffn) / t)
         }
-        let routed = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
+        let routed = ExpertRows(moe, own: rows / t).fullest * Double(layout.expertTensor)
         let width = Double(moe.ffn) / Double(layout.expertTensor)
         let row = Double(moe.latentSize ?? model.hidden)
         elements += routed * (row + inner * width)  // inputs and gradients of the experts' first products
@@ -143,7 +149,8 @@ struct CountedActivations {
                 bytes += rows * 4 * Double(min(indexer.topK, model.sequence))
             }
         } else {
-            let keyHeads = Double(shape.kvHeads) / Double(layout.tensor)
+            // Ranks beyond the heads of keys share them (Megatron-Core, attention.py: one query group a rank).
+            let keyHeads = Double(max(shape.kvHeads, layout.tensor)) / Double(layout.tensor)
             let (d, v) = (Double(shape.headSize), Double(shape.valueHead))
             elements += rows * heads * d
             if shape.projectsKeys { elements += rows * keyHeads * d }
@@ -187,8 +194,9 @@ struct CountedActivations {
         // Every tensor rank routes its own rows, with and without sequence parallelism; the ranks that share an expert's
         // matrices gather theirs (Megatron-Core, token_dispatcher.py), so each sees the rows of all.
         bytes += 8 * rows / t * Double(moe.experts)
-        let routed = rows / t * Double(moe.topK)
-        let gathered = routed * Double(layout.expertTensor) * moe.imbalance
+        let taken = ExpertRows(moe, own: rows / t)
+        let routed = taken.sent
+        let gathered = taken.fullest * Double(layout.expertTensor)
         let row = Double(moe.latentSize ?? model.hidden)
         elements += gathered * row
         let width = Double(moe.ffn) / Double(layout.expertTensor)
@@ -229,7 +237,7 @@ struct CountedPeaks {
         let laterOfStage = placed.layers.map { $0.reduce(0.0) { $0 + later($1) } }
         let ofStage = placed.layers.enumerated().map { number, stage in
             stage.enumerated().reduce(0.0) { sum, block in
-                let isRecomputed = layout.computesAgain(block.offset, ofStage: number)
+                let isRecomputed = placed.computesAgain(block.offset, ofStage: number, layout)
                 if isRecomputed, !layout.keepsInput(block.offset) { return sum }
                 return sum + kept(block.element, isRecomputed)
             }

@@ -29,7 +29,16 @@ struct CountedBytes {
             for (stage, layers) in placed.layers.enumerated() {
                 let rank = placed.schedule.placement.rank(stage: stage, microbatch: microbatch)
                 for (index, layer) in layers.enumerated() {
-                    let isRecomputed = layout.computesAgain(index, ofStage: stage)
+                    let isRecomputed = placed.computesAgain(index, ofStage: stage, layout)
+                    if inventory.isModule(layer) {
+                        // The joined rows are gathered like other inputs, their projection's columns once more. With
+                        // sequence parallelism each rank goes on with its rows, and gathers the gradients of all.
+                        let passes: Double = layout.sequenceParallel ? 2 * 3 : 2 * 2
+                        let forward: Double = layout.sequenceParallel ? 2 + 1 : 1
+                        let back: Double = layout.sequenceParallel ? 1 : 0
+                        let whole = passes + (1 + back) + (isRecomputed ? forward : 0)
+                        ranks[rank].tensor += whole * tensor * (t - 1) / t
+                    }
                     ranks[rank].add(
                         inventory.shape(layer), inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout,
                         rows: rows, elementBytes: w)
@@ -40,7 +49,12 @@ struct CountedBytes {
                 // A narrower word table is widened behind the one and narrowed to before the other.
                 let halves = 2 * w * rows * Double(model.tableNumbers) * (t - 1) / t
                 if stage == 0 { ranks[rank].tensor += halves }
-                if stage == placed.layers.count - 1 { ranks[rank].tensor += halves + 3 * 2 * 4 * rows * (t - 1) / t }
+                if stage == placed.layers.count - 1 {
+                    let modules = Double(model.mtp?.layers ?? 0)
+                    ranks[rank].tensor += (1 + modules) * (halves + 3 * 2 * 4 * rows * (t - 1) / t)
+                    // Their tokens are looked up here.
+                    ranks[rank].tensor += modules * halves
+                }
                 // Activations go on, gradients come back, where the neighbour is another rank. Sequence parallelism has
                 // each tensor rank send its own rows. A message sent in parts is gathered by the ranks that get it.
                 guard stage + 1 < placed.layers.count else { continue }
@@ -69,13 +83,16 @@ struct CountedBytes {
             // too; as far as some rank sees keys of theirs.
             let keyWidth = shape.mla.map { shape.heads * ($0.nopeSize + $0.ropeSize) } ?? shape.kvHeads * shape.headSize
             let valueWidth = shape.mla.map { shape.heads * $0.valueSize } ?? shape.kvHeads * shape.valueHead
-            let piece = w * rows * Double(keyWidth + valueWidth) / Double(layout.tensor)
+            // Ranks that share a head of keys pass it on each.
+            let holders = shape.mla == nil ? max(1, Double(layout.tensor) / Double(shape.kvHeads)) : 1
+            let piece = w * rows * Double(keyWidth + valueWidth) * holders / Double(layout.tensor)
             let passes = SeenKeys.ranksBefore(shape, ranks: layout.context, length: model.sequence)
             context += Double(passes) * piece * (1 + 2 + (isRecomputed ? 1 : 0))
         }
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
-        let routed = w * rows / Double(layout.tensor) * Double(moe.topK) * Double(moe.latentSize ?? model.hidden)
+        let sent = ExpertRows(moe, own: rows / Double(layout.tensor)).sent
+        let routed = w * sent * Double(moe.latentSize ?? model.hidden)
         let exchanges: Double = isRecomputed || layout.modulesByHand.contains(.mixture) ? 6 : 4
         expert += exchanges * routed * ring(layout.expert)
         // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
@@ -110,7 +127,7 @@ struct CountedBytes {
     ) -> (forward: Double, backward: Double) {
         let h = Double(model.hidden)
         // Rows that come in and results that go out of the halves; rows of which no weight has a gradient.
-        var (inputs, results, rotary) = (0.0, 0.0, 0.0)
+        var (inputs, results, rotary, columns) = (0.0, 0.0, 0.0, 0.0)
         // Attention and the feed-forward network each end in an all-reduce, forward and backward (Shoeybi et al. 2019,
         // figure 4). With sequence parallelism each begins with an all-gather and ends with a reduce-scatter, and the
         // backward gathers the input again for the weight gradient (Korthikanti et al. 2022, section 4.2.2).
@@ -121,6 +138,12 @@ struct CountedBytes {
             inputs += shape.mla.map { Double($0.kvRank) + ($0.queryRank > 0 ? Double($0.queryRank) : h) } ?? h
             rotary += Double(shape.mla?.ropeSize ?? 0)
             results += h
+            // With fewer heads of keys than ranks, the columns of the projection are gathered, and their gradients
+            // scattered (Megatron-Core, attention.py: all_gather_last_dim_from_tensor_parallel_region).
+            if shape.mla == nil, shape.projectsKeys, layout.tensor > shape.kvHeads {
+                columns += Double(shape.heads * shape.headSize + shape.gates + shape.kvHeads * shape.headSize)
+                if shape.projectsValues { columns += Double(shape.kvHeads * shape.valueHead) }
+            }
         }
         // Routed rows that sequence parallelism has scattered stay so, and need neither; networks beside the experts do
         // as the one they replace, and so do routed ones whose rows every tensor rank must have again.
@@ -133,8 +156,8 @@ struct CountedBytes {
             inputs += takesTheSame ? 0 : h
             results += shape.isJoined ? 0 : h
         }
-        guard layout.sequenceParallel else { return (2 * results, 2 * inputs) }
-        let forward = inputs + rotary + results
+        guard layout.sequenceParallel else { return (2 * results + columns, 2 * inputs + columns) }
+        let forward = inputs + rotary + results + columns
         return (forward, forward + inputs)
     }
 }

@@ -13,19 +13,31 @@ struct CountedFLOPs {
     private var products: [[(name: String, work: Double)]] = []
     /// The head, and what leads to and from a narrower word table.
     var ends: Double
+    /// Forward of every block: rows that its experts compute and that the router sent none of, less those it dropped.
+    var beyond: [Double] = []
 
-    init(_ inventory: Inventory, sequences: Int) {
+    init(_ inventory: Inventory, sequences: Int, layout: Layout? = nil) {
         let model = inventory.model
         let tokens = Double(sequences) * Double(model.sequence)
-        ends = tokens * 2 * Double(model.vocab) * Double(model.tableNumbers)
+        // Every module of multi-token prediction has logits of its own.
+        let losses = Double(1 + (model.mtp?.layers ?? 0))
+        ends = losses * tokens * 2 * Double(model.vocab) * Double(model.tableNumbers)
         if let width = model.embeddingSize { ends += 2 * tokens * 2 * Double(width) * Double(model.hidden) }
-        for layer in 0..<model.layers {
+        for layer in inventory.blocks {
             let shape = inventory.shape(layer)
             cores.append(Double(sequences) * Self.core(shape, length: model.sequence))
             let products = inventory.tensors(ofBlock: layer).filter(\.isMatrix)
                 .map { (name: $0.name, work: tokens * 2 * Double($0.size) * Double($0.used)) }
             self.products.append(products)
             blocks.append(products.reduce(0) { $0 + $1.work } + cores[layer])
+            guard let layout, inventory.isMixture(layer), let moe = shape.moe else {
+                beyond.append(0)
+                continue
+            }
+            let own = Double(layout.microbatch * model.sequence) / Double(layout.context * layout.tensor)
+            let experts = inventory.tensors(ofBlock: layer).filter { $0.split == .expert && $0.isMatrix }
+                .reduce(0.0) { $0 + 2 * Double($1.size) * Double($1.used) }
+            beyond.append(tokens * experts * (ExpertRows(moe, own: own).sent / (own * Double(moe.topK)) - 1))
         }
     }
 
@@ -66,7 +78,10 @@ struct CountedFLOPs {
     /// (Korthikanti et al. 2022, appendix A); full recomputation one forward of every block that is recomputed (Narayanan
     /// et al. 2021, equation 3), which with a number of blocks is the first ones of every stage (Megatron-LM's block
     /// method).
+    ///
+    /// Experts compute the rows that they take, model FLOPs count those that are routed.
     func hardware(_ layout: Layout, _ placed: PlacedBlocks, byOperation: Bool) -> Double {
+        let model = model + 3 * beyond.reduce(0, +)
         switch layout.recompute {
         case .none: return model
         case .selective where !layout.recomputeModules.isEmpty:
@@ -74,15 +89,16 @@ struct CountedFLOPs {
             let matrices = products.joined().filter { product in
                 again.contains { Self.makes($0, product.name) }
             }
-            return matrices.reduce(model) { $0 + $1.work }
+            return matrices.reduce(model) { $0 + $1.work } + (again.contains(.mixture) ? beyond.reduce(0, +) : 0)
                 + (again.contains(.coreAttention) ? 3 * cores.reduce(0, +) : 0)
         case .selective where byOperation:
-            return model + (blocks.reduce(0, +) - cores.reduce(0, +)) / 2
+            return model + (blocks.reduce(0, +) + beyond.reduce(0, +) - cores.reduce(0, +)) / 2
         case .selective: return model + 3 * cores.reduce(0, +)
         case .full:
             return placed.layers.enumerated().reduce(model) { sum, stage in
                 stage.element.enumerated().reduce(sum) { sum, block in
-                    sum + (layout.computesAgain(block.offset, ofStage: stage.offset) ? blocks[block.element] : 0)
+                    let isRecomputed = placed.computesAgain(block.offset, ofStage: stage.offset, layout)
+                    return sum + (isRecomputed ? blocks[block.element] + beyond[block.element] : 0)
                 }
             }
         }

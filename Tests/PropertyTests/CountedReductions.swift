@@ -84,6 +84,8 @@ struct CountedReductions {
                 if first { embedding.add(inventory.embedding(vocabulary: vocabulary), layout) }
                 if last { head.add(inventory.headOthers() + [inventory.head(vocabulary: vocabulary)], layout) }
                 let twice = sent(blocks.dense + head.dense, dense, times: microbatches, gathers: 2 * microbatches)
+                // Modules of multi-token prediction look tokens up once more.
+                if last, plan.model.mtp != nil { embedding.add([inventory.head(vocabulary: vocabulary)], layout) }
                 let once = sent(embedding.dense, dense, times: microbatches, gathers: microbatches)
                 (counted.gradients, counted.weights) = (twice.0 + once.0, twice.1 + once.1)
                 (counted.expertGradients, counted.expertWeights) = sent(
@@ -109,7 +111,7 @@ struct CountedReductions {
             counted.weights += dense / 2
             counted.expertGradients += experts / 2
             counted.expertWeights += experts / 2
-        } else if plan.model.tiedEmbeddings, isEnd {
+        } else if plan.model.tiedEmbeddings || plan.model.mtp != nil, isEnd {
             let table = gradient * Double(vocabulary * plan.model.tableNumbers) / Double(layout.tensor)
             counted.gradients += table / 2
             counted.weights += table / 2

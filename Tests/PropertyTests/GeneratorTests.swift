@@ -90,6 +90,8 @@ import Testing
         often("no final norm") { !$0.hasFinalNorm }
         often("a narrower table") { $0.embeddingSize != nil }
         often("other parameters") { $0.otherParameters > 0 }
+        often("multi-token prediction") { $0.mtp != nil }
+        often("multi-token prediction of a kind") { $0.mtp?.kind != nil }
         often("kinds") { Inventory($0).usedShapes.count > 1 }
         often("experts in some kinds") { model in
             let shapes = Inventory(model).usedShapes
@@ -112,6 +114,9 @@ import Testing
         inSome("gate of shared experts") { $0.moe?.sharedGate ?? false }
         inSome("a corrected choice") { $0.moe?.routerCorrection ?? false }
         inSome("latent rows at experts") { $0.moe?.latentSize != nil }
+        inSome("a capacity of experts") { $0.moe?.capacityFactor != nil }
+        inSome("experts padded to their capacity") { $0.moe?.padToCapacity ?? false }
+        inSome("the last rows dropped") { $0.moe?.tokenDropPolicy == .position }
         inSome("a network beside experts") { $0.moe?.denseFfn ?? 0 > 0 }
     }
 

@@ -54,7 +54,17 @@ struct Inventory {
         mixtures = shapes.map { $0.moe == nil ? [] : Self.block(model, $0, mixture: true) }
     }
 
-    private func entry(_ layer: Int) -> Int { model.kinds.isEmpty ? 0 : model.pattern[layer] }
+    /// The kind of block `layer`. Modules of multi-token prediction follow the model's blocks, and have the kind that is
+    /// named or that of the last block.
+    private func entry(_ layer: Int) -> Int {
+        guard !model.kinds.isEmpty else { return 0 }
+        if isModule(layer), let name = model.mtp?.kind { return model.kinds.firstIndex { $0.name == name } ?? 0 }
+        return model.pattern[min(layer, model.layers - 1)]
+    }
+
+    /// Blocks of the model and of its modules of multi-token prediction.
+    var blocks: Range<Int> { 0..<model.layers + (model.mtp?.layers ?? 0) }
+    func isModule(_ layer: Int) -> Bool { layer >= model.layers }
 
     /// The shape of block `layer`; whether it has experts asks `isMixture`.
     func shape(_ layer: Int) -> BlockShape { shapes[entry(layer)] }
@@ -64,12 +74,18 @@ struct Inventory {
 
     /// Whether block `layer` is a mixture: after `firstDense` dense blocks one block in `every`, the last of each group.
     func isMixture(_ layer: Int) -> Bool {
-        guard let moe = shape(layer).moe, layer >= moe.firstDense else { return false }
+        guard let moe = shape(layer).moe else { return false }
+        if isModule(layer) { return model.mtp?.kind != nil || isMixture(model.layers - 1) }
+        guard layer >= moe.firstDense else { return false }
         return (layer - moe.firstDense + 1) % moe.every == 0
     }
 
     func tensors(ofBlock layer: Int) -> [ParameterTensor] {
-        isMixture(layer) ? mixtures[entry(layer)] : plain[entry(layer)]
+        let tensors = isMixture(layer) ? mixtures[entry(layer)] : plain[entry(layer)]
+        guard isModule(layer) else { return tensors }
+        // DeepSeek-V3's layer 61 and MiMo's: norms of both rows, the matrix that joins them, a norm before the head.
+        return tensors + (0..<3).flatMap { Self.norm(model, "norm of a module \($0)", model.hidden) }
+            + [ParameterTensor("joining", [model.hidden, 2 * model.hidden], .tensor)]
     }
 
     // MARK: - Ends
@@ -112,7 +128,7 @@ struct Inventory {
         var all = embedding(vocabulary: model.vocab) + headOthers()
         if !model.tiedEmbeddings { all.append(head(vocabulary: model.vocab)) }
         let ends = all.reduce(0) { $0 + $1.size * count($1) }
-        return (0..<model.layers).reduce(ends) { sum, layer in
+        return blocks.reduce(ends) { sum, layer in
             tensors(ofBlock: layer).reduce(sum) { $0 + $1.size * count($1) }
         }
     }
@@ -156,6 +172,10 @@ extension Inventory {
             if first { held.add(embedding(vocabulary: vocabulary), layout) }
             if last {
                 held.add(headOthers(), layout)
+                // Modules look tokens up where the head is (Megatron-Core, multi_token_prediction.py).
+                if model.mtp != nil, !model.tiedEmbeddings, !first {
+                    held.add([head(vocabulary: vocabulary)], layout)
+                }
                 if !model.tiedEmbeddings || !first { held.add([head(vocabulary: vocabulary)], layout) }
             }
             return held
@@ -168,6 +188,22 @@ struct PlacedBlocks {
     /// Blocks of every stage.
     var layers: [Range<Int>]
     var schedule: Schedule
+    /// Blocks of the model itself.
+    private let own: Int
+
+    /// Whether the stage's block `index`, which counts from 0, is computed again in the backward. Where some blocks keep
+    /// everything, modules of multi-token prediction do (Megatron-LM's block method leaves them alone).
+    func computesAgain(_ index: Int, ofStage stage: Int, _ layout: Layout) -> Bool {
+        let isOwn = layers[stage].lowerBound + index < own
+        return layout.computesAgain(index, ofStage: stage) && (isOwn || layout.recomputed == .all)
+    }
+
+    /// The places of a stage's blocks that are computed again, in the sets that are there at once.
+    func againTogether(ofStage stage: Int, _ layout: Layout) -> [[Int]] {
+        layout.againTogether(layers[stage].count, ofStage: stage)
+            .map { $0.filter { layout.recompute != .full || computesAgain($0, ofStage: stage, layout) } }
+            .filter { !$0.isEmpty }
+    }
 
     /// The stages of a rank, those of both directions.
     func stages(of rank: Int) -> [Int] {
@@ -183,6 +219,10 @@ struct PlacedBlocks {
             defer { start += size }
             return start..<start + size
         }
+        // Modules of multi-token prediction are on the last stage.
+        let end = layers.count - 1
+        layers[end] = layers[end].lowerBound..<layers[end].upperBound + (plan.model.mtp?.layers ?? 0)
+        own = plan.model.layers
         schedule = try layout.schedule.schedule(
             ranks: layout.pipeline, virtualStages: layout.virtualStages,
             microbatches: plan.batch / (layout.data * layout.microbatch))

@@ -38,6 +38,7 @@ extension Model {
                 ("embeddingNorm", embeddingNorm ? "true" : nil), ("finalNorm", hasFinalNorm ? nil : "false"),
                 ("embeddingSize", embeddingSize.map(String.init)),
                 ("otherParameters", otherParameters > 0 ? "\(otherParameters)" : nil),
+                ("mtp", mtp.map { map([("layers", "\($0.layers)"), ("kind", $0.kind)]) }),
             ] + block.fields + [
                 ("kinds", kinds.isEmpty ? nil : map(kinds.map { ($0.name, $0.shape.yaml(beside: block)) })),
                 (
@@ -85,6 +86,8 @@ extension Model.Mixture {
             ("imbalance", "\(imbalance)"), ("nodeLimit", nodeLimit.map(String.init)),
             ("sharedGate", sharedGate ? "true" : nil), ("routerCorrection", routerCorrection ? "true" : nil),
             ("latentSize", latentSize.map(String.init)), ("denseFfn", denseFfn > 0 ? "\(denseFfn)" : nil),
+            ("capacityFactor", capacityFactor.map { "\($0)" }), ("padToCapacity", padToCapacity ? "true" : nil),
+            ("tokenDropPolicy", tokenDropPolicy == .probs ? nil : tokenDropPolicy.rawValue),
         ])
     }
 }

@@ -12,11 +12,13 @@ struct RandomPlans {
     private var numbers: SplitMix64
     private var features: RandomFeatures
     private var choices: RandomChoices
+    private var parts: RandomParts
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
         features = RandomFeatures(seed: seed)
         choices = RandomChoices(seed: seed)
+        parts = RandomParts(seed: seed)
     }
 
     /// Plans that were drawn, and those of them that obey every rule.
@@ -42,6 +44,7 @@ struct RandomPlans {
         var layout = degrees(node: cluster.devicesPerNode)
         var model = self.model(&layout)
         features.add(to: &model, layout)
+        parts.add(to: &model, layout)
         options(&layout, model: model, cluster: cluster)
         choices.change(&layout, model: model)
         let microbatches = self.microbatches(layout)

@@ -34,12 +34,17 @@ import Testing
         return .all(
             try stride(from: 0, to: priced.count, by: max(1, priced.count / 20)).flatMap { index in
                 let (quick, work) = (priced[index], try pricer.work(priced[index].layout))
+                let peak = LayoutMemory(work).peak
+                // Of software that never frees memory: ranks of one kind count as if one of them had the fullest moment of
+                // each part.
+                let pools = plan.framework(for: quick.layout).memory.pools && quick.layout.schedule.splitsBackward
                 return [
                     Property.equal(
                         "seconds of \(quick.layout.yaml)", quick.seconds, IterationTime(work).seconds,
                         tolerance: 1e-12),
-                    Property.equal(
-                        "peak of \(quick.layout.yaml)", quick.peak, LayoutMemory(work).peak, tolerance: 1e-12),
+                    pools
+                        ? Property.atMost("peak of \(quick.layout.yaml)", peak, quick.peak)
+                        : Property.equal("peak of \(quick.layout.yaml)", quick.peak, peak, tolerance: 1e-12),
                 ]
             })
     }

@@ -28,7 +28,7 @@ extension Shrinker {
         let changes: [(inout Model) -> Void] = [
             { $0.norm = nil }, { $0.positionKind = nil }, { $0.positionEntries = nil }, { $0.biases = nil },
             { $0.embeddingNorm = false }, { $0.hasFinalNorm = true }, { $0.embeddingSize = nil },
-            { $0.otherParameters = 0 },
+            { $0.otherParameters = 0 }, { $0.mtp = nil }, { $0.mtp?.layers = 1 }, { $0.mtp?.kind = nil },
         ]
         for change in changes { add(change) }
         // Where the family's own biases mend the failure.
@@ -47,7 +47,12 @@ extension Shrinker {
             { $0.moe = nil }, { $0.mla = nil }, { $0.valueSize = nil }, { $0.window = nil }, { $0.chunk = nil },
             { $0.qkNorm = .none }, { $0.outputGate = .none }, { $0.sinks = false }, { $0.keyValues = .own },
             { $0.halves = .both }, { $0.norms = .pre }, { $0.parallel = .none }, { $0.extraParameters = 0 },
-            { $0.moe?.sharedGate = false }, { $0.moe?.denseFfn = 0 },
+            { $0.moe?.sharedGate = false }, { $0.moe?.denseFfn = 0 }, { $0.moe?.padToCapacity = false },
+            {
+                $0.moe?.capacityFactor = nil
+                $0.moe?.padToCapacity = false
+                $0.moe?.tokenDropPolicy = .probs
+            },
             { $0.moe?.routerCorrection = false }, { $0.moe?.latentSize = nil }, { $0.mla?.indexer = nil },
             { $0.kvHeads = $0.heads },
         ]

@@ -11,9 +11,13 @@ struct LayoutCase {
         case llama, grouped
         /// Llama with four experts in all blocks but the first, and a shared one in `shared`.
         case experts, shared
+        /// Norms of the heads of queries and keys: GPT, llama with two heads to a key head.
+        case normedGPT, normed
 
         var model: Model {
             switch self {
+            case .normedGPT: Self.untied.model.normingHeads
+            case .normed: Self.grouped.model.normingHeads
             case .untied, .tied:
                 Model(
                     family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16,
@@ -55,8 +59,7 @@ struct LayoutCase {
 
     static let all =
         schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
-        + cutExperts
-        + mixedPrecision
+        + cutExperts + mixedPrecision + headNorms
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in
@@ -322,6 +325,28 @@ struct LayoutCase {
                 recompute: .selective, sharding: .parameters)),
     ]
 
+    /// Norms of heads: the ranks of a tensor group each have some of the heads and add up the gradients of their weights.
+    static let headNorms: [LayoutCase] = [
+        LayoutCase("pipeline 2", .normed, Layout(pipeline: 2), bits: true),
+        LayoutCase("zbv", .normedGPT, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true),
+        LayoutCase("recompute full", .normed, Layout(recompute: .full), bits: true),
+        LayoutCase("recompute selective", .normedGPT, Layout(recompute: .selective), bits: true),
+        LayoutCase("tensor 2", .normed, Layout(tensor: 2)),
+        LayoutCase("tensor 4 sequence", .normedGPT, Layout(tensor: 4, sequenceParallel: true)),
+        LayoutCase("tensor 2 by messages", .normedGPT, Layout(tensor: 2), sharesMemory: false),
+        LayoutCase("data 2 parameters", .normed, Layout(data: 2, sharding: .parameters)),
+        LayoutCase("context 2", .normed, Layout(context: 2)),
+        LayoutCase(
+            "tensor 2 pipeline 2 context 2 sequence zb-h1 full gradients", .normed,
+            Layout(
+                tensor: 2, pipeline: 2, context: 2, schedule: .zeroBubbleH1, recompute: .full, sharding: .gradients,
+                sequenceParallel: true)),
+        LayoutCase(
+            "tensor 2 data 2 dualpipe parameters", .normed,
+            Layout(data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, sharding: .parameters)),
+        LayoutCase("bf16 tensor 2 sequence", .normed, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
+    ]
+
     static let mixedPrecision: [LayoutCase] = [
         LayoutCase("bf16 pipeline 2", .untied, Layout(pipeline: 2), bits: true, precision: .bf16),
         LayoutCase(
@@ -343,5 +368,14 @@ extension Layout {
         var layout = self
         layout.recomputed = .firstOfStage(counts)
         return layout
+    }
+}
+
+extension Model {
+    /// The model with a norm for every head of queries and keys.
+    fileprivate var normingHeads: Model {
+        var model = self
+        model.block.qkNorm = .head
+        return model
     }
 }

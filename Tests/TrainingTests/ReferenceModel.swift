@@ -83,8 +83,8 @@ struct ReferenceModel {
         return y
     }
 
-    private func norm(_ x: [Double], _ name: String) -> [Double] {
-        let width = model.hidden
+    private func norm(_ x: [Double], _ name: String, width: Int? = nil) -> [Double] {
+        let width = width ?? model.hidden
         let (gain, bias) = (tensors[name + ".weight"] ?? [], tensors[name + ".bias"])
         var y = x
         for row in 0..<x.count / width {
@@ -114,6 +114,13 @@ struct ReferenceModel {
             parts = [("q", heads), ("k", keyHeads), ("v", keyHeads)].map {
                 linear(x, block + "self_attn.\($0)_proj", model.hidden, $1 * size)
             }
+        }
+        if model.block.qkNorm == .head {
+            let prefix = block + (isGPT ? "attn." : "self_attn.")
+            parts[0] = norm(parts[0], prefix + "q_norm", width: size)
+            parts[1] = norm(parts[1], prefix + "k_norm", width: size)
+        }
+        if !isGPT {
             rotate(&parts[0], heads: heads)
             rotate(&parts[1], heads: keyHeads)
         }

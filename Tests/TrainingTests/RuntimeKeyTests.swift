@@ -94,6 +94,9 @@ import Training
         Row("model", "finalNorm", "false", .refused("model.finalNorm: false cannot be run")),
         Row("model", "embeddingSize", "8", .refused("model.embeddingSize: 8 cannot be run")),
         Row("model", "otherParameters", "8", .refused("model.otherParameters: 8 cannot be run")),
+        Row(
+            "model", "mtp", "{layers: 1}", .refused("model.mtp: (given) cannot be run"),
+            beside: ["family: llama", "ffn: 48"]),
         Row("model", "valueSize", "8", .refused("model.valueSize: 8 cannot be run")),
         Row("model", "queryRank", "8", .refused("model.queryRank: 8 cannot be run")),
         Row(
@@ -102,7 +105,8 @@ import Training
             "model", "outputRank", "4", .refused("model.outputGroups: 2 cannot be run"), beside: ["outputGroups: 2"]),
         Row("model", "window", "8", stages),
         Row("model", "chunk", "8", .refused("model.chunk: 8 cannot be run")),
-        Row("model", "qkNorm", "head", .refused("model.qkNorm: head cannot be run")),
+        Row("model", "qkNorm", "head", stages),
+        Row("model", "qkNorm", "whole", .refused("model.qkNorm: whole cannot be run")),
         Row("model", "outputGate", "head", .refused("model.outputGate: head cannot be run")),
         Row("model", "sinks", "true", .refused("model.sinks: true cannot be run")),
         Row("model", "keyValues", "keysAreValues", .refused("model.keyValues: keysAreValues cannot be run")),
@@ -148,6 +152,14 @@ import Training
         Row("model.moe", "sharedFfn", "8", stages, beside: ["shared: 1"]), Row("model.moe", "firstDense", "1", layouts),
         Row("model.moe", "every", "2", layouts),
         Row("model.moe", "imbalance", "2", .remarked("model.moe.imbalance 2 prices alone")),
+        Row(
+            "model.moe", "capacityFactor", "1.25", .refused("model.moe.capacityFactor: (given) cannot be run")),
+        Row(
+            "model.moe", "padToCapacity", "true", .refused("model.moe.capacityFactor: (given) cannot be run"),
+            beside: ["capacityFactor: 1"]),
+        Row(
+            "model.moe", "tokenDropPolicy", "position", .refused("model.moe.capacityFactor: (given) cannot be run"),
+            beside: ["capacityFactor: 1"]),
         Row("model.moe", "nodeLimit", "2", .refused("model.moe.nodeLimit: 2 cannot be run")),
 
         Row("train", "data", "text", parity), Row("train", "steps", "2", parity),

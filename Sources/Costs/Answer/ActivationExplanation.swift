@@ -32,9 +32,15 @@ struct ActivationExplanation {
             if kind.isMixture {
                 let reserve = framework.memory.rowReserve
                 if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
+                if kind.block.mixture?.capacityFactor != nil {
+                    lines.derive(
+                        "rows an expert can take over the mean", as: kind.own("κ"),
+                        kind.own("min(T/t, ceil(c_f·k·T/(t·E)))·t·E/(k·T)"), "",
+                        after: "Lepikhin et al. 2021; Megatron-Core, get_capacity")
+                }
                 lines.derive(
                     "rows of experts for one row", as: kind.own("ρ"),
-                    kind.own("k·i·e_t/t") + (reserve == 1 ? "" : "·x_r"), "")
+                    kind.own("\(kind.feedForward.fullest)·e_t/t") + (reserve == 1 ? "" : "·x_r"), "")
             }
             addBlock(to: &lines, kind)
         }
@@ -53,11 +59,11 @@ struct ActivationExplanation {
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes(kind), kind.own(kind.attention.kept)] + keptBytes(kind)))) + \(core)", "bytes",
+            "T·(\(sum([rowBytes(kind), attentionBytes(kind)] + keptBytes(kind)))) + \(core)", "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
-        let input = "T·w·h/σ"
+        let input = kind.block.inputs == 1 ? "T·w·h/σ" : "\(kind.block.inputs)·T·w·h/σ"
         // `less`: outputs that a whole backward recomputes. `more`: bytes that a split backward holds in addition to a
         // block's tensors.
         let modules = layout.modulesAgain
@@ -72,7 +78,7 @@ struct ActivationExplanation {
                 freed(kind, core, attended, remakes: remakes, less: less, more: more)
             case .selective where framework.selectiveOperations:
                 (
-                    "T·(w·h/σ + w·\(kind.own(kind.attention.attended))/t + w·(\(productWidth(kind)))/2) + \(core)",
+                    "T·(\(kind.block.inputs == 1 ? "" : "\(kind.block.inputs)·")w·h/σ + w·\(kind.own(kind.attention.attended))/t + w·(\(productWidth(kind)))/2) + \(core)",
                     "Z_\(x)"
                 )
             case .selective where memory.remakesAttention:
@@ -155,6 +161,12 @@ struct ActivationExplanation {
         return device.dropout ? "(\(words.kept)·w·h + \(words.halves)·h)/σ" : "\(words.kept)·w·h/σ"
     }
 
+    /// Formula of a row's bytes that the attention keeps outside its core.
+    private func attentionBytes(_ kind: KindWords) -> String {
+        let isShared = layout.tensor > kind.block.core.keyHeads ?? .max
+        return kind.own(isShared ? kind.attention.keptBeyondHeads ?? kind.attention.kept : kind.attention.kept)
+    }
+
     /// Formulas of a row's bytes that the feed-forward half keeps.
     private func keptBytes(_ kind: KindWords) -> [String] {
         let words = kind.feedForward
@@ -174,7 +186,9 @@ struct ActivationExplanation {
     /// Formulas of a row's bytes that the feed-forward half keeps between the halves of a split backward.
     private func operands(_ kind: KindWords) -> [String] {
         let words = kind.feedForward
-        return kind.own(words.operands.map { "\(operand)·\($0)" } + [words.singleOperands].compactMap { $0 })
+        return kind.own(
+            (words.operands + [kind.projected].compactMap { $0 }).map { "\(operand)·\($0)" }
+                + [words.singleOperands].compactMap { $0 })
     }
 
     /// Formula of the width of the results of all products in a row.
@@ -182,7 +196,7 @@ struct ActivationExplanation {
         kind.own(
             sum(
                 [kind.attention.projected, kind.block.shape.halves.hasAttention ? "h/σ" : nil]
-                    + kind.feedForward.products))
+                    + kind.feedForward.products + [kind.projected]))
     }
 
     /// Adds all activations of `rank`.
@@ -215,7 +229,9 @@ struct ActivationExplanation {
             lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
             lines.define("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")
             let remakesNorm = framework.memory.remakesOutputs && !layout.schedule.splitsBackward
-            sums.append("(y_p + y_w)·\(remakesNorm ? words.head.keptWithoutNorm ?? "0" : words.head.kept ?? "0")")
+            let masks = device.dropout ? words.head.masks : nil
+            let kept = remakesNorm ? words.head.keptWithoutNorm : words.head.kept
+            sums.append("(y_p + y_w)·" + (masks.map { "(\(sum(kept, $0)))" } ?? kept ?? "0"))
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",

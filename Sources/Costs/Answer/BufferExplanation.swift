@@ -25,12 +25,14 @@ struct BufferExplanation {
         let own = addOwnBuffers(to: &lines, share)
         let gathers = addGathered(to: &lines, share)
         let messages = framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
+        let losses = words.head.losses
+        let logits = losses == 1 ? "4·y_p + w·y_w" : "\(losses)·(4·y_p + w·y_w)"
         lines.derive(
             "buffers", as: "buffers",
             sum(
                 largest(widest), device.sequenceParallel ? "w·T·h" : nil,
                 p > 1 ? messages : nil, own,
-                share.holdsHead ? "(4·y_p + w·y_w + ℓ − 4)·\(words.head.logits ?? "0")" : nil,
+                share.holdsHead ? "(\(logits) + ℓ − 4)·\(words.head.logits ?? "0")" : nil,
                 gathers ? "gathered" : nil), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
@@ -60,7 +62,7 @@ struct BufferExplanation {
             lines.define("x_s", own.sharedRows, "share", "share of another tensor rank's segment that a rank reads")
             let ranks = own.ranksThatAddUp(copies: layout.schedule.copies)
             lines.define("n_h", ranks, "ranks", "ranks that hand over gradients in pieces")
-            let isTied = p > 1 && work.model.tiedEmbeddings && share.holdsEmbedding != share.holdsHead
+            let isTied = p > 1 && work.model.sharesTable && share.holdsEmbedding != share.holdsHead
             parts += [
                 device.tensor > 1 ? "2·w·T·h·(1 + (t − 1)·x_s)" : nil,
                 device.context > 1

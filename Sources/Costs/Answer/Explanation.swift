@@ -45,7 +45,9 @@ extension Derivation {
         define("L", model.layers, "blocks", "blocks of the model")
         for kind in words.kinds {
             let experts = kind.isMixture ? "with experts" : "without experts"
-            define("L_\(kind.symbol)", kind.count, "blocks", "blocks \(experts)\(kind.ofKind)")
+            define(
+                "L_\(kind.symbol)", kind.count, "blocks",
+                kind.predicts ? kind.names : "blocks \(experts)\(kind.ofKind)")
         }
         define("h", model.hidden, "", "hidden size")
         for kind in words.kinds {

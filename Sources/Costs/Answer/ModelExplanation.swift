@@ -29,7 +29,7 @@ struct ModelExplanation {
         func halves(_ kind: KindWords) -> String { kind.own(kind.isMixture ? "A + X" : "A + F") }
         let blocks: String =
             if !words.isPlain {
-                words.sumOverKinds("L") { "(\(sum(halves($0), $0.norms)))" }
+                words.sumOverKinds("L") { "(\(sum(halves($0), $0.norms, $0.projection)))" }
             } else if words.kinds.count > 1 {
                 "L·(\(sum("A", words.kinds.first?.norms))) + L_d·F + L_e·X"
             } else {
@@ -91,7 +91,7 @@ struct ModelExplanation {
         for kind in words.kinds {
             lines.derive(
                 "weights of a \(kind.name) a token multiplies", as: "W_\(kind.symbol)",
-                sum(kind.own(["W_a"] + kind.feedForward.weights)), "weights")
+                sum(kind.own(["W_a"] + kind.feedForward.weights) + [kind.projection]), "weights")
         }
         lines.derive(
             "model FLOPs", as: "M",
@@ -148,6 +148,29 @@ struct ModelExplanation {
                 "M", "2·B·s·(\(sum(weights, scans("R"))))", hasCore ? "4·B·s^2·\(core ?? "0")" : nil)
             note = "one more forward of the recomputed blocks"
         }
-        lines.derive("hardware FLOPs", as: "H", formula, "FLOP", note: note, after: source)
+        let beyond = beyondCapacity(&lines)
+        lines.derive(
+            "hardware FLOPs", as: "H", sum(formula, beyond), "FLOP",
+            note: note + (beyond == nil ? "" : "; experts compute as many rows as they have room for"), after: source)
+    }
+
+    /// Formula of the FLOPs of rows that experts compute beyond those routed to them, which is negative where rows are
+    /// dropped; nil: they compute these rows and no other.
+    private func beyondCapacity(_ lines: inout Derivation) -> String? {
+        let isPartial = layout.recompute == .full && layout.recomputeLayers != nil
+        let passes =
+            switch layout.recompute {
+            case .none: "6"
+            case .selective: work.framework.selectiveOperations ? "7" : "6"
+            case .full: isPartial ? "6" : "8"
+            }
+        let terms = words.kinds.compactMap { kind -> String? in
+            guard let share = StepFLOPs.computedShare(kind.block, work) else { return nil }
+            lines.define(kind.own("q_c"), share, "", "rows that experts compute over those that are routed to them")
+            let count = "\(passes)·L_\(kind.symbol)"
+            return "(\(isPartial ? "\(count) + 2·R_\(kind.symbol)" : count))·"
+                + kind.own("(q_c − 1)·\(kind.feedForward.routedWeights)")
+        }
+        return sumOrNil(terms).map { "B·s·(\($0))" }
     }
 }

@@ -64,7 +64,9 @@ struct KindWords {
         self.count = count
         self.isPlain = isPlain
         let sizes = block.attention.words.sizes + block.feedForward.words.sizes + block.normWords.sizes
-        letters = Set(sizes.map(\.symbol)).union(["A", "F", "X", "W_a", "W_s", "C", "ρ", "i", "a", "f", "n_m", "Q_x"])
+        letters = Set(sizes.map(\.symbol)).union([
+            "A", "F", "X", "W_a", "W_s", "C", "ρ", "κ", "q_c", "i", "a", "f", "n_m", "Q_x",
+        ])
     }
 
     var attention: AttentionWords { block.attention.words }
@@ -72,11 +74,20 @@ struct KindWords {
     /// Formula of the parameters of the norms; nil if there are none.
     var norms: String? { block.normWords.parameters.map(own) }
     var isMixture: Bool { block.mixture != nil }
+    /// Whether it is the kind of the modules of multi-token prediction.
+    var predicts: Bool { block.shape.predicts }
+    /// Formulas of the projection's parameters, and of the width of its results; nil if there is none.
+    var projection: String? { block.normWords.projection }
+    var projected: String? { block.normWords.projected }
     /// Last letter of the kind's symbols.
     var symbol: String { isPlain ? (isMixture ? "e" : "d") : "\(number + 1)" }
-    var name: String { (isMixture ? "block with experts" : "dense block") + ofKind }
+    var name: String {
+        predicts ? "module of multi-token prediction" : (isMixture ? "block with experts" : "dense block") + ofKind
+    }
     /// The name for several blocks.
-    var names: String { (isMixture ? "blocks with experts" : "dense blocks") + ofKind }
+    var names: String {
+        predicts ? "modules of multi-token prediction" : (isMixture ? "blocks with experts" : "dense blocks") + ofKind
+    }
     /// The kind's number as a phrase; empty if no number is needed.
     var ofKind: String { isPlain ? "" : " of kind \(number + 1)" }
 

@@ -40,7 +40,7 @@ struct StateExplanation {
             let routed = kind.isMixture ? " − " + kind.own("E·(\(kind.feedForward.expertParameters))") : ""
             lines.derive(
                 "a \(kind.name) on a device" + (kind.isMixture ? ", routed ones aside" : ""), as: "Q_\(x)",
-                "(\(sum(halves, kind.norms))\(routed) − \(whole))/t + \(whole)", "parameters")
+                "(\(sum(halves, kind.norms, kind.projection))\(routed) − \(whole))/t + \(whole)", "parameters")
             guard kind.isMixture else { continue }
             lines.derive(
                 "routed experts of a block on a device", as: kind.own("Q_x"),
@@ -57,7 +57,8 @@ struct StateExplanation {
                 "l_\(kind.symbol)\(suffix)", share.blocks[kind.number], "blocks", "\(kind.names) of \(rank)")
         }
         let headTable = share.holdsHead && model.hasHeadTable(holdsEmbedding: share.holdsEmbedding)
-        let tables = (share.holdsEmbedding ? 1 : 0) + (headTable ? 1 : 0)
+        let looksUp = share.holdsHead && !share.holdsEmbedding && model.mtp != nil && !model.tiedEmbeddings
+        let tables = [share.holdsEmbedding, headTable, looksUp].count { $0 }
         let terms =
             held.map { "l_\($0.symbol)\(suffix)·Q_\($0.symbol)" } + [
                 tables > 0 ? "\(tables)·\(words.embedding.heldTable)" : nil,

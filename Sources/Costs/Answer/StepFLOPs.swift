@@ -13,23 +13,47 @@ struct StepFLOPs {
         let (model, layout) = (work.model, work.layout)
         let flops = FLOPs(model: model, sequences: work.plan.batch)
         required = flops.required
-        if !layout.modulesAgain.isEmpty {
-            hardware = flops.required + Self.modulesAgain(work, flops)
+        let tokens = Double(work.plan.batch) * Double(model.sequence)
+        let modules = layout.modulesAgain
+        // Rows that experts compute beyond those routed to them, or fewer: in a forward, in its backward and where it runs
+        // again.
+        let again = Self.recomputedBlocks(work)
+        var beyond = 0.0
+        for (kind, block) in work.parts.blocks.enumerated() {
+            guard let share = Self.computedShare(block, work) else { continue }
+            let count = Double(work.parts.kinds.counts[kind])
+            let passes: Double =
+                switch layout.recompute {
+                case .none: 3 * count
+                case .selective where !modules.isEmpty: (modules.contains(.mixture) ? 4 : 3) * count
+                case .selective: (work.framework.selectiveOperations ? 3.5 : 3) * count
+                case .full: 3 * count + (layout.recomputed.keepsSome ? again[kind] : count)
+                }
+            let weights = Double(block.mixture?.topK ?? 0) * block.expertProducts.weights
+            beyond += passes * (share - 1) * 2 * tokens * weights
+        }
+        if !modules.isEmpty {
+            hardware = flops.required + Self.modulesAgain(work, flops) + beyond
             return
         }
         guard layout.recompute == .full, layout.recomputed.keepsSome else {
-            hardware = flops.hardware(layout.recompute, keepsOperations: work.framework.selectiveOperations)
+            hardware = flops.hardware(layout.recompute, keepsOperations: work.framework.selectiveOperations) + beyond
             return
         }
-        let tokens = Double(work.plan.batch) * Double(model.sequence)
         var (weights, core, scan) = (0.0, 0.0, 0.0)
-        for (count, kind) in zip(Self.recomputedBlocks(work), model.kindsOfBlock) {
+        for (count, kind) in zip(again, model.kindsOfBlock) {
             weights += count * kind.model.activeWeights
             let attention = kind.model.coreAttention
             core += count * 2 * attention.work(length: Double(model.sequence))
             scan += count * attention.scanWork(length: Double(model.sequence))
         }
-        hardware = flops.required + 2 * tokens * weights + 4 * tokens * core + 2 * tokens * scan
+        hardware = flops.required + 2 * tokens * weights + 4 * tokens * core + 2 * tokens * scan + beyond
+    }
+
+    /// Rows that the experts of a block compute over those that the router sends them; nil: all of these and no other.
+    static func computedShare(_ block: Block, _ work: LayoutWork) -> Double? {
+        guard let mixture = block.mixture, mixture.capacityFactor != nil else { return nil }
+        return mixture.taken(ofRows: work.device.tokens / work.device.tensor).mean
     }
 
     /// FLOPs of recomputed modules: one more forward of their products, and core attention as Korthikanti et al. 2022 count

@@ -39,7 +39,7 @@ struct TimeExplanation {
         let partly = layout.recomputed.keepsSome
         for kind in words.kinds {
             let recomputed = partly ? share.recomputed[kind.number] : 0
-            let name = (kind.isMixture ? "mixture block" : "dense block") + kind.ofKind
+            let name = kind.predicts ? kind.name : (kind.isMixture ? "mixture block" : "dense block") + kind.ofKind
             add(
                 share.blocks[kind.number] - recomputed, (partly ? units.plainBlocks : units.blocks)[kind.number],
                 kind.symbol, name)
@@ -155,7 +155,7 @@ struct TimeExplanation {
         lines.define(
             "once", slowest.once, "s",
             "reduction of gradients and gathering of weights that nothing hides, slowest rank")
-        lines.define("tied", reductions.tiedTable, "s", "all-reduce of the tied embedding's gradient")
+        lines.define("tied", reductions.tiedTable, "s", "all-reduce of the gradient of the table on both ends")
         lines.define("copies", reductions.copies, "s", "all-reduce between the copies of a bidirectional pipeline")
         lines.derive(
             "dataComm", as: "dataComm",

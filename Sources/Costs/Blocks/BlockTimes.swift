@@ -84,7 +84,10 @@ struct BlockTimes {
         }
         if device.overlap.expert { hideExchange(&times, taken: taken) }
         addParameterGathers(to: &times)
-        waitForHost(&times, collectives: sent, exchanges: exchange > 0, apart: collectives.apart)
+        // Numbers of rows that are always the same need not go to the host (Megatron-Core, `token_dispatcher.py`:
+        // `drop_and_pad`).
+        let counts = exchange > 0 && block.mixture?.padToCapacity != true
+        waitForHost(&times, collectives: sent, counts: counts, apart: collectives.apart)
         return times
     }
 
@@ -212,7 +215,7 @@ struct BlockTimes {
 
     /// Numbers in a row of keys and values on one device.
     private var keysAndValues: Double {
-        Double(block.core.keys + block.core.values) / device.tensor
+        block.core.keysAndValues(tensor: device.tensor)
     }
 
     // MARK: Communication

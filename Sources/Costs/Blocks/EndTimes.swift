@@ -34,7 +34,7 @@ struct EndTimes {
         }
         backward += weights
         if let logits = end.logits {
-            let numbers = measure.division.numbers(logits)
+            let numbers = Double(end.losses) * measure.division.numbers(logits)
             forward += rates.elementwise(CostConstants.lossForwardBytes * numbers)
             backward += rates.elementwise(CostConstants.lossBackwardBytes * numbers)
         }
@@ -61,11 +61,15 @@ struct EndTimes {
     /// read it, and its gradients are scattered. No compute runs long enough at the same time to hide them.
     private func addTableGathers(to times: inout UnitTimes) {
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
-        let parameters = end.held(vocabulary: device.vocabulary, tensor: device.tensor)
-        let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
-        times.forward.data = gather
-        times.backward.data =
-            (looksUp ? 0 : gather) + device.shardGroup.gather(bytes: gradientBytes * parameters)
-            + device.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(device.shardGroup.size))
+        func add(_ parameters: Double, isReadBack: Bool) {
+            let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
+            times.forward.data += gather
+            times.backward.data +=
+                (isReadBack ? gather : 0) + device.shardGroup.gather(bytes: gradientBytes * parameters)
+                + device.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(device.shardGroup.size))
+        }
+        add(end.held(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !looksUp)
+        // The table in which multi-token prediction looks tokens up.
+        if end.losses > 1 { add(end.table(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: false) }
     }
 }

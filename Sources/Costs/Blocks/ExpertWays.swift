@@ -4,7 +4,8 @@ internal import Plans
 /// Bytes that one device sends in one pass to take the rows of a micro-batch to their experts and back.
 ///
 /// Routing is balanced, and a backward sends gradients in the same two directions. Letters: T/t rows that a device
-/// routes (each tensor rank its own), h hidden, k experts of a token.
+/// routes (each tensor rank its own), h hidden, k experts of a token. A capacity of the experts bounds the rows, and
+/// padding fills it.
 struct ExpertWays {
     /// Tokens sent to their experts: in the activations' format, or in 8 bits if the software does so.
     let dispatch: ExpertTraffic
@@ -13,10 +14,17 @@ struct ExpertWays {
     /// Bytes of the rows that the ranks with the slices of one expert gather before its products. The results are
     /// scattered over the same ranks (Megatron-Core, `token_dispatcher.py`).
     let shared: Double
+    /// Rows of the fullest rank of experts over the mean of all.
+    let imbalance: Double
 
     init(hidden: Int, _ moe: Model.Mixture, rates: DeviceRates, device: DeviceShare) {
         let division = device.division(moe)
-        let nodes = rates.framework.dispatchOncePerNode ? moe.nodesReached(of: device.expertGroup.nodes) : nil
+        // Of rows that experts have no room for, none is sent to the node.
+        let taken = moe.taken(ofRows: division.rows(.own))
+        let nodes =
+            rates.framework.dispatchOncePerNode
+            ? taken.mean * moe.nodesReached(of: device.expertGroup.nodes) : nil
+        imbalance = taken.fullest / taken.mean
         let row = Double(moe.latentSize ?? hidden)
         func traffic(_ elementBytes: Double) -> ExpertTraffic {
             ExpertTraffic(rowBytes: elementBytes * row, division, nodes: nodes)
@@ -46,10 +54,10 @@ extension BlockTimes {
         let ways = ExpertWays(hidden: block.stream.width.whole, moe, rates: rates, device: device)
         var seconds = 0.0
         for traffic in [ways.dispatch, ways.combine] {
-            seconds += device.expertGroup.allToAll(traffic, imbalance: moe.imbalance)
+            seconds += device.expertGroup.allToAll(traffic, imbalance: ways.imbalance)
         }
         guard device.expertTensor > 1 else { return seconds }
-        return seconds + 2 * device.expertTensorGroup.gather(bytes: moe.imbalance * ways.shared)
+        return seconds + 2 * device.expertTensorGroup.gather(bytes: ways.imbalance * ways.shared)
     }
 }
 

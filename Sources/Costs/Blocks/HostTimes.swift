@@ -10,16 +10,18 @@ extension BlockTimes {
     /// them. The rest of the backward belongs to the weight gradients. So a faster weight gradient never lengthens an
     /// input gradient, and both halves together take as long as the whole backward.
     ///
-    /// - Parameter apart: additional seconds of collectives that are exposed if they overlap only with input gradients.
+    /// - Parameters:
+    ///   - counts: whether numbers of rows go to the host.
+    ///   - apart: additional seconds of collectives that are exposed if they overlap only with input gradients.
     func waitForHost(
-        _ times: inout UnitTimes, collectives: PassCollectives, exchanges: Bool, apart: Double
+        _ times: inout UnitTimes, collectives: PassCollectives, counts: Bool, apart: Double
     ) {
         let software = rates.framework
         // An all-reduce counts as its two halves.
         func starting(_ pass: TensorCollectives) -> Double {
             Double(pass.gathers.count + 2 * pass.sums.count) * software.hostCollective
         }
-        let waiting = exchanges ? software.hostExperts : 0
+        let waiting = counts ? software.hostExperts : 0
         let forward = software.hostForward + starting(collectives.forward)
         let modules = device.modules.isEmpty ? nil : block.recomputations(of: device.modules)
         let again = device.recompute == .full ? forward : modules.map { hostAgain($0, starting) } ?? 0

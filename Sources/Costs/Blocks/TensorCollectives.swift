@@ -47,6 +47,9 @@ extension DeviceShare {
     /// (Megatron-Core, `multi_latent_attention.py`: duplicated down-projections, column-parallel up-projections).
     /// Queries without latents are projected from the hidden rows.
     ///
+    /// With more ranks than heads of keys, the forward gathers the columns of queries, keys and values, and the backward
+    /// scatters their gradients (`AttentionSpec.multiHead`).
+    ///
     /// - Parameter elementBytes: bytes of a number of an activation.
     func collectives(_ messages: JoinedMessages, elementBytes: Double) -> PassCollectives {
         var all = PassCollectives()
@@ -62,6 +65,11 @@ extension DeviceShare {
         } else {
             all.forward.sums += results
             all.backward.sums = inputs + kept
+        }
+        for columns in messages.columns where tensor > Double(columns.ranks) {
+            all.forward.gathers.append(rows * Double(columns.width))
+            guard columns.areSummedBack || sequenceParallel else { continue }
+            all.backward.gathers.append(rows * Double(columns.width))
         }
         return all
     }

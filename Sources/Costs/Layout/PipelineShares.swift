@@ -11,7 +11,7 @@ package final class PipelineShares: Sendable {
     /// The share of one rank. Ranks with equal shares take equal times. With equally many activations in flight they
     /// also take equal memory.
     package struct Rank: Hashable, Sendable {
-        /// Blocks that the rank holds.
+        /// Blocks that the rank holds, those of multi-token prediction included.
         package var layers = 0
         /// Blocks of each kind among `layers`.
         package var blocks: [Int] = []
@@ -88,8 +88,10 @@ package final class PipelineShares: Sendable {
         let stageShares = layers.indices.map { stage in
             var share = none
             let (start, end) = (starts[stage], starts[stage + 1])
-            share.layers = end - start
-            share.blocks = blocks.counts(in: start..<end)
+            // Modules of multi-token prediction are on the last stage (Megatron-Core, `multi_token_prediction.py`).
+            let held = start..<(stage == last ? end + blocks.predictors : end)
+            share.layers = held.count
+            share.blocks = blocks.counts(in: held)
             share.holdsEmbedding = stage == 0
             share.holdsHead = stage == last
             for marked in recomputed.marked(in: start..<end, stage: stage) where !marked.isEmpty {

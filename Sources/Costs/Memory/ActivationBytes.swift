@@ -51,6 +51,7 @@ package struct ActivationBytes: Hashable, Sendable {
             block.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
         }
         let stream = w * measure.division.numbers(block.stream)
+        let input = Double(block.inputs) * stream
         let attended = bytes { $0 == .attended }
         let core = Self.core(
             block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
@@ -92,7 +93,7 @@ package struct ActivationBytes: Hashable, Sendable {
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             let products = block.products + block.expertProducts
-            kept = stream + attended + core + w * measure.numbers(products.map(\.result)) / 2
+            kept = input + attended + core + w * measure.numbers(products.map(\.result)) / 2
             recomputed = whole
         case .selective:
             // The core attention of one block exists again during that block's backward.
@@ -100,7 +101,7 @@ package struct ActivationBytes: Hashable, Sendable {
             kept = whole - again - remade + halves
             recomputed = again
         case .full:
-            kept = stream
+            kept = input
             recomputed = whole
         }
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }

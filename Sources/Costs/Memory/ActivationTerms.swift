@@ -61,7 +61,7 @@ final class ActivationTerms: Sendable {
         ends.logits = kept(head) { $0 == .logits }
         ends.logitGradients = measure.bytes(head.part.operands)
         ends.headBuffers = (work.framework.logitBytes - 4) * (head.logits.map(measure.division.numbers) ?? 0)
-        ends.tiedBuffers = hasPipeline && model.tiedEmbeddings ? 4 * (memory.sharedPiece ?? 0) : 0
+        ends.tiedBuffers = hasPipeline && model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
         ends.messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
         ends.copiesBuffers = copies
         self.ends = ends

@@ -30,7 +30,7 @@ enum SharedGradients {
         let results = attention.results + "/t"
         let room = reserve == 1 ? "" : "·x_r"
         let rows = rowsAtExperts(isShared: isExpertShared)
-        let routed = block.mixture == nil ? nil : "k\(room)·h/t + ρ·(\(rows)·h + f_e/e_t)"
+        let routed = block.mixture == nil ? nil : "\(feedForward.sent)\(room)·h/t + ρ·(\(rows)·h + f_e/e_t)"
         let widest = feedForward.inner.map { "max(\($0)/t, \(results))" } ?? results
         let places = ["h/σ", "max(h/σ, \(attention.attended)/t)", widest, routed]
         return "(\(sum(places)))"

@@ -40,7 +40,7 @@ struct StateMemory {
     /// A table that is sharded, or copied to the other end of a pipeline, has gradients and moments for all rows.
     static func unseenParameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let layout = work.layout
-        guard let entries = work.framework.memory.lookedUp, share.holdsEmbedding, !work.model.tiedEmbeddings,
+        guard let entries = work.framework.memory.lookedUp, share.holdsEmbedding, !work.model.sharesTable,
             layout.sharding == .none || !layout.hasReplicas(work.model) && !layout.schedule.isBidirectional
         else { return 0 }
         return max(0, work.tableParameters - work.parts.embedding.table(vocabulary: entries, tensor: 1))

@@ -6,7 +6,8 @@ package import Schedules
 package struct QuickPrice: Sendable {
     /// Seconds of a step by closed form, equal to those of `IterationTime`.
     package var seconds: Double
-    /// Bytes of the fullest rank, equal to `LayoutMemory.peak`.
+    /// Bytes of the fullest rank, equal to `LayoutMemory.peak`. Of software that never frees memory
+    /// (`Framework.Memory.pools`) and with split backwards it may be more: ranks of one kind are priced as one.
     package var peak: Double
     /// Index of the mesh's passes that the layout's micro-batches use.
     fileprivate var pass: Int32

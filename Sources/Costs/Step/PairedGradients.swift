@@ -2,13 +2,13 @@ internal import Models
 internal import Plans
 internal import Schedules
 
-/// Gradients of parameters that two ranks of one pipeline both hold and add up: a tied table on the first and the last
-/// rank, or all stages of a bidirectional pipeline.
+/// Gradients of parameters that two ranks of one pipeline both hold and add up: a table of tokens on the first and the
+/// last rank (`Model.sharesTable`), or all stages of a bidirectional pipeline.
 enum PairedGradients {
     /// Whether the first and the last rank both hold a tied table and add up its gradients. In a bidirectional pipeline
     /// the table is part of the stages whose gradients are added up anyway.
     static func addsTiedTable(_ work: LayoutWork) -> Bool {
-        work.model.tiedEmbeddings && work.headRank > 0 && !work.layout.schedule.isBidirectional
+        work.model.sharesTable && work.headRank > 0 && !work.layout.schedule.isBidirectional
     }
 
     /// Bytes of a tied table's gradient on one device.

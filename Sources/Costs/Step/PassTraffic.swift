@@ -52,7 +52,7 @@ struct PassTraffic {
         let device = work.device
         var bytes = 0.0
         for (kind, block) in work.parts.blocks.enumerated() {
-            let keysAndValues = Double(block.core.keys + block.core.values) / device.tensor
+            let keysAndValues = block.core.keysAndValues(tensor: device.tensor)
             let rings = 3 * passed.blocks[kind] + passed.again[kind]
             let exchanges = block.core.exchanges(
                 ranks: device.context, length: Double(work.model.sequence))

@@ -29,14 +29,16 @@ package struct StateTraffic: Sendable {
             return StateTraffic(work.denseParameters(of: share), shards: shards, replicas: replicas, work)
         }
         // The embedding is gathered for its forward only. A tied table that one rank uses at both ends is gathered for
-        // each use.
+        // each use; so is the table in which multi-token prediction looks tokens up.
         func held(_ end: End) -> Double { end.held(vocabulary: device.vocabulary, tensor: device.tensor) }
         let embedding = share.holdsEmbedding ? held(parts.embedding) : 0
         let head = share.holdsHead ? held(parts.head) : 0
+        let lookups = share.holdsHead && work.model.mtp != nil ? work.tableParameters : 0
         var blocks = 0.0
         for (block, count) in zip(parts.blocks, share.blocks) { blocks += Double(count) * device.held(of: block).dense }
-        var traffic = StateTraffic(blocks + embedding + head, shards: shards, replicas: replicas, work)
-        traffic.weights -= GradientExchange.perStep(work) * work.state.weight * embedding * Ring.sent(shards)
+        var traffic = StateTraffic(blocks + embedding + head + lookups, shards: shards, replicas: replicas, work)
+        traffic.weights -=
+            GradientExchange.perStep(work) * work.state.weight * (embedding + lookups) * Ring.sent(shards)
         return traffic
     }
 

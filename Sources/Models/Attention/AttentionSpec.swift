@@ -15,6 +15,8 @@ package struct CoreAttention: Hashable, Sendable {
     package var keys: Int
     package var values: Int
     package var attended: Int
+    /// Heads of keys and values; nil: as many as of queries.
+    package var keyHeads: Int?
     /// The keys that a query sees.
     package var span = Span.all
     /// Half of the multiply-adds of one token and one key in the search for the best keys; 0 without an indexer.
@@ -25,6 +27,11 @@ package struct CoreAttention: Hashable, Sendable {
     /// Half of the multiply-adds of one token and one key over all heads: one for each number of the score's product
     /// and one for each number of the value's. Equal to the mean of the queries' and the result's widths.
     package var width: Double { Double(queries + attended) / 2 }
+
+    /// Numbers in a row of keys and values on one of `tensor` ranks. Ranks beyond the heads share them.
+    package func keysAndValues(tensor: Double) -> Double {
+        Double(keys + values) / max(1, min(tensor, Double(keyHeads ?? heads)))
+    }
 
     /// Mean number of keys that a query sees in a sequence of `length` tokens: half of them under a causal mask
     /// alone.
@@ -69,6 +76,8 @@ package struct AttentionWords: Hashable, Sendable {
     package var keysAndValues: String
     /// Bytes of a row that are kept for the backward outside the core. `w` stands for the bytes of a number.
     package var kept: String
+    /// The same with more tensor ranks than heads of keys and values; nil: no difference.
+    package var keptBeyondHeads: String?
     /// Numbers of a row that are kept between the halves of a split backward and divided among tensor ranks.
     package var operands: String
     /// Numbers of a row that are kept between the halves of a split backward and divided like the residual stream; nil

@@ -89,6 +89,7 @@ extension AttentionWords {
         both.wholeParameters = sumOrNil(wholeParameters, mixer.wholeParameters)
         both.weights = "\(weights) + \(mixer.weights)"
         both.kept = "\(kept) + \(mixer.kept)"
+        both.keptBeyondHeads = keptBeyondHeads.map { "\($0) + \(mixer.kept)" }
         both.operands = "(\(operands) + \(mixer.operands))"
         both.projected = "\(projected) + \(mixer.projected) + h/σ"
         both.sizes += mixer.sizes

@@ -5,16 +5,23 @@ extension AttentionSpec {
     /// Letters: h hidden, a heads, g key/value heads, d head size, d_v size of a value head. One product computes a·d
     /// queries, g·d keys, g·d_v values and the numbers of the output's gate; another projects the a·d_v results back
     /// to h.
+    ///
+    /// With more tensor ranks than key/value heads each rank still computes 1/t of the first product's columns. The ranks
+    /// gather all columns, keep their queries and one head of keys and values, and scatter the gradients (Megatron-Core,
+    /// `attention.py`: `num_query_groups` below the tensor-parallel size).
     static func multiHead(_ model: Model) -> AttentionSpec {
         let (h, block, widths) = (model.hidden, model.block, AttentionWidths(model.block))
         let projected = Extent(.all, cut: widths.projected)
         let attended = Extent(.all, cut: widths.attended)
-        let meeting = Extent(.all, cut: widths.queries + widths.keys)
+        let meeting = Extent(.all, widths.held(cut: widths.queries, heads: widths.keys))
 
         var part = Part()
         part.tensors = multiHeadTensors(model)
         part.products = multiHeadProducts(model)
-        part.kept = [Kept(projected), Kept(attended, role: .attended)]
+        part.kept = [
+            Kept(Extent(.all, widths.held(cut: widths.queries + widths.gate, heads: widths.keys + widths.values))),
+            Kept(attended, role: .attended),
+        ]
         if let rank = block.queryRank {
             // The latent queries and their norm's result.
             let latent = Extent(.scattered, whole: 2 * rank)
@@ -41,6 +48,12 @@ extension AttentionSpec {
         }
         part.addGate(widths.gate, attended: attended)
         part.messages = TensorMessages(inputs: [h] + [block.queryRank].compactMap(\.self), results: [h])
+        if widths.keyHeads > 0, widths.keyHeads < block.heads {
+            part.messages.columns = [
+                GatheredColumns(
+                    width: widths.projected - (block.queryRank == nil ? 0 : widths.queries), ranks: widths.keyHeads)
+            ]
+        }
         return AttentionSpec(
             part: part, core: model.coreAttention, results: widths.projected, words: widths.words(model))
     }
@@ -118,7 +131,13 @@ extension AttentionSpec {
             guard heads > 0 else { return [] }
             switch block.qkNorm {
             case .none: return []
-            case .head: return model.norm(prefix + name, shape: [block.headSize])
+            case .head:
+                return model.norm(prefix + name, shape: [block.headSize]).map { tensor in
+                    // Every tensor rank normalises its own heads.
+                    var tensor = tensor
+                    (tensor.seesStreamRows, tensor.seesOwnRows) = (false, true)
+                    return tensor
+                }
             case .heads: return model.norm(prefix + name, shape: [heads, block.headSize], split: .rows)
             case .whole: return model.norm(prefix + name, shape: [heads * block.headSize], split: .rows)
             }
@@ -160,6 +179,12 @@ private struct AttentionWidths {
     /// All results of the product before the core.
     var projected: Int { queries + keys + values + gate }
 
+    /// Numbers in a row of a tensor that the core reads: `cut` among tensor ranks, and those of `heads` of keys and values.
+    func held(cut: Int, heads: Int) -> Width {
+        guard keyHeads > 0, keyHeads < block.heads else { return Width(cut: cut + heads) }
+        return Width(cut: cut, heads: heads, head: heads / keyHeads)
+    }
+
     func words(_ model: Model) -> AttentionWords {
         let v = block.valueSize == nil ? "d" : "d_v"
         let isPlain =
@@ -183,6 +208,8 @@ private struct AttentionWidths {
         let outputBias = biases.contains(.attentionOutput) ? "h" : nil
         let meeting = keys > 0 ? "(a + g)·d" : "a·d"
         let kept = sum(block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil)
+        let keptElsewhere =
+            (inner > 0 ? " + w·n_g·r_o/t" : "") + (block.queryRank == nil ? "" : " + w·2·r_q/σ")
         // Weights of a token's products before and behind the core.
         let others = sum(keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords)
         let before = block.queryRank == nil ? "h·\(results)" : "(h + a·d)·r_q + h·(\(others))"
@@ -210,8 +237,11 @@ private struct AttentionWidths {
             attended: attended, results: results,
             keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
             kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
-                + (kept == "0" ? "" : " + w·(\(kept))/t") + (inner > 0 ? " + w·n_g·r_o/t" : "")
-                + (block.queryRank == nil ? "" : " + w·2·r_q/σ"),
+                + (kept == "0" ? "" : " + w·(\(kept))/t") + keptElsewhere,
+            keptBeyondHeads: keyHeads > 0 && keyHeads < block.heads
+                ? "w·((\(sum("a·d", gateWords, attended)))/t + \(sum("d", values > 0 ? v : nil)))"
+                    + (block.qkNorm == .none ? "" : " + w·(a·d/t + d)") + (gate > 0 ? " + w·\(attended)/t" : "")
+                    + keptElsewhere : nil,
             operands: isPlain
                 ? "(2·a + 2·g)·d" : "(\(results) + \(attended)" + (inner > 0 ? " + n_g·r_o)" : ")"),
             scatteredOperands: block.queryRank == nil ? nil : "2·r_q",
@@ -227,7 +257,7 @@ extension CoreAttention {
         let attended = block.heads * valueSize
         return CoreAttention(
             heads: block.heads, queries: block.heads * block.headSize, keys: block.kvHeads * block.headSize,
-            values: block.kvHeads * valueSize, attended: attended, span: Span(block))
+            values: block.kvHeads * valueSize, attended: attended, keyHeads: block.kvHeads, span: Span(block))
     }
 }
 

@@ -13,13 +13,15 @@ extension Model {
             package var routedActive = 0
             /// Numbers that no gradient changes and no product multiplies, a part of `feedForward`.
             package var corrections = 0
+            /// The projection of a module of multi-token prediction; 0 in a block of the model.
+            package var projection = 0
             /// Number of such blocks.
             package var count: Int
 
-            package var total: Int { attention + feedForward + norms }
+            package var total: Int { attention + feedForward + norms + projection }
         }
 
-        /// Every kind of block, in the order of their first blocks.
+        /// Every kind of block, in the order of their first blocks; then that of multi-token prediction.
         package var kinds: [Block]
         /// Token embedding, vocabulary × hidden.
         package var embedding: Int
@@ -61,17 +63,20 @@ extension Model {
 
     /// Parameters of a block of the shape `block`.
     private func blockParameters(count: Int) -> Parameters.Block {
-        let (attention, norms) = (AttentionSpec.tensors(self).parameters, Part.normTensors(self).parameters)
+        let attention = AttentionSpec.tensors(self).parameters
+        let norms = Part.normTensors(self).parameters + (block.predicts ? predictionNorms.parameters : 0)
+        let projection = block.predicts ? predictionProjection.count : 0
         guard let moe, block.halves.hasFeedForward else {
             return Parameters.Block(
-                attention: attention, feedForward: FeedForwardSpec.tensors(self).parameters, norms: norms, count: count)
+                attention: attention, feedForward: FeedForwardSpec.tensors(self).parameters, norms: norms,
+                projection: projection, count: count)
         }
         let expert = FeedForwardSpec.expertTensors(self, moe).parameters
         let routed = moe.experts * expert
         return Parameters.Block(
             attention: attention, feedForward: FeedForwardSpec.mixtureTensors(self, moe).parameters + routed,
             norms: norms, routed: routed, routedActive: moe.topK * expert,
-            corrections: moe.routerCorrection ? moe.experts : 0, count: count)
+            corrections: moe.routerCorrection ? moe.experts : 0, projection: projection, count: count)
     }
 
     /// Tensor-parallel ranks hold a multiple of this many vocabulary entries (Megatron-LM's
@@ -87,16 +92,17 @@ extension Model {
     /// Weights of the products of a block of the shape `block` that one token is multiplied by: all except those of
     /// experts it is not routed to. Each weight is a multiply-add for each token.
     package var activeWeights: Double {
-        let attention = AttentionSpec.products(self).weights
+        let attention =
+            AttentionSpec.products(self).weights + (block.predicts ? Double(predictionProjection.count) : 0)
         guard block.halves.hasFeedForward else { return attention }
         guard let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
         return attention + FeedForwardSpec.mixtureProducts(self, moe).weights
             + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights
     }
 
-    /// Weights of the product with the output projection, without padding, and of projections to and from a narrower
-    /// embedding.
+    /// Weights of the products with the output projection, without padding, and of projections to and from a narrower
+    /// embedding. Every module of multi-token prediction has a product of its own.
     package var headWeights: Double {
-        End.headProducts(self).weights + Double(embeddingSize ?? 0) * Double(hidden)
+        Double(1 + predictors) * End.headProducts(self).weights + Double(embeddingSize ?? 0) * Double(hidden)
     }
 }

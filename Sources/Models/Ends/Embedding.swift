@@ -15,8 +15,9 @@ extension End {
             [model.embedding] + [positions].compactMap { $0 } + model.embeddingTensors
             + model.extra("model.other", model.otherParameters)
         part.kept = [Kept(stream, .mask)]
-        part.forward.kernels = [[Stored(rows, times: positions == nil ? 2 : 4)]]
-        part.backward.kernels = [[Stored(stream), Stored(stream, .gradient, times: 2)]]
+        let lookup = lookup(model)
+        part.forward.kernels = [positions == nil ? lookup.forward : [Stored(rows, times: 4)]]
+        part.backward.kernels = [lookup.backward]
         part.messages = TensorMessages(results: [model.tableWidth])
         var whole = positions == nil ? [] : [model.positionEntries == nil ? "s·h" : "s_p·h"]
         if model.embeddingNorm {
@@ -36,6 +37,12 @@ extension End {
             words: EndWords(
                 model, whole: whole, kept: EndWords.kept(norms: model.embeddingNorm ? 1 : 0, model),
                 masks: "T·h/σ"))
+    }
+
+    /// The kernels of looking up rows of the vocabulary table, and of adding their gradients to the table's.
+    static func lookup(_ model: Model) -> (forward: [Stored], backward: [Stored]) {
+        let (rows, stream) = (Extent(.all, whole: model.hidden), Extent(.scattered, whole: model.hidden))
+        return ([Stored(rows, times: 2)], [Stored(stream), Stored(stream, .gradient, times: 2)])
     }
 }
 

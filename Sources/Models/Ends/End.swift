@@ -5,16 +5,19 @@ package final class End: Sendable {
     package let part: Part
     /// Exchanges among tensor ranks.
     package let messages: JoinedMessages
-    /// The logits of a head; nil for an embedding.
+    /// The logits of one of a head's losses; nil for an embedding.
     package let logits: Extent?
+    /// Losses of a head: one, and one for each module of multi-token prediction.
+    package let losses: Int
     package let words: EndWords
     /// Numbers in a row of the vocabulary table.
     private let width: Int
     /// Parameters of the tensors that each tensor rank holds whole.
     package let wholeParameters: Int
 
-    init(part: Part, logits: Extent? = nil, width: Int, words: EndWords) {
+    init(part: Part, logits: Extent? = nil, losses: Int = 0, width: Int, words: EndWords) {
         self.part = part
+        self.losses = losses
         messages = JoinedMessages([part.messages])
         self.logits = logits
         self.words = words
@@ -55,20 +58,23 @@ package struct EndWords: Hashable, Sendable {
     package var masks: String?
     /// Formula of `kept` in software that computes the norm again in the backward.
     package var keptWithoutNorm: String?
-    /// Formula of the number of logits; nil for an embedding.
+    /// Formula of the number of logits of one loss; nil for an embedding.
     package var logits: String?
+    /// Losses of a head.
+    package var losses: Int
 
     /// - Parameter whole: formulas of the parameters that every tensor rank holds whole.
     init(
         _ model: Model, whole: [String], kept: String?, keptWithoutNorm: String? = nil, masks: String? = nil,
-        logits: String? = nil
+        logits: String? = nil, losses: Int = 1
     ) {
+        self.losses = losses
         wholeParameters = sumOrNil(whole)
         self.kept = kept
         self.keptWithoutNorm = keptWithoutNorm
         self.masks = masks
         width = model.embeddingSize == nil ? "h" : "h_e"
-        weights = model.embeddingSize == nil ? "V·h" : "(V·h_e + 2·h·h_e)"
+        weights = model.embeddingSize == nil ? (losses == 1 ? "V·h" : "\(losses)·V·h") : "(V·h_e + 2·h·h_e)"
         sizes = model.embeddingSize.map { [SizeSymbol("h_e", $0, "width of the token table")] } ?? []
         if let entries = model.positionEntries { sizes.append(SizeSymbol("s_p", entries, "learned positions")) }
         if model.otherParameters > 0 {

@@ -5,6 +5,9 @@ extension End {
     /// some of the table's rows each, so that each computes some of the logits. The loss adds up three numbers of a row
     /// over them: maximum, target logit and sum of exponentials (Megatron-LM's vocabulary-parallel loss). Rows of a
     /// narrower table are projected before they are gathered.
+    ///
+    /// Every module of multi-token prediction looks up the embedding of its tokens on the stage with the head, and has
+    /// logits and a loss of its own from the head's table (Megatron-Core, `multi_token_prediction.py`).
     static func head(_ model: Model) -> End {
         let stream = Extent(.scattered, whole: model.hidden)
         let logits = Extent(.all, Width(entries: model.vocab))
@@ -15,24 +18,37 @@ extension End {
         ].compactMap { $0 }
         var part = Part()
         part.tensors = model.finalNorm + model.headTensors + [model.head]
-        part.products = headProducts(model)
+        let (modules, losses) = (model.predictors, model.predictors + 1)
+        part.products = Array(repeating: headProducts(model), count: losses).flatMap(\.self)
         part.kept = [
-            Kept(stream, times: norms), Kept(stream, role: model.hasFinalNorm ? .normResult : .other),
-            Kept(logits, .single, role: .logits),
+            Kept(stream, times: norms),
+            Kept(stream, times: Double(losses), role: model.hasFinalNorm ? .normResult : .other),
+            Kept(logits, .single, times: Double(losses), role: .logits),
         ]
         if let size = model.embeddingSize { part.kept.append(Kept(Extent(.scattered, whole: size))) }
         // The kept inputs stay. In addition: the logits' gradients, in the format of activations.
-        part.operands = [Stored(logits)]
+        part.operands = [Stored(logits, times: Double(losses))]
         if model.hasFinalNorm {
             part.forward.kernels = [[Stored(stream, times: 2)]]
             part.backward.kernels = [[Stored(stream, times: 3)]]
         }
-        part.messages = TensorMessages(keptInputs: [model.tableWidth], totals: [1, 1, 1])
+        part.messages = TensorMessages(
+            keptInputs: Array(repeating: model.tableWidth, count: losses),
+            totals: [Int](repeating: 1, count: 3 * losses))
+        if modules > 0 {
+            let lookup = End.lookup(model)
+            part.kept.append(Kept(stream, .mask, times: Double(modules)))
+            part.forward.kernels += Array(repeating: lookup.forward, count: modules)
+            part.backward.kernels += Array(repeating: lookup.backward, count: modules)
+            part.messages.results = Array(repeating: model.tableWidth, count: modules)
+        }
         return End(
-            part: part, logits: logits, width: model.tableWidth,
+            part: part, logits: logits, losses: losses, width: model.tableWidth,
             words: EndWords(
-                model, whole: whole, kept: EndWords.kept(norms: model.hasFinalNorm ? 2 : 1, model),
-                keptWithoutNorm: EndWords.kept(norms: 1, model), logits: "T·V_p/t"))
+                model, whole: whole, kept: EndWords.kept(norms: (model.hasFinalNorm ? 2 : 1) + modules, model),
+                keptWithoutNorm: EndWords.kept(norms: model.hasFinalNorm ? 1 : losses, model),
+                masks: modules == 0 ? nil : modules == 1 ? "T·h/σ" : "\(modules)·T·h/σ", logits: "T·V_p/t",
+                losses: losses))
     }
 
     static func headProducts(_ model: Model) -> [Product] {

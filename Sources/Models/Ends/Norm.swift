@@ -114,19 +114,29 @@ package struct NormWords: Hashable, Sendable {
     package var operands: Int
     /// Halves of the block, each with a mask of dropout.
     package var halves: Int
+    /// Formula of the parameters of a projection to the block's rows; nil if there is none. A token multiplies as many
+    /// weights.
+    package var projection: String?
+    /// Width of the projection's results.
+    package var projected: String?
     /// The sizes that the formulas name.
     package var sizes: [SizeSymbol]
 
     init(_ model: Model) {
         let block = model.block
         let part = Part.norms(model)
-        let norms = (part.tensors.parameters - block.extraParameters) / max(1, model.hidden)
+        let prediction = block.predicts ? Part.prediction(model) : Part()
+        let tensors = part.tensors + (block.predicts ? model.predictionNorms : [])
+        let norms = (tensors.parameters - block.extraParameters) / max(1, model.hidden)
         parameters = sumOrNil(
             norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", block.extraParameters > 0 ? "n_x" : nil)
         func count(_ kept: [Stored]) -> Int { kept.reduce(0) { $0 + Int($1.times) } }
-        kept = count(part.kept.map(\.stored).filter { $0.format == .activation })
-        results = count(part.kept.filter { $0.role == .normResult }.map(\.stored))
-        operands = count(part.operands)
+        let all = part.kept + prediction.kept
+        kept = count(all.map(\.stored).filter { $0.format == .activation })
+        results = count(all.filter { $0.role == .normResult }.map(\.stored))
+        operands = count((part.operands + prediction.operands).filter { $0.extent.width.cut == 0 })
+        projection = block.predicts ? "2·h^2" : nil
+        projected = block.predicts ? "h/t" : nil
         halves = block.halves.count
         sizes =
             block.extraParameters > 0

@@ -59,6 +59,11 @@ package struct FeedForwardWords: Hashable, Sendable {
     package var wholeParameters: String?
     /// Formula of the parameters of one routed expert.
     package var expertParameters = "0"
+    /// Formulas of the rows that are sent to experts for one row, and of those of the fullest rank of experts.
+    package var sent = "k"
+    package var fullest = "k·i"
+    /// Formula of the weights of routed experts that a token is multiplied by, which are among `weights`.
+    package var routedWeights = "0"
     /// Formulas of the weights that a token is multiplied by.
     package var weights: [String]
     /// Bytes of a row that are kept for the backward; `w` stands for the bytes of a number. `combined`: the experts'

@@ -120,15 +120,21 @@ extension FeedForwardSpec {
         let inner = (hasDense ? ["f"] : []) + sizes
         let besideKept = shared { "w·n_m·\($0)/t" } + (moe.sharedGate ? ["w·(h + 1)/σ"] : [])
         let routed = "ρ·(n_m·f_e/e_t + \(row))"
+        let routedWeights = "k·n_m·\(row)·f_e"
+        // κ: rows that an expert can take over the mean.
+        let (sent, fullest) =
+            moe.capacityFactor == nil
+            ? ("k", "k·i") : moe.padToCapacity ? ("k·κ", "k·κ") : ("k·min(1, κ)", "k·min(i, κ)")
         return FeedForwardWords(
             parameters: sum(
                 ["h·E", routedParameters] + latents + shared { "n_m·h·\($0)" } + gate + routerBias + sharedBias
                     + sharedRowBias),
             wholeParameters: sum(["h·E"] + latents + gate + routerBias + sharedRowBias),
-            expertParameters: expert,
-            weights: ["h·E"] + latents + ["k·n_m·\(row)·f_e"] + shared { "n_m·h·\($0)" } + gate,
+            expertParameters: expert, sent: sent, fullest: fullest,
+            routedWeights: routedWeights,
+            weights: ["h·E"] + latents + [routedWeights] + shared { "n_m·h·\($0)" } + gate,
             kept: ["w·ρ·(\(row) + n_m·f_e/e_t)"],
-            combined: "w·k·\(row)/t",
+            combined: "w·\(sent)·\(row)/t",
             keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + besideKept,
             keptBeside: besideKept, weightsBeside: shared { "n_m·h·\($0)" } + gate,
             operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
@@ -148,7 +154,8 @@ extension FeedForwardSpec {
             ]
                 + (moe.latentSize.map { [SizeSymbol("h_l", $0, "size of the rows at the experts")] } ?? [])
                 + (moe.denseFfn > 0
-                    ? [SizeSymbol("f_b", moe.denseFfn, "size of the dense network beside the experts")] : []))
+                    ? [SizeSymbol("f_b", moe.denseFfn, "size of the dense network beside the experts")] : [])
+                + (moe.capacityFactor.map { [SizeSymbol("c_f", $0, "capacity factor of the experts")] } ?? []))
     }
 
     /// Products of the router and the shared experts, which every token passes through.

@@ -8,7 +8,7 @@ package struct Division: Hashable, Sendable {
     package var sequence: Double
     /// Ranks that share the matrices of one expert.
     package var expertTensor: Double
-    /// Rows that the rank sends to experts: k for each row that it routes.
+    /// Rows that the rank sends to experts: k for each row that it routes, unless experts have a capacity.
     package var chosen: Double
     /// Rows that arrive at a device's experts; mean over all devices.
     package var arriving: Double
@@ -18,7 +18,8 @@ package struct Division: Hashable, Sendable {
     package var vocabulary: Double
 
     /// - Parameters:
-    ///   - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`).
+    ///   - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`), up to the
+    ///     experts' capacity.
     ///   - reserve: rows reserved at experts, as a multiple of the rows that arrive.
     ///   - vocabulary: padded entries of the vocabulary. Only a model's ends need it.
     package init(
@@ -30,10 +31,18 @@ package struct Division: Hashable, Sendable {
         self.tensor = tensor
         self.sequence = sequence
         self.expertTensor = expertTensor
-        chosen = Double(mixture?.topK ?? 0) * (tokens / tensor)
+        let own = Double(mixture?.topK ?? 0) * (tokens / tensor)
         // Each of the ranks that share an expert sends its own rows.
+        guard let mixture, mixture.capacityFactor != nil else {
+            chosen = own
+            arriving = chosen * expertTensor
+            routed = (mixture?.imbalance ?? 1) * arriving * reserve
+            return
+        }
+        let taken = mixture.taken(ofRows: tokens / tensor)
+        chosen = taken.mean * own
         arriving = chosen * expertTensor
-        routed = (mixture?.imbalance ?? 1) * arriving * reserve
+        routed = taken.fullest * own * expertTensor * reserve
     }
 
     /// Number of rows of a kind on one rank.
@@ -52,7 +61,14 @@ package struct Division: Hashable, Sendable {
     @inlinable
     package func width(_ width: Width, _ rows: Rows) -> Double {
         var numbers = Double(width.whole)
-        if width.cut > 0 { numbers += Double(width.cut) / (rows == .routed ? expertTensor : tensor) }
+        if width.heads > 0 {
+            // Ranks beyond the heads share them.
+            numbers +=
+                Double(width.heads) < Double(width.head) * tensor
+                ? Double(width.cut) / tensor + Double(width.head) : Double(width.cut + width.heads) / tensor
+        } else if width.cut > 0 {
+            numbers += Double(width.cut) / (rows == .routed ? expertTensor : tensor)
+        }
         return width.entries > 0 ? numbers + vocabulary / tensor : numbers
     }
 

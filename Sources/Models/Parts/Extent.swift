@@ -23,15 +23,21 @@ package struct Width: Hashable, Sendable {
     package var whole: Int
     /// Entries of the vocabulary, which tensor ranks cut between them after padding it to equal parts.
     package var entries: Int
+    /// Numbers of key and value heads, which tensor ranks cut between them as long as each has a head.
+    package var heads: Int
+    /// Numbers of one such head: the fewest that a rank holds.
+    package var head: Int
 
-    package init(cut: Int = 0, whole: Int = 0, entries: Int = 0) {
+    package init(cut: Int = 0, whole: Int = 0, entries: Int = 0, heads: Int = 0, head: Int = 0) {
         self.cut = cut
         self.whole = whole
         self.entries = entries
+        self.heads = heads
+        self.head = head
     }
 
     /// Numbers in a row of the whole tensor, without padding.
-    package var total: Int { cut + whole + entries }
+    package var total: Int { cut + whole + entries + heads }
 }
 
 /// Numbers of one or several tensors on a device for one micro-batch: rows times width.

@@ -111,13 +111,16 @@ package struct TensorMessages: Hashable, Sendable {
     package var results: [Int] = []
     /// Numbers in fp32 that a forward adds up on every rank, with and without sequence parallelism.
     package var totals: [Int] = []
+    /// Results whose columns ranks gather, with and without sequence parallelism.
+    package var columns: [GatheredColumns] = []
     /// Whether rows that sequence parallelism has scattered stay scattered in this part.
     package var staysScattered = false
 
     package init(
         inputs: [Int] = [], keptInputs: [Int] = [], gatheredOnce: [Int] = [], results: [Int] = [], totals: [Int] = [],
-        staysScattered: Bool = false
+        columns: [GatheredColumns] = [], staysScattered: Bool = false
     ) {
+        self.columns = columns
         self.inputs = inputs
         self.keptInputs = keptInputs
         self.gatheredOnce = gatheredOnce
@@ -125,7 +128,17 @@ package struct TensorMessages: Hashable, Sendable {
         self.totals = totals
         self.staysScattered = staysScattered
     }
+}
 
+/// Columns of a product's result, cut among tensor ranks, that every rank gathers.
+package struct GatheredColumns: Hashable, Sendable {
+    /// Columns of all ranks.
+    package var width: Int
+    /// Only layouts with more tensor ranks than this gather them.
+    package var ranks = 1
+    /// Whether ranks add up the gradients of the columns, each for its own. If not, every rank has the gradients of its
+    /// rows, and with sequence parallelism the ranks gather them.
+    package var areSummedBack = true
 }
 
 /// The exchanges of several parts together.
@@ -137,6 +150,7 @@ package final class JoinedMessages: Sendable {
     package let gatheredOnce: [Int]
     package let results: [Int]
     package let totals: [Int]
+    package let columns: [GatheredColumns]
 
     init(_ messages: [TensorMessages]) {
         inputs = messages.flatMap(\.inputs)
@@ -144,5 +158,6 @@ package final class JoinedMessages: Sendable {
         gatheredOnce = messages.flatMap(\.gatheredOnce)
         results = messages.flatMap(\.results)
         totals = messages.flatMap(\.totals)
+        columns = messages.flatMap(\.columns)
     }
 }

@@ -5,6 +5,10 @@ package struct SizeSymbol: Hashable, Sendable {
     package var meaning: String
 
     package init(_ symbol: String, _ value: Int, _ meaning: String) {
-        (self.symbol, self.value, self.meaning) = (symbol, Double(value), meaning)
+        self.init(symbol, Double(value), meaning)
+    }
+
+    package init(_ symbol: String, _ value: Double, _ meaning: String) {
+        (self.symbol, self.value, self.meaning) = (symbol, value, meaning)
     }
 }

@@ -27,8 +27,8 @@ package struct TensorSpec: Hashable, Sendable {
     /// Whether the tensor's gradient is a sum over the residual stream's rows. With sequence parallelism each rank has
     /// only some of these rows, so ranks must add up their gradients.
     package var seesStreamRows: Bool
-    /// Whether the tensor's gradient is a sum over rows that differ among tensor ranks even without sequence
-    /// parallelism, as for a router.
+    /// Whether the tensor's gradient is a sum over rows, or over heads, that differ among tensor ranks even without
+    /// sequence parallelism, as for a router or the norm of all queries' heads.
     package var seesOwnRows: Bool
     /// Whether the tensor follows the previous one directly in memory, so that one product reads both.
     package var joinsPrevious: Bool

@@ -34,13 +34,14 @@ extension Model {
     /// The rules between the sizes of a block that a kind of block breaks, each once, with the key that it concerns.
     var shapeProblems: [(key: String, problem: PlanProblem)] {
         let own = block.problems
-        guard !kinds.isEmpty else { return own }
-        return kinds.flatMap { kind in
+        guard !kinds.isEmpty else { return own + predictionProblems }
+        let ofKinds = kinds.flatMap { kind in
             kind.shape.problems.map { problem in
                 let known = own.contains { $0.key == problem.key && $0.problem == problem.problem }
                 return (known ? problem.key : "kinds.\(kind.name).\(problem.key)", problem.problem)
             }
         }
+        return ofKinds + predictionProblems
     }
 }
 
@@ -61,6 +62,14 @@ extension BlockShape {
         }
         if let moe, moe.sharedGate, moe.sharedWidth == 0 {
             add("moe.sharedGate", "true", "needs shared experts, whose result it multiplies", fix: "give moe.shared")
+        }
+        if let moe, moe.capacityFactor == nil {
+            for (isGiven, key, value) in [
+                (moe.padToCapacity, "padToCapacity", "true"),
+                (moe.tokenDropPolicy != .probs, "tokenDropPolicy", moe.tokenDropPolicy.rawValue),
+            ] where isGiven {
+                add("moe.\(key)", value, "needs a capacity of the experts", fix: "give moe.capacityFactor")
+            }
         }
         func need(_ isGiven: Bool, _ key: String, _ value: String, _ rule: String, fix: String = "") {
             if isGiven { add(key, value, rule, fix: fix) }

@@ -4,14 +4,14 @@
 package final class BlockKinds: Sendable {
     /// Every shape once.
     package let shapes: [BlockShape]
-    /// Index into `shapes` of every block.
+    /// Index into `shapes` of every block. The blocks of multi-token prediction follow the model's own.
     package let kindOfBlock: [Int]
+    /// Blocks of multi-token prediction.
+    package let predictors: Int
     /// Number of blocks of each kind among the first blocks: that of kind k among the first n stands at n · kinds + k.
     private let before: [Int]
 
     package var count: Int { shapes.count }
-    package var layers: Int { kindOfBlock.count }
-
     package init(_ model: Model) {
         var shapes: [BlockShape] = []
         var kinds: [Int] = []
@@ -27,6 +27,11 @@ package final class BlockKinds: Sendable {
                 if numbers[place] == shapes.count { shapes.append(shape) }
             }
             kinds.append(numbers[place])
+        }
+        predictors = model.predictors
+        if let shape = model.predictorShape {
+            kinds += [Int](repeating: shapes.count, count: predictors)
+            shapes.append(shape)
         }
         var before = [Int](repeating: 0, count: shapes.count)
         before.reserveCapacity((kinds.count + 1) * shapes.count)
@@ -47,7 +52,7 @@ package final class BlockKinds: Sendable {
     }
 
     /// Number of blocks of each kind in the whole model.
-    package var counts: [Int] { counts(in: 0..<layers) }
+    package var counts: [Int] { counts(in: kindOfBlock.indices) }
 }
 
 extension Model {
@@ -72,10 +77,12 @@ extension Model {
         model.block = shape
         model.kinds = []
         model.pattern = []
+        model.mtp = nil
         return model
     }
 
-    /// The different shapes among the blocks, each as a model of such blocks alone, with their numbers of blocks.
+    /// The different shapes among the blocks, those of multi-token prediction included, each as a model of such blocks
+    /// alone, with their numbers of blocks.
     package var kindsOfBlock: [(model: Model, count: Int)] {
         let kinds = BlockKinds(self)
         return zip(kinds.shapes, kinds.counts).map { (uniform($0), $1) }

@@ -37,6 +37,8 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var besideAttention = false
     /// Parameters of a block in small tensors that no other key describes.
     package var extraParameters = 0
+    /// Whether the block is that of a multi-token prediction module (`Part.prediction`). No key of a block.
+    package var predicts = false
 
     package init(
         heads: Int, kvHeads: Int, headSize: Int, ffn: Int, mlp: Model.MLP, moe: Model.Mixture? = nil,

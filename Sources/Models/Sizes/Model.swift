@@ -46,6 +46,8 @@ package struct Model: Hashable, Codable, Sendable {
     package var embeddingSize: Int?
     /// Parameters outside the blocks in small tensors that no other key describes.
     package var otherParameters = 0
+    /// Modules that predict further tokens; nil: there are none.
+    package var mtp: MultiTokenPrediction?
     /// The shape of the blocks that are of no other kind.
     package var block: BlockShape
     /// Kinds of block that differ from `block`, by their names in a plan; empty if all blocks have the same keys.
@@ -91,6 +93,7 @@ extension Model {
         .flag("embeddingNorm", \.embeddingNorm), .flag("finalNorm", \.hasFinalNorm, standard: true),
         .limit("embeddingSize", in: Bounds.hidden, \.embeddingSize),
         .count("otherParameters", in: 0...Bounds.parameters.upperBound, \.otherParameters, standard: 0),
+        .map("mtp", \.mtp, keys: MultiTokenPrediction.sizes, empty: MultiTokenPrediction(layers: 0)),
     ]
 
 }

@@ -32,6 +32,11 @@ extension Model {
         package var latentSize: Int?
         /// Size of a dense feed-forward network that runs beside the experts in the same block; 0 if there is none.
         package var denseFfn = 0
+        /// Rows that an expert takes of each rank's, over the mean; nil: all that are routed to it (`capacity`).
+        package var capacityFactor: Double?
+        /// Whether every expert works on as many rows as it may take, with zeros where fewer are routed to it.
+        package var padToCapacity = false
+        package var tokenDropPolicy = TokenDropPolicy.probs
 
         package init(
             experts: Int, topK: Int, ffn: Int, shared: Int = 0, sharedFfn: Int? = nil, firstDense: Int = 0,
@@ -87,7 +92,8 @@ extension Model {
     }
 
     /// The widths that tensor parallelism cuts, by their names in a plan, for the kinds of block the model has. Latent
-    /// attention has keys and values for every head.
+    /// attention has keys and values for every head. Tensor ranks beyond the heads of keys may share them
+    /// (`sharesKeyHeads`).
     package var widthsCutByTensor: [(name: String, value: Int)] {
         var widths: [(name: String, value: Int)] = []
         func add(_ name: String, _ value: Int) {
@@ -110,7 +116,25 @@ extension Model {
                 add("ffn", shape.ffn)
             }
         }
+        // The projection of multi-token prediction.
+        if mtp != nil { add("hidden", hidden) }
         return widths
+    }
+
+    /// Whether every tensor rank of `tensor` holds whole heads of keys and values, and as many as others. Ranks beyond
+    /// the heads share them, unless norms with weights of all heads are cut with the heads.
+    package func dividesKeyHeads(_ tensor: Int) -> Bool { undividedKeyHeads(tensor) == nil }
+
+    /// The first number of heads of keys and values that `tensor` ranks cannot divide among them; nil: there is none.
+    package func undividedKeyHeads(_ tensor: Int) -> (heads: Int, areCutWithNorms: Bool)? {
+        for shape in kinds.isEmpty ? [block] : kinds.map(\.shape)
+        where shape.halves.hasAttention && shape.hasSoftmax && shape.mla == nil && shape.kvHeads != shape.heads
+            && shape.kvHeads % tensor != 0
+        {
+            let cutsNorms = shape.qkNorm == .heads || shape.qkNorm == .whole
+            if tensor % max(1, shape.kvHeads) != 0 || cutsNorms { return (shape.kvHeads, cutsNorms) }
+        }
+        return nil
     }
 }
 
@@ -145,6 +169,8 @@ extension Model.Mixture {
         .flag("sharedGate", \.sharedGate), .flag("routerCorrection", \.routerCorrection),
         .limit("latentSize", in: Bounds.hidden, \.latentSize),
         .count("denseFfn", in: 0...Bounds.ffn.upperBound, \.denseFfn, standard: 0),
+        .ratio("capacityFactor", in: 0.01...100, \.capacityFactor), .flag("padToCapacity", \.padToCapacity),
+        .choice("tokenDropPolicy", \.tokenDropPolicy, standard: .probs),
     ]
 }
 

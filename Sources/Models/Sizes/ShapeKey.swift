@@ -115,6 +115,26 @@ extension ShapeKey {
             })
     }
 
+    /// A number, or none. `none` takes a value away.
+    static func ratio(
+        _ key: String, in bounds: ClosedRange<Double>, _ path: any WritableKeyPath<Owner, Double?> & Sendable
+    ) -> ShapeKey {
+        ShapeKey(
+            key: key,
+            readEdit: { reader in
+                if reader.word(ifAmong: ["none"], key) != nil { return set(path, nil) }
+                return reader.number(key, .plain, in: bounds).map { set(path, $0) }
+            }, stated: { $0[keyPath: path].map { [Figures.plain($0)] } ?? [] },
+            broken: { owner in
+                guard let value = owner[keyPath: path], !bounds.contains(value) else { return [] }
+                return [
+                    PlanProblem(
+                        field: "", value: Figures.plain(value),
+                        rule: "must be from \(Figures.plain(bounds.lowerBound)) to \(Figures.plain(bounds.upperBound))")
+                ]
+            })
+    }
+
     /// `true` or `false`.
     /// - Parameter standard: the value that is not stated unless `isAlwaysStated`.
     static func flag(
@@ -150,6 +170,13 @@ extension ShapeKey {
             readEdit: { reader in
                 reader.choice(key, of: Choice.self).map { set(path, $0) }
             }, stated: { $0[keyPath: path].map { [$0.rawValue] } ?? [] }, broken: { _ in [] })
+    }
+
+    /// A name, or nothing stated.
+    static func name(_ key: String, _ path: any WritableKeyPath<Owner, String?> & Sendable) -> ShapeKey {
+        ShapeKey(
+            key: key, readEdit: { reader in reader.word(key).map { set(path, $0) } },
+            stated: { $0[keyPath: path].map { [$0] } ?? [] }, broken: { _ in [] })
     }
 
     /// A list of words of `Choice`, or nothing stated.

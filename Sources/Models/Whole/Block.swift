@@ -12,6 +12,8 @@ package final class Block: Sendable {
     package let mixture: Model.Mixture?
     /// A row of the residual stream on the ranks that divide its rows.
     package let stream: Extent
+    /// Rows of the residual stream, as `stream`, that enter the block: two in a module of multi-token prediction.
+    package let inputs: Int
     package let parameters: BlockParameters
 
     // Lists of all parts, joined.
@@ -47,8 +49,9 @@ package final class Block: Sendable {
         core = attention.core
         mixture = feedForward.experts?.mixture
         stream = Extent(.scattered, whole: model.hidden)
+        inputs = model.block.predicts ? 2 : 1
         // The parts in the order of their tensors in memory.
-        let parts = [norms, attention.part, feedForward.part]
+        let parts = [norms, attention.part, feedForward.part] + (model.block.predicts ? [.prediction(model)] : [])
         let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
         parameters = BlockParameters(
             cut: parts.reduce(0) { $0 + $1.tensors.parameters } - whole, whole: whole,

@@ -11,6 +11,8 @@ package final class ModelParts: Sendable {
     /// The final norm and the output projection, on the last stage.
     package let head: End
     private let isTied: Bool
+    /// Whether the rank with the head looks tokens up too.
+    private let looksUpAtHead: Bool
     /// Parameters of a block of each kind.
     private let parameters: [BlockParameters]
     /// Whether any block has routed experts.
@@ -27,6 +29,7 @@ package final class ModelParts: Sendable {
         embedding = .embedding(model)
         head = .head(model)
         isTied = model.tiedEmbeddings
+        looksUpAtHead = model.mtp != nil
     }
 
     /// Kinds of block with experts, and kinds without.
@@ -36,7 +39,7 @@ package final class ModelParts: Sendable {
     /// Parameters that one device of a pipeline rank holds, routed experts excluded.
     ///
     /// Every tensor rank holds the position table and the final norm. The first and the last pipeline rank both hold a
-    /// tied embedding.
+    /// tied embedding, or one in which multi-token prediction looks tokens up.
     /// - Parameters:
     ///   - blocks: number of blocks of each kind.
     ///   - vocabulary: entries of the embedding, padded or not.
@@ -52,6 +55,9 @@ package final class ModelParts: Sendable {
             total += Double(head.wholeParameters)
             if Model.hasHeadTable(isTied: isTied, holdsEmbedding: holdsEmbedding) {
                 total += head.table(vocabulary: vocabulary, tensor: Double(tensor))
+            }
+            if looksUpAtHead, !isTied, !holdsEmbedding {
+                total += embedding.table(vocabulary: vocabulary, tensor: Double(tensor))
             }
         }
         return total

@@ -175,9 +175,13 @@ package struct SearchSpace: Hashable, Sendable {
         return found
     }
 
-    /// Whether a tensor degree divides all widths that tensor parallelism cuts.
+    /// Whether a tensor degree divides all widths that tensor parallelism cuts. More ranks than heads of keys are tried only
+    /// where the degree is fixed, because few programs share heads among ranks.
     func divides(_ tensor: Int, _ model: Model) -> Bool {
-        model.widthsCutByTensor.allSatisfy { $0.value % tensor == 0 } && model.hidden % tensor == 0
+        let isFixed = self.tensor.fixed == tensor
+        return model.widthsCutByTensor.allSatisfy { name, value in
+            value % tensor == 0 || isFixed && name == "kvHeads" && model.dividesKeyHeads(tensor)
+        } && model.hidden % tensor == 0
     }
 
     private func contextFits(_ context: Int, _ model: Model) -> Bool {

@@ -68,7 +68,8 @@ extension SearchSpace {
         }
         if let tensor = tensor.fixed {
             let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
-            for (name, value) in model.widthsCutByTensor where value % tensor != 0 {
+            for (name, value) in model.widthsCutByTensor
+            where value % tensor != 0 && !(name == "kvHeads" && model.dividesKeyHeads(tensor)) {
                 return "tensor \(tensor) does not divide the model's \(words[name] ?? name), \(Figures.grouped(value))"
             }
         }

@@ -21,7 +21,7 @@ extension Layout {
         problems += contextProblems(model)
         problems += shardProblems()
         problems += expertProblems(model)
-        problems += recomputeProblems() + moduleProblems(model)
+        problems += recomputeProblems(model) + moduleProblems(model)
         problems += stageProblems(model, dividesStages: dividesStages)
         problems += batchProblems(batch)
         return problems
@@ -139,7 +139,18 @@ extension Layout {
                     .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
                     fix: "use \(nearestDivisors(of: value, to: tensor))"))
         }
-        for width in model.widthsCutByTensor { mustDivide("model.\(width.name)", width.value) }
+        for width in model.widthsCutByTensor where width.name != "kvHeads" {
+            mustDivide("model.\(width.name)", width.value)
+        }
+        if let (heads, areCutWithNorms) = model.undividedKeyHeads(tensor) {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "layout.tensor", value: "\(tensor)",
+                    rule: areCutWithNorms
+                        ? "must divide model.kvHeads \(heads): the norms of all keys are cut with their heads"
+                        : "must divide model.kvHeads \(heads), or be a multiple of it",
+                    fix: "use \(nearestDivisors(of: heads, to: tensor))"))
+        }
         if sequenceParallel, tensor == 1 {
             problems.append(
                 PlanProblem(
@@ -167,7 +178,7 @@ extension Layout {
         ]
     }
 
-    private func recomputeProblems() -> [PlanProblem] {
+    private func recomputeProblems(_ model: Model) -> [PlanProblem] {
         let (field, value): (String, String)
         switch recomputed {
         case .all: return []
@@ -182,6 +193,14 @@ extension Layout {
                     field: "layout.\(field)", value: value,
                     rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
                     fix: "set layout.recompute to full, or remove it")
+            ]
+        }
+        if case .runs = recomputed, model.mtp != nil {
+            return [
+                PlanProblem(
+                    field: "layout.\(field)", value: value,
+                    rule: "must be 1 with model.mtp, whose layers are recomputed one by one",
+                    fix: "use 1, or remove it")
             ]
         }
         guard case .firstOfStage(let counts) = recomputed, counts.count != stages else { return [] }

@@ -61,8 +61,10 @@ struct PipelineLayoutText: Hashable, Sendable {
     var sizes: [Int] { stages.map(\.blocks) }
 
     /// The rules that the layout breaks for a model and its pipeline.
-    /// - Parameter expected: stages of the pipeline.
-    func mistakes(layers: Int, expected: Int, pipeline: Int, virtualStages: Int) -> [Mistake] {
+    /// - Parameters:
+    ///   - predictors: the model's layers of multi-token prediction.
+    ///   - expected: stages of the pipeline.
+    func mistakes(layers: Int, predictors: Int, expected: Int, pipeline: Int, virtualStages: Int) -> [Mistake] {
         var found: [Mistake] = []
         let all = stages.flatMap(\.layers)
         func report(_ offset: Int, _ rule: String, _ fix: String) {
@@ -81,8 +83,18 @@ struct PipelineLayoutText: Hashable, Sendable {
         }
         ends(all, "E", "the embedding", place: "first", stage: 0, &found)
         ends(all, "L", "the loss", place: "last", stage: stages.count - 1, &found)
-        if let extra = all.first(where: { $0.letter == "m" }) {
-            report(extra.offset, "the model has no layers of multi-token prediction for m", "remove m")
+        let predicting = all.filter { $0.letter == "m" }
+        if predictors == 0, let extra = predicting.first {
+            report(extra.offset, "the model has no layers of multi-token prediction for m", "remove m, or state model.mtp")
+        } else if predicting.count != predictors {
+            report(
+                predicting.first?.offset ?? all.last?.offset ?? text.count,
+                "must name the model's \(predictors) layers of multi-token prediction with m, it names \(predicting.count)",
+                predicting.count > predictors
+                    ? "remove \(predicting.count - predictors) of them"
+                    : "add \(predictors - predicting.count) before L")
+        } else if let early = predicting.first(where: { $0.offset < (stages.last?.offset ?? 0) }) {
+            report(early.offset, "m, multi-token prediction, must stand on the last stage", "move it there")
         }
         let blocks = all.count { $0.letter == "t" }
         if blocks != layers {

@@ -15,6 +15,11 @@ extension Layout {
                 "layout.tensor", "\(tensor)", "must divide model.vocab \(model.vocab): every rank holds a slice of it",
                 "raise model.vocab to \((model.vocab + tensor - 1) / tensor * tensor)")
         }
+        if tensor > 1, model.block.kvHeads % tensor != 0 {
+            refuse(
+                "layout.tensor", "\(tensor)",
+                "must divide model.kvHeads \(model.block.kvHeads) in a real run: no ranks share a head of keys")
+        }
         if context > 1, let window = model.block.window {
             refuse(
                 "layout.context", "\(context)", "must be 1 with model.window \(window): rings pass whole pieces of keys"

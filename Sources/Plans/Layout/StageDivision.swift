@@ -62,13 +62,16 @@ struct StageDivision {
 
     /// Blocks of each stage of `layout`, in stage order.
     ///
-    /// - Parameter report: called with every broken rule, and with the characters before its place in the text of its key.
+    /// - Parameters:
+    ///   - predictors: the model's layers of multi-token prediction.
+    ///   - report: called with every broken rule, and with the characters before its place in the text of its key.
     /// - Returns: nil after a report.
-    func sizes(_ layout: Layout, layers: Int, report: (_ problem: PlanProblem, _ inside: Int?) -> Void) -> [Int]? {
+    func sizes(_ layout: Layout, layers: Int, predictors: Int, report: (_ problem: PlanProblem, _ inside: Int?) -> Void) -> [Int]? {
         let (stages, pipeline) = (layout.stages, layout.pipeline)
         if let text {
             let mistakes = text.mistakes(
-                layers: layers, expected: stages, pipeline: pipeline, virtualStages: layout.virtualStages)
+                layers: layers, predictors: predictors, expected: stages, pipeline: pipeline,
+                virtualStages: layout.virtualStages)
             for mistake in mistakes {
                 report(
                     PlanProblem(

@@ -132,14 +132,20 @@ package struct StagePartition: Hashable, Codable, Sendable {
 extension Model {
     /// Forward work of the output head in units of the mean block's work, by FLOPs of a token: 2·h·V over a block's
     /// 2·(weights a token passes through) + 2·s·a·d of causal attention (the half that the runtime computes), and the
-    /// recurrences of token mixers.
+    /// recurrences of token mixers. Modules of multi-token prediction count with the head.
     package var headInBlocks: Double {
         // The fraction of each kind is computed apart, so that a model of one kind gets exactly that block's value.
-        let work = kindsOfBlock.reduce(0) { work, kind in
+        var (work, modules) = (0.0, 0.0)
+        for kind in kindsOfBlock {
             let attention = kind.model.coreAttention
             let core = 2 * attention.work(length: Double(sequence)) + attention.scanWork(length: Double(sequence))
-            return work + Double(kind.count) / Double(layers) * (kind.model.activeWeights + core)
+            let block = kind.model.activeWeights + core
+            if kind.model.block.predicts {
+                modules += Double(kind.count) * block
+            } else {
+                work += Double(kind.count) / Double(layers) * block
+            }
         }
-        return headWeights / work
+        return (headWeights + modules) / work
     }
 }

@@ -208,7 +208,7 @@ struct PlanReading {
             return true
         }
         let collector = self.reader.collector
-        let sizes = division.sizes(layout, layers: model.layers) { problem, inside in
+        let sizes = division.sizes(layout, layers: model.layers, predictors: model.predictors) { problem, inside in
             var problem = problem
             let key = String(problem.field.dropFirst("layout.".count))
             if let inside, let place = reader.place(inside: key, offset: inside) {

@@ -9,7 +9,10 @@ internal import Schedules
 
 /// The JSON document of one estimate. The names are those of `docs/json.md` and stay as they are.
 package struct EstimateReport: Encodable, Sendable {
-    struct Model: Encodable { var parameters, activeParameters, layers, hidden: Int }
+    struct Model: Encodable {
+        var parameters, activeParameters, layers, hidden: Int
+        var mtpLayers: Int?
+    }
 
     struct Cluster: Encodable {
         var name, device: String
@@ -153,7 +156,7 @@ package struct EstimateReport: Encodable, Sendable {
         model = Model(
             parameters: Int(saturating: estimate.parameters),
             activeParameters: Int(saturating: estimate.activeParameters),
-            layers: plan.model.layers, hidden: plan.model.hidden)
+            layers: plan.model.layers, hidden: plan.model.hidden, mtpLayers: plan.model.mtp?.layers)
         cluster = Cluster(
             name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
             usedDevices: plan.devices, idleDevices: plan.idleDevices)

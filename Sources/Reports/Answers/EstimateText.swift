@@ -90,6 +90,9 @@ package struct EstimateText {
         if moe.shared > 0 { text += ", \(moe.shared) shared" }
         if moe.firstDense > 0 { text += ", the first \(moe.firstDense) blocks dense" }
         if moe.every > 1 { text += ", in one block of \(moe.every)" }
+        if let factor = moe.capacityFactor {
+            text += ", capacity factor \(Figures.plain(factor))\(moe.padToCapacity ? ", padded" : "")"
+        }
         return text
     }
 
@@ -110,6 +113,10 @@ package struct EstimateText {
                     + "\(Figures.grouped(model.sequence)) tokens a sequence"
             ))
         if let moe = model.moe { rows.append(("", experts(moe))) }
+        if let mtp = model.mtp {
+            rows.append(
+                ("", "\(mtp.layers) module\(mtp.layers == 1 ? "" : "s") of multi-token prediction on the last stage"))
+        }
         if !model.kinds.isEmpty {
             let counts = model.kinds.indices.map { kind in
                 "\(model.pattern.count { $0 == kind }) \(model.kinds[kind].name)"

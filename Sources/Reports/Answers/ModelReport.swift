@@ -11,6 +11,8 @@ package struct ModelReport {
             var attention: Int
             var feedForward: Int
             var norms: Int
+            /// Of a module of multi-token prediction.
+            var projection: Int?
         }
 
         package var name: String
@@ -49,7 +51,9 @@ package struct ModelReport {
             (embedding, head) = (counts.embedding, counts.head)
             otherTensors = counts.positions + counts.finalNorm + counts.others
             kinds = counts.kinds.map {
-                Kind(count: $0.count, attention: $0.attention, feedForward: $0.feedForward, norms: $0.norms)
+                Kind(
+                    count: $0.count, attention: $0.attention, feedForward: $0.feedForward, norms: $0.norms,
+                    projection: $0.projection > 0 ? $0.projection : nil)
             }
             plan = model.yaml
         }
@@ -84,8 +88,10 @@ package struct ModelReport {
             lines.append(line("embedding", embedding, head == 0 ? "tied to the head" : ""))
             if head > 0 { lines.append(line("head", head)) }
             for kind in kinds {
-                let one = kind.attention + kind.feedForward + kind.norms
-                lines.append(line("\(kind.count) blocks of \(Figures.grouped(one))", kind.count * one))
+                let one = kind.attention + kind.feedForward + kind.norms + (kind.projection ?? 0)
+                let names = kind.projection == nil ? "blocks" : "modules of multi-token prediction"
+                lines.append(line("\(kind.count) \(names) of \(Figures.grouped(one))", kind.count * one))
+                if let projection = kind.projection { lines.append(line("  projection of one", projection)) }
                 lines.append(line("  attention of one", kind.attention))
                 lines.append(line("  feed-forward of one", kind.feedForward))
                 lines.append(line("  norms and small tensors of one", kind.norms))

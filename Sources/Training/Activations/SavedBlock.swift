@@ -18,6 +18,8 @@ struct SavedBlock {
     let normed1: Matrix?
     /// Queries, keys and values side by side [R, (N + 2K) · D]. Their gradient after the first half of a split backward.
     let qkv: Matrix
+    /// Queries and keys before the norms of their heads; nil without such norms.
+    let heads: SavedHeads?
     /// Attention's output before its projection [R, N · D].
     let attention: Matrix
     /// Logarithm of every softmax's denominator [B · N, L].
@@ -59,6 +61,11 @@ struct SavedBlock {
         }
         normed1 = savesOutputs ? take(streamRows, hidden, &kept, &rebuilt) : nil
         qkv = take(rows, shape.qkvWidth, &kept, &rebuilt)
+        heads =
+            !shape.normsHeads
+            ? nil
+            : recompute == .full
+                ? SavedHeads(arena: &rebuilt, shape: shape) : SavedHeads(arena: &kept, shape: shape)
         attention = take(rows, shape.width, isAttention: true, &kept, &rebuilt)
         logSumExp = take(shape.sequences * shape.heads, shape.sequence, isAttention: true, &kept, &rebuilt)
         middle = take(streamRows, hidden, &kept, &rebuilt)
@@ -79,6 +86,7 @@ struct SavedBlock {
         input = whole.input.rows(streamRows)
         normed1 = whole.normed1?.rows(streamRows)
         qkv = whole.qkv.rows(rows)
+        heads = whole.heads?.first(shape.rows)
         attention = whole.attention.rows(rows)
         logSumExp = whole.logSumExp.rows(0..<shape.sequences * shape.heads).columns(0..<shape.sequence)
         middle = whole.middle.rows(streamRows)

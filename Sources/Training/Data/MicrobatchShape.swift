@@ -21,6 +21,9 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var headSize: Int
     /// Keys that a query sees; nil: all before it.
     package var window: Int?
+    /// Whether every head of queries and keys is normalised; with means if norms have a shift.
+    package var normsHeads: Bool
+    package var normsHaveMeans: Bool
     /// F of a dense block; 0 where every block has experts.
     package var ffn: Int
     /// Whether the feed-forward's first product makes gate and up side by side.
@@ -52,6 +55,8 @@ package struct MicrobatchShape: Hashable, Sendable {
         kvHeads = model.kvHeads / tensor
         headSize = model.headSize
         window = model.block.window.flatMap { $0 < model.sequence ? $0 : nil }
+        normsHeads = model.block.qkNorm == .head
+        normsHaveMeans = model.conventions.norm.hasShift
         ffn = model.denseLayers > 0 ? model.ffn / tensor : 0
         isGated = model.mlp.isGated
         vocab = model.vocab / tensor
@@ -81,6 +86,8 @@ package struct MicrobatchShape: Hashable, Sendable {
     package var width: Int { heads * headSize }
     /// (N + 2K) · D: the columns of queries, keys and values side by side.
     package var qkvWidth: Int { (heads + 2 * kvHeads) * headSize }
+    /// (N + K) · D: the columns of queries and keys, which meet.
+    package var meetingWidth: Int { (heads + kvHeads) * headSize }
     /// K · D: the columns of keys, and of values.
     package var keyWidth: Int { kvHeads * headSize }
     /// The columns of a feed-forward's first product, where the second has `inner`.

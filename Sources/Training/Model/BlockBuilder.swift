@@ -23,7 +23,14 @@ struct BlockBuilder {
     }
 
     func norm(_ name: String) -> NormLayer {
-        NormLayer(gain: parameter(name + ".weight"), shift: optional(name + ".bias"), width: model.hidden)
+        NormLayer(gain: parameter(name + ".weight"), shift: optional(name + ".bias"))
+    }
+
+    /// The norms of queries and keys; nil without.
+    private func headNorms(_ block: String) -> HeadNorms? {
+        guard context.shape.normsHeads else { return nil }
+        let prefix = block + (model.conventions.joinsProjections ? "attn." : "self_attn.")
+        return HeadNorms(query: norm(prefix + "q_norm"), key: norm(prefix + "k_norm"), shape: context.shape)
     }
 
     /// `weight`: the matrix, or the first of those that lie one behind the other so that one product reads them all.
@@ -53,6 +60,7 @@ struct BlockBuilder {
         return TransformerBlock(
             unit: norm1.gain.unit, norm1: norm1,
             qkv: linear(attention.inward, shape.hidden, shape.qkvWidth),
+            headNorms: headNorms(names.block(layer)),
             projection: linear(attention.outward, shape.width, shape.hidden),
             norm2: norm(names.block(layer) + names.feedForwardNorm),
             feedForward: feedForward, recomputed: recompute, context: context)

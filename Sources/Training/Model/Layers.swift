@@ -78,7 +78,6 @@ struct PendingBranch {
 struct NormLayer {
     let gain: Parameter
     let shift: Parameter?
-    let width: Int
 
     /// x, y [S, H]: y = norm(x). Writes the statistics of every row.
     func forward(_ x: Matrix, into y: Matrix, _ statistics: NormStatistics, _ profile: Profile) {

@@ -13,6 +13,8 @@ struct TransformerBlock {
     let unit: ParameterUnit
     let norm1: NormLayer
     let qkv: LinearLayer
+    /// The norms of queries and keys; nil without.
+    let headNorms: HeadNorms?
     let projection: LinearLayer
     let norm2: NormLayer
     let feedForward: any FeedForwardBranch
@@ -39,6 +41,7 @@ struct TransformerBlock {
     private func attention(_ normed: Matrix, _ saved: SavedBlock) throws(MPIError) -> PendingBranch {
         let (tensor, profile) = (context.tensor, context.profile)
         qkv.forward(try tensor.gather(normed), into: saved.qkv, addsBias: true, profile)
+        if let headNorms, let heads = saved.heads { headNorms.forward(saved.qkv, heads, profile) }
         context.attention.rotate(saved.qkv, length: saved.logSumExp.columns)
         try context.attention.forward(qkv: saved.qkv, output: saved.attention, logSumExp: saved.logSumExp)
         let output = context.scratch.narrow(like: normed)
@@ -112,6 +115,7 @@ struct TransformerBlock {
         try context.attention.backward(
             qkv: saved.qkv, output: saved.attention, dOutput: dAttention, logSumExp: saved.logSumExp, dqkv: dqkv)
         context.attention.rotateBack(dqkv, length: saved.logSumExp.columns)
+        if let headNorms, let heads = saved.heads { headNorms.backward(dqkv, heads, profile) }
         if weightsLater {
             saved.qkv.copy(from: dqkv)
         } else {

@@ -25,6 +25,9 @@ package enum RuntimeSupport {
         .unsupported(field: field, value: value, reason: reason)
     }
 
+    /// Keys of features that the runtime has, or refuses with words of their own.
+    private static let runnable = ["moe", "mla", "window", "qkNorm"]
+
     /// - Throws: the first part of the model that the runtime does not have.
     static func check(model: Model) throws(TrainingError) {
         let conventions = model.conventions
@@ -35,9 +38,13 @@ package enum RuntimeSupport {
         let stated =
             Model.features.map { ($0.key, $0.lines(of: model)) }
             + BlockShape.features.map { ($0.key, $0.lines(of: model.block)) }
-        if let (key, lines) = stated.first(where: { !$0.1.isEmpty && !["moe", "mla", "window"].contains($0.0) }) {
+        if let (key, lines) = stated.first(where: { !$0.1.isEmpty && !runnable.contains($0.0) }) {
             let value = lines[0].split(separator: " ", maxSplits: 1).dropFirst().first.map(String.init)
             throw refuse("model.\(key)", value ?? "(given)", "the runtime has none of it")
+        }
+        if model.block.qkNorm != .none, model.block.qkNorm != .head {
+            throw refuse(
+                "model.qkNorm", model.block.qkNorm.rawValue, "the runtime's norms of heads share their weights: head")
         }
         if let moe = model.moe, let feature = Model.Mixture.features.first(where: { !$0.lines(of: moe).isEmpty }) {
             throw refuse("model.moe.\(feature.key)", "(given)", "the runtime has none of it")
