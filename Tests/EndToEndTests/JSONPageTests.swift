@@ -40,8 +40,9 @@ import Testing
         model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, \
         moe: {experts: 8, topK: 2, ffn: 1024}, mtp: {layers: 1}}
         tokens: 1B
-        cluster: a100-80g-sxm
+        cluster: b200-sxm
         devices: 16
+        precision: {recipe: mxfp8}
         layout: {tensor: 2, pipeline: 2, data: 4, expert: 2, expertTensor: 2, sequenceParallel: true, \
         recompute: full, recomputeLayers: 1, overlap: {data: false}, layersPerStage: [3, 5]}
         """,
@@ -50,6 +51,8 @@ import Testing
         tokens: 1B
         cluster: a100-80g-sxm
         devices: 16
+        optimizer: {moments: bf16}
+        loss: {chunks: 4}
         layout: {sharding: parameters, shardGroup: 8, flashAttention: false, gradients: bf16}
         """,
         "every.yaml": """

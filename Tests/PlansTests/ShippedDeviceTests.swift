@@ -101,7 +101,9 @@ import Plans
         #expect(new.products != old.products && new.attentionEfficiency != old.attentionEfficiency)
         #expect(new.nodeWatts == 1650 && old.nodeWatts == nil)
         #expect(
-            try cluster("b300-sxm").device.peakFLOPs == [.fp32: 75e12, .fp16: 2250e12, .bf16: 2250e12, .fp8: 4500e12])
+            try cluster("b300-sxm").device.peakFLOPs == [
+                .fp32: 75e12, .fp16: 2250e12, .bf16: 2250e12, .fp8: 4500e12, .mxfp8: 4500e12, .nvfp4: 14000e12,
+            ])
     }
 
     /// A file may state the rate of 4-bit products; one that states a wrong rate is refused.

@@ -48,8 +48,12 @@ import Testing
         Property(name: "hardware FLOPs are the products' and what is computed again", share: 99) { plan, layout in
             let counted = CountedFLOPs(Inventory(plan.model), sequences: plan.batch, layout: layout)
             let answer = try estimate(plan: plan, layout: layout)
-            let right = counted.hardware(
-                layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
+            // A fused loss computes its logits again (Wijmans et al. 2025, section 4.2).
+            let logits =
+                2 * Double(plan.batch * plan.model.sequence) * Double(plan.model.vocab * plan.model.tableNumbers)
+            let right =
+                counted.hardware(layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
+                + (plan.loss.kind == .fused ? logits : 0)
             return Property.equal("hardware FLOPs", answer.iteration.hardwareFLOPs, right)
         },
         Property(name: "weights, gradients and optimizer are the tensors'", share: 99) { plan, layout in
@@ -59,15 +63,30 @@ import Testing
             // unless another is stated, and two moments; the half-precision copy exists while it is gathered (FSDP2,
             // MixedPrecisionPolicy).
             let isFSDP = CountedState.isFSDP(plan)
+            let (inventory, placed) = (Inventory(plan.model), try PlacedBlocks(plan, layout))
             return .all(
                 held.enumerated().flatMap { rank, held -> [Property.Outcome] in
-                    let right = CountedState(held, plan: plan, layout: layout)
+                    var right = CountedState(held, plan: plan, layout: layout)
+                    if let recipe = CountedRecipe(plan) {
+                        right.weights += recipe.copyBytes(
+                            recipe.parameters(inventory, placed, layout, rank: rank), layout)
+                    }
                     let found = LayoutMemory(work).rank(rank)
                     let sum = found.weights + found.gradients + found.optimizer
+                    // Matrices may have other bytes: counted by themselves.
+                    guard ![.muon, .adafactor].contains(plan.optimizer.name) else {
+                        return [
+                            Property.equal(
+                                "weights of rank \(rank)", found.weights, isFSDP ? found.weights : right.weights)
+                        ]
+                    }
                     if isFSDP {
-                        let gradient = layout.gradients.map(CountedState.bytes) ?? 4
+                        // Without an fp32 master the shards, and their gradients with them, are 16-bit.
+                        let has32 = plan.optimizer.master == .fp32 || plan.precision == .fp32
+                        let weight = has32 ? 4 : 2 + CountedState.master(plan.optimizer)
+                        let gradient = layout.gradients.map(CountedState.bytes) ?? (has32 ? 4 : 2)
                         let sharded =
-                            (12 + gradient)
+                            (weight + CountedState.moments(plan.optimizer) + gradient)
                             * (held.dense / Double(CountedState.denseGroup(layout))
                                 + held.experts / Double(CountedState.expertGroup(layout)))
                         return [Property.equal("state of rank \(rank)", sum, sharded)]
@@ -83,6 +102,12 @@ import Testing
                         Property.equal("optimizer of rank \(rank)", found.optimizer, right.optimizer),
                     ]
                 })
+        },
+        Property(name: "Muon's moments are one of the matrices and two of all others", share: 5) { plan, layout in
+            try CountedMatrices.muon(plan, layout)
+        },
+        Property(name: "Adafactor's second moments are rows and columns", share: 0.3) { plan, layout in
+            try CountedMatrices.adafactor(plan, layout)
         },
         Property(name: "blocks keep the tensors that their backward reads", share: 80) { plan, layout in
             try keptActivations(plan, layout)
@@ -143,11 +168,13 @@ import Testing
             return inputs * w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
-        return CountedActivations.block(
-            plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
-            isModule: inventory.isModule(layer),
+        let (shape, mixture) = (inventory.shape(layer), inventory.isMixture(layer))
+        let kept = CountedActivations.block(
+            plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer),
             again: all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand,
             dropout: !layout.flashAttention, elementBytes: w)
+        guard let recipe = CountedRecipe(plan) else { return kept }
+        return kept - recipe.saved(plan, layout, shape, mixture: mixture, elementBytes: w)
     }
 
     /// Bytes that the ranks hold for their blocks at the fullest moment.
@@ -164,7 +191,7 @@ import Testing
         CountedActivations.betweenHalves(
             plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
             isModule: inventory.isModule(layer),
-            elementBytes: plan.precision == .fp8 && !CountedState.storesFP32(plan) ? 1 : elementBytes(plan))
+            elementBytes: CountedRecipe.operand(plan, elementBytes: elementBytes(plan)))
     }
 
     private static func keptActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {

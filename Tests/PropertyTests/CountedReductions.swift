@@ -91,6 +91,16 @@ struct CountedReductions {
                 (counted.expertGradients, counted.expertWeights) = sent(
                     blocks.experts, experts, times: microbatches, gathers: 2 * microbatches)
             }
+            // Weights that are gathered in fewer bits (`--fp8-param-gather`; MXFP8 gathers bf16).
+            if let recipe = CountedRecipe(plan), recipe.recipe.parameterGather, recipe.recipe.scaling != .mxfp8,
+                layout.sharding != .none
+            {
+                let low = recipe.parameters(inventory, placed, layout, rank: rank)
+                let less = elementBytes - (recipe.recipe.scaling == .nvfp4 ? 9.0 / 16 : 1)
+                let gathers = layout.sharding == .parameters ? 2 * microbatches : 1
+                counted.weights -= gathers * less * low.dense * Self.ring(dense.shards)
+                counted.expertWeights -= gathers * less * low.experts * Self.ring(experts.shards)
+            }
             add(&counted, held, isEnd: first != last, gradient: gradient, plan, layout, vocabulary: vocabulary)
             ranks.append(counted)
         }

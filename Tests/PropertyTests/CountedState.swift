@@ -25,7 +25,10 @@ struct CountedState {
             Self.storesFP32(plan) ? .fp32 : layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         let weight: Double = isFP32 ? 4 : 2
         let gradient = Self.bytes(format)
-        let optimizer: Double = isFP32 ? 8 : plan.precision == .fp16 && format == .fp16 ? 16 : 12
+        let copies: Double =
+            !isFP32 && plan.precision == .fp16 && format == .fp16 && plan.optimizer.master == .fp32 ? 4 : 0
+        let master = isFP32 ? 0 : Self.master(plan.optimizer)
+        let optimizer = Self.moments(plan.optimizer) + master + copies
         // ZeRO stage 1 spreads the optimizer, 2 also the gradients, 3 also the weights; data and context ranks share out
         // what both hold (Megatron-Core: over data × context).
         let stage = Self.stage(layout.sharding)
@@ -39,6 +42,35 @@ struct CountedState {
         }
         // Software that accumulates in a wider format beside the backward's own gradients (Megatron-LM of 2021).
         if framework.twoGradients, gradient > weight { gradients *= 1 + weight / gradient }
+    }
+
+    /// Bytes of an element's moments, the second one of Adafactor aside: AdamW and what Muon leaves to it have two; Lion
+    /// one; SGD and Adafactor one with momentum (the papers' algorithms).
+    static func moments(_ optimizer: Optimizer) -> Double {
+        switch optimizer.name {
+        case .adamw, .muon: bytes(optimizer.firstMoment) + bytes(optimizer.secondMoment)
+        case .lion: bytes(optimizer.firstMoment)
+        case .sgd, .adafactor: optimizer.momentum ? bytes(optimizer.firstMoment) : 0
+        }
+    }
+
+    static func bytes(_ moment: Optimizer.Moment) -> Double {
+        switch moment {
+        case .fp32: 4
+        case .fp16, .bf16: 2
+        case .fp8: 1
+        // bitsandbytes, functional.py: blocks of 256 with one fp32 absmax each.
+        case .eightBit: (256 + 4) / 256
+        }
+    }
+
+    /// Bytes of a master weight beside a 16-bit weight.
+    static func master(_ optimizer: Optimizer) -> Double {
+        switch optimizer.master {
+        case .fp32: 4
+        case .fp16, .remainders: 2
+        case .none: 0
+        }
     }
 
     /// Whether PyTorch FSDP shards the parameters, which are then the fp32 ones.
@@ -56,7 +88,7 @@ struct CountedState {
         switch format {
         case .fp32: 4
         case .fp16, .bf16: 2
-        case .fp8: 1
+        case .fp8, .mxfp8, .nvfp4: 1
         }
     }
 

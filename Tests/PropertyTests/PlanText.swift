@@ -9,7 +9,9 @@ extension Plan {
         var lines = ["name: \(name)", "model: \(model.yaml)"]
         if let tokens { lines.append("tokens: \(tokens)") }
         lines += ["cluster: \(cluster.name)", "devices: \(devices)", "batch: \(batch)"]
-        lines.append("precision: \(precision.rawValue)")
+        lines.append("precision: \(statedRecipe?.yaml ?? precision.rawValue)")
+        if loss != LossComputation() { lines.append("loss: \(loss.yaml)") }
+        if optimizer != Optimizer() { lines.append("optimizer: \(optimizer.spelled)") }
         if let named = frameworks.named { lines.append("framework: \(named)") }
         // The stages in full: the reader takes the software's division where they are left out.
         lines.append("layout: \(layout.map { $0.spelled(self).yaml } ?? "auto")")
@@ -25,6 +27,21 @@ extension Plan {
 /// A map of YAML in one line.
 private func map(_ fields: [(String, String?)]) -> String {
     "{" + fields.compactMap { key, value in value.map { "\(key): \($0)" } }.joined(separator: ", ") + "}"
+}
+
+extension Optimizer {
+    /// Every key that says something.
+    fileprivate var spelled: String {
+        let mayDoWithout = name == .sgd || name == .adafactor
+        return map([
+            ("name", name.rawValue), ("momentum", mayDoWithout ? "\(momentum)" : nil),
+            ("firstMoment", keepsFirst ? firstMoment.rawValue : nil),
+            ("secondMoment", keepsSecond ? secondMoment.rawValue : nil),
+            ("master", master == .none ? "no" : master.rawValue),
+            ("newtonSchulzSteps", name == .muon ? "\(newtonSchulzSteps)" : nil),
+            ("tensorMode", name == .muon ? tensorMode.rawValue : nil),
+        ])
+    }
 }
 
 extension Model {

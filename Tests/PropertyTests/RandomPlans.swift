@@ -13,12 +13,14 @@ struct RandomPlans {
     private var features: RandomFeatures
     private var choices: RandomChoices
     private var parts: RandomParts
+    private var training: RandomTraining
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
         features = RandomFeatures(seed: seed)
         choices = RandomChoices(seed: seed)
         parts = RandomParts(seed: seed)
+        training = RandomTraining(seed: seed)
     }
 
     /// Plans that were drawn, and those of them that obey every rule.
@@ -56,6 +58,7 @@ struct RandomPlans {
             devices: layout.devices, batch: layout.data * layout.microbatch * microbatches, precision: precision,
             layout: layout, frameworks: frameworks)
         plan.cluster.name = name
+        training.add(to: &plan)
         return plan
     }
 
@@ -143,7 +146,7 @@ struct RandomPlans {
             layout.shardGroup = numbers.pick(Divisors.of(ranks))
         }
         layout.flashAttention = numbers.chance(0.7)
-        layout.gradients = numbers.chance(0.6) ? nil : numbers.pick(Precision.allCases)
+        layout.gradients = numbers.chance(0.6) ? nil : numbers.pick([.fp32, .fp16, .bf16, .fp8])
         layout.overlap = Layout.Overlap(
             data: numbers.chance(0.7), tensor: numbers.chance(0.4), pipeline: numbers.chance(0.6),
             expert: numbers.chance(0.3))
@@ -168,5 +171,6 @@ extension Plan {
             cluster.device.peakFLOPs[precision] != nil
         else { return false }
         return layout.problems(for: model, batch: batch, devices: devices).isEmpty
+            && optimizer.problems(precision: precision, layout: layout).isEmpty && combinationProblems(layout).isEmpty
     }
 }

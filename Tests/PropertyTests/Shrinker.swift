@@ -23,8 +23,25 @@ enum Shrinker {
     /// The plan with one thing simpler, the largest steps first.
     static func smaller(_ plan: Plan) -> [Plan] {
         guard let layout = plan.layout else { return [] }
-        return degrees(plan, layout) + options(plan, layout) + features(plan) + shapes(plan, layout)
+        return choices(plan) + degrees(plan, layout) + options(plan, layout) + features(plan) + shapes(plan, layout)
             + surroundings(plan)
+    }
+
+    /// The plan with a standard choice in place of its own.
+    private static func choices(_ plan: Plan) -> [Plan] {
+        let changes: [(inout Plan) -> Void] = [
+            { $0.statedRecipe = nil }, { $0.statedRecipe?.parameterGather = false },
+            { $0.statedRecipe?.bf16LayersAtStart = 0 }, { $0.statedRecipe?.bf16LayersAtEnd = 0 },
+            { $0.loss = LossComputation() }, { $0.loss.chunks = 8 }, { $0.optimizer = Optimizer() },
+            { $0.optimizer = Optimizer($0.optimizer.name) },
+            { $0.optimizer.firstMoment = .fp32 }, { $0.optimizer.secondMoment = .fp32 },
+            { $0.optimizer.master = .fp32 }, { $0.optimizer.momentum = Optimizer($0.optimizer.name).momentum },
+        ]
+        return changes.map { change in
+            var next = plan
+            change(&next)
+            return next
+        }.filter { $0 != plan }
     }
 
     /// The plan with another layout, devices and batch following it.

@@ -44,10 +44,11 @@ struct LayoutCase {
     let sharesMemory: Bool
     /// bf16 is compared with bf16 on one process: a rounding that tips over weighs more there.
     let precision: Precision
+    let optimizer: Optimizer
 
     init(
         _ name: String, _ shape: Shape = .untied, _ layout: Layout, bits: Bool = false, sharesMemory: Bool = true,
-        precision: Precision = .fp32
+        precision: Precision = .fp32, optimizer: Optimizer = Optimizer()
     ) {
         self.name = name + (shape == .untied ? "" : " " + shape.rawValue)
         self.shape = shape
@@ -55,11 +56,37 @@ struct LayoutCase {
         isBitIdentical = bits
         self.sharesMemory = sharesMemory
         self.precision = precision
+        self.optimizer = optimizer
     }
 
     static let all =
         schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
-        + cutExperts + mixedPrecision + headNorms
+        + cutExperts + mixedPrecision + headNorms + optimizers
+
+    /// Muon orthogonalises whole matrices, however ranks cut them; bf16 moments, Lion and SGD go by single numbers.
+    static let optimizers: [LayoutCase] = {
+        var half = Optimizer()
+        (half.firstMoment, half.secondMoment) = (.bf16, .bf16)
+        let layouts: [(String, Shape, Layout)] = [
+            ("tensor 2 sequence", .untied, Layout(tensor: 2, sequenceParallel: true)),
+            ("tensor 2 data 2", .grouped, Layout(data: 2, tensor: 2)),
+            ("pipeline 2", .tied, Layout(pipeline: 2)),
+            ("experts 2 cut 2", .experts, Layout(data: 2, tensor: 2, expert: 2, expertTensor: 2)),
+            ("context 2", .llama, Layout(context: 2)),
+        ]
+        let sharded: [(String, Shape, Layout)] = [
+            ("data 4 optimizer", .untied, Layout(data: 4, sharding: .optimizer)),
+            ("data 2 parameters", .tied, Layout(data: 2, sharding: .parameters)),
+        ]
+        return [
+            ("muon", Optimizer(.muon)), ("lion", Optimizer(.lion)), ("sgd", Optimizer(.sgd)), ("bf16 moments", half),
+        ]
+        .flatMap { name, optimizer in
+            (layouts + (optimizer.name == .muon ? [] : sharded)).map { layout in
+                LayoutCase("\(name) \(layout.0)", layout.1, layout.2, optimizer: optimizer)
+            }
+        }
+    }()
 
     /// Every schedule; stages of whole blocks change no sum, so the weights are those of one process to the bit.
     static let schedules: [LayoutCase] = ScheduleName.allCases.flatMap { schedule in

@@ -21,7 +21,16 @@ final class LayoutChecks {
     private static let steps = 5
     private static let batch = 8
     /// Largest relative difference of losses, norms and weights.
-    private static func tolerance(_ precision: Precision) -> Double { precision == .bf16 ? 2e-3 : 1e-5 }
+    private static func tolerance(_ check: LayoutCase) -> Double {
+        if check.precision == .bf16 { return 2e-3 }
+        // A moment that rounds the other way, a sign of a mean near zero, and small singular values that Newton–Schulz steps
+        // raise weigh more than the order of a sum.
+        switch check.optimizer.name {
+        case .adamw: return check.optimizer.firstMoment == .bf16 ? 1e-3 : 1e-5
+        case .muon, .lion: return 1e-3
+        case .sgd, .adafactor: return 1e-5
+        }
+    }
 
     private let world: Communicator
     private let folder: TemporaryFolder
@@ -31,8 +40,11 @@ final class LayoutChecks {
     private struct Reference: Hashable {
         var shape: LayoutCase.Shape
         var precision: Precision
+        var optimizer: Optimizer
 
-        init(_ check: LayoutCase) { (shape, precision) = (check.shape, check.precision) }
+        init(_ check: LayoutCase) {
+            (shape, precision, optimizer) = (check.shape, check.precision, check.optimizer)
+        }
     }
 
     init(world: Communicator) throws {
@@ -103,9 +115,10 @@ final class LayoutChecks {
         let cluster = try Cluster.read("a100-80g-sxm")
         var layout = layout
         layout.microbatch = 1
-        let plan = Plan(
+        var plan = Plan(
             name: "check", model: reference.shape.model, tokens: nil, cluster: cluster, devices: layout.devices,
             batch: Self.batch, precision: reference.precision, layout: layout, train: settings)
+        plan.optimizer = reference.optimizer
         let problems = layout.problems(for: plan.model, batch: plan.batch, devices: layout.devices)
         if !problems.isEmpty { throw PlanProblems(problems) }
         let trainer = try Trainer(
@@ -137,10 +150,12 @@ final class LayoutChecks {
         let weight = Self.distance(record.weights, reference.weights)
         let same = record.weights == reference.weights && record.losses == reference.losses
         // Rounded or not, the model learns nearly the same.
-        let plain = references.first { $0.key.shape == check.shape && $0.key.precision == .fp32 }?.value
+        let plain = references.first {
+            $0.key.shape == check.shape && $0.key.precision == .fp32 && $0.key.optimizer == check.optimizer
+        }?.value
         let learns = check.precision == .fp32 || plain.map { Self.difference(record.losses, $0.losses) <= 0.01 } ?? true
         let agrees =
-            [loss, norm, weight].allSatisfy { $0 <= Self.tolerance(check.precision) } && (same || !check.isBitIdentical)
+            [loss, norm, weight].allSatisfy { $0 <= Self.tolerance(check) } && (same || !check.isBitIdentical)
             && learns
         func short(_ value: Double) -> String { String(format: "%.1e", value) }
         print(

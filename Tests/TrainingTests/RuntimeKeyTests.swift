@@ -171,6 +171,7 @@ import Training
             beside: ["schedule: constant"]),
         Row("train", "warmup", "1", .done("LearningRateTests")), Row("train", "schedule", "constant", parity),
         Row("train", "betas", "[0.8, 0.9]", parity), Row("train", "eps", "1e-6", parity),
+        Row("train", "momentum", "0.9", .remarked("train.momentum does nothing with optimizer adamw")),
         Row("train", "weightDecay", "0", parity), Row("train", "clip", "none", parity),
         Row("train", "auxiliaryLoss", "1", .remarked("train.auxiliaryLoss does nothing in a model without experts")),
         Row("train", "folder", "runs/x", .done("RunFolderTests")),
@@ -181,6 +182,17 @@ import Training
         Row("train.checkpoint", "keep", "1", .done("TrainCommandTests")),
 
         Row("", "precision", "fp16", .refused("precision")),
+        Row("", "precision", "{recipe: tensorwise}", .refused("precision")),
+        Row("", "optimizer", "muon", layouts), Row("", "optimizer", "{moments: bf16}", layouts),
+        Row("", "optimizer", "lion", layouts), Row("", "optimizer", "{name: sgd, momentum: false}", layouts),
+        Row("", "optimizer", "adafactor", .refused("optimizer.name: adafactor cannot be run")),
+        Row("", "optimizer", "{moments: fp8}", .refused("optimizer.moments: fp8 cannot be run")),
+        Row("", "optimizer", "{name: muon, moments: bf16}", .refused("optimizer.moments: bf16 cannot be run")),
+        Row(
+            "", "optimizer", "{master: no}", .refused("optimizer.master: none cannot be run"),
+            beside: ["precision: bf16"]),
+        Row("", "loss", "chunked", .refused("loss: chunked cannot be run")),
+        Row("", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),
         Row("", "framework", "megatron-core", .remarked("framework megatron-core prices alone")),
     ]
 

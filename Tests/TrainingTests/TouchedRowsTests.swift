@@ -34,7 +34,9 @@ import Training
             let noted = tokens.map { Int32($0) }
             table.touched?.mark(tokens: noted, rows: noted.count, firstToken: 0)
             for set in [whole, sparse] {
-                set.optimise(AdamW(), step: step + 1, learningRate: 0.01, gradientScale: 0.5)
+                set.optimise(
+                    OptimizerStep(
+                        .adamw(AdamW(), halfMoments: false), number: step + 1, learningRate: 0.01, gradientScale: 0.5))
             }
             for number in whole.units.indices {
                 let (left, right) = (whole.units[number], sparse.units[number])

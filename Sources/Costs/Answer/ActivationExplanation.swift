@@ -59,7 +59,8 @@ struct ActivationExplanation {
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes(kind), attentionBytes(kind)] + keptBytes(kind)))) + \(core)", "bytes",
+            "T·(\(sum([rowBytes(kind), attentionBytes(kind)] + keptBytes(kind)))) + \(core)"
+                + addRecipe(to: &lines, kind), "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
@@ -155,6 +156,17 @@ struct ActivationExplanation {
         )
     }
 
+    /// Terms of kept tensors that a recipe keeps in its own format.
+    private func addRecipe(to lines: inout Derivation, _ kind: KindWords) -> String {
+        guard let recipe = rates.recipe else { return "" }
+        lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
+        let norms = kind.block.normWords.inputs
+        let numbers = [norms > 0 ? "\(norms)·h/σ" : nil] + kind.own(kind.feedForward.inputs).map { Optional($0) }
+        let saved = sumOrNil(numbers).map { " − T·(w − w_i)·(\($0))" } ?? ""
+        let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended
+        return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
+    }
+
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
     private func rowBytes(_ kind: KindWords) -> String {
         let words = kind.block.normWords
@@ -209,7 +221,7 @@ struct ActivationExplanation {
         if framework.memory.pools {
             let sets = moments.map(\.asSets)
             let fullest = sets.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
-            sums = held(&lines, fullest, isPartial: terms.isPartial)
+            sums = held(&lines, fullest, terms)
             // In addition to a set of tensors for every block under way: the tensors that second halves recompute.
             if let most = moments.max(by: { terms.held.added($0) < terms.held.added($1) }),
                 terms.held.added(most) > 0
@@ -220,7 +232,7 @@ struct ActivationExplanation {
             }
         } else {
             let fullest = moments.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
-            sums = held(&lines, fullest, isPartial: terms.isPartial)
+            sums = held(&lines, fullest, terms)
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
         }
         sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
@@ -232,6 +244,10 @@ struct ActivationExplanation {
             let masks = device.dropout ? words.head.masks : nil
             let kept = remakesNorm ? words.head.keptWithoutNorm : words.head.kept
             sums.append("(y_p + y_w)·" + (masks.map { "(\(sum(kept, $0)))" } ?? kept ?? "0"))
+            if terms.bf16Extra.end != 0 {
+                lines.define("D_e", terms.bf16Extra.end, "bytes", "bytes that the last blocks keep more in bf16")
+                sums.append("(y_p + y_w)·D_e")
+            }
         }
         lines.derive(
             "activations", as: "activations", sum(sums), "bytes",
@@ -241,7 +257,8 @@ struct ActivationExplanation {
 
     /// Defines the numbers of blocks whose backward has not started, and of masks of the first stage.
     /// - Returns: the terms of their bytes.
-    private func held(_ lines: inout Derivation, _ moment: HeldBlocks, isPartial: Bool) -> [String] {
+    private func held(_ lines: inout Derivation, _ moment: HeldBlocks, _ all: ActivationTerms) -> [String] {
+        let (isPartial, extra) = (all.isPartial, all.bf16Extra.start)
         let keepsSome = layout.recomputed.keepsSome
         let whole = isPartial ? ", whole" : ""
         let plain = isPartial ? "P" : "K"
@@ -262,7 +279,10 @@ struct ActivationExplanation {
             lines.define(symbol, count, "blocks", "\(meaning), each as often as micro-batches of it")
             terms.append("\(symbol)·\(bytes)")
         }
-        let embedding = [device.dropout ? words.embedding.masks : nil, words.embedding.kept].compactMap { $0 }
+        if extra != 0 { lines.define("D_s", extra, "bytes", "bytes that the first blocks keep more in bf16") }
+        let embedding = [
+            device.dropout ? words.embedding.masks : nil, words.embedding.kept, extra != 0 ? "D_s" : nil,
+        ].compactMap { $0 }
         if !embedding.isEmpty, moment.first > 0 {
             lines.define("y_in", moment.first, "", "micro-batches held of the first stage")
             terms += embedding.map { "y_in·\($0)" }

@@ -25,14 +25,12 @@ struct BufferExplanation {
         let own = addOwnBuffers(to: &lines, share)
         let gathers = addGathered(to: &lines, share)
         let messages = framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
-        let losses = words.head.losses
-        let logits = losses == 1 ? "4·y_p + w·y_w" : "\(losses)·(4·y_p + w·y_w)"
         lines.derive(
             "buffers", as: "buffers",
             sum(
                 largest(widest), device.sequenceParallel ? "w·T·h" : nil,
                 p > 1 ? messages : nil, own,
-                share.holdsHead ? "(\(logits) + ℓ − 4)·\(words.head.logits ?? "0")" : nil,
+                share.holdsHead ? addLogits(to: &lines) : nil,
                 gathers ? "gathered" : nil), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
@@ -47,6 +45,22 @@ struct BufferExplanation {
         lines.derive(
             "peak memory", as: "peak", "weights + gradients + optimizerState + activations + otherMemory", "bytes",
             note: "rank \(rank)")
+    }
+
+    /// Formula of the bytes of the logits of all pending micro-batches.
+    private func addLogits(to lines: inout Derivation) -> String {
+        let numbers = words.head.logits ?? "0"
+        let loss = work.plan.loss
+        switch loss.kind {
+        case .standard:
+            let losses = words.head.losses
+            let pending = losses == 1 ? "4·y_p + w·y_w" : "\(losses)·(4·y_p + w·y_w)"
+            return "(\(pending) + ℓ − 4)·\(numbers)"
+        case .fused: return "4·y_p·T"
+        case .chunked:
+            lines.define("χ", loss.chunks, "chunks", "chunks of the rows whose logits exist at once")
+            return "ℓ·\(numbers)/χ + b_p·\(words.embedding.heldTable)"
+        }
     }
 
     /// Adds the buffers of the software's own code (`RuntimeBuffers`). Returns their symbol; nil if there are none.

@@ -149,18 +149,22 @@ struct ModelExplanation {
             note = "one more forward of the recomputed blocks"
         }
         let beyond = beyondCapacity(&lines)
+        let isFused = work.plan.loss.kind == .fused
         lines.derive(
-            "hardware FLOPs", as: "H", sum(formula, beyond), "FLOP",
-            note: note + (beyond == nil ? "" : "; experts compute as many rows as they have room for"), after: source)
+            "hardware FLOPs", as: "H", sum(formula, isFused ? "2·B·s·V·\(words.embedding.width)" : nil, beyond), "FLOP",
+            note: note + (isFused ? ", and the logits in the loss's backward" : "")
+                + (beyond == nil ? "" : "; experts compute as many rows as they have room for"), after: source)
     }
 
     /// Formula of the FLOPs of rows that experts compute beyond those routed to them, which is negative where rows are
     /// dropped; nil: they compute these rows and no other.
     private func beyondCapacity(_ lines: inout Derivation) -> String? {
-        let isPartial = layout.recompute == .full && layout.recomputeLayers != nil
+        let isPartial = layout.recompute == .full && layout.recomputed.keepsSome
+        let repeatsExperts = layout.modulesAgain.contains(.mixture)
         let passes =
             switch layout.recompute {
             case .none: "6"
+            case .selective where !layout.modulesAgain.isEmpty: repeatsExperts ? "8" : "6"
             case .selective: work.framework.selectiveOperations ? "7" : "6"
             case .full: isPartial ? "6" : "8"
             }

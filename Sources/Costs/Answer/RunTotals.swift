@@ -42,7 +42,8 @@ package struct RunTotals {
     /// together.
     package var checkpointSeconds: Double {
         let parameters = Double(plan.model.parameters().total)
-        let bytes = (work.state.keptWeight + work.state.optimizer) * parameters
+        let bytes =
+            (work.state.keptWeight + work.state.optimizer) * parameters + (work.matrices?.wholeBytes(work) ?? 0)
         let nodes = max(0, plan.devices - 1) / max(plan.cluster.devicesPerNode, 1) + 1
         return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
     }

@@ -1,4 +1,5 @@
 internal import Models
+internal import Numbers
 internal import Plans
 
 /// Explains the parameters, gradients and optimizer state that a device holds, and the time of their update.
@@ -88,7 +89,8 @@ struct StateExplanation {
             "parameters a device", as: "N_all", shared(share, false), "parameters",
             note: "rank \(rank), the fullest: \(work.rankLayers(rank)) blocks")
         lines.derive(
-            "weights", as: "weights", "b_w·(\(shared(share, sharding == .parameters)))", "bytes",
+            "weights", as: "weights",
+            "b_w·(\(shared(share, sharding == .parameters)))" + addCopies(to: &lines, share), "bytes",
             note: "sharding \(sharding.rawValue)", after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         let two = StateMemory.keepsTwoGradients(work)
         let isUnseen = StateMemory.unseenParameters(of: share, work) > 0
@@ -104,9 +106,54 @@ struct StateExplanation {
             "bytes", note: two ? "the gradients of the products are kept beside them" : "",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         lines.derive(
-            "optimizer state", as: "optimizerState", "b_o·(\(shared(share, sharding != .none) + less))", "bytes",
+            "optimizer state", as: "optimizerState",
+            "b_o·(\(shared(share, sharding != .none) + less))" + addMatrixState(to: &lines, share), "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
+    }
+
+    /// Adds the copies of weights in a recipe's format.
+    /// - Returns: the terms that the formula of the weights ends in.
+    private func addCopies(to lines: inout Derivation, _ share: PipelineShares.Rank) -> String {
+        guard let recipe = work.rates.recipe, layout.sharding != .parameters else { return "" }
+        let parameters = LowPrecision.parameters(of: share, work)
+        lines.define(
+            "N_q", parameters.dense + parameters.experts, "parameters", "weights of \(recipe.scaling.rawValue) products"
+        )
+        lines.define(
+            "b_q", LowPrecision.copyBytes(work.rates), "bytes",
+            "bytes of a weight's copies along rows and columns"
+                + (recipe.parameterGather ? ", less the bf16 weight that is not kept" : ""))
+        return " + b_q·N_q"
+    }
+
+    /// Adds the parameters of matrices whose state is not that of all other parameters.
+    /// - Returns: the terms that the formula of the optimizer state ends in.
+    private func addMatrixState(to lines: inout Derivation, _ share: PipelineShares.Rank) -> String {
+        guard let matrices = work.matrices else { return "" }
+        if work.plan.optimizer.name == .adafactor {
+            lines.define(
+                "N_v", matrices.factors(of: share, work), "",
+                "numbers of a device's second moments: one a row and a column (Shazeer and Stern 2018)")
+            return " + 4·N_v"
+        }
+        let owned = matrices.owned(share, work)
+        lines.define(
+            "N_μ", owned.mean, "parameters", "parameters of blocks' matrices, the mean of those who share them")
+        lines.define("N_f", owned.fullest, "parameters", "parameters of the whole matrices that the fullest steps")
+        lines.define(
+            "b_μ", state.leastOptimizer, "bytes", "bytes of a matrix parameter's state: one moment, and master")
+        return " − b_o·N_μ + b_μ·N_f"
+    }
+
+    private var updateName: String {
+        switch work.plan.optimizer.name {
+        case .adamw: "Adam's update"
+        case .muon: "Muon's and Adam's updates"
+        case .adafactor: "Adafactor's update"
+        case .lion: "Lion's update"
+        case .sgd: "SGD's update"
+        }
     }
 
     func addOptimizer(to lines: inout Derivation) {
@@ -123,9 +170,33 @@ struct StateExplanation {
         lines.define("λ", work.rates.launch, "s", "seconds of one kernel's launch")
         lines.define(
             "ω", work.framework.optimizer, "", "the software's optimizer over one kernel (\(work.framework.name))")
-        let update = "(b_r + \(CostConstants.adamBytes) + b_c)·U/β"
+        let moved = Figures.plain(state.moved)
+        var bytes = "(b_r + \(moved) + b_c)·U"
+        var products: String?
+        if let matrices = work.matrices, work.plan.optimizer.name == .muon {
+            let owned = matrices.owned(share, work)
+            lines.define("M_μ", owned.mean, "parameters", "parameters of matrices, the mean of those who share them")
+            lines.define("M_f", owned.fullest, "parameters", "parameters of the matrices that the slowest steps")
+            lines.define(
+                "b_2", StateBytes.moved(work.plan.optimizer.secondMoment), "bytes",
+                "bytes of the second moment that matrices have not")
+            lines.define("F_μ", matrices.flops(of: share, work), "FLOPs", "FLOPs of Newton–Schulz on the slowest rank")
+            lines.define(
+                "T_μ", matrices.seconds(of: share, work), "s",
+                "seconds of Newton–Schulz by the roofline of its products, and of gathering matrices")
+            bytes = "(\(bytes) − (b_r + \(moved) + b_c)·M_μ + (b_r + \(moved) + b_c − b_2)·M_f)"
+            products = "T_μ"
+        }
+        let update = "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))"
+        var casts: String?
+        if work.rates.recipe != nil {
+            lines.define(
+                "N_c", LowPrecision.castParameters(of: share, work), "parameters", "weights that are cast once a step")
+            lines.define("b_k", LowPrecision.castBytes(work.rates), "bytes", "bytes that the cast of a weight moves")
+            if LowPrecision.castParameters(of: share, work) > 0 { casts = "max(λ, b_k·N_c/β)" }
+        }
         lines.derive(
-            "optimizer", as: "optimizer", "ω·(max(λ, \(update)) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))", "s",
-            note: "Adam's update, the gradient's norm, zeroing: memory-bound")
+            "optimizer", as: "optimizer", sum(update, casts, products), "s",
+            note: "\(updateName), the gradient's norm, zeroing: memory-bound")
     }
 }

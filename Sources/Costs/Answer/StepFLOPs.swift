@@ -15,10 +15,12 @@ struct StepFLOPs {
         required = flops.required
         let tokens = Double(work.plan.batch) * Double(model.sequence)
         let modules = layout.modulesAgain
+        let again = Self.recomputedBlocks(work)
+        // A fused loss computes the logits again in its backward.
+        var beyond =
+            work.plan.loss.kind == .fused ? 2 * tokens * Double(model.vocab) * Double(model.tableWidth) : 0
         // Rows that experts compute beyond those routed to them, or fewer: in a forward, in its backward and where it runs
         // again.
-        let again = Self.recomputedBlocks(work)
-        var beyond = 0.0
         for (kind, block) in work.parts.blocks.enumerated() {
             guard let share = Self.computedShare(block, work) else { continue }
             let count = Double(work.parts.kinds.counts[kind])

@@ -131,9 +131,10 @@ struct BlockTimes {
         var sum = Products()
         for product in block.products {
             let (rows, inputs, outputs) = measure.shape(product)
-            sum.forward += rates.product(rows, outputs, inputs)
-            sum.input += rates.product(rows, inputs, outputs)
-            sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+            let high = rates.recipe != nil && LowPrecision.isRouter(product, block)
+            sum.forward += rates.product(rows, outputs, inputs, high: high)
+            sum.input += rates.product(rows, inputs, outputs, high: high)
+            sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: high)
         }
         if let mixture = block.mixture { add(mixture, to: &sum) }
         return sum
@@ -164,7 +165,24 @@ struct BlockTimes {
 
     /// Seconds of the memory-bound work of a pass.
     private func elementwise(_ pass: Pass) -> Double {
-        measure.seconds(pass == .forward ? block.forward : block.backward, rates)
+        measure.seconds(pass == .forward ? block.forward : block.backward, rates) + recipeCasts(pass)
+    }
+
+    /// Seconds of casts that a recipe needs beside those of all 8-bit runs: of the results of norms and activations, of
+    /// the result of attention again in the backward if it is not kept in the low format, and of weights that are
+    /// gathered for each pass.
+    private func recipeCasts(_ pass: Pass) -> Double {
+        guard let recipe = rates.recipe else { return 0 }
+        var seconds = 0.0
+        if pass == .forward, !recipe.isFused {
+            for input in block.productInputs { seconds += rates.cast(measure.numbers([input])) }
+        }
+        if pass == .backward, !recipe.keepsAttended { seconds += rates.cast(measure.numbers(block.attended)) }
+        if device.sharding == .parameters, !recipe.parameterGather {
+            let weights = LowPrecision.parameters(block, device)
+            seconds += rates.memory(LowPrecision.castBytes(rates) * (weights.dense + weights.experts))
+        }
+        return seconds
     }
 
     // MARK: Core attention
@@ -296,15 +314,17 @@ struct BlockTimes {
         let held = device.held(of: block)
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
-        func add(_ held: Double, shards: DeviceGroup, replicas: DeviceGroup) {
+        let low = rates.recipe?.parameterGather == true ? LowPrecision.parameters(block, device) : (0, 0)
+        let saved = w - (rates.recipe?.gatheredBytes ?? w)
+        func add(_ held: Double, low: Double, shards: DeviceGroup, replicas: DeviceGroup) {
             guard held > 0 else { return }
-            gather += shards.gather(bytes: w * held / rate, count: count)
+            gather += shards.gather(bytes: (w * held - saved * low) / rate, count: count)
             reduce +=
                 shards.gather(bytes: gradientBytes * held / rate, count: count)
                 + replicas.allReduce(bytes: gradientBytes * held / Double(shards.size))
         }
-        add(held.dense, shards: device.shardGroup, replicas: device.replicaGroup)
-        add(held.experts, shards: device.expertShardGroup, replicas: device.expertReplicaGroup)
+        add(held.dense, low: low.0, shards: device.shardGroup, replicas: device.replicaGroup)
+        add(held.experts, low: low.1, shards: device.expertShardGroup, replicas: device.expertReplicaGroup)
         let (forward, backward) = device.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)

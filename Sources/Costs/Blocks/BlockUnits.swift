@@ -13,19 +13,24 @@ package struct BlockUnits: Hashable, Sendable {
     package init() {}
 
     init(model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double, plain: Bool) {
-        func times(_ device: DeviceShare) -> [UnitTimes] {
+        func times(_ device: DeviceShare, _ rates: DeviceRates) -> [UnitTimes] {
             parts.blocks.map {
                 BlockTimes(
                     block: $0, sequence: model.sequence, rates: rates, device: device, gradientBytes: gradientBytes
                 ).unit()
             }
         }
-        blocks = times(device)
-        plainBlocks = plain ? times(device.keepingEverything) : blocks
+        blocks = times(device, rates)
+        plainBlocks = plain ? times(device.keepingEverything, rates) : blocks
         func unit(_ end: End) -> UnitTimes {
             EndTimes(end: end, rates: rates, device: device, gradientBytes: gradientBytes).unit()
         }
         embedding = unit(parts.embedding)
         head = unit(parts.head)
+        guard let recipe = rates.recipe, let high = rates.bf16Blocks else { return }
+        // Blocks in bf16 take longer than others. They stand at the model's ends, and their stages have them in addition.
+        let (others, kinds) = (times(device, high), parts.kinds.kindOfBlock)
+        for kind in kinds.prefix(recipe.bf16LayersAtStart) { embedding = embedding + others[kind] + -1 * blocks[kind] }
+        for kind in kinds.suffix(recipe.bf16LayersAtEnd) { head = head + others[kind] + -1 * blocks[kind] }
     }
 }

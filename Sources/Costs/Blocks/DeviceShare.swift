@@ -20,6 +20,7 @@ package struct DeviceShare: Sendable {
     let overlap: Layout.Overlap
     let sharding: Layout.Sharding
     let dropout: Bool
+    let loss: LossComputation
     /// Vocabulary, padded so that tensor ranks hold equal parts.
     let vocabulary: Int
     /// The groups of devices that work together.
@@ -83,6 +84,7 @@ package struct DeviceShare: Sendable {
         overlap = layout.overlap
         sharding = layout.sharding
         self.dropout = dropout
+        loss = plan.loss
         self.vocabulary = vocabulary
         self.groups = groups
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))

@@ -33,7 +33,12 @@ struct EndTimes {
             weights += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: true)
         }
         backward += weights
-        if let logits = end.logits {
+        if let logits = end.logits, device.loss.kind == .fused {
+            // The backward computes the logits again; neither pass writes them.
+            times.backward.recompute = logitsAgain(logits)
+        } else if let logits = end.logits, device.loss.kind == .chunked {
+            return inChunks(logits)
+        } else if let logits = end.logits {
             let numbers = Double(end.losses) * measure.division.numbers(logits)
             forward += rates.elementwise(CostConstants.lossForwardBytes * numbers)
             backward += rates.elementwise(CostConstants.lossBackwardBytes * numbers)
@@ -42,6 +47,49 @@ struct EndTimes {
         times.backward.compute = backward
         // The whole backward of a lookup is the gradient of its table.
         times.weightGradient = looksUp ? backward : weights
+        addCollectives(to: &times)
+        addTableGathers(to: &times)
+        return times
+    }
+
+    /// Seconds of the product that gives the logits.
+    private func logitsAgain(_ logits: Extent) -> Double {
+        end.part.products.reduce(0) { seconds, product in
+            guard product.outputs == logits.width else { return seconds }
+            let (rows, inputs, outputs) = measure.shape(product)
+            return seconds + rates.product(rows, outputs, inputs, high: true)
+        }
+    }
+
+    /// Times if the rows are taken in chunks: the forward computes logits, loss and all gradients of one chunk after the
+    /// other. The gradient of the table is added up in the weights' format.
+    private func inChunks(_ logits: Extent) -> UnitTimes {
+        let chunks = Double(device.loss.chunks)
+        var times = UnitTimes()
+        var forward = measure.seconds(end.part.forward, rates)
+        var (backward, weights) = (measure.seconds(end.part.backward, rates), 0.0)
+        for product in end.part.products {
+            let (rows, inputs, outputs) = measure.shape(product)
+            guard product.outputs == logits.width else {
+                forward += rates.product(rows, outputs, inputs, high: true)
+                backward += rates.product(rows, inputs, outputs, high: true)
+                weights += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: true)
+                continue
+            }
+            let part = max(1, rows / chunks)
+            forward +=
+                chunks
+                * (rates.product(part, outputs, inputs, high: true) + rates.product(part, inputs, outputs, high: true)
+                    + rates.accumulate(
+                        inputs, outputs, part, accumulatorBytes: rates.elementBytes, high: true))
+            // The gradient of the table is added to the accumulated one.
+            weights += rates.memory((rates.elementBytes + 2 * gradientBytes) * inputs * outputs)
+        }
+        let numbers = measure.division.numbers(logits)
+        forward += rates.elementwise((CostConstants.lossForwardBytes + CostConstants.lossBackwardBytes) * numbers)
+        times.forward.compute = forward
+        times.backward.compute = backward + weights
+        times.weightGradient = weights
         addCollectives(to: &times)
         addTableGathers(to: &times)
         return times

@@ -18,8 +18,6 @@ enum CostConstants {
     /// W, measured on nodes of eight H100 (Newkirk et al. 2025, arXiv 2506.14551: 76 % of 10.2 kW).
     static let nodePower = (drawn: 970, boards: 700)
     static var nodePowerOverBoards: Double { Double(nodePower.drawn) / Double(nodePower.boards) }
-    /// Bytes of fp32 values that Adam reads and writes for a parameter: weight and two moments.
-    static let adamBytes = 24
     /// Energy of a data centre over that of its nodes, if the cluster file does not state it (Touvron et al. 2023,
     /// LLaMA, section 6).
     static let powerUsageEffectiveness = 1.1

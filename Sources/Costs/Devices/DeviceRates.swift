@@ -27,17 +27,30 @@ package final class DeviceRates: Sendable {
     /// Bytes of one number of an activation.
     let elementBytes: Double
     /// Bytes of a number that a product reads.
-    var operandBytes: Double { hasEightBitProducts ? 1 : elementBytes }
+    let operandBytes: Double
+    /// Bytes of a kept number that only products read.
+    let inputBytes: Double
+    /// The formats of a run in 8 or 4 bits; nil: none is stated, or the software keeps everything in fp32.
+    let recipe: Recipe?
+    /// Copies of a weight in the recipe's format: along rows and columns, or one for both.
+    let weightCopies: Double
+    /// Bytes that a cast moves for a number.
+    private let castBytes: Double
+    /// Rates of blocks that a recipe leaves in bf16; nil: there are none.
+    let bf16Blocks: DeviceRates?
 
-    package init(device: Device, precision: Precision, framework: Framework) throws(CostError) {
+    package init(
+        device: Device, precision: Precision, framework: Framework, recipe stated: Recipe? = nil
+    ) throws(CostError) {
         guard let peak = device.peakFLOPs[precision], peak > 0 else {
             throw .noRate(precision: precision.rawValue, device: device.name)
         }
         self.peak = peak
         // Rate of attention, the head and everything else that an 8-bit run computes in 16 bits.
-        highPeak = precision == .fp8 ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
+        let isLow = precision == .fp8 || precision == .mxfp8 || precision == .nvfp4
+        highPeak = isLow ? device.peakFLOPs[.bf16] ?? device.peakFLOPs[.fp16] ?? peak : peak
         sizeScale = highPeak / peak
-        hasEightBitProducts = precision == .fp8
+        hasEightBitProducts = isLow
         inStep = device.sustainedShare
         self.framework = framework
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
@@ -47,7 +60,22 @@ package final class DeviceRates: Sendable {
         shape = device.matmulShape
         attention = device.attentionEfficiency
         attentionFactor = framework.attention * (framework.portableAttention ? device.portableAttention : 1)
-        elementBytes = precision == .fp32 || framework.memory.storesFP32 ? 4 : 2
+        let element: Double = precision == .fp32 || framework.memory.storesFP32 ? 4 : 2
+        elementBytes = element
+        let recipe = framework.memory.storesFP32 ? nil : stated
+        self.recipe = recipe
+        operandBytes = recipe?.operandBytes ?? (isLow ? 1 : element)
+        inputBytes = recipe?.operandBytes ?? element
+        // Devices with MXFP8 read 8-bit operands along rows and columns (Transformer Engine, "Handling transposes").
+        let copies: Double = recipe?.alwaysNeedsTwoCopies ?? true || device.peakFLOPs[.mxfp8] == nil ? 2 : 1
+        weightCopies = recipe == nil ? 0 : copies
+        castBytes = recipe.map { $0.reads * element + copies * $0.operandBytes } ?? element + 2
+        let format: Precision = device.peakFLOPs[.bf16] == nil ? .fp16 : .bf16
+        var others: DeviceRates?
+        if let recipe, recipe.bf16LayersAtStart + recipe.bf16LayersAtEnd > 0, device.peakFLOPs[format] != nil {
+            others = try DeviceRates(device: device, precision: format, framework: framework)
+        }
+        bf16Blocks = others
     }
 
     /// Seconds of an m×k by k×n product.
@@ -103,10 +131,10 @@ package final class DeviceRates: Sendable {
     /// Whether the blocks' products are in 8 bits, at a higher rate or not.
     let hasEightBitProducts: Bool
 
-    /// Seconds of reading `elements` and writing them in 8 bits, both as they are and transposed, for products at twice
-    /// the rate. Norms and activations need no cast: they write their results in 8 bits themselves (Transformer
-    /// Engine).
-    func cast(_ elements: Double) -> Double { hasEightBitProducts ? memory((elementBytes + 2) * elements) : 0 }
+    /// Seconds of reading `elements` and writing them in the products' format, in the copies that products along rows and
+    /// columns read. Norms and activations need no cast unless a recipe says so: they write their results in that format
+    /// themselves (Transformer Engine).
+    func cast(_ elements: Double) -> Double { hasEightBitProducts ? memory(castBytes * elements) : 0 }
 
     /// Seconds of elementwise work that would move `bytes` if it were one kernel.
     func elementwise(_ bytes: Double) -> Double { framework.elementwise * memory(bytes) }

@@ -19,6 +19,8 @@ package final class LayoutWork: Sendable {
     package let hides: Layout.Overlap
     /// Bytes of a parameter, its gradient and its optimizer state.
     package let state: StateBytes
+    /// The state and update of matrices; nil if the optimizer treats them as all other parameters.
+    let matrices: MatrixUpdate?
     /// Times of one micro-batch in each part of a stage.
     package let units: BlockUnits
     /// Seconds of host work for one pass of one micro-batch through a stage.
@@ -70,7 +72,11 @@ package final class LayoutWork: Sendable {
         self.shape = shape
         let model = pricer.plan.model
         vocabulary = model.paddedVocab(tensor: layout.tensor)
-        state = StateBytes(precision: pricer.plan.precision, layout: layout, framework: rates.framework)
+        state = StateBytes(
+            precision: pricer.plan.precision, layout: layout, framework: rates.framework,
+            optimizer: pricer.plan.optimizer)
+        matrices =
+            pricer.plan.optimizer.isOfMatrices ? MatrixUpdate(layout, pricer.plan.optimizer, pricer.parts, state) : nil
         var hidden = layout
         hidden.overlap = self.hides
         device = DeviceShare(
@@ -101,6 +107,7 @@ package final class LayoutWork: Sendable {
         device = work.device
         hides = work.hides
         state = work.state
+        matrices = work.matrices
         units = work.units
         host = work.host
         pricer = work.pricer

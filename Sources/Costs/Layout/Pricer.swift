@@ -28,7 +28,7 @@ package final class Pricer: Sendable {
         for name in names {
             let framework = plan.frameworks.known[name] ?? Framework(name: name)
             rates[name] = try DeviceRates(
-                device: device, precision: plan.precision, framework: framework)
+                device: device, precision: plan.precision, framework: framework, recipe: plan.recipe)
         }
         self.rates = rates
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {

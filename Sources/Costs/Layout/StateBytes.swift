@@ -16,7 +16,11 @@ package import Plans
 ///
 /// Fully sharded parameters take 16/D in software that shards the fp32 weights themselves
 /// (`Framework.shardsMasterWeights`): weight, gradient and two moments of four bytes (PyTorch FSDP: a shard and its
-/// gradient have the parameter's format, `MixedPrecisionPolicy.param_dtype` is that of the gathered copy).
+/// gradient have the parameter's format, `MixedPrecisionPolicy.param_dtype` is that of the gathered copy). Without master
+/// weights the shards are 16-bit ones.
+///
+/// The optimizer states of the table are AdamW's with fp32 moments and master weights. Others: bytes of the moments that
+/// the optimizer keeps (`Optimizer.Moment.bytes`) and of its master weights (`Optimizer.Master.bytes`).
 package struct StateBytes: Hashable, Sendable {
     /// Bytes of a weight in the copy that matrix products read.
     package var weight: Double
@@ -26,12 +30,20 @@ package struct StateBytes: Hashable, Sendable {
     package var gradient: Double
     /// Bytes of a gradient that a device keeps: whole gradients, or shards in the format of the fp32 weights.
     package var keptGradient: Double
-    /// Bytes of a parameter's optimizer state: Adam's two moments, the fp32 weight if it is not the kept weight, and
-    /// fp16's fp32 copy of the gradient.
+    /// Bytes of a parameter's optimizer state: the moments, the master weight if it is not the kept weight, and fp16's
+    /// fp32 copy of the gradient. Matrices may differ from it (`MatrixUpdate`).
     package var optimizer: Double
+    /// Bytes of optimizer state that every parameter has, those of matrices included.
+    package var leastOptimizer: Double
+    /// Bytes of moments and weights that the update of a parameter reads and writes, in addition to the gradient and
+    /// the copy for products.
+    package var moved: Double
 
     /// - Parameter shardsMaster: whether the fp32 weights are sharded and no other copy of the weights is kept.
-    package init(precision: Precision, gradients: Precision?, shardsMaster: Bool = false) {
+    package init(
+        precision: Precision, gradients: Precision?, shardsMaster: Bool = false,
+        optimizer choice: Optimizer = Optimizer()
+    ) {
         weight = precision == .fp32 ? 4 : 2
         keptWeight = weight
         let format = gradients ?? (precision == .fp16 ? .fp16 : .fp32)
@@ -39,24 +51,62 @@ package struct StateBytes: Hashable, Sendable {
             switch format {
             case .fp32: 4
             case .fp16, .bf16: 2
-            case .fp8: 1
+            case .fp8, .mxfp8, .nvfp4: 1
             }
         keptGradient = gradient
-        optimizer = precision == .fp32 ? 8 : (precision == .fp16 && format == .fp16 ? 16 : 12)
-        if shardsMaster {
-            keptWeight = 4
-            if gradients == nil { keptGradient = 4 }
-            optimizer = 8
+        if shardsMaster, precision != .fp32 {
+            // A shard and its gradient have one format.
+            if choice.master == .fp32 { keptWeight = 4 }
+            if gradients == nil { keptGradient = keptWeight }
         }
+        let stepsKeptWeight = keptWeight == 4
+        let copiesGradient = precision == .fp16 && format == .fp16 && !stepsKeptWeight && choice.master == .fp32
+        let master = (stepsKeptWeight ? 0 : choice.master.bytes) + (copiesGradient ? 4 : 0)
+        let (first, second) = (
+            choice.keepsFirst ? choice.firstMoment.bytes : 0, choice.keepsSecond ? choice.secondMoment.bytes : 0
+        )
+        optimizer = master + first + second
+        leastOptimizer = master + first
+        moved = Self.moved(choice.master, stepsKeptWeight: stepsKeptWeight)
+        if choice.keepsFirst { moved += Self.moved(choice.firstMoment) }
+        if choice.keepsSecond { moved += Self.moved(choice.secondMoment) }
+        // Adafactor reads the gradient for its rows and columns, for the size of the update and for the update
+        // (Shazeer and Stern 2018, algorithm 4).
+        if choice.name == .adafactor { moved += 2 * gradient }
     }
 
     /// Bytes of a parameter with a layout and its software.
-    package init(precision: Precision, layout: Layout, framework: Framework) {
+    package init(
+        precision: Precision, layout: Layout, framework: Framework, optimizer: Optimizer = Optimizer()
+    ) {
         self.init(
             precision: framework.memory.storesFP32 ? .fp32 : precision,
             gradients: framework.memory.storesFP32 ? nil : layout.gradients,
-            shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters)
+            shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters, optimizer: optimizer)
     }
+
+    /// Bytes of a moment that an update reads and writes. Numbers with one scale for a tensor become fp32 in a buffer,
+    /// which the update, the search for the largest and the rounding read again (Transformer Engine's FusedAdam:
+    /// `get_unscaled_state`, `_apply_scale`).
+    static func moved(_ moment: Optimizer.Moment) -> Double {
+        2 * moment.bytes + (moment == .fp16 || moment == .fp8 ? throughBuffer : 0)
+    }
+
+    /// Bytes of weights that an update reads and writes, without the copy for products that it writes.
+    private static func moved(_ master: Optimizer.Master, stepsKeptWeight: Bool) -> Double {
+        if stepsKeptWeight { return 8 }
+        return switch master {
+        case .fp32: 8
+        case .fp16: 2 * master.bytes + throughBuffer
+        // The 16-bit weight is read too.
+        case .remainders: 2 * master.bytes + 2
+        case .none: 2
+        }
+    }
+
+    /// Bytes of an fp32 number in a buffer: written, read and written by the update, read for the largest, read for
+    /// rounding.
+    private static let throughBuffer = 20.0
 
     /// Bytes of a weight that an optimizer step writes in addition to the fp32 values: the copy that products read, if
     /// one is kept.

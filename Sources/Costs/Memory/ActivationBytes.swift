@@ -31,6 +31,8 @@ package struct ActivationBytes: Hashable, Sendable {
     ///   - expertTensor: ranks that share one expert's matrices.
     ///   - keepsCombinedRows: whether the experts' results are kept (`Framework.keepsCombinedRows`).
     ///   - operandBytes: bytes of a number that a weight gradient's product reads.
+    ///   - recipe: bytes of a kept number that only products read, and whether they keep the result of attention too;
+    ///     nil: no recipe.
     ///   - splitsBackward: whether weight gradients are separate actions of the schedule.
     ///   - memory: the software's memory management.
     ///   - modules: the modules that are recomputed by themselves, with selective recomputation.
@@ -38,8 +40,8 @@ package struct ActivationBytes: Hashable, Sendable {
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
-        operandBytes: Double? = nil, splitsBackward: Bool = false, memory: Framework.Memory = Framework.Memory(),
-        modules: RecomputeModules = []
+        operandBytes: Double? = nil, recipe: (input: Double, keepsAttended: Bool)? = nil, splitsBackward: Bool = false,
+        memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = []
     ) {
         let measure = BlockMeasure(
             division: Division(
@@ -57,7 +59,11 @@ package struct ActivationBytes: Hashable, Sendable {
             block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
             numberBytes: dropout ? 2 * w + 1 : w)
         let remadeResults = bytes { $0 == .normResult || $0 == .activationResult }
-        let whole = bytes { $0 != .combined || keepsCombinedRows } + core
+        var whole = bytes { $0 != .combined || keepsCombinedRows } + core
+        if let input = recipe?.input {
+            whole -= (w - input) * measure.numbers(block.productInputs)
+            if recipe?.keepsAttended == true { whole += input * measure.numbers(block.attended) }
+        }
         widestGradients =
             memory.sharesGradients
             ? w * SharedGradients.numbers(block, measure.division, reserve: memory.rowReserve)
@@ -112,11 +118,13 @@ package struct ActivationBytes: Hashable, Sendable {
     /// Bytes that one block of a layout keeps for one micro-batch.
     /// - Parameters:
     ///   - recompute: nil: the layout's own.
+    ///   - rates: rates of the block; nil: the layout's.
     ///   - isSplit: whether backwards are split; nil: the layout's schedule decides.
     package init(
-        _ work: LayoutWork, block: Block, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil
+        _ work: LayoutWork, block: Block, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil,
+        rates stated: DeviceRates? = nil
     ) {
-        let (layout, rates, framework) = (work.layout, work.rates, work.framework)
+        let (layout, rates, framework) = (work.layout, stated ?? work.rates, work.framework)
         self.init(
             block, sequence: work.model.sequence, tokens: work.device.tokens, tensor: layout.tensor,
             sequenceParallel: layout.sequenceParallel,
@@ -124,6 +132,7 @@ package struct ActivationBytes: Hashable, Sendable {
             dropout: work.device.dropout, elementBytes: rates.elementBytes,
             keepsOperations: framework.selectiveOperations, expertTensor: layout.expertTensor,
             keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
+            recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
             splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory,
             modules: layout.recomputeModules.recomputed(fusesNorms: framework.fusesNorms))
     }

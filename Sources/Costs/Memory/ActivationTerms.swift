@@ -17,6 +17,8 @@ final class ActivationTerms: Sendable {
     private let pools: Bool
     /// Figures that are the same for all kinds of block.
     let ends: Ends
+    /// Bytes that blocks in bf16 at the start and at the end of the model keep beyond those of other blocks.
+    let bf16Extra: (start: Double, end: Double)
     /// Terms of a layout under its own schedule.
     convenience init(_ work: LayoutWork) { self.init(work, isSplit: work.layout.schedule.splitsBackward) }
 
@@ -47,7 +49,9 @@ final class ActivationTerms: Sendable {
         let (embedding, head) = (work.parts.embedding, work.parts.head)
         let remakesNorm = memory.remakesOutputs && !isSplit
         // The embedding keeps the masks of its dropout (Korthikanti et al. 2022, section 4.3).
-        let mask = kept(embedding) { _ in true }
+        let extra = Self.bf16Extra(work, isSplit: isSplit)
+        bf16Extra = extra
+        let mask = kept(embedding) { _ in true } + extra.start
         var numbers: [Double] = []
         numbers.reserveCapacity(10 * blocks.count + 2)
         let plain =
@@ -57,15 +61,47 @@ final class ActivationTerms: Sendable {
         for block in blocks { numbers.append(block.recomputed) }
         for block in blocks { numbers.append(block.widestGradients) }
         self.numbers = numbers
-        ends.headInputs = kept(head) { $0 != .logits && !(remakesNorm && $0 == .normResult) }
-        ends.logits = kept(head) { $0 == .logits }
-        ends.logitGradients = measure.bytes(head.part.operands)
-        ends.headBuffers = (work.framework.logitBytes - 4) * (head.logits.map(measure.division.numbers) ?? 0)
+        ends.headInputs = kept(head) { $0 != .logits && !(remakesNorm && $0 == .normResult) } + extra.end
+        let logits = head.logits.map(measure.division.numbers) ?? 0
+        switch work.plan.loss.kind {
+        case .standard:
+            ends.logits = kept(head) { $0 == .logits }
+            ends.logitGradients = measure.bytes(head.part.operands)
+            ends.headBuffers = (work.framework.logitBytes - 4) * logits
+        case .fused:
+            // The fp32 logarithm of each row's sum of exponentials.
+            ends.logits = 4 * device.tokens
+        case .chunked:
+            // The logits of one chunk, and the gradient of the table that all chunks add to. The gradient of the inputs
+            // takes the place of the inputs.
+            ends.headBuffers =
+                work.framework.logitBytes * logits / Double(work.plan.loss.chunks)
+                + work.state.weight * work.tableParameters
+        }
         ends.tiedBuffers = hasPipeline && model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
         ends.messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
         ends.copiesBuffers = copies
         self.ends = ends
         pools = memory.pools
+    }
+
+    private static func bf16Extra(_ work: LayoutWork, isSplit: Bool) -> (start: Double, end: Double) {
+        guard let recipe = work.rates.recipe, let high = work.rates.bf16Blocks else { return (0, 0) }
+        let isPartial = work.layout.recomputed.keepsSome
+        func extra(_ kinds: ArraySlice<Int>, _ recompute: Layout.Recompute) -> Double {
+            kinds.reduce(0) { sum, kind in
+                let block = work.parts.blocks[kind]
+                return sum
+                    + ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit, rates: high).kept
+                    - ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit).kept
+            }
+        }
+        let kinds = work.parts.kinds.kindOfBlock
+        // The first blocks of a stage are those that are recomputed if only some are.
+        return (
+            extra(kinds.prefix(recipe.bf16LayersAtStart), work.layout.recompute),
+            extra(kinds.suffix(recipe.bf16LayersAtEnd), isPartial ? .none : work.layout.recompute)
+        )
     }
 
     /// Bytes that blocks and embedding keep, with the layout's recomputation.

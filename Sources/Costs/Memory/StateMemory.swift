@@ -27,6 +27,8 @@ struct StateMemory {
             gradients += experts.gradients
             optimizer += experts.optimizer
         }
+        if work.rates.recipe != nil { weights += LowPrecision.weights(of: share, work) }
+        if let matrices = work.matrices { optimizer += matrices.optimizerBytes(of: share, work) }
         if Self.keepsTwoGradients(work) { gradients *= 1 + state.weight / state.gradient }
     }
 

@@ -89,9 +89,11 @@ package struct LeastPasses: Sendable {
             ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
                 var layout = choices.base
                 layout.sharding = sharding
-                return Held(
-                    sharding: sharding,
-                    bytes: StateBytes(precision: plan.precision, layout: layout, framework: framework))
+                var bytes = StateBytes(
+                    precision: plan.precision, layout: layout, framework: framework, optimizer: plan.optimizer)
+                bytes.optimizer = bytes.leastOptimizer
+                if plan.recipe?.parameterGather == true { bytes.keptWeight = min(1, bytes.keptWeight) }
+                return Held(sharding: sharding, bytes: bytes)
             } : []
         guard pricer.network != network else { return }
         known[network] = here

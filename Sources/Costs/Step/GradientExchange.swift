@@ -14,7 +14,8 @@ struct GradientExchange {
     var gathered = 0.0
 
     /// Bytes of one reduction and one gathering of `held` parameters over `shards` ranks.
-    init(of held: Double, shards: Int, _ work: LayoutWork) {
+    /// - Parameter low: parameters among `held` whose weights are gathered in a recipe's format, if it says so.
+    init(of held: Double, low: Double, shards: Int, _ work: LayoutWork) {
         let gradients = work.state.gradient * held
         if Self.scatters(work) {
             scattered = gradients
@@ -23,7 +24,10 @@ struct GradientExchange {
             summed = gradients
             replicated = gradients
         }
-        if work.layout.sharding != .none { gathered = work.state.weight * held }
+        if work.layout.sharding != .none {
+            gathered = work.state.weight * held
+            if let recipe = work.rates.recipe { gathered -= (work.state.weight - recipe.gatheredBytes) * low }
+        }
     }
 
     /// Whether gradients are reduce-scattered over the ranks that shard them. If not, every rank gets all sums.

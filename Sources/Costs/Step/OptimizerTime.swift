@@ -20,17 +20,22 @@ package struct OptimizerTime: Sendable {
         seconds = max(0, most)
     }
 
-    /// Seconds of Adam on one rank. Adam reads the gradient and three fp32 values and writes three (and the
-    /// half-precision weight if one is kept). The gradient is also read for its norm and zeroed. Memory-bound.
+    /// Seconds of the update on one rank. It reads the gradient, reads and writes moments and weights (and writes the
+    /// half-precision weight if one is kept beside them). The gradient is also read for its norm and zeroed.
+    /// Memory-bound, except for the products of matrices' updates.
     private static func seconds(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let (layout, state, rates) = (work.layout, work.state, work.rates)
         let (held, experts) = (work.denseParameters(of: share), work.expertParameters(of: share))
         let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
         let owned = layout.sharding == .none ? held + experts : sharded
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
-        let step = (state.gradient + Double(CostConstants.adamBytes) + state.writtenCopy) * owned
+        let matrices = work.matrices
+        let step =
+            (state.gradient + state.moved + state.writtenCopy) * owned + (matrices?.movedBytes(of: share, work) ?? 0)
         let norm = state.gradient * owned
         let zero = state.gradient * kept
-        return rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
+        let update = rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
+        let casts = rates.memory(LowPrecision.castBytes(rates) * LowPrecision.castParameters(of: share, work))
+        return update + casts + (matrices?.seconds(of: share, work) ?? 0)
     }
 }

@@ -68,8 +68,10 @@ extension Reduction {
             return
         }
         let device = work.device
+        let low = LowPrecision.parameters(of: share, work)
         let dense = Reduction(
-            of: work.denseParameters(of: share), shards: device.shardGroup, replicas: device.replicaGroup, work)
+            of: work.denseParameters(of: share), low: low.dense, shards: device.shardGroup,
+            replicas: device.replicaGroup, work)
         let experts = work.expertParameters(of: share)
         guard experts > 0 else {
             self = dense
@@ -77,12 +79,16 @@ extension Reduction {
         }
         self =
             dense
-            + Reduction(of: experts, shards: device.expertShardGroup, replicas: device.expertReplicaGroup, work)
+            + Reduction(
+                of: experts, low: low.experts, shards: device.expertShardGroup, replicas: device.expertReplicaGroup,
+                work)
     }
 
     /// Reduction of the gradients and gathering of the weights of `held` parameters. Gradients are scattered among
     /// `shards`, then added up over `replicas`.
-    private init(of held: Double, shards: DeviceGroup, replicas: DeviceGroup, _ work: LayoutWork) {
+    private init(
+        of held: Double, low: Double, shards: DeviceGroup, replicas: DeviceGroup, _ work: LayoutWork
+    ) {
         let (layout, software) = (work.layout, work.framework)
         let scatters = GradientExchange.scatters(work)
         let bucket = software.bucket(replicas: layout.data * layout.context)
@@ -93,8 +99,8 @@ extension Reduction {
         // A micro-batch of a bidirectional pipeline passes only one of a rank's two stages, so the reduction after it
         // covers half of the gradients.
         let reduced = isRepeated ? work.shares.passShare * held : held
-        let exchange = GradientExchange(of: reduced, shards: shards.size, work)
-        let weights = GradientExchange(of: held, shards: shards.size, work).gathered
+        let exchange = GradientExchange(of: reduced, low: 0, shards: shards.size, work)
+        let weights = GradientExchange(of: held, low: low, shards: shards.size, work).gathered
         func reduce(buckets: Double) -> Double {
             let inside =
                 scatters

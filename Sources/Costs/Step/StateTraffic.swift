@@ -11,8 +11,8 @@ package struct StateTraffic: Sendable {
     package var replicas = 0.0
 
     /// Bytes for `held` parameters, sharded over `shards` ranks, with `replicas` ranks for each shard.
-    private init(_ held: Double, shards: Int, replicas: Int, _ work: LayoutWork) {
-        let exchange = GradientExchange(of: held, shards: shards, work)
+    private init(_ held: Double, low: Double, shards: Int, replicas: Int, _ work: LayoutWork) {
+        let exchange = GradientExchange(of: held, low: low, shards: shards, work)
         let reductions = GradientExchange.perStep(work)
         // Fully sharded weights are gathered for the forward and for the backward.
         let gathers = work.layout.sharding == .parameters ? 2 * reductions : 1
@@ -25,8 +25,9 @@ package struct StateTraffic: Sendable {
     static func dense(rank: Int, _ work: LayoutWork) -> StateTraffic {
         let (share, device, parts) = (work.shares.ranks[rank], work.device, work.parts)
         let (shards, replicas) = (device.shardGroup.size, device.replicaGroup.size)
+        let low = LowPrecision.parameters(of: share, work).dense
         guard work.layout.sharding == .parameters else {
-            return StateTraffic(work.denseParameters(of: share), shards: shards, replicas: replicas, work)
+            return StateTraffic(work.denseParameters(of: share), low: low, shards: shards, replicas: replicas, work)
         }
         // The embedding is gathered for its forward only. A tied table that one rank uses at both ends is gathered for
         // each use; so is the table in which multi-token prediction looks tokens up.
@@ -36,7 +37,8 @@ package struct StateTraffic: Sendable {
         let lookups = share.holdsHead && work.model.mtp != nil ? work.tableParameters : 0
         var blocks = 0.0
         for (block, count) in zip(parts.blocks, share.blocks) { blocks += Double(count) * device.held(of: block).dense }
-        var traffic = StateTraffic(blocks + embedding + head + lookups, shards: shards, replicas: replicas, work)
+        var traffic = StateTraffic(
+            blocks + embedding + head + lookups, low: low, shards: shards, replicas: replicas, work)
         traffic.weights -=
             GradientExchange.perStep(work) * work.state.weight * (embedding + lookups) * Ring.sent(shards)
         return traffic
@@ -46,7 +48,9 @@ package struct StateTraffic: Sendable {
     static func experts(rank: Int, _ work: LayoutWork) -> StateTraffic {
         let device = work.device
         return StateTraffic(
-            work.expertParameters(of: work.shares.ranks[rank]), shards: device.expertShardGroup.size,
+            work.expertParameters(of: work.shares.ranks[rank]),
+            low: LowPrecision.parameters(of: work.shares.ranks[rank], work).experts,
+            shards: device.expertShardGroup.size,
             replicas: device.expertReplicaGroup.size, work)
     }
 }

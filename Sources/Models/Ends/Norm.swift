@@ -52,6 +52,7 @@ extension Part {
             Kept(stream, .mask, times: Double(count)),
         ]
         if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
+        part.inputs = Array(repeating: stream, count: normInputs(model))
         // The inputs of the halves, and the gradients of their outputs.
         part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : count)))]
         let sum = [
@@ -76,6 +77,15 @@ extension Part {
             part.backward.kernels.append([Stored(stream, times: Double(outputs))])
         }
         return part
+    }
+
+    /// Number of results of norms that only products read. A router reads the rows of its half too.
+    static func normInputs(_ model: Model) -> Int {
+        let block = model.block
+        guard block.norms != .post else { return 0 }
+        let routes = block.moe != nil && block.halves.hasFeedForward
+        if block.parallel == .oneNorm, block.halves == .both { return routes ? 0 : 1 }
+        return block.halves.count - (routes ? 1 : 0)
     }
 
     /// Tensors of a block's norms, and its small tensors that no part describes.
@@ -111,6 +121,8 @@ package struct NormWords: Hashable, Sendable {
     /// those between the halves of a split backward.
     package var kept: Int
     package var results: Int
+    /// Results of norms that only products read.
+    package var inputs: Int
     package var operands: Int
     /// Halves of the block, each with a mask of dropout.
     package var halves: Int
@@ -135,6 +147,7 @@ package struct NormWords: Hashable, Sendable {
         kept = count(all.map(\.stored).filter { $0.format == .activation })
         results = count(all.filter { $0.role == .normResult }.map(\.stored))
         operands = count((part.operands + prediction.operands).filter { $0.extent.width.cut == 0 })
+        inputs = part.inputs.count
         projection = block.predicts ? "2·h^2" : nil
         projected = block.predicts ? "h/t" : nil
         halves = block.halves.count

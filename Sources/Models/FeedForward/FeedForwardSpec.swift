@@ -74,6 +74,8 @@ package struct FeedForwardWords: Hashable, Sendable {
     /// Those of `keptBehind`, and those of `weights`, that belong to the networks beside the experts.
     package var keptBeside: [String] = []
     package var weightsBeside: [String] = []
+    /// Numbers of a row that are kept and that only products read.
+    package var inputs: [String] = []
     /// Numbers of a row that are kept between the halves of a split backward, in the format that products read.
     package var operands: [String]
     /// Bytes of a row that are kept in fp32 between the halves of a split backward.

@@ -26,6 +26,7 @@ extension FeedForwardSpec {
             Kept(Extent(.chosen, whole: h), role: .combined, madeBy: .mixture),
             Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
+        part.inputs = [Extent(.routed, cut: moe.ffn, whole: h)] + beside.map { Extent(.all, cut: $0.size) }
         // Rows at the experts, the gradients of the experts' results, and the router's gradients.
         part.operands = [
             Stored(Extent(.routed, cut: expert.matrices * moe.ffn, whole: 2 * h), .operand), Stored(scores, .single),
@@ -137,6 +138,7 @@ extension FeedForwardSpec {
             combined: "w·\(sent)·\(row)/t",
             keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + besideKept,
             keptBeside: besideKept, weightsBeside: shared { "n_m·h·\($0)" } + gate,
+            inputs: ["ρ·(\(row) + f_e/e_t)"] + shared { "\($0)/t" },
             operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
                 + shared { "n_m·\($0)/t" } + (moe.sharedGate ? ["1/σ"] : []),
             singleOperands: "4·E/t",

@@ -7,6 +7,9 @@ package struct Part: Hashable, Sendable {
     package var products: [Product] = []
     /// Tensors that a forward keeps for its backward.
     package var kept: [Kept] = []
+    /// Kept tensors, or parts of them, that only products read. They are kept in 8 or 4 bits if these products are in
+    /// such a format and a recipe says so.
+    package var inputs: [Extent] = []
     /// Tensors that are kept between the two halves of a split backward: inputs of products and gradients of their
     /// outputs.
     package var operands: [Stored] = []

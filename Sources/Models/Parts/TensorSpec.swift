@@ -51,6 +51,8 @@ package struct TensorSpec: Hashable, Sendable {
     package var count: Int { shape.reduce(1, *) }
     /// Whether AdamW decays the tensor: matrices and embeddings, not biases and norms.
     package var decays: Bool { shape.count >= 2 }
+    /// Whether the tensor is a matrix that training changes, and no norm.
+    package var isMatrix: Bool { shape.count == 2 && start != .ones && isTrainable }
 
     /// The tensor with its full name: `prefix` is that of its block or its expert.
     package func named(in prefix: String) -> TensorSpec {

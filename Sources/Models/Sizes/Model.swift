@@ -101,4 +101,6 @@ extension Model {
 /// Number format of weights and matrix products.
 package enum Precision: String, Hashable, Codable, Sendable, CaseIterable {
     case fp32, fp16, bf16, fp8
+    /// 8 bits with a scaling factor for 32 numbers, and 4 bits with one for 16.
+    case mxfp8, nvfp4
 }

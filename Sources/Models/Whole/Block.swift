@@ -24,6 +24,9 @@ package final class Block: Sendable {
     package let operands: [Stored]
     /// The modules that a backward can compute again by themselves.
     package let recomputations: [Recomputation]
+    /// Kept tensors that only products read, and the result of the core attention.
+    package let productInputs: [Extent]
+    package let attended: [Extent]
     package let forward: Elementwise
     package let backward: Elementwise
     package let otherKernels: Int
@@ -61,6 +64,8 @@ package final class Block: Sendable {
         kept = parts.flatMap(\.kept)
         operands = parts.flatMap(\.operands)
         recomputations = parts.flatMap(\.recomputations)
+        productInputs = parts.flatMap(\.inputs)
+        attended = kept.filter { $0.role == .attended }.map(\.stored.extent)
         forward = Elementwise(joining: parts.map(\.forward))
         backward = Elementwise(joining: parts.map(\.backward))
         otherKernels = parts.reduce(0) { $0 + $1.otherKernels }

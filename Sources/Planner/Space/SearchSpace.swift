@@ -67,25 +67,30 @@ package struct SearchSpace: Hashable, Sendable {
     /// Whether all degrees whose product is the devices are fixed.
     var fixesDevices: Bool { degrees.allSatisfy { $0.fixed != nil } }
 
-    /// The fields that no search chooses. Selective recomputation is tried with the modules that are asked for, or those of
-    /// the plan's own layout.
-    func base(_ plan: Plan) -> Layout {
-        var base = base
-        if base.recomputeModules.isEmpty, let layout = plan.layout { base.recomputeModules = layout.recomputeModules }
-        return base
-    }
-
     /// The choices that every mesh is priced with.
     package func choices(_ plan: Plan) -> MeshChoices {
         let abilities = abilities(plan)
         // Any divisor of the innermost network's devices, whatever the tensor degree.
         let groups =
             hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
+        let held = plan.optimizer.sharding
         return MeshChoices(
-            base: base(plan), recompute: recompute, sharding: sharding.filter(abilities.sharding.contains),
+            base: base(for: plan), recompute: recompute,
+            sharding: sharding.filter { abilities.sharding.contains($0) && held.contains($0) },
             shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
-            shardingWithPipeline: sharding.filter(abilities.shardingWithPipeline.contains),
+            shardingWithPipeline: sharding.filter {
+                abilities.shardingWithPipeline.contains($0) && held.contains($0)
+            },
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
+    }
+
+    /// The fields that no search chooses, with those that the plan states. Selective recomputation is tried with the
+    /// modules that are asked for, or those of the plan's own layout.
+    func base(for plan: Plan) -> Layout {
+        var base = base
+        base.gradients = base.gradients ?? plan.gradients
+        if base.recomputeModules.isEmpty, let layout = plan.layout { base.recomputeModules = layout.recomputeModules }
+        return base
     }
 
     /// All ways to divide the devices, in a fixed order: layouts in which only the degrees are settled.
@@ -93,7 +98,7 @@ package struct SearchSpace: Hashable, Sendable {
         let model = plan.model
         var found: [Layout] = []
         let abilities = abilities(plan)
-        var mesh = base
+        var mesh = base(for: plan)
         for tensor in tensor.divisors(of: plan.devices, limit: plan.cluster.innerReach) where divides(tensor, model) {
             for context in context.divisors(of: plan.devices / tensor)
             where contextFits(context, model) && abilities.allows(context: context, tensor: tensor, model: model) {

@@ -22,8 +22,10 @@ struct StepBound: Sendable {
 
     init(_ plan: Plan, space: SearchSpace, options: CostOptions) {
         self.plan = plan
-        let bytes = StateBytes(precision: plan.precision, gradients: space.base.gradients)
-        state = (bytes.weight + bytes.optimizer) * Double(plan.model.parameters().total)
+        let bytes = StateBytes(
+            precision: plan.precision, gradients: space.base(for: plan).gradients, optimizer: plan.optimizer)
+        let weight = plan.recipe?.parameterGather == true ? min(1, bytes.weight) : bytes.weight
+        state = (weight + bytes.leastOptimizer) * Double(plan.model.parameters().total)
         var (work, pass) = (Double.infinity, Double.infinity)
         let contexts =
             space.context.fixed
@@ -65,7 +67,7 @@ struct StepBound: Sendable {
                         for sharding in [Layout.Sharding.none, .parameters]
                         where space.sharding.contains(sharding) || sharding == .none {
                             for sequenceParallel in space.sequenceParallel where !sequenceParallel || tensor > 1 {
-                                var layout = space.base
+                                var layout = space.base(for: plan)
                                 layout.tensor = tensor
                                 (layout.expert, layout.expertTensor) = (expert, expertTensor)
                                 layout.data = expert

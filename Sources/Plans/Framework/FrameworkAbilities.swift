@@ -52,6 +52,14 @@ extension Framework {
         package var expertsNeedSequenceParallel = false
         /// Methods of context parallelism. Empty: sequences are not cut.
         package var context = Context.allCases
+        /// Optimizers, formats of their moments, and kinds of master weights.
+        package var optimizers = Optimizer.Name.allCases
+        package var moments = Optimizer.Moment.allCases
+        package var masters = Optimizer.Master.allCases
+        /// Ways of computing the loss.
+        package var losses = LossComputation.Kind.allCases
+        /// Recipes of products in 8 and 4 bits.
+        package var recipes = Recipe.Scaling.allCases
 
         package init() {}
     }
@@ -115,6 +123,29 @@ extension Framework.Abilities {
         if !allows(sequenceParallel: layout.sequenceParallel, tensor: layout.tensor, model: model) {
             found.append(
                 "\(name) does not train experts with tensor \(layout.tensor) unless sequenceParallel is true")
+        }
+        return found
+    }
+
+    /// Choices of a run beside its layout that the software `name` does not have, one clause each.
+    package func obstacles(to optimizer: Optimizer, loss: LossComputation, recipe: Recipe?, name: String) -> [String] {
+        var found: [String] = []
+        if let recipe, !recipes.contains(recipe.scaling) {
+            found.append("\(name) has no recipe \(recipe.scaling.rawValue)")
+        }
+        if !losses.contains(loss.kind) { found.append("\(name) has no loss \(loss.kind.rawValue)") }
+        if !optimizers.contains(optimizer.name) { found.append("\(name) has no optimizer \(optimizer.name.rawValue)") }
+        let kept =
+            (optimizer.keepsFirst ? [optimizer.firstMoment] : [])
+            + (optimizer.keepsSecond ? [optimizer.secondMoment] : [])
+        for moment in Set(kept).sorted(by: { $0.rawValue < $1.rawValue }) where !moments.contains(moment) {
+            found.append("\(name) keeps no moments in \(moment.rawValue)")
+        }
+        if !masters.contains(optimizer.master) {
+            found.append(
+                optimizer.master == .none
+                    ? "\(name) does not train without master weights"
+                    : "\(name) keeps no master weights as \(optimizer.master.rawValue)")
         }
         return found
     }

@@ -106,6 +106,11 @@ extension Framework.Abilities {
             can.report(key, rule: "must name at least one kind", fix: "none is a kind: [none]")
         }
         words("context", \.context)
+        words("optimizers", \.optimizers)
+        words("moments", \.moments)
+        words("masters", \.masters)
+        words("losses", \.losses)
+        words("recipes", \.recipes)
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         experts = can.choice("experts", of: Experts.self) ?? experts

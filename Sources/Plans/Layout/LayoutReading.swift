@@ -77,7 +77,7 @@ enum LayoutReading {
         layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
         layout.flashAttention = reader.flag("flashAttention") ?? true
-        layout.gradients = reader.choice("gradients", of: Precision.self)
+        layout.gradients = GradientFormat.read(reader)
         layout.layersPerStage = reader.counts("layersPerStage", in: 0...Bounds.layers.upperBound)
         var openDefaults = Set(Layout.Default.allCases).filter { !reader.contains($0.rawValue) }
         if reader.contains("virtualStages") || reader.contains("pipelineLayout") { openDefaults.remove(.schedule) }

@@ -18,6 +18,14 @@ package struct Plan: Hashable, Codable, Sendable {
     /// The batch that the planner stays near when it chooses one that fits the devices. nil: the plan states its batch.
     package var wantedBatch: Int?
     package var precision: Precision
+    /// The recipe that the plan states. It holds as long as the precision is its own.
+    package var statedRecipe: Recipe?
+    /// The optimizer and the formats of its state.
+    package var optimizer = Optimizer()
+    /// Format in which gradients are accumulated, for layouts that state none. nil: that of `Layout.gradients`.
+    package var gradients: Precision?
+    /// The way in which the head's logits and the loss are computed.
+    package var loss = LossComputation()
     /// The layout. nil: `layout: auto`, the planner searches.
     package var layout: Layout?
     /// Set if the layout says `schedule: auto`: the planner chooses the schedule, and `layout.schedule` is to be
@@ -78,6 +86,11 @@ package struct Plan: Hashable, Codable, Sendable {
 extension Plan {
     /// Devices that are paid for: those that train and those that stay idle.
     package var paidDevices: Int { devices + idleDevices }
+    /// The recipe of products in 8 or 4 bits; nil: the precision has none, or is fp8 without one.
+    package var recipe: Recipe? {
+        if let statedRecipe, statedRecipe.precision == precision { return statedRecipe }
+        return Recipe(of: precision)
+    }
     /// The remark to the user about idle devices; nil if all devices train.
     package var idleRemark: String? {
         idleDevices > 0

@@ -75,12 +75,22 @@ struct PlanReading {
         var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil
         let train = TrainReading.read(reader, library: library)
         let isTrained = reader.contains("train")
-        let statedPrecision = reader.choice("precision", of: Precision.self)
+        let format = Recipe.read(reader)
+        let (statedPrecision, recipe) = (format?.precision, format?.recipe)
+        let optimizer = Optimizer.read(reader)
+        let gradients = GradientFormat.read(reader)
+        let loss = LossComputation.read(reader)
         var layout = LayoutReading.read(reader, isTrained: isTrained)
         if !reader.contains("layout"), isTrained {
             layout = LayoutReading.Result(layout: Layout(), dataIsGiven: false)
         }
         let isAuto = layout == nil
+        if let gradients, let own = layout?.layout.gradients, own != gradients {
+            reader.report(
+                "gradients", value: "'\(gradients.rawValue)'", rule: "layout.gradients says \(own.rawValue)",
+                fix: "remove one of the two")
+        }
+        if let gradients { layout?.layout.gradients = gradients }
         if statedBatch == nil, !reader.contains("batch") { statedBatch = layout?.globalBatch }
         if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
             reader.report(
@@ -165,6 +175,14 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
+        plan.statedRecipe = recipe
+        if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
+        (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
+        plan.optimizer = optimizer ?? plan.optimizer
+        if reader.collector.isEmpty {
+            plan.optimizer.problems(precision: precision, layout: plan.layout).forEach(reader.collector.adopt)
+            plan.combinationProblems(plan.layout).forEach(reader.collector.adopt)
+        }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles + plan.idleModules
@@ -272,14 +290,20 @@ extension Plan {
 
     /// Parts of the stated layout that its software cannot run, one sentence each.
     var obstacles: [Remark] {
-        guard var layout else { return [] }
+        guard var layout else {
+            let framework = framework(for: nil)
+            return framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: framework.name).map {
+                Remark(.softwareLacks, "\($0); it is priced all the same")
+            }
+        }
         let framework = framework(for: layout)
         // With an open schedule, the planner chooses among the software's schedules.
         if openSchedule != nil { layout.schedule = framework.abilities.schedules.first ?? layout.schedule }
         let name = framework.name + (frameworks.named == nil ? ", which is assumed," : "")
-        return framework.abilities.obstacles(to: layout, model: model, name: name).map {
-            Remark(.softwareLacks, "\($0); it is priced all the same")
-        }
+        let found =
+            framework.abilities.obstacles(to: layout, model: model, name: name)
+            + framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: name)
+        return found.map { Remark(.softwareLacks, "\($0); it is priced all the same") }
     }
 }
 

@@ -12,8 +12,9 @@ extension Plan {
         if let tokens { lines.append("tokens: \(Figures.plain(tokens))") }
         lines +=
             clusterLines(library) + [
-                "devices: \(devices)", "batch: \(batch)", "precision: \(precision.rawValue)",
-            ]
+                "devices: \(devices)", "batch: \(batch)",
+                "precision: \(statedRecipe == recipe ? recipe?.yaml ?? precision.rawValue : precision.rawValue)",
+            ] + choiceLines
         if let layout {
             lines.append("framework: \(frameworkReference(layout))")
             lines += ["layout:"] + layout.yaml(leavingOut: openDefaults).map { "  " + $0 }
@@ -24,6 +25,18 @@ extension Plan {
         if let measured { lines += ["measured:"] + measured.yaml.map { "  " + $0 } }
         if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The optimizer, and the gradients' format where the layout is open.
+    private var choiceLines: [String] {
+        var lines: [String] = []
+        if optimizer != Optimizer() {
+            let fields = optimizer.fields.map { "\($0.key): \($0.value)" }
+            lines.append("optimizer: {\(fields.joined(separator: ", "))}")
+        }
+        if loss != LossComputation() { lines.append("loss: \(loss.yaml)") }
+        if let gradients, layout == nil { lines.append("gradients: \(gradients.rawValue)") }
+        return lines
     }
 
     private func modelLines(_ library: Library) -> [String] {
@@ -144,6 +157,7 @@ extension TrainSettings {
             "eps: \(epsilon)", "weightDecay: \(weightDecay)", "clip: \(clip.map(\.description) ?? "none")",
             "auxiliaryLoss: \(auxiliaryLoss)", "seed: \(seed)",
         ]
+        if let momentum { lines.append("momentum: \(momentum)") }
         if let folder { lines.append("folder: \(Plan.quoted(folder))") }
         if let initialWeights { lines.append("init: \(path(initialWeights))") }
         if let checkpoint {

@@ -26,6 +26,10 @@ extension Plan {
             remarks.append(
                 Remark(.keyUnused, "train.minLearningRate does nothing with train.schedule constant"))
         }
+        if settings.momentum != nil, optimizer.name != .muon, optimizer.name != .sgd || !optimizer.momentum {
+            remarks.append(
+                Remark(.keyUnused, "train.momentum does nothing with optimizer \(optimizer.name.rawValue)"))
+        }
         if settings.auxiliaryLoss != standard.auxiliaryLoss, model.moe == nil {
             remarks.append(Remark(.keyUnused, "train.auxiliaryLoss does nothing in a model without experts"))
         }

@@ -39,6 +39,7 @@ enum TrainReading {
         }
         settings.epsilon = reader.number("eps", .plain, in: .leastNonzeroMagnitude...1) ?? settings.epsilon
         settings.weightDecay = reader.number("weightDecay", .plain, in: 0...100) ?? settings.weightDecay
+        settings.momentum = reader.number("momentum", .plain, in: 0...0.999_999_999)
         if reader.word(ifAmong: ["none", "off"], "clip") != nil {
             settings.clip = nil
         } else if let clip = reader.number("clip", .plain, in: 0...1e9) {

@@ -157,7 +157,7 @@ struct RunTableReading {
             recompute: row.choice("recompute", of: Layout.Recompute.self) ?? .none,
             sharding: row.choice("sharding", of: Layout.Sharding.self) ?? .none,
             sequenceParallel: row.flag("sequenceParallel") ?? false, flashAttention: row.flag("flash") ?? true,
-            gradients: row.choice("gradients", of: Precision.self),
+            gradients: row.choice("gradients", of: GradientFormat.self)?.precision,
             overlap: Layout.Overlap(
                 data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p"),
                 expert: overlap.contains("e")),

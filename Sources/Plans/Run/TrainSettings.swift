@@ -44,6 +44,8 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var betas: [Double]
     package var epsilon: Double
     package var weightDecay: Double
+    /// Decay rate of Muon's and SGD's moment. nil: 0.95 for Muon (Liu et al. 2025), 0.9 for SGD.
+    package var momentum: Double?
     /// Global gradient norm above which gradients are scaled down. nil: no clipping.
     package var clip: Double?
     /// Weight of the experts' load-balance loss in the total loss; the cross-entropy has weight 1.
@@ -58,7 +60,8 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package init(
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,
         minLearningRate: Double? = nil, warmup: Int = 0, schedule: LearningRateSchedule = .cosine,
-        betas: [Double] = [0.9, 0.95], epsilon: Double = 1e-8, weightDecay: Double = 0.1, clip: Double? = 1,
+        betas: [Double] = [0.9, 0.95], epsilon: Double = 1e-8, weightDecay: Double = 0.1, momentum: Double? = nil,
+        clip: Double? = 1,
         auxiliaryLoss: Double = 0.01, seed: UInt64 = 1, initialWeights: String? = nil, checkpoint: Checkpoint? = nil,
         folder: String? = nil
     ) {
@@ -73,6 +76,7 @@ package struct TrainSettings: Hashable, Codable, Sendable {
         self.betas = betas
         self.epsilon = epsilon
         self.weightDecay = weightDecay
+        self.momentum = momentum
         self.clip = clip
         self.auxiliaryLoss = auxiliaryLoss
         self.seed = seed

@@ -119,6 +119,18 @@ package struct EstimateReport: Encodable, Sendable {
         }
     }
 
+    struct Recipe: Encodable {
+        var scaling: String
+        var parameterGather: Bool
+        var bf16LayersAtStart, bf16LayersAtEnd: Int
+    }
+
+    struct Loss: Encodable {
+        var kind: String
+        /// Absent where rows are not taken in chunks.
+        var chunks: Int?
+    }
+
     /// The software that the plan is priced on.
     struct Framework: Encodable {
         var name: String
@@ -133,6 +145,12 @@ package struct EstimateReport: Encodable, Sendable {
     var model: Model
     var cluster: Cluster
     var layout: Layout
+    /// The formats of products in 8 or 4 bits; absent where no recipe is stated or implied.
+    var recipe: Recipe?
+    /// The optimizer; absent where it is AdamW in fp32.
+    var optimizer: [String: String]?
+    /// The computation of the loss; absent where it is the standard one.
+    var loss: Loss?
     var iteration: Iteration
     var throughput: Throughput
     var memory: Memory
@@ -178,6 +196,18 @@ package struct EstimateReport: Encodable, Sendable {
                 : Layout.Overlap(
                     data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
                     expert: layout.overlap.expert))
+        recipe = plan.recipe.map {
+            Recipe(
+                scaling: $0.scaling.rawValue, parameterGather: $0.parameterGather,
+                bf16LayersAtStart: $0.bf16LayersAtStart, bf16LayersAtEnd: $0.bf16LayersAtEnd)
+        }
+        optimizer =
+            plan.optimizer == Optimizer()
+            ? nil : Dictionary(plan.optimizer.fields.map { ($0.key, $0.value) }) { first, _ in first }
+        loss =
+            plan.loss == LossComputation()
+            ? nil
+            : Loss(kind: plan.loss.kind.rawValue, chunks: plan.loss.kind == .chunked ? plan.loss.chunks : nil)
         iteration = Iteration(
             seconds: estimate.iteration.seconds, tokens: Int(saturating: estimate.iteration.tokens),
             modelFLOPs: estimate.iteration.modelFLOPs, hardwareFLOPs: estimate.iteration.hardwareFLOPs,

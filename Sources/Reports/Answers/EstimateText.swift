@@ -175,7 +175,15 @@ package struct EstimateText {
         parts.append("sharding \(layout.sharding.rawValue)")
         if layout.sequenceParallel { parts.append("sequence parallel") }
         parts.append(layout.flashAttention ? "flash attention" : "unfused attention")
-        parts.append(plan.precision.rawValue)
+        let recipe = plan.precision == .fp8 ? plan.recipe.map { " \($0.scaling.rawValue)" } ?? "" : ""
+        parts.append(plan.precision.rawValue + recipe)
+        if plan.optimizer != Optimizer() {
+            parts.append(
+                plan.optimizer.fields.map { $0.key == "name" ? $0.value : "\($0.key) \($0.value)" }
+                    .joined(separator: " "))
+        }
+        if plan.loss.kind == .chunked { parts.append("loss in \(plan.loss.chunks) chunks") }
+        if plan.loss.kind == .fused { parts.append("fused loss") }
         return parts.joined(separator: ", ")
     }
 

@@ -26,31 +26,48 @@ package struct AdamW: Hashable, Sendable {
         firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>, count: Int,
         step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1
     ) {
+        updated(
+            parameters, gradients, firstMoment, secondMoment, count: count, step: step, learningRate: learningRate,
+            decay: decay, gradientScale: gradientScale)
+    }
+
+    /// The same with moments in bf16, rounded to nearest after every update.
+    package func step(
+        parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+        firstMoment: UnsafeMutablePointer<BFloat16>, secondMoment: UnsafeMutablePointer<BFloat16>, count: Int,
+        step: Int, learningRate: Double, decay: Bool, gradientScale: Float = 1
+    ) {
+        updated(
+            parameters, gradients, firstMoment, secondMoment, count: count, step: step, learningRate: learningRate,
+            decay: decay, gradientScale: gradientScale)
+    }
+
+    @inline(__always)
+    private func updated<Moment: MomentElement>(
+        _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+        _ firstMoment: UnsafeMutablePointer<Moment>, _ secondMoment: UnsafeMutablePointer<Moment>, count: Int,
+        step: Int, learningRate: Double, decay: Bool, gradientScale: Float
+    ) {
         let factors = Factors(self, step: step, learningRate: learningRate, decay: decay, gradientScale: gradientScale)
         let (start, left) = (count / lanes * lanes, count % lanes)
         // A plain loop: as a closure the body would be a call for every vector.
         var index = 0
         while index < start {
             let new = factors.updated(
-                parameters.vector(index), gradients.vector(index), firstMoment.vector(index),
-                secondMoment.vector(index))
+                parameters.vector(index), gradients.vector(index), Moment.vector(firstMoment, index),
+                Moment.vector(secondMoment, index))
             parameters.store(new.p, index)
-            firstMoment.store(new.m, index)
-            secondMoment.store(new.v, index)
+            Moment.store(new.m, firstMoment, index)
+            Moment.store(new.v, secondMoment, index)
             index += lanes
         }
         guard left > 0 else { return }
         let new = factors.updated(
             parameters.vector(start, count: left), gradients.vector(start, count: left),
-            firstMoment.vector(start, count: left), secondMoment.vector(start, count: left))
+            Moment.vector(firstMoment, start, count: left), Moment.vector(secondMoment, start, count: left))
         parameters.store(new.p, start, count: left)
-        firstMoment.store(new.m, start, count: left)
-        secondMoment.store(new.v, start, count: left)
-    }
-
-    /// parameters [count]: the update where gradient and both moments are zero, which is the decay alone.
-    package func decay(_ parameters: UnsafeMutablePointer<Float>, count: Int, learningRate: Double) {
-        VectorMath.scale(parameters, count: count, by: Float(1 - learningRate * weightDecay))
+        Moment.store(new.m, firstMoment, start, count: left)
+        Moment.store(new.v, secondMoment, start, count: left)
     }
 
     /// The factors of one step, each in every lane.

@@ -1,8 +1,9 @@
+internal import MPI
 package import Models
 package import Plans
-package import Tensors
+internal import Tensors
 
-/// Weights, gradients and AdamW moments of the stages that one rank holds.
+/// Weights, gradients and the optimizer's moments of the stages that one rank holds.
 ///
 /// The ranks that hold the same stages may shard them (ZeRO, Rajbhandari et al. 2020). A rank then keeps:
 ///
@@ -19,8 +20,7 @@ package final class ParameterSet {
     package let count: Int
     private let weightStorage: Storage<Float>
     private let gradientStorage: Storage<Float>
-    private let firstMoment: Storage<Float>
-    private let secondMoment: Storage<Float>
+    private let moments: Moments
     /// The gradients of one whole unit, before they are reduced and cut; nil where whole gradients are kept.
     private let gradientScratch: Storage<Float>?
     private let lookup: [Key: (unit: Int, slot: Int)]
@@ -36,13 +36,14 @@ package final class ParameterSet {
     ///   - shard: the slice of every unit that is kept where `sharding` says so.
     ///   - expertShare: the slice of experts' tensors that is held.
     ///   - expertShard: the slice of every unit of experts that is kept where `sharding` says so.
+    ///   - rule: the optimizer, which decides which moments are kept.
     ///   - lookedUp: name of the untied token table. Where it is kept whole, its gradient is sparse: gradients and moments
     ///     of tokens that never occurred take no memory.
     package init(
         stages: [(stage: Int, units: [ParameterLayout.Unit])], share: TensorSlice = TensorSlice(),
         sharding: Layout.Sharding = .none, shard: TensorSlice = TensorSlice(),
         expertShare: TensorSlice = TensorSlice(), expertShard: TensorSlice = TensorSlice(),
-        lookup lookedUp: String? = nil
+        lookup lookedUp: String? = nil, rule: UpdateRule = .adamw(AdamW(), halfMoments: false)
     ) {
         var made: [ParameterUnit] = []
         var lookup: [Key: (unit: Int, slot: Int)] = [:]
@@ -71,8 +72,7 @@ package final class ParameterSet {
         weightStorage = Storage<Float>(count: sharding == .parameters ? cut : base)
         let sparse = made.filter { $0.touched != nil }.map { $0.base..<$0.base + $0.count }
         gradientStorage = Storage<Float>(count: cutsGradients ? cut : base, sparse: sparse)
-        firstMoment = Storage<Float>(count: sharding == .none ? base : cut, sparse: sparse)
-        secondMoment = Storage<Float>(count: sharding == .none ? base : cut, sparse: sparse)
+        moments = Moments(rule, count: sharding == .none ? base : cut, sparse: sparse)
         gradientScratch = cutsGradients ? Storage<Float>(count: largest) : nil
         for unit in units {
             unit.attach(gradients: gradientScratch?.pointer ?? gradientStorage.pointer + unit.base)
@@ -133,35 +133,59 @@ package final class ParameterSet {
         }
     }
 
-    /// One AdamW step over all parameters whose moments are kept here. Gradients count times `gradientScale` (clipping).
-    package func optimise(_ settings: AdamW, step: Int, learningRate: Double, gradientScale: Float) {
+    /// One step over all parameters whose moments are kept here.
+    package func optimise(_ step: OptimizerStep) {
+        for unit in units { optimise(unit, step) }
+    }
+
+    /// One step, with the matrices that the optimizer treats whole.
+    func optimise(_ step: OptimizerStep, matrices: WholeMatrices) throws(MPIError) {
+        guard case .muon(let muon, _) = step.rule, case .single(let first, _) = moments else {
+            return optimise(step)
+        }
         for unit in units {
-            if let touched = unit.touched {
-                touched.forEachRunByHistory { rows, hadGradient in
-                    let (start, count) = (rows.lowerBound * touched.width, rows.count * touched.width)
-                    guard hadGradient else {
-                        return settings.decay(unit.weights + start, count: count, learningRate: learningRate)
-                    }
-                    settings.step(
-                        parameters: unit.weights + start, gradients: unit.gradients + start,
-                        firstMoment: firstMoment.pointer + unit.base + start,
-                        secondMoment: secondMoment.pointer + unit.base + start, count: count, step: step,
-                        learningRate: learningRate, decay: true, gradientScale: gradientScale)
-                }
+            guard unit.slots.contains(where: { WholeMatrices.contains($0, of: unit) }) else {
+                optimise(unit, step)
                 continue
             }
-            let range = ownRange(unit)
-            let moments = sharding == .none ? unit.base : unit.sliceBase
-            for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
-                let own = part.clamped(to: range)
-                guard !own.isEmpty else { continue }
-                let skip = own.lowerBound - range.lowerBound
-                settings.step(
-                    parameters: weightSlice(unit) + skip,
-                    gradients: gradientSlice(unit) + skip, firstMoment: firstMoment.pointer + moments + skip,
-                    secondMoment: secondMoment.pointer + moments + skip, count: own.count, step: step,
-                    learningRate: learningRate, decay: decays, gradientScale: gradientScale)
+            for slot in unit.slots {
+                let part = UpdatePart(
+                    weights: unit.weights + slot.offset, gradients: gradientSlice(unit) + slot.offset,
+                    place: unit.base + slot.offset, count: slot.count, decays: slot.tensor.decays)
+                if WholeMatrices.contains(slot, of: unit) {
+                    try matrices.step(
+                        slot, of: unit, part, moment: first.pointer + part.place, muon,
+                        learningRate: step.learningRate, gradientScale: step.gradientScale)
+                } else {
+                    step.apply(part, moments)
+                }
             }
+        }
+    }
+
+    private func optimise(_ unit: ParameterUnit, _ step: OptimizerStep) {
+        if let touched = unit.touched {
+            touched.forEachRunByHistory { rows, hadGradient in
+                let (start, count) = (rows.lowerBound * touched.width, rows.count * touched.width)
+                // Where gradient and moments are zero the decay is all there is.
+                guard hadGradient else { return step.decay(unit.weights + start, count: count) }
+                step.apply(
+                    UpdatePart(
+                        weights: unit.weights + start, gradients: unit.gradients + start, place: unit.base + start,
+                        count: count, decays: true), moments)
+            }
+            return
+        }
+        let range = ownRange(unit)
+        let place = sharding == .none ? unit.base : unit.sliceBase
+        for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
+            let own = part.clamped(to: range)
+            guard !own.isEmpty else { continue }
+            let skip = own.lowerBound - range.lowerBound
+            step.apply(
+                UpdatePart(
+                    weights: weightSlice(unit) + skip, gradients: gradientSlice(unit) + skip, place: place + skip,
+                    count: own.count, decays: decays), moments)
         }
     }
 

@@ -56,7 +56,7 @@ struct RankBuilder {
             shard: TensorSlice(rank: groups.gradient.rank, size: groups.gradient.size),
             expertShare: TensorSlice(rank: groups.expertTensor.rank, size: groups.expertTensor.size),
             expertShard: TensorSlice(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
-            lookup: model.tiedEmbeddings ? nil : model.embedding.name)
+            lookup: model.tiedEmbeddings ? nil : model.embedding.name, rule: UpdateRule(plan.optimizer, settings))
         if let path = settings.initialWeights {
             try parameters.load(from: SafeTensorsFile(path: path))
         } else {

@@ -11,6 +11,10 @@ package enum RuntimeSupport {
         guard plan.precision == .fp32 || plan.precision == .bf16 else {
             throw refuse("precision", plan.precision.rawValue, "the runtime computes in fp32 or bf16")
         }
+        try check(plan.optimizer, layout)
+        guard plan.loss.kind == .standard else {
+            throw refuse("loss", plan.loss.kind.rawValue, "the runtime keeps the logits of a micro-batch")
+        }
         if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
             throw .layout(problem)
         }
@@ -18,6 +22,34 @@ package enum RuntimeSupport {
             throw .processCount(
                 actual: processes, needed: layout.devices,
                 layout: degrees(layout))
+        }
+    }
+
+    /// - Throws: the first setting of the optimizer that the runtime does not have.
+    private static func check(_ optimizer: Optimizer, _ layout: Layout) throws(TrainingError) {
+        guard optimizer.name != .adafactor else {
+            throw refuse("optimizer.name", "adafactor", "the runtime has adamw, muon, lion and sgd")
+        }
+        let half = Optimizer.Moment.bf16
+        let isOfAdamW = optimizer.name == .adamw && optimizer.firstMoment == half && optimizer.secondMoment == half
+        let moments =
+            (optimizer.keepsFirst ? [optimizer.firstMoment] : [])
+            + (optimizer.keepsSecond ? [optimizer.secondMoment] : [])
+        if let odd = moments.first(where: { $0 != .fp32 }), !isOfAdamW {
+            throw refuse(
+                "optimizer.moments", odd.rawValue, "the runtime keeps fp32 moments, and with adamw both in bf16")
+        }
+        guard optimizer.master == .fp32 else {
+            throw refuse("optimizer.master", optimizer.master.rawValue, "the runtime keeps its weights in fp32")
+        }
+        guard optimizer.name == .muon else { return }
+        if layout.sharding != .none {
+            throw refuse(
+                "layout.sharding", layout.sharding.rawValue, "the runtime steps muon's matrices whole on every rank")
+        }
+        if optimizer.tensorMode != .duplicated, layout.tensor > 1 {
+            throw refuse(
+                "optimizer.tensorMode", optimizer.tensorMode.rawValue, "the runtime gathers matrices: duplicated")
         }
     }
 

@@ -24,7 +24,8 @@ package final class Trainer {
     private let executor: PipelineExecutor
     private let batch: LocalBatch
     private let norm: GradientNorm
-    private let optimizer: AdamW
+    private let rule: UpdateRule
+    private let matrices: WholeMatrices
 
     /// Builds this rank's part of the run and fills its weights, from `settings.initialWeights` or the seed. Every rank of
     /// `world` calls it.
@@ -78,9 +79,9 @@ package final class Trainer {
         norm = try GradientNorm(
             parameters: parameters, embedding: groups.embedding, tensorRank: groups.place.tensor,
             last: schedule.stages - 1, sharesMemory: sharesMemory)
-        optimizer = AdamW(
-            beta1: settings.betas[0], beta2: settings.betas[1], epsilon: settings.epsilon,
-            weightDecay: settings.weightDecay)
+        rule = UpdateRule(plan.optimizer, settings)
+        matrices = try WholeMatrices(
+            tensor: groups.tensor, expertTensor: groups.expertTensor, sharesMemory: sharesMemory)
     }
 
     /// - Throws: the first reason that `processes` processes cannot run the plan.
@@ -135,8 +136,9 @@ package final class Trainer {
         var scale: Float = 1
         if let clip = settings.clip, gradientNorm > clip { scale = Float(clip / (gradientNorm + 1e-6)) }
         let rate = settings.learningRate(step: step)
-        profile.measure(.optimizer) {
-            parameters.optimise(optimizer, step: step + 1, learningRate: rate, gradientScale: scale)
+        let update = OptimizerStep(rule, number: step + 1, learningRate: rate, gradientScale: scale)
+        try profile.measure(.optimizer) { () throws(MPIError) in
+            try parameters.optimise(update, matrices: matrices)
         }
         let optimized = recorder.record(.optimizer, since: mark)
         try dataParallel.gatherSteppedWeights()

@@ -47,7 +47,7 @@ struct EstimateCommand: ParsableCommand {
     @Option(help: "Tokens a sequence.")
     var sequence: Count?
 
-    @Option(help: "fp32, fp16, bf16 or fp8; what the device trains in if left out.")
+    @Option(help: "fp32, fp16, bf16, fp8, mxfp8 or nvfp4; what the device trains in if left out.")
     var precision: Precision?
 
     @OptionGroup var chooser: LayoutSearchOptions

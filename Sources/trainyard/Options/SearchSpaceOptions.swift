@@ -51,7 +51,7 @@ struct SearchSpaceOptions: ParsableArguments {
     var hiddenExchanges = false
     @Option(help: "Share of device memory that stays free.")
     var headroom: Double = 0.05
-    @Option(help: "Train in fp32, fp16, bf16 or fp8, instead of the plan's.")
+    @Option(help: "Train in fp32, fp16, bf16, fp8, mxfp8 or nvfp4, instead of the plan's.")
     var precision: Precision?
 
     /// An option that fixes or limits a field of the layouts, and the property it sets.

@@ -1,0 +1,79 @@
+import Models
+import Plans
+
+/// What runs in 8 and 4 bits keep in which format, tensor by tensor (Transformer Engine's documentation, "Low precision
+/// training").
+struct CountedRecipe {
+    let recipe: Recipe
+    /// Bytes of an element of one copy of an activation: 8 bits; an fp32 factor for 128 (DeepSeek-V3, section 3.3.2), a byte
+    /// for 32 (MXFP8); 4 bits and a byte for 16 (NVFP4).
+    let activation: Double
+    let weight: Double
+    /// Copies of a weight: products along rows and columns read one on devices of Blackwell with one factor for a tensor.
+    let copies: Double
+
+    /// nil: no recipe, or software that keeps fp32.
+    init?(_ plan: Plan) {
+        guard let recipe = plan.recipe, !CountedState.storesFP32(plan) else { return nil }
+        self.recipe = recipe
+        switch recipe.scaling {
+        case .delayed, .tensorwise: (activation, weight) = (1, 1)
+        case .blockwise: (activation, weight) = (1.03125, (16384 + 4) / 16384)
+        case .mxfp8: (activation, weight) = (33.0 / 32, 33.0 / 32)
+        case .nvfp4: (activation, weight) = (9.0 / 16, 9.0 / 16)
+        }
+        let isOneFactor = recipe.scaling == .delayed || recipe.scaling == .tensorwise
+        copies = isOneFactor && plan.cluster.device.peakFLOPs[.mxfp8] != nil ? 1 : 2
+    }
+
+    /// Bytes of an element that the product of a weight gradient reads.
+    static func operand(_ plan: Plan, elementBytes: Double) -> Double {
+        if CountedState.storesFP32(plan) {
+            return [.fp8, .mxfp8, .nvfp4].contains(plan.precision) ? 1 : elementBytes
+        }
+        return CountedRecipe(plan)?.activation ?? (plan.precision == .fp8 ? 1 : elementBytes)
+    }
+
+    /// Bytes that a block keeps less than in 16 bits: inputs of products that nothing else reads.
+    func saved(_ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, elementBytes w: Double) -> Double {
+        let model = plan.model
+        let t = Double(layout.tensor)
+        let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
+        let ownRows = layout.sequenceParallel ? rows / t : rows
+        // Results of norms before a half, where no router reads them too.
+        var elements = 0.0
+        let routes = shape.hasNetwork && mixture
+        if shape.norms != .post {
+            let attention = shape.hasCore && !(routes && shape.isJoined && shape.parallel == .oneNorm)
+            let network = shape.hasNetwork && !routes && !(shape.isJoined && shape.parallel == .oneNorm)
+            elements += ownRows * Double(model.hidden) * ((attention ? 1 : 0) + (network ? 1 : 0))
+        }
+        if routes, let moe = shape.moe {
+            let gathered = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
+            elements += gathered * Double(moe.latentSize ?? model.hidden)
+            elements += gathered * Double(moe.ffn) / Double(layout.expertTensor)
+            elements += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
+        } else if shape.hasNetwork {
+            elements += rows * Double(shape.ffn) / t
+        }
+        return (w - activation) * elements
+    }
+
+    /// Parameters of the rank's matrices whose products are in the low format: all of blocks but routers', without the
+    /// first and last blocks that are in bf16.
+    func parameters(_ inventory: Inventory, _ placed: PlacedBlocks, _ layout: Layout, rank: Int) -> HeldParameters {
+        var held = HeldParameters()
+        let layers = inventory.model.layers
+        for layer in placed.stages(of: rank).flatMap({ placed.layers[$0] })
+        where layer >= recipe.bf16LayersAtStart && layer < layers - recipe.bf16LayersAtEnd {
+            held.add(inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" }, layout)
+        }
+        return held
+    }
+
+    /// Bytes of the copies, less those of bf16 weights that are not kept.
+    func copyBytes(_ held: HeldParameters, _ layout: Layout) -> Double {
+        guard layout.sharding != .parameters else { return 0 }
+        return (copies * weight - (recipe.parameterGather ? 2 : 0)) * (held.dense + held.experts)
+    }
+}
