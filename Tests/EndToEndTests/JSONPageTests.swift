@@ -83,6 +83,15 @@ import Testing
         devices: 16
         layout: {recompute: selective, recomputeModules: [mlp, layernorm]}
         """,
+        "exchanges.yaml": """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, \
+        moe: {experts: 8, topK: 2, ffn: 1024, shared: 1}}
+        tokens: 1B
+        cluster: h100-80g-sxm
+        devices: 16
+        layout: {context: 4, data: 4, expert: 4, contextExchange: headsAndRing, contextHeads: 2, dispatcher: deepep, \
+        sharding: parameters, shardGroup: 8, outerSharding: optimizer, overlap: {sharedExperts: true}}
+        """,
         "open.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -96,7 +105,7 @@ import Testing
     private static let commands = [
         ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
         ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
-        ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
+        ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"), ("one-estimate", "plan exchanges.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

@@ -39,6 +39,14 @@ enum SeedPlans {
 
         """,
         """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, kvHeads: 4, ffn: 4096, vocab: 32000, sequence: 8192, moe: {experts: 16, topK: 2, ffn: 512, shared: 1, nodeLimit: 2}}
+        cluster: {extends: h100-80g-sxm, networks: [{name: nvlink, bandwidth: 450 GB/s, latency: 5 us, efficiency: 0.8}, {name: leaf, devices: 64, bandwidth: 50 GB/s, latency: 5 us, efficiency: 0.8, oversubscription: 3}, {name: spine, bandwidth: 50 GB/s, latency: 5 us, efficiency: 0.8, railOnly: true}]}
+        devices: 64
+        batch: 64
+        layout: {data: 8, context: 8, contextExchange: headsAndRing, contextHeads: 2, expert: 8, dispatcher: deepep, sharding: parameters, shardGroup: 8, outerSharding: optimizer, overlap: {sharedExperts: true}}
+
+        """,
+        """
         model: {family: gpt, layers: 24, hidden: 1024, heads: 16, headSize: 64, ffn: 4096, mlp: gelu, vocab: 51200, sequence: 2048, tiedEmbeddings: true}
         tokens: 1T
         cluster: v100-32g-sxm
@@ -46,7 +54,7 @@ enum SeedPlans {
         batch: 256
         precision: fp16
         framework: torch-fsdp
-        layout: {data: 8, tensor: 2, pipeline: 2, microbatch: 4, schedule: zb-h1, flashAttention: false, gradients: fp32, layersPerStage: [11, 13], overlap: {data: true, tensor: true, pipeline: false, expert: true}}
+        layout: {data: 8, tensor: 2, pipeline: 2, microbatch: 4, schedule: zb-h1, flashAttention: false, gradients: fp32, layersPerStage: [11, 13], overlap: {data: true, tensor: true, pipeline: false, expert: true, sharedExperts: false}}
 
         """,
         """

@@ -64,6 +64,23 @@ import Testing
         try check(try PlanText.read(text.replacing("name: gpt", with: "name: 'it''s: #1'")))
     }
 
+    @Test func everyExchangeOfALayoutIsKept() throws {
+        try check(
+            try PlanText.read(
+                """
+                model: {family: llama, layers: 4, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, \
+                moe: {experts: 8, topK: 2, ffn: 1024, shared: 1}}
+                tokens: 1B
+                cluster: {extends: h100-80g-sxm, networks: [{name: nvlink, bandwidth: 450 GB/s, latency: 5 us, \
+                efficiency: 0.8, oversubscription: 2}, {name: rails, latency: 5 us, efficiency: 0.8, railOnly: true}]}
+                devices: 16
+                batch: 16
+                layout: {context: 4, data: 4, expert: 4, contextExchange: headsAndRing, contextHeads: 2, \
+                dispatcher: hybridep, sharding: parameters, shardGroup: 8, outerSharding: optimizer, \
+                overlap: {sharedExperts: true}}
+                """))
+    }
+
     @Test func namesThatNeedQuotesAreQuoted() throws {
         for name in ["it's: #1", "yes", "1e3", "a100-80g-sxm (price 2)", "- x", "null"] {
             var plan = try PlanText.read(BadPlan.good)

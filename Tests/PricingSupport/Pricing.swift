@@ -45,18 +45,18 @@ extension Traffic {
     package var pipeline: Double { messages.reduce(0) { $0 + $1.bytes } }
 
     /// All-to-alls of expert parallelism, and rows sent to the ranks that share an expert.
-    package var expert: Double { exchanges.reduce(0, +) + expertPieces }
+    package var expert: Double { exchanges.reduce(0, +) + expertPieces + expertGathers }
 
     /// Half of the all-reduces of gradients, or their reduce-scatters, for all parameters except routed experts. Half of
     /// what two ranks of one pipeline add up is included.
     package var gradients: Double { dense.gradients + dense.replicas + (paired?.dense ?? 0) / 2 }
 
     /// The other half of the all-reduces, and with sharding the all-gathers of weights.
-    package var weights: Double { dense.weights + dense.replicas + (paired?.dense ?? 0) / 2 }
+    package var weights: Double { dense.weights + dense.replicaWeights + (paired?.dense ?? 0) / 2 }
 
     /// Gradients of routed experts, sent among the ranks that hold the same experts.
     package var expertGradients: Double { experts.gradients + experts.replicas + (paired?.experts ?? 0) / 2 }
 
     /// Weights of routed experts, sent among the ranks that hold the same experts.
-    package var expertWeights: Double { experts.weights + experts.replicas + (paired?.experts ?? 0) / 2 }
+    package var expertWeights: Double { experts.weights + experts.replicaWeights + (paired?.experts ?? 0) / 2 }
 }

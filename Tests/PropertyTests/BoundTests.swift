@@ -25,12 +25,15 @@ import Testing
             let bytes = 2 * (first + second + (has32 ? 4 : max(CountedState.master(plan.optimizer), 1)))
             let held = Inventory(plan.model).held(layout, try PlacedBlocks(plan, layout))
             let answer = try Answer(plan, layout)
+            var layout = layout
+            if layout.outerSharding != .none { layout.shardGroup = nil }
+            let spread = layout
             let most =
                 held.map { held in
-                    layout.sharding == .none
+                    spread.sharding == .none
                         ? held.dense + held.experts
-                        : held.dense / Double(CountedState.denseGroup(layout))
-                            + held.experts / Double(CountedState.expertGroup(layout))
+                        : held.dense / Double(CountedState.denseGroup(spread))
+                            + held.experts / Double(CountedState.expertGroup(spread))
                 }.max() ?? 0
             return Property.atMost(
                 "seconds of the optimizer", bytes * most / plan.cluster.device.memoryBytesPerSecond,

@@ -85,10 +85,18 @@ import Testing
                         let has32 = plan.optimizer.master == .fp32 || plan.precision == .fp32
                         let weight = has32 ? 4 : 2 + CountedState.master(plan.optimizer)
                         let gradient = layout.gradients.map(CountedState.bytes) ?? (has32 ? 4 : 2)
-                        let sharded =
-                            (weight + CountedState.moments(plan.optimizer) + gradient)
-                            * (held.dense / Double(CountedState.denseGroup(layout))
-                                + held.experts / Double(CountedState.expertGroup(layout)))
+                        let shards =
+                            held.dense / Double(CountedState.denseGroup(layout))
+                            + held.experts / Double(CountedState.expertGroup(layout))
+                        var (owned, outer) = (shards, layout)
+                        if layout.outerSharding != .none {
+                            outer.shardGroup = nil
+                            owned =
+                                held.dense / Double(CountedState.denseGroup(outer))
+                                + held.experts / Double(CountedState.expertGroup(outer))
+                        }
+                        // The weight is the shard that is gathered; the moments may be spread further.
+                        let sharded = (weight + gradient) * shards + CountedState.moments(plan.optimizer) * owned
                         return [Property.equal("state of rank \(rank)", sum, sharded)]
                     }
                     let weights = Property.equal("weights of rank \(rank)", found.weights, right.weights)
@@ -122,15 +130,16 @@ import Testing
         Property(name: "pipeline bytes are the messages'", share: 99) { plan, layout in
             try bytes(plan, layout) { ("pipeline", $0.pipeline, $1.pipeline) }
         },
-        Property(name: "context bytes are the ring's", share: 99) { plan, layout in
-            try bytes(plan, layout) { ("context", $0.context, $1.context) }
+        Property(name: "context bytes are the rings', gatherings' and heads'", share: 99) { plan, layout in
+            try bytes(plan, layout) { ("context", $0.context + $0.headExchanges.reduce(0, +), $1.context) }
         },
-        Property(name: "expert bytes are the exchanges'", share: 30) { plan, layout in
+        Property(name: "expert bytes are the exchanges'", share: 20) { plan, layout in
             let framework = plan.framework(for: layout)
             // Software that hands tokens on inside a node, or sends them in 8 bits, is counted otherwise.
-            guard plan.model.mixtureLayers > 0, !framework.dispatchOncePerNode, !framework.eightBitDispatch else {
-                return .silent
-            }
+            let isOnce = framework.dispatchOncePerNode && layout.dispatcher == nil
+            guard plan.model.mixtureLayers > 0, !isOnce, layout.dispatcher?.sendsOnce != true,
+                !framework.eightBitDispatch
+            else { return .silent }
             return try bytes(plan, layout) { ("expert", $0.expert, $1.expert) }
         },
         Property(name: "data-parallel bytes are the reduction's", share: 99) { plan, layout in

@@ -165,6 +165,20 @@ struct CountedActivations {
         }
         // Selective recomputation runs core attention again, whose own tensors are then not kept.
         guard !again.contains(.coreAttention) else { return }
+        // Where heads are exchanged the result exists twice, for pieces of sequences and for whole ones, and each rank has
+        // keys and values of the heads that it computes, however many ranks have them too (Transformer Engine,
+        // AttnFuncWithCPAndQKVOA2A: q_part, k_part, v_part, out_part).
+        let ranks = layout.contextExchange == .heads ? layout.context : layout.contextHeads ?? 1
+        if layout.context > 1, ranks > 1 {
+            let (key, value) =
+                shape.mla.map { ($0.nopeSize + $0.ropeSize, $0.valueSize) } ?? (shape.headSize, shape.valueHead)
+            let keyHeads = shape.mla == nil ? shape.kvHeads : shape.heads
+            let own = shape.heads / layout.tensor / ranks
+            let keys = Set((0..<own).map { $0 * keyHeads / shape.heads }).count
+            elements += rows * heads * Double(value)
+            // Tensor ranks beyond the heads of keys and values have one head each.
+            elements += rows * Double((ranks * keys - max(1, keyHeads / layout.tensor)) * (key + value))
+        }
         if layout.flashAttention {
             bytes += 4 * rows * heads  // log-sum-exp
         } else {

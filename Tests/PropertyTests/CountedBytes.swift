@@ -79,17 +79,16 @@ struct CountedBytes {
         let again = isRecomputed ? forward : Self.widthAgain(shape, isMixture, model, layout)
         tensor += (forward + backward + again) * w * rows * ring(layout.tensor)
         if shape.hasCore {
-            // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients
-            // too; as far as some rank sees keys of theirs.
-            let keyWidth = shape.mla.map { shape.heads * ($0.nopeSize + $0.ropeSize) } ?? shape.kvHeads * shape.headSize
-            let valueWidth = shape.mla.map { shape.heads * $0.valueSize } ?? shape.kvHeads * shape.valueHead
-            // Ranks that share a head of keys pass it on each.
-            let holders = shape.mla == nil ? max(1, Double(layout.tensor) / Double(shape.kvHeads)) : 1
-            let piece = w * rows * Double(keyWidth + valueWidth) * holders / Double(layout.tensor)
-            let passes = SeenKeys.ranksBefore(shape, ranks: layout.context, length: model.sequence)
-            context += Double(passes) * piece * (1 + 2 + (isRecomputed ? 1 : 0))
+            context += contextBytes(shape, model, layout, rows: w * rows, isRecomputed: isRecomputed)
         }
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
+        if layout.dispatcher == .allgather {
+            // Every rank of all the slices of all experts gets the rows of all, and scatters the sums of its results.
+            let own = w * rows / Double(layout.tensor) * Double(moe.latentSize ?? model.hidden)
+            let passes: Double = isRecomputed || layout.modulesByHand.contains(.mixture) ? 6 : 4
+            expert += passes * own * Double(layout.expert * layout.expertTensor - 1)
+            return
+        }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let sent = ExpertRows(moe, own: rows / Double(layout.tensor)).sent
         let routed = w * sent * Double(moe.latentSize ?? model.hidden)
@@ -119,6 +118,38 @@ struct CountedBytes {
         let hasOthers = moe.shared > 0 || moe.denseFfn > 0
         if modules.contains(.mixture) { return again + (layout.sequenceParallel && !hasOthers ? 0 : 2 * h) }
         return again + (modules.contains(.sharedExperts) && hasOthers ? 2 * h : 0)
+    }
+
+    /// Bytes that a device sends to the other ranks of its sequences for one block: the mean over the ranks that exchange
+    /// heads, each of which sends every other the heads that that one computes.
+    /// - Parameter rows: bytes of a number times rows of a device.
+    private func contextBytes(
+        _ shape: BlockShape, _ model: Model, _ layout: Layout, rows: Double, isRecomputed: Bool
+    ) -> Double {
+        let (key, value) =
+            shape.mla.map { ($0.nopeSize + $0.ropeSize, $0.valueSize) } ?? (shape.headSize, shape.valueHead)
+        let keyHeads = shape.mla == nil ? shape.kvHeads : shape.heads
+        let query = shape.mla.map { $0.nopeSize + $0.ropeSize } ?? shape.headSize
+        let ranks = layout.contextExchange == .heads ? layout.context : layout.contextHeads ?? 1
+        // Heads of the first tensor rank; rank j of those that exchange computes the j-th part of them.
+        let heads = shape.heads / layout.tensor / ranks
+        var (sent, piece) = (0.0, 0.0)
+        for rank in 0..<ranks {
+            let own = rank * heads..<(rank + 1) * heads
+            let keys = Set(own.map { $0 * keyHeads / shape.heads }).count * (key + value)
+            piece += rows * Double(keys) * Double(ranks) / Double(ranks)
+            // All other ranks send it these.
+            if ranks > 1 { sent += Double(ranks - 1) * rows * Double(heads * (query + value) + keys) / Double(ranks) }
+        }
+        let forwards: Double = isRecomputed ? 2 : 1
+        if layout.contextExchange == .gather {
+            // Every rank sends its keys and values to all others, in the backward again, and their gradients back.
+            return Double(layout.context - 1) * piece * (forwards + 2)
+        }
+        // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients
+        // too; as far as some rank sees keys of theirs.
+        let passes = SeenKeys.ranksBefore(shape, ranks: layout.context / ranks, length: model.sequence)
+        return Double(passes) * piece * (forwards + 2) + sent * (forwards + 1)
     }
 
     /// Numbers of a row that tensor ranks gather or scatter in one forward, and in one backward; an all-reduce is both.

@@ -56,9 +56,12 @@ struct CountedReductions {
             default:
                 // Scattered inside the shard group; each shard is added up over the groups (hybrid sharding).
                 let half = gradient * held / Double(group.shards) * Self.ring(replicas)
+                // Or each replica steps a part of the shard: gradients are scattered, and weights gathered once a step.
+                let back =
+                    layout.outerSharding == .none
+                    ? times * half : elementBytes * held / Double(group.shards) * Self.ring(replicas)
                 return (
-                    times * (inside + half),
-                    gathers * elementBytes * held * Self.ring(group.shards) + times * half
+                    times * (inside + half), gathers * elementBytes * held * Self.ring(group.shards) + back
                 )
             }
         }

@@ -34,11 +34,15 @@ struct CountedState {
         let stage = Self.stage(layout.sharding)
         let groups = [(held.dense, Self.denseGroup(layout)), (held.experts, Self.expertGroup(layout))]
         let framework = plan.framework(for: layout)
-        for (parameters, group) in groups {
+        // Outer groups of hybrid sharding may share out the optimizer too (Megatron-FSDP: over all replicas).
+        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+        let owners =
+            layout.outerSharding == .none || stage < 3 ? groups.map(\.1) : [layout.data * layout.context, copies]
+        for ((parameters, group), owners) in zip(groups, owners) {
             let share = parameters / Double(group)
             weights += weight * (stage >= 3 ? share : parameters)
             gradients += gradient * (stage >= 2 ? share : parameters)
-            self.optimizer += optimizer * (stage >= 1 ? share : parameters)
+            self.optimizer += optimizer * (stage >= 1 ? parameters / Double(owners) : parameters)
         }
         // Software that accumulates in a wider format beside the backward's own gradients (Megatron-LM of 2021).
         if framework.twoGradients, gradient > weight { gradients *= 1 + weight / gradient }

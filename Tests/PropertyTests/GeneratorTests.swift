@@ -48,6 +48,15 @@ import Testing
         for mlp in Model.MLP.allCases { often(mlp.rawValue) { plan, _ in plan.model.mlp == mlp } }
         often("sequence parallelism") { $1.sequenceParallel }
         often("context") { $1.context > 1 }
+        for exchange in Layout.ContextExchange.allCases {
+            often(exchange.rawValue) { $1.context > 1 && $1.contextExchange == exchange }
+        }
+        for dispatcher in Layout.Dispatcher.allCases { often(dispatcher.rawValue) { $1.dispatcher == dispatcher } }
+        often("shard group of experts") {
+            $1.expert > 1 && $1.shardRanks < $1.data * $1.context && $1.sharding != .none
+        }
+        often("outer sharding") { $1.outerSharding == .optimizer }
+        often("exchanges behind shared experts") { $1.overlap.sharedExperts }
         often("expert") { $1.expert > 1 }
         often("expert tensor") { $1.expertTensor > 1 }
         often("shard group") { $1.shardGroup != nil }

@@ -211,6 +211,6 @@ import Testing
 
     static let overlaps: [Property] = [
         overlap("data", \.data), overlap("tensor", \.tensor), overlap("pipeline", \.pipeline),
-        overlap("expert", \.expert),
+        overlap("expert", \.expert), overlap("shared experts", \.sharedExperts),
     ]
 }

@@ -142,6 +142,7 @@ extension Layout {
             ("tensor", overlap.tensor == standard.tensor ? nil : "\(overlap.tensor)"),
             ("pipeline", overlap.pipeline == standard.pipeline ? nil : "\(overlap.pipeline)"),
             ("expert", overlap.expert == standard.expert ? nil : "\(overlap.expert)"),
+            ("sharedExperts", overlap.sharedExperts ? "true" : nil),
         ])
         return map(
             [
@@ -149,8 +150,11 @@ extension Layout {
                 ("virtualStages", "\(virtualStages)"), ("context", degree(context)), ("expert", degree(expert)),
                 ("expertTensor", degree(expertTensor)), ("microbatch", degree(microbatch)),
                 ("schedule", schedule.rawValue),
+                ("contextExchange", contextExchange == .ring ? nil : contextExchange.rawValue),
+                ("contextHeads", contextHeads.map(String.init)), ("dispatcher", dispatcher?.rawValue),
                 ("recompute", recompute == .none ? nil : recompute.rawValue),
                 ("sharding", sharding == .none ? nil : sharding.rawValue), ("shardGroup", shardGroup.map(String.init)),
+                ("outerSharding", outerSharding == .none ? nil : outerSharding.rawValue),
                 ("sequenceParallel", sequenceParallel ? "true" : nil),
                 ("flashAttention", flashAttention ? nil : "false"), ("gradients", gradients?.rawValue),
                 ("overlap", overlap == standard ? nil : overlaps),

@@ -14,9 +14,11 @@ struct RandomPlans {
     private var choices: RandomChoices
     private var parts: RandomParts
     private var training: RandomTraining
+    private var exchanges: RandomExchanges
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
+        exchanges = RandomExchanges(seed: seed)
         features = RandomFeatures(seed: seed)
         choices = RandomChoices(seed: seed)
         parts = RandomParts(seed: seed)
@@ -59,7 +61,12 @@ struct RandomPlans {
             layout: layout, frameworks: frameworks)
         plan.cluster.name = name
         training.add(to: &plan)
-        return plan
+        // What is drawn last breaks no rule, so that the same plans are legal with it and without.
+        guard plan.isLegal else { return plan }
+        var exchanged = plan
+        exchanges.add(to: &layout, model)
+        exchanged.layout = layout
+        return exchanged.isLegal ? exchanged : plan
     }
 
     // MARK: - Degrees

@@ -82,6 +82,9 @@ enum Shrinker {
     /// What a smaller degree makes impossible falls with it.
     private static func fit(_ layout: inout Layout) {
         if layout.tensor == 1 { layout.sequenceParallel = false }
+        if layout.contextHeads.map({ $0 >= layout.context || layout.context % $0 != 0 }) ?? (layout.context == 1) {
+            (layout.contextExchange, layout.contextHeads) = (.ring, nil)
+        }
         if layout.pipeline == 1 {
             layout.virtualStages = 1
             layout.schedule = .oneForwardOneBackward
@@ -100,17 +103,17 @@ enum Shrinker {
             { $0.gradients = nil }, { $0.flashAttention = true }, { $0.sequenceParallel = false },
             { $0.recomputeLayers = nil }, { $0.recomputeModules = [] },
             { if $0.recomputed != .all { $0.recomputeLayers = 1 } },
+            { $0.dispatcher = nil }, { $0.overlap.sharedExperts = false },
+            { ($0.contextExchange, $0.contextHeads) = (.ring, nil) },
             {
                 $0.recompute = .none
                 $0.recomputeModules = []
                 $0.recomputeLayers = nil
             },
-            { $0.shardGroup = nil },
-            {
-                $0.sharding = .none
-                $0.shardGroup = nil
-            },
-            { $0.sharding = .optimizer },
+            { $0.outerSharding = .none },
+            { ($0.shardGroup, $0.outerSharding) = (nil, .none) },
+            { ($0.sharding, $0.shardGroup, $0.outerSharding) = (.none, nil, .none) },
+            { ($0.sharding, $0.outerSharding) = (.optimizer, .none) },
             {
                 if $0.virtualStages == 1 || $0.schedule.fixedVirtualStages != nil {
                     $0.schedule = .oneForwardOneBackward
@@ -134,7 +137,10 @@ enum Shrinker {
             found.append(
                 with(plan) { layout, model in
                     change(&model)
-                    if model.moe == nil { (layout.expert, layout.expertTensor) = (1, 1) }
+                    if model.moe == nil {
+                        (layout.expert, layout.expertTensor, layout.dispatcher) = (1, 1, nil)
+                        layout.overlap.sharedExperts = false
+                    }
                     if layout.layersPerStage?.reduce(0, +) ?? model.layers != model.layers {
                         layout.layersPerStage = nil
                     }

@@ -37,6 +37,13 @@ import Training
         Row("layout", "data", "1", layouts), Row("layout", "tensor", "1", layouts),
         Row("layout", "pipeline", "1", layouts), Row("layout", "virtualStages", "1", layouts),
         Row("layout", "context", "1", layouts), Row("layout", "expert", "1", layouts),
+        Row(
+            "layout", "contextExchange", "heads", .refused("layout.contextExchange: needs context above 1")),
+        Row(
+            "layout", "contextExchange", "gather", .refused("layout.contextExchange: must be ring in a real run"),
+            beside: ["context: 2"]),
+        Row("layout", "contextHeads", "2", .refused("layout.contextHeads: belongs to contextExchange headsAndRing")),
+        Row("layout", "dispatcher", "deepep", .refused("layout.dispatcher: the model has no experts")),
         Row("layout", "expertTensor", "1", layouts), Row("layout", "microbatch", "2", layouts),
         Row("layout", "schedule", "gpipe", layouts), Row("layout", "recompute", "selective", layouts),
         Row("layout", "recomputeLayers", "1", layouts, beside: ["recompute: full"]),
@@ -52,6 +59,7 @@ import Training
             beside: ["recompute: full", "recomputeLayers: 2"]),
         Row("layout", "sharding", "optimizer", .remarked("sharding optimizer does nothing with one")),
         Row("layout", "shardGroup", "1", .remarked("shardGroup 1 does nothing with sharding none")),
+        Row("layout", "outerSharding", "optimizer", .refused("layout.outerSharding: needs sharding parameters")),
         Row("layout", "sequenceParallel", "false", layouts),
         Row("layout", "flashAttention", "false", .refused("layout.flashAttention: must be true in a real run")),
         Row("layout", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),
@@ -72,6 +80,9 @@ import Training
         Row("layout.overlap", "tensor", "true", .refused("layout.overlap.tensor: must be false")),
         Row("layout.overlap", "pipeline", "false", .refused("layout.overlap.pipeline: must be true")),
         Row("layout.overlap", "expert", "true", .refused("layout.overlap.expert: must be false")),
+        Row(
+            "layout.overlap", "sharedExperts", "true", .refused("layout.overlap.sharedExperts: the model has no shared")
+        ),
 
         Row("model", "family", "llama", stages, beside: ["ffn: 48"]), Row("model", "layers", "4", stages),
         Row("model", "hidden", "32", stages), Row("model", "heads", "4", stages),

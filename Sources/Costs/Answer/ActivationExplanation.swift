@@ -22,9 +22,10 @@ struct ActivationExplanation {
         let share = work.shares.ranks[rank]
         lines.derive("rows of a micro-batch on a device", as: "T", "b·s/c", "tokens")
         for kind in words.attentionKinds {
+            let exchanged = ExchangeExplanation(work: work).kept(kind, to: &lines)
             lines.derive(
                 "core attention of a block", as: kind.own("C"),
-                kind.block.core.heads > 0 ? kind.own(coreBytes) : "0", "bytes",
+                kind.block.core.heads > 0 ? sum(kind.own(coreBytes), exchanged) : "0", "bytes",
                 note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
                 after: "Korthikanti et al. 2022, table 2")
         }

@@ -24,14 +24,17 @@ struct BufferExplanation {
         lines.define("ℓ", framework.logitBytes, "bytes", "bytes of a logit in all its copies")
         let own = addOwnBuffers(to: &lines, share)
         let gathers = addGathered(to: &lines, share)
+        let exchanged = ExchangeExplanation(work: work).addBuffers(to: &lines)
         let messages = framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
         lines.derive(
             "buffers", as: "buffers",
             sum(
-                largest(widest), device.sequenceParallel ? "w·T·h" : nil,
-                p > 1 ? messages : nil, own,
-                share.holdsHead ? addLogits(to: &lines) : nil,
-                gathers ? "gathered" : nil), "bytes",
+                [
+                    largest(widest), device.sequenceParallel ? "w·T·h" : nil,
+                    p > 1 ? messages : nil, own,
+                    share.holdsHead ? addLogits(to: &lines) : nil,
+                    gathers ? "gathered" : nil,
+                ] + exchanged), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
         lines.derive("fragmentation", as: "unused", "φ·(activations + buffers)", "bytes")
         lines.define(

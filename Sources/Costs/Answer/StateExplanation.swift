@@ -25,6 +25,9 @@ struct StateExplanation {
         let group = layout.shardGroup == nil ? "all with the same parameters" : "the shard group"
         lines.define("S", layout.shardRanks, "ranks", "ranks that share out parameters' state: \(group)")
         lines.define("S_e", work.device.expertShardGroup.size, "ranks", "ranks that share out experts' state")
+        lines.define("S_o", layout.optimizerRanks, "ranks", "ranks that share out the optimizer's state")
+        lines.define(
+            "S_oe", work.device.expertOptimizerRanks, "ranks", "ranks that share out the optimizer's state of experts")
         let multiple = Model.vocabularyMultiple
         lines.derive(
             "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
@@ -76,9 +79,12 @@ struct StateExplanation {
         }
     }
 
-    private func shared(_ share: PipelineShares.Rank, _ isShared: Bool, suffix: String = "") -> String {
+    private func shared(
+        _ share: PipelineShares.Rank, _ isShared: Bool, suffix: String = "", isOptimizer: Bool = false
+    ) -> String {
         guard isShared else { return sum("N_d\(suffix)", work.holdsExperts(share) ? "N_e\(suffix)" : nil) }
-        return sum("N_d\(suffix)/S", work.holdsExperts(share) ? "N_e\(suffix)/S_e" : nil)
+        let (dense, experts) = isOptimizer && layout.sharesOptimizer ? ("S_o", "S_oe") : ("S", "S_e")
+        return sum("N_d\(suffix)/\(dense)", work.holdsExperts(share) ? "N_e\(suffix)/\(experts)" : nil)
     }
 
     func addState(to lines: inout Derivation, rank: Int) {
@@ -107,7 +113,8 @@ struct StateExplanation {
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         lines.derive(
             "optimizer state", as: "optimizerState",
-            "b_o·(\(shared(share, sharding != .none) + less))" + addMatrixState(to: &lines, share), "bytes",
+            "b_o·(\(shared(share, sharding != .none, isOptimizer: true) + less))" + addMatrixState(to: &lines, share),
+            "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
     }
@@ -161,7 +168,8 @@ struct StateExplanation {
         addHeld(to: &lines, share, "_u", "the rank with most parameters")
         let scattered = layout.sharding == .gradients || layout.sharding == .parameters
         lines.derive(
-            "parameters whose update a device does", as: "U", shared(share, layout.sharding != .none, suffix: "_u"),
+            "parameters whose update a device does", as: "U",
+            shared(share, layout.sharding != .none, suffix: "_u", isOptimizer: true),
             "parameters")
         lines.derive(
             "gradients a device zeroes", as: "Z", shared(share, scattered, suffix: "_u"), "parameters")

@@ -78,17 +78,25 @@ struct TimeExplanation {
                 "collectives that nothing hides, tensor \(layout.tensor)"
                     + (hides.tensor == layout.overlap.tensor ? "" : ", waited for because that is faster"),
                 "Shoeybi et al. 2019; Korthikanti et al. 2022, section 4.2.2; ring or tree with latency"
+                    + (hides.tensor && layout.sequenceParallel && framework.abilities.tensorOverlap == .userBuffers
+                        ? "; Transformer Engine, user buffers" : "")
                     + (words.messagesSource.map { "; \($0)" } ?? "")
             ),
             (
-                "contextComm", \.context, "exchanges that nothing hides, context \(layout.context)",
-                "Liu et al. 2023" + (words.hasScans ? "; states as in Sun et al. 2025, LASP-2" : "")
+                "contextComm", \.context,
+                "exchanges that nothing hides, context \(layout.context)"
+                    + (layout.contextExchange == .ring ? "" : ", \(layout.contextExchange.words(layout))"),
+                layout.contextExchange.source + (words.hasScans ? "; states as in Sun et al. 2025, LASP-2" : "")
             ),
             (
                 "expertComm", \.expert,
                 "dispatch and combine that nothing hides, expert \(layout.expert)"
-                    + (hides.expert == layout.overlap.expert ? "" : ", waited for because that is faster"),
+                    + (layout.dispatcher.map { ", \($0.rawValue)" } ?? "")
+                    + (hides.expert == layout.overlap.expert && hides.sharedExperts == layout.overlap.sharedExperts
+                        ? "" : ", waited for because that is faster"),
                 "Lepikhin et al. 2021"
+                    + (framework.dispatcher(layout.dispatcher).sendsOnce
+                        ? "; a row once to each node and rank: DeepSeek-AI 2024, DeepSeek-V3, section 3.2.2" : "")
             ),
         ]
         for (name, path, note, source) in parts {
@@ -156,13 +164,14 @@ struct TimeExplanation {
             "once", slowest.once, "s",
             "reduction of gradients and gathering of weights that nothing hides, slowest rank")
         lines.define("tied", reductions.tiedTable, "s", "all-reduce of the gradient of the table on both ends")
+        lines.define("outer", reductions.outer, "s", "gathering of stepped weights among the replicas of shards")
         lines.define("copies", reductions.copies, "s", "all-reduce between the copies of a bidirectional pipeline")
         lines.derive(
             "dataComm", as: "dataComm",
             sum(
                 "gathers", slowest.perMicrobatch > 0 ? "m·scatter" : nil, "once",
                 reductions.tiedTable > 0 ? "tied" : nil,
-                reductions.copies > 0 ? "copies" : nil), "s",
+                reductions.copies > 0 ? "copies" : nil, reductions.outer > 0 ? "outer" : nil), "s",
             note: "\(layout.data * layout.context) ranks with the same parameters"
                 + (words.hasExperts ? ", \(layout.expertCopies(work.model)) with the same experts" : "")
                 + ", sharding \(layout.sharding.rawValue)",

@@ -14,7 +14,7 @@ struct BlockTimes {
     let device: DeviceShare
     /// Bytes of a number in the gradient that a weight-gradient product adds to.
     let gradientBytes: Double
-    private let measure: BlockMeasure
+    let measure: BlockMeasure
 
     init(block: Block, sequence: Int, rates: DeviceRates, device: DeviceShare, gradientBytes: Double) {
         self.block = block
@@ -37,7 +37,8 @@ struct BlockTimes {
     func unit() -> UnitTimes {
         let (attention, scan) = (attention(), scan())
         // Both are sums over products and kernels, so each is computed only once.
-        let (products, elementwiseForward) = (products, elementwise(.forward))
+        let saved = block.mixture.map(sortingSaved) ?? 0
+        let (products, elementwiseForward) = (products, elementwise(.forward) - saved)
         let exchange = block.mixture.map(exchange) ?? 0
         let forwardCompute = products.forward + elementwiseForward + attention.forward + scan.forward
         var times = UnitTimes()
@@ -50,14 +51,13 @@ struct BlockTimes {
         times.forward.context = contexts.forward.seconds + states
         times.weightGradient = products.weight
         let gradients = products.input + times.weightGradient
-        times.backward.compute = gradients + elementwise(.backward) + attention.backward + scan.backward
+        times.backward.compute = gradients + elementwise(.backward) - saved + attention.backward + scan.backward
         times.backward.context = contexts.backward.seconds + states
         times.forward.expert = exchange
         times.backward.expert = exchange
 
         let sent = device.collectives(block.messages(sequenceParallel: device.sequenceParallel), elementBytes: w)
-        let collectives = tensorExposed(
-            sent, forward: products.forward, backward: gradients, inputs: gradients - times.weightGradient)
+        let collectives = tensorExposed(sent, products)
         times.forward.tensor = collectives.forward.seconds
         times.backward.tensor = collectives.backward.seconds
         // Compute that hides these collectives cannot also hide the experts' exchanges.
@@ -83,6 +83,10 @@ struct BlockTimes {
             taken += again
         }
         if device.overlap.expert { hideExchange(&times, taken: taken) }
+        if device.overlap.sharedExperts {
+            hideBehindShared(
+                &times, taken: (again, collectives.backward.hidden + contexts.backward.hidden))
+        }
         addParameterGathers(to: &times)
         // Numbers of rows that are always the same need not go to the host (Megatron-Core, `token_dispatcher.py`:
         // `drop_and_pad`).
@@ -187,7 +191,7 @@ struct BlockTimes {
 
     // MARK: Core attention
 
-    private func attention() -> (forward: Double, backward: Double) {
+    func attention() -> (forward: Double, backward: Double) {
         let core = block.core
         let s = Double(sequence)
         let T = device.tokens
@@ -238,48 +242,6 @@ struct BlockTimes {
 
     // MARK: Communication
 
-    /// Exposed tensor-parallel collectives of one block. Inputs that the backward gathers again are hidden by its
-    /// products (Korthikanti et al. 2022, section 4.2.2).
-    ///
-    /// - Parameters:
-    ///   - forward: seconds of the forward's products.
-    ///   - backward: seconds of the backward's products.
-    ///   - inputs: seconds of the backward's products that give gradients of inputs.
-    /// - Returns: the exposed collectives of both passes; and as `apart` the additional seconds of the backward's
-    ///   collectives that would be exposed if they overlapped only with the products of `inputs`.
-    private func tensorExposed(
-        _ sent: PassCollectives, forward: Double, backward: Double, inputs: Double
-    ) -> (forward: Exposed, backward: Exposed, apart: Double) {
-        guard device.tensor > 1 else { return (Exposed(), Exposed(), 0) }
-        let group = device.tensorGroup
-        let whole = (forward: sent.forward.seconds(group), backward: sent.backward.seconds(group))
-        let regather = rates.framework.contention * sent.again.seconds(group)
-        guard device.overlap.tensor else {
-            return (Exposed(seconds: whole.forward), Exposed(seconds: whole.backward + regather), 0)
-        }
-        // The collective is cut into t chunks. All but one chunk can overlap with the product next to it.
-        func hide(_ seconds: Double, behind: Double) -> Exposed {
-            rates.hide(seconds, behind: behind, least: seconds / device.tensor)
-        }
-        var exposed = (
-            forward: hide(whole.forward, behind: forward), backward: hide(whole.backward, behind: backward), apart: 0.0
-        )
-        exposed.apart = hide(whole.backward, behind: inputs).seconds - exposed.backward.seconds
-        exposed.backward.seconds += regather
-        return exposed
-    }
-
-    /// Ring attention: exchanges of keys and values with the ranks that hold keys a query sees, each overlapping with the attention of the previous part.
-    /// That attention loses as much to the exchange as compute loses to any message. The backward passes keys and
-    /// values on twice as often, with their gradients.
-    private func contextExposed(attention: Double, passes: Double) -> Exposed {
-        guard device.context > 1 else { return Exposed() }
-        let exchange = device.contextGroup.transfer(bytes: w * device.tokens * keysAndValues)
-        let one = rates.hide(passes * exchange, behind: attention / device.context)
-        let exchanges = block.core.exchanges(ranks: device.context, length: Double(sequence))
-        return Exposed(seconds: exchanges * one.seconds, hidden: exchanges * one.hidden)
-    }
-
     /// Seconds of one pass in which the ranks of a sequence gather one another's states (Sun et al. 2025, LASP-2). Nothing
     /// hides them: the results of a rank need the state before its part.
     private var statesGathered: Double {
@@ -294,9 +256,36 @@ struct BlockTimes {
         let whole = times.forward.expert + times.backward.expert
         guard whole > 0 else { return }
         let beside = times.forward.compute + times.backward.compute + times.backward.recompute
-        let share = rates.hide(whole, behind: max(0, beside - taken)).seconds / whole
+        let share =
+            Exposed(whole, behind: max(0, beside - taken), least: 0, contention: exchangeContention).seconds / whole
         times.forward.expert *= share
         times.backward.expert *= share
+    }
+
+    /// Hides the exchanges of a pass behind the products of the shared experts in the same pass (Megatron-Core's
+    /// `moe_shared_expert_overlap`), as far as compute of the pass hides nothing else. With full recomputation the
+    /// forward's are hidden twice.
+    /// - Parameter taken: seconds of each pass's compute that already hide other transfers.
+    private func hideBehindShared(_ times: inout UnitTimes, taken: (forward: Double, backward: Double)) {
+        var (forward, backward) = (0.0, 0.0)
+        for product in block.sharedProducts {
+            let (rows, inputs, outputs) = measure.shape(product)
+            forward += rates.product(rows, outputs, inputs)
+            backward += rates.product(rows, inputs, outputs)
+            backward += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+        }
+        guard forward > 0 else { return }
+        forward = min(forward, max(0, times.forward.compute - taken.forward))
+        backward = min(backward, max(0, times.backward.compute - taken.backward))
+        let isRepeated = device.recompute == .full
+        let once = times.forward.expert
+        func hide(_ seconds: Double, behind: Double) -> Double {
+            Exposed(seconds, behind: behind, least: 0, contention: exchangeContention).seconds
+        }
+        times.forward.expert = hide(once, behind: forward)
+        times.backward.expert =
+            hide(times.backward.expert - (isRepeated ? once : 0), behind: backward)
+            + (isRepeated ? times.forward.expert : 0)
     }
 
     /// Exposed seconds of gathering and scattering parameters for `seconds` while `compute` seconds of work run.
@@ -321,7 +310,7 @@ struct BlockTimes {
             gather += shards.gather(bytes: (w * held - saved * low) / rate, count: count)
             reduce +=
                 shards.gather(bytes: gradientBytes * held / rate, count: count)
-                + replicas.allReduce(bytes: gradientBytes * held / Double(shards.size))
+                + device.addReplicas(replicas, bytes: gradientBytes * held / Double(shards.size))
         }
         add(held.dense, low: low.0, shards: device.shardGroup, replicas: device.replicaGroup)
         add(held.experts, low: low.1, shards: device.expertShardGroup, replicas: device.expertReplicaGroup)

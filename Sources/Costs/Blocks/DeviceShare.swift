@@ -19,6 +19,8 @@ package struct DeviceShare: Sendable {
     private(set) var modules: RecomputeModules
     let overlap: Layout.Overlap
     let sharding: Layout.Sharding
+    /// Whether the replicas of a shard shard the optimizer's state among themselves.
+    let shardsOuter: Bool
     let dropout: Bool
     let loss: LossComputation
     /// Vocabulary, padded so that tensor ranks hold equal parts.
@@ -27,9 +29,20 @@ package struct DeviceShare: Sendable {
     let groups: LayoutGroups
     let expert: Double
     let expertTensor: Double
+    let contextExchange: Layout.ContextExchange
+    /// The way by which rows reach their experts; nil: the software's own.
+    let dispatcher: Layout.Dispatcher?
+    /// Context ranks that exchange heads; 1 if none do.
+    let headRanks: Int
+    /// Context ranks of one ring.
+    let ringRanks: Int
 
     var tensorGroup: DeviceGroup { groups.tensor }
     var contextGroup: DeviceGroup { groups.context }
+    /// Context ranks that exchange heads.
+    var contextHeads: DeviceGroup { groups.exchanges?.contextHeads ?? .alone }
+    /// Context ranks of one ring: all of them, or one of each group that exchanges heads.
+    var contextRing: DeviceGroup { headRanks > 1 ? groups.exchanges?.contextRing ?? .alone : groups.context }
     /// Ranks that hold the same parameters: data-parallel ranks and those of context parallelism.
     var dataGroup: DeviceGroup { groups.data }
     /// Ranks that together hold one set of shards.
@@ -39,12 +52,27 @@ package struct DeviceShare: Sendable {
     var pipelineGroup: DeviceGroup { groups.pipeline }
     /// Ranks that together hold the experts of one block.
     var expertGroup: DeviceGroup { groups.expert }
+    /// Ranks that together hold the experts of one block in slices.
+    var dispatchGroup: DeviceGroup {
+        expert == 1 ? groups.expertTensor : expertTensor == 1 ? groups.expert : groups.exchanges?.dispatch ?? .alone
+    }
     /// Ranks that hold the slices of one expert.
     var expertTensorGroup: DeviceGroup { groups.expertTensor }
     /// Ranks that together hold one set of shards of the same experts.
     var expertShardGroup: DeviceGroup { groups.expertShard }
     /// Ranks that hold the same shard of the same experts.
     var expertReplicaGroup: DeviceGroup { groups.expertReplica }
+
+    /// Ranks that together hold one set of optimizer shards of the same experts.
+    var expertOptimizerRanks: Int {
+        expertShardGroup.size * (shardsOuter ? expertReplicaGroup.size : 1)
+    }
+
+    /// Seconds in which the replicas of a shard add up its gradients of `bytes`: on every rank, or for its part of the
+    /// optimizer's state.
+    func addReplicas(_ replicas: DeviceGroup, bytes: Double) -> Double {
+        shardsOuter ? replicas.gather(bytes: bytes) : replicas.allReduce(bytes: bytes)
+    }
 
     /// Parameters of a block on one device before sharding: those of routed experts, and all others (`dense`).
     func held(of block: Block) -> (dense: Double, experts: Double) {
@@ -83,10 +111,13 @@ package struct DeviceShare: Sendable {
         modules = layout.modulesAgain.recomputed(fusesNorms: plan.framework(for: layout).fusesNorms)
         overlap = layout.overlap
         sharding = layout.sharding
+        shardsOuter = layout.sharesOptimizer
         self.dropout = dropout
         loss = plan.loss
         self.vocabulary = vocabulary
         self.groups = groups
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
+        (contextExchange, headRanks, ringRanks) = (layout.contextExchange, layout.headRanks, layout.ringRanks)
+        dispatcher = layout.dispatcher
     }
 }

@@ -114,7 +114,8 @@ struct EndTimes {
             times.forward.data += gather
             times.backward.data +=
                 (isReadBack ? gather : 0) + device.shardGroup.gather(bytes: gradientBytes * parameters)
-                + device.replicaGroup.allReduce(bytes: gradientBytes * parameters / Double(device.shardGroup.size))
+                + device.addReplicas(
+                    device.replicaGroup, bytes: gradientBytes * parameters / Double(device.shardGroup.size))
         }
         add(end.held(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !looksUp)
         // The table in which multi-token prediction looks tokens up.

@@ -29,6 +29,8 @@ package struct DeviceGroup: Sendable {
     private var ringRate = Double.infinity
     /// Bytes a second of ring and tree all-reduces.
     private var reduceRate = Double.infinity
+    /// The way through nodes to other rails; nil: none is needed.
+    private var hop: RailHop?
     /// Bytes a second of all-reduces that switches compute. 0: a group lies on several levels, or the switches cannot
     /// add.
     private var switchRate = 0.0
@@ -49,6 +51,7 @@ package struct DeviceGroup: Sendable {
         let placement = Placement(groups, on: network)
         ringLatency = placement.ringLatency
         treeLatency = placement.treeLatency
+        hop = RailHop(groups, placement, on: network)
         var used = 0
         for (level, place) in zip(network, placement.levels) where place.isUsed {
             if used == 0 {
@@ -89,6 +92,7 @@ package struct DeviceGroup: Sendable {
         var seconds = first.latency + bytes / first.rate
         if second.reached > 0 { seconds = max(seconds, second.latency + bytes / second.rate) }
         if third.reached > 0 { seconds = max(seconds, third.latency + bytes / third.rate) }
+        if let hop { seconds += hop.latency + bytes / hop.rate }
         return seconds
     }
 
@@ -118,11 +122,21 @@ package struct DeviceGroup: Sendable {
     /// Messages to far devices cross all levels up to the one that joins the two devices. The levels work at the same
     /// time, so the slowest level counts, for the device with most to send over it. The messages of one device leave
     /// together, so latency counts once for each doubling of the group rather than once for each peer [own].
-    package func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1) -> Double {
+    ///
+    /// - Parameter count: number of all-to-alls that together send `exchange`.
+    package func allToAll(_ exchange: ExpertTraffic, imbalance: Double = 1, count: Double = 1) -> Double {
         guard size > 1 else { return 0 }
         var seconds = exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) / first.rate
         seconds = max(seconds, exchange.sent(to: second.reached) / second.rate)
         seconds = max(seconds, exchange.sent(to: third.reached) / third.rate)
-        return treeLatency + imbalance * seconds
+        var latency = treeLatency
+        if let hop {
+            // Rows that are sent once to each node are passed on there, which is counted already.
+            let inside = exchange.perNode == nil ? exchange.copies * hop.crossed : 0
+            let own = hop.sharesNodes ? exchange.sent(to: first.reached, inside: 1 - 1 / mostInside) : 0
+            seconds = max(seconds, (own + inside) / hop.rate)
+            latency += hop.latency
+        }
+        return count * latency + imbalance * seconds
     }
 }

@@ -16,6 +16,8 @@ package final class DeviceRates: Sendable {
     /// Bytes a second of memory-bound kernels.
     let memoryRate: Double
     let launch: Double
+    /// Multiprocessors of the device; nil: unknown.
+    let multiprocessors: Double?
     let matmul: EfficiencyCurve
     /// Efficiency of products by their measured shapes; nil if none were measured.
     let products: ProductTable?
@@ -55,6 +57,7 @@ package final class DeviceRates: Sendable {
         self.framework = framework
         memoryRate = device.memoryBytesPerSecond * device.memoryEfficiency
         launch = device.launchSeconds
+        multiprocessors = device.multiprocessors
         matmul = device.matmulEfficiency
         products = device.products
         shape = device.matmulShape

@@ -6,19 +6,27 @@ package struct ExpertTraffic {
     /// Bytes to all nodes, the device's own included, if a row is sent to each node once and distributed to its experts
     /// there. nil: every copy is sent separately.
     var perNode: Double?
+    /// Bytes that are passed on inside nodes, those for the device itself included, if a row is sent to each rank once.
+    /// nil: one copy is passed on for each expert.
+    var perRank: Double?
 
-    package init(copies: Double, perNode: Double? = nil) {
+    package init(copies: Double, perNode: Double? = nil, perRank: Double? = nil) {
         self.copies = copies
         self.perNode = perNode
+        self.perRank = perRank
     }
 
     static func + (a: ExpertTraffic, b: ExpertTraffic) -> ExpertTraffic {
-        ExpertTraffic(
-            copies: a.copies + b.copies, perNode: a.perNode.flatMap { first in b.perNode.map { first + $0 } })
+        func sum(_ path: KeyPath<ExpertTraffic, Double?>) -> Double? {
+            a[keyPath: path].flatMap { first in b[keyPath: path].map { first + $0 } }
+        }
+        return ExpertTraffic(copies: a.copies + b.copies, perNode: sum(\.perNode), perRank: sum(\.perRank))
     }
 
     static func * (count: Double, exchange: ExpertTraffic) -> ExpertTraffic {
-        ExpertTraffic(copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 })
+        ExpertTraffic(
+            copies: count * exchange.copies, perNode: exchange.perNode.map { count * $0 },
+            perRank: exchange.perRank.map { count * $0 })
     }
 
     /// Bytes sent over a network level over which a device reaches the fraction `share` of the group.
@@ -26,7 +34,7 @@ package struct ExpertTraffic {
     ///   innermost.
     func sent(to share: Double, inside: Double? = nil) -> Double {
         guard let perNode else { return copies * share }
-        // Inside a node, every copy is passed on from the device at which its row arrived, whatever node it comes from.
-        return inside.map { copies * $0 } ?? perNode * share
+        // Inside a node, rows are passed on from the device at which they arrived, whatever node they come from.
+        return inside.map { (perRank ?? copies) * $0 } ?? perNode * share
     }
 }

@@ -6,6 +6,10 @@ struct LayoutRanks: Sendable {
     let tensor: RankGroups
     /// Ranks that hold the pieces of one sequence.
     let context: RankGroups
+    /// Context ranks that exchange heads.
+    let contextHeads: RankGroups
+    /// Context ranks of one ring.
+    let contextRing: RankGroups
     /// Ranks that hold the same parameters. Context-parallel ranks are among them.
     let data: RankGroups
     /// Ranks of `data` that together hold one set of shards.
@@ -16,6 +20,8 @@ struct LayoutRanks: Sendable {
     let expertTensor: RankGroups
     /// Ranks that together hold the experts of one block.
     let expert: RankGroups
+    /// Ranks that together hold the experts of one block in slices.
+    let dispatch: RankGroups
     /// Ranks that hold the same experts.
     let expertCopies: RankGroups
     /// Ranks of `expertCopies` that together hold one set of shards.
@@ -37,6 +43,9 @@ struct LayoutRanks: Sendable {
         let (shards, copies) = (layout.shardRanks, experts.shardedCopies(layout))
         tensor = groups(layout.tensor, 1)
         context = groups(layout.context, layout.tensor)
+        contextHeads = groups(layout.headRanks, layout.tensor)
+        contextRing = groups(layout.ringRanks, layout.tensor * layout.headRanks)
+        dispatch = groups(experts.tensor * experts.expert, 1)
         data = groups(ranks, layout.tensor)
         shard = groups(shards, layout.tensor)
         replica = groups(max(1, ranks / shards), layout.tensor * shards)
@@ -67,6 +76,8 @@ struct LayoutGroups: Sendable {
     let ends: DeviceGroup
     /// All devices.
     let all: DeviceGroup
+    /// Groups that only some layouts have.
+    let exchanges: ExchangeGroups?
 
     init(_ layout: Layout, on network: [NetworkLevel]) {
         var places = DeviceGroups(network)
@@ -86,6 +97,7 @@ struct LayoutGroups: Sendable {
         expert = group(experts.expert, experts.expertStride)
         (data, shard, replica, expertShard, expertReplica) = (.alone, .alone, .alone, .alone, .alone)
         (pipeline, ends, all) = (.alone, .alone, .alone)
+        exchanges = ExchangeGroups(firstOf: layout, on: network)
     }
 
     init(_ layout: Layout, places: inout DeviceGroups) {
@@ -102,6 +114,7 @@ struct LayoutGroups: Sendable {
         pipeline = places[RankGroups(size: layout.pipeline, stride: ranks.stage)]
         ends = places[RankGroups.pairs(stage: ranks.stage, distance: layout.pipeline - 1)]
         all = places[RankGroups(size: layout.devices, stride: 1)]
+        exchanges = ExchangeGroups(layout) { places[$0] }
     }
 }
 

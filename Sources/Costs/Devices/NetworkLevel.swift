@@ -12,20 +12,27 @@ struct NetworkLevel: Hashable, Sendable {
     /// Bytes a second that one device sends in all-reduces that the switches compute; 0 if they cannot.
     var switchRate: Double
     var latency: Double
+    /// Devices of a node, if this level joins only devices at the same place of their node; 0 if it joins all.
+    var railNode = 0
 
     /// The networks of `cluster` from the innermost to the outermost. A level joins whole groups of the level below it.
     /// - Parameter devices: devices of the job; 0 if unknown.
     static func levels(of cluster: Cluster, devices: Int = 0) -> [NetworkLevel] {
         var inside = 1
+        // Bandwidth out of the levels below, as a fraction of the bandwidth into them.
+        var way = 1.0
         return cluster.networks.enumerated().map { index, network in
             let isOutermost = index == cluster.networks.count - 1
             let reached = index == 0 && !isOutermost ? segment(of: cluster, devices: devices) : network.devices
             inside = max(inside, reached / inside * inside)
-            let allReduce = network.bytesPerSecond * network.allReduceEfficiency
+            let bandwidth = network.bytesPerSecond * way
+            way /= network.oversubscription
+            let allReduce = bandwidth * network.allReduceEfficiency
             return NetworkLevel(
-                block: isOutermost ? .max : inside, rate: network.bytesPerSecond * network.efficiency,
-                reduceRate: network.inNetworkReduction ? network.bytesPerSecond * network.efficiency : allReduce,
-                switchRate: network.inNetworkReduction ? allReduce : 0, latency: network.latencySeconds)
+                block: isOutermost ? .max : inside, rate: bandwidth * network.efficiency,
+                reduceRate: network.inNetworkReduction ? bandwidth * network.efficiency : allReduce,
+                switchRate: network.inNetworkReduction ? allReduce : 0, latency: network.latencySeconds,
+                railNode: network.railOnly ? max(1, cluster.devicesPerNode) : 0)
         }
     }
 

@@ -99,6 +99,9 @@ extension Layout {
         if overlap.expert, model.mixtureLayers > 0, expert * expertTensor > 1 {
             ways += ways.map { $0.waiting(for: \.expert) }
         }
+        if overlap.sharedExperts, model.mixtureLayers > 0, expert * expertTensor > 1 {
+            ways += ways.map { $0.waiting(for: \.sharedExperts) }
+        }
         if overlap.data, sharding == .parameters, hasReplicas(model) {
             ways += ways.map { $0.waiting(for: \.data) }
         }

@@ -113,14 +113,15 @@ package struct StateBytes: Hashable, Sendable {
     package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
 
     /// Bytes of weights, gradients and optimizer state for `parameters` on one of `group` data-parallel ranks.
+    /// - Parameter optimizerGroup: ranks that shard the optimizer's state; nil: those of `group`.
     package func held(
-        parameters: Double, sharding: Layout.Sharding, group: Int
+        parameters: Double, sharding: Layout.Sharding, group: Int, optimizerGroup: Int? = nil
     ) -> (weights: Double, gradients: Double, optimizer: Double) {
         let d = Double(group)
         return (
             keptWeight * parameters / (sharding == .parameters ? d : 1),
             keptGradient * parameters / (sharding == .parameters || sharding == .gradients ? d : 1),
-            optimizer * parameters / (sharding == .none ? 1 : d)
+            optimizer * parameters / (sharding == .none ? 1 : optimizerGroup.map(Double.init) ?? d)
         )
     }
 }

@@ -36,12 +36,13 @@ package struct ActivationBytes: Hashable, Sendable {
     ///   - splitsBackward: whether weight gradients are separate actions of the schedule.
     ///   - memory: the software's memory management.
     ///   - modules: the modules that are recomputed by themselves, with selective recomputation.
+    ///   - exchanged: bytes that the core attention keeps because context ranks exchange heads (`ContextWays.kept`).
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
         operandBytes: Double? = nil, recipe: (input: Double, keepsAttended: Bool)? = nil, splitsBackward: Bool = false,
-        memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = []
+        memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = [], exchanged: Double = 0
     ) {
         let measure = BlockMeasure(
             division: Division(
@@ -55,9 +56,10 @@ package struct ActivationBytes: Hashable, Sendable {
         let stream = w * measure.division.numbers(block.stream)
         let input = Double(block.inputs) * stream
         let attended = bytes { $0 == .attended }
-        let core = Self.core(
-            block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
-            numberBytes: dropout ? 2 * w + 1 : w)
+        let core =
+            Self.core(
+                block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
+                numberBytes: dropout ? 2 * w + 1 : w) + exchanged
         let remadeResults = bytes { $0 == .normResult || $0 == .activationResult }
         var whole = bytes { $0 != .combined || keepsCombinedRows } + core
         if let input = recipe?.input {
@@ -134,7 +136,11 @@ package struct ActivationBytes: Hashable, Sendable {
             keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
             splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory,
-            modules: layout.recomputeModules.recomputed(fusesNorms: framework.fusesNorms))
+            modules: layout.recomputeModules.recomputed(fusesNorms: framework.fusesNorms),
+            exchanged: layout.headRanks > 1
+                ? ContextWays(
+                    block, work.device, sequence: work.model.sequence, elementBytes: rates.elementBytes
+                ).kept : 0)
     }
 
     /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.

@@ -40,7 +40,7 @@ final class ActivationTerms: Sendable {
         if hasPipeline, memory.messages == nil { ends.buffers += 2 * work.boundaryBytes }
         let own = RuntimeBuffers(work)
         let (shared, copies) = own.shared
-        ends.buffers += shared + own.packedOperands
+        ends.buffers += shared + own.packedOperands + ExchangeBuffers.bytes(work)
         let measure = BlockMeasure(
             division: device.division(nil), activation: w, operand: work.rates.operandBytes, dropout: device.dropout)
         func kept(_ end: End, _ isCounted: (Kept.Role) -> Bool) -> Double {

@@ -15,14 +15,15 @@ struct StateMemory {
     init(of share: PipelineShares.Rank, _ work: LayoutWork) {
         let (layout, state) = (work.layout, work.state)
         (weights, gradients, optimizer) = state.held(
-            parameters: work.denseParameters(of: share), sharding: layout.sharding, group: layout.shardRanks)
+            parameters: work.denseParameters(of: share), sharding: layout.sharding, group: layout.shardRanks,
+            optimizerGroup: layout.optimizerRanks)
         let unseen = Self.unseenParameters(of: share, work)
         gradients -= state.keptGradient * unseen
         optimizer -= state.optimizer * unseen
         if work.holdsExperts(share) {
             let experts = state.held(
                 parameters: work.expertParameters(of: share), sharding: layout.sharding,
-                group: work.device.expertShardGroup.size)
+                group: work.device.expertShardGroup.size, optimizerGroup: work.device.expertOptimizerRanks)
             weights += experts.weights
             gradients += experts.gradients
             optimizer += experts.optimizer

@@ -9,6 +9,13 @@ struct LeastPass: Hashable, Sendable {
     var blocks: [Double] = []
     var embedding = 0.0
     var head = 0.0
+
+    /// The smaller bound of each part.
+    func least(_ other: LeastPass) -> LeastPass {
+        LeastPass(
+            blocks: zip(blocks, other.blocks).map { min($0, $1) }, embedding: min(embedding, other.embedding),
+            head: min(head, other.head))
+    }
 }
 
 /// Lower bounds of the seconds of a step for one micro-batch size, without reductions and the optimizer.
@@ -146,7 +153,9 @@ package struct LeastPasses: Sendable {
         var layout = mesh
         (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
         (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
-        let pass = Self.pass(layout, pricer: pricer)
+        // Whatever the exchange among context ranks of a layout is, none of its parts is shorter than with the best.
+        let passes = choices.exchanges(layout, pricer.plan.model).map { Self.pass($0, pricer: pricer) }
+        let pass = passes.dropFirst().reduce(passes.first ?? LeastPass()) { $0.least($1) }
         here[key] = pass
         return pass
     }

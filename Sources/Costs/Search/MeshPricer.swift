@@ -1,4 +1,4 @@
-package import Models
+internal import Models
 package import Plans
 package import Schedules
 
@@ -15,55 +15,6 @@ package struct QuickPrice: Sendable {
     fileprivate var entry: Int32
     package fileprivate(set) var schedule: ScheduleName
     fileprivate var sharding: Layout.Sharding
-}
-
-/// The choices that every mesh of a search is tried with.
-///
-/// A mesh is a layout whose degrees are fixed, with the settings that all layouts of the search share. Its micro-batch,
-/// schedule, recomputation and sharding are still open.
-package struct MeshChoices: Hashable, Sendable {
-    /// Flash attention, overlap and gradient format of all layouts.
-    package var base: Layout
-    package var recompute: [Layout.Recompute]
-    /// Kinds of sharding tried without a pipeline.
-    package var sharding: [Layout.Sharding]
-    /// Kinds of sharding tried with a pipeline, for which some software supports fewer.
-    package var shardingWithPipeline: [Layout.Sharding]
-    /// Sizes of shard groups that are tried in addition to the group of all data-parallel ranks.
-    package var shardGroups: [Int]
-    package var sequenceParallel: [Bool]
-    /// Whether tensor parallelism of blocks with experts requires sequence parallelism.
-    package var expertsNeedSequenceParallel: Bool
-    /// Whether fully sharded parameters are also tried with one shard group of all data-parallel ranks.
-    package var wholeSharding: Bool
-
-    package init(
-        base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
-        sequenceParallel: [Bool], wholeSharding: Bool, shardingWithPipeline: [Layout.Sharding],
-        expertsNeedSequenceParallel: Bool = false
-    ) {
-        self.expertsNeedSequenceParallel = expertsNeedSequenceParallel
-        self.shardingWithPipeline = shardingWithPipeline
-        self.wholeSharding = wholeSharding
-        self.base = base
-        self.recompute = recompute
-        self.sharding = sharding
-        self.shardGroups = shardGroups
-        self.sequenceParallel = sequenceParallel
-    }
-
-    /// Whether layouts of `mesh` are tried with sequence parallelism, or without.
-    @inline(__always)
-    package func allows(_ isSequenceParallel: Bool, _ mesh: Layout, _ model: Model) -> Bool {
-        guard sequenceParallel.contains(isSequenceParallel) else { return false }
-        guard isSequenceParallel else {
-            return mesh.tensor == 1 || !expertsNeedSequenceParallel || model.mixtureLayers == 0
-        }
-        return mesh.tensor > 1 && model.sequence % (mesh.tensor * mesh.context) == 0
-    }
-
-    /// The kinds of sharding for a pipeline of this many ranks.
-    func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 }
 
 /// Prices every layout of a mesh from terms that are computed once for all layouts that share them.
@@ -88,6 +39,14 @@ package struct MeshPricer {
     /// Whether each partition's state terms are known.
     private var wanted: [Bool] = []
     private var places: DeviceGroups
+    /// The exchanges that were chosen for context ranks, by the degrees that decide.
+    private var exchanges: [ExchangeKey: Layout] = [:]
+
+    private struct ExchangeKey: Hashable {
+        var tensor: Int
+        var context: Int
+        var microbatch: Int
+    }
 
     /// Limits in seconds of a step and bytes of a rank. A layout beyond one of them need not be priced.
     package struct Limit: Hashable, Sendable {
@@ -114,6 +73,7 @@ package struct MeshPricer {
     ) -> Int {
         passLayouts.removeAll(keepingCapacity: true)
         var rejected = 0
+        let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
         let known = choices.sharding(pipeline: mesh.pipeline)
         let hasReplicas = mesh.hasReplicas(pricer.plan.model)
@@ -131,6 +91,45 @@ package struct MeshPricer {
             rejected += price(mesh, microbatches, least, shardings: [.parameters], shardGroup: shards, into: &prices)
         }
         return rejected
+    }
+
+    /// `mesh` with the exchange among its context ranks that exposes fewest seconds of a micro-batch of `microbatch`
+    /// sequences. Other degrees do not change it, since the same ranks share a sequence.
+    private mutating func exchanging(_ mesh: Layout, microbatch: Int) -> Layout {
+        guard mesh.context > 1 else { return mesh }
+        let key = ExchangeKey(tensor: mesh.tensor, context: mesh.context, microbatch: microbatch)
+        let chosen: Layout
+        if let known = exchanges[key] {
+            chosen = known
+        } else {
+            chosen = quickestExchange(mesh, microbatch: microbatch)
+            exchanges[key] = chosen
+        }
+        var mesh = mesh
+        (mesh.contextExchange, mesh.contextHeads) = (chosen.contextExchange, chosen.contextHeads)
+        return mesh
+    }
+
+    private mutating func quickestExchange(_ mesh: Layout, microbatch: Int) -> Layout {
+        let (plan, model) = (pricer.plan, pricer.plan.model)
+        let layouts = choices.exchanges(mesh, model)
+        guard layouts.count > 1 else { return layouts.first ?? mesh }
+        var best: (layout: Layout, seconds: Double)?
+        for var layout in layouts {
+            layout.microbatch = microbatch
+            guard let rates = pricer.rates[plan.framework(for: layout).name] else { continue }
+            let device = DeviceShare(
+                plan: plan, layout: layout, groups: LayoutGroups(layout, places: &places), vocabulary: model.vocab,
+                dropout: pricer.options.dropout ?? !layout.flashAttention)
+            let seconds = zip(pricer.parts.blocks, pricer.parts.kinds.counts).reduce(0) { sum, kind in
+                sum + Double(kind.1)
+                    * BlockTimes(
+                        block: kind.0, sequence: model.sequence, rates: rates, device: device, gradientBytes: 4
+                    ).contextSeconds
+            }
+            if seconds < best?.seconds ?? .infinity { best = (layout, seconds) }
+        }
+        return best?.layout ?? mesh
     }
 
     /// The layout of a price of the last mesh.

@@ -15,7 +15,8 @@ struct StateTerms: Sendable {
     init(_ work: LayoutWork, firstKind: Int) {
         let update = OptimizerTime(work)
         fixed =
-            PairedGradients.tiedTableSeconds(work) + PairedGradients.copiesSeconds(work) + update.seconds
+            PairedGradients.tiedTableSeconds(work) + PairedGradients.copiesSeconds(work)
+            + OuterWeights.seconds(work) + update.seconds
             + update.gradientNorm + work.framework.hostStep
         reduces = GradientExchange.followsPasses(work)
         self.firstKind = firstKind

@@ -11,6 +11,8 @@ package struct DataParallelTime: Sendable {
     let tiedTable: Double
     /// Seconds of adding up the gradients of the two copies of every stage in a bidirectional pipeline.
     let copies: Double
+    /// Seconds in which the replicas of shards gather the weights that they stepped.
+    let outer: Double
     /// Seconds of the reductions of the slowest rank.
     let slowest: SlowestReduction
     private let microbatches: Double
@@ -18,6 +20,7 @@ package struct DataParallelTime: Sendable {
     package init(_ work: LayoutWork) {
         tiedTable = PairedGradients.tiedTableSeconds(work)
         copies = PairedGradients.copiesSeconds(work)
+        outer = OuterWeights.seconds(work)
         microbatches = Double(work.m)
         var slowest = SlowestReduction()
         if GradientExchange.followsPasses(work) {
@@ -32,7 +35,7 @@ package struct DataParallelTime: Sendable {
     }
 
     /// Exposed seconds of a step.
-    package var exposed: Double { tiedTable + copies + slowest.seconds(microbatches: microbatches) }
+    package var exposed: Double { tiedTable + copies + outer + slowest.seconds(microbatches: microbatches) }
 }
 
 /// Exposed seconds of the reductions of all ranks in a step; the slowest rank counts.

@@ -26,17 +26,24 @@ package struct NetworkTraffic: Hashable, Sendable {
         }
         add(sent.tensor, ranks.tensor)
         add(sent.expertPieces, ranks.expertTensor)
-        add(sent.context, ranks.context)
+        add(sent.expertGathers, ranks.dispatch)
+        add(sent.context, work.device.headRanks > 1 ? ranks.contextRing : ranks.context)
+        for (index, sent) in sent.headExchanges.enumerated() { bytes[index] += sent }
         func add(_ amount: Double, to other: Int) {
             let first = min(rank, other) * ranks.stage
-            add(amount, RankGroups.pairs(stage: ranks.stage, distance: abs(rank - other), first: first))
+            let pairs = RankGroups.pairs(stage: ranks.stage, distance: abs(rank - other), first: first)
+            add(amount, pairs)
+            // A message to another rail goes through the sender's node, or the receiver's.
+            if let hop = RailHop(pairs, Placement(pairs, on: network), on: network) {
+                bytes[0] += amount * 2 * hop.crossed
+            }
         }
         for message in sent.messages { add(message.bytes, to: message.rank) }
         if let pair = sent.paired { add(pair.dense + pair.experts, to: pair.with) }
         for (index, sent) in sent.exchanges.enumerated() { bytes[index] += sent }
         func add(_ state: StateTraffic, shards: RankGroups, replicas: RankGroups) {
             add(state.gradients + state.weights, shards)
-            add(2 * state.replicas, replicas)
+            add(state.replicas + state.replicaWeights, replicas)
         }
         add(sent.dense, shards: ranks.shard, replicas: ranks.replica)
         add(sent.experts, shards: ranks.expertShard, replicas: ranks.expertReplica)

@@ -27,7 +27,12 @@ package struct OptimizerTime: Sendable {
         let (layout, state, rates) = (work.layout, work.state, work.rates)
         let (held, experts) = (work.denseParameters(of: share), work.expertParameters(of: share))
         let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
-        let owned = layout.sharding == .none ? held + experts : sharded
+        let owned =
+            layout.sharding == .none
+            ? held + experts
+            : !layout.sharesOptimizer
+                ? sharded
+                : held / Double(layout.optimizerRanks) + experts / Double(work.device.expertOptimizerRanks)
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
         let matrices = work.matrices
         let step =

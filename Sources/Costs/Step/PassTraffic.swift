@@ -46,23 +46,31 @@ struct PassTraffic {
         return messages * work.boundaryBytes * Ring.sent(work.layout.tensor)
     }
 
-    /// Bytes sent around the context ranks' ring: keys and values in every forward, twice as much in every backward; the
-    /// states of token mixers once in every pass.
+    /// Bytes sent to the context ranks: around rings or for gatherings in every forward, twice as much in every backward;
+    /// the states of token mixers once in every pass.
     var context: Double {
         let device = work.device
         var bytes = 0.0
         for (kind, block) in work.parts.blocks.enumerated() {
-            let keysAndValues = block.core.keysAndValues(tensor: device.tensor)
-            let rings = 3 * passed.blocks[kind] + passed.again[kind]
-            let exchanges = block.core.exchanges(
-                ranks: device.context, length: Double(work.model.sequence))
-            bytes += rings * exchanges * work.rates.elementBytes * device.tokens * keysAndValues
+            bytes += (3 * passed.blocks[kind] + passed.again[kind]) * ways(block).ringBytes
             if let scan = block.core.scan {
                 let passes = 2 * passed.blocks[kind] + passed.again[kind]
                 bytes += passes * (device.context - 1) * device.stateBytes(scan, sequence: work.model.sequence)
             }
         }
         return bytes
+    }
+
+    /// Bytes of the rows whose heads context ranks exchange, those that stay on the device included.
+    var contextHeads: Double {
+        guard work.device.headRanks > 1 else { return 0 }
+        return work.parts.blocks.enumerated().reduce(0) { sum, kind in
+            sum + (2 * passed.blocks[kind.offset] + passed.again[kind.offset]) * ways(kind.element).heads
+        }
+    }
+
+    private func ways(_ block: Block) -> ContextWays {
+        ContextWays(block, work.device, sequence: work.model.sequence, elementBytes: work.rates.elementBytes)
     }
 
     /// Exchanges with the expert ranks in forward, backward and recomputation; nil in a dense model.
@@ -80,6 +88,16 @@ struct PassTraffic {
     var expertPieces: Double {
         expertWays.reduce(0) { $0 + $1.passes * 2 * $1.ways.shared * Ring.sent(work.layout.expertTensor) }
     }
+
+    /// Bytes sent among the ranks that hold the experts in gatherings of all their rows and scatterings of the results.
+    var expertGathers: Double {
+        expertWays.reduce(0) {
+            $0 + $1.passes * 2 * $1.ways.gathered * Ring.sent(work.layout.expert * work.layout.expertTensor)
+        }
+    }
+
+    /// The way by which rows reach their experts.
+    var dispatcher: Layout.Dispatcher { work.framework.dispatcher(work.layout.dispatcher) }
 
     /// For each kind of block with experts: the number of passes through such blocks, and the bytes of one.
     private var expertWays: [(passes: Double, ways: ExpertWays)] {

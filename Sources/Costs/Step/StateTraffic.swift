@@ -7,8 +7,10 @@ package struct StateTraffic: Sendable {
     package var gradients = 0.0
     /// Bytes of weights, or of gradient sums, that are gathered within the shard group.
     package var weights = 0.0
-    /// Half of the bytes of the all-reduce among the ranks that hold the same shard.
+    /// Half of the bytes of the all-reduce among the ranks that hold the same shard: those of its reduce-scatter.
     package var replicas = 0.0
+    /// The other half; or the bytes in which those ranks gather the weights that they stepped.
+    package var replicaWeights = 0.0
 
     /// Bytes for `held` parameters, sharded over `shards` ranks, with `replicas` ranks for each shard.
     private init(_ held: Double, low: Double, shards: Int, replicas: Int, _ work: LayoutWork) {
@@ -19,6 +21,9 @@ package struct StateTraffic: Sendable {
         gradients = reductions * (exchange.scattered + exchange.summed) * Ring.sent(shards)
         weights = (gathers * exchange.gathered + reductions * exchange.summed) * Ring.sent(shards)
         self.replicas = reductions * exchange.replicated * Ring.sent(replicas)
+        replicaWeights =
+            work.device.shardsOuter
+            ? work.state.weight * held / Double(shards) * Ring.sent(replicas) : self.replicas
     }
 
     /// Bytes that a device of `rank` sends for its parameters, routed experts excluded.

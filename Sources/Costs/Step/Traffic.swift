@@ -7,11 +7,16 @@ package struct Traffic: Sendable {
     /// Bytes sent to the tensor ranks: collectives of blocks, embedding, head and loss, and the gathering of messages
     /// that were sent in parts. Full recomputation repeats the collectives of the forward.
     package let tensor: Double
-    /// Bytes sent around the ring of context ranks: keys and values in the forward, again in its recomputation, and
+    /// Bytes sent to the context ranks around rings or in gatherings: keys and values in the forward, again in its recomputation, and
     /// twice as much in the backward; the states of token mixers once in every pass.
     package let context: Double
+    /// Bytes of the all-to-alls in which context ranks exchange heads, over each network level from the innermost to the
+    /// outermost.
+    package let headExchanges: [Double]
     /// Bytes sent to the ranks that share an expert: rows gathered, and results scattered.
     package let expertPieces: Double
+    /// Bytes sent to the ranks that hold the experts, if they gather one another's rows.
+    package let expertGathers: Double
     /// Bytes of the all-to-alls of expert parallelism over each network level, from the innermost to the outermost:
     /// dispatch and combine, forward and backward.
     package let exchanges: [Double]
@@ -29,11 +34,18 @@ package struct Traffic: Sendable {
         tensor = sent.tensor + sent.gatheredMessages
         context = sent.context
         expertPieces = sent.expertPieces
+        expertGathers = sent.expertGathers
         messages = sent.neighbours.map { ($0.rank, Double($0.messages) * work.messageBytes) }
         let groups = LayoutRanks(work.layout, stage: rank)
+        let network = work.pricer.network
+        headExchanges =
+            work.device.headRanks > 1
+            ? Placement(groups.contextHeads, on: network).sent(
+                ExpertTraffic(copies: sent.contextHeads), groups.contextHeads, on: network) : []
         exchanges =
             sent.experts.map {
-                Placement(groups.expert, on: work.pricer.network).sent($0, size: groups.expert.size)
+                let group = sent.dispatcher.sendsOnce ? groups.dispatch : groups.expert
+                return Placement(group, on: network).sent($0, group, on: network)
             } ?? []
         paired = PairedGradients.sent(rank: rank, work)
         dense = StateTraffic.dense(rank: rank, work)
@@ -42,14 +54,21 @@ package struct Traffic: Sendable {
 }
 
 extension Placement {
-    /// Bytes of `exchange` that one of `size` devices sends over each level; mean over all devices.
-    fileprivate func sent(_ exchange: ExpertTraffic, size: Int) -> [Double] {
-        guard size > 1 else { return levels.map { _ in 0 } }
+    /// Bytes of `exchange` that one device of `groups` sends over each level; mean over all devices. Bytes for other rails
+    /// cross the node's own network too.
+    fileprivate func sent(
+        _ exchange: ExpertTraffic, _ groups: RankGroups, on network: [NetworkLevel]
+    ) -> [Double] {
+        guard groups.size > 1 else { return levels.map { _ in 0 } }
         let innermost = innermost
-        return levels.enumerated().map { index, level in
+        var bytes = levels.enumerated().map { index, level in
             exchange.sent(
-                to: level.reached / Double(size),
-                inside: index == innermost ? 1 - level.blocks / Double(size) : nil)
+                to: level.reached / Double(groups.size),
+                inside: index == innermost ? 1 - level.blocks / Double(groups.size) : nil)
         }
+        if let hop = RailHop(groups, self, on: network), exchange.perNode == nil {
+            bytes[0] += exchange.copies * hop.crossed
+        }
+        return bytes
     }
 }

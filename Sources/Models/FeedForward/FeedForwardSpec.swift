@@ -38,6 +38,8 @@ package struct RoutedExperts: Hashable, Sendable {
     package var tensors: [TensorSpec]
     /// Products of one expert. A device runs its experts one after the other.
     package var products: [Product]
+    /// Products of the shared experts, which every token passes through.
+    package var shared: [Product] = []
 
     /// Beginning of the names of expert `number`'s tensors, relative to the block.
     package static func prefix(_ number: Int) -> String { "mlp.experts.\(number)." }

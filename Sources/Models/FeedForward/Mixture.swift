@@ -79,7 +79,8 @@ extension FeedForwardSpec {
             part.recomputations.append(besideAgain(model, moe, beside, words))
         }
         let experts = RoutedExperts(
-            mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe))
+            mixture: moe, tensors: expertTensors(model, moe), products: expertProducts(model, moe),
+            shared: moe.sharedWidth > 0 ? Network(model, size: moe.sharedWidth).products : [])
         return FeedForwardSpec(
             part: part, experts: experts, widest: widest,
             inner: expert.inputs * max(denseWidth, moe.sharedWidth, moe.denseFfn),

@@ -20,6 +20,8 @@ package final class Block: Sendable {
     package let products: [Product]
     /// Products of one routed expert.
     package let expertProducts: [Product]
+    /// Products of the shared experts, which are also among `products`.
+    package let sharedProducts: [Product]
     package let kept: [Kept]
     package let operands: [Stored]
     /// The modules that a backward can compute again by themselves.
@@ -61,6 +63,7 @@ package final class Block: Sendable {
             routed: feedForward.experts.map { $0.mixture.experts * $0.tensors.parameters } ?? 0)
         products = parts.flatMap(\.products)
         expertProducts = feedForward.experts?.products ?? []
+        sharedProducts = feedForward.experts?.shared ?? []
         kept = parts.flatMap(\.kept)
         operands = parts.flatMap(\.operands)
         recomputations = parts.flatMap(\.recomputations)

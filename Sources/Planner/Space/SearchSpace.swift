@@ -37,6 +37,8 @@ package struct SearchSpace: Hashable, Sendable {
     /// Whether parameters sharded over all data-parallel ranks are tried.
     package var wholeSharding = true
     package var sequenceParallel = [false, true]
+    /// Exchanges among context ranks that are tried, of those that the software has.
+    package var contextExchanges = Layout.ContextExchange.allCases
     /// Fewest tokens of a sequence on one context-parallel rank.
     package var fewestContextTokens = 512
 
@@ -74,7 +76,7 @@ package struct SearchSpace: Hashable, Sendable {
         let groups =
             hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
         let held = plan.optimizer.sharding
-        return MeshChoices(
+        var choices = MeshChoices(
             base: base(for: plan), recompute: recompute,
             sharding: sharding.filter { abilities.sharding.contains($0) && held.contains($0) },
             shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
@@ -82,6 +84,9 @@ package struct SearchSpace: Hashable, Sendable {
                 abilities.shardingWithPipeline.contains($0) && held.contains($0)
             },
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
+        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
+        choices.innerReach = plan.cluster.innerReach
+        return choices
     }
 
     /// The fields that no search chooses, with those that the plan states. Selective recomputation is tried with the
@@ -98,10 +103,13 @@ package struct SearchSpace: Hashable, Sendable {
         let model = plan.model
         var found: [Layout] = []
         let abilities = abilities(plan)
+        let choices = choices(plan)
         var mesh = base(for: plan)
         for tensor in tensor.divisors(of: plan.devices, limit: plan.cluster.innerReach) where divides(tensor, model) {
             for context in context.divisors(of: plan.devices / tensor)
             where contextFits(context, model) && abilities.allows(context: context, tensor: tensor, model: model) {
+                (mesh.tensor, mesh.context) = (tensor, context)
+                guard !choices.exchanges(mesh, model).isEmpty else { continue }
                 let rest = plan.devices / tensor / context
                 for pipeline in pipeline.divisors(of: rest, possible: model.layers) {
                     let data = rest / pipeline

@@ -17,6 +17,12 @@ package struct Network: Hashable, Codable, Sendable {
     package var allReduceEfficiency: Double
     /// Whether switches compute all-reduces (SHARP, NVLS).
     package var inNetworkReduction: Bool
+    /// Bandwidth into one instance of this level over the bandwidth out of it: devices that send to another instance,
+    /// over any level above, share its narrower way out.
+    package var oversubscription = 1.0
+    /// Whether this level joins only devices at the same place of their node (Wang et al. 2023, rail-only). Others reach
+    /// one another over the node's own network first.
+    package var railOnly = false
 
     package init(
         name: String, devices: Int, bytesPerSecond: Double, latencySeconds: Double, efficiency: Double,

@@ -17,6 +17,8 @@ struct ClusterFields {
         var efficiency: EfficiencyCurve
         var inNetworkReduction: Bool
         var allReduceEfficiency: Double?
+        var oversubscription: Double
+        var railOnly: Bool
     }
 
     var name: String?
@@ -69,6 +71,19 @@ struct ClusterFields {
                     field: path + ".devices", value: last.devices.map(Figures.grouped) ?? "",
                     rule: "the last level joins every device", fix: "remove it, or add a level that joins the rest"))
         }
+        if last.oversubscription > 1 {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: path + ".oversubscription", value: Figures.plain(last.oversubscription),
+                    rule: "nothing is above the last level, which joins every device",
+                    fix: "state it on the level below whose way out is narrow"))
+        }
+        if networks[0].railOnly {
+            reader.collector.adopt(
+                PlanProblem(
+                    field: reader.join("networks[0]") + ".railOnly", value: "true",
+                    rule: "rails join nodes; the first level is inside one", fix: "state it on a level above"))
+        }
         if last.bandwidth != nil, nicGbps != nil || nicsPerNode != nil {
             reader.collector.adopt(
                 PlanProblem(
@@ -86,6 +101,8 @@ struct ClusterFields {
         let efficiency = reader.shareOrCurve("efficiency")
         let reduces = reader.flag("inNetworkReduction") ?? false
         let allReduce = reader.number("allReduceEfficiency", .share, in: 1e-6...1)
+        let oversubscription = reader.number("oversubscription", .plain, in: 1...1_000) ?? 1
+        let railOnly = reader.flag("railOnly") ?? false
         for (key, example) in [("name", "nvlink"), ("latency", "5 us"), ("efficiency", "0.8")] {
             reader.reportMissing(key, fix: "e.g. \(key): \(example)")
         }
@@ -93,7 +110,8 @@ struct ClusterFields {
         guard let name, let latency, let efficiency else { return nil }
         return Level(
             name: name, devices: devices, bandwidth: bandwidth, latency: latency, efficiency: efficiency,
-            inNetworkReduction: reduces, allReduceEfficiency: allReduce)
+            inNetworkReduction: reduces, allReduceEfficiency: allReduce, oversubscription: oversubscription,
+            railOnly: railOnly)
     }
 
     /// The fields merged with those of `base`, the file that this one extends. This file's values win.
@@ -103,7 +121,7 @@ struct ClusterFields {
         merged.name = name
         merged.deviceName = deviceName ?? base.deviceName
         // Runs on the base's device say nothing of a device of another name.
-        let runs: Set = deviceName == nil ? [] : ["runs", "efficiencySource"]
+        let runs: Set = deviceName == nil ? [] : ["runs", "efficiencySource", "multiprocessors"]
         merged.deviceConstants = deviceConstants.over(base.deviceConstants.without(runs))
         merged.clusterConstants = clusterConstants.over(base.clusterConstants)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
@@ -162,12 +180,13 @@ struct ClusterFields {
                 reader.report("networks", rule: "levels must widen from inside out; '\(level.name)' does not")
                 return nil
             }
-            levels.append(
-                Network(
-                    name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
-                    efficiency: level.efficiency.share(of: nicGbps ?? .infinity),
-                    inNetworkReduction: level.inNetworkReduction,
-                    allReduceEfficiency: level.allReduceEfficiency))
+            var network = Network(
+                name: level.name, devices: devices, bytesPerSecond: bandwidth, latencySeconds: level.latency,
+                efficiency: level.efficiency.share(of: nicGbps ?? .infinity),
+                inNetworkReduction: level.inNetworkReduction,
+                allReduceEfficiency: level.allReduceEfficiency)
+            (network.oversubscription, network.railOnly) = (level.oversubscription, level.railOnly)
+            levels.append(network)
         }
         return levels
     }

@@ -23,6 +23,10 @@ extension Cluster {
                 lines.append("    allReduceEfficiency: \(network.allReduceEfficiency)")
             }
             if network.inNetworkReduction { lines.append("    inNetworkReduction: true") }
+            if network.oversubscription != 1 {
+                lines.append("    oversubscription: \(network.oversubscription)")
+            }
+            if network.railOnly { lines.append("    railOnly: true") }
         }
         lines += Cluster.constants.flatMap { $0.lines(self) }
         return lines.joined(separator: "\n") + "\n"

@@ -27,6 +27,8 @@ package struct Device: Hashable, Codable, Sendable {
     package var attentionEfficiency: EfficiencyCurve
     /// Fraction of `attentionEfficiency` reached by attention kernels written for an older generation of devices.
     package var portableAttention = 1.0
+    /// Multiprocessors, of which collectives that run beside compute take some. nil: unknown.
+    package var multiprocessors: Double?
     /// Seconds that a kernel launch costs if no other work hides it.
     package var launchSeconds = 5e-6
     /// Bytes taken by the driver, libraries and communicators before any tensor is allocated.
@@ -101,6 +103,7 @@ package struct Device: Hashable, Codable, Sendable {
             .number("portableAttention", .share, in: 0.01...1, \.portableAttention, standard: 1),
             .choice("runs", \.runs, standard: .none),
             .text("efficiencySource", \.efficiencySource).yielding(to: products),
+            .number("multiprocessors", .count, in: 1...100_000, \.multiprocessors),
             .number("launch", .seconds, in: 0...10, \.launchSeconds),
             .number("reserved", .bytes, in: 0...1e15, \.reservedBytes),
             .number("power", .watts, in: Bounds.positive, \.watts),

@@ -61,6 +61,8 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether a token is sent only once to each node that holds experts for it, and is distributed inside the node. If
     /// not, one copy is sent to each expert.
     package var dispatchOncePerNode = false
+    /// The way by which rows reach their experts if a layout does not say.
+    package var dispatcher = Layout.Dispatcher.alltoall
     /// Whether tokens are sent to their experts in 8 bits if products are in 8 bits. The results are never sent in 8
     /// bits.
     package var eightBitDispatch = false

@@ -40,12 +40,25 @@ extension Framework {
             case heads
         }
 
+        /// The method by which collectives among tensor ranks run behind compute.
+        package enum TensorOverlap: String, Hashable, Codable, Sendable, CaseIterable {
+            /// They do not.
+            case none
+            /// Each collective is cut into chunks, all but one of which run behind the products of a pass.
+            case chunks
+            /// Each gathering and scattering runs in chunks with the product next to it, over buffers that all ranks
+            /// see (Transformer Engine's user buffers). Sums need sequence parallelism, which replaces them.
+            case userBuffers
+        }
+
         package var schedules = ScheduleName.allCases
         /// Kinds of sharding without a pipeline, and with one.
         package var sharding = Layout.Sharding.allCases
         package var shardingWithPipeline = Layout.Sharding.allCases
         /// Whether shards may be held by groups smaller than all data-parallel ranks.
         package var shardGroups = true
+        /// Whether replicas of a shard may shard the optimizer's state among themselves.
+        package var outerSharding = true
         package var stages = Stages.any
         package var experts = Experts.any
         /// Whether tensor parallelism of a model with experts requires sequence parallelism.
@@ -60,6 +73,10 @@ extension Framework {
         package var losses = LossComputation.Kind.allCases
         /// Recipes of products in 8 and 4 bits.
         package var recipes = Recipe.Scaling.allCases
+        /// How collectives among tensor ranks run behind compute.
+        package var tensorOverlap = TensorOverlap.chunks
+        /// Ways by which rows reach their experts.
+        package var dispatchers = Layout.Dispatcher.allCases
 
         package init() {}
     }
@@ -73,6 +90,16 @@ extension Framework.Abilities {
         guard degree > 1, !context.contains(.ring), !context.contains(.gather) else { return true }
         guard context.contains(.heads) else { return false }
         return model.heads % (tensor * degree) == 0 && model.kvHeads % (tensor * degree) == 0
+    }
+
+    /// Whether the software has this exchange among context ranks.
+    package func allows(_ exchange: Layout.ContextExchange) -> Bool {
+        switch exchange {
+        case .ring: context.contains(.ring)
+        case .gather: context.contains(.gather)
+        case .heads: context.contains(.heads)
+        case .headsAndRing: context.contains(.heads) && context.contains(.ring)
+        }
     }
 
     package func allows(expert: Int, expertTensor: Int, tensor: Int) -> Bool {
@@ -103,6 +130,9 @@ extension Framework.Abilities {
         if layout.sharding != .none, layout.shardRanks < layout.data * layout.context, !shardGroups {
             found.append("\(name) shards over all data-parallel ranks, not over groups of \(layout.shardRanks)")
         }
+        if layout.outerSharding != .none, !outerSharding {
+            found.append("\(name) does not shard among the replicas of a shard")
+        }
         if isPipeline {
             let sizes = StagePartition(layout, model: model).sizes
             // Software with other divisions than it makes itself runs those that a plan states.
@@ -114,6 +144,17 @@ extension Framework.Abilities {
         }
         if !allows(context: layout.context, tensor: layout.tensor, model: model) {
             found.append("\(name) does not cut sequences over \(layout.context) ranks")
+        } else if layout.context > 1, layout.contextExchange != .ring, !allows(layout.contextExchange) {
+            found.append("\(name) has no context exchange by \(layout.contextExchange.rawValue)")
+        }
+        if layout.overlap.tensor, layout.tensor > 1 {
+            if tensorOverlap == .none { found.append("\(name) does not hide tensor collectives") }
+            if tensorOverlap == .userBuffers, !layout.sequenceParallel {
+                found.append("\(name) hides tensor collectives only with sequenceParallel")
+            }
+        }
+        if let dispatcher = layout.dispatcher, !dispatchers.contains(dispatcher) {
+            found.append("\(name) has no dispatcher \(dispatcher.rawValue)")
         }
         if !allows(expert: layout.expert, expertTensor: layout.expertTensor, tensor: layout.tensor) {
             found.append(

@@ -61,6 +61,7 @@ extension Framework {
         for (key, path) in Self.switches {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
         }
+        framework.dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? framework.dispatcher
         framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
         if let memory = reader.map("memory") {
             framework.memory.read(memory)
@@ -111,6 +112,9 @@ extension Framework.Abilities {
         words("masters", \.masters)
         words("losses", \.losses)
         words("recipes", \.recipes)
+        words("dispatchers", \.dispatchers)
+        tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
+        outerSharding = can.flag("outerSharding") ?? outerSharding
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         experts = can.choice("experts", of: Experts.self) ?? experts

@@ -18,6 +18,12 @@ package struct Layout: Hashable, Codable, Sendable {
         case none, optimizer, gradients, parameters
     }
 
+    /// State that replicas of a shard shard among themselves: the outer groups of hybrid sharding (Megatron-FSDP's
+    /// `--outer-dp-sharding-strategy`).
+    package enum OuterSharding: String, Hashable, Codable, Sendable, CaseIterable {
+        case none, optimizer
+    }
+
     /// Communication that overlaps with compute.
     package struct Overlap: Hashable, Codable, Sendable {
         package var data: Bool
@@ -25,12 +31,18 @@ package struct Layout: Hashable, Codable, Sendable {
         package var pipeline: Bool
         /// Sending tokens to their experts and back during the compute of another micro-batch.
         package var expert: Bool
+        /// Sending tokens to their experts and back during the compute of the shared experts.
+        package var sharedExperts: Bool
 
-        package init(data: Bool = true, tensor: Bool = false, pipeline: Bool = true, expert: Bool = false) {
+        package init(
+            data: Bool = true, tensor: Bool = false, pipeline: Bool = true, expert: Bool = false,
+            sharedExperts: Bool = false
+        ) {
             self.data = data
             self.tensor = tensor
             self.pipeline = pipeline
             self.expert = expert
+            self.sharedExperts = sharedExperts
         }
 
         /// What a priced layout hides if it does not say. Schedules that fuse a forward with a backward exist to hide the
@@ -44,8 +56,14 @@ package struct Layout: Hashable, Codable, Sendable {
     /// Stages that a pipeline rank holds, `v`.
     package var virtualStages: Int
     package var context: Int
+    /// How the ranks of a sequence bring queries and keys together.
+    package var contextExchange = ContextExchange.ring
+    /// Neighbouring context ranks that exchange heads, if rings join several such groups (`headsAndRing`).
+    package var contextHeads: Int?
     package var expert: Int
     package var expertTensor: Int
+    /// How rows reach their experts. nil: as the software does by default.
+    package var dispatcher: Dispatcher?
     /// Sequences in one micro-batch.
     package var microbatch: Int
     package var schedule: ScheduleName
@@ -58,6 +76,8 @@ package struct Layout: Hashable, Codable, Sendable {
     /// Data and context ranks in one shard group, which together hold one set of shards. nil: all of them. A smaller
     /// group is hybrid sharding: gathering stays inside the group, and groups are replicas of one another.
     package var shardGroup: Int?
+    /// What the replicas of a shard shard among themselves.
+    package var outerSharding = OuterSharding.none
     package var sequenceParallel: Bool
     package var flashAttention: Bool
     /// Format in which gradients are accumulated. nil: the default of the plan's precision (fp32 with bf16 and fp32,
@@ -100,6 +120,10 @@ package struct Layout: Hashable, Codable, Sendable {
     package var devices: Int { Int.product(data, tensor, pipeline, context) ?? .max }
     /// Data and context ranks that together hold one set of shards.
     package var shardRanks: Int { sharding == .none ? 1 : shardGroup ?? data * context }
+    /// Data and context ranks that together hold one set of optimizer shards.
+    package var optimizerRanks: Int { sharesOptimizer ? data * context : shardRanks }
+    /// Whether the replicas of a shard share out the optimizer's state.
+    package var sharesOptimizer: Bool { outerSharding == .optimizer && sharding == .parameters }
     /// Stages of the pipeline: pipeline · virtualStages, or pipeline if the schedule places every stage on two ranks.
     package var stages: Int { schedule.stages(ranks: pipeline, virtualStages: virtualStages) }
 }

@@ -57,8 +57,11 @@ enum LayoutReading {
         layout.pipeline = reader.count("pipeline", in: Bounds.degree) ?? 1
         var virtualStages = reader.count("virtualStages", in: Bounds.layers)
         layout.context = reader.count("context", in: Bounds.degree) ?? 1
+        layout.contextExchange = reader.choice("contextExchange", of: Layout.ContextExchange.self) ?? .ring
+        layout.contextHeads = reader.count("contextHeads", in: Bounds.degree)
         layout.expert = reader.count("expert", in: Bounds.degree) ?? 1
         layout.expertTensor = reader.count("expertTensor", in: Bounds.degree) ?? 1
+        layout.dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self)
         layout.microbatch = reader.count("microbatch", in: Bounds.batch) ?? 1
         let isOpen = reader.scalar("schedule") == "auto"
         if isOpen { _ = reader.text("schedule") }
@@ -75,6 +78,7 @@ enum LayoutReading {
         layout.recomputeModules = RecomputeReading.modules(reader)
         layout.sharding = reader.choice("sharding", of: Layout.Sharding.self) ?? .none
         layout.shardGroup = reader.count("shardGroup", in: Bounds.degree)
+        layout.outerSharding = reader.choice("outerSharding", of: Layout.OuterSharding.self) ?? .none
         layout.sequenceParallel = reader.flag("sequenceParallel") ?? false
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = GradientFormat.read(reader)
@@ -89,7 +93,8 @@ enum LayoutReading {
             layout.overlap = Layout.Overlap(
                 data: overlap.flag("data") ?? standard.data, tensor: overlap.flag("tensor") ?? standard.tensor,
                 pipeline: overlap.flag("pipeline") ?? standard.pipeline,
-                expert: overlap.flag("expert") ?? standard.expert)
+                expert: overlap.flag("expert") ?? standard.expert,
+                sharedExperts: overlap.flag("sharedExperts") ?? standard.sharedExperts)
             overlap.reportUnknownKeys()
         }
         let globalBatch = reader.count("globalBatch", in: Bounds.batch)

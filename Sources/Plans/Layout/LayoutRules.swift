@@ -21,6 +21,7 @@ extension Layout {
         problems += contextProblems(model)
         problems += shardProblems()
         problems += expertProblems(model)
+        problems += dispatcherProblems(model)
         problems += recomputeProblems(model) + moduleProblems(model)
         problems += stageProblems(model, dividesStages: dividesStages)
         problems += batchProblems(batch)
@@ -169,13 +170,14 @@ extension Layout {
 
     private func contextProblems(_ model: Model) -> [PlanProblem] {
         // Causal attention is balanced by giving every rank one early and one late piece of each sequence.
-        guard context > 1, model.sequence % (2 * context) != 0 else { return [] }
+        let exchange = contextExchangeProblems(model)
+        guard context > 1, model.sequence % (2 * context) != 0 else { return exchange }
         return [
             PlanProblem(
                 .misfit, field: "layout.context", value: "\(context)",
                 rule: "twice context must divide model.sequence \(model.sequence)",
                 fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
-        ]
+        ] + exchange
     }
 
     private func recomputeProblems(_ model: Model) -> [PlanProblem] {
@@ -233,8 +235,8 @@ extension Layout {
     }
 
     private func shardProblems() -> [PlanProblem] {
-        guard let shardGroup else { return [] }
         let ranks = data * context
+        guard let shardGroup else { return outerShardingProblems() }
         guard ranks % shardGroup == 0 else {
             return [
                 PlanProblem(
@@ -243,11 +245,27 @@ extension Layout {
                     fix: "use \(nearestDivisors(of: ranks, to: shardGroup))")
             ]
         }
-        guard expert > 1, shardGroup < ranks else { return [] }
+        let slices = Int.product(expert, expertTensor) ?? .max
+        guard slices > 1, shardGroup < ranks, (Int.product(tensor, shardGroup) ?? 1) % slices != 0 else {
+            return outerShardingProblems()
+        }
         return [
             PlanProblem(
-                field: "layout.shardGroup", value: "\(shardGroup)",
-                rule: "smaller groups than data · context are not priced with expert parallelism", fix: "remove it")
+                .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
+                rule: "tensor · shardGroup, \(tensor) · \(shardGroup), must be a multiple of expert · expertTensor "
+                    + "\(expert) · \(expertTensor), so that each group holds all experts",
+                fix: "use a larger group, or none")
+        ] + outerShardingProblems()
+    }
+
+    /// Megatron-FSDP shards the optimizer among outer groups only where the inner ones shard parameters.
+    private func outerShardingProblems() -> [PlanProblem] {
+        guard outerSharding != .none, sharding != .parameters || shardRanks == data * context else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.outerSharding", value: outerSharding.rawValue,
+                rule: "needs sharding parameters in a shardGroup smaller than data · context, \(data * context)",
+                fix: "remove it, or set layout.shardGroup")
         ]
     }
 

@@ -85,7 +85,8 @@ struct PipelineLayoutText: Hashable, Sendable {
         ends(all, "L", "the loss", place: "last", stage: stages.count - 1, &found)
         let predicting = all.filter { $0.letter == "m" }
         if predictors == 0, let extra = predicting.first {
-            report(extra.offset, "the model has no layers of multi-token prediction for m", "remove m, or state model.mtp")
+            report(
+                extra.offset, "the model has no layers of multi-token prediction for m", "remove m, or state model.mtp")
         } else if predicting.count != predictors {
             report(
                 predicting.first?.offset ?? all.last?.offset ?? text.count,

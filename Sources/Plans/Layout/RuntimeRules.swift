@@ -47,6 +47,11 @@ extension Layout {
                 "must be data · context, \(data * context), in a real run: "
                     + "the runtime shards over all of them", "remove it")
         }
+        if outerSharding != .none {
+            refuse(
+                "layout.outerSharding", outerSharding.rawValue,
+                "must be none in a real run: the runtime has one level of shards", "remove it")
+        }
         let shardsGradients = sharding == .gradients || sharding == .parameters
         let microbatches = batch / max(1, data * microbatch)
         if shardsGradients, !mirroredRanksRunInStep(microbatches: microbatches) {
@@ -86,11 +91,22 @@ extension Layout {
                 "must keep the input of every block in a real run, not of every run of \(length)",
                 "set recomputeLayers to 1, or remove both")
         }
+        if contextExchange != .ring {
+            refuse(
+                "contextExchange", contextExchange.rawValue,
+                "must be ring in a real run: the runtime passes keys and values on", "remove it")
+        }
+        if let dispatcher, dispatcher != .alltoall {
+            refuse(
+                "dispatcher", dispatcher.rawValue,
+                "must be alltoall in a real run: the runtime sends a copy of a row to each of its experts", "remove it")
+        }
         let ways: [(String, WritableKeyPath<Overlap, Bool>, String)] = [
             ("data", \.data, "gradients are reduced behind the backward as soon as they are complete"),
             ("tensor", \.tensor, "the sums of tensor ranks are waited for"),
             ("pipeline", \.pipeline, "messages between stages travel beside compute"),
             ("expert", \.expert, "the exchanges of experts are waited for"),
+            ("sharedExperts", \.sharedExperts, "the exchanges of experts are waited for"),
         ]
         for (name, path, way) in ways where overlap[keyPath: path] != Self.overlapOfARun[keyPath: path] {
             refuse(

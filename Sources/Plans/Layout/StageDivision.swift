@@ -66,7 +66,9 @@ struct StageDivision {
     ///   - predictors: the model's layers of multi-token prediction.
     ///   - report: called with every broken rule, and with the characters before its place in the text of its key.
     /// - Returns: nil after a report.
-    func sizes(_ layout: Layout, layers: Int, predictors: Int, report: (_ problem: PlanProblem, _ inside: Int?) -> Void) -> [Int]? {
+    func sizes(_ layout: Layout, layers: Int, predictors: Int, report: (_ problem: PlanProblem, _ inside: Int?) -> Void)
+        -> [Int]?
+    {
         let (stages, pipeline) = (layout.stages, layout.pipeline)
         if let text {
             let mistakes = text.mistakes(

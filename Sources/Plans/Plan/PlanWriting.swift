@@ -105,6 +105,9 @@ extension Layout {
         if !(open.contains(.microbatch) && microbatch == 1) { lines.append("microbatch: \(microbatch)") }
         if !(open.contains(.schedule) && usual) { lines.append("schedule: \(schedule.rawValue)") }
         if !(open.contains(.recompute) && recompute == .none) { lines.append("recompute: \(recompute.rawValue)") }
+        if contextExchange != .ring { lines.append("contextExchange: \(contextExchange.rawValue)") }
+        if let contextHeads { lines.append("contextHeads: \(contextHeads)") }
+        if let dispatcher { lines.append("dispatcher: \(dispatcher.rawValue)") }
         if !recomputeModules.isEmpty {
             lines.append("recomputeModules: [\(recomputeModules.names.map(\.rawValue).joined(separator: ", "))]")
         }
@@ -118,6 +121,7 @@ extension Layout {
         }
         if !(open.contains(.sharding) && sharding == .none) { lines.append("sharding: \(sharding.rawValue)") }
         if let shardGroup { lines.append("shardGroup: \(shardGroup)") }
+        if outerSharding != .none { lines.append("outerSharding: \(outerSharding.rawValue)") }
         if !(open.contains(.sequenceParallel) && !sequenceParallel) {
             lines.append("sequenceParallel: \(sequenceParallel)")
         }
@@ -127,6 +131,7 @@ extension Layout {
         if !open.contains(.tensorOverlap) { hidden.append("tensor: \(overlap.tensor)") }
         hidden.append("pipeline: \(overlap.pipeline)")
         if !open.contains(.expertOverlap) { hidden.append("expert: \(overlap.expert)") }
+        if overlap.sharedExperts { hidden.append("sharedExperts: true") }
         lines.append("overlap: {\(hidden.joined(separator: ", "))}")
         if let layersPerStage {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")

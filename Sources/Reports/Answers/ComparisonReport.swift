@@ -110,7 +110,7 @@ package struct ComparisonReport: Encodable, Sendable {
     static func short(_ estimate: Estimate) -> String {
         let layout = estimate.layout
         var degrees = "t\(layout.tensor) p\(layout.pipeline) d\(layout.data)"
-        if layout.context > 1 { degrees += " c\(layout.context)" }
+        if layout.context > 1 { degrees += " c\(layout.contextWords)" }
         if layout.expert > 1 { degrees += " e\(layout.expert)" }
         if layout.expertTensor > 1 { degrees += " et\(layout.expertTensor)" }
         var parts = [degrees, "micro \(layout.microbatch)"]

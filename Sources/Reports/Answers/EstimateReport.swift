@@ -32,12 +32,19 @@ package struct EstimateReport: Encodable, Sendable {
         var recomputeModules: [String]?
         /// Blocks of every stage; absent where all hold as many.
         var layersPerStage: [Int]?
-        /// These three are absent where they have their default values.
+        /// These are absent where the layout leaves them to their defaults.
+        var contextExchange: String?
+        var contextHeads: Int?
+        var dispatcher, outerSharding: String?
         var flashAttention: Bool?
         var gradients: String?
         var overlap: Overlap?
 
-        struct Overlap: Encodable { var data, tensor, pipeline, expert: Bool }
+        struct Overlap: Encodable {
+            var data, tensor, pipeline, expert: Bool
+            /// Absent where it is false.
+            var sharedExperts: Bool?
+        }
 
         /// One number for all stages, or one for each.
         enum RecomputeLayers: Encodable {
@@ -190,12 +197,15 @@ package struct EstimateReport: Encodable, Sendable {
             recomputeEvery: { if case .every(let step) = layout.recomputed { step } else { nil } }(),
             recomputeModules: layout.recomputeModules.isEmpty ? nil : layout.recomputeModules.names.map(\.rawValue),
             layersPerStage: StagePartition.written(layout, model: plan.model),
+            contextExchange: layout.contextExchange == .ring ? nil : layout.contextExchange.rawValue,
+            contextHeads: layout.contextHeads, dispatcher: layout.dispatcher?.rawValue,
+            outerSharding: layout.outerSharding == .none ? nil : layout.outerSharding.rawValue,
             flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
             overlap: layout.overlap == .standard(with: layout.schedule)
                 ? nil
                 : Layout.Overlap(
                     data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
-                    expert: layout.overlap.expert))
+                    expert: layout.overlap.expert, sharedExperts: layout.overlap.sharedExperts ? true : nil))
         recipe = plan.recipe.map {
             Recipe(
                 scaling: $0.scaling.rawValue, parameterGather: $0.parameterGather,

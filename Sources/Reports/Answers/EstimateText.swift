@@ -160,10 +160,11 @@ package struct EstimateText {
 
     private func degrees() -> String {
         var parts = ["tensor \(layout.tensor)", "pipeline \(layout.pipeline)", "data \(layout.data)"]
-        if layout.context > 1 { parts.insert("context \(layout.context)", at: 2) }
+        if layout.context > 1 { parts.insert("context \(layout.contextWords)", at: 2) }
         if layout.virtualStages > 1 { parts[1] += " (\(layout.virtualStages) stages a rank)" }
         if layout.expert > 1 { parts.append("expert \(layout.expert)") }
         if layout.expertTensor > 1 { parts.append("expert-tensor \(layout.expertTensor)") }
+        if let dispatcher = layout.dispatcher { parts.append("dispatcher \(dispatcher.rawValue)") }
         parts.append("micro-batch \(layout.microbatch), \(Figures.grouped(estimate.microbatches)) a step")
         return parts.joined(separator: " · ")
     }
@@ -172,7 +173,9 @@ package struct EstimateText {
         var parts: [String] = layout.pipeline > 1 ? [layout.schedule.rawValue] : []
         parts.append(
             "recompute \(layout.recomputeWords)")
-        parts.append("sharding \(layout.sharding.rawValue)")
+        parts.append(
+            "sharding \(layout.sharding.rawValue)"
+                + (layout.outerSharding == .none ? "" : ", \(layout.outerSharding.rawValue) among replicas"))
         if layout.sequenceParallel { parts.append("sequence parallel") }
         parts.append(layout.flashAttention ? "flash attention" : "unfused attention")
         let recipe = plan.precision == .fp8 ? plan.recipe.map { " \($0.scaling.rawValue)" } ?? "" : ""

@@ -99,7 +99,7 @@ package struct SearchReport: Encodable, Sendable {
                 index < listed ? "\(index + 1)" : "yours", "\(estimate.plan.devices)", "\(layout.tensor)",
                 "\(layout.pipeline)",
                 "\(layout.virtualStages)", "\(layout.data)",
-                "\(layout.microbatch)", "\(layout.context)",
+                "\(layout.microbatch)", layout.contextWords,
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),
                 layout.pipeline > 1 ? layout.schedule.rawValue : "-",
                 layout.recomputeWords,

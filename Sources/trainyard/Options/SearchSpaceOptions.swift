@@ -43,6 +43,11 @@ struct SearchSpaceOptions: ParsableArguments {
     var recomputeModules: String?
     @Option(help: "Sharding to try, with commas: none,optimizer,gradients,parameters.")
     var sharding: String?
+    @Option(help: "Exchanges among context ranks to try, with commas: ring,gather,heads,headsAndRing.")
+    var contextExchange: String?
+    @Option(
+        help: "How rows reach their experts: alltoall, allgather, deepep or hybridep; the software's way if left out.")
+    var dispatcher: String?
     @Flag(inversion: .prefixedNo, help: "Fix sequence parallelism; both are tried if left out.")
     var sequenceParallel: Bool?
     @Flag(help: "Attention that keeps its scores.")
@@ -106,6 +111,16 @@ struct SearchSpaceOptions: ParsableArguments {
         if let sharding {
             settings.space.sharding = try words(
                 sharding, "--sharding", Layout.Sharding.allCases.map(\.rawValue), Layout.Sharding.init)
+        }
+        if let contextExchange {
+            settings.space.contextExchanges = try words(
+                contextExchange, "--context-exchange", Layout.ContextExchange.allCases.map(\.rawValue),
+                Layout.ContextExchange.init)
+        }
+        if let dispatcher {
+            settings.space.base.dispatcher = try words(
+                dispatcher, "--dispatcher", Layout.Dispatcher.allCases.map(\.rawValue), Layout.Dispatcher.init
+            ).first
         }
         return settings
     }
