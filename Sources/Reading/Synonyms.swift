@@ -63,6 +63,13 @@ package enum Synonyms {
             ("outerdpshardingstrategy hfsdp", "outerSharding layout.outerSharding"),
             ("hsdp hybridshard", "fsdp-hybrid shardGroup layout.shardGroup parameters"),
             ("mbs microbatchsize permicrobatch perdevicetrainbatchsize", "microbatch layout.microbatch"),
+            ("gradientaccumulationsteps gradaccum gradientaccumulation accumulategradbatches", "accumulation"),
+            ("rampbatchsize batchsizerampup batchramp", "rampupBatchSize"),
+            ("lorarank loradim dim r", "rank lora.rank hidden model.hidden"), ("loraalpha", "alpha lora.alpha"),
+            ("loratarget loratargetmodules targets", "targetModules lora.targetModules"),
+            ("peft adapter adapters", "lora"), ("qlora loadin4bit quantizebase quantization", "quantized"),
+            ("freeze freezelayers frozenlayers", "frozen"),
+            ("packed packsequences packedsequence sequencepacking", "packing"),
             ("gbs globalbatchsize batchsize trainbatchsize", "batch"),
             (
                 "activationcheckpointing gradientcheckpointing recomputegranularity activationrecompute",
@@ -82,7 +89,7 @@ package enum Synonyms {
             // Shapes: keys of Hugging Face's configurations, and the corresponding options of Megatron-LM.
             ("modeltype", "family model.family"),
             ("numhiddenlayers nlayer nlayers numlayers", "layers model.layers"),
-            ("hiddensize nembd dmodel dim", "hidden model.hidden"),
+            ("hiddensize nembd dmodel", "hidden model.hidden"),
             ("numattentionheads nhead nheads numheads", "heads model.heads"),
             ("numkeyvalueheads nkvheads numquerygroups", "kvHeads model.kvHeads"),
             ("headdim kvchannels", "headSize model.headSize"),

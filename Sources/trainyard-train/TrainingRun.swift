@@ -159,6 +159,11 @@ struct TrainingRun {
         if let save = options.save {
             try trainer.saveWeights(to: save, step: settings.steps)
             try records?.run.add([save])
+            if plan.model.tuning?.lora != nil {
+                let folder = AdapterFile.folder(beside: save)
+                try trainer.saveAdapter(to: folder, step: settings.steps)
+                try records?.run.add(AdapterFile.names.map { folder + "/" + $0 })
+            }
         }
         if options.trace != nil || timelinePath != nil {
             guard let timeline = try trainer.gatherTimeline(name: plan.name + " (measured)") else { return }

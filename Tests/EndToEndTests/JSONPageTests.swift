@@ -92,6 +92,16 @@ import Testing
         layout: {context: 4, data: 4, expert: 4, contextExchange: headsAndRing, contextHeads: 2, dispatcher: deepep, \
         sharding: parameters, shardGroup: 8, outerSharding: optimizer, overlap: {sharedExperts: true}}
         """,
+        "tuned.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 8
+        batch: 64
+        lora: {rank: 8}
+        rampupBatchSize: [16, 16, 1K]
+        layout: {data: 8}
+        """,
         "open.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -105,7 +115,8 @@ import Testing
     private static let commands = [
         ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
         ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
-        ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"), ("one-estimate", "plan exchanges.yaml"),
+        ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
+        ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

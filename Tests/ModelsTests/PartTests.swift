@@ -59,7 +59,10 @@ import Testing
         }
     }
 
-    static var models: [Model] { named.compactMap { try? Model.read($0, library: Checkout.library) } + drawn }
+    /// Models of text: those of pictures have products of samples (`PictureTests`).
+    static var models: [Model] {
+        named.compactMap { try? Model.read($0, library: Checkout.library) }.filter { !$0.hasPicture } + drawn
+    }
 
     @Test func thereAreModelsOfEveryKind() {
         #expect(Self.named.count >= 10)

@@ -86,18 +86,22 @@ import Testing
                         let weight = has32 ? 4 : 2 + CountedState.master(plan.optimizer)
                         let gradient = layout.gradients.map(CountedState.bytes) ?? (has32 ? 4 : 2)
                         let shards =
-                            held.dense / Double(CountedState.denseGroup(layout))
-                            + held.experts / Double(CountedState.expertGroup(layout))
+                            held.trained.dense / Double(CountedState.denseGroup(layout))
+                            + held.trained.experts / Double(CountedState.expertGroup(layout))
                         var (owned, outer) = (shards, layout)
                         if layout.outerSharding != .none {
                             outer.shardGroup = nil
                             owned =
-                                held.dense / Double(CountedState.denseGroup(outer))
-                                + held.experts / Double(CountedState.expertGroup(outer))
+                                held.trained.dense / Double(CountedState.denseGroup(outer))
+                                + held.trained.experts / Double(CountedState.expertGroup(outer))
                         }
                         // The weight is the shard that is gathered; the moments may be spread further.
                         let sharded = (weight + gradient) * shards + CountedState.moments(plan.optimizer) * owned
-                        return [Property.equal("state of rank \(rank)", sum, sharded)]
+                        let frozen = held.frozenBytes(plan, weight: elementBytes(plan))
+                        let whole =
+                            sharded + frozen.dense / Double(CountedState.denseGroup(layout))
+                            + frozen.experts / Double(CountedState.expertGroup(layout))
+                        return [Property.equal("state of rank \(rank)", sum, whole)]
                     }
                     let weights = Property.equal("weights of rank \(rank)", found.weights, right.weights)
                     // Of a table that is only looked up, this project's runtime keeps gradients of some entries.
@@ -169,12 +173,18 @@ import Testing
         only: Set<RecomputeModules.Name>? = nil
     ) -> Double {
         let w = elementBytes(plan)
+        if layer < inventory.firstPassed { return 0 }
         if recomputed {
             // The block's input alone, by rows with sequence parallelism.
             let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
             // A module has two: the rows before it and the next token's embedding.
             let inputs: Double = inventory.isModule(layer) ? 2 : 1
             return inputs * w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
+        }
+        if plan.model.tuning != nil {
+            return TunedActivations(plan, layout, inventory, layer)?.kept(
+                selective: !all && layout.recompute == .selective)
+                ?? .nan
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         let (shape, mixture) = (inventory.shape(layer), inventory.isMixture(layer))
@@ -197,14 +207,17 @@ import Testing
     }
 
     private static func later(_ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int) -> Double {
-        CountedActivations.betweenHalves(
+        if layer < inventory.firstPassed { return 0 }
+        if plan.model.tuning != nil { return TunedActivations(plan, layout, inventory, layer)?.betweenHalves ?? .nan }
+        return CountedActivations.betweenHalves(
             plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
             isModule: inventory.isModule(layer),
             elementBytes: CountedRecipe.operand(plan, elementBytes: elementBytes(plan)))
     }
 
     private static func keptActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
-        guard !isByOperation(plan, layout), !allocatesByItsOwnCode(plan, layout) else { return .silent }
+        guard !isByOperation(plan, layout), !allocatesByItsOwnCode(plan, layout), TunedActivations.speaks(of: plan)
+        else { return .silent }
         let work = try Pricer(plan: plan).work(layout)
         let counted = peaks(plan, layout, try PlacedBlocks(plan, layout))
         return .all(
@@ -217,7 +230,8 @@ import Testing
     /// Beside the blocks: the embedding's mask, the inputs of the final norm and the head, and while a recomputed block
     /// runs its backward everything it would have kept.
     private static func wholeActivations(_ plan: Plan, _ layout: Layout) throws -> Property.Outcome {
-        guard !isByOperation(plan, layout), !allocatesByItsOwnCode(plan, layout) else { return .silent }
+        guard !isByOperation(plan, layout), !allocatesByItsOwnCode(plan, layout), TunedActivations.speaks(of: plan)
+        else { return .silent }
         let inventory = Inventory(plan.model)
         let work = try Pricer(plan: plan).work(layout)
         let placed = try PlacedBlocks(plan, layout)

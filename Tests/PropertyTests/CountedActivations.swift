@@ -9,8 +9,8 @@ import Schedules
 /// row in fp32 instead of the scores (Dao 2023, algorithm 1). Dropout masks take a byte an element.
 struct CountedActivations {
     /// Elements (`w` bytes each) and bytes.
-    private var elements = 0.0
-    private var bytes = 0.0
+    var elements = 0.0
+    var bytes = 0.0
 
     /// One block of `plan`.
     /// - Parameters:
@@ -42,9 +42,16 @@ struct CountedActivations {
             }
         }
         kept.elements -= freed * ownRows * h
+        let selective = again.contains(.coreAttention)
+        kept.addPicture(model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+        if shape.stream == .lastDouble {
+            kept.addLastStreams(
+                model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+            return w * kept.elements + kept.bytes
+        }
         if shape.isJoined {
             kept.elements += ownRows * h  // the stream that both halves read
-            kept.elements += ownRows * h * (shape.parallel == .oneNorm ? 1 : 2)  // results of the norms
+            kept.elements += ownRows * h * (shape.readsOneNorm ? 1 : 2)  // results of the norms
         } else {
             kept.elements += halves * ownRows * h  // inputs of norms, or of halves without a norm before them
             if shape.norms != .post { kept.elements += halves * ownRows * h }  // outputs of norms, inputs of halves
@@ -85,10 +92,11 @@ struct CountedActivations {
         // A module: the joined rows, and the gradient of what this rank projects of them.
         let joined = isModule ? 2 * ownRows * h + rows * h / t : 0
         // Inputs of the halves (of attention: of its projections; of the other: also of router and shared experts).
-        var elements = ownRows * h * (shape.isJoined && shape.parallel == .oneNorm ? 1 : halves)
+        var elements = ownRows * h * (shape.isJoined && shape.readsOneNorm ? 1 : halves)
         elements += ownRows * h * (shape.isJoined ? 1 : halves)  // gradients of their results
         elements += joined
         if shape.hasCore { elements += attentionOperands(shape, rows: rows / t, ownRows: ownRows) }
+        elements += pictureOperands(model, shape, layout, rows: rows, ownRows: ownRows)
         guard shape.hasNetwork else { return w * elements }
         let inner = Double(shape.ways)
         guard mixture, let moe = shape.moe else {
@@ -128,7 +136,7 @@ struct CountedActivations {
         return elements
     }
 
-    private mutating func attention(
+    mutating func attention(
         _ model: Model, _ shape: BlockShape, _ layout: Layout, rows: Double, ownRows: Double,
         again: Set<RecomputeModules.Name>, dropout: Bool
     ) {
@@ -193,7 +201,7 @@ struct CountedActivations {
     }
 
     /// Input and output of the activation; gated ones have two inputs.
-    private mutating func feedForward(_ shape: BlockShape, width: Double, rows: Double) {
+    mutating func feedForward(_ shape: BlockShape, width: Double, rows: Double) {
         elements += rows * width * Double(shape.ways + 1)
     }
 

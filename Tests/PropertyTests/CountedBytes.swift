@@ -24,6 +24,8 @@ struct CountedBytes {
         var ranks = [CountedBytes](repeating: CountedBytes(), count: layout.pipeline)
         let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
         let tensor = w * rows * Double(model.hidden)
+        let isPicture = model.image != nil || model.video != nil
+        let beside = w * passedOn(model, layout)
         let t = Double(layout.tensor)
         for microbatch in 0..<placed.schedule.microbatches {
             for (stage, layers) in placed.layers.enumerated() {
@@ -41,15 +43,17 @@ struct CountedBytes {
                     }
                     ranks[rank].add(
                         inventory.shape(layer), inventory.isMixture(layer), isRecomputed: isRecomputed, model, layout,
-                        rows: rows, elementBytes: w)
+                        rows: rows, elementBytes: w, hasBackward: layer >= inventory.firstPassed,
+                        adapters: inventory.tensors(ofBlock: layer).filter(\.isAdapter))
                 }
                 // Embeddings of a slice of the vocabulary are added up; so are the gradients of the head's input, and each
                 // token's maximum, target logit and sum of exponentials in fp32 (Megatron-LM, vocabulary-parallel
                 // cross-entropy). Sequence parallelism scatters the one sum and the other, and gathers what was scattered.
                 // A narrower word table is widened behind the one and narrowed to before the other.
                 let halves = 2 * w * rows * Double(model.tableNumbers) * (t - 1) / t
-                if stage == 0 { ranks[rank].tensor += halves }
-                if stage == placed.layers.count - 1 {
+                // Ends of pictures are whole on every tensor rank.
+                if stage == 0, !isPicture { ranks[rank].tensor += halves }
+                if stage == placed.layers.count - 1, !isPicture {
                     let modules = Double(model.mtp?.layers ?? 0)
                     ranks[rank].tensor += (1 + modules) * (halves + 3 * 2 * 4 * rows * (t - 1) / t)
                     // Their tokens are looked up here.
@@ -60,26 +64,62 @@ struct CountedBytes {
                 guard stage + 1 < placed.layers.count else { continue }
                 let next = placed.schedule.placement.rank(stage: stage + 1, microbatch: microbatch)
                 guard next != rank else { continue }
-                let message = tensor / (layout.sequenceParallel || scattersMessages ? t : 1)
+                let whole = tensor / (layout.sequenceParallel ? t : 1) + beside
+                let message = whole / (scattersMessages ? t : 1)
                 for end in [rank, next] {
                     ranks[end].pipeline += message
-                    if scattersMessages { ranks[end].tensor += tensor * (t - 1) / t }
+                    if scattersMessages { ranks[end].tensor += whole * (t - 1) / t }
                 }
             }
         }
         return ranks
     }
 
+    /// Numbers that every stage passes on beside the stream: a sample's condition, with shared modulation also the vectors
+    /// computed from it, and the text's rows that cross-attentions read.
+    private static func passedOn(_ model: Model, _ layout: Layout) -> Double {
+        let samples = Double(layout.microbatch)
+        var numbers = 0.0
+        if let diffusion = model.diffusion {
+            numbers += samples * Double(diffusion.conditionSize ?? model.hidden)
+            let vectors = ([model.block] + model.kinds.map(\.shape)).map(\.modulation).max() ?? 0
+            if diffusion.sharedModulation { numbers += samples * Double(vectors * model.hidden) }
+        }
+        if let text = model.text, !model.textJoins {
+            numbers += samples * Double(text.tokens) * Double(text.projection == .none ? text.width : model.hidden)
+        }
+        return numbers
+    }
+
     private mutating func add(
         _ shape: BlockShape, _ isMixture: Bool, isRecomputed: Bool, _ model: Model, _ layout: Layout, rows: Double,
-        elementBytes w: Double
+        elementBytes w: Double, hasBackward: Bool, adapters: [ParameterTensor]
     ) {
         let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
-        let (forward, backward) = Self.widths(shape, isMixture, model, layout)
+        var (forward, backward) = Self.widths(shape, isMixture, model, layout)
+        let isRecomputed = isRecomputed && hasBackward
+        for a in adapters where a.name.hasPrefix("A of") && a.split != .expert {
+            guard let b = adapters.first(where: { $0.name == "B of \(a.base)" }) else { continue }
+            let rank = Double(a.shape[0])
+            if a.split == .tensor {
+                // A's parts of the results are added up, scattered with sequence parallelism, whose gradient is gathered.
+                forward += layout.sequenceParallel ? rank : 2 * rank
+                backward += layout.sequenceParallel ? rank : 0
+            } else if b.split == .tensor {
+                backward += 2 * rank
+            }
+        }
+        if !hasBackward { backward = 0 }
+        let passes = hasBackward ? 1.0 : 0
         let again = isRecomputed ? forward : Self.widthAgain(shape, isMixture, model, layout)
         tensor += (forward + backward + again) * w * rows * ring(layout.tensor)
+        if shape.crossAttention != nil, let text = model.text, text.projection != .none {
+            // The gradient of the text's rows, of which every rank has the part of its heads.
+            tensor += 2 * w * Double(layout.microbatch * text.tokens * model.hidden) * ring(layout.tensor)
+        }
         if shape.hasCore {
-            context += contextBytes(shape, model, layout, rows: w * rows, isRecomputed: isRecomputed)
+            context += contextBytes(
+                shape, model, layout, rows: w * rows, isRecomputed: isRecomputed, hasBackward: hasBackward)
         }
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
         if layout.dispatcher == .allgather {
@@ -92,7 +132,7 @@ struct CountedBytes {
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let sent = ExpertRows(moe, own: rows / Double(layout.tensor)).sent
         let routed = w * sent * Double(moe.latentSize ?? model.hidden)
-        let exchanges: Double = isRecomputed || layout.modulesByHand.contains(.mixture) ? 6 : 4
+        let exchanges = 2 + 2 * passes + (isRecomputed || layout.modulesByHand.contains(.mixture) ? 2 : 0)
         expert += exchanges * routed * ring(layout.expert)
         // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
         // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).
@@ -124,7 +164,7 @@ struct CountedBytes {
     /// heads, each of which sends every other the heads that that one computes.
     /// - Parameter rows: bytes of a number times rows of a device.
     private func contextBytes(
-        _ shape: BlockShape, _ model: Model, _ layout: Layout, rows: Double, isRecomputed: Bool
+        _ shape: BlockShape, _ model: Model, _ layout: Layout, rows: Double, isRecomputed: Bool, hasBackward: Bool
     ) -> Double {
         let (key, value) =
             shape.mla.map { ($0.nopeSize + $0.ropeSize, $0.valueSize) } ?? (shape.headSize, shape.valueHead)
@@ -142,14 +182,15 @@ struct CountedBytes {
             if ranks > 1 { sent += Double(ranks - 1) * rows * Double(heads * (query + value) + keys) / Double(ranks) }
         }
         let forwards: Double = isRecomputed ? 2 : 1
+        let backward = hasBackward ? 1.0 : 0
         if layout.contextExchange == .gather {
             // Every rank sends its keys and values to all others, in the backward again, and their gradients back.
-            return Double(layout.context - 1) * piece * (forwards + 2)
+            return Double(layout.context - 1) * piece * (forwards + 2 * backward)
         }
         // A ring passes every other rank's keys and values by (Liu et al. 2023), and in the backward their gradients
         // too; as far as some rank sees keys of theirs.
         let passes = SeenKeys.ranksBefore(shape, ranks: layout.context / ranks, length: model.sequence)
-        return Double(passes) * piece * (forwards + 2) + sent * (forwards + 1)
+        return Double(passes) * piece * (forwards + 2 * backward) + sent * (forwards + backward)
     }
 
     /// Numbers of a row that tensor ranks gather or scatter in one forward, and in one backward; an all-reduce is both.
@@ -183,9 +224,19 @@ struct CountedBytes {
         if shape.hasNetwork, !isScattered {
             // Halves side by side add their results before the ranks do (Chowdhery et al. 2022, section 2), and behind
             // one norm take the same rows, where both take hidden ones.
-            let takesTheSame = shape.isJoined && shape.parallel == .oneNorm && shape.mla?.queryRank ?? 0 == 0
+            let takesTheSame = shape.isJoined && shape.readsOneNorm && shape.mla?.queryRank ?? 0 == 0
             inputs += takesTheSame ? 0 : h
             results += shape.isJoined ? 0 : h
+        }
+        if shape.crossAttention != nil {
+            inputs += h
+            results += h
+        }
+        if shape.stream == .lastDouble, let text = model.text {
+            // The text's rows come in once and do not come out.
+            let share = Double(text.tokens) / Double(model.sequence)
+            inputs -= h * share
+            results -= 2 * h * share
         }
         guard layout.sequenceParallel else { return (2 * results + columns, 2 * inputs + columns) }
         let forward = inputs + rotary + results + columns

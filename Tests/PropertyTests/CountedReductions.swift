@@ -41,7 +41,12 @@ struct CountedReductions {
         let scatters = layout.sharding != .optimizer || plan.framework(for: layout).scattersGradients
 
         /// One reduction of the gradients and one gathering of the weights of `held` parameters, `times` and `gathers` times.
-        func sent(_ held: Double, _ group: Group, times: Double, gathers: Double) -> (Double, Double) {
+        /// - Parameters:
+        ///   - held: parameters that have gradients.
+        ///   - frozen: bytes of others, which are gathered beside them.
+        func sent(
+            _ held: Double, frozen: Double = 0, _ group: Group, times: Double, gathers: Double
+        ) -> (Double, Double) {
             let inside = gradient * held * Self.ring(group.shards)
             let replicas = group.ranks / group.shards
             switch layout.sharding {
@@ -61,7 +66,7 @@ struct CountedReductions {
                     layout.outerSharding == .none
                     ? times * half : elementBytes * held / Double(group.shards) * Self.ring(replicas)
                 return (
-                    times * (inside + half), gathers * elementBytes * held * Self.ring(group.shards) + back
+                    times * (inside + half), gathers * (elementBytes * held + frozen) * Self.ring(group.shards) + back
                 )
             }
         }
@@ -74,25 +79,54 @@ struct CountedReductions {
             case .none, .optimizer, .gradients:
                 // Sharded gradients are scattered after every micro-batch (Rajbhandari et al. 2020, section 5.2).
                 let times = layout.sharding == .gradients ? microbatches : 1
-                (counted.gradients, counted.weights) = sent(held.dense, dense, times: times, gathers: 1)
-                (counted.expertGradients, counted.expertWeights) = sent(held.experts, experts, times: times, gathers: 1)
+                (counted.gradients, counted.weights) = sent(held.trained.dense, dense, times: times, gathers: 1)
+                (counted.expertGradients, counted.expertWeights) = sent(
+                    held.trained.experts, experts, times: times, gathers: 1)
             case .parameters:
                 // Every unit is gathered for its forward and for its backward; looking up the word table has no backward
                 // that reads it. A table that is both ends' is gathered for each.
-                var blocks = HeldParameters()
+                var (blocks, ahead) = (HeldParameters(), HeldParameters())
                 for stage in stages {
-                    for layer in placed.layers[stage] { blocks.add(inventory.tensors(ofBlock: layer), layout) }
+                    for layer in placed.layers[stage] {
+                        // Blocks without a backward are gathered once.
+                        let tensors = inventory.tensors(ofBlock: layer)
+                        if layer < inventory.firstPassed {
+                            ahead.add(tensors, layout)
+                        } else {
+                            blocks.add(tensors, layout)
+                        }
+                    }
                 }
                 var (embedding, head) = (HeldParameters(), HeldParameters())
-                if first { embedding.add(inventory.embedding(vocabulary: vocabulary), layout) }
+                if first {
+                    let tensors = inventory.embedding(vocabulary: vocabulary)
+                    // Patches and conditions are multiplied, so that a backward reads the layers again.
+                    if plan.model.image != nil || plan.model.video != nil {
+                        blocks.add(tensors, layout)
+                    } else {
+                        embedding.add(tensors, layout)
+                    }
+                }
                 if last { head.add(inventory.headOthers() + [inventory.head(vocabulary: vocabulary)], layout) }
-                let twice = sent(blocks.dense + head.dense, dense, times: microbatches, gathers: 2 * microbatches)
                 // Modules of multi-token prediction look tokens up once more.
                 if last, plan.model.mtp != nil { embedding.add([inventory.head(vocabulary: vocabulary)], layout) }
-                let once = sent(embedding.dense, dense, times: microbatches, gathers: microbatches)
+                func frozen(_ held: HeldParameters) -> (dense: Double, experts: Double) {
+                    held.frozenBytes(plan, weight: elementBytes)
+                }
+                let twice = sent(
+                    blocks.trained.dense + head.trained.dense, frozen: frozen(blocks).dense + frozen(head).dense, dense,
+                    times: microbatches, gathers: 2 * microbatches)
+                let once = sent(
+                    embedding.trained.dense, frozen: frozen(embedding).dense + frozen(ahead).dense, dense,
+                    times: microbatches, gathers: microbatches)
                 (counted.gradients, counted.weights) = (twice.0 + once.0, twice.1 + once.1)
-                (counted.expertGradients, counted.expertWeights) = sent(
-                    blocks.experts, experts, times: microbatches, gathers: 2 * microbatches)
+                let ofExperts = sent(
+                    blocks.trained.experts, frozen: frozen(blocks).experts, experts, times: microbatches,
+                    gathers: 2 * microbatches)
+                let aheadOfExperts = sent(
+                    0, frozen: frozen(ahead).experts, experts, times: microbatches, gathers: microbatches)
+                counted.expertGradients = ofExperts.0
+                counted.expertWeights = ofExperts.1 + aheadOfExperts.1
             }
             // Weights that are gathered in fewer bits (`--fp8-param-gather`; MXFP8 gathers bf16).
             if let recipe = CountedRecipe(plan), recipe.recipe.parameterGather, recipe.recipe.scaling != .mxfp8,
@@ -118,13 +152,15 @@ struct CountedReductions {
     ) {
         if layout.schedule.isBidirectional, layout.pipeline > 1 {
             let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
-            let dense = gradient * held.dense / Double(layout.data * layout.context)
-            let experts = gradient * held.experts / Double(copies)
+            let dense = gradient * held.trained.dense / Double(layout.data * layout.context)
+            let experts = gradient * held.trained.experts / Double(copies)
             counted.gradients += dense / 2
             counted.weights += dense / 2
             counted.expertGradients += experts / 2
             counted.expertWeights += experts / 2
-        } else if plan.model.tiedEmbeddings || plan.model.mtp != nil, isEnd {
+        } else if plan.model.tiedEmbeddings || plan.model.mtp != nil, isEnd,
+            Inventory(plan.model).head(vocabulary: vocabulary).fate == .trained
+        {
             let table = gradient * Double(vocabulary * plan.model.tableNumbers) / Double(layout.tensor)
             counted.gradients += table / 2
             counted.weights += table / 2

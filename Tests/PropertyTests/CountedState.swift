@@ -32,14 +32,19 @@ struct CountedState {
         // ZeRO stage 1 spreads the optimizer, 2 also the gradients, 3 also the weights; data and context ranks share out
         // what both hold (Megatron-Core: over data × context).
         let stage = Self.stage(layout.sharding)
-        let groups = [(held.dense, Self.denseGroup(layout)), (held.experts, Self.expertGroup(layout))]
+        let frozen = held.frozenBytes(plan, weight: weight)
+        let groups = [
+            (held.trained.dense, frozen.dense, Self.denseGroup(layout)),
+            (held.trained.experts, frozen.experts, Self.expertGroup(layout)),
+        ]
         let framework = plan.framework(for: layout)
         // Outer groups of hybrid sharding may share out the optimizer too (Megatron-FSDP: over all replicas).
-        let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
+        let replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
         let owners =
-            layout.outerSharding == .none || stage < 3 ? groups.map(\.1) : [layout.data * layout.context, copies]
-        for ((parameters, group), owners) in zip(groups, owners) {
+            layout.outerSharding == .none || stage < 3 ? groups.map(\.2) : [layout.data * layout.context, replicas]
+        for ((parameters, frozen, group), owners) in zip(groups, owners) {
             let share = parameters / Double(group)
+            weights += stage >= 3 ? frozen / Double(group) : frozen
             weights += weight * (stage >= 3 ? share : parameters)
             gradients += gradient * (stage >= 2 ? share : parameters)
             self.optimizer += optimizer * (stage >= 1 ? parameters / Double(owners) : parameters)

@@ -20,6 +20,12 @@ struct ParameterTensor {
     var count = 1
     /// Of these, how many one token passes through.
     var used = 1
+    var fate = Fate.trained
+    /// Whether it belongs to an adapter, and the name of the matrix beside it.
+    var isAdapter = false
+    var base = ""
+    /// Whose rows it multiplies.
+    var rows = MultipliedRows.tokens
 
     var size: Int { shape.reduce(1, *) }
     /// Whether it multiplies activations: a matrix product of 2 FLOPs an element and token.
@@ -81,10 +87,11 @@ struct Inventory {
     }
 
     func tensors(ofBlock layer: Int) -> [ParameterTensor] {
-        let tensors = isMixture(layer) ? mixtures[entry(layer)] : plain[entry(layer)]
-        guard isModule(layer) else { return tensors }
+        let whole = isMixture(layer) ? mixtures[entry(layer)] : plain[entry(layer)]
+        let own = model.tuning.map { tuned(whole, layer: layer, $0) } ?? whole
+        guard isModule(layer) else { return own }
         // DeepSeek-V3's layer 61 and MiMo's: norms of both rows, the matrix that joins them, a norm before the head.
-        return tensors + (0..<3).flatMap { Self.norm(model, "norm of a module \($0)", model.hidden) }
+        return own + (0..<3).flatMap { Self.norm(model, "norm of a module \($0)", model.hidden) }
             + [ParameterTensor("joining", [model.hidden, 2 * model.hidden], .tensor)]
     }
 
@@ -93,6 +100,7 @@ struct Inventory {
     /// The word table of `vocabulary` rows, a table of learned positions, a norm of their sum (BLOOM), the projection of
     /// a narrower table (OPT 350M), and tensors that are given as a number.
     func embedding(vocabulary: Int) -> [ParameterTensor] {
+        if let picture = model.image ?? model.video { return pictureLayers(picture) }
         var tensors = [ParameterTensor("embedding", [vocabulary, model.tableNumbers], .tensor)]
         if (model.positionKind ?? (model.family == .gpt ? .learned : .rotary)) == .learned {
             tensors.append(
@@ -102,20 +110,22 @@ struct Inventory {
         if let width = model.embeddingSize {
             tensors.append(ParameterTensor("projection in", [model.hidden, width], .whole))
         }
-        return tensors + Self.given("others", model.otherParameters)
+        return tuned(ends: tensors + Self.given("others", model.otherParameters), isHead: false)
     }
 
     /// The norm before the head, the projection to a narrower table and the head's bias, which every tensor rank is taken
     /// to hold whole.
     func headOthers() -> [ParameterTensor] {
-        (model.hasFinalNorm ? Self.norm(model, "final norm", model.hidden) : [])
-            + (model.embeddingSize.map { [ParameterTensor("projection out", [$0, model.hidden], .whole)] } ?? [])
-            + (model.adds(.head) ? [ParameterTensor("head bias", [model.vocab], .whole)] : [])
+        if model.image != nil || model.video != nil { return pictureHead() }
+        return tuned(
+            ends: (model.hasFinalNorm ? Self.norm(model, "final norm", model.hidden) : [])
+                + (model.embeddingSize.map { [ParameterTensor("projection out", [$0, model.hidden], .whole)] } ?? [])
+                + (model.adds(.head) ? [ParameterTensor("head bias", [model.vocab], .whole)] : []), isHead: true)
     }
 
     /// The output head, which is the embedding's table where they are tied.
     func head(vocabulary: Int) -> ParameterTensor {
-        ParameterTensor("head", [vocabulary, model.tableNumbers], .tensor)
+        tuned(ends: [ParameterTensor("head", [vocabulary, model.tableNumbers], .tensor)], isHead: true)[0]
     }
 
     // MARK: - Totals
@@ -140,16 +150,47 @@ struct HeldParameters: Equatable {
     var dense = 0.0
     /// Routed experts.
     var experts = 0.0
+    /// Those of them that are trained, and those that are stored in four bits.
+    var trained = (dense: 0.0, experts: 0.0)
+    var few = (dense: 0.0, experts: 0.0)
+
+    static func == (a: Self, b: Self) -> Bool {
+        a.dense == b.dense && a.experts == b.experts && a.trained == b.trained && a.few == b.few
+    }
 
     mutating func add(_ tensors: [ParameterTensor], _ layout: Layout) {
         for tensor in tensors {
             let elements = Double(tensor.size * tensor.count)
-            switch tensor.split {
-            case .whole: dense += elements
-            case .tensor: dense += elements / Double(layout.tensor)
-            case .expert: experts += elements / Double(layout.expert * layout.expertTensor)
+            let held: (dense: Double, experts: Double) =
+                switch tensor.split {
+                case .whole: (elements, 0)
+                case .tensor: (elements / Double(layout.tensor), 0)
+                case .expert: (0, elements / Double(layout.expert * layout.expertTensor))
+                }
+            dense += held.dense
+            experts += held.experts
+            switch tensor.fate {
+            case .trained:
+                trained.dense += held.dense
+                trained.experts += held.experts
+            case .quantized:
+                few.dense += held.dense
+                few.experts += held.experts
+            case .frozen: break
             }
         }
+    }
+
+    /// Bytes of the weights that are not trained.
+    /// - Parameter weight: bytes of a weight of 16 bits, or in fp32.
+    func frozenBytes(_ plan: Plan, weight: Double) -> (dense: Double, experts: Double) {
+        // Four bits, and for 64 weights a largest value: fp32, or 8 bits with an fp32 value for 256 of these.
+        let isDouble = plan.model.tuning?.quantized?.isDouble ?? true
+        let bits = 4 + (isDouble ? 8 + 32.0 / 256 : 32) / 64
+        return (
+            weight * (dense - trained.dense - few.dense) + bits / 8 * few.dense,
+            weight * (experts - trained.experts - few.experts) + bits / 8 * few.experts
+        )
     }
 }
 

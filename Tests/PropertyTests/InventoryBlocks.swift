@@ -17,6 +17,8 @@ extension BlockShape {
     var hasNetwork: Bool { halves != .attention }
     /// Whether both halves read the same stream and their results are added at once.
     var isJoined: Bool { halves == .both && parallel != .none }
+    /// Whether halves side by side read the result of one norm.
+    var readsOneNorm: Bool { parallel == .oneNorm || parallel == .fused }
     var valueHead: Int { valueSize ?? headSize }
     /// Keys and values that the block projects itself; shared ones an earlier block has projected, and keys that serve
     /// as values are projected once.
@@ -36,6 +38,30 @@ extension BlockShape {
 
 extension Inventory {
     static func block(_ model: Model, _ shape: BlockShape, mixture: Bool) -> [ParameterTensor] {
+        guard shape.stream == .double || shape.stream == .lastDouble else {
+            return stream(model, shape, mixture: mixture, ofText: false)
+        }
+        return stream(model, shape, mixture: mixture, ofText: false).map(\.ofImage)
+            + stream(model, shape, mixture: mixture, ofText: true)
+    }
+
+    /// The tensors of a block, or those of one of its two streams (Stable Diffusion 3's `JointTransformerBlock`: the last
+    /// block, `context_pre_only`, has of the text a norm with two vectors, queries, keys and values).
+    private static func stream(
+        _ model: Model, _ shape: BlockShape, mixture: Bool, ofText: Bool
+    ) -> [ParameterTensor] {
+        let endsHere = ofText && shape.stream == .lastDouble
+        var tensors = modulation(model, vectors: endsHere ? min(2, shape.modulation) : shape.modulation)
+        if let cross = shape.crossAttention { tensors += crossAttention(model, shape, cross) }
+        if endsHere {
+            tensors += attention(model, shape).filter { !$0.name.hasPrefix("attention output") }
+            return (tensors + norm(model, "norm", model.hidden)).map(\.ofText)
+        }
+        tensors += half(model, shape, mixture: mixture)
+        return ofText ? tensors.map(\.ofText) : tensors
+    }
+
+    private static func half(_ model: Model, _ shape: BlockShape, mixture: Bool) -> [ParameterTensor] {
         var tensors = given("small tensors", shape.extraParameters)
         if shape.hasCore { tensors += attention(model, shape) }
         if shape.hasNetwork {
@@ -46,17 +72,17 @@ extension Inventory {
         }
         // PaLM's and GPT-J's halves share a norm, GPT-NeoX's have one each. OLMo 2's norms stand behind the halves, Gemma
         // 2's before and behind.
-        let halves = shape.isJoined && shape.parallel == .oneNorm ? 1 : shape.halves == .both ? 2 : 1
+        let halves = shape.isJoined && shape.readsOneNorm ? 1 : shape.halves == .both ? 2 : 1
         let norms = halves * (shape.norms == .both ? 2 : 1)
         return tensors + (0..<norms).flatMap { norm(model, "norm \($0)", model.hidden) }
     }
 
     /// LayerNorm has a scale and a shift, RMSNorm a scale, OLMo's norm of 2024 no weights at all.
     static func norm(
-        _ model: Model, _ name: String, _ width: Int, _ split: ParameterTensor.Split = .whole
+        _ model: Model, _ name: String, _ width: Int, _ split: ParameterTensor.Split = .whole, kind: Norm? = nil
     ) -> [ParameterTensor] {
         let tensors =
-            switch model.norm ?? (model.family == .gpt ? .layerNorm : .rmsNorm) {
+            switch kind ?? model.norm ?? (model.family == .gpt ? .layerNorm : .rmsNorm) {
             case .layerNorm: 2
             case .rmsNorm, .layerNormNoBias: 1
             case .nonParametric: 0
@@ -71,7 +97,7 @@ extension Inventory {
 
     /// A matrix of `rows` outputs and its bias, where the model has such: cut with the outputs, whole where the inputs
     /// are cut. Biases of experts are taken to be cut like their matrices.
-    private static func linear(
+    static func linear(
         _ model: Model, _ name: String, _ rows: Int, _ columns: Int, _ split: ParameterTensor.Split, bias: Bias?,
         biasIsCut: Bool, count: Int = 1, used: Int? = nil
     ) -> [ParameterTensor] {
@@ -94,15 +120,18 @@ extension Inventory {
         if shape.projectsValues { tensors += inward("value", g * shape.valueHead) }
         // Qwen3-Next's gate comes out of the query's projection, Step 3.5's out of one of its own.
         if shape.gates > 0 { tensors += inward("gate", shape.gates) }
+        // FLUX's single blocks project both halves back by one layer, whose one bias is counted with the network.
         tensors += linear(
-            model, "attention output", h, a * shape.valueHead, .tensor, bias: .attentionOutput, biasIsCut: false)
+            model, "attention output", h, a * shape.valueHead, .tensor,
+            bias: shape.isJoined && shape.parallel == .fused ? nil : .attentionOutput, biasIsCut: false)
         // Qwen 3's norms are as wide as a head, whose weights all heads share; Cohere's have weights for every head, OLMo
         // 2's span all heads. Both of these are cut with the heads.
         for heads in [a] + (shape.projectsKeys ? [g] : []) {
             switch shape.qkNorm {
             case .none: break
-            case .head: tensors += norm(model, "norm of a head", d)
-            case .heads, .whole: tensors += norm(model, "norm of heads", heads * d, .tensor)
+            case .head: tensors += norm(model, "norm of a head", d, kind: model.qkNormKind)
+            case .heads, .whole:
+                tensors += norm(model, "norm of heads", heads * d, .tensor, kind: model.qkNormKind)
             }
         }
         // gpt-oss: a learned score of every head.

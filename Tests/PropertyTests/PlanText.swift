@@ -13,9 +13,36 @@ extension Plan {
         if loss != LossComputation() { lines.append("loss: \(loss.yaml)") }
         if optimizer != Optimizer() { lines.append("optimizer: \(optimizer.spelled)") }
         if let named = frameworks.named { lines.append("framework: \(named)") }
+        lines += tuningLines
         // The stages in full: the reader takes the software's division where they are left out.
         lines.append("layout: \(layout.map { $0.spelled(self).yaml } ?? "auto")")
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What is trained, and how batches are made up.
+    private var tuningLines: [String] {
+        var lines: [String] = []
+        if let lora = model.tuning?.lora {
+            lines.append(
+                "lora: {rank: \(lora.rank), alpha: \(lora.alpha), targetModules: [\(lora.targetModules.joined(separator: ", "))]}"
+            )
+        }
+        if let frozen = model.tuning?.frozen, !frozen.isEmpty {
+            let words = frozen.map { part -> String in
+                if case .layers(let first, let last) = part { "layers \(first)-\(last)" } else { "\(part)" }
+            }
+            lines.append("frozen: [\(words.joined(separator: ", "))]")
+        }
+        if let quantized = model.tuning?.quantized {
+            lines.append("quantized: {format: nf4, doubleQuantization: \(quantized.isDouble)}")
+        }
+        if let documents = model.documents {
+            let lengths = documents.lengths.map { "\($0.tokens): \($0.weight)" }.joined(separator: ", ")
+            lines.append("packing: {documents: {\(lengths)}}")
+        }
+        if padding > 0 { lines.append("padding: \(padding)") }
+        if let rampup { lines.append("rampupBatchSize: [\(rampup.start), \(rampup.increment), \(rampup.samples)]") }
+        return lines
     }
 
     /// The plan that the reader finds in `text`.
@@ -48,14 +75,18 @@ extension Model {
     var yaml: String {
         map(
             [
-                ("family", family.rawValue), ("layers", "\(layers)"), ("hidden", "\(hidden)"), ("vocab", "\(vocab)"),
-                ("sequence", "\(sequence)"), ("tiedEmbeddings", "\(tiedEmbeddings)"), ("norm", norm?.rawValue),
+                ("family", family.rawValue), ("layers", "\(layers)"), ("hidden", "\(hidden)"),
+                ("vocab", hasPicture ? nil : "\(vocab)"), ("sequence", "\(sequence)"),
+                ("tiedEmbeddings", hasPicture ? nil : "\(tiedEmbeddings)"), ("norm", norm?.rawValue),
                 ("positions", positionKind?.rawValue), ("positionEntries", positionEntries.map(String.init)),
                 ("biases", biases.map { "[\($0.map(\.rawValue).joined(separator: ", "))]" }),
                 ("embeddingNorm", embeddingNorm ? "true" : nil), ("finalNorm", hasFinalNorm ? nil : "false"),
                 ("embeddingSize", embeddingSize.map(String.init)),
                 ("otherParameters", otherParameters > 0 ? "\(otherParameters)" : nil),
                 ("mtp", mtp.map { map([("layers", "\($0.layers)"), ("kind", $0.kind)]) }),
+                ("qkNormKind", qkNormKind?.rawValue), ("image", image?.yaml(isVideo: false)),
+                ("video", video?.yaml(isVideo: true)), ("text", text?.yaml), ("diffusion", diffusion?.yaml),
+                ("classes", classes.map(String.init)),
             ] + block.fields + [
                 ("kinds", kinds.isEmpty ? nil : map(kinds.map { ($0.name, $0.shape.yaml(beside: block)) })),
                 (
@@ -79,7 +110,12 @@ extension BlockShape {
             ("outputGate", unless(outputGate, .none)), ("sinks", sinks ? "true" : nil),
             ("keyValues", unless(keyValues, .own)), ("halves", unless(halves, .both)), ("norms", unless(norms, .pre)),
             ("parallel", unless(parallel, .none)),
-            ("extraParameters", extraParameters > 0 ? "\(extraParameters)" : nil),
+            ("extraParameters", extraParameters > 0 ? "\(extraParameters)" : nil), ("causal", "\(causal)"),
+            ("modulation", modulation > 0 ? "\(modulation)" : nil), ("stream", unless(stream, .none)),
+            (
+                "crossAttention",
+                crossAttention.map { map([("norm", $0.norm.rawValue), ("qkNorm", $0.qkNorm.rawValue)]) }
+            ),
         ]
     }
 
@@ -87,6 +123,7 @@ extension BlockShape {
     fileprivate func yaml(beside base: BlockShape) -> String {
         let standards = [
             "sinks": "false", "keyValues": "own", "halves": "both", "norms": "pre", "extraParameters": "0",
+            "modulation": "0",
         ]
         return map(
             zip(fields, base.fields).map { own, base in
@@ -120,6 +157,35 @@ extension Model.LatentAttention {
                     map([("heads", "\($0.heads)"), ("headSize", "\($0.headSize)"), ("topK", "\($0.topK)")])
                 }
             ),
+        ])
+    }
+}
+
+extension Model.Picture {
+    func yaml(isVideo: Bool) -> String {
+        map([
+            ("frames", isVideo ? "\(frames)" : nil), ("height", "\(height)"), ("width", "\(width)"),
+            ("channels", "\(channels)"), ("patch", "\(patch)"), ("compression", "\(compression)"),
+            ("bias", "\(bias)"), ("classToken", "\(classToken)"), ("registers", "\(registers)"),
+        ])
+    }
+}
+
+extension Model.Text {
+    var yaml: String {
+        map([
+            ("tokens", "\(tokens)"), ("width", "\(width)"), ("projection", projection.rawValue),
+            ("refinerLayers", "\(refinerLayers)"),
+        ])
+    }
+}
+
+extension Model.Diffusion {
+    var yaml: String {
+        map([
+            ("scalars", "\(scalars)"), ("scalarSize", "\(scalarSize)"), ("labels", "\(labels)"),
+            ("pooledText", "\(pooledText)"), ("conditionSize", conditionSize.map(String.init)),
+            ("sharedModulation", "\(sharedModulation)"), ("outputChannels", outputChannels.map(String.init)),
         ])
     }
 }

@@ -15,6 +15,7 @@ struct RandomPlans {
     private var parts: RandomParts
     private var training: RandomTraining
     private var exchanges: RandomExchanges
+    private var pictures: RandomPictures
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
@@ -23,6 +24,7 @@ struct RandomPlans {
         choices = RandomChoices(seed: seed)
         parts = RandomParts(seed: seed)
         training = RandomTraining(seed: seed)
+        pictures = RandomPictures(seed: seed)
     }
 
     /// Plans that were drawn, and those of them that obey every rule.
@@ -49,6 +51,7 @@ struct RandomPlans {
         var model = self.model(&layout)
         features.add(to: &model, layout)
         parts.add(to: &model, layout)
+        pictures.add(to: &model, layout)
         options(&layout, model: model, cluster: cluster)
         choices.change(&layout, model: model)
         let microbatches = self.microbatches(layout)

@@ -29,6 +29,9 @@ extension Shrinker {
             { $0.norm = nil }, { $0.positionKind = nil }, { $0.positionEntries = nil }, { $0.biases = nil },
             { $0.embeddingNorm = false }, { $0.hasFinalNorm = true }, { $0.embeddingSize = nil },
             { $0.otherParameters = 0 }, { $0.mtp = nil }, { $0.mtp?.layers = 1 }, { $0.mtp?.kind = nil },
+            { $0.qkNormKind = nil }, { $0.classes = nil },
+            { $0.diffusion?.sharedModulation = false }, { $0.diffusion?.labels = 0 }, { $0.diffusion?.pooledText = 0 },
+            { $0.text?.projection = .linear }, { $0.text?.refinerLayers = 0 }, toText,
         ]
         for change in changes { add(change) }
         // Where the family's own biases mend the failure.
@@ -39,6 +42,17 @@ extension Shrinker {
             for simpler in simpler(plan.model.kinds[kind].shape) { add { $0.kinds[kind].shape = simpler } }
         }
         return found
+    }
+
+    /// A model of text in place of one of pictures.
+    private static func toText(_ model: inout Model) {
+        (model.image, model.video, model.text, model.diffusion, model.classes) = (nil, nil, nil, nil, nil)
+        model.vocab = max(256, model.vocab)
+        func plain(_ shape: inout BlockShape) {
+            (shape.stream, shape.modulation, shape.crossAttention) = (.none, 0, nil)
+        }
+        plain(&model.block)
+        for kind in model.kinds.indices { plain(&model.kinds[kind].shape) }
     }
 
     /// The shape with one thing less.
@@ -54,7 +68,8 @@ extension Shrinker {
                 $0.moe?.tokenDropPolicy = .probs
             },
             { $0.moe?.routerCorrection = false }, { $0.moe?.latentSize = nil }, { $0.mla?.indexer = nil },
-            { $0.kvHeads = $0.heads },
+            { $0.kvHeads = $0.heads }, { $0.causal = true }, { $0.modulation = 0 },
+            { $0.crossAttention?.norm = .none }, { $0.crossAttention?.qkNorm = .none },
         ]
         return changes.map { change in
             var simpler = shape

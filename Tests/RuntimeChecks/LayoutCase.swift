@@ -13,11 +13,35 @@ struct LayoutCase {
         case experts, shared
         /// Norms of the heads of queries and keys: GPT, llama with two heads to a key head.
         case normedGPT, normed
+        /// GPT with tied tables and adapters, llama with grouped queries and adapters, and experts with adapters.
+        case adaptedGPT, adapted, adaptedExperts
+        /// Llama whose embedding, first block and attention are frozen, and GPT whose documents are packed.
+        case frozen, packed
+        /// Llama with adapters and packed documents.
+        case adaptedPacked
 
         var model: Model {
+            func tuned(_ shape: Shape, _ tuning: Tuning) -> Model {
+                var model = shape.model
+                model.tune(tuning)
+                return model
+            }
+            let lora = LoRA(rank: 4, alpha: 8, targetModules: [LoRA.allLinear])
             switch self {
-            case .normedGPT: Self.untied.model.normingHeads
-            case .normed: Self.grouped.model.normingHeads
+            case .adaptedGPT: return tuned(.tied, Tuning(lora: lora))
+            case .adapted: return tuned(.grouped, Tuning(lora: lora))
+            case .adaptedExperts: return tuned(.shared, Tuning(lora: lora))
+            case .frozen:
+                return tuned(.llama, Tuning(frozen: [.embedding, .layers(first: 0, last: 0), .attention]))
+            case .packed, .adaptedPacked:
+                var model = self == .packed ? Shape.tied.model : Shape.adapted.model
+                model.documents = Documents(lengths: [Documents.Length(tokens: 5)])
+                return model
+            case .normedGPT: return Self.untied.model.normingHeads
+            case .normed: return Self.grouped.model.normingHeads
+            default: break
+            }
+            return switch self {
             case .untied, .tied:
                 Model(
                     family: .gpt, layers: 8, hidden: 32, heads: 4, vocab: 128, sequence: 16,
@@ -31,8 +55,13 @@ struct LayoutCase {
                 Model(
                     family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
                     mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
+            case .adaptedGPT, .adapted, .adaptedExperts, .frozen, .packed, .adaptedPacked:
+                preconditionFailure("\(self) is made of another shape")
             }
         }
+
+        /// The token that ends a document of a packed shape.
+        var endOfDocument: Int? { self == .packed || self == .adaptedPacked ? 40 : nil }
     }
 
     let name: String
@@ -61,7 +90,7 @@ struct LayoutCase {
 
     static let all =
         schedules + emptyStages + tensor + data + recompute + partlyRecomputed + combined + llama + context + experts
-        + cutExperts + mixedPrecision + headNorms + optimizers
+        + cutExperts + mixedPrecision + headNorms + optimizers + tuned
 
     /// Muon orthogonalises whole matrices, however ranks cut them; bf16 moments, Lion and SGD go by single numbers.
     static let optimizers: [LayoutCase] = {
@@ -374,7 +403,54 @@ struct LayoutCase {
         LayoutCase("bf16 tensor 2 sequence", .normed, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
     ]
 
+    /// Adapters, frozen parts and packed documents, in every way that a run is split.
+    static let tuned: [LayoutCase] =
+        [
+            LayoutCase("pipeline 2", .adapted, Layout(pipeline: 2), bits: true),
+            LayoutCase("pipeline 4 zb-h1", .adaptedGPT, Layout(pipeline: 4, schedule: .zeroBubbleH1)),
+            LayoutCase("tensor 2", .adapted, Layout(tensor: 2)),
+            LayoutCase("tensor 4", .adaptedGPT, Layout(tensor: 4)),
+            LayoutCase("tensor 2 sequence", .adapted, Layout(tensor: 2, sequenceParallel: true)),
+            LayoutCase("tensor 2 sequence", .adaptedGPT, Layout(tensor: 2, sequenceParallel: true)),
+            LayoutCase("context 2", .adapted, Layout(context: 2)),
+            LayoutCase("recompute full", .adapted, Layout(recompute: .full), bits: true),
+            LayoutCase("recompute selective", .adaptedGPT, Layout(recompute: .selective), bits: true),
+            LayoutCase("data 2 expert 2", .adaptedExperts, Layout(data: 2, expert: 2)),
+            LayoutCase(
+                "tensor 2 sequence expert 2", .adaptedExperts, Layout(tensor: 2, expert: 2, sequenceParallel: true)),
+            LayoutCase(
+                "tensor 2 pipeline 2 data 2 sequence zbv parameters", .adapted,
+                Layout(
+                    data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, sharding: .parameters,
+                    sequenceParallel: true)),
+            LayoutCase(
+                "data 4 expert 2 parameters", .adaptedExperts, Layout(data: 4, expert: 2, sharding: .parameters)),
+            LayoutCase("pipeline 2", .frozen, Layout(pipeline: 2), bits: true),
+            LayoutCase("pipeline 4", .frozen, Layout(pipeline: 4), bits: true),
+            LayoutCase("tensor 2 sequence", .frozen, Layout(tensor: 2, sequenceParallel: true)),
+            LayoutCase(
+                "dualpipe data 2 parameters", .frozen,
+                Layout(data: 2, pipeline: 2, virtualStages: 2, schedule: .dualPipe, sharding: .parameters)),
+            LayoutCase("pipeline 4", .packed, Layout(pipeline: 4), bits: false),
+            LayoutCase("tensor 2 sequence", .packed, Layout(tensor: 2, sequenceParallel: true)),
+            LayoutCase("data 2 gradients", .packed, Layout(data: 2, sharding: .gradients)),
+            LayoutCase(
+                "tensor 2 pipeline 2 data 2 zb-h1 optimizer full", .adaptedPacked,
+                Layout(
+                    data: 2, tensor: 2, pipeline: 2, schedule: .zeroBubbleH1, recompute: .full, sharding: .optimizer)),
+        ]
+        + Layout.Sharding.allCases.flatMap { sharding in
+            [
+                LayoutCase("data 2 \(sharding.rawValue)", .adapted, Layout(data: 2, sharding: sharding)),
+                LayoutCase("data 2 \(sharding.rawValue)", .frozen, Layout(data: 2, sharding: sharding)),
+                LayoutCase(
+                    "data 2 \(sharding.rawValue) by messages", .adaptedGPT, Layout(data: 2, sharding: sharding),
+                    sharesMemory: false),
+            ]
+        }
+
     static let mixedPrecision: [LayoutCase] = [
+        LayoutCase("pipeline 2", .adapted, Layout(pipeline: 2), precision: .bf16),
         LayoutCase("bf16 pipeline 2", .untied, Layout(pipeline: 2), bits: true, precision: .bf16),
         LayoutCase(
             "bf16 zbv", .grouped, Layout(pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV), bits: true,

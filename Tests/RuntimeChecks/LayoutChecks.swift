@@ -109,9 +109,10 @@ final class LayoutChecks {
     private func train(
         _ reference: Reference, _ layout: Layout, _ group: Communicator, sharesMemory: Bool
     ) throws -> Record {
-        let settings = TrainSettings(
+        var settings = TrainSettings(
             data: folder["text"], order: .sequential, steps: Self.steps, learningRate: 1e-3,
             schedule: .constant, epsilon: 1e-6, clip: 1, seed: 3)
+        settings.endOfDocument = reference.shape.endOfDocument
         let cluster = try Cluster.read("a100-80g-sxm")
         var layout = layout
         layout.microbatch = 1

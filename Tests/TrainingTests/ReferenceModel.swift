@@ -11,6 +11,8 @@ struct ReferenceModel {
     var tensors: [String: [Double]]
     /// Weight of the experts' load-balance loss.
     var auxiliaryLoss = 0.0
+    /// The first token of every row's document, by rows; nil: a sequence is one document.
+    var documentStarts: [Int]?
 
     private var isGPT: Bool { model.family == .gpt }
 
@@ -36,7 +38,7 @@ struct ReferenceModel {
         let table = tensors[isGPT ? "wte.weight" : "model.embed_tokens.weight"] ?? []
         return tokens.enumerated().flatMap { row, token in
             (0..<model.hidden).map { column in
-                let position = tensors["wpe.weight"]?[row % model.sequence * model.hidden + column] ?? 0
+                let position = tensors["wpe.weight"]?[place(row) * model.hidden + column] ?? 0
                 return table[token * model.hidden + column] + position
             }
         }
@@ -57,6 +59,9 @@ struct ReferenceModel {
         return total / Double(targets.count)
     }
 
+    /// The position of a row in its sequence or document.
+    private func place(_ row: Int) -> Int { documentStarts.map { row - $0[row] } ?? row % model.sequence }
+
     // MARK: layers
 
     private func product(
@@ -74,7 +79,20 @@ struct ReferenceModel {
         return y
     }
 
+    /// y = x·W + b, and of an adapter (alpha/r)·(x·Aᵀ)·Bᵀ.
     private func linear(_ x: [Double], _ name: String, _ inputs: Int, _ outputs: Int) -> [Double] {
+        var y = frozen(x, name, inputs, outputs)
+        if let a = tensors[name + ".lora_A.weight"], let b = tensors[name + ".lora_B.weight"],
+            let lora = model.tuning?.lora
+        {
+            let narrow = product(x, a, inputs: inputs, outputs: lora.rank, isTransposed: true)
+            let added = product(narrow, b, inputs: lora.rank, outputs: outputs, isTransposed: true)
+            for index in y.indices { y[index] += lora.alpha / Double(lora.rank) * added[index] }
+        }
+        return y
+    }
+
+    private func frozen(_ x: [Double], _ name: String, _ inputs: Int, _ outputs: Int) -> [Double] {
         var y = product(
             x, tensors[name + ".weight"] ?? [], inputs: inputs, outputs: outputs, isTransposed: !isGPT)
         if let bias = tensors[name + ".bias"] {
@@ -127,7 +145,8 @@ struct ReferenceModel {
         var output = [Double](repeating: 0, count: rows * heads * size)
         for row in 0..<rows {
             // The first key that the row sees, of its own sequence and inside its window.
-            let first = max(row / model.sequence * model.sequence, row + 1 - (model.block.window ?? row + 1))
+            let start = documentStarts?[row] ?? row / model.sequence * model.sequence
+            let first = max(start, row + 1 - (model.block.window ?? row + 1))
             for head in 0..<heads {
                 let (query, other) = ((row * heads + head) * size, head / (heads / keyHeads))
                 func key(_ row: Int) -> Int { (row * keyHeads + other) * size }
@@ -149,7 +168,7 @@ struct ReferenceModel {
         let half = model.headSize / 2
         for pair in 0..<x.count / 2 {
             let (head, d) = (pair / half, pair % half)
-            let position = Double(head / heads % model.sequence)
+            let position = Double(place(head / heads))
             let angle = position * pow(10_000, -2 * Double(d) / Double(model.headSize))
             let (first, second) = (head * model.headSize + d, head * model.headSize + half + d)
             let (a, b) = (x[first], x[second])

@@ -32,6 +32,9 @@ import Training
     private static let layouts = Fate.done("Tests/RuntimeChecks/LayoutCase.swift")
     private static let parity = Fate.done("Tests/EndToEndTests/ParityTests.swift")
     private static let stages = Fate.done("StageGradientTests")
+    private static let picture = "{height: 32, width: 32, patch: 8}"
+    /// Keys of a text that a row takes away.
+    private static let textless = ["-vocab", "-sequence"]
 
     static let rows: [Row] = [
         Row("layout", "data", "1", layouts), Row("layout", "tensor", "1", layouts),
@@ -108,6 +111,24 @@ import Training
         Row(
             "model", "mtp", "{layers: 1}", .refused("model.mtp: (given) cannot be run"),
             beside: ["family: llama", "ffn: 48"]),
+        Row("model", "qkNormKind", "rmsNorm", .refused("model.qkNormKind: rmsNorm cannot be run")),
+        Row("model", "image", picture, .refused("model.image: (given) cannot be run"), beside: textless),
+        Row(
+            "model", "video", "{frames: 4, height: 32, width: 32, patch: 8}",
+            .refused("model.video: (given) cannot be run"), beside: textless),
+        Row(
+            "model", "text", "{tokens: 4, width: 8}", .refused("model.image: (given) cannot be run"),
+            beside: textless + ["image: \(picture)", "crossAttention: {norm: none}"]),
+        Row(
+            "model", "diffusion", "{scalars: 1}", .refused("model.image: (given) cannot be run"),
+            beside: textless + ["image: \(picture)"]),
+        Row(
+            "model", "classes", "10", .refused("model.image: (given) cannot be run"),
+            beside: textless + ["image: \(picture)"]),
+        Row("model", "causal", "false", .refused("model.causal: false cannot be run")),
+        Row("model", "modulation", "6", .refused("model.modulation: needs an image or a video")),
+        Row("model", "stream", "single", .refused("model.stream: needs an image or a video")),
+        Row("model", "crossAttention", "{norm: none}", .refused("model.crossAttention: needs an image or a video")),
         Row("model", "valueSize", "8", .refused("model.valueSize: 8 cannot be run")),
         Row("model", "queryRank", "8", .refused("model.queryRank: 8 cannot be run")),
         Row(
@@ -204,6 +225,17 @@ import Training
             beside: ["precision: bf16"]),
         Row("", "loss", "chunked", .refused("loss: chunked cannot be run")),
         Row("", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),
+        Row("", "lora", "{rank: 2, alpha: 4, targetModules: [c_attn]}", stages),
+        Row(
+            "", "lora", "{rank: 2, targetModules: [linear_qkv]}",
+            .refused("lora.targetModules: linear_qkv cannot be run")),
+        Row("", "frozen", "[embedding, layers 0-1]", stages),
+        Row("", "quantized", "nf4", .refused("quantized: nf4 cannot be run"), beside: ["lora: {rank: 2}"]),
+        Row("", "packing", "{documents: 4, endOfDocument: 10}", stages),
+        Row("", "packing", "{documents: 4}", .refused("packing: (given) cannot be run")),
+        Row("", "padding", "0.1", .refused("padding: 0.1 cannot be run")),
+        Row("", "rampupBatchSize", "[2, 2, 8]", .refused("rampupBatchSize: 2 cannot be run")),
+        Row("", "accumulation", "4", .done("BadPlanTests")),
         Row("", "framework", "megatron-core", .remarked("framework megatron-core prices alone")),
     ]
 
@@ -253,7 +285,8 @@ import Training
         if row.beside == ["-"] { maps["model"] = ["sequence": "16"] }
         var inner: [String: String] =
             row.map == "model.moe" ? moe : row.map == "train.checkpoint" ? ["path": "run"] : [:]
-        let beside = row.beside.filter { $0 != "-" }.map { $0.split(separator: ":", maxSplits: 1) }
+        for key in row.beside where key.hasPrefix("-") { maps["model"]?[String(key.dropFirst())] = nil }
+        let beside = row.beside.filter { !$0.hasPrefix("-") }.map { $0.split(separator: ":", maxSplits: 1) }
         let set = Dictionary(beside.map { (String($0[0]), String($0[1])) }) { $1 }.merging([row.key: row.value]) { $1 }
         if let dot = row.map.firstIndex(of: ".") {
             inner.merge(set) { $1 }

@@ -18,11 +18,13 @@ import Training
         var splitsBackward = false
         /// Whether the outputs of norms and activations are saved where they need not be.
         var savesOutputs = true
+        /// Places in the two sequences where documents begin; nil: a sequence is one.
+        var documents: [[Int]]?
 
         var testDescription: String {
             name + (recompute == .none ? "" : ", recompute \(recompute.rawValue)")
                 + recomputed.words + (splitsBackward ? ", split" : "")
-                + (savesOutputs ? "" : ", outputs made again")
+                + (savesOutputs ? "" : ", outputs made again") + (documents == nil ? "" : ", packed")
         }
     }
 
@@ -59,6 +61,46 @@ import Training
         }
     }
 
+    /// Adapters, frozen parts and packed documents, in every way of making gradients.
+    static let tunedCases: [Case] = tunedKinds.flatMap { name, model, documents in
+        Layout.Recompute.allCases.flatMap { recompute in
+            [false, true].map {
+                Case(name: name, model: model, recompute: recompute, splitsBackward: $0, documents: documents)
+            } + [Case(name: name, model: model, recompute: recompute, savesOutputs: false, documents: documents)]
+        }
+    }
+
+    private static func tuned(_ model: Model, _ tuning: Tuning) -> Model {
+        var model = model
+        model.tune(tuning)
+        return model
+    }
+
+    private static func adapted(_ model: Model, _ targets: [String] = [LoRA.allLinear], rank: Int = 3) -> Model {
+        tuned(model, Tuning(lora: LoRA(rank: rank, alpha: 5, targetModules: targets)))
+    }
+
+    private static let starts = [[0, 2, 3], [0, 4]]
+    static let tunedKinds: [(name: String, model: Model, documents: [[Int]]?)] = [
+        ("gpt with adapters", adapted(model(.gpt, mlp: .gelu)), nil),
+        ("gpt with adapters of attention", adapted(model(.gpt, mlp: .gelu), ["c_attn"], rank: 1), nil),
+        ("llama with adapters", adapted(model(.llama, kvHeads: 1, mlp: .swiglu)), nil),
+        ("llama with some adapters", adapted(model(.llama, mlp: .geglu), ["q_proj", "v_proj", "up_proj"]), nil),
+        ("experts with adapters", adapted(model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts)), nil),
+        ("gpt, attention frozen", tuned(model(.gpt, mlp: .gelu), Tuning(frozen: [.attention])), nil),
+        ("llama, norms frozen", tuned(model(.llama, mlp: .swiglu), Tuning(frozen: [.norms, .feedForward])), nil),
+        (
+            "experts frozen, router not",
+            tuned(model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts), Tuning(frozen: [.experts])), nil
+        ),
+        ("gpt, packed", model(.gpt, mlp: .gelu), starts),
+        ("llama, packed", model(.llama, kvHeads: 1, mlp: .swiglu), starts),
+        ("llama with a window, packed", model(.llama, mlp: .swiglu, window: 2), starts),
+        ("llama with adapters, packed", adapted(model(.llama, mlp: .swiglu)), starts),
+    ]
+
+    @Test(arguments: tunedCases) func tunedBlock(_ check: Case) throws { try blockAgainstCentralDifferences(check) }
+
     @Test(arguments: cases) func blockAgainstCentralDifferences(_ check: Case) throws {
         let stage = try TinyStage(check, isWhole: false)
         let x = TinyStage.random(stage.shape.boundaryCount, seed: 7, scale: 1)
@@ -69,7 +111,7 @@ import Training
             return zip(y, dy).reduce(auxiliary) { $0 + $1.0 * Double($1.1) }
         }
         let input = x.map(Double.init)
-        let expected = Self.differences(stage.reference) { loss($0, input) }
+        let expected = Self.differences(stage.reference, stage.trained) { loss($0, input) }
         Self.compare(gradients, expected)
         let inputs = Self.differences(input) { loss(stage.reference, $0) }
         Self.compare(["the input": dx], ["the input": inputs])
@@ -83,7 +125,7 @@ import Training
         Case(
             name: "llama with norms of heads, half recomputed",
             model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, window: 3, qkNorm: .head), recompute: .full,
-            recomputeLayers: 1, splitsBackward: true),
+            recomputed: .first(1), splitsBackward: true),
         Case(
             name: "gpt, half recomputed", model: model(.gpt, layers: 2, mlp: .gelu), recompute: .full,
             recomputed: .first(1)),
@@ -102,6 +144,22 @@ import Training
             name: "gpt, one block of the first stage recomputed", model: model(.gpt, layers: 2, mlp: .gelu),
             recompute: .full, recomputed: .firstOfStage([1, 0])),
         Case(
+            name: "gpt, packed", model: model(.gpt, layers: 2, mlp: .gelu), documents: starts),
+        Case(
+            name: "llama with adapters, packed",
+            model: adapted(model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu)), splitsBackward: true, documents: starts),
+        Case(
+            name: "gpt, first block and tied table frozen",
+            model: tuned(
+                model(.gpt, layers: 2, mlp: .gelu, tied: true),
+                Tuning(frozen: [.embedding, .layers(first: 0, last: 0)]))),
+        Case(
+            name: "llama, head frozen", model: tuned(model(.llama, layers: 2, mlp: .swiglu), Tuning(frozen: [.head])),
+            splitsBackward: true),
+        Case(
+            name: "llama, second block frozen",
+            model: tuned(model(.llama, layers: 2, mlp: .swiglu), Tuning(frozen: [.layers(first: 1, last: 1)]))),
+        Case(
             name: "llama, tied, experts",
             model: model(.llama, layers: 2, kvHeads: 1, mlp: .swiglu, tied: true, moe: experts), recompute: .full),
     ])
@@ -116,7 +174,7 @@ import Training
         let (gradients, value) = try stage.gradients(tokens: tokens, targets: targets)
         let (_, auxiliary) = stage.reference.blocks(stage.reference.embedding(tokens))
         #expect(abs(value - (loss(stage.reference) - auxiliary)) < 1e-5)
-        Self.compare(gradients, Self.differences(stage.reference, loss))
+        Self.compare(gradients, Self.differences(stage.reference, stage.trained, loss))
     }
 
     // MARK: comparing
@@ -131,12 +189,12 @@ import Training
         }
     }
 
-    /// By every tensor of `reference`.
+    /// By every tensor of `reference` that training changes.
     private static func differences(
-        _ reference: ReferenceModel, _ loss: (ReferenceModel) -> Double
+        _ reference: ReferenceModel, _ trained: Set<String>, _ loss: (ReferenceModel) -> Double
     ) -> [String: [Double]] {
         var found: [String: [Double]] = [:]
-        for (name, values) in reference.tensors {
+        for (name, values) in reference.tensors where trained.contains(name) {
             var changed = reference
             found[name] = differences(values) {
                 changed.tensors[name] = $0
@@ -165,6 +223,10 @@ import Training
 /// One stage of the runtime on one process, with random weights, and the same model in float64.
 struct TinyStage {
     let reference: ReferenceModel
+    /// Names of the tensors that training changes.
+    var trained: Set<String> {
+        Set(parameters.units.filter { !$0.isFrozen }.flatMap { $0.slots.map(\.tensor.name) })
+    }
     let shape: MicrobatchShape
     private let parameters: ParameterSet
     private let stage: ModelStage
@@ -199,10 +261,27 @@ struct TinyStage {
                 seed += 1
             }
         }
-        reference = ReferenceModel(model: model, tensors: tensors, auxiliaryLoss: auxiliaryLoss)
+        var reference = ReferenceModel(model: model, tensors: tensors, auxiliaryLoss: auxiliaryLoss)
+        reference.documentStarts = check.documents.map { documents in
+            documents.enumerated().flatMap { sequence, starts in
+                (0..<model.sequence).map { place in
+                    sequence * model.sequence + (starts.last { $0 <= place } ?? 0)
+                }
+            }
+        }
+        self.reference = reference
         let context = StageContext(
             model: model, shape: shape, parameters: parameters, recompute: check.recompute,
             recomputed: check.recomputed, splitsBackward: check.splitsBackward, auxiliaryLoss: auxiliaryLoss)
+        if let documents = check.documents {
+            // A token of its own ends each document.
+            let ends: [Int32] = documents.flatMap { starts in
+                (0..<model.sequence).map { starts.contains($0 + 1) ? 1 : 0 }
+            }
+            context.documents = ends.withUnsafeBufferPointer {
+                PackedDocuments(tokens: $0.baseAddress!, sequences: documents.count, length: model.sequence, end: 1)
+            }
+        }
         stage = ModelStage(
             model: model, index: 0, layers: 0..<model.layers, isFirst: isWhole, isLast: isWhole,
             parameters: parameters, context: context)
@@ -263,7 +342,7 @@ struct TinyStage {
     /// By name.
     private var found: [String: [Float]] {
         var all: [String: [Float]] = [:]
-        for unit in parameters.units {
+        for unit in parameters.units where !unit.isFrozen {
             for slot in unit.slots {
                 all[slot.tensor.name] = Array(
                     UnsafeBufferPointer(start: unit.gradients + slot.offset, count: slot.count))

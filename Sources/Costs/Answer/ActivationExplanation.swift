@@ -25,7 +25,7 @@ struct ActivationExplanation {
             let exchanged = ExchangeExplanation(work: work).kept(kind, to: &lines)
             lines.derive(
                 "core attention of a block", as: kind.own("C"),
-                kind.block.core.heads > 0 ? sum(kind.own(coreBytes), exchanged) : "0", "bytes",
+                kind.block.core.heads > 0 ? sum(kind.own(coreBytes(kind)), exchanged) : "0", "bytes",
                 note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
                 after: "Korthikanti et al. 2022, table 2")
         }
@@ -48,20 +48,21 @@ struct ActivationExplanation {
     }
 
     /// Formula of the bytes of the core attention of one block.
-    private var coreBytes: String {
-        if layout.flashAttention { return "T·4·a/t" }
-        return device.dropout ? "T·a·s·(2·w + 1)/t" : "T·a·s·w/t"
+    private func coreBytes(_ kind: KindWords) -> String {
+        let hasCross = kind.block.core.cross != nil
+        if layout.flashAttention { return hasCross ? "T·2·4·a/t" : "T·4·a/t" }
+        let keys = hasCross ? "(s + n_t)" : "s"
+        return device.dropout ? "T·a·\(keys)·(2·w + 1)/t" : "T·a·\(keys)·w/t"
     }
 
     private func addBlock(to lines: inout Derivation, _ kind: KindWords) {
         let (x, name, mixture) = (kind.symbol, kind.name, kind.isMixture)
         let core = kind.own("C")
-        let activation = kind.block.shape.halves.hasFeedForward ? kind.own("f") + "/t" : "0"
+        let activation = kind.block.shape.halves.hasFeedForward ? kind.own(kind.feedForward.activation) : "0"
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            "T·(\(sum([rowBytes(kind), attentionBytes(kind)] + keptBytes(kind)))) + \(core)"
-                + addRecipe(to: &lines, kind), "bytes",
+            kind.hasNoBackward ? "0" : "T·(\(allBytes(kind))) + \(core)" + addRecipe(to: &lines, kind), "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
@@ -70,11 +71,14 @@ struct ActivationExplanation {
         // block's tensors.
         let modules = layout.modulesAgain
         let remakes = memory.remakesOutputs && !isSplit && !mixture
-        let less = remakes ? " − T·w·(\(kind.block.normWords.results)·h/σ + \(activation))" : ""
+        let remade =
+            kind.isTuned ? remadeBytes(kind) : "T·w·(\(kind.own(kind.block.normWords.results))·h/σ + \(activation))"
+        let less = remakes ? " − \(remade)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
+            case _ where kind.hasNoBackward: ("0", "0")
             case .none: ("Z_\(x)" + less + more, "0")
             case .selective where !modules.isEmpty:
                 freed(kind, core, attended, remakes: remakes, less: less, more: more)
@@ -93,7 +97,8 @@ struct ActivationExplanation {
             after: source)
         if layout.recomputed.keepsSome {
             lines.derive(
-                "activations a \(name) that is not recomputed", as: "P_\(x)", "Z_\(x)" + less + more, "bytes")
+                "activations a \(name) that is not recomputed", as: "P_\(x)",
+                kind.hasNoBackward ? "0" : "Z_\(x)" + less + more, "bytes")
         }
         if isSplit {
             let halves = "between the halves of a split backward"
@@ -101,10 +106,14 @@ struct ActivationExplanation {
                 lines.define("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
             let all =
-                "T·(\(sum(["\(kind.block.normWords.operands)·\(operand)·h/σ", attentionLater(kind)] + operands(kind))))"
+                kind.isTuned
+                ? "T·(\(kind.rowBytes(kind.block.operands, operand: operand, hasMasks: false)))"
+                : "T·(\(sum(["\(kind.own(kind.block.normWords.operands))·\(operand)·h/σ", modulation(kind, operand, isLater: true), attentionLater(kind)] + operands(kind))))"
             lines.derive(
                 "activations a \(name) \(halves)", as: "J_\(x)",
-                !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)", "bytes",
+                kind.hasNoBackward
+                    ? "0" : !memory.keepsHalvesWhole ? all : layout.recompute == .full ? "Z_\(x)" + more : "K_\(x)",
+                "bytes",
                 note: memory.keepsHalvesWhole ? "all stays" : "inputs of products, gradients of their outputs",
                 after: memory.keepsHalvesWhole ? "" : "Qi et al. 2023, table 1")
         }
@@ -168,10 +177,32 @@ struct ActivationExplanation {
         return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
     }
 
+    /// Formula of a row's bytes of everything that a forward keeps outside the core attention.
+    private func allBytes(_ kind: KindWords) -> String {
+        guard kind.isTuned else {
+            return sum([rowBytes(kind), modulation(kind, "w"), attentionBytes(kind)] + keptBytes(kind))
+        }
+        let kept = kind.block.kept.filter { $0.role != .combined || framework.keepsCombinedRows }
+        return kind.rowBytes(kept.map(\.stored), operand: operand, hasMasks: device.dropout)
+    }
+
+    /// Formula of the bytes of results that a whole backward computes again.
+    private func remadeBytes(_ kind: KindWords) -> String {
+        let remade = kind.block.kept.filter { $0.role == .normResult || $0.role == .activationResult }
+        return "T·(\(kind.rowBytes(remade.map(\.stored), operand: operand, hasMasks: device.dropout)))"
+    }
+
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
     private func rowBytes(_ kind: KindWords) -> String {
         let words = kind.block.normWords
-        return device.dropout ? "(\(words.kept)·w·h + \(words.halves)·h)/σ" : "\(words.kept)·w·h/σ"
+        let formula = device.dropout ? "(\(words.kept)·w·h + \(words.halves)·h)/σ" : "\(words.kept)·w·h/σ"
+        return kind.own(formula)
+    }
+
+    /// Formula of a row's bytes of the vectors that modulate it; nil if there are none.
+    private func modulation(_ kind: KindWords, _ bytes: String, isLater: Bool = false) -> String? {
+        guard let numbers = kind.block.normWords.modulation else { return nil }
+        return isLater && kind.block.normWords.weights == nil ? nil : kind.own("\(bytes)·\(numbers)")
     }
 
     /// Formula of a row's bytes that the attention keeps outside its core.
@@ -206,10 +237,13 @@ struct ActivationExplanation {
 
     /// Formula of the width of the results of all products in a row.
     private func productWidth(_ kind: KindWords) -> String {
-        kind.own(
+        if kind.isTuned {
+            return sum((kind.block.products + kind.block.expertProducts).map { kind.rowNumbers($0.result) })
+        }
+        return kind.own(
             sum(
-                [kind.attention.projected, kind.block.shape.halves.hasAttention ? "h/σ" : nil]
-                    + kind.feedForward.products + [kind.projected]))
+                [kind.attention.projected, kind.block.shape.halves.hasAttention ? kind.attention.output : nil]
+                    + kind.feedForward.products + [kind.projected, kind.block.normWords.modulationResults]))
     }
 
     /// Adds all activations of `rank`.

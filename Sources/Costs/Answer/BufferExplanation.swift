@@ -25,7 +25,8 @@ struct BufferExplanation {
         let own = addOwnBuffers(to: &lines, share)
         let gathers = addGathered(to: &lines, share)
         let exchanged = ExchangeExplanation(work: work).addBuffers(to: &lines)
-        let messages = framework.memory.messages == nil ? "2·w·T·h/σ" : "messages·\(share.passes)·w·T·h/σ"
+        let boundary = "w·T·" + (work.conditionWords.map { "(h/σ + \($0))" } ?? "h/σ")
+        let messages = framework.memory.messages == nil ? "2·\(boundary)" : "messages·\(share.passes)·\(boundary)"
         lines.derive(
             "buffers", as: "buffers",
             sum(
@@ -96,7 +97,8 @@ struct BufferExplanation {
             lines.define("r_p", memory.packedRows, "rows", "most rows of them")
             let inner = words.kinds.filter { !$0.isMixture }.compactMap { kind in kind.feedForward.inner.map(kind.own) }
             let results = words.attentionKinds.map { $0.own($0.attention.results) }
-            let widths = (inner + results + ["V_p"]).joined(separator: ", ")
+            let table = words.embedding.hasTable ? ["V_p"] : []
+            let widths = (inner + results + table).joined(separator: ", ")
             parts.append("4·k_p·(min(r_p, max(max(\(widths))/t, h)) + k_p)")
         }
         let terms = parts.compactMap { $0 }
@@ -109,12 +111,19 @@ struct BufferExplanation {
 
     /// Adds the buffers for layers that are whole in addition to their shards. Returns false if there are none.
     private func addGathered(to lines: inout Derivation, _ share: PipelineShares.Rank) -> Bool {
+        if work.parts.tuned != nil {
+            let bytes = StateMemory.gathered(by: share, work)
+            lines.define("gathered", bytes, "bytes", "whole layers, their gradients, and the matrix made of few bits")
+            return bytes > 0
+        }
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
         let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)
         var units = words.kinds.filter { share.blocks[$0.number] > 0 }.compactMap { kind in
             sumOrNil(isSharded ? "Q_\(kind.symbol)" : nil, areExperts && kind.isMixture ? kind.own("Q_x") : nil)
         }
-        if isSharded, share.holdsEmbedding || share.holdsHead { units.append(words.embedding.heldTable) }
+        if isSharded, words.embedding.hasTable, share.holdsEmbedding || share.holdsHead {
+            units.append(words.embedding.heldTable)
+        }
         guard !units.isEmpty else { return false }
         lines.derive(
             "largest layer on a device", as: "Q", largest(units),

@@ -16,7 +16,7 @@ extension Estimate {
         let parameters = work.model.parameters()
         let flops = StepFLOPs(work)
         let iteration = Estimate.Iteration(
-            seconds: time.seconds, tokens: Double(plan.batch) * Double(work.model.sequence),
+            seconds: time.seconds, tokens: plan.tokensPerStep,
             modelFLOPs: flops.required, hardwareFLOPs: flops.hardware, breakdown: time.breakdown,
             bubbleFraction: time.bubbleFraction, pipeline: time.pipeline, hides: time.hides)
         self.init(

@@ -70,6 +70,14 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var highDays: Double
         /// Confidence of the band from `lowDays` to `highDays`.
         package var confidence: Double
+        /// The steps with smaller batches at the start; nil if the batch is the same from the first step on.
+        package var rampup: Rampup?
+
+        /// Steps of a run before its batch has grown to the plan's.
+        package struct Rampup: Hashable, Codable, Sendable {
+            package var steps: Double
+            package var days: Double
+        }
 
         package init(
             steps: Double, days: Double, gpuHours: Double, goodput: Double, cost: Double?, energyMWh: Double?,

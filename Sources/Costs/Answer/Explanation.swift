@@ -20,6 +20,7 @@ extension Estimate {
         let (model, state, run) = (ModelExplanation(work), StateExplanation(work), RunExplanation(work))
         var lines = Derivation()
         lines.defineModel(work)
+        ModelExplanation.defineRank(&lines, work)
         model.addParameters(to: &lines)
         model.addFLOPs(to: &lines)
         lines.defineLayout(work)
@@ -33,7 +34,7 @@ extension Estimate {
             activations.addActivations(to: &lines, rank: fullest)
             BufferExplanation(work).addBuffers(to: &lines, rank: fullest)
         }
-        run.addRun(to: &lines)
+        run.addRun(to: &lines, seconds: iteration.seconds)
         return lines.lines
     }
 }
@@ -57,10 +58,12 @@ extension Derivation {
             define(
                 kind.own("n_m"), shape.mlp.matrices, "", "matrices of a feed-forward network (\(shape.mlp.rawValue))")
         }
-        define("V", model.vocab, "", "vocabulary")
+        if words.embedding.hasTable { define("V", model.vocab, "", "vocabulary") }
         define("s", model.sequence, "tokens", "tokens a sequence")
         define("B", work.plan.batch, "sequences", "sequences a step")
-        for size in words.embedding.sizes { define(size.symbol, size.value, "", size.meaning) }
+        for size in words.embedding.sizes + (words.embedding.hasTable ? [] : words.head.sizes) {
+            define(size.symbol, size.value, "", size.meaning)
+        }
         for kind in words.kinds {
             for size in kind.attention.sizes + kind.feedForward.sizes + kind.block.normWords.sizes {
                 define(kind.own(size.symbol), size.value, "", size.meaning)

@@ -35,16 +35,21 @@ struct ModelExplanation {
             } else {
                 "L·(\(sum(words.kinds.first.map(halves) ?? "0", words.kinds.first?.norms)))"
             }
-        let tables = words.isTied ? words.embedding.table : "2·\(words.embedding.table)"
+        let tables: String? =
+            !words.embedding.hasTable
+            ? nil : words.isTied ? words.embedding.table : "2·\(words.embedding.table)"
         let positions = words.embedding.wholeParameters
         lines.derive(
-            "parameters", as: "N", sum(blocks, tables, positions, words.head.wholeParameters),
+            "parameters", as: "N",
+            sum(blocks, Self.adapters(words), tables, positions, words.head.wholeParameters),
             "parameters",
-            note: "blocks with their norms, \(words.isTied ? "one table (tied)" : "embedding and head"), "
-                + (positions != nil ? "positions, final norm" : "final norm"),
+            note: !words.embedding.hasTable
+                ? "blocks with their norms, first and last layers"
+                : "blocks with their norms, \(words.isTied ? "one table (tied)" : "embedding and head"), "
+                    + (positions != nil ? "positions, final norm" : "final norm"),
             after: "Narayanan et al. 2021, equation 2; layer shapes of the model family")
         let unused = words.kinds.filter(\.isMixture).map { kind in
-            let unused = "(E − k)·(\(kind.feedForward.expertParameters))"
+            let unused = "(E − k)·(\(kind.expertParameters))"
             let corrections = kind.block.mixture?.routerCorrection == true
             return " − L_\(kind.symbol)·\(kind.own(corrections ? "(\(unused) + E)" : unused))"
         }
@@ -55,6 +60,11 @@ struct ModelExplanation {
 
     /// Formula of the blocks' weights that a token is multiplied by.
     private var blockWeights: String { words.sumOverKinds("L") { "W_\($0.symbol)" } }
+
+    /// Formula of the weights at both ends that a token is multiplied by.
+    private var endWeights: String {
+        words.embedding.hasTable ? words.head.weights : sum(words.embedding.weights, words.head.weights)
+    }
 
     /// Whether a kind has softmax attention.
     private var hasCore: Bool { words.kinds.contains { $0.block.core.heads > 0 } || !words.hasScans }
@@ -71,9 +81,22 @@ struct ModelExplanation {
     private func core(_ count: String) -> String? {
         guard hasCore else { return nil }
         guard words.isPlain, let kind = words.kinds.first else {
-            return "(\(words.sumOverKinds(count) { $0.own($0.attention.core) }))"
+            return "(\(words.sumOverKinds(count) { $0.own($0.attention.withCross) }))"
         }
-        return "\(count)·\(kind.attention.core)"
+        return "\(count)·\(kind.attention.withCross)"
+    }
+
+    /// Formula of the part of `core` that causal masks hide half of; nil if there is none.
+    private var causal: String? {
+        let kinds = words.kinds.filter { $0.block.core.heads > 0 && $0.block.shape.causal }
+        guard hasCore, !kinds.isEmpty || words.kinds.allSatisfy({ $0.block.shape.causal }) else { return nil }
+        if kinds.count < words.kinds.count, !kinds.isEmpty {
+            return "(\(sum(kinds.map { "L_\($0.symbol)·\($0.own($0.attention.core))" })))"
+        }
+        guard words.isPlain, let kind = words.kinds.first else {
+            return "(\(words.sumOverKinds("L") { $0.own($0.attention.core) }))"
+        }
+        return "L·\(kind.attention.core)"
     }
 
     func addFLOPs(to lines: inout Derivation) {
@@ -91,23 +114,30 @@ struct ModelExplanation {
         for kind in words.kinds {
             lines.derive(
                 "weights of a \(kind.name) a token multiplies", as: "W_\(kind.symbol)",
-                sum(kind.own(["W_a"] + kind.feedForward.weights) + [kind.projection]), "weights")
+                sum(
+                    kind.own(["W_a"] + kind.feedForward.weights + [kind.block.normWords.weights].compactMap { $0 })
+                        + [
+                            kind.projection, kind.adapters, kind.expertAdapters.map { "\(kind.own("k"))·\($0)" },
+                        ].compactMap(\.self)),
+                "weights")
         }
+        let left = Self.defineLeftOut(&lines, work)
         lines.derive(
             "model FLOPs", as: "M",
             sum(
-                "6·B·s·(\(sum(blockWeights, scans("L"), words.head.weights)))", core("L").map { "12·B·s^2·\($0)" }),
+                "6·B·s·(\(sum(blockWeights, scans("L"), endWeights)))", core("L").map { "12·B·s^2·\($0)" })
+                + left.all,
             "FLOP",
             after: "Korthikanti et al. 2022, appendix A (full attention, no recompute)")
         lines.derive(
-            "model FLOPs, causal", as: "M_c", "M" + (core("L").map { " − 6·B·s^2·\($0)" } ?? ""), "FLOP",
-            note: "half of the attention",
+            "model FLOPs, causal", as: "M_c", "M" + (causal.map { " − 6·B·s^2·\($0)" } ?? "") + left.causal, "FLOP",
+            note: causal == nil && hasCore ? "all of the attention: no mask hides keys" : "half of the attention",
             after: "Megatron-LM num_floating_point_operations")
         addHardwareFLOPs(to: &lines)
     }
 
     private func addHardwareFLOPs(to lines: inout Derivation) {
-        let (formula, note, source): (String, String, String)
+        var (formula, note, source): (String, String, String)
         switch layout.recompute {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
         case .selective where !layout.recomputeModules.isEmpty:
@@ -124,26 +154,30 @@ struct ModelExplanation {
             source = "Megatron-Core's --recompute-modules; core attention as in Korthikanti et al. 2022, appendix A"
         case .selective where work.framework.selectiveOperations:
             formula = sum("M", "B·s·(\(sum(blockWeights, scans("L", times: "2·"))))")
+            if work.model.tuning != nil { formula += " − B·s·(U_1 + 2·U_s)" }
             note = "every second product of the blocks is computed again, attention is not"
             source = "torchtitan's selective activation checkpointing"
         case .selective:
             formula = sum("M", core("L").map { "12·B·s^2·\($0)" })
+            if work.model.tuning != nil { formula += " − 12·B·s·U_c" }
             (note, source) = ("core attention is recomputed", "Korthikanti et al. 2022, appendix A")
         case .full:
             source = "Narayanan et al. 2021, equation 3"
             guard layout.recomputed.keepsSome else {
                 formula = sum(
                     "M", "2·B·s·(\(sum(blockWeights, scans("L"))))", core("L").map { "4·B·s^2·\($0)" })
+                if work.model.tuning != nil { formula += " − 2·B·s·(U_1 + U_s) − 4·B·s·U_c" }
                 note = "one more forward of the blocks"
                 break
             }
             for (kind, count) in zip(words.kinds, StepFLOPs.recomputedBlocks(work)) {
-                lines.define("R_\(kind.symbol)", count, "blocks", "\(kind.names) that are recomputed")
+                lines.define(
+                    "R_\(kind.symbol)", kind.hasNoBackward ? 0 : count, "blocks", "\(kind.names) that are recomputed")
             }
             let weights = words.sumOverKinds("R") { "W_\($0.symbol)" }
             let plain = words.isPlain ? words.kinds.first : nil
             let core =
-                plain.map { "(\(sum(words.kinds.map { "R_\($0.symbol)" })))·\($0.attention.core)" } ?? core("R")
+                plain.map { "(\(sum(words.kinds.map { "R_\($0.symbol)" })))·\($0.attention.withCross)" } ?? core("R")
             formula = sum(
                 "M", "2·B·s·(\(sum(weights, scans("R"))))", hasCore ? "4·B·s^2·\(core ?? "0")" : nil)
             note = "one more forward of the recomputed blocks"

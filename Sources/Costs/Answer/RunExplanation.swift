@@ -9,15 +9,32 @@ struct RunExplanation {
 
     init(_ work: LayoutWork) { self.work = work }
 
-    func addRun(to lines: inout Derivation) {
+    /// - Parameter seconds: seconds of a step.
+    func addRun(to lines: inout Derivation, seconds: Double) {
         guard let tokens = plan.tokens else { return }
         lines.define("D", tokens, "tokens", "tokens to train on")
-        lines.derive("steps", as: "steps", "ceil(D/(B·s))", "steps")
+        var perStep = "B·s"
+        if plan.padding > 0 {
+            lines.define("π", plan.padding, "share", "tokens of a step that only fill up sequences")
+            perStep = "B·s·(1 − π)"
+        }
+        let rampup = RampupTotals(work, tokens: tokens, seconds: seconds)
+        if let rampup {
+            lines.define("steps_r", rampup.steps, "steps", "steps while the batch grows")
+            lines.define("seconds_r", rampup.seconds, "s", "seconds of these steps, each batch by its own price")
+            lines.define("D_r", rampup.tokens, "tokens", "tokens of these steps")
+        }
+        lines.derive(
+            "steps", as: "steps", rampup == nil ? "ceil(D/(\(perStep)))" : "steps_r + ceil((D − D_r)/(\(perStep)))",
+            "steps", after: rampup == nil ? "" : "Megatron-LM, --rampup-batch-size")
         addGoodput(to: &lines)
         let band = ErrorBand(framework: work.framework)
         lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(work.framework.name))")
         lines.define("δ_h", band.high, "share", "share a step may be longer by (\(work.framework.name))")
-        lines.derive("days", as: "days", "steps·seconds/goodput/86400", "days")
+        lines.derive(
+            "days", as: "days",
+            rampup == nil
+                ? "steps·seconds/goodput/86400" : "(seconds_r + (steps − steps_r)·seconds)/goodput/86400", "days")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "nine in ten published runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "nine in ten published runs")
         // Idle devices are paid for, but their energy is not counted.
@@ -55,9 +72,13 @@ struct RunExplanation {
         lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
         lines.define("β_s", CostConstants.checkpointBytesPerSecond, "bytes/s", "what a node writes to storage")
         lines.define("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
+        let trained = plan.model.tuning == nil ? "N" : "N_r"
+        if plan.model.tuning != nil {
+            lines.define("N_r", plan.model.trainedParameters, "parameters", "parameters that training changes")
+        }
         lines.derive("mean time between failures of all devices", as: "θ", "θ_1/n", "s")
         lines.derive(
-            "seconds of a checkpoint", as: "δ", "(b_w + b_o)·N/(ceil(n/n_node)·β_s)", "s",
+            "seconds of a checkpoint", as: "δ", "(b_w + b_o)·\(trained)/(ceil(n/n_node)·β_s)", "s",
             note: "weights and optimizer, written once, by all nodes together")
         let often = totals.checkpointSeconds < 2 * (single / Double(plan.devices))
         lines.derive(

@@ -38,10 +38,10 @@ package struct RunTotals {
 
     package init(_ work: LayoutWork) { self.work = work }
 
-    /// Seconds for which one checkpoint blocks training: weights and optimizer state, written once, by all nodes
-    /// together.
+    /// Seconds for which one checkpoint blocks training: the weights that training changes and their optimizer
+    /// state, written once, by all nodes together.
     package var checkpointSeconds: Double {
-        let parameters = Double(plan.model.parameters().total)
+        let parameters = Double(plan.model.trainedParameters)
         let bytes =
             (work.state.keptWeight + work.state.optimizer) * parameters + (work.matrices?.wholeBytes(work) ?? 0)
         let nodes = max(0, plan.devices - 1) / max(plan.cluster.devicesPerNode, 1) + 1
@@ -70,19 +70,22 @@ package struct RunTotals {
     /// The whole run with `seconds` for an iteration; nil if the plan has no token count.
     package func run(seconds: Double) -> Estimate.Run? {
         guard let tokens = plan.tokens else { return nil }
-        let perStep = Double(plan.batch) * Double(plan.model.sequence)
-        let steps = (tokens / perStep).rounded(.up)
         let share = goodput?.share ?? 1
-        let days = steps * seconds / share / 86400
+        let rampup = RampupTotals(work, tokens: tokens, seconds: seconds)
+        let rest = ((tokens - (rampup?.tokens ?? 0)) / plan.tokensPerStep).rounded(.up)
+        let steps = (rampup?.steps ?? 0) + rest
+        let days = ((rampup?.seconds ?? 0) + rest * seconds) / share / 86400
         // Idle devices are paid for, but their energy is not counted.
         let gpuHours = days * 24 * Double(plan.paidDevices)
         let drawing = days * 24 * Double(plan.devices)
         let band = ErrorBand(framework: work.framework)
-        return Estimate.Run(
+        var run = Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
             cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours },
             energyMWh: plan.cluster.device.watts.map { drawing * $0 / 1e6 },
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
+        run.rampup = rampup.map { Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds / share / 86400) }
+        return run
     }
 }

@@ -29,26 +29,29 @@ struct StateExplanation {
         lines.define(
             "S_oe", work.device.expertOptimizerRanks, "ranks", "ranks that share out the optimizer's state of experts")
         let multiple = Model.vocabularyMultiple
-        lines.derive(
-            "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
-            after: "Megatron-LM: a multiple of \(multiple)·tensor")
+        if words.embedding.hasTable {
+            lines.derive(
+                "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
+                after: "Megatron-LM: a multiple of \(multiple)·tensor")
+        }
         for kind in words.kinds {
             let (x, whole) = (kind.symbol, "Y_\(kind.symbol)")
             lines.derive(
                 "on every tensor rank, of a \(kind.name)", as: whole,
                 sum(
                     kind.norms, kind.attention.wholeParameters.map(kind.own),
-                    kind.feedForward.wholeParameters.map(kind.own)),
+                    kind.feedForward.wholeParameters.map(kind.own), kind.wholeAdapters),
                 "parameters", note: "norms, row biases, projections to latents" + (kind.isMixture ? ", router" : ""))
             let halves = kind.own(kind.isMixture ? "A + X" : "A + F")
             let routed = kind.isMixture ? " − " + kind.own("E·(\(kind.feedForward.expertParameters))") : ""
             lines.derive(
                 "a \(kind.name) on a device" + (kind.isMixture ? ", routed ones aside" : ""), as: "Q_\(x)",
-                "(\(sum(halves, kind.norms, kind.projection))\(routed) − \(whole))/t + \(whole)", "parameters")
+                "(\(sum(halves, kind.norms, kind.projection, kind.adapters))\(routed) − \(whole))/t + \(whole)",
+                "parameters")
             guard kind.isMixture else { continue }
             lines.derive(
                 "routed experts of a block on a device", as: kind.own("Q_x"),
-                kind.own("E·(\(kind.feedForward.expertParameters))") + "/(e·e_t)",
+                kind.own("E·(\(kind.expertParameters))") + "/(e·e_t)",
                 "parameters")
         }
     }
@@ -65,7 +68,7 @@ struct StateExplanation {
         let tables = [share.holdsEmbedding, headTable, looksUp].count { $0 }
         let terms =
             held.map { "l_\($0.symbol)\(suffix)·Q_\($0.symbol)" } + [
-                tables > 0 ? "\(tables)·\(words.embedding.heldTable)" : nil,
+                tables > 0 && words.embedding.hasTable ? "\(tables)·\(words.embedding.heldTable)" : nil,
                 share.holdsEmbedding ? words.embedding.wholeParameters : nil,
                 share.holdsHead ? words.head.wholeParameters : nil,
             ]
@@ -82,21 +85,25 @@ struct StateExplanation {
     private func shared(
         _ share: PipelineShares.Rank, _ isShared: Bool, suffix: String = "", isOptimizer: Bool = false
     ) -> String {
-        guard isShared else { return sum("N_d\(suffix)", work.holdsExperts(share) ? "N_e\(suffix)" : nil) }
-        let (dense, experts) = isOptimizer && layout.sharesOptimizer ? ("S_o", "S_oe") : ("S", "S_e")
-        return sum("N_d\(suffix)/\(dense)", work.holdsExperts(share) ? "N_e\(suffix)/\(experts)" : nil)
+        let (dense, experts) = Self.trained(work)
+        guard isShared else { return sum("\(dense)\(suffix)", work.holdsExperts(share) ? "\(experts)\(suffix)" : nil) }
+        let (shards, expertShards) = isOptimizer && layout.sharesOptimizer ? ("S_o", "S_oe") : ("S", "S_e")
+        return sum(
+            "\(dense)\(suffix)/\(shards)", work.holdsExperts(share) ? "\(experts)\(suffix)/\(expertShards)" : nil)
     }
 
     func addState(to lines: inout Derivation, rank: Int) {
         let share = work.shares.ranks[rank]
         addHeld(to: &lines, share, "", "the fullest rank")
+        Self.defineTrained(&lines, work, share, "", "the fullest rank")
+        let frozen = Self.defineFrozen(&lines, work, share)
         let sharding = layout.sharding
         lines.derive(
-            "parameters a device", as: "N_all", shared(share, false), "parameters",
+            "parameters a device", as: "N_all", sum("N_d", work.holdsExperts(share) ? "N_e" : nil), "parameters",
             note: "rank \(rank), the fullest: \(work.rankLayers(rank)) blocks")
         lines.derive(
             "weights", as: "weights",
-            "b_w·(\(shared(share, sharding == .parameters)))" + addCopies(to: &lines, share), "bytes",
+            "b_w·(\(shared(share, sharding == .parameters)))" + frozen + addCopies(to: &lines, share), "bytes",
             note: "sharding \(sharding.rawValue)", after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         let two = StateMemory.keepsTwoGradients(work)
         let isUnseen = StateMemory.unseenParameters(of: share, work) > 0
@@ -166,6 +173,7 @@ struct StateExplanation {
     func addOptimizer(to lines: inout Derivation) {
         let share = work.shares.kinds[OptimizerTime(work).slowestKind].share
         addHeld(to: &lines, share, "_u", "the rank with most parameters")
+        Self.defineTrained(&lines, work, share, "_u", "the rank with most parameters")
         let scattered = layout.sharding == .gradients || layout.sharding == .parameters
         lines.derive(
             "parameters whose update a device does", as: "U",

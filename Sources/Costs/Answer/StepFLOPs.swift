@@ -43,10 +43,10 @@ struct StepFLOPs {
             return
         }
         var (weights, core, scan) = (0.0, 0.0, 0.0)
-        for (count, kind) in zip(again, model.kindsOfBlock) {
+        for (count, kind) in zip(again, model.kindsOfBlock) where kind.model.block.tuning?.passesGradient ?? true {
             weights += count * kind.model.activeWeights
             let attention = kind.model.coreAttention
-            core += count * 2 * attention.work(length: Double(model.sequence))
+            core += count * attention.countedWork(length: Double(model.sequence))
             scan += count * attention.scanWork(length: Double(model.sequence))
         }
         hardware = flops.required + 2 * tokens * weights + 4 * tokens * core + 2 * tokens * scan + beyond

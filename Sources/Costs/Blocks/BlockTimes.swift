@@ -92,6 +92,7 @@ struct BlockTimes {
         // `drop_and_pad`).
         let counts = exchange > 0 && block.mixture?.padToCapacity != true
         waitForHost(&times, collectives: sent, counts: counts, apart: collectives.apart)
+        if let tuned = block.tuned, !tuned.passesGradient { times.leaveOutBackward() }
         return times
     }
 
@@ -132,6 +133,7 @@ struct BlockTimes {
 
     /// Seconds of all products of the block.
     private var products: Products {
+        if let tuned = block.tuned { return products(tuned) }
         var sum = Products()
         for product in block.products {
             let (rows, inputs, outputs) = measure.shape(product)
@@ -193,21 +195,38 @@ struct BlockTimes {
 
     func attention() -> (forward: Double, backward: Double) {
         let core = block.core
-        let s = Double(sequence)
-        let T = device.tokens
+        let (s, T) = (Double(sequence), device.tokens)
         guard core.heads > 0 else { return (0, 0) }
+        // Keys of the sequence, and those of a text.
+        let own = attention(core.ownWork(length: s), keys: s, rowsOfKeys: T)
+        guard let cross = core.cross else { return own }
+        let text = attention(core.crossWork, keys: Double(cross.keys), rowsOfKeys: T * device.shares.text)
+        return (own.forward + text.forward, own.backward + text.backward)
+    }
+
+    /// Seconds of both passes of the core attention of all rows to sequences of `s` keys.
+    /// - Parameters:
+    ///   - work: half of the multiply-adds of a row.
+    ///   - keyRows: rows of keys and values on this device.
+    private func attention(
+        _ work: Double, keys s: Double, rowsOfKeys keyRows: Double
+    ) -> (forward: Double, backward: Double) {
+        let core = block.core
+        let T = device.tokens
         if device.flashAttention {
             // QKᵀ and PV. The kernel skips keys that the mask hides.
-            let flops = 4 * T * core.work(length: s) / device.tensor
-            let forward = rates.flash(flops: flops, length: s)
+            let flops = 4 * T * work / device.tensor
+            let length = core.kernelLength(s)
+            let forward = rates.flash(flops: flops, length: length)
             let backward = rates.flash(
-                flops: CostConstants.flashBackwardWork * flops, length: s,
+                flops: CostConstants.flashBackwardWork * flops, length: length,
                 share: CostConstants.flashBackwardShare)
             return (forward, backward)
         }
         // Unfused attention: every score is in memory, and products do not skip masked keys.
         let scores = T * s * Double(core.heads) / device.tensor
-        let bytes = w * scores + w * T * (Double(core.queries) / device.tensor + keysAndValues / 2)
+        let bytes =
+            w * scores + w * T * (Double(core.queries) / device.tensor + keyRows / T * keysAndValues / 2)
         // One small product for each head. It has as many tiles as one tall product of all heads' rows.
         let (rows, width) = (scores / s, core.width / Double(core.heads))
         let toScores = rates.product(rows, s, width, bytes: bytes, high: true)
@@ -300,20 +319,27 @@ struct BlockTimes {
     /// neighbouring layer.
     private func addParameterGathers(to times: inout UnitTimes) {
         guard device.sharding == .parameters else { return }
+        // Bytes of weights that are gathered, and parameters whose gradients are reduced.
         let held = device.held(of: block)
+        let (stored, trained) = (
+            device.storedBytes(of: block, elementBytes: w), block.tuned.map { device.held($0.trained) } ?? held
+        )
         let (count, rate) = (rates.framework.gathersPerBlock, rates.framework.gatherEfficiency)
         var (gather, reduce) = (0.0, 0.0)
         let low = rates.recipe?.parameterGather == true ? LowPrecision.parameters(block, device) : (0, 0)
         let saved = w - (rates.recipe?.gatheredBytes ?? w)
-        func add(_ held: Double, low: Double, shards: DeviceGroup, replicas: DeviceGroup) {
+        func add(_ held: Double, stored: Double, low: Double, shards: DeviceGroup, replicas: DeviceGroup) {
+            guard stored > 0 else { return }
+            gather += shards.gather(bytes: (stored - saved * low) / rate, count: count)
             guard held > 0 else { return }
-            gather += shards.gather(bytes: (w * held - saved * low) / rate, count: count)
             reduce +=
                 shards.gather(bytes: gradientBytes * held / rate, count: count)
                 + device.addReplicas(replicas, bytes: gradientBytes * held / Double(shards.size))
         }
-        add(held.dense, low: low.0, shards: device.shardGroup, replicas: device.replicaGroup)
-        add(held.experts, low: low.1, shards: device.expertShardGroup, replicas: device.expertReplicaGroup)
+        add(trained.dense, stored: stored.dense, low: low.0, shards: device.shardGroup, replicas: device.replicaGroup)
+        add(
+            trained.experts, stored: stored.experts, low: low.1, shards: device.expertShardGroup,
+            replicas: device.expertReplicaGroup)
         let (forward, backward) = device.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)

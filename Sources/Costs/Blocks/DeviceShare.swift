@@ -36,6 +36,8 @@ package struct DeviceShare: Sendable {
     let headRanks: Int
     /// Context ranks of one ring.
     let ringRanks: Int
+    /// Samples and rows of a text, for each row.
+    let shares: RowShares
 
     var tensorGroup: DeviceGroup { groups.tensor }
     var contextGroup: DeviceGroup { groups.context }
@@ -76,7 +78,25 @@ package struct DeviceShare: Sendable {
 
     /// Parameters of a block on one device before sharding: those of routed experts, and all others (`dense`).
     func held(of block: Block) -> (dense: Double, experts: Double) {
-        (block.parameters.held(tensor: tensor), block.parameters.heldExperts(pieces: expert * expertTensor))
+        held(block.parameters)
+    }
+
+    /// Parameters of a block with these `parameters` that one device holds before sharding.
+    func held(_ parameters: BlockParameters) -> (dense: Double, experts: Double) {
+        (parameters.held(tensor: tensor), parameters.heldExperts(pieces: expert * expertTensor))
+    }
+
+    /// Bytes of a block's weights on one device before sharding, as they are stored.
+    /// - Parameter w: bytes of a weight that is not quantized.
+    func storedBytes(of block: Block, elementBytes w: Double) -> (dense: Double, experts: Double) {
+        let held = held(of: block)
+        guard let tuned = block.tuned, let bytes = tuned.quantizedBytes else {
+            return (w * held.dense, w * held.experts)
+        }
+        let few = self.held(tuned.quantized)
+        return (
+            w * (held.dense - few.dense) + bytes * few.dense, w * (held.experts - few.experts) + bytes * few.experts
+        )
     }
 
     /// The division of a block with the experts `mixture` among the ranks of a stage; nil: a dense block, or an end of
@@ -84,7 +104,7 @@ package struct DeviceShare: Sendable {
     func division(_ mixture: Model.Mixture?) -> Division {
         Division(
             tokens: tokens, tensor: tensor, sequence: sequenceShare, expertTensor: expertTensor, mixture: mixture,
-            vocabulary: vocabulary)
+            vocabulary: vocabulary, shares: shares)
     }
 
     /// Bytes of the fp32 states that a rank hands to the other ranks of its sequences, for one block and micro-batch.
@@ -119,5 +139,6 @@ package struct DeviceShare: Sendable {
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
         (contextExchange, headRanks, ringRanks) = (layout.contextExchange, layout.headRanks, layout.ringRanks)
         dispatcher = layout.dispatcher
+        shares = RowShares(plan.model, context: context)
     }
 }

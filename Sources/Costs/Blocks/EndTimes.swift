@@ -26,10 +26,11 @@ struct EndTimes {
             measure.seconds(end.part.forward, rates), measure.seconds(end.part.backward, rates), 0.0
         )
         // Products of the ends are not in 8 bits.
-        for product in end.part.products {
+        for (index, product) in end.part.products.enumerated() {
             let (rows, inputs, outputs) = measure.shape(product)
             forward += rates.product(rows, outputs, inputs, high: true)
             backward += rates.product(rows, inputs, outputs, high: true)
+            guard end.changes(product: index) else { continue }
             weights += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: true)
         }
         backward += weights
@@ -46,9 +47,15 @@ struct EndTimes {
         times.forward.compute = forward
         times.backward.compute = backward
         // The whole backward of a lookup is the gradient of its table.
-        times.weightGradient = looksUp ? backward : weights
+        times.weightGradient = end.looksUp ? backward : weights
         addCollectives(to: &times)
         addTableGathers(to: &times)
+        // A frozen embedding needs no gradient at all.
+        if end.looksUp, let tuned = end.tuned, !tuned.changesAny {
+            let gathers = times.backward.data
+            times.leaveOutBackward()
+            times.backward.data = gathers
+        }
         return times
     }
 
@@ -95,9 +102,6 @@ struct EndTimes {
         return times
     }
 
-    /// Whether rows of the table are looked up, not multiplied.
-    private var looksUp: Bool { end.logits == nil }
-
     /// Adds collectives among tensor ranks, which are not hidden.
     private func addCollectives(to times: inout UnitTimes) {
         let collectives = device.collectives(end.messages, elementBytes: rates.elementBytes)
@@ -109,16 +113,23 @@ struct EndTimes {
     /// read it, and its gradients are scattered. No compute runs long enough at the same time to hide them.
     private func addTableGathers(to times: inout UnitTimes) {
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
-        func add(_ parameters: Double, isReadBack: Bool) {
+        func add(_ parameters: Double, trained: Double, isReadBack: Bool) {
             let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
             times.forward.data += gather
+            times.backward.data += isReadBack ? gather : 0
+            guard trained > 0 else { return }
             times.backward.data +=
-                (isReadBack ? gather : 0) + device.shardGroup.gather(bytes: gradientBytes * parameters)
+                device.shardGroup.gather(bytes: gradientBytes * trained)
                 + device.addReplicas(
-                    device.replicaGroup, bytes: gradientBytes * parameters / Double(device.shardGroup.size))
+                    device.replicaGroup, bytes: gradientBytes * trained / Double(device.shardGroup.size))
         }
-        add(end.held(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !looksUp)
+        add(
+            end.held(vocabulary: device.vocabulary, tensor: device.tensor),
+            trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
         // The table in which multi-token prediction looks tokens up.
-        if end.losses > 1 { add(end.table(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: false) }
+        if end.losses > 1 {
+            let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
+            add(table, trained: table, isReadBack: false)
+        }
     }
 }

@@ -22,11 +22,12 @@ extension BlockTimes {
             Double(pass.gathers.count + 2 * pass.sums.count) * software.hostCollective
         }
         let waiting = counts ? software.hostExperts : 0
-        let forward = software.hostForward + starting(collectives.forward)
+        let launches = block.tuned.map(tunedLaunches) ?? (forward: 1.0, backward: 1.0, weights: weightLaunches)
+        let forward = launches.forward * software.hostForward + starting(collectives.forward)
         let modules = device.modules.isEmpty ? nil : block.recomputations(of: device.modules)
         let again = device.recompute == .full ? forward : modules.map { hostAgain($0, starting) } ?? 0
-        let backward = software.hostBackward + starting(collectives.backward) + again
-        let weights = weightLaunches * software.hostBackward
+        let backward = launches.backward * software.hostBackward + starting(collectives.backward) + again
+        let weights = launches.weights * software.hostBackward
         let repeatsExperts = modules?.contains(where: \.repeatsExperts) ?? false
         let passes = device.recompute == .full || repeatsExperts ? 2.0 : 1
         if software.blockingLaunches {
@@ -61,10 +62,10 @@ extension BlockTimes {
         if let mixture = block.mixture {
             products += Double(block.expertProducts.count) * Double(mixture.experts) / device.expert
         }
-        // Launches of core attention: one kernel; or, unfused, the backwards of two products, of the softmax and of
-        // dropout.
-        let core = block.core.heads == 0 ? 0 : device.flashAttention ? 1.0 : device.dropout ? 6 : 5
-        let others = core + Double(block.otherKernels)
+        let others = coreLaunches + Double(block.otherKernels)
         return products / (2 * products + others)
     }
+
+    /// Launches of core attention: one kernel; or, unfused, the backwards of two products, of the softmax and of dropout.
+    var coreLaunches: Double { block.core.heads == 0 ? 0 : device.flashAttention ? 1.0 : device.dropout ? 6 : 5 }
 }

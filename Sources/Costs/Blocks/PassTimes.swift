@@ -56,6 +56,12 @@ package struct UnitTimes: Hashable, Sendable {
 
     package init() {}
 
+    /// Leaves out the backward: nothing before it and nothing in it has weights that training changes.
+    mutating func leaveOutBackward() {
+        backward = PassTimes()
+        weightGradient = 0
+    }
+
     package var total: Double { forward.total + backward.total }
     /// Seconds without the compute lost to messages to other pipeline ranks.
     var withoutMessages: Double { total - forward.pipeline - backward.pipeline }

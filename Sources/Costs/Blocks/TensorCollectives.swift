@@ -55,22 +55,31 @@ extension DeviceShare {
         var all = PassCollectives()
         guard tensor > 1 else { return all }
         let rows = elementBytes * tokens
-        func bytes(_ widths: [Int]) -> [Double] { widths.map { rows * Double($0) } }
+        func bytes(_ messages: [Message]) -> [Double] {
+            messages.map { rows * Double($0.width) * ($0.rows == .all ? 1 : shares.share($0.rows)) }
+        }
         let (inputs, kept, results) = (bytes(messages.inputs), bytes(messages.keptInputs), bytes(messages.results))
+        all.backward.sums = bytes(messages.wholeInputs)
         all.forward.sums = messages.totals.map { 4 * tokens * Double($0) }
         if sequenceParallel {
             all.forward.gathers = inputs + kept + bytes(messages.gatheredOnce) + results
             all.backward.gathers = all.forward.gathers
             all.again.gathers = inputs
+            if !messages.narrow.forward.isEmpty {
+                all.forward.gathers += bytes(messages.narrow.forward)
+                all.backward.gathers += bytes(messages.narrow.forward)
+            }
         } else {
             all.forward.sums += results
-            all.backward.sums = inputs + kept
+            all.backward.sums += inputs + kept
+            if !messages.narrow.forward.isEmpty { all.forward.sums += bytes(messages.narrow.forward) }
         }
         for columns in messages.columns where tensor > Double(columns.ranks) {
             all.forward.gathers.append(rows * Double(columns.width))
             guard columns.areSummedBack || sequenceParallel else { continue }
             all.backward.gathers.append(rows * Double(columns.width))
         }
+        if !messages.narrow.backward.isEmpty { all.backward.sums += bytes(messages.narrow.backward) }
         return all
     }
 }

@@ -95,8 +95,17 @@ package final class LayoutWork: Sendable {
             ?? PipelineShares(
                 schedule: layout.schedule, shape: shape, layers: layers, blocks: pricer.parts.kinds,
                 recomputed: layout.recomputed)
-        boundaryBytes = rates.elementBytes * device.tokens * Double(model.hidden) / device.sequenceShare
+        boundaryBytes =
+            rates.elementBytes
+            * (device.tokens * Double(model.hidden) / device.sequenceShare + Self.conditionNumbers(model, device))
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
+    }
+
+    /// The work `work` with another number of micro-batches.
+    convenience init(_ work: LayoutWork, shape: PipelineShape) {
+        self.init(
+            pricer: work.pricer, rates: work.rates, layout: work.layout, shape: shape, layers: work.layers,
+            shares: work.shares, units: work.units, groups: work.device.groups, hides: work.hides)
     }
 
     /// The work `work` whose stages run the action lists of `searched` rather than the layout's named schedule.
@@ -225,6 +234,23 @@ package final class LayoutWork: Sendable {
             device.pipelineGroup.transfer(bytes: boundaryBytes / device.tensor)
             + device.tensorGroup.gather(bytes: boundaryBytes)
         return (min(direct, scattered), scattered < direct)
+    }
+
+    /// Numbers beside the rows of the stream that every stage passes on, because all blocks read them: a sample's condition
+    /// or the vectors computed from it, and the rows of a text that cross-attentions read.
+    private static func conditionNumbers(_ model: Model, _ device: DeviceShare) -> Double {
+        guard model.hasPicture else { return 0 }
+        let rows = device.tokens * device.shares.samples
+        let text = model.textJoins ? 0 : device.tokens * device.shares.text * Double(model.textWidth)
+        return rows * Double(model.passedCondition) + text
+    }
+
+    /// Formula of `conditionNumbers` for one row; nil if there are none.
+    var conditionWords: String? {
+        guard model.hasPicture else { return nil }
+        return sumOrNil(
+            model.passedCondition > 0 ? "\(model.passedCondition)·c/s" : nil,
+            model.text != nil && !model.textJoins ? "\(model.textWidth)·n_t·c/s" : nil)
     }
 
     /// Bytes of a message to a neighbouring pipeline rank.

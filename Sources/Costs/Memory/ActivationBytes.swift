@@ -37,18 +37,20 @@ package struct ActivationBytes: Hashable, Sendable {
     ///   - memory: the software's memory management.
     ///   - modules: the modules that are recomputed by themselves, with selective recomputation.
     ///   - exchanged: bytes that the core attention keeps because context ranks exchange heads (`ContextWays.kept`).
+    ///   - shares: samples and rows of a text, for each row.
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
         operandBytes: Double? = nil, recipe: (input: Double, keepsAttended: Bool)? = nil, splitsBackward: Bool = false,
-        memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = [], exchanged: Double = 0
+        memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = [], exchanged: Double = 0,
+        shares: RowShares = .tokens
     ) {
         let measure = BlockMeasure(
             division: Division(
                 tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
                 expertTensor: Double(expertTensor), mixture: block.mixture,
-                reserve: memory.rowReserve),
+                reserve: memory.rowReserve, shares: shares),
             activation: w, operand: operandBytes ?? w, dropout: dropout)
         func bytes(_ isCounted: (Kept.Role) -> Bool) -> Double {
             block.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
@@ -113,6 +115,7 @@ package struct ActivationBytes: Hashable, Sendable {
             recomputed = whole
         }
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
+        if let tuned = block.tuned, !tuned.passesGradient { (kept, later, recomputed) = (0, 0, 0) }
         // Recomputed tensors are already in the buffers that keep them for the second half of the backward.
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
@@ -140,7 +143,7 @@ package struct ActivationBytes: Hashable, Sendable {
             exchanged: layout.headRanks > 1
                 ? ContextWays(
                     block, work.device, sequence: work.model.sequence, elementBytes: rates.elementBytes
-                ).kept : 0)
+                ).kept : 0, shares: work.device.shares)
     }
 
     /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.
@@ -155,7 +158,10 @@ package struct ActivationBytes: Hashable, Sendable {
         _ core: CoreAttention, sequence: Int, division: Division, flashAttention: Bool, numberBytes: Double
     ) -> Double {
         let heads = Double(core.heads)
-        guard !flashAttention else { return division.tokens * (4 * heads / division.tensor) }
-        return division.tokens * (heads * Double(sequence) * numberBytes / division.tensor)
+        guard !flashAttention else {
+            return division.tokens * (4 * (core.cross == nil ? heads : 2 * heads) / division.tensor)
+        }
+        let keys = Double(sequence) + Double(core.cross?.keys ?? 0)
+        return division.tokens * (heads * keys * numberBytes / division.tensor)
     }
 }

@@ -91,8 +91,9 @@ package struct LeastPasses: Sendable {
         let framework = plan.framework(for: choices.base)
         host = (framework.hostMicrobatch, framework.hostStep)
         // If only some rows of a table take gradients, the table needs less memory, and there is no bound.
+        // Frozen weights need less memory too.
         held =
-            framework.memory.lookedUp == nil
+            framework.memory.lookedUp == nil && model.tuning == nil
             ? Set(choices.sharding + choices.shardingWithPipeline).map { sharding in
                 var layout = choices.base
                 layout.sharding = sharding

@@ -48,7 +48,8 @@ package struct MeshChoices: Hashable, Sendable {
         guard isSequenceParallel else {
             return mesh.tensor == 1 || !expertsNeedSequenceParallel || model.mixtureLayers == 0
         }
-        return mesh.tensor > 1 && model.sequence % (mesh.tensor * mesh.context) == 0
+        let ranks = mesh.tensor * mesh.context
+        return mesh.tensor > 1 && model.sequence % ranks == 0 && model.streamsAreDivided(by: ranks)
     }
 
     /// `mesh` with every exchange among its context ranks that is tried.

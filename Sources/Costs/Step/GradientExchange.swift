@@ -14,8 +14,10 @@ struct GradientExchange {
     var gathered = 0.0
 
     /// Bytes of one reduction and one gathering of `held` parameters over `shards` ranks.
-    /// - Parameter low: parameters among `held` whose weights are gathered in a recipe's format, if it says so.
-    init(of held: Double, low: Double, shards: Int, _ work: LayoutWork) {
+    /// - Parameters:
+    ///   - low: parameters among `held` whose weights are gathered in a recipe's format, if it says so.
+    ///   - frozen: bytes of weights without gradients that are gathered too.
+    init(of held: Double, low: Double, frozen: Double = 0, shards: Int, _ work: LayoutWork) {
         let gradients = work.state.gradient * held
         if Self.scatters(work) {
             scattered = gradients
@@ -25,7 +27,7 @@ struct GradientExchange {
             replicated = gradients
         }
         if work.layout.sharding != .none {
-            gathered = work.state.weight * held
+            gathered = work.state.weight * held + frozen
             if let recipe = work.rates.recipe { gathered -= (work.state.weight - recipe.gatheredBytes) * low }
         }
     }

@@ -25,7 +25,7 @@ package struct OptimizerTime: Sendable {
     /// Memory-bound, except for the products of matrices' updates.
     private static func seconds(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let (layout, state, rates) = (work.layout, work.state, work.rates)
-        let (held, experts) = (work.denseParameters(of: share), work.expertParameters(of: share))
+        let (held, experts) = (work.trainedDense(share), work.trainedExperts(share))
         let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
         let owned =
             layout.sharding == .none

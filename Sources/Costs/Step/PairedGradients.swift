@@ -8,12 +8,13 @@ enum PairedGradients {
     /// Whether the first and the last rank both hold a tied table and add up its gradients. In a bidirectional pipeline
     /// the table is part of the stages whose gradients are added up anyway.
     static func addsTiedTable(_ work: LayoutWork) -> Bool {
-        work.model.sharesTable && work.headRank > 0 && !work.layout.schedule.isBidirectional
+        work.model.sharesTable && work.model.changesTable && work.headRank > 0
+            && !work.layout.schedule.isBidirectional
     }
 
     /// Bytes of a tied table's gradient on one device.
     static func tiedTableBytes(_ work: LayoutWork) -> Double {
-        work.state.gradient * work.tableParameters
+        work.state.gradient * work.trainedTable
     }
 
     /// Bytes of gradients that a rank of a bidirectional pipeline adds up with the rank that holds the other copies of
@@ -25,8 +26,8 @@ enum PairedGradients {
         guard layout.schedule.isBidirectional, work.p > 1 else { return (0, 0) }
         let (ranks, copies) = (Double(layout.data * layout.context), Double(ExpertGrid(layout).copies))
         return (
-            work.state.gradient * work.denseParameters(of: share) / ranks,
-            work.state.gradient * work.expertParameters(of: share) / copies
+            work.state.gradient * work.trainedDense(share) / ranks,
+            work.state.gradient * work.trainedExperts(share) / copies
         )
     }
 

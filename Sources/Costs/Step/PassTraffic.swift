@@ -29,6 +29,10 @@ struct PassTraffic {
             + passed.head * collectives(parts.head.messages).sent(ranks: t)
         for (kind, block) in parts.blocks.enumerated() where passed.blocks[kind] > 0 {
             let sent = collectives(block.messages(sequenceParallel: device.sequenceParallel))
+            guard passed.hasBackward[kind] else {
+                bytes += passed.blocks[kind] * sent.forward.sent(ranks: t)
+                continue
+            }
             bytes += passed.blocks[kind] * sent.sent(ranks: t) + passed.again[kind] * sent.forward.sent(ranks: t)
             guard !device.modules.isEmpty else { continue }
             let again = block.messages(
@@ -52,9 +56,10 @@ struct PassTraffic {
         let device = work.device
         var bytes = 0.0
         for (kind, block) in work.parts.blocks.enumerated() {
-            bytes += (3 * passed.blocks[kind] + passed.again[kind]) * ways(block).ringBytes
+            let rings = (passed.hasBackward[kind] ? 3 : 1) * passed.blocks[kind] + passed.again[kind]
+            bytes += rings * ways(block).ringBytes
             if let scan = block.core.scan {
-                let passes = 2 * passed.blocks[kind] + passed.again[kind]
+                let passes = passed.passes(kind)
                 bytes += passes * (device.context - 1) * device.stateBytes(scan, sequence: work.model.sequence)
             }
         }
@@ -104,7 +109,7 @@ struct PassTraffic {
         work.parts.blocks.enumerated().compactMap { kind, block in
             block.mixture.map {
                 (
-                    (work.device.modules.contains(.mixture) ? 3 : 2) * passed.blocks[kind] + passed.again[kind],
+                    passed.passes(kind) + (work.device.modules.contains(.mixture) ? passed.blocks[kind] : 0),
                     ExpertWays(hidden: work.model.hidden, $0, rates: work.rates, device: work.device)
                 )
             }
@@ -155,15 +160,21 @@ private struct PassedBlocks {
     var blocks: [Double]
     /// Blocks of each kind whose forward runs again in the backward: full recomputation.
     var again: [Double]
+    /// Whether blocks of each kind have a backward.
+    let hasBackward: [Bool]
     /// Micro-batches that pass the embedding.
     var embedding = 0.0
     /// Micro-batches that pass the head.
     var head = 0.0
 
+    /// Number of forwards and backwards through blocks of a kind, with those that run again.
+    func passes(_ kind: Int) -> Double { (hasBackward[kind] ? 2 : 1) * blocks[kind] + again[kind] }
+
     init(_ passes: [StagePasses], _ work: LayoutWork) {
         let layout = work.layout
         blocks = [Double](repeating: 0, count: work.parts.blocks.count)
         again = blocks
+        hasBackward = work.parts.blocks.map { $0.tuned?.passesGradient ?? true }
         for pass in passes {
             let (stage, count) = (work.shares.stages[pass.stage], Double(pass.microbatches))
             if pass.stage == 0 { embedding += count }
@@ -172,7 +183,7 @@ private struct PassedBlocks {
             for kind in blocks.indices {
                 let recomputed = stage.whole(kind, isRecomputed: true)
                 blocks[kind] += count * (stage.whole(kind) + recomputed)
-                if layout.recompute == .full {
+                if layout.recompute == .full, hasBackward[kind] {
                     again[kind] += count * (keepsSome ? recomputed : stage.whole(kind) + recomputed)
                 }
             }

@@ -70,9 +70,9 @@ extension Reduction {
         let device = work.device
         let low = LowPrecision.parameters(of: share, work)
         let dense = Reduction(
-            of: work.denseParameters(of: share), low: low.dense, shards: device.shardGroup,
+            of: work.trainedDense(share), low: low.dense, shards: device.shardGroup,
             replicas: device.replicaGroup, work)
-        let experts = work.expertParameters(of: share)
+        let experts = work.trainedExperts(share)
         guard experts > 0 else {
             self = dense
             return

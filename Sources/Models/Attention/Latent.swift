@@ -31,8 +31,14 @@ extension AttentionSpec {
         let meeting = Extent(.all, cut: 2 * heads + values)
         // Latents, the results of their norms, and the rotary part of the keys.
         let latents = Extent(.scattered, whole: 2 * mla.queryRank + 2 * mla.kvRank + mla.ropeSize)
+        // The results of norms are inputs of the products that widen them.
+        let block = model.block
+        let unread =
+            (block.learns("self_attn.q_b_proj", "self_attn.indexer.wq_b") ? 0 : mla.queryRank)
+            + (block.learns("self_attn.kv_b_proj") ? 0 : mla.kvRank)
+        let keptLatents = Extent(.scattered, whole: latents.width.whole - unread)
         part.kept = [
-            Kept(meeting, madeBy: .latentProjections), Kept(attended, role: .attended), Kept(latents),
+            Kept(meeting, madeBy: .latentProjections), Kept(attended, role: .attended), Kept(keptLatents),
         ]
         if gate > 0 { part.kept.append(Kept(Extent(.all, cut: gate))) }
         // All heads share one gradient of the keys' rotary part.
@@ -102,7 +108,7 @@ extension AttentionSpec {
         let biases = model.conventions.biases
         let outputBias = biases.contains(.attentionOutput) ? "h" : nil
         let index = mla.indexer.map { IndexerWords($0, hasLatentQueries: hasQueries) }
-        let span = model.coreAttention.span.words
+        let span = model.seenWords
         let inputBias =
             biases.contains(.attentionInput) ? (hasQueries ? "r_q + r_k + d_r" : "r_k + d_r") : nil
         let gate = model.block.outputGate.words(attended: "a·d_v")
@@ -133,7 +139,7 @@ extension AttentionSpec {
                 SizeSymbol("d_n", mla.nopeSize, "part of a query or key head without a position"),
                 SizeSymbol("d_r", mla.ropeSize, "part of a query or key head with a rotary position"),
                 SizeSymbol("d_v", mla.valueSize, "size of a value head"),
-            ] + (index?.sizes ?? []) + model.coreAttention.span.sizes,
+            ] + (index?.sizes ?? []) + model.seenSizes,
             messagesSource: "latents as in Megatron-Core, multi_latent_attention.py")
     }
 

@@ -23,7 +23,8 @@ extension AttentionSpec {
         both.part.otherKernels += other.otherKernels
         both.part.messages.keptInputs += other.messages.keptInputs
         both.part.messages.results += other.messages.results.dropLast()
-        if both.part.messages.inputs.first != model.hidden { both.part.messages.inputs += [model.hidden] }
+        let hidden = Message(model.hidden)
+        if both.part.messages.inputs.first != hidden { both.part.messages.inputs.append(hidden) }
         both.core.scan = mixer.scan
         both.words = words.beside(mixer.words(model))
         return both

@@ -25,14 +25,15 @@ extension AttentionSpec {
         if let rank = block.queryRank {
             // The latent queries and their norm's result.
             let latent = Extent(.scattered, whole: 2 * rank)
-            part.kept.append(Kept(latent))
+            let isNeeded = block.learns(model.conventions.joinsProjections ? "attn.q_b_proj" : "self_attn.q_b_proj")
+            part.kept.append(Kept(isNeeded ? latent : Extent(.scattered, whole: rank)))
             part.operands.append(Stored(latent, .operand))
             part.forward.kernels.append([Stored(Extent(.scattered, whole: rank), times: 2)])
             part.backward.kernels.append([Stored(Extent(.scattered, whole: rank), times: 3)])
             part.otherKernels += 1
         }
         if widths.inner > 0 {
-            part.kept.append(Kept(Extent(.all, cut: widths.inner)))
+            part.kept.append(Kept(Extent(.all, cut: widths.inner), role: .productInput))
             part.operands.append(Stored(Extent(.all, cut: widths.inner), .operand))
         }
         // Inputs of the norms of queries and keys.
@@ -40,7 +41,8 @@ extension AttentionSpec {
         part.operands += [Stored(projected, .operand), Stored(attended, .operand)]
         part.forward.casts = [[attended]]
         part.backward.casts = [[Extent(.all, whole: h), projected]]
-        part.addPositionsOrBiases(model.conventions, rotated: meeting, biased: projected)
+        part.addPositionsOrBiases(
+            model.conventions, rotated: meeting, biased: projected, hasOutputBias: model.hasAttentionOutputBias)
         if block.qkNorm != .none {
             part.forward.kernels.append([Stored(meeting, times: 2)])
             part.backward.kernels.append([Stored(meeting, times: 3)])
@@ -126,20 +128,22 @@ extension AttentionSpec {
         }
         tensors += model.matrix(
             "\(result).weight", bias: "\(result).bias", inputs: widths.inner > 0 ? widths.inner : widths.attended,
-            outputs: h, isCutByOutputs: false, biased: .attentionOutput)
+            outputs: h, isCutByOutputs: false,
+            biased: model.hasAttentionOutputBias ? .attentionOutput : nil)
+        let kind = model.kindOfQKNorms
         func norm(_ name: String, heads: Int) -> [TensorSpec] {
             guard heads > 0 else { return [] }
             switch block.qkNorm {
             case .none: return []
             case .head:
-                return model.norm(prefix + name, shape: [block.headSize]).map { tensor in
+                return model.norm(prefix + name, shape: [block.headSize], kind: kind).map { tensor in
                     // Every tensor rank normalises its own heads.
                     var tensor = tensor
                     (tensor.seesStreamRows, tensor.seesOwnRows) = (false, true)
                     return tensor
                 }
-            case .heads: return model.norm(prefix + name, shape: [heads, block.headSize], split: .rows)
-            case .whole: return model.norm(prefix + name, shape: [heads * block.headSize], split: .rows)
+            case .heads: return model.norm(prefix + name, shape: [heads, block.headSize], split: .rows, kind: kind)
+            case .whole: return model.norm(prefix + name, shape: [heads * block.headSize], split: .rows, kind: kind)
             }
         }
         tensors += norm("q_norm", heads: block.heads) + norm("k_norm", heads: widths.keyHeads)
@@ -197,7 +201,7 @@ private struct AttentionWidths {
             : "(\(sum("a·d", keys > 0 ? "g·d" : nil, values > 0 ? "g·\(v)" : nil, gateWords)))"
         let attended = "a·\(v)"
         let biases = model.conventions.biases
-        let normTensors = block.qkNorm == .none ? 0 : model.conventions.norm.tensors
+        let normTensors = block.qkNorm == .none ? 0 : model.kindOfQKNorms.tensors
         let norm: String? =
             switch block.qkNorm {
             case .none: nil
@@ -205,7 +209,7 @@ private struct AttentionWidths {
             case .heads, .whole: "\(normTensors)·\(keyHeads > 0 ? "(a + g)" : "a")·d"
             }
         let inputBias = biases.contains(.attentionInput) ? (isPlain ? "a·d + 2·g·d" : results) : nil
-        let outputBias = biases.contains(.attentionOutput) ? "h" : nil
+        let outputBias = model.hasAttentionOutputBias ? "h" : nil
         let meeting = keys > 0 ? "(a + g)·d" : "a·d"
         let kept = sum(block.qkNorm == .none ? nil : meeting, gate > 0 ? attended : nil)
         let keptElsewhere =
@@ -225,7 +229,7 @@ private struct AttentionWidths {
             sizes.append(SizeSymbol("n_g", groups, "groups of heads before the output projection"))
             sizes.append(SizeSymbol("r_o", rank, "numbers of a group's result"))
         }
-        sizes += model.coreAttention.span.sizes
+        sizes += model.seenSizes
         return AttentionWords(
             parameters: sum(
                 (isPlain ? ["2·h·a·d + 2·h·g·d"] : [before, behind])
@@ -233,7 +237,7 @@ private struct AttentionWidths {
             source: "Narayanan et al. 2021, equation 2",
             wholeParameters: sumOrNil(outputBias, latents, block.qkNorm == .head ? norm : nil),
             weights: isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)",
-            core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.coreAttention.span.words,
+            core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.seenWords,
             attended: attended, results: results,
             keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
             kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
@@ -264,7 +268,9 @@ extension CoreAttention {
 extension Part {
     /// Adds the kernels of rotary positions, which read and write `rotated` numbers in both passes, and of the biases
     /// of an attention, whose gradients read all `biased` results once.
-    mutating func addPositionsOrBiases(_ conventions: Conventions, rotated: Extent, biased: Extent) {
+    mutating func addPositionsOrBiases(
+        _ conventions: Conventions, rotated: Extent, biased: Extent, hasOutputBias: Bool? = nil
+    ) {
         if conventions.isRotary {
             forward.kernels.append([Stored(rotated, times: 2)])
             backward.kernels.append([Stored(rotated, times: 2)])
@@ -274,6 +280,6 @@ extension Part {
             backward.kernels.append([Stored(biased)])
             otherKernels += 1
         }
-        if conventions.biases.contains(.attentionOutput) { otherKernels += 1 }
+        if hasOutputBias ?? conventions.biases.contains(.attentionOutput) { otherKernels += 1 }
     }
 }

@@ -26,7 +26,7 @@ extension Part {
     mutating func addGate(_ width: Int, attended: Extent) {
         guard width > 0 else { return }
         let gate = Extent(.all, cut: width)
-        kept.append(Kept(attended))
+        kept.append(Kept(attended, role: .productInput))
         forward.kernels.append([Stored(attended, times: 2), Stored(gate)])
         backward.kernels.append([Stored(attended, times: 3), Stored(gate, times: 2)])
         otherKernels += 1

@@ -17,13 +17,15 @@ extension Model {
             package var projection = 0
             /// Number of such blocks.
             package var count: Int
+            /// Low-rank adapters.
+            package var adapters = 0
 
-            package var total: Int { attention + feedForward + norms + projection }
+            package var total: Int { attention + feedForward + norms + projection + adapters }
         }
 
         /// Every kind of block, in the order of their first blocks; then that of multi-token prediction.
         package var kinds: [Block]
-        /// Token embedding, vocabulary × hidden.
+        /// Token embedding, vocabulary × hidden; of a picture the projection of patches and the embedders beside it.
         package var embedding: Int
         /// Output projection, vocabulary × hidden; 0 if it is tied to the embedding.
         package var head: Int
@@ -54,9 +56,20 @@ extension Model {
     /// Parameters with a vocabulary of `vocab` entries: sums over the tensors of the model's parts. nil: the model's
     /// own vocabulary, unpadded.
     package func parameters(vocab: Int? = nil) -> Parameters {
+        let kinds = kindsOfBlock.map { $0.model.tunedParameters($0.model.blockParameters(count: $0.count)) }
+        guard !hasPicture else {
+            let (embedding, head) = (
+                End.embedding(self).part.tensors.parameters, End.head(self).part.tensors.parameters
+            )
+            let (places, norm) = (positions?.count ?? 0, finalNorm.parameters)
+            let others = embeddingTensors.parameters + otherParameters
+            return Parameters(
+                kinds: kinds, embedding: embedding - places - others, head: head - norm, positions: places,
+                finalNorm: norm, others: others)
+        }
         let table = table("", entries: vocab ?? self.vocab).count
         return Parameters(
-            kinds: kindsOfBlock.map { $0.model.blockParameters(count: $0.count) }, embedding: table,
+            kinds: kinds, embedding: table,
             head: tiedEmbeddings ? 0 : table, positions: positions?.count ?? 0, finalNorm: finalNorm.parameters,
             others: (embeddingTensors + headTensors).parameters + otherParameters)
     }
@@ -90,19 +103,28 @@ extension Model {
     }
 
     /// Weights of the products of a block of the shape `block` that one token is multiplied by: all except those of
-    /// experts it is not routed to. Each weight is a multiply-add for each token.
-    package var activeWeights: Double {
+    /// experts it is not routed to. Each weight is a multiply-add for each token. Products of a sample or of its text
+    /// are divided among the sample's tokens.
+    package var activeWeights: Double { block.tuning == nil ? frozenWeights : frozenWeights + adapterWeights }
+
+    /// `activeWeights` without adapters.
+    private var frozenWeights: Double {
+        let shares = RowShares(self, context: 1)
         let attention =
-            AttentionSpec.products(self).weights + (block.predicts ? Double(predictionProjection.count) : 0)
+            (block.halves.hasAttention ? AttentionSpec.products(self).work(shares) : 0)
+            + Part.allModulationProducts(self).work(shares)
+            + (block.predicts ? Double(predictionProjection.count) : 0)
         guard block.halves.hasFeedForward else { return attention }
-        guard let moe else { return attention + FeedForwardSpec.denseProducts(self).weights }
+        guard let moe else { return attention + FeedForwardSpec.products(self).work(shares) }
         return attention + FeedForwardSpec.mixtureProducts(self, moe).weights
             + Double(moe.topK) * FeedForwardSpec.expertProducts(self, moe).weights
     }
 
     /// Weights of the products with the output projection, without padding, and of projections to and from a narrower
-    /// embedding. Every module of multi-token prediction has a product of its own.
+    /// embedding; of a picture all products of its first and last layers. Every module of multi-token prediction has a
+    /// product of its own.
     package var headWeights: Double {
-        Double(1 + predictors) * End.headProducts(self).weights + Double(embeddingSize ?? 0) * Double(hidden)
+        guard !hasPicture else { return End.pictureWork(self) }
+        return Double(1 + predictors) * End.headProducts(self).weights + Double(embeddingSize ?? 0) * Double(hidden)
     }
 }

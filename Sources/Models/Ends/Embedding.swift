@@ -8,6 +8,7 @@ extension End {
     /// (Korthikanti et al. 2022, section 4.3). Rows of a narrower table are added up, and each rank projects those of its
     /// part of the residual stream.
     static func embedding(_ model: Model) -> End {
+        guard !model.hasPicture else { return pictures(model) }
         let (rows, stream) = (Extent(.all, whole: model.hidden), Extent(.scattered, whole: model.hidden))
         let positions = model.positions
         var part = Part()
@@ -16,7 +17,8 @@ extension End {
             + model.extra("model.other", model.otherParameters)
         part.kept = [Kept(stream, .mask)]
         let lookup = lookup(model)
-        part.forward.kernels = [positions == nil ? lookup.forward : [Stored(rows, times: 4)]]
+        let addsPositions = positions != nil || model.conventions.positions == .sinusoidal
+        part.forward.kernels = [addsPositions ? [Stored(rows, times: 4)] : lookup.forward]
         part.backward.kernels = [lookup.backward]
         part.messages = TensorMessages(results: [model.tableWidth])
         var whole = positions == nil ? [] : [model.positionEntries == nil ? "s·h" : "s_p·h"]
@@ -33,10 +35,14 @@ extension End {
         }
         if model.otherParameters > 0 { whole.append("n_o") }
         return End(
-            part: part, width: model.tableWidth,
+            part: part, looksUp: true, width: model.tableWidth,
             words: EndWords(
                 model, whole: whole, kept: EndWords.kept(norms: model.embeddingNorm ? 1 : 0, model),
-                masks: "T·h/σ"))
+                masks: "T·h/σ"),
+            tuned: TunedEnd(
+                model, changesTable: model.changesTable, changesOthers: model.changesEmbedding,
+                whole: part.tensors.wholeParameters,
+                norms: model.embeddingNorm ? model.norm("model.embed_norm").parameters : 0))
     }
 
     /// The kernels of looking up rows of the vocabulary table, and of adding their gradients to the table's.

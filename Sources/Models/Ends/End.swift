@@ -5,21 +5,30 @@ package final class End: Sendable {
     package let part: Part
     /// Exchanges among tensor ranks.
     package let messages: JoinedMessages
-    /// The logits of one of a head's losses; nil for an embedding.
+    /// The logits of one of a head's losses, or what it gives instead; nil for an embedding.
     package let logits: Extent?
     /// Losses of a head: one, and one for each module of multi-token prediction.
     package let losses: Int
+    /// Whether rows of a table are looked up, so that no product reads the table.
+    package let looksUp: Bool
     package let words: EndWords
     /// Numbers in a row of the vocabulary table.
     private let width: Int
     /// Parameters of the tensors that each tensor rank holds whole.
     package let wholeParameters: Int
+    /// What training changes, if not the whole end.
+    package let tuned: TunedEnd?
 
-    init(part: Part, logits: Extent? = nil, losses: Int = 0, width: Int, words: EndWords) {
+    init(
+        part: Part, logits: Extent? = nil, losses: Int = 0, looksUp: Bool = false, width: Int, words: EndWords,
+        tuned: TunedEnd? = nil
+    ) {
+        self.tuned = tuned
         self.part = part
         self.losses = losses
         messages = JoinedMessages([part.messages])
         self.logits = logits
+        self.looksUp = looksUp
         self.words = words
         self.width = width
         wholeParameters = part.tensors.wholeParameters
@@ -33,6 +42,35 @@ package final class End: Sendable {
     package func held(vocabulary: Int, tensor: Double) -> Double {
         table(vocabulary: vocabulary, tensor: tensor) + Double(wholeParameters)
     }
+
+    /// Parameters that one device trains if the table is no other end's too.
+    package func trained(vocabulary: Int, tensor: Double) -> Double {
+        guard let tuned else { return held(vocabulary: vocabulary, tensor: tensor) }
+        return Double(tuned.whole) + (tuned.changesTable ? table(vocabulary: vocabulary, tensor: tensor) : 0)
+    }
+
+    /// Whether training changes the weights of a product of the part: the head's last is that with the table.
+    package func changes(product index: Int) -> Bool {
+        guard let tuned else { return true }
+        return logits != nil && index == part.products.count - 1 ? tuned.changesTable : tuned.changesOthers
+    }
+}
+
+/// What of an end training changes.
+package struct TunedEnd: Hashable, Sendable {
+    package var changesTable: Bool
+    /// Whether training changes the tensors beside the table.
+    package var changesOthers: Bool
+    /// Parameters in tensors that every tensor rank holds whole and training changes.
+    package var whole: Int
+    package var changesAny: Bool { changesTable || changesOthers }
+
+    /// - Parameter norms: parameters of the end's norms, a part of `whole`.
+    init?(_ model: Model, changesTable: Bool, changesOthers: Bool, whole: Int, norms: Int) {
+        guard model.tuning != nil else { return nil }
+        (self.changesTable, self.changesOthers) = (changesTable, changesOthers)
+        self.whole = changesOthers ? whole - (model.changesNorms ? 0 : norms) : 0
+    }
 }
 
 /// Terms of an end in formulas. The letters of the cost model: h hidden, V vocabulary, V_p padded vocabulary, s tokens of
@@ -40,6 +78,8 @@ package final class End: Sendable {
 package struct EndWords: Hashable, Sendable {
     /// Letter of the numbers in a row of the vocabulary table.
     package var width: String
+    /// Whether there is a vocabulary table.
+    package var hasTable = true
     /// Formula of the vocabulary table's parameters.
     package var table: String { "V·\(width)" }
     /// Formula of the table's parameters on one device.
@@ -61,7 +101,7 @@ package struct EndWords: Hashable, Sendable {
     /// Formula of the number of logits of one loss; nil for an embedding.
     package var logits: String?
     /// Losses of a head.
-    package var losses: Int
+    package var losses = 1
 
     /// - Parameter whole: formulas of the parameters that every tensor rank holds whole.
     init(
@@ -81,6 +121,23 @@ package struct EndWords: Hashable, Sendable {
             sizes.append(SizeSymbol("n_o", model.otherParameters, "parameters in small tensors outside the blocks"))
         }
         self.logits = logits
+    }
+
+    /// The formulas of an end of a model of images or videos.
+    /// - Parameter weights: formulas of the multiply-adds of a token, by layer.
+    init(
+        pictures sizes: [SizeSymbol], whole: [String], weights: [String], kept: String?,
+        keptWithoutNorm: String? = nil, masks: String? = nil, logits: String? = nil
+    ) {
+        hasTable = false
+        wholeParameters = sumOrNil(whole)
+        self.weights = sum(weights.isEmpty ? ["0"] : weights)
+        self.sizes = sizes
+        self.kept = kept
+        self.keptWithoutNorm = keptWithoutNorm
+        self.masks = masks
+        self.logits = logits
+        width = "h"
     }
 
     /// Formula of the bytes of `norms` tensors as wide as the residual stream, and of the row of a narrower table that a

@@ -9,6 +9,7 @@ extension End {
     /// Every module of multi-token prediction looks up the embedding of its tokens on the stage with the head, and has
     /// logits and a loss of its own from the head's table (Megatron-Core, `multi_token_prediction.py`).
     static func head(_ model: Model) -> End {
+        guard !model.hasPicture else { return predictions(model) }
         let stream = Extent(.scattered, whole: model.hidden)
         let logits = Extent(.all, Width(entries: model.vocab))
         let norms = model.hasFinalNorm ? 1.0 : 0
@@ -40,7 +41,7 @@ extension End {
             part.kept.append(Kept(stream, .mask, times: Double(modules)))
             part.forward.kernels += Array(repeating: lookup.forward, count: modules)
             part.backward.kernels += Array(repeating: lookup.backward, count: modules)
-            part.messages.results = Array(repeating: model.tableWidth, count: modules)
+            part.messages.results = Array(repeating: Message(model.tableWidth), count: modules)
         }
         return End(
             part: part, logits: logits, losses: losses, width: model.tableWidth,
@@ -48,7 +49,10 @@ extension End {
                 model, whole: whole, kept: EndWords.kept(norms: (model.hasFinalNorm ? 2 : 1) + modules, model),
                 keptWithoutNorm: EndWords.kept(norms: model.hasFinalNorm ? 1 : losses, model),
                 masks: modules == 0 ? nil : modules == 1 ? "T·h/σ" : "\(modules)·T·h/σ", logits: "T·V_p/t",
-                losses: losses))
+                losses: losses),
+            tuned: TunedEnd(
+                model, changesTable: model.changesHeadTable, changesOthers: model.changesHead,
+                whole: part.tensors.wholeParameters, norms: model.finalNorm.parameters))
     }
 
     static func headProducts(_ model: Model) -> [Product] {

@@ -2,12 +2,24 @@ extension Model {
     /// Tensors of a norm: its scale, and its shift if norms have one.
     ///
     /// - Parameter name: without `.weight`.
-    package func norm(_ name: String, shape: [Int]? = nil, split: TensorSpec.Split = .whole) -> [TensorSpec] {
+    /// - Parameter kind: nil: that of the model's norms.
+    package func norm(
+        _ name: String, shape: [Int]? = nil, split: TensorSpec.Split = .whole, kind: Norm? = nil
+    ) -> [TensorSpec] {
         let shape = shape ?? [hidden]
-        let kind = conventions.norm
+        let kind = kind ?? conventions.norm
         let scale = TensorSpec(name: name + ".weight", shape: shape, start: .ones, split: split, seesStreamRows: true)
         let shift = TensorSpec(name: name + ".bias", shape: shape, start: .zeros, split: split, seesStreamRows: true)
         return (kind.hasScale ? [scale] : []) + (kind.hasShift ? [shift] : [])
+    }
+
+    /// Kind of the norms of queries and keys.
+    package var kindOfQKNorms: Norm { qkNormKind ?? conventions.norm }
+
+    /// Whether the projection of an attention's result has a bias of its own. Of a fused block, one bias serves both
+    /// halves, and is the feed-forward network's.
+    var hasAttentionOutputBias: Bool {
+        conventions.biases.contains(.attentionOutput) && !(block.parallel == .fused && block.halves == .both)
     }
 
     /// Formula of the parameters of `count` norms, each h wide: h for each tensor of a norm.
@@ -24,14 +36,21 @@ extension Part {
     /// two tensors and writes one, with dropout. Before a half the residual stream is kept as the norm's input, and
     /// the norm's result as the input of the half's products; behind a half the half's result is kept as the norm's
     /// input. Halves side by side read one stream, which is kept once, and add both their results to it at once, whose
-    /// gradient is one tensor.
+    /// gradient is one tensor. With modulation each norm's result is scaled and shifted, and each half's result gated
+    /// (`addModulation`).
     static func norms(_ model: Model) -> Part {
+        guard model.block.stream.isDouble else { return normsOfStream(model) }
+        return normsOfStream(model).onBothStreams(text: normsOfStream(model.ofLastText))
+    }
+
+    /// `norms` of the rows of one stream.
+    fileprivate static func normsOfStream(_ model: Model) -> Part {
         let stream = Extent(.scattered, whole: model.hidden)
         let block = model.block
         let count = block.halves.count
         let isJoined = block.parallel != .none && count > 1
         /// Inputs of halves.
-        let inputs = block.parallel == .oneNorm ? 1 : count
+        let inputs = block.parallel.sharesNorm ? 1 : count
         /// Norms before the halves, and behind them.
         let before = block.norms == .post ? 0 : inputs
         let behind = block.norms == .pre ? 0 : count
@@ -42,23 +61,26 @@ extension Part {
             : (block.halves.hasAttention && block.hasSoftmax && model.mla != nil ? 1 : 0)
                 + (block.halves.hasFeedForward && block.moe != nil ? 1 : 0)
         let alone = min(before, several)
+        // The rows of a text that ends here are not added to.
+        let endsHere = block.stream == .lastDouble && block.halves == .attention
+        let results = endsHere ? 0 : count
 
         var part = Part()
-        part.tensors = normTensors(model)
+        part.tensors = normTensors(ofStream: model)
         part.kept = [
             Kept(stream, times: Double(isJoined ? 1 : count)),
             Kept(stream, times: Double(alone), role: .normResult, madeBy: .norms),
             Kept(stream, times: Double(before - alone), role: .normResult, madeBy: .fusibleNorms),
-            Kept(stream, .mask, times: Double(count)),
+            Kept(stream, .mask, times: Double(results)),
         ]
         if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
         part.inputs = Array(repeating: stream, count: normInputs(model))
         // The inputs of the halves, and the gradients of their outputs.
-        part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : count)))]
+        part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : results)))]
         let sum = [
             Stored(stream, times: isJoined ? 4 : 3), Stored(stream, .mask, times: isJoined ? 2 : 1),
         ]
-        let sums = Array(repeating: sum, count: isJoined ? 1 : count)
+        let sums = Array(repeating: sum, count: isJoined ? 1 : results)
         part.forward.kernels = Array(repeating: [Stored(stream, times: 2)], count: before + behind) + sums
         part.backward.kernels = Array(repeating: [Stored(stream, times: 3)], count: before + behind) + sums
         part.otherKernels = before + behind + sums.count
@@ -68,14 +90,15 @@ extension Part {
                     module, work: Elementwise(Array(repeating: [Stored(stream, times: 2)], count: norms)),
                     freed: "\(norms)·w·h/σ"))
         }
-        let biases = model.conventions.biases
         let outputs =
-            (block.hasSoftmax && biases.contains(.attentionOutput) ? 1 : 0)
-            + (block.halves.hasFeedForward && block.moe == nil && biases.contains(.feedForward) ? 1 : 0)
+            (block.hasSoftmax && model.hasAttentionOutputBias && !endsHere ? 1 : 0)
+            + (block.halves.hasFeedForward && block.moe == nil && model.conventions.biases.contains(.feedForward)
+                ? 1 : 0)
         if outputs > 0 {
             // The gradients of the biases at the end of the halves.
             part.backward.kernels.append([Stored(stream, times: Double(outputs))])
         }
+        if block.modulation > 0 { part.addModulation(model, inputs: before, results: isJoined ? 1 : results) }
         return part
     }
 
@@ -84,12 +107,21 @@ extension Part {
         let block = model.block
         guard block.norms != .post else { return 0 }
         let routes = block.moe != nil && block.halves.hasFeedForward
-        if block.parallel == .oneNorm, block.halves == .both { return routes ? 0 : 1 }
+        if block.parallel.sharesNorm, block.halves == .both { return routes ? 0 : 1 }
         return block.halves.count - (routes ? 1 : 0)
     }
 
     /// Tensors of a block's norms, and its small tensors that no part describes.
     static func normTensors(_ model: Model) -> [TensorSpec] {
+        guard model.block.stream.isDouble else { return normTensors(ofStream: model) }
+        var part = Part()
+        part.tensors = normTensors(ofStream: model)
+        var text = Part()
+        text.tensors = normTensors(ofStream: model.ofLastText)
+        return part.onBothStreams(text: text).tensors
+    }
+
+    fileprivate static func normTensors(ofStream model: Model) -> [TensorSpec] {
         let names = model.conventions.names
         let block = model.block
         func norms(_ before: String, _ behind: String) -> [TensorSpec] {
@@ -99,10 +131,10 @@ extension Part {
         if block.halves.hasFeedForward {
             let own = norms(names.feedForwardNorm, names.feedForwardNorm + "_out")
             // One norm before both halves stands with the attention.
-            let isShared = block.parallel == .oneNorm && block.halves == .both && block.norms != .post
+            let isShared = block.parallel.sharesNorm && block.halves == .both && block.norms != .post
             tensors += isShared ? Array(own.dropFirst(model.conventions.norm.tensors)) : own
         }
-        return tensors + model.extra("extra", block.extraParameters)
+        return tensors + modulationTensors(model) + model.extra("extra", block.extraParameters)
     }
 }
 
@@ -119,40 +151,91 @@ package struct NormWords: Hashable, Sendable {
     package var parameters: String?
     /// Tensors as wide as the residual stream: kept for the backward, those among them that are results of norms, and
     /// those between the halves of a split backward.
-    package var kept: Int
-    package var results: Int
+    package var kept: String
+    package var results: String
     /// Results of norms that only products read.
     package var inputs: Int
-    package var operands: Int
+    package var operands: String
     /// Halves of the block, each with a mask of dropout.
-    package var halves: Int
+    package var halves: String
     /// Formula of the parameters of a projection to the block's rows; nil if there is none. A token multiplies as many
     /// weights.
     package var projection: String?
     /// Width of the projection's results.
     package var projected: String?
+    /// Formula of the weights of a sample's modulation for one of its tokens; nil without modulation.
+    package var weights: String?
+    /// Numbers of a row that modulation keeps for the backward, whole on every rank; nil without modulation.
+    package var modulation: String?
+    /// Those of them that a product computes; nil if there are none.
+    package var modulationResults: String?
     /// The sizes that the formulas name.
     package var sizes: [SizeSymbol]
 
     init(_ model: Model) {
         let block = model.block
-        let part = Part.norms(model)
-        let prediction = block.predicts ? Part.prediction(model) : Part()
-        let tensors = part.tensors + (block.predicts ? model.predictionNorms : [])
-        let norms = (tensors.parameters - block.extraParameters) / max(1, model.hidden)
+        let own = Stream(model)
+        let text = block.stream == .lastDouble ? Stream(model.ofLastText) : own
+        let isDouble = block.stream.isDouble
+        let norms = own.norms + (isDouble ? text.norms : 0)
+        let vectors = own.vectors + (isDouble ? text.vectors : 0)
+        let isShared = model.diffusion?.sharedModulation == true
+        let modulated = vectors == 0 ? nil : isShared ? "\(vectors)·h" : "\(vectors)·h·(h_c + 1)"
+        let extra = block.extraParameters * (block.stream == .double ? 2 : 1)
         parameters = sumOrNil(
-            norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", block.extraParameters > 0 ? "n_x" : nil)
-        func count(_ kept: [Stored]) -> Int { kept.reduce(0) { $0 + Int($1.times) } }
-        let all = part.kept + prediction.kept
-        kept = count(all.map(\.stored).filter { $0.format == .activation })
-        results = count(all.filter { $0.role == .normResult }.map(\.stored))
-        operands = count((part.operands + prediction.operands).filter { $0.extent.width.cut == 0 })
-        inputs = part.inputs.count
+            norms == 0 ? nil : norms == 1 ? "h" : "\(norms)·h", modulated,
+            extra > 0 ? (block.stream == .double ? "2·n_x" : "n_x") : nil)
+        func mean(_ count: KeyPath<Stream, Int>) -> String {
+            let (image, other) = (own[keyPath: count], text[keyPath: count])
+            return image == other ? "\(image)" : "((\(image)·(s − n_t) + \(other)·n_t)/s)"
+        }
+        kept = mean(\.kept)
+        results = mean(\.results)
+        operands = mean(\.operands)
+        halves = mean(\.halves)
+        inputs = Part.normInputs(model)
         projection = block.predicts ? "2·h^2" : nil
         projected = block.predicts ? "h/t" : nil
-        halves = block.halves.count
         sizes =
             block.extraParameters > 0
             ? [SizeSymbol("n_x", block.extraParameters, "parameters of a block in small tensors")] : []
+        guard vectors > 0 else { return }
+        weights = isShared ? nil : "\(vectors)·h·h_c/s"
+        let conditions = isShared ? "" : isDouble ? " + 2·h_c" : " + h_c"
+        modulation = "(\(vectors)·h\(conditions))·c/s"
+        modulationResults = isShared ? nil : "\(vectors)·h·c/s"
+        if !isShared { sizes.append(SizeSymbol("h_c", model.conditionSize, "numbers of a sample's condition")) }
+        if block.stream == .lastDouble { sizes += model.textSymbols }
+    }
+
+    /// Numbers of tensors of one stream.
+    private struct Stream {
+        var norms: Int
+        var vectors: Int
+        var kept: Int
+        var results: Int
+        var operands: Int
+        var halves: Int
+
+        init(_ model: Model) {
+            var single = model
+            single.block.stream = model.block.stream == .lastDouble ? .lastDouble : .none
+            let part = Part.normsOfStream(single)
+            let prediction = model.block.predicts ? Part.prediction(model) : Part()
+            single.block.modulation = 0
+            let plain =
+                Part.normTensors(ofStream: single).parameters - model.block.extraParameters
+                + (model.block.predicts ? model.predictionNorms.parameters : 0)
+            norms = plain / max(1, model.hidden)
+            vectors = model.block.modulation
+            func count(_ kept: [Stored]) -> Int {
+                kept.reduce(0) { $0 + ($1.extent.rows == .samples ? 0 : Int($1.times)) }
+            }
+            let all = part.kept + prediction.kept
+            kept = count(all.map(\.stored).filter { $0.format == .activation })
+            results = count(all.filter { $0.role == .normResult }.map(\.stored))
+            operands = count(part.operands + prediction.operands.filter { $0.extent.width.cut == 0 })
+            halves = count(part.kept.map(\.stored).filter { $0.format == .mask })
+        }
     }
 }

@@ -80,6 +80,11 @@ struct Network {
     /// Inputs of the activation, in units of the network's size: 2 with a gate, else 1.
     var inputs: Int { model.mlp.isGated ? 2 : 1 }
     var matrices: Int { model.mlp.matrices }
+    /// Numbers of a row that are kept for the backward: inputs of the activation, and its results if the last matrix, whose
+    /// name begins with `prefix`, needs its inputs.
+    func kept(_ prefix: String) -> Int {
+        (model.block.learns(prefix + "down_proj") ? matrices : inputs) * size
+    }
 
     var products: [Product] {
         [

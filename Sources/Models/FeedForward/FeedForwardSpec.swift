@@ -15,13 +15,37 @@ extension FeedForwardSpec {
     /// - Parameter denseWidth: size of the widest feed-forward network of the model's dense blocks; 0 if it has none.
     static func of(_ model: Model, denseWidth: Int) -> FeedForwardSpec {
         guard model.block.halves.hasFeedForward else { return none }
-        return model.moe.map { mixture(model, $0, denseWidth: denseWidth) } ?? dense(model)
+        let own = model.moe.map { mixture(model, $0, denseWidth: denseWidth) } ?? dense(model)
+        return model.block.stream.isDouble ? own.onStreams(model) : own
     }
 
     /// The tensors of a block's feed-forward half, routed experts excluded.
     static func tensors(_ model: Model) -> [TensorSpec] {
         guard model.block.halves.hasFeedForward else { return [] }
-        return model.moe.map { mixtureTensors(model, $0) } ?? denseTensors(model)
+        var part = Part()
+        part.tensors = model.moe.map { mixtureTensors(model, $0) } ?? denseTensors(model)
+        return part.onStreams(model).tensors
+    }
+
+    /// The products of a dense feed-forward half.
+    static func products(_ model: Model) -> [Product] {
+        var part = Part()
+        part.products = denseProducts(model)
+        return part.onStreams(model).products
+    }
+
+    /// A network for the rows of the image and one for those of the text. Past the last block with text there is none for
+    /// the text.
+    private func onStreams(_ model: Model) -> FeedForwardSpec {
+        var spec = self
+        spec.part = part.onStreams(model)
+        let isLast = model.block.stream == .lastDouble
+        spec.widest = (isLast ? [.image] : Rows.Stream.allCases).flatMap { stream in
+            widest.map { $0.map { Extent($0.rows.of(stream), $0.width) } }
+        }
+        spec.words = words.onStreams(isLast: isLast)
+        spec.words.sizes += model.textSymbols
+        return spec
     }
 
     /// A block without a feed-forward half.
@@ -86,9 +110,43 @@ package struct FeedForwardWords: Hashable, Sendable {
     package var products: [String]
     /// Width of the tensors whose gradients exist at once.
     package var widest: String
+    /// Width of the results of a dense network's activation.
+    package var activation = "f/t"
     /// Width over all tensor ranks of the first products' results, in the network that has the widest; nil if there are
     /// none outside routed experts.
     package var inner: String?
     /// The sizes that the formulas name in addition to f and n_m.
     package var sizes: [SizeSymbol] = []
+}
+
+extension Part {
+    /// The part on the streams that a feed-forward half works on.
+    fileprivate func onStreams(_ model: Model) -> Part {
+        switch model.block.stream {
+        case .none, .single: self
+        case .double: onBothStreams()
+        case .lastDouble: on(.image)
+        }
+    }
+}
+
+extension FeedForwardWords {
+    /// The formulas of a dense network for each stream, or for the image's alone.
+    fileprivate func onStreams(isLast: Bool) -> FeedForwardWords {
+        var both = self
+        if !isLast {
+            both.parameters = "2·(\(parameters))"
+            both.wholeParameters = wholeParameters.map { "2·\($0)" }
+            both.widest = "max(s − n_t, n_t)/s·\(widest)"
+            return both
+        }
+        func ofImage(_ formula: String) -> String { "(s − n_t)/s·(\(formula))" }
+        both.weights = weights.map(ofImage)
+        both.kept = kept.map(ofImage)
+        both.operands = operands.map(ofImage)
+        both.products = products.map(ofImage)
+        both.widest = ofImage(widest)
+        both.activation = ofImage(activation)
+        return both
+    }
 }

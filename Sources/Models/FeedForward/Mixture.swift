@@ -21,8 +21,14 @@ extension FeedForwardSpec {
         part.tensors = mixtureTensors(model, moe)
         part.products = mixtureProducts(model, moe)
         part.kept = [
-            Kept(Extent(.routed, cut: expert.inputs * moe.ffn, whole: h), madeBy: .mixture),
-            Kept(Extent(.routed, cut: moe.ffn), madeBy: [.mixture, .expertActivation]),
+            Kept(
+                Extent(
+                    .routed, cut: expert.inputs * moe.ffn,
+                    whole: model.block.learns("mlp.experts.gate_proj", "mlp.experts.up_proj") ? h : 0),
+                madeBy: .mixture),
+            Kept(
+                Extent(.routed, cut: expert.kept("mlp.experts.") - expert.inputs * moe.ffn),
+                madeBy: [.mixture, .expertActivation]),
             Kept(Extent(.chosen, whole: h), role: .combined, madeBy: .mixture),
             Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
@@ -43,15 +49,20 @@ extension FeedForwardSpec {
             // Latent rows that come back from the experts, the input of the projection; those on their way to the experts
             // are kept there. A split backward also needs the gradient of these.
             let latent = Extent(.own, whole: 2 * h)
-            part.kept.append(Kept(Extent(.own, whole: h), madeBy: .mixture))
+            if model.block.learns("mlp.latent_up_proj") {
+                part.kept.append(Kept(Extent(.own, whole: h), madeBy: .mixture))
+            }
             part.operands.append(Stored(latent, .operand))
             part.forward.casts.append([latent])
         }
 
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
-        for shared in beside {
+        for (number, shared) in beside.enumerated() {
+            let isDense = number > 0 || moe.sharedWidth == 0
             part.kept.append(
-                Kept(Extent(.all, cut: shared.matrices * shared.size), madeBy: [.mixture, .sharedExperts]))
+                Kept(
+                    Extent(.all, cut: shared.kept(isDense ? "mlp.dense." : "mlp.shared_experts.")),
+                    madeBy: [.mixture, .sharedExperts]))
             part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
             part.forward.kernels.append(shared.activation())
             part.backward.kernels.append(shared.activationBackward())

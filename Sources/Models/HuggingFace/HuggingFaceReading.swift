@@ -16,6 +16,8 @@ package struct HuggingFaceModel: Sendable {
     package var ignored: [String]
     /// Parts beside the language model, by their keys.
     package var towers: [String]
+    /// The vision towers among them that are counted.
+    package var visionTowers: [VisionTower] = []
     /// Numbers in the safetensors files beside the configuration; nil if there are none.
     package var stored: Int?
 
@@ -69,7 +71,7 @@ package struct HuggingFaceModel: Sendable {
             remarks.append(
                 Remark(
                     .modelRead,
-                    "\(path): the language model counts; beside it stand \(towers.joined(separator: ", "))"))
+                    "\(path): the language model counts; beside it stand \(towerWords.joined(separator: ", "))"))
         }
         if !ignored.isEmpty {
             remarks.append(
@@ -84,6 +86,11 @@ package struct HuggingFaceModel: Sendable {
                         + "\(Figures.grouped(longest)): state sequence"))
         }
         return remarks
+    }
+
+    /// The parts beside the language model, with the counts of vision towers.
+    package var towerWords: [String] {
+        towers.map { key in visionTowers.first { $0.key == key }?.words ?? key }
     }
 
     /// The count beside that of the safetensors files, as a phrase.
@@ -130,7 +137,10 @@ package struct HuggingFaceModel: Sendable {
         return HuggingFaceModel(
             model: model, path: file, modelType: type, longest: draft.longest,
             notes: draft.notes + language.notes + [draft.smallTensorsNote(in: model)].compactMap(\.self),
-            ignored: ignored.sorted(), towers: language.towers)
+            ignored: ignored.sorted(), towers: language.towers,
+            visionTowers: language.towers.compactMap {
+                VisionTower.read(root.map ?? [:], key: $0, hidden: model.hidden)
+            })
     }
 }
 

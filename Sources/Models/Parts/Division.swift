@@ -16,17 +16,21 @@ package struct Division: Hashable, Sendable {
     package var routed: Double
     /// Entries of the vocabulary, padded so that tensor ranks hold equal parts.
     package var vocabulary: Double
+    /// Rows of a text and samples, for each row.
+    package var shares: RowShares
 
     /// - Parameters:
     ///   - mixture: the experts; nil: a dense block. The rank with most rows sets the pace (`imbalance`), up to the
     ///     experts' capacity.
     ///   - reserve: rows reserved at experts, as a multiple of the rows that arrive.
     ///   - vocabulary: padded entries of the vocabulary. Only a model's ends need it.
+    ///   - shares: rows of a text and samples, for each row.
     package init(
         tokens: Double, tensor: Double, sequence: Double, expertTensor: Double = 1, mixture: Model.Mixture? = nil,
-        reserve: Double = 1, vocabulary: Int = 0
+        reserve: Double = 1, vocabulary: Int = 0, shares: RowShares = .tokens
     ) {
         self.vocabulary = Double(vocabulary)
+        self.shares = shares
         self.tokens = tokens
         self.tensor = tensor
         self.sequence = sequence
@@ -54,6 +58,8 @@ package struct Division: Hashable, Sendable {
         case .own: tokens / tensor
         case .chosen: chosen
         case .routed: routed
+        case .text, .image, .samples: tokens * shares.share(rows)
+        case .scatteredText, .scatteredImage: tokens * shares.share(rows) / sequence
         }
     }
 

@@ -44,13 +44,24 @@ package struct Product: Hashable, Sendable {
     /// The product's result. Ranks that cut the inputs of a product add up their results; with sequence parallelism
     /// each gets a part of the sum.
     package var result: Extent {
-        Extent(inputs.cut > 0 && rows == .all ? .scattered : rows, outputs)
+        guard inputs.cut > 0 else { return Extent(rows, outputs) }
+        let scattered: Rows =
+            switch rows {
+            case .all: .scattered
+            case .image: .scatteredImage
+            case .text: .scatteredText
+            default: rows
+            }
+        return Extent(scattered, outputs)
     }
 }
 
 extension Array where Element == Product {
     /// Weights of all products: the multiply-adds of one row.
     package var weights: Double { reduce(0) { $0 + $1.weights } }
+
+    /// Multiply-adds of one token in all products. Those of a sample or of its text are divided among its tokens.
+    package func work(_ shares: RowShares) -> Double { reduce(0) { $0 + $1.weights * shares.share($1.rows) } }
 }
 
 /// A tensor that the forward keeps for the backward.
@@ -63,6 +74,8 @@ package struct Kept: Hashable, Sendable {
         case attended
         /// Results of experts before the router's weights multiply them.
         case combined
+        /// Rows that only the product behind them reads, for the gradient of its weights.
+        case productInput
         /// The results of a head, which only the loss reads.
         case logits
         case other
@@ -101,17 +114,31 @@ package struct Elementwise: Hashable, Sendable {
     }
 }
 
+/// An exchange of rows among tensor ranks.
+package struct Message: Hashable, Sendable {
+    /// Numbers of a row.
+    package var width: Int
+    package var rows: Rows
+
+    package init(_ width: Int, _ rows: Rows = .all) {
+        self.width = width
+        self.rows = rows
+    }
+}
+
 /// Exchanges of rows among the ranks that cut matrices of a part, by the width of a row.
 package struct TensorMessages: Hashable, Sendable {
     /// Inputs of the first products. With sequence parallelism they are gathered, and gathered again for the gradients
     /// of weights.
-    package var inputs: [Int] = []
+    package var inputs: [Message] = []
     /// Inputs of products that stay whole once they are gathered.
-    package var keptInputs: [Int] = []
+    package var keptInputs: [Message] = []
     /// Tensors that, with sequence parallelism, are gathered for the forward only.
-    package var gatheredOnce: [Int] = []
+    package var gatheredOnce: [Message] = []
     /// Results, added up on every rank, or scattered with sequence parallelism.
-    package var results: [Int] = []
+    package var results: [Message] = []
+    /// Inputs that every rank has whole, with and without sequence parallelism. A backward adds up their gradients.
+    package var wholeInputs: [Message] = []
     /// Numbers in fp32 that a forward adds up on every rank, with and without sequence parallelism.
     package var totals: [Int] = []
     /// Results whose columns ranks gather, with and without sequence parallelism.
@@ -119,17 +146,30 @@ package struct TensorMessages: Hashable, Sendable {
     /// Whether rows that sequence parallelism has scattered stay scattered in this part.
     package var staysScattered = false
 
+    /// Exchanges of all rows of the micro-batch.
     package init(
         inputs: [Int] = [], keptInputs: [Int] = [], gatheredOnce: [Int] = [], results: [Int] = [], totals: [Int] = [],
         columns: [GatheredColumns] = [], staysScattered: Bool = false
     ) {
+        func all(_ widths: [Int]) -> [Message] { widths.map { Message($0) } }
+        self.inputs = all(inputs)
+        self.keptInputs = all(keptInputs)
+        self.gatheredOnce = all(gatheredOnce)
+        self.results = all(results)
         self.columns = columns
-        self.inputs = inputs
-        self.keptInputs = keptInputs
-        self.gatheredOnce = gatheredOnce
-        self.results = results
         self.totals = totals
         self.staysScattered = staysScattered
+    }
+
+    /// Adds the exchanges of another part.
+    mutating func add(_ other: TensorMessages) {
+        inputs += other.inputs
+        keptInputs += other.keptInputs
+        gatheredOnce += other.gatheredOnce
+        results += other.results
+        wholeInputs += other.wholeInputs
+        totals += other.totals
+        columns += other.columns
     }
 }
 
@@ -148,18 +188,25 @@ package struct GatheredColumns: Hashable, Sendable {
 ///
 /// A class, because a search asks for them many thousand times and passing them on must not copy their lists.
 package final class JoinedMessages: Sendable {
-    package let inputs: [Int]
-    package let keptInputs: [Int]
-    package let gatheredOnce: [Int]
-    package let results: [Int]
+    package let inputs: [Message]
+    package let keptInputs: [Message]
+    package let gatheredOnce: [Message]
+    package let results: [Message]
+    package let wholeInputs: [Message]
     package let totals: [Int]
     package let columns: [GatheredColumns]
+    /// Widths of adapters' results that are added up in a forward, and of their gradients in a backward. With sequence
+    /// parallelism the sum of a forward is scattered, and its gradient gathered.
+    package let narrow: (forward: [Message], backward: [Message])
 
-    init(_ messages: [TensorMessages]) {
+    init(_ messages: [TensorMessages], narrow: (forward: [Int], backward: [Int]) = ([], [])) {
+        func all(_ widths: [Int]) -> [Message] { widths.map { Message($0) } }
+        self.narrow = (all(narrow.forward), all(narrow.backward))
         inputs = messages.flatMap(\.inputs)
         keptInputs = messages.flatMap(\.keptInputs)
         gatheredOnce = messages.flatMap(\.gatheredOnce)
         results = messages.flatMap(\.results)
+        wholeInputs = messages.flatMap(\.wholeInputs)
         totals = messages.flatMap(\.totals)
         columns = messages.flatMap(\.columns)
     }

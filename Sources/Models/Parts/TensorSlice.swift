@@ -21,6 +21,9 @@ package struct TensorSlice: Hashable, Sendable {
         case .rows:
             let count = tensor.count / size
             body(0, rank * count, count)
+        case .groupedRows(let groups):
+            let (length, run) = (tensor.count / max(groups, 1), tensor.count / max(groups, 1) / size)
+            for group in 0..<groups { body(group * run, group * length + rank * run, run) }
         case .columns(let groups):
             let columns = tensor.shape.last ?? 1
             let run = columns / groups / size

@@ -5,6 +5,8 @@ package struct TensorSpec: Hashable, Sendable {
         case zeros, ones
         /// Normal distribution with this standard deviation.
         case normal(Float)
+        /// Uniform distribution between minus and plus this bound.
+        case uniform(Float)
     }
 
     /// The part of a tensor that a tensor-parallel rank holds.
@@ -15,6 +17,8 @@ package struct TensorSpec: Hashable, Sendable {
         case rows
         /// A slice of each of `groups` equal groups of columns (last dimension): 3 for queries, keys and values.
         case columns(groups: Int)
+        /// A slice of each of `groups` equal groups of rows (first dimension).
+        case groupedRows(groups: Int)
     }
 
     /// Name in a checkpoint. Inside a part it is relative to the block (`mlp.up_proj.weight`).

@@ -103,6 +103,8 @@ package struct ModelFields {
         let (needsHeads, needsWidth) = (
             fields.contains(where: BlockFields.needHeads), fields.contains(where: BlockFields.needWidth)
         )
+        // A picture has a number of tokens of its own, and no vocabulary.
+        if reader.contains("image") || reader.contains("video") { required.removeLast(2) }
         if needsHeads { required.insert(("heads", "e.g. heads: 32"), at: 3) }
         for (key, fix) in required { reader.reportMissing(key, fix: fix) }
         if family == .llama, needsWidth {
@@ -112,6 +114,7 @@ package struct ModelFields {
         else { return nil }
         var model = Model(family: family, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
         for (_, edit) in edits { edit(&model) }
+        if model.hasPicture { model.block.causal = false }
         block.apply(to: &model.block)
         let heads = model.heads
         if !has("kvHeads") { model.kvHeads = heads }
@@ -119,6 +122,7 @@ package struct ModelFields {
         if !has("ffn") { model.ffn = needsWidth ? 4 * model.hidden : 1 }
         model.name = name
         setKinds(of: &model, reader)
+        model.settlePicture()
         return checked(model, reader)
     }
 
@@ -127,6 +131,10 @@ package struct ModelFields {
         var model = base
         model.family = family ?? base.family
         for (_, edit) in edits { edit(&model) }
+        if model.hasPicture, !base.hasPicture {
+            model.block.causal = false
+            for index in model.kinds.indices { model.kinds[index].shape.causal = false }
+        }
         func change(_ shape: inout BlockShape, from base: BlockShape) {
             block.apply(to: &shape)
             if !has("kvHeads"), base.kvHeads == base.heads { shape.kvHeads = shape.heads }
@@ -146,6 +154,7 @@ package struct ModelFields {
         }
         setKinds(of: &model, reader)
         if Self.blockKeys.contains(where: reader.contains) { model.name = nil }
+        model.settlePicture()
         return checked(model, reader)
     }
 
@@ -185,7 +194,8 @@ package struct ModelFields {
                 fix: "use \(Wording.alternatives(choices.map(String.init))), or set headSize", kind: .misfit)
             sound = false
         }
-        for (key, problem) in model.shapeProblems {
+        let contradictions = pictureContradictions(model, reader)
+        for (key, problem) in model.shapeProblems + contradictions {
             var problem = problem
             problem.field = reader.join(key)
             reader.collector.adopt(problem)
@@ -212,6 +222,32 @@ package struct ModelFields {
             return nil
         }
         return model
+    }
+
+    /// Stated sizes of a text that an image or a video contradicts.
+    private func pictureContradictions(
+        _ model: Model, _ reader: FieldReader
+    ) -> [(key: String, problem: PlanProblem)] {
+        func problem(_ key: String, _ rule: String) -> (key: String, problem: PlanProblem) {
+            let fix = "remove \(key)"
+            return (key, PlanProblem(.misfit, field: "", value: reader.scalar(key) ?? "", rule: rule, fix: fix))
+        }
+        guard let picture = model.picture else {
+            guard model.vocab < Bounds.vocab.lowerBound else { return [] }
+            return [("vocab", PlanProblem(field: "", value: "(not given)", rule: "a model of text needs a vocabulary"))]
+        }
+        guard picture.problems.isEmpty else { return [] }
+        var problems: [(key: String, problem: PlanProblem)] = []
+        if let stated = sequence, stated != model.sequence {
+            problems.append(
+                problem(
+                    "sequence",
+                    "must be the \(Figures.grouped(model.sequence)) tokens that \(model.tokensInWords) make"))
+        }
+        for key in ["vocab", "tiedEmbeddings", "embeddingSize"] where reader.contains(key) {
+            problems.append(problem(key, "images and videos have no vocabulary"))
+        }
+        return problems
     }
 
     /// Reports the fields that leave a model with `moe` without any block with experts.

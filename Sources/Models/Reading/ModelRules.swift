@@ -27,6 +27,12 @@ extension Model {
             problem.field = key
             return problem
         }
+        if let tokens = tokensOfPicture, tokens != sequence {
+            problems.append(
+                PlanProblem(
+                    .misfit, field: "sequence", value: "\(sequence)",
+                    rule: "must be the \(tokens) tokens of the picture"))
+        }
         guard problems.isEmpty else { return problems }
         return [countProblem].compactMap(\.self)
     }
@@ -34,14 +40,14 @@ extension Model {
     /// The rules between the sizes of a block that a kind of block breaks, each once, with the key that it concerns.
     var shapeProblems: [(key: String, problem: PlanProblem)] {
         let own = block.problems
-        guard !kinds.isEmpty else { return own + predictionProblems }
+        guard !kinds.isEmpty else { return own + predictionProblems + pictureProblems }
         let ofKinds = kinds.flatMap { kind in
             kind.shape.problems.map { problem in
                 let known = own.contains { $0.key == problem.key && $0.problem == problem.problem }
                 return (known ? problem.key : "kinds.\(kind.name).\(problem.key)", problem.problem)
             }
         }
-        return ofKinds + predictionProblems
+        return ofKinds + predictionProblems + pictureProblems
     }
 }
 
@@ -107,6 +113,6 @@ extension BlockShape {
             parallel != .none && norms != .pre, "norms", norms.rawValue,
             "halves side by side have their norms before them",
             fix: "remove norms or parallel")
-        return problems + mixerProblems
+        return problems + mixerProblems + textProblems
     }
 }

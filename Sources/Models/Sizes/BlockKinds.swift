@@ -18,7 +18,16 @@ package final class BlockKinds: Sendable {
         kinds.reserveCapacity(model.layers)
         // Blocks of one entry of the pattern, with experts or without, have one shape.
         var numbers = [Int](repeating: -1, count: 2 * max(1, model.kinds.count))
+        // Blocks that are alike may differ in what training changes.
+        let isTuned = model.tuning != nil
         for layer in 0..<max(0, model.layers) {
+            if isTuned {
+                let shape = model.shape(ofBlock: layer)
+                let known = shapes.firstIndex(of: shape)
+                if known == nil { shapes.append(shape) }
+                kinds.append(known ?? shapes.count - 1)
+                continue
+            }
             let entry = model.pattern.indices.contains(layer) ? model.pattern[layer] : 0
             let place = 2 * entry + (model.hasExperts(layer) ? 1 : 0)
             if numbers[place] < 0 {
@@ -68,6 +77,7 @@ extension Model {
                 shape.moe = nil
             }
         }
+        if tuning != nil { shape.tuning = tuning(ofBlock: layer) }
         return shape
     }
 

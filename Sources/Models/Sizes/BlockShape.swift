@@ -39,6 +39,16 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var extraParameters = 0
     /// Whether the block is that of a multi-token prediction module (`Part.prediction`). No key of a block.
     package var predicts = false
+    /// Which weights of the block training changes; nil: all. Follows from the model's `tuning` (`Model.shape(ofBlock:)`).
+    package var tuning: BlockTuning?
+    /// Whether a query sees only the keys before it.
+    package var causal = true
+    /// Vectors as wide as the residual stream that scale, shift and gate a sample's rows (adaptive layer norm); 0 if
+    /// there are none.
+    package var modulation = 0
+    package var stream = StreamKind.none
+    /// Attention to the text; at most one. A list, so that shapes without one stay small.
+    var crossAttentions: [CrossAttention] = []
 
     package init(
         heads: Int, kvHeads: Int, headSize: Int, ffn: Int, mlp: Model.MLP, moe: Model.Mixture? = nil,
@@ -109,6 +119,12 @@ package struct BlockShape: Hashable, Codable, Sendable {
         case oneNorm
         /// Side by side, each behind a norm of its own (GPT-NeoX).
         case twoNorms
+        /// Side by side, behind one norm, with one projection back of both and one bias of it (Dehghani et al. 2023; the
+        /// single-stream blocks of FLUX).
+        case fused
+
+        /// Whether both halves read the result of one norm.
+        package var sharesNorm: Bool { self == .oneNorm || self == .fused }
     }
 }
 
@@ -136,6 +152,10 @@ extension BlockShape {
         .choice("keyValues", \.keyValues, standard: .own), .choice("halves", \.halves, standard: .both),
         .choice("norms", \.norms, standard: .pre), .choice("parallel", \.parallel, standard: Parallel.none),
         .count("extraParameters", in: 0...Bounds.parameters.upperBound, \.extraParameters, standard: 0),
+        .flag("causal", \.causal, standard: true),
+        .count("modulation", in: 0...64, \.modulation, standard: 0),
+        .choice("stream", \.stream, standard: StreamKind.none),
+        .map("crossAttention", \.crossAttention, keys: CrossAttention.keys, empty: CrossAttention()),
     ]
     package static let features = ownFeatures + mixerKeys
 

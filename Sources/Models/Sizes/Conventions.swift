@@ -57,6 +57,8 @@ package enum Positions: String, Hashable, Codable, Sendable, CaseIterable {
     case rotary
     /// Scores fall linearly with distance (Press et al. 2022).
     case alibi
+    /// A table of sinusoids, which training does not change, is added to the embedding (Vaswani et al. 2017).
+    case sinusoidal
     case none
 }
 

@@ -1,6 +1,6 @@
 internal import Reading
 
-/// The shape of a transformer language model.
+/// The shape of a transformer: a language model, or a model of images or videos.
 package struct Model: Hashable, Codable, Sendable {
     /// The family, whose conventions the blocks follow.
     package enum Family: String, Hashable, Codable, Sendable, CaseIterable {
@@ -24,9 +24,9 @@ package struct Model: Hashable, Codable, Sendable {
     package var family: Family
     package var layers: Int
     package var hidden: Int
-    /// Vocabulary entries before padding.
+    /// Vocabulary entries before padding; 0 for images and videos, which have none.
     package var vocab: Int
-    /// Tokens a sequence.
+    /// Tokens a sequence. An image or a video is one sequence.
     package var sequence: Int
     package var tiedEmbeddings: Bool
     /// Kind of the norms; nil: the family's.
@@ -48,12 +48,20 @@ package struct Model: Hashable, Codable, Sendable {
     package var otherParameters = 0
     /// Modules that predict further tokens; nil: there are none.
     package var mtp: MultiTokenPrediction?
+    /// Kind of the norms of queries and keys; nil: that of the other norms.
+    package var qkNormKind: Norm?
+    /// Image or video, text and diffusion; at most one. A list, so that shapes without them stay small.
+    var visuals: [Visual] = []
     /// The shape of the blocks that are of no other kind.
     package var block: BlockShape
     /// Kinds of block that differ from `block`, by their names in a plan; empty if all blocks have the same keys.
     package var kinds: [BlockKind] = []
     /// Index into `kinds` of every block; empty if there are no kinds.
     package var pattern: [Int] = []
+    /// The documents that sequences are packed from; nil: a sequence is one.
+    package var documents: Documents?
+    /// Which weights training changes; nil: all.
+    package var tuning: Tuning?
 
     package init(
         name: String? = nil, family: Family, layers: Int, hidden: Int, heads: Int, kvHeads: Int? = nil,
@@ -81,8 +89,9 @@ extension Model {
 
     /// Sizes of the text: vocabulary and sequence length.
     package static let textSizes: [ShapeKey<Model>] = [
-        .count("vocab", in: Bounds.vocab, \.vocab), .count("sequence", in: Bounds.sequence, \.sequence),
-        .flag("tiedEmbeddings", \.tiedEmbeddings, isAlwaysStated: true),
+        .count("vocab", in: Bounds.vocab, \.vocab).unless(\.hasPicture),
+        .count("sequence", in: Bounds.sequence, \.sequence).unless(\.hasPicture),
+        .flag("tiedEmbeddings", \.tiedEmbeddings, isAlwaysStated: true).unless(\.hasPicture),
     ]
 
     /// Keys of conventions that differ from those of the family, in the order of a written plan.
@@ -94,8 +103,16 @@ extension Model {
         .limit("embeddingSize", in: Bounds.hidden, \.embeddingSize),
         .count("otherParameters", in: 0...Bounds.parameters.upperBound, \.otherParameters, standard: 0),
         .map("mtp", \.mtp, keys: MultiTokenPrediction.sizes, empty: MultiTokenPrediction(layers: 0)),
+        .option("qkNormKind", \.qkNormKind),
+        .map("image", \.image, keys: Picture.imageKeys, over: Picture()),
+        .map("video", \.video, keys: Picture.videoKeys, over: Picture()),
+        .map("text", \.text, keys: Text.keys, empty: Text(tokens: 0, width: 0)),
+        .map("diffusion", \.diffusion, keys: Diffusion.keys, over: Diffusion()),
+        .limit("classes", in: Bounds.vocab, \.classes),
     ]
 
+    /// Whether tokens are cut from an image or a video.
+    package var hasPicture: Bool { picture != nil }
 }
 
 /// Number format of weights and matrix products.

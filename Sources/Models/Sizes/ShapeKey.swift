@@ -226,6 +226,63 @@ extension ShapeKey {
             })
     }
 
+    /// A map with keys of its own, or none, whose keys may be left out if the owner already has such a map: a file that
+    /// changes a named shape states what differs. `none` takes the map away.
+    /// - Parameter empty: the value that keys change if the owner has none.
+    static func map<Inner: Sendable>(
+        _ key: String, _ path: any WritableKeyPath<Owner, Inner?> & Sendable, keys: [ShapeKey<Inner>], over empty: Inner
+    ) -> ShapeKey {
+        ShapeKey(
+            key: key,
+            readEdit: { reader in
+                if reader.word(ifAmong: ["none"], key) != nil { return set(path, nil) }
+                guard let map = reader.map(key) else { return nil }
+                let edits = keys.compactMap { $0.read(map) }
+                map.reportUnknownKeys()
+                return { owner in
+                    var inner = owner[keyPath: path] ?? empty
+                    for edit in edits { edit(&inner) }
+                    owner[keyPath: path] = inner
+                }
+            },
+            stated: { owner in
+                owner[keyPath: path].map { inner in [""] + keys.flatMap { $0.lines(of: inner) } } ?? []
+            },
+            broken: { owner in
+                owner[keyPath: path].map { inner in keys.flatMap { $0.problems(of: inner, in: ".") } } ?? []
+            })
+    }
+
+    /// The key for owners without a property: those that have it neither state nor check the key.
+    func unless(_ has: any KeyPath<Owner, Bool> & Sendable) -> ShapeKey {
+        let (standard, stated, broken) = (isStandard, stated, broken)
+        return ShapeKey(
+            key: key, example: example, readEdit: readEdit,
+            isStandard: { $0[keyPath: has] || standard($0) }, stated: { $0[keyPath: has] ? [] : stated($0) },
+            broken: { $0[keyPath: has] ? [] : broken($0) })
+    }
+
+    /// A list of whole numbers, or one number for a list of one.
+    /// - Parameter standard: the value that is not stated; nil: every value is.
+    static func counts(
+        _ key: String, in bounds: ClosedRange<Int>, _ path: any WritableKeyPath<Owner, [Int]> & Sendable,
+        standard: [Int]? = nil
+    ) -> ShapeKey {
+        ShapeKey(
+            key: key,
+            readEdit: { reader in
+                // One number is a list of one.
+                if reader.scalar(key) != nil { return reader.count(key, in: bounds).map { set(path, [$0]) } }
+                return reader.counts(key, in: bounds).map { set(path, $0) }
+            },
+            isStandard: { $0[keyPath: path] == standard },
+            stated: { owner in
+                let list = owner[keyPath: path].map(String.init).joined(separator: ", ")
+                return [owner[keyPath: path].count == 1 ? list : "[\(list)]"]
+            },
+            broken: { $0[keyPath: path].flatMap { outside(bounds, $0) } })
+    }
+
     /// Reads all `keys` of a map, then reports those that are missing and those that are unknown.
     /// - Returns: `owner` with the map's values; nil if a key that may not be left out has no valid value.
     static func read(_ keys: [ShapeKey], _ reader: FieldReader, into owner: Owner) -> Owner? {

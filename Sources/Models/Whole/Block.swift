@@ -38,6 +38,8 @@ package final class Block: Sendable {
     private let scatteredMessages: JoinedMessages
     /// Terms of the norms in formulas.
     package let normWords: NormWords
+    /// What training changes, if not the whole block.
+    package let tuned: TunedBlock?
 
     /// - Parameters:
     ///   - model: a model all of whose blocks are of this kind.
@@ -57,34 +59,46 @@ package final class Block: Sendable {
         inputs = model.block.predicts ? 2 : 1
         // The parts in the order of their tensors in memory.
         let parts = [norms, attention.part, feedForward.part] + (model.block.predicts ? [.prediction(model)] : [])
-        let whole = parts.reduce(0) { $0 + $1.tensors.wholeParameters }
-        parameters = BlockParameters(
-            cut: parts.reduce(0) { $0 + $1.tensors.parameters } - whole, whole: whole,
-            routed: feedForward.experts.map { $0.mixture.experts * $0.tensors.parameters } ?? 0)
-        products = parts.flatMap(\.products)
-        expertProducts = feedForward.experts?.products ?? []
-        sharedProducts = feedForward.experts?.shared ?? []
-        kept = parts.flatMap(\.kept)
-        operands = parts.flatMap(\.operands)
+        let modules = shape.tuning == nil ? nil : BlockModules(model)
+        let tuned = shape.tuning.flatMap { tuning in modules.map { TunedBlock(model, tuning, $0) } }
+        self.tuned = tuned
+        let adapters = tuned?.adapters ?? []
+        let expertAdapters = tuned?.expertAdapters ?? []
+        products = parts.flatMap(\.products) + adapters.flatMap(\.products)
+        expertProducts = (feedForward.experts?.products ?? []) + expertAdapters.flatMap(\.products)
+        if let tuned, let modules {
+            kept = tuned.kept(parts, model, modules)
+            operands = tuned.operands(model, modules)
+        } else {
+            kept = parts.flatMap(\.kept)
+            operands = parts.flatMap(\.operands)
+        }
         recomputations = parts.flatMap(\.recomputations)
         productInputs = parts.flatMap(\.inputs)
         attended = kept.filter { $0.role == .attended }.map(\.stored.extent)
-        forward = Elementwise(joining: parts.map(\.forward))
-        backward = Elementwise(joining: parts.map(\.backward))
-        otherKernels = parts.reduce(0) { $0 + $1.otherKernels }
+        let kernels = adapters + expertAdapters
+        let tensors = parts.flatMap(\.tensors) + adapters.flatMap(\.tensors)
+        let ofExpert = (feedForward.experts?.tensors ?? []) + expertAdapters.flatMap(\.tensors)
+        parameters = BlockParameters(
+            cut: tensors.parameters - tensors.wholeParameters, whole: tensors.wholeParameters,
+            routed: (mixture?.experts ?? 0) * ofExpert.parameters)
+        forward = Elementwise(joining: parts.map(\.forward) + kernels.map { Elementwise($0.forward) })
+        backward = Elementwise(joining: parts.map(\.backward) + kernels.map { Elementwise($0.backward) })
+        otherKernels = parts.reduce(0) { $0 + $1.otherKernels } + 2 * kernels.count
         let own = parts.map(\.messages)
         var all = own
         if model.block.parallel != .none, model.block.halves == .both {
             // Both halves' results are added up at once; behind one norm both read the same rows (Chowdhery et al.
             // 2022, section 2), unless the attention reads latents.
             all[1].results = []
-            if model.block.parallel == .oneNorm, model.mla?.queryRank ?? 0 == 0 { all[2].inputs = [] }
+            if model.block.parallel.sharesNorm, model.mla?.queryRank ?? 0 == 0 { all[2].inputs = [] }
         }
-        messages = JoinedMessages(all)
+        let sums = tuned?.sums ?? ([], [])
+        messages = JoinedMessages(all, narrow: sums)
         // Rows that are scattered for the experts stay scattered. Only shared experts gather their rows. Experts beside
         // an attention leave it its own exchanges.
         scatteredMessages = JoinedMessages(
-            own.contains(where: \.staysScattered) ? own.filter { !$0.staysScattered } : all)
+            own.contains(where: \.staysScattered) ? own.filter { !$0.staysScattered } : all, narrow: sums)
         normWords = NormWords(model)
     }
 

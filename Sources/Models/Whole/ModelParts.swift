@@ -17,6 +17,8 @@ package final class ModelParts: Sendable {
     private let parameters: [BlockParameters]
     /// Whether any block has routed experts.
     package let hasExperts: Bool
+    /// What training changes, if not the whole model.
+    package let tuned: TunedParts?
 
     package init(_ model: Model) {
         let kinds = BlockKinds(model)
@@ -30,6 +32,7 @@ package final class ModelParts: Sendable {
         head = .head(model)
         isTied = model.tiedEmbeddings
         looksUpAtHead = model.mtp != nil
+        tuned = model.tuning == nil ? nil : TunedParts(model, blocks, embedding: embedding, head: head)
     }
 
     /// Kinds of block with experts, and kinds without.

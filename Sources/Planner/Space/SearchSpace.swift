@@ -84,7 +84,7 @@ package struct SearchSpace: Hashable, Sendable {
                 abilities.shardingWithPipeline.contains($0) && held.contains($0)
             },
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
-        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
+        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) && plan.prices($0) }
         choices.innerReach = plan.cluster.innerReach
         return choices
     }
@@ -113,7 +113,9 @@ package struct SearchSpace: Hashable, Sendable {
                 let rest = plan.devices / tensor / context
                 for pipeline in pipeline.divisors(of: rest, possible: model.layers) {
                     let data = rest / pipeline
-                    guard self.data.fixed == nil || self.data.fixed == data, plan.batch % data == 0 else { continue }
+                    guard self.data.fixed == nil || self.data.fixed == data, plan.batchUnit % data == 0 else {
+                        continue
+                    }
                     (mesh.tensor, mesh.context, mesh.pipeline, mesh.data) = (tensor, context, pipeline, data)
                     for (expert, expertTensor) in experts(ranks: tensor * context * data, tensor: tensor, model)
                     where abilities.allows(expert: expert, expertTensor: expertTensor, tensor: tensor) {
@@ -132,7 +134,7 @@ package struct SearchSpace: Hashable, Sendable {
     }
 
     /// Micro-batches of a mesh, ascending.
-    func microbatches(_ mesh: Layout, _ plan: Plan) -> [Int] { microbatch.divisors(of: plan.batch / mesh.data) }
+    func microbatches(_ mesh: Layout, _ plan: Plan) -> [Int] { microbatch.divisors(of: plan.batchUnit / mesh.data) }
 
     /// The table of all ways to run the pipelines of `candidates`.
     func table(_ plan: Plan, candidates: [MeshCandidate]) -> PipelineTable {
@@ -199,7 +201,7 @@ package struct SearchSpace: Hashable, Sendable {
 
     private func contextFits(_ context: Int, _ model: Model) -> Bool {
         guard context > 1 else { return true }
-        guard model.sequence % (2 * context) == 0 else { return false }
+        guard model.isDivided(byContext: context) else { return false }
         return self.context.fixed == context || model.sequence / context >= fewestContextTokens
     }
 }

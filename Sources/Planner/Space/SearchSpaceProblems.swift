@@ -33,6 +33,16 @@ extension SearchSpace {
             if let lacking = base.recomputeModules.names.first(where: { !known.has($0) }) {
                 return "\(lacking.rawValue) cannot be recomputed: the model has no \(lacking.subject)"
             }
+            var layout = base(for: plan)
+            layout.recompute = .selective
+            let combinations = plan.combinationProblems(layout)
+            if let problem = combinations.first(where: { $0.field == "layout.recomputeModules" }) {
+                return "recomputeModules \(problem.value): \(problem.rule)"
+            }
+        }
+        if context.fixed ?? 1 > 1, let exchange = contextExchanges.first, !contextExchanges.contains(where: plan.prices)
+        {
+            return "the plan is not priced with contextExchange \(exchange.rawValue): it needs ring"
         }
         if let schedule = schedules?.first, schedules?.count == 1 {
             if pipeline.fixed == 1, schedule != .oneForwardOneBackward {

@@ -25,7 +25,8 @@ struct StepBound: Sendable {
         let bytes = StateBytes(
             precision: plan.precision, gradients: space.base(for: plan).gradients, optimizer: plan.optimizer)
         let weight = plan.recipe?.parameterGather == true ? min(1, bytes.weight) : bytes.weight
-        state = (weight + bytes.leastOptimizer) * Double(plan.model.parameters().total)
+        // Frozen weights may be stored in few bits, and have no optimizer state.
+        state = (weight + bytes.leastOptimizer) * Double(plan.model.trainedParameters)
         var (work, pass) = (Double.infinity, Double.infinity)
         let contexts =
             space.context.fixed

@@ -19,6 +19,7 @@ extension Layout {
         problems += deviceProblems(devices)
         problems += tensorProblems(model)
         problems += contextProblems(model)
+        problems += streamProblems(model)
         problems += shardProblems()
         problems += expertProblems(model)
         problems += dispatcherProblems(model)
@@ -171,13 +172,45 @@ extension Layout {
     private func contextProblems(_ model: Model) -> [PlanProblem] {
         // Causal attention is balanced by giving every rank one early and one late piece of each sequence.
         let exchange = contextExchangeProblems(model)
-        guard context > 1, model.sequence % (2 * context) != 0 else { return exchange }
+        guard context > 1 else { return exchange }
+        var problems: [PlanProblem] = []
+        func refuse(_ rule: String, _ fix: String) {
+            problems.append(
+                PlanProblem(.misfit, field: "layout.context", value: "\(context)", rule: rule, fix: fix))
+        }
+        if model.isCausal {
+            if model.sequence % (2 * context) != 0 {
+                refuse(
+                    "twice context must divide model.sequence \(model.sequence)",
+                    "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
+            }
+        } else if model.sequence % context != 0 {
+            refuse(
+                "must divide model.sequence \(model.sequence)",
+                "use \(nearestDivisors(of: model.sequence, to: context))")
+        }
+        if model.chunks.count > 1 {
+            refuse(
+                "attention along frames and along places needs exchanges between them that are not priced",
+                "use context 1")
+        }
+        return problems + exchange
+    }
+
+    /// Problems of ranks that divide image and text apart, which have weights of their own.
+    private func streamProblems(_ model: Model) -> [PlanProblem] {
+        guard let text = model.text?.tokens, model.hasTwoStreams else { return [] }
+        let (field, parts) =
+            sequenceParallel ? ("layout.sequenceParallel", tensor * context) : ("layout.context", context)
+        guard parts > 1, !model.streamsAreDivided(by: parts) else { return [] }
+        let value = sequenceParallel ? "true" : "\(context)"
+        let degrees = sequenceParallel ? "tensor · context \(parts)" : "context \(parts)"
         return [
             PlanProblem(
-                .misfit, field: "layout.context", value: "\(context)",
-                rule: "twice context must divide model.sequence \(model.sequence)",
-                fix: "use \(nearestDivisors(of: max(1, model.sequence / 2), to: context))")
-        ] + exchange
+                .misfit, field: field, value: value,
+                rule: "\(degrees) must divide the text's \(text) tokens: image and text are cut apart",
+                fix: "use \(nearestDivisors(of: text, to: parts)), or pad the text")
+        ]
     }
 
     private func recomputeProblems(_ model: Model) -> [PlanProblem] {

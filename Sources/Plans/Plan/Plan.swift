@@ -41,6 +41,10 @@ package struct Plan: Hashable, Codable, Sendable {
     package var measured: Measured?
     /// The known generations of training software, with their costs, and the choice among them.
     package var frameworks: Frameworks
+    /// Share of the tokens of a step that only fill up its sequences: they are computed and do not count.
+    package var padding = 0.0
+    /// The growth of the batch at the start of the run; nil: it is the same from the first step on.
+    package var rampup: BatchRampup?
 
     /// The `measured:` section of a plan.
     package struct Measured: Hashable, Codable, Sendable {
@@ -84,6 +88,15 @@ package struct Plan: Hashable, Codable, Sendable {
 }
 
 extension Plan {
+    /// Tokens of a step that count.
+    package var tokensPerStep: Double { tokensPerStep(batch: batch) }
+
+    /// Tokens that count of a step of `batch` sequences.
+    package func tokensPerStep(batch: Int) -> Double {
+        let tokens = Double(batch) * Double(model.sequence)
+        return padding > 0 ? (1 - padding) * tokens : tokens
+    }
+
     /// Devices that are paid for: those that train and those that stay idle.
     package var paidDevices: Int { devices + idleDevices }
     /// The recipe of products in 8 or 4 bits; nil: the precision has none, or is fp8 without one.

@@ -1,26 +1,45 @@
+internal import Models
+internal import Models
 package import Reading
 
 extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
     package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
+        lossProblems + recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout)
+            + packingProblems(layout)
+    }
+
+    /// Whether the exchange among context ranks is priced together with the plan's other choices.
+    package func prices(_ exchange: Layout.ContextExchange) -> Bool {
+        exchange == .ring || !(model.tuning != nil || model.hasPicture || hasFreeAttention || model.documents != nil)
+    }
+
+    private var lossProblems: [PlanProblem] {
+        guard loss.kind != .standard, model.mtp != nil else { return [] }
+        return [
+            PlanProblem(
+                field: "loss", value: loss.kind.rawValue, rule: "is not priced together with model.mtp",
+                fix: "use loss: standard, or remove model.mtp")
+        ]
+    }
+
+    // MARK: - Recipes
+
+    private func recipeProblems(_ layout: Layout?) -> [PlanProblem] {
+        guard let layout, let recipe else { return [] }
+        let modules = modulesChoice(layout).map {
+            PlanProblem(
+                field: $0.field, value: $0.value,
+                rule: "modules other than core_attn are not priced together with a recipe of 8 or 4 bits",
+                fix: "use [core_attn], or recompute full")
+        }
+        return [modules].compactMap(\.self) + bf16BlockProblems(layout, recipe)
+    }
+
+    /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
+    private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
+        guard recipe.bf16LayersAtStart + recipe.bf16LayersAtEnd > 0 else { return [] }
         var problems: [PlanProblem] = []
-        if loss.kind != .standard, model.mtp != nil {
-            problems.append(
-                PlanProblem(
-                    field: "loss", value: loss.kind.rawValue, rule: "is not priced together with model.mtp",
-                    fix: "use loss: standard, or remove model.mtp"))
-        }
-        guard let layout, let recipe else { return problems }
-        let others = layout.modulesAgain.names.filter { $0 != .coreAttention }
-        if !others.isEmpty {
-            problems.append(
-                PlanProblem(
-                    field: "layout.recomputeModules",
-                    value: "[\(layout.modulesAgain.names.map(\.rawValue).joined(separator: ", "))]",
-                    rule: "modules other than core_attn are not priced together with a recipe of 8 or 4 bits",
-                    fix: "use [core_attn], or recompute full"))
-        }
-        guard recipe.bf16LayersAtStart + recipe.bf16LayersAtEnd > 0 else { return problems }
         let field = recipe.bf16LayersAtStart > 0 ? "precision.bf16LayersAtStart" : "precision.bf16LayersAtEnd"
         let value = "\(recipe.bf16LayersAtStart > 0 ? recipe.bf16LayersAtStart : recipe.bf16LayersAtEnd)"
         switch layout.recomputed {
@@ -40,5 +59,125 @@ extension Plan {
                     fix: "give both ends of the pipeline blocks"))
         }
         return problems
+    }
+
+    // MARK: - Adapters and frozen weights, pictures, documents
+
+    private func tuningProblems(_ layout: Layout?) -> [PlanProblem] {
+        guard let tuning = model.tuning else { return [] }
+        let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
+        let choices: [Choice?] =
+            modelChoices + [lossChoice, recipeChoice, optimizerChoice]
+            + (layout.map {
+                [
+                    modulesChoice($0), exchangeChoice($0), dispatcherChoice($0), outerShardingChoice($0),
+                    keyHeadsChoice($0),
+                ]
+            } ?? [])
+        return problems(choices, beside: key)
+    }
+
+    private func pictureProblems(_ layout: Layout?) -> [PlanProblem] {
+        guard model.hasPicture else {
+            guard hasFreeAttention, let layout else { return [] }
+            return problems([exchangeChoice(layout)], beside: "attention without a causal mask")
+        }
+        let choices: [Choice?] =
+            modelChoices + [lossChoice, recipeChoice]
+            + (layout.map { [modulesChoice($0), exchangeChoice($0), keyHeadsChoice($0)] } ?? [])
+        return problems(choices, beside: model.image != nil ? "model.image" : "model.video")
+    }
+
+    private func packingProblems(_ layout: Layout?) -> [PlanProblem] {
+        guard model.documents != nil else { return [] }
+        return problems([predictionChoice] + (layout.map { [exchangeChoice($0)] } ?? []), beside: "packing")
+    }
+
+    /// Whether a block's attention sees keys behind its query.
+    private var hasFreeAttention: Bool {
+        ([model.block] + model.kinds.map(\.shape)).contains { !$0.causal && $0.halves.hasAttention }
+    }
+
+    /// A choice of the plan that differs from the usual one.
+    private struct Choice {
+        var field: String
+        var value: String
+        var fix: String
+    }
+
+    private func problems(_ choices: [Choice?], beside other: String) -> [PlanProblem] {
+        choices.compactMap(\.self).map { choice in
+            PlanProblem(
+                field: choice.field, value: choice.value, rule: "is not priced together with \(other)",
+                fix: choice.fix)
+        }
+    }
+
+    // MARK: - Choices
+
+    /// Choices of the model.
+    private var modelChoices: [Choice?] { [predictionChoice, capacityChoice] }
+
+    private var predictionChoice: Choice? {
+        guard let mtp = model.mtp else { return nil }
+        return Choice(field: "model.mtp", value: "layers \(mtp.layers)", fix: "remove it")
+    }
+
+    private var capacityChoice: Choice? {
+        guard let factor = model.mixtures.lazy.compactMap(\.capacityFactor).first else { return nil }
+        return Choice(field: "model.moe.capacityFactor", value: "\(factor)", fix: "remove it")
+    }
+
+    private var lossChoice: Choice? {
+        loss.kind == .standard ? nil : Choice(field: "loss", value: loss.kind.rawValue, fix: "use loss: standard")
+    }
+
+    private var recipeChoice: Choice? {
+        recipe == nil
+            ? nil : Choice(field: "precision", value: precision.rawValue, fix: "use bf16, or fp8 without a recipe")
+    }
+
+    private var optimizerChoice: Choice? {
+        switch optimizer.name {
+        case .muon, .adafactor:
+            Choice(field: "optimizer", value: optimizer.name.rawValue, fix: "use adamw, lion or sgd")
+        default: nil
+        }
+    }
+
+    private func modulesChoice(_ layout: Layout) -> Choice? {
+        let names = layout.modulesAgain.names
+        guard names.contains(where: { $0 != .coreAttention }) else { return nil }
+        return Choice(
+            field: "layout.recomputeModules", value: "[\(names.map(\.rawValue).joined(separator: ", "))]",
+            fix: "use [core_attn], or recompute full")
+    }
+
+    private func exchangeChoice(_ layout: Layout) -> Choice? {
+        layout.contextExchange == .ring
+            ? nil
+            : Choice(
+                field: "layout.contextExchange", value: layout.contextExchange.rawValue, fix: "use ring, or remove it")
+    }
+
+    /// Tensor ranks that share heads of keys.
+    private func keyHeadsChoice(_ layout: Layout) -> Choice? {
+        let tensor = layout.tensor
+        guard model.widthsCutByTensor.contains(where: { $0.name == "kvHeads" && $0.value % tensor != 0 }) else {
+            return nil
+        }
+        return Choice(
+            field: "layout.tensor", value: "\(tensor), of which several share a head of keys",
+            fix: "use a divisor of model.kvHeads")
+    }
+
+    private func dispatcherChoice(_ layout: Layout) -> Choice? {
+        guard let dispatcher = layout.dispatcher, dispatcher != .alltoall else { return nil }
+        return Choice(field: "layout.dispatcher", value: dispatcher.rawValue, fix: "use alltoall, or remove it")
+    }
+
+    private func outerShardingChoice(_ layout: Layout) -> Choice? {
+        layout.outerSharding == .none
+            ? nil : Choice(field: "layout.outerSharding", value: layout.outerSharding.rawValue, fix: "remove it")
     }
 }

@@ -94,6 +94,14 @@ extension Plan {
                 var model = collect(
                     &problems, { () throws(PlanProblems) in try Model.read(name, library: library, files: &files) })
             else { return nil }
+            if let sequence, model.hasPicture, sequence != model.sequence {
+                problems.append(
+                    PlanProblem(
+                        field: "sequence", value: "\(sequence)",
+                        rule: "\(name) has \(Figures.grouped(model.sequence)) tokens: \(model.tokensInWords)",
+                        fix: "leave it out"))
+                return nil
+            }
             model.sequence = sequence ?? model.sequence
             return model
         }

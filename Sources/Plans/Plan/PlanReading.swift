@@ -63,11 +63,16 @@ struct PlanReading {
     let isRun: Bool
 
     func plan(fileName: String) -> Plan? {
-        reader.expect("name", "model", "tokens", "cluster")
+        reader.expect("name", "model", "tokens", "samples", "cluster")
         let name = reader.text("name") ?? fileName
         var remarks: [Remark] = []
-        let model = PlanModelReading.read(reader, library: library, remarks: &remarks)
-        let tokens = reader.number("tokens", .count, in: Bounds.tokens)
+        var model = PlanModelReading.read(reader, library: library, remarks: &remarks)
+        var tokens = reader.number("tokens", .count, in: Bounds.tokens)
+        let samples = reader.number("samples", .count, in: Bounds.tokens)
+        if samples != nil, reader.contains("tokens") {
+            reader.report(
+                "samples", rule: "a run is as long as its tokens or as its samples, not both", fix: "remove tokens")
+        }
         let cluster = cluster(remarks: &remarks)
         remarks += reader.collector.remarks
         let statedDevices = reader.count("devices", in: Bounds.devices)
@@ -98,16 +103,35 @@ struct PlanReading {
                 rule: "must be a whole number from 1 to \(Figures.grouped(Bounds.devices.upperBound))")
         }
         reader.expect("framework")
+        let (tuning, batches) = (TuningReading(reader), BatchKeys(reader))
         let frameworks =
             isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.reportUnknownKeys()
 
-        if isTrained, statedBatch == nil { reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32") }
+        if var tuned = model, UnpricedPairs.refuse(reader, tuned) {
+            tuning.apply(to: &tuned)
+            tuned.documents = batches.documents
+            batches.check(tuned)
+            model = tuned
+        }
+        if isTrained, statedBatch == nil, batches.accumulation == nil {
+            reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32")
+        }
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
         guard let model, var cluster, let frameworks else { return nil }
+        if let samples {
+            // A sample is one sequence.
+            let all = samples * Double(model.sequence)
+            if !Bounds.tokens.contains(all) {
+                reader.report(
+                    "samples", value: reader.scalar("samples") ?? "",
+                    rule: "must be at most 1e18 tokens: a sample has \(Figures.grouped(model.sequence))")
+            }
+            tokens = all
+        }
         // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
         let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
         if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
@@ -133,6 +157,7 @@ struct PlanReading {
         }
         let parameters = Double(model.parameters().total)
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
+        if statedBatch == nil { statedBatch = batches.batch(layout?.layout) }
         let wanted = Model.defaultBatch(parameters: parameters, sequence: model.sequence)
         let chosen =
             layout.map { BatchChoice.batch(near: wanted, layout: $0.layout) }
@@ -146,6 +171,8 @@ struct PlanReading {
             remarks.append(Remark(.batchAssumed, BatchChoice.remark(batch, wanted: wanted)))
         }
         let open = layout?.openSchedule
+        batches.checkAccumulation(layout?.layout, batch: batch)
+        batches.checkRampup(layout?.layout, batch: batch, isOpenSchedule: open != nil)
         if open != nil, isTrained {
             reader.collector.adopt(
                 PlanProblem(
@@ -175,6 +202,8 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
+        (plan.padding, plan.rampup) = (batches.padding, batches.rampup)
+        plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
         if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)

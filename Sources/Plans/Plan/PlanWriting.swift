@@ -14,7 +14,7 @@ extension Plan {
             clusterLines(library) + [
                 "devices: \(devices)", "batch: \(batch)",
                 "precision: \(statedRecipe == recipe ? recipe?.yaml ?? precision.rawValue : precision.rawValue)",
-            ] + choiceLines
+            ] + choiceLines + trainingLines
         if let layout {
             lines.append("framework: \(frameworkReference(layout))")
             lines += ["layout:"] + layout.yaml(leavingOut: openDefaults).map { "  " + $0 }
@@ -44,7 +44,8 @@ extension Plan {
             var sized = known
             (sized.sequence, sized.vocab) = (model.sequence, model.vocab)
             sized.tiedEmbeddings = model.tiedEmbeddings
-            if sized == model {
+            (sized.tuning, sized.documents) = (model.tuning, model.documents)
+            if sized == model, !model.hasPicture || known == model {
                 var keys = ["name: \(Self.quoted(name))"]
                 if known.sequence != model.sequence { keys.append("sequence: \(model.sequence)") }
                 if known.vocab != model.vocab { keys.append("vocab: \(model.vocab)") }

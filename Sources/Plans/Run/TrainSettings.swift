@@ -56,6 +56,8 @@ package struct TrainSettings: Hashable, Codable, Sendable {
     package var checkpoint: Checkpoint?
     /// The folder that the run owns. nil: `runs/NAME`, with a number appended if that is taken.
     package var folder: String?
+    /// The token that ends a document of a packed sequence; nil: sequences are not packed.
+    package var endOfDocument: Int?
 
     package init(
         data: String, tokenizer: String = "bytes", order: Order = .shuffled, steps: Int, learningRate: Double = 3e-4,

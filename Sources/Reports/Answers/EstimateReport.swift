@@ -12,6 +12,8 @@ package struct EstimateReport: Encodable, Sendable {
     struct Model: Encodable {
         var parameters, activeParameters, layers, hidden: Int
         var mtpLayers: Int?
+        /// Absent where training changes all parameters.
+        var trainedParameters: Int?
     }
 
     struct Cluster: Encodable {
@@ -106,9 +108,16 @@ package struct EstimateReport: Encodable, Sendable {
         /// boards, `wallEnergyMWh` nodes and cooling too.
         var cost, energyMWh, wallEnergyMWh: Double?
         var band: Band
+        /// Absent where the batch is the same from the first step on.
+        var rampup: Rampup?
+
+        struct Rampup: Encodable {
+            var steps: Int
+            var days: Double?
+        }
 
         enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -123,6 +132,7 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encode(energyMWh, forKey: .energyMWh)
             try container.encode(wallEnergyMWh, forKey: .wallEnergyMWh)
             try container.encode(band, forKey: .band)
+            try container.encodeIfPresent(rampup, forKey: .rampup)
         }
     }
 
@@ -181,7 +191,8 @@ package struct EstimateReport: Encodable, Sendable {
         model = Model(
             parameters: Int(saturating: estimate.parameters),
             activeParameters: Int(saturating: estimate.activeParameters),
-            layers: plan.model.layers, hidden: plan.model.hidden, mtpLayers: plan.model.mtp?.layers)
+            layers: plan.model.layers, hidden: plan.model.hidden, mtpLayers: plan.model.mtp?.layers,
+            trainedParameters: plan.model.tuning == nil ? nil : plan.model.trainedParameters)
         cluster = Cluster(
             name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
             usedDevices: plan.devices, idleDevices: plan.idleDevices)
@@ -237,7 +248,10 @@ package struct EstimateReport: Encodable, Sendable {
                 goodput: run.goodput, cost: run.ended?.cost, energyMWh: run.ended?.energyMWh,
                 wallEnergyMWh: run.ended?.wallEnergyMWh,
                 band: Run.Band(
-                    lowDays: run.ended?.lowDays, highDays: run.ended?.highDays, confidence: run.confidence))
+                    lowDays: run.ended?.lowDays, highDays: run.ended?.highDays, confidence: run.confidence),
+                rampup: run.rampup.map {
+                    Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
+                })
         }
         explanation = explained ? estimate.explanation : nil
     }

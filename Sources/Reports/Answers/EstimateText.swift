@@ -69,8 +69,10 @@ package struct EstimateText {
         let rate =
             perDevice >= 1e12
             ? "\(Figures.significant(perDevice / 1e12)) TFLOP/s" : "\(Figures.significant(perDevice / 1e9)) GFLOP/s"
-        return "MFU \(Figures.percent(estimate.mfu)) counting full attention, "
-            + "\(Figures.percent(estimate.mfuCausal)) causal; HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
+        let mfu = "MFU \(Figures.percent(estimate.mfu))"
+        let isCausal = plan.model.isCausal
+        return mfu + (isCausal ? " counting full attention, \(Figures.percent(estimate.mfuCausal)) causal" : "")
+            + "; HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
     }
 
     // MARK: - What is trained and how
@@ -108,10 +110,16 @@ package struct EstimateText {
         rows.append(
             (
                 "",
-                "\(model.denseLayers > 0 ? "feed-forward \(Figures.grouped(model.ffn)) " : "")\(model.mlp.rawValue), vocabulary "
-                    + "\(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), "
-                    + "\(Figures.grouped(model.sequence)) tokens a sequence"
+                "\(model.denseLayers > 0 ? "feed-forward \(Figures.grouped(model.ffn)) " : "")\(model.mlp.rawValue), "
+                    + (model.hasPicture
+                        ? ""
+                        : "vocabulary \(Figures.grouped(model.vocab))\(model.tiedEmbeddings ? " tied" : ""), ")
+                    + "\(Figures.grouped(model.sequence)) tokens a \(model.hasPicture ? "sample" : "sequence")"
             ))
+        if model.hasPicture {
+            let text = model.text.map { ", text of \(Figures.grouped($0.tokens)) tokens" } ?? ""
+            rows.append(("", model.tokensInWords + (model.textJoins ? "" : text)))
+        }
         if let moe = model.moe { rows.append(("", experts(moe))) }
         if let mtp = model.mtp {
             rows.append(
@@ -123,6 +131,7 @@ package struct EstimateText {
             }
             rows.append(("", "blocks: \(counts.joined(separator: ", "))"))
         }
+        rows += TrainedText(plan).rows
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
         if let sizes = StagePartition(layout, model: plan.model).unevenSizes {
@@ -134,14 +143,15 @@ package struct EstimateText {
         rows.append(
             (
                 "Step",
-                "\(Figures.seconds(estimate.iteration.seconds)) for \(Figures.grouped(plan.batch)) sequences = "
+                "\(Figures.seconds(estimate.iteration.seconds)) for \(Figures.grouped(plan.batch)) \(plan.model.hasPicture ? "samples" : "sequences") = "
                     + "\(Figures.words(tokens)) tokens, \(Figures.grouped(estimate.tokensPerSecond)) tokens/s"
             ))
         if let run = estimate.run {
             rows.append(
                 (
                     "Run",
-                    "\(Figures.grouped(run.steps.rounded(.up))) steps, \(Figures.percent(run.goodput)) of the time trains "
+                    "\(Figures.grouped(run.steps.rounded(.up))) steps\(TrainedText.rampup(run)), "
+                        + "\(Figures.percent(run.goodput)) of the time trains "
                         + "(the rest: failures and checkpoints)"
                 ))
         }

@@ -15,6 +15,20 @@ package struct ModelReport {
             var projection: Int?
         }
 
+        /// A vision tower beside a language model, and the layers between both.
+        private struct Tower: Encodable {
+            var key: String
+            var modelType: String
+            var layers: Int
+            var hidden: Int
+            var parameters: Int
+            var projector: Int
+            /// The counts as a phrase, for people.
+            var words: String
+
+            private enum CodingKeys: CodingKey { case key, modelType, layers, hidden, parameters, projector }
+        }
+
         package var name: String
         private var source: String?
         private var modelType: String?
@@ -34,6 +48,7 @@ package struct ModelReport {
         private var kinds: [Kind]
         private var storedParameters: Int?
         private var towers: [String]?
+        private var visionTowers: [Tower]?
         private var ignoredKeys: [String]?
         private var notes: [String]?
         /// The shape as lines of a plan.
@@ -64,6 +79,14 @@ package struct ModelReport {
             longestSequence = reading.longest
             storedParameters = reading.stored
             towers = reading.towers
+            visionTowers =
+                reading.visionTowers.isEmpty
+                ? nil
+                : reading.visionTowers.map {
+                    Tower(
+                        key: $0.key, modelType: $0.modelType, layers: $0.model.layers, hidden: $0.model.hidden,
+                        parameters: $0.parameters, projector: $0.projector, words: $0.words)
+                }
             ignoredKeys = reading.ignored
             notes = reading.notes
         }
@@ -73,7 +96,7 @@ package struct ModelReport {
                 name, Figures.grouped(parameters),
                 activeParameters == parameters ? "" : Figures.grouped(activeParameters),
                 "\(layers)", Figures.grouped(hidden), "\(heads)", "\(kvHeads)", experts.map { "\($0)" } ?? "",
-                Figures.grouped(vocab), Figures.grouped(sequence), source ?? "",
+                vocab > 0 ? Figures.grouped(vocab) : "", Figures.grouped(sequence), source ?? "",
             ]
         }
 
@@ -85,7 +108,7 @@ package struct ModelReport {
             var lines = [name + (modelType.map { " (\($0))" } ?? "")]
             lines.append(line("parameters", parameters))
             if activeParameters != parameters { lines.append(line("that a token passes through", activeParameters)) }
-            lines.append(line("embedding", embedding, head == 0 ? "tied to the head" : ""))
+            lines.append(line("embedding", embedding, head == 0 && vocab > 0 ? "tied to the head" : ""))
             if head > 0 { lines.append(line("head", head)) }
             for kind in kinds {
                 let one = kind.attention + kind.feedForward + kind.norms + (kind.projection ?? 0)
@@ -100,7 +123,8 @@ package struct ModelReport {
             if let storedParameters { lines.append(line("in its safetensors files", storedParameters)) }
             if let source { lines.append("  source: \(source)") }
             if let towers, !towers.isEmpty {
-                lines.append("  beside the language model: \(towers.joined(separator: ", "))")
+                let words = towers.map { key in visionTowers?.first { $0.key == key }?.words ?? key }
+                lines.append("  beside the language model: \(words.joined(separator: ", "))")
             }
             for note in notes ?? [] { lines.append("  note: \(note)") }
             if let ignoredKeys, !ignoredKeys.isEmpty {

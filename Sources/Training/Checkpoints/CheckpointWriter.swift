@@ -41,13 +41,24 @@ struct CheckpointWriter {
         return world.rank == 0 ? SavedFile(bytes: bytes, sha256: checksum.digest()) : nil
     }
 
+    /// Writes the adapters to the folder `path`, with PEFT's names. Every rank calls it.
+    func saveAdapter(to path: String, step: Int, _ lora: LoRA) throws {
+        let tensors = ParameterLayout.allTensors(model: model).filter { AdapterFile.isAdapter($0.name) }
+        if world.rank == 0 {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            let configuration = try RecordFile(
+                path: path + "/" + AdapterFile.configuration, grows: false, begun: true)
+            try AdapterFile.configuration(of: model, lora).withUnsafeBytes { try configuration.write($0) }
+            try configuration.commit()
+        }
+        try save(tensors, named: AdapterFile.prefix, to: path + "/" + AdapterFile.weights, metadata: ["format": "pt"]) {
+            _ in
+        }
+    }
+
     /// - Parameter tally: called with every part of the file on rank 0, in order.
     private func saveWeights(to path: String, step: Int, tally: (UnsafeRawBufferPointer) -> Void) throws {
         let tensors = ParameterLayout.allTensors(model: model)
-        guard world.rank == 0 else {
-            for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
-            return
-        }
         let encoder = JSONEncoder()
         // Keys in a fixed order: equal weights make equal files, byte for byte.
         encoder.outputFormatting = .sortedKeys
@@ -55,12 +66,25 @@ struct CheckpointWriter {
             "format": "pt", Checkpoint.stepKey: "\(step)",
             Checkpoint.modelKey: String(decoding: try encoder.encode(model), as: UTF8.self),
         ]
+        try save(tensors, named: "", to: path, metadata: metadata, tally: tally)
+    }
+
+    /// Writes `tensors`, whose names begin with `prefix` in the file.
+    private func save(
+        _ tensors: [TensorSpec], named prefix: String, to path: String, metadata: [String: String],
+        tally: (UnsafeRawBufferPointer) -> Void
+    ) throws {
+        guard world.rank == 0 else {
+            for (index, tensor) in tensors.enumerated() { try sendShare(of: tensor, tag: index) }
+            return
+        }
         let file = try RecordFile(path: path, grows: false, begun: true)
         func write(_ part: UnsafeRawBufferPointer) throws {
             tally(part)
             try file.write(part)
         }
-        try SafeTensorsFile.header(tensors: tensors, metadata: metadata).withUnsafeBytes(write)
+        try SafeTensorsFile.header(tensors: tensors.map { $0.named(in: prefix) }, metadata: metadata)
+            .withUnsafeBytes(write)
         for (index, tensor) in tensors.enumerated() {
             let whole = try gather(tensor, tag: index)
             try write(UnsafeRawBufferPointer(start: whole.pointer, count: tensor.count * 4))

@@ -72,10 +72,18 @@ package final class SafeTensorsFile {
         }
     }
 
+    /// The tensor of this name, which may carry the prefix of GPT-2, or of an adapter that PEFT wrote.
+    private func entry(_ name: String) -> Entry? {
+        entries[name] ?? entries["transformer." + name] ?? entries[AdapterFile.prefix + name]
+    }
+
+    /// Whether the file holds a tensor of this name.
+    package func contains(_ name: String) -> Bool { entry(name) != nil }
+
     /// Finds a tensor of this shape, and the bytes of one of its numbers.
     /// - Throws: `TrainingError.weights` for a tensor that is missing, of another shape or format, or cut short.
     private func place(of tensor: TensorSpec) throws(TrainingError) -> (entry: Entry, width: Int) {
-        guard let entry = entries[tensor.name] ?? entries["transformer." + tensor.name] else {
+        guard let entry = self.entry(tensor.name) else {
             throw .weights(path: path, reason: "tensor \(tensor.name) is missing")
         }
         guard entry.shape == tensor.shape else {

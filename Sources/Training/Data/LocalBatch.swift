@@ -10,9 +10,17 @@ final class LocalBatch {
     private let pieces: SequencePieces
     private let inputTokens: Storage<Int32>
     private let targetTokens: Storage<Int32>
+    /// The token that ends a document; nil: sequences are not packed.
+    private let endOfDocument: Int32?
+    /// The documents of every micro-batch of the step.
+    private var packed: [PackedDocuments] = []
 
     /// - Parameter first: this rank's first sequence of the global batch.
-    init(data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces) {
+    init(
+        data: TextData, shape: MicrobatchShape, microbatches: Int, first: Int, pieces: SequencePieces,
+        endOfDocument: Int? = nil
+    ) {
+        self.endOfDocument = endOfDocument.map { Int32(truncatingIfNeeded: $0) }
         self.data = data
         self.shape = shape
         self.microbatches = microbatches
@@ -28,6 +36,16 @@ final class LocalBatch {
             step: step, first: first, count: microbatches * shape.sequences, pieces: pieces,
             inputs: inputTokens.pointer,
             targets: targetTokens.pointer)
+        guard let endOfDocument else { return }
+        packed = (0..<microbatches).map {
+            PackedDocuments(
+                tokens: inputs(microbatch: $0), sequences: shape.sequences, length: shape.sequence, end: endOfDocument)
+        }
+    }
+
+    /// The documents of a micro-batch; nil: its sequences are not packed.
+    func documents(microbatch: Int) -> PackedDocuments? {
+        packed.indices.contains(microbatch) ? packed[microbatch] : nil
     }
 
     /// The input tokens of a micro-batch [R].

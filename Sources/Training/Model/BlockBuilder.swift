@@ -37,9 +37,35 @@ struct BlockBuilder {
     private func linear(_ weight: TensorSpec, _ inputs: Int, _ outputs: Int) -> LinearLayer {
         let name = weight.name
         let bias = name.hasSuffix(".weight") ? String(name.dropLast(6)) + "bias" : ""
-        return LinearLayer(
+        var layer = LinearLayer(
             weight: parameter(name), bias: optional(bias), inputs: inputs, outputs: outputs,
             isTransposed: model.conventions.isTransposed, mixed: context.mixed)
+        if let lora = model.tuning?.lora { layer.adapters = adapters(of: weight, inputs, lora) }
+        return layer
+    }
+
+    /// The adapters of a product: of its first matrix, and of those that follow it directly in memory.
+    private func adapters(of weight: TensorSpec, _ inputs: Int, _ lora: LoRA) -> [AdapterLayer] {
+        guard let (unit, place) = parameters.find(stage: stage, name: weight.name),
+            let first = unit.slots.firstIndex(where: { $0.tensor.name == weight.name })
+        else { return [] }
+        _ = place
+        var found: [AdapterLayer] = []
+        var start = 0
+        for slot in unit.slots[first...] {
+            if slot.tensor.name != weight.name, !slot.tensor.joinsPrevious { break }
+            let columns = slot.count / inputs
+            let name = slot.tensor.module
+            if let up = optional(name + ".lora_B.weight") {
+                found.append(
+                    AdapterLayer(
+                        down: parameter(name + ".lora_A.weight"), up: up, rank: lora.rank, inputs: inputs,
+                        columns: start..<start + columns, scale: Float(lora.scale), mixed: context.mixed,
+                        scratch: context.adapterScratch))
+            }
+            start += columns
+        }
+        return found
     }
 
     /// The first and the last matrix of a part: into its own widths, and back onto the stream.
@@ -58,7 +84,8 @@ struct BlockBuilder {
             model.hasExperts(layer) ? mixture(tensors.feedForward, layer) : dense(tensors.feedForward, shape.ffn)
         let attention = ends(tensors.attention)
         return TransformerBlock(
-            unit: norm1.gain.unit, norm1: norm1,
+            units: parameters.units(stage: stage, .block(layer)),
+            passesGradient: layer >= model.tuning?.firstTrained ?? 0, norm1: norm1,
             qkv: linear(attention.inward, shape.hidden, shape.qkvWidth),
             headNorms: headNorms(names.block(layer)),
             projection: linear(attention.outward, shape.width, shape.hidden),
@@ -95,7 +122,7 @@ struct BlockBuilder {
         return MixtureOfExperts(
             router: linear(tensors[0], model.hidden, moe.experts),
             routing: Router(experts: moe.experts, chosen: moe.topK), experts: experts,
-            unit: experts[0].expand.weight.unit,
+            units: parameters.units(stage: stage, .experts(layer)),
             shared: moe.sharedWidth > 0
                 ? dense(Array(tensors.dropFirst()), context.shape.sharedWidth) : nil,
             activation: activation, ffn: inner, expertParallel: expertParallel, balance: context.balance,

@@ -12,6 +12,8 @@ final class CoreAttention {
     /// Cosines and sines of this rank's positions [L, D / 2]; nil for learned positions.
     private let rotation: (cosines: Storage<Float>, sines: Storage<Float>)?
     private let profile: Profile
+    /// The documents of the micro-batch at work; nil: a sequence is one.
+    var documents: PackedDocuments?
 
     init(
         shape: MicrobatchShape, pieces: SequencePieces, isRotary: Bool, ring: RingAttention? = nil, profile: Profile
@@ -55,6 +57,20 @@ final class CoreAttention {
     private func turn(_ qkv: Matrix, length: Int, _ body: (Matrix, _ cosines: Matrix, _ sines: Matrix) -> Void) {
         guard let rotation else { return }
         let half = shape.headSize / 2
+        if let documents {
+            return profile.measure(.attention) {
+                for (sequence, ranges) in documents.ranges.enumerated() {
+                    for range in ranges {
+                        let rows = qkv.rows(sequence * length + range.lowerBound..<sequence * length + range.upperBound)
+                        for part in [columns.query, columns.key] {
+                            body(
+                                rows.columns(part), rotation.cosines.matrix(rows: range.count, columns: half),
+                                rotation.sines.matrix(rows: range.count, columns: half))
+                        }
+                    }
+                }
+            }
+        }
         profile.measure(.attention) {
             for part in [columns.query, columns.key] {
                 body(
@@ -71,6 +87,17 @@ final class CoreAttention {
         }
         let length = logSumExp.columns
         let rows = qkv.sequences(of: length)
+        if let documents {
+            return profile.measure(.attention) {
+                forEach(documents) { place, size, sums, attention in
+                    let part = qkv.rows(place).sequences(of: size)
+                    Attention.forward(
+                        query: part.columns(columns.query), key: part.columns(columns.key),
+                        value: part.columns(columns.value), output: output.rows(place).sequences(of: size),
+                        logSumExp: sums(logSumExp), workspace: workspace.pointer, shape: attention)
+                }
+            }
+        }
         profile.measure(.attention) {
             Attention.forward(
                 query: rows.columns(columns.query), key: rows.columns(columns.key), value: rows.columns(columns.value),
@@ -91,6 +118,19 @@ final class CoreAttention {
             Attention.delta(
                 output: output.sequences(of: length), dOutput: dOutput.sequences(of: length), into: delta, shape: whole)
         }
+        if let documents {
+            return profile.measure(.attention) {
+                forEach(documents) { place, size, sums, attention in
+                    let (part, dPart) = (qkv.rows(place).sequences(of: size), dqkv.rows(place).sequences(of: size))
+                    Attention.inputGradient(
+                        query: part.columns(columns.query), key: part.columns(columns.key),
+                        value: part.columns(columns.value), dOutput: dOutput.rows(place).sequences(of: size),
+                        logSumExp: sums(logSumExp), delta: sums(delta), dQuery: dPart.columns(columns.query),
+                        dKey: dPart.columns(columns.key), dValue: dPart.columns(columns.value),
+                        workspace: workspace.pointer, shape: attention)
+                }
+            }
+        }
         if let ring {
             return try ring.backward(
                 qkv: qkv, dOutput: dOutput, logSumExp: logSumExp, delta: delta, dqkv: dqkv,
@@ -102,6 +142,24 @@ final class CoreAttention {
                 dOutput: dOutput.sequences(of: length), logSumExp: logSumExp, delta: delta,
                 dQuery: gradients.columns(columns.query), dKey: gradients.columns(columns.key),
                 dValue: gradients.columns(columns.value), workspace: workspace.pointer, shape: whole)
+        }
+    }
+
+    /// Calls `body` for every document: with the rows of the micro-batch that it takes, its tokens, the part of a matrix
+    /// [B · N, L] that belongs to it, and the shape of its attention.
+    private func forEach(
+        _ documents: PackedDocuments,
+        _ body: (_ rows: Range<Int>, _ tokens: Int, _ sums: (Matrix) -> Matrix, AttentionShape) -> Void
+    ) {
+        for (sequence, ranges) in documents.ranges.enumerated() {
+            let start = sequence * shape.sequence
+            for range in ranges {
+                let heads = sequence * shape.heads..<(sequence + 1) * shape.heads
+                body(
+                    start + range.lowerBound..<start + range.upperBound, range.count,
+                    { $0.rows(heads).columns(range) },
+                    shape.attention(sequences: 1, queries: range.count, keys: range.count))
+            }
         }
     }
 }

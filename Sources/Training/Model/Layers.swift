@@ -10,6 +10,8 @@ struct LinearLayer {
     let isTransposed: Bool
     /// Products in bf16; nil for fp32.
     var mixed: MixedPrecisionProducts?
+    /// Low-rank adapters beside the weights.
+    var adapters: [AdapterLayer] = []
 
     private var weights: Matrix {
         weight.weight(rows: isTransposed ? outputs : inputs, columns: isTransposed ? inputs : outputs)
@@ -33,6 +35,7 @@ struct LinearLayer {
             } else {
                 Linear.forward(x: x, weight: weights, bias: shift.map { UnsafePointer($0.weight) }, y: y)
             }
+            for adapter in adapters { adapter.forward(x, into: y) }
         }
     }
 
@@ -46,12 +49,15 @@ struct LinearLayer {
             } else {
                 Linear.inputGradient(dy: dy, weight: weights, dx: dx, accumulate: accumulate)
             }
+            for adapter in adapters { adapter.inputGradient(dy, into: dx) }
         }
     }
 
     /// x [R, I], dy [R, O]: adds xᵀ·dy to the weight's gradient and the column sums of dy to the bias's.
     func weightGradient(_ x: Matrix, _ dy: Matrix, _ profile: Profile) {
         profile.measure(.matrixProducts) {
+            for adapter in adapters { adapter.weightGradient(x, dy) }
+            if weight.unit.isFrozen { return }
             if let mixed {
                 let (left, right) = isTransposed ? (dy, x) : (x, dy)
                 mixed.multiply(left, transposeA: true, right, into: weightGradients, accumulate: true)
@@ -129,14 +135,18 @@ struct NormLayer {
     ) {
         profile.measure(.norms) {
             if let shift {
-                LayerNorm.weightGradient(
-                    dy: dy, x: x, mean: statistics.mean, inverseDeviation: statistics.inverse, dGain: gain.gradient,
-                    dBias: shift.gradient)
+                if !gain.unit.isFrozen {
+                    LayerNorm.weightGradient(
+                        dy: dy, x: x, mean: statistics.mean, inverseDeviation: statistics.inverse,
+                        dGain: gain.gradient, dBias: shift.gradient)
+                }
                 LayerNorm.inputGradient(
                     dy: dy, x: x, gain: gain.weight, mean: statistics.mean, inverseDeviation: statistics.inverse,
                     dx: dx, accumulate: accumulate)
             } else {
-                RMSNorm.weightGradient(dy: dy, x: x, inverseRoot: statistics.inverse, dGain: gain.gradient)
+                if !gain.unit.isFrozen {
+                    RMSNorm.weightGradient(dy: dy, x: x, inverseRoot: statistics.inverse, dGain: gain.gradient)
+                }
                 RMSNorm.inputGradient(
                     dy: dy, x: x, gain: gain.weight, inverseRoot: statistics.inverse, dx: dx, accumulate: accumulate)
             }

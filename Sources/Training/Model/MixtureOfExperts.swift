@@ -18,7 +18,8 @@ struct MixtureOfExperts: FeedForwardBranch {
     let routing: Router
     /// This rank's experts: gate and up in one product, and the way back.
     let experts: [(expand: LinearLayer, contract: LinearLayer)]
-    let unit: ParameterUnit
+    /// The experts' weights: those that training changes, then frozen ones.
+    let units: [ParameterUnit]
     let shared: FeedForward?
     let activation: Activation
     /// F, of an expert's piece on this rank.
@@ -108,7 +109,7 @@ struct MixtureOfExperts: FeedForwardBranch {
         try expertParallel.dispatch(
             sorted, counts: mixture.counts, arriving: mixture.arriving, into: mixture.arrived)
         let outputs = scratch.outputs.reserve(rows: total, columns: hidden)
-        try context.dataParallel.gatherWeights(of: unit)
+        for unit in units { try context.dataParallel.gatherWeights(of: unit) }
         forEachExpert(mixture) { expert, rows in
             let (expanded, activated) = (mixture.expanded.rows(rows), mixture.activated.rows(rows))
             expert.expand.forward(mixture.arrived.rows(rows), into: expanded, addsBias: false, profile)
@@ -138,9 +139,9 @@ struct MixtureOfExperts: FeedForwardBranch {
         }
         let dOutputs = scratch.outputs.reserve(rows: mixture.arrived.rows, columns: dy.columns)
         try expertParallel.dispatch(rows, counts: mixture.counts, arriving: mixture.arriving, into: dOutputs)
-        try context.dataParallel.gatherWeights(of: unit)
+        for unit in units { try context.dataParallel.gatherWeights(of: unit) }
         expertsBackward(mixture, dOutputs)
-        try context.dataParallel.reduceWhenComplete(unit)
+        for unit in units { try context.dataParallel.reduceWhenComplete(unit) }
         // The gradient by the experts' input has taken the place of that by their output.
         try expertParallel.combine(dOutputs, counts: mixture.counts, arriving: mixture.arriving, into: rows)
         try context.dataParallel.gatherWeights(of: router.weight.unit)

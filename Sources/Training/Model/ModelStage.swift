@@ -60,7 +60,7 @@ package final class ModelStage {
         guard let embedding else { preconditionFailure("stage \(index) has no embedding") }
         try context.dataParallel.gatherWeights(of: embedding.table.unit)
         if let positions = embedding.positionTable { try context.dataParallel.gatherWeights(of: positions.unit) }
-        try embedding.forward(tokens: tokens, into: output, shape: shape)
+        try embedding.forward(tokens: tokens, into: output, shape: shape, documents: context.documents)
     }
 
     /// output [S, H]: runs the blocks from `activations.input`. On the last stage also the norm and the head, which leaves
@@ -70,7 +70,7 @@ package final class ModelStage {
     ) throws(MPIError) {
         var pending: PendingBranch?
         for (position, block) in blocks.enumerated() {
-            try context.dataParallel.gatherWeights(of: block.unit)
+            for unit in block.units { try context.dataParallel.gatherWeights(of: unit) }
             pending = try block.forward(activations.block(position).first(shape), joining: pending)
         }
         guard let end else {
@@ -126,21 +126,27 @@ package final class ModelStage {
             try endBackward(head(activations), end, gradient: gradient, weightsLater: weightsLater)
         }
         for (position, block) in blocks.enumerated().reversed() {
+            // Nothing here, nor before, has weights that training changes.
+            guard block.passesGradient else { return }
             let saved = activations.block(position)
-            try dataParallel.gatherWeights(of: block.unit)
+            for unit in block.units { try dataParallel.gatherWeights(of: unit) }
             try block.recompute(saved)
             try block.backward(saved, gradient: gradient, weightsLater: weightsLater)
-            if weightsLater {
-                try dataParallel.reducePartial(block.unit)
-            } else {
-                try dataParallel.reduceWhenComplete(block.unit)
+            for unit in block.units {
+                if weightsLater {
+                    try dataParallel.reducePartial(unit)
+                } else {
+                    try dataParallel.reduceWhenComplete(unit)
+                }
             }
         }
-        if let tokens, let embedding {
-            try embedding.backward(tokens: tokens, gradient: gradient, shape: context.shape)
-            try dataParallel.reduceWhenComplete(embedding.table.unit)
-            if let positions = embedding.positionTable {
-                embedding.positionsBackward(gradient: gradient, shape: context.shape)
+        if let tokens, let embedding, !embedding.table.unit.isFrozen || embedding.hasTrainedPositions {
+            if !embedding.table.unit.isFrozen {
+                try embedding.backward(tokens: tokens, gradient: gradient, shape: context.shape)
+                try dataParallel.reduceWhenComplete(embedding.table.unit)
+            }
+            if let positions = embedding.positionTable, !positions.unit.isFrozen {
+                embedding.positionsBackward(gradient: gradient, shape: context.shape, documents: context.documents)
                 try dataParallel.reduceWhenComplete(positions.unit)
             }
         }
@@ -177,8 +183,9 @@ package final class ModelStage {
             try headWeightGradient(normed, saved, end.head)
         }
         for (position, block) in blocks.enumerated().reversed() {
+            guard block.passesGradient else { return }
             try block.weightGradients(activations.block(position))
-            try context.dataParallel.reduceWhenComplete(block.unit)
+            for unit in block.units { try context.dataParallel.reduceWhenComplete(unit) }
         }
     }
 

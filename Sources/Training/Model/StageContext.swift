@@ -27,6 +27,11 @@ package final class StageContext {
     let balance: LoadBalanceLoss
     let scratch: Scratch
     let expertScratch = ExpertScratch()
+    let adapterScratch = AdapterScratch()
+    /// The documents of the micro-batch at work; nil: sequences are not packed.
+    package var documents: PackedDocuments? {
+        didSet { attention.documents = documents }
+    }
 
     init(
         shape: MicrobatchShape, tensor: TensorParallel, pieces: SequencePieces, attention: CoreAttention,

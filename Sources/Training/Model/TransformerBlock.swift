@@ -10,7 +10,10 @@ internal import Tensors
 /// With tensor parallelism W_qkv and W₁ hold a slice of their columns, W_o and W₂ the rows that belong to it, and each
 /// branch ends in a sum over the ranks (`TensorParallel`).
 struct TransformerBlock {
-    let unit: ParameterUnit
+    /// The block's weights: those that training changes, then frozen ones.
+    let units: [ParameterUnit]
+    /// Whether a backward passes the block.
+    let passesGradient: Bool
     let norm1: NormLayer
     let qkv: LinearLayer
     /// The norms of queries and keys; nil without.

@@ -94,7 +94,10 @@ final class DataParallel {
         self.profile = profile
         remaining = expected
         let largest = parameters.units.map(\.count).max() ?? 0
-        gathered = GatheredWeights(largest: parameters.sharding == .parameters ? largest : 0)
+        // A block with frozen weights, and its experts, are two units each.
+        gathered = GatheredWeights(
+            largest: parameters.sharding == .parameters ? largest : 0,
+            places: parameters.units.contains(where: \.isFrozen) ? 4 : 2)
         let collectives = [dense.collectives, experts.collectives].compactMap(\.self)
         // Room for a row of a table at least.
         let piece = parameters.units.reduce(Self.pieceCount) { max($0, $1.touched?.width ?? 0) }
@@ -123,7 +126,7 @@ final class DataParallel {
         gathered.forget()
         guard parameters.sharding == .optimizer || parameters.sharding == .gradients else { return }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
-            for unit in parameters.units {
+            for unit in parameters.units where !unit.isFrozen {
                 try group(of: unit).collectives?.gatherSlices(
                     parameters.weightSlice(unit), length: unit.sliceCount, into: unit.weights)
             }
@@ -140,12 +143,13 @@ final class DataParallel {
     /// Ends the first half of a split backward of a unit. Where gradients are sharded, its partial gradients are reduced now,
     /// so that the shared buffer can serve the next unit.
     func reducePartial(_ unit: ParameterUnit) throws(MPIError) {
-        if cutsGradients { try reduceScatter(unit) }
+        if cutsGradients, !unit.isFrozen { try reduceScatter(unit) }
     }
 
     /// Ends a backward of a unit. Reduces its gradients: after the last backward of the step, or after each where gradients
     /// are sharded.
     func reduceWhenComplete(_ unit: ParameterUnit) throws(MPIError) {
+        guard !unit.isFrozen else { return }
         if cutsGradients { return try reduceScatter(unit) }
         remaining[unit.number] -= 1
         if remaining[unit.number] == 0, reducesEarly { try reduce(unit) }
@@ -160,7 +164,7 @@ final class DataParallel {
 
     /// Reduces the units that are still to be reduced, and waits for reductions in the background.
     func completeReductions() throws(MPIError) {
-        if !cutsGradients, !reducesEarly { for unit in parameters.units { try reduce(unit) } }
+        if !cutsGradients, !reducesEarly { for unit in parameters.units where !unit.isFrozen { try reduce(unit) } }
         try profile.measure(.dataTransfers) { () throws(MPIError) in
             try dense.background?.waitAll()
             try experts.background?.waitAll()
@@ -239,32 +243,38 @@ final class DataParallel {
     /// norms and positions.
     private func sumOverTensorRanks(_ unit: ParameterUnit) throws(MPIError) {
         guard tensor.size > 1 else { return }
+        // Rows at experts are no other tensor rank's part.
         for slot in unit.slots
-        where slot.tensor.seesOwnRows || (tensor.splitsRows && slot.tensor.seesStreamRows) {
+        where !unit.isExperts && (slot.tensor.seesOwnRows || (tensor.splitsRows && slot.tensor.seesStreamRows)) {
             try tensor.allReduce(unit.gradients + slot.offset, count: slot.count)
         }
     }
 }
 
-/// Room for the whole weights of two units: those that were used last.
+/// Room for the whole weights of a few units: those that were used last.
 private struct GatheredWeights {
     private let places: [Storage<Float>]
     /// The unit whose weights lie at each place.
-    private var holders: [ParameterUnit?] = [nil, nil]
-    private var leastRecent = 0
+    private var holders: [ParameterUnit?]
+    /// The places in the order of their last use.
+    private var order: [Int]
 
     /// - Parameter largest: numbers of the largest unit.
-    init(largest: Int) { places = (0..<2).map { _ in Storage(count: largest) } }
+    init(largest: Int, places count: Int) {
+        places = (0..<count).map { _ in Storage(count: largest) }
+        holders = places.map { _ in nil }
+        order = Array(places.indices)
+    }
 
     /// Gives a unit the place that was used longest ago, unless it has one. The unit that held it loses its weights.
     /// - Returns: whether the weights have yet to be gathered.
     mutating func takePlace(_ unit: ParameterUnit) -> Bool {
         if let place = holders.firstIndex(where: { $0 === unit }) {
-            leastRecent = 1 - place
+            use(place)
             return false
         }
-        let place = leastRecent
-        leastRecent = 1 - place
+        let place = order[0]
+        use(place)
         holders[place]?.detachWeights()
         holders[place] = unit
         unit.attach(weights: places[place].pointer)
@@ -274,6 +284,11 @@ private struct GatheredWeights {
     /// Takes all weights away: they have changed elsewhere.
     mutating func forget() {
         for unit in holders { unit?.detachWeights() }
-        holders = [nil, nil]
+        holders = holders.map { _ in nil }
+    }
+
+    private mutating func use(_ place: Int) {
+        order.removeAll { $0 == place }
+        order.append(place)
     }
 }

@@ -32,7 +32,7 @@ struct GradientNorm {
 
     /// Sums the tied table's gradients over the first and the last stage. Both copies then take the same step.
     func sumTiedGradients() throws(MPIError) {
-        guard let embedding else { return }
+        guard let embedding, tied?.isFrozen != true else { return }
         guard let tied else { preconditionFailure("a rank of the tied table's group without a copy of it") }
         try embedding.allReduce(parameters.gradientSlice(tied), count: parameters.ownRange(tied).count)
     }
@@ -41,7 +41,7 @@ struct GradientNorm {
     /// square, once.
     func sumOfSquares() -> Double {
         var sum = 0.0
-        for unit in parameters.units where !(skipsTied && unit === tied) {
+        for unit in parameters.units where !unit.isFrozen && !(skipsTied && unit === tied) {
             let range = parameters.ownRange(unit)
             // Without sharding every rank of the unit's group has the whole sum.
             let copies = parameters.sharding == .none ? Double(unit.shard.size) : 1

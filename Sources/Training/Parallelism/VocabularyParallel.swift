@@ -11,9 +11,15 @@ struct VocabularyParallelEmbedding {
     let tensor: TensorParallel
     let profile: Profile
 
+    /// Whether there is a table of positions that training changes.
+    var hasTrainedPositions: Bool { positionTable.map { !$0.unit.isFrozen } ?? false }
+
     /// tokens [R], output [S, H] = table[token] (+ positions[position]). Entries of other ranks count as zeros here and come
     /// in by the sum over the ranks.
-    func forward(tokens: UnsafePointer<Int32>, into output: Matrix, shape: MicrobatchShape) throws(MPIError) {
+    /// - Parameter documents: the documents of the sequences, whose positions count from their own beginnings.
+    func forward(
+        tokens: UnsafePointer<Int32>, into output: Matrix, shape: MicrobatchShape, documents: PackedDocuments? = nil
+    ) throws(MPIError) {
         try tensor.sum(into: output) { part in
             profile.measure(.embedding) {
                 TokenEmbedding.forward(
@@ -24,7 +30,7 @@ struct VocabularyParallelEmbedding {
         guard let positionTable else { return }
         profile.measure(.embedding) {
             PositionEmbedding.addForward(
-                positions: positions, firstRow: firstRow(shape),
+                positions: documents?.positions ?? positions, firstRow: firstRow(shape),
                 table: positionTable.weight(rows: shape.positions, columns: shape.hidden), y: output)
         }
     }
@@ -46,11 +52,11 @@ struct VocabularyParallelEmbedding {
 
     /// Adds the gradient of the output [S, H] to the position table's. The table is a parameter unit of its own, apart from
     /// the token table's.
-    func positionsBackward(gradient: Matrix, shape: MicrobatchShape) {
+    func positionsBackward(gradient: Matrix, shape: MicrobatchShape, documents: PackedDocuments? = nil) {
         guard let positionTable else { return }
         profile.measure(.embedding) {
             PositionEmbedding.weightGradient(
-                positions: positions, firstRow: firstRow(shape), dy: gradient,
+                positions: documents?.positions ?? positions, firstRow: firstRow(shape), dy: gradient,
                 dTable: positionTable.gradient(rows: shape.positions, columns: shape.hidden))
         }
     }

@@ -20,6 +20,14 @@ package enum Initialisation {
         switch tensor.start {
         case .zeros: pointer.update(repeating: 0, count: share.count(tensor))
         case .ones: pointer.update(repeating: 1, count: share.count(tensor))
+        case .uniform(let bound):
+            let key = SplitMix64.first(seed: seed ^ UInt64(crc32(tensor.name)) << 32)
+            share.forEachRun(tensor) { local, whole, count in
+                for index in 0..<count {
+                    let random = Double(SplitMix64.first(seed: key &+ UInt64(whole + index)) >> 11) * 0x1p-53
+                    pointer[local + index] = bound * Float(2 * random - 1)
+                }
+            }
         case .normal(let deviation):
             let key = SplitMix64.first(seed: seed ^ UInt64(crc32(tensor.name)) << 32)
             share.forEachRun(tensor) { local, whole, count in

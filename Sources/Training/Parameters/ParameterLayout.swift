@@ -19,6 +19,8 @@ package enum ParameterLayout {
     package struct Unit: Hashable, Sendable {
         package var kind: Kind
         package var tensors: [TensorSpec]
+        /// Whether training leaves the tensors as they are.
+        package var isFrozen = false
     }
 
     /// The units of blocks `layers`, with the embeddings on the first stage and the final norm and head on the last.
@@ -47,7 +49,26 @@ package enum ParameterLayout {
                 units.append(Unit(kind: .table, tensors: [model.head]))
             }
         }
-        return units
+        guard model.tuning != nil else { return units }
+        let (first, last) = (model.embedding.name, model.head.name)
+        return units.flatMap { unit in
+            divided(unit) { tensor in
+                switch unit.kind {
+                case .block, .experts: !tensor.isTrainable
+                case .positions: !model.changesEmbedding
+                case .finalNorm: !model.changesHead || !model.changesNorms
+                case .table: tensor.name == first && isFirst || first == last ? !model.changesTable : !model.changesHead
+                }
+            }
+        }
+    }
+
+    /// The tensors of a unit that training changes, and those that it does not, as two units.
+    private static func divided(_ unit: Unit, isFrozen: (TensorSpec) -> Bool) -> [Unit] {
+        let frozen = unit.tensors.filter(isFrozen)
+        let trained = unit.tensors.filter { !isFrozen($0) }
+        return (trained.isEmpty ? [] : [Unit(kind: unit.kind, tensors: trained)])
+            + (frozen.isEmpty ? [] : [Unit(kind: unit.kind, tensors: frozen, isFrozen: true)])
     }
 
     /// The tensors of these units in one list, in order.

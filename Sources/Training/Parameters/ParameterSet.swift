@@ -47,35 +47,41 @@ package final class ParameterSet {
     ) {
         var made: [ParameterUnit] = []
         var lookup: [Key: (unit: Int, slot: Int)] = [:]
-        var (base, cut) = (0, 0)
+        var (base, cut, gradientBase, gradientCut) = (0, 0, 0, 0)
         for (stage, units) in stages {
             for unit in units {
                 var (held, own) = (share, shard)
                 if case .experts = unit.kind { (held, own) = (expertShare, expertShard) }
                 let added = ParameterUnit(
-                    stage: stage, unit: unit, share: held, shard: own, base: base, sliceBase: cut, number: made.count,
-                    isLookup: sharding == .none && unit.tensors.first?.name == lookedUp)
+                    stage: stage, unit: unit, share: held, shard: own, base: base, sliceBase: cut,
+                    gradientBase: gradientBase, gradientSliceBase: gradientCut, number: made.count,
+                    isLookup: sharding == .none && !unit.isFrozen && unit.tensors.first?.name == lookedUp)
                 for (index, slot) in added.slots.enumerated() {
                     lookup[Key(stage: stage, name: slot.tensor.name)] = (made.count, index)
                 }
                 made.append(added)
                 base += added.count
                 cut += added.sliceCount
+                guard !added.isFrozen else { continue }
+                gradientBase += added.count
+                gradientCut += added.sliceCount
             }
         }
         units = made
         self.lookup = lookup
         self.sharding = sharding
         count = base
-        let largest = made.map(\.count).max() ?? 0
+        let largest = made.filter { !$0.isFrozen }.map(\.count).max() ?? 0
         let cutsGradients = sharding == .gradients || sharding == .parameters
         weightStorage = Storage<Float>(count: sharding == .parameters ? cut : base)
-        let sparse = made.filter { $0.touched != nil }.map { $0.base..<$0.base + $0.count }
-        gradientStorage = Storage<Float>(count: cutsGradients ? cut : base, sparse: sparse)
-        moments = Moments(rule, count: sharding == .none ? base : cut, sparse: sparse)
+        let sparse = made.filter { $0.touched != nil }.map { $0.gradientBase..<$0.gradientBase + $0.count }
+        gradientStorage = Storage<Float>(count: cutsGradients ? gradientCut : gradientBase, sparse: sparse)
+        moments = Moments(rule, count: sharding == .none ? gradientBase : gradientCut, sparse: sparse)
         gradientScratch = cutsGradients ? Storage<Float>(count: largest) : nil
         for unit in units {
-            unit.attach(gradients: gradientScratch?.pointer ?? gradientStorage.pointer + unit.base)
+            if !unit.isFrozen {
+                unit.attach(gradients: gradientScratch?.pointer ?? gradientStorage.pointer + unit.gradientBase)
+            }
             if sharding != .parameters { unit.attach(weights: weightStorage.pointer + unit.base) }
         }
     }
@@ -84,6 +90,11 @@ package final class ParameterSet {
     package func find(stage: Int, name: String) -> (unit: ParameterUnit, slot: ParameterUnit.Slot)? {
         guard let place = lookup[Key(stage: stage, name: name)] else { return nil }
         return (units[place.unit], units[place.unit].slots[place.slot])
+    }
+
+    /// The units of one kind of a stage: that with the tensors that training changes first, if there is one.
+    func units(stage: Int, _ kind: ParameterLayout.Kind) -> [ParameterUnit] {
+        units.filter { $0.stage == stage && $0.kind == kind }
     }
 
     /// A stage's tensor. The name must be one of the stage's.
@@ -111,8 +122,8 @@ package final class ParameterSet {
     /// The reduced gradients of `ownRange` of a unit.
     func gradientSlice(_ unit: ParameterUnit) -> UnsafeMutablePointer<Float> {
         gradientScratch == nil
-            ? gradientStorage.pointer + unit.base + ownRange(unit).lowerBound
-            : gradientStorage.pointer + unit.sliceBase
+            ? gradientStorage.pointer + unit.gradientBase + ownRange(unit).lowerBound
+            : gradientStorage.pointer + unit.gradientSliceBase
     }
 
     package func clearGradients() {
@@ -120,7 +131,7 @@ package final class ParameterSet {
             gradientStorage.pointer.update(repeating: 0, count: gradientStorage.count)
             return gradientScratch.pointer.update(repeating: 0, count: gradientScratch.count)
         }
-        for unit in units {
+        for unit in units where !unit.isFrozen {
             guard let touched = unit.touched else {
                 unit.gradients.update(repeating: 0, count: unit.count)
                 continue
@@ -135,7 +146,7 @@ package final class ParameterSet {
 
     /// One step over all parameters whose moments are kept here.
     package func optimise(_ step: OptimizerStep) {
-        for unit in units { optimise(unit, step) }
+        for unit in units where !unit.isFrozen { optimise(unit, step) }
     }
 
     /// One step, with the matrices that the optimizer treats whole.
@@ -143,7 +154,7 @@ package final class ParameterSet {
         guard case .muon(let muon, _) = step.rule, case .single(let first, _) = moments else {
             return optimise(step)
         }
-        for unit in units {
+        for unit in units where !unit.isFrozen {
             guard unit.slots.contains(where: { WholeMatrices.contains($0, of: unit) }) else {
                 optimise(unit, step)
                 continue
@@ -151,7 +162,7 @@ package final class ParameterSet {
             for slot in unit.slots {
                 let part = UpdatePart(
                     weights: unit.weights + slot.offset, gradients: gradientSlice(unit) + slot.offset,
-                    place: unit.base + slot.offset, count: slot.count, decays: slot.tensor.decays)
+                    place: unit.gradientBase + slot.offset, count: slot.count, decays: slot.tensor.decays)
                 if WholeMatrices.contains(slot, of: unit) {
                     try matrices.step(
                         slot, of: unit, part, moment: first.pointer + part.place, muon,
@@ -171,13 +182,13 @@ package final class ParameterSet {
                 guard hadGradient else { return step.decay(unit.weights + start, count: count) }
                 step.apply(
                     UpdatePart(
-                        weights: unit.weights + start, gradients: unit.gradients + start, place: unit.base + start,
-                        count: count, decays: true), moments)
+                        weights: unit.weights + start, gradients: unit.gradients + start,
+                        place: unit.gradientBase + start, count: count, decays: true), moments)
             }
             return
         }
         let range = ownRange(unit)
-        let place = sharding == .none ? unit.base : unit.sliceBase
+        let place = sharding == .none ? unit.gradientBase : unit.gradientSliceBase
         for (part, decays) in [(0..<unit.decayedCount, true), (unit.decayedCount..<unit.count, false)] {
             let own = part.clamped(to: range)
             guard !own.isEmpty else { continue }

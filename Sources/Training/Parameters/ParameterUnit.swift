@@ -32,6 +32,11 @@ package final class ParameterUnit {
     package let sliceBase: Int
     /// Number of the unit on this rank.
     package let number: Int
+    /// Whether training leaves the unit as it is: it has no gradients and no moments.
+    package let isFrozen: Bool
+    /// First element of its gradients among those of all units of the rank, and of the slice that is kept.
+    let gradientBase: Int
+    let gradientSliceBase: Int
     /// The rows with gradients of a table that is only looked up and kept whole; nil for all other units.
     package let touched: TouchedRows?
     private var weightPlace: UnsafeMutablePointer<Float>?
@@ -39,8 +44,10 @@ package final class ParameterUnit {
 
     init(
         stage: Int, unit: ParameterLayout.Unit, share: TensorSlice, shard: TensorSlice, base: Int, sliceBase: Int,
-        number: Int, isLookup: Bool = false
+        gradientBase: Int, gradientSliceBase: Int, number: Int, isLookup: Bool = false
     ) {
+        isFrozen = unit.isFrozen
+        (self.gradientBase, self.gradientSliceBase) = (gradientBase, gradientSliceBase)
         var slots: [Slot] = []
         var offset = 0
         var decayed = 0

@@ -98,6 +98,7 @@ final class PipelineExecutor {
         _ action: Action, _ stage: ModelStage, _ receive: Transfer?, _ send: Transfer?,
         lossScale: Float
     ) throws(MPIError) -> Double {
+        context.documents = batch.documents(microbatch: Int(action.microbatch))
         switch action.kind {
         case .forward: return try forward(action, stage, receive, send, lossScale: lossScale)
         case .backward: try backward(action, stage, receive, send, weightsLater: false)

@@ -58,7 +58,7 @@ struct RankBuilder {
             expertShard: TensorSlice(rank: groups.expertCopies.rank, size: groups.expertCopies.size),
             lookup: model.tiedEmbeddings ? nil : model.embedding.name, rule: UpdateRule(plan.optimizer, settings))
         if let path = settings.initialWeights {
-            try parameters.load(from: SafeTensorsFile(path: path))
+            try parameters.load(from: SafeTensorsFile(path: path), seed: settings.seed)
         } else {
             parameters.initialise(seed: settings.seed)
         }
@@ -114,6 +114,7 @@ struct RankBuilder {
     func batch(_ data: TextData) -> LocalBatch {
         LocalBatch(
             data: data, shape: shape, microbatches: schedule.microbatches,
-            first: groups.place.data * plan.batch / layout.data, pieces: pieces)
+            first: groups.place.data * plan.batch / layout.data, pieces: pieces,
+            endOfDocument: model.documents == nil ? nil : settings.endOfDocument)
     }
 }

@@ -15,6 +15,7 @@ package enum RuntimeSupport {
         guard plan.loss.kind == .standard else {
             throw refuse("loss", plan.loss.kind.rawValue, "the runtime keeps the logits of a micro-batch")
         }
+        try check(tuning: plan, layout)
         if let problem = layout.problemsOfARun(model, batch: plan.batch).first {
             throw .layout(problem)
         }
@@ -59,6 +60,44 @@ package enum RuntimeSupport {
 
     /// Keys of features that the runtime has, or refuses with words of their own.
     private static let runnable = ["moe", "mla", "window", "qkNorm"]
+
+    /// - Throws: the first part of what is trained, or of how batches are made up, that the runtime does not have.
+    static func check(tuning plan: Plan, _ layout: Layout) throws(TrainingError) {
+        let model = plan.model
+        if model.tuning?.quantized != nil {
+            throw refuse("quantized", "nf4", "the runtime keeps weights in fp32")
+        }
+        if let lora = model.tuning?.lora {
+            if let fused = lora.targetModules.first(where: { $0.hasPrefix("linear_") }) {
+                throw refuse(
+                    "lora.targetModules", fused,
+                    "the runtime's adapters stand beside one matrix each: name the matrices")
+            }
+            let isBesideExperts = model.adaptableModules.contains { module in
+                module.hasPrefix("mlp.experts.") && lora.targetModules.contains { LoRA.names($0, module) }
+            }
+            if isBesideExperts, layout.expertTensor > 1 {
+                throw refuse(
+                    "layout.expertTensor", "\(layout.expertTensor)", "the runtime does not cut adapters of experts")
+            }
+        }
+        if model.documents != nil {
+            guard plan.train?.endOfDocument != nil else {
+                throw refuse(
+                    "packing", "(given)",
+                    "a real run finds documents by the token that ends them: give packing.endOfDocument")
+            }
+            if layout.context > 1 {
+                throw refuse("layout.context", "\(layout.context)", "rings pass whole pieces of keys, not documents")
+            }
+        }
+        if plan.padding > 0 {
+            throw refuse("padding", "\(plan.padding)", "the runtime's sequences are full")
+        }
+        if let rampup = plan.rampup {
+            throw refuse("rampupBatchSize", "\(rampup.start)", "the runtime's batch is the same at every step")
+        }
+    }
 
     /// - Throws: the first part of the model that the runtime does not have.
     static func check(model: Model) throws(TrainingError) {

@@ -157,6 +157,12 @@ package final class Trainer {
         try checkpoints.saveWeights(to: path, step: step)
     }
 
+    /// Writes the adapters to the folder `path`, as PEFT reads them. Every rank calls it; without adapters nothing happens.
+    package func saveAdapter(to path: String, step: Int) throws {
+        guard let lora = plan.model.tuning?.lora else { return }
+        try checkpoints.saveAdapter(to: path, step: step, lora)
+    }
+
     /// Writes all weights as `saveWeights` does.
     /// - Returns: what was written, on rank 0.
     package func saveCheckpoint(to path: String, step: Int) throws -> SavedFile? {

@@ -227,6 +227,9 @@ struct SweepCommand: ParsableCommand {
             ]
         }
         if let sequence {
+            guard !plan.model.hasPicture else {
+                throw Failure.input("--sequence: the tokens of a sequence follow from the plan's image or video")
+            }
             let tokens = Double(plan.batch * plan.model.sequence)
             return [
                 (
