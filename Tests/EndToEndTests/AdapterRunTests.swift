@@ -38,14 +38,15 @@ struct AdapterRunTests {
     /// what the checkpoint holds.
     @Test func adaptersAloneAreTrained() throws {
         let lora = "lora: {rank: 4, alpha: 8, targetModules: [c_attn, mlp.c_proj]}"
-        let job = try job(lora, steps: 3)
+        let job = try job(lora, steps: 40)
         let (path, weights) = try saved(job)
         let losses = try job.steps().map(\.loss)
         let plain = try self.job("", steps: 1)
         let (_, start) = try saved(try self.job(lora, steps: 1))
         try plain.train(processes: 1)
         #expect(try plain.steps()[0].loss == losses[0])
-        #expect(losses[2] < losses[0])
+        // Steps read different text, so a few are averaged.
+        #expect(losses.suffix(5).reduce(0, +) < losses.prefix(5).reduce(0, +))
         let adapters = weights.keys.filter { $0.contains(".lora_") }
         #expect(adapters.count == 2 * 2 * 2)
         for (name, bytes) in weights { #expect((start[name] == bytes) != adapters.contains(name), "\(name)") }

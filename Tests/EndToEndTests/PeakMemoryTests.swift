@@ -70,7 +70,9 @@ struct PeakMemoryTests {
         for (process, bytes) in measured.enumerated() {
             // The pipeline rank is the slowest to change from one process to the next.
             let prediction = predicted[process * predicted.count / measured.count].peakGiB * 0x1p30
-            #expect(abs(prediction / bytes - 1) < 0.08, "process \(process): \(prediction / bytes)")
+            // How many rows an expert gets depends on the text.
+            let most = run.layout.contains("expert") ? 0.12 : 0.08
+            #expect(abs(prediction / bytes - 1) < most, "process \(process): \(prediction / bytes)")
         }
     }
 }

@@ -124,6 +124,10 @@ import Testing
             "model.text.refinerLayers: goes with the projection linear"
         ),
         (
+            "{family: gpt, layers: 1, hidden: 256, heads: 4, image: {height: 224, width: 224, patch: 14}, text: {tokens: 8, width: 64}, stream: lastDouble, norms: both}",
+            "model.norms: the text's rows end before a norm behind a half"
+        ),
+        (
             vit + ", diffusion: {scalars: 1, sharedModulation: true}}",
             "model.diffusion.sharedModulation: needs blocks with modulation"
         ),

@@ -49,14 +49,19 @@ struct CountedRecipe {
             elements += ownRows * Double(model.hidden) * ((attention ? 1 : 0) + (network ? 1 : 0))
         }
         if routes, let moe = shape.moe {
-            let gathered = rows / t * Double(moe.topK * layout.expertTensor) * moe.imbalance
+            let gathered = ExpertRows(moe, own: rows / t).fullest * Double(layout.expertTensor)
             elements += gathered * Double(moe.latentSize ?? model.hidden)
             elements += gathered * Double(moe.ffn) / Double(layout.expertTensor)
             elements += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
         } else if shape.hasNetwork {
             elements += rows * Double(shape.ffn) / t
         }
-        return (w - activation) * elements
+        // With factors of earlier steps the result of attention is kept in 8 bits too, beside that which attention keeps.
+        var beside = 0.0
+        if recipe.scaling == .delayed, shape.hasCore {
+            beside = activation * rows * Double(shape.heads * (shape.mla?.valueSize ?? shape.valueHead)) / t
+        }
+        return (w - activation) * elements - beside
     }
 
     /// Parameters of the rank's matrices whose products are in the low format: all of blocks but routers', without the
@@ -65,7 +70,9 @@ struct CountedRecipe {
         var held = HeldParameters()
         let layers = inventory.model.layers
         for layer in placed.stages(of: rank).flatMap({ placed.layers[$0] })
-        where layer >= recipe.bf16LayersAtStart && layer < layers - recipe.bf16LayersAtEnd {
+        where layer >= recipe.bf16LayersAtStart
+            && (inventory.isModule(layer) || layer < layers - recipe.bf16LayersAtEnd)
+        {
             held.add(inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" }, layout)
         }
         return held
@@ -73,7 +80,7 @@ struct CountedRecipe {
 
     /// Bytes of the copies, less those of bf16 weights that are not kept.
     func copyBytes(_ held: HeldParameters, _ layout: Layout) -> Double {
-        guard layout.sharding != .parameters else { return 0 }
+        guard layout.sharding != .parameters || layout.shardRanks == 1 else { return 0 }
         return (copies * weight - (recipe.parameterGather ? 2 : 0)) * (held.dense + held.experts)
     }
 }

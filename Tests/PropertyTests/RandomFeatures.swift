@@ -38,7 +38,7 @@ struct RandomFeatures {
 
     private mutating func ends(_ model: inout Model) {
         if numbers.chance(0.3) { model.norm = numbers.pick(Norm.allCases) }
-        if numbers.chance(0.3) { model.positionKind = numbers.pick([.learned, .rotary, .alibi, .none]) }
+        if numbers.chance(0.3) { model.positionKind = numbers.pick([Positions.learned, .rotary, .alibi, .none]) }
         if model.positionKind ?? (model.family == .gpt ? .learned : .rotary) == .learned, numbers.chance(0.4) {
             model.positionEntries = model.sequence + numbers.pick([2, 128, 4096])
         }

@@ -24,7 +24,7 @@ struct RandomPictures {
         change(&model) { $0.mla?.indexer = nil }
         if model.kinds.contains(where: { $0.shape.chunk != nil }) { change(&model) { $0.chunk = nil } }
         if numbers.chance(0.5) { model.qkNormKind = numbers.pick(Norm.allCases) }
-        let isFused = numbers.chance(0.5)
+        let isFused = numbers.chance(0.9)
         change(&model) { shape in
             guard isFused, shape.parallel == .oneNorm, shape.moe == nil, shape.mla == nil else { return }
             shape.parallel = .fused
@@ -84,7 +84,8 @@ struct RandomPictures {
             let mayDouble = isPlain && shapes.allSatisfy { $0.moe == nil }
             let kind: BlockShape.StreamKind = mayDouble && numbers.chance(0.6) ? .double : .single
             change(&model) { $0.stream = kind }
-            if kind == .double, numbers.chance(0.4) { endText(&model) }
+            let mayEnd = shapes.allSatisfy { $0.norms == .pre }
+            if kind == .double, mayEnd, numbers.chance(0.4) { endText(&model) }
         }
         model.text = text
     }

@@ -86,7 +86,7 @@ struct RandomTuning {
 
 extension Model {
     /// Whether the reader takes adapters, frozen parts and packed documents of the model.
-    fileprivate var isPricedTuned: Bool {
+    var isPricedTuned: Bool {
         image == nil && video == nil && ([block] + kinds.map(\.shape)).allSatisfy { $0.parallel != .fused }
     }
 

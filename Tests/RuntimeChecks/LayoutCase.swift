@@ -13,8 +13,8 @@ struct LayoutCase {
         case experts, shared
         /// Norms of the heads of queries and keys: GPT, llama with two heads to a key head.
         case normedGPT, normed
-        /// GPT with tied tables and adapters, llama with grouped queries and adapters, and experts with adapters.
-        case adaptedGPT, adapted, adaptedExperts
+        /// GPT with tied tables and adapters, and llama with grouped queries and adapters.
+        case adaptedGPT, adapted
         /// Llama whose embedding, first block and attention are frozen, and GPT whose documents are packed.
         case frozen, packed
         /// Llama with adapters and packed documents.
@@ -30,7 +30,6 @@ struct LayoutCase {
             switch self {
             case .adaptedGPT: return tuned(.tied, Tuning(lora: lora))
             case .adapted: return tuned(.grouped, Tuning(lora: lora))
-            case .adaptedExperts: return tuned(.shared, Tuning(lora: lora))
             case .frozen:
                 return tuned(.llama, Tuning(frozen: [.embedding, .layers(first: 0, last: 0), .attention]))
             case .packed, .adaptedPacked:
@@ -55,7 +54,7 @@ struct LayoutCase {
                 Model(
                     family: .llama, layers: 4, hidden: 32, heads: 4, kvHeads: self == .llama ? 4 : 2, ffn: 48,
                     mlp: self == .llama ? .swiglu : .geglu, vocab: 128, sequence: 16)
-            case .adaptedGPT, .adapted, .adaptedExperts, .frozen, .packed, .adaptedPacked:
+            case .adaptedGPT, .adapted, .frozen, .packed, .adaptedPacked, .normedGPT, .normed:
                 preconditionFailure("\(self) is made of another shape")
             }
         }
@@ -415,16 +414,11 @@ struct LayoutCase {
             LayoutCase("context 2", .adapted, Layout(context: 2)),
             LayoutCase("recompute full", .adapted, Layout(recompute: .full), bits: true),
             LayoutCase("recompute selective", .adaptedGPT, Layout(recompute: .selective), bits: true),
-            LayoutCase("data 2 expert 2", .adaptedExperts, Layout(data: 2, expert: 2)),
-            LayoutCase(
-                "tensor 2 sequence expert 2", .adaptedExperts, Layout(tensor: 2, expert: 2, sequenceParallel: true)),
             LayoutCase(
                 "tensor 2 pipeline 2 data 2 sequence zbv parameters", .adapted,
                 Layout(
                     data: 2, tensor: 2, pipeline: 2, virtualStages: 2, schedule: .zeroBubbleV, sharding: .parameters,
                     sequenceParallel: true)),
-            LayoutCase(
-                "data 4 expert 2 parameters", .adaptedExperts, Layout(data: 4, expert: 2, sharding: .parameters)),
             LayoutCase("pipeline 2", .frozen, Layout(pipeline: 2), bits: true),
             LayoutCase("pipeline 4", .frozen, Layout(pipeline: 4), bits: true),
             LayoutCase("tensor 2 sequence", .frozen, Layout(tensor: 2, sequenceParallel: true)),

@@ -78,7 +78,9 @@ private final class Floats {
     /// The singular values of a matrix that was orthogonalised lie around 1: those of the quintic's band.
     @Test(arguments: [(5, 5), (3, 40), (64, 16)]) func orthogonalises(_ rows: Int, _ columns: Int) {
         let x = Floats(rows * columns) { Float(sin(0.7 * Double($0 * $0))) }
-        Muon().orthogonalise(x.matrix(rows, columns), room: Floats(Muon.room(rows: rows, columns: columns)).pointer)
+        let room = Floats(Muon.room(rows: rows, columns: columns))
+        Muon().orthogonalise(x.matrix(rows, columns), room: room.pointer)
+        #expect(room.isIntact && x.isIntact)
         // The trace of XXᵀ is the sum of their squares.
         let mean = x.doubles.reduce(0) { $0 + $1 * $1 } / Double(min(rows, columns))
         #expect(mean > 0.45 && mean < 1.45, "\(mean)")

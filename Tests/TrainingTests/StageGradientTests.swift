@@ -86,7 +86,6 @@ import Training
         ("gpt with adapters of attention", adapted(model(.gpt, mlp: .gelu), ["c_attn"], rank: 1), nil),
         ("llama with adapters", adapted(model(.llama, kvHeads: 1, mlp: .swiglu)), nil),
         ("llama with some adapters", adapted(model(.llama, mlp: .geglu), ["q_proj", "v_proj", "up_proj"]), nil),
-        ("experts with adapters", adapted(model(.llama, kvHeads: 1, mlp: .swiglu, moe: experts)), nil),
         ("gpt, attention frozen", tuned(model(.gpt, mlp: .gelu), Tuning(frozen: [.attention])), nil),
         ("llama, norms frozen", tuned(model(.llama, mlp: .swiglu), Tuning(frozen: [.norms, .feedForward])), nil),
         (

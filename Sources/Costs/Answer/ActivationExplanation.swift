@@ -74,7 +74,7 @@ struct ActivationExplanation {
         let remade =
             kind.isTuned ? remadeBytes(kind) : "T·w·(\(kind.own(kind.block.normWords.results))·h/σ + \(activation))"
         let less = remakes ? " − \(remade)" : ""
-        let more = memory.keepsHalvesWhole && isSplit ? " + \(input)" : ""
+        let more = memory.keepsHalvesWhole && isSplit ? " + T·w·h/σ" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
         let (kept, again): (String, String) =
             switch layout.recompute {
@@ -170,7 +170,7 @@ struct ActivationExplanation {
     private func addRecipe(to lines: inout Derivation, _ kind: KindWords) -> String {
         guard let recipe = rates.recipe else { return "" }
         lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
-        let norms = kind.block.normWords.inputs
+        let norms = kind.block.normInputs
         let numbers = [norms > 0 ? "\(norms)·h/σ" : nil] + kind.own(kind.feedForward.inputs).map { Optional($0) }
         let saved = sumOrNil(numbers).map { " − T·(w − w_i)·(\($0))" } ?? ""
         let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended

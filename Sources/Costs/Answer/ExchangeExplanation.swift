@@ -36,8 +36,11 @@ struct ExchangeExplanation {
         let copies = "κ_\(kind.symbol)"
         lines.define(
             copies, ways(kind.block).copies, "ranks", "context ranks that get each key/value head\(kind.ofKind)")
-        let (attended, pair) = (kind.own(kind.attention.attended), kind.own(kind.attention.keysAndValues))
-        return "T·w·(\(attended) + (\(copies) − 1)·\(pair))/t"
+        let (attended, pair) = (kind.own(kind.attention.attended), "H_\(kind.symbol)")
+        lines.define(
+            pair, kind.block.core.keysAndValues(tensor: work.device.tensor), "",
+            "numbers of a row of keys and values on a tensor rank\(kind.ofKind)")
+        return "T·w·(\(attended)/t + (\(copies) − 1)·\(pair))"
     }
 
     /// Adds the buffers of the exchanges. Returns the symbols of their bytes.
@@ -48,11 +51,13 @@ struct ExchangeExplanation {
         {
             let core = block.core
             lines.define("H_q", core.queries + core.attended, "", "numbers of a row of queries and results")
-            lines.define("H_k", core.keys + core.values, "", "numbers of a row of keys and values")
-            lines.define("κ", ways(block).copies, "ranks", "context ranks that get each key/value head")
+            lines.define(
+                "H_k", core.keysAndValues(tensor: work.device.tensor), "",
+                "numbers of a row of keys and values on a tensor rank")
+            lines.define("κ_c", ways(block).copies, "ranks", "context ranks that get each key/value head")
             lines.derive(
                 "rows between context ranks", as: "X_c",
-                work.layout.contextExchange == .gather ? "2·w·c·T·H_k/t" : "w·T·(H_q + κ·H_k)/t", "bytes",
+                work.layout.contextExchange == .gather ? "2·w·c·T·H_k" : "w·T·(H_q/t + κ_c·H_k)", "bytes",
                 note: work.layout.contextExchange.words(work.layout), after: "own count")
             symbols.append("X_c")
         }

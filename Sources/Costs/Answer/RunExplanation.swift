@@ -77,8 +77,15 @@ struct RunExplanation {
             lines.define("N_r", plan.model.trainedParameters, "parameters", "parameters that training changes")
         }
         lines.derive("mean time between failures of all devices", as: "θ", "θ_1/n", "s")
+        let matrices = work.matrices?.wholeBytes(work)
+        if let matrices {
+            lines.define(
+                "B_m", matrices, "bytes", "what the optimizer keeps of matrices over what it keeps of other weights")
+        }
+        let state = "(b_w + b_o)·\(trained)"
         lines.derive(
-            "seconds of a checkpoint", as: "δ", "(b_w + b_o)·\(trained)/(ceil(n/n_node)·β_s)", "s",
+            "seconds of a checkpoint", as: "δ", "\(matrices == nil ? state : "(\(state) + B_m)")/(ceil(n/n_node)·β_s)",
+            "s",
             note: "weights and optimizer, written once, by all nodes together")
         let often = totals.checkpointSeconds < 2 * (single / Double(plan.devices))
         lines.derive(

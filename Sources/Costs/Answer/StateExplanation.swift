@@ -129,7 +129,7 @@ struct StateExplanation {
     /// Adds the copies of weights in a recipe's format.
     /// - Returns: the terms that the formula of the weights ends in.
     private func addCopies(to lines: inout Derivation, _ share: PipelineShares.Rank) -> String {
-        guard let recipe = work.rates.recipe, layout.sharding != .parameters else { return "" }
+        guard let recipe = work.rates.recipe, !LowPrecision.isGathered(layout) else { return "" }
         let parameters = LowPrecision.parameters(of: share, work)
         lines.define(
             "N_q", parameters.dense + parameters.experts, "parameters", "weights of \(recipe.scaling.rawValue) products"

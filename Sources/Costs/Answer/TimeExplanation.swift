@@ -56,7 +56,7 @@ struct TimeExplanation {
         let share = shares.ranks[time.bottleneck]
         let pieces = pieces(of: share, &lines)
         func all(_ name: String, _ part: KeyPath<PassTimes, Double>) -> String? {
-            let terms = pieces.filter { $0.seconds(part) > 0 }.map { piece in
+            let terms = pieces.filter { $0.seconds(part) != 0 }.map { piece in
                 let symbol = "\(name)_\(piece.suffix)"
                 lines.define(
                     symbol, piece.seconds(part), "s", "\(name) of one micro-batch, forward and backward: \(piece.name)")

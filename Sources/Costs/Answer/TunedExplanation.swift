@@ -54,7 +54,8 @@ extension KindWords {
         let isRouted = extent.rows == .routed
         let width = sum(
             extent.width.whole > 0 ? "\(extent.width.whole)" : nil,
-            extent.width.cut > 0 ? "\(extent.width.cut)/\(isRouted ? "e_t" : "t")" : nil)
+            extent.width.cut > 0 ? "\(extent.width.cut)/\(isRouted ? "e_t" : "t")" : nil,
+            extent.width.heads > 0 ? "\(extent.width.heads)/t" : nil)
         let rows: String? =
             switch extent.rows {
             case .all: nil

@@ -66,7 +66,9 @@ struct BlockTimes {
         switch device.recompute {
         case .none: break
         case .selective where !device.modules.isEmpty:
-            let work = self.again(exchange: exchange)
+            var work = self.again(exchange: exchange)
+            // Modules never wait longer for their ranks than the whole block would.
+            if work.tensor.seconds > collectives.forward.seconds { work.tensor = collectives.forward }
             times.backward.recompute = work.compute + (device.modules.contains(.coreAttention) ? attention.forward : 0)
             times.backward.tensor += work.tensor.seconds
             times.backward.expert += work.exchange
@@ -116,8 +118,7 @@ struct BlockTimes {
         }
         let sent = device.collectives(
             block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: w)
-        let exposed = tensorExposed(sent, forward: products, backward: 0, inputs: 0).forward
-        return (products + kernels, exposed, repeated)
+        return (products + kernels, tensorExposedAgain(sent, products), repeated)
     }
 
     // MARK: Matrix products
@@ -184,7 +185,7 @@ struct BlockTimes {
             for input in block.productInputs { seconds += rates.cast(measure.numbers([input])) }
         }
         if pass == .backward, !recipe.keepsAttended { seconds += rates.cast(measure.numbers(block.attended)) }
-        if device.sharding == .parameters, !recipe.parameterGather {
+        if device.sharding == .parameters, device.shardGroup.size > 1, !recipe.parameterGather {
             let weights = LowPrecision.parameters(block, device)
             seconds += rates.memory(LowPrecision.castBytes(rates) * (weights.dense + weights.experts))
         }

@@ -29,7 +29,7 @@ package struct BlockUnits: Hashable, Sendable {
         head = unit(parts.head)
         guard let recipe = rates.recipe, let high = rates.bf16Blocks else { return }
         // Blocks in bf16 take longer than others. They stand at the model's ends, and their stages have them in addition.
-        let (others, kinds) = (times(device, high), parts.kinds.kindOfBlock)
+        let (others, kinds) = (times(device, high), parts.kinds.kindOfBlock.prefix(model.layers))
         for kind in kinds.prefix(recipe.bf16LayersAtStart) { embedding = embedding + others[kind] + -1 * blocks[kind] }
         for kind in kinds.suffix(recipe.bf16LayersAtEnd) { head = head + others[kind] + -1 * blocks[kind] }
     }

@@ -56,7 +56,7 @@ extension DeviceShare {
         guard tensor > 1 else { return all }
         let rows = elementBytes * tokens
         func bytes(_ messages: [Message]) -> [Double] {
-            messages.map { rows * Double($0.width) * ($0.rows == .all ? 1 : shares.share($0.rows)) }
+            messages.map { self.bytes($0, elementBytes: elementBytes) }
         }
         let (inputs, kept, results) = (bytes(messages.inputs), bytes(messages.keptInputs), bytes(messages.results))
         all.backward.sums = bytes(messages.wholeInputs)
@@ -81,5 +81,11 @@ extension DeviceShare {
         }
         if !messages.narrow.backward.isEmpty { all.backward.sums += bytes(messages.narrow.backward) }
         return all
+    }
+
+    /// Bytes of a message of one micro-batch, whole.
+    func bytes(_ message: Message, elementBytes: Double) -> Double {
+        let share = message.rows == .all ? 1 : shares.share(message.rows)
+        return elementBytes * tokens * Double(message.width) * share
     }
 }

@@ -25,11 +25,23 @@ extension BlockTimes {
             case .none: break
             case .chunks: exposed = hiddenInChunks(whole, products)
             case .userBuffers:
-                if device.sequenceParallel { exposed = hiddenInUserBuffers(sent) }
+                // Adapters have products of their own, which no user buffer is made for.
+                if device.sequenceParallel, block.tuned == nil { exposed = hiddenInUserBuffers(sent) }
             }
         }
         exposed.backward.seconds += regather
         return exposed
+    }
+
+    /// Exposed collectives of modules that the backward computes again, whose products take `products` seconds. User buffers
+    /// hide none of them.
+    func tensorExposedAgain(_ sent: PassCollectives, _ products: Double) -> Exposed {
+        guard device.tensor > 1 else { return Exposed() }
+        let seconds = sent.forward.seconds(device.tensorGroup)
+        guard device.overlap.tensor, rates.framework.abilities.tensorOverlap == .chunks else {
+            return Exposed(seconds: seconds)
+        }
+        return rates.hide(seconds, behind: products, least: seconds / device.tensor)
     }
 
     /// Each collective is cut into t chunks. All but one chunk can overlap with the products of the pass.
@@ -58,7 +70,7 @@ extension BlockTimes {
         let (beside, group) = (productsBesideCollectives, device.tensorGroup)
         let (ring, bulk) = (UserBuffers.lostToRings(rates), UserBuffers.lostToKernels(rates))
         let results = block.messages(sequenceParallel: true).results.reduce(0) {
-            $0 + group.gather(bytes: rates.elementBytes * device.tokens * Double($1))
+            $0 + group.gather(bytes: device.bytes($1, elementBytes: rates.elementBytes))
         }
         let sums = sent.forward.sums.reduce(0) { $0 + group.allReduce(bytes: $1) }
         func gathered(_ seconds: Double, with product: Double) -> Exposed {

@@ -44,7 +44,7 @@ final class MatrixUpdate: Sendable {
         let isMuon = optimizer.name == .muon
         let (tensor, expertTensor) = (Double(layout.tensor), Double(layout.expertTensor))
         func tensors(_ block: Block) -> [TensorSpec] {
-            [block.norms, block.attention.part, block.feedForward.part].flatMap(\.tensors)
+            [block.norms, block.attention.part, block.feedForward.part, block.prediction].flatMap(\.tensors)
         }
         func experts(_ block: Block) -> (tensors: [TensorSpec], count: Int) {
             guard let experts = block.feedForward.experts else { return ([], 0) }
@@ -84,6 +84,10 @@ final class MatrixUpdate: Sendable {
             switch tensor.split {
             case .whole: break
             case .rows: (matrix.ranks, matrix.cutsRows) = (ranks, true)
+            case .groupedRows(let groups):
+                (matrix.ranks, matrix.cutsRows) = (ranks, true)
+                matrix.rows /= Double(groups)
+                matrix.count *= groups
             case .columns(let groups):
                 matrix.ranks = ranks
                 matrix.columns /= Double(groups)
@@ -100,7 +104,7 @@ final class MatrixUpdate: Sendable {
         var shape = tensor.shape.map(Double.init)
         switch tensor.split {
         case .whole: break
-        case .rows: shape[0] /= ranks
+        case .rows, .groupedRows: shape[0] /= ranks
         case .columns: shape[shape.count - 1] /= ranks
         }
         guard shape.count > 1 else { return shape.first ?? 0 }

@@ -87,7 +87,6 @@ final class ActivationTerms: Sendable {
 
     private static func bf16Extra(_ work: LayoutWork, isSplit: Bool) -> (start: Double, end: Double) {
         guard let recipe = work.rates.recipe, let high = work.rates.bf16Blocks else { return (0, 0) }
-        let isPartial = work.layout.recomputed.keepsSome
         func extra(_ kinds: ArraySlice<Int>, _ recompute: Layout.Recompute) -> Double {
             kinds.reduce(0) { sum, kind in
                 let block = work.parts.blocks[kind]
@@ -96,11 +95,11 @@ final class ActivationTerms: Sendable {
                     - ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit).kept
             }
         }
-        let kinds = work.parts.kinds.kindOfBlock
-        // The first blocks of a stage are those that are recomputed if only some are.
+        // Modules of multi-token prediction are no layers.
+        let kinds = work.parts.kinds.kindOfBlock.prefix(work.model.layers)
         return (
             extra(kinds.prefix(recipe.bf16LayersAtStart), work.layout.recompute),
-            extra(kinds.suffix(recipe.bf16LayersAtEnd), isPartial ? .none : work.layout.recompute)
+            extra(kinds.suffix(recipe.bf16LayersAtEnd), work.layout.recompute)
         )
     }
 

@@ -139,9 +139,6 @@ extension Model {
         let widths = CrossWidths(self)
         return CrossCore(keys: text.tokens, width: Double(widths.queries + widths.attended) / 2)
     }
-
-    /// Tokens of the text with their symbol in formulas.
-    var textSymbols: [SizeSymbol] { text.map { [SizeSymbol("n_t", $0.tokens, "tokens of the text")] } ?? [] }
 }
 
 extension Part {
@@ -154,7 +151,9 @@ extension Part {
         let isBack = { (product: Product) in product.inputs.cut > 0 }
         let attended = Width(cut: model.heads * (model.block.valueSize ?? model.headSize))
         part.products.removeAll(where: isBack)
-        part.operands.removeAll { $0.extent.width == attended }
+        // Queries alone, with keys of an earlier block, are as wide as the attention's result, which stands behind them.
+        let place = part.operands.lastIndex { $0.extent.width == attended }
+        if let place { part.operands.remove(at: place) }
         part.forward.casts = []
         part.messages.results = []
         return part

@@ -153,8 +153,6 @@ package struct NormWords: Hashable, Sendable {
     /// those between the halves of a split backward.
     package var kept: String
     package var results: String
-    /// Results of norms that only products read.
-    package var inputs: Int
     package var operands: String
     /// Halves of the block, each with a mask of dropout.
     package var halves: String
@@ -193,7 +191,6 @@ package struct NormWords: Hashable, Sendable {
         results = mean(\.results)
         operands = mean(\.operands)
         halves = mean(\.halves)
-        inputs = Part.normInputs(model)
         projection = block.predicts ? "2·h^2" : nil
         projected = block.predicts ? "h/t" : nil
         sizes =

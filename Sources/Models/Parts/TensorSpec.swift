@@ -56,7 +56,7 @@ package struct TensorSpec: Hashable, Sendable {
     /// Whether AdamW decays the tensor: matrices and embeddings, not biases and norms.
     package var decays: Bool { shape.count >= 2 }
     /// Whether the tensor is a matrix that training changes, and no norm.
-    package var isMatrix: Bool { shape.count == 2 && start != .ones && isTrainable }
+    package var isMatrix: Bool { shape.count == 2 && start != .ones && !name.hasSuffix("bias") && isTrainable }
 
     /// The tensor with its full name: `prefix` is that of its block or its expert.
     package func named(in prefix: String) -> TensorSpec {

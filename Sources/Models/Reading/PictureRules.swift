@@ -175,6 +175,9 @@ extension BlockShape {
                 fix: "remove it")
         }
         refuse(
+            stream == .lastDouble && norms != .pre, "norms", norms.rawValue,
+            "the text's rows end before a norm behind a half", fix: "remove norms")
+        refuse(
             modulation > 0 && norms != .pre, "norms", norms.rawValue,
             "modulation scales the results of norms before halves",
             fix: "remove norms or modulation")

@@ -6,6 +6,8 @@ package final class Block: Sendable {
     package let norms: Part
     package let attention: AttentionSpec
     package let feedForward: FeedForwardSpec
+    /// What joins the rows of a module of multi-token prediction; empty in other blocks.
+    package let prediction: Part
     /// Sizes of the core attention.
     package let core: CoreAttention
     /// The experts; nil in a dense block.
@@ -28,6 +30,8 @@ package final class Block: Sendable {
     package let recomputations: [Recomputation]
     /// Kept tensors that only products read, and the result of the core attention.
     package let productInputs: [Extent]
+    /// Results of norms among `productInputs`.
+    package let normInputs: Int
     package let attended: [Extent]
     package let forward: Elementwise
     package let backward: Elementwise
@@ -58,7 +62,8 @@ package final class Block: Sendable {
         stream = Extent(.scattered, whole: model.hidden)
         inputs = model.block.predicts ? 2 : 1
         // The parts in the order of their tensors in memory.
-        let parts = [norms, attention.part, feedForward.part] + (model.block.predicts ? [.prediction(model)] : [])
+        prediction = model.block.predicts ? .prediction(model) : Part()
+        let parts = [norms, attention.part, feedForward.part] + (model.block.predicts ? [prediction] : [])
         let modules = shape.tuning == nil ? nil : BlockModules(model)
         let tuned = shape.tuning.flatMap { tuning in modules.map { TunedBlock(model, tuning, $0) } }
         self.tuned = tuned
@@ -66,6 +71,7 @@ package final class Block: Sendable {
         let expertAdapters = tuned?.expertAdapters ?? []
         products = parts.flatMap(\.products) + adapters.flatMap(\.products)
         expertProducts = (feedForward.experts?.products ?? []) + expertAdapters.flatMap(\.products)
+        sharedProducts = feedForward.experts?.shared ?? []
         if let tuned, let modules {
             kept = tuned.kept(parts, model, modules)
             operands = tuned.operands(model, modules)
@@ -75,6 +81,7 @@ package final class Block: Sendable {
         }
         recomputations = parts.flatMap(\.recomputations)
         productInputs = parts.flatMap(\.inputs)
+        normInputs = norms.inputs.count
         attended = kept.filter { $0.role == .attended }.map(\.stored.extent)
         let kernels = adapters + expertAdapters
         let tensors = parts.flatMap(\.tensors) + adapters.flatMap(\.tensors)

@@ -152,7 +152,7 @@ package struct SearchSpace: Hashable, Sendable {
             plan.model, sizes: sizes,
             choice: PipelineTable.Choice(
                 schedules: triedSchedules(plan), virtualStages: stages,
-                partialRecompute: partialRecompute && recompute.contains(.full),
+                partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true,
                 recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)))
     }
 

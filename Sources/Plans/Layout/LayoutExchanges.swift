@@ -1,4 +1,5 @@
 package import Models
+internal import Schedules
 internal import Numbers
 internal import Reading
 
@@ -142,6 +143,12 @@ extension Layout {
                     field: "layout.overlap.sharedExperts", value: "true",
                     rule: "shared experts that are recomputed by themselves hide no exchange",
                     fix: "remove it, or shared_experts and moe from recomputeModules"))
+        }
+        if overlap.sharedExperts, schedule.splitsBackward {
+            problems.append(
+                PlanProblem(
+                    field: "layout.overlap.sharedExperts", value: "true",
+                    rule: "is not priced in schedules that split backwards", fix: "remove it, or use schedule 1f1b"))
         }
         if overlap.sharedExperts, overlap.expert {
             problems.append(

@@ -1,5 +1,4 @@
 internal import Models
-internal import Models
 package import Reading
 
 extension Plan {
@@ -38,25 +37,28 @@ extension Plan {
 
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
-        guard recipe.bf16LayersAtStart + recipe.bf16LayersAtEnd > 0 else { return [] }
+        guard recipe.keepsBlocks else { return [] }
         var problems: [PlanProblem] = []
         let field = recipe.bf16LayersAtStart > 0 ? "precision.bf16LayersAtStart" : "precision.bf16LayersAtEnd"
         let value = "\(recipe.bf16LayersAtStart > 0 ? recipe.bf16LayersAtStart : recipe.bf16LayersAtEnd)"
         switch layout.recomputed {
-        case .all, .first: break
-        case .firstOfStage, .every, .runs:
+        case .all: break
+        case .first, .firstOfStage, .every, .runs:
             problems.append(
                 PlanProblem(
                     field: field, value: value,
-                    rule: "is not priced together with recomputed blocks by stage, of every n-th block or in runs",
-                    fix: "recompute all blocks, or the first ones of every stage"))
+                    rule: "is not priced together with recomputing some blocks of a stage, or blocks in runs",
+                    fix: "recompute all blocks or none"))
         }
-        if let sizes = layout.layersPerStage, sizes.first == 0 || sizes.last == 0 {
+        let sizes = StagePartition(layout, model: model).sizes
+        if let first = sizes.first, let last = sizes.last,
+            recipe.bf16LayersAtStart > first || recipe.bf16LayersAtEnd > last
+        {
             problems.append(
                 PlanProblem(
-                    field: field, value: value,
-                    rule: "is not priced together with a first or a last stage without blocks",
-                    fix: "give both ends of the pipeline blocks"))
+                    .misfit, field: field, value: value,
+                    rule: "blocks in bf16 are priced on the first and the last stage, which hold \(first) and \(last)",
+                    fix: "lower it, or give these stages more blocks"))
         }
         return problems
     }

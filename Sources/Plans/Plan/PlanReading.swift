@@ -208,7 +208,7 @@ struct PlanReading {
         if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         plan.optimizer = optimizer ?? plan.optimizer
-        if reader.collector.isEmpty {
+        if problemFree {
             plan.optimizer.problems(precision: precision, layout: plan.layout).forEach(reader.collector.adopt)
             plan.combinationProblems(plan.layout).forEach(reader.collector.adopt)
         }

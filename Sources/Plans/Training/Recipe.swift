@@ -29,6 +29,9 @@ package struct Recipe: Hashable, Codable, Sendable {
     package var bf16LayersAtStart = 0
     package var bf16LayersAtEnd = 0
 
+    /// Whether some blocks are computed in bf16.
+    package var keepsBlocks: Bool { bf16LayersAtStart + bf16LayersAtEnd > 0 }
+
     package init(_ scaling: Scaling) { self.scaling = scaling }
 
     /// The recipe that a precision implies; nil: it implies none.

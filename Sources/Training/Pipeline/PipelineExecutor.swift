@@ -23,13 +23,13 @@ final class PipelineExecutor {
     /// Bytes of a tensor that crosses a stage boundary.
     private let boundaryBytes: Double
     /// Sets of saved tensors not in use, by the kinds of a stage's blocks. Stages with the same kinds take turns with them.
-    private var idleActivations: [[FeedForwardKind]: [SavedStage]] = [:]
+    private var idleActivations: [KeptKinds: [SavedStage]] = [:]
     /// Sets of tensors of the last stage's norm and head that no micro-batch uses at the moment.
     private var idleHeads: [SavedHead] = []
     /// Room for the rebuilt tensors of one block, which all stages share; nil without recomputation.
     private let rebuilt: RecomputeBuffers?
     /// With full recomputation and split backwards: rebuilt tensors of whole stages that no micro-batch uses.
-    private var idleRebuilt: [[FeedForwardKind]: [RecomputeBuffers]] = [:]
+    private var idleRebuilt: [KeptKinds: [RecomputeBuffers]] = [:]
     /// By stage · microbatches + micro-batch: the tensors that a forward saved for its backward.
     private var inFlight: [SavedStage?]
     /// Activations handed from one stage of this rank to another without a message, by stage · microbatches + micro-batch
@@ -116,7 +116,7 @@ final class PipelineExecutor {
         let slot = slot(action)
         let shape = context.shape
         let activations =
-            idleActivations[stage.kinds]?.popLast()
+            idleActivations[KeptKinds(stage)]?.popLast()
             ?? SavedStage(
                 shape: shape, blocks: stage.kinds, recompute: stage.recompute,
                 splitsBackward: context.splitsBackward, rebuilt: rebuilt, savesOutputs: false)
@@ -153,7 +153,7 @@ final class PipelineExecutor {
             if weightsLater, context.recompute == .full {
                 // What is rebuilt now must last until the weight gradients.
                 activations.ownRebuilt =
-                    idleRebuilt[stage.kinds]?.popLast()
+                    idleRebuilt[KeptKinds(stage)]?.popLast()
                     ?? RecomputeBuffers(
                         shape: context.shape, blocks: stage.rebuiltKinds, recompute: .full, splitsBackward: true)
             }
@@ -187,14 +187,14 @@ final class PipelineExecutor {
         inFlight[slot] = nil
         pool.giveBack(activations.input)
         if let rebuilt = activations.ownRebuilt {
-            idleRebuilt[stage.kinds, default: []].append(rebuilt)
+            idleRebuilt[KeptKinds(stage), default: []].append(rebuilt)
             activations.ownRebuilt = nil
         }
         if let head = activations.head {
             idleHeads.append(head)
             activations.head = nil
         }
-        idleActivations[stage.kinds, default: []].append(activations)
+        idleActivations[KeptKinds(stage), default: []].append(activations)
     }
 
     /// The tensor that an action waits for, from a message or from a neighbouring stage on this rank.
@@ -232,6 +232,14 @@ final class PipelineExecutor {
     }
 
     private func slot(_ action: Action) -> Int { Int(action.stage) * microbatches + Int(action.microbatch) }
+}
+
+/// What decides the room that a micro-batch takes on a stage: stages of a rank that agree in it use each other's.
+private struct KeptKinds: Hashable {
+    let kinds: [FeedForwardKind]
+    let recompute: [Layout.Recompute]
+
+    init(_ stage: ModelStage) { (kinds, recompute) = (stage.kinds, stage.recompute) }
 }
 
 extension ModelStage {

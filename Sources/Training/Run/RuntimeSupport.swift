@@ -73,12 +73,13 @@ package enum RuntimeSupport {
                     "lora.targetModules", fused,
                     "the runtime's adapters stand beside one matrix each: name the matrices")
             }
-            let isBesideExperts = model.adaptableModules.contains { module in
-                module.hasPrefix("mlp.experts.") && lora.targetModules.contains { LoRA.names($0, module) }
+            let besideExperts = lora.targetModules.first { target in
+                model.adaptableModules.contains { $0.hasPrefix("mlp.experts.") && LoRA.names(target, $0) }
             }
-            if isBesideExperts, layout.expertTensor > 1 {
+            if let besideExperts {
                 throw refuse(
-                    "layout.expertTensor", "\(layout.expertTensor)", "the runtime does not cut adapters of experts")
+                    "lora.targetModules", besideExperts,
+                    "the runtime has no adapters beside experts: name the matrices of attention, such as q_proj")
             }
         }
         if model.documents != nil {

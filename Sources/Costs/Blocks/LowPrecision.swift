@@ -20,22 +20,6 @@ enum LowPrecision {
         return (dense, experts / (device.expert * device.expertTensor))
     }
 
-    /// Such parameters on one device of a rank with this `share`, without the blocks in bf16.
-    static func parameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> (dense: Double, experts: Double) {
-        guard let recipe = work.rates.recipe else { return (0, 0) }
-        var counts = share.blocks
-        let kinds = work.parts.kinds.kindOfBlock
-        if share.holdsEmbedding { for kind in kinds.prefix(recipe.bf16LayersAtStart) { counts[kind] -= 1 } }
-        if share.holdsHead { for kind in kinds.suffix(recipe.bf16LayersAtEnd) { counts[kind] -= 1 } }
-        var sum = (dense: 0.0, experts: 0.0)
-        for (count, block) in zip(counts, work.parts.blocks) where count > 0 {
-            let one = parameters(block, work.device)
-            sum.dense += Double(count) * one.dense
-            sum.experts += Double(count) * one.experts
-        }
-        return sum
-    }
-
     /// Bytes of the copies of a weight in addition to the kept bf16 weight, which parameters that are gathered in the
     /// low format do not have.
     static func copyBytes(_ rates: DeviceRates) -> Double {
@@ -43,23 +27,12 @@ enum LowPrecision {
         return rates.weightCopies * recipe.weightBytes - (recipe.parameterGather ? 2 : 0)
     }
 
-    /// Bytes of the copies of all weights of a rank. Fully sharded weights have copies only while they are gathered.
-    static func weights(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
-        guard work.rates.recipe != nil, work.layout.sharding != .parameters else { return 0 }
-        let held = parameters(of: share, work)
-        return copyBytes(work.rates) * (held.dense + held.experts)
-    }
+    /// Whether weights are gathered, and cast, for every pass.
+    static func isGathered(_ layout: Layout) -> Bool { layout.sharding == .parameters && layout.shardRanks > 1 }
 
     /// Bytes that casting a weight moves.
     static func castBytes(_ rates: DeviceRates) -> Double {
         guard let recipe = rates.recipe else { return 0 }
         return 2 * recipe.reads + rates.weightCopies * recipe.weightBytes
-    }
-
-    /// Parameters of a rank that are cast after its update, once a step. Fully sharded ones are cast in every pass.
-    static func castParameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
-        guard work.rates.recipe != nil, work.layout.sharding != .parameters else { return 0 }
-        let held = parameters(of: share, work)
-        return held.dense + held.experts
     }
 }
