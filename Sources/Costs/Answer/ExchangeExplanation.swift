@@ -33,7 +33,7 @@ struct ExchangeExplanation {
     /// Formula of the bytes that the core attention of `kind` keeps because heads are exchanged; nil if there are none.
     func kept(_ kind: KindWords, to lines: inout Derivation) -> String? {
         guard work.device.headRanks > 1, kind.block.core.heads > 0 else { return nil }
-        let copies = "κ_\(kind.symbol)"
+        let copies = "ξ_\(kind.symbol)"
         lines.define(
             copies, ways(kind.block).copies, "ranks", "context ranks that get each key/value head\(kind.ofKind)")
         let (attended, pair) = (kind.own(kind.attention.attended), "H_\(kind.symbol)")
@@ -54,10 +54,10 @@ struct ExchangeExplanation {
             lines.define(
                 "H_k", core.keysAndValues(tensor: work.device.tensor), "",
                 "numbers of a row of keys and values on a tensor rank")
-            lines.define("κ_c", ways(block).copies, "ranks", "context ranks that get each key/value head")
+            lines.define("ξ", ways(block).copies, "ranks", "context ranks that get each key/value head")
             lines.derive(
                 "rows between context ranks", as: "X_c",
-                work.layout.contextExchange == .gather ? "2·w·c·T·H_k" : "w·T·(H_q/t + κ_c·H_k)", "bytes",
+                work.layout.contextExchange == .gather ? "2·w·c·T·H_k" : "w·T·(H_q/t + ξ·H_k)", "bytes",
                 note: work.layout.contextExchange.words(work.layout), after: "own count")
             symbols.append("X_c")
         }
