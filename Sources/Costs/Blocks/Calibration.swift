@@ -48,7 +48,8 @@ extension Cluster {
                     name: name, model: model, tokens: nil,
                     cluster: Cluster(name: name, device: device, devicesPerNode: 1, networks: []), devices: 1,
                     batch: 1, precision: .fp32, layout: nil),
-                layout: layout, groups: LayoutGroups(layout, on: []), vocabulary: model.vocab, dropout: false),
+                layout: layout, groups: LayoutGroups(layout, on: []), vocabulary: model.vocab, dropout: false,
+                fusesNorms: false),
             gradientBytes: 4)
         device.memoryBytesPerSecond =
             block.elementwise / measured.elementwiseSeconds

@@ -120,7 +120,10 @@ package struct DeviceShare: Sendable {
         return share
     }
 
-    init(plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool) {
+    /// - Parameter fusesNorms: whether the layout's software runs norms inside the products behind them.
+    init(
+        plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool, fusesNorms: Bool
+    ) {
         tensor = Double(layout.tensor)
         context = Double(layout.context)
         tokens = Double(layout.microbatch) * Double(plan.model.sequence) / context
@@ -128,7 +131,7 @@ package struct DeviceShare: Sendable {
         sequenceShare = sequenceParallel ? tensor : 1
         flashAttention = layout.flashAttention
         recompute = layout.recompute
-        modules = layout.modulesAgain.recomputed(fusesNorms: plan.framework(for: layout).fusesNorms)
+        modules = layout.modulesAgain.recomputed(fusesNorms: fusesNorms)
         overlap = layout.overlap
         sharding = layout.sharding
         shardsOuter = layout.sharesOptimizer

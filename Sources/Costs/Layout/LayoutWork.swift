@@ -82,7 +82,7 @@ package final class LayoutWork: Sendable {
         device = DeviceShare(
             plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
-            dropout: pricer.options.dropout ?? !layout.flashAttention)
+            dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
         self.units =
             units
             ?? BlockUnits(

@@ -46,10 +46,12 @@ package final class PipelineShares: Sendable {
         }
     }
 
-    /// Ranks with equal shares.
-    package struct Kind: Hashable, Sendable {
-        package var share: Rank
-        package var count: Int
+    /// Ranks with equal shares. A class, so that a search passes it on without copying the share's lists.
+    package final class Kind: Sendable {
+        package let share: Rank
+        package let count: Int
+
+        init(share: Rank, count: Int) { (self.share, self.count) = (share, count) }
     }
 
     package let ranks: [Rank]
@@ -123,12 +125,15 @@ package final class PipelineShares: Sendable {
             }
             return share
         }
-        var kinds: [Kind] = []
+        var (unlikeShares, counts): ([Rank], [Int]) = ([], [])
         var kindOfRank: [Int] = []
         for share in ranks {
-            let kind = kinds.firstIndex { $0.share == share } ?? kinds.count
-            if kind == kinds.count { kinds.append(Kind(share: share, count: 0)) }
-            kinds[kind].count += 1
+            let kind = unlikeShares.firstIndex(of: share) ?? unlikeShares.count
+            if kind == unlikeShares.count {
+                unlikeShares.append(share)
+                counts.append(0)
+            }
+            counts[kind] += 1
             kindOfRank.append(kind)
         }
         if case .runs(let length) = recomputed {
@@ -143,7 +148,7 @@ package final class PipelineShares: Sendable {
         stageNumbers = held.flatMap(\.numbers)
         unlikeRanks = unlike
         self.ranks = ranks
-        self.kinds = kinds
+        kinds = zip(unlikeShares, counts).map { Kind(share: $0, count: $1) }
         self.kindOfRank = kindOfRank
     }
 

@@ -139,7 +139,7 @@ package struct ActivationBytes: Hashable, Sendable {
             keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
             splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory,
-            modules: layout.recomputeModules.recomputed(fusesNorms: framework.fusesNorms),
+            modules: work.device.modules,
             exchanged: layout.headRanks > 1
                 ? ContextWays(
                     block, work.device, sequence: work.model.sequence, elementBytes: rates.elementBytes

@@ -167,7 +167,7 @@ package struct LeastPasses: Sendable {
         let device = DeviceShare(
             plan: plan, layout: layout, groups: LayoutGroups(firstOf: layout, on: pricer.network),
             vocabulary: model.paddedVocab(tensor: layout.tensor),
-            dropout: pricer.options.dropout ?? !layout.flashAttention)
+            dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
         let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
         let units = BlockUnits(
             model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient, plain: false

@@ -120,7 +120,7 @@ package struct MeshPricer {
             guard let rates = pricer.rates[plan.framework(for: layout).name] else { continue }
             let device = DeviceShare(
                 plan: plan, layout: layout, groups: LayoutGroups(layout, places: &places), vocabulary: model.vocab,
-                dropout: pricer.options.dropout ?? !layout.flashAttention)
+                dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
             let seconds = zip(pricer.parts.blocks, pricer.parts.kinds.counts).reduce(0) { sum, kind in
                 sum + Double(kind.1)
                     * BlockTimes(
@@ -279,10 +279,7 @@ package struct MeshPricer {
                         ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
                     layers: partition.layers, shares: partition.shares, units: BlockUnits(), groups: groups[place])
                 states[index * shardings.count + place] = StateTerms(work, firstKind: kindStates.count)
-                // By index, because an iterator would copy the lists of every kind.
-                for kind in partition.shares.kinds.indices {
-                    kindStates.append(KindState(of: partition.shares.kinds[kind].share, work))
-                }
+                for kind in partition.shares.kinds { kindStates.append(KindState(of: kind.share, work)) }
             }
         }
         let kinds = table.kinds.count

@@ -89,11 +89,11 @@ extension Reduction {
     private init(
         of held: Double, low: Double, shards: DeviceGroup, replicas: DeviceGroup, _ work: LayoutWork
     ) {
-        let (layout, software) = (work.layout, work.framework)
+        let (layout, rates) = (work.layout, work.rates)
         let scatters = GradientExchange.scatters(work)
-        let bucket = software.bucket(replicas: layout.data * layout.context)
+        let bucket = rates.framework.bucket(replicas: layout.data * layout.context)
         overlaps = layout.overlap.data
-        contention = software.contention
+        contention = rates.framework.contention
         hidesGather = scatters
         isRepeated = layout.sharding == .gradients
         // A micro-batch of a bidirectional pipeline passes only one of a rank's two stages, so the reduction after it
@@ -117,7 +117,7 @@ extension Reduction {
         let pieces = max(1, (held / bucket).rounded(.up))
         (self.reduce, self.gather) = (reduce(buckets: buckets), gather(buckets: pieces))
         (reduceAlone, gatherAlone) =
-            software.oneBucketWithoutOverlap
+            rates.framework.oneBucketWithoutOverlap
             ? (reduce(buckets: 1), gather(buckets: 1)) : (self.reduce, self.gather)
         lastBucket = self.reduce / buckets
         firstBucket = self.gather / pieces
