@@ -150,7 +150,7 @@ struct ModelExplanation {
             formula = sum(
                 "M", sumOrNil(weights).map { "2·B·s·(\($0))" },
                 modules.contains(.coreAttention) ? core("L").map { "12·B·s^2·\($0)" } : nil)
-            note = "recomputed: \(modules.names.map(\.rawValue).joined(separator: ", "))"
+            note = "recomputed: \(modules.words)"
             source = "Megatron-Core's --recompute-modules; core attention as in Korthikanti et al. 2022, appendix A"
         case .selective where work.framework.selectiveOperations:
             formula = sum("M", "B·s·(\(sum(blockWeights, scans("L", times: "2·"))))")

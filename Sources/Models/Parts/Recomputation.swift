@@ -72,6 +72,12 @@ package struct RecomputeModules: OptionSet, Hashable, Codable, Sendable {
 
     /// The modules, in the order of `Name`.
     package var names: [Name] { Name.allCases.filter { contains($0.module) } }
+
+    /// The modules' names with commas between them.
+    package var words: String { names.map(\.rawValue).joined(separator: ", ") }
+
+    /// The modules as a plan states them: `[core_attn, mlp]`.
+    package var written: String { "[\(words)]" }
 }
 
 /// The work of a backward that computes one module of a part again, and the words of its formulas.

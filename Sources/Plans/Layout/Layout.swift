@@ -76,7 +76,7 @@ package struct Layout: Hashable, Codable, Sendable {
     /// Data and context ranks in one shard group, which together hold one set of shards. nil: all of them. A smaller
     /// group is hybrid sharding: gathering stays inside the group, and groups are replicas of one another.
     package var shardGroup: Int?
-    /// What the replicas of a shard shard among themselves.
+    /// State that the replicas of a shard divide among themselves.
     package var outerSharding = OuterSharding.none
     package var sequenceParallel: Bool
     package var flashAttention: Bool

@@ -25,7 +25,7 @@ extension Layout {
         case allgather
         /// A row is sent once to each node with an expert for it, and there once to each rank with one (DeepEP).
         case deepep
-        /// The same exchange by fewer multiprocessors, which also sorts rows by expert (DeepEP's branch hybrid-ep).
+        /// A row is sent as by DeepEP, by fewer multiprocessors, and sorted by expert on its way (its branch hybrid-ep).
         case hybridep
 
         /// Whether a row travels once to each node and rank, rather than once to each expert.

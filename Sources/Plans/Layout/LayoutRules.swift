@@ -213,60 +213,6 @@ extension Layout {
         ]
     }
 
-    private func recomputeProblems(_ model: Model) -> [PlanProblem] {
-        let (field, value): (String, String)
-        switch recomputed {
-        case .all: return []
-        case .first(let count): (field, value) = ("recomputeLayers", "\(count)")
-        case .firstOfStage(let counts): (field, value) = ("recomputeLayers", Self.written(counts))
-        case .every(let step): (field, value) = ("recomputeEvery", "\(step)")
-        case .runs(let length): (field, value) = ("recomputeLayers", "\(length)")
-        }
-        guard recompute == .full else {
-            return [
-                PlanProblem(
-                    field: "layout.\(field)", value: value,
-                    rule: "counts blocks of a stage that are recomputed whole: it needs recompute full",
-                    fix: "set layout.recompute to full, or remove it")
-            ]
-        }
-        if case .runs = recomputed, model.mtp != nil {
-            return [
-                PlanProblem(
-                    field: "layout.\(field)", value: value,
-                    rule: "must be 1 with model.mtp, whose layers are recomputed one by one",
-                    fix: "use 1, or remove it")
-            ]
-        }
-        guard case .firstOfStage(let counts) = recomputed, counts.count != stages else { return [] }
-        return [
-            PlanProblem(
-                .misfit, field: "layout.\(field)", value: value,
-                rule: "must name \(stages) stages (pipeline · virtualStages), it names \(counts.count)",
-                fix: "give a number for each stage, or one for all")
-        ]
-    }
-
-    private func moduleProblems(_ model: Model) -> [PlanProblem] {
-        guard !recomputeModules.isEmpty else { return [] }
-        let names = recomputeModules.names
-        let written = "[\(names.map(\.rawValue).joined(separator: ", "))]"
-        guard recompute == .selective else {
-            return [
-                PlanProblem(
-                    field: "layout.recomputeModules", value: written,
-                    rule: "names modules of blocks that are recomputed by themselves: it needs recompute selective",
-                    fix: "set layout.recompute to selective, or remove it")
-            ]
-        }
-        let known = ModelParts(model).blocks.reduce(into: RecomputeModules()) { $0.formUnion($1.modules) }
-        return names.filter { !known.has($0) }.map { name in
-            PlanProblem(
-                .misfit, field: "layout.recomputeModules", value: name.rawValue,
-                rule: "the model has no \(name.subject)", fix: "remove \(name.rawValue)")
-        }
-    }
-
     private func shardProblems() -> [PlanProblem] {
         let ranks = data * context
         guard let shardGroup else { return outerShardingProblems() }
@@ -380,7 +326,7 @@ extension Layout {
         return problems
     }
 
-    private static func written(_ counts: [Int]) -> String { "[\(counts.map(String.init).joined(separator: ", "))]" }
+    static func written(_ counts: [Int]) -> String { "[\(counts.map(String.init).joined(separator: ", "))]" }
 
     /// The advice for a layout with more stages than the model has layers: to count the ends as layers where the stages then
     /// are equal.

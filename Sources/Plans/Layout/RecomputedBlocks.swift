@@ -63,7 +63,7 @@ package enum RecomputedBlocks: Hashable, Codable, Sendable {
 extension Layout {
     /// What is recomputed, as words: `full 3 a stage`, `selective mlp, layernorm`.
     package var recomputeWords: String {
-        let modules = recomputeModules.names.map(\.rawValue).joined(separator: ", ")
+        let modules = recomputeModules.words
         return recompute.rawValue + (modules.isEmpty ? "" : " \(modules)") + recomputed.words
     }
 

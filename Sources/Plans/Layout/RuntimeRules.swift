@@ -81,7 +81,7 @@ extension Layout {
         }
         if !recomputeModules.isSubset(of: .coreAttention) {
             refuse(
-                "recomputeModules", "[\(recomputeModules.names.map(\.rawValue).joined(separator: ", "))]",
+                "recomputeModules", recomputeModules.written,
                 "must be [core_attn] in a real run: the runtime recomputes core attention or whole blocks",
                 "use core_attn alone, or recompute full")
         }

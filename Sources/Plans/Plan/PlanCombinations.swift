@@ -39,8 +39,7 @@ extension Plan {
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
         guard recipe.keepsBlocks else { return [] }
         var problems: [PlanProblem] = []
-        let field = recipe.bf16LayersAtStart > 0 ? "precision.bf16LayersAtStart" : "precision.bf16LayersAtEnd"
-        let value = "\(recipe.bf16LayersAtStart > 0 ? recipe.bf16LayersAtStart : recipe.bf16LayersAtEnd)"
+        let (field, value) = recipe.keyOfBlocks
         switch layout.recomputed {
         case .all: break
         case .first, .firstOfStage, .every, .runs:
@@ -151,7 +150,7 @@ extension Plan {
         let names = layout.modulesAgain.names
         guard names.contains(where: { $0 != .coreAttention }) else { return nil }
         return Choice(
-            field: "layout.recomputeModules", value: "[\(names.map(\.rawValue).joined(separator: ", "))]",
+            field: "layout.recomputeModules", value: layout.modulesAgain.written,
             fix: "use [core_attn], or recompute full")
     }
 

@@ -110,7 +110,7 @@ extension Layout {
         if let contextHeads { lines.append("contextHeads: \(contextHeads)") }
         if let dispatcher { lines.append("dispatcher: \(dispatcher.rawValue)") }
         if !recomputeModules.isEmpty {
-            lines.append("recomputeModules: [\(recomputeModules.names.map(\.rawValue).joined(separator: ", "))]")
+            lines.append("recomputeModules: \(recomputeModules.written)")
         }
         switch recomputed {
         case .all: break

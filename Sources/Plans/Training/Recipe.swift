@@ -29,6 +29,13 @@ package struct Recipe: Hashable, Codable, Sendable {
     package var bf16LayersAtStart = 0
     package var bf16LayersAtEnd = 0
 
+    /// The key and the value that a problem of blocks in bf16 names.
+    var keyOfBlocks: (field: String, value: String) {
+        bf16LayersAtStart > 0
+            ? ("precision.bf16LayersAtStart", "\(bf16LayersAtStart)")
+            : ("precision.bf16LayersAtEnd", "\(bf16LayersAtEnd)")
+    }
+
     /// Whether some blocks are computed in bf16.
     package var keepsBlocks: Bool { bf16LayersAtStart + bf16LayersAtEnd > 0 }
 
@@ -111,8 +118,7 @@ extension Recipe {
     func problem(layers: Int) -> PlanProblem? {
         guard bf16LayersAtStart + bf16LayersAtEnd > layers else { return nil }
         return PlanProblem(
-            .misfit, field: bf16LayersAtStart > 0 ? "precision.bf16LayersAtStart" : "precision.bf16LayersAtEnd",
-            value: "\(bf16LayersAtStart > 0 ? bf16LayersAtStart : bf16LayersAtEnd)",
+            .misfit, field: keyOfBlocks.field, value: keyOfBlocks.value,
             rule: "bf16LayersAtStart and bf16LayersAtEnd are \(bf16LayersAtStart + bf16LayersAtEnd) blocks together, "
                 + "the model has \(layers)", fix: "lower one of them")
     }
