@@ -6,7 +6,7 @@ import Models
 struct ExpertRows {
     /// Rows that leave the rank.
     let sent: Double
-    /// The same if every expert were as loaded as the fullest rank of experts.
+    /// Rows that leave the rank if every expert were as loaded as the fullest rank of experts.
     let fullest: Double
 
     /// - Parameter own: rows of the rank.

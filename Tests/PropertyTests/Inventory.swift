@@ -150,7 +150,7 @@ struct HeldParameters: Equatable {
     var dense = 0.0
     /// Routed experts.
     var experts = 0.0
-    /// Those of them that are trained, and those that are stored in four bits.
+    /// Parameters that are trained, and parameters that are stored in four bits.
     var trained = (dense: 0.0, experts: 0.0)
     var few = (dense: 0.0, experts: 0.0)
 

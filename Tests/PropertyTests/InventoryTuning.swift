@@ -1,7 +1,7 @@
 import Models
 import Plans
 
-/// What becomes of a tensor in training.
+/// Whether training changes a tensor, and how it is stored.
 enum Fate: Equatable {
     case trained, frozen
     /// Frozen, and stored in four bits.

@@ -109,7 +109,7 @@ package struct AttentionWords: Hashable, Sendable {
     package var keysAndValues: String
     /// Bytes of a row that are kept for the backward outside the core. `w` stands for the bytes of a number.
     package var kept: String
-    /// The same with more tensor ranks than heads of keys and values; nil: no difference.
+    /// Bytes of a row that are kept with more tensor ranks than heads of keys and values; nil: as `kept`.
     package var keptBeyondHeads: String?
     /// Numbers of a row that are kept between the halves of a split backward and divided among tensor ranks.
     package var operands: String

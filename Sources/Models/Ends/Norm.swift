@@ -165,7 +165,7 @@ package struct NormWords: Hashable, Sendable {
     package var weights: String?
     /// Numbers of a row that modulation keeps for the backward, whole on every rank; nil without modulation.
     package var modulation: String?
-    /// Those of them that a product computes; nil if there are none.
+    /// Numbers of a row that a product of the modulation computes; nil if there are none.
     package var modulationResults: String?
     /// The sizes that the formulas name.
     package var sizes: [SizeSymbol]

@@ -97,7 +97,7 @@ package struct FeedForwardWords: Hashable, Sendable {
     package var kept: [String]
     package var combined: String?
     package var keptBehind: [String] = []
-    /// Those of `keptBehind`, and those of `weights`, that belong to the networks beside the experts.
+    /// Terms of `keptBehind`, and of `weights`, that belong to the networks beside the experts.
     package var keptBeside: [String] = []
     package var weightsBeside: [String] = []
     /// Numbers of a row that are kept and that only products read.

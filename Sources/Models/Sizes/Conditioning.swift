@@ -66,7 +66,7 @@ extension Model {
         ]
     }
 
-    /// What a model of images or videos has in addition to its blocks.
+    /// The keys of a model of images or videos beside those of its blocks.
     package struct Visual: Hashable, Codable, Sendable {
         var image: Picture?
         var video: Picture?

@@ -96,7 +96,7 @@ package enum FrozenPart: Hashable, Codable, Sendable {
     }
 }
 
-/// What of one kind of block training changes.
+/// The weights of one kind of block that training changes.
 package struct BlockTuning: Hashable, Codable, Sendable {
     package var lora: LoRA?
     /// Frozen parts of the block, without blocks by number.

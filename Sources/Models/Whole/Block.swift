@@ -6,7 +6,7 @@ package final class Block: Sendable {
     package let norms: Part
     package let attention: AttentionSpec
     package let feedForward: FeedForwardSpec
-    /// What joins the rows of a module of multi-token prediction; empty in other blocks.
+    /// The part that joins the rows of a module of multi-token prediction; empty in other blocks.
     package let prediction: Part
     /// Sizes of the core attention.
     package let core: CoreAttention

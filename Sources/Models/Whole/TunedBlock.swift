@@ -72,7 +72,7 @@ package final class TunedBlock: Sendable {
 
     // MARK: - Lists of the block
 
-    /// What a half of the block needs for gradients of weights.
+    /// Tensors that a half of the block needs for gradients of weights.
     private struct Half {
         /// Whether the rows of the residual stream that its products read are needed, and the gradients of its results.
         var needsInput = false

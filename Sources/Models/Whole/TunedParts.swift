@@ -88,6 +88,6 @@ extension Model {
     var adapters: [Adapter] { tunedBlock?.adapters ?? [] }
     var expertAdapters: [Adapter] { tunedBlock?.expertAdapters ?? [] }
 
-    /// What training changes of a block of the shape `block`; nil: all.
+    /// The lists of a block of the shape `block` as training changes it; nil: it changes all.
     var tunedBlock: TunedBlock? { block.tuning.map { TunedBlock(self, $0, BlockModules(self)) } }
 }

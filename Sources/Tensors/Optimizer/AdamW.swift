@@ -31,7 +31,7 @@ package struct AdamW: Hashable, Sendable {
             decay: decay, gradientScale: gradientScale)
     }
 
-    /// The same with moments in bf16, rounded to nearest after every update.
+    /// Steps parameters [count] with moments in bf16, rounded to nearest after every update.
     package func step(
         parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoment: UnsafeMutablePointer<BFloat16>, secondMoment: UnsafeMutablePointer<BFloat16>, count: Int,
