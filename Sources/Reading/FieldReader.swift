@@ -15,6 +15,11 @@ package final class ProblemCollector {
 
     package var isEmpty: Bool { problems.isEmpty }
 
+    /// Whether a problem concerns one of these keys or a key of the maps behind them.
+    package func hasProblem(in keys: [String]) -> Bool {
+        problems.contains { problem in keys.contains { problem.field == $0 || problem.field.hasPrefix($0 + ".") } }
+    }
+
     package func note(_ path: String, at mark: Mark?) { places[path] = mark }
 
     package func report(

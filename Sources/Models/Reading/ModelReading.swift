@@ -46,11 +46,16 @@ package struct ModelFields {
     /// Changes of a model, and of a block, in the order of their keys. Keys that are absent or invalid have none.
     private var edits: [(key: String, edit: ShapeKey<Model>.Edit)] = []
     private let block: BlockFields
+    /// Whether fields that contradict each other give a shape all the same (`Model.standIn`).
+    private let standsIn: Bool
     /// The kinds of block, in the order of the map.
     private var kinds: [(name: String, fields: BlockFields)] = []
     private let pattern: BlockPattern?
 
-    package init(_ reader: FieldReader) {
+    /// - Parameter standsIn: whether fields that contradict each other are read as a shape all the same, besides the
+    ///   report: one that the rules of other keys can be asked for.
+    package init(_ reader: FieldReader, standsIn: Bool = false) {
+        self.standsIn = standsIn
         // The order of keys in the message about an unknown key.
         reader.expect("family", "layers", "hidden", "heads", "kvHeads", "headSize", "ffn", "mlp")
         family = reader.choice("family", of: Model.Family.self)
@@ -213,9 +218,9 @@ package struct ModelFields {
                     rule: "the pattern must name a kind for each of the \(model.layers) layers",
                     fix: "write the pattern for \(model.layers) layers", kind: .misfit)
             }
-            return nil
+            return standsIn ? model.standIn : nil
         }
-        guard sound else { return nil }
+        guard sound else { return standsIn ? model.standIn : nil }
         if let problem = model.countProblem {
             reader.collector.report(
                 reader.path, at: reader.mark, value: problem.value, rule: problem.rule, fix: problem.fix)

@@ -3,6 +3,8 @@ package import Reading
 /// Reads `model:` of a plan: a name, a parameter count or a shape.
 package enum PlanModelReading {
     /// - Parameter remarks: gets what a reader should know about a model that was read from elsewhere.
+    /// - Returns: the model. After a report it may be `Model.standIn`, so that rules between the model and other keys
+    ///   can be checked all the same; nil if there is nothing to check them with.
     package static func read(_ plan: FieldReader, library: Library, remarks: inout [Remark]) -> Model? {
         // `model: gpt3-175b` means the same as `model: {name: gpt3-175b}`.
         guard plan.contains("model") else {
@@ -11,7 +13,7 @@ package enum PlanModelReading {
         }
         if let name = plan.word("model") { return named(name, plan, key: "model", library: library) }
         guard let reader = plan.map("model") else { return nil }
-        let fields = ModelFields(reader)
+        let fields = ModelFields(reader, standsIn: true)
         let name = reader.text("name")
         let parameters = reader.number("params", .count, in: 0...1e30)
         let configuration = reader.text("hf")

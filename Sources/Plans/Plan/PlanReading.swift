@@ -121,7 +121,18 @@ struct PlanReading {
         if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
-        guard let model, var cluster, let frameworks else { return nil }
+        // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
+        let isOptimizerValid = isValid("optimizer", "precision", "layout")
+        // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
+        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster?.device.trainingPrecision ?? .bf16)
+        func checkOptimizer(_ optimizer: Optimizer, _ layout: Layout?) {
+            guard isOptimizerValid else { return }
+            optimizer.problems(precision: precision, layout: layout).forEach(reader.collector.adopt)
+        }
+        guard let model else {
+            checkOptimizer(optimizer ?? Optimizer(), layout?.layout)
+            return nil
+        }
         if let samples {
             // A sample is one sequence.
             let all = samples * Double(model.sequence)
@@ -132,28 +143,8 @@ struct PlanReading {
             }
             tokens = all
         }
-        // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
-        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster.device.trainingPrecision)
-        if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
-            let rate = cluster.device.peakFLOPs[.fp32]
-        {
-            // The run itself finds out whether the processor has bf16. The prediction shown with it needs some rate.
-            cluster.device.peakFLOPs[.bf16] = rate
-            remarks.append(
-                Remark(
-                    .rateAssumed,
-                    "\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32"))
-        }
-        if cluster.device.peakFLOPs[precision] == nil {
-            let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
-            reader.report(
-                "precision", value: "'\(precision.rawValue)'",
-                rule: "\(cluster.device.name) has no rate for it", fix: "use \(Wording.alternatives(known))")
-            return nil
-        }
         if let batchTokens {
             statedBatch = sequences(batchTokens, model, remarks: &remarks)
-            guard statedBatch != nil else { return nil }
         }
         let parameters = Double(model.parameters().total)
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
@@ -180,10 +171,11 @@ struct PlanReading {
                     rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
             )
         }
-        let problemFree = reader.collector.isEmpty
-        if let layout, problemFree { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
-        let isDivided = problemFree && divideStages(of: &layout, model)
-        if let layout = layout?.layout, problemFree {
+        let isLayoutValid = isValid("layout", "devices", "batch", "accumulation", "rampupBatchSize")
+        let canCombine = isValid("model", "lora", "frozen", "quantized", "packing", "loss", "precision", "optimizer")
+        if let layout, isLayoutValid { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
+        let isDivided = isLayoutValid && divideStages(of: &layout, model)
+        if let layout = layout?.layout, isLayoutValid {
             // With an open schedule, the planner finds out which schedules are legal.
             layout.problems(for: model, batch: batch, devices: devices, dividesStages: isDivided)
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
@@ -195,7 +187,25 @@ struct PlanReading {
                     }
                     return problem
                 }.forEach(reader.collector.adopt)
-            remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
+            if let cluster { remarks += layout.warnings(cluster: cluster, model: model, batch: batch) }
+        }
+        checkOptimizer(optimizer ?? Optimizer(), layout?.layout)
+        guard var cluster, let frameworks else { return nil }
+        if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
+            let rate = cluster.device.peakFLOPs[.fp32]
+        {
+            // The run itself finds out whether the processor has bf16. The prediction shown with it needs some rate.
+            cluster.device.peakFLOPs[.bf16] = rate
+            remarks.append(
+                Remark(
+                    .rateAssumed,
+                    "\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32"))
+        }
+        if cluster.device.peakFLOPs[precision] == nil {
+            let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
+            reader.report(
+                "precision", value: "'\(precision.rawValue)'",
+                rule: "\(cluster.device.name) has no rate for it", fix: "use \(Wording.alternatives(known))")
         }
         var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
@@ -208,10 +218,7 @@ struct PlanReading {
         if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         plan.optimizer = optimizer ?? plan.optimizer
-        if problemFree {
-            plan.optimizer.problems(precision: precision, layout: plan.layout).forEach(reader.collector.adopt)
-            plan.combinationProblems(plan.layout).forEach(reader.collector.adopt)
-        }
+        if isLayoutValid, canCombine { plan.combinationProblems(plan.layout).forEach(reader.collector.adopt) }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles + plan.idleModules
@@ -238,6 +245,9 @@ struct PlanReading {
                     + "\(Figures.grouped(model.sequence)), \(held) tokens"))
         return found
     }
+
+    /// Whether no problem was found in these keys or in the maps behind them.
+    private func isValid(_ keys: String...) -> Bool { !reader.collector.hasProblem(in: keys) }
 
     private func cluster(remarks: inout [Remark]) -> Cluster? {
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }

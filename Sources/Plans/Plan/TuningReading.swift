@@ -90,28 +90,28 @@ struct TuningReading {
     private func checkTargets(_ lora: LoRA, _ model: Model) {
         let known = model.adaptableModules
         var taken: [String: String] = [:]
+        func report(_ value: String, _ rule: String, fix: String) {
+            reader.collector.adopt(PlanProblem(field: "lora.targetModules", value: value, rule: rule, fix: fix))
+        }
         for target in lora.targetModules where target != LoRA.allLinear {
             let own = known.filter { LoRA.names(target, $0) }
             if own.isEmpty {
                 let names = LoRA.names(of: known)
-                reader.report(
-                    "lora", value: "'\(target)'",
-                    rule: "targetModules names no matrix of a block; those here are \(Wording.alternatives(names))",
+                report(
+                    "'\(target)'", "names no matrix of a block; those here are \(Wording.alternatives(names))",
                     fix: Wording.didYouMean(target, among: names))
             }
             if let module = own.first(where: { taken[$0] != nil }), let other = taken[module] {
-                reader.report(
-                    "lora", value: "'\(target)'",
-                    rule: "targetModules gives \(module) two adapters: \(other) names it too", fix: "remove one of them"
-                )
+                report(
+                    "'\(target)'", "gives \(module) two adapters: \(other) names it too", fix: "remove one of them")
             }
             for module in own { taken[module] = target }
         }
         if lora.targetModules.isEmpty {
-            reader.report("lora", rule: "targetModules names no matrix", fix: "e.g. targetModules: all-linear")
+            report("", "names no matrix", fix: "e.g. targetModules: all-linear")
         }
         if lora.targetModules.contains(LoRA.allLinear), lora.targetModules.count > 1 {
-            reader.report("lora", rule: "all-linear stands alone: it names every matrix", fix: "remove the others")
+            report("", "all-linear stands alone: it names every matrix", fix: "remove the others")
         }
     }
 }
