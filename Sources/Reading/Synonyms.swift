@@ -60,6 +60,7 @@ package enum Synonyms {
             ("zero1 distributedoptimizer usedistributedoptimizer", "optimizer zero-1 sharding layout.sharding"),
             ("zero2", "gradients zero-2 sharding layout.sharding"),
             ("zero3 fsdp fsdp2 fullshard", "parameters zero-3 sharding layout.sharding"),
+            ("vocabparallel enablevocabparallel vocabularyparallelism", "vocabularyParallel layout.vocabularyParallel"),
             ("outerdpshardingstrategy hfsdp", "outerSharding layout.outerSharding"),
             ("hsdp hybridshard", "fsdp-hybrid shardGroup layout.shardGroup parameters"),
             ("mbs microbatchsize permicrobatch perdevicetrainbatchsize", "microbatch layout.microbatch"),

@@ -9,6 +9,8 @@ struct Engine {
     let schedule: ValidSchedule
     private let mode: ActionCosts.TransferMode
     private let transfer: Double
+    /// Times of the exchanges of a divided vocabulary, by `ValidSchedule.Exchange`.
+    private let exchanges: [Double]
     /// Times of actions that are not fused, as `ValidSchedule.Operation.time` numbers them.
     private let times: [Double]
     /// Time of each fused action.
@@ -35,7 +37,17 @@ struct Engine {
         self.schedule = schedule
         mode = costs.transferMode
         transfer = costs.transfer
-        times = costs.forward + costs.backward + costs.backwardInput + costs.backwardWeight
+        var times = costs.forward + costs.backward + costs.backwardInput + costs.backwardWeight
+        if let vocabulary = costs.vocabulary, schedule.vocabulary != nil {
+            // The place of fused actions, which have times of their own.
+            times += [Double](repeating: 0, count: schedule.stages)
+            times += [Double](repeating: vocabulary.softmax, count: schedule.stages)
+            times += [Double](repeating: vocabulary.gradient, count: schedule.stages)
+            exchanges = [vocabulary.broadcast, vocabulary.firstBarrier, vocabulary.secondBarrier]
+        } else {
+            exchanges = []
+        }
+        self.times = times
         fusedTimes = schedule.fused.map {
             (costs.forward[Int($0.forwardStage)] + costs.backward[Int($0.backwardStage)]) * costs.fusedShare
         }
@@ -56,6 +68,13 @@ struct Engine {
     mutating func run(slowdown: [Double]? = nil, noise: Noise? = nil) {
         for rank in free.indices { free[rank] = 0 }
         for link in linkFree.indices { linkFree[link] = 0 }
+        // The arrival of an exchange is the latest of all contributions.
+        if !exchanges.isEmpty {
+            for slot in 2 * schedule.stages * schedule.microbatches..<arrival.count {
+                arrival[slot] = 0
+                if !departure.isEmpty { departure[slot] = 0 }
+            }
+        }
         if var noise {
             timeAll(slowdown: slowdown) { noise.factor() }
         } else {
@@ -119,6 +138,9 @@ struct Engine {
                 free[rank] = left + length
             }
             arrived = left + length
+        } else if link < -1 {
+            arrived = max(arrival[Int(slot)], time + exchanges[-2 - Int(link)] * factor())
+            left = max(departure.isEmpty ? 0 : departure[Int(slot)], time)
         }
         arrival[Int(slot)] = arrived
         if keepsTimes { departure[Int(slot)] = left }

@@ -108,7 +108,7 @@ struct LocalSearch {
             guard stage < instance.stages - 1 else { return nil }
             let slot = engine.schedule.slot(.gradient, into: stage, microbatch: microbatch)
             return (engine.arrival[slot], Action(action.kind, stage: stage + 1, microbatch: microbatch))
-        case .backwardWeight: return nil
+        case .backwardWeight, .softmax, .outputGradient: return nil
         }
     }
 

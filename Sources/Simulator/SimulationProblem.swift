@@ -17,7 +17,17 @@ package enum SimulationProblem: Error, Hashable, Sendable, CustomStringConvertib
 
 extension ActionCosts {
     /// Checks that every list has one finite, non-negative time a stage.
-    func validate(stages: Int) throws(SimulationProblem) {
+    /// - Parameter vocabulary: whether the schedule divides the vocabulary.
+    func validate(stages: Int, vocabulary isDivided: Bool = false) throws(SimulationProblem) {
+        if isDivided {
+            guard let vocabulary else { throw .costs("the schedule has S and T, for which no times are given") }
+            for (name, time) in [
+                ("S", vocabulary.softmax), ("T", vocabulary.gradient), ("broadcast", vocabulary.broadcast),
+                ("first barrier", vocabulary.firstBarrier), ("second barrier", vocabulary.secondBarrier),
+            ] where !(time >= 0 && time.isFinite) {
+                throw .costs("the \(name) cost is \(time); it must be a finite time of at least 0")
+            }
+        }
         for (name, times) in [
             ("forward", forward), ("backward-input", backwardInput), ("backward-weight", backwardWeight),
             ("backward", backward),

@@ -23,13 +23,14 @@ package enum Simulator {
                     Timeline.Span(.compute, action: action, start: engine.start[index], end: engine.end[index]))
             }
             if costs.transfer > 0 { appendTransfers(of: rank, schedule, to: &spans, engine) }
+            if let vocabulary = schedule.vocabulary { appendExchanges(vocabulary, schedule, to: &spans, engine) }
             if let tail {
                 spans += tailSpans(tail, rank: rank, schedule, engine, slowdown: slowdown?[rank] ?? 1)
                 if tail.overlapsReduction { spans.sort { $0.start < $1.start } }
             }
             ranks.append(spans)
         }
-        return Timeline(name: schedule.name, ranks: ranks)
+        return Timeline(name: schedule.title, ranks: ranks)
     }
 
     /// The end of the last action, as `simulate` finds it. No spans are built.
@@ -49,7 +50,7 @@ package enum Simulator {
     ) throws(SimulationProblem) -> [Double] {
         let valid: ValidSchedule
         do throws(ScheduleViolation) { valid = try ValidSchedule(schedule) } catch { throw .schedule(error) }
-        for costs in costs { try costs.validate(stages: schedule.stages) }
+        for costs in costs { try costs.validate(stages: schedule.stages, vocabulary: schedule.vocabulary != nil) }
         return costs.map { costs in
             var engine = Engine(valid, costs: costs, keepsTimes: false)
             engine.run()
@@ -88,7 +89,7 @@ package enum Simulator {
     ) throws(SimulationProblem) -> Engine {
         let valid: ValidSchedule
         do throws(ScheduleViolation) { valid = try ValidSchedule(schedule) } catch { throw .schedule(error) }
-        try costs.validate(stages: schedule.stages)
+        try costs.validate(stages: schedule.stages, vocabulary: schedule.vocabulary != nil)
         try tail?.validate(stages: schedule.stages, ranks: schedule.ranks)
         try disturbance.validate(ranks: schedule.ranks)
         return Engine(valid, costs: costs, keepsTimes: keepsTimes)
@@ -109,11 +110,26 @@ package enum Simulator {
             switch action.kind {
             case .backward, .backwardWeight: ends[Int(action.stage)] = free
             case .fused: ends[Int(action.partnerStage)] = free
-            case .forward, .backwardInput: break
+            case .forward, .backwardInput, .softmax, .outputGradient: break
             }
         }
         return tail.spans(
             rank: rank, ends: ends.map { (stage: $0.key, end: $0.value) }, free: free, slowdown: slowdown)
+    }
+
+    /// Adds the exchanges among all ranks that a divided vocabulary needs, keeping the spans in order of their start.
+    private static func appendExchanges(
+        _ vocabulary: VocabularyParallel, _ schedule: Schedule, to spans: inout [Timeline.Span], _ engine: Engine
+    ) {
+        for exchange in ValidSchedule.Exchange.allCases
+        where exchange != .afterGradient || vocabulary == .twoBarriers {
+            for microbatch in 0..<schedule.microbatches {
+                let slot = engine.schedule.slot(exchange, microbatch: microbatch)
+                let (start, end) = (engine.departure[slot], engine.arrival[slot])
+                if end > start { spans.append(Timeline.Span(.collective, start: start, end: end)) }
+            }
+        }
+        spans.sort { $0.start < $1.start }
     }
 
     /// Adds the messages that `rank` sends and receives, keeping the spans in order of their start.
@@ -146,7 +162,7 @@ package enum Simulator {
                     let producer = Action(part.kind, stage: stage + 1, microbatch: Int(part.microbatch))
                     append(.receive, .gradient, into: stage, of: producer, at: stage + 1)
                 }
-            case .backwardWeight, .fused: break
+            case .backwardWeight, .fused, .softmax, .outputGradient: break
             }
         }
         spans.sort { $0.start < $1.start }

@@ -158,6 +158,7 @@ import Testing
             case .backward: held -= weights[stage]
             case .backwardInput: held += later[stage] - weights[stage]
             case .backwardWeight: held -= later[stage]
+            case .softmax, .outputGradient: break
             case .fused:
                 most = max(most, held + weights[stage])
                 held += weights[stage] - weights[Int(action.partnerStage)]

@@ -92,6 +92,13 @@ import Testing
         layout: {context: 4, data: 4, expert: 4, contextExchange: headsAndRing, contextHeads: 2, dispatcher: deepep, \
         sharding: parameters, shardGroup: 8, outerSharding: optimizer, overlap: {sharedExperts: true}}
         """,
+        "vocabulary.yaml": """
+        model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048}
+        tokens: 1B
+        cluster: h100-80g-sxm
+        devices: 8
+        layout: {pipeline: 4, data: 2, vocabularyParallel: vocab-2}
+        """,
         "tuned.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B

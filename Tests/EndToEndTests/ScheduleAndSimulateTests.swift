@@ -33,6 +33,23 @@ import Testing
         ("simulate plans/gpt3-175b-64-a100.yaml --transfer 1", "--transfer is for a pipeline without a plan"),
         ("simulate --schedule 1f1b --compare gpipe", "give --schedule or --compare, not both"),
         ("simulate --compare 1f1b,pipedream", "there is no schedule \"pipedream\""),
+        (
+            "schedule gpipe --vocabulary-parallel vocab-1",
+            "gpipe has no lists with vocab-1, which divides the vocabulary; 1f1b"
+        ),
+        ("schedule 1f1b --ranks 1 --vocabulary-parallel vocab-2", "vocab-2 needs at least 2 ranks"),
+        ("schedule 1f1b --vocabulary-parallel vocab-3", "invalid for '--vocabulary-parallel"),
+        ("simulate --schedule optimal --vocabulary-parallel vocab-1", "optimal finds no lists with S and T"),
+        ("simulate --softmax 1", "--softmax is for a vocabulary that all ranks divide; add --vocabulary-parallel"),
+        (
+            "simulate --vocabulary-parallel vocab-1 --softmax 0",
+            "--softmax is 0.0; it takes a time above 0 and up to 1e15"
+        ),
+        ("simulate --vocabulary-parallel vocab-1 --exchange=-1", "--exchange is -1.0; it takes a time from 0 to 1e15"),
+        (
+            "simulate plans/gpt3-175b-64-a100.yaml --vocabulary-parallel vocab-1",
+            "--vocabulary-parallel is for a pipeline"
+        ),
         ("simulate --compare zb-h1,1f1b --virtual-stages 2", "zb-h1: zb-h1 runs one stage a rank"),
         ("simulate --slow-rank 2", "it takes a rank and a factor such as 2=1.3"),
         ("simulate --slow-rank 2=0", "the factor must be above 0 and at most 1e6"),

@@ -41,6 +41,26 @@ import Testing
         return layout.problems(for: model, batch: 16, devices: layout.devices).map(\.rule)
     }
 
+    /// All ranks of a pipeline divide the vocabulary of a model with an output projection of its own.
+    @Test func dividedVocabularies() {
+        func rules(_ change: (inout Layout) -> Void) -> [String] {
+            problems {
+                ($0.pipeline, $0.data, $0.vocabularyParallel) = (4, 4, .oneBarrier)
+                change(&$0)
+            }
+        }
+        #expect(rules { _ in } == [])
+        #expect(rules { $0.vocabularyParallel = .twoBarriers } == [])
+        #expect(rules { $0.sharding = .optimizer } == [])
+        #expect(
+            rules { $0.sharding = .gradients } == ["is not priced together with sharding gradients"])
+        #expect(
+            rules { ($0.pipeline, $0.data) = (1, 16) } == ["needs pipeline above 1: the stages divide the vocabulary"])
+        #expect(
+            rules { $0.schedule = .zeroBubbleH1 }
+                == ["zb-h1 has no lists with vocab-2, which divides the vocabulary; 1f1b has"])
+    }
+
     @Test func dispatchers() {
         #expect(problems { $0.dispatcher = .deepep }.isEmpty)
         #expect(problems(experts: false) { $0.dispatcher = .deepep } == ["the model has no experts to send rows to"])

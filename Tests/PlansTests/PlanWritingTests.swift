@@ -79,6 +79,16 @@ import Testing
                 dispatcher: hybridep, sharding: parameters, shardGroup: 8, outerSharding: optimizer, \
                 overlap: {sharedExperts: true}}
                 """))
+        try check(
+            PlanText.read(
+                """
+                model: {family: llama, layers: 4, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048}
+                tokens: 1B
+                cluster: h100-80g-sxm
+                devices: 8
+                batch: 16
+                layout: {pipeline: 4, data: 2, vocabularyParallel: vocab-1}
+                """))
     }
 
     @Test func namesThatNeedQuotesAreQuoted() throws {

@@ -134,6 +134,24 @@ import Testing
         Property(name: "pipeline bytes are the messages'", share: 99) { plan, layout in
             try bytes(plan, layout) { ("pipeline", $0.pipeline, $1.pipeline) }
         },
+        Property(name: "a divided vocabulary's bytes are the exchanges'", share: 99) { plan, layout in
+            try bytes(plan, layout) { ("vocabulary", $0.vocabulary, $1.vocabulary) }
+        },
+        Property(name: "a divided vocabulary keeps its input and a part of the softmax", share: 2) { plan, layout in
+            guard layout.vocabularyParallel != nil else { return .silent }
+            let work = try Pricer(plan: plan).work(layout)
+            let (memory, placed) = (LayoutMemory(work), try PlacedBlocks(plan, layout))
+            let parts = VocabularyByHand(plan.model, layout, elementBytes: elementBytes(plan))
+            return .all(
+                (0..<layout.pipeline).flatMap { rank in
+                    [
+                        Property.equal(
+                            "kept on rank \(rank)", memory.headInputBytes(rank: rank),
+                            parts.kept(placed.schedule, rank: rank)),
+                        Property.equal("softmax of rank \(rank)", memory.logitBytes(rank: rank), parts.softmax),
+                    ]
+                })
+        },
         Property(name: "context bytes are the rings', gatherings' and heads'", share: 99) { plan, layout in
             try bytes(plan, layout) { ("context", $0.context + $0.headExchanges.reduce(0, +), $1.context) }
         },

@@ -273,6 +273,7 @@ struct CountedPeaks {
                 case .backwardInput: now += laterOfStage[Int(action.stage)] - ofStage[Int(action.stage)]
                 case .backwardWeight: now -= laterOfStage[Int(action.stage)]
                 case .fused: now += ofStage[Int(action.stage)]
+                case .softmax, .outputGradient: break
                 }
                 peak = max(peak, now)
                 if action.kind == .fused { now -= ofStage[Int(action.partnerStage)] }

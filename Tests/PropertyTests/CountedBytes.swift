@@ -12,6 +12,8 @@ struct CountedBytes {
     var pipeline = 0.0
     var context = 0.0
     var expert = 0.0
+    /// Exchanges of a vocabulary that all stages divide.
+    var vocabulary = 0.0
 
     /// - Parameters:
     ///   - elementBytes: of an activation.
@@ -28,6 +30,13 @@ struct CountedBytes {
         let beside = w * passedOn(model, layout)
         let t = Double(layout.tensor)
         for microbatch in 0..<placed.schedule.microbatches {
+            if let way = layout.vocabularyParallel {
+                let parts = VocabularyByHand(model, layout, elementBytes: w)
+                for rank in ranks.indices {
+                    ranks[rank].tensor += parts.tensorBytes(way)
+                    ranks[rank].vocabulary += parts.pipelineBytes
+                }
+            }
             for (stage, layers) in placed.layers.enumerated() {
                 let rank = placed.schedule.placement.rank(stage: stage, microbatch: microbatch)
                 for (index, layer) in layers.enumerated() {
@@ -52,8 +61,9 @@ struct CountedBytes {
                 // A narrower word table is widened behind the one and narrowed to before the other.
                 let halves = 2 * w * rows * Double(model.tableNumbers) * (t - 1) / t
                 // Ends of pictures are whole on every tensor rank.
-                if stage == 0, !isPicture { ranks[rank].tensor += halves }
-                if stage == placed.layers.count - 1, !isPicture {
+                let isWhole = !isPicture && layout.vocabularyParallel == nil
+                if stage == 0, isWhole { ranks[rank].tensor += halves }
+                if stage == placed.layers.count - 1, isWhole {
                     let modules = Double(model.mtp?.layers ?? 0)
                     ranks[rank].tensor += (1 + modules) * (halves + 3 * 2 * 4 * rows * (t - 1) / t)
                     // Their tokens are looked up here.

@@ -56,6 +56,7 @@ import Testing
             $1.expert > 1 && $1.shardRanks < $1.data * $1.context && $1.sharding != .none
         }
         often("outer sharding") { $1.outerSharding == .optimizer }
+        often("a divided vocabulary") { $1.vocabularyParallel != nil }
         often("exchanges behind shared experts") { $1.overlap.sharedExperts }
         often("expert") { $1.expert > 1 }
         often("expert tensor") { $1.expertTensor > 1 }

@@ -210,6 +210,15 @@ extension Inventory {
                 for layer in placed.layers[stage] { held.add(tensors(ofBlock: layer), layout) }
             }
             let (first, last) = (stages.contains(0), stages.contains(placed.layers.count - 1))
+            if layout.vocabularyParallel != nil {
+                // Rows of both tables on every rank; positions and the final norm where they were.
+                let rows = VocabularyByHand.paddedEntries(model, layout) / layout.pipeline
+                let tables = [head(vocabulary: rows), head(vocabulary: rows)]
+                held.add(tables, layout)
+                if first { held.add(Array(embedding(vocabulary: rows).dropFirst()), layout) }
+                if last { held.add(headOthers(), layout) }
+                return held
+            }
             if first { held.add(embedding(vocabulary: vocabulary), layout) }
             if last {
                 held.add(headOthers(), layout)
@@ -265,7 +274,8 @@ struct PlacedBlocks {
         layers[end] = layers[end].lowerBound..<layers[end].upperBound + (plan.model.mtp?.layers ?? 0)
         own = plan.model.layers
         schedule = try layout.schedule.schedule(
-            ranks: layout.pipeline, virtualStages: layout.virtualStages,
-            microbatches: plan.batch / (layout.data * layout.microbatch))
+            PipelineShape(
+                ranks: layout.pipeline, virtualStages: layout.virtualStages,
+                microbatches: plan.batch / (layout.data * layout.microbatch), vocabulary: layout.vocabularyParallel))
     }
 }

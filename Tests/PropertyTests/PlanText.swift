@@ -217,6 +217,7 @@ extension Layout {
                 ("expertTensor", degree(expertTensor)), ("microbatch", degree(microbatch)),
                 ("schedule", schedule.rawValue),
                 ("contextExchange", contextExchange == .ring ? nil : contextExchange.rawValue),
+                ("vocabularyParallel", vocabularyParallel?.rawValue),
                 ("contextHeads", contextHeads.map(String.init)), ("dispatcher", dispatcher?.rawValue),
                 ("recompute", recompute == .none ? nil : recompute.rawValue),
                 ("sharding", sharding == .none ? nil : sharding.rawValue), ("shardGroup", shardGroup.map(String.init)),

@@ -16,6 +16,7 @@ struct RandomPlans {
     private var training: RandomTraining
     private var exchanges: RandomExchanges
     private var pictures: RandomPictures
+    private var vocabulary: RandomVocabulary
 
     init(seed: UInt64) {
         numbers = SplitMix64(seed: seed)
@@ -25,6 +26,7 @@ struct RandomPlans {
         parts = RandomParts(seed: seed)
         training = RandomTraining(seed: seed)
         pictures = RandomPictures(seed: seed)
+        vocabulary = RandomVocabulary(seed: seed)
     }
 
     /// Plans that were drawn, and those of them that obey every rule.
@@ -69,7 +71,8 @@ struct RandomPlans {
         var exchanged = plan
         exchanges.add(to: &layout, model)
         exchanged.layout = layout
-        return exchanged.isLegal ? exchanged : plan
+        let last = exchanged.isLegal ? exchanged : plan
+        return vocabulary.changed(last) ?? last
     }
 
     // MARK: - Degrees

@@ -111,6 +111,7 @@ enum Shrinker {
                 $0.recomputeLayers = nil
             },
             { $0.outerSharding = .none },
+            { $0.vocabularyParallel = nil },
             { ($0.shardGroup, $0.outerSharding) = (nil, .none) },
             { ($0.sharding, $0.shardGroup, $0.outerSharding) = (.none, nil, .none) },
             { ($0.sharding, $0.outerSharding) = (.optimizer, .none) },

@@ -11,6 +11,27 @@ import Testing
         #expect(try ActionListReader.read(ScheduleReport(schedule).json, name: "file") == schedule)
     }
 
+    /// Lists with S and T say in JSON what waits for them.
+    @Test(arguments: VocabularyParallel.allCases)
+    func readsListsOfADividedVocabulary(_ vocabulary: VocabularyParallel) throws {
+        let schedule = try ScheduleName.oneForwardOneBackward.schedule(
+            PipelineShape(ranks: 3, microbatches: 5, vocabulary: vocabulary))
+        let json = ScheduleReport(schedule).json
+        #expect(try ActionListReader.read(json, name: "file") == schedule)
+        #expect(ScheduleReport(schedule).text.hasPrefix("1f1b \(vocabulary.rawValue): 3 ranks"))
+        let unsaid = json.replacing("\"vocabularyParallel\":\"\(vocabulary.rawValue)\",", with: "")
+        for (text, message) in [
+            (unsaid, "its lists have S and T; JSON with \"vocabularyParallel\", vocab-1 or vocab-2, says what waits"),
+            (
+                json.replacing(vocabulary.rawValue, with: "vocab-3"),
+                "its vocabularyParallel is \"vocab-3\"; it must be vocab-1"
+            ),
+        ] {
+            let problem = #expect(throws: ActionListProblem.self) { try ActionListReader.read(text, name: "file") }
+            #expect(problem?.description.contains(message) == true, "\(problem?.description ?? "")")
+        }
+    }
+
     /// Rows alone say where the stages live, in one direction or two.
     @Test(arguments: ScheduleName.allCases)
     func rowsOfCellsAreEnough(_ name: ScheduleName) throws {

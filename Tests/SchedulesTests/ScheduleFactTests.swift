@@ -85,6 +85,7 @@ import Testing
                     case .backwardInput: inputs += 1
                     case .backwardWeight: weights += 1
                     case .backward, .fused: (inputs, weights) = (inputs + 1, weights + 1)
+                    case .softmax, .outputGradient: break
                     }
                     pending = max(pending, forwards - inputs)
                     all = max(all, forwards - weights)

@@ -63,6 +63,10 @@ import Training
         Row("layout", "sharding", "optimizer", .remarked("sharding optimizer does nothing with one")),
         Row("layout", "shardGroup", "1", .remarked("shardGroup 1 does nothing with sharding none")),
         Row("layout", "outerSharding", "optimizer", .refused("layout.outerSharding: needs sharding parameters")),
+        Row(
+            "layout", "vocabularyParallel", "vocab-2",
+            .refused("layout.vocabularyParallel: must be left out in a real run"),
+            beside: ["pipeline: 2"]),
         Row("layout", "sequenceParallel", "false", layouts),
         Row("layout", "flashAttention", "false", .refused("layout.flashAttention: must be true in a real run")),
         Row("layout", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),

@@ -271,7 +271,9 @@ struct ActivationExplanation {
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
         }
         sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
-        if share.holdsHead {
+        if work.divided != nil {
+            sums += BufferExplanation.vocabularyInputs(work, rank: rank, &lines)
+        } else if share.holdsHead {
             let held = HeldLogits(layout.schedule, work.shape)
             lines.define("y_p", held.pending, "", "micro-batches whose loss is pending")
             lines.define("y_w", held.deferred, "", "micro-batches whose head's weight gradient is put off")

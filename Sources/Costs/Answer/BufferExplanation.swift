@@ -33,7 +33,7 @@ struct BufferExplanation {
                 [
                     largest(widest), device.sequenceParallel ? "w·T·h" : nil,
                     p > 1 ? messages : nil, own,
-                    share.holdsHead ? addLogits(to: &lines) : nil,
+                    work.divided != nil ? addVocabulary(to: &lines) : share.holdsHead ? addLogits(to: &lines) : nil,
                     gathers ? "gathered" : nil,
                 ] + exchanged), "bytes",
             note: "gradients at work, gathered inputs, messages, logits, gathered layers")
@@ -49,6 +49,27 @@ struct BufferExplanation {
         lines.derive(
             "peak memory", as: "peak", "weights + gradients + optimizerState + activations + otherMemory", "bytes",
             note: "rank \(rank)")
+    }
+
+    /// Formula of the bytes that a rank's part of a divided vocabulary keeps between S and T.
+    static func vocabularyInputs(_ work: LayoutWork, rank: Int, _ lines: inout Derivation) -> [String] {
+        guard let divided = work.divided else { return [] }
+        var terms = [divided.way == .oneBarrier ? "w·T·h" : "w·T·h/σ"]
+        if rank == work.p - 1, work.model.hasFinalNorm {
+            lines.define("y_n", work.inFlight(rank: rank), "", "micro-batches whose final norm waits for its backward")
+            terms.append("y_n·w·T·h/σ")
+        }
+        return terms
+    }
+
+    /// Formula of the temporary bytes of a rank's part of a divided vocabulary.
+    private func addVocabulary(to lines: inout Derivation) -> String {
+        let gradients = work.divided?.way == .oneBarrier ? "2·w·T·h" : "w·T·h"
+        lines.derive(
+            "output layer in parts", as: "X_v",
+            "ℓ·\(words.head.logits ?? "0")/p_v + 4·T·(h + 1)/σ + \(gradients) + 2·w·T·h/σ", "bytes",
+            note: "softmax, exchanged output and gradients, looked-up rows", after: "Yeung et al. 2024; their code")
+        return "X_v"
     }
 
     /// Formula of the bytes of the logits of all pending micro-batches.
@@ -97,7 +118,7 @@ struct BufferExplanation {
             lines.define("r_p", memory.packedRows, "rows", "most rows of them")
             let inner = words.kinds.filter { !$0.isMixture }.compactMap { kind in kind.feedForward.inner.map(kind.own) }
             let results = words.attentionKinds.map { $0.own($0.attention.results) }
-            let table = words.embedding.hasTable ? ["V_p"] : []
+            let table = words.embedding.hasTable ? [work.divided == nil ? "V_p" : "V_p/p_v"] : []
             let widths = (inner + results + table).joined(separator: ", ")
             parts.append("4·k_p·(min(r_p, max(max(\(widths))/t, h)) + k_p)")
         }

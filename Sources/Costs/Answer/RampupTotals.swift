@@ -55,8 +55,8 @@ package struct RampupTotals: Hashable, Sendable {
         let least = max(1, (batch + slice - 1) / slice)
         let count =
             (least..<least + 2 * layout.pipeline).first { layout.scheduleProblem(microbatches: $0) == nil } ?? work.m
-        let shape = PipelineShape(
-            ranks: work.shape.ranks, virtualStages: work.shape.virtualStages, microbatches: count)
+        var shape = work.shape
+        shape.microbatches = count
         return IterationTime(LayoutWork(work, shape: shape)).seconds
     }
 }

@@ -30,9 +30,14 @@ struct StateExplanation {
             "S_oe", work.device.expertOptimizerRanks, "ranks", "ranks that share out the optimizer's state of experts")
         let multiple = Model.vocabularyMultiple
         if words.embedding.hasTable {
-            lines.derive(
-                "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
-                after: "Megatron-LM: a multiple of \(multiple)·tensor")
+            if let divided = work.divided {
+                lines.define("p_v", divided.ranks, "ranks", "pipeline ranks that divide the vocabulary")
+                lines.define("V_p", work.vocabulary, "", "vocabulary, padded so that t·p_v ranks hold equal parts")
+            } else {
+                lines.derive(
+                    "padded vocabulary", as: "V_p", "ceil(V/(\(multiple)·t))·\(multiple)·t", "",
+                    after: "Megatron-LM: a multiple of \(multiple)·tensor")
+            }
         }
         for kind in words.kinds {
             let (x, whole) = (kind.symbol, "Y_\(kind.symbol)")
@@ -68,7 +73,9 @@ struct StateExplanation {
         let tables = [share.holdsEmbedding, headTable, looksUp].count { $0 }
         let terms =
             held.map { "l_\($0.symbol)\(suffix)·Q_\($0.symbol)" } + [
-                tables > 0 && words.embedding.hasTable ? "\(tables)·\(words.embedding.heldTable)" : nil,
+                work.divided != nil
+                    ? "2·\(words.embedding.heldTable)/p_v"
+                    : tables > 0 && words.embedding.hasTable ? "\(tables)·\(words.embedding.heldTable)" : nil,
                 share.holdsEmbedding ? words.embedding.wholeParameters : nil,
                 share.holdsHead ? words.head.wholeParameters : nil,
             ]

@@ -46,9 +46,20 @@ struct TimeExplanation {
             add(recomputed, units.blocks[kind.number], "\(kind.symbol)r", "recomputed \(name)")
         }
         if share.holdsEmbedding {
-            pieces.append(Piece(count: nil, times: units.embedding, suffix: "in", name: "embedding"))
+            pieces.append(Piece(count: nil, times: work.firstEnd, suffix: "in", name: "embedding"))
         }
-        if share.holdsHead { pieces.append(Piece(count: nil, times: units.head, suffix: "out", name: "head and loss")) }
+        if share.holdsHead {
+            pieces.append(
+                Piece(
+                    count: nil, times: work.lastEnd, suffix: "out",
+                    name: work.divided == nil ? "head and loss" : "final norm"))
+        }
+        if let divided = work.divided {
+            pieces.append(
+                Piece(
+                    count: nil, times: divided.passes, suffix: "v",
+                    name: "S, T and lookups of 1/\(divided.ranks) of the vocabulary (Yeung et al. 2024)"))
+        }
         return pieces
     }
 
@@ -147,7 +158,8 @@ struct TimeExplanation {
             "pipelineBubble", as: "pipelineBubble",
             time.breakdown.pipelineBubble > 0 ? "max(0, still − busy)" : "0",
             "s",
-            note: "\(layout.schedule.rawValue), pipeline \(work.p), \(work.v) stages a rank",
+            note:
+                "\(layout.schedule.rawValue)\(layout.vocabularyParallel.map { " \($0.rawValue)" } ?? ""), pipeline \(work.p), \(work.v) stages a rank",
             after: "Narayanan et al. 2021, section 2.2")
         lines.derive(
             "pipelineComm", as: "pipelineComm",

@@ -8,6 +8,9 @@ enum CostConstants {
     static let lossForwardBytes = 18.0
     /// Bytes that the loss moves for each logit, backward: read and narrow.
     static let lossBackwardBytes = 6.0
+    /// Bytes that a rank with a part of the vocabulary moves for each logit to correct its softmax by one factor a row, in
+    /// fp32: read and write (`vocab_output.py` of VocabularyParallelism: `softmax.mul_(alpha)`).
+    static let softmaxCorrectionBytes = 8.0
     /// Bytes a second that one node writes to checkpoint storage: BLOOM's 2.3 TB took 40 s from 48 nodes (its training
     /// log).
     static let checkpointBytesPerSecond = 1.2e9

@@ -37,6 +37,7 @@ struct HeldStages: Hashable, Sendable {
                 if grew { add(held, to: &moments) }
                 held.later -= 1
                 grew = false
+            case .softmax, .outputGradient: break
             }
         }
         return moments
@@ -199,6 +200,7 @@ private struct HeldWalk {
             change(by: 1, stages, action.stage)
             grew = true
         case .backward, .backwardInput, .backwardWeight: break
+        case .softmax, .outputGradient: return false
         }
         guard !grew else { return true }
         afterMoment(action, stages: stages)
@@ -218,6 +220,7 @@ private struct HeldWalk {
         case .backwardWeight: for place in 0..<half { held[half + place] -= stages[start + place] }
         case .fused: change(by: -1, stages, action.partnerStage)
         case .forward, .backward: change(by: -1, stages, action.stage)
+        case .softmax, .outputGradient: break
         }
     }
 

@@ -11,8 +11,10 @@ package final class LayoutWork: Sendable {
     package let layout: Layout
     /// Ranks, stages of a rank and micro-batches of the pipeline.
     package let shape: PipelineShape
-    /// Vocabulary, padded so that tensor ranks hold equal parts.
+    /// Vocabulary, padded so that the ranks which divide it hold equal parts.
     package let vocabulary: Int
+    /// The output layer and the lookups in parts, if all ranks of the pipeline divide the vocabulary.
+    package let divided: DividedVocabulary?
     /// The part of a micro-batch that one device works on, and the groups it works with.
     package let device: DeviceShare
     /// Transfers that overlap with compute: those of the layout, or fewer if that is faster (`Pricer.works`).
@@ -71,7 +73,10 @@ package final class LayoutWork: Sendable {
         self.layout = layout
         self.shape = shape
         let model = pricer.plan.model
-        vocabulary = model.paddedVocab(tensor: layout.tensor)
+        vocabulary =
+            layout.vocabularyParallel == nil
+            ? model.paddedVocab(tensor: layout.tensor)
+            : model.paddedVocab(tensor: layout.tensor, pipeline: layout.pipeline)
         state = StateBytes(
             precision: pricer.plan.precision, layout: layout, framework: rates.framework,
             optimizer: pricer.plan.optimizer)
@@ -89,6 +94,12 @@ package final class LayoutWork: Sendable {
                 model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
                 plain: layout.recomputed.keepsSome)
         host = rates.framework.hostMicrobatch / 2
+        let (device, state) = (device, state)
+        divided = layout.vocabularyParallel.map {
+            DividedVocabulary(
+                $0, model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
+                host: rates.framework.hostMicrobatch / 2, ranks: layout.pipeline)
+        }
         self.layers = layers
         self.shares =
             shares
@@ -113,6 +124,7 @@ package final class LayoutWork: Sendable {
         layout = work.layout
         shape = work.shape
         vocabulary = work.vocabulary
+        divided = work.divided
         device = work.device
         hides = work.hides
         state = work.state
@@ -136,10 +148,14 @@ package final class LayoutWork: Sendable {
         let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
         let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
         addPasses(stages: 1, forwardMessages: sendsOn ? 1 : 0, backwardMessages: sendsBack ? 1 : 0, to: &times)
-        if index == 0 { times = times + units.embedding }
-        if index == layers.count - 1 { times = times + units.head }
+        if index == 0 { times = times + firstEnd }
+        if index == layers.count - 1 { times = times + lastEnd }
         return times
     }
+
+    /// What the first stage has of the embedding, and the last of the head: all of it, or what no other rank shares.
+    var firstEnd: UnitTimes { divided?.first ?? units.embedding }
+    var lastEnd: UnitTimes { divided?.last ?? units.head }
 
     /// The pipeline rank that holds the last stage; rank 0 holds the first. In a bidirectional pipeline this is the
     /// last stage of the micro-batches that enter at rank 0.
@@ -165,8 +181,9 @@ package final class LayoutWork: Sendable {
         addPasses(
             stages: share.passes, forwardMessages: share.forwardMessages,
             backwardMessages: share.messages - share.forwardMessages, to: &times)
-        if share.holdsEmbedding { times = times + shares.passShare * units.embedding }
-        if share.holdsHead { times = times + shares.passShare * units.head }
+        if share.holdsEmbedding { times = times + shares.passShare * firstEnd }
+        if share.holdsHead { times = times + shares.passShare * lastEnd }
+        if let divided { times = times + divided.passes }
         return times
     }
 
@@ -211,14 +228,18 @@ package final class LayoutWork: Sendable {
     }
 
     /// Parameters of a vocabulary table that one device holds.
-    var tableParameters: Double { parts.embedding.table(vocabulary: vocabulary, tensor: device.tensor) }
+    var tableParameters: Double {
+        parts.embedding.table(vocabulary: vocabulary, tensor: device.tensor * Double(divided?.ranks ?? 1))
+    }
 
     /// Parameters except routed experts (dense blocks, attention and tables) that one device of a rank with this
     /// `share` holds.
     package func denseParameters(of share: PipelineShares.Rank) -> Double {
-        parts.deviceParameters(
-            blocks: share.blocks, tensor: layout.tensor, vocabulary: vocabulary,
+        let held = parts.deviceParameters(
+            blocks: share.blocks, tensor: layout.tensor, vocabulary: divided == nil ? vocabulary : 0,
             holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead)
+        // Every rank holds a part of the token table and one of the head's.
+        return divided == nil ? held : held + 2 * tableParameters
     }
 
     /// Seconds of sending one activation or gradient to the next stage. With sequence parallelism each tensor rank

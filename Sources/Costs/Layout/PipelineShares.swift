@@ -29,6 +29,13 @@ package final class PipelineShares: Sendable {
 
         package init() {}
 
+        /// The same share, but without the head: all ranks divide it.
+        var withoutHead: Rank {
+            var share = self
+            share.holdsHead = false
+            return share
+        }
+
         /// Adds recomputed blocks, or first blocks of runs.
         fileprivate mutating func mark(_ counts: [Int]) {
             for (kind, count) in counts.enumerated() { recomputed[kind] += count }

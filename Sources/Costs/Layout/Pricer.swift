@@ -76,8 +76,7 @@ package final class Pricer: Sendable {
         guard layout.stages <= plan.model.layers || layout.layersPerStage != nil else {
             throw .badLayout("\(layout.stages) stages for \(plan.model.layers) layers: at least one layer a stage")
         }
-        let shape = PipelineShape(
-            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: plan.batch / sequences)
+        let shape = layout.pipelineShape(microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
         let layers = StagePartition(layout, model: plan.model).sizes
         guard layers.count == layout.stages, layers.allSatisfy({ $0 >= 0 }), layers.reduce(0, +) == plan.model.layers

@@ -34,12 +34,13 @@ package struct LayoutMemory {
     private func memory(rank: Int, moments: [HeldBlocks]) -> RankMemory {
         let share = work.shares.ranks[rank]
         let held = StateMemory(of: share, work)
+        let vocabulary = VocabularyMemory(work, self.terms)
         let terms = terms.bytes(
-            of: share, moments: moments, logits: logits, isBidirectional: work.layout.schedule.isBidirectional,
+            of: vocabulary == nil ? share : share.withoutHead, moments: moments, logits: logits,
+            isBidirectional: work.layout.schedule.isBidirectional,
             runs: work.shares.runs?.ofRanks[rank])
-        let activations = terms.activations
-        let buffers =
-            terms.buffers + StateMemory.gathered(by: share, work)
+        let activations = terms.activations + (vocabulary?.activations(rank: rank) ?? 0)
+        let buffers = terms.buffers + (vocabulary?.buffers ?? 0) + StateMemory.gathered(by: share, work)
         let unused = work.framework.fragmentation * (activations + buffers)
         let outside = StateMemory.outside(work)
         return RankMemory(
@@ -61,11 +62,13 @@ package struct LayoutMemory {
 
     /// Bytes of the inputs of the final norm and of the head, for all micro-batches whose head has work left.
     package func headInputBytes(rank: Int) -> Double {
-        work.shares.ranks[rank].holdsHead ? (logits.pending + logits.deferred) * terms.ends.headInputs : 0
+        if let vocabulary = VocabularyMemory(work, terms) { return vocabulary.activations(rank: rank) }
+        return work.shares.ranks[rank].holdsHead ? (logits.pending + logits.deferred) * terms.ends.headInputs : 0
     }
 
     /// Bytes of the fp32 logits of the micro-batches whose loss is pending.
     package func logitBytes(rank: Int) -> Double {
-        work.shares.ranks[rank].holdsHead ? logits.pending * terms.ends.logits : 0
+        if let vocabulary = VocabularyMemory(work, terms) { return vocabulary.logits }
+        return work.shares.ranks[rank].holdsHead ? logits.pending * terms.ends.logits : 0
     }
 }

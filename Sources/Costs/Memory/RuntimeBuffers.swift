@@ -14,7 +14,8 @@ struct RuntimeBuffers {
         guard memory.packedDepth > 0 else { return 0 }
         let inner = work.parts.denseBlocks.map(\.feedForward.inner).max() ?? 0
         let results = work.parts.blocks.map(\.attention.results).max() ?? 0
-        let widest = Double(max(inner, results, work.vocabulary)) / work.device.tensor
+        let vocabulary = work.vocabulary / (work.divided?.ranks ?? 1)
+        let widest = Double(max(inner, results, vocabulary)) / work.device.tensor
         return 4 * memory.packedDepth
             * (min(memory.packedRows, max(widest, Double(work.model.hidden))) + memory.packedDepth)
     }

@@ -50,6 +50,7 @@ struct StateMemory {
     static func unseenParameters(of share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let layout = work.layout
         guard let entries = work.framework.memory.lookedUp, share.holdsEmbedding, !work.model.sharesTable,
+            work.divided == nil,
             work.model.changesTable,
             layout.sharding == .none || !layout.hasReplicas(work.model) && !layout.schedule.isBidirectional
         else { return 0 }

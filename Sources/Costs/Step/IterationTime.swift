@@ -90,6 +90,7 @@ extension ActionCosts {
             forward: stages.map(\.forward.total),
             backwardInput: stages.map { $0.backward.total - $0.weightGradient },
             backwardWeight: stages.map(\.weightGradient), backward: stages.map(\.backward.total),
-            transfer: work.flight, transferMode: work.layout.overlap.pipeline ? .asynchronous : .blocking)
+            transfer: work.flight, transferMode: work.layout.overlap.pipeline ? .asynchronous : .blocking,
+            vocabulary: work.divided?.costs)
     }
 }

@@ -38,6 +38,7 @@ package struct NetworkTraffic: Hashable, Sendable {
                 bytes[0] += amount * 2 * hop.crossed
             }
         }
+        add(sent.vocabulary, RankGroups(size: work.p, stride: ranks.stage))
         for message in sent.messages { add(message.bytes, to: message.rank) }
         if let pair = sent.paired { add(pair.dense + pair.experts, to: pair.with) }
         for (index, sent) in sent.exchanges.enumerated() { bytes[index] += sent }

@@ -24,9 +24,13 @@ struct PassTraffic {
         func collectives(_ messages: JoinedMessages) -> PassCollectives {
             device.collectives(messages, elementBytes: work.rates.elementBytes)
         }
-        var bytes =
-            passed.embedding * collectives(parts.embedding.messages).sent(ranks: t)
-            + passed.head * collectives(parts.head.messages).sent(ranks: t)
+        let (embedding, head) = (collectives(parts.embedding.messages), collectives(parts.head.messages))
+        var bytes = passed.embedding * embedding.sent(ranks: t) + passed.head * head.sent(ranks: t)
+        if let divided = work.divided {
+            // Every rank runs its part for every micro-batch; one barrier scatters two gradients (`DividedVocabulary`).
+            let twice = divided.way == .oneBarrier ? head.backward.sent(ranks: t) : 0
+            bytes = Double(work.m) * (embedding.sent(ranks: t) + head.sent(ranks: t) + twice)
+        }
         for (kind, block) in parts.blocks.enumerated() where passed.blocks[kind] > 0 {
             let sent = collectives(block.messages(sequenceParallel: device.sequenceParallel))
             guard passed.hasBackward[kind] else {
@@ -41,6 +45,9 @@ struct PassTraffic {
         }
         return bytes
     }
+
+    /// Bytes sent to the other ranks of the pipeline for parts of the vocabulary.
+    var vocabulary: Double { work.divided.map { Double(work.m) * $0.bytes.sent(ranks: work.p) } ?? 0 }
 
     /// Bytes sent to the tensor ranks to gather messages that were sent in parts. A rank receives as many messages as
     /// it sends.

@@ -20,6 +20,8 @@ package struct Traffic: Sendable {
     /// Bytes of the all-to-alls of expert parallelism over each network level, from the innermost to the outermost:
     /// dispatch and combine, forward and backward.
     package let exchanges: [Double]
+    /// Bytes of the exchanges of a vocabulary that all ranks of the pipeline divide.
+    package let vocabulary: Double
     /// Activations and gradients sent to the neighbouring pipeline ranks.
     package let messages: [(rank: Int, bytes: Double)]
     /// Gradients that the rank adds up with the rank `with` of its pipeline, because both hold the same parameters.
@@ -33,6 +35,7 @@ package struct Traffic: Sendable {
         let sent = PassTraffic(work, rank: rank)
         tensor = sent.tensor + sent.gatheredMessages
         context = sent.context
+        vocabulary = sent.vocabulary
         expertPieces = sent.expertPieces
         expertGathers = sent.expertGathers
         messages = sent.neighbours.map { ($0.rank, Double($0.messages) * work.messageBytes) }

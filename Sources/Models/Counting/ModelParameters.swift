@@ -1,3 +1,5 @@
+internal import Numbers
+
 extension Model {
     /// Parameters of each part of the model, exact.
     package struct Parameters: Hashable, Codable, Sendable {
@@ -100,6 +102,19 @@ extension Model {
     package func paddedVocab(tensor: Int) -> Int {
         let step = Self.vocabularyMultiple * max(1, tensor)
         return (vocab + step - 1) / step * step
+    }
+
+    /// Vocabulary rounded up so that the tensor ranks of `pipeline` stages, which divide it, hold equal parts. The multiple of
+    /// each tensor rank is the least one of `vocabularyMultiple` that all these ranks divide
+    /// (github.com/sail-sg/VocabularyParallelism, `arguments.py`: --make-vocab-size-divisible-by).
+    package func paddedVocab(tensor: Int, pipeline: Int) -> Int {
+        let ranks = Int.product(max(1, tensor), max(1, pipeline)) ?? .max
+        var (a, b) = (Self.vocabularyMultiple, ranks)
+        while b > 0 { (a, b) = (b, a % b) }
+        guard let step = Int.product(Self.vocabularyMultiple, ranks / a, max(1, tensor)),
+            let padded = Int.product((vocab - 1) / step + 1, step)
+        else { return paddedVocab(tensor: tensor) }
+        return padded
     }
 
     /// Weights of the products of a block of the shape `block` that one token is multiplied by: all except those of

@@ -46,7 +46,7 @@ extension End {
     }
 
     /// The kernels of looking up rows of the vocabulary table, and of adding their gradients to the table's.
-    static func lookup(_ model: Model) -> (forward: [Stored], backward: [Stored]) {
+    package static func lookup(_ model: Model) -> (forward: [Stored], backward: [Stored]) {
         let (rows, stream) = (Extent(.all, whole: model.hidden), Extent(.scattered, whole: model.hidden))
         return ([Stored(rows, times: 2)], [Stored(stream), Stored(stream, .gradient, times: 2)])
     }

@@ -28,8 +28,7 @@ package func predictedIteration(
     let estimate = try price(plan: plan, layout: layout, options: options)
     let schedule: Schedule
     do throws(ScheduleProblem) {
-        schedule = try layout.schedule.schedule(
-            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: estimate.microbatches)
+        schedule = try layout.schedule.schedule(layout.pipelineShape(microbatches: estimate.microbatches))
     } catch { throw .cost(.badLayout(error.rule)) }
     let costs: ActionCosts
     do throws(CostError) { costs = try ActionCosts(Pricer(plan: plan, options: options).work(of: estimate)) } catch {

@@ -47,6 +47,7 @@ func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError
     let costs = ActionCosts(work)
     var immediate = costs
     immediate.transfer = 0
+    immediate.vocabulary = costs.vocabulary?.withoutExchanges
     do throws(SimulationProblem) {
         let times = try Simulator.makespans(schedule, costs: [costs, immediate])
         return IterationTime(work, filled: times[1], span: times[0])

@@ -23,6 +23,11 @@ package func optimalIteration(
     plan: Plan, layout: Layout, virtualStages: Int? = nil, usableMemory: Double = Estimate.usableShare,
     options: CostOptions = CostOptions(), disturbance: Disturbance = Disturbance(), effort: Int = 20_000_000
 ) throws(PlannerError) -> OptimalIteration {
+    if let vocabulary = layout.vocabularyParallel {
+        throw .noLayout(
+            "a search finds no lists with S and T: remove layout.vocabularyParallel (\(vocabulary.rawValue)), or name a "
+                + "schedule")
+    }
     // No software runs searched lists, so all named schedules compete whatever the plan's software has.
     var settings = SearchSettings()
     settings.usableMemory = usableMemory

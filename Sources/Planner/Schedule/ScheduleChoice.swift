@@ -101,8 +101,8 @@ private func layouts(
         var next = layout
         next.schedule = name
         next.virtualStages = count
-        let shape = PipelineShape(ranks: layout.pipeline, virtualStages: count, microbatches: microbatches)
-        guard name.problem(shape) == nil, next.stages <= plan.model.layers || layout.layersPerStage != nil
+        guard name.problem(next.pipelineShape(microbatches: microbatches)) == nil,
+            next.stages <= plan.model.layers || layout.layersPerStage != nil
         else { return nil }
         if let sizes = layout.layersPerStage {
             guard sizes.count == next.stages else { return nil }

@@ -59,6 +59,8 @@ extension Framework {
         package var shardGroups = true
         /// Whether replicas of a shard may shard the optimizer's state among themselves.
         package var outerSharding = true
+        /// Whether the ranks of a pipeline may divide the vocabulary.
+        package var vocabularyParallel = true
         package var stages = Stages.any
         package var experts = Experts.any
         /// Whether tensor parallelism of a model with experts requires sequence parallelism.
@@ -129,6 +131,9 @@ extension Framework.Abilities {
         }
         if layout.sharding != .none, layout.shardRanks < layout.data * layout.context, !shardGroups {
             found.append("\(name) shards over all data-parallel ranks, not over groups of \(layout.shardRanks)")
+        }
+        if let vocabulary = layout.vocabularyParallel, !vocabularyParallel {
+            found.append("\(name) does not divide the vocabulary over stages (\(vocabulary.rawValue))")
         }
         if layout.outerSharding != .none, !outerSharding {
             found.append("\(name) does not shard among the replicas of a shard")

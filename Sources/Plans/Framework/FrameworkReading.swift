@@ -115,6 +115,7 @@ extension Framework.Abilities {
         words("dispatchers", \.dispatchers)
         tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
         outerSharding = can.flag("outerSharding") ?? outerSharding
+        vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         experts = can.choice("experts", of: Experts.self) ?? experts

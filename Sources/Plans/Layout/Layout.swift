@@ -67,6 +67,8 @@ package struct Layout: Hashable, Codable, Sendable {
     /// Sequences in one micro-batch.
     package var microbatch: Int
     package var schedule: ScheduleName
+    /// How the ranks of a pipeline divide the vocabulary; nil: the token table is on the first stage, the head on the last.
+    package var vocabularyParallel: VocabularyParallel?
     package var recompute: Recompute
     /// The blocks that are recomputed with `recompute` full.
     package var recomputed: RecomputedBlocks
@@ -124,6 +126,12 @@ package struct Layout: Hashable, Codable, Sendable {
     package var optimizerRanks: Int { sharesOptimizer ? data * context : shardRanks }
     /// Whether the replicas of a shard share out the optimizer's state.
     package var sharesOptimizer: Bool { outerSharding == .optimizer && sharding == .parameters }
+    /// The pipeline of a step of `microbatches` micro-batches.
+    package func pipelineShape(microbatches: Int) -> PipelineShape {
+        PipelineShape(
+            ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches, vocabulary: vocabularyParallel)
+    }
+
     /// Stages of the pipeline: pipeline · virtualStages, or pipeline if the schedule places every stage on two ranks.
     package var stages: Int { schedule.stages(ranks: pipeline, virtualStages: virtualStages) }
 }

@@ -73,6 +73,7 @@ enum LayoutReading {
         let openSchedule = isOpen ? OpenSchedule(virtualStages: virtualStages) : nil
         layout.schedule = named ?? .usual(virtualStages: virtualStages ?? 1)
         layout.virtualStages = virtualStages ?? layout.schedule.fixedVirtualStages ?? 1
+        layout.vocabularyParallel = reader.choice("vocabularyParallel", of: VocabularyParallel.self)
         layout.recompute = reader.choice("recompute", of: Layout.Recompute.self) ?? .none
         layout.recomputed = RecomputeReading.blocks(reader)
         layout.recomputeModules = RecomputeReading.modules(reader)

@@ -20,7 +20,7 @@ extension Layout {
         problems += tensorProblems(model)
         problems += contextProblems(model)
         problems += streamProblems(model)
-        problems += shardProblems()
+        problems += shardProblems() + vocabularyProblems(model)
         problems += expertProblems(model)
         problems += dispatcherProblems(model)
         problems += recomputeProblems(model) + moduleProblems(model)
@@ -79,7 +79,7 @@ extension Layout {
 
     /// The rule of its schedule that the layout breaks, as a sentence; nil if it breaks none.
     package func scheduleProblem(microbatches: Int) -> String? {
-        schedule.problem(ranks: pipeline, virtualStages: virtualStages, microbatches: microbatches)
+        schedule.problem(pipelineShape(microbatches: microbatches))
     }
 
     private func degreeProblems() -> [PlanProblem] {
@@ -370,7 +370,9 @@ extension Layout {
                     fix: "a batch of \(Wording.alternatives(batches)) would do")
             ]
         }
-        guard let rule = scheduleProblem(microbatches: batch / slice) else { return [] }
+        guard pipeline > 1 || vocabularyParallel == nil, let rule = scheduleProblem(microbatches: batch / slice) else {
+            return []
+        }
         return [PlanProblem(.misfit, field: "layout.schedule", value: schedule.rawValue, rule: rule)]
     }
 

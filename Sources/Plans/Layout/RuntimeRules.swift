@@ -47,6 +47,11 @@ extension Layout {
                 "must be data · context, \(data * context), in a real run: "
                     + "the runtime shards over all of them", "remove it")
         }
+        if let vocabularyParallel {
+            refuse(
+                "layout.vocabularyParallel", vocabularyParallel.rawValue,
+                "must be left out in a real run: the last stage runs the whole output layer", "remove it")
+        }
         if outerSharding != .none {
             refuse(
                 "layout.outerSharding", outerSharding.rawValue,

@@ -31,7 +31,8 @@ package struct StagePartition: Hashable, Codable, Sendable {
     /// Number of blocks of each stage if stages differ in size; nil if all are equal.
     package var unevenSizes: [Int]? { Set(sizes).count > 1 ? sizes : nil }
 
-    /// The partition by the layout's own `layersPerStage`, or the balanced one for `model`.
+    /// The partition by the layout's own `layersPerStage`, or the balanced one for `model`. A head that all ranks divide is
+    /// no work of the last stage.
     ///
     /// - Precondition: the layout has no `problems` for the model.
     package init(_ layout: Layout, model: Model) {
@@ -40,7 +41,8 @@ package struct StagePartition: Hashable, Codable, Sendable {
         } else {
             self.init(
                 balancing: model.layers, stages: layout.stages, ranks: layout.pipeline,
-                headInBlocks: model.headInBlocks, folded: layout.schedule.isFolded)
+                headInBlocks: layout.vocabularyParallel == nil ? model.headInBlocks : 0,
+                folded: layout.schedule.isFolded)
         }
     }
 

@@ -5,7 +5,7 @@ extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
     package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
         lossProblems + recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout)
-            + packingProblems(layout)
+            + packingProblems(layout) + vocabularyProblems(layout)
     }
 
     /// Whether the exchange among context ranks is priced together with the plan's other choices.
@@ -92,6 +92,34 @@ extension Plan {
     private func packingProblems(_ layout: Layout?) -> [PlanProblem] {
         guard model.documents != nil else { return [] }
         return problems([predictionChoice] + (layout.map { [exchangeChoice($0)] } ?? []), beside: "packing")
+    }
+
+    /// The output layer in parts, beside other ways to compute it or to hold its tables.
+    private func vocabularyProblems(_ layout: Layout?) -> [PlanProblem] {
+        guard let layout, layout.vocabularyParallel != nil, !model.hasPicture else { return [] }
+        let head: Choice? =
+            model.conventions.biases.contains(.head)
+            ? Choice(field: "model.biases", value: "[head]", fix: "remove head from it") : nil
+        let narrow = model.embeddingSize.map {
+            Choice(field: "model.embeddingSize", value: "\($0)", fix: "remove it")
+        }
+        let norm: Choice? =
+            model.embeddingNorm ? Choice(field: "model.embeddingNorm", value: "true", fix: "remove it") : nil
+        let kept = recipe.flatMap { recipe -> Choice? in
+            guard recipe.keepsBlocks else { return nil }
+            let (field, value) = recipe.keyOfBlocks
+            return Choice(field: field, value: value, fix: "remove it")
+        }
+        return problems(
+            [tuningChoice, predictionChoice, head, narrow, norm, kept, lossChoice, optimizerChoice],
+            beside: "layout.vocabularyParallel")
+    }
+
+    private var tuningChoice: Choice? {
+        model.tuning.map { tuning in
+            let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
+            return Choice(field: key, value: "(given)", fix: "remove it, or layout.vocabularyParallel")
+        }
     }
 
     /// Whether a block's attention sees keys behind its query.

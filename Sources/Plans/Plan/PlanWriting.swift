@@ -107,6 +107,7 @@ extension Layout {
         if !(open.contains(.schedule) && usual) { lines.append("schedule: \(schedule.rawValue)") }
         if !(open.contains(.recompute) && recompute == .none) { lines.append("recompute: \(recompute.rawValue)") }
         if contextExchange != .ring { lines.append("contextExchange: \(contextExchange.rawValue)") }
+        if let vocabularyParallel { lines.append("vocabularyParallel: \(vocabularyParallel.rawValue)") }
         if let contextHeads { lines.append("contextHeads: \(contextHeads)") }
         if let dispatcher { lines.append("dispatcher: \(dispatcher.rawValue)") }
         if !recomputeModules.isEmpty {

@@ -37,7 +37,7 @@ package struct EstimateReport: Encodable, Sendable {
         /// These are absent where the layout leaves them to their defaults.
         var contextExchange: String?
         var contextHeads: Int?
-        var dispatcher, outerSharding: String?
+        var dispatcher, outerSharding, vocabularyParallel: String?
         var flashAttention: Bool?
         var gradients: String?
         var overlap: Overlap?
@@ -211,6 +211,7 @@ package struct EstimateReport: Encodable, Sendable {
             contextExchange: layout.contextExchange == .ring ? nil : layout.contextExchange.rawValue,
             contextHeads: layout.contextHeads, dispatcher: layout.dispatcher?.rawValue,
             outerSharding: layout.outerSharding == .none ? nil : layout.outerSharding.rawValue,
+            vocabularyParallel: layout.vocabularyParallel?.rawValue,
             flashAttention: layout.flashAttention ? nil : false, gradients: layout.gradients?.rawValue,
             overlap: layout.overlap == .standard(with: layout.schedule)
                 ? nil

@@ -180,7 +180,9 @@ package struct EstimateText {
     }
 
     private func splits() -> String {
-        var parts: [String] = layout.pipeline > 1 ? [layout.schedule.rawValue] : []
+        var parts: [String] =
+            layout.pipeline > 1
+            ? [layout.schedule.rawValue + (layout.vocabularyParallel.map { " \($0.rawValue)" } ?? "")] : []
         parts.append(
             "recompute \(layout.recomputeWords)")
         parts.append(

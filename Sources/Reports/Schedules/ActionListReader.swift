@@ -24,6 +24,7 @@ package struct ActionListReader {
         var stageToRank: [Int]?
         var reverseStageToRank: [Int]?
         var split: Int?
+        var vocabularyParallel: String?
         var actions: [[String]]
     }
 
@@ -111,7 +112,23 @@ package struct ActionListReader {
         }
         return Schedule(
             name: name, ranks: ranks, virtualStages: file.virtualStages ?? max(1, placement.stages / ranks),
-            microbatches: microbatches, placement: placement, actions: lists)
+            microbatches: microbatches, placement: placement, vocabulary: try vocabulary(lists, file), actions: lists)
+    }
+
+    /// The division of the vocabulary that the file states, which lists with S and T must.
+    private static func vocabulary(
+        _ lists: [[Action]], _ file: File
+    ) throws(ActionListProblem) -> VocabularyParallel? {
+        let words = VocabularyParallel.allCases.map(\.rawValue).joined(separator: " or ")
+        guard let text = file.vocabularyParallel else {
+            guard lists.joined().contains(where: { $0.kind.isOfVocabulary }) else { return nil }
+            throw ActionListProblem(
+                "its lists have S and T; JSON with \"vocabularyParallel\", \(words), says what waits for them")
+        }
+        guard let vocabulary = VocabularyParallel(rawValue: text) else {
+            throw ActionListProblem("its vocabularyParallel is \"\(text)\"; it must be \(words)")
+        }
+        return vocabulary
     }
 
     /// The placement that the lists imply: every stage on the rank with most of its actions. There are two directions
@@ -164,7 +181,8 @@ extension Schedule {
         else { return violation.description }
         let rank = placement.rank(stage: stage, microbatch: microbatch)
         let kinds: [String: Action.Kind] = [
-            "no forward": .forward, "no backward": .backward, "no weight gradient": .backwardWeight,
+            "no forward": .forward, "no backward": .backward, "no weight gradient": .backwardWeight, "no S": .softmax,
+            "no T": .outputGradient,
         ]
         guard let kind = kinds[what] else { return "rank \(rank), \(violation)" }
         let action = Action(kind, stage: stage, microbatch: microbatch)

@@ -7,7 +7,7 @@ package struct ScheduleReport {
     package init(_ schedule: Schedule) { self.schedule = schedule }
 
     /// The JSON in one line: `{"schedule","ranks","virtualStages","microbatches","stageToRank","actions"}`; with two
-    /// directions also `reverseStageToRank` and `split`.
+    /// directions also `reverseStageToRank` and `split`, with a divided vocabulary `vocabularyParallel`.
     package var json: String {
         // The names of schedules and actions hold no character that JSON escapes.
         let lists = schedule.actions.map { list in
@@ -15,7 +15,7 @@ package struct ScheduleReport {
         }
         return "{\"schedule\":\"\(schedule.name)\",\"ranks\":\(schedule.ranks),"
             + "\"virtualStages\":\(schedule.virtualStages),\"microbatches\":\(schedule.microbatches),"
-            + "\"stageToRank\":[\(schedule.placement.stageToRank.map(String.init).joined(separator: ","))],\(reverse)"
+            + "\"stageToRank\":[\(schedule.placement.stageToRank.map(String.init).joined(separator: ","))],\(reverse)\(vocabulary)"
             + "\"actions\":[\(lists.joined(separator: ","))]}"
     }
 
@@ -26,13 +26,18 @@ package struct ScheduleReport {
             + "\"split\":\(schedule.placement.split),"
     }
 
+    private var vocabulary: String {
+        schedule.vocabulary.map { "\"vocabularyParallel\":\"\($0.rawValue)\"," } ?? ""
+    }
+
     /// The text, one line a rank: its stages, its peak of held activations, its actions in order.
     package var text: String {
         let peaks = schedule.peakActivations(release: .backwardWeight)
         var stages = [[String]](repeating: [], count: schedule.ranks)
         for (stage, rank) in schedule.placement.stageToRank.enumerated() { stages[rank].append("\(stage)") }
         var lines = [
-            "\(schedule.name): \(Self.count(schedule.ranks, "rank")), "
+            "\(schedule.title): "
+                + "\(Self.count(schedule.ranks, "rank")), "
                 + "\(Self.count(schedule.virtualStages, "stage")) a rank, "
                 + "\(Self.count(schedule.microbatches, "micro-batch", plural: "micro-batches")), "
                 + "\(Self.count(schedule.actions.lazy.map(\.count).reduce(0, +), "action"))"

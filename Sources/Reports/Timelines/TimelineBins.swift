@@ -27,8 +27,8 @@ struct TimelineBins {
                 let left = origin + Double(index) * column
                 let covered = max(0, min(span.end, left + column) - max(span.start, left)) / column
                 switch category {
-                case .forward: forward[index] += covered
-                case .backward, .backwardInput, .backwardWeight: backward[index] += covered
+                case .forward, .softmax: forward[index] += covered
+                case .backward, .backwardInput, .backwardWeight, .outputGradient: backward[index] += covered
                 case .fused, .mixed:
                     forward[index] += covered / 2
                     backward[index] += covered / 2

@@ -3,6 +3,8 @@ internal import Schedules
 /// The kind of activity that a piece of a drawn timeline shows.
 enum TimelineCategory: Int, CaseIterable {
     case forward, backward, backwardInput, backwardWeight, fused
+    /// S and T of a divided output layer.
+    case softmax, outputGradient
     /// Forwards and backwards together, too short to be drawn one by one.
     case mixed
     case optimizer, communication, idle
@@ -16,6 +18,8 @@ enum TimelineCategory: Int, CaseIterable {
             case .backwardInput: self = .backwardInput
             case .backwardWeight: self = .backwardWeight
             case .fused: self = .fused
+            case .softmax: self = .softmax
+            case .outputGradient: self = .outputGradient
             }
         case .send, .receive, .collective: self = .communication
         case .optimizer: self = .optimizer
@@ -31,6 +35,8 @@ enum TimelineCategory: Int, CaseIterable {
         case .backwardInput: "input gradient"
         case .backwardWeight: "weight gradient"
         case .fused: "forward and backward fused"
+        case .softmax: "output layer: softmax"
+        case .outputGradient: "output layer: gradients"
         case .mixed: "forwards and backwards"
         case .optimizer: "optimizer"
         case .communication: "communication"

@@ -271,6 +271,8 @@ package struct TimelineSVG {
         case .backwardInput: "i"
         case .backwardWeight: "w"
         case .fused: "o"
+        case .softmax: "s"
+        case .outputGradient: "t"
         case .mixed: "m"
         case .optimizer: "u"
         case .communication: "c"
@@ -279,10 +281,10 @@ package struct TimelineSVG {
     }
 
     /// Base colours that most colour-blind people can tell apart: blue forward, green backward, amber weight gradient,
-    /// red optimizer.
+    /// orange and brown the output layer, red optimizer.
     private static let colours: [(css: String, red: Int, green: Int, blue: Int)] = [
         ("f", 47, 111, 208), ("b", 22, 138, 100), ("i", 112, 168, 62), ("w", 224, 164, 32), ("o", 16, 126, 160),
-        ("m", 34, 124, 154), ("u", 194, 57, 84),
+        ("s", 214, 126, 58), ("t", 158, 82, 22), ("m", 34, 124, 154), ("u", 194, 57, 84),
     ]
 
     private static func textIsDark(_ category: TimelineCategory, shade: Int) -> Bool {

@@ -156,6 +156,8 @@ package struct TimelineText {
         case .backwardInput: "I"
         case .backwardWeight: "W"
         case .fused: "O"
+        case .softmax: "S"
+        case .outputGradient: "T"
         case .mixed: "▒"
         case .optimizer: "U"
         case .communication: "-"
@@ -166,9 +168,9 @@ package struct TimelineText {
     /// The character that fills an action's columns after its label.
     private static func filler(_ category: TimelineCategory) -> Character {
         switch category {
-        case .forward: "░"
+        case .forward, .softmax: "░"
         case .backward, .backwardInput, .fused, .mixed: "▓"
-        case .backwardWeight, .optimizer: "▒"
+        case .backwardWeight, .optimizer, .outputGradient: "▒"
         case .communication: "-"
         case .idle: "·"
         }
@@ -182,6 +184,8 @@ package struct TimelineText {
         case .backwardInput: "\u{1B}[0;38;5;16;48;5;113m"
         case .backwardWeight: "\u{1B}[0;38;5;16;48;5;178m"
         case .fused, .mixed: "\u{1B}[0;38;5;231;48;5;31m"
+        case .softmax: "\u{1B}[0;38;5;16;48;5;173m"
+        case .outputGradient: "\u{1B}[0;38;5;231;48;5;130m"
         case .optimizer: "\u{1B}[0;38;5;231;48;5;125m"
         case .communication: "\u{1B}[0;38;5;134m"
         case .idle: "\u{1B}[0;38;5;244m"

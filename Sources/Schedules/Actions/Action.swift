@@ -1,7 +1,7 @@
 /// One piece of compute a pipeline rank does for one micro-batch on one stage.
 ///
 /// Its name is the field's: `"0F3"` is the forward of micro-batch 3 on stage 0, `B` a full backward, `I` the input gradient
-/// alone, `W` the weight gradient alone, and `"(0F4;1B2)OVERLAP_F_B"` a forward and a full backward fused in one slot.
+/// alone, `W` the weight gradient alone, `S` and `T` the two passes of a divided output layer, and `"(0F4;1B2)OVERLAP_F_B"` a forward and a full backward fused in one slot.
 package struct Action: Hashable, Codable, Sendable {
     /// The kind of work.
     package enum Kind: UInt8, Hashable, Codable, Sendable, CaseIterable {
@@ -12,6 +12,11 @@ package struct Action: Hashable, Codable, Sendable {
         case backwardWeight
         /// `forward` of (`stage`, `microbatch`) fused with the full backward of (`partnerStage`, `partnerMicrobatch`).
         case fused
+        /// S of a divided output layer (`VocabularyParallel`): the rank's part of the logits and its sums of their softmax. Its
+        /// stage is the first of the rank.
+        case softmax
+        /// T of a divided output layer: gradients from the complete softmax. Its stage is the first of the rank.
+        case outputGradient
     }
 
     package var kind: Kind

@@ -25,10 +25,13 @@ package struct ActionCosts: Hashable, Codable, Sendable {
     package var transferMode: TransferMode
     /// Time of a fused forward and backward as a fraction of their sum; 1 means no gain.
     package var fusedShare: Double
+    /// Times of a divided output layer; nil: the last stage runs all of it.
+    package var vocabulary: Vocabulary?
 
     package init(
         forward: [Double], backwardInput: [Double], backwardWeight: [Double], backward: [Double]? = nil,
-        transfer: Double = 0, transferMode: TransferMode = .asynchronous, fusedShare: Double = 1
+        transfer: Double = 0, transferMode: TransferMode = .asynchronous, fusedShare: Double = 1,
+        vocabulary: Vocabulary? = nil
     ) {
         self.forward = forward
         self.backwardInput = backwardInput
@@ -37,5 +40,37 @@ package struct ActionCosts: Hashable, Codable, Sendable {
         self.transfer = transfer
         self.transferMode = transferMode
         self.fusedShare = fusedShare
+        self.vocabulary = vocabulary
+    }
+}
+
+extension ActionCosts {
+    /// Times of the passes of an output layer that all ranks divide, and of the exchanges between them. An exchange occupies
+    /// no rank.
+    package struct Vocabulary: Hashable, Codable, Sendable {
+        /// S on each rank.
+        package var softmax: Double
+        /// T on each rank.
+        package var gradient: Double
+        /// From the end of the last stage's forward to its output on all ranks.
+        package var broadcast: Double
+        /// The exchange after S: the sums of the softmax, and with Vocab-2 the gradients of the input.
+        package var firstBarrier: Double
+        /// The exchange after T, with Vocab-1: the gradients of the input.
+        package var secondBarrier: Double
+
+        package init(
+            softmax: Double, gradient: Double, broadcast: Double = 0, firstBarrier: Double = 0,
+            secondBarrier: Double = 0
+        ) {
+            self.softmax = softmax
+            self.gradient = gradient
+            self.broadcast = broadcast
+            self.firstBarrier = firstBarrier
+            self.secondBarrier = secondBarrier
+        }
+
+        /// The same passes with exchanges that take no time.
+        package var withoutExchanges: Vocabulary { Vocabulary(softmax: softmax, gradient: gradient) }
     }
 }

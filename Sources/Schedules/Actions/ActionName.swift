@@ -15,13 +15,15 @@ extension Action: LosslessStringConvertible {
 }
 
 extension Action.Kind {
-    /// F, B, I or W; F for a fused action, whose name has two letters.
+    /// F, B, I, W, S or T; F for a fused action, whose name has two letters.
     package var letter: Character {
         switch self {
         case .forward, .fused: "F"
         case .backward: "B"
         case .backwardInput: "I"
         case .backwardWeight: "W"
+        case .softmax: "S"
+        case .outputGradient: "T"
         }
     }
 }
@@ -68,6 +70,10 @@ private struct ActionReader {
             kind = .backwardInput
         } else if take("W") {
             kind = .backwardWeight
+        } else if take("S") {
+            kind = .softmax
+        } else if take("T") {
+            kind = .outputGradient
         } else {
             return nil
         }

@@ -14,6 +14,7 @@ package enum ActivationRelease: Hashable, Sendable, CaseIterable {
         case .backwardInput: (0, self == .backwardInput ? 1 : 0)
         case .backwardWeight: (0, self == .backwardWeight ? 1 : 0)
         case .fused: (1, 1)
+        case .softmax, .outputGradient: (0, 0)
         }
     }
 

@@ -13,24 +13,30 @@ package struct Schedule: Hashable, Codable, Sendable {
     package var microbatches: Int
     /// Where each stage lives.
     package var placement: StagePlacement
+    /// How the ranks divide the vocabulary; nil: the token table is on the first stage and the output layer on the last.
+    package var vocabulary: VocabularyParallel?
     /// The ordered actions of each rank.
     package var actions: [[Action]]
 
     /// Stages of the whole pipeline.
     package var stages: Int { placement.stages }
 
+    /// The name, with the way in which the vocabulary is divided: `1f1b vocab-2`.
+    package var title: String { vocabulary.map { "\(name) \($0.rawValue)" } ?? name }
+
     /// Whether input and weight gradients are actions of their own anywhere in the lists. O(actions).
     package var splitsBackward: Bool { actions.contains { $0.contains { $0.kind == .backwardInput } } }
 
     package init(
         name: String, ranks: Int, virtualStages: Int, microbatches: Int, placement: StagePlacement,
-        actions: [[Action]]
+        vocabulary: VocabularyParallel? = nil, actions: [[Action]]
     ) {
         self.name = name
         self.ranks = ranks
         self.virtualStages = virtualStages
         self.microbatches = microbatches
         self.placement = placement
+        self.vocabulary = vocabulary
         self.actions = actions
     }
 }

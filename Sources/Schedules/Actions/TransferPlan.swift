@@ -79,7 +79,7 @@ extension Schedule {
         switch action.kind {
         case .forward: return transfer(.activation, into: stage, at: stage - 1, action, on: rank)
         case .backward, .backwardInput: return transfer(.gradient, into: stage, at: stage + 1, action, on: rank)
-        case .backwardWeight, .fused: return nil
+        case .backwardWeight, .fused, .softmax, .outputGradient: return nil
         }
     }
 
@@ -88,7 +88,7 @@ extension Schedule {
         switch action.kind {
         case .forward: return transfer(.activation, into: stage + 1, at: stage + 1, action, on: rank)
         case .backward, .backwardInput: return transfer(.gradient, into: stage - 1, at: stage - 1, action, on: rank)
-        case .backwardWeight, .fused: return nil
+        case .backwardWeight, .fused, .softmax, .outputGradient: return nil
         }
     }
 

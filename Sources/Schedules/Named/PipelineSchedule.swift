@@ -22,6 +22,8 @@ package protocol PipelineSchedule: SendableMetatype {
     static var interleavedForm: ScheduleName? { get }
     /// Whether micro-batches pass in groups, whose size a shape may state.
     static var hasGroups: Bool { get }
+    /// Whether the schedule has lists for a vocabulary that all ranks divide.
+    static var dividesVocabulary: Bool { get }
     /// The schedule's own rule that a shape breaks, in words; nil where it breaks none. Builds no list.
     ///
     /// `problem` has checked the sizes, the stages a rank and that no group size is stated for a schedule without groups.
@@ -48,6 +50,8 @@ extension PipelineSchedule {
     package static var interleavedForm: ScheduleName? { nil }
 
     package static var hasGroups: Bool { false }
+
+    package static var dividesVocabulary: Bool { false }
 
     package static func brokenRule(_ shape: PipelineShape) -> String? { nil }
 
@@ -87,6 +91,13 @@ extension PipelineSchedule {
                 + (interleavedForm.map { "; \($0.rawValue) runs several" } ?? "")
         }
         if shape.groupSize != nil, !hasGroups { return "\(name) has no micro-batch groups; leave the group size out" }
+        if let vocabulary = shape.vocabulary {
+            guard dividesVocabulary else {
+                return "\(name) has no lists with \(vocabulary.rawValue), which divides the vocabulary; "
+                    + "\(ScheduleName.oneForwardOneBackward.rawValue) has"
+            }
+            if shape.ranks < 2 { return "\(vocabulary.rawValue) needs at least 2 ranks to divide the vocabulary" }
+        }
         return brokenRule(shape)
     }
 
@@ -101,7 +112,7 @@ extension PipelineSchedule {
     package static func schedule(_ shape: PipelineShape) throws(ScheduleProblem) -> Schedule {
         if let rule = problem(shape) { throw ScheduleProblem(schedule: name, rule: rule) }
         let (actions, overflow) = (shape.ranks * shape.virtualStages).multipliedReportingOverflow(
-            by: (splitsBackward ? 3 : 2) * shape.microbatches)
+            by: ((splitsBackward ? 3 : 2) + (shape.vocabulary == nil ? 0 : 2)) * shape.microbatches)
         guard !overflow, actions <= ScheduleName.mostActions else {
             throw ScheduleProblem(
                 schedule: name,
@@ -110,7 +121,7 @@ extension PipelineSchedule {
         }
         return Schedule(
             name: name, ranks: shape.ranks, virtualStages: shape.virtualStages, microbatches: shape.microbatches,
-            placement: stagePlacement(shape), actions: lists(shape))
+            placement: stagePlacement(shape), vocabulary: shape.vocabulary, actions: lists(shape))
     }
 }
 

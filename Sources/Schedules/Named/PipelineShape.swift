@@ -9,8 +9,14 @@ package struct PipelineShape: Hashable, Codable, Sendable {
     /// Consecutive micro-batches that pass one stage of a rank before its next stage takes over (interleaved
     /// schedules only); nil lets the schedule choose.
     package var groupSize: Int?
+    /// How the ranks divide the vocabulary; nil: the ends of the model are on the first and on the last stage.
+    package var vocabulary: VocabularyParallel?
 
-    package init(ranks: Int, virtualStages: Int = 1, microbatches: Int, groupSize: Int? = nil) {
+    package init(
+        ranks: Int, virtualStages: Int = 1, microbatches: Int, groupSize: Int? = nil,
+        vocabulary: VocabularyParallel? = nil
+    ) {
+        self.vocabulary = vocabulary
         self.ranks = ranks
         self.virtualStages = virtualStages
         self.microbatches = microbatches

@@ -114,6 +114,9 @@ extension ScheduleName {
     /// Whether an iteration never takes less than m(T_F+T_B) + (p−1)(T_F+T_B)/v; false claims nothing.
     package var hasFullBubble: Bool { facts.hasFullBubble }
 
+    /// Whether the schedule has lists for a vocabulary that all ranks divide.
+    package var dividesVocabulary: Bool { definition.dividesVocabulary }
+
     /// Where `makespan` comes from.
     package var makespanSource: MakespanSource { facts.makespanSource }
 }

@@ -91,7 +91,7 @@ package struct ChromeTrace {
             for (rank, spans) in timeline.ranks.enumerated() {
                 for span in spans where span.activity == .compute {
                     guard let parts = span.action?.parts else { continue }
-                    for part in parts where part.kind != .backwardWeight { body(rank, span, part) }
+                    for part in parts where part.kind.passesTensors { body(rank, span, part) }
                 }
             }
         }
@@ -148,6 +148,8 @@ extension Action.Kind {
         case .backwardInput: "backward input"
         case .backwardWeight: "backward weight"
         case .fused: "forward and backward"
+        case .softmax: "output softmax"
+        case .outputGradient: "output gradient"
         }
     }
 }

@@ -23,6 +23,7 @@ struct DryRun {
         var slots = [Int32](repeating: 0, count: valid.slots)
         var sent = [Int32](repeating: 0, count: max(1, 2 * valid.links.count))
         var received = sent
+        var contributions = [Int32](repeating: 0, count: max(1, valid.slots - 2 * valid.stages * valid.microbatches))
         var steps = Steps(ranks: valid.ranks)
         operations = [ValidSchedule.Operation](
             unsafeUninitializedCapacity: valid.firstAction[valid.ranks]
@@ -30,15 +31,18 @@ struct DryRun {
             slots.withUnsafeMutableBufferPointer { slots in
                 sent.withUnsafeMutableBufferPointer { sent in
                     received.withUnsafeMutableBufferPointer { received in
-                        valid.inbound.withUnsafeBufferPointer { inbound in
-                            let tables = DryRunTables(
-                                stages: valid.stages, microbatches: valid.microbatches,
-                                split: Int32(clamping: valid.split), inbound: inbound, slots: slots, sent: sent,
-                                received: received)
-                            while steps.overtaking == nil, let rank = steps.awake.popLast() {
-                                schedule.actions[rank].withUnsafeBufferPointer {
-                                    steps.advance(
-                                        rank, $0, first: valid.firstAction[rank], tables, into: buffer)
+                        contributions.withUnsafeMutableBufferPointer { contributions in
+                            valid.inbound.withUnsafeBufferPointer { inbound in
+                                let tables = DryRunTables(
+                                    stages: valid.stages, microbatches: valid.microbatches,
+                                    split: Int32(clamping: valid.split), inbound: inbound, slots: slots, sent: sent,
+                                    received: received, contributions: contributions,
+                                    barriers: Int32(valid.vocabulary?.barriers ?? 0), ranks: Int32(valid.ranks))
+                                while steps.overtaking == nil, let rank = steps.awake.popLast() {
+                                    schedule.actions[rank].withUnsafeBufferPointer {
+                                        steps.advance(
+                                            rank, $0, first: valid.firstAction[rank], tables, into: buffer)
+                                    }
                                 }
                             }
                         }
@@ -85,21 +89,35 @@ struct DryRun {
                     time = -Int32(fused.count)
                 }
                 let isActivation = kind == .forward || kind == .fused
-                guard tables.receive(isActivation, input, action.stage, action.microbatch) else {
+                guard
+                    kind.isOfVocabulary
+                        || tables.receive(isActivation, input, action.stage, action.microbatch)
+                else {
                     overtaking = (rank, action)
                     return
                 }
                 var operation = ValidSchedule.Operation(
                     rank: Int32(rank), index: Int32(first + next), time: time, input: input, output: -1, link: -1)
                 if kind != .backwardWeight {
-                    let made = tables.send(isActivation, action.stage, action.microbatch)
+                    let made =
+                        kind.isOfVocabulary
+                        ? tables.contribute(
+                            to: kind == .softmax ? .afterSoftmax : .afterGradient, action.microbatch, of: tables.ranks)
+                        : tables.send(isActivation, action.stage, action.microbatch)
                     (operation.output, operation.link) = (made.slot, made.link)
-                    if made.waiting >= 0 { awake.append(Int(made.waiting)) }
+                    wake(made.waiting)
                 }
                 operations.initializeElement(at: done, to: operation)
                 done += 1
                 next += 1
             }
+        }
+
+        /// Wakes the rank that waits for a tensor, or all ranks.
+        @inline(__always)
+        private mutating func wake(_ rank: Int32) {
+            if rank == DryRunTables.anyRank { return awake.append(contentsOf: position.indices) }
+            if rank >= 0 { awake.append(Int(rank)) }
         }
 
         /// Does the backward of a fused action; nil if its input is missing or out of turn.
@@ -139,7 +157,7 @@ extension DryRun {
         func sender(of number: Int32) -> ScheduleViolation.Place? {
             let rank = valid.links[link].sender
             for (position, action) in schedule.actions[rank].prefix(position[rank]).enumerated() {
-                for part in action.parts where part.kind != .backwardWeight && (part.kind == .forward) == isActivation {
+                for part in action.parts where part.kind.passesTensors && (part.kind == .forward) == isActivation {
                     let next = Int(part.stage) + (isActivation ? 1 : -1)
                     if (0..<valid.stages).contains(next),
                         valid.link(isActivation, into: next, Int(part.microbatch)) == link,
@@ -170,7 +188,11 @@ extension DryRun {
         while seenAt[rank] < 0 {
             seenAt[rank] = path.count
             path.append(place(rank, position[rank]))
-            for part in schedule.actions[rank][position[rank]].parts where part.kind != .backwardWeight {
+            if let other = missingRank(for: schedule.actions[rank][position[rank]]) {
+                rank = other
+                continue
+            }
+            for part in schedule.actions[rank][position[rank]].parts where part.kind.passesTensors {
                 let isActivation = part.kind == .forward
                 let producer = Int(part.stage) + (isActivation ? -1 : 1)
                 guard (0..<valid.stages).contains(producer),
@@ -181,6 +203,26 @@ extension DryRun {
             }
         }
         return Array(path[seenAt[rank]...])
+    }
+
+    /// A rank that has not contributed to the exchange among all ranks that an action waits for; nil if it waits for none.
+    private func missingRank(for action: Action) -> Int? {
+        guard let vocabulary = schedule.vocabulary else { return nil }
+        let last = schedule.stages - 1
+        let needed: Action.Kind
+        switch action.kind {
+        case .softmax: return schedule.placement.rank(stage: last, microbatch: Int(action.microbatch))
+        case .outputGradient: needed = .softmax
+        case .backward, .backwardInput:
+            guard Int(action.stage) == last else { return nil }
+            needed = vocabulary == .oneBarrier ? .softmax : .outputGradient
+        case .forward, .backwardWeight, .fused: return nil
+        }
+        return schedule.actions.indices.first { rank in
+            !schedule.actions[rank].prefix(position[rank]).contains {
+                $0.kind == needed && $0.microbatch == action.microbatch
+            }
+        }
     }
 
     private func place(_ rank: Int, _ position: Int) -> ScheduleViolation.Place {

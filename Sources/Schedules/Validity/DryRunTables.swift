@@ -11,6 +11,14 @@ struct DryRunTables {
     let sent: UnsafeMutableBufferPointer<Int32>
     /// Messages received so far, by channel.
     let received: UnsafeMutableBufferPointer<Int32>
+    /// Ranks that have contributed to each exchange of a divided vocabulary.
+    let contributions: UnsafeMutableBufferPointer<Int32>
+    /// Barriers of a divided vocabulary; 0: the vocabulary is not divided.
+    let barriers: Int32
+    let ranks: Int32
+
+    /// What `send` returns in place of the rank that waits, if any rank may.
+    static let anyRank = Int32.max
 
     @inline(__always)
     func link(_ isActivation: Bool, into stage: Int32, _ microbatch: Int32) -> Int32 {
@@ -27,8 +35,12 @@ struct DryRunTables {
     func input(_ kind: Action.Kind, _ stage: Int32, _ microbatch: Int32) -> Int32 {
         switch kind {
         case .forward, .fused: stage == 0 ? -1 : slot(true, into: stage, microbatch)
-        case .backward, .backwardInput: Int(stage) == stages - 1 ? -1 : slot(false, into: stage, microbatch)
+        case .backward, .backwardInput:
+            Int(stage) == stages - 1
+                ? (barriers == 0 ? -1 : exchange(barriers, microbatch)) : slot(false, into: stage, microbatch)
         case .backwardWeight: -1
+        case .softmax: exchange(ValidSchedule.Exchange.broadcast.rawValue, microbatch)
+        case .outputGradient: exchange(ValidSchedule.Exchange.afterSoftmax.rawValue, microbatch)
         }
     }
 
@@ -60,7 +72,9 @@ struct DryRunTables {
         _ isActivation: Bool, _ stage: Int32, _ microbatch: Int32
     ) -> (slot: Int32, link: Int32, waiting: Int32) {
         let next = stage + (isActivation ? 1 : -1)
-        guard next >= 0, Int(next) < stages else { return (-1, -1, -1) }
+        guard next >= 0, Int(next) < stages else {
+            return isActivation && barriers > 0 ? contribute(to: .broadcast, microbatch, of: 1) : (-1, -1, -1)
+        }
         let slot = slot(isActivation, into: next, microbatch)
         let waiting = slots[Int(slot)] < 0 ? -1 - slots[Int(slot)] : -1
         let link = link(isActivation, into: next, microbatch)
@@ -71,6 +85,23 @@ struct DryRunTables {
             sent[channel] += 1
         }
         return (slot, link, waiting)
+    }
+
+    /// The slot of an exchange among all ranks.
+    @inline(__always)
+    private func exchange(_ exchange: Int32, _ microbatch: Int32) -> Int32 {
+        Int32((2 * stages + Int(exchange)) * microbatches + Int(microbatch))
+    }
+
+    /// One rank's contribution to an exchange of `count` ranks, whose result exists with the last one.
+    func contribute(
+        to exchange: ValidSchedule.Exchange, _ microbatch: Int32, of count: Int32
+    ) -> (slot: Int32, link: Int32, waiting: Int32) {
+        let slot = self.exchange(exchange.rawValue, microbatch)
+        contributions[Int(slot) - 2 * stages * microbatches] += 1
+        let isComplete = contributions[Int(slot) - 2 * stages * microbatches] == count
+        if isComplete { slots[Int(slot)] = 1 }
+        return (slot, exchange.link, isComplete ? Self.anyRank : -1)
     }
 
     @inline(__always)

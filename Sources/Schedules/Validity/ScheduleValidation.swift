@@ -49,7 +49,7 @@ extension Schedule {
     /// Checks that the lists can be run.
     ///
     /// - Every stage computes every micro-batch's forward and backward exactly once, on the rank that holds it, and each
-    ///   backward after its forward.
+    ///   backward after its forward. With a divided vocabulary every rank runs S and then T of every micro-batch.
     /// - No ring of ranks waits for itself.
     /// - Both ends of a channel agree on the order of its messages.
     ///
@@ -75,11 +75,18 @@ extension Schedule {
             try require(
                 stageToRank.allSatisfy { (0..<ranks).contains($0) }, "a stage lives on a rank that is not there")
         }
+        guard vocabulary != nil else { return }
+        try require(
+            ranks > 1 && placement.reverseStageToRank == nil, "ranks of one direction, two or more, divide a vocabulary"
+        )
+        try require(
+            stages >= ranks && (0..<ranks).allSatisfy { placement.stageToRank[$0] == $0 },
+            "S and T are named by the first stage of their rank, so rank r must hold stage r")
     }
 
     /// Every action is done once, on its rank, after the actions of the rank that it needs.
     func validateActions() throws(ScheduleViolation) {
-        // One bit for each of F, B, I, W of a stage and micro-batch.
+        // One bit for each of F, B, I, W, S, T of a stage and micro-batch.
         var done = [UInt8](repeating: 0, count: stages * microbatches)
         for (rank, list) in actions.enumerated() {
             for (position, action) in list.enumerated() {
@@ -92,7 +99,16 @@ extension Schedule {
         }
         let whole = Action.Kind.forward.bit | Action.Kind.backward.bit
         let split = Action.Kind.forward.bit | Action.Kind.backwardInput.bit | Action.Kind.backwardWeight.bit
-        for (index, bits) in done.enumerated() where bits != whole && bits != split {
+        let output = Action.Kind.softmax.bit | Action.Kind.outputGradient.bit
+        for (index, all) in done.enumerated() {
+            let (stage, microbatch) = (index / microbatches, index % microbatches)
+            let needed = vocabulary != nil && stage < ranks ? output : 0
+            if all & output != needed {
+                throw .missing(
+                    stage: stage, microbatch: microbatch, what: all & Action.Kind.softmax.bit == 0 ? "no S" : "no T")
+            }
+            let bits = all & ~output
+            if bits == whole || bits == split { continue }
             let what =
                 bits & Action.Kind.forward.bit == 0
                 ? "no forward"
@@ -100,7 +116,7 @@ extension Schedule {
                     ? "no backward"
                     : bits & Action.Kind.backward.bit != 0
                         ? "a full backward and half of one" : "no weight gradient"
-            throw .missing(stage: index / microbatches, microbatch: index % microbatches, what: what)
+            throw .missing(stage: stage, microbatch: microbatch, what: what)
         }
     }
 
@@ -114,6 +130,7 @@ extension Schedule {
         }
         let (stage, microbatch) = (Int(part.stage), Int(part.microbatch))
         guard stage >= 0, stage < stages, microbatch >= 0, microbatch < microbatches else { throw .outOfRange(place()) }
+        if part.kind.isOfVocabulary, vocabulary == nil || stage >= ranks { throw .outOfRange(place()) }
         let owner = placement.rank(stage: stage, microbatch: microbatch)
         if owner != rank { throw .wrongRank(place(), owner: owner) }
         let index = stage * microbatches + microbatch
@@ -121,7 +138,8 @@ extension Schedule {
         if bits & part.kind.bit != 0 { throw .repeated(place()) }
         let needed: Action.Kind? =
             switch part.kind {
-            case .forward, .fused: nil
+            case .forward, .fused, .softmax: nil
+            case .outputGradient: .softmax
             case .backward, .backwardInput: .forward
             case .backwardWeight: .backwardInput
             }

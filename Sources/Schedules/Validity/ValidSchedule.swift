@@ -7,7 +7,8 @@
 /// list. Any order that produces inputs first therefore gives the right times, whatever the costs. Timing is one pass.
 package struct ValidSchedule: Sendable {
     /// One action. Every tensor has a slot: activations first, then gradients, by the stage that receives them and the
-    /// micro-batch.
+    /// micro-batch. With a divided vocabulary three slots of each micro-batch follow: the broadcast output of the last stage,
+    /// the exchange after S and the exchange after T, to which every rank contributes.
     package struct Operation: Sendable {
         package var rank: Int32
         /// Position of the action in all lists laid end to end.
@@ -18,8 +19,16 @@ package struct ValidSchedule: Sendable {
         package var input: Int32
         /// Slot of the tensor that it produces, −1 if none.
         package var output: Int32
-        /// Link that carries the output, −1 if it stays on the rank.
+        /// Link that carries the output, −1 if it stays on the rank, `Exchange.link` if all ranks get it.
         package var link: Int32
+    }
+
+    /// An exchange among all ranks for a divided vocabulary.
+    package enum Exchange: Int32, CaseIterable, Sendable {
+        case broadcast, afterSoftmax, afterGradient
+
+        /// The number in the place of a link.
+        package var link: Int32 { -2 - rawValue }
     }
 
     /// The backward of a fused action, with the slots and the link of its own tensors.
@@ -50,9 +59,16 @@ package struct ValidSchedule: Sendable {
     package let ranks: Int
     package let stages: Int
     package let microbatches: Int
+    /// How the ranks divide the vocabulary.
+    package let vocabulary: VocabularyParallel?
 
     /// Number of slots.
-    package var slots: Int { 2 * stages * microbatches }
+    package var slots: Int { (2 * stages + (vocabulary == nil ? 0 : Exchange.allCases.count)) * microbatches }
+
+    /// The slot of an exchange among all ranks.
+    package func slot(_ exchange: Exchange, microbatch: Int) -> Int {
+        (2 * stages + Int(exchange.rawValue)) * microbatches + microbatch
+    }
 
     /// Linear in the number of actions.
     /// - Throws: the broken rule of the lists.
@@ -62,6 +78,7 @@ package struct ValidSchedule: Sendable {
         ranks = schedule.ranks
         stages = schedule.stages
         microbatches = schedule.microbatches
+        vocabulary = schedule.vocabulary
         split = schedule.placement.reverseStageToRank == nil ? .max : schedule.placement.split
         findLinks(schedule.placement)
         firstAction.reserveCapacity(ranks + 1)
@@ -115,15 +132,15 @@ package struct ValidSchedule: Sendable {
 
 extension ValidSchedule {
     /// Time from the first action to the end of the last when all stages are equal. A message takes `transfer` and occupies
-    /// neither rank nor link.
+    /// neither rank nor link. S and T of a divided vocabulary take no time: they are parts of the passes.
     func makespan(forward: Double, backwardInput: Double, backwardWeight: Double, transfer: Double) -> Double {
         let backward = backwardInput + backwardWeight
         // In the order of `Operation.time`.
-        let times = [forward, backward, backwardInput, backwardWeight]
+        let times = [forward, backward, backwardInput, backwardWeight, 0, 0, 0]
         var free = [Double](repeating: 0, count: ranks)
         var arrival = [Double](repeating: 0, count: slots)
         func publish(_ slot: Int32, link: Int32, at time: Double) {
-            if slot >= 0 { arrival[Int(slot)] = time + (link >= 0 ? transfer : 0) }
+            if slot >= 0 { arrival[Int(slot)] = max(arrival[Int(slot)], time + (link >= 0 ? transfer : 0)) }
         }
         for operation in operations {
             let rank = Int(operation.rank)

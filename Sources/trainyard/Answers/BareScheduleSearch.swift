@@ -16,7 +16,7 @@ struct BareScheduleSearch {
     func shape(_ virtualStages: Int) -> PipelineShape {
         PipelineShape(
             ranks: bare.ranks?.value ?? 4, virtualStages: virtualStages, microbatches: microbatches,
-            groupSize: bare.groupSize?.value)
+            groupSize: bare.groupSize?.value, vocabulary: bare.vocabularyParallel)
     }
 
     /// The action lists of the schedule that the user names.
@@ -33,6 +33,10 @@ struct BareScheduleSearch {
 
     /// The fastest schedule within the memory limit, with a line that says how it was found.
     func optimal() throws -> (schedule: Schedule, remark: String) {
+        if bare.vocabularyParallel != nil {
+            throw Failure.input(
+                "optimal finds no lists with S and T; leave --vocabulary-parallel out, or name a schedule")
+        }
         let ranks = bare.ranks?.value ?? 4
         let count = Int.product(ranks, max(1, virtualStages ?? 1), microbatches) ?? .max
         guard ranks >= 1, ranks <= 1024, microbatches >= 1, count <= 1 << 17 else {
@@ -113,7 +117,7 @@ extension Layout {
         var layout = self
         layout.schedule = name
         let microbatches = max(1, plan.batch / max(1, data * microbatch))
-        var shape = PipelineShape(ranks: pipeline, virtualStages: self.virtualStages, microbatches: microbatches)
+        var shape = pipelineShape(microbatches: microbatches)
         if let virtualStages {
             layout.virtualStages = virtualStages
         } else if name.problem(shape) != nil || (self.virtualStages == 1 && name != schedule) {

@@ -11,6 +11,8 @@ struct ScheduleCommand: ParsableCommand {
             One list a rank, in the order the rank runs it. 0F3 is the forward of micro-batch 3 on stage 0 and 0B3 its \
             backward. The combination of ranks, virtual stages and micro-batches is checked; an illegal one ends with \
             exit code 2 and the rule it breaks.
+
+            With --vocabulary-parallel every rank also runs 0S3 and 0T3, its parts of the output layer.
             """)
 
     @Argument(

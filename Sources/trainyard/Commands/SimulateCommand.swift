@@ -162,8 +162,17 @@ struct SimulateCommand: ParsableCommand {
             for (name, isGiven) in [
                 ("--ranks", bare.ranks != nil), ("--microbatches", microbatches != nil),
                 ("--virtual-stages", virtualStages != nil), ("--group-size", bare.groupSize != nil),
+                ("--vocabulary-parallel", bare.vocabularyParallel != nil),
             ] where isGiven {
                 throw Failure.input("\(name) is in the file of --actions; leave it out")
+            }
+        }
+        if actions == nil, bare.vocabularyParallel == nil {
+            for (name, isGiven) in [
+                ("--softmax", bare.softmax != nil), ("--output-gradient", bare.outputGradient != nil),
+                ("--exchange", bare.exchange != nil),
+            ] where isGiven {
+                throw Failure.input("\(name) is for a vocabulary that all ranks divide; add --vocabulary-parallel")
             }
         }
         let isSearching = schedule == Self.optimal || compare?.split(separator: ",").contains("optimal") == true

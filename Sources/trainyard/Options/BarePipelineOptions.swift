@@ -13,6 +13,9 @@ struct BarePipelineOptions: ParsableArguments {
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b). (default: chosen)")
     var groupSize: Count?
 
+    @Option(help: "Divide the vocabulary over the ranks, with passes S and T (1f1b): vocab-1 or vocab-2.")
+    var vocabularyParallel: VocabularyParallel?
+
     @Option(
         help: """
             Forward of a rank's whole share of the model for one micro-batch; or one time a stage, such as 1,1,1.5. \
@@ -31,6 +34,15 @@ struct BarePipelineOptions: ParsableArguments {
 
     @Option(help: "Time of a fused forward and backward as a share of their sum. (default: 1)")
     var fusedShare: Double?
+
+    @Option(help: "S, a rank's part of the logits and their softmax. (default: 0.5)")
+    var softmax: Double?
+
+    @Option(help: "T, gradients of a rank's part of the output layer. (default: 0.5)")
+    var outputGradient: Double?
+
+    @Option(help: "One exchange among all ranks: before S, after it, and with vocab-1 after T. (default: 0)")
+    var exchange: Double?
 
     @Option(help: "One transfer between two ranks. (default: 0)")
     var transfer: Double?
@@ -57,7 +69,10 @@ struct BarePipelineOptions: ParsableArguments {
     /// The options the user wrote.
     var given: [String] {
         let all: [(String, Bool)] = [
-            ("--ranks", ranks != nil), ("--group-size", groupSize != nil), ("--forward", forward != nil),
+            ("--ranks", ranks != nil), ("--group-size", groupSize != nil),
+            ("--vocabulary-parallel", vocabularyParallel != nil), ("--softmax", softmax != nil),
+            ("--output-gradient", outputGradient != nil), ("--exchange", exchange != nil),
+            ("--forward", forward != nil),
             ("--backward-input", backwardInput != nil), ("--backward-weight", backwardWeight != nil),
             ("--backward", backward != nil), ("--fused-share", fusedShare != nil), ("--transfer", transfer != nil),
             ("--transfer-mode", transferMode != nil), ("--reduction", reduction != nil),
@@ -82,6 +97,13 @@ struct BarePipelineOptions: ParsableArguments {
             }
             return times
         }
+        for (name, time) in [("softmax", softmax), ("output-gradient", outputGradient), ("exchange", exchange)] {
+            let least = name == "exchange" ? 0 : Double.leastNonzeroMagnitude
+            guard let time, !(least...Self.longest).contains(time) else { continue }
+            throw BareCostProblem(
+                "--\(name) is \(time); it takes a time \(least > 0 ? "above 0 and up" : "from 0") to 1e15")
+        }
+        let exchange = exchange ?? 0
         let transfer = transfer ?? 0
         guard (0...Self.longest).contains(transfer) else {
             throw BareCostProblem("--transfer is \(transfer); a transfer takes a time from 0 to 1e15")
@@ -94,7 +116,10 @@ struct BarePipelineOptions: ParsableArguments {
             forward: try times("forward", forward), backwardInput: try times("backward-input", backwardInput),
             backwardWeight: try times("backward-weight", backwardWeight),
             backward: backward == nil ? nil : try times("backward", backward), transfer: transfer,
-            transferMode: transferMode ?? .asynchronous, fusedShare: share)
+            transferMode: transferMode ?? .asynchronous, fusedShare: share,
+            vocabulary: ActionCosts.Vocabulary(
+                softmax: softmax ?? 0.5, gradient: outputGradient ?? 0.5, broadcast: exchange, firstBarrier: exchange,
+                secondBarrier: exchange))
     }
 
     /// The reductions and optimizer steps that follow the pipeline; nil where there are none.

@@ -18,6 +18,9 @@ struct PipelineOptions: ParsableArguments {
     @Option(help: "Micro-batches that pass one stage of a rank before the next (interleaved-1f1b); chosen if left out.")
     var groupSize: Count?
 
+    @Option(help: "Divide the vocabulary over the ranks, with passes S and T (1f1b): vocab-1 or vocab-2.")
+    var vocabularyParallel: VocabularyParallel?
+
     /// The action lists of the schedule that the user names.
     /// - Throws: the exit code of bad input where there are none.
     func schedule(named name: String) throws -> Schedule {
@@ -25,8 +28,9 @@ struct PipelineOptions: ParsableArguments {
         return try Self.schedule(
             named: name,
             PipelineShape(
-                ranks: ranks.value, virtualStages: stages, microbatches: microbatches.value, groupSize: groupSize?.value
-            ))
+                ranks: ranks.value, virtualStages: stages, microbatches: microbatches.value,
+                groupSize: groupSize?.value,
+                vocabulary: vocabularyParallel))
     }
 
     /// The action lists of the schedule that the user names.
@@ -49,3 +53,5 @@ struct PipelineOptions: ParsableArguments {
         return schedule
     }
 }
+
+extension VocabularyParallel: ExpressibleByArgument {}
