@@ -1,4 +1,5 @@
 import Costs
+import Models
 import Planner
 import Plans
 import Schedules
@@ -32,6 +33,8 @@ import Testing
         try Planner.price(plan: plan, layout: try #require(plan.layout))
     }
 
+    private static let ways: [VocabularyParallel?] = [nil, .twoBarriers, .oneBarrier]
+
     /// Published: MFU (percent) and peak memory (GB) of 1F1B with the output layer on the last stage, of Vocab-1 and Vocab-2.
     private static let published: [(sequence: Int, vocabulary: Int, mfu: [Double], peak: [Double])] = [
         (2048, 32, [47.52, 53.10, 52.56], [16.01, 16.64, 15.87]),
@@ -48,7 +51,7 @@ import Testing
     /// explain.)
     @Test func gainsOfTheAuthorsTable() throws {
         for row in Self.published {
-            let prices = try [nil, .twoBarriers, .oneBarrier].map {
+            let prices = try Self.ways.map {
                 try Self.price(Self.artifact(sequence: row.sequence, vocabulary: row.vocabulary, $0))
             }
             for way in 1...2 {
@@ -73,7 +76,7 @@ import Testing
     /// within 0.2 GB.
     @Test func peaksOfTheAuthorsTable() throws {
         for row in Self.published {
-            let peaks = try [nil, .twoBarriers, .oneBarrier].map { way in
+            let peaks = try Self.ways.map { way -> Double in
                 let plan = try Self.artifact(sequence: row.sequence, vocabulary: row.vocabulary, way)
                 let memory = LayoutMemory(try Pricer(plan: plan).work(try #require(plan.layout)))
                 return memory.ranks.map { $0.peak(.allocated) }.reduce(0, max) / 0x1p30
