@@ -14,7 +14,7 @@ import Testing
     }
 
     /// The model of 4B parameters on 8 A100 of the authors' artifact (`artifact/README.md` of VocabularyParallelism, the rows
-    /// of table 5 of the paper with 8 GPUs). Gradients in 16 bits, since optimizers work after the measured peak.
+    /// of table 5 of the paper with 8 GPUs), with its options: fp16 and the distributed optimizer.
     private static func artifact(sequence: Int, vocabulary: Int, _ way: VocabularyParallel?) throws -> Plan {
         let divided = way.map { ", vocabularyParallel: \($0.rawValue)" } ?? ""
         return try plan(
@@ -24,8 +24,9 @@ import Testing
             cluster: a100-80g-sxm
             devices: 8
             batch: 128
+            precision: fp16
             framework: megatron-core
-            layout: {pipeline: 8, sharding: optimizer, gradients: bf16, layersPerStage: [4, 4, 4, 4, 4, 4, 4, 4]\(divided)}
+            layout: {pipeline: 8, sharding: optimizer, layersPerStage: [4, 4, 4, 4, 4, 4, 4, 4]\(divided)}
             """)
     }
 
@@ -105,7 +106,7 @@ import Testing
             // Exchanges run beside compute: they cost little.
             var (still, slow) = (costs, costs)
             still.vocabulary = vocabulary.withoutExchanges
-            slow.vocabulary?.firstBarrier *= 1000
+            slow.vocabulary?.firstBarrier *= 1e5
             let seconds = try [still, costs, slow].map { costs in
                 try simulatedSeconds(plan, costs)
             }
@@ -139,6 +140,42 @@ import Testing
             let right = Double(plan.model.parameters().total) + 2 * Double((padded - 50257) * 1024)
             #expect(all == right)
         }
+    }
+
+    /// Asked for it, a search finds the divided vocabulary among layouts of a model whose output layer is most of its work,
+    /// and prices it as the layout alone; without, or where there is no such layout, it does not.
+    @Test func searchesThatAreAskedForIt() throws {
+        func plan(_ more: String = "") throws -> Plan {
+            try Self.plan(
+                """
+                model: {family: llama, layers: 16, hidden: 1024, heads: 16, ffn: 2816, vocab: 256000, sequence: 2048\(more)}
+                cluster: h100-80g-sxm
+                devices: 8
+                batch: 64
+                layout: auto
+                """)
+        }
+        var settings = SearchSettings()
+        settings.space.pipeline.fixed = 8
+        settings.space.schedules = [.oneForwardOneBackward]
+        let whole = try search(plan: plan(), settings: settings)
+        #expect(whole.candidates.allSatisfy { $0.layout.vocabularyParallel == nil })
+        settings.space.vocabularyParallel = VocabularyParallel.allCases
+        let divided = try search(plan: plan(), settings: settings)
+        let (best, other) = (try #require(divided.candidates.first), try #require(whole.candidates.first))
+        #expect(best.layout.vocabularyParallel != nil)
+        #expect(best.iteration.seconds < 0.6 * other.iteration.seconds)
+        #expect(
+            try Planner.price(plan: plan(), layout: best.layout).iteration.seconds == best.iteration.seconds)
+        for (more, rule) in [
+            (", tiedEmbeddings: true", "vocab-1 needs an output projection of its own"),
+            (", mtp: {layers: 1}", "vocab-1 is not tried: model.mtp is not priced together with"),
+        ] {
+            let problem = #expect(throws: PlannerError.self) { try search(plan: plan(more), settings: settings) }
+            #expect(problem?.description.contains(rule) == true, "\(problem?.description ?? "")")
+        }
+        settings.space.pipeline.fixed = 1
+        #expect(throws: PlannerError.self) { try search(plan: plan(), settings: settings) }
     }
 
     /// A search leaves the vocabulary whole. A stated one stays where the schedule is open.

@@ -21,6 +21,8 @@ struct RandomTuning {
     private mutating func tuned(_ plan: Plan) -> Plan {
         var plan = plan
         plan.model.tune(tuning(plan.model))
+        // Parts of a vocabulary are priced with whole training alone.
+        if plan.model.tuning != nil { plan.layout?.vocabularyParallel = nil }
         if numbers.chance(0.4), !plan.model.hasIndexer { plan.model.documents = documents(plan.model) }
         if numbers.chance(0.3) { plan.padding = numbers.pick([0.02, 0.25, 0.5]) }
         if numbers.chance(0.3), let layout = plan.layout { rampUp(&plan, layout) }

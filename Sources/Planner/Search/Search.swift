@@ -34,6 +34,8 @@ package func search(
     var request = PricingRequest()
     // The first row is chosen from a fixed number of leaders, so it does not depend on how many rows are printed.
     request.leaders = max(settings.top * 3 / 2 + 2, PricingRequest.fewestLeaders)
+    // A divided vocabulary is tried for the layouts that are timed, so more of its schedule are kept.
+    if !settings.space.vocabularyParallel.isEmpty { request.perSchedule = PricingRequest.fewestLeaders }
     request.byMemory = settings.objective == .memory
     request.keepsFront = settings.wantsFront
     request.usable = usable
@@ -53,7 +55,11 @@ package func search(
     }
     guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    let timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
+    var timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
+    if !settings.space.vocabularyParallel.isEmpty {
+        let divided = settings.space.withDividedVocabulary(space.leaders, plan)
+        timed += estimates(of: divided, pricer: pricer, settings: settings).filter { $0.peakMemory <= usable }
+    }
     // Equal layouts keep the order of the space, so the answer does not depend on which thread was first.
     let order = timed.indices.sorted { one, other in
         let (a, b) = (timed[one], timed[other])

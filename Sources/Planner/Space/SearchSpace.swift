@@ -39,6 +39,9 @@ package struct SearchSpace: Hashable, Sendable {
     package var sequenceParallel = [false, true]
     /// Exchanges among context ranks that are tried, of those that the software has.
     package var contextExchanges = Layout.ContextExchange.allCases
+    /// Ways to divide the vocabulary over the ranks of a pipeline that are tried for the layouts that are timed; none unless
+    /// asked for.
+    package var vocabularyParallel: [VocabularyParallel] = []
     /// Fewest tokens of a sequence on one context-parallel rank.
     package var fewestContextTokens = 512
 

@@ -15,6 +15,7 @@ extension SearchSpace {
             return
                 "a micro-batch of \(Figures.grouped(microbatch)) sequences is more than the batch of \(Figures.grouped(plan.batch))"
         }
+        if let rule = whyUndivided(plan) { return rule }
         let model = plan.model
         if model.mixtures.isEmpty, (expert.fixed ?? 1) > 1 || (expertTensor.fixed ?? 1) > 1 {
             return "expert parallelism needs a model with experts; this one is dense"

@@ -1,11 +1,11 @@
-internal import Models
-internal import Reading
+package import Models
+package import Reading
 internal import Schedules
 
 extension Layout {
     /// Rules of a vocabulary that all ranks of a pipeline divide. Tied tables are those that the authors' code refuses
     /// (`--enable-vocab-parallel requires untie embeddings and output weights`).
-    func vocabularyProblems(_ model: Model) -> [PlanProblem] {
+    package func vocabularyProblems(_ model: Model) -> [PlanProblem] {
         guard let vocabularyParallel else { return [] }
         func problem(_ rule: String, fix: String) -> PlanProblem {
             PlanProblem(

@@ -48,6 +48,11 @@ struct SearchSpaceOptions: ParsableArguments {
     @Option(
         help: "How rows reach their experts: alltoall, allgather, deepep or hybridep; the software's way if left out.")
     var dispatcher: String?
+    @Option(
+        help:
+            "Try dividing the vocabulary over the ranks of pipelines with schedule 1f1b, for the layouts that are timed; with commas: vocab-1,vocab-2."
+    )
+    var vocabularyParallel: String?
     @Flag(inversion: .prefixedNo, help: "Fix sequence parallelism; both are tried if left out.")
     var sequenceParallel: Bool?
     @Flag(help: "Attention that keeps its scores.")
@@ -121,6 +126,11 @@ struct SearchSpaceOptions: ParsableArguments {
             settings.space.base.dispatcher = try words(
                 dispatcher, "--dispatcher", Layout.Dispatcher.allCases.map(\.rawValue), Layout.Dispatcher.init
             ).first
+        }
+        if let vocabularyParallel {
+            settings.space.vocabularyParallel = try words(
+                vocabularyParallel, "--vocabulary-parallel", VocabularyParallel.allCases.map(\.rawValue),
+                VocabularyParallel.init)
         }
         return settings
     }
