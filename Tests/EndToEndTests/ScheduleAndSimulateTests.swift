@@ -136,6 +136,35 @@ import Testing
         #expect(figures["microbatches"] as? Int == 16 && figures["virtualStages"] as? Int == 1)
     }
 
+    /// A plan whose stages divide the vocabulary is priced, drawn and written as one.
+    @Test func aDividedVocabularyIsSeenEverywhere() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(
+            """
+            model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 256000, sequence: 2048}
+            cluster: h100-80g-sxm
+            devices: 4
+            batch: 6
+            layout: {pipeline: 4, vocabularyParallel: vocab-2}
+
+            """, as: "plan.yaml")
+        let plan = try run("plan \(file) --write-plan \(folder["written.yaml"])")
+        #expect(plan.exitCode == 0, "\(plan.errors)")
+        #expect(plan.output.contains("1f1b vocab-2, recompute none"))
+        #expect(plan.output.contains("S output layer: softmax"))
+        #expect(plan.errors.contains("does not divide the vocabulary over stages (vocab-2); it is priced all the same"))
+        #expect(try folder.read("written.yaml").contains("  vocabularyParallel: vocab-2\n"))
+        let drawn = try run("simulate \(file) --width 200")
+        #expect(drawn.output.contains("1f1b vocab-2 · tensor 1 · pipeline 4"))
+        #expect(drawn.output.contains("peak activations 5 4 3 2 by rank"))
+        let other = try run("simulate \(file) --schedule zb-h1")
+        #expect(other.exitCode != 0 && other.errors.contains("zb-h1 has no lists with vocab-2"))
+        let optimal = try run("simulate \(file) --schedule optimal")
+        #expect(optimal.exitCode != 0 && optimal.errors.contains("a search finds no lists with S and T"))
+        let found = try run("search \(file) --pipeline 4 --vocabulary-parallel vocab-1,vocab-2 --top 1")
+        #expect(found.output.contains("1f1b vocab-"), "\(found.everything)")
+    }
+
     @Test func simulateSearchesWhereTheLayoutIsAuto() throws {
         let outcome = try run("simulate plans/100b-3t-1024.yaml")
         #expect(outcome.exitCode == 0)

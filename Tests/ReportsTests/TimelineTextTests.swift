@@ -19,6 +19,26 @@ import Testing
                 """)
     }
 
+    /// S and T have a letter, a colour and a name of their own, also where exchanges lie between them.
+    @Test func passesOfADividedVocabulary() throws {
+        let schedule = try ScheduleName.oneForwardOneBackward.schedule(
+            PipelineShape(ranks: 2, microbatches: 2, vocabulary: .oneBarrier))
+        let spans = schedule.actions.map { list in
+            list.enumerated().map { place, action in
+                Timeline.Span(.compute, action: action, start: Double(place), end: Double(place + 1))
+            } + [Timeline.Span(.collective, start: 8, end: 9)]
+        }
+        let timeline = Timeline(name: schedule.title, ranks: spans)
+        let text = TimelineText(width: 30, unit: .steps).drawing(of: timeline)
+        #expect(text.hasPrefix("rank 0 │F0F1S0T0S1B0B1T1--\nrank 1 │F0S0F1B0T0S1B1T1--\n"))
+        #expect(text.contains("S output layer: softmax  T output layer: gradients  - communication"))
+        let drawing = TimelineSVG(unit: .steps).drawing(of: [timeline])
+        #expect(drawing.contains("class=\"s0\"") && drawing.contains("class=\"t0\""))
+        #expect(drawing.contains("output layer: softmax") && drawing.contains(".t0{fill:"))
+        let trace = timeline.chromeTrace()
+        #expect(trace.contains("output softmax") && trace.contains("output gradient") && trace.contains("1T0"))
+    }
+
     @Test func aNarrowDrawingLabelsWhatHasRoom() {
         let text = TimelineText(width: 20, unit: .steps).drawing(of: TimelineSamples.small)
         #expect(text.hasPrefix("rank 0 │FF··B0·B1\nrank 1 │·FB0FB1··\n"))

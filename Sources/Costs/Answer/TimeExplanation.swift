@@ -159,7 +159,7 @@ struct TimeExplanation {
             time.breakdown.pipelineBubble > 0 ? "max(0, still − busy)" : "0",
             "s",
             note:
-                "\(layout.schedule.rawValue)\(layout.vocabularyParallel.map { " \($0.rawValue)" } ?? ""), pipeline \(work.p), \(work.v) stages a rank",
+                "\(layout.scheduleWords), pipeline \(work.p), \(work.v) stages a rank",
             after: "Narayanan et al. 2021, section 2.2")
         lines.derive(
             "pipelineComm", as: "pipelineComm",

@@ -25,7 +25,7 @@ package struct ScheduleChoice: Sendable {
         func words(_ candidate: Candidate) -> String {
             let stages = candidate.layout.virtualStages
             let v = candidate.layout.schedule.fixedVirtualStages == nil ? " (\(stages) stages a rank)" : ""
-            return "\(candidate.layout.schedule.rawValue)\(v) \(Self.time(candidate.seconds))"
+            return "\(candidate.layout.scheduleWords)\(v) \(Self.time(candidate.seconds))"
         }
         guard let first = candidates.first else { return "" }
         let fitting = candidates.filter(\.fits)

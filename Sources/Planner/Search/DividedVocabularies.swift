@@ -1,8 +1,8 @@
 internal import Costs
 internal import Models
-package import Plans
+internal import Plans
 internal import Reading
-package import Schedules
+internal import Schedules
 
 extension SearchSpace {
     /// The layouts among `found` whose schedule has lists for a divided vocabulary, with each way that is asked for. The blocks

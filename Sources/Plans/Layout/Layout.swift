@@ -126,6 +126,11 @@ package struct Layout: Hashable, Codable, Sendable {
     package var optimizerRanks: Int { sharesOptimizer ? data * context : shardRanks }
     /// Whether the replicas of a shard share out the optimizer's state.
     package var sharesOptimizer: Bool { outerSharding == .optimizer && sharding == .parameters }
+    /// The schedule's name, with the way in which the vocabulary is divided: `1f1b vocab-2`.
+    package var scheduleWords: String {
+        schedule.rawValue + (vocabularyParallel.map { " \($0.rawValue)" } ?? "")
+    }
+
     /// The pipeline of a step of `microbatches` micro-batches.
     package func pipelineShape(microbatches: Int) -> PipelineShape {
         PipelineShape(

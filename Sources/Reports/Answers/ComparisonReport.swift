@@ -115,7 +115,7 @@ package struct ComparisonReport: Encodable, Sendable {
         if layout.expertTensor > 1 { degrees += " et\(layout.expertTensor)" }
         var parts = [degrees, "micro \(layout.microbatch)"]
         if layout.pipeline > 1 {
-            parts.append(layout.schedule.rawValue + (layout.virtualStages > 1 ? " ×\(layout.virtualStages)" : ""))
+            parts.append(layout.scheduleWords + (layout.virtualStages > 1 ? " ×\(layout.virtualStages)" : ""))
         }
         if layout.recompute != .none {
             parts.append(

@@ -180,9 +180,7 @@ package struct EstimateText {
     }
 
     private func splits() -> String {
-        var parts: [String] =
-            layout.pipeline > 1
-            ? [layout.schedule.rawValue + (layout.vocabularyParallel.map { " \($0.rawValue)" } ?? "")] : []
+        var parts: [String] = layout.pipeline > 1 ? [layout.scheduleWords] : []
         parts.append(
             "recompute \(layout.recomputeWords)")
         parts.append(

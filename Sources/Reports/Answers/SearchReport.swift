@@ -101,7 +101,7 @@ package struct SearchReport: Encodable, Sendable {
                 "\(layout.virtualStages)", "\(layout.data)",
                 "\(layout.microbatch)", layout.contextWords,
                 "\(layout.expert)" + (layout.expertTensor > 1 ? "/\(layout.expertTensor)" : ""),
-                layout.pipeline > 1 ? layout.schedule.rawValue : "-",
+                layout.pipeline > 1 ? layout.scheduleWords : "-",
                 layout.recomputeWords,
                 layout.sharding.rawValue + (layout.shardGroup.map { "/\($0)" } ?? ""),
                 layout.sequenceParallel ? "yes" : "no",

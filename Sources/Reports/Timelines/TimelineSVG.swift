@@ -288,7 +288,7 @@ package struct TimelineSVG {
     ]
 
     private static func textIsDark(_ category: TimelineCategory, shade: Int) -> Bool {
-        shade > 0 || category == .backwardWeight || category == .backwardInput
+        shade > 0 || category == .backwardWeight || category == .backwardInput || category == .softmax
     }
 
     private static func style(shades: Int) -> String {

@@ -64,11 +64,10 @@ struct Answer {
         // Interleaved schedules take micro-batches in groups of the pipeline's ranks.
         let legible = 2 * layout.pipeline
         let drawn = estimate.microbatches <= 8 * layout.pipeline ? estimate.microbatches : legible
-        let schedule = try layout.schedule.schedule(
-            ranks: layout.pipeline, virtualStages: layout.virtualStages, microbatches: drawn)
+        let schedule = try layout.schedule.schedule(layout.pipelineShape(microbatches: drawn))
         var timeline = try Simulator.simulate(
             schedule, costs: ActionCosts(Pricer(plan: estimate.plan).work(of: estimate)))
-        timeline.name = layout.schedule.rawValue
+        timeline.name = layout.scheduleWords
         let title =
             drawn == estimate.microbatches
             ? "The pipeline over one step, \(drawn) micro-batches"

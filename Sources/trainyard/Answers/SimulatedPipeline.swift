@@ -86,7 +86,7 @@ struct SimulatedPipeline {
         let copies = plan.devices / layout.pipeline
         let stages = layout.virtualStages == 1 ? "" : " × \(layout.virtualStages) stages"
         let split =
-            "\(schedule.name) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
+            "\(schedule.title) · tensor \(layout.tensor) · pipeline \(layout.pipeline)\(stages) · "
             + "data \(layout.data) · \(predicted.estimate.microbatches) micro-batches of \(layout.microbatch)"
         heading =
             found + [
