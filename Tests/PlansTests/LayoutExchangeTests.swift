@@ -61,6 +61,17 @@ import Testing
                 == ["zb-h1 has no lists with vocab-2, which divides the vocabulary; 1f1b has"])
     }
 
+    /// A real run has the whole output layer on its last stage, and says so in one line.
+    @Test func noRunDividesAVocabulary() {
+        let model = Model(family: .llama, layers: 4, hidden: 1024, heads: 16, ffn: 4096, vocab: 32000, sequence: 4096)
+        var layout = Layout(data: 4, pipeline: 4)
+        #expect(layout.problemsOfARun(model, batch: 16) == [])
+        layout.vocabularyParallel = .oneBarrier
+        let problems = layout.problemsOfARun(model, batch: 16)
+        #expect(problems.map(\.field) == ["layout.vocabularyParallel"])
+        #expect(problems.first?.rule.hasPrefix("must be left out in a real run") == true)
+    }
+
     @Test func dispatchers() {
         #expect(problems { $0.dispatcher = .deepep }.isEmpty)
         #expect(problems(experts: false) { $0.dispatcher = .deepep } == ["the model has no experts to send rows to"])

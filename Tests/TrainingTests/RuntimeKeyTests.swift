@@ -65,7 +65,7 @@ import Training
         Row("layout", "outerSharding", "optimizer", .refused("layout.outerSharding: needs sharding parameters")),
         Row(
             "layout", "vocabularyParallel", "vocab-2",
-            .refused("layout.vocabularyParallel: must be left out in a real run"),
+            .refused("layout.vocabularyParallel: needs an output projection of its own"),
             beside: ["pipeline: 2"]),
         Row("layout", "sequenceParallel", "false", layouts),
         Row("layout", "flashAttention", "false", .refused("layout.flashAttention: must be true in a real run")),

@@ -29,12 +29,6 @@ package final class DividedVocabulary: Sendable {
         var sums: Double
         /// The gradient of the last stage's output, or a row of the embedding for each token.
         var rows: Double
-
-        /// Bytes that a rank sends by rings. All ranks get the output and the gradients of lookups, and add up the sums, the
-        /// gradient of the output and the rows that they looked up.
-        func sent(ranks: Int) -> Double {
-            (output + rows + 2 * (sums + 2 * rows)) * Ring.sent(ranks)
-        }
     }
 
     /// - Parameters:

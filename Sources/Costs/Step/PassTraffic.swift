@@ -46,8 +46,12 @@ struct PassTraffic {
         return bytes
     }
 
-    /// Bytes sent to the other ranks of the pipeline for parts of the vocabulary.
-    var vocabulary: Double { work.divided.map { Double(work.m) * $0.bytes.sent(ranks: work.p) } ?? 0 }
+    /// Bytes sent to the other ranks of the pipeline for parts of the vocabulary, by rings. All ranks get the output and the
+    /// gradients of lookups, and add up the sums, the gradient of the output and the rows that they looked up.
+    var vocabulary: Double {
+        guard let bytes = work.divided?.bytes else { return 0 }
+        return Double(work.m) * (bytes.output + bytes.rows + 2 * (bytes.sums + 2 * bytes.rows)) * Ring.sent(work.p)
+    }
 
     /// Bytes sent to the tensor ranks to gather messages that were sent in parts. A rank receives as many messages as
     /// it sends.

@@ -1,7 +1,6 @@
 internal import Costs
 internal import Models
 internal import Plans
-internal import Reading
 internal import Schedules
 
 extension SearchSpace {
@@ -20,24 +19,6 @@ extension SearchSpace {
                     + plan.combinationProblems(layout)
                 return problems.isEmpty ? changed : nil
             }
-        }
-    }
-
-    /// The sentence that says why no layout of the plan can divide the vocabulary as is asked for; nil where one can.
-    func whyUndivided(_ plan: Plan) -> String? {
-        guard let way = vocabularyParallel.first else { return nil }
-        if pipeline.fixed == 1 {
-            return "\(way.rawValue) divides the vocabulary over a pipeline, and pipeline is fixed at 1"
-        }
-        if let schedules, !schedules.contains(where: \.dividesVocabulary) {
-            return "\(way.rawValue) needs schedule \(ScheduleName.oneForwardOneBackward.rawValue), which is excluded"
-        }
-        var layout = base(for: plan)
-        (layout.pipeline, layout.vocabularyParallel) = (2, way)
-        let problems = layout.vocabularyProblems(plan.model) + plan.combinationProblems(layout)
-        return problems.first.map { problem in
-            let isOwn = problem.field == "layout.vocabularyParallel"
-            return "\(way.rawValue)" + (isOwn ? " " : " is not tried: \(problem.field) ") + problem.rule
         }
     }
 }

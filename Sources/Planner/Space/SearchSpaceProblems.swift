@@ -6,6 +6,24 @@ internal import Reading
 internal import Schedules
 
 extension SearchSpace {
+    /// The sentence that says why no layout of the plan can divide the vocabulary as is asked for; nil where one can.
+    func whyUndivided(_ plan: Plan) -> String? {
+        guard let way = vocabularyParallel.first else { return nil }
+        if pipeline.fixed == 1 {
+            return "\(way.rawValue) divides the vocabulary over a pipeline, and pipeline is fixed at 1"
+        }
+        if let schedules, !schedules.contains(where: \.dividesVocabulary) {
+            return "\(way.rawValue) needs schedule \(ScheduleName.oneForwardOneBackward.rawValue), which is excluded"
+        }
+        var layout = base(for: plan)
+        (layout.pipeline, layout.vocabularyParallel) = (2, way)
+        let problems = layout.vocabularyProblems(plan.model) + plan.combinationProblems(layout)
+        return problems.first.map { problem in
+            let isOwn = problem.field == "layout.vocabularyParallel"
+            return "\(way.rawValue)" + (isOwn ? " " : " is not tried: \(problem.field) ") + problem.rule
+        }
+    }
+
     /// The sentence that says which constraints exclude one another on any number of devices; nil where none do.
     package func contradiction(_ plan: Plan) -> String? {
         if let fixed = tensor.fixed, let most = tensor.most, fixed > most {

@@ -5,7 +5,7 @@ extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
     package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
         lossProblems + recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout)
-            + packingProblems(layout) + vocabularyProblems(layout)
+            + packingProblems(layout) + dividedVocabularyProblems(layout)
     }
 
     /// Whether the exchange among context ranks is priced together with the plan's other choices.
@@ -95,7 +95,7 @@ extension Plan {
     }
 
     /// The output layer in parts, beside other ways to compute it or to hold its tables.
-    private func vocabularyProblems(_ layout: Layout?) -> [PlanProblem] {
+    private func dividedVocabularyProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let layout, layout.vocabularyParallel != nil, !model.hasPicture else { return [] }
         let head: Choice? =
             model.conventions.biases.contains(.head)

@@ -31,7 +31,12 @@ package struct TimelineSVG {
                 + " viewBox=\"0 0 \(SVGWriter.number(width)) \(SVGWriter.number(layout.height))\">")
         let names = timelines.map(\.name).joined(separator: " and ")
         writer.line("<title>\(SVGWriter.escape("Pipeline timeline of \(names)"))</title>")
-        writer.line(Self.style(shades: layout.shades))
+        // Colours of passes that hardly any pipeline has.
+        let dividesVocabulary = timelines.contains { timeline in
+            timeline.ranks.contains { $0.contains { $0.action?.kind.isOfVocabulary == true } }
+        }
+        writer.line(
+            Self.style(Self.colours + (dividesVocabulary ? Self.vocabularyColours : []), shades: layout.shades))
         drawGrid(timelines, axis, layout, &writer)
         var top = layout.margin
         var shown: Set<TimelineCategory> = [.idle]
@@ -280,18 +285,23 @@ package struct TimelineSVG {
         }
     }
 
+    private typealias Colour = (css: String, red: Int, green: Int, blue: Int)
+
     /// Base colours that most colour-blind people can tell apart: blue forward, green backward, amber weight gradient,
-    /// orange and brown the output layer, red optimizer.
-    private static let colours: [(css: String, red: Int, green: Int, blue: Int)] = [
+    /// red optimizer.
+    private static let colours: [Colour] = [
         ("f", 47, 111, 208), ("b", 22, 138, 100), ("i", 112, 168, 62), ("w", 224, 164, 32), ("o", 16, 126, 160),
-        ("s", 214, 126, 58), ("t", 158, 82, 22), ("m", 34, 124, 154), ("u", 194, 57, 84),
+        ("m", 34, 124, 154), ("u", 194, 57, 84),
     ]
+
+    /// The output layer in parts: orange S, brown T.
+    private static let vocabularyColours: [Colour] = [("s", 214, 126, 58), ("t", 158, 82, 22)]
 
     private static func textIsDark(_ category: TimelineCategory, shade: Int) -> Bool {
         shade > 0 || category == .backwardWeight || category == .backwardInput || category == .softmax
     }
 
-    private static func style(shades: Int) -> String {
+    private static func style(_ colours: [Colour], shades: Int) -> String {
         var rules: [String] = []
         for (css, red, green, blue) in colours {
             for shade in 0..<max(1, shades) {
