@@ -8,13 +8,14 @@ import Testing
     private static func shape(_ name: String) throws -> Model { try Model.read(name, library: Checkout.library) }
 
     /// The number of elements of all tensors of weightless models: timm 1.0.31 (ViT), diffusers 0.42.1 with torch 2.13
-    /// (the others). Of DiT-XL/2: facebookresearch/DiT's 675,129,632 without its 256 · 1,152 fixed positions.
+    /// (the others). Of Open-Sora: hpcaitech/Open-Sora's MMDiTModel (main) and STDiT3 (v1.2.0). Of DiT-XL/2: facebookresearch/DiT's 675,129,632 without its 256 · 1,152 fixed positions.
     @Test(arguments: [
         ("vit-b-16", 86_567_656), ("vit-l-16", 304_326_632), ("vit-h-14", 630_764_800), ("vit-g-14", 1_012_611_432),
         ("vit-bigg-14", 1_844_440_680), ("dit-xl-2", 675_129_632 - 294_912), ("pixart-xl-2", 610_856_096),
         ("sd3-medium", 2_028_328_000), ("sd3.5-large", 8_056_627_520), ("flux-dev", 11_901_408_320),
         ("hunyuan-video-13b", 12_821_012_544), ("wan-2.1-1.3b", 1_418_996_800), ("wan-2.1-14b", 14_288_491_584),
         ("cogvideox-5b", 5_570_283_072), ("ltx-video-2b", 1_923_385_472),
+        ("open-sora-2-11b", 11_891_178_560), ("open-sora-1.2", 1_207_643_936),
     ])
     func parametersAreThoseOfTheOwnersCode(_ name: String, _ count: Int) throws {
         let model = try Self.shape(name)
@@ -44,7 +45,7 @@ import Testing
     @Test(arguments: [
         ("vit-h-14", 257), ("vit-l-16", 197), ("dit-xl-2", 256), ("sd3-medium", 4096 + 154), ("flux-dev", 4096 + 512),
         ("wan-2.1-14b", 32_760), ("hunyuan-video-13b", 118_800 + 256), ("cogvideox-5b", 17_550 + 226),
-        ("ltx-video-2b", 6144),
+        ("ltx-video-2b", 6144), ("open-sora-1.2", 5 * 1024), ("open-sora-2-11b", 33 * 16 * 16 + 512),
     ])
     func tokensFollowFromThePicture(_ name: String, _ tokens: Int) throws {
         let model = try Self.shape(name)
