@@ -116,7 +116,7 @@ package struct DeviceShare: Sendable {
     var keepingEverything: DeviceShare {
         var share = self
         share.recompute = .none
-        share.modules = []
+        share.modules = .nothing
         return share
     }
 

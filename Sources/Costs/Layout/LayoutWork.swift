@@ -72,11 +72,10 @@ package final class LayoutWork: Sendable {
         self.rates = rates
         self.layout = layout
         self.shape = shape
-        let model = pricer.plan.model
         vocabulary =
             layout.vocabularyParallel == nil
-            ? model.paddedVocab(tensor: layout.tensor)
-            : model.paddedVocab(tensor: layout.tensor, pipeline: layout.pipeline)
+            ? pricer.plan.model.paddedVocab(tensor: layout.tensor)
+            : pricer.plan.model.paddedVocab(tensor: layout.tensor, pipeline: layout.pipeline)
         state = StateBytes(
             precision: pricer.plan.precision, layout: layout, framework: rates.framework,
             optimizer: pricer.plan.optimizer)
@@ -91,14 +90,16 @@ package final class LayoutWork: Sendable {
         self.units =
             units
             ?? BlockUnits(
-                model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
+                model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
+                gradientBytes: state.gradient,
                 plain: layout.recomputed.keepsSome)
         host = rates.framework.hostMicrobatch / 2
-        let (device, state) = (device, state)
-        divided = layout.vocabularyParallel.map {
-            DividedVocabulary(
-                $0, model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
-                host: rates.framework.hostMicrobatch / 2, ranks: layout.pipeline)
+        if let algorithm = layout.vocabularyParallel {
+            divided = DividedVocabulary(
+                algorithm, model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
+                gradientBytes: state.gradient, host: rates.framework.hostMicrobatch / 2, ranks: layout.pipeline)
+        } else {
+            divided = nil
         }
         self.layers = layers
         self.shares =
@@ -108,7 +109,8 @@ package final class LayoutWork: Sendable {
                 recomputed: layout.recomputed)
         boundaryBytes =
             rates.elementBytes
-            * (device.tokens * Double(model.hidden) / device.sequenceShare + Self.conditionNumbers(model, device))
+            * (device.tokens * Double(pricer.plan.model.hidden) / device.sequenceShare
+                + Self.conditionNumbers(pricer.plan.model, device))
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
 

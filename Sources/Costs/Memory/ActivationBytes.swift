@@ -46,34 +46,29 @@ package struct ActivationBytes: Hashable, Sendable {
         memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = [], exchanged: Double = 0,
         shares: RowShares = .tokens
     ) {
-        let measure = BlockMeasure(
-            division: Division(
-                tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
-                expertTensor: Double(expertTensor), mixture: block.mixture,
-                reserve: memory.rowReserve, shares: shares),
-            activation: w, operand: operandBytes ?? w, dropout: dropout)
-        func bytes(_ isCounted: (Kept.Role) -> Bool) -> Double {
-            block.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
-        }
-        let stream = w * measure.division.numbers(block.stream)
-        let input = Double(block.inputs) * stream
-        let attended = bytes { $0 == .attended }
-        let core =
-            Self.core(
-                block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
-                numberBytes: dropout ? 2 * w + 1 : w) + exchanged
-        let remadeResults = bytes { $0 == .normResult || $0 == .activationResult }
-        var whole = bytes { $0 != .combined || keepsCombinedRows } + core
-        if let input = recipe?.input {
-            whole -= (w - input) * measure.numbers(block.productInputs)
-            if recipe?.keepsAttended == true { whole += input * measure.numbers(block.attended) }
-        }
-        widestGradients =
-            memory.sharesGradients
-            ? w * SharedGradients.numbers(block, measure.division, reserve: memory.rowReserve)
-            : w * block.feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
-        later = measure.bytes(block.operands)
-        let remade = memory.remakesOutputs && !splitsBackward && block.mixture == nil ? remadeResults : 0
+        self.init(
+            BlockTensors(
+                block,
+                BlockMeasure(
+                    division: Division(
+                        tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
+                        expertTensor: Double(expertTensor), mixture: block.mixture,
+                        reserve: memory.rowReserve, shares: shares),
+                    activation: w, operand: operandBytes ?? w, dropout: dropout),
+                sequence: sequence, flashAttention: flashAttention, keepsCombinedRows: keepsCombinedRows,
+                recipe: recipe, memory: memory, exchanged: exchanged),
+            recompute: recompute, keepsOperations: keepsOperations, splitsBackward: splitsBackward, modules: modules)
+    }
+
+    /// - Parameter tensors: the tensors that the block may keep.
+    init(
+        _ tensors: BlockTensors, recompute: Layout.Recompute, keepsOperations: Bool, splitsBackward: Bool,
+        modules: RecomputeModules
+    ) {
+        let (memory, stream, core, whole) = (tensors.memory, tensors.stream, tensors.core, tensors.whole)
+        widestGradients = tensors.widestGradients
+        later = tensors.operands
+        let remade = memory.remakesOutputs && !splitsBackward && !tensors.isMixture ? tensors.remadeResults : 0
         let halves = memory.keepsHalvesWhole && splitsBackward ? stream : 0
         switch recompute {
         case .none:
@@ -81,18 +76,11 @@ package struct ActivationBytes: Hashable, Sendable {
             recomputed = 0
         case .selective where !modules.isEmpty:
             // Outputs that a whole backward makes again anyway are not kept in the first place.
-            let makesOutputs = remade > 0
-            func isKept(_ tensor: Kept) -> Bool {
-                let isRemade = tensor.role == .normResult || tensor.role == .activationResult
-                return (tensor.role != .combined || keepsCombinedRows) && !(makesOutputs && isRemade)
-            }
             func sum(madeBy some: RecomputeModules) -> Double {
-                let some = modules.intersection(some)
-                return block.kept.reduce(0) {
-                    isKept($1) && !$1.madeBy.isDisjoint(with: some) ? $0 + measure.bytes($1.stored) : $0
-                }
+                tensors.bytes(madeBy: modules.intersection(some), withoutRemade: remade > 0)
             }
-            let again = modules.contains(.coreAttention) ? core + (memory.remakesAttention ? attended : 0) : 0
+            let again =
+                modules.contains(.coreAttention) ? core + (memory.remakesAttention ? tensors.attended : 0) : 0
             kept = whole - remade - again - sum(madeBy: modules) + halves
             // The halves are recomputed one after the other, each with the norm before it.
             let norms = sum(madeBy: [.norms, .fusibleNorms])
@@ -102,20 +90,19 @@ package struct ActivationBytes: Hashable, Sendable {
                     sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])) + min(norms, stream)
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
-            let products = block.products + block.expertProducts
-            kept = input + attended + core + w * measure.numbers(products.map(\.result)) / 2
+            kept = tensors.input + tensors.attended + core + tensors.productResults / 2
             recomputed = whole
         case .selective:
             // The core attention of one block exists again during that block's backward.
-            let again = core + (memory.remakesAttention ? attended : 0)
+            let again = core + (memory.remakesAttention ? tensors.attended : 0)
             kept = whole - again - remade + halves
             recomputed = again
         case .full:
-            kept = input
+            kept = tensors.input
             recomputed = whole
         }
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
-        if let tuned = block.tuned, !tuned.passesGradient { (kept, later, recomputed) = (0, 0, 0) }
+        if !tensors.passesGradient { (kept, later, recomputed) = (0, 0, 0) }
         // Recomputed tensors are already in the buffers that keep them for the second half of the backward.
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
@@ -129,21 +116,10 @@ package struct ActivationBytes: Hashable, Sendable {
         _ work: LayoutWork, block: Block, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil,
         rates stated: DeviceRates? = nil
     ) {
-        let (layout, rates, framework) = (work.layout, stated ?? work.rates, work.framework)
         self.init(
-            block, sequence: work.model.sequence, tokens: work.device.tokens, tensor: layout.tensor,
-            sequenceParallel: layout.sequenceParallel,
-            recompute: recompute ?? layout.recompute, flashAttention: layout.flashAttention,
-            dropout: work.device.dropout, elementBytes: rates.elementBytes,
-            keepsOperations: framework.selectiveOperations, expertTensor: layout.expertTensor,
-            keepsCombinedRows: framework.keepsCombinedRows, operandBytes: rates.operandBytes,
-            recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
-            splitsBackward: isSplit ?? layout.schedule.splitsBackward, memory: framework.memory,
-            modules: work.device.modules,
-            exchanged: layout.headRanks > 1
-                ? ContextWays(
-                    block, work.device, sequence: work.model.sequence, elementBytes: rates.elementBytes
-                ).kept : 0, shares: work.device.shares)
+            BlockTensors(work, block, rates: stated), recompute: recompute ?? work.layout.recompute,
+            keepsOperations: work.framework.selectiveOperations,
+            splitsBackward: isSplit ?? work.layout.schedule.splitsBackward, modules: work.device.modules)
     }
 
     /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.
@@ -151,17 +127,5 @@ package struct ActivationBytes: Hashable, Sendable {
         var inside = self
         inside.kept = 0
         return inside
-    }
-
-    /// Bytes of the core attention: four for each row and head with flash attention, else all scores.
-    private static func core(
-        _ core: CoreAttention, sequence: Int, division: Division, flashAttention: Bool, numberBytes: Double
-    ) -> Double {
-        let heads = Double(core.heads)
-        guard !flashAttention else {
-            return division.tokens * (4 * (core.cross == nil ? heads : 2 * heads) / division.tensor)
-        }
-        let keys = Double(sequence) + Double(core.cross?.keys ?? 0)
-        return division.tokens * (heads * keys * numberBytes / division.tensor)
     }
 }

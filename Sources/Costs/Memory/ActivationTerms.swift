@@ -20,29 +20,40 @@ final class ActivationTerms: Sendable {
     /// Bytes that blocks in bf16 at the start and at the end of the model keep beyond those of other blocks.
     let bf16Extra: (start: Double, end: Double)
     /// Terms of a layout under its own schedule.
-    convenience init(_ work: LayoutWork) { self.init(work, isSplit: work.layout.schedule.splitsBackward) }
+    convenience init(_ work: LayoutWork) {
+        self.init(work, Self.tensors(work), isSplit: work.layout.schedule.splitsBackward)
+    }
+
+    /// The tensors of a block of each kind.
+    static func tensors(_ work: LayoutWork) -> [BlockTensors] { work.parts.blocks.map { BlockTensors(work, $0) } }
 
     /// Terms of a layout under a schedule that splits backwards (`isSplit`) or one that does not. The layout's own
     /// schedule does not matter.
-    init(_ work: LayoutWork, isSplit: Bool) {
-        let (layout, device, model, memory) = (work.layout, work.device, work.model, work.framework.memory)
+    /// - Parameter tensors: the tensors of a block of each kind.
+    init(_ work: LayoutWork, _ tensors: [BlockTensors], isSplit: Bool) {
+        let (layout, memory) = (work.layout, work.framework.memory)
         let w = work.rates.elementBytes
-        let h = Double(model.hidden)
+        let h = Double(work.model.hidden)
         func bytes(_ recompute: Layout.Recompute) -> [ActivationBytes] {
-            work.parts.blocks.map { ActivationBytes(work, block: $0, recompute: recompute, isSplit: isSplit) }
+            tensors.map {
+                ActivationBytes(
+                    $0, recompute: recompute, keepsOperations: work.framework.selectiveOperations,
+                    splitsBackward: isSplit, modules: work.device.modules)
+            }
         }
         blocks = bytes(layout.recompute)
         isPartial = layout.recomputed != .all
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
-        if device.sequenceParallel { ends.buffers += w * device.tokens * h }
+        if work.device.sequenceParallel { ends.buffers += w * work.device.tokens * h }
         let hasPipeline = work.p > 1
         if hasPipeline, memory.messages == nil { ends.buffers += 2 * work.boundaryBytes }
         let own = RuntimeBuffers(work)
         let (shared, copies) = own.shared
         ends.buffers += shared + own.packedOperands + ExchangeBuffers.bytes(work)
         let measure = BlockMeasure(
-            division: device.division(nil), activation: w, operand: work.rates.operandBytes, dropout: device.dropout)
+            division: work.device.division(nil), activation: w, operand: work.rates.operandBytes,
+            dropout: work.device.dropout)
         func kept(_ end: End, _ isCounted: (Kept.Role) -> Bool) -> Double {
             end.part.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
         }
@@ -70,7 +81,7 @@ final class ActivationTerms: Sendable {
             ends.headBuffers = (work.framework.logitBytes - 4) * logits
         case .fused:
             // The fp32 logarithm of each row's sum of exponentials.
-            ends.logits = 4 * device.tokens
+            ends.logits = 4 * work.device.tokens
         case .chunked:
             // The logits of one chunk, and the gradient of the table that all chunks add to. The gradient of the inputs
             // takes the place of the inputs.
@@ -78,7 +89,7 @@ final class ActivationTerms: Sendable {
                 work.framework.logitBytes * logits / Double(work.plan.loss.chunks)
                 + work.state.weight * work.tableParameters
         }
-        ends.tiedBuffers = hasPipeline && model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
+        ends.tiedBuffers = hasPipeline && work.model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
         ends.messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
         ends.copiesBuffers = copies
         self.ends = ends

@@ -42,6 +42,15 @@ package struct MeshPricer {
     /// The exchanges that were chosen for context ranks, by the degrees that decide.
     private var exchanges: [ExchangeKey: Layout] = [:]
 
+    /// Activations of the mesh's passes, which layouts with other shardings share.
+    private var activations: [PassKey: PassActivations] = [:]
+
+    private struct PassKey: Hashable {
+        var microbatch: Int
+        var sequenceParallel: Bool
+        var recompute: Layout.Recompute
+    }
+
     private struct ExchangeKey: Hashable {
         var tensor: Int
         var context: Int
@@ -72,6 +81,7 @@ package struct MeshPricer {
         _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         passLayouts.removeAll(keepingCapacity: true)
+        activations.removeAll(keepingCapacity: true)
         var rejected = 0
         let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
@@ -198,11 +208,15 @@ package struct MeshPricer {
                     layout.recomputeLayers = recompute == .full ? 1 : nil
                     let any = table.partitions[firstPartition]
                     func terms(_ hides: Layout.Overlap) -> PassTerms {
-                        PassTerms(
-                            LayoutWork(
-                                pricer: pricer, rates: rates, layout: layout,
-                                shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                                shares: any.shares, groups: groups[0], hides: hides))
+                        let work = LayoutWork(
+                            pricer: pricer, rates: rates, layout: layout,
+                            shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
+                            shares: any.shares, groups: groups[0], hides: hides)
+                        let key = PassKey(
+                            microbatch: microbatch, sequenceParallel: sequenceParallel, recompute: recompute)
+                        let held = activations[key] ?? PassActivations(work)
+                        activations[key] = held
+                        return PassTerms(work, held)
                     }
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     let first = prices.count

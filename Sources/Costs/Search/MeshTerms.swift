@@ -48,6 +48,20 @@ struct KindPass: Sendable {
     var activations = 0.0
 }
 
+/// Activations of one micro-batch. They do not depend on the sharding of parameters.
+struct PassActivations: Sendable {
+    /// Under schedules with whole backwards.
+    let whole: ActivationTerms
+    /// Under schedules that split backwards.
+    let split: ActivationTerms
+
+    init(_ work: LayoutWork) {
+        let tensors = ActivationTerms.tensors(work)
+        whole = ActivationTerms(work, tensors, isSplit: false)
+        split = ActivationTerms(work, tensors, isSplit: true)
+    }
+}
+
 /// The part of a layout's price that depends on the micro-batch and on its division among tensor and context ranks.
 struct PassTerms: Sendable {
     /// Seconds of one part of a stage.
@@ -96,24 +110,20 @@ struct PassTerms: Sendable {
     /// Parts of the blocks in the order of `HeldBlocks.numbers`, if all blocks are recomputed or none is.
     private let uniform: [Part]
     private let ends: Ends
-    /// Activations of one micro-batch under schedules with whole backwards.
-    private let memory: ActivationTerms
-    /// Activations of one micro-batch under schedules that split backwards.
-    private let splitMemory: ActivationTerms
+    private let activations: PassActivations
 
-    init(_ work: LayoutWork) {
+    init(_ work: LayoutWork, _ activations: PassActivations) {
+        self.activations = activations
         let units = work.units
         blocks = zip(units.plainBlocks, units.blocks).flatMap { [Part($0), Part($1)] }
         uniform = units.blocks.flatMap { [Part($0), Part($0)] }
         ends = Ends(work)
-        memory = ActivationTerms(work, isSplit: false)
-        splitMemory = ActivationTerms(work, isSplit: true)
     }
 
     /// Calls `body` with the terms where they lie.
     func withNumbers(_ body: (PassNumbers) -> Void) {
-        _ = memory.withNumbers { memory in
-            splitMemory.withNumbers { splitMemory in
+        _ = activations.whole.withNumbers { memory in
+            activations.split.withNumbers { splitMemory in
                 withUnsafePointers(blocks, uniform) { blocks, uniform in
                     body(
                         PassNumbers(

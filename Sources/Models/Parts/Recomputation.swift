@@ -58,11 +58,15 @@ package struct RecomputeModules: OptionSet, Hashable, Codable, Sendable {
     /// before halves.
     package static let fusibleNorms = RecomputeModules(rawValue: 128)
 
+    /// No module. A name, because a search asks for it often and an empty literal of a set is slow.
+    package static let nothing: RecomputeModules = []
+
     package init(_ names: [Name]) { self = names.reduce(into: []) { $0.formUnion($1.module) } }
 
     /// The modules that software recomputes: without norms inside products if it has such.
     package func recomputed(fusesNorms: Bool) -> RecomputeModules {
-        contains(.norms) && !fusesNorms ? union(.fusibleNorms) : self
+        guard self != .nothing else { return self }
+        return contains(.norms) && !fusesNorms ? union(.fusibleNorms) : self
     }
 
     /// Whether one of these modules has the name.

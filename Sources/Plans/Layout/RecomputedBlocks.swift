@@ -68,7 +68,12 @@ extension Layout {
     }
 
     /// The modules that are recomputed; none with another kind of recomputation.
-    package var modulesAgain: RecomputeModules { recompute == .selective ? recomputeModules : [] }
+    package var modulesAgain: RecomputeModules {
+        switch recompute {
+        case .selective: recomputeModules
+        case .none, .full: .nothing
+        }
+    }
 
     /// Blocks of every stage that are recomputed, counted from its first; nil: all of them, or another choice.
     package var recomputeLayers: Int? {

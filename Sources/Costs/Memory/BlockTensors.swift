@@ -1,0 +1,121 @@
+internal import Models
+internal import Plans
+
+/// Bytes of the tensors that one block may keep for its backward, on one device and for one micro-batch. They do not depend
+/// on what is recomputed nor on the schedule, so that a search measures them once for all of these.
+struct BlockTensors {
+    private let block: Block
+    private let measure: BlockMeasure
+    private let keepsCombinedRows: Bool
+    let memory: Framework.Memory
+    /// The residual stream.
+    let stream: Double
+    /// The inputs of the block.
+    var input: Double { Double(block.inputs) * stream }
+    /// The core attention, with what exchanges of heads keep.
+    let core: Double
+    /// The result of the core attention.
+    let attended: Double
+    /// Results of norms and activations, which are cheap to make again.
+    let remadeResults: Double
+    /// All of them.
+    let whole: Double
+    /// The inputs of all products and the gradients of their outputs.
+    let operands: Double
+    /// The gradients of the widest tensors.
+    let widestGradients: Double
+    var isMixture: Bool { block.mixture != nil }
+    /// Whether the backward passes through the block at all.
+    var passesGradient: Bool { block.tuned?.passesGradient ?? true }
+
+    /// Parameters are those of `ActivationBytes`.
+    init(
+        _ block: Block, _ measure: BlockMeasure, sequence: Int, flashAttention: Bool, keepsCombinedRows: Bool,
+        recipe: (input: Double, keepsAttended: Bool)?, memory: Framework.Memory, exchanged: Double
+    ) {
+        self.block = block
+        self.measure = measure
+        self.keepsCombinedRows = keepsCombinedRows
+        self.memory = memory
+        let w = measure.activation
+        stream = w * measure.division.numbers(block.stream)
+        core =
+            Self.core(
+                block.core, sequence: sequence, division: measure.division, flashAttention: flashAttention,
+                numberBytes: measure.dropout ? 2 * w + 1 : w) + exchanged
+        var (all, attended, remade) = (0.0, 0.0, 0.0)
+        for tensor in block.kept {
+            let bytes = measure.bytes(tensor.stored)
+            switch tensor.role {
+            case .attended: attended += bytes
+            case .normResult, .activationResult: remade += bytes
+            case .combined where !keepsCombinedRows: continue
+            case .combined, .productInput, .logits, .other: break
+            }
+            all += bytes
+        }
+        (self.attended, remadeResults) = (attended, remade)
+        all += core
+        if let input = recipe?.input {
+            all -= (w - input) * measure.numbers(block.productInputs)
+            if recipe?.keepsAttended == true { all += input * measure.numbers(block.attended) }
+        }
+        whole = all
+        operands = measure.bytes(block.operands)
+        widestGradients =
+            memory.sharesGradients
+            ? w * SharedGradients.numbers(block, measure.division, reserve: memory.rowReserve)
+            : w * block.feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
+    }
+
+    /// The tensors of a block of a layout.
+    /// - Parameter rates: rates of the block; nil: the layout's.
+    init(_ work: LayoutWork, _ block: Block, rates stated: DeviceRates? = nil) {
+        let (rates, framework, device, sequence) = (
+            stated ?? work.rates, work.framework, work.device, work.model.sequence
+        )
+        self.init(
+            block,
+            BlockMeasure(
+                division: Division(
+                    tokens: device.tokens, tensor: device.tensor, sequence: device.sequenceShare,
+                    expertTensor: device.expertTensor, mixture: block.mixture,
+                    reserve: framework.memory.rowReserve, shares: device.shares),
+                activation: rates.elementBytes, operand: rates.operandBytes, dropout: device.dropout),
+            sequence: sequence, flashAttention: work.layout.flashAttention,
+            keepsCombinedRows: framework.keepsCombinedRows,
+            recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) }, memory: framework.memory,
+            exchanged: work.layout.headRanks > 1
+                ? ContextWays(block, device, sequence: sequence, elementBytes: rates.elementBytes).kept : 0)
+    }
+
+    /// Results of all products.
+    var productResults: Double {
+        measure.activation * measure.numbers((block.products + block.expertProducts).map(\.result))
+    }
+
+    /// Kept tensors that one of `modules` makes.
+    /// - Parameter withoutRemade: leaves out the results that are made again anyway.
+    func bytes(madeBy modules: RecomputeModules, withoutRemade: Bool) -> Double {
+        block.kept.reduce(0) { sum, tensor in
+            switch tensor.role {
+            case .combined where !keepsCombinedRows: return sum
+            case .normResult where withoutRemade, .activationResult where withoutRemade: return sum
+            case .normResult, .activationResult, .attended, .combined, .productInput, .logits, .other:
+                return tensor.madeBy.isDisjoint(with: modules) ? sum : sum + measure.bytes(tensor.stored)
+            }
+        }
+    }
+
+    /// Bytes of the core attention: four for each row and head with flash attention, else all scores.
+    private static func core(
+        _ core: CoreAttention, sequence: Int, division: Division, flashAttention: Bool, numberBytes: Double
+    ) -> Double {
+        let heads = Double(core.heads)
+        guard !flashAttention else {
+            return division.tokens * (4 * (core.cross == nil ? heads : 2 * heads) / division.tensor)
+        }
+        let keys = Double(sequence) + Double(core.cross?.keys ?? 0)
+        return division.tokens * (heads * keys * numberBytes / division.tensor)
+    }
+}
