@@ -8,6 +8,8 @@ package struct Remark: Hashable, Codable, Sendable {
         case clusterChosen = "cluster-chosen"
         /// No published run on the device was compared with a prediction.
         case deviceWithoutRuns = "device-without-runs"
+        /// No published run with offload was compared with a prediction.
+        case offloadWithoutRuns = "offload-without-runs"
         case batchAssumed = "batch-assumed"
         case batchInTokens = "batch-in-tokens"
         case batchLarge = "batch-large"

@@ -99,6 +99,21 @@ import Testing
         devices: 8
         layout: {pipeline: 4, data: 2, vocabularyParallel: vocab-2}
         """,
+        "offload.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 8
+        layout: {data: 8, sharding: parameters, offload: {optimizer: true, parameters: true, activations: true, \
+        overlap: false}}
+        """,
+        "offload-part.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 8
+        layout: {data: 8, sharding: gradients, offload: {optimizer: true, gradients: true, activations: 2}}
+        """,
         "tuned.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -125,6 +140,7 @@ import Testing
         ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
         ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
         ("one-estimate", "plan vocabulary.yaml"),
+        ("one-estimate", "plan offload.yaml"), ("one-estimate", "plan offload-part.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

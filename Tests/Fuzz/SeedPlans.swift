@@ -47,6 +47,14 @@ enum SeedPlans {
 
         """,
         """
+        model: {family: llama, layers: 24, hidden: 2048, heads: 16, kvHeads: 4, ffn: 5632, vocab: 32000, sequence: 4096}
+        cluster: {extends: a100-80g-sxm, host: {memory: 1 TiB, bandwidth: 204 GB/s, link: 16 GB/s, linkEfficiency: 0.8, bandwidthEfficiency: 0.5}}
+        devices: 16
+        batch: 64
+        layout: {data: 8, pipeline: 2, sharding: parameters, offload: {optimizer: 1, gradients: true, parameters: true, activations: true, overlap: false}}
+
+        """,
+        """
         model: {family: gpt, layers: 24, hidden: 1024, heads: 16, headSize: 64, ffn: 4096, mlp: gelu, vocab: 51200, sequence: 2048, tiedEmbeddings: true}
         tokens: 1T
         cluster: v100-32g-sxm

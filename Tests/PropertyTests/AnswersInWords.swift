@@ -18,6 +18,7 @@ enum ExplainedValues {
             "expertComm": parts.expertComm, "optimizer": parts.optimizer, "other": parts.other,
             "seconds": iteration.seconds, "MFU": estimate.mfu, "HFU": estimate.hfu,
         ]
+        if let copies = parts.hostComm { figures["hostComm"] = copies }
         if let full = estimate.memoryByRank.max(by: { $0.peak < $1.peak }) {
             figures["weights"] = full.weights
             figures["gradients"] = full.gradients
@@ -26,6 +27,7 @@ enum ExplainedValues {
             figures["fragmentation"] = full.unused
             figures["other memory"] = full.other
             figures["peak memory"] = full.peak
+            if estimate.layout.offload != nil { figures["memory on the host"] = full.host }
         }
         guard let run = estimate.run else { return figures }
         figures["steps"] = run.steps

@@ -168,7 +168,7 @@ import Testing
                 iteration.breakdown.compute, iteration.breakdown.recompute, iteration.breakdown.tensorComm,
                 iteration.breakdown.pipelineBubble, iteration.breakdown.pipelineComm, iteration.breakdown.dataComm,
                 iteration.breakdown.contextComm, iteration.breakdown.expertComm, iteration.breakdown.optimizer,
-                iteration.breakdown.other,
+                iteration.breakdown.other, iteration.breakdown.hostComm ?? 0,
             ]
             guard parts.allSatisfy({ $0 >= 0 }) else { return .fails("a part is below zero: \(parts)") }
             return Property.equal("sum of the parts", parts.reduce(0, +), iteration.seconds)

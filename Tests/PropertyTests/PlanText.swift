@@ -190,6 +190,21 @@ extension Model.Diffusion {
     }
 }
 
+extension Layout.Offload {
+    fileprivate var spelled: String {
+        let blocks: String? =
+            switch activations {
+            case .none: nil
+            case .all: "true"
+            case .first(let count): "\(count)"
+            }
+        return map([
+            ("optimizer", "\(optimizer)"), ("gradients", "\(gradients)"), ("parameters", "\(parameters)"),
+            ("activations", blocks), ("overlap", "\(overlap)"),
+        ])
+    }
+}
+
 extension Layout {
     /// With the division of the blocks written out.
     func spelled(_ plan: Plan) -> Layout {
@@ -225,7 +240,7 @@ extension Layout {
                 ("sequenceParallel", sequenceParallel ? "true" : nil),
                 ("flashAttention", flashAttention ? nil : "false"), ("gradients", gradients?.rawValue),
                 ("overlap", overlap == standard ? nil : overlaps),
-                ("layersPerStage", layersPerStage.map { "\($0)" }),
+                ("layersPerStage", layersPerStage.map { "\($0)" }), ("offload", offload?.spelled),
             ] + recomputedFields)
     }
 }

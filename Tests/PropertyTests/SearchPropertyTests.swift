@@ -28,12 +28,18 @@ import Testing
         space.base.overlap = layout.overlap
         space.base.flashAttention = layout.flashAttention
         space.base.gradients = layout.gradients
+        space.base.offload = layout.offload
+        // A number of blocks is one of the stages of a stated layout.
+        if layout.offloadedBlocks != nil { space.base.offload?.activations = .all }
         let pricer = try Pricer(plan: plan)
         let priced = pricedLayouts(space, pricer: pricer)
         guard !priced.isEmpty else { return .silent }
         return .all(
-            try stride(from: 0, to: priced.count, by: max(1, priced.count / 20)).flatMap { index in
+            try stride(from: 0, to: priced.count, by: max(1, priced.count / 20)).flatMap {
+                index -> [Property.Outcome] in
                 let (quick, work) = (priced[index], try pricer.work(priced[index].layout))
+                // What no host holds fits nowhere.
+                guard quick.peak.isFinite else { return [] }
                 let peak = LayoutMemory(work).peak
                 // Of software that never frees memory: ranks of one kind count as if one of them had the fullest moment of
                 // each part.

@@ -103,6 +103,12 @@ enum Shrinker {
             { $0.gradients = nil }, { $0.flashAttention = true }, { $0.sequenceParallel = false },
             { $0.recomputeLayers = nil }, { $0.recomputeModules = [] },
             { if $0.recomputed != .all { $0.recomputeLayers = 1 } },
+            { $0.offload = nil }, { $0.offload?.overlap = true }, { $0.offload?.activations = .none },
+            { if ($0.offload?.optimizer ?? 0) > 0 { $0.offload?.optimizer = 1 } },
+            {
+                $0.offload?.parameters = false
+                $0.offload?.gradients = false
+            },
             { $0.dispatcher = nil }, { $0.overlap.sharedExperts = false },
             { ($0.contextExchange, $0.contextHeads) = (.ring, nil) },
             {

@@ -80,6 +80,14 @@ import Training
         Row(
             "layout", "decoderLastPipelineNumLayers", "3", layouts,
             beside: ["pipeline: 2", "decoderFirstPipelineNumLayers: 1"]),
+        Row("layout", "offload", "{optimizer: true}", .refused("layout.offload: must be absent in a real run")),
+        Row("layout.offload", "optimizer", "true", .refused("layout.offload: must be absent in a real run")),
+        Row(
+            "layout.offload", "gradients", "true", .refused("layout.offload.gradients: needs sharding gradients")),
+        Row(
+            "layout.offload", "parameters", "true", .refused("layout.offload.parameters: needs sharding parameters")),
+        Row("layout.offload", "activations", "true", .refused("layout.offload: must be absent in a real run")),
+        Row("layout.offload", "overlap", "false", .done("OffloadRuleTests: says nothing alone")),
         Row("layout", "overlap", "{data: false}", .refused("layout.overlap.data: must be true in a real run")),
         Row("layout", "globalBatch", "4", .done("LayoutReadingTests")),
         Row("layout", "microbatches", "4", .done("LayoutReadingTests")),
@@ -228,6 +236,11 @@ import Training
             "", "optimizer", "{master: no}", .refused("optimizer.master: none cannot be run"),
             beside: ["precision: bf16"]),
         Row("", "loss", "chunked", .refused("loss: chunked cannot be run")),
+        Row(
+            "", "offload", "{optimizer: true}",
+            .refused("layout.offload: must be absent in a real run"),
+            beside: ["cluster: h100-80g-sxm"]),
+        Row("", "offload", "auto", .refused("offload: offloads where no layout of a search fits")),
         Row("", "gradients", "bf16", .refused("layout.gradients: must be fp32 in a real run")),
         Row("", "lora", "{rank: 2, alpha: 4, targetModules: [c_attn]}", stages),
         Row(
@@ -244,7 +257,7 @@ import Training
     ]
 
     /// The reader's own list of the keys of every map, so that a key it learns has to be given a fate here.
-    @Test(arguments: ["layout", "layout.overlap", "model", "model.moe", "train", "train.checkpoint"])
+    @Test(arguments: ["layout", "layout.overlap", "layout.offload", "model", "model.moe", "train", "train.checkpoint"])
     func everyKeyHasAFate(_ map: String) throws {
         let row = Row(map, "zzzzzzzz", "1", .refused(""))
         let said = try outcome(of: row).refusal ?? ""

@@ -4,9 +4,9 @@ internal import Schedules
 
 /// Explains the activations of a block and of the fullest rank.
 struct ActivationExplanation {
-    private let work: LayoutWork
-    private let words: ModelWords
-    private var layout: Layout { work.layout }
+    let work: LayoutWork
+    let words: ModelWords
+    var layout: Layout { work.layout }
     private var model: Model { work.model }
     private var device: DeviceShare { work.device }
     private var framework: Framework { work.framework }
@@ -298,7 +298,8 @@ struct ActivationExplanation {
         let (isPartial, extra) = (all.isPartial, all.bf16Extra.start)
         let keepsSome = layout.recomputed.keepsSome
         let whole = isPartial ? ", whole" : ""
-        let plain = isPartial ? "P" : "K"
+        let (isOffloaded, offloadsSome) = (all.isOffloaded, layout.offloadedBlocks != nil)
+        let plain = isPartial && !offloadsSome ? "P" : "K"
         let marked = keepsSome ? "that are recomputed" : "that are the first of a run"
         let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String)] in
             let (x, names) = (kind.symbol, kind.names)
@@ -308,7 +309,7 @@ struct ActivationExplanation {
                     moment.whole(kind.number, isRecomputed: true), "y_\(x)r", "K_\(x)",
                     "\(names) held at once \(marked)"
                 ),
-            ]
+            ].filter { !isOffloaded || offloadsSome && !$0.1.hasSuffix("r") }
         }
         var terms: [String] = []
         // A block inside a run keeps nothing.
@@ -337,13 +338,15 @@ struct ActivationExplanation {
         // before.
         let keepsSome = layout.recomputed.keepsSome
         let plain = keepsSome && framework.memory.keepsHalvesWhole ? "P" : "J"
-        let set = keepsSome ? "P" : isPartial ? "0·K" : "K"
+        let offloadsSome = layout.offloadedBlocks != nil
+        let set = keepsSome ? "P" : isPartial && !offloadsSome || layout.offloadsAllActivations ? "0·K" : "K"
         let kinds = words.kinds.flatMap { kind -> [(Double, String, String, String, String)] in
             let (x, names) = (kind.symbol, kind.names)
             return [
                 (moment.later(kind.number), "z_\(x)", "\(plain)_\(x)", "\(set)_\(x)", names),
                 (
-                    moment.later(kind.number, isRecomputed: true), "z_\(x)r", "J_\(x)", "K_\(x)",
+                    moment.later(kind.number, isRecomputed: true), "z_\(x)r", "J_\(x)",
+                    offloadsSome ? "0·K_\(x)" : "K_\(x)",
                     keepsSome ? "recomputed \(names)" : "\(names) that are the first of a run"
                 ),
             ]
@@ -358,6 +361,12 @@ struct ActivationExplanation {
     /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing
     /// is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
+        if layout.offload.map({ $0.activations != .none }) ?? false {
+            let terms = words.kinds.filter { share.blocks[$0.number] > 0 }.map { kind in
+                "R_\(kind.symbol)_1" + (isOffloaded(kind, share) ? " + 2·K_\(kind.symbol)" : "")
+            }
+            return terms.isEmpty ? nil : largest(terms)
+        }
         guard layout.recompute != .none else { return nil }
         if let runs = work.shares.runs?.ofRanks[rank] {
             let terms = runs.sorted { $0.lexicographicallyPrecedes($1) }.map { run in

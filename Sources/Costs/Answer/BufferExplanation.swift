@@ -49,6 +49,12 @@ struct BufferExplanation {
         lines.derive(
             "peak memory", as: "peak", "weights + gradients + optimizerState + activations + otherMemory", "bytes",
             note: "rank \(rank)")
+        guard let offload = layout.offload else { return }
+        lines.derive(
+            "memory on the host", as: "hostMemory",
+            sum(
+                offload.optimizer > 0 ? "hostState" : nil, offload.activations == .none ? nil : "hostActivations"),
+            "bytes", note: "of one device; a node of \(HostLink.sharers(work.plan)) devices has that of all of them")
     }
 
     /// Formula of the bytes that a rank's part of a divided vocabulary keeps between S and T.
@@ -138,7 +144,8 @@ struct BufferExplanation {
             return bytes > 0
         }
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return false }
-        let (isSharded, areExperts) = (layout.shardRanks > 1, device.expertShardGroup.size > 1)
+        let leaves = layout.offloadsGradients
+        let (isSharded, areExperts) = (layout.shardRanks > 1 || leaves, device.expertShardGroup.size > 1 || leaves)
         var units = words.kinds.filter { share.blocks[$0.number] > 0 }.compactMap { kind in
             sumOrNil(isSharded ? "Q_\(kind.symbol)" : nil, areExperts && kind.isMixture ? kind.own("Q_x") : nil)
         }
@@ -153,9 +160,15 @@ struct BufferExplanation {
             "parameters that other ranks hold", as: "N_o",
             "(\(sum("N_d·(1 − 1/S)", work.holdsExperts(share) ? "N_e·(1 − 1/S_e)" : nil)))/(1 + φ)", "parameters",
             note: "less the allocator's losses: sharding never takes more memory than not sharding")
+        if leaves {
+            lines.derive(
+                "parameters a device has on other ranks or on the host", as: "N_l",
+                "(\(sum("N_d", work.holdsExperts(share) ? "N_e" : nil)))/(1 + φ)", "parameters")
+        }
+        let weights = layout.offloadsParameters ? "b_p·min(2·Q, N_l)" : "b_p·min(2·Q, N_o)"
         lines.derive(
             "gathered layers and unscattered gradients", as: "gathered",
-            sum("b_r·min(Q, N_o)", layout.sharding == .parameters ? "b_p·min(2·Q, N_o)" : nil), "bytes",
+            sum("b_r·min(Q, \(leaves ? "N_l" : "N_o"))", layout.sharding == .parameters ? weights : nil), "bytes",
             note: layout.sharding == .parameters
                 ? "the layer at work and the next one, and the gradients of the one at work"
                 : "the gradients of the layer at work",

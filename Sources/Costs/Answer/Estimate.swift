@@ -166,10 +166,19 @@ package struct Estimate: Hashable, Codable, Sendable {
     /// only.
     package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
     /// Whether the fullest rank fits and leaves free the part of the device that no allocator can use.
-    package var fits: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
-    /// Fraction of a device's memory that can be filled. Drivers take 1 %, and runs above 95 % fail on the first long
-    /// allocation.
-    package static let usableShare = 0.95
+    package var fitsDevice: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
+    /// Whether every device fits, and every host too.
+    package var fits: Bool { fitsDevice && fitsHost }
+    /// Bytes of host memory in the fullest node; nil if nothing is offloaded.
+    package var hostMemory: Double? {
+        layout.offload == nil ? nil : HostMemory.fullestNode(memoryByRank.map(\.host), layout, plan)
+    }
+    /// Whether the hosts have room for what is offloaded.
+    package var fitsHost: Bool {
+        hostMemory.map { $0 <= Self.usableShare * (plan.cluster.host?.memoryBytes ?? 0) } ?? true
+    }
+    /// Fraction of a device's memory that can be filled.
+    package static var usableShare: Double { CostConstants.usableShare }
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
     /// Datasheet rate of all devices that are paid for, at the plan's precision, FLOP/s.
     package var clusterPeak: Double {

@@ -17,6 +17,13 @@ extension Estimate {
                         + "\(plan.cluster.name): each is priced with its share of a core"))
         }
         if let remark = plan.cluster.remarkWithoutRuns { notes.append(remark) }
+        if layout.offload != nil {
+            notes.append(
+                Remark(
+                    .offloadWithoutRuns,
+                    "no run with offload has been compared with a prediction: copies are priced at the rate of the link, "
+                        + "steps on the host at that of its memory"))
+        }
         if let run, !run.ends { notes.append(Remark(.neverEnds, "the run never ends: " + interruptions)) }
         return notes
     }

@@ -32,6 +32,7 @@ extension Estimate {
             let activations = ActivationExplanation(work)
             activations.addBlocks(to: &lines, rank: fullest)
             activations.addActivations(to: &lines, rank: fullest)
+            activations.addOnHost(to: &lines, rank: fullest)
             BufferExplanation(work).addBuffers(to: &lines, rank: fullest)
         }
         run.addRun(to: &lines, seconds: iteration.seconds)

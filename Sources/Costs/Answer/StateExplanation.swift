@@ -4,9 +4,9 @@ internal import Plans
 
 /// Explains the parameters, gradients and optimizer state that a device holds, and the time of their update.
 struct StateExplanation {
-    private let work: LayoutWork
+    let work: LayoutWork
     private let words: ModelWords
-    private var layout: Layout { work.layout }
+    var layout: Layout { work.layout }
     private var model: Model { work.model }
     private var state: StateBytes { work.state }
 
@@ -105,13 +105,15 @@ struct StateExplanation {
         Self.defineTrained(&lines, work, share, "", "the fullest rank")
         let frozen = Self.defineFrozen(&lines, work, share)
         let sharding = layout.sharding
+        let onHost = "on the host"
         lines.derive(
             "parameters a device", as: "N_all", sum("N_d", work.holdsExperts(share) ? "N_e" : nil), "parameters",
             note: "rank \(rank), the fullest: \(work.rankLayers(rank)) blocks")
+        let weights = "b_w·(\(shared(share, sharding == .parameters)))" + frozen + addCopies(to: &lines, share)
         lines.derive(
-            "weights", as: "weights",
-            "b_w·(\(shared(share, sharding == .parameters)))" + frozen + addCopies(to: &lines, share), "bytes",
-            note: "sharding \(sharding.rawValue)", after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
+            "weights", as: "weights", layout.offloadsParameters ? "0" : weights, "bytes",
+            note: "sharding \(sharding.rawValue)" + (layout.offloadsParameters ? ", \(onHost)" : ""),
+            after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
         let two = StateMemory.keepsTwoGradients(work)
         let isUnseen = StateMemory.unseenParameters(of: share, work) > 0
         if isUnseen {
@@ -122,15 +124,21 @@ struct StateExplanation {
         let less = isUnseen ? " − N_0" : ""
         let gradients = shared(share, sharding == .parameters || sharding == .gradients) + less
         lines.derive(
-            "gradients", as: "gradients", "b_g·(\(gradients))" + (two ? "·(1 + b_p/b_r)" : ""),
-            "bytes", note: two ? "the gradients of the products are kept beside them" : "",
+            "gradients", as: "gradients",
+            layout.offloadsGradients ? "0" : "b_g·(\(gradients))" + (two ? "·(1 + b_p/b_r)" : ""),
+            "bytes",
+            note: layout.offloadsGradients ? onHost : two ? "the gradients of the products are kept beside them" : "",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020")
+        let owned = shared(share, sharding != .none, isOptimizer: true) + less
+        let state = "b_o·(\(owned))" + addMatrixState(to: &lines, share)
+        let isSplit = layout.offloadedOptimizer > 0
+        if isSplit { Self.defineOffloaded(&lines, layout) }
         lines.derive(
-            "optimizer state", as: "optimizerState",
-            "b_o·(\(shared(share, sharding != .none, isOptimizer: true) + less))" + addMatrixState(to: &lines, share),
+            "optimizer state", as: "optimizerState", isSplit ? "(1 − f_o)·\(state)" : state,
             "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
+        if isSplit { addHostState(to: &lines, owned: owned, state: state, weights: weights) }
     }
 
     /// Adds the copies of weights in a recipe's format.
@@ -194,6 +202,7 @@ struct StateExplanation {
         lines.define(
             "ω", work.framework.optimizer, "", "the software's optimizer over one kernel (\(work.framework.name))")
         let moved = Figures.plain(state.moved)
+        let owned = work.owned(share)
         var bytes = "(b_r + \(moved) + b_c)·U"
         var products: String?
         if let matrices = work.matrices, work.plan.optimizer.name == .muon {
@@ -210,7 +219,12 @@ struct StateExplanation {
             bytes = "(\(bytes) − (b_r + \(moved) + b_c)·M_μ + (b_r + \(moved) + b_c − b_2)·M_f)"
             products = "T_μ"
         }
-        let update = "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))"
+        var update = "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))"
+        if let host = HostStep(owned: owned, work) {
+            update = sum(
+                hostUpdate(&lines, host, owned: owned, bytes: bytes),
+                layout.offloadsGradients ? nil : "ω·(max(λ, b_r·U/β) + max(λ, b_r·Z/β))")
+        }
         var casts: String?
         if work.rates.recipe != nil {
             lines.define(
@@ -220,6 +234,7 @@ struct StateExplanation {
         }
         lines.derive(
             "optimizer", as: "optimizer", sum(update, casts, products), "s",
-            note: "\(updateName), the gradient's norm, zeroing: memory-bound")
+            note: "\(updateName), the gradient's norm, zeroing: memory-bound"
+                + (layout.offloadedOptimizer > 0 ? ", \(Self.where(layout))" : ""))
     }
 }

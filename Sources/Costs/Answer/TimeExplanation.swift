@@ -122,6 +122,20 @@ struct TimeExplanation {
                 + (hides.data == layout.overlap.data ? "" : ": waited for because that is faster"),
             after: "Rajbhandari et al. 2020")
         addHost(to: &lines, share, blocks: all("host", \.host))
+        if let offload = layout.offload {
+            // Copies of some blocks' activations are hidden by the passes of their whole stage.
+            if layout.offloadedBlocks != nil {
+                let times = work.times(of: share)
+                lines.define(
+                    "o_s", times.forward.offload + times.backward.offload, "s",
+                    "copies of one micro-batch, forward and backward, that the stage's passes do not hide")
+            }
+            let copies = layout.offloadedBlocks == nil ? all("offload", \.offload) : "o_s"
+            lines.derive(
+                "hostComm", as: "hostComm", copies.map { "m·\($0)" } ?? "0", "s",
+                note: "copies to the host and back that nothing hides: \(offload.words)",
+                after: "Rajbhandari et al. 2021, ZeRO-Infinity")
+        }
         addPipeline(to: &lines, share, time)
         addReductions(to: &lines)
         StateExplanation(work).addOptimizer(to: &lines)
@@ -129,8 +143,10 @@ struct TimeExplanation {
         lines.derive(
             "seconds", as: "seconds",
             "compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm"
-                + " + optimizer + other", "s")
+                + " + optimizer + other" + offloadTerm, "s")
     }
+
+    private var offloadTerm: String { layout.offload == nil ? "" : " + hostComm" }
 
     /// Adds the host work of all micro-batches on the slowest rank.
     private func addHost(to lines: inout Derivation, _ share: PipelineShares.Rank, blocks: String?) {
@@ -153,7 +169,7 @@ struct TimeExplanation {
         lines.define("span", time.pipeline.span, "s", "seconds of the pipeline with messages, \(how)")
         lines.derive(
             "work of the slowest rank", as: "busy",
-            "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost", "s")
+            "compute + recompute + tensorComm + contextComm + expertComm + gathers + host + lost" + offloadTerm, "s")
         lines.derive(
             "pipelineBubble", as: "pipelineBubble",
             time.breakdown.pipelineBubble > 0 ? "max(0, still − busy)" : "0",

@@ -89,7 +89,9 @@ struct BlockTimes {
             hideBehindShared(
                 &times, taken: (again, collectives.backward.hidden + contexts.backward.hidden))
         }
+        let passes = (times.forward.total, times.backward.total)
         addParameterGathers(to: &times)
+        addCopies(to: &times, behind: passes)
         // Numbers of rows that are always the same need not go to the host (Megatron-Core, `token_dispatcher.py`:
         // `drop_and_pad`).
         let counts = exchange > 0 && block.mixture?.padToCapacity != true
@@ -344,5 +346,9 @@ struct BlockTimes {
         let (forward, backward) = device.overlap.data ? (times.forward.total, times.backward.total) : (0, 0)
         times.forward.data = gatherExposed(gather, behind: forward)
         times.backward.data = gatherExposed(gather + reduce, behind: backward)
+        guard let fetch = device.copies?.fetch(shards(held)), fetch > 0 else { return }
+        // Shards are fetched before they are gathered, and hidden together.
+        times.forward.offload = gatherExposed(gather + fetch, behind: forward) - times.forward.data
+        times.backward.offload = gatherExposed(gather + reduce + fetch, behind: backward) - times.backward.data
     }
 }

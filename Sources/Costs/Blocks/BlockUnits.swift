@@ -9,6 +9,8 @@ package struct BlockUnits: Hashable, Sendable {
     package var plainBlocks: [UnitTimes] = []
     package var embedding = UnitTimes()
     package var head = UnitTimes()
+    /// Seconds of copying the activations of a block of each kind to the host, if only some blocks' are; else empty.
+    package var copies: [Double] = []
 
     package init() {}
 
@@ -27,6 +29,13 @@ package struct BlockUnits: Hashable, Sendable {
         }
         embedding = unit(parts.embedding)
         head = unit(parts.head)
+        if case .first? = device.copies?.offload.activations {
+            copies = parts.blocks.map {
+                BlockTimes(
+                    block: $0, sequence: model.sequence, rates: rates, device: device, gradientBytes: gradientBytes
+                ).activationCopy
+            }
+        }
         guard let recipe = rates.recipe, let high = rates.bf16Blocks else { return }
         // Blocks in bf16 take longer than others. They stand at the model's ends, and their stages have them in addition.
         let (others, kinds) = (times(device, high), parts.kinds.kindOfBlock.prefix(model.layers))

@@ -38,6 +38,8 @@ package struct DeviceShare: Sendable {
     let ringRanks: Int
     /// Samples and rows of a text, for each row.
     let shares: RowShares
+    /// What the device copies to its host and back; nil: nothing.
+    var copies: HostCopies?
 
     var tensorGroup: DeviceGroup { groups.tensor }
     var contextGroup: DeviceGroup { groups.context }

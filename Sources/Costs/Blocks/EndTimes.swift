@@ -112,6 +112,7 @@ struct EndTimes {
     /// Adds the transfers of a fully sharded table. It is gathered for its forward, for the backward too if products
     /// read it, and its gradients are scattered. No compute runs long enough at the same time to hide them.
     private func addTableGathers(to times: inout UnitTimes) {
+        addTableCopies(to: &times)
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
         func add(_ parameters: Double, trained: Double, isReadBack: Bool) {
             let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
@@ -127,6 +128,24 @@ struct EndTimes {
             end.held(vocabulary: device.vocabulary, tensor: device.tensor),
             trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
         // The table in which multi-token prediction looks tokens up.
+        if end.losses > 1 {
+            let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
+            add(table, trained: table, isReadBack: false)
+        }
+    }
+
+    /// Adds the copies of the end's shards from the host, and of their gradients to it. Nothing hides them.
+    private func addTableCopies(to times: inout UnitTimes) {
+        guard let copies = device.copies else { return }
+        let shards = Double(device.shardGroup.size)
+        func add(_ parameters: Double, trained: Double, isReadBack: Bool) {
+            let fetch = device.sharding == .parameters ? copies.fetch(parameters / shards) : 0
+            times.forward.offload += fetch
+            times.backward.offload += max(isReadBack ? fetch : 0, copies.handOver(trained / shards))
+        }
+        add(
+            end.held(vocabulary: device.vocabulary, tensor: device.tensor),
+            trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
         if end.losses > 1 {
             let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
             add(table, trained: table, isReadBack: false)

@@ -14,10 +14,12 @@ package struct PassTimes: Hashable, Sendable {
     package var pipeline = 0.0
     /// Host time that the pass waits for.
     package var host = 0.0
+    /// Exposed copies to the host and back.
+    package var offload = 0.0
 
     package init() {}
 
-    package var total: Double { compute + recompute + tensor + context + expert + data + pipeline + host }
+    package var total: Double { compute + recompute + tensor + context + expert + data + pipeline + host + offload }
 
     static func + (a: PassTimes, b: PassTimes) -> PassTimes {
         var sum = a
@@ -29,6 +31,7 @@ package struct PassTimes: Hashable, Sendable {
         sum.data += b.data
         sum.pipeline += b.pipeline
         sum.host += b.host
+        sum.offload += b.offload
         return sum
     }
 
@@ -42,6 +45,7 @@ package struct PassTimes: Hashable, Sendable {
         product.data *= count
         product.pipeline *= count
         product.host *= count
+        product.offload *= count
         return product
     }
 }

@@ -1,5 +1,7 @@
 /// Constants of the time model that no cluster file states; docs/cost-model.md explains each.
 enum CostConstants {
+    /// Fraction of a memory that can be filled. Drivers take 1 %, and runs above 95 % fail on the first long allocation.
+    static let usableShare = 0.95
     /// Matrix-product work of flash attention's backward, as a multiple of its forward: five products against two.
     static let flashBackwardWork = 2.5
     /// Efficiency of flash attention's backward, as a fraction of the forward's.

@@ -83,10 +83,14 @@ package final class LayoutWork: Sendable {
             pricer.plan.optimizer.isOfMatrices ? MatrixUpdate(layout, pricer.plan.optimizer, pricer.parts, state) : nil
         var hidden = layout
         hidden.overlap = self.hides
-        device = DeviceShare(
+        var device = DeviceShare(
             plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
+        if let offload = layout.offload, let link = pricer.link {
+            device.copies = HostCopies(offload, link, weight: state.keptWeight, gradient: state.gradient)
+        }
+        self.device = device
         self.units =
             units
             ?? BlockUnits(
@@ -106,7 +110,7 @@ package final class LayoutWork: Sendable {
             shares
             ?? PipelineShares(
                 schedule: layout.schedule, shape: shape, layers: layers, blocks: pricer.parts.kinds,
-                recomputed: layout.recomputed)
+                recomputed: layout.marked)
         boundaryBytes =
             rates.elementBytes
             * (device.tokens * Double(pricer.plan.model.hidden) / device.sequenceShare
@@ -173,7 +177,18 @@ package final class LayoutWork: Sendable {
             let again = blocks.whole(kind, isRecomputed: true)
             if again > 0 { times = times + again * units.blocks[kind] }
         }
+        if !units.copies.isEmpty { addCopies(of: blocks, to: &times) }
         return times
+    }
+
+    /// Adds the copies of some blocks' activations that the passes of their stage do not hide.
+    private func addCopies(of blocks: HeldBlocks, to times: inout UnitTimes) {
+        let seconds = units.copies.indices.reduce(0) {
+            $0 + blocks.whole($1, isRecomputed: true) * units.copies[$1]
+        }
+        let (forward, backward) = (times.forward.total, times.backward.total)
+        times.forward.offload += max(0, seconds - forward)
+        times.backward.offload += max(0, seconds - backward)
     }
 
     /// Times of one micro-batch on all stages of a pipeline rank with this `share`. In a bidirectional pipeline: the

@@ -14,12 +14,15 @@ package final class Pricer: Sendable {
     let rates: [String: DeviceRates]
     /// The cluster's networks from the innermost to the outermost.
     let network: [NetworkLevel]
+    /// The link of a device to its host; nil: unknown.
+    let link: HostLink?
 
     package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
         let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
         parts = ModelParts(plan.model)
+        link = HostLink(plan)
         network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
         var rates: [String: DeviceRates] = [:]
         let device = plan.cluster.device.sharing(plan.cluster.coreShare(plan.devices))
@@ -69,6 +72,9 @@ package final class Pricer: Sendable {
         guard plan.batch % sequences == 0 else {
             throw .badLayout(
                 "batch \(plan.batch) is not a multiple of data \(layout.data) × micro-batch \(layout.microbatch)")
+        }
+        guard layout.offload == nil || link != nil else {
+            throw .badLayout("cluster \(plan.cluster.name) states no link to a host that could hold what is offloaded")
         }
         guard layout.devices == plan.devices else {
             throw .badLayout("the layout takes \(layout.devices) devices, the plan has \(plan.devices)")

@@ -38,6 +38,12 @@ package struct StateBytes: Hashable, Sendable {
     /// Bytes of moments and weights that the update of a parameter reads and writes, in addition to the gradient and
     /// the copy for products.
     package var moved: Double
+    /// Bytes of a gradient beside the state of a parameter that the host steps: fp32, if the state has no copy of it.
+    package var hostGradient: Double
+    /// Bytes of a weight beside the state of a parameter that the host steps, if the state has no master weight.
+    package var hostWeight: Double
+    /// Bytes of a gradient in host memory.
+    static let hostSum = 4.0
 
     /// - Parameter shardsMaster: whether the fp32 weights are sharded and no other copy of the weights is kept.
     package init(
@@ -66,6 +72,8 @@ package struct StateBytes: Hashable, Sendable {
             choice.keepsFirst ? choice.firstMoment.bytes : 0, choice.keepsSecond ? choice.secondMoment.bytes : 0
         )
         optimizer = master + first + second
+        hostGradient = copiesGradient ? 0 : Self.hostSum
+        hostWeight = stepsKeptWeight || choice.master == .none ? keptWeight : 0
         leastOptimizer = master + first
         moved = Self.moved(choice.master, stepsKeptWeight: stepsKeptWeight)
         if choice.keepsFirst { moved += Self.moved(choice.firstMoment) }
@@ -111,6 +119,9 @@ package struct StateBytes: Hashable, Sendable {
     /// Bytes of a weight that an optimizer step writes in addition to the fp32 values: the copy that products read, if
     /// one is kept.
     package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
+
+    /// Bytes of a weight that comes back from a step on the host: the kept one.
+    package var returnedWeight: Double { keptWeight }
 
     /// Bytes of weights, gradients and optimizer state for `parameters` on one of `group` data-parallel ranks.
     /// - Parameter optimizerGroup: ranks that shard the optimizer's state; nil: those of `group`.

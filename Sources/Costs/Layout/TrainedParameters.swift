@@ -39,3 +39,15 @@ extension LayoutWork {
         parts.embedding.tuned.map { $0.changesTable ? tableParameters : 0 } ?? tableParameters
     }
 }
+
+extension LayoutWork {
+    /// Parameters whose update a device of one rank does, on itself or on its host.
+    func owned(_ share: PipelineShares.Rank) -> Double {
+        let (held, experts) = (trainedDense(share), trainedExperts(share))
+        guard layout.sharding != .none else { return held + experts }
+        guard layout.sharesOptimizer else {
+            return held / Double(layout.shardRanks) + experts / Double(device.expertShardGroup.size)
+        }
+        return held / Double(layout.optimizerRanks) + experts / Double(device.expertOptimizerRanks)
+    }
+}

@@ -9,8 +9,12 @@ internal import Schedules
 final class ActivationTerms: Sendable {
     /// Bytes of a block of each kind, with the layout's recomputation.
     let blocks: [ActivationBytes]
-    /// Whether some blocks are told from the others: recomputed ones, or the first ones of runs.
+    /// Whether some blocks are told from the others: recomputed ones, the first ones of runs, or offloaded ones.
     let isPartial: Bool
+    /// Whether activations of blocks are offloaded: of all, or of those that are told from the others.
+    let isOffloaded: Bool
+    /// Bytes of an offloaded block of each kind on the host; empty if nothing is offloaded.
+    let keptBytes: [Double]
     /// One list of all figures that are one a kind of block: those of `held`, those of `held` if all blocks are
     /// recomputed or none is, the bytes recomputed at once, and those of the widest gradients.
     private let numbers: [Double]
@@ -25,7 +29,9 @@ final class ActivationTerms: Sendable {
     }
 
     /// The tensors of a block of each kind.
-    static func tensors(_ work: LayoutWork) -> [BlockTensors] { work.parts.blocks.map { BlockTensors(work, $0) } }
+    static func tensors(_ work: LayoutWork) -> [BlockTensors] {
+        work.parts.blocks.map { BlockTensors($0, work.device, sequence: work.model.sequence, rates: work.rates) }
+    }
 
     /// Terms of a layout under a schedule that splits backwards (`isSplit`) or one that does not. The layout's own
     /// schedule does not matter.
@@ -41,16 +47,19 @@ final class ActivationTerms: Sendable {
                     splitsBackward: isSplit, modules: work.device.modules)
             }
         }
-        blocks = bytes(layout.recompute)
-        isPartial = layout.recomputed != .all
+        let own = bytes(layout.recompute)
+        isPartial = layout.marked != .all
+        isOffloaded = layout.offload.map { $0.activations != .none } ?? false
+        keptBytes = isOffloaded ? own.map(\.kept) : []
+        blocks = isOffloaded ? own.map(\.offloaded) : own
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
         if work.device.sequenceParallel { ends.buffers += w * work.device.tokens * h }
         let hasPipeline = work.p > 1
         if hasPipeline, memory.messages == nil { ends.buffers += 2 * work.boundaryBytes }
-        let own = RuntimeBuffers(work)
-        let (shared, copies) = own.shared
-        ends.buffers += shared + own.packedOperands + ExchangeBuffers.bytes(work)
+        let runtime = RuntimeBuffers(work)
+        let (shared, copies) = runtime.shared
+        ends.buffers += shared + runtime.packedOperands + ExchangeBuffers.bytes(work)
         let measure = BlockMeasure(
             division: work.device.division(nil), activation: w, operand: work.rates.operandBytes,
             dropout: work.device.dropout)
@@ -66,7 +75,8 @@ final class ActivationTerms: Sendable {
         var numbers: [Double] = []
         numbers.reserveCapacity(10 * blocks.count + 2)
         let plain =
-            layout.recomputed.keepsSome ? bytes(.none) : isPartial ? blocks.map(\.insideRun) : blocks
+            layout.offloadedBlocks != nil
+            ? own : layout.recomputed.keepsSome ? bytes(.none) : isPartial ? blocks.map(\.insideRun) : blocks
         HeldBytes.add(plain: plain, recomputed: blocks, mask: mask, to: &numbers)
         HeldBytes.add(plain: blocks, recomputed: blocks, mask: mask, to: &numbers)
         for block in blocks { numbers.append(block.recomputed) }
@@ -127,6 +137,28 @@ final class ActivationTerms: Sendable {
         }
     }
 
+    /// Bytes of activations on the host at the fullest of `moments`.
+    func onHost(_ moments: [HeldBlocks]) -> Double {
+        moments.reduce(0) { most, held in
+            max(
+                most,
+                keptBytes.indices.reduce(0) { sum, kind in
+                    let marked = held.whole(kind, isRecomputed: true)
+                    return sum + keptBytes[kind] * (isPartial ? marked : marked + held.whole(kind))
+                })
+        }
+    }
+
+    /// Bytes that a rank's backward has at once on the device beside what blocks keep, if some of its blocks are offloaded:
+    /// two offloaded blocks, and what the largest block recomputes.
+    private func besideOffloaded(_ share: PipelineShares.Rank) -> Double {
+        blocks.indices.reduce(0) { most, kind in
+            guard share.blocks[kind] > 0 else { return most }
+            let offloaded = isPartial && share.recomputed[kind] == 0 ? 2 * keptBytes[kind] : 0
+            return max(most, blocks[kind].recomputed - offloaded)
+        }
+    }
+
     /// Bytes that a rank's backward recomputes at once if it recomputes `runs` of blocks together: those of the largest run.
     private func recomputed(_ runs: Set<[Int]>) -> Double {
         runs.reduce(0) { most, run in
@@ -146,10 +178,10 @@ final class ActivationTerms: Sendable {
         let bytes = withNumbers { numbers in
             withUnsafePointers(HeldBlocks(of: share).numbers, moments.numbers) { counts, held in
                 let kept = numbers.held(isPartial: isPartial).fullest(held, moments: moments.count)
+                let atOnce = isOffloaded ? besideOffloaded(share) : runs.map(recomputed)
                 let activations =
-                    runs.map {
-                        numbers.activations(
-                            holdsHead: share.holdsHead, kept: kept, logits: logits, recomputed: recomputed($0))
+                    atOnce.map {
+                        numbers.activations(holdsHead: share.holdsHead, kept: kept, logits: logits, recomputed: $0)
                     }
                     ?? numbers.activations(
                         counts, holdsHead: share.holdsHead, kept: kept, logits: logits, isPartial: isPartial)

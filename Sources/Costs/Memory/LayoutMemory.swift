@@ -45,7 +45,8 @@ package struct LayoutMemory {
         let outside = StateMemory.outside(work)
         return RankMemory(
             rank: rank, weights: held.weights, gradients: held.gradients, optimizer: held.optimizer,
-            activations: activations, other: buffers + unused + outside, unused: unused, outside: outside)
+            activations: activations, other: buffers + unused + outside, unused: unused, outside: outside,
+            host: held.host + (self.terms.isOffloaded ? self.terms.onHost(moments) : 0))
     }
 
     // MARK: Parts of the activations

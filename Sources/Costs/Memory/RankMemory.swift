@@ -13,11 +13,14 @@ package struct RankMemory: Hashable, Codable, Sendable {
     package var unused: Double
     /// The part of `other` that the allocator never sees.
     package var outside: Double
+    /// Bytes in the memory of the device's host, which no other figure counts.
+    package var host: Double
 
     package init(
         rank: Int, weights: Double, gradients: Double, optimizer: Double, activations: Double, other: Double,
-        unused: Double = 0, outside: Double = 0
+        unused: Double = 0, outside: Double = 0, host: Double = 0
     ) {
+        self.host = host
         self.unused = unused
         self.outside = outside
         self.rank = rank

@@ -7,6 +7,8 @@ struct StateMemory {
     var weights: Double
     var gradients: Double
     var optimizer: Double
+    /// Bytes in the memory of the device's host.
+    var host = 0.0
 
     /// Weights, gradients and optimizer state together.
     var total: Double { weights + gradients + optimizer }
@@ -37,6 +39,7 @@ struct StateMemory {
             weights += frozen.experts / Double(isSharded ? work.device.expertShardGroup.size : 1)
         }
         if Self.keepsTwoGradients(work) { gradients *= 1 + state.weight / state.gradient }
+        if let offload = layout.offload { self.offload(offload, of: share, work) }
     }
 
     /// Whether the software keeps the gradients that products return in addition to the accumulated ones.
@@ -73,32 +76,42 @@ struct StateMemory {
         guard layout.sharding == .parameters || layout.sharding == .gradients else { return 0 }
         guard parts.tuned == nil else { return tunedGathered(by: share, work) }
         let copies = device.expertShardGroup.size
+        // The host has all of what is offloaded.
+        let leaves = layout.offloadsGradients
+        let isShared = (dense: layout.shardRanks > 1 || leaves, experts: copies > 1 || leaves)
         // Parameters that only one rank holds are not sharded. They may be the experts, or all others.
         func held(_ block: Block) -> Double {
             let held = device.held(of: block)
-            return (layout.shardRanks > 1 ? held.dense : 0) + (copies > 1 ? held.experts : 0)
+            return (isShared.dense ? held.dense : 0) + (isShared.experts ? held.experts : 0)
         }
         var largest = 0.0
         for (kind, block) in parts.blocks.enumerated() where share.blocks[kind] > 0 {
             largest = max(largest, held(block))
         }
         let table =
-            (share.holdsEmbedding || share.holdsHead) && layout.shardRanks > 1
+            (share.holdsEmbedding || share.holdsHead) && isShared.dense
             ? work.tableParameters : 0
         let layer = max(largest, table)
-        // Parameters whose values are on other ranks.
-        let experts = work.holdsExperts(share) ? work.expertParameters(of: share) * (1 - 1 / Double(copies)) : 0
-        let elsewhere = work.denseParameters(of: share) * (1 - 1 / Double(layout.shardRanks)) + experts
-        let most = elsewhere / (1 + work.framework.fragmentation)
-        let gradients = work.state.gradient * min(layer, most)
-        return gradients + (layout.sharding == .parameters ? work.state.weight * min(2 * layer, most) : 0)
+        // Parameters whose values are on other ranks, or on the host.
+        func most(isOnHost: Bool) -> Double {
+            func elsewhere(_ ranks: Int) -> Double { isOnHost ? 1 : 1 - 1 / Double(ranks) }
+            let experts = work.holdsExperts(share) ? work.expertParameters(of: share) * elsewhere(copies) : 0
+            return (work.denseParameters(of: share) * elsewhere(layout.shardRanks) + experts)
+                / (1 + work.framework.fragmentation)
+        }
+        let gradients = work.state.gradient * min(layer, most(isOnHost: leaves))
+        guard layout.sharding == .parameters else { return gradients }
+        return gradients + work.state.weight * min(2 * layer, most(isOnHost: layout.offloadsParameters))
     }
 
     /// `gathered` if training does not change all weights: whole weights as they are stored, and gradients of those that it
     /// changes.
     private static func tunedGathered(by share: PipelineShares.Rank, _ work: LayoutWork) -> Double {
         let (layout, device, parts, state) = (work.layout, work.device, work.parts, work.state)
-        let isShared = (dense: layout.shardRanks > 1, experts: device.expertShardGroup.size > 1)
+        let leaves = layout.offloadsGradients
+        let isShared = (
+            dense: layout.shardRanks > 1 || leaves, experts: device.expertShardGroup.size > 1 || leaves
+        )
         func whole(_ held: (dense: Double, experts: Double)) -> Double {
             (isShared.dense ? held.dense : 0) + (isShared.experts ? held.experts : 0)
         }
@@ -112,12 +125,13 @@ struct StateMemory {
             trained = max(trained, work.trainedTable)
         }
         let frozen = work.frozenBytes(share)
-        func elsewhere(_ dense: Double, _ experts: Double) -> Double {
-            (dense * (1 - 1 / Double(layout.shardRanks)) + experts * (1 - 1 / Double(device.expertShardGroup.size)))
+        func elsewhere(_ dense: Double, _ experts: Double, isOnHost: Bool = false) -> Double {
+            func share(_ ranks: Int) -> Double { isOnHost ? 1 : 1 - 1 / Double(ranks) }
+            return (dense * share(layout.shardRanks) + experts * share(device.expertShardGroup.size))
                 / (1 + work.framework.fragmentation)
         }
         let (dense, experts) = (work.trainedDense(share), work.trainedExperts(share))
-        let gradients = state.gradient * min(trained, elsewhere(dense, experts))
+        let gradients = state.gradient * min(trained, elsewhere(dense, experts, isOnHost: leaves))
         guard layout.sharding == .parameters else { return gradients }
         let most = elsewhere(state.weight * dense + frozen.dense, state.weight * experts + frozen.experts)
         return gradients + min(2 * bytes, most)

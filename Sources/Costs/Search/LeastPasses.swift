@@ -187,7 +187,8 @@ package struct LeastPasses: Sendable {
             $0.total(parameters.others / Double(mesh.tensor), group: group)
                 + $0.total(parameters.experts / Double(pieces), group: copies)
         }.min()
-        return Self.slack * (least ?? 0) / Double(mesh.pipeline)
+        // What is offloaded is in no device.
+        return mesh.offload == nil ? Self.slack * (least ?? 0) / Double(mesh.pipeline) : 0
     }
 }
 

@@ -293,7 +293,12 @@ package struct MeshPricer {
                         ranks: layout.pipeline, virtualStages: partition.virtualStages, microbatches: 1),
                     layers: partition.layers, shares: partition.shares, units: BlockUnits(), groups: groups[place])
                 states[index * shardings.count + place] = StateTerms(work, firstKind: kindStates.count)
+                let first = kindStates.count
                 for kind in partition.shares.kinds { kindStates.append(KindState(of: kind.share, work)) }
+                // What no host holds fits no device either.
+                if layout.offload != nil, !HostMemory.holdsState(work) {
+                    for kind in first..<kindStates.count { kindStates[kind].bytes = .infinity }
+                }
             }
         }
         let kinds = table.kinds.count

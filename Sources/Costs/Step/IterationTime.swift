@@ -54,6 +54,7 @@ package struct IterationTime: Hashable, Sendable {
         breakdown.pipelineComm = pipeline.waiting(span - filled) + count * (forward.pipeline + backward.pipeline)
         breakdown.dataComm = count * (forward.data + backward.data) + DataParallelTime(work).exposed
         breakdown.optimizer = update.seconds
+        if work.layout.offload != nil { breakdown.hostComm = count * (forward.offload + backward.offload) }
         breakdown.other =
             count * (forward.host + backward.host) + update.gradientNorm + WaitingTime(work).seconds
             + work.framework.hostStep

@@ -27,19 +27,22 @@ package struct OptimizerTime: Sendable {
         let (layout, state, rates) = (work.layout, work.state, work.rates)
         let (held, experts) = (work.trainedDense(share), work.trainedExperts(share))
         let sharded = held / Double(layout.shardRanks) + experts / Double(work.device.expertShardGroup.size)
-        let owned =
-            layout.sharding == .none
-            ? held + experts
-            : !layout.sharesOptimizer
-                ? sharded
-                : held / Double(layout.optimizerRanks) + experts / Double(work.device.expertOptimizerRanks)
+        let owned = work.owned(share)
         let kept = layout.sharding == .gradients || layout.sharding == .parameters ? sharded : held + experts
         let matrices = work.matrices
+        let own = (1 - layout.offloadedOptimizer) * owned
         let step =
-            (state.gradient + state.moved + state.writtenCopy) * owned + (matrices?.movedBytes(of: share, work) ?? 0)
-        let norm = state.gradient * owned
-        let zero = state.gradient * kept
-        let update = rates.framework.optimizer * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
+            (state.gradient + state.moved + state.writtenCopy) * own + (matrices?.movedBytes(of: share, work) ?? 0)
+        // Gradients on the host are read and zeroed there.
+        let isHere: Double = layout.offloadsGradients ? 0 : 1
+        let norm = isHere * state.gradient * owned
+        let zero = isHere * state.gradient * kept
+        let software = rates.framework.optimizer
+        var update = software * (rates.memory(step) + rates.memory(norm) + rates.memory(zero))
+        if let host = HostStep(owned: owned, work) {
+            let device = software * rates.memory(step)
+            update += host.seconds(beside: device) - device
+        }
         let casts = rates.memory(LowPrecision.castBytes(rates) * LowPrecision.castParameters(of: share, work))
         return update + casts + (matrices?.seconds(of: share, work) ?? 0)
     }

@@ -10,12 +10,15 @@ package struct StepBreakdown: Hashable, Codable, Sendable {
     package var expertComm = 0.0
     package var optimizer = 0.0
     package var other = 0.0
+    /// Copies to the host and back that no compute hides; nil: nothing is offloaded. Those of the optimizer's step are in
+    /// `optimizer`.
+    package var hostComm: Double?
 
     package init() {}
 
     package var sum: Double {
         compute + recompute + tensorComm + pipelineBubble + pipelineComm + dataComm + contextComm + expertComm
-            + optimizer + other
+            + optimizer + other + (hostComm ?? 0)
     }
 }
 

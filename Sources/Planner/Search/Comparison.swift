@@ -20,7 +20,11 @@ package struct ComparedStrategy: Sendable {
     /// Fills in `traffic` and `limit`.
     fileprivate mutating func measure(_ estimate: Estimate, pricer: Pricer?, usable: Double) {
         if let work = try? pricer?.work(estimate.layout) {
-            traffic = NetworkTraffic.sent(work, rank: IterationTime(work).bottleneck)
+            let rank = IterationTime(work).bottleneck
+            traffic = NetworkTraffic.sent(work, rank: rank)
+            if work.layout.offload != nil {
+                traffic.append(NetworkTraffic(network: "host", bytes: HostTraffic(work, rank: rank).toHost))
+            }
         }
         limit = Verdict.limit(estimate, fits: fits, usable: usable)
     }

@@ -1,5 +1,6 @@
 package import Costs
 internal import Dispatch
+internal import Numbers
 package import Plans
 
 /// The best layouts of a plan that fit in memory.
@@ -23,6 +24,9 @@ package func search(
     plan: Plan, settings: SearchSettings, options: CostOptions, bounds: inout SpaceBounds?,
     progress: (@Sendable (Double) -> Void)? = nil
 ) throws(PlannerError) -> SearchResult {
+    guard !plan.offloadsIfNeeded else {
+        return try searchOffloading(plan, settings: settings, options: options, progress: progress)
+    }
     let clock = ContinuousClock()
     let began = clock.now
     let pricer: Pricer
@@ -55,10 +59,14 @@ package func search(
     }
     guard space.effort.feasible > 0 else { throw nothingFits(plan, space, usable, settings, options) }
 
-    var timed = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
+    let all = estimates(of: space.leaders.filter { $0.seconds <= bar }, pricer: pricer, settings: settings)
+    var timed = all.filter(\.fitsHost)
     if !settings.space.vocabularyParallel.isEmpty {
         let divided = settings.space.withDividedVocabulary(space.leaders, plan)
         timed += estimates(of: divided, pricer: pricer, settings: settings).filter { $0.peakMemory <= usable }
+    }
+    if timed.isEmpty, !all.isEmpty {
+        throw .noLayout("every layout that fits its devices offloads more activations than its hosts hold")
     }
     // Equal layouts keep the order of the space, so the answer does not depend on which thread was first.
     let order = timed.indices.sorted { one, other in
@@ -86,6 +94,26 @@ package func search(
     return result
 }
 
+/// The best layouts of a plan that offloads only where nothing fits otherwise (`offload: auto`): those of the first of
+/// `Plan.offloadSteps` with which some layout fits.
+private func searchOffloading(
+    _ plan: Plan, settings: SearchSettings, options: CostOptions, progress: (@Sendable (Double) -> Void)?
+) throws(PlannerError) -> SearchResult {
+    let steps = [nil] + plan.offloadSteps(anySoftware: settings.space.anySoftware).map(Optional.some)
+    for (index, step) in steps.enumerated() {
+        var tried = plan
+        (tried.offload, tried.offloadsIfNeeded) = (step, false)
+        var settings = settings
+        if index + 1 < steps.count { settings.explainsMisfit = false }
+        do throws(PlannerError) {
+            return try search(plan: tried, settings: settings, options: options, progress: progress)
+        } catch {
+            guard case .nothingFits = error, index + 1 < steps.count else { throw error }
+        }
+    }
+    throw .noLayout("there is nothing to try")
+}
+
 /// The plan's own layout compared with `best`, its schedule chosen where the plan leaves that open; nil where the plan
 /// states no layout or one that cannot be priced.
 func ownLayout(
@@ -98,7 +126,7 @@ func ownLayout(
         : try? chooseSchedule(plan: plan, layout: layout, settings: settings, options: options).estimate
     guard let estimate else { return nil }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    let fits = estimate.peakMemory <= usable
+    let fits = estimate.peakMemory <= usable && estimate.fitsHost
     var verdict = Verdict.verdict(estimate, fits: fits, against: best, usable: usable, isOwn: true)
     let software = estimate.plan.framework(for: estimate.layout).name
     if let other = best.map({ $0.plan.framework(for: $0.layout).name }), other != software {
@@ -125,6 +153,11 @@ private func thinned(_ front: [PricedLayout], to count: Int) -> [PricedLayout] {
 private func nothingFits(
     _ plan: Plan, _ space: PricedSpace, _ usable: Double, _ settings: SearchSettings, _ options: CostOptions
 ) -> PlannerError {
+    if let smallest = space.smallest, !smallest.peak.isFinite, let host = plan.cluster.host {
+        return .noLayout(
+            "every layout offloads more than the \(Figures.gibibytes(host.memoryBytes)) GiB of host memory that a node of "
+                + "\(plan.cluster.name) has")
+    }
     guard let smallest = space.smallest else {
         return .noLayout(settings.space.whyEmpty(plan, rejected: space.effort.rejected))
     }

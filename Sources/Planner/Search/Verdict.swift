@@ -24,7 +24,8 @@ enum Verdict {
                     ? "gathering and scattering parameters for every micro-batch" : "reducing gradients", parts.dataComm
             ),
             ("passing keys and values on", parts.contextComm), ("taking tokens to their experts", parts.expertComm),
-            ("the optimizer's step", parts.optimizer), ("host work and waiting for the slowest node", parts.other),
+            ("the optimizer's step", parts.optimizer), ("copies to the host and back", parts.hostComm ?? 0),
+            ("host work and waiting for the slowest node", parts.other),
         ]
     }
 

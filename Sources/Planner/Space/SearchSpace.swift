@@ -78,9 +78,14 @@ package struct SearchSpace: Hashable, Sendable {
         // Any divisor of the innermost network's devices, whatever the tensor degree.
         let groups =
             hybridSharding && abilities.shardGroups ? Divisors.of(plan.cluster.innerReach).filter { $0 > 1 } : []
-        let held = plan.optimizer.sharding
+        let base = base(for: plan)
+        let held = plan.optimizer.sharding.filter { kind in
+            // Shards are what the host keeps.
+            if base.offloadsParameters { return kind == .parameters }
+            return !base.offloadsGradients || kind == .gradients || kind == .parameters
+        }
         var choices = MeshChoices(
-            base: base(for: plan), recompute: recompute,
+            base: base, recompute: recompute,
             sharding: sharding.filter { abilities.sharding.contains($0) && held.contains($0) },
             shardGroups: groups, sequenceParallel: sequenceParallel, wholeSharding: wholeSharding,
             shardingWithPipeline: sharding.filter {
@@ -97,6 +102,7 @@ package struct SearchSpace: Hashable, Sendable {
     func base(for plan: Plan) -> Layout {
         var base = base
         base.gradients = base.gradients ?? plan.gradients
+        base.offload = base.offload ?? plan.offload
         if base.recomputeModules.isEmpty, let layout = plan.layout { base.recomputeModules = layout.recomputeModules }
         return base
     }
@@ -155,7 +161,8 @@ package struct SearchSpace: Hashable, Sendable {
             plan.model, sizes: sizes,
             choice: PipelineTable.Choice(
                 schedules: triedSchedules(plan), virtualStages: stages,
-                partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true,
+                partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true
+                    && !base(for: plan).offloadsAllActivations,
                 recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)))
     }
 

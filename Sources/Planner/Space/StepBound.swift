@@ -26,7 +26,9 @@ struct StepBound: Sendable {
             precision: plan.precision, gradients: space.base(for: plan).gradients, optimizer: plan.optimizer)
         let weight = plan.recipe?.parameterGather == true ? min(1, bytes.weight) : bytes.weight
         // Frozen weights may be stored in few bits, and have no optimizer state.
-        state = (weight + bytes.leastOptimizer) * Double(plan.model.trainedParameters)
+        // What is offloaded is in no device.
+        let isHere = space.base(for: plan).offload == nil && !plan.offloadsIfNeeded
+        state = isHere ? (weight + bytes.leastOptimizer) * Double(plan.model.trainedParameters) : 0
         var (work, pass) = (Double.infinity, Double.infinity)
         let contexts =
             space.context.fixed

@@ -45,6 +45,8 @@ package struct Cluster: Hashable, Codable, Sendable {
     package var devicesPerNode: Int
     /// Networks from the innermost to the outermost; the last one joins all nodes.
     package var networks: [Network]
+    /// The host of a node; nil: unknown, and nothing can be offloaded to it.
+    package var host: Host?
     /// Price of one device-hour. nil: no cost is computed.
     package var pricePerDeviceHour: Double?
     /// Mean time between failures of one device, seconds. nil: goodput is 1.

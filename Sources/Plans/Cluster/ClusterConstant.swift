@@ -126,6 +126,8 @@ struct StatedConstants<Owner> {
         }
     }
 
+    var isEmpty: Bool { changes.isEmpty }
+
     func states(_ key: String) -> Bool { changes.contains { $0.key == key } }
 
     /// Required constants that are not stated, each with an example.

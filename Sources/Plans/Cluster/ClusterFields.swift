@@ -25,6 +25,7 @@ struct ClusterFields {
     var deviceName: String?
     private var deviceConstants = StatedConstants(Device.constants)
     private var clusterConstants = StatedConstants(Cluster.constants)
+    private var hostConstants = StatedConstants(Host.constants)
     var devicesPerNode: Int?
     var nicGbps: Double?
     var nicsPerNode: Int?
@@ -55,6 +56,11 @@ struct ClusterFields {
                 fix: "e.g. {name: nvlink, bandwidth: 300 GB/s, latency: 5 us, efficiency: 0.8}")
         }
         checkLastLevel(reader)
+        if let host = reader.map("host") {
+            _ = host.text("source")
+            hostConstants.read(host)
+            host.reportUnknownKeys()
+        }
         // The order of keys in the message about an unknown key.
         reader.expect("price", "meanTimeBetweenFailures", "powerUsageEffectiveness")
         clusterConstants.read(reader)
@@ -124,6 +130,7 @@ struct ClusterFields {
         let runs: Set = deviceName == nil ? [] : ["runs", "efficiencySource", "multiprocessors"]
         merged.deviceConstants = deviceConstants.over(base.deviceConstants.without(runs))
         merged.clusterConstants = clusterConstants.over(base.clusterConstants)
+        merged.hostConstants = hostConstants.over(base.hostConstants)
         merged.devicesPerNode = devicesPerNode ?? base.devicesPerNode
         merged.nicGbps = nicGbps ?? base.nicGbps
         merged.nicsPerNode = nicsPerNode ?? base.nicsPerNode
@@ -141,6 +148,9 @@ struct ClusterFields {
         for (key, example) in deviceConstants.missing { missing.append(("device.\(key)", example)) }
         if devicesPerNode == nil { missing.append(("devicesPerNode", "e.g. 8")) }
         if networks?.isEmpty ?? true { missing.append(("networks", "at least one level")) }
+        if !hostConstants.isEmpty {
+            for (key, example) in hostConstants.missing { missing.append(("host.\(key)", example)) }
+        }
         for (key, fix) in missing { reader.reportMissing(key, fix: fix) }
         guard let deviceName, let devicesPerNode, let networks, missing.isEmpty,
             let levels = levels(networks, devicesPerNode: devicesPerNode, reader)
@@ -151,6 +161,11 @@ struct ClusterFields {
         if !deviceConstants.states("attentionEfficiency") { stated.attentionEfficiency = stated.matmulEfficiency }
         var made = Cluster(name: name ?? fallback, device: stated, devicesPerNode: devicesPerNode, networks: levels)
         clusterConstants.apply(to: &made)
+        if !hostConstants.isEmpty {
+            var host = Host()
+            hostConstants.apply(to: &host)
+            made.host = host
+        }
         return made
     }
 

@@ -28,6 +28,7 @@ extension Cluster {
             }
             if network.railOnly { lines.append("    railOnly: true") }
         }
+        if let host { lines += ["host:"] + Host.constants.flatMap { $0.lines(host) }.map { "  " + $0 } }
         lines += Cluster.constants.flatMap { $0.lines(self) }
         return lines.joined(separator: "\n") + "\n"
     }

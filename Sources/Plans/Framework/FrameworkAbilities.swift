@@ -79,6 +79,8 @@ extension Framework {
         package var tensorOverlap = TensorOverlap.chunks
         /// Ways by which rows reach their experts.
         package var dispatchers = Layout.Dispatcher.allCases
+        /// What devices can keep in the memory of their host.
+        package var offload = Layout.Offload.Part.allCases
 
         package init() {}
     }
@@ -166,11 +168,19 @@ extension Framework.Abilities {
                 layout.expertTensor > 1
                     ? "\(name) does not cut experts by \(layout.expertTensor)" : "\(name) does not spread experts")
         }
+        found += obstacles(to: layout.offload, name: name)
         if !allows(sequenceParallel: layout.sequenceParallel, tensor: layout.tensor, model: model) {
             found.append(
                 "\(name) does not train experts with tensor \(layout.tensor) unless sequenceParallel is true")
         }
         return found
+    }
+
+    /// Parts that the software `name` does not offload, one clause each.
+    package func obstacles(to offload: Layout.Offload?, name: String) -> [String] {
+        (offload?.parts ?? []).filter { !self.offload.contains($0) }.map {
+            "\(name) does not offload \($0 == .optimizer ? "the optimizer" : $0.rawValue)"
+        }
     }
 
     /// Choices of a run beside its layout that the software `name` does not have, one clause each.

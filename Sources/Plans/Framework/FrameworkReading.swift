@@ -113,6 +113,7 @@ extension Framework.Abilities {
         words("losses", \.losses)
         words("recipes", \.recipes)
         words("dispatchers", \.dispatchers)
+        words("offload", \.offload)
         tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
         outerSharding = can.flag("outerSharding") ?? outerSharding
         vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel

@@ -86,6 +86,8 @@ package struct Layout: Hashable, Codable, Sendable {
     /// fp16 with fp16).
     package var gradients: Precision?
     package var overlap: Overlap
+    /// What devices keep in the memory of their host; nil: nothing.
+    package var offload: Offload?
     /// Blocks of every stage, in stage order. nil: `StagePartition` balances them.
     package var layersPerStage: [Int]?
 

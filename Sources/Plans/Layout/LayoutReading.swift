@@ -98,6 +98,7 @@ enum LayoutReading {
                 sharedExperts: overlap.flag("sharedExperts") ?? standard.sharedExperts)
             overlap.reportUnknownKeys()
         }
+        layout.offload = OffloadReading.read(reader)
         let globalBatch = reader.count("globalBatch", in: Bounds.batch)
         let microbatches = reader.count("microbatches", in: Bounds.batch)
         reader.reportUnknownKeys()

@@ -24,6 +24,7 @@ extension Layout {
         problems += expertProblems(model)
         problems += dispatcherProblems(model)
         problems += recomputeProblems(model) + moduleProblems(model)
+        problems += offloadProblems(model)
         problems += stageProblems(model, dividesStages: dividesStages)
         problems += batchProblems(batch)
         return problems
@@ -58,7 +59,7 @@ extension Layout {
     /// Remarks on sharding settings that have no effect.
     /// - Parameter place: prefix of the names of keys.
     func idleSharding(_ model: Model, _ place: String = "") -> [Remark] {
-        if sharding != .none, data == 1, context == 1, !schedule.isBidirectional {
+        if sharding != .none, data == 1, context == 1, !schedule.isBidirectional, !offloadsGradients {
             guard expertCopies(model) > 1 else {
                 return [
                     Remark(

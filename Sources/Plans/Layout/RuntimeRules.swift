@@ -106,6 +106,12 @@ extension Layout {
                 "dispatcher", dispatcher.rawValue,
                 "must be alltoall in a real run: the runtime sends a copy of a row to each of its experts", "remove it")
         }
+        if let offload {
+            refuse(
+                "offload", offload.yaml,
+                "must be absent in a real run: the runtime keeps all state and activations in its processes' own memory",
+                "remove it")
+        }
         let ways: [(String, WritableKeyPath<Overlap, Bool>, String)] = [
             ("data", \.data, "gradients are reduced behind the backward as soon as they are complete"),
             ("tensor", \.tensor, "the sums of tensor ranks are waited for"),

@@ -22,6 +22,10 @@ package struct Plan: Hashable, Codable, Sendable {
     package var statedRecipe: Recipe?
     /// The optimizer and the formats of its state.
     package var optimizer = Optimizer()
+    /// What devices keep in the memory of their host, for layouts that state nothing of it.
+    package var offload: Layout.Offload?
+    /// Whether a search offloads where no layout fits otherwise (`offload: auto`).
+    package var offloadsIfNeeded = false
     /// Format in which gradients are accumulated, for layouts that state none. nil: that of `Layout.gradients`.
     package var gradients: Precision?
     /// The way in which the head's logits and the loss are computed.
@@ -121,6 +125,7 @@ extension Plan {
     /// The plan with an open layout. A search then prices all its layouts on one software.
     package var open: Plan {
         var plan = self
+        plan.offload = plan.offload ?? layout?.offload
         plan.layout = nil
         plan.openSchedule = nil
         plan.openDefaults = Layout.Default.transfers

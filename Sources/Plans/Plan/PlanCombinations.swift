@@ -5,7 +5,7 @@ extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
     package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
         lossProblems + recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout)
-            + packingProblems(layout) + dividedVocabularyProblems(layout)
+            + packingProblems(layout) + dividedVocabularyProblems(layout) + offloadProblems(layout)
     }
 
     /// Whether the exchange among context ranks is priced together with the plan's other choices.

@@ -96,6 +96,17 @@ struct PlanReading {
                 fix: "remove one of the two")
         }
         if let gradients { layout?.layout.gradients = gradients }
+        let offloadsIfNeeded = reader.word(ifAmong: ["auto"], "offload") != nil
+        let offload = offloadsIfNeeded ? nil : statedOffload()
+        if offloadsIfNeeded, !isAuto {
+            reader.report(
+                "offload", value: "'auto'", rule: "offloads where no layout of a search fits, and the layout is stated",
+                fix: "say what is offloaded, e.g. {optimizer: true}")
+        }
+        if reader.contains("offload"), layout?.layout.offload != nil {
+            reader.report("offload", rule: "layout.offload says it too", fix: "remove one of the two")
+        }
+        if let offload { layout?.layout.offload = offload }
         if statedBatch == nil, !reader.contains("batch") { statedBatch = layout?.globalBatch }
         if let devicesOverride, !Bounds.devices.contains(devicesOverride) {
             reader.report(
@@ -171,7 +182,7 @@ struct PlanReading {
                     rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
             )
         }
-        let isLayoutValid = isValid("layout", "devices", "batch", "accumulation", "rampupBatchSize")
+        let isLayoutValid = isValid("layout", "offload", "devices", "batch", "accumulation", "rampupBatchSize")
         let canCombine = isValid("model", "lora", "frozen", "quantized", "packing", "loss", "precision", "optimizer")
         if let layout, isLayoutValid { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
         let isDivided = isLayoutValid && divideStages(of: &layout, model)
@@ -180,7 +191,7 @@ struct PlanReading {
             layout.problems(for: model, batch: batch, devices: devices, dividesStages: isDivided)
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
                     // A batch that does not divide may have been meant in tokens.
-                    var problem = problem
+                    var problem = placed(problem)
                     if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
                     {
                         problem.fix += "; " + odd.text
@@ -217,13 +228,37 @@ struct PlanReading {
         plan.statedRecipe = recipe
         if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
+        (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)
         plan.optimizer = optimizer ?? plan.optimizer
-        if isLayoutValid, canCombine { plan.combinationProblems(plan.layout).forEach(reader.collector.adopt) }
+        if isLayoutValid, canCombine {
+            plan.combinationProblems(plan.layout).map(placed).forEach(reader.collector.adopt)
+        }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks += plan.obstacles + plan.idleModules
         }
         return plan
+    }
+
+    /// `offload:` of the plan, which holds for every layout.
+    private func statedOffload() -> Layout.Offload? {
+        guard reader.contains("offload") else {
+            reader.expect("offload")
+            return nil
+        }
+        if reader.scalar("offload") != nil, let word = reader.word("offload") {
+            reader.report("offload", value: "'\(word)'", rule: "must be auto or a map", fix: "e.g. {optimizer: true}")
+            return nil
+        }
+        return OffloadReading.read(reader)
+    }
+
+    /// A problem of what is offloaded, at the key that states it.
+    private func placed(_ problem: PlanProblem) -> PlanProblem {
+        guard reader.contains("offload"), problem.field.hasPrefix("layout.offload") else { return problem }
+        var placed = problem
+        placed.field = String(problem.field.dropFirst("layout.".count))
+        return placed
     }
 
     /// Sequences of a batch that is stated in tokens. nil, after a report, if no allowed number of sequences holds
@@ -331,9 +366,10 @@ extension Plan {
     var obstacles: [Remark] {
         guard var layout else {
             let framework = framework(for: nil)
-            return framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: framework.name).map {
-                Remark(.softwareLacks, "\($0); it is priced all the same")
-            }
+            let found =
+                framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: framework.name)
+                + framework.abilities.obstacles(to: offload, name: framework.name)
+            return found.map { Remark(.softwareLacks, "\($0); it is priced all the same") }
         }
         let framework = framework(for: layout)
         // With an open schedule, the planner chooses among the software's schedules.

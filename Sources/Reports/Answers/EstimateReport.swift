@@ -41,6 +41,30 @@ package struct EstimateReport: Encodable, Sendable {
         var flashAttention: Bool?
         var gradients: String?
         var overlap: Overlap?
+        var offload: Offload?
+
+        /// Keys that say nothing are absent.
+        struct Offload: Encodable {
+            var optimizer: FlagOrNumber?
+            var gradients, parameters: Bool?
+            var activations: FlagOrNumber?
+            var overlap: Bool?
+
+            /// `true`, a share or a number of blocks.
+            enum FlagOrNumber: Encodable {
+                case all
+                case share(Double)
+                case blocks(Int)
+
+                func encode(to encoder: any Encoder) throws {
+                    switch self {
+                    case .all: try true.encode(to: encoder)
+                    case .share(let share): try share.encode(to: encoder)
+                    case .blocks(let count): try count.encode(to: encoder)
+                    }
+                }
+            }
+        }
 
         struct Overlap: Encodable {
             var data, tensor, pipeline, expert: Bool
@@ -77,11 +101,15 @@ package struct EstimateReport: Encodable, Sendable {
         struct Rank: Encodable {
             var rank: Int
             var weightsGiB, gradientsGiB, optimizerGiB, activationsGiB, otherGiB, peakGiB: Double
+            /// In the host's memory, of one device; absent where nothing is offloaded.
+            var hostGiB: Double?
         }
 
         var peakGiB, capacityGiB: Double
         var fits: Bool
         var byRank: [Rank]
+        /// Memory of the fullest host and of every host; absent where nothing is offloaded.
+        var hostGiB, hostCapacityGiB: Double?
     }
 
     struct Run: Encodable {
@@ -217,7 +245,8 @@ package struct EstimateReport: Encodable, Sendable {
                 ? nil
                 : Layout.Overlap(
                     data: layout.overlap.data, tensor: layout.overlap.tensor, pipeline: layout.overlap.pipeline,
-                    expert: layout.overlap.expert, sharedExperts: layout.overlap.sharedExperts ? true : nil))
+                    expert: layout.overlap.expert, sharedExperts: layout.overlap.sharedExperts ? true : nil),
+            offload: layout.offload.map(Layout.Offload.init))
         recipe = plan.recipe.map {
             Recipe(
                 scaling: $0.scaling.rawValue, parameterGather: $0.parameterGather,
@@ -241,7 +270,10 @@ package struct EstimateReport: Encodable, Sendable {
             mfu: estimate.mfu, mfuCausal: estimate.mfuCausal, hfu: estimate.hfu)
         memory = Memory(
             peakGiB: Figures.gib(estimate.peakMemory), capacityGiB: Figures.gib(plan.cluster.device.memoryBytes),
-            fits: estimate.fits, byRank: estimate.memoryByRank.map(Self.rank))
+            fits: estimate.fits,
+            byRank: estimate.memoryByRank.map { Self.rank($0, offloads: layout.offload != nil) },
+            hostGiB: estimate.hostMemory.map(Figures.gib),
+            hostCapacityGiB: estimate.hostMemory.flatMap { _ in plan.cluster.host.map { Figures.gib($0.memoryBytes) } })
         run = estimate.run.map { run in
             Run(
                 tokens: plan.tokens ?? 0, steps: Int(saturating: min(run.steps.rounded(.up), 9e18)),
@@ -257,15 +289,30 @@ package struct EstimateReport: Encodable, Sendable {
         explanation = explained ? estimate.explanation : nil
     }
 
-    private static func rank(_ memory: Estimate.RankMemory) -> Memory.Rank {
+    private static func rank(_ memory: Estimate.RankMemory, offloads: Bool) -> Memory.Rank {
         Memory.Rank(
             rank: memory.rank, weightsGiB: Figures.gib(memory.weights), gradientsGiB: Figures.gib(memory.gradients),
             optimizerGiB: Figures.gib(memory.optimizer), activationsGiB: Figures.gib(memory.activations),
-            otherGiB: Figures.gib(memory.other), peakGiB: Figures.gib(memory.peak))
+            otherGiB: Figures.gib(memory.other), peakGiB: Figures.gib(memory.peak),
+            hostGiB: offloads ? Figures.gib(memory.host) : nil)
     }
 
     /// The document as text, keys in alphabetical order.
     package func json() throws -> String { try JSONDocument.text(self) }
+}
+
+extension EstimateReport.Layout.Offload {
+    fileprivate init(_ offload: Plans.Layout.Offload) {
+        if offload.optimizer > 0 { optimizer = offload.optimizer == 1 ? .all : .share(offload.optimizer) }
+        if offload.gradients != offload.parameters { gradients = offload.gradients }
+        if offload.parameters { parameters = true }
+        switch offload.activations {
+        case .none: break
+        case .all: activations = .all
+        case .first(let count): activations = .blocks(count)
+        }
+        if !offload.overlap { overlap = false }
+    }
 }
 
 extension EstimateReport.Layout.RecomputeLayers {

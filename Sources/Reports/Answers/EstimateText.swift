@@ -186,6 +186,7 @@ package struct EstimateText {
         parts.append(
             "sharding \(layout.sharding.rawValue)"
                 + (layout.outerSharding == .none ? "" : ", \(layout.outerSharding.rawValue) among replicas"))
+        if let offload = layout.offload { parts.append("offload \(offload.words)") }
         if layout.sequenceParallel { parts.append("sequence parallel") }
         parts.append(layout.flashAttention ? "flash attention" : "unfused attention")
         let recipe = plan.precision == .fp8 ? plan.recipe.map { " \($0.scaling.rawValue)" } ?? "" : ""
@@ -208,7 +209,7 @@ package struct EstimateText {
             ("compute", parts.compute), ("recompute", parts.recompute), ("tensor comm", parts.tensorComm),
             ("pipeline bubble", parts.pipelineBubble), ("pipeline comm", parts.pipelineComm),
             ("data comm", parts.dataComm), ("context comm", parts.contextComm), ("expert comm", parts.expertComm),
-            ("optimizer", parts.optimizer), ("other", parts.other),
+            ("host comm", parts.hostComm ?? 0), ("optimizer", parts.optimizer), ("other", parts.other),
         ]
         let total = estimate.iteration.seconds
         let longest = rows.map(\.1).max() ?? 0
@@ -235,11 +236,17 @@ package struct EstimateText {
         let table = Table(
             head: ["", "weights", "gradients", "optimizer", "activations", "other", "peak"], rows: rows
         )
-        let gauge = Bar.gauge(fullest.peak / capacity, width: 40)
-        let verdict = estimate.fits ? "fits" : "does not fit"
-        return table.lines() + [
-            "  \(paint.verdict(estimate.fits, gauge)) \(Figures.memory(fullest.peak)) of \(Figures.memory(capacity)), "
-                + "\(Figures.fixed(100 * fullest.peak / capacity, 0)) %: \(paint.verdict(estimate.fits, verdict))"
-        ]
+        func line(_ bytes: Double, of capacity: Double, fits: Bool, _ place: String = "") -> String {
+            let gauge = paint.verdict(fits, Bar.gauge(bytes / capacity, width: 40))
+            return "  \(gauge) \(Figures.memory(bytes)) of \(Figures.memory(capacity))\(place), "
+                + "\(Figures.fixed(100 * bytes / capacity, 0)) %: \(paint.verdict(fits, fits ? "fits" : "does not fit"))"
+        }
+        var lines =
+            table.lines() + [line(fullest.peak, of: capacity, fits: estimate.fitsDevice)]
+        if let onHost = estimate.hostMemory, let host = plan.cluster.host {
+            lines.append(
+                line(onHost, of: host.memoryBytes, fits: estimate.fitsHost, " of a node's host memory"))
+        }
+        return lines
     }
 }

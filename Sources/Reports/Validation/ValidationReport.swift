@@ -165,7 +165,7 @@ package struct ValidationReport: Sendable {
             ("compute", breakdown.compute), ("recompute", breakdown.recompute), ("tensor", breakdown.tensorComm),
             ("bubble", breakdown.pipelineBubble), ("pipeline", breakdown.pipelineComm), ("data", breakdown.dataComm),
             ("context", breakdown.contextComm), ("experts", breakdown.expertComm),
-            ("optimizer", breakdown.optimizer), ("other", breakdown.other),
+            ("optimizer", breakdown.optimizer), ("host", breakdown.hostComm ?? 0), ("other", breakdown.other),
         ]
         return parts.filter { $0.1 >= 0.02 * breakdown.sum }.sorted { $0.1 > $1.1 }
             .map { "\($0.0) \(Figures.fixed(100 * $0.1 / breakdown.sum, 0)) %" }.joined(separator: ", ")

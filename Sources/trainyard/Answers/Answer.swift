@@ -49,8 +49,12 @@ struct Answer {
             if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
         }
         guard estimate.fits else {
+            let cluster = estimate.plan.cluster
+            let place =
+                estimate.fitsDevice
+                ? "of a node's host in \(cluster.name), which what is offloaded needs" : "of \(cluster.device.name)"
             Console.error(
-                "the plan does not fit in the memory of \(estimate.plan.cluster.device.name); "
+                "the plan does not fit in the memory \(place); "
                     + "`trainyard plan FILE --search` looks for a layout that does")
             throw ExitCode(Failure.doesNotFit)
         }

@@ -1,6 +1,5 @@
 package import Models
 package import Plans
-internal import Schedules
 
 /// Bytes that one block keeps from the forward of one micro-batch for its backward, on one device: sums over the
 /// tensors that its parts keep.
@@ -107,19 +106,22 @@ package struct ActivationBytes: Hashable, Sendable {
         if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
     }
 
-    /// Bytes that one block of a layout keeps for one micro-batch.
-    /// - Parameters:
-    ///   - recompute: nil: the layout's own.
-    ///   - rates: rates of the block; nil: the layout's.
-    ///   - isSplit: whether backwards are split; nil: the layout's schedule decides.
-    package init(
-        _ work: LayoutWork, block: Block, recompute: Layout.Recompute? = nil, isSplit: Bool? = nil,
-        rates stated: DeviceRates? = nil
+    /// Bytes that one block keeps for one micro-batch on `device`.
+    init(
+        _ block: Block, _ device: DeviceShare, sequence: Int, rates: DeviceRates, recompute: Layout.Recompute,
+        isSplit: Bool
     ) {
         self.init(
-            BlockTensors(work, block, rates: stated), recompute: recompute ?? work.layout.recompute,
-            keepsOperations: work.framework.selectiveOperations,
-            splitsBackward: isSplit ?? work.layout.schedule.splitsBackward, modules: work.device.modules)
+            BlockTensors(block, device, sequence: sequence, rates: rates), recompute: recompute,
+            keepsOperations: rates.framework.selectiveOperations, splitsBackward: isSplit, modules: device.modules)
+    }
+
+    /// Bytes of a block whose activations are on the host: while its backward runs, those of two blocks are on the device,
+    /// one that is computed and one that is copied (Transformer Engine: two buffers).
+    var offloaded: ActivationBytes {
+        var offloaded = insideRun
+        offloaded.recomputed = recomputed + 2 * kept
+        return offloaded
     }
 
     /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.

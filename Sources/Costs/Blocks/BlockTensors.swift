@@ -68,12 +68,9 @@ struct BlockTensors {
             : w * block.feedForward.widest.reduce(0) { max($0, measure.numbers($1)) }
     }
 
-    /// The tensors of a block of a layout.
-    /// - Parameter rates: rates of the block; nil: the layout's.
-    init(_ work: LayoutWork, _ block: Block, rates stated: DeviceRates? = nil) {
-        let (rates, framework, device, sequence) = (
-            stated ?? work.rates, work.framework, work.device, work.model.sequence
-        )
+    /// The tensors of a block on `device`.
+    init(_ block: Block, _ device: DeviceShare, sequence: Int, rates: DeviceRates) {
+        let framework = rates.framework
         self.init(
             block,
             BlockMeasure(
@@ -82,10 +79,9 @@ struct BlockTensors {
                     expertTensor: device.expertTensor, mixture: block.mixture,
                     reserve: framework.memory.rowReserve, shares: device.shares),
                 activation: rates.elementBytes, operand: rates.operandBytes, dropout: device.dropout),
-            sequence: sequence, flashAttention: work.layout.flashAttention,
-            keepsCombinedRows: framework.keepsCombinedRows,
+            sequence: sequence, flashAttention: device.flashAttention, keepsCombinedRows: framework.keepsCombinedRows,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) }, memory: framework.memory,
-            exchanged: work.layout.headRanks > 1
+            exchanged: device.headRanks > 1
                 ? ContextWays(block, device, sequence: sequence, elementBytes: rates.elementBytes).kept : 0)
     }
 

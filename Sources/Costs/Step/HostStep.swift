@@ -1,0 +1,42 @@
+internal import Plans
+
+/// The step of parameters on the host, of one device.
+///
+/// Gradients are copied to the host, the host steps, and the new weights are copied back (Ren et al. 2021, ZeRO-Offload,
+/// section 4.1). With overlap the three run at once, parameter by parameter, and beside the device's own step (Megatron-LM's
+/// HybridDeviceOptimizer with `overlap_cpu_optimizer_d2h_h2d`). Without it the copies are in the device's stream: they come
+/// before and after its own step, beside which the host steps.
+package struct HostStep {
+    /// Bytes of gradients copied to the host.
+    package let copiedOut: Double
+    /// Bytes that the step moves through the host's memory, those of the copies included.
+    package let moved: Double
+    /// Bytes of weights copied back.
+    package let copiedBack: Double
+    private let link: HostLink
+    private let overlaps: Bool
+
+    /// nil: the host steps nothing.
+    /// - Parameter owned: parameters whose update the device does.
+    package init?(owned: Double, _ work: LayoutWork) {
+        guard let offload = work.layout.offload, offload.optimizer > 0, let link = work.pricer.link else { return nil }
+        let (state, stepped) = (work.state, offload.optimizer * owned)
+        copiedOut = offload.gradients ? 0 : state.gradient * stepped
+        copiedBack = offload.parameters ? 0 : state.returnedWeight * stepped
+        // Gradients that are kept there are read for their norm and zeroed there.
+        let kept = offload.gradients ? 2 * StateBytes.hostSum * stepped : 0
+        let gradient = offload.gradients ? StateBytes.hostSum : state.gradient
+        moved = (gradient + state.moved + state.writtenCopy) * stepped + copiedOut + copiedBack + kept
+        self.link = link
+        overlaps = offload.overlap
+    }
+
+    package var out: Double { link.copy(copiedOut) }
+    package var step: Double { link.step(moved) }
+    package var back: Double { link.copy(copiedBack) }
+
+    /// Seconds together with the step of the device's own parameters, which takes `device` seconds.
+    package func seconds(beside device: Double) -> Double {
+        overlaps ? max(device, out, step, back) : out + max(device, step) + back
+    }
+}

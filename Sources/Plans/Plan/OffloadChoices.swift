@@ -1,0 +1,91 @@
+internal import Models
+internal import Reading
+
+extension Plan {
+    /// Problems of what a layout offloads, or every layout of an open plan, with the rest of the plan.
+    func offloadProblems(_ layout: Layout?) -> [PlanProblem] {
+        let place = layout?.offload == nil ? "offload" : "layout.offload"
+        var problems: [PlanProblem] = []
+        func refuse(_ key: String?, _ value: String, _ rule: String, _ fix: String) {
+            problems.append(
+                PlanProblem(
+                    field: place + (key.map { ".\($0)" } ?? ""), value: value, rule: rule, fix: fix))
+        }
+        let offload = layout?.offload ?? (layout == nil ? self.offload : nil)
+        guard offload != nil || offloadsIfNeeded else { return [] }
+        // A real run refuses it for another reason.
+        if cluster.host == nil, train == nil {
+            refuse(
+                nil, offload?.yaml ?? "auto",
+                "needs a link from the devices to their host, and the cluster \(cluster.name) states none",
+                "add host: {memory: 2 TiB, bandwidth: 614 GB/s, link: 64 GB/s} to the cluster")
+        }
+        guard let offload else { return problems }
+        if offload.optimizer > 0 {
+            let value = offload.optimizer == 1 ? "true" : "\(offload.optimizer)"
+            for rule in optimizer.rulesOnHost {
+                refuse("optimizer", value, rule.rule, rule.fix)
+            }
+        }
+        if offload.parameters {
+            if let recipe {
+                refuse(
+                    "parameters", "true", "is not priced together with the recipe \(recipe.scaling.rawValue)",
+                    "use bf16, or fp8 without a recipe")
+            }
+            if let tuning = model.tuning {
+                let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
+                refuse("parameters", "true", "is not priced together with \(key)", "remove it")
+            }
+        }
+        if offload.activations != .none, recipe?.keepsBlocks == true {
+            refuse(
+                "activations", "true", "is not priced together with blocks that a recipe leaves in bf16",
+                "remove \(recipe?.keyOfBlocks.field ?? "them")")
+        }
+        if layout == nil, case .first(let count) = offload.activations {
+            refuse(
+                "activations", "\(count)", "counts blocks of the stages of a stated layout",
+                "use true for all blocks, or state the layout")
+        }
+        return problems
+    }
+}
+
+extension Optimizer {
+    /// What keeps the optimizer from stepping on a host. Steps on processors exist of Adam, Lion and SGD with states in fp32
+    /// or bf16 (DeepSpeed's CPUAdam and CPULion; torch.optim, which Megatron-LM's HybridDeviceOptimizer takes).
+    fileprivate var rulesOnHost: [(rule: String, fix: String)] {
+        guard [.adamw, .lion, .sgd].contains(name) else {
+            return [("\(name.rawValue) has no step on a host", "use adamw, lion or sgd")]
+        }
+        var rules: [(String, String)] = []
+        let kept = (keepsFirst ? [firstMoment] : []) + (keepsSecond ? [secondMoment] : [])
+        if let odd = kept.first(where: { $0 != .fp32 && $0 != .bf16 }) {
+            rules.append(("moments in \(odd.rawValue) have no step on a host", "use fp32 or bf16"))
+        }
+        if master == .fp16 || master == .remainders {
+            rules.append(("master weights as \(master.rawValue) have no step on a host", "use fp32 or none"))
+        }
+        return rules
+    }
+}
+
+extension Plan {
+    /// What a search offloads in turn, until some layout fits (`offload: auto`): first what costs least. Only what the plan's
+    /// software has and what is priced with the plan's other choices.
+    /// - Parameter anySoftware: whether the abilities of the software do not matter.
+    package func offloadSteps(anySoftware: Bool) -> [Layout.Offload] {
+        let known = anySoftware ? Layout.Offload.Part.allCases : framework(for: nil).abilities.offload
+        let steps = [
+            Layout.Offload(optimizer: 1), Layout.Offload(optimizer: 1, activations: .all),
+            Layout.Offload(optimizer: 1, gradients: true, parameters: true),
+            Layout.Offload(optimizer: 1, gradients: true, parameters: true, activations: .all),
+        ]
+        return steps.filter { step in
+            var plan = self
+            (plan.layout, plan.offload, plan.offloadsIfNeeded) = (nil, step, false)
+            return step.parts.allSatisfy(known.contains) && plan.offloadProblems(nil).isEmpty
+        }
+    }
+}
