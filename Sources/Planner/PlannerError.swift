@@ -39,6 +39,8 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
     package var usable: Double
     package var device: String
     package var devices: Int
+    /// The devices of a cluster of several groups, in words. Bytes are then parts of the first group's memory.
+    package var groups: String?
     /// Number of layouts that were priced.
     package var tried: Int
     /// The fewest devices on which some layout fits; nil when 64 times as many as the plan's are too few.
@@ -46,12 +48,14 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         let more =
-            enough.map { "; it needs at least \(Figures.grouped($0)) devices" }
-            ?? "; even 64 times as many devices would not be enough"
+            groups != nil
+            ? " (as parts of the memory of \(device))"
+            : enough.map { "; it needs at least \(Figures.grouped($0)) devices" }
+                ?? "; even 64 times as many devices would not be enough"
         let rare = [("context", layout.context), ("expert", layout.expert), ("expertTensor", layout.expertTensor)]
             .filter { $0.1 > 1 }.map { ", \($0.0) \($0.1)" }.joined()
         return
-            "nothing fits on \(Figures.grouped(devices)) × \(device): the smallest of \(Figures.grouped(tried)) layouts (tensor \(layout.tensor), "
+            "nothing fits on \(groups ?? "\(Figures.grouped(devices)) × \(device)"): the smallest of \(Figures.grouped(tried)) layouts (tensor \(layout.tensor), "
             + "pipeline \(layout.pipeline), data \(layout.data)\(rare), recompute \(layout.recomputeWords), sharding "
             + "\(layout.sharding.rawValue)) needs \(Figures.gibibytes(peak, isGrouped: true)) GiB of "
             + "\(Figures.gibibytes(usable, isGrouped: true)) usable" + more

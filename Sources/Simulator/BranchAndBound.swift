@@ -131,7 +131,7 @@ struct BranchAndBound {
         if kind == .forward, stage == stages - 1 { next.gradient[stage * count + microbatch] = end }
         let receiver = stage + (kind == .forward ? 1 : -1)
         guard kind != .backwardWeight, (0..<stages).contains(receiver) else { return next }
-        let arrival = end + (rankOf[receiver] == rank ? 0 : instance.costs.transfer)
+        let arrival = end + (rankOf[receiver] == rank ? 0 : instance.costs.transfer(between: stage, receiver))
         if kind == .forward {
             next.activation[receiver * count + microbatch] = arrival
         } else {

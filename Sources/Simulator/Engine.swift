@@ -11,6 +11,8 @@ struct Engine {
     private let transfer: Double
     /// Times of the exchanges of a divided vocabulary, by `ValidSchedule.Exchange`.
     private let exchanges: [Double]
+    /// Times of messages into each stage, activations first, then gradients; empty if all take `transfer`.
+    private let unlike: [Double]
     /// Times of actions that are not fused, as `ValidSchedule.Operation.time` numbers them.
     private let times: [Double]
     /// Time of each fused action.
@@ -37,6 +39,7 @@ struct Engine {
         self.schedule = schedule
         mode = costs.transferMode
         transfer = costs.transfer
+        unlike = costs.transfers.map { [0] + $0 + $0 + [0] } ?? []
         var times = costs.forward + costs.backward + costs.backwardInput + costs.backwardWeight
         if let vocabulary = costs.vocabulary, schedule.vocabulary != nil {
             // The place of fused actions, which have times of their own.
@@ -127,7 +130,7 @@ struct Engine {
         var left = time
         var arrived = time
         if link >= 0, transfer > 0 {
-            let length = transfer * factor()
+            let length = (unlike.isEmpty ? transfer : unlike[Int(slot) / schedule.microbatches]) * factor()
             switch mode {
             case .asynchronous: break
             case .link:

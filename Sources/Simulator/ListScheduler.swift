@@ -90,7 +90,7 @@ struct ListScheduler {
             guard kind != .backwardWeight, (0..<stages).contains(next) else { continue }
             let receiver = stageToRank[next]
             let crosses = receiver != rank
-            let arrival = done + (crosses ? costs.transfer : 0)
+            let arrival = done + (crosses ? costs.transfer(between: stage, next) : 0)
             if crosses, costs.transferMode == .blocking { state.free[rank] = arrival }
             if kind == .forward {
                 state.activation[next * count + microbatch] = arrival

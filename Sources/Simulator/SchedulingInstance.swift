@@ -72,8 +72,8 @@ package struct SchedulingInstance: Sendable {
         for (stage, rank) in placement.stageToRank.enumerated() {
             // A hop between ranks takes a transfer, whoever waits for it.
             if stage > 0, placement.stageToRank[stage - 1] != rank {
-                arrival += costs.transfer
-                path += 2 * costs.transfer
+                arrival += costs.transfer(between: stage - 1, stage)
+                path += 2 * costs.transfer(between: stage - 1, stage)
             }
             firstArrival[rank] = min(firstArrival[rank], arrival)
             arrival += costs.forward[stage]

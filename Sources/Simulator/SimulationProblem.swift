@@ -39,6 +39,15 @@ extension ActionCosts {
                 throw .costs("the \(name) cost of stage \(stage) is \(time); it must be a finite time of at least 0")
             }
         }
+        if let transfers {
+            if transfers.count != max(0, stages - 1) {
+                throw .costs("transfer costs are given for \(transfers.count) messages, the schedule has \(stages - 1)")
+            }
+            for (stage, time) in transfers.enumerated() where !(time >= 0 && time.isFinite) {
+                throw .costs(
+                    "the transfer cost after stage \(stage) is \(time); it must be a finite time of at least 0")
+            }
+        }
         if !(transfer >= 0 && transfer.isFinite) {
             throw .costs("the transfer cost is \(transfer); it must be a finite time of at least 0")
         }

@@ -55,6 +55,14 @@ import Testing
         loss: {chunks: 4}
         layout: {sharding: parameters, shardGroup: 8, flashAttention: false, gradients: bf16}
         """,
+        "mixed.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: {groups: [{extends: h100-80g-sxm, nodes: 1}, {extends: a100-80g-sxm, nodes: 1}], \
+        between: {name: ethernet, bandwidth: 10 GB/s, latency: 20 us, efficiency: 0.8}}
+        batch: 64
+        layout: {pipeline: 2, data: 8}
+        """,
         "every.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -136,7 +144,8 @@ import Testing
     /// Sections, and the commands that print them.
     private static let commands = [
         ("one-estimate", "plan open.yaml --explain"), ("one-estimate", "plan experts.yaml"),
-        ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
+        ("one-estimate", "plan groups.yaml"), ("one-estimate", "plan mixed.yaml --explain"),
+        ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
         ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
         ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
         ("one-estimate", "plan vocabulary.yaml"),
@@ -149,7 +158,7 @@ import Testing
         ("action-lists", "schedule chimera --ranks 2 --microbatches 4"),
         ("action-lists", "schedule 1f1b --ranks 2 --microbatches 4 --vocabulary-parallel vocab-1"),
         ("a-timelines-figures", "simulate open.yaml --jitter 5% --runs 3"),
-        ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"),
+        ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"), ("a-timelines-figures", "simulate mixed.yaml"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
         ("devices", "gpus"), ("replayed-runs", "validate"),
@@ -159,6 +168,11 @@ import Testing
     @Test func everyKeyOfACommandStandsOnThePage() throws {
         let folder = try TemporaryFolder()
         for (name, text) in Self.plans { try folder.write(text + "\n", as: name) }
+        try FileManager.default.createDirectory(atPath: folder["cluster"], withIntermediateDirectories: true)
+        try folder.write(
+            "groups: [{extends: h100-80g-sxm, nodes: 1}, {extends: a100-80g-sxm, nodes: 1}]\n"
+                + "between: {name: ethernet, bandwidth: 10 GB/s, latency: 20 us, efficiency: 0.8}\n",
+            as: "cluster/mixed.yaml")
         try FileManager.default.createDirectory(atPath: folder["measured"], withIntermediateDirectories: true)
         for (name, seconds) in [("a", 1.0), ("b", 2.0)] {
             let measured = "measured: {seconds: \(seconds), source: \(name)}"

@@ -18,6 +18,19 @@ enum SeedPlans {
 
         """,
         """
+        model: {family: gpt, layers: 10, hidden: 1024, heads: 16, vocab: 51200, sequence: 2048}
+        tokens: 1B
+        cluster:
+          name: mixed
+          groups:
+            - {extends: v100-32g-sxm, nodes: 1}
+            - {extends: v100-32g-sxm, nodes: 2, devicesPerNode: 4, price: 1.2}
+          between: {name: ethernet, nicGbps: 100, nicsPerNode: 2, latency: 25 us, efficiency: 0.8, allReduceEfficiency: 0.7, inNetworkReduction: false}
+        batch: 64
+        layout: {tensor: 2, pipeline: 4, data: 2, layersPerStage: [3, 3, 2, 2]}
+
+        """,
+        """
         model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048, moe: {experts: 8, topK: 2, ffn: 1024, shared: 1}}
         cluster: h100-80g-sxm
         batch: 64

@@ -27,7 +27,7 @@ struct Answer {
         let schedule = try work.layout.schedule.schedule(work.shape)
         var costs = ActionCosts(work)
         let span = try Simulator.makespan(schedule, costs: costs)
-        costs.transfer = 0
+        (costs.transfer, costs.transfers) = (0, nil)
         return IterationTime(work, filled: try Simulator.makespan(schedule, costs: costs), span: span)
     }
 

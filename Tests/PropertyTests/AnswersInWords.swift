@@ -19,7 +19,7 @@ enum ExplainedValues {
             "seconds": iteration.seconds, "MFU": estimate.mfu, "HFU": estimate.hfu,
         ]
         if let copies = parts.hostComm { figures["hostComm"] = copies }
-        if let full = estimate.memoryByRank.max(by: { $0.peak < $1.peak }) {
+        if let full = estimate.fullest {
             figures["weights"] = full.weights
             figures["gradients"] = full.gradients
             figures["optimizer state"] = full.optimizer

@@ -164,11 +164,16 @@ package struct Estimate: Hashable, Codable, Sendable {
     package var peakMemory: Double { peakMemory(.device) }
     /// Peak bytes of the fullest rank by the kind of memory counted: of the device, of the allocator, or of tensors
     /// only.
-    package func peakMemory(_ kind: MemoryKind) -> Double { memoryByRank.map { $0.peak(kind) }.max() ?? 0 }
+    package func peakMemory(_ kind: MemoryKind) -> Double {
+        guard plan.cluster.groups == nil else { return fullest?.peak(kind) ?? 0 }
+        return memoryByRank.map { $0.peak(kind) }.max() ?? 0
+    }
     /// Whether the fullest rank fits and leaves free the part of the device that no allocator can use.
-    package var fitsDevice: Bool { peakMemory <= Self.usableShare * plan.cluster.device.memoryBytes }
+    package var fitsDevice: Bool { fits(within: Self.usableShare) }
     /// Whether every device fits, and every host too.
     package var fits: Bool { fitsDevice && fitsHost }
+    /// Whether the fullest rank takes at most this fraction of its device's memory.
+    package func fits(within share: Double) -> Bool { peakMemory <= share * capacity }
     /// Bytes of host memory in the fullest node; nil if nothing is offloaded.
     package var hostMemory: Double? {
         layout.offload == nil ? nil : HostMemory.fullestNode(memoryByRank.map(\.host), layout, plan)
@@ -182,7 +187,12 @@ package struct Estimate: Hashable, Codable, Sendable {
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }
     /// Datasheet rate of all devices that are paid for, at the plan's precision, FLOP/s.
     package var clusterPeak: Double {
-        (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.paidDevices)
+        if let groups = plan.cluster.groups {
+            return groups.list.reduce(0) { sum, group in
+                sum + Double(group.devices) * (group.cluster.device.peakFLOPs[plan.precision] ?? .nan)
+            }
+        }
+        return (plan.cluster.device.peakFLOPs[plan.precision] ?? .nan) * Double(plan.paidDevices)
             * plan.cluster.coreShare(plan.devices)
     }
     package var mfu: Double { iteration.modelFLOPs / iteration.seconds / clusterPeak }

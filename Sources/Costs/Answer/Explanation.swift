@@ -17,18 +17,19 @@ extension Estimate {
         let time =
             pipeline.isSimulated
             ? IterationTime(work, filled: pipeline.filled, span: pipeline.span) : IterationTime(work)
-        let (model, state, run) = (ModelExplanation(work), StateExplanation(work), RunExplanation(work))
+        let (model, run) = (ModelExplanation(work), RunExplanation(work))
         var lines = Derivation()
         lines.defineModel(work)
         ModelExplanation.defineRank(&lines, work)
         model.addParameters(to: &lines)
         model.addFLOPs(to: &lines)
         lines.defineLayout(work)
-        state.addShards(to: &lines)
-        TimeExplanation(work).addTime(to: &lines, time)
+        StateExplanation(work).addShards(to: &lines)
+        TimeExplanation(work, rank: time.bottleneck).addTime(to: &lines, time)
         run.addRates(to: &lines, peak: clusterPeak)
-        if let fullest = memoryByRank.max(by: { $0.peak < $1.peak })?.rank {
-            state.addState(to: &lines, rank: fullest)
+        if let fullest = fullest?.rank {
+            let work = work.on(rank: fullest)
+            StateExplanation(work).addState(to: &lines, rank: fullest)
             let activations = ActivationExplanation(work)
             activations.addBlocks(to: &lines, rank: fullest)
             activations.addActivations(to: &lines, rank: fullest)

@@ -57,6 +57,6 @@ package struct RampupTotals: Hashable, Sendable {
             (least..<least + 2 * layout.pipeline).first { layout.scheduleProblem(microbatches: $0) == nil } ?? work.m
         var shape = work.shape
         shape.microbatches = count
-        return IterationTime(LayoutWork(work, shape: shape)).seconds
+        return IterationTime(work.pricer.work(work, shape: shape)).seconds
     }
 }

@@ -4,7 +4,7 @@ internal import Plans
 /// Explains the whole run: steps, interruptions, days, cost, energy.
 struct RunExplanation {
     private let work: LayoutWork
-    private var plan: Plan { work.plan }
+    var plan: Plan { work.plan }
     private var totals: RunTotals { RunTotals(work) }
 
     init(_ work: LayoutWork) { self.work = work }
@@ -41,6 +41,7 @@ struct RunExplanation {
         if plan.idleDevices > 0 { lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle") }
         lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")
         lines.derive("GPU-months", as: "months", "hours/730", "months")
+        if let groups = plan.cluster.groups { return addGroups(groups, to: &lines) }
         if let price = plan.cluster.pricePerDeviceHour {
             lines.define("price", price, "dollars", "dollars a GPU-hour")
             lines.derive("cost", as: "cost", "hours·price", "dollars", after: "price of the cluster file")
@@ -65,18 +66,24 @@ struct RunExplanation {
     }
 
     private func addGoodput(to lines: inout Derivation) {
-        guard let single = plan.cluster.meanTimeBetweenFailures, let goodput = totals.goodput else {
+        guard let all = plan.meanTimeBetweenFailures, let goodput = totals.goodput else {
             return lines.derive("goodput", as: "goodput", "1", "share", note: "no failures are known")
         }
-        lines.define("θ_1", single, "s", "mean time between failures of a device")
-        lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
+        if let groups = plan.cluster.groups {
+            lines.define("nodes_g", groups.nodes, "nodes", "nodes of all groups")
+        } else if let single = plan.cluster.meanTimeBetweenFailures {
+            lines.define("θ_1", single, "s", "mean time between failures of a device")
+            lines.define("n_node", max(plan.cluster.devicesPerNode, 1), "devices", "devices of a node")
+        }
         lines.define("β_s", CostConstants.checkpointBytesPerSecond, "bytes/s", "what a node writes to storage")
         lines.define("R", CostConstants.restartSeconds, "s", "seconds from a failure to training again")
         let trained = plan.model.tuning == nil ? "N" : "N_r"
         if plan.model.tuning != nil {
             lines.define("N_r", plan.model.trainedParameters, "parameters", "parameters that training changes")
         }
-        lines.derive("mean time between failures of all devices", as: "θ", "θ_1/n", "s")
+        lines.derive(
+            "mean time between failures of all devices", as: "θ",
+            plan.cluster.groups.map { addFailures($0, to: &lines) } ?? "θ_1/n", "s")
         let matrices = work.matrices?.wholeBytes(work)
         if let matrices {
             lines.define(
@@ -84,10 +91,11 @@ struct RunExplanation {
         }
         let state = "(b_w + b_o)·\(trained)"
         lines.derive(
-            "seconds of a checkpoint", as: "δ", "\(matrices == nil ? state : "(\(state) + B_m)")/(ceil(n/n_node)·β_s)",
+            "seconds of a checkpoint", as: "δ",
+            "\(matrices == nil ? state : "(\(state) + B_m)")/(\(plan.cluster.groups == nil ? "ceil(n/n_node)" : "nodes_g")·β_s)",
             "s",
             note: "weights and optimizer, written once, by all nodes together")
-        let often = totals.checkpointSeconds < 2 * (single / Double(plan.devices))
+        let often = totals.checkpointSeconds < 2 * all
         lines.derive(
             "seconds between checkpoints", as: "τ",
             often ? "sqrt(2·δ·θ)·(1 + sqrt(δ/(2·θ))/3 + δ/(2·θ)/9) − δ" : "θ", "s", after: "Daly 2006, equation 37")
@@ -98,7 +106,11 @@ struct RunExplanation {
     }
 
     func addRates(to lines: inout Derivation, peak: Double) {
-        lines.define("Φ", peak, "FLOP/s", "datasheet peak of all devices (\(plan.precision.rawValue))")
+        if let groups = plan.cluster.groups {
+            addPeaks(groups, to: &lines)
+        } else {
+            lines.define("Φ", peak, "FLOP/s", "datasheet peak of all devices (\(plan.precision.rawValue))")
+        }
         lines.derive("MFU", as: "MFU", "M/(seconds·Φ)", "share", after: "Chowdhery et al. 2022, appendix B")
         lines.derive("HFU", as: "HFU", "H/(seconds·Φ)", "share", after: "Korthikanti et al. 2022, appendix A")
     }

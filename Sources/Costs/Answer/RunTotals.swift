@@ -44,23 +44,20 @@ package struct RunTotals {
         let parameters = Double(plan.model.trainedParameters)
         let bytes =
             (work.state.keptWeight + work.state.optimizer) * parameters + (work.matrices?.wholeBytes(work) ?? 0)
-        let nodes = max(0, plan.devices - 1) / max(plan.cluster.devicesPerNode, 1) + 1
+        let nodes =
+            plan.cluster.groups?.nodes ?? max(0, plan.devices - 1) / max(plan.cluster.devicesPerNode, 1) + 1
         return bytes / (Double(nodes) * CostConstants.checkpointBytesPerSecond)
     }
 
     /// Goodput of the run, given failures and checkpoints; nil if no failures are known.
     package var goodput: Goodput? {
-        guard let single = plan.cluster.meanTimeBetweenFailures, single > 0 else { return nil }
+        guard let between = plan.meanTimeBetweenFailures else { return nil }
         return Goodput(
-            checkpoint: checkpointSeconds, restart: CostConstants.restartSeconds,
-            meanTimeBetweenFailures: single / Double(plan.devices))
+            checkpoint: checkpointSeconds, restart: CostConstants.restartSeconds, meanTimeBetweenFailures: between)
     }
 
     /// Power of a node in watts, divided by its devices; nil if no power is known.
-    var nodeWatts: Double? {
-        let device = plan.cluster.device
-        return device.nodeWatts ?? device.watts.map { CostConstants.nodePowerOverBoards * $0 }
-    }
+    var nodeWatts: Double? { plan.cluster.nodeWatts }
 
     /// Energy of the site over the energy of the nodes (PUE).
     var powerUsageEffectiveness: Double {
@@ -85,7 +82,23 @@ package struct RunTotals {
             energyMWh: plan.cluster.device.watts.map { drawing * $0 / 1e6 },
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
+        if let groups = plan.cluster.groups {
+            let hours = days * 24
+            run.cost = groups.total(\.pricePerDeviceHour).map { $0 * hours }
+            run.energyMWh = groups.total(\.device.watts).map { hours * $0 / 1e6 }
+            run.wallEnergyMWh = groups.total(\.siteWatts).map { hours * $0 / 1e6 }
+        }
         run.rampup = rampup.map { Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds / share / 86400) }
         return run
+    }
+}
+
+extension Plan {
+    /// Mean seconds between failures of all devices; nil if no failures are known. Failures of the groups of a cluster add
+    /// up.
+    var meanTimeBetweenFailures: Double? {
+        if let groups = cluster.groups { return groups.failuresPerSecond.map { 1 / $0 } }
+        guard let single = cluster.meanTimeBetweenFailures, single > 0 else { return nil }
+        return single / Double(devices)
     }
 }

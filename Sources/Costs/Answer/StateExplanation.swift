@@ -186,7 +186,12 @@ struct StateExplanation {
     }
 
     func addOptimizer(to lines: inout Derivation) {
-        let share = work.shares.kinds[OptimizerTime(work).slowestKind].share
+        let slowest = OptimizerTime(work).slowestKind
+        StateExplanation(work.on(kind: slowest)).addOptimizer(to: &lines, work.shares.kinds[slowest].share)
+    }
+
+    /// Adds the update of the rank with this `share`, which takes longest.
+    private func addOptimizer(to lines: inout Derivation, _ share: PipelineShares.Rank) {
         addHeld(to: &lines, share, "_u", "the rank with most parameters")
         Self.defineTrained(&lines, work, share, "_u", "the rank with most parameters")
         let scattered = layout.sharding == .gradients || layout.sharding == .parameters

@@ -4,7 +4,10 @@ internal import Schedules
 
 /// Explains the use of the seconds of a step.
 struct TimeExplanation {
+    /// The work of the slowest rank's devices.
     private let work: LayoutWork
+    /// The work of all devices.
+    private let whole: LayoutWork
     private let words: ModelWords
     private var layout: Layout { work.layout }
     private var framework: Framework { work.framework }
@@ -12,8 +15,10 @@ struct TimeExplanation {
     private var units: BlockUnits { work.units }
     private var hides: Layout.Overlap { work.hides }
 
-    init(_ work: LayoutWork) {
-        self.work = work
+    /// - Parameter rank: the slowest rank.
+    init(_ whole: LayoutWork, rank: Int) {
+        self.whole = whole
+        work = whole.on(rank: rank)
         words = ModelWords(work)
     }
 
@@ -138,7 +143,7 @@ struct TimeExplanation {
         }
         addPipeline(to: &lines, share, time)
         addReductions(to: &lines)
-        StateExplanation(work).addOptimizer(to: &lines)
+        StateExplanation(whole).addOptimizer(to: &lines)
         addOther(to: &lines)
         lines.derive(
             "seconds", as: "seconds",
@@ -157,7 +162,11 @@ struct TimeExplanation {
 
     private func addPipeline(to lines: inout Derivation, _ share: PipelineShares.Rank, _ time: IterationTime) {
         lines.define("j", share.messages, "", "messages the slowest rank sends for one micro-batch")
-        lines.define("loss", work.messageLoss, "s", "compute lost beside one message")
+        let losses = work.losses(share)
+        let loss =
+            work.place == nil
+            ? work.messageLoss : share.messages > 0 ? (losses.forward + losses.backward) / share.messages : 0
+        lines.define("loss", loss, "s", "compute lost beside one message")
         lines.derive("compute lost beside messages", as: "lost", "m·j·loss", "s")
         let how = time.pipeline.isSimulated ? "simulated" : "by the schedule's law"
         guard work.p > 1 else {
@@ -184,7 +193,7 @@ struct TimeExplanation {
     }
 
     private func addReductions(to lines: inout Derivation) {
-        let reductions = DataParallelTime(work)
+        let reductions = DataParallelTime(whole)
         let slowest = reductions.slowest
         lines.define(
             "scatter", slowest.perMicrobatch, "s", "scatters of gradients after each micro-batch that nothing hides")
@@ -208,7 +217,7 @@ struct TimeExplanation {
 
     /// Adds the waiting for the slowest node, the gradient norm and the host work of a step.
     private func addOther(to lines: inout Derivation) {
-        let waiting = WaitingTime(work)
+        let waiting = WaitingTime(whole)
         lines.define("pace", waiting.pacing, "s", "a micro-batch on the ranks that set the pace, without messages")
         lines.define("most", waiting.most, "s", "a micro-batch on the rank with the most work, without messages")
         lines.define("nodes", waiting.nodes, "nodes", "nodes of the ranks that set the pace")
@@ -216,7 +225,7 @@ struct TimeExplanation {
         lines.derive(
             "waiting for the slowest node", as: "waiting", "m·(pace·(1 + ν·sqrt(2·ln(nodes))) − most)", "s",
             note: "own assumption; the variation from published weak-scaling series")
-        lines.define("norm", OptimizerTime(work).gradientNorm, "s", "all-reduce of the gradient norm")
+        lines.define("norm", OptimizerTime(whole).gradientNorm, "s", "all-reduce of the gradient norm")
         lines.define("host_s", framework.hostStep, "s", "host work around a step (\(framework.name))")
         lines.derive("other", as: "other", "host + norm + waiting + host_s", "s")
     }

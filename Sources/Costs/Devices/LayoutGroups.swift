@@ -100,7 +100,16 @@ struct LayoutGroups: Sendable {
         exchanges = ExchangeGroups(firstOf: layout, on: network)
     }
 
-    init(_ layout: Layout, places: inout DeviceGroups) {
+    init(_ layout: Layout, places: inout DeviceGroups) { self.init(layout, places: &places, ends: nil, all: nil) }
+
+    /// The groups of the ranks of one group of a cluster, whose pipeline's ends and devices reach beyond it.
+    init(_ layout: Layout, on network: [NetworkLevel], ends: DeviceGroup, all: DeviceGroup) {
+        var places = DeviceGroups(network)
+        self.init(layout, places: &places, ends: ends, all: all)
+    }
+
+    private init(_ layout: Layout, places: inout DeviceGroups, ends joinedEnds: DeviceGroup?, all joined: DeviceGroup?)
+    {
         let ranks = LayoutRanks(layout)
         tensor = places[ranks.tensor]
         context = places[ranks.context]
@@ -112,8 +121,8 @@ struct LayoutGroups: Sendable {
         expertShard = places[ranks.expertShard]
         expertReplica = places[ranks.expertReplica]
         pipeline = places[RankGroups(size: layout.pipeline, stride: ranks.stage)]
-        ends = places[RankGroups.pairs(stage: ranks.stage, distance: layout.pipeline - 1)]
-        all = places[RankGroups(size: layout.devices, stride: 1)]
+        ends = joinedEnds ?? places[RankGroups.pairs(stage: ranks.stage, distance: layout.pipeline - 1)]
+        all = joined ?? places[RankGroups(size: layout.devices, stride: 1)]
         exchanges = ExchangeGroups(layout) { places[$0] }
     }
 }

@@ -41,6 +41,10 @@ package final class LayoutWork: Sendable {
     package let scattersMessages: Bool
     /// The action lists that a schedule search found; nil: the layout's named schedule runs.
     package let searchedSchedule: Schedule?
+    /// The works by group on a cluster of several groups; nil: all devices are alike, or this is the work of one place.
+    let mixed: MixedWork?
+    /// The place that this is the work of on a cluster of several groups.
+    let place: GroupPlace?
 
     var plan: Plan { pricer.plan }
     var model: Model { pricer.plan.model }
@@ -66,7 +70,7 @@ package final class LayoutWork: Sendable {
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
         hides: Layout.Overlap? = nil
     ) {
-        searchedSchedule = nil
+        (searchedSchedule, mixed, place) = (nil, nil, nil)
         self.hides = hides ?? layout.overlap
         self.pricer = pricer
         self.rates = rates
@@ -126,7 +130,20 @@ package final class LayoutWork: Sendable {
     }
 
     /// The work `work` whose stages run the action lists of `searched` rather than the layout's named schedule.
-    package init(_ work: LayoutWork, searched: Schedule) {
+    package convenience init(_ work: LayoutWork, searched: Schedule) {
+        self.init(work, pricer: work.pricer, mixed: work.mixed, searched: searched)
+    }
+
+    /// The work of the ranks at one place of a cluster of several groups, from that of its group.
+    convenience init(_ work: LayoutWork, shares: PipelineShares, place: GroupPlace, isScattered: Bool) {
+        self.init(work, pricer: work.pricer, shares: shares, place: place, isScattered: isScattered)
+    }
+
+    /// A copy of `work` with these differences.
+    init(
+        _ work: LayoutWork, pricer: Pricer, mixed: MixedWork? = nil, searched: Schedule? = nil,
+        shares: PipelineShares? = nil, place: GroupPlace? = nil, isScattered: Bool? = nil
+    ) {
         layout = work.layout
         shape = work.shape
         vocabulary = work.vocabulary
@@ -137,23 +154,37 @@ package final class LayoutWork: Sendable {
         matrices = work.matrices
         units = work.units
         host = work.host
-        pricer = work.pricer
+        self.pricer = pricer
         rates = work.rates
         layers = work.layers
-        shares = work.shares
+        self.shares = shares ?? work.shares
         boundaryBytes = work.boundaryBytes
         transfer = work.transfer
-        scattersMessages = work.scattersMessages
-        searchedSchedule = searched
+        scattersMessages = isScattered ?? work.scattersMessages
+        searchedSchedule = searched ?? work.searchedSchedule
+        self.mixed = mixed
+        self.place = place ?? work.place
     }
 
     /// Times of one micro-batch on one stage.
     package func stage(_ index: Int) -> UnitTimes {
+        if let mixed {
+            let own = mixed.works[mixed.placeOfRank[mixed.rankOfStage[index]]]
+            return own.stage(
+                index,
+                losses: (index < mixed.losses.count ? mixed.losses[index] : 0, index > 0 ? mixed.losses[index - 1] : 0))
+        }
+        return stage(index, losses: (messageLoss, messageLoss))
+    }
+
+    /// Times of one micro-batch on one stage that loses so much compute to an activation it sends, and to a gradient.
+    private func stage(_ index: Int, losses: (forward: Double, backward: Double)) -> UnitTimes {
         var times = times(of: shares.stages[index])
         // In a folded pipeline the two stages at the turn are on one rank and need no message.
         let sendsBack = index > 0 && !(layout.schedule.isFolded && index == p)
         let sendsOn = index < layers.count - 1 && !(layout.schedule.isFolded && index == p - 1)
-        addPasses(stages: 1, forwardMessages: sendsOn ? 1 : 0, backwardMessages: sendsBack ? 1 : 0, to: &times)
+        addPasses(
+            stages: 1, forward: sendsOn ? losses.forward : 0, backward: sendsBack ? losses.backward : 0, to: &times)
         if index == 0 { times = times + firstEnd }
         if index == layers.count - 1 { times = times + lastEnd }
         return times
@@ -195,23 +226,27 @@ package final class LayoutWork: Sendable {
     /// mean of the two directions.
     package func times(of share: PipelineShares.Rank) -> UnitTimes {
         var times = shares.passShare * times(of: HeldBlocks(of: share))
-        addPasses(
-            stages: share.passes, forwardMessages: share.forwardMessages,
-            backwardMessages: share.messages - share.forwardMessages, to: &times)
+        let (forward, backward) = losses(share)
+        addPasses(stages: share.passes, forward: forward, backward: backward, to: &times)
         if share.holdsEmbedding { times = times + shares.passShare * firstEnd }
         if share.holdsHead { times = times + shares.passShare * lastEnd }
         if let divided { times = times + divided.passes }
         return times
     }
 
+    /// Seconds of compute that a rank with this `share` loses to the activations and to the gradients that it sends for
+    /// one micro-batch.
+    func losses(_ share: PipelineShares.Rank) -> (forward: Double, backward: Double) {
+        if let place { return (place.forwardLoss, place.backwardLoss) }
+        return (share.forwardMessages * messageLoss, (share.messages - share.forwardMessages) * messageLoss)
+    }
+
     /// Adds the host work of `stages` passes, and the compute lost to the messages that overlap with them.
-    private func addPasses(
-        stages: Int, forwardMessages: Double, backwardMessages: Double, to times: inout UnitTimes
-    ) {
+    private func addPasses(stages: Int, forward: Double, backward: Double, to times: inout UnitTimes) {
         times.forward.host += Double(stages) * host
         times.backward.host += Double(stages) * host
-        times.forward.pipeline = forwardMessages * messageLoss
-        times.backward.pipeline = backwardMessages * messageLoss
+        times.forward.pipeline = forward
+        times.backward.pipeline = backward
     }
 
     /// Seconds of compute that one overlapping message costs. Sender and receiver both lose some; all of it is charged
@@ -223,7 +258,7 @@ package final class LayoutWork: Sendable {
 
     /// Seconds from the end of a pass to the arrival of its message, without the compute that the message already cost
     /// the sender.
-    var flight: Double { transfer - messageLoss }
+    var flight: Double { mixed?.meanFlight ?? transfer - messageLoss }
 
     /// Number of blocks of a pipeline rank.
     package func rankLayers(_ rank: Int) -> Int { shares.ranks[rank].layers }

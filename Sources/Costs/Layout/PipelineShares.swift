@@ -76,14 +76,17 @@ package final class PipelineShares: Sendable {
     let runs: RecomputedRuns?
     /// Fraction of the micro-batches that pass each stage of a rank: half in a bidirectional pipeline, else 1.
     package let passShare: Double
+    /// Place of each kind in a cluster of several groups; nil: all devices are alike.
+    let placeOfKind: [Int]?
 
     /// - Parameters:
     ///   - layers: blocks of each stage, in stage order.
     ///   - blocks: the kinds of the model's blocks.
     ///   - recomputed: the recomputed blocks of each stage, if some keep all their activations.
+    ///   - places: places of the ranks in a cluster of several groups, which keep kinds apart.
     package init(
         schedule: ScheduleName, shape: PipelineShape, layers: [Int], blocks: BlockKinds,
-        recomputed: RecomputedBlocks = .all
+        recomputed: RecomputedBlocks = .all, places: [Int]? = nil
     ) {
         passShare = schedule.isBidirectional ? 0.5 : 1
         var starts = [0]
@@ -134,9 +137,15 @@ package final class PipelineShares: Sendable {
         }
         var (unlikeShares, counts): ([Rank], [Int]) = ([], [])
         var kindOfRank: [Int] = []
-        for share in ranks {
-            let kind = unlikeShares.firstIndex(of: share) ?? unlikeShares.count
+        var kept: [Int] = []
+        for (rank, share) in ranks.enumerated() {
+            let kind =
+                (places == nil
+                    ? unlikeShares.firstIndex(of: share)
+                    : unlikeShares.indices.first { unlikeShares[$0] == share && kept[$0] == places?[rank] })
+                ?? unlikeShares.count
             if kind == unlikeShares.count {
+                if let places { kept.append(places[rank]) }
                 unlikeShares.append(share)
                 counts.append(0)
             }
@@ -151,6 +160,7 @@ package final class PipelineShares: Sendable {
         } else {
             runs = nil
         }
+        placeOfKind = places == nil ? nil : kept
         stages = held
         stageNumbers = held.flatMap(\.numbers)
         unlikeRanks = unlike

@@ -16,16 +16,24 @@ package final class Pricer: Sendable {
     let network: [NetworkLevel]
     /// The link of a device to its host; nil: unknown.
     let link: HostLink?
+    /// The pricers of the cluster's groups, as if the plan had no other devices; nil: all devices are alike.
+    let groups: [Pricer]?
 
-    package init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
+    package convenience init(plan: Plan, options: CostOptions = CostOptions()) throws(CostError) {
+        try self.init(plan: plan, options: options, devices: plan.devices)
+    }
+
+    /// - Parameter devices: devices that the plan's cluster has, which may be one group of several.
+    private init(plan: Plan, options: CostOptions, devices: Int) throws(CostError) {
         let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
         parts = ModelParts(plan.model)
         link = HostLink(plan)
-        network = NetworkLevel.levels(of: plan.cluster, devices: plan.devices)
+        network = NetworkLevel.levels(of: plan.cluster, devices: devices)
+        groups = try Self.pricers(plan, options)
         var rates: [String: DeviceRates] = [:]
-        let device = plan.cluster.device.sharing(plan.cluster.coreShare(plan.devices))
+        let device = plan.cluster.device.sharing(plan.cluster.coreShare(devices))
         let names =
             (plan.frameworks.named ?? plan.frameworks.assumed).map { [$0] } ?? Frameworks.automaticNames
         for name in names {
@@ -42,10 +50,42 @@ package final class Pricer: Sendable {
         }
     }
 
+    /// The pricers of the groups of the plan's cluster; nil: it has none.
+    private static func pricers(_ plan: Plan, _ options: CostOptions) throws(CostError) -> [Pricer]? {
+        guard let groups = plan.cluster.groups else { return nil }
+        guard groups.devices == plan.devices else {
+            throw .badPlan(
+                "the groups of cluster \(plan.cluster.name) have \(groups.devices) devices, the plan \(plan.devices)")
+        }
+        var pricers: [Pricer] = []
+        for group in groups.list {
+            var part = plan
+            part.cluster = group.cluster
+            pricers.append(try Pricer(plan: part, options: options, devices: group.devices))
+        }
+        return pricers
+    }
+
     /// The work of one layout if the transfers `hides` overlap with compute.
     package func work(_ layout: Layout, hides: Layout.Overlap) throws(CostError) -> LayoutWork {
         let (rates, shape, layers) = try checked(layout)
-        return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: hides)
+        return try work(layout, rates, shape, layers, hides)
+    }
+
+    private func work(
+        _ layout: Layout, _ rates: DeviceRates, _ shape: PipelineShape, _ layers: [Int], _ hides: Layout.Overlap
+    ) throws(CostError) -> LayoutWork {
+        guard let groups else {
+            return LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: hides)
+        }
+        return try mixedWork(
+            layout, groups: groups, software: rates.framework.name, shape: shape, layers: layers, hides: hides)
+    }
+
+    /// The work of `work`'s layout with another number of micro-batches.
+    func work(_ work: LayoutWork, shape: PipelineShape) -> LayoutWork {
+        guard groups != nil else { return LayoutWork(work, shape: shape) }
+        return (try? self.work(work.layout, work.rates, shape, work.layers, work.hides)) ?? work
     }
 
     /// Works of one layout: with all transfers hidden that the layout allows, and with fewer.
@@ -55,9 +95,11 @@ package final class Pricer: Sendable {
     /// collective, so the work with the shortest step counts.
     package func works(_ layout: Layout) throws(CostError) -> [LayoutWork] {
         let (rates, shape, layers) = try checked(layout)
-        return layout.waysOfHiding(plan.model).map {
-            LayoutWork(pricer: self, rates: rates, layout: layout, shape: shape, layers: layers, hides: $0)
+        var works: [LayoutWork] = []
+        for hides in layout.waysOfHiding(plan.model) {
+            works.append(try work(layout, rates, shape, layers, hides))
         }
+        return works
     }
 
     private func checked(

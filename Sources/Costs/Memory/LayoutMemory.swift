@@ -9,8 +9,11 @@ package struct LayoutMemory {
     /// Fullest moments of each rank: those at which it may hold most.
     private let moments: [[HeldBlocks]]
     private let logits: HeldLogits
+    /// Memory on the devices of each place of a cluster of several groups; nil: all devices are alike.
+    private let places: [LayoutMemory]?
 
     package init(_ work: LayoutWork) {
+        places = work.mixed.map { $0.works.map(LayoutMemory.init) }
         self.work = work
         terms = ActivationTerms(work)
         moments = work.fullestMoments
@@ -18,11 +21,17 @@ package struct LayoutMemory {
     }
 
     /// Bytes on every device of `rank` at its fullest moment.
-    package func rank(_ rank: Int) -> RankMemory { memory(rank: rank, moments: moments[rank]) }
+    package func rank(_ rank: Int) -> RankMemory { on(rank).memory(rank: rank, moments: moments[rank]) }
+
+    /// Memory as the devices of `rank` have it.
+    private func on(_ rank: Int) -> LayoutMemory {
+        guard let places, let place = work.mixed?.placeOfRank[rank] else { return self }
+        return places[place]
+    }
 
     /// Bytes on every device of `rank` while it holds `inFlight` activations of its mean stage.
     package func rank(_ rank: Int, inFlight: Int) -> RankMemory {
-        memory(rank: rank, moments: [work.shares.mean(rank, inFlight: inFlight, work.shape)])
+        on(rank).memory(rank: rank, moments: [work.shares.mean(rank, inFlight: inFlight, work.shape)])
     }
 
     /// Memory of every rank at its fullest moment.

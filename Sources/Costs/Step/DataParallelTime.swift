@@ -24,11 +24,18 @@ package struct DataParallelTime: Sendable {
         microbatches = Double(work.m)
         var slowest = SlowestReduction()
         if GradientExchange.followsPasses(work) {
-            for kind in work.shares.kinds {
-                let times = work.times(of: kind.share)
+            let pace = work.mixed == nil ? 0 : work.slowestPass
+            for (index, kind) in work.shares.kinds.enumerated() {
+                let own = work.on(kind: index)
+                let times = own.times(of: kind.share)
+                // Passes of unlike devices follow one another at the pace of the slowest rank. They hide as much as on
+                // equal devices of that pace.
+                let stretch = work.mixed == nil ? 1 : pace / own.slowestPass
+                let reduction = Reduction(of: kind.share, own)
+                // A reduction after every micro-batch has its own rank's backward alone.
                 slowest.add(
-                    Reduction(of: kind.share, work), forward: times.forward.total, backward: times.backward.total,
-                    work: times.withoutMessages)
+                    reduction, forward: stretch * times.forward.total,
+                    backward: (reduction.isRepeated ? 1 : stretch) * times.backward.total, work: times.withoutMessages)
             }
         }
         self.slowest = slowest
@@ -36,6 +43,14 @@ package struct DataParallelTime: Sendable {
 
     /// Exposed seconds of a step.
     package var exposed: Double { tiedTable + copies + outer + slowest.seconds(microbatches: microbatches) }
+}
+
+extension LayoutWork {
+    /// Seconds of a micro-batch on the rank with the most work, without messages. Of the work of one place of a cluster of
+    /// groups: if all devices were those of its group.
+    fileprivate var slowestPass: Double {
+        shares.kinds.enumerated().reduce(0) { max($0, on(kind: $1.offset).times(of: $1.element.share).withoutMessages) }
+    }
 }
 
 /// Exposed seconds of the reductions of all ranks in a step; the slowest rank counts.

@@ -71,7 +71,7 @@ private struct SlowestRank {
     let allRanks: Double
 
     init(_ work: LayoutWork) {
-        let times = work.shares.kinds.map { work.times(of: $0.share) }
+        let times = work.shares.kinds.enumerated().map { work.on(kind: $0).times(of: $1.share) }
         var (sum, most, bottleneck) = (0.0, -1.0, 0)
         for (rank, kind) in work.shares.kindOfRank.enumerated() {
             let total = times[kind].total
@@ -93,5 +93,6 @@ extension ActionCosts {
             backwardWeight: stages.map(\.weightGradient), backward: stages.map(\.backward.total),
             transfer: work.flight, transferMode: work.layout.overlap.pipeline ? .asynchronous : .blocking,
             vocabulary: work.divided?.costs)
+        transfers = work.mixed?.flights
     }
 }

@@ -14,9 +14,21 @@ package struct NetworkTraffic: Hashable, Sendable {
     ///
     /// Each hop of a ring counts for the network that joins its two ends. All groups of the rank's stage are included.
     package static func sent(_ work: LayoutWork, rank: Int) -> [NetworkTraffic] {
+        sent(work.on(rank: rank), rank: rank, mixed: work.mixed, link: work.plan.cluster.groups?.between)
+    }
+
+    /// - Parameters:
+    ///   - work: the work of the rank's place.
+    ///   - link: the network between groups; nil: there are none.
+    private static func sent(
+        _ work: LayoutWork, rank: Int, mixed: MixedWork?, link: GroupLink?
+    ) -> [NetworkTraffic] {
         let network = work.pricer.network
         let sent = Traffic(work, rank: rank)
-        let ranks = LayoutRanks(work.layout, stage: rank)
+        let firstRank = work.place?.firstRank ?? 0
+        let ranks = LayoutRanks(work.layout, stage: rank - firstRank)
+        // Bytes between groups of a cluster.
+        var beyond = 0.0
         var bytes = [Double](repeating: 0, count: network.count)
         func add(_ amount: Double, _ groups: RankGroups) {
             guard groups.size > 1, amount > 0 else { return }
@@ -30,7 +42,11 @@ package struct NetworkTraffic: Hashable, Sendable {
         add(sent.context, work.device.headRanks > 1 ? ranks.contextRing : ranks.context)
         for (index, sent) in sent.headExchanges.enumerated() { bytes[index] += sent }
         func add(_ amount: Double, to other: Int) {
-            let first = min(rank, other) * ranks.stage
+            if let mixed, mixed.groupOfRank[rank] != mixed.groupOfRank[other] {
+                beyond += amount
+                return
+            }
+            let first = (min(rank, other) - firstRank) * ranks.stage
             let pairs = RankGroups.pairs(stage: ranks.stage, distance: abs(rank - other), first: first)
             add(amount, pairs)
             // A message to another rail goes through the sender's node, or the receiver's.
@@ -48,6 +64,8 @@ package struct NetworkTraffic: Hashable, Sendable {
         }
         add(sent.dense, shards: ranks.shard, replicas: ranks.replica)
         add(sent.experts, shards: ranks.expertShard, replicas: ranks.expertReplica)
-        return zip(work.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
+        let inside = zip(work.plan.cluster.networks, bytes).map { NetworkTraffic(network: $0.name, bytes: $1) }
+        guard let link else { return inside }
+        return inside + [NetworkTraffic(network: link.name, bytes: beyond)]
     }
 }

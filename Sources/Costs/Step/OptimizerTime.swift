@@ -11,10 +11,14 @@ package struct OptimizerTime: Sendable {
     private(set) var slowestKind = 0
 
     package init(_ work: LayoutWork) {
-        gradientNorm = work.device.groups.all.allReduce(bytes: 4)
+        if let mixed = work.mixed {
+            gradientNorm = mixed.works.reduce(0) { max($0, $1.device.groups.all.allReduce(bytes: 4)) }
+        } else {
+            gradientNorm = work.device.groups.all.allReduce(bytes: 4)
+        }
         var most = -1.0
         for kind in work.shares.kinds.indices {
-            let seconds = Self.seconds(of: work.shares.kinds[kind].share, work)
+            let seconds = Self.seconds(of: work.shares.kinds[kind].share, work.on(kind: kind))
             if seconds > most { (most, slowestKind) = (seconds, kind) }
         }
         seconds = max(0, most)

@@ -17,12 +17,13 @@ enum OuterWeights {
     /// counted as exposed.
     static func seconds(_ work: LayoutWork) -> Double {
         guard work.device.shardsOuter else { return 0 }
-        return work.shares.kinds.reduce(0) { most, kind in
-            let bytes = bytes(of: kind.share, work)
+        return work.shares.kinds.indices.reduce(0) { most, kind in
+            let own = work.on(kind: kind)
+            let bytes = bytes(of: work.shares.kinds[kind].share, own)
             return max(
                 most,
-                work.device.replicaGroup.gather(bytes: bytes.dense)
-                    + work.device.expertReplicaGroup.gather(bytes: bytes.experts))
+                own.device.replicaGroup.gather(bytes: bytes.dense)
+                    + own.device.expertReplicaGroup.gather(bytes: bytes.experts))
         }
     }
 }

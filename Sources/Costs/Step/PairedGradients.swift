@@ -46,7 +46,11 @@ enum PairedGradients {
 
     /// Seconds of the all-reduce of a tied table's gradient between the first and the last rank.
     static func tiedTableSeconds(_ work: LayoutWork) -> Double {
-        addsTiedTable(work) ? work.device.groups.ends.allReduce(bytes: tiedTableBytes(work)) : 0
+        guard addsTiedTable(work) else { return 0 }
+        guard work.mixed != nil else { return work.device.groups.ends.allReduce(bytes: tiedTableBytes(work)) }
+        let (first, last) = (work.on(rank: 0).device.groups.ends, work.on(rank: work.headRank).device.groups.ends)
+        let bytes = tiedTableBytes(work)
+        return max(first.allReduce(bytes: bytes), last.allReduce(bytes: bytes))
     }
 
     /// Seconds of the all-reduce between the two ranks that hold a stage's copies in a bidirectional pipeline. The

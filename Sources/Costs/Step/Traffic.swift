@@ -31,7 +31,8 @@ package struct Traffic: Sendable {
     /// Gradients and weights of routed experts.
     package let experts: StateTraffic
 
-    package init(_ work: LayoutWork, rank: Int) {
+    package init(_ whole: LayoutWork, rank: Int) {
+        let work = whole.on(rank: rank)
         let sent = PassTraffic(work, rank: rank)
         tensor = sent.tensor + sent.gatheredMessages
         context = sent.context
@@ -39,7 +40,7 @@ package struct Traffic: Sendable {
         expertPieces = sent.expertPieces
         expertGathers = sent.expertGathers
         messages = sent.neighbours.map { ($0.rank, Double($0.messages) * work.messageBytes) }
-        let groups = LayoutRanks(work.layout, stage: rank)
+        let groups = LayoutRanks(work.layout, stage: rank - (work.place?.firstRank ?? 0))
         let network = work.pricer.network
         headExchanges =
             work.device.headRanks > 1

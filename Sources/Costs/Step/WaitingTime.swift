@@ -15,13 +15,28 @@ package struct WaitingTime: Sendable {
 
     package init(_ work: LayoutWork) {
         microbatches = Double(work.m)
-        let slowest = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
-        for kind in work.shares.kinds {
-            let seconds = work.times(of: kind.share).withoutMessages
-            let pace = slowest.pace(self.pace, or: seconds, ranks: kind.count)
-            if pace > self.pace { (pacing, nodes) = (seconds, slowest.count(ranks: kind.count)) }
+        var slowest = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
+        for (index, kind) in work.shares.kinds.enumerated() {
+            let own = work.on(kind: index)
+            if work.mixed != nil {
+                slowest = SlowestNode(own.plan, pipeline: work.p, variation: work.framework.nodeVariation)
+            }
+            let seconds = own.times(of: kind.share).withoutMessages
+            let ranks = work.mixed == nil ? kind.count : Self.ranks(like: kind.share, seconds, work)
+            let pace = slowest.pace(self.pace, or: seconds, ranks: ranks)
+            if pace > self.pace { (pacing, nodes) = (seconds, slowest.count(ranks: ranks)) }
             self.pace = pace
             most = max(most, seconds)
+        }
+    }
+
+    /// Ranks of all groups with equal work that takes equally long.
+    private static func ranks(like share: PipelineShares.Rank, _ seconds: Double, _ work: LayoutWork) -> Int {
+        work.shares.kinds.enumerated().reduce(0) { count, kind in
+            let isAlike =
+                kind.element.share == share
+                && work.on(kind: kind.offset).times(of: kind.element.share).withoutMessages == seconds
+            return isAlike ? count + kind.element.count : count
         }
     }
 

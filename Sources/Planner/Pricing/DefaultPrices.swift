@@ -32,7 +32,23 @@ extension Estimate {
             }
             remarks.append(Remark(.defaultDecides, "\(value.now), which is the default: " + text))
         }
+        if let remark = try divisionRemark(pricer) { remarks.append(remark) }
         return remarks
+    }
+
+    /// A remark on blocks that are divided as on equal devices although the cluster's are not.
+    private func divisionRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+        let usual = pricer.plan.framework(for: layout).abilities.stages.split(layout, model: plan.model)
+        guard plan.cluster.groups != nil, layout.layersPerStage == nil || layout.layersPerStage == usual,
+            let divided = try? pricer.balanced(layout, usable: Self.usableShare), let sizes = divided.layersPerStage,
+            sizes != StagePartition(layout, model: plan.model).sizes
+        else { return nil }
+        let other = try simulatedEstimate(divided, pricer)
+        let words = "layout.layersPerStage: [\(sizes.map(String.init).joined(separator: ", "))]"
+        let now = "blocks are divided as on equal devices, which is the default: "
+        if !fits, other.fits { return Remark(.defaultDecides, now + "the plan fits with \(words)") }
+        guard fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else { return nil }
+        return Remark(.defaultDecides, now + "\(gain(other)) with \(words)")
     }
 
     /// The fastest of these values by closed form, among those that fit if any does; nil if none is worth a remark.

@@ -64,6 +64,7 @@ func predictedIteration(
         }
     }
     timeline.name = "\(plan.name) (predicted)"
+    timeline.places = estimate.placesOfRanks
     return PredictedIteration(
         schedule: schedule, timeline: timeline, estimate: estimate, costs: costs, pipeline: undisturbed,
         outside: collectives + optimizer)

@@ -46,7 +46,7 @@ func simulatedTime(_ work: LayoutWork) throws(PlannerError) -> IterationTime {
 func simulatedTime(_ work: LayoutWork, _ schedule: Schedule) throws(PlannerError) -> IterationTime {
     let costs = ActionCosts(work)
     var immediate = costs
-    immediate.transfer = 0
+    (immediate.transfer, immediate.transfers) = (0, nil)
     immediate.vocabulary = costs.vocabulary?.withoutExchanges
     do throws(SimulationProblem) {
         let times = try Simulator.makespans(schedule, costs: [costs, immediate])

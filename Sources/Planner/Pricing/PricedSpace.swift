@@ -44,6 +44,7 @@ func priceSpace(_ space: SearchSpace, pricer: Pricer, request: PricingRequest) -
     let clock = ContinuousClock()
     let began = clock.now
     let plan = pricer.plan
+    guard plan.cluster.groups == nil else { return priceMixedSpace(space, pricer: pricer, request: request) }
     let candidates = space.candidates(plan)
     guard !candidates.isEmpty else { return PricedSpace() }
     let table = space.table(plan, candidates: candidates)
@@ -67,6 +68,7 @@ func priceSpace(
     _ space: SearchSpace, pricer: Pricer, request: PricingRequest, slowest: Double, bounds: inout SpaceBounds?
 ) -> PricedSpace {
     let plan = pricer.plan
+    guard plan.cluster.groups == nil else { return priceMixedSpace(space, pricer: pricer, request: request) }
     let choices = space.choices(plan)
     let meshes = space.meshes(plan)
     var limit = MeshPricer.Limit()

@@ -15,7 +15,9 @@ package func searchBestDeviceCount(
     let counts = DeviceCounts(plan, space: settings.space)
     // The plan's own number alone is searched where all degrees are fixed, where fixed ones exceed the devices, and
     // where the plan states a layout that the others are shown beside.
-    guard !settings.space.fixesDevices, plan.layout == nil, counts.unit <= plan.devices else {
+    // The groups of a cluster state how many there are.
+    guard !settings.space.fixesDevices, plan.layout == nil, counts.unit <= plan.devices, plan.cluster.groups == nil
+    else {
         return try search(plan: plan.using(plan.devices), settings: settings, options: options, progress: progress)
     }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
@@ -37,6 +39,7 @@ package func searchBestDeviceCount(
 
 /// The plan on the number of devices that `searchBestDeviceCount` finds; on all its devices where nothing fits.
 package func onBestDeviceCount(_ plan: Plan, settings: SearchSettings, options: CostOptions = CostOptions()) -> Plan {
+    guard plan.cluster.groups == nil else { return plan.using(plan.devices) }
     var settings = settings
     settings.top = 1
     settings.explainsMisfit = false

@@ -42,11 +42,13 @@ package func optimalIteration(
     var best: (found: OptimalSchedule, work: LayoutWork, estimate: Estimate)?
     for layout in placements(layout, virtualStages: virtualStages) {
         guard let work = try? pricer.work(layout),
-            let found = try search(work, usable: usable, effort: effort)
+            let found = try search(work, usable: usableMemory, effort: effort)
         else { continue }
         let held = LayoutWork(work, searched: found.schedule)
         // Limits count the mean stage of a rank; where its stages differ, its fullest moment may hold larger ones.
-        guard LayoutMemory(held).peak <= usable else { continue }
+        guard LayoutMemory(held).ranks.allSatisfy({ $0.peak <= usableMemory * held.memoryBytes(rank: $0.rank) }) else {
+            continue
+        }
         let estimate = Estimate(held, time: try simulatedTime(work, found.schedule))
         if estimate.iteration.seconds < best?.estimate.iteration.seconds ?? .infinity { best = (found, work, estimate) }
     }
@@ -92,12 +94,14 @@ private func placements(_ layout: Layout, virtualStages: Int?) -> [Layout] {
 }
 
 /// The best action lists for a layout's stages; nil if none fits in the memory.
+/// - Parameter usable: share of a device's memory that may be used.
 private func search(_ work: LayoutWork, usable: Double, effort: Int) throws(PlannerError) -> OptimalSchedule? {
     let shape = work.shape
     let memory = LayoutMemory(work)
     let placement = work.layout.schedule.placement(shape)
     let most = shape.microbatches * shape.virtualStages
     let limits = (0..<shape.ranks).map { rank in
+        let usable = usable * work.memoryBytes(rank: rank)
         // Memory grows linearly with the activations held, so bisection finds the limit.
         var (fits, fails) = (0, most + 1)
         while fails - fits > 1 {

@@ -57,7 +57,6 @@ package func chooseSchedule(
     options: CostOptions = CostOptions()
 ) throws(PlannerError) -> ScheduleChoice {
     let open = open ?? plan.openSchedule ?? OpenSchedule(virtualStages: nil)
-    let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     let abilities = settings.space.anySoftware ? Framework.Abilities() : plan.framework(for: layout).abilities
     var found: [(estimate: Estimate, candidate: ScheduleChoice.Candidate)] = []
     var failure: PlannerError?
@@ -70,7 +69,7 @@ package func chooseSchedule(
                         estimate,
                         ScheduleChoice.Candidate(
                             layout: layout, seconds: estimate.iteration.seconds, peakMemory: estimate.peakMemory,
-                            fits: estimate.peakMemory <= usable)
+                            fits: estimate.fits(within: settings.usableMemory))
                     ))
             } catch {
                 failure = failure ?? error

@@ -27,6 +27,17 @@ package func search(
     guard !plan.offloadsIfNeeded else {
         return try searchOffloading(plan, settings: settings, options: options, progress: progress)
     }
+    if let groups = plan.cluster.groups, groups.orders.count > 1 {
+        return try searchOrders(of: groups, plan: plan, settings: settings, options: options, progress: progress)
+    }
+    return try searchOneOrder(plan: plan, settings: settings, options: options, bounds: &bounds, progress: progress)
+}
+
+/// The best layouts of a plan, with the groups of its cluster in their order.
+func searchOneOrder(
+    plan: Plan, settings: SearchSettings, options: CostOptions, bounds: inout SpaceBounds?,
+    progress: (@Sendable (Double) -> Void)? = nil
+) throws(PlannerError) -> SearchResult {
     let clock = ContinuousClock()
     let began = clock.now
     let pricer: Pricer
@@ -125,8 +136,8 @@ func ownLayout(
         ? try? price(plan: plan, layout: layout, options: options)
         : try? chooseSchedule(plan: plan, layout: layout, settings: settings, options: options).estimate
     guard let estimate else { return nil }
-    let usable = settings.usableMemory * plan.cluster.device.memoryBytes
-    let fits = estimate.peakMemory <= usable && estimate.fitsHost
+    let usable = settings.usableMemory * estimate.capacity
+    let fits = estimate.fits(within: settings.usableMemory) && estimate.fitsHost
     var verdict = Verdict.verdict(estimate, fits: fits, against: best, usable: usable, isOwn: true)
     let software = estimate.plan.framework(for: estimate.layout).name
     if let other = best.map({ $0.plan.framework(for: $0.layout).name }), other != software {
@@ -164,7 +175,8 @@ private func nothingFits(
     return .nothingFits(
         NothingFits(
             layout: smallest.layout, peak: smallest.peak, usable: usable, device: plan.cluster.device.name,
-            devices: plan.devices, tried: space.effort.evaluated,
+            devices: plan.devices, groups: plan.cluster.groups == nil ? nil : plan.cluster.deviceWords,
+            tried: space.effort.evaluated,
             enough: settings.explainsMisfit
                 ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
 }
@@ -174,6 +186,8 @@ private func nothingFits(
 func fewestDevices(
     _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
 ) -> Int? {
+    // The groups of a cluster state their devices.
+    guard plan.cluster.groups == nil else { return nil }
     // Only the layouts that need least memory matter here.
     var sparing = settings.space
     sparing.microbatch.most = 1
@@ -193,20 +207,4 @@ func fewestDevices(
         if priceSpace(sparing, pricer: pricer, request: request).effort.feasible > 0 { return count }
     }
     return nil
-}
-
-/// Results of `body` for every index below `count`, computed on all cores.
-func map<Result: Sendable>(_ count: Int, threads: Int?, _ body: @Sendable (Int) -> Result) -> [Result] {
-    guard count > 0 else { return [] }
-    // More chunks than cores even out layouts that take different times.
-    let chunks = threads == 1 ? 1 : min(count, threads ?? 64)
-    return Array(unsafeUninitializedCapacity: count) { buffer, initialized in
-        nonisolated(unsafe) let base = buffer.baseAddress
-        DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
-            for index in (count * chunk / chunks)..<(count * (chunk + 1) / chunks) {
-                base.map { ($0 + index).initialize(to: body(index)) }
-            }
-        }
-        initialized = count
-    }
 }

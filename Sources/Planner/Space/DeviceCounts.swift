@@ -21,10 +21,13 @@ package struct DeviceCounts: Hashable, Sendable {
     let unit: Int
     private let odd: [Int]
     private let node: Int
+    /// The devices of a cluster of several groups, the only number that it has.
+    private let fixed: Int?
 
     /// - Parameter space: the search space; every number is a multiple of its fixed degrees.
     package init(_ plan: Plan, space: SearchSpace = SearchSpace()) {
         node = max(1, plan.cluster.devicesPerNode)
+        fixed = plan.cluster.groups?.devices
         unit = space.fixedDevices
         // Pipeline degrees divide the layers, data-parallel degrees divide a stated batch.
         let own = [node, plan.model.layers] + (plan.wantedBatch == nil ? [plan.batch] : [])
@@ -35,6 +38,7 @@ package struct DeviceCounts: Hashable, Sendable {
     /// The numbers from `least` to `most`, ascending.
     package func between(_ least: Int, _ most: Int) -> [Int] {
         guard least <= most, unit <= most else { return [] }
+        if let fixed { return (least...most).contains(fixed) ? [fixed] : [] }
         let top = most / unit
         var found: Set<Int> = []
         let wholeNodes = unit == 1 ? (1...Self.mostWholeNodes).compactMap { Int.product($0, node) } : []

@@ -95,6 +95,15 @@ extension SearchSpace {
             return
                 "\(given.joined(separator: " · ")) takes \(Figures.grouped(product)) devices, the plan has \(Figures.grouped(plan.devices))"
         }
+        if let groups = plan.cluster.groups {
+            let meshes = meshes(plan)
+            if !meshes.isEmpty, !meshes.contains(where: { StageGroups(groups, $0) != nil }) {
+                let devices = groups.list.map { Figures.grouped($0.devices) }.joined(separator: ", ")
+                return
+                    "no split that is asked for fills the groups of the cluster: tensor · context · data must divide the "
+                    + "devices of every group, \(devices)"
+            }
+        }
         if let tensor = tensor.fixed {
             let words = ["kvHeads": "heads of keys", "ffn": "feed-forward size"]
             for (name, value) in model.widthsCutByTensor

@@ -53,6 +53,8 @@ package struct Cluster: Hashable, Codable, Sendable {
     package var meanTimeBetweenFailures: Double?
     /// Energy of the whole site over the energy of its nodes (PUE). nil: unknown.
     package var powerUsageEffectiveness: Double?
+    /// The kinds of nodes of a cluster whose nodes are not all alike; nil: they are.
+    package var groups: ClusterGroups?
 
     package init(
         name: String, device: Device, devicesPerNode: Int, networks: [Network], pricePerDeviceHour: Double? = nil,
@@ -70,7 +72,7 @@ package struct Cluster: Hashable, Codable, Sendable {
     /// Fraction of a core for each of `devices` processes. Below 1 only if the cluster is this machine alone, processor
     /// cores joined by one network, and has fewer cores than processes.
     package func coreShare(_ devices: Int) -> Double {
-        guard networks.count == 1, devices > devicesPerNode, devicesPerNode > 0,
+        guard groups == nil, networks.count == 1, devices > devicesPerNode, devicesPerNode > 0,
             device.peakFLOPs.values.max() ?? .infinity < Device.slowestAccelerator
         else { return 1 }
         return Double(devicesPerNode) / Double(devices)
@@ -79,6 +81,7 @@ package struct Cluster: Hashable, Codable, Sendable {
     /// The remark that predictions on this device were never compared with a run; nil for a device with published runs,
     /// and for processor cores, whose real runs print the prediction beside the measurement.
     package var remarkWithoutRuns: Remark? {
+        if let groups { return groups.list.lazy.compactMap(\.cluster.remarkWithoutRuns).first }
         guard device.runs == .none, (device.peakFLOPs.values.max() ?? 0) >= Device.slowestAccelerator else {
             return nil
         }
@@ -96,7 +99,10 @@ package struct Cluster: Hashable, Codable, Sendable {
     }
 
     /// Number of devices over which a tensor-parallel or sharding group stays on the fastest network.
-    package var innerReach: Int { innermost?.reach ?? max(1, devicesPerNode) }
+    package var innerReach: Int {
+        if let groups { return groups.list.reduce(.max) { min($0, $1.cluster.innerReach) } }
+        return innermost?.reach ?? max(1, devicesPerNode)
+    }
 
     /// The constants of a cluster except its device and networks, in the order of a written file.
     static var constants: [ClusterConstant<Cluster>] {

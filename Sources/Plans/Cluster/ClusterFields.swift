@@ -30,6 +30,8 @@ struct ClusterFields {
     var nicGbps: Double?
     var nicsPerNode: Int?
     var networks: [Level]?
+    /// The groups of a cluster whose nodes are not all alike.
+    var groups: GroupFields?
     /// Whether the bandwidth of the last level comes from network cards. If not, it is the level's own figure. The
     /// nearer file decides.
     var takesCards = true
@@ -99,7 +101,7 @@ struct ClusterFields {
         }
     }
 
-    private static func level(_ reader: FieldReader) -> Level? {
+    static func level(_ reader: FieldReader) -> Level? {
         let name = reader.text("name")
         let devices = reader.count("devices", in: Bounds.devices)
         let bandwidth = reader.number("bandwidth", .bytesPerSecond, in: 1...1e18)
@@ -142,7 +144,13 @@ struct ClusterFields {
     }
 
     /// The cluster of these fields. nil, after a report at `reader`, if something is missing.
-    func cluster(name fallback: String, _ reader: FieldReader) -> Cluster? {
+    func cluster(name fallback: String, _ reader: FieldReader) -> ClusterReading.Result? {
+        if let groups { return groups.cluster(name: name) }
+        return flat(name: fallback, reader).map { ClusterReading.Result(cluster: $0) }
+    }
+
+    /// The cluster of these fields, which has one kind of nodes.
+    func flat(name fallback: String, _ reader: FieldReader) -> Cluster? {
         var missing: [(String, String)] = []
         if deviceName == nil { missing.append(("device.name", "e.g. NVIDIA A100-SXM4-80GB")) }
         for (key, example) in deviceConstants.missing { missing.append(("device.\(key)", example)) }

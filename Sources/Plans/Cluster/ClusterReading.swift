@@ -26,7 +26,7 @@ extension Cluster {
         guard let path = path(meantBy: reference, library: library, remarks: &remarks) else {
             throw PlanProblems([unknown(reference, library: library)])
         }
-        return try ClusterReading.file(path, library: library, files: &files, remarks: &remarks)
+        return try ClusterReading.file(path, library: library, files: &files, remarks: &remarks).cluster
     }
 
     /// Reads a cluster from the text of a file that is, or would be, at `path`.
@@ -35,6 +35,7 @@ extension Cluster {
         var remarks: [Remark] = []
         let node = try YAMLFile.compose(text: text, name: path)
         return try ClusterReading.cluster(of: node, path: path, library: library, files: &files, remarks: &remarks)
+            .cluster
     }
 
     /// The file that is called `reference`, or the path; nil if there is none.
@@ -79,19 +80,25 @@ extension Cluster {
 
 /// Reads cluster files, which may extend one another, and `cluster:` of a plan.
 enum ClusterReading {
+    /// A cluster, and its devices if it says how many it has.
+    struct Result {
+        var cluster: Cluster
+        var devices: Int?
+    }
+
     /// Longest chain of files that extend one another; a longer one is taken for a circle.
     private static let deepest = 8
 
     static func file(
         _ path: String, library: Library, files: inout ReadFiles, remarks: inout [Remark]
-    ) throws(PlanProblems) -> Cluster {
+    ) throws(PlanProblems) -> Result {
         let node = try YAMLFile.compose(path: path, files: &files)
         return try cluster(of: node, path: path, library: library, files: &files, remarks: &remarks)
     }
 
     static func cluster(
         of node: Node, path: String, library: Library, files: inout ReadFiles, remarks: inout [Remark]
-    ) throws(PlanProblems) -> Cluster {
+    ) throws(PlanProblems) -> Result {
         let collector = ProblemCollector(file: path)
         defer {
             files.formUnion(collector.files)
@@ -106,7 +113,7 @@ enum ClusterReading {
     }
 
     /// Reads `cluster:` of a plan: a name, a path or a map.
-    static func read(_ plan: FieldReader, key: String = "cluster", library: Library) -> Cluster? {
+    static func read(_ plan: FieldReader, key: String = "cluster", library: Library) -> Result? {
         if let reference = plan.word(key) {
             return named(reference, library: library, report: { plan.report(key, $0) }, plan.collector)
         }
@@ -121,7 +128,7 @@ enum ClusterReading {
             guard let path = library.clusterFile(name) else { continue }
             let cluster = named(name, library: library, report: { plan.report("cluster", $0) }, plan.collector)
             let remark = Remark(.clusterAssumed, "no cluster is named, so '\(name)' is taken from \(path)")
-            return cluster.map { ($0, remark) }
+            return cluster.map { ($0.cluster, remark) }
         }
         plan.reportMissing("cluster", fix: Library.suggestion(for: "", among: library.clusterNames))
         return nil
@@ -129,7 +136,7 @@ enum ClusterReading {
 
     private static func named(
         _ reference: String, library: Library, report: (PlanProblem) -> Void, _ collector: ProblemCollector
-    ) -> Cluster? {
+    ) -> Result? {
         guard let path = Cluster.path(meantBy: reference, library: library, remarks: &collector.remarks) else {
             report(Cluster.unknown(reference, library: library))
             return nil
@@ -143,10 +150,13 @@ enum ClusterReading {
     }
 
     /// The fields of a map, merged with those of the file it extends.
-    private static func resolved(_ reader: FieldReader, library: Library, depth: Int) -> ClusterFields? {
+    static func resolved(_ reader: FieldReader, library: Library, depth: Int) -> ClusterFields? {
         let base = reader.text("extends")
-        let fields = ClusterFields(reader)
+        var fields = ClusterFields(reader)
+        fields.groups = GroupFields.read(reader, library: library)
         reader.reportUnknownKeys()
+        // What is wrong with the groups is reported; a cluster without them would lack everything else too.
+        if reader.contains(GroupFields.key), fields.groups == nil { return nil }
         guard let base else { return fields }
         guard depth < deepest else {
             reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
@@ -166,6 +176,12 @@ enum ClusterReading {
             reader.collector.files.formUnion(collector.files)
             reader.collector.remarks += collector.remarks
             guard let inherited, collector.isEmpty else { return nil }
+            if inherited.groups != nil {
+                reader.report(
+                    "extends", value: "'\(base)'", rule: "is a cluster of groups, which no other cluster extends",
+                    fix: "name it without changes, or extend the cluster of each group")
+                return nil
+            }
             return fields.over(inherited)
         } catch {
             error.problems.forEach(reader.collector.adopt)
@@ -175,9 +191,10 @@ enum ClusterReading {
 
     /// The name of an unnamed map in a plan: its base and its changes, so that two maps with one base have different
     /// names.
-    private static func name(of reader: FieldReader, library: Library) -> String {
+    static func name(of reader: FieldReader, library: Library) -> String {
         guard let base = reader.scalar("extends") else { return "custom" }
-        let changes = reader.keys.filter { !["extends", "name", "source"].contains($0) }.map { key in
+        let changes = reader.keys.filter { !["extends", "name", "source", GroupFields.nodesKey].contains($0) }.map {
+            key in
             reader.scalar(key).map { "\(key) \($0)" } ?? key
         }
         var remarks: [Remark] = []

@@ -33,16 +33,21 @@ extension Layout {
     /// Remarks on a layout that works but is probably not what was meant.
     package func warnings(cluster: Cluster, model: Model, batch: Int) -> [Remark] {
         var warnings: [Remark] = []
-        if let inner = cluster.innermost, devices > inner.reach, inner.reach % tensor != 0 {
+        for (place, kind) in cluster.kinds.enumerated() {
+            // Ranks of a group begin with its first node.
+            let own = cluster.groups.map { $0.list[place].devices } ?? devices
+            guard let inner = kind.innermost, own > inner.reach, inner.reach % tensor != 0 else { continue }
             let first = inner.reach / tensor * tensor
+            let ranks = cluster.groups == nil ? "" : " of cluster.groups[\(place)]"
             warnings.append(
                 Remark(
                     .tensorAcrossNodes,
                     tensor > inner.reach
-                        ? "tensor \(tensor) reaches beyond the \(inner.reach) devices that \(inner.name) joins: "
+                        ? "tensor \(tensor) reaches beyond the \(inner.reach) devices that \(inner.name)\(ranks) joins: "
                             + "its all-reduces cross the slower network"
-                        : "tensor \(tensor) does not divide the \(inner.reach) devices that \(inner.name) joins: the "
-                            + "all-reduces of groups such as ranks \(first) to \(first + tensor - 1) cross the slower network"
+                        : "tensor \(tensor) does not divide the \(inner.reach) devices that \(inner.name)\(ranks) joins: "
+                            + "the all-reduces of groups such as ranks \(first) to \(first + tensor - 1) cross the "
+                            + "slower network"
                 ))
         }
         let slice = Int.product(microbatch, data) ?? .max

@@ -2,25 +2,49 @@ internal import Models
 internal import Reading
 
 extension Plan {
+    /// Problems of the host that what a layout offloads, or every layout of an open plan, is to lie in.
+    func hostProblems(_ layout: Layout?) -> [PlanProblem] {
+        let stated = offloaded(layout)
+        // A real run refuses it for another reason.
+        guard stated.offload != nil || offloadsIfNeeded, train == nil else { return [] }
+        let value = stated.offload?.yaml ?? "auto"
+        guard cluster.groups == nil else {
+            return [
+                PlanProblem(
+                    field: stated.field, value: value, rule: "is not priced on groups of unlike devices",
+                    fix: "remove it")
+            ]
+        }
+        guard cluster.host == nil else { return [] }
+        return [
+            PlanProblem(
+                field: stated.field, value: value,
+                rule: "needs a link from the devices to their host, and the cluster \(cluster.name) states none",
+                fix: "add host: {memory: 2 TiB, bandwidth: 614 GB/s, link: 64 GB/s} to the cluster")
+        ]
+    }
+
+    /// What a layout offloads, or every layout of an open plan, and the key that states it.
+    private func offloaded(_ layout: Layout?) -> (field: String, offload: Layout.Offload?) {
+        (
+            layout?.offload == nil ? "offload" : "layout.offload",
+            layout?.offload ?? (layout == nil ? self.offload : nil)
+        )
+    }
+
     /// Problems of what a layout offloads, or every layout of an open plan, with the rest of the plan.
     func offloadProblems(_ layout: Layout?) -> [PlanProblem] {
-        let place = layout?.offload == nil ? "offload" : "layout.offload"
+        let (place, offload) = offloaded(layout)
+        guard let offload else { return [] }
         var problems: [PlanProblem] = []
         func refuse(_ key: String?, _ value: String, _ rule: String, _ fix: String) {
             problems.append(
-                PlanProblem(
-                    field: place + (key.map { ".\($0)" } ?? ""), value: value, rule: rule, fix: fix))
+                PlanProblem(field: place + (key.map { ".\($0)" } ?? ""), value: value, rule: rule, fix: fix))
         }
-        let offload = layout?.offload ?? (layout == nil ? self.offload : nil)
-        guard offload != nil || offloadsIfNeeded else { return [] }
-        // A real run refuses it for another reason.
-        if cluster.host == nil, train == nil {
+        if layout?.vocabularyParallel != nil {
             refuse(
-                nil, offload?.yaml ?? "auto",
-                "needs a link from the devices to their host, and the cluster \(cluster.name) states none",
-                "add host: {memory: 2 TiB, bandwidth: 614 GB/s, link: 64 GB/s} to the cluster")
+                nil, offload.yaml, "is not priced together with layout.vocabularyParallel", "remove one of the two")
         }
-        guard let offload else { return problems }
         if offload.optimizer > 0 {
             let value = offload.optimizer == 1 ? "true" : "\(offload.optimizer)"
             for rule in optimizer.rulesOnHost {
@@ -85,7 +109,7 @@ extension Plan {
         return steps.filter { step in
             var plan = self
             (plan.layout, plan.offload, plan.offloadsIfNeeded) = (nil, step, false)
-            return step.parts.allSatisfy(known.contains) && plan.offloadProblems(nil).isEmpty
+            return step.parts.allSatisfy(known.contains) && (plan.hostProblems(nil) + plan.offloadProblems(nil)).isEmpty
         }
     }
 }

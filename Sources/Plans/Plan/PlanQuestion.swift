@@ -52,10 +52,16 @@ extension Plan {
         let cluster = collect(&problems) { () throws(PlanProblems) in
             try Cluster.read(gpu, library: library, files: &files, remarks: &remarks)
         }
-        if let cluster, let precision, cluster.device.peakFLOPs[precision] == nil {
+        if let cluster, let precision, !cluster.hasRate(precision) {
+            let name = cluster.kinds.first { $0.device.peakFLOPs[precision] == nil }?.device.name ?? cluster.device.name
+            problems.append(
+                PlanProblem(field: "precision", value: precision.rawValue, rule: "\(name) has no rate for it"))
+        }
+        if let groups = cluster?.groups, groups.devices != gpus {
             problems.append(
                 PlanProblem(
-                    field: "precision", value: precision.rawValue, rule: "\(cluster.device.name) has no rate for it"))
+                    field: "gpus", value: Figures.grouped(gpus),
+                    rule: "must be those of the groups of \(cluster?.name ?? gpu), \(Figures.grouped(groups.devices))"))
         }
         let frameworks = collect(&problems) { () throws(PlanProblems) in
             try Frameworks.read(library: library, files: &files)
@@ -68,7 +74,7 @@ extension Plan {
                 ?? "\(Figures.magnitude(parameters ?? total))-\(Figures.magnitude(tokens))-\(gpus)",
             model: shape, tokens: tokens, cluster: cluster, devices: gpus,
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
-            precision: precision ?? cluster.device.trainingPrecision,
+            precision: precision ?? cluster.trainingPrecision,
             layout: nil, remarks: remarks, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)

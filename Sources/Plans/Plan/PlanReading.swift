@@ -73,9 +73,9 @@ struct PlanReading {
             reader.report(
                 "samples", rule: "a run is as long as its tokens or as its samples, not both", fix: "remove tokens")
         }
-        let cluster = cluster(remarks: &remarks)
+        let known = cluster(remarks: &remarks)
         remarks += reader.collector.remarks
-        let statedDevices = reader.count("devices", in: Bounds.devices)
+        let statedDevices = clusterDevices(known, stated: reader.count("devices", in: Bounds.devices))
         let batchTokens = reader.tokens("batch")
         var statedBatch = batchTokens == nil ? reader.count("batch", in: Bounds.batch) : nil
         let train = TrainReading.read(reader, library: library)
@@ -129,13 +129,15 @@ struct PlanReading {
         if isTrained, statedBatch == nil, batches.accumulation == nil {
             reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32")
         }
-        if isAuto, devicesOverride == nil, reader.scalar("layout") == "auto" || !reader.contains("layout") {
+        if isAuto, devicesOverride == nil, known?.devices == nil,
+            reader.scalar("layout") == "auto" || !reader.contains("layout")
+        {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
         // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
         let isOptimizerValid = isValid("optimizer", "precision", "layout")
         // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
-        let precision = statedPrecision ?? (isTrained ? .fp32 : cluster?.device.trainingPrecision ?? .bf16)
+        let precision = statedPrecision ?? (isTrained ? .fp32 : known?.cluster.trainingPrecision ?? .bf16)
         func checkOptimizer(_ optimizer: Optimizer, _ layout: Layout?) {
             guard isOptimizerValid else { return }
             optimizer.problems(precision: precision, layout: layout).forEach(reader.collector.adopt)
@@ -182,6 +184,7 @@ struct PlanReading {
                     rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
             )
         }
+        let isOffloadValid = isValid("offload", "layout.offload", "cluster")
         let isLayoutValid = isValid("layout", "offload", "devices", "batch", "accumulation", "rampupBatchSize")
         let canCombine = isValid("model", "lora", "frozen", "quantized", "packing", "loss", "precision", "optimizer")
         if let layout, isLayoutValid { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
@@ -198,21 +201,28 @@ struct PlanReading {
                     }
                     return problem
                 }.forEach(reader.collector.adopt)
-            if let cluster { remarks += layout.warnings(cluster: cluster, model: model, batch: batch) }
+            if let cluster = known?.cluster {
+                layout.groupProblems(cluster).forEach(reader.collector.adopt)
+                remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
+            }
         }
         checkOptimizer(optimizer ?? Optimizer(), layout?.layout)
-        guard var cluster, let frameworks else { return nil }
+        guard var cluster = known?.cluster, let frameworks else { return nil }
         if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
             let rate = cluster.device.peakFLOPs[.fp32]
         {
             // The run itself finds out whether the processor has bf16. The prediction shown with it needs some rate.
-            cluster.device.peakFLOPs[.bf16] = rate
+            cluster.changeKinds {
+                $0.device.peakFLOPs[.bf16] = $0.device.peakFLOPs[.bf16] ?? $0.device.peakFLOPs[.fp32] ?? rate
+            }
             remarks.append(
                 Remark(
                     .rateAssumed,
                     "\(cluster.device.name) has no rate for bf16, so the prediction takes that of fp32"))
         }
-        if cluster.device.peakFLOPs[precision] == nil {
+        if cluster.groups != nil {
+            GroupRules.checkRates(cluster, precision, reader)
+        } else if cluster.device.peakFLOPs[precision] == nil {
             let known = Precision.allCases.filter { cluster.device.peakFLOPs[$0] != nil }.map(\.rawValue)
             reader.report(
                 "precision", value: "'\(precision.rawValue)'",
@@ -230,6 +240,7 @@ struct PlanReading {
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)
         plan.optimizer = optimizer ?? plan.optimizer
+        if isOffloadValid { plan.hostProblems(plan.layout).map(placed).forEach(reader.collector.adopt) }
         if isLayoutValid, canCombine {
             plan.combinationProblems(plan.layout).map(placed).forEach(reader.collector.adopt)
         }
@@ -284,12 +295,26 @@ struct PlanReading {
     /// Whether no problem was found in these keys or in the maps behind them.
     private func isValid(_ keys: String...) -> Bool { !reader.collector.hasProblem(in: keys) }
 
-    private func cluster(remarks: inout [Remark]) -> Cluster? {
+    private func cluster(remarks: inout [Remark]) -> ClusterReading.Result? {
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
-        if isRun { return .here }
+        if isRun { return ClusterReading.Result(cluster: .here) }
         guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
         remarks.append(remark)
-        return cluster
+        return ClusterReading.Result(cluster: cluster)
+    }
+
+    /// The devices that the plan states, or that its cluster says it has. Both must be the same.
+    private func clusterDevices(_ known: ClusterReading.Result?, stated: Int?) -> Int? {
+        guard let devices = known?.devices else { return stated }
+        for wrong in [devicesOverride, stated] {
+            guard let wrong, wrong != devices else { continue }
+            reader.report(
+                "devices", value: Figures.grouped(wrong),
+                rule: "must be those of cluster.groups, \(Figures.grouped(devices))",
+                fix: "change the nodes of a group, or remove devices", kind: .misfit)
+            break
+        }
+        return devices
     }
 
     /// Sets the blocks of each stage if the plan states them in another way than `layersPerStage`.

@@ -65,15 +65,24 @@ extension Plan {
     private func clusterLines(_ library: Library) -> [String] {
         if let known = try? Cluster.read(cluster.name, library: library) {
             if known == cluster { return ["cluster: \(Self.quoted(cluster.name))"] }
-            var priced = known
-            priced.pricePerDeviceHour = cluster.pricePerDeviceHour
-            if priced == cluster, let price = cluster.pricePerDeviceHour {
-                let name = Self.quoted(cluster.name)
-                return ["cluster: {extends: \(name), name: \(name), price: \(Figures.plain(price))}"]
+            if let keys = Self.changes(cluster, to: known) {
+                return ["cluster: {\(keys.joined(separator: ", "))}"]
             }
         }
-        let text = cluster.yaml().split(separator: "\n")
+        let text = cluster.yaml { group in
+            guard let known = try? Cluster.read(group.name, library: library) else { return nil }
+            return known == group ? ["extends: \(Self.quoted(group.name))"] : Self.changes(group, to: known)
+        }.split(separator: "\n")
         return ["cluster:"] + text.map { "  " + $0 }
+    }
+
+    /// The keys that state `cluster` by the file of its name, `known`; nil if it differs in more than its price.
+    private static func changes(_ cluster: Cluster, to known: Cluster) -> [String]? {
+        var priced = known
+        priced.pricePerDeviceHour = cluster.pricePerDeviceHour
+        guard priced == cluster, let price = cluster.pricePerDeviceHour, cluster.groups == nil else { return nil }
+        let name = quoted(cluster.name)
+        return ["extends: \(name)", "name: \(name)", "price: \(Figures.plain(price))"]
     }
 
     /// The software that the layout runs on, stated so that another version reads the file to the same answer.

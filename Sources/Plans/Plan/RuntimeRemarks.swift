@@ -20,6 +20,13 @@ extension Plan {
                     "framework \(name) prices alone: a real run is this runtime's, which is priced as "
                         + Frameworks.processes))
         }
+        if cluster.groups != nil {
+            remarks.append(
+                Remark(
+                    .pricedOnly,
+                    "cluster.groups price alone: the ranks of a real run are processes of the machines it runs on, in the "
+                        + "same layout"))
+        }
         remarks += layout.idleSharding(model, "layout.")
         let standard = TrainSettings(data: "", steps: 1, learningRate: settings.learningRate)
         if settings.minLearningRate != standard.minLearningRate, settings.schedule == .constant {

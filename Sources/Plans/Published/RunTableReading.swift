@@ -58,7 +58,7 @@ struct RunTableReading {
                 if !base.isEmpty, Cluster.path(of: base, library: library) == nil {
                     _ = map.take(key)
                     clusters[key] = (base, nil)
-                } else if let cluster = ClusterReading.read(map, key: key, library: library) {
+                } else if let cluster = ClusterReading.read(map, key: key, library: library)?.cluster {
                     clusters[key] = (base, cluster)
                 }
             }

@@ -82,8 +82,8 @@ package struct ComparisonReport: Encodable, Sendable {
         }
         let table = Table(head: head, rows: lines, leftAligned: [0, head.count - 1])
         let title =
-            "\(plan): \(Figures.words(first.parameters)) parameters on \(Figures.devices(first.plan)) × "
-            + "\(first.plan.cluster.device.name), batch \(Figures.grouped(first.plan.batch)) × "
+            "\(plan): \(Figures.words(first.parameters)) parameters on "
+            + "\(Figures.onDevices(first.plan)), batch \(Figures.grouped(first.plan.batch)) × "
             + "\(Figures.grouped(first.plan.model.sequence)) tokens"
         return
             (Wrapped.lines(title, width: width)

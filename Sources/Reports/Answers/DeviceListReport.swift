@@ -17,6 +17,8 @@ package struct DeviceListReport: Encodable, Sendable {
         /// Absent where the cluster file states none.
         var powerWatts, dollarsPerHour: Double?
         var devicesPerNode: Int
+        /// Nodes of a group; absent where the file describes one kind of nodes, of any number.
+        var nodes: Int?
         var networks: [Level]
         /// Whether published runs on the device were compared with predictions.
         var hasRuns: Bool
@@ -33,7 +35,11 @@ package struct DeviceListReport: Encodable, Sendable {
     }
 
     package init(_ clusters: [(names: ClusterNames.Entry, cluster: Cluster)]) {
-        devices = clusters.map { names, cluster in
+        // Every group of a cluster is a row of its own.
+        let kinds = clusters.flatMap { names, cluster in
+            cluster.groups?.list.map { (names, $0.cluster, $0.nodes as Int?) } ?? [(names, cluster, nil)]
+        }
+        devices = kinds.map { names, cluster, nodes in
             let device = cluster.device
             return Row(
                 cluster: names.file, file: names.path, aliases: names.aliases, device: device.name,
@@ -41,7 +47,7 @@ package struct DeviceListReport: Encodable, Sendable {
                 peakTFLOPs: Dictionary(
                     uniqueKeysWithValues: device.peakFLOPs.map { ($0.key.rawValue, $0.value / 1e12) }),
                 powerWatts: device.watts, dollarsPerHour: cluster.pricePerDeviceHour,
-                devicesPerNode: cluster.devicesPerNode,
+                devicesPerNode: cluster.devicesPerNode, nodes: nodes,
                 networks: cluster.networks.map { network in
                     Level(
                         name: network.name,
@@ -62,7 +68,7 @@ package struct DeviceListReport: Encodable, Sendable {
             [
                 row.cluster, row.device, Figures.fixed(row.memoryGiB, 1), Self.rate(row.peakTFLOPs["bf16"]),
                 Self.rate(row.peakTFLOPs["fp8"]), Figures.grouped(row.bandwidthGBPerSecond.rounded()),
-                "\(row.devicesPerNode)", row.hasRuns ? "yes" : "-",
+                (row.nodes.map { "\($0) × " } ?? "") + "\(row.devicesPerNode)", row.hasRuns ? "yes" : "-",
                 row.networks.map(Self.level).joined(separator: ", "),
             ]
         }

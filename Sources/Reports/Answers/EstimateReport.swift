@@ -20,6 +20,8 @@ package struct EstimateReport: Encodable, Sendable {
         var name, device: String
         /// Devices that are paid for, those that train, and those that stay idle.
         var devices, usedDevices, idleDevices: Int
+        /// Absent where all nodes are of one kind.
+        var groups: [EstimateGroup]?
     }
 
     struct Layout: Encodable {
@@ -110,6 +112,9 @@ package struct EstimateReport: Encodable, Sendable {
         var byRank: [Rank]
         /// Memory of the fullest host and of every host; absent where nothing is offloaded.
         var hostGiB, hostCapacityGiB: Double?
+        /// The rank that fills the largest part of its device's memory, which `peakGiB` and `capacityGiB` are of, and the
+        /// place of its group; absent where all nodes are of one kind.
+        var fullestRank, tightestGroup: Int?
     }
 
     struct Run: Encodable {
@@ -222,8 +227,10 @@ package struct EstimateReport: Encodable, Sendable {
             layers: plan.model.layers, hidden: plan.model.hidden, mtpLayers: plan.model.mtp?.layers,
             trainedParameters: plan.model.tuning == nil ? nil : plan.model.trainedParameters)
         cluster = Cluster(
-            name: plan.cluster.name, device: plan.cluster.device.name, devices: plan.paidDevices,
-            usedDevices: plan.devices, idleDevices: plan.idleDevices)
+            name: plan.cluster.name,
+            device: plan.cluster.groups == nil ? plan.cluster.device.name : plan.cluster.deviceWords,
+            devices: plan.paidDevices, usedDevices: plan.devices, idleDevices: plan.idleDevices,
+            groups: EstimateGroup.all(estimate))
         self.layout = Layout(
             data: layout.data, tensor: layout.tensor, pipeline: layout.pipeline, virtualStages: layout.virtualStages,
             context: layout.context, expert: layout.expert, microbatch: layout.microbatch, globalBatch: plan.batch,
@@ -269,11 +276,13 @@ package struct EstimateReport: Encodable, Sendable {
             modelTFLOPsPerDevice: estimate.iteration.modelFLOPs / estimate.iteration.seconds / devices / 1e12,
             mfu: estimate.mfu, mfuCausal: estimate.mfuCausal, hfu: estimate.hfu)
         memory = Memory(
-            peakGiB: Figures.gib(estimate.peakMemory), capacityGiB: Figures.gib(plan.cluster.device.memoryBytes),
+            peakGiB: Figures.gib(estimate.peakMemory), capacityGiB: Figures.gib(estimate.capacity),
             fits: estimate.fits,
             byRank: estimate.memoryByRank.map { Self.rank($0, offloads: layout.offload != nil) },
             hostGiB: estimate.hostMemory.map(Figures.gib),
-            hostCapacityGiB: estimate.hostMemory.flatMap { _ in plan.cluster.host.map { Figures.gib($0.memoryBytes) } })
+            hostCapacityGiB: estimate.hostMemory.flatMap { _ in plan.cluster.host.map { Figures.gib($0.memoryBytes) } },
+            fullestRank: estimate.stageGroups.flatMap { _ in estimate.fullest?.rank },
+            tightestGroup: estimate.tightestGroup)
         run = estimate.run.map { run in
             Run(
                 tokens: plan.tokens ?? 0, steps: Int(saturating: min(run.steps.rounded(.up), 9e18)),

@@ -37,7 +37,7 @@ package struct EstimateText {
         var lines = [
             paint.strong(
                 "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
-                    + "\(Figures.devices(plan)) × \(plan.cluster.device.name)"),
+                    + Figures.onDevices(plan)),
             "",
         ]
         guard let run = estimate.run else {
@@ -71,8 +71,10 @@ package struct EstimateText {
             ? "\(Figures.significant(perDevice / 1e12)) TFLOP/s" : "\(Figures.significant(perDevice / 1e9)) GFLOP/s"
         let mfu = "MFU \(Figures.percent(estimate.mfu))"
         let isCausal = plan.model.isCausal
+        // The peak of unlike devices is the sum of theirs.
+        let sum = plan.cluster.groups == nil ? "" : ", of the sum of all groups' peaks"
         return mfu + (isCausal ? " counting full attention, \(Figures.percent(estimate.mfuCausal)) causal" : "")
-            + "; HFU \(Figures.percent(estimate.hfu)), \(rate) a device"
+            + "; HFU \(Figures.percent(estimate.hfu)), \(rate) a device\(sum)"
     }
 
     // MARK: - What is trained and how
@@ -134,6 +136,7 @@ package struct EstimateText {
         rows += TrainedText(plan).rows
         rows.append(("Layout", degrees()))
         rows.append(("", splits()))
+        rows += GroupsText(estimate).rows
         if let sizes = StagePartition(layout, model: plan.model).unevenSizes {
             rows.append(("", "blocks of each stage: \(Figures.runs(sizes).joined(separator: ", "))"))
         }
@@ -155,7 +158,9 @@ package struct EstimateText {
                         + "(the rest: failures and checkpoints)"
                 ))
         }
-        if let price = plan.cluster.pricePerDeviceHour {
+        if let prices = GroupsText(estimate).prices {
+            rows.append(("Prices", prices))
+        } else if let price = plan.cluster.pricePerDeviceHour {
             rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
         }
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
@@ -223,8 +228,8 @@ package struct EstimateText {
     private func memory() -> [String] {
         let ranks = estimate.memoryByRank
         guard let first = ranks.first, let last = ranks.last else { return [] }
-        let fullest = ranks.max { $0.peak < $1.peak } ?? first
-        let capacity = plan.cluster.device.memoryBytes
+        let fullest = estimate.fullest ?? first
+        let capacity = estimate.capacity
         var chosen: [(String, Estimate.RankMemory)] = [("first", first)]
         if fullest.rank != first.rank, fullest.rank != last.rank { chosen.append(("fullest", fullest)) }
         if last.rank != first.rank { chosen.append(("last", last)) }
@@ -242,7 +247,9 @@ package struct EstimateText {
                 + "\(Figures.fixed(100 * bytes / capacity, 0)) %: \(paint.verdict(fits, fits ? "fits" : "does not fit"))"
         }
         var lines =
-            table.lines() + [line(fullest.peak, of: capacity, fits: estimate.fitsDevice)]
+            table.lines() + [
+                line(fullest.peak, of: capacity, fits: estimate.fitsDevice) + (GroupsText(estimate).tightest ?? "")
+            ]
         if let onHost = estimate.hostMemory, let host = plan.cluster.host {
             lines.append(
                 line(onHost, of: host.memoryBytes, fits: estimate.fitsHost, " of a node's host memory"))

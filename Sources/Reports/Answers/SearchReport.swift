@@ -74,13 +74,14 @@ package struct SearchReport: Encodable, Sendable {
 
     private func title(_ best: Estimate) -> String {
         let plan = best.plan
-        return "\(plan.name): \(Figures.words(best.parameters)) parameters on \(Figures.devices(plan)) × "
-            + "\(plan.cluster.device.name), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
+        return "\(plan.name): \(Figures.words(best.parameters)) parameters on "
+            + "\(Figures.onDevices(plan)), batch \(Figures.grouped(plan.batch)) × \(Figures.grouped(plan.model.sequence)) tokens"
     }
 
     /// Columns in the order in which they are left out on a narrow terminal.
     private static let leastImportant = [
-        "seq.par.", "bubble", "context", "stages", "dollars", "MFU", "micro", "sharding", "recompute", "expert", "data",
+        "groups", "seq.par.", "bubble", "context", "stages", "dollars", "MFU", "micro", "sharding", "recompute",
+        "expert", "data",
         "peak GiB", "schedule", "days",
     ]
 
@@ -91,6 +92,7 @@ package struct SearchReport: Encodable, Sendable {
         let hasCost = estimates.contains { $0.run?.cost != nil }
         var head = ["", "devices", "tensor", "pipeline", "stages", "data", "micro", "context", "expert"]
         head += ["schedule", "recompute", "sharding", "seq.par.", "step", "MFU", "bubble", "peak GiB"]
+        if estimates.contains(where: { $0.plan.cluster.groups != nil }) { head.append("groups") }
         if hasRun { head.append("days") }
         if hasCost { head.append("dollars") }
         let rows = estimates.enumerated().map { index, estimate in
@@ -108,6 +110,9 @@ package struct SearchReport: Encodable, Sendable {
                 Figures.seconds(estimate.iteration.seconds), Figures.percent(estimate.mfu),
                 Figures.percent(estimate.iteration.bubbleFraction), Figures.fixed(Figures.gib(estimate.peakMemory), 1),
             ]
+            if let groups = estimate.plan.cluster.groups {
+                row.append(groups.list.map(\.cluster.name).joined(separator: ", "))
+            }
             if hasRun { row.append(Figures.days(estimate.run)) }
             if hasCost { row.append(Figures.cost(estimate.run)) }
             return row

@@ -62,7 +62,7 @@ package struct SweepReport: Encodable, Sendable {
 
     /// Whether two plans run one model on one kind of device, so that their tokens a second show how well it scales.
     private static func isAlike(_ a: Plan, _ b: Plan) -> Bool {
-        a.cluster.device.name == b.cluster.device.name && a.precision == b.precision
+        a.cluster.deviceWords == b.cluster.deviceWords && a.precision == b.precision
             && a.model.parameters() == b.model.parameters()
     }
 

@@ -9,6 +9,11 @@ extension Figures {
         plan.idleDevices > 0 ? "\(grouped(plan.devices)) of \(grouped(plan.paidDevices))" : grouped(plan.devices)
     }
 
+    /// `1,024 × NVIDIA H100`, or `32 × NVIDIA H100 + 16 × NVIDIA A100` on a cluster of several groups.
+    package static func onDevices(_ plan: Plan) -> String {
+        plan.cluster.groups == nil ? "\(devices(plan)) × \(plan.cluster.device.name)" : plan.cluster.deviceWords
+    }
+
     /// Device-months of a run that ends.
     package static func gpuMonths(_ run: Estimate.Run?) -> String {
         (run?.ended).map { words($0.gpuMonths) } ?? none

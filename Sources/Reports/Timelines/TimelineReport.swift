@@ -15,6 +15,8 @@ package struct TimelineReport: Encodable {
         var busy: Double
         var bubble: Double
         var peakActivations: Int
+        /// What the rank runs on; absent where all ranks run on devices of one kind.
+        var group: String?
     }
 
     let schedule: String
@@ -65,7 +67,7 @@ package struct TimelineReport: Encodable {
             index, of in
             Rank(
                 rank: index, start: of.0.start, end: of.0.end, busy: of.0.busy, bubble: of.0.bubbleSpan,
-                peakActivations: of.1)
+                peakActivations: of.1, group: timeline.places?[index])
         }
     }
 

@@ -135,7 +135,8 @@ package struct TimelineSVG {
         let digits = Self.labelLength(timeline)
         let summary = TimelineSummary(timeline, axis: axis)
         writer.text(timeline.name, x: layout.margin, y: top + 14, css: "name")
-        writer.text(summary.lines.joined(separator: " · "), x: layout.margin, y: top + 32, css: "note")
+        let notes = summary.lines + (timeline.placesInWords.map { [$0] } ?? [])
+        writer.text(notes.joined(separator: " · "), x: layout.margin, y: top + 32, css: "note")
         for (rank, spans) in timeline.ranks.enumerated() {
             let y = top + layout.title + Double(rank) * layout.row
             if layout.row >= 12 || rank % 8 == 0 {

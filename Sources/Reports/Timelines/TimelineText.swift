@@ -28,8 +28,10 @@ package struct TimelineText {
     /// A drawing of several timelines under each other on one time axis, for example predicted above measured.
     package func drawing(of timelines: [Timeline]) -> String {
         let axis = TimelineAxis(timelines, unit: unit)
-        let ranks = timelines.lazy.map(\.ranks.count).max() ?? 0
-        let label = "rank \(max(0, ranks - 1)) ".count
+        let labels = timelines.lazy.flatMap { timeline in
+            timeline.ranks.indices.lazy.map { timeline.label(ofRank: $0).count }
+        }
+        let label = 1 + (labels.max() ?? "rank 0".count)
         let columns = self.columns(timelines, axis, atMost: max(8, width - label - 1))
         let column = axis.length / Double(columns)
         var shown: Set<TimelineCategory> = []
@@ -40,7 +42,7 @@ package struct TimelineText {
             for (rank, spans) in timeline.ranks.enumerated() where rank % every == 0 {
                 let cells = cells(spans, origin: origin, column: column, count: columns)
                 shown.formUnion(cells.lazy.map(\.category))
-                let name = "rank \(rank) "
+                let name = timeline.label(ofRank: rank) + " "
                 let padding = String(repeating: " ", count: max(0, label - name.count))
                 lines.append(name + padding + "│" + render(cells))
             }

@@ -21,6 +21,9 @@ package struct ActionCosts: Hashable, Codable, Sendable {
     package var backward: [Double]
     /// Time of one transfer between two different ranks.
     package var transfer: Double
+    /// Time of a message from each stage to the next, or back, if messages take unlike times; nil: `transfer`, if the
+    /// stages are on different ranks.
+    package var transfers: [Double]?
     /// How activations and gradients travel.
     package var transferMode: TransferMode
     /// Time of a fused forward and backward as a fraction of their sum; 1 means no gain.
@@ -73,4 +76,7 @@ extension ActionCosts {
         /// The same passes with exchanges that take no time.
         package var withoutExchanges: Vocabulary { Vocabulary(softmax: softmax, gradient: gradient) }
     }
+
+    /// Time of a message between two neighbouring stages on different ranks.
+    package func transfer(between stage: Int, _ other: Int) -> Double { transfers?[min(stage, other)] ?? transfer }
 }

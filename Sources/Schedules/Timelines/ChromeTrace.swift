@@ -18,7 +18,7 @@ package struct ChromeTrace {
         for (rank, spans) in timeline.ranks.enumerated() {
             let tracks = Tracks(rank: rank, spans: spans)
             for track in 0..<tracks.count {
-                writer.addThread(process: process, id: tracks.id(track), name: tracks.name(track))
+                writer.addThread(process: process, id: tracks.id(track), name: tracks.name(track, of: timeline))
             }
             for (span, track) in zip(spans, tracks.trackOfSpan) where span.activity != .idle {
                 slice(span, process: process, thread: tracks.id(track))
@@ -184,9 +184,9 @@ private struct Tracks {
 
     func id(_ track: Int) -> Int { Self.id(rank: rank, track: track) }
 
-    func name(_ track: Int) -> String {
+    func name(_ track: Int, of timeline: Timeline) -> String {
         switch track {
-        case 0: "rank \(rank)"
+        case 0: timeline.label(ofRank: rank)
         case 1: "rank \(rank) communication"
         default: "rank \(rank) communication \(track)"
         }

@@ -35,9 +35,33 @@ package struct Timeline: Hashable, Codable, Sendable {
     package var name: String
     /// Spans of each rank, ordered by start.
     package var ranks: [[Span]]
+    /// What each rank runs on, if ranks run on unlike devices.
+    package var places: [String]?
 
     package init(name: String, ranks: [[Span]]) {
         self.name = name
         self.ranks = ranks
+    }
+
+    /// The places of all ranks in words: `ranks 0 to 3 on h100`; nil if ranks do not differ.
+    package var placesInWords: String? {
+        guard let places, !places.isEmpty else { return nil }
+        var runs: [(first: Int, last: Int, place: String)] = []
+        for (rank, place) in places.enumerated() {
+            if let last = runs.last, last.place == place {
+                runs[runs.count - 1].last = rank
+            } else {
+                runs.append((rank, rank, place))
+            }
+        }
+        return runs.map { run in
+            (run.first == run.last ? "rank \(run.first)" : "ranks \(run.first) to \(run.last)") + " on \(run.place)"
+        }.joined(separator: ", ")
+    }
+
+    /// The label of a rank in drawings: `rank 3`, with what it runs on if ranks differ.
+    package func label(ofRank rank: Int) -> String {
+        guard let places, rank < places.count else { return "rank \(rank)" }
+        return "rank \(rank) \(places[rank])"
     }
 }

@@ -52,7 +52,7 @@ struct Answer {
             let cluster = estimate.plan.cluster
             let place =
                 estimate.fitsDevice
-                ? "of a node's host in \(cluster.name), which what is offloaded needs" : "of \(cluster.device.name)"
+                ? "of a node's host in \(cluster.name), which what is offloaded needs" : "of \(estimate.tightestDevice)"
             Console.error(
                 "the plan does not fit in the memory \(place); "
                     + "`trainyard plan FILE --search` looks for a layout that does")
@@ -72,6 +72,7 @@ struct Answer {
         var timeline = try Simulator.simulate(
             schedule, costs: ActionCosts(Pricer(plan: estimate.plan).work(of: estimate)))
         timeline.name = layout.scheduleWords
+        timeline.places = estimate.placesOfRanks
         let title =
             drawn == estimate.microbatches
             ? "The pipeline over one step, \(drawn) micro-batches"

@@ -127,8 +127,12 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
         moved.cluster = cluster
         Console.notes(remarks)
         moved.remarks += remarks
-        if cluster.device.peakFLOPs[plan.precision] == nil {
-            moved.precision = cluster.device.trainingPrecision
+        if let groups = cluster.groups, groups.devices != plan.devices {
+            throw Failure.input(
+                "--clusters: the groups of \(cluster.name) have \(groups.devices) devices, the plan \(plan.devices)")
+        }
+        if !cluster.hasRate(plan.precision) {
+            moved.precision = cluster.trainingPrecision
             let remark = Remark(
                 .precisionChanged,
                 "\(cluster.name) has no rate for \(plan.precision.rawValue); \(moved.precision.rawValue) is taken")

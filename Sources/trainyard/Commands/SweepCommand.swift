@@ -263,8 +263,7 @@ struct SweepCommand: ParsableCommand {
                 (
                     "speed of the network between nodes, times the cluster's", .networkSpeed,
                     try points(networkSpeed, "--network-speed", whole: false) { plan, factor in
-                        guard let last = plan.cluster.networks.indices.last else { return }
-                        plan.cluster.networks[last].bytesPerSecond *= factor
+                        plan.cluster.scaleOutermost(by: factor)
                     }
                 )
             ]

@@ -14,7 +14,7 @@ struct PriceOption: ParsableArguments {
         guard let value = try? Quantity.parse(price, as: .plain), Bounds.price.contains(value) else {
             throw Failure.input("--price: '\(price)' is not a number of dollars from 0 to 1,000,000, such as 2.5")
         }
-        plan.cluster.pricePerDeviceHour = value
+        plan.cluster.changeKinds { $0.pricePerDeviceHour = value }
     }
 }
 
