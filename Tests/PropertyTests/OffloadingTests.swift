@@ -175,13 +175,13 @@ import Testing
             for action in actions {
                 switch action.kind {
                 case .forward, .fused: held += bytes(Int(action.stage))
-                case .backward, .backwardInput, .backwardWeight: break
+                case .backward, .backwardInput, .backwardWeight, .softmax, .outputGradient: break
                 }
                 most = max(most, held)
                 switch action.kind {
                 case .backward, .backwardInput: held -= bytes(Int(action.stage))
                 case .fused: held -= bytes(Int(action.partnerStage))
-                case .forward, .backwardWeight: break
+                case .forward, .backwardWeight, .softmax, .outputGradient: break
                 }
             }
             right[rank] = most
