@@ -33,8 +33,31 @@ struct BlockTimes {
     /// Seconds of the memory-bound work of the whole block, forward and backward.
     var elementwise: Double { elementwise(.forward) + elementwise(.backward) }
 
+    /// Times of a block without transfers of sharded parameters, copies to the host and waiting for it. They do not depend on
+    /// sharding, so that a search computes them once for all of it.
+    struct Inside: Sendable {
+        fileprivate(set) var times = UnitTimes()
+        fileprivate(set) var sent = PassCollectives()
+        /// Whether numbers of rows go to the host.
+        fileprivate(set) var counts = false
+        /// Tensor collectives that run apart from compute.
+        fileprivate(set) var apart = 0.0
+    }
+
     /// Times of one micro-batch through the block.
-    func unit() -> UnitTimes {
+    /// - Parameter known: nil: computed here.
+    func unit(_ known: Inside? = nil) -> UnitTimes {
+        let inside = known ?? inside()
+        var times = inside.times
+        let passes = (times.forward.total, times.backward.total)
+        addParameterGathers(to: &times)
+        addCopies(to: &times, behind: passes)
+        waitForHost(&times, collectives: inside.sent, counts: inside.counts, apart: inside.apart)
+        if let tuned = block.tuned, !tuned.passesGradient { times.leaveOutBackward() }
+        return times
+    }
+
+    func inside() -> Inside {
         let (attention, scan) = (attention(), scan())
         // Both are sums over products and kernels, so each is computed only once.
         let saved = block.mixture.map(sortingSaved) ?? 0
@@ -89,15 +112,10 @@ struct BlockTimes {
             hideBehindShared(
                 &times, taken: (again, collectives.backward.hidden + contexts.backward.hidden))
         }
-        let passes = (times.forward.total, times.backward.total)
-        addParameterGathers(to: &times)
-        addCopies(to: &times, behind: passes)
         // Numbers of rows that are always the same need not go to the host (Megatron-Core, `token_dispatcher.py`:
         // `drop_and_pad`).
         let counts = exchange > 0 && block.mixture?.padToCapacity != true
-        waitForHost(&times, collectives: sent, counts: counts, apart: collectives.apart)
-        if let tuned = block.tuned, !tuned.passesGradient { times.leaveOutBackward() }
-        return times
+        return Inside(times: times, sent: sent, counts: counts, apart: collectives.apart)
     }
 
     // MARK: Recomputed modules

@@ -14,21 +14,28 @@ package struct BlockUnits: Hashable, Sendable {
 
     package init() {}
 
-    init(model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double, plain: Bool) {
-        func times(_ device: DeviceShare, _ rates: DeviceRates) -> [UnitTimes] {
-            parts.blocks.map {
+    /// - Parameters:
+    ///   - plain: whether some blocks keep all activations while others are recomputed.
+    ///   - inside: the part of the times that does not depend on sharding; nil: computed here.
+    init(
+        model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double, plain: Bool,
+        inside: InsideUnits? = nil
+    ) {
+        func times(_ device: DeviceShare, _ rates: DeviceRates, _ inside: [BlockTimes.Inside]?) -> [UnitTimes] {
+            parts.blocks.indices.map { index in
                 BlockTimes(
-                    block: $0, sequence: model.sequence, rates: rates, device: device, gradientBytes: gradientBytes
-                ).unit()
+                    block: parts.blocks[index], sequence: model.sequence, rates: rates, device: device,
+                    gradientBytes: gradientBytes
+                ).unit(inside?[index])
             }
         }
-        blocks = times(device, rates)
-        plainBlocks = plain ? times(device.keepingEverything, rates) : blocks
-        func unit(_ end: End) -> UnitTimes {
-            EndTimes(end: end, rates: rates, device: device, gradientBytes: gradientBytes).unit()
+        blocks = times(device, rates, inside?.blocks)
+        plainBlocks = plain ? times(device.keepingEverything, rates, inside?.plainBlocks) : blocks
+        func unit(_ end: End, _ inside: UnitTimes?) -> UnitTimes {
+            EndTimes(end: end, rates: rates, device: device, gradientBytes: gradientBytes).unit(inside)
         }
-        embedding = unit(parts.embedding)
-        head = unit(parts.head)
+        embedding = unit(parts.embedding, inside?.embedding)
+        head = unit(parts.head, inside?.head)
         if case .first? = device.copies?.offload.activations {
             copies = parts.blocks.map {
                 BlockTimes(
@@ -38,7 +45,7 @@ package struct BlockUnits: Hashable, Sendable {
         }
         guard let recipe = rates.recipe, let high = rates.bf16Blocks else { return }
         // Blocks in bf16 take longer than others. They stand at the model's ends, and their stages have them in addition.
-        let (others, kinds) = (times(device, high), parts.kinds.kindOfBlock.prefix(model.layers))
+        let (others, kinds) = (times(device, high, nil), parts.kinds.kindOfBlock.prefix(model.layers))
         for kind in kinds.prefix(recipe.bf16LayersAtStart) { embedding = embedding + others[kind] + -1 * blocks[kind] }
         for kind in kinds.suffix(recipe.bf16LayersAtEnd) { head = head + others[kind] + -1 * blocks[kind] }
     }

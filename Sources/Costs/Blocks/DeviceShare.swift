@@ -39,7 +39,7 @@ package struct DeviceShare: Sendable {
     /// Samples and rows of a text, for each row.
     let shares: RowShares
     /// What the device copies to its host and back; nil: nothing.
-    var copies: HostCopies?
+    let copies: HostCopies?
 
     var tensorGroup: DeviceGroup { groups.tensor }
     var contextGroup: DeviceGroup { groups.context }
@@ -124,8 +124,10 @@ package struct DeviceShare: Sendable {
 
     /// - Parameter fusesNorms: whether the layout's software runs norms inside the products behind them.
     init(
-        plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool, fusesNorms: Bool
+        plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool, fusesNorms: Bool,
+        copies: HostCopies? = nil
     ) {
+        self.copies = copies
         tensor = Double(layout.tensor)
         context = Double(layout.context)
         tokens = Double(layout.microbatch) * Double(plan.model.sequence) / context

@@ -20,7 +20,22 @@ struct EndTimes {
             dropout: device.dropout, gradient: gradientBytes)
     }
 
-    func unit() -> UnitTimes {
+    /// Times of one micro-batch through the end.
+    /// - Parameter known: what `inside()` returns; nil: computed here.
+    func unit(_ known: UnitTimes? = nil) -> UnitTimes {
+        var times = known ?? inside()
+        addTableGathers(to: &times)
+        // A frozen embedding needs no gradient at all.
+        if end.looksUp, let tuned = end.tuned, !tuned.changesAny {
+            let gathers = times.backward.data
+            times.leaveOutBackward()
+            times.backward.data = gathers
+        }
+        return times
+    }
+
+    /// Times without transfers of sharded tables and copies to the host. They do not depend on sharding.
+    func inside() -> UnitTimes {
         var times = UnitTimes()
         var (forward, backward, weights) = (
             measure.seconds(end.part.forward, rates), measure.seconds(end.part.backward, rates), 0.0
@@ -49,13 +64,6 @@ struct EndTimes {
         // The whole backward of a lookup is the gradient of its table.
         times.weightGradient = end.looksUp ? backward : weights
         addCollectives(to: &times)
-        addTableGathers(to: &times)
-        // A frozen embedding needs no gradient at all.
-        if end.looksUp, let tuned = end.tuned, !tuned.changesAny {
-            let gathers = times.backward.data
-            times.leaveOutBackward()
-            times.backward.data = gathers
-        }
         return times
     }
 
@@ -98,7 +106,6 @@ struct EndTimes {
         times.backward.compute = backward + weights
         times.weightGradient = weights
         addCollectives(to: &times)
-        addTableGathers(to: &times)
         return times
     }
 

@@ -65,10 +65,11 @@ package final class LayoutWork: Sendable {
     ///     the micro-batch are needed.
     ///   - groups: the layout's groups of devices; nil: computed here.
     ///   - hides: transfers that overlap with compute; nil: those of the layout.
+    ///   - known: times that layouts with the same degrees share; nil: none.
     init(
         pricer: Pricer, rates: DeviceRates, layout: Layout, shape: PipelineShape, layers: [Int],
         shares: PipelineShares? = nil, units: BlockUnits? = nil, groups: LayoutGroups? = nil,
-        hides: Layout.Overlap? = nil
+        hides: Layout.Overlap? = nil, known: KnownInsides? = nil
     ) {
         (searchedSchedule, mixed, place) = (nil, nil, nil)
         self.hides = hides ?? layout.overlap
@@ -87,20 +88,12 @@ package final class LayoutWork: Sendable {
             pricer.plan.optimizer.isOfMatrices ? MatrixUpdate(layout, pricer.plan.optimizer, pricer.parts, state) : nil
         var hidden = layout
         hidden.overlap = self.hides
-        var device = DeviceShare(
+        device = DeviceShare(
             plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
-            dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
-        if let offload = layout.offload, let link = pricer.link {
-            device.copies = HostCopies(offload, link, weight: state.keptWeight, gradient: state.gradient)
-        }
-        self.device = device
-        self.units =
-            units
-            ?? BlockUnits(
-                model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
-                gradientBytes: state.gradient,
-                plain: layout.recomputed.keepsSome)
+            dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms,
+            copies: Self.copies(layout, pricer.link, state))
+        self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, known)
         host = rates.framework.hostMicrobatch / 2
         if let algorithm = layout.vocabularyParallel {
             divided = DividedVocabulary(
@@ -120,6 +113,26 @@ package final class LayoutWork: Sendable {
             * (device.tokens * Double(pricer.plan.model.hidden) / device.sequenceShare
                 + Self.conditionNumbers(pricer.plan.model, device))
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
+    }
+
+    private static func copies(_ layout: Layout, _ link: HostLink?, _ state: StateBytes) -> HostCopies? {
+        guard let offload = layout.offload, let link else { return nil }
+        return HostCopies(offload, link, weight: state.keptWeight, gradient: state.gradient)
+    }
+
+    private static func units(
+        _ pricer: Pricer, _ rates: DeviceRates, _ device: DeviceShare, _ gradientBytes: Double, _ layout: Layout,
+        _ known: KnownInsides?
+    ) -> BlockUnits {
+        let plain = layout.recomputed.keepsSome
+        let inside = known?.units(device, gradientBytes: gradientBytes, plain: plain) {
+            InsideUnits(
+                model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
+                gradientBytes: gradientBytes, plain: plain)
+        }
+        return BlockUnits(
+            model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device, gradientBytes: gradientBytes,
+            plain: plain, inside: inside)
     }
 
     /// The work `work` with another number of micro-batches.

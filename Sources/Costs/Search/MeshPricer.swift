@@ -44,6 +44,8 @@ package struct MeshPricer {
 
     /// Activations of the mesh's passes, which layouts with other shardings share.
     private var activations: [PassKey: PassActivations] = [:]
+    /// Times of the mesh's passes, which layouts with other shardings share.
+    private let insides = KnownInsides()
 
     private struct PassKey: Hashable {
         var microbatch: Int
@@ -82,6 +84,7 @@ package struct MeshPricer {
     ) -> Int {
         passLayouts.removeAll(keepingCapacity: true)
         activations.removeAll(keepingCapacity: true)
+        insides.removeAll()
         var rejected = 0
         let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
@@ -211,7 +214,7 @@ package struct MeshPricer {
                         let work = LayoutWork(
                             pricer: pricer, rates: rates, layout: layout,
                             shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                            shares: any.shares, groups: groups[0], hides: hides)
+                            shares: any.shares, groups: groups[0], hides: hides, known: insides)
                         let key = PassKey(
                             microbatch: microbatch, sequenceParallel: sequenceParallel, recompute: recompute)
                         let held = activations[key] ?? PassActivations(work)
