@@ -58,23 +58,19 @@ import Testing
     ]
 
     static let unlike: [Property] = [
-        Property(name: "faster devices of one group are never slower", share: 3) { plan, layout in
+        Property(name: "faster devices of one group are not slower", share: 3) { plan, layout in
             guard let halves = Halves(plan, layout) else { return .silent }
             let even = plan.withEvenNodes(layout)
-            let work = try Pricer(plan: even).work(layout)
-            // Without micro-batches for every rank the pace of the slowest is not that of the step: a faster rank may hide
-            // less of its reductions than the pipeline wins.
-            // Split backwards end their input gradients earlier than their last weight gradients, which hide reductions.
-            guard work.shape.microbatches >= layout.pipeline, !layout.schedule.splitsBackward else { return .silent }
             var faster = even.cluster
             faster.device.peakFLOPs = faster.device.peakFLOPs.mapValues { 2 * $0 }
             faster.device.memoryBytesPerSecond *= 1.5
             let seconds = try [halves.slower(even.cluster), even.cluster, faster].map {
                 try Answer(halves.plan(even, $0), layout).seconds
             }
+            // Reductions hide behind backwards. Those of a faster rank are shorter and hide less, even where it then waits.
             return .all([
-                Property.atMost("seconds of the same devices", seconds[1], seconds[0]),
-                Property.atMost("seconds of faster devices", seconds[2], seconds[1]),
+                Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 5e-3),
+                Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 5e-3),
             ])
         },
         Property(name: "ranks of each group take the times and the memory of its own devices", share: 3) {
@@ -151,7 +147,8 @@ private struct Halves {
         stage = layout.tensor * layout.context * layout.data
         pipeline = layout.pipeline
         let half = layout.devices / 2
-        guard layout.pipeline % 2 == 0, !layout.schedule.isBidirectional, half % node == 0,
+        guard layout.pipeline % 2 == 0, !layout.schedule.isBidirectional, layout.vocabularyParallel == nil,
+            half % node == 0,
             cluster.networks.count == 2, cluster.networks[0].devices == node
         else { return nil }
         nodes = half / node

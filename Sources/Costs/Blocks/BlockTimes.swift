@@ -205,7 +205,7 @@ struct BlockTimes {
             for input in block.productInputs { seconds += rates.cast(measure.numbers([input])) }
         }
         if pass == .backward, !recipe.keepsAttended { seconds += rates.cast(measure.numbers(block.attended)) }
-        if device.sharding == .parameters, device.shardGroup.size > 1, !recipe.parameterGather {
+        if device.gathersWeights, !recipe.parameterGather {
             let weights = LowPrecision.parameters(block, device)
             seconds += rates.memory(LowPrecision.castBytes(rates) * (weights.dense + weights.experts))
         }

@@ -72,6 +72,9 @@ package struct DeviceShare: Sendable {
         expertShardGroup.size * (shardsOuter ? expertReplicaGroup.size : 1)
     }
 
+    /// Whether weights come from other ranks for every pass.
+    var gathersWeights: Bool { sharding == .parameters && shardGroup.size > 1 }
+
     /// Seconds in which the replicas of a shard add up its gradients of `bytes`: on every rank, or for its part of the
     /// optimizer's state.
     func addReplicas(_ replicas: DeviceGroup, bytes: Double) -> Double {

@@ -2,6 +2,7 @@ internal import Models
 internal import Plans
 
 /// Times of the parts of a stage without transfers of sharded parameters, copies to the host and waiting for it.
+/// `KnownInsides` holds them for layouts that share them.
 final class InsideUnits: Sendable {
     let blocks: [BlockTimes.Inside]
     /// Blocks that keep all activations; empty if all blocks are alike.
@@ -39,6 +40,8 @@ final class KnownInsides {
         var overlap: Layout.Overlap
         var gradientBytes: Double
         var plain: Bool
+        /// Whether a recipe casts the weights that are gathered for a pass.
+        var gathersWeights: Bool
     }
 
     private var known: [Key: InsideUnits] = [:]
@@ -52,7 +55,8 @@ final class KnownInsides {
     ) -> InsideUnits {
         let key = Key(
             tokens: device.tokens, sequenceParallel: device.sequenceParallel, recompute: device.recompute,
-            overlap: device.overlap, gradientBytes: gradientBytes, plain: plain)
+            overlap: device.overlap, gradientBytes: gradientBytes, plain: plain,
+            gathersWeights: device.gathersWeights)
         if let units = known[key] { return units }
         let units = compute()
         known[key] = units

@@ -42,16 +42,7 @@ package struct MeshPricer {
     /// The exchanges that were chosen for context ranks, by the degrees that decide.
     private var exchanges: [ExchangeKey: Layout] = [:]
 
-    /// Activations of the mesh's passes, which layouts with other shardings share.
-    private var activations: [PassKey: PassActivations] = [:]
-    /// Times of the mesh's passes, which layouts with other shardings share.
-    private let insides = KnownInsides()
-
-    private struct PassKey: Hashable {
-        var microbatch: Int
-        var sequenceParallel: Bool
-        var recompute: Layout.Recompute
-    }
+    private var known = KnownPasses()
 
     private struct ExchangeKey: Hashable {
         var tensor: Int
@@ -83,8 +74,7 @@ package struct MeshPricer {
         _ mesh: Layout, microbatches: [Int], least: [LeastStep] = [], into prices: inout ContiguousArray<QuickPrice>
     ) -> Int {
         passLayouts.removeAll(keepingCapacity: true)
-        activations.removeAll(keepingCapacity: true)
-        insides.removeAll()
+        known.removeAll()
         var rejected = 0
         let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
@@ -171,6 +161,7 @@ package struct MeshPricer {
         guard let rates = pricer.rates[plan.framework(for: layout).name],
             let all = table.partitionsByRanks[mesh.pipeline]
         else { return 0 }
+        known.begin(on: rates.framework)
         if wanted.count < table.partitions.count {
             wanted = [Bool](repeating: true, count: table.partitions.count)
         }
@@ -214,12 +205,8 @@ package struct MeshPricer {
                         let work = LayoutWork(
                             pricer: pricer, rates: rates, layout: layout,
                             shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
-                            shares: any.shares, groups: groups[0], hides: hides, known: insides)
-                        let key = PassKey(
-                            microbatch: microbatch, sequenceParallel: sequenceParallel, recompute: recompute)
-                        let held = activations[key] ?? PassActivations(work)
-                        activations[key] = held
-                        return PassTerms(work, held)
+                            shares: any.shares, groups: groups[0], hides: hides, known: known.insides)
+                        return PassTerms(work, known.activations(of: work))
                     }
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     let first = prices.count

@@ -62,6 +62,42 @@ struct PassActivations: Sendable {
     }
 }
 
+/// What is known of the passes of one mesh on one software. Layouts with different shardings share it.
+struct KnownPasses {
+    private struct Key: Hashable {
+        var microbatch: Int
+        var sequenceParallel: Bool
+        var recompute: Layout.Recompute
+    }
+
+    let insides = KnownInsides()
+    private var activations: [Key: PassActivations] = [:]
+    private var software = ""
+
+    /// Forgets everything: another mesh begins.
+    mutating func removeAll() {
+        activations.removeAll(keepingCapacity: true)
+        insides.removeAll()
+    }
+
+    /// Forgets everything if the next passes run on other software than the ones before: where none is named, some
+    /// shardings run on their own.
+    mutating func begin(on framework: Framework) {
+        if framework.name != software { removeAll() }
+        software = framework.name
+    }
+
+    mutating func activations(of work: LayoutWork) -> PassActivations {
+        let key = Key(
+            microbatch: work.layout.microbatch, sequenceParallel: work.layout.sequenceParallel,
+            recompute: work.layout.recompute)
+        if let known = activations[key] { return known }
+        let found = PassActivations(work)
+        activations[key] = found
+        return found
+    }
+}
+
 /// The part of a layout's price that depends on the micro-batch and on its division among tensor and context ranks.
 struct PassTerms: Sendable {
     /// Seconds of one part of a stage.
