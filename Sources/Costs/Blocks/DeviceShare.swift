@@ -125,15 +125,27 @@ package struct DeviceShare: Sendable {
         return share
     }
 
-    /// - Parameter fusesNorms: whether the layout's software runs norms inside the products behind them.
     init(
-        plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool, fusesNorms: Bool,
+        plan: Plan, layout: Layout, groups: LayoutGroups, vocabulary: Int, dropout: Bool, fusesNorms: Bool
+    ) {
+        self.init(
+            sequence: plan.model.sequence, loss: plan.loss,
+            shares: RowShares(plan.model, context: Double(layout.context)), layout: layout, groups: groups,
+            vocabulary: vocabulary, dropout: dropout, fusesNorms: fusesNorms)
+    }
+
+    /// - Parameters:
+    ///   - sequence: tokens of a sequence.
+    ///   - fusesNorms: whether the layout's software runs norms inside the products behind them.
+    init(
+        sequence: Int, loss: LossComputation, shares: RowShares, layout: Layout, groups: LayoutGroups, vocabulary: Int,
+        dropout: Bool, fusesNorms: Bool,
         copies: HostCopies? = nil
     ) {
         self.copies = copies
         tensor = Double(layout.tensor)
         context = Double(layout.context)
-        tokens = Double(layout.microbatch) * Double(plan.model.sequence) / context
+        tokens = Double(layout.microbatch) * Double(sequence) / context
         sequenceParallel = layout.sequenceParallel && layout.tensor > 1
         sequenceShare = sequenceParallel ? tensor : 1
         flashAttention = layout.flashAttention
@@ -143,12 +155,12 @@ package struct DeviceShare: Sendable {
         sharding = layout.sharding
         shardsOuter = layout.sharesOptimizer
         self.dropout = dropout
-        loss = plan.loss
+        self.loss = loss
         self.vocabulary = vocabulary
         self.groups = groups
         (expert, expertTensor) = (Double(layout.expert), Double(layout.expertTensor))
         (contextExchange, headRanks, ringRanks) = (layout.contextExchange, layout.headRanks, layout.ringRanks)
         dispatcher = layout.dispatcher
-        shares = RowShares(plan.model, context: context)
+        self.shares = shares
     }
 }

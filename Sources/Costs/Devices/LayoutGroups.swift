@@ -60,7 +60,9 @@ struct LayoutRanks: Sendable {
 
 /// The groups of devices of a layout on the cluster's networks. Layouts that differ only in micro-batch, schedule,
 /// recomputation or sequence parallelism have equal groups.
-struct LayoutGroups: Sendable {
+///
+/// A class, because it is large and many values refer to it.
+final class LayoutGroups: Sendable {
     let tensor: DeviceGroup
     let context: DeviceGroup
     let data: DeviceGroup
@@ -79,7 +81,7 @@ struct LayoutGroups: Sendable {
     /// Groups that only some layouts have.
     let exchanges: ExchangeGroups?
 
-    init(_ layout: Layout, on network: [NetworkLevel]) {
+    convenience init(_ layout: Layout, on network: [NetworkLevel]) {
         var places = DeviceGroups(network)
         self.init(layout, places: &places)
     }
@@ -100,10 +102,10 @@ struct LayoutGroups: Sendable {
         exchanges = ExchangeGroups(firstOf: layout, on: network)
     }
 
-    init(_ layout: Layout, places: inout DeviceGroups) { self.init(layout, places: &places, ends: nil, all: nil) }
+    convenience init(_ layout: Layout, places: inout DeviceGroups) { self.init(layout, places: &places, ends: nil, all: nil) }
 
     /// The groups of the ranks of one group of a cluster, whose pipeline's ends and devices reach beyond it.
-    init(_ layout: Layout, on network: [NetworkLevel], ends: DeviceGroup, all: DeviceGroup) {
+    convenience init(_ layout: Layout, on network: [NetworkLevel], ends: DeviceGroup, all: DeviceGroup) {
         var places = DeviceGroups(network)
         self.init(layout, places: &places, ends: ends, all: all)
     }

@@ -89,7 +89,9 @@ package final class LayoutWork: Sendable {
         var hidden = layout
         hidden.overlap = self.hides
         device = DeviceShare(
-            plan: pricer.plan, layout: hidden, groups: groups ?? LayoutGroups(layout, on: pricer.network),
+            sequence: pricer.plan.model.sequence, loss: pricer.plan.loss,
+            shares: RowShares(pricer.plan.model, context: Double(layout.context)), layout: hidden,
+            groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms,
             copies: Self.copies(layout, pricer.link, state))
