@@ -22,12 +22,13 @@ struct SlowestNode: Sendable {
     @inline(__always)
     func count(ranks: Int) -> Int { max(0, ranks * devicesPerRank - 1) / devicesPerNode + 1 }
 
+    /// Seconds of the slowest node among the nodes of `ranks` pipeline ranks, for each second of their mean node.
+    func slowest(ranks: Int) -> Double {
+        let nodes = count(ranks: ranks)
+        return 1 + (nodes > 1 ? variation * (2 * log(Double(nodes))).squareRoot() : 0)
+    }
+
     /// The larger of `pace` and the seconds of the slowest node among the nodes of `ranks` pipeline ranks, whose mean
     /// node takes `seconds`.
-    @inline(__always)
-    func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double {
-        let nodes = count(ranks: ranks)
-        let share = nodes > 1 ? variation * (2 * log(Double(nodes))).squareRoot() : 0
-        return max(pace, seconds * (1 + share))
-    }
+    func pace(_ pace: Double, or seconds: Double, ranks: Int) -> Double { max(pace, seconds * slowest(ranks: ranks)) }
 }

@@ -161,7 +161,7 @@ package struct MeshPricer {
         guard let rates = pricer.rates[plan.framework(for: layout).name],
             let all = table.partitionsByRanks[mesh.pipeline]
         else { return 0 }
-        known.begin(on: rates.framework)
+        known.begin(plan, ranks: mesh.pipeline, on: rates.framework)
         if wanted.count < table.partitions.count {
             wanted = [Bool](repeating: true, count: table.partitions.count)
         }
@@ -206,7 +206,7 @@ package struct MeshPricer {
                             pricer: pricer, rates: rates, layout: layout,
                             shape: PipelineShape(ranks: mesh.pipeline, microbatches: count), layers: any.layers,
                             shares: any.shares, groups: groups[0], hides: hides, known: known.insides)
-                        return PassTerms(work, known.activations(of: work))
+                        return PassTerms(work, known.activations(of: work), slowest: known.slowest)
                     }
                     rejected += (table.rejectedBySize[size] ?? 0) * shardings.count
                     let first = prices.count

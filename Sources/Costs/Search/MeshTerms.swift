@@ -73,6 +73,8 @@ struct KnownPasses {
     let insides = KnownInsides()
     private var activations: [Key: PassActivations] = [:]
     private var software = ""
+    /// `SlowestNode.slowest` of 0, 1, … ranks.
+    private(set) var slowest: [Double] = []
 
     /// Forgets everything: another mesh begins.
     mutating func removeAll() {
@@ -80,11 +82,13 @@ struct KnownPasses {
         insides.removeAll()
     }
 
-    /// Forgets everything if the next passes run on other software than the ones before: where none is named, some
-    /// shardings run on their own.
-    mutating func begin(on framework: Framework) {
+    /// Passes of pipelines of as many ranks begin. Forgets everything if they run on other software than the ones before:
+    /// where none is named, some shardings run on their own.
+    mutating func begin(_ plan: Plan, ranks: Int, on framework: Framework) {
         if framework.name != software { removeAll() }
         software = framework.name
+        let nodes = SlowestNode(plan, pipeline: ranks, variation: framework.nodeVariation)
+        slowest = (0...ranks).map(nodes.slowest)
     }
 
     mutating func activations(of work: LayoutWork) -> PassActivations {
@@ -124,7 +128,6 @@ struct PassTerms: Sendable {
         /// Seconds of a message beyond the compute that it costs.
         var transfer: Double
         var overlapsTransfer: Bool
-        var nodes: SlowestNode
         /// One plus the allocator's losses as a fraction.
         var losses: Double
 
@@ -135,7 +138,6 @@ struct PassTerms: Sendable {
             overlapsTransfer = work.layout.overlap.pipeline
             transfer = work.flight
             message = work.messageLoss
-            nodes = SlowestNode(work.plan, pipeline: work.p, variation: work.framework.nodeVariation)
             losses = 1 + work.framework.fragmentation
         }
     }
@@ -147,9 +149,12 @@ struct PassTerms: Sendable {
     private let uniform: [Part]
     private let ends: Ends
     private let activations: PassActivations
+    /// `SlowestNode.slowest` of 0, 1, … ranks.
+    private let slowest: [Double]
 
-    init(_ work: LayoutWork, _ activations: PassActivations) {
+    init(_ work: LayoutWork, _ activations: PassActivations, slowest: [Double]) {
         self.activations = activations
+        self.slowest = slowest
         let units = work.units
         blocks = zip(units.plainBlocks, units.blocks).flatMap { [Part($0), Part($1)] }
         uniform = units.blocks.flatMap { [Part($0), Part($0)] }
@@ -161,10 +166,13 @@ struct PassTerms: Sendable {
         _ = activations.whole.withNumbers { memory in
             activations.split.withNumbers { splitMemory in
                 withUnsafePointers(blocks, uniform) { blocks, uniform in
-                    body(
-                        PassNumbers(
-                            parts: self.blocks.count, blocks: blocks, uniform: uniform, ends: ends, memory: memory,
-                            splitMemory: splitMemory))
+                    slowest.withUnsafeBufferPointer { slowest in
+                        body(
+                            PassNumbers(
+                                parts: self.blocks.count, blocks: blocks, uniform: uniform, slowest: slowest,
+                                ends: ends,
+                                memory: memory, splitMemory: splitMemory))
+                    }
                 }
             }
         }
@@ -177,6 +185,7 @@ struct PassNumbers {
     let parts: Int
     let blocks: UnsafePointer<PassTerms.Part>
     let uniform: UnsafePointer<PassTerms.Part>
+    let slowest: UnsafeBufferPointer<Double>
     let ends: PassTerms.Ends
     let memory: ActivationNumbers
     let splitMemory: ActivationNumbers
@@ -201,7 +210,7 @@ struct PassNumbers {
             let total = times.forward + times.backward
             sum += Double(kind.count) * total
             let still = total - kind.messages * ends.message
-            pace = ends.nodes.pace(pace, or: still, ranks: kind.count)
+            pace = max(pace, still * slowest[kind.count])
             mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
