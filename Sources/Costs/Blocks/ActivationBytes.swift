@@ -118,9 +118,10 @@ package struct ActivationBytes: Hashable, Sendable {
 
     /// Bytes of a block whose activations are on the host: while its backward runs, those of two blocks are on the device,
     /// one that is computed and one that is copied (Transformer Engine: two buffers).
-    var offloaded: ActivationBytes {
+    /// - Parameter count: blocks of a stage whose activations are on the host.
+    func offloaded(_ count: Int) -> ActivationBytes {
         var offloaded = insideRun
-        offloaded.recomputed = recomputed + 2 * kept
+        offloaded.recomputed = recomputed + Double(min(2, count)) * kept
         return offloaded
     }
 

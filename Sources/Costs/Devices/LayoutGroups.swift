@@ -102,7 +102,9 @@ final class LayoutGroups: Sendable {
         exchanges = ExchangeGroups(firstOf: layout, on: network)
     }
 
-    convenience init(_ layout: Layout, places: inout DeviceGroups) { self.init(layout, places: &places, ends: nil, all: nil) }
+    convenience init(_ layout: Layout, places: inout DeviceGroups) {
+        self.init(layout, places: &places, ends: nil, all: nil)
+    }
 
     /// The groups of the ranks of one group of a cluster, whose pipeline's ends and devices reach beyond it.
     convenience init(_ layout: Layout, on network: [NetworkLevel], ends: DeviceGroup, all: DeviceGroup) {

@@ -80,7 +80,8 @@ package struct MeshPricer {
         let group = mesh.data * mesh.context
         let known = choices.sharding(pipeline: mesh.pipeline)
         let hasReplicas = mesh.hasReplicas(pricer.plan.model)
-        let shardings = known.filter { $0 == .none || hasReplicas }
+        // What is offloaded as shards needs sharding even where one rank has all of them.
+        let shardings = known.filter { $0 == .none || hasReplicas || choices.base.offload?.needsShards == true }
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, least, shardings: whole, shardGroup: nil, into: &prices)

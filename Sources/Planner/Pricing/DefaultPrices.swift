@@ -118,6 +118,16 @@ private struct DefaultValue {
                     $0.overlap.expert = true
                 }
             ]
+        case .dispatcher:
+            guard layout.dispatcher == nil, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0 else {
+                return []
+            }
+            let known = plan.framework(for: layout).abilities.dispatchers
+            return [Layout.Dispatcher.deepep, .hybridep].filter(known.contains).map { way in
+                DefaultValue(
+                    layout, "rows go to their experts by the software's own exchange", "dispatcher: \(way.rawValue)"
+                ) { $0.dispatcher = way }
+            }
         case .schedule:
             guard layout.pipeline > 1, layout.schedule == .oneForwardOneBackward else { return [] }
             let most = plan.model.layers / layout.pipeline

@@ -36,6 +36,15 @@ package func compare(
     plan: Plan, strategies: [Strategy], settings: SearchSettings = SearchSettings(),
     options: CostOptions = CostOptions()
 ) throws(PlannerError) -> [ComparedStrategy] {
+    guard !plan.offloadsIfNeeded else {
+        // As a search: the first step with which some layout fits, for all strategies.
+        var rows: [ComparedStrategy] = []
+        for tried in plan.offloading(anySoftware: settings.space.anySoftware) {
+            rows = try compare(plan: tried, strategies: strategies, settings: settings, options: options)
+            if rows.contains(where: \.fits) { break }
+        }
+        return rows
+    }
     let pricer: Pricer
     let own = plan
     let plan = plan.open

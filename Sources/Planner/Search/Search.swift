@@ -110,10 +110,8 @@ func searchOneOrder(
 private func searchOffloading(
     _ plan: Plan, settings: SearchSettings, options: CostOptions, progress: (@Sendable (Double) -> Void)?
 ) throws(PlannerError) -> SearchResult {
-    let steps = [nil] + plan.offloadSteps(anySoftware: settings.space.anySoftware).map(Optional.some)
-    for (index, step) in steps.enumerated() {
-        var tried = plan
-        (tried.offload, tried.offloadsIfNeeded) = (step, false)
+    let steps = plan.offloading(anySoftware: settings.space.anySoftware)
+    for (index, tried) in steps.enumerated() {
         var settings = settings
         if index + 1 < steps.count { settings.explainsMisfit = false }
         do throws(PlannerError) {

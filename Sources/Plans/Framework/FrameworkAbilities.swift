@@ -61,6 +61,8 @@ extension Framework {
         package var outerSharding = true
         /// Whether the ranks of a pipeline may divide the vocabulary.
         package var vocabularyParallel = true
+        /// Whether activations are offloaded only without a pipeline and without recomputation.
+        package var offloadsActivationsAlone = false
         package var stages = Stages.any
         package var experts = Experts.any
         /// Whether tensor parallelism of a model with experts requires sequence parallelism.
@@ -169,6 +171,11 @@ extension Framework.Abilities {
                     ? "\(name) does not cut experts by \(layout.expertTensor)" : "\(name) does not spread experts")
         }
         found += obstacles(to: layout.offload, name: name)
+        if offloadsActivationsAlone, let offload = layout.offload, offload.activations != .none,
+            isPipeline || layout.recompute != .none
+        {
+            found.append("\(name) offloads activations only without a pipeline and without recomputation")
+        }
         if !allows(sequenceParallel: layout.sequenceParallel, tensor: layout.tensor, model: model) {
             found.append(
                 "\(name) does not train experts with tensor \(layout.tensor) unless sequenceParallel is true")

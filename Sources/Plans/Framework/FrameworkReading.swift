@@ -117,6 +117,7 @@ extension Framework.Abilities {
         tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
         outerSharding = can.flag("outerSharding") ?? outerSharding
         vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel
+        offloadsActivationsAlone = can.flag("offloadsActivationsAlone") ?? offloadsActivationsAlone
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         experts = can.choice("experts", of: Experts.self) ?? experts

@@ -40,6 +40,9 @@ extension Layout {
 
         package var isEmpty: Bool { parts.isEmpty }
 
+        /// Whether the host keeps shards of gradients or parameters.
+        package var needsShards: Bool { gradients || parameters }
+
         /// What is offloaded, in the order of the keys.
         package var parts: [Part] {
             var parts: [Part] = []

@@ -96,17 +96,30 @@ extension Optimizer {
 }
 
 extension Plan {
+    /// The plan with what a search offloads in turn until some layout fits: first nothing, then each of `offloadSteps`.
+    package func offloading(anySoftware: Bool) -> [Plan] {
+        ([nil] + offloadSteps(anySoftware: anySoftware).map(Optional.some)).map { step in
+            var plan = self
+            (plan.offload, plan.offloadsIfNeeded) = (step, false)
+            return plan
+        }
+    }
+
     /// What a search offloads in turn, until some layout fits (`offload: auto`): first what costs least. Only what the plan's
     /// software has and what is priced with the plan's other choices.
     /// - Parameter anySoftware: whether the abilities of the software do not matter.
     package func offloadSteps(anySoftware: Bool) -> [Layout.Offload] {
         let known = anySoftware ? Layout.Offload.Part.allCases : framework(for: nil).abilities.offload
         let steps = [
-            Layout.Offload(optimizer: 1), Layout.Offload(optimizer: 1, activations: .all),
+            Layout.Offload(optimizer: 1), Layout.Offload(activations: .all),
+            Layout.Offload(optimizer: 1, activations: .all),
             Layout.Offload(optimizer: 1, gradients: true, parameters: true),
             Layout.Offload(optimizer: 1, gradients: true, parameters: true, activations: .all),
         ]
+        let isAlone = !anySoftware && framework(for: nil).abilities.offloadsActivationsAlone
         return steps.filter { step in
+            // A search tries pipelines and recomputation with everything.
+            guard !isAlone || step.activations == .none else { return false }
             var plan = self
             (plan.layout, plan.offload, plan.offloadsIfNeeded) = (nil, step, false)
             return step.parts.allSatisfy(known.contains) && (plan.hostProblems(nil) + plan.offloadProblems(nil)).isEmpty

@@ -37,7 +37,10 @@ struct TuningReading {
 
     private static func quantized(_ reader: FieldReader) -> Quantization? {
         if reader.word(ifAmong: ["nf4"], "quantized") != nil { return Quantization() }
-        guard reader.contains("quantized") else { return nil }
+        guard reader.contains("quantized") else {
+            reader.expect("quantized")
+            return nil
+        }
         guard reader.scalar("quantized") == nil else {
             reader.report(
                 "quantized", value: "'\(reader.scalar("quantized") ?? "")'",

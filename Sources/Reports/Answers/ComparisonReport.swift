@@ -125,6 +125,7 @@ package struct ComparisonReport: Encodable, Sendable {
             parts.append("shard \(layout.sharding.rawValue)" + (layout.shardGroup.map { "/\($0)" } ?? ""))
         }
         if layout.sequenceParallel { parts.append("sp") }
+        if let offload = layout.offload { parts.append("offload \(offload.words)") }
         return parts.joined(separator: " · ")
     }
 }

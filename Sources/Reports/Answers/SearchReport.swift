@@ -64,7 +64,9 @@ package struct SearchReport: Encodable, Sendable {
     package func text(width: Int? = nil) -> String {
         guard let best = result.candidates.first else { return "no layout fits" }
         var lines = Wrapped.lines(title(best), width: width) + Wrapped.lines(summaryLines, width: width)
-        lines += Wrapped.lines("software: \(EstimateText.software(best))", width: width) + [""]
+        lines += Wrapped.lines("software: \(EstimateText.software(best))", width: width)
+        if let offload = best.layout.offload { lines += Wrapped.lines("offload: \(offload.words)", width: width) }
+        lines.append("")
         lines += table(result.candidates, own: result.own, width)
         if let own = result.own { lines += [""] + Wrapped.lines("yours: \(own.verdict)", width: width) }
         guard !result.front.isEmpty else { return lines.joined(separator: "\n") }

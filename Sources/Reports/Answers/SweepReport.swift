@@ -104,6 +104,7 @@ package struct SweepReport: Encodable, Sendable {
         var lines = Wrapped.lines([name] + (searched.map { [$0.description] } ?? []), width: width)
         if let first = swept.lazy.compactMap(\.estimate).first {
             lines += Wrapped.lines("software: \(EstimateText.software(first))", width: width)
+            if let offload = first.layout.offload { lines += Wrapped.lines("offload: \(offload.words)", width: width) }
         }
         let table = Table(head: head, rows: rows, leftAligned: [head.count - 1])
         lines +=
