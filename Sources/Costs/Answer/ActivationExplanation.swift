@@ -363,7 +363,8 @@ struct ActivationExplanation {
     private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
         if layout.offload.map({ $0.activations != .none }) ?? false {
             let terms = words.kinds.filter { share.blocks[$0.number] > 0 }.map { kind in
-                "R_\(kind.symbol)_1" + (isOffloaded(kind, share) ? " + 2·K_\(kind.symbol)" : "")
+                "R_\(kind.symbol)_1"
+                    + (isOffloaded(kind, share) ? " + \(min(2, layout.offloadedBlocks ?? 2))·K_\(kind.symbol)" : "")
             }
             return terms.isEmpty ? nil : largest(terms)
         }

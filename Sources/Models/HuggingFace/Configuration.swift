@@ -48,13 +48,24 @@ final class Configuration {
         asked.insert(key)
         for (spelling, name) in facts.renames where name == key {
             asked.insert(spelling)
-            if let value = values[spelling] { return value }
+            if let value = values[spelling] {
+                refuseOther(value, spelling, key)
+                return value
+            }
         }
         if let name = facts.renames[key], let value = values[name], values[key] == nil {
             asked.insert(name)
             return value
         }
         return values[key]
+    }
+
+    /// Reports a value of `key` that its other spelling contradicts.
+    private func refuseOther(_ value: JSONValue, _ spelling: String, _ key: String) {
+        guard let other = values[key], !other.isNull, !value.isNull, describe(other) != describe(value) else { return }
+        report(
+            key, value: describe(other), rule: "\(spelling) is the same size and says \(describe(value))",
+            fix: "remove one of the two")
     }
 
     /// The value of `key`: the configuration's, or the type's; nil if there is none.
@@ -113,7 +124,30 @@ final class Configuration {
     /// A list of words; nil if there is none.
     func words(_ key: String) -> [String]? {
         guard let list = value(key)?.list else { return nil }
-        return list.compactMap(\.text)
+        let words = list.compactMap(\.text)
+        if key == "layer_types", let odd = words.first(where: { !Self.layerTypes.contains($0) }) {
+            report(key, value: "'\(odd.prefix(60))'", rule: "is not a type of layer")
+        }
+        return words
+    }
+
+    /// Types of layers that configurations name (transformers 5.24, `ALLOWED_LAYER_TYPES` and its older names).
+    private static let layerTypes: Set<String> = [
+        "full_attention", "sliding_attention", "chunked_attention", "window_attention", "indexed_attention",
+        "compressed_sparse_attention", "heavily_compressed_attention", "minimax_m3_sparse", "conv", "moe", "hybrid",
+        "hybrid_sliding", "reference_sliding_attention", "linear_attention", "sparse", "dense", "mamba", "attention",
+        "deepseek_sparse_attention", "qwen_sparse_attention", "recurrent", "mlp",
+    ]
+
+    /// Layers at the start without experts, `first_k_dense_replace`: at most all.
+    func denseLayers() -> Int? {
+        let dense = optional("first_k_dense_replace")
+        if let dense, let layers = value("num_hidden_layers")?.count, layers > 0, dense > layers {
+            report(
+                "first_k_dense_replace", value: "\(dense)",
+                rule: "must be at most the \(layers) layers of num_hidden_layers")
+        }
+        return dense
     }
 
     /// A list of whole numbers from 0; nil if there is none.

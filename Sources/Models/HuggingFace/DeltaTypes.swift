@@ -104,7 +104,7 @@ enum DeltaTypes {
         // Layers are counted from 1.
         let listed = own?.counts("kda_layers").map(Set.init)
         let types = c.words("layer_types")
-        let first = c.optional("first_k_dense_replace") ?? 1
+        let first = c.denseLayers() ?? 1
         let step = max(1, c.optional("moe_layer_freq") ?? 1)
         draft.addExperts(
             c, "num_local_experts", shared: c.optional("n_shared_experts") ?? 0,
@@ -132,7 +132,7 @@ enum DeltaTypes {
         (mixer.decayRank, mixer.gateRank) = (nil, nil)
         let types = c.words("layer_types")
         let period = max(1, c.optional("layer_group_size", from: 1) ?? 6)
-        let first = c.optional("first_k_dense_replace") ?? 2
+        let first = c.denseLayers() ?? 2
         draft.addExperts(
             c, "num_local_experts", shared: c.optional("n_shared_experts") ?? 0,
             where: draft.sparse(c) { $0 >= first })

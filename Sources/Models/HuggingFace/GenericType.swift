@@ -19,7 +19,7 @@ enum GenericType {
                 ["moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"].first(where: c.has)
                 ?? "intermediate_size"
             let top = ["num_experts_per_tok", "moe_topk", "moe_top_k", "top_k_experts", "num_experts_per_token"]
-            let first = c.optional("first_k_dense_replace") ?? 0
+            let first = c.denseLayers() ?? 0
             let width = c.optional("shared_expert_intermediate_size") ?? c.optional("shared_intermediate_size")
             let shared = c.optional("n_shared_experts") ?? c.optional("num_shared_experts") ?? (width ?? 0 > 0 ? 1 : 0)
             draft.addExperts(

@@ -101,7 +101,19 @@ enum HybridTypes {
     /// Nemotron-H: every layer has one norm and one mixer, of tokens or of numbers.
     private static func nemotron(_ c: Configuration) -> Draft {
         let letters: [Character: String] = ["M": "mamba", "*": "attention", "-": "mlp", "E": "moe"]
-        let pattern = c.text("hybrid_override_pattern")?.compactMap { letters[$0] }
+        let written = c.text("hybrid_override_pattern")
+        if let odd = written?.first(where: { letters[$0] == nil }) {
+            c.report(
+                "hybrid_override_pattern", value: "'\(odd)'", rule: "must be of the letters M, *, - and E, one a layer")
+        }
+        if let written, c.has("num_hidden_layers"), case let layers = c.count("num_hidden_layers"),
+            written.count != layers
+        {
+            c.report(
+                "hybrid_override_pattern", value: "\(written.count) letters",
+                rule: "must have a letter for each of the \(layers) layers", fix: "or correct num_hidden_layers")
+        }
+        let pattern = written?.compactMap { letters[$0] }
         let types = c.words("layers_block_type") ?? pattern ?? []
         if types.isEmpty {
             c.report(

@@ -139,7 +139,7 @@ enum LatentTypes {
             // A norm of the keys' rotary part.
             block.extraParameters += block.mla?.ropeSize ?? 0
         }
-        let first = c.optional("first_k_dense_replace") ?? 1
+        let first = c.denseLayers() ?? 1
         let frequencies = c.value("moe_layer_freq")?.list?.map { $0.flag ?? false }
         let step = max(1, frequencies == nil ? c.optional("moe_layer_freq") ?? 1 : 1)
         let shared =
@@ -183,7 +183,7 @@ enum LatentTypes {
             }
         }
         draft.otherParameters = rope / 2
-        let first = c.optional("first_k_dense_replace") ?? 1
+        let first = c.denseLayers() ?? 1
         draft.addExperts(
             c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, where: draft.sparse(c) { $0 >= first })
         return draft
@@ -281,7 +281,7 @@ enum LatentTypes {
 
     private static func ocr(_ c: Configuration) -> Draft {
         var draft = Draft(c)
-        let first = c.optional("first_k_dense_replace") ?? (c.type == "unlimited_ocr_text" ? 1 : 0)
+        let first = c.denseLayers() ?? (c.type == "unlimited_ocr_text" ? 1 : 0)
         draft.addExperts(
             c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, where: draft.sparse(c) { $0 >= first })
         return draft
@@ -293,9 +293,9 @@ extension Draft {
     mutating func addDeepSeekExperts(_ c: Configuration) {
         let first: Int
         switch c.type {
-        case "glm4_moe_lite", "axk1", "hy_v4", "hy_v4_vl_text": first = c.optional("first_k_dense_replace") ?? 1
-        case "glm5_next_text": first = c.optional("first_k_dense_replace") ?? 3
-        default: first = c.optional("first_k_dense_replace") ?? 0
+        case "glm4_moe_lite", "axk1", "hy_v4", "hy_v4_vl_text": first = c.denseLayers() ?? 1
+        case "glm5_next_text": first = c.denseLayers() ?? 3
+        default: first = c.denseLayers() ?? 0
         }
         let step = c.type == "axk1" ? max(1, c.optional("moe_layer_freq") ?? 1) : 1
         addExperts(

@@ -116,7 +116,7 @@ enum MixtureTypes {
         var draft = Draft(c, attentionBias: "", mlpBias: "")
         if c.flag("attention_bias", c.type == "glm4v_moe_text") { draft.biases.insert(.attentionInput) }
         if c.type != "solar_open", c.flag("use_qk_norm") { draft.each { $0.qkNorm = .head } }
-        let first = c.type == "solar_open" ? 0 : c.optional("first_k_dense_replace") ?? 0
+        let first = c.type == "solar_open" ? 0 : c.denseLayers() ?? 0
         draft.addExperts(
             c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0, where: draft.sparse(c) { $0 >= first })
         return draft
@@ -125,7 +125,7 @@ enum MixtureTypes {
     private static func dots(_ c: Configuration) -> Draft {
         var draft = Draft(c, attentionBias: c.type == "dots1" ? "attention_bias" : "", mlpBias: "")
         draft.each { $0.qkNorm = .head }
-        let first = c.optional("first_k_dense_replace") ?? (c.type == "dots1" ? 0 : 1)
+        let first = c.denseLayers() ?? (c.type == "dots1" ? 0 : 1)
         draft.addExperts(
             c, c.type == "dots1" ? "n_routed_experts" : "num_experts",
             shared: c.optional(c.type == "dots1" ? "n_shared_experts" : "num_shared_experts") ?? 0,
@@ -263,7 +263,7 @@ enum MixtureTypes {
         draft.norm = .layerNormNoBias
         let dense = c.optional("prefix_dense_intermediate_size", from: 1)
         let size = c.count("intermediate_size")
-        let first = c.optional("first_k_dense_replace") ?? 0
+        let first = c.denseLayers() ?? 0
         draft.each { block in
             block.parallel = .oneNorm
             if let dense { block.ffn = dense }

@@ -56,7 +56,7 @@ enum PublishedTypes {
         if let size = c.optional("head_dim", from: 1) { draft.each { $0.headSize = size } }
         if c.flag("use_qkv_bias") { draft.biases.insert(.attentionInput) }
         if c.flag("use_qk_norm") { draft.each { $0.qkNorm = .head } }
-        let first = c.optional("first_k_dense_replace") ?? 0
+        let first = c.denseLayers() ?? 0
         draft.addExperts(
             c, "num_experts", shared: c.optional("num_shared_experts") ?? 0,
             sharedSize: c.optional("moe_shared_expert_intermediate_size", from: 1)
