@@ -154,11 +154,13 @@ import Testing
         let steps = plan.offloadSteps(anySoftware: false).map(\.words)
         #expect(
             steps == [
-                "optimizer", "optimizer, activations", "optimizer, gradients, parameters",
+                "optimizer", "activations", "optimizer, activations", "optimizer, gradients, parameters",
                 "optimizer, gradients, parameters, activations",
             ])
         let core = try PlanText.read(self.plan("auto", "offload: auto\nframework: megatron-core"))
-        #expect(core.offloadSteps(anySoftware: false).count == 2 && core.offloadSteps(anySoftware: true).count == 4)
+        // It offloads activations only without a pipeline and without recomputation, which a search tries.
+        #expect(core.offloadSteps(anySoftware: false).map(\.words) == ["optimizer"])
+        #expect(core.offloadSteps(anySoftware: true).count == 5)
     }
 
     // MARK: - Hosts
@@ -182,7 +184,7 @@ import Testing
             let host = try #require(cluster.host, "\(name)")
             // A device's link is slower than its memory, and its host has as much memory as it, but for TPUs.
             #expect(host.linkBytesPerSecond < cluster.device.memoryBytesPerSecond / 4, "\(name)")
-            #expect(host.linkBytesPerSecond >= 16e9 && host.memoryBytesPerSecond >= 136e9, "\(name)")
+            #expect(host.linkBytesPerSecond >= 8e9 && host.memoryBytesPerSecond >= 136e9, "\(name)")
             #expect(host.memoryBytes > 0.8 * cluster.device.memoryBytes * Double(cluster.devicesPerNode), "\(name)")
         }
         #expect(try Cluster.read("laptop", library: Checkout.library).host == nil)
@@ -190,9 +192,9 @@ import Testing
 
     /// Gigabytes a second of a link in one direction, of its specification; GB of memory and GB/s of a node's host.
     @Test(arguments: [
-        ("v100-32g-sxm", 16.0, 512.0, 136.0), ("a100-40g-sxm", 32, 1000, 409.6), ("a100-80g-sxm", 32, 2000, 409.6),
+        ("v100-32g-sxm", 8.0, 512.0, 136.0), ("a100-40g-sxm", 32, 1000, 409.6), ("a100-80g-sxm", 32, 2000, 409.6),
         ("h100-80g-sxm", 64, 2000, 614.4), ("h200-141g-sxm", 64, 2000, 614.4), ("b200-sxm", 64, 2000, 716.8),
-        ("gb200-nvl72", 225, 960, 1024), ("gb300-nvl72", 225, 960, 1024), ("mi300x", 64, 1986.4, 614.4),
+        ("gb200-nvl72", 225, 960, 768), ("gb300-nvl72", 225, 960, 768), ("mi300x", 64, 1986.4, 614.4),
     ])
     func hostsOfTheirDatasheets(_ name: String, _ link: Double, _ memory: Double, _ bandwidth: Double) throws {
         let host = try #require(try Cluster.read(name, library: Checkout.library).host)

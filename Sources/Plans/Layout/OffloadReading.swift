@@ -8,7 +8,7 @@ enum OffloadReading {
         guard let reader = parent.map("offload") else { return nil }
         var offload = Layout.Offload()
         reader.expect("optimizer", "gradients", "parameters", "activations", "overlap")
-        if reader.keys.allSatisfy({ $0 == "overlap" }) {
+        if reader.keys.isEmpty {
             parent.report("offload", rule: "names nothing to offload", fix: "remove it, or e.g. {optimizer: true}")
         }
         offload.optimizer =

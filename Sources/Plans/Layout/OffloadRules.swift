@@ -55,6 +55,10 @@ extension Layout {
                     "activations", "\(count)", "counts blocks of a stage, the model has \(model.layers)",
                     "use true for all blocks")
             }
+            if model.mtp != nil {
+                refuse(
+                    "activations", "\(count)", "is not priced together with model.mtp", "use true for all blocks")
+            }
             if offload.parameters {
                 refuse(
                     "activations", "\(count)", "is not priced together with layout.offload.parameters",
