@@ -364,7 +364,7 @@ struct ActivationExplanation {
         if layout.offload.map({ $0.activations != .none }) ?? false {
             let terms = words.kinds.filter { share.blocks[$0.number] > 0 }.map { kind in
                 "R_\(kind.symbol)_1"
-                    + (isOffloaded(kind, share) ? " + \(min(2, layout.offloadedBlocks ?? 2))·K_\(kind.symbol)" : "")
+                    + (isOffloaded(kind, share) ? " + 2·K_\(kind.symbol)" : "")
             }
             return terms.isEmpty ? nil : largest(terms)
         }

@@ -118,10 +118,9 @@ package struct ActivationBytes: Hashable, Sendable {
 
     /// Bytes of a block whose activations are on the host: while its backward runs, those of two blocks are on the device,
     /// one that is computed and one that is copied (Transformer Engine: two buffers).
-    /// - Parameter count: blocks of a stage whose activations are on the host.
-    func offloaded(_ count: Int) -> ActivationBytes {
+    var offloaded: ActivationBytes {
         var offloaded = insideRun
-        offloaded.recomputed = recomputed + Double(min(2, count)) * kept
+        offloaded.recomputed = recomputed + 2 * kept
         return offloaded
     }
 

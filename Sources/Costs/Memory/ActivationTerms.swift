@@ -51,7 +51,7 @@ final class ActivationTerms: Sendable {
         isPartial = layout.marked != .all
         isOffloaded = layout.offload.map { $0.activations != .none } ?? false
         keptBytes = isOffloaded ? own.map(\.kept) : []
-        blocks = isOffloaded ? own.map { $0.offloaded(layout.offloadedBlocks ?? 2) } : own
+        blocks = isOffloaded ? own.map(\.offloaded) : own
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
         if work.device.sequenceParallel { ends.buffers += w * work.device.tokens * h }
