@@ -53,6 +53,21 @@ import Testing
         #expect(try transfers(text("schedule: 1f1b", tokens: "")).first?.contains("a step") == true)
     }
 
+    /// The way to the experts is priced as the layout that states the other way.
+    @Test func theWayToTheExpertsIsPriced() throws {
+        let said = try remarks(text("schedule: 1f1b")).filter { $0.contains("layout.dispatcher") }
+        let way = try #require(said.first?.firstMatch(of: #/−([0-9.]+) days.*dispatcher: ([a-z]+)/#))
+        func days(_ layout: String) throws -> Double {
+            let plan = try read(text(layout))
+            let chosen = try #require(plan.layout)
+            return try #require(try price(plan: plan, layout: chosen).run?.days)
+        }
+        let less = try days("schedule: 1f1b") - days("schedule: 1f1b, dispatcher: \(way.2)")
+        #expect(abs(try #require(Double(way.1)) / less - 1) < 0.01)
+        #expect(
+            try !remarks(text("schedule: 1f1b, dispatcher: alltoall")).contains { $0.contains("layout.dispatcher") })
+    }
+
     /// A plan that says which transfers are hidden has chosen.
     @Test func statedTransfersAreNotRemarkedOn() throws {
         #expect(try transfers(text("schedule: 1f1b, overlap: {expert: false}")).isEmpty)

@@ -21,6 +21,27 @@ import Testing
         return settings
     }
 
+    /// A single device shards nothing among others, and hands its shards to the host all the same.
+    @Test func oneDeviceHandsItsShardsOver() throws {
+        var plan = try plan("llama2-13b", devices: 1, "a100-80g-sxm")
+        plan.frameworks.named = "deepspeed-2021"
+        plan.offload = Layout.Offload(optimizer: 1, gradients: true, parameters: true)
+        #expect(try search(plan: plan, settings: settings()).candidates.first?.layout.sharding == .parameters)
+        (plan.offload, plan.offloadsIfNeeded) = (nil, true)
+        #expect(try search(plan: plan, settings: settings()).candidates.first?.layout.offload?.optimizer == 1)
+    }
+
+    /// Strategies are compared with what the search of the same plan offloads.
+    @Test func strategiesOffloadAsASearchDoes() throws {
+        var plan = try plan("llama2-13b", devices: 2, "a100-80g-sxm")
+        plan.offloadsIfNeeded = true
+        let best = try #require(try search(plan: plan, settings: settings()).candidates.first)
+        let auto = try #require(Strategy.all.first { $0.name == Strategy.auto })
+        let row = try #require(try compare(plan: plan, strategies: [auto], settings: settings()).first)
+        #expect(row.fits && row.estimate?.layout.offload == best.layout.offload)
+        #expect(row.estimate?.iteration.seconds == best.iteration.seconds)
+    }
+
     @Test func everyLayoutHasWhatThePlanSays() throws {
         var plan = try plan("llama3-8b", devices: 8)
         plan.frameworks.named = "torch-fsdp"
