@@ -116,28 +116,39 @@ struct EndTimes {
         times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
     }
 
-    /// Adds the transfers of a fully sharded table. It is gathered for its forward, for the backward too if products
-    /// read it, and its gradients are scattered. No compute runs long enough at the same time to hide them.
+    /// Matrices of an end that a device holds, before sharding, and that are sharded together.
+    struct Held {
+        var parameters: Double
+        /// Parameters that training changes.
+        var trained: Double
+        /// Whether the backward reads them again.
+        var isReadBack: Bool
+    }
+
+    /// The matrices of `end` on `device`: its own, and the table in which multi-token prediction looks tokens up.
+    static func held(_ end: End, _ device: DeviceShare) -> [Held] {
+        let own = Held(
+            parameters: end.held(vocabulary: device.vocabulary, tensor: device.tensor),
+            trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
+        guard end.losses > 1 else { return [own] }
+        let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
+        return [own, Held(parameters: table, trained: table, isReadBack: false)]
+    }
+
+    /// Adds the transfers of fully sharded tables. They are gathered for their forward, for the backward too if products
+    /// read them, and their gradients are scattered. No compute runs long enough at the same time to hide them.
     private func addTableGathers(to times: inout UnitTimes) {
         addTableCopies(to: &times)
         guard device.sharding == .parameters, device.dataGroup.size > 1 else { return }
-        func add(_ parameters: Double, trained: Double, isReadBack: Bool) {
-            let gather = device.shardGroup.gather(bytes: rates.elementBytes * parameters)
+        for held in Self.held(end, device) {
+            let gather = device.shardGroup.gather(bytes: rates.elementBytes * held.parameters)
             times.forward.data += gather
-            times.backward.data += isReadBack ? gather : 0
-            guard trained > 0 else { return }
+            times.backward.data += held.isReadBack ? gather : 0
+            guard held.trained > 0 else { continue }
             times.backward.data +=
-                device.shardGroup.gather(bytes: gradientBytes * trained)
+                device.shardGroup.gather(bytes: gradientBytes * held.trained)
                 + device.addReplicas(
-                    device.replicaGroup, bytes: gradientBytes * trained / Double(device.shardGroup.size))
-        }
-        add(
-            end.held(vocabulary: device.vocabulary, tensor: device.tensor),
-            trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
-        // The table in which multi-token prediction looks tokens up.
-        if end.losses > 1 {
-            let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
-            add(table, trained: table, isReadBack: false)
+                    device.replicaGroup, bytes: gradientBytes * held.trained / Double(device.shardGroup.size))
         }
     }
 
@@ -145,17 +156,10 @@ struct EndTimes {
     private func addTableCopies(to times: inout UnitTimes) {
         guard let copies = device.copies else { return }
         let shards = Double(device.shardGroup.size)
-        func add(_ parameters: Double, trained: Double, isReadBack: Bool) {
-            let fetch = device.sharding == .parameters ? copies.fetch(parameters / shards) : 0
+        for held in Self.held(end, device) {
+            let fetch = device.sharding == .parameters ? copies.fetch(held.parameters / shards) : 0
             times.forward.offload += fetch
-            times.backward.offload += max(isReadBack ? fetch : 0, copies.handOver(trained / shards))
-        }
-        add(
-            end.held(vocabulary: device.vocabulary, tensor: device.tensor),
-            trained: end.trained(vocabulary: device.vocabulary, tensor: device.tensor), isReadBack: !end.looksUp)
-        if end.losses > 1 {
-            let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor)
-            add(table, trained: table, isReadBack: false)
+            times.backward.offload += max(held.isReadBack ? fetch : 0, copies.handOver(held.trained / shards))
         }
     }
 }

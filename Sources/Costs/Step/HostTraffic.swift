@@ -26,14 +26,11 @@ package struct HostTraffic: Hashable, Sendable {
             fromHost += activations + 2 * count * copies.fetchedBytes(times.shards(device.held(of: block)))
         }
         func add(_ end: End) {
-            let (held, trained) = EndTimes.shards(of: end, device)
-            toHost += copies.handedBytes(trained)
-            // The embedding is read by its forward alone; the table of multi-token prediction is looked up once.
-            fromHost += copies.fetchedBytes(end.looksUp ? held : 2 * held)
-            guard end.losses > 1 else { return }
-            let table = end.table(vocabulary: device.vocabulary, tensor: device.tensor) / Double(device.shardGroup.size)
-            toHost += copies.handedBytes(table)
-            fromHost += copies.fetchedBytes(table)
+            for held in EndTimes.held(end, device) {
+                let shards = Double(device.shardGroup.size)
+                toHost += copies.handedBytes(held.trained / shards)
+                fromHost += (held.isReadBack ? 2 : 1) * copies.fetchedBytes(held.parameters / shards)
+            }
         }
         if share.holdsEmbedding { add(work.parts.embedding) }
         if share.holdsHead { add(work.parts.head) }
@@ -42,16 +39,5 @@ package struct HostTraffic: Hashable, Sendable {
         guard let step = HostStep(owned: work.owned(share), work) else { return }
         toHost += step.copiedOut
         fromHost += step.copiedBack
-    }
-}
-
-extension EndTimes {
-    /// Parameters of one device's shards of an end, and of those of them that training changes.
-    static func shards(of end: End, _ device: DeviceShare) -> (held: Double, trained: Double) {
-        let ranks = Double(device.shardGroup.size)
-        return (
-            end.held(vocabulary: device.vocabulary, tensor: device.tensor) / ranks,
-            end.trained(vocabulary: device.vocabulary, tensor: device.tensor) / ranks
-        )
     }
 }
