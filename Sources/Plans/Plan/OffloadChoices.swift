@@ -58,8 +58,7 @@ extension Plan {
                     "use bf16, or fp8 without a recipe")
             }
             if let tuning = model.tuning {
-                let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
-                refuse("parameters", "true", "is not priced together with \(key)", "remove it")
+                refuse("parameters", "true", "is not priced together with \(tuning.key)", "remove it")
             }
         }
         if offload.activations != .none, recipe?.keepsBlocks == true {

@@ -66,7 +66,6 @@ extension Plan {
 
     private func tuningProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let tuning = model.tuning else { return [] }
-        let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
         let choices: [Choice?] =
             modelChoices + [lossChoice, recipeChoice, optimizerChoice]
             + (layout.map {
@@ -75,7 +74,7 @@ extension Plan {
                     keyHeadsChoice($0),
                 ]
             } ?? [])
-        return problems(choices, beside: key)
+        return problems(choices, beside: tuning.key)
     }
 
     private func pictureProblems(_ layout: Layout?) -> [PlanProblem] {
@@ -116,9 +115,8 @@ extension Plan {
     }
 
     private var tuningChoice: Choice? {
-        model.tuning.map { tuning in
-            let key = tuning.lora != nil ? "lora" : tuning.quantized != nil ? "quantized" : "frozen"
-            return Choice(field: key, value: "(given)", fix: "remove it, or layout.vocabularyParallel")
+        model.tuning.map {
+            Choice(field: $0.key, value: "(given)", fix: "remove it, or layout.vocabularyParallel")
         }
     }
 

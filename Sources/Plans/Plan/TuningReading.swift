@@ -120,6 +120,9 @@ struct TuningReading {
 }
 
 extension Tuning {
+    /// The key of a plan that states it; of several the one that says most.
+    var key: String { lora != nil ? "lora" : quantized != nil ? "quantized" : "frozen" }
+
     /// The lines of a plan.
     var yaml: [String] {
         var lines: [String] = []
