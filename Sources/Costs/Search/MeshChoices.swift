@@ -75,6 +75,21 @@ package struct MeshChoices: Hashable, Sendable {
         }
     }
 
+    /// The kinds of sharding that are tried with layouts of `mesh`. What is offloaded as shards is sharded even where one rank
+    /// has all of them; else sharding needs replicas.
+    package func shardings(of mesh: Layout, _ model: Model) -> [Layout.Sharding] {
+        let shards = mesh.hasReplicas(model) || base.offload?.needsShards == true
+        return sharding(pipeline: mesh.pipeline).filter { $0 == .none || shards }
+    }
+
+    /// The modules that layouts with this recomputation recompute by themselves; nil: it is not tried. Flash attention keeps no
+    /// scores, so that recomputing it alone would cost time and save nothing.
+    package func modules(_ recompute: Layout.Recompute, on framework: Framework) -> RecomputeModules? {
+        guard recompute == .selective else { return .nothing }
+        let modules = base.recomputeModules
+        return !base.flashAttention || framework.selectiveOperations || modules != .nothing ? modules : nil
+    }
+
     /// The kinds of sharding for a pipeline of this many ranks.
     func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 }

@@ -78,10 +78,7 @@ package struct MeshPricer {
         var rejected = 0
         let mesh = exchanging(mesh, microbatch: microbatches.first ?? 1)
         let group = mesh.data * mesh.context
-        let known = choices.sharding(pipeline: mesh.pipeline)
-        let hasReplicas = mesh.hasReplicas(pricer.plan.model)
-        // What is offloaded as shards needs sharding even where one rank has all of them.
-        let shardings = known.filter { $0 == .none || hasReplicas || choices.base.offload?.needsShards == true }
+        let shardings = choices.shardings(of: mesh, pricer.plan.model)
         let whole = shardings.filter { $0 != .parameters }
         if !whole.isEmpty {
             rejected += price(mesh, microbatches, least, shardings: whole, shardGroup: nil, into: &prices)
@@ -185,12 +182,7 @@ package struct MeshPricer {
                 guard choices.allows(sequenceParallel, mesh, plan.model) else { continue }
                 layout.sequenceParallel = sequenceParallel
                 for recompute in choices.recompute {
-                    // Flash attention keeps no scores, so recomputing it alone would cost time and save nothing.
-                    let modules = recompute == .selective ? choices.base.recomputeModules : []
-                    guard
-                        recompute != .selective || !layout.flashAttention || rates.framework.selectiveOperations
-                            || !modules.isEmpty
-                    else { continue }
+                    guard let modules = choices.modules(recompute, on: rates.framework) else { continue }
                     if index < least.count {
                         let shortest = table.least(
                             entries, least[index][sequenceParallel], recompute: recompute,

@@ -2,6 +2,19 @@ internal import Costs
 internal import Plans
 internal import Schedules
 
+/// Time, memory and schedule of a layout.
+protocol Price {
+    var seconds: Double { get }
+    var peak: Double { get }
+    var schedule: ScheduleName { get }
+}
+
+extension QuickPrice: Price {}
+
+extension PricedLayout: Price {
+    var schedule: ScheduleName { layout.schedule }
+}
+
 /// The best layouts of a stream of prices. Equal prices are ordered by their place in the space, so the result does not
 /// depend on which worker priced them.
 struct BestLayouts: Sendable {
@@ -38,9 +51,9 @@ struct BestLayouts: Sendable {
 
     /// Takes in the prices of one mesh.
     /// - Parameter layout: returns the layout of a price; called only for prices that are kept.
-    mutating func take(
-        _ prices: ContiguousArray<QuickPrice>, mesh: Int, layout: (QuickPrice) -> Layout
-    ) {
+    mutating func take<Prices: Collection>(
+        _ prices: Prices, mesh: Int, layout: (Prices.Element) -> Layout
+    ) where Prices.Element: Price {
         effort.evaluated += prices.count
         // A price whose score is worse than these is not kept.
         var bar = leaders.count < request.leaders ? Double.infinity : leaders[leaders.count - 1].rank.score
@@ -48,7 +61,7 @@ struct BestLayouts: Sendable {
             $0.count < request.perSchedule ? Double.infinity : $0.last?.rank.score ?? -.infinity
         }
         var least = smallest?.rank.score ?? .infinity
-        func priced(_ price: QuickPrice) -> PricedLayout {
+        func priced(_ price: Prices.Element) -> PricedLayout {
             PricedLayout(layout: layout(price), seconds: price.seconds, peak: price.peak)
         }
         for (place, price) in prices.enumerated() {

@@ -27,35 +27,13 @@ func priceMixedSpace(_ space: SearchSpace, pricer: Pricer, request: PricingReque
         request.progress?(Double(index + 1) / Double(candidates.count))
         return prices
     }
-    var priced = PricedSpace()
-    let all = found.flatMap(\.layouts)
-    for part in found {
-        priced.effort.evaluated += part.layouts.count
-        priced.effort.rejected += part.rejected
+    var best = BestLayouts(request)
+    for (mesh, part) in found.enumerated() {
+        best.effort.rejected += part.rejected
+        best.take(part.layouts, mesh: mesh) { $0.layout }
     }
-    let fitting = all.filter { $0.peak <= request.usable }
-    priced.effort.feasible = fitting.count
-    priced.smallest = all.min { ($0.peak, $0.seconds) < ($1.peak, $1.seconds) }
-    let ranked = fitting.enumerated().sorted { a, b in
-        let (x, y) = (a.element, b.element)
-        let (one, other) =
-            request.byMemory ? ((x.peak, x.seconds), (y.peak, y.seconds)) : ((x.seconds, x.peak), (y.seconds, y.peak))
-        return one == other ? a.offset < b.offset : one < other
-    }.map(\.element)
-    var (taken, bySchedule): (Int, [ScheduleName: Int]) = (0, [:])
-    for layout in ranked {
-        let own = bySchedule[layout.layout.schedule, default: 0]
-        guard taken < request.leaders || own < request.perSchedule else { continue }
-        priced.leaders.append(layout)
-        taken += 1
-        bySchedule[layout.layout.schedule] = own + 1
-    }
-    if request.keepsFront {
-        for layout in fitting.sorted(by: { ($0.peak, $0.seconds) < ($1.peak, $1.seconds) })
-        where layout.seconds < priced.front.last?.seconds ?? .infinity { priced.front.append(layout) }
-    }
-    priced.effort.pricingSeconds = (clock.now - began).inSeconds
-    return priced
+    best.effort.pricingSeconds = (clock.now - began).inSeconds
+    return best.space { $0 }
 }
 
 /// The prices of one mesh.
@@ -69,16 +47,10 @@ private struct MixedPrices: Sendable {
     ) {
         let plan = pricer.plan
         let software = plan.framework(for: choices.base)
-        let shardings = (mesh.pipeline > 1 ? choices.shardingWithPipeline : choices.sharding).filter {
-            $0 == .none || mesh.hasReplicas(plan.model)
-        }
+        let shardings = choices.shardings(of: mesh, plan.model)
         for sequenceParallel in choices.sequenceParallel where choices.allows(sequenceParallel, mesh, plan.model) {
             for recompute in choices.recompute {
-                // Flash attention keeps no scores, so recomputing it alone would cost time and save nothing.
-                let modules = recompute == .selective ? choices.base.recomputeModules : []
-                guard
-                    recompute != .selective || !mesh.flashAttention || software.selectiveOperations || !modules.isEmpty
-                else { continue }
+                guard let modules = choices.modules(recompute, on: software) else { continue }
                 for (schedule, virtualStages) in pipelines(mesh, microbatch: microbatch, space, plan) {
                     for sharding in shardings {
                         var layout = mesh
