@@ -100,7 +100,7 @@ package final class LayoutWork: Sendable {
         if let algorithm = layout.vocabularyParallel {
             divided = DividedVocabulary(
                 algorithm, model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
-                gradientBytes: state.gradient, host: rates.framework.hostMicrobatch / 2, ranks: layout.pipeline)
+                gradientBytes: state.gradient, host: host, ranks: layout.pipeline)
         } else {
             divided = nil
         }

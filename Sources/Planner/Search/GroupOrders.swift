@@ -52,7 +52,7 @@ extension Estimate {
     fileprivate var memoryShare: Double { peakMemory / capacity }
 
     /// Of these answers, those that no other beats in both time and memory, smallest first.
-    fileprivate static func front(_ estimates: [Estimate]) -> [Estimate] {
+    static func front(_ estimates: [Estimate]) -> [Estimate] {
         var front: [Estimate] = []
         for point in estimates.sorted(by: {
             ($0.memoryShare, $0.iteration.seconds) < ($1.memoryShare, $1.iteration.seconds)

@@ -1,5 +1,4 @@
 package import Costs
-internal import Dispatch
 internal import Numbers
 package import Plans
 
@@ -90,16 +89,8 @@ func searchOneOrder(
     result.searched = SearchedSpace(settings.space, plan)
     result.own = ownLayout(of: own, settings: settings, options: options, against: result.candidates.first)
     if settings.wantsFront {
-        var front: [Estimate] = []
         let points = estimates(of: thinned(space.front, to: 48), pricer: pricer, settings: settings)
-        for point in (points + timed).sorted(by: { $0.peakMemory < $1.peakMemory }) {
-            if point.iteration.seconds < front.last?.iteration.seconds ?? .infinity {
-                // Among layouts with the same memory the fastest stays.
-                if front.last?.peakMemory == point.peakMemory { front.removeLast() }
-                front.append(point)
-            }
-        }
-        result.front = front
+        result.front = Estimate.front(points + timed)
     }
     result.seconds = (clock.now - began).inSeconds
     return result
