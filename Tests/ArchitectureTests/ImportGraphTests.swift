@@ -32,7 +32,7 @@ import Testing
             found[name] = lists.filter { words.contains($0.name) }
                 .reduce(names(in: dependencies)) { $0.union($1.names) }
         }
-        // What is left are packages of others.
+        // All other names are packages of others.
         return found.mapValues { $0.intersection(found.keys) }
     }
 

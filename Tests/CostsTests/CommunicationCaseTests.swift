@@ -7,7 +7,7 @@ import Schedules
 import TestSupport
 import Testing
 
-/// What crosses which network, counted by hand for layouts that nodes of eight do not divide, for ranks that hold unlike
+/// Bytes over each network, counted by hand for layouts that nodes of eight do not divide, for ranks that hold unlike
 /// amounts, and for copies of experts.
 @Suite struct CommunicationCaseTests {
     private func plan(

@@ -35,7 +35,7 @@ struct DocumentedMessage: CustomTestStringConvertible, Sendable {
         return found
     }
 
-    /// What the program says with the change in the line that the message names, in the place of that line or before
+    /// Message of the program with the change in the line that the message names, in the place of that line or before
     /// it; nil where neither gives a message about that place, because the page takes more than one line for granted.
     func said() throws -> String? {
         guard let place = message.firstMatch(of: #/^error: (?:\./)?(plan|my-cluster)\.yaml:([0-9]+):[0-9]+: /#),

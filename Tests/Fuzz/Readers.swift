@@ -44,7 +44,7 @@ struct Readers {
     func input(_ kind: Kind, _ random: inout SplitMix64) -> [UInt8] {
         guard kind != .options else { return [] }
         let text = random.pick(seeds.texts(kind))
-        // What follows the text, the costs of actions or the numbers of weights, is also made up.
+        // The costs of actions or the numbers of weights behind the text are made up too.
         if kind == .actions || kind == .checkpoint, random.once(in: 4) { return text }
         return seeds.mutation(kind).applied(to: text, &random)
     }

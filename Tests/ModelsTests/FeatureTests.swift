@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    /// What a rank holds of a block is what the slices of its tensors hold.
+    /// A rank holds as many parameters of a block as the slices of its tensors.
     @Test(arguments: [1, 2, 4]) func ranksHoldTheirSlices(ranks: Int) {
         for model in Self.models {
             for block in ModelParts(model).blocks {

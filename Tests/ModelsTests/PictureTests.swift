@@ -71,7 +71,7 @@ import Testing
             // Every weight of a matrix is multiplied by one product; tables of shared modulation are added.
             let matrices = tensors.filter { $0.shape.count == 2 && !$0.name.contains("table") }
             #expect(block.products.weights == Double(matrices.parameters))
-            // What ranks hold of a block is what the slices of its tensors hold.
+            // Ranks hold as many parameters of a block as the slices of its tensors.
             for ranks in [1, 2, 4] {
                 let held = tensors.reduce(0) { $0 + TensorSlice(rank: 0, size: ranks).count($1) }
                 #expect(block.parameters.held(tensor: Double(ranks)) == Double(held))

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// What the search returns is what `price` says of the same layout.
+    /// Answers of the search equal those of `price` for the same layout.
     @Test func candidatesArePriced() throws {
         let plan = try Self.bigPlan()
         for candidate in try Self.big.get().candidates.prefix(2) {

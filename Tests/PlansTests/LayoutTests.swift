@@ -56,7 +56,7 @@ import Plans
         #expect(Layout(tensor: 8).warnings(cluster: cluster, model: big, batch: 16) == [])
     }
 
-    /// What counts is how far the innermost network reaches, and whether groups of neighbouring ranks cross its edge.
+    /// It matters how far the innermost network reaches, and whether groups of neighbouring ranks cross its edge.
     @Test(arguments: [
         ("a100-80g-sxm", Layout(data: 8, tensor: 6), "groups such as ranks 6 to 11 cross"),
         ("a100-80g-sxm", Layout(data: 8, tensor: 3), "groups such as ranks 6 to 8 cross"),

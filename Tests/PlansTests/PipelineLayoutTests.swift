@@ -31,7 +31,7 @@ import Plans
         } catch { return error.problems }
     }
 
-    /// What Megatron-LM's own class makes of a text, or that it refuses it.
+    /// Stages that Megatron-LM's own class reads from a text, or its refusal.
     private struct Case: Decodable {
         var text: String
         var pipeline: Int

@@ -120,7 +120,7 @@ import Plans
         }
     }
 
-    /// What a file says of published runs agrees with the runs that are shipped.
+    /// Files of devices say that published runs exist where the shipped tables have some.
     @Test func devicesWithRunsAreThoseOfTheShippedTables() throws {
         var compared: Set<String> = []
         let folder = "\(Checkout.root)/plans/published"

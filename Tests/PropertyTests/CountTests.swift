@@ -257,7 +257,7 @@ import Testing
         return .all(
             work.memorySpan.map { rank, found in
                 let least = counted.blocks[rank]
-                // What one block, or a run of blocks, computes again and holds while its backward runs.
+                // Tensors that one block, or a run of blocks, computes again and holds while its backward runs.
                 func again(_ layer: Int) -> Double {
                     let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
                     return switch layout.recompute {

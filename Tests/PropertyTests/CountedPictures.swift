@@ -1,7 +1,7 @@
 import Models
 import Plans
 
-/// What blocks of images and videos keep and send in addition, tensor by tensor of diffusers' blocks.
+/// Tensors that blocks of images and videos keep and send in addition, one by one of diffusers' blocks.
 extension CountedActivations {
     /// Rows of the text and samples on one device. A text outside the sequence is whole on every context rank.
     private static func others(_ model: Model, _ layout: Layout, rows: Double) -> (text: Double, samples: Double) {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What somebody gets who works a printed formula out, with nothing of the program's own: names and numbers are put in
+/// The number that somebody gets who works a printed formula out, with nothing of the program's own: names and numbers are put in
 /// a list, brackets are answered from the inside out.
 enum FormulaByHand {
     struct Problem: Error, CustomStringConvertible {

@@ -79,7 +79,7 @@ import Testing
         often("imbalance") { plan, _ in (plan.model.moe?.imbalance ?? 1) > 1 }
     }
 
-    /// What a model may have beside its sizes, each in at least one plan of two hundred and in at most one of three, with
+    /// Features that a model may have beside its sizes, each in at least one plan of two hundred and in at most one of three, with
     /// tensor, sequence and context parallelism too.
     @Test func everyFeatureIsDrawn() {
         let plans = RandomPlans.legal(2400, seed: 1).legal

@@ -72,7 +72,7 @@ import Testing
                                 "gradients of rank \(rank)", one.memory[rank].gradients, all.memory[rank].gradients),
                             Property.atMost(
                                 "optimizer of rank \(rank)", one.memory[rank].optimizer, all.memory[rank].optimizer),
-                            // What a split backward computes again lies in the buffers of its second half, if it needs them.
+                            // Tensors that a split backward computes again lie in the buffers of its second half, if it needs them.
                             Property.atMost(
                                 "activations of rank \(rank)",
                                 layout.schedule.splitsBackward ? 0 : one.memory[rank].activations,

@@ -62,7 +62,7 @@ import Testing
         #expect(trace.of("f").allSatisfy { $0.bp == "e" })
     }
 
-    /// What Perfetto asks of numbers beside the format: no process or thread 0 (its own idle one), none of more than 32
+    /// Rules of Perfetto for numbers beside the format: no process or thread 0 (its own idle one), none of more than 32
     /// bits; and every event belongs to a track that was named.
     @Test func processesAndThreadsAreNumberedAsPerfettoWants() throws {
         var both = ChromeTrace()

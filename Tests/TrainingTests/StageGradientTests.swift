@@ -5,7 +5,7 @@ import Tensors
 import Testing
 import Training
 
-/// What a stage's backward says, against central differences of the same formulas in float64: every parameter, and the
+/// Gradients of a stage's backward, against central differences of the same formulas in float64: every parameter, and the
 /// stage's input. Sizes are no multiples of a vector.
 @Suite struct StageGradientTests {
     /// A block or two, and the way its gradients are made.

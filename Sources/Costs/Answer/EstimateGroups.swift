@@ -38,14 +38,14 @@ extension Estimate {
         return stageGroups.map { $0.groupOfRank.map { groups.list[$0].cluster.name } }
     }
 
-    /// What the run takes of one group of the cluster.
+    /// Hours, money and energy of one group of the cluster in the run.
     package struct GroupTotals: Hashable, Sendable {
         package var gpuHours: Double
         /// nil: no price, or no power, is known.
         package var cost, energyMWh, wallEnergyMWh: Double?
     }
 
-    /// What the run takes of each group of the cluster; nil: it has one kind of nodes, or the plan no tokens.
+    /// Hours, money and energy of each group of the cluster in the run; nil: the cluster has one kind of nodes, or the plan no tokens.
     package var groupTotals: [GroupTotals]? {
         guard let run, let groups = plan.cluster.groups else { return nil }
         return groups.list.map { group in

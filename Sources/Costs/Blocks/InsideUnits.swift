@@ -30,9 +30,10 @@ final class InsideUnits: Sendable {
     }
 }
 
-/// What is known of the stages of layouts with the same degrees, on the same software. Sharding does not change it.
+/// Times of stages that a search computed for some layouts, for other layouts with the same degrees on the same software.
+/// Sharding does not change them.
 final class KnownInsides {
-    /// What else the times depend on.
+    /// Everything but degrees and software that the times depend on.
     private struct Key: Hashable {
         var tokens: Double
         var sequenceParallel: Bool

@@ -114,7 +114,7 @@ extension BlockTimes {
     }
 }
 
-/// What Transformer Engine's user buffers take of a device (`initialize_ub`, `get_default_config`).
+/// Part of a device that Transformer Engine's user buffers take (`initialize_ub`, `get_default_config`).
 enum UserBuffers {
     /// Pieces of a product whose result is scattered.
     static let pieces = 4.0

@@ -22,7 +22,7 @@ struct HostLink: Sendable {
     func step(_ bytes: Double) -> Double { bytes / stepRate }
 }
 
-/// What a device of a layout copies to its host and back in the passes. A class, because hardly any layout has it.
+/// Copies of a device to its host and back in the passes of a layout. A class, because hardly any layout has it.
 final class HostCopies: Sendable {
     let offload: Layout.Offload
     let link: HostLink

@@ -205,7 +205,7 @@ package final class LayoutWork: Sendable {
         return times
     }
 
-    /// What the first stage has of the embedding, and the last of the head: all of it, or what no other rank shares.
+    /// Times of the embedding on the first stage and of the head on the last: whole, or without the parts that all ranks divide.
     var firstEnd: UnitTimes { divided?.first ?? units.embedding }
     var lastEnd: UnitTimes { divided?.last ?? units.head }
 

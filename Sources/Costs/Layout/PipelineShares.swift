@@ -29,7 +29,7 @@ package final class PipelineShares: Sendable {
 
         package init() {}
 
-        /// The same share, but without the head: all ranks divide it.
+        /// A rank's share without the head, which all ranks divide.
         var withoutHead: Rank {
             var share = self
             share.holdsHead = false

@@ -62,7 +62,7 @@ struct PassActivations: Sendable {
     }
 }
 
-/// What is known of the passes of one mesh on one software. Layouts with different shardings share it.
+/// Terms of the passes of one mesh on one software that a search has computed. Layouts with different shardings share them.
 struct KnownPasses {
     private struct Key: Hashable {
         var microbatch: Int

@@ -6,7 +6,7 @@ extension End {
     /// condition. Every tensor rank has all weights and, with sequence parallelism, works on its own rows. The projection
     /// of patches is a product, as a convolution with its kernel's size as stride is (Dosovitskiy et al. 2020, section
     /// 3.1). Two linear layers embed each scalar and a pooled text to the condition, and add a row of a table of labels.
-    /// What the embedders of samples keep is left out, a few rows for each sample.
+    /// Activations of the embedders of samples are left out, a few rows for each sample.
     static func pictures(_ model: Model) -> End {
         let first = PictureLayers(model)
         let stream = Extent(.scattered, whole: model.hidden)

@@ -1,5 +1,5 @@
 extension Part {
-    /// What a module of multi-token prediction has beside its block: norms of the rows before it and of the next token's
+    /// The part of a multi-token prediction module beside its block: norms of the rows before it and of the next token's
     /// embedding, the projection of both together to one row, and the norm before the head (DeepSeek-AI 2024,
     /// DeepSeek-V3, section 2.2). The embedding and the head are the model's own (`End.head`).
     ///

@@ -1,4 +1,4 @@
-/// What of a model training changes, by kinds of block and ends: the parameters with gradients and optimizer state, and
+/// The part of a model that training changes, by kinds of block and ends: the parameters with gradients and optimizer state, and
 /// those that are stored in few bits.
 package final class TunedParts: Sendable {
     /// Parameters of a block of each kind that training changes, and those that are quantized.

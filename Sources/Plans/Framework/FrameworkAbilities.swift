@@ -81,7 +81,7 @@ extension Framework {
         package var tensorOverlap = TensorOverlap.chunks
         /// Ways by which rows reach their experts.
         package var dispatchers = Layout.Dispatcher.allCases
-        /// What devices can keep in the memory of their host.
+        /// Parts of a run that devices can keep in the memory of their host.
         package var offload = Layout.Offload.Part.allCases
 
         package init() {}

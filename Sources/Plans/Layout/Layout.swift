@@ -86,7 +86,7 @@ package struct Layout: Hashable, Codable, Sendable {
     /// fp16 with fp16).
     package var gradients: Precision?
     package var overlap: Overlap
-    /// What devices keep in the memory of their host; nil: nothing.
+    /// Parts of a run that devices keep in the memory of their host; nil: none.
     package var offload: Offload?
     /// Blocks of every stage, in stage order. nil: `StagePartition` balances them.
     package var layersPerStage: [Int]?

@@ -1,7 +1,7 @@
 internal import Numbers
 
 extension Layout {
-    /// What devices keep in the memory of their host.
+    /// Parts of a run that devices keep in the memory of their host.
     package struct Offload: Hashable, Codable, Sendable {
         /// The blocks whose activations are copied to the host.
         package enum Activations: Hashable, Codable, Sendable {
@@ -43,7 +43,7 @@ extension Layout {
         /// Whether the host keeps shards of gradients or parameters.
         package var needsShards: Bool { gradients || parameters }
 
-        /// What is offloaded, in the order of the keys.
+        /// The parts that are offloaded, in the order of the keys.
         package var parts: [Part] {
             var parts: [Part] = []
             if optimizer > 0 { parts.append(.optimizer) }
@@ -70,7 +70,7 @@ extension Layout {
 
         package var yaml: String { "{\(fields.map { "\($0.key): \($0.value)" }.joined(separator: ", "))}" }
 
-        /// What is offloaded, as words: `half of the optimizer, gradients, activations of 4 blocks a stage`.
+        /// The offloaded parts in words: `half of the optimizer, gradients, activations of 4 blocks a stage`.
         package var words: String {
             parts.map { part in
                 switch part {

@@ -24,7 +24,7 @@ extension Plan {
         ]
     }
 
-    /// What a layout offloads, or every layout of an open plan, and the key that states it.
+    /// The parts that a layout offloads, or every layout of an open plan, and the key that states them.
     private func offloaded(_ layout: Layout?) -> (field: String, offload: Layout.Offload?) {
         (
             layout?.offload == nil ? "offload" : "layout.offload",
@@ -76,7 +76,7 @@ extension Plan {
 }
 
 extension Optimizer {
-    /// What keeps the optimizer from stepping on a host. Steps on processors exist of Adam, Lion and SGD with states in fp32
+    /// Reasons why the optimizer cannot step on a host. Steps on processors exist of Adam, Lion and SGD with states in fp32
     /// or bf16 (DeepSpeed's CPUAdam and CPULion; torch.optim, which Megatron-LM's HybridDeviceOptimizer takes).
     fileprivate var rulesOnHost: [(rule: String, fix: String)] {
         guard [.adamw, .lion, .sgd].contains(name) else {
@@ -104,7 +104,7 @@ extension Plan {
         }
     }
 
-    /// What a search offloads in turn, until some layout fits (`offload: auto`): first what costs least. Only what the plan's
+    /// The parts that a search offloads in turn, until some layout fits (`offload: auto`): the cheapest first. Only those that the plan's
     /// software has and what is priced with the plan's other choices.
     /// - Parameter anySoftware: whether the abilities of the software do not matter.
     package func offloadSteps(anySoftware: Bool) -> [Layout.Offload] {

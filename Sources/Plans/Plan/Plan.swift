@@ -22,7 +22,7 @@ package struct Plan: Hashable, Codable, Sendable {
     package var statedRecipe: Recipe?
     /// The optimizer and the formats of its state.
     package var optimizer = Optimizer()
-    /// What devices keep in the memory of their host, for layouts that state nothing of it.
+    /// Parts of a run that devices keep in the memory of their host, for layouts that state none.
     package var offload: Layout.Offload?
     /// Whether a search offloads where no layout fits otherwise (`offload: auto`).
     package var offloadsIfNeeded = false

@@ -4,7 +4,8 @@ internal import Numbers
 internal import Plans
 internal import Schedules
 
-/// What an answer says of the groups of its cluster: their ranks, blocks, memory and what the run takes of them.
+/// The lines of an answer about the groups of its cluster: their ranks, blocks and memory, and the run's hours, money and energy
+/// on each.
 struct GroupsText {
     private let estimate: Estimate
     private let groups: ClusterGroups?

@@ -73,7 +73,7 @@ extension ActionCosts {
             self.secondBarrier = secondBarrier
         }
 
-        /// The same passes with exchanges that take no time.
+        /// S and T with their durations, and exchanges that take no time.
         package var withoutExchanges: Vocabulary { Vocabulary(softmax: softmax, gradient: gradient) }
     }
 

@@ -17,7 +17,7 @@ struct DryRunTables {
     let barriers: Int32
     let ranks: Int32
 
-    /// What `send` returns in place of the rank that waits, if any rank may.
+    /// Result of `send` in place of the rank that waits, if any rank may.
     static let anyRank = Int32.max
 
     @inline(__always)

@@ -14,7 +14,7 @@ package enum AdapterFile {
         return stem + "-adapter"
     }
 
-    /// What PEFT puts before the names of the base model's tensors.
+    /// Prefix that PEFT gives to the names of the base model's tensors.
     static let prefix = "base_model.model."
 
     /// Whether a tensor belongs to an adapter.
