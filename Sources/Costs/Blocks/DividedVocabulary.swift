@@ -77,17 +77,17 @@ package final class DividedVocabulary: Sendable {
             passes.forward.compute += rates.elementwise(CostConstants.lossBackwardBytes * logits)
         }
         // With one barrier S scatters two gradients: that of the softmax and that of the targets.
-        passes.forward.tensor = gathered.forward.seconds(device.tensorGroup)
+        passes.forward.tensor = gathered.forward.seconds(device.tensorGroup, in: rates.framework)
         if way == .oneBarrier {
-            passes.forward.tensor += 2 * gathered.backward.seconds(device.tensorGroup)
+            passes.forward.tensor += 2 * gathered.backward.seconds(device.tensorGroup, in: rates.framework)
         } else {
-            passes.backward.tensor = gathered.backward.seconds(device.tensorGroup)
+            passes.backward.tensor = gathered.backward.seconds(device.tensorGroup, in: rates.framework)
         }
         let lookup = End.lookup(model)
         passes.forward.compute += rates.elementwise(measure.bytes(lookup.forward))
         passes.backward.compute += rates.elementwise(measure.bytes(lookup.backward))
-        passes.forward.tensor += looked.forward.seconds(device.tensorGroup)
-        passes.backward.tensor += looked.backward.seconds(device.tensorGroup)
+        passes.forward.tensor += looked.forward.seconds(device.tensorGroup, in: rates.framework)
+        passes.backward.tensor += looked.backward.seconds(device.tensorGroup, in: rates.framework)
         passes.forward.host = host
         passes.backward.host = host
         self.passes = passes

@@ -112,8 +112,8 @@ struct EndTimes {
     /// Adds collectives among tensor ranks, which are not hidden.
     private func addCollectives(to times: inout UnitTimes) {
         let collectives = device.collectives(end.messages, elementBytes: rates.elementBytes)
-        times.forward.tensor = collectives.forward.seconds(device.tensorGroup)
-        times.backward.tensor = collectives.backward.seconds(device.tensorGroup)
+        times.forward.tensor = collectives.forward.seconds(device.tensorGroup, in: rates.framework)
+        times.backward.tensor = collectives.backward.seconds(device.tensorGroup, in: rates.framework)
     }
 
     /// Matrices of an end that a device holds, before sharding, and that are sharded together.

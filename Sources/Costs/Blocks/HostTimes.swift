@@ -23,11 +23,13 @@ extension BlockTimes {
         }
         let waiting = counts ? software.hostExperts : 0
         let launches = block.tuned.map(tunedLaunches) ?? (forward: 1.0, backward: 1.0, weights: weightLaunches)
-        let forward = launches.forward * software.hostForward + starting(collectives.forward)
+        // A block of experts also launches its router, the exchange of its rows and the experts.
+        let experts = block.mixture == nil ? (0, 0) : (software.hostExpertForward, software.hostExpertBackward)
+        let forward = launches.forward * software.hostForward + experts.0 + starting(collectives.forward)
         let modules = device.modules.isEmpty ? nil : block.recomputations(of: device.modules)
         let again = device.recompute == .full ? forward : modules.map { hostAgain($0, starting) } ?? 0
-        let backward = launches.backward * software.hostBackward + starting(collectives.backward) + again
-        let weights = launches.weights * software.hostBackward
+        let backward = launches.backward * software.hostBackward + experts.1 + starting(collectives.backward) + again
+        let weights = launches.weights * (software.hostBackward + experts.1)
         let repeatsExperts = modules?.contains(where: \.repeatsExperts) ?? false
         let passes = device.recompute == .full || repeatsExperts ? 2.0 : 1
         if software.blockingLaunches {

@@ -9,8 +9,12 @@ struct TensorCollectives {
     var sums: [Double] = []
 
     /// Seconds of all collectives, one after the other.
-    func seconds(_ group: DeviceGroup) -> Double {
-        gathers.reduce(0) { $0 + group.gather(bytes: $1) } + sums.reduce(0) { $0 + group.allReduce(bytes: $1) }
+    ///
+    /// - Parameter software: the software, in whose steps the network reaches `tensorEfficiency` of its rate.
+    func seconds(_ group: DeviceGroup, in software: Framework) -> Double {
+        let slower = 1 / software.tensorEfficiency
+        return gathers.reduce(0) { $0 + group.gather(bytes: slower * $1) }
+            + sums.reduce(0) { $0 + group.allReduce(bytes: slower * $1) }
     }
 
     /// Bytes that one of `ranks` sends, by rings: S(n−1)/n in a gathering or scattering, twice as much in an

@@ -16,8 +16,11 @@ extension BlockTimes {
     func tensorExposed(_ sent: PassCollectives, _ products: Products) -> TensorExposed {
         guard device.tensor > 1 else { return TensorExposed() }
         let group = device.tensorGroup
-        let whole = (forward: sent.forward.seconds(group), backward: sent.backward.seconds(group))
-        let regather = rates.framework.contention * sent.again.seconds(group)
+        let whole = (
+            forward: sent.forward.seconds(group, in: rates.framework),
+            backward: sent.backward.seconds(group, in: rates.framework)
+        )
+        let regather = rates.framework.contention * sent.again.seconds(group, in: rates.framework)
         var exposed = TensorExposed(
             forward: Exposed(seconds: whole.forward), backward: Exposed(seconds: whole.backward))
         if device.overlap.tensor {
@@ -37,7 +40,7 @@ extension BlockTimes {
     /// hide none of them.
     func tensorExposedAgain(_ sent: PassCollectives, _ products: Double) -> Exposed {
         guard device.tensor > 1 else { return Exposed() }
-        let seconds = sent.forward.seconds(device.tensorGroup)
+        let seconds = sent.forward.seconds(device.tensorGroup, in: rates.framework)
         guard device.overlap.tensor, rates.framework.abilities.tensorOverlap == .chunks else {
             return Exposed(seconds: seconds)
         }
@@ -69,21 +72,22 @@ extension BlockTimes {
     private func hiddenInUserBuffers(_ sent: PassCollectives) -> TensorExposed {
         let (beside, group) = (productsBesideCollectives, device.tensorGroup)
         let (ring, bulk) = (UserBuffers.lostToRings(rates), UserBuffers.lostToKernels(rates))
+        let slower = 1 / rates.framework.tensorEfficiency
         let results = block.messages(sequenceParallel: true).results.reduce(0) {
-            $0 + group.gather(bytes: device.bytes($1, elementBytes: rates.elementBytes))
+            $0 + group.gather(bytes: slower * device.bytes($1, elementBytes: rates.elementBytes))
         }
-        let sums = sent.forward.sums.reduce(0) { $0 + group.allReduce(bytes: $1) }
+        let sums = sent.forward.sums.reduce(0) { $0 + group.allReduce(bytes: slower * $1) }
         func gathered(_ seconds: Double, with product: Double) -> Exposed {
             Exposed(seconds, behind: product * (device.tensor - 1) / device.tensor, least: 0, contention: ring)
         }
-        let gathers = max(0, sent.forward.seconds(group) - sums - results)
+        let gathers = max(0, sent.forward.seconds(group, in: rates.framework) - sums - results)
         let pieces = UserBuffers.pieces
         let inputs = gathered(gathers, with: beside.inputs.forward)
         let scattered = Exposed(
             results, behind: beside.results.forward * (pieces - 1) / pieces, least: results / pieces,
             contention: bulk)
         let gradients = gathered(results, with: beside.results.input)
-        let rest = max(0, sent.backward.seconds(group) - results)
+        let rest = max(0, sent.backward.seconds(group, in: rates.framework) - results)
         let back = Exposed(rest, behind: beside.inputs.weight, least: 0, contention: bulk)
         return TensorExposed(
             forward: Exposed(

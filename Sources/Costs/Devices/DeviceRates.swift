@@ -92,7 +92,7 @@ package final class DeviceRates: Sendable {
         guard m > 0, n > 0, k > 0 else { return 0 }
         if let products {
             // An 8-bit product at twice the rate is as efficient as a half-precision product of half the depth.
-            let share = products.share(m, n, high ? k : k / sizeScale)
+            let share = products.share(m, n, high ? k : k * sizeScale)
             return max(launch, 2 * m * n * k / ((high ? highPeak : peak) * share * inStep), bytes / memoryRate)
         }
         if let shape { return tiled(m, n, k, shape: shape, bytes: bytes, high: high) }

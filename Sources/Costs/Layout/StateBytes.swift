@@ -91,6 +91,7 @@ package struct StateBytes: Hashable, Sendable {
             precision: framework.memory.storesFP32 ? .fp32 : precision,
             gradients: framework.memory.storesFP32 ? nil : layout.gradients,
             shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters, optimizer: optimizer)
+        if framework.reducesInHalf, layout.gradients == nil { gradient = min(gradient, weight) }
     }
 
     /// Bytes of a moment that an update reads and writes. Numbers with one scale for a tensor become fp32 in a buffer,

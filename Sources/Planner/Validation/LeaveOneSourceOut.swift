@@ -1,5 +1,4 @@
 package import Costs
-internal import Dispatch
 package import Plans
 
 /// Cross-validation over sources: the errors of each source, predicted with constants fitted on all other sources.
@@ -51,21 +50,19 @@ package struct LeaveOneSourceOut: Sendable {
 }
 
 /// Fits the constants once for every source on all other sources, and predicts the source with them.
+///
+/// - Parameter key: what is left out together: all runs of a source, or of a device.
 package func leaveOneSourceOut(
-    _ runs: [PublishedRun], refit: Refit = .shipped, options: CostOptions = CostOptions()
+    _ runs: [PublishedRun], by key: (PublishedRun) -> String = \.source, refit: Refit? = nil,
+    options: CostOptions = CostOptions()
 ) -> LeaveOneSourceOut {
+    let refit = refit ?? Refit(of: runs)
     let usable = runs.filter { $0.plan != nil && $0.seconds != nil }
-    let bySource = Dictionary(grouping: usable, by: \.source)
+    let bySource = Dictionary(grouping: usable, by: key)
     let names = bySource.keys.sorted()
-    var predicted = [[ValidatedRun]](repeating: [], count: names.count)
-    predicted.withUnsafeMutableBufferPointer { slots in
-        // Each task writes its own element.
-        nonisolated(unsafe) let slots = slots
-        DispatchQueue.concurrentPerform(iterations: names.count) { index in
-            let constants = refit.fit(usable.filter { $0.source != names[index] }, options: options)
-            let moved = refit.applied(constants, to: bySource[names[index]] ?? [])
-            slots[index] = validate(moved, options: options).runs.filter { $0.error != nil }
-        }
+    let constants = refit.fits(leavingOut: names, of: usable, by: key, options: options)
+    let predicted = zip(names, constants).map { name, constants in
+        validate(refit.applied(constants, to: bySource[name] ?? []), options: options).runs.filter { $0.error != nil }
     }
     let all = predicted.flatMap(\.self)
     return LeaveOneSourceOut(

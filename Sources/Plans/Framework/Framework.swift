@@ -12,6 +12,13 @@ package struct Framework: Hashable, Codable, Sendable {
     package var bases: [Base] = []
     /// Constants that the framework's own file states; the others are inherited from the first base.
     package var own: Set<Constant> = []
+    /// Constants of the framework's own file that are fitted to published runs, with the values at which a fit starts: what
+    /// is expected without any run.
+    package var fitted: [Constant: Double] = [:]
+    /// The products that run this generation. A file inherits none from the one it extends.
+    package var products: [Product] = []
+    /// Months since the year 0 until the first of this generation; nil if the file does not say.
+    package var since: Int?
     /// Memory traffic of elementwise work, as a multiple of that of fused kernels, which read and write each tensor
     /// once.
     package var elementwise = 1.0
@@ -40,6 +47,13 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Seconds that a pass through a block with experts waits for the host, even on a slow device: the host must read
     /// back how many tokens each expert gets before it can launch the rest.
     package var hostExperts = 0.0
+    /// Seconds the host takes to launch what a block with experts has beyond a dense one, in a forward: router, exchange
+    /// of rows, experts. The device waits if it would be faster.
+    package var hostExpertForward = 0.0
+    /// Seconds the host takes to launch what a block with experts has beyond a dense one, in a backward.
+    package var hostExpertBackward = 0.0
+    /// Fraction of the network's rate that collectives among tensor ranks reach inside a step.
+    package var tensorEfficiency = 1.0
     /// Seconds the host takes to start one tensor-parallel collective.
     package var hostCollective = 0.0
     /// Seconds of host work around one micro-batch on one rank.
@@ -75,6 +89,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether fully sharded weights are kept only as the fp32 values that the optimizer steps, with half-precision
     /// copies that exist only while gathered. If not, a sharded half-precision copy is kept too.
     package var shardsMasterWeights = false
+    /// Whether gradients are added up among replicas in the weights' 16 bits if the plan states no format of them, though
+    /// shards of fp32 weights keep fp32 sums (PyTorch FSDP, `MixedPrecision.reduce_dtype`).
+    package var reducesInHalf = false
     /// Whether the experts' results are kept for the backward. They are needed if the router's weights multiply the
     /// results, and not if these weights multiply values inside the experts.
     package var keepsCombinedRows = true
@@ -118,7 +135,8 @@ package struct Framework: Hashable, Codable, Sendable {
     /// The constants of a framework that are numbers, by their keys in files.
     package enum Constant: String, Hashable, Codable, CaseIterable, Sendable {
         case elementwise, attention, experts, contention, gatherContention, gathersHidden, nodeVariation, hostForward
-        case hostBackward, hostExperts, hostCollective, hostMicrobatch, hostStep, optimizer, fragmentation
+        case hostBackward, hostExperts, hostExpertForward, hostExpertBackward, tensorEfficiency, hostCollective,
+            hostMicrobatch, hostStep, optimizer, fragmentation
         case bucketParameters, bucketParametersPerReplica, gathersPerBlock, gatherEfficiency, logitBytes, bandLow
         case bandHigh
     }
@@ -151,6 +169,9 @@ extension Framework.Constant {
         case .hostForward: \.hostForward
         case .hostBackward: \.hostBackward
         case .hostExperts: \.hostExperts
+        case .hostExpertForward: \.hostExpertForward
+        case .hostExpertBackward: \.hostExpertBackward
+        case .tensorEfficiency: \.tensorEfficiency
         case .hostCollective: \.hostCollective
         case .hostMicrobatch: \.hostMicrobatch
         case .hostStep: \.hostStep
@@ -169,7 +190,9 @@ extension Framework.Constant {
     /// Whether the value is in seconds; all others are plain numbers or counts.
     package var isSeconds: Bool {
         switch self {
-        case .hostForward, .hostBackward, .hostExperts, .hostCollective, .hostMicrobatch, .hostStep: true
+        case .hostForward, .hostBackward, .hostExperts, .hostExpertForward, .hostExpertBackward, .hostCollective,
+            .hostMicrobatch, .hostStep:
+            true
         default: false
         }
     }
@@ -187,7 +210,7 @@ extension Framework.Constant {
         case .bandHigh: 0...10
         case .bandLow: 0...1
         case .attention, .experts: 0.1...1.2
-        case .gatherEfficiency: 0.01...1
+        case .gatherEfficiency, .tensorEfficiency: 0.01...1
         case .contention, .gatherContention, .gathersHidden, .nodeVariation, .fragmentation: 0...1
         default: 0...60
         }
@@ -200,6 +223,8 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package var known: [String: Framework]
     /// The framework that the plan names. nil: one is assumed.
     package var named: String?
+    /// The product and release by which the plan names it, if not by the framework's own name.
+    package var product: SoftwareName?
     /// The file of the framework that the plan names, if the plan gives a path.
     package var path: String?
     /// The framework that is assumed for every layout of a search if the plan names none. nil: chosen for each layout.

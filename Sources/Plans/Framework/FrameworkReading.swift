@@ -49,14 +49,37 @@ extension Framework {
             framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
             framework.name = name
             framework.own = []
+            (framework.products, framework.since, framework.fitted) = ([], nil, [:])
         }
         _ = reader.text("source")
-        for constant in Constant.allCases {
-            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
-            if let value = reader.number(constant.rawValue, unit, in: constant.range) {
-                framework[constant] = value
-                framework.own.insert(constant)
+        if let since = reader.text("since") {
+            framework.since = SoftwareName.Release.month(since)
+            if framework.since == nil {
+                reader.report("since", value: "'\(since)'", rule: "must be a month", fix: "e.g. since: 2025-03")
             }
+        }
+        if let products = reader.map("products") {
+            framework.products = products.keys.compactMap { key in
+                guard let text = products.text(key) else { return nil }
+                guard case .version(let first)? = SoftwareName.Release(text) else {
+                    products.report(
+                        key, value: "'\(text)'", rule: "must be the first version of this generation",
+                        fix: "e.g. \(key): 25.04")
+                    return nil
+                }
+                return Product(name: key, first: first, text: text)
+            }
+        }
+        let constants = reader.constants()
+        for (constant, value) in constants { framework[constant] = value }
+        framework.own = Set(constants.keys)
+        if let fitted = reader.map("fitted") {
+            framework.fitted = fitted.constants()
+            for constant in framework.fitted.keys where !framework.own.contains(constant) {
+                fitted.report(
+                    constant.rawValue, rule: "the file states no value of it", fix: "add \(constant.rawValue): …")
+            }
+            fitted.reportUnknownKeys()
         }
         for (key, path) in Self.switches {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
@@ -84,8 +107,20 @@ extension Framework {
             ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
-            ("fusesNorms", \.fusesNorms),
+            ("fusesNorms", \.fusesNorms), ("reducesInHalf", \.reducesInHalf),
         ]
+    }
+}
+
+extension FieldReader {
+    /// The constants of a framework that the map states.
+    fileprivate func constants() -> [Framework.Constant: Double] {
+        var values: [Framework.Constant: Double] = [:]
+        for constant in Framework.Constant.allCases {
+            let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
+            values[constant] = number(constant.rawValue, unit, in: constant.range)
+        }
+        return values
     }
 }
 
@@ -167,13 +202,22 @@ extension Frameworks {
                 return nil
             }
         }
-        guard frameworks.known[name] != nil else {
+        guard let software = SoftwareName(name) else {
             plan.report(
-                "framework", value: "'\(name)'", rule: "no framework of that name in frameworks/",
-                fix: Library.suggestion(for: name, among: frameworks.known.keys.sorted()))
+                "framework", value: "'\(name)'", rule: "must be a name, NAME@VERSION or NAME@YYYY-MM",
+                fix: "e.g. nemo@25.04, torchtitan@2025-03")
             return nil
         }
-        frameworks.named = name
-        return frameworks
+        switch frameworks.resolved(software) {
+        case .found(let found), .olderThan(let found):
+            frameworks.named = found
+            if found != name { frameworks.product = software }
+            return frameworks
+        case .unknown:
+            plan.report(
+                "framework", value: "'\(software.product)'", rule: "no software of that name in frameworks/",
+                fix: Library.suggestion(for: software.product, among: frameworks.allNames))
+            return nil
+        }
     }
 }

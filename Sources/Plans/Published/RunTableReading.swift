@@ -12,7 +12,7 @@ struct RunTableReading {
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
         "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "layersPerStage", "seconds", "memory",
         "memoryKind", "gpuHours", "tokens", "confidence", "recomputeModules",
-        "framework", "notes",
+        "recomputeLayers", "recipe", "dispatcher", "framework", "notes",
     ]
 
     private let reader: FieldReader
@@ -150,7 +150,7 @@ struct RunTableReading {
         // Recent mixture-of-experts recipes that do not mention recomputation run without it.
         if model.moe == nil { _ = try need("recomputation", row["recompute"]) }
         let overlap = row["overlap"] ?? "d"
-        let layout = Layout(
+        var layout = Layout(
             data: data, tensor: tensor, pipeline: pipeline, virtualStages: virtualStages,
             context: row.count("context") ?? 1, expert: row.count("expert") ?? 1,
             expertTensor: row.count("expertTensor") ?? 1, microbatch: microbatch, schedule: schedule,
@@ -162,18 +162,23 @@ struct RunTableReading {
                 data: overlap.contains("d"), tensor: overlap.contains("t"), pipeline: overlap.contains("p"),
                 expert: overlap.contains("e")),
             layersPerStage: row.counts("layersPerStage"), shardGroup: row.count("shardGroup"),
+            recomputeLayers: row.count("recomputeLayers"),
             recomputeModules: RecomputeModules(row.names("recomputeModules", of: RecomputeModules.Name.self)))
+        layout.dispatcher = row.choice("dispatcher", of: Layout.Dispatcher.self)
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")
         }
         var software = frameworks
-        software.named = row.looked(up: "framework", in: frameworks.known)?.name
+        software.named = row.software(among: frameworks)
         if let problem = layout.problems(for: model, batch: batch, devices: devices).first {
             throw Obstacle(reason: "\(problem.field) \(problem.rule)")
         }
-        return Plan(
+        let recipe = row.choice("recipe", of: Recipe.Scaling.self).map(Recipe.init)
+        var plan = Plan(
             name: name, model: model, tokens: nil, cluster: cluster, devices: devices, batch: batch,
-            precision: precision, layout: layout, frameworks: software)
+            precision: recipe?.precision ?? precision, layout: layout, frameworks: software)
+        plan.statedRecipe = recipe
+        return plan
     }
 
     private func report(_ index: Int, _ column: String, value: String = "", rule: String, fix: String = "") {
@@ -255,6 +260,17 @@ struct RunCells {
                 return nil
             }
             return choice
+        }
+    }
+
+    /// The generation of software that the row names; nil if it names none.
+    func software(among frameworks: Frameworks) -> String? {
+        guard let cell = cells["framework"] else { return nil }
+        switch SoftwareName(String(cell)).map(frameworks.resolved) {
+        case .found(let name), .olderThan(let name): return name
+        case .unknown, nil:
+            report("framework", "'\(cell)'", "no software of that name in frameworks/")
+            return nil
         }
     }
 

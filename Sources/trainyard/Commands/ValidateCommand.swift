@@ -37,10 +37,16 @@ struct ValidateCommand: ParsableCommand {
     @Flag(help: "Refit the fitted constants on all other sources for each source, and print the errors there.")
     var leaveOneSourceOut = false
 
+    @Flag(help: "Refit the fitted constants on all other devices for each device, and print the errors there.")
+    var leaveOneDeviceOut = false
+
     @Flag(help: "Print the constants that predict the runs best, and how far off they are.")
     var refit = false
 
     func validate() throws {
+        if leaveOneSourceOut, leaveOneDeviceOut {
+            throw ValidationError("--leave-one-source-out and --leave-one-device-out exclude one another.")
+        }
         if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
     }
 
@@ -62,7 +68,10 @@ struct ValidateCommand: ParsableCommand {
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(
-            validation, heldOut: leaveOneSourceOut ? Planner.leaveOneSourceOut(published) : nil)
+            validation,
+            heldOut: leaveOneSourceOut
+                ? Planner.leaveOneSourceOut(published)
+                : leaveOneDeviceOut ? Planner.leaveOneSourceOut(published, by: { Refit.family($0.device) }) : nil)
         if let svg { try OutputFile.write(ValidationSVG(validation).text(), to: svg) }
         if json {
             try print(report.json())
@@ -74,7 +83,7 @@ struct ValidateCommand: ParsableCommand {
 
     /// The runs with the constants that predict them best; prints the constants.
     private func fitted(_ published: [PublishedRun]) -> [PublishedRun] {
-        let refit = Refit.shipped
+        let refit = Refit(of: published)
         let usable = published.filter { $0.plan != nil && $0.seconds != nil }
         let constants = refit.fit(usable)
         for (parameter, value) in zip(refit.parameters, constants) { Console.note("\(parameter) \(value)") }
