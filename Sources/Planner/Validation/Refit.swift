@@ -1,5 +1,6 @@
 package import Costs
 internal import Dispatch
+internal import Foundation
 package import Plans
 
 /// A fit of the constants of frameworks and devices to published runs.
