@@ -21,6 +21,8 @@ package struct Remark: Hashable, Codable, Sendable {
         case shardGroupUnused = "shard-group-unused"
         /// The plan's software cannot run the layout.
         case softwareLacks = "software-lacks"
+        /// The named release of a software is older than all that are described.
+        case releaseOlder = "release-older"
         /// A default of the plan that costs or saves much time.
         case defaultDecides = "default-decides"
         case devicesIdle = "devices-idle"

@@ -102,13 +102,6 @@ import Testing
         #expect(try peak(.selective, true) > peak(.full, false))
     }
 
-    @Test func bandsLeaveFiveInAHundredOnEachSide() {
-        let ratios = (1...100).map { (value: 0.5 + Double($0) / 100, weight: 1.0) }
-        let band = ErrorBand(measuredOverPredicted: ratios)
-        #expect(abs(band.low - 0.45) < 1e-9 && abs(band.high - 0.45) < 1e-9)
-        #expect(band.holds(1) && band.holds(0.56) && !band.holds(0.5) && !band.holds(1.5))
-    }
-
     /// 8-bit products read and write in 8 bits twice what no norm or activation hands them: a block's attention result
     /// forward; its gradient, those of queries, keys and values, and the second product's, backward.
     @Test func eightBitProductsNeedCasts() throws {

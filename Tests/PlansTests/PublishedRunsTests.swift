@@ -63,6 +63,28 @@ import Plans
         #expect(runs[1].plan?.layout?.recomputeModules == [.network, .norms])
     }
 
+    /// Recipes of 8-bit products, blocks that are recomputed, the way to the experts, and software by its release.
+    @Test func recipesDispatchersAndReleasesOfARow() throws {
+        let table = Self.table.replacing("precision: bf16, recompute: none", with: """
+            precision: fp8, recompute: full, recomputeLayers: 2, recipe: mxfp8, dispatcher: hybridep, framework: nemo@25.04
+            """).replacing("a100-80g-sxm", with: "b200-sxm")
+        let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
+        let plan = try #require(runs[0].plan, "\(runs[0].obstacle)")
+        #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .fp8)
+        #expect(plan.layout?.recomputed == .first(2))
+        #expect(plan.layout?.dispatcher == .hybridep)
+        #expect(plan.frameworks.named == "megatron-core")
+        for (wrong, said) in [
+            ("mxfp8", "runs.recipe: must be"), ("hybridep", "runs.dispatcher: must be"),
+            ("nemo@25.04", "runs.framework: no software of that name in frameworks/"),
+        ] {
+            let problems = #expect(throws: PlanProblems.self) {
+                try PublishedRun.read(path: write(table.replacing(wrong, with: "nothing")), library: Checkout.library)
+            }
+            #expect(problems?.description.contains(said) == true, "\(problems?.description ?? "")")
+        }
+    }
+
     @Test(arguments: [
         ("id core", "id cor", "runs.yaml:8: runs.cor: unknown column; did you mean 'core'?"),
         ("x  yes", "x  maybe", "runs.yaml:9: runs.core: must be yes or no (found 'maybe')"),

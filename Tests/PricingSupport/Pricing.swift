@@ -14,7 +14,8 @@ extension Framework {
     /// Gives a constant another value within its range, which no sum can leave out unseen.
     package mutating func change(_ constant: Constant) {
         let range = constant.range
-        self[constant] = min(range.upperBound, max(range.lowerBound, 1.7 * self[constant] + 0.013))
+        let raised = 1.7 * self[constant] + 0.013
+        self[constant] = max(range.lowerBound, raised <= range.upperBound ? raised : 0.6 * self[constant])
     }
 }
 

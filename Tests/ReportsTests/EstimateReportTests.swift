@@ -96,7 +96,8 @@ enum SampleEstimate {
                    "byRank":[{"rank":0,"weightsGiB":0.0,"gradientsGiB":0.0,"optimizerGiB":0.0,"activationsGiB":0.0,
                               "otherGiB":0.0,"peakGiB":0.0}]},
          "run":{"tokens":3e12,"steps":0,"days":0.0,"gpuHours":0.0,"gpuMonths":0.0,"goodput":0.0,"cost":0.0,
-                "energyMWh":0.0,"wallEnergyMWh":0.0,"band":{"lowDays":0.0,"highDays":0.0,"confidence":0.9}}}
+                "energyMWh":0.0,"wallEnergyMWh":0.0,"band":{"lowDays":0.0,"highDays":0.0,"confidence":0.9,
+                "reason":""}}}
         """
 
     func document(_ estimate: Estimate, explained: Bool = false) throws -> [String: Any] {

@@ -70,6 +70,8 @@ package struct Estimate: Hashable, Codable, Sendable {
         package var highDays: Double
         /// Confidence of the band from `lowDays` to `highDays`.
         package var confidence: Double
+        /// The evidence behind the width of the band, as a short phrase.
+        package var bandReason = ""
         /// The steps with smaller batches at the start; nil if the batch is the same from the first step on.
         package var rampup: Rampup?
 

@@ -28,15 +28,15 @@ struct RunExplanation {
             "steps", as: "steps", rampup == nil ? "ceil(D/(\(perStep)))" : "steps_r + ceil((D − D_r)/(\(perStep)))",
             "steps", after: rampup == nil ? "" : "Megatron-LM, --rampup-batch-size")
         addGoodput(to: &lines)
-        let band = ErrorBand(framework: work.framework)
-        lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(work.framework.name))")
-        lines.define("δ_h", band.high, "share", "share a step may be longer by (\(work.framework.name))")
+        let band = ErrorBand(plan: plan, framework: work.framework)
+        lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(band.reason))")
+        lines.define("δ_h", band.high, "share", "share a step may be longer by (\(band.reason))")
         lines.derive(
             "days", as: "days",
             rampup == nil
                 ? "steps·seconds/goodput/86400" : "(seconds_r + (steps − steps_r)·seconds)/goodput/86400", "days")
-        lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "nine in ten published runs")
-        lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "nine in ten published runs")
+        lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "holds nine in ten runs")
+        lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "holds nine in ten runs")
         // Idle devices are paid for, but their energy is not counted.
         if plan.idleDevices > 0 { lines.define("n_i", plan.idleDevices, "devices", "devices that stay idle") }
         lines.derive("GPU-hours", as: "hours", plan.idleDevices > 0 ? "days·24·(n + n_i)" : "days·24·n", "hours")

@@ -75,13 +75,14 @@ package struct RunTotals {
         // Idle devices are paid for, but their energy is not counted.
         let gpuHours = days * 24 * Double(plan.paidDevices)
         let drawing = days * 24 * Double(plan.devices)
-        let band = ErrorBand(framework: work.framework)
+        let band = ErrorBand(plan: plan, framework: work.framework)
         var run = Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
             cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours },
             energyMWh: plan.cluster.device.watts.map { drawing * $0 / 1e6 },
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
+        run.bandReason = band.reason
         if let groups = plan.cluster.groups {
             let hours = days * 24
             run.cost = groups.total(\.pricePerDeviceHour).map { $0 * hours }

@@ -1,51 +1,63 @@
 package import Costs
+internal import Models
 package import Plans
 
 /// Cross-validation over sources: the errors of each source, predicted with constants fitted on all other sources.
 package struct LeaveOneSourceOut: Sendable {
     /// All runs, each predicted with the constants of the other sources.
     package var runs: [ValidatedRun]
+    /// Publications with runs of a run's software on its device, among those that were not left out with it; one number a
+    /// run.
+    package var evidence: [Int]
     package var overall: ErrorFigures
     package var core: ErrorFigures
     package var sources: [(name: String, figures: ErrorFigures)]
 
-    /// The error bands of unfused and of fused attention. `covered` is the share of a source's runs inside the band of
-    /// the other sources, the mean over the sources.
-    ///
-    /// A band is the central 90 % of the runs, widened by the smallest factor with which 90 % of each source's runs
-    /// fall into the band of the other sources: it then also holds for software and machines that no run here is from.
-    /// Core runs count, and all runs of a source that marks none as core.
-    package var bands: [(style: String, band: ErrorBand, runs: Int, widened: Double, covered: Double)] {
-        let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
-        let judged = runs.filter { $0.run.isCore || !marking.contains($0.run.source) }
-        return ["unfused attention", "fused attention"].map { style in
-            let rows = judged.filter {
-                ($0.run.plan?.layout?.flashAttention == false) == (style == "unfused attention")
-            }
-            let sources = Dictionary(grouping: rows, by: \.run.source)
-            let others = sources.keys.sorted().map { name in
-                (own: sources[name] ?? [], band: Self.band(of: rows.filter { $0.run.source != name }))
-            }
-            func covered(_ factor: Double) -> Double {
-                let shares = others.map { own, band in
-                    Double(own.filter { band.widened(by: factor).holds(Self.ratio($0)) }.count) / Double(own.count)
-                }
-                return shares.reduce(0, +) / Double(max(1, shares.count))
-            }
-            let factors = stride(from: 1, through: Self.mostWidening, by: 0.01)
-            let factor = factors.first { covered($0) >= ErrorBand.confidence } ?? Self.mostWidening
-            return (style, Self.band(of: rows).widened(by: factor), rows.count, factor, covered(factor))
-        }
+    /// Runs of one kind and the share of them inside the band that is wide as their evidence says. Core runs count, and
+    /// all runs of a source that marks none as core.
+    package struct Coverage: Sendable {
+        package var kind: String
+        package var halfWidth: Double
+        package var runs: Int
+        package var sources: Int
+        /// Share of the runs inside the band.
+        package var covered: Double
+        /// The mean over the sources of their shares.
+        package var coveredBySource: Double
     }
 
-    private static let mostWidening = 4.0
+    /// The coverage of all bands together, and of each kind. The software of every run is named.
+    package var coverage: [Coverage] {
+        let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
+        let judged = zip(runs, evidence).filter { $0.0.run.isCore || !marking.contains($0.0.run.source) }
+            .map { run, sources in
+                let isMixture = run.run.plan?.model.moe != nil
+                let width = ErrorBand.halfWidth(sources: sources, isNamed: true, isMixture: isMixture)
+                return Judged(
+                    source: run.run.source,
+                    kind: (sources > 0 ? "software and device known" : "no other run of that software and device")
+                        + (isMixture ? ", mixture of experts" : ""),
+                    width: width, isInside: ErrorBand(halfWidth: width, reason: "").holds(1 / (1 + (run.error ?? 0))))
+            }
+        guard !judged.isEmpty else { return [] }
+        let kinds = Dictionary(grouping: judged, by: \.kind).sorted { $0.key > $1.key }
+        return [Self.coverage(of: judged, "all")] + kinds.map { Self.coverage(of: $0.value, $0.key) }
+    }
 
-    private static func ratio(_ run: ValidatedRun) -> Double { 1 / (1 + (run.error ?? 0)) }
+    private struct Judged {
+        var source: String
+        var kind: String
+        var width: Double
+        var isInside: Bool
+    }
 
-    private static func band(of runs: [ValidatedRun]) -> ErrorBand {
-        let counts = Dictionary(grouping: runs, by: \.run.source).mapValues(\.count)
-        return ErrorBand(
-            measuredOverPredicted: runs.map { (ratio($0), Refit.weight(ofOneIn: counts[$0.run.source])) })
+    private static func coverage(of runs: [Judged], _ kind: String) -> Coverage {
+        func share(_ runs: [Judged]) -> Double { Double(runs.filter(\.isInside).count) / Double(runs.count) }
+        let sources = Dictionary(grouping: runs, by: \.source).values
+        let widths = runs.map(\.width).sorted()
+        return Coverage(
+            kind: kind, halfWidth: widths[widths.count / 2], runs: runs.count, sources: sources.count,
+            covered: share(runs), coveredBySource: sources.reduce(0) { $0 + share($1) } / Double(sources.count))
     }
 }
 
@@ -65,8 +77,18 @@ package func leaveOneSourceOut(
         validate(refit.applied(constants, to: bySource[name] ?? []), options: options).runs.filter { $0.error != nil }
     }
     let all = predicted.flatMap(\.self)
+    func pair(_ run: PublishedRun) -> String {
+        guard let plan = run.plan, plan.frameworks.named != nil else { return "" }
+        return "\(plan.framework(for: plan.layout).name) \(Device.family(of: run.device))"
+    }
+    let byPair = Dictionary(grouping: usable, by: pair)
+    let evidence = all.map { row in
+        let pair = pair(row.run)
+        guard !pair.isEmpty else { return 0 }
+        return Set((byPair[pair] ?? []).filter { key($0) != key(row.run) }.map(\.source)).count
+    }
     return LeaveOneSourceOut(
-        runs: all, overall: ErrorFigures(all.compactMap(\.error)),
+        runs: all, evidence: evidence, overall: ErrorFigures(all.compactMap(\.error)),
         core: ErrorFigures(all.filter(\.run.isCore).compactMap(\.error)),
         sources: zip(names, predicted).filter { !$0.1.isEmpty }.map {
             ($0, ErrorFigures($1.compactMap(\.error)))

@@ -177,14 +177,8 @@ package struct Refit: Sendable {
         (cluster.networks.last?.bytesPerSecond ?? .infinity) < 7e9
     }
 
-    /// Devices that share their constant: those of one chip under one limit of power and cooling.
-    package static func family(_ device: String) -> String {
-        switch device.prefix(while: { $0 != "-" }) {
-        case "h100", "h200", "h800": "h100"
-        case "ascend": "ascend-910b"
-        case let other: String(other)
-        }
-    }
+    /// Devices that share their constant.
+    package static func family(_ device: String) -> String { Device.family(of: device) }
 
     /// At most `mostOfASource` runs of every source, evenly spread over its list: a source weighs the same however many
     /// runs it has, and a fit takes time in proportion to them.

@@ -2,7 +2,7 @@ package import Plans
 
 extension Refit {
     /// Families of devices with published runs.
-    private static let families = ["a100", "h100", "b200", "gb200", "gb300", "mi300x", "ascend-910b"]
+    private static let families = ["a100", "h100", "b200", "gb200", "gb300", "mi300x", "910b"]
 
     /// The constants that `validate --refit` fits: those that the files of `frameworks` mark, from the values which they
     /// give as expected without any run, and the sustained share of every family of devices.

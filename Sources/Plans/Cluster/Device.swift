@@ -51,6 +51,17 @@ package struct Device: Hashable, Codable, Sendable {
         case published
     }
 
+    /// The chip in small letters, h100 or mi300x: the first word of the name that has a digit. Chips that differ in memory
+    /// alone count as one.
+    package var family: String { Self.family(of: name) }
+
+    /// The chip that the name of a device or of a cluster file means.
+    package static func family(of name: String) -> String {
+        let words = name.lowercased().split { !$0.isLetter && !$0.isNumber }
+        guard let chip = words.first(where: { $0.contains(where: \.isNumber) }) else { return name }
+        return ["h200", "h800", "gh200"].contains(chip) ? "h100" : String(chip)
+    }
+
     /// Peak rate below which a device counts as a process on processor cores, FLOP/s.
     package static let slowestAccelerator = 10e12
 

@@ -17,6 +17,9 @@ package struct Framework: Hashable, Codable, Sendable {
     package var fitted: [Constant: Double] = [:]
     /// The products that run this generation. A file inherits none from the one it extends.
     package var products: [Product] = []
+    /// Publications with runs of this generation in `plans/published`, by the family of their devices. A file inherits
+    /// none from the one it extends.
+    package var sources: [String: Int] = [:]
     /// Months since the year 0 until the first of this generation; nil if the file does not say.
     package var since: Int?
     /// Memory traffic of elementwise work, as a multiple of that of fused kernels, which read and write each tensor
@@ -107,8 +110,8 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Bytes that the software itself takes on a device: contexts, workspaces, buffers of communicators. nil: the
     /// device file's `reserved`.
     package var reservedBytes: Double?
-    /// 90 % band: 95 % of published steps took at least (1 − `bandLow`) and 95 % at most (1 + `bandHigh`) times the
-    /// prediction.
+    /// 90 % band: 95 % of steps take at least (1 − `bandLow`) and 95 % at most (1 + `bandHigh`) times the prediction. They
+    /// hold where a file states them; elsewhere the band follows from the published runs of the software.
     package var bandLow = 0.2
     package var bandHigh = 0.5
     /// Memory lost by the allocator, as a fraction of activations and temporary buffers.
@@ -148,6 +151,11 @@ package struct Framework: Hashable, Codable, Sendable {
             if base.own.contains(constant) { return false }
         }
         return false
+    }
+
+    /// Whether the framework's own file or one that it extends states `constant`.
+    package func states(_ constant: Constant) -> Bool {
+        own.contains(constant) || bases.contains { $0.own.contains(constant) }
     }
 
     package subscript(constant: Constant) -> Double {

@@ -49,7 +49,7 @@ extension Framework {
             framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
             framework.name = name
             framework.own = []
-            (framework.products, framework.since, framework.fitted) = ([], nil, [:])
+            (framework.products, framework.since, framework.fitted, framework.sources) = ([], nil, [:], [:])
         }
         _ = reader.text("source")
         if let since = reader.text("since") {
@@ -69,6 +69,9 @@ extension Framework {
                 }
                 return Product(name: key, first: first, text: text)
             }
+        }
+        if let sources = reader.map("sources") {
+            for family in sources.keys { framework.sources[family] = sources.count(family, in: 1...10_000) }
         }
         let constants = reader.constants()
         for (constant, value) in constants { framework[constant] = value }

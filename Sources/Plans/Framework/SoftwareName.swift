@@ -8,6 +8,8 @@ internal import Reading
 package struct SoftwareName: Hashable, Codable, Sendable {
     package var product: String
     package var release: Release?
+    /// The name as the plan writes it.
+    package var text: String
 
     /// A release of a product.
     package enum Release: Hashable, Codable, Sendable {
@@ -17,13 +19,9 @@ package struct SoftwareName: Hashable, Codable, Sendable {
         case month(Int)
     }
 
-    package init(product: String, release: Release?) {
-        self.product = product
-        self.release = release
-    }
-
     /// nil if what follows the `@` is neither a version nor a month.
     package init?(_ text: String) {
+        self.text = text
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         product = parts[0]
         guard parts.count == 2 else { return }
@@ -84,6 +82,22 @@ extension Framework {
 }
 
 extension Frameworks {
+    /// The remark that the named release is older than every generation of its product; nil if it is not.
+    var remarkOnRelease: Remark? {
+        guard let product, case .olderThan(let oldest) = resolved(product) else { return nil }
+        let since = known[oldest]?.sinceText.map { " of \($0)" } ?? ""
+        return Remark(
+            .releaseOlder,
+            "\(product.text) is older than every generation of \(product.product) that is described: it is priced with the "
+                + "constants of \(oldest)\(since)")
+    }
+
+    /// `framework` in words: by the product and release that the plan names, if it names one.
+    package func words(for framework: Framework) -> String {
+        guard let product, framework.name == named else { return framework.name }
+        return "\(product.text), constants of \(framework.name)"
+    }
+
     /// The generation that `name` means.
     package enum Resolution: Hashable, Sendable {
         case found(String)

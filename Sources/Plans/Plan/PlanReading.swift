@@ -245,7 +245,8 @@ struct PlanReading {
         }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
-            plan.remarks += plan.obstacles + plan.idleModules
+            plan.remarks +=
+                [plan.frameworks.remarkOnRelease].compactMap(\.self) + plan.obstacles + plan.idleModules
         }
         return plan
     }

@@ -92,7 +92,9 @@ extension Plan {
     }
 
     private func reference(to name: String) -> String {
-        guard let path = frameworks.path, name == frameworks.named else { return Self.quoted(name) }
+        guard name == frameworks.named else { return Self.quoted(name) }
+        if let product = frameworks.product { return Self.quoted(product.text) }
+        guard let path = frameworks.path else { return Self.quoted(name) }
         return Self.quoted(RunFolder.absolute(path))
     }
 

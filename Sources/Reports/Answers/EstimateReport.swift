@@ -122,13 +122,17 @@ package struct EstimateReport: Encodable, Sendable {
             var lowDays, highDays: Double?
             var confidence: Double
 
-            enum CodingKeys: String, CodingKey { case lowDays, highDays, confidence }
+            /// The evidence behind the width.
+            var reason: String
+
+            enum CodingKeys: String, CodingKey { case lowDays, highDays, confidence, reason }
 
             func encode(to encoder: any Encoder) throws {
                 var container = encoder.container(keyedBy: CodingKeys.self)
                 try container.encode(lowDays, forKey: .lowDays)
                 try container.encode(highDays, forKey: .highDays)
                 try container.encode(confidence, forKey: .confidence)
+                try container.encode(reason, forKey: .reason)
             }
         }
 
@@ -186,6 +190,8 @@ package struct EstimateReport: Encodable, Sendable {
         var name: String
         /// Whether the plan states the software; otherwise it is assumed.
         var stated: Bool
+        /// The product and release that the plan names; absent where it names the framework itself or none.
+        var product: String?
     }
 
     var plan: String
@@ -218,7 +224,9 @@ package struct EstimateReport: Encodable, Sendable {
         self.notes = notes
         let plan = estimate.plan
         let layout = estimate.layout
-        framework = Framework(name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil)
+        framework = Framework(
+            name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil,
+            product: plan.frameworks.product?.text)
         self.searched = searched
         self.plan = plan.name
         model = Model(
@@ -290,7 +298,8 @@ package struct EstimateReport: Encodable, Sendable {
                 goodput: run.goodput, cost: run.ended?.cost, energyMWh: run.ended?.energyMWh,
                 wallEnergyMWh: run.ended?.wallEnergyMWh,
                 band: Run.Band(
-                    lowDays: run.ended?.lowDays, highDays: run.ended?.highDays, confidence: run.confidence),
+                    lowDays: run.ended?.lowDays, highDays: run.ended?.highDays, confidence: run.confidence,
+                    reason: run.bandReason),
                 rampup: run.rampup.map {
                     Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
                 })

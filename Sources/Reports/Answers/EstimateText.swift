@@ -55,6 +55,7 @@ package struct EstimateText {
             "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays, like: run.days)) and "
                 + "\(Figures.duration(days: run.highDays, like: run.days)) with "
                 + "\(Figures.fixed(100 * run.confidence, 0)) % confidence")
+        lines.append("  band: \(run.bandReason)")
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
                 + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")
@@ -168,7 +169,7 @@ package struct EstimateText {
 
     /// The software that an estimate is priced on, and whether the plan states it.
     package static func software(_ estimate: Estimate) -> String {
-        let name = estimate.plan.framework(for: estimate.layout).name
+        let name = estimate.plan.frameworks.words(for: estimate.plan.framework(for: estimate.layout))
         return estimate.plan.frameworks.named == nil
             ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
     }

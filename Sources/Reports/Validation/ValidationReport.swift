@@ -98,19 +98,17 @@ package struct ValidationReport: Sendable {
             table: Self.errors("source left out", all + result.sources.map { ($0.name, $0.figures) }))
     }
 
-    /// The error bands by style of software.
+    /// The share of runs inside their error bands, by what is known about them.
     private func bands(_ result: LeaveOneSourceOut) -> Section {
         Section(
-            title: "Error bands: nine in ten runs, each predicted without its source",
+            title: "Error bands: core runs inside the band, each predicted by the others' constants",
             table: Table(
-                head: [
-                    "software", "runs", "shorter by", "longer by", "widened", "a source's runs inside the others' band",
-                ],
-                rows: result.bands.map { row in
+                head: ["evidence", "runs", "sources", "half-width (ln)", "inside", "mean over sources"],
+                rows: result.coverage.map { row in
                     [
-                        row.style, Figures.grouped(row.runs), Figures.percent(row.band.low),
-                        Figures.percent(row.band.high), "× \(Figures.fixed(row.widened, 2))",
-                        Figures.percent(row.covered),
+                        row.kind, Figures.grouped(row.runs), Figures.grouped(row.sources),
+                        Figures.fixed(row.halfWidth, 2), Figures.percent(row.covered),
+                        Figures.percent(row.coveredBySource),
                     ]
                 }))
     }
@@ -183,6 +181,8 @@ extension ValidationReport: Encodable {
         var name: String
         var source: String
         var device: String
+        /// The software that the run is priced on.
+        var framework: String?
         var tier: String
         var core: Bool
         var measuredSeconds: Double?
@@ -199,6 +199,7 @@ extension ValidationReport: Encodable {
             name = row.run.name
             source = row.run.source
             device = row.run.device
+            framework = row.run.plan.map { $0.framework(for: $0.layout).name }
             tier = row.run.tier.rawValue
             core = row.run.isCore
             measuredSeconds = row.run.seconds
