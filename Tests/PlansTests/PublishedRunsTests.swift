@@ -65,9 +65,12 @@ import Plans
 
     /// Recipes of 8-bit products, blocks that are recomputed, the way to the experts, and software by its release.
     @Test func recipesDispatchersAndReleasesOfARow() throws {
-        let table = Self.table.replacing("precision: bf16, recompute: none", with: """
-            precision: fp8, recompute: full, recomputeLayers: 2, recipe: mxfp8, dispatcher: hybridep, framework: nemo@25.04
-            """).replacing("a100-80g-sxm", with: "b200-sxm")
+        let table = Self.table.replacing(
+            "precision: bf16, recompute: none",
+            with: """
+                precision: fp8, recompute: full, recomputeLayers: 2, recipe: mxfp8, dispatcher: hybridep, framework: nemo@25.04
+                """
+        ).replacing("a100-80g-sxm", with: "b200-sxm")
         let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
         let plan = try #require(runs[0].plan, "\(runs[0].obstacle)")
         #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .fp8)

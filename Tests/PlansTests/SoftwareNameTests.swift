@@ -41,7 +41,8 @@ import Testing
 
     /// An older release than any that is described is priced as the oldest, and a remark says so.
     @Test(arguments: [
-        ("nemo@22.01", "megatron-core"), ("torchtitan@2024-01", "torchtitan"), ("megatron-bridge@25.01", "megatron-core-graphs"),
+        ("nemo@22.01", "megatron-core"), ("torchtitan@2024-01", "torchtitan"),
+        ("megatron-bridge@25.01", "megatron-core-graphs"),
     ])
     func anOlderReleaseIsPricedAsTheOldest(_ name: String, _ generation: String) throws {
         let plan = try plan(name)
