@@ -23,17 +23,31 @@ package final class Pricer: Sendable {
         try self.init(plan: plan, options: options, devices: plan.devices)
     }
 
-    /// - Parameter devices: devices that the plan's cluster has, which may be one group of several.
-    private init(plan: Plan, options: CostOptions, devices: Int) throws(CostError) {
+    /// The pricer of a plan that differs from that of `other` in nothing but its devices and its batch. What depends on the
+    /// model alone is taken over.
+    package convenience init(plan: Plan, like other: Pricer) throws(CostError) {
+        try self.init(plan: plan, options: other.options, devices: plan.devices, like: other)
+    }
+
+    /// - Parameters:
+    ///   - devices: devices that the plan's cluster has, which may be one group of several.
+    ///   - other: a pricer whose plan differs in devices and batch alone; nil: there is none.
+    private init(plan: Plan, options: CostOptions, devices: Int, like other: Pricer? = nil) throws(CostError) {
         let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
-        parts = ModelParts(plan.model)
+        parts = other?.parts ?? ModelParts(plan.model)
         link = HostLink(plan)
         network = NetworkLevel.levels(of: plan.cluster, devices: devices)
         groups = try Self.pricers(plan, options)
         var rates: [String: DeviceRates] = [:]
-        let device = plan.cluster.device.sharing(plan.cluster.coreShare(devices))
+        let share = plan.cluster.coreShare(devices)
+        if let other, other.plan.cluster.coreShare(other.plan.devices) == share {
+            self.rates = other.rates
+            try Self.check(plan)
+            return
+        }
+        let device = plan.cluster.device.sharing(share)
         let names =
             (plan.frameworks.named ?? plan.frameworks.assumed).map { [$0] } ?? Frameworks.automaticNames
         for name in names {
@@ -42,6 +56,10 @@ package final class Pricer: Sendable {
                 device: device, precision: plan.precision, framework: framework, recipe: plan.recipe)
         }
         self.rates = rates
+        try Self.check(plan)
+    }
+
+    private static func check(_ plan: Plan) throws(CostError) {
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
             throw .badPlan("batch, devices, layers and sequence must be positive")
         }

@@ -42,7 +42,9 @@ func searchOneOrder(
     let pricer: Pricer
     let own = plan
     let plan = plan.open
-    do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
+    do throws(CostError) {
+        pricer = try bounds?.pricer(plan, options) ?? Pricer(plan: plan, options: options)
+    } catch { throw .cost(error) }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     var request = PricingRequest()
