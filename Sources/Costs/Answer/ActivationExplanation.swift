@@ -24,7 +24,7 @@ struct ActivationExplanation {
         for kind in words.attentionKinds {
             let exchanged = ExchangeExplanation(work: work).kept(kind, to: &lines)
             lines.derive(
-                "core attention of a block", as: kind.own("C"),
+                "core attention of a block\(kind.ofKind)", as: kind.own("C"),
                 kind.block.core.heads > 0 ? sum(kind.own(coreBytes(kind)), exchanged) : "0", "bytes",
                 note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
                 after: "Korthikanti et al. 2022, table 2")
@@ -35,12 +35,12 @@ struct ActivationExplanation {
                 if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
                 if kind.block.mixture?.capacityFactor != nil {
                     lines.derive(
-                        "rows an expert can take over the mean", as: kind.own("κ"),
+                        "rows an expert can take over the mean\(kind.ofKind)", as: kind.own("κ"),
                         kind.own("min(T/t, ceil(c_f·k·T/(t·E)))·t·E/(k·T)"), "",
                         after: "Lepikhin et al. 2021; Megatron-Core, get_capacity")
                 }
                 lines.derive(
-                    "rows of experts for one row", as: kind.own("ρ"),
+                    "rows of experts for one row\(kind.ofKind)", as: kind.own("ρ"),
                     kind.own("\(kind.feedForward.fullest)·e_t/t") + (reserve == 1 ? "" : "·x_r"), "")
             }
             addBlock(to: &lines, kind)

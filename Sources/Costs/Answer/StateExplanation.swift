@@ -55,7 +55,7 @@ struct StateExplanation {
                 "parameters")
             guard kind.isMixture else { continue }
             lines.derive(
-                "routed experts of a block on a device", as: kind.own("Q_x"),
+                "routed experts of a block\(kind.ofKind) on a device", as: kind.own("Q_x"),
                 kind.own("E·(\(kind.expertParameters))") + "/(e·e_t)",
                 "parameters")
         }
