@@ -48,7 +48,9 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
                 + "remove it if it changes no shape"),
         BrokenConfiguration(
             key: "num_key_value_heads", value: "3",
-            message: ":1:1: kvHeads must divide heads 4 (found 3); every key/value head serves the same number of heads"
+            message:
+                ":6:26: num_key_value_heads: must divide heads 4 (found 3); every key/value head serves the same number of "
+                + "heads"
         ),
     ]
 }

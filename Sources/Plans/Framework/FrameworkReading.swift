@@ -53,7 +53,7 @@ extension Framework {
         _ = reader.text("source")
         for constant in Constant.allCases {
             let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
-            if let value = reader.number(constant.rawValue, unit, in: constant.range) {
+            if let value = reader.quantity(constant.rawValue, unit, in: constant.range) {
                 framework[constant] = value
                 framework.own.insert(constant)
             }
@@ -62,7 +62,7 @@ extension Framework {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
         }
         framework.dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? framework.dispatcher
-        framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        framework.reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
         if let memory = reader.map("memory") {
             framework.memory.read(memory)
             memory.reportUnknownKeys()

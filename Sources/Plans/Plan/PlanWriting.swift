@@ -9,7 +9,7 @@ extension Plan {
     /// frameworks stay names if `library` holds them unchanged; else they are written out.
     package func yaml(library: Library) -> String {
         var lines = ["name: \(Self.quoted(name))"] + modelLines(library)
-        if let tokens { lines.append("tokens: \(Figures.plain(tokens))") }
+        if let tokens { lines.append("tokens: \(Quantity.written(tokens, as: .count))") }
         lines +=
             clusterLines(library) + [
                 "devices: \(devices)", "batch: \(batch)",
@@ -156,8 +156,10 @@ extension Layout {
 
 extension Plan.Measured {
     fileprivate var yaml: [String] {
-        var lines = ["seconds: \(seconds)"]
-        if let memoryBytes { lines += ["memory: \(memoryBytes) B", "memoryKind: \(memoryKind.rawValue)"] }
+        var lines = ["seconds: \(Figures.plain(seconds))"]
+        if let memoryBytes {
+            lines += ["memory: \(Quantity.written(memoryBytes, as: .bytes))", "memoryKind: \(memoryKind.rawValue)"]
+        }
         if let source { lines.append("source: \(Plan.quoted(source))") }
         return lines
     }

@@ -33,7 +33,11 @@ package struct EstimateText {
     // MARK: - The answer
 
     private func headline() -> [String] {
-        let tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
+        var tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
+        // A sample of pictures is one sequence.
+        if plan.model.hasPicture, let all = plan.tokens {
+            tokens = ", \(Figures.words(all / Double(plan.model.sequence))) samples" + tokens
+        }
         var lines = [
             paint.strong(
                 "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
