@@ -24,7 +24,7 @@ import Testing
     /// DeepSeek-V3's own split without its schedule and recomputation is priced far from what was run, and the answer says
     /// by how much less with the keys that decide, stated together.
     @Test func theNaturalPlanNamesWhatDecidesTogether() throws {
-        let open = natural + ["layout: {pipeline: 16, virtualStages: 2, expert: 64, data: 128, sharding: optimizer}"]
+        let open = natural + ["layout: {pipeline: 16, expert: 64, data: 128, sharding: optimizer}"]
         let said = try remarks(try plan(open)).filter { $0.hasSuffix(" together") || $0.contains(" together, and") }
         #expect(said.count == 1)
         let remark = try #require(said.first)
@@ -35,7 +35,7 @@ import Testing
         let stated = try plan(
             natural + [
                 "framework: megatron-core",
-                "layout: {pipeline: 16, virtualStages: 2, expert: 64, data: 128, sharding: optimizer, \(keys.joined(separator: ", "))}",
+                "layout: {pipeline: 16, expert: 64, data: 128, sharding: optimizer, \(keys.joined(separator: ", "))}",
             ])
         let (before, after) = (try plan(open), stated)
         let (own, better) = (try #require(before.layout), try #require(after.layout))

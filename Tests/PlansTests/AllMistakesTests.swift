@@ -135,9 +135,9 @@ struct AllMistakesTests {
                 \(plain)
                 layout: {data: many, tensor: 7, microbatch: 3, context: 3, sequenceParallel: true, layersPerStage: [1], schedule: zbv}
                 """) == [
-                    "5:16 layout.data", "5:30 layout.tensor", "5:30 layout.tensor", "5:58 layout.context",
-                    "5:79 layout.sequenceParallel", "5:101 layout.layersPerStage", "5:101 layout.layersPerStage",
-                    "5:116 layout.schedule",
+                    "5:9 layout.virtualStages", "5:16 layout.data", "5:30 layout.tensor", "5:30 layout.tensor",
+                    "5:57 layout.context", "5:78 layout.sequenceParallel", "5:100 layout.layersPerStage",
+                    "5:100 layout.layersPerStage",
                 ])
     }
 

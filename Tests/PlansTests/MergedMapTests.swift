@@ -10,17 +10,17 @@ import Testing
     }
 
     @Test func aNamedMixtureKeepsItsOtherKeys() throws {
-        let base = try #require(try plan("mixtral-8x7b").model.moe)
-        let changed = try plan("{name: mixtral-8x7b, moe: {capacityFactor: 1.25}}").model
+        let base = try #require(try plan("mixtral-8x22b-v0.1").model.moe)
+        let changed = try plan("{name: mixtral-8x22b-v0.1, moe: {capacityFactor: 1.25}}").model
         var expected = base
         expected.capacityFactor = 1.25
         #expect(changed.moe == expected)
         #expect(changed.name == nil)
         // A shared expert is as wide as a routed one, unless the model says otherwise.
-        let narrow = try #require(try plan("{name: mixtral-8x7b, moe: {ffn: 4096, shared: 1}}").model.moe)
+        let narrow = try #require(try plan("{name: mixtral-8x22b-v0.1, moe: {ffn: 4096, shared: 1}}").model.moe)
         #expect((narrow.ffn, narrow.sharedFfn, narrow.experts) == (4096, 4096, base.experts))
-        let both = try #require(try plan("{name: mixtral-8x7b, moe: {ffn: 4096, sharedFfn: 14336}}").model.moe)
-        #expect((both.ffn, both.sharedFfn) == (4096, 14336))
+        let both = try #require(try plan("{name: mixtral-8x22b-v0.1, moe: {ffn: 4096, sharedFfn: 16384}}").model.moe)
+        #expect((both.ffn, both.sharedFfn) == (4096, 16384))
     }
 
     @Test func latentAttentionAndPredictionToo() throws {
@@ -57,8 +57,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "{name: mixtral-8x7b, moe: {capacityFactor: 1.25}}", "{name: deepseek-v3, mla: {queryRank: 768}}",
-        "{name: deepseek-v3, moe: {shared: 0}}", "{name: mixtral-8x7b, moe: none}",
+        "{name: mixtral-8x22b-v0.1, moe: {capacityFactor: 1.25}}", "{name: deepseek-v3, mla: {queryRank: 768}}",
+        "{name: deepseek-v3, moe: {shared: 0}}", "{name: mixtral-8x22b-v0.1, moe: none}",
     ])
     func writtenPlansReadBackTheSame(_ model: String) throws {
         let plan = try plan(model)

@@ -10,6 +10,8 @@ package final class Pricer: Sendable {
     package let options: CostOptions
     /// The parts of the plan's model.
     let parts: ModelParts
+    /// `Model.headInBlocks` of the plan's model.
+    let head: Double
     /// Rates of the plan's devices, by the name of the software that layouts run on.
     let rates: [String: DeviceRates]
     /// The cluster's networks from the innermost to the outermost.
@@ -37,6 +39,7 @@ package final class Pricer: Sendable {
         self.plan = plan
         self.options = options
         parts = other?.parts ?? ModelParts(plan.model)
+        head = other?.head ?? plan.model.headInBlocks
         link = HostLink(plan)
         network = NetworkLevel.levels(of: plan.cluster, devices: devices)
         groups = try Self.pricers(plan, options)
@@ -144,7 +147,7 @@ package final class Pricer: Sendable {
         }
         let shape = layout.pipelineShape(microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
-        let layers = StagePartition(layout, model: plan.model).sizes
+        let layers = StagePartition(layout, model: plan.model, head: head).sizes
         guard layers.count == layout.stages, layers.allSatisfy({ $0 >= 0 }), layers.reduce(0, +) == plan.model.layers
         else {
             throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers")

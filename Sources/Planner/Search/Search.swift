@@ -43,7 +43,11 @@ func searchOneOrder(
     let own = plan
     let plan = plan.open
     do throws(CostError) {
-        pricer = try bounds?.pricer(plan, options) ?? Pricer(plan: plan, options: options)
+        if let known = try bounds?.pricer(plan, options) {
+            pricer = known
+        } else {
+            pricer = try Pricer(plan: plan, options: options)
+        }
     } catch { throw .cost(error) }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes

@@ -20,6 +20,9 @@ package struct SpaceBounds: Sendable {
     /// The pricer of the first number of devices, from which the others take what depends on the model alone.
     private var first: Pricer?
 
+    /// What the tables of all numbers of devices share.
+    var tables = PipelineTable.Known()
+
     package init() {}
 
     /// The pricer of `plan`, which is the same plan at every call but for its devices and its batch.

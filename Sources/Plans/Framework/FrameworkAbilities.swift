@@ -243,15 +243,17 @@ extension Framework.Abilities.Stages {
 
     /// Blocks of each of the layout's stages: the balanced division if it is allowed, else the allowed one whose
     /// heaviest rank is lightest. nil: no division is allowed.
-    package func split(_ layout: Layout, model: Model) -> [Int]? {
+    /// - Parameter head: `model.headInBlocks`, where it is known; nil: it is computed here.
+    package func split(_ layout: Layout, model: Model, head: Double? = nil) -> [Int]? {
         var open = layout
         open.layersPerStage = nil
         let stages = layout.stages
         guard stages > 0, stages <= model.layers else { return nil }
-        let balanced = StagePartition(open, model: model).sizes
+        let headInBlocks = head ?? model.headInBlocks
+        let balanced = StagePartition(open, model: model, head: headInBlocks).sizes
         if allow(balanced, ranks: layout.pipeline) { return balanced }
         guard layout.pipeline > 1 else { return nil }
-        let (ranks, layers, head) = (layout.pipeline, model.layers, model.headInBlocks)
+        let (ranks, layers, head) = (layout.pipeline, model.layers, headInBlocks)
         let virtualStages = stages / ranks
         guard virtualStages > 0, stages % ranks == 0 else { return nil }
         var splits: [[Int]] = []
