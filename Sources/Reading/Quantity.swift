@@ -87,6 +87,7 @@ package enum Quantity {
         let base = "\(Figures.plain(value))\(unit.base.map { " \($0)" } ?? "")"
         let scaled = unit.scales.flatMap { word, size -> [String] in
             let mantissa = value / size
+            guard (1..<1e6).contains(mantissa) else { return [] }
             // Division may leave the last digits of a short number; nobody writes the tenth behind the point.
             let short = (mantissa * 1e9).rounded() / 1e9
             return [mantissa, short].map { "\(Figures.plain($0))\(unit == .count ? "" : " ")\(word)" }

@@ -128,10 +128,10 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
                 + "name a config.json, a directory with one, or a model in the local cache of the Hub")
     }
 
-    /// Escaped pairs of surrogates and repeated keys are JSON.
+    /// Escaped pairs of surrogates and slashes are JSON.
     @Test func jsonThatIsNoYAMLIsRead() throws {
         let folder = try TemporaryFolder()
-        let text = Self.text(nil).replacing("\n}", with: ",\n\"note\": \"\\ud83d\\ude00\", \"note\": \"\\/\"\n}")
+        let text = Self.text(nil).replacing("\n}", with: ",\n\"note\": \"\\ud83d\\ude00\", \"slash\": \"\\/\"\n}")
         #expect(Self.message(try folder.write(text, as: "config.json")) == "read")
     }
 }

@@ -17,8 +17,8 @@ import Testing
             model: \(name)
             tokens: 1T
             cluster: h100-80g-sxm
-            devices: 256
-            batch: \(model.hasPicture ? 256 : 512)
+            devices: 64
+            batch: \(model.hasPicture ? 64 : 256)
             layout: auto
             """
         let plan = try Plan.read(text: text, path: "plan.yaml", library: Checkout.library)
@@ -32,7 +32,7 @@ import Testing
             return
         }
         let best = try #require(found.candidates.first)
-        let all = try search(plan: plan.using(best.plan.devices, of: 256), settings: settings)
+        let all = try search(plan: plan.using(best.plan.devices, of: 64), settings: settings)
         let first = try #require(all.candidates.first)
         #expect(best.iteration.seconds <= first.iteration.seconds * (1 + 1e-12))
         #expect(best.fits)

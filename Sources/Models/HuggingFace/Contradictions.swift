@@ -55,7 +55,8 @@ extension Configuration {
 
     /// Other keys of a plan that the rules of a key read.
     private static let readsToo: [String: [String]] = [
-        "kvHeads": ["heads"], "moe.topK": ["moe.experts"], "outputGroups": ["heads", "outputRank"],
+        "heads": ["hidden"], "kvHeads": ["heads"], "moe.topK": ["moe.experts"],
+        "outputGroups": ["heads", "outputRank"],
         "outputRank": ["outputGroups"], "headSize": ["hidden", "heads"], "valueSize": ["headSize"],
         "window": ["mla.indexer"], "chunk": ["window"], "mla.indexer": ["mla.queryRank"],
     ]

@@ -151,7 +151,13 @@ package struct HuggingFaceModel: Sendable {
                     fix: "give more layers the same sizes"))
         }
         guard kinds <= mostKinds, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
-        for problem in model.problems {
+        // Sizes out of their bounds hide no rule between other sizes.
+        let between = model.shapeProblems.map { key, problem in
+            var problem = problem
+            problem.field = key
+            return problem
+        }
+        for problem in model.problems + between {
             if let problem = configuration.placed(problem) { collector.adopt(problem) }
         }
         guard !hasWrongValues else { return nil }

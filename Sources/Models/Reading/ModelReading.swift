@@ -82,7 +82,7 @@ package struct ModelFields {
 
     /// Reports the keys that maps of `reader` leave out although the model `base` has none to go on from; nil: there is no
     /// such model.
-    private func reportMissing(_ reader: FieldReader, over base: Model?) {
+    func reportMissing(_ reader: FieldReader, over base: Model?) {
         let standard = Model(family: .llama, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
         let model = base ?? standard
         for key in Model.features { key.reportMissing(reader, over: model) }

@@ -89,6 +89,7 @@ package enum PlanModelReading {
         }
         let clash = ModelFields.blockKeys.filter(reader.contains)
         guard clash.isEmpty else {
+            fields.reportMissing(reader, over: nil)
             for key in clash {
                 reader.report(
                     key, rule: "params chooses the blocks itself",

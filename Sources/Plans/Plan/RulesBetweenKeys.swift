@@ -10,6 +10,13 @@ extension PlanReading {
         // Files that the plan names have problems of their own.
         let own = reader.collector.problems.filter { $0.file == nil || $0.file == reader.collector.file }
         var unknown = UnknownKeys(own.map(\.field))
+        // A misspelt key has no value.
+        unknown.formUnion(
+            own.compactMap { problem in
+                guard let meant = problem.fix.firstMatch(of: #/did you mean '([^']+)'/#)?.1 else { return nil }
+                let map = problem.field.lastIndex(of: ".").map { problem.field[...$0] } ?? ""
+                return "\(map)\(meant)"
+            })
         func follow(_ key: String, _ others: [String]) {
             if others.contains(where: unknown.touches) { unknown.formUnion([key]) }
         }
@@ -56,9 +63,8 @@ extension PlanReading {
         var problem = problem
         guard devicesOverride != nil || cluster?.devices != nil || !reader.contains("devices") else { return problem }
         problem.field = "layout"
-        let product = problem.rule.trimmingPrefix("must be the product of the degrees, ")
         let source = devicesOverride != nil ? "--devices" : cluster?.devices != nil ? "cluster.groups" : "devices"
-        problem.rule = "the degrees must make up the \(problem.value) devices of \(source): \(product)"
+        problem.rule = "\(source), \(problem.value), " + problem.rule
         problem.value = ""
         problem.fix = "change a degree"
         return problem
