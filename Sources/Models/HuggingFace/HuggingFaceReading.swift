@@ -140,9 +140,9 @@ package struct HuggingFaceModel: Sendable {
         if let isTied = language.isTied, !configuration.facts.isNeverTied { draft.isTied = isTied }
         // Values in place of wrong ones contradict others; a contradiction is reported only between valid ones.
         let hasWrongValues = collector.problems.contains { $0.kind == .input }
-        draft.checkHeads(configuration)
         configuration.checkSpellings(of: Configuration.expertCounts)
         let ignored = configuration.unasked(table: table) + language.ignored
+        draft.checkHeads(configuration)
         let kinds = Set(draft.blocks).count
         if kinds > mostKinds {
             collector.adopt(
