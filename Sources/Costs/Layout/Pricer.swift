@@ -29,7 +29,7 @@ package final class Pricer: Sendable {
         self.plan = plan
         self.options = options
         parts = ModelParts(plan.model)
-        link = HostLink(plan)
+        link = HostLink(plan.cluster, devices: devices)
         network = NetworkLevel.levels(of: plan.cluster, devices: devices)
         groups = try Self.pricers(plan, options)
         var rates: [String: DeviceRates] = [:]
@@ -115,7 +115,7 @@ package final class Pricer: Sendable {
             throw .badLayout(
                 "batch \(plan.batch) is not a multiple of data \(layout.data) × micro-batch \(layout.microbatch)")
         }
-        guard layout.offload == nil || link != nil else {
+        guard layout.offload == nil || (groups ?? [self]).allSatisfy({ $0.link != nil }) else {
             throw .badLayout("cluster \(plan.cluster.name) states no link to a host that could hold what is offloaded")
         }
         guard layout.devices == plan.devices else {

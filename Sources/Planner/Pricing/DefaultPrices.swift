@@ -18,6 +18,8 @@ extension Estimate {
         do throws(CostError) { pricer = try Pricer(plan: plan) } catch { throw .cost(error) }
         var remarks: [Remark] = []
         for key in Layout.Default.allCases where plan.openDefaults.contains(key) {
+            // Offload costs time: it is worth a remark where nothing else is in the way of fitting.
+            guard key != .offload || !fits else { continue }
             let values = DefaultValue.others(of: key, layout, plan)
             guard let value = try best(of: values, pricer) else { continue }
             let other = try simulatedEstimate(value.layout, pricer)
@@ -33,7 +35,24 @@ extension Estimate {
             remarks.append(Remark(.defaultDecides, "\(value.now), which is the default: " + text))
         }
         if let remark = try divisionRemark(pricer) { remarks.append(remark) }
+        if let remark = try overlapRemark(pricer) { remarks.append(remark) }
         return remarks
+    }
+
+    /// A remark on a step on the host that is hidden behind its copies only where the software is told to (Megatron-LM's
+    /// `--overlap-cpu-optimizer-d2h-h2d`): the default that is priced is the faster one.
+    private func overlapRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+        guard pricer.plan.openDefaults.contains(.offloadOverlap), let offload = layout.offload, offload.overlap,
+            offload.optimizer > 0
+        else { return nil }
+        var serial = layout
+        serial.offload?.overlap = false
+        let other = try simulatedEstimate(serial, pricer)
+        guard other.iteration.seconds / iteration.seconds - 1 > Self.leastChange else { return nil }
+        return Remark(
+            .defaultDecides,
+            "the host steps while gradients and weights are copied, which is the default: \(gain(other)) if it did not "
+                + "(layout.offload: {overlap: false})")
     }
 
     /// A remark on blocks that are divided as on equal devices although the cluster's are not.
@@ -77,10 +96,13 @@ extension Estimate {
 
     /// The difference of another answer: in days of the run, or in the time of a step.
     private func gain(_ other: Estimate) -> String {
-        if let days = run?.ended?.days, let less = other.run?.ended?.days {
-            return "−\(Figures.significant(days - less)) days"
+        func signed(_ difference: Double, _ words: (Double) -> String) -> String {
+            (difference < 0 ? "+" : "−") + words(abs(difference))
         }
-        return "−\(Figures.seconds(iteration.seconds - other.iteration.seconds)) a step"
+        if let days = run?.ended?.days, let less = other.run?.ended?.days {
+            return signed(days - less) { "\(Figures.significant($0)) days" }
+        }
+        return signed(iteration.seconds - other.iteration.seconds) { "\(Figures.seconds($0)) a step" }
     }
 }
 
@@ -157,6 +179,12 @@ private struct DefaultValue {
             return [Layout.Recompute.selective, .full].map { value in
                 DefaultValue(layout, "nothing is recomputed", "recompute: \(value.rawValue)") { $0.recompute = value }
             }
+        case .offload:
+            guard layout.offload == nil else { return [] }
+            return plan.offloadSteps(anySoftware: false, for: layout).map { step in
+                DefaultValue(layout, "nothing is offloaded to the host", "offload: \(step.yaml)") { $0.offload = step }
+            }
+        case .offloadOverlap: return []
         case .sharding:
             guard layout.hasReplicas(plan.model) else { return [] }
             return [Layout.Sharding.optimizer, .parameters].map { value in

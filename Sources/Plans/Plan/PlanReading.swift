@@ -232,6 +232,8 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
+        if offload != nil || offloadsIfNeeded { plan.openDefaults.remove(.offload) }
+        if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
         (plan.padding, plan.rampup) = (batches.padding, batches.rampup)
         plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
