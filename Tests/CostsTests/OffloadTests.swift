@@ -3,49 +3,10 @@ import Models
 import Plans
 import PricingSupport
 import Schedules
-import TestSupport
 import Testing
 
 /// Offload to the host, against published figures and DeepSpeed's own estimators.
-@Suite struct OffloadTests {
-    private static let plain = Framework(name: "test")
-    /// Software with some way of its own.
-    private static func software(_ change: (inout Framework) -> Void) -> Framework {
-        var framework = plain
-        change(&framework)
-        return framework
-    }
-
-    private func plan(
-        _ layout: Layout, layers: Int = 24, hidden: Int = 2048, precision: Precision = .bf16, microbatches: Int = 4,
-        cluster: Cluster? = nil, optimizer: Optimizer = Optimizer(), framework: Framework = plain
-    ) -> Plan {
-        var cluster = cluster ?? TestCluster.a100()
-        if cluster.host == nil { cluster.host = Host(memory: 2e12, bandwidth: 409.6e9, link: 32e9) }
-        var plan = Plan(
-            name: "offload",
-            model: Model(
-                family: .gpt, layers: layers, hidden: hidden, heads: hidden / 128, vocab: 51_200, sequence: 1024),
-            tokens: nil, cluster: cluster, devices: layout.devices,
-            batch: layout.data * layout.microbatch * microbatches, precision: precision, layout: layout,
-            frameworks: Frameworks([framework], named: "test"))
-        plan.optimizer = optimizer
-        return plan
-    }
-
-    private func work(_ plan: Plan) throws -> LayoutWork { try Pricer(plan: plan).work(try #require(plan.layout)) }
-
-    private func memory(_ plan: Plan) throws -> RankMemory { LayoutMemory(try work(plan)).rank(0) }
-
-    private func layout(
-        data: Int = 1, sharding: Layout.Sharding = .none, recompute: Layout.Recompute = .none,
-        _ offload: Layout.Offload?
-    ) -> Layout {
-        var layout = Layout(data: data, recompute: recompute, sharding: sharding)
-        layout.offload = offload
-        return layout
-    }
-
+@Suite struct OffloadTests: OffloadCases {
     /// Bytes of a parameter on a device and in the host memory of a node, of `estimate_zero2_model_states_mem_needs` and
     /// `estimate_zero3_model_states_mem_needs` of DeepSpeed 0.19.8 for 10⁹ parameters and `additional_buffer_factor` 1, run
     /// as they are: devices of a node, nodes, whether parameters are offloaded (nil: ZeRO-2), host, device.
@@ -156,125 +117,6 @@ import Testing
         }
         let (one, eight, sixteen) = (try step(1), try step(8), try step(16))
         #expect(abs(eight / one - 8) < 1e-9 && sixteen == eight)
-    }
-
-    // MARK: - Ways of software
-
-    /// Megatron-Core's host has fp32 parameters, gradients and moments, 16 bytes, and fp32 goes both ways whatever the device
-    /// has (hybrid_optimizer.py, `param_update_in_fp32`).
-    @Test(arguments: [Precision.fp32, .bf16]) func copiesInFP32(_ gradients: Precision) throws {
-        var layout = layout(Layout.Offload(optimizer: 1))
-        layout.gradients = gradients
-        let (plan, other) = (
-            plan(layout, framework: Self.software { $0.copiesFP32ToHost = true }), plan(layout)
-        )
-        let step = try #require(HostStep(owned: 1e9, try work(plan)))
-        #expect(step.copiedOut == 4e9 && step.copiedBack == 4e9)
-        // Gradient, moments and weight, and the copies; no 16-bit weights are written there.
-        #expect(step.moved == (4 + 24 + 4 + 4) * 1e9)
-        // The device casts 16-bit gradients before, and weights behind.
-        let rates = try work(plan).rates
-        let cast = gradients == .bf16 ? 6.0 + 6 : 6
-        #expect(abs(step.cast / rates.memory(cast * 1e9) - 1) < 1e-9)
-        #expect(try #require(HostStep(owned: 1e9, try work(other))).cast == 0)
-        #expect(step.seconds(beside: 1) > 1 && step.seconds(beside: 1) >= 1 + step.cast)
-    }
-
-    /// Without the precision-aware optimizer fp32 main weights stay: of a parameter 8 bytes leave the device, not 12.
-    @Test func mainWeightsMayStay() throws {
-        for (keeps, left) in [(true, 8.0), (false, 12)] {
-            func memory(_ offload: Layout.Offload?) throws -> RankMemory {
-                try self.memory(
-                    plan(layout(offload), framework: Self.software { $0.keepsOffloadedMaster = keeps }))
-            }
-            let plan = plan(layout(nil))
-            let all = Double(plan.model.parameters().total)
-            let (none, half, whole) = (
-                try memory(nil), try memory(Layout.Offload(optimizer: 0.5)), try memory(Layout.Offload(optimizer: 1))
-            )
-            #expect(abs((none.optimizer - whole.optimizer) / all - left) < 1e-9)
-            #expect(abs((none.optimizer - half.optimizer) / all - left / 2) < 1e-9)
-            #expect(abs(whole.host / all - 16) < 1e-9 && whole.weights == none.weights)
-        }
-    }
-
-    /// Qwen3-30B-A3B on 16 H100, tensor 2, pipeline 2, expert 4 (Megatron-Bridge, docs/training/cpu-offloading.md): 3.8 GB less
-    /// for each quarter of the optimizer, 15.3 GB for all.
-    @Test(arguments: [(0.25, 3.8), (0.5, 7.7), (0.75, 11.5), (1, 15.3)])
-    func publishedMemoryOfMegatronBridge(share: Double, gigabytes: Double) throws {
-        var frameworks = try Frameworks.read(library: Checkout.library)
-        frameworks.named = "megatron-core"
-        let model = Model(
-            family: .llama, layers: 48, hidden: 2048, heads: 32, kvHeads: 4, headSize: 128, ffn: 6144, vocab: 151_936,
-            sequence: 4096, moe: Model.Mixture(experts: 128, topK: 8, ffn: 768))
-        func peak(_ offload: Layout.Offload?) throws -> Double {
-            var layout = Layout(
-                data: 4, tensor: 2, pipeline: 2, expert: 4, sharding: .optimizer, sequenceParallel: true)
-            layout.expertTensor = 1
-            layout.offload = offload
-            let plan = Plan(
-                name: "bridge", model: model, tokens: nil,
-                cluster: try Cluster.read("h100-80g-sxm", library: Checkout.library), devices: 16, batch: 8,
-                precision: .bf16, layout: layout, frameworks: frameworks)
-            return LayoutMemory(try Pricer(plan: plan).work(layout)).peak
-        }
-        let freed = try (peak(nil) - peak(Layout.Offload(optimizer: share))) / 1e9
-        #expect(abs(freed / gigabytes - 1) < 0.02, "\(freed) GB, published \(gigabytes) GB")
-    }
-
-    /// DeepSpeed's devices add: what a buffer on the host has comes back and goes again, and the last sums go in fp32 as well
-    /// (stage_1_and_2.py, `async_accumulate_grad_in_cpu_via_gpu`; stage3.py, `partition_grads`). Micro-batches, bytes of a
-    /// parameter's gradients out and back.
-    @Test(arguments: [
-        (false, 1, 4.0, 0.0), (false, 4, 4 * 2 + 4, 3 * 2), (true, 1, 2 + 4, 2), (true, 4, 4 * 2 + 4, 4 * 2),
-    ])
-    func deepSpeedAddsOnTheDevice(_ isWhole: Bool, _ microbatches: Int, _ out: Double, _ back: Double) throws {
-        var layout = layout(
-            data: 2, sharding: isWhole ? .parameters : .gradients, Layout.Offload(optimizer: 1, gradients: true))
-        layout.gradients = .fp16
-        func traffic(_ framework: Framework) throws -> (traffic: HostTraffic, memory: RankMemory, all: Double) {
-            var plan = plan(layout, precision: .fp16, microbatches: microbatches, framework: framework)
-            plan.model.tiedEmbeddings = false
-            return (
-                HostTraffic(try work(plan), rank: 0), try memory(plan), Double(plan.model.parameters().total) / 2
-            )
-        }
-        let (device, onDevice, all) = try traffic(Self.software { $0.addsOffloadedGradients = true })
-        let (host, onHost, _) = try traffic(Self.plain)
-        #expect(abs(device.toHost / all - out) < 1e-9)
-        #expect(abs((device.fromHost - host.fromHost) / all - back) < 1e-9)
-        #expect(abs(host.toHost / all - Double(microbatches) * 2) < 1e-9)
-        // The sums have a buffer beside the fp32 gradients.
-        let buffer: Double = isWhole || microbatches > 1 ? 2 : 0
-        #expect(abs((onDevice.host - onHost.host) / all - buffer) < 1e-9)
-    }
-
-    /// A host that adds moves the sum and the gradient for all micro-batches but the first; a device that adds leaves the
-    /// copies.
-    @Test func whoAddsTakesTheTime() throws {
-        func seconds(_ microbatches: Int, adds: Bool, bandwidth: Double, link: Double) throws -> Double {
-            var cluster = TestCluster.a100()
-            cluster.host = Host(memory: 2e12, bandwidth: bandwidth, link: link)
-            var layout = layout(data: 2, sharding: .gradients, Layout.Offload(optimizer: 1, gradients: true))
-            layout.overlap.data = false
-            let plan = plan(
-                layout, microbatches: microbatches, cluster: cluster,
-                framework: Self.software { $0.addsOffloadedGradients = adds })
-            return try #require(IterationTime(try work(plan)).breakdown.hostComm)
-        }
-        // Of one micro-batch nothing is added: both hand four bytes over.
-        let (one, same) = (
-            try seconds(1, adds: false, bandwidth: 1e18, link: 1e9),
-            try seconds(1, adds: true, bandwidth: 1e18, link: 1e9)
-        )
-        #expect(abs(one / same - 1) < 1e-9)
-        // On a slow link the device's fp32 sums of a last micro-batch count, on slow memory the host's sums.
-        #expect(
-            try seconds(4, adds: true, bandwidth: 1e18, link: 1e9) > 1.2
-                * seconds(4, adds: false, bandwidth: 1e18, link: 1e9))
-        #expect(
-            try seconds(4, adds: false, bandwidth: 1e9, link: 1e15) > 1.2
-                * seconds(4, adds: true, bandwidth: 1e9, link: 1e15))
     }
 
     // MARK: - Activations

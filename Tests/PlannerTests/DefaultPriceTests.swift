@@ -172,17 +172,17 @@ import Testing
         }
         func said(_ text: String) throws -> [String] { try remarks(text).filter { $0.contains("overlap: false") } }
         let shared = "tensor: 8, data: 1, sequenceParallel: true, recompute: full"
-        let open = offloading("\(shared), offload: {optimizer: true}", batch: 8)
+        let open = offloading("\(shared), offload: {optimizer: true}", batch: 2)
         let remark = try #require(try said(open).first)
         let more =
-            try seconds(offloading("\(shared), offload: {optimizer: true, overlap: false}", batch: 8)) - seconds(open)
+            try seconds(offloading("\(shared), offload: {optimizer: true, overlap: false}", batch: 2)) - seconds(open)
         let named = try #require(remark.firstMatch(of: #/\+([0-9.]+) (m?)s a step/#))
         let value = try #require(Double(named.1)) * (named.2 == "m" ? 1e-3 : 1)
         #expect(abs(value / more - 1) < 0.02 && more > 0, "\(remark)")
         for stated in ["overlap: true", "overlap: false"] {
-            #expect(try said(offloading("\(shared), offload: {optimizer: true, \(stated)}", batch: 8)).isEmpty)
+            #expect(try said(offloading("\(shared), offload: {optimizer: true, \(stated)}", batch: 2)).isEmpty)
         }
-        #expect(try said(offloading("\(shared), offload: {activations: true}", batch: 8)).isEmpty)
+        #expect(try said(offloading("\(shared), offload: {activations: true}", batch: 2)).isEmpty)
         // A long step hides it.
         #expect(try said(offloading("\(shared), offload: {optimizer: true}", batch: 2048)).isEmpty)
     }
