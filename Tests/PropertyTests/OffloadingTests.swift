@@ -110,7 +110,10 @@ import Testing
                     return Property.atMost("state of rank \(rank)", state.0, state.1)
                 })
         },
-        Property(name: "a device that offloads needs no more memory", share: 99) { plan, layout in
+        Property(name: "a device that offloads needs no more memory", share: 90) { plan, layout in
+            // Memory that is never returned has room for what is between the halves of a backward, and no such software
+            // offloads.
+            guard !plan.framework(for: layout).memory.pools else { return .silent }
             let (now, then) = (try Answer(plan), try Answer(plain(plan)))
             return .all(
                 now.memory.indices.map { rank in

@@ -101,9 +101,9 @@ extension ActivationExplanation {
             let count = counts[kind.number]
             guard count > 0 else { return nil }
             lines.define(
-                "u_\(kind.symbol)", count, "blocks",
+                "ν_\(kind.symbol)", count, "blocks",
                 "offloaded \(kind.names) on the device: one computed, one copied, no more than are held")
-            return "u_\(kind.symbol)·K_\(kind.symbol)"
+            return "ν_\(kind.symbol)·K_\(kind.symbol)"
         }
     }
 }

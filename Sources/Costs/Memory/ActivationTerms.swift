@@ -12,7 +12,9 @@ final class ActivationTerms: Sendable {
     /// Whether some blocks are told from the others: recomputed ones, the first ones of runs, or offloaded ones.
     let isPartial: Bool
     /// Whether activations of blocks are offloaded: of all, or of those that are told from the others.
-    let isOffloaded: Bool
+    var isOffloaded: Bool { offloadsAll != nil }
+    /// Whether activations of all blocks are offloaded, or of those that are told from the others; nil: of none.
+    private let offloadsAll: Bool?
     /// One list of all figures that are one a kind of block: those of `held`, those of `held` if all blocks are
     /// recomputed or none is, the bytes recomputed at once, and those of the widest gradients. If blocks are offloaded, the
     /// figures of `OffloadedNumbers` follow.
@@ -48,8 +50,8 @@ final class ActivationTerms: Sendable {
         }
         let own = bytes(layout.recompute)
         isPartial = layout.marked != .all
-        isOffloaded = layout.offload.map { $0.activations != .none } ?? false
-        blocks = isOffloaded ? own.map(\.withoutKept) : own
+        offloadsAll = layout.offload.flatMap { $0.activations == .none ? nil : $0.activations == .all }
+        blocks = offloadsAll != nil ? own.map(\.withoutKept) : own
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
         if work.device.sequenceParallel { ends.buffers += w * work.device.tokens * h }
@@ -79,7 +81,7 @@ final class ActivationTerms: Sendable {
         HeldBytes.add(plain: blocks, recomputed: blocks, mask: mask, to: &numbers)
         for block in blocks { numbers.append(block.recomputed) }
         for block in blocks { numbers.append(block.widestGradients) }
-        if isOffloaded { numbers += OffloadedNumbers.list(own.map(\.kept)) }
+        if offloadsAll != nil { numbers += OffloadedNumbers.list(own.map(\.kept)) }
         self.numbers = numbers
         ends.headInputs = kept(head) { $0 != .logits && !(remakesNorm && $0 == .normResult) } + extra.end
         let logits = head.logits.map(measure.division.numbers) ?? 0
@@ -130,7 +132,7 @@ final class ActivationTerms: Sendable {
 
     /// Calls `body` with the figures where they lie.
     func withNumbers<T>(_ body: (ActivationNumbers) -> T) -> T? {
-        let (kinds, pools, ends, offloads) = (blocks.count, pools, ends, isOffloaded ? !isPartial : nil)
+        let (kinds, pools, ends, offloads) = (blocks.count, pools, ends, offloadsAll)
         return numbers.withUnsafeBufferPointer { numbers in
             numbers.baseAddress.map {
                 body(ActivationNumbers(kinds: kinds, numbers: $0, pools: pools, ends: ends, offloads: offloads))
