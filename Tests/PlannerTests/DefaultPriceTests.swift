@@ -190,7 +190,7 @@ import Testing
     /// A plan that does not fit is told of offload where that is what is missing, and of nothing that would not help.
     @Test func whatOffloadWouldMakeFit() throws {
         func said(_ text: String) throws -> [String] { try remarks(text).filter { $0.contains("to the host") } }
-        let tight = "data: 4, tensor: 2, sequenceParallel: true, recompute: full, sharding: none"
+        let tight = "data: 4, tensor: 2, sequenceParallel: true, recompute: none, sharding: none"
         let found = try said(offloading(tight))
         #expect(
             found.count == 1 && found.first?.contains("the plan fits with layout.offload: {optimizer: true}") == true)

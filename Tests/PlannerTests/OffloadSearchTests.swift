@@ -67,6 +67,8 @@ import Testing
         small.offloadsIfNeeded = true
         #expect(try search(plan: small, settings: settings()).candidates == plain)
         var large = try plan("llama3-70b", devices: 8)
+        // Of Megatron-Core's optimizer too little leaves the device.
+        large.frameworks.named = "torch-fsdp"
         #expect(throws: PlannerError.self) { try search(plan: large, settings: settings()) }
         large.offloadsIfNeeded = true
         let found = try #require(try search(plan: large, settings: settings()).candidates.first)
