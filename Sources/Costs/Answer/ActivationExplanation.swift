@@ -265,10 +265,14 @@ struct ActivationExplanation {
                     "\(count)·(\(bytes) − \(set))"
                 }
             }
+            let buffered = moments.max { terms.bufferedBytes(at: $0) < terms.bufferedBytes(at: $1) }
+            sums += buffers(&lines, buffered ?? none, terms)
         } else {
-            let fullest = moments.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
+            func bytes(_ moment: HeldBlocks) -> Double { terms.held.kept(moment) + terms.bufferedBytes(at: moment) }
+            let fullest = moments.max { bytes($0) < bytes($1) } ?? none
             sums = held(&lines, fullest, terms)
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
+            sums += buffers(&lines, fullest, terms)
         }
         sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
         if work.divided != nil {
@@ -361,13 +365,6 @@ struct ActivationExplanation {
     /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing
     /// is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
-        if layout.offload.map({ $0.activations != .none }) ?? false {
-            let terms = words.kinds.filter { share.blocks[$0.number] > 0 }.map { kind in
-                "R_\(kind.symbol)_1"
-                    + (isOffloaded(kind, share) ? " + 2·K_\(kind.symbol)" : "")
-            }
-            return terms.isEmpty ? nil : largest(terms)
-        }
         guard layout.recompute != .none else { return nil }
         if let runs = work.shares.runs?.ofRanks[rank] {
             let terms = runs.sorted { $0.lexicographicallyPrecedes($1) }.map { run in
@@ -375,7 +372,8 @@ struct ActivationExplanation {
             }
             return terms.isEmpty ? nil : largest(terms)
         }
-        let counts = isPartial ? share.recomputed : share.blocks
+        // Blocks that are told apart because they are offloaded are recomputed as the others are.
+        let counts = isPartial && layout.offloadedBlocks == nil ? share.recomputed : share.blocks
         let terms = words.kinds.filter { counts[$0.number] > 0 }.map { "R_\($0.symbol)_1" }
         return terms.isEmpty ? nil : largest(terms)
     }

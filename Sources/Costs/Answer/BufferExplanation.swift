@@ -54,7 +54,7 @@ struct BufferExplanation {
             "memory on the host", as: "hostMemory",
             sum(
                 offload.optimizer > 0 ? "hostState" : nil, offload.activations == .none ? nil : "hostActivations"),
-            "bytes", note: "of one device; a node of \(HostLink.sharers(work.plan)) devices has that of all of them")
+            "bytes", note: "of one device; its node has that of all its devices")
     }
 
     /// Formula of the bytes that a rank's part of a divided vocabulary keeps between S and T.

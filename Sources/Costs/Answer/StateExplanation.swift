@@ -133,8 +133,13 @@ struct StateExplanation {
         let state = "b_o·(\(owned))" + addMatrixState(to: &lines, share)
         let isSplit = layout.offloadedOptimizer > 0
         if isSplit { Self.defineOffloaded(&lines, layout) }
+        var stays = ""
+        if isSplit, self.state.staying > 0 {
+            lines.define("b_m", self.state.staying, "bytes", "bytes of main weights that stay on the device as well")
+            stays = " + b_m·f_o·(\(owned))"
+        }
         lines.derive(
-            "optimizer state", as: "optimizerState", isSplit ? "(1 − f_o)·\(state)" : state,
+            "optimizer state", as: "optimizerState", isSplit ? "(1 − f_o)·\(state)\(stays)" : state,
             "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )

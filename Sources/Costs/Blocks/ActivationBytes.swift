@@ -116,16 +116,9 @@ package struct ActivationBytes: Hashable, Sendable {
             keepsOperations: rates.framework.selectiveOperations, splitsBackward: isSplit, modules: device.modules)
     }
 
-    /// Bytes of a block whose activations are on the host: while its backward runs, those of two blocks are on the device,
-    /// one that is computed and one that is copied (Transformer Engine: two buffers).
-    var offloaded: ActivationBytes {
-        var offloaded = insideRun
-        offloaded.recomputed = recomputed + 2 * kept
-        return offloaded
-    }
-
-    /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.
-    var insideRun: ActivationBytes {
+    /// Bytes of a block that keeps nothing on the device: its activations are on the host, or it is inside a run of blocks that
+    /// are recomputed together, of which the first alone keeps its input.
+    var withoutKept: ActivationBytes {
         var inside = self
         inside.kept = 0
         return inside

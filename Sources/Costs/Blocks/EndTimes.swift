@@ -159,7 +159,9 @@ struct EndTimes {
         for held in Self.held(end, device) {
             let fetch = device.sharding == .parameters ? copies.fetch(held.parameters / shards) : 0
             times.forward.offload += fetch
-            times.backward.offload += max(held.isReadBack ? fetch : 0, copies.handOver(held.trained / shards))
+            times.backward.offload += max(
+                (held.isReadBack ? fetch : 0) + copies.takeBack(held.trained / shards),
+                copies.handOver(held.trained / shards))
         }
     }
 }

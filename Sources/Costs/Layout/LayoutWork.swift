@@ -94,7 +94,7 @@ package final class LayoutWork: Sendable {
             groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms,
-            copies: Self.copies(layout, pricer.link, state))
+            copies: Self.copies(layout, pricer.link, state, rates.framework, microbatches: shape.microbatches))
         self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, known)
         host = rates.framework.hostMicrobatch / 2
         if let algorithm = layout.vocabularyParallel {
@@ -117,9 +117,13 @@ package final class LayoutWork: Sendable {
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
 
-    private static func copies(_ layout: Layout, _ link: HostLink?, _ state: StateBytes) -> HostCopies? {
+    private static func copies(
+        _ layout: Layout, _ link: HostLink?, _ state: StateBytes, _ framework: Framework, microbatches: Int
+    ) -> HostCopies? {
         guard let offload = layout.offload, let link else { return nil }
-        return HostCopies(offload, link, weight: state.keptWeight, gradient: state.gradient)
+        return HostCopies(
+            offload, link, state, sharding: layout.sharding, addsOnDevice: framework.addsOffloadedGradients,
+            microbatches: layout.schedule.isBidirectional ? microbatches / 2 : microbatches)
     }
 
     private static func units(

@@ -40,7 +40,7 @@ package final class Pricer: Sendable {
         self.options = options
         parts = other?.parts ?? ModelParts(plan.model)
         head = other?.head ?? plan.model.headInBlocks
-        link = HostLink(plan)
+        link = HostLink(plan.cluster, devices: devices)
         network = NetworkLevel.levels(of: plan.cluster, devices: devices)
         groups = try Self.pricers(plan, options)
         var rates: [String: DeviceRates] = [:]
@@ -136,7 +136,7 @@ package final class Pricer: Sendable {
             throw .badLayout(
                 "batch \(plan.batch) is not a multiple of data \(layout.data) × micro-batch \(layout.microbatch)")
         }
-        guard layout.offload == nil || link != nil else {
+        guard layout.offload == nil || (groups ?? [self]).allSatisfy({ $0.link != nil }) else {
             throw .badLayout("cluster \(plan.cluster.name) states no link to a host that could hold what is offloaded")
         }
         guard layout.devices == plan.devices else {

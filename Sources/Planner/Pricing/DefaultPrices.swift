@@ -18,6 +18,8 @@ extension Estimate {
         do throws(CostError) { pricer = try Pricer(plan: plan) } catch { throw .cost(error) }
         var remarks: [Remark] = []
         for key in Layout.Default.allCases where plan.openDefaults.contains(key) {
+            // Offload costs time: it is worth a remark where nothing else is in the way of fitting.
+            guard key != .offload || !fits else { continue }
             let values = DefaultValue.others(of: key, layout, plan)
             guard let value = try best(of: values, pricer) else { continue }
             let other = try simulatedEstimate(value.layout, pricer)
@@ -34,6 +36,7 @@ extension Estimate {
         }
         if let remark = try remarkOnAll(pricer) { remarks.append(remark) }
         if let remark = try divisionRemark(pricer) { remarks.append(remark) }
+        if let remark = try overlapRemark(pricer) { remarks.append(remark) }
         return remarks + otherPlanRemarks()
     }
 
@@ -41,7 +44,8 @@ extension Estimate {
     /// that neither key alone shows what both decide. Of all changes the best is taken, then the best beside it, and so on.
     private func remarkOnAll(_ pricer: Pricer) throws(PlannerError) -> Remark? {
         var (now, taken): (Estimate, [DefaultValue]) = (self, [])
-        var open = Layout.Default.allCases.filter(plan.openDefaults.contains)
+        // Offload makes room at a price, so it has a remark of its own.
+        var open = Layout.Default.allCases.filter { plan.openDefaults.contains($0) && $0 != .offload }
         while !open.isEmpty {
             var best: (key: Layout.Default, value: DefaultValue, estimate: Estimate)?
             for key in open {
@@ -129,6 +133,22 @@ extension Estimate {
         return remarks
     }
 
+    /// A remark on a step on the host that is hidden behind its copies only where the software is told to (Megatron-LM's
+    /// `--overlap-cpu-optimizer-d2h-h2d`): the default that is priced is the faster one.
+    private func overlapRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+        guard pricer.plan.openDefaults.contains(.offloadOverlap), let offload = layout.offload, offload.overlap,
+            offload.optimizer > 0
+        else { return nil }
+        var serial = layout
+        serial.offload?.overlap = false
+        let other = try simulatedEstimate(serial, pricer)
+        guard other.iteration.seconds / iteration.seconds - 1 > Self.leastChange else { return nil }
+        return Remark(
+            .defaultDecides,
+            "the host steps while gradients and weights are copied, which is the default: \(gain(other)) if it did not "
+                + "(layout.offload: {overlap: false})")
+    }
+
     /// A remark on blocks that are divided as on equal devices although the cluster's are not.
     private func divisionRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
         let usual = pricer.plan.framework(for: layout).abilities.stages.split(layout, model: plan.model)
@@ -177,9 +197,12 @@ extension Estimate {
 
     /// The difference of another answer: in days of the run, or in the time of a step.
     private func gain(_ other: Estimate) -> String {
-        if let days = run?.ended?.days, let less = other.run?.ended?.days {
-            return "−\(Figures.significant(days - less)) days"
+        func signed(_ difference: Double, _ words: (Double) -> String) -> String {
+            (difference < 0 ? "+" : "−") + words(abs(difference))
         }
-        return "−\(Figures.seconds(iteration.seconds - other.iteration.seconds)) a step"
+        if let days = run?.ended?.days, let less = other.run?.ended?.days {
+            return signed(days - less) { "\(Figures.significant($0)) days" }
+        }
+        return signed(iteration.seconds - other.iteration.seconds) { "\(Figures.seconds($0)) a step" }
     }
 }

@@ -75,6 +75,12 @@ struct DefaultValue {
             return [Layout.Recompute.selective, .full].map { value in
                 DefaultValue(layout, "nothing is recomputed", "recompute: \(value.rawValue)") { $0.recompute = value }
             }
+        case .offload:
+            guard layout.offload == nil else { return [] }
+            return plan.offloadSteps(anySoftware: false, for: layout).map { step in
+                DefaultValue(layout, "nothing is offloaded to the host", "offload: \(step.yaml)") { $0.offload = step }
+            }
+        case .offloadOverlap: return []
         case .sharding:
             guard layout.hasReplicas(plan.model) else { return [] }
             return [Layout.Sharding.optimizer, .parameters].map { value in

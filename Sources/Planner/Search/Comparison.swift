@@ -38,7 +38,8 @@ package struct ComparedStrategy: Sendable {
             let rank = IterationTime(work).bottleneck
             traffic = NetworkTraffic.sent(work, rank: rank)
             if work.layout.offload != nil {
-                traffic.append(NetworkTraffic(network: "host", bytes: HostTraffic(work, rank: rank).toHost))
+                traffic.append(
+                    NetworkTraffic(network: "host", bytes: HostTraffic(work.on(rank: rank), rank: rank).toHost))
             }
         }
         limit = Verdict.limit(estimate, fits: fits, usable: usable)

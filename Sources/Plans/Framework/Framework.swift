@@ -75,6 +75,14 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether fully sharded weights are kept only as the fp32 values that the optimizer steps, with half-precision
     /// copies that exist only while gathered. If not, a sharded half-precision copy is kept too.
     package var shardsMasterWeights = false
+    /// Whether gradients and weights of parameters that the host steps are copied in fp32, whatever their formats on the
+    /// device, which casts them.
+    package var copiesFP32ToHost = false
+    /// Whether fp32 main weights stay on the device beside the copies that the host steps.
+    package var keepsOffloadedMaster = false
+    /// Whether the device adds the gradients of later micro-batches to those on the host: they come back for it, and go
+    /// again. If not, the host adds.
+    package var addsOffloadedGradients = false
     /// Whether the experts' results are kept for the backward. They are needed if the router's weights multiply the
     /// results, and not if these weights multiply values inside the experts.
     package var keepsCombinedRows = true

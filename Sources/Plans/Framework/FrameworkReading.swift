@@ -84,7 +84,9 @@ extension Framework {
             ("oneBucketWithoutOverlap", \.oneBucketWithoutOverlap),
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
-            ("fusesNorms", \.fusesNorms),
+            ("fusesNorms", \.fusesNorms), ("copiesFP32ToHost", \.copiesFP32ToHost),
+            ("keepsOffloadedMaster", \.keepsOffloadedMaster),
+            ("addsOffloadedGradients", \.addsOffloadedGradients),
         ]
     }
 }
@@ -114,6 +116,8 @@ extension Framework.Abilities {
         words("recipes", \.recipes)
         words("dispatchers", \.dispatchers)
         words("offload", \.offload)
+        words("hostOptimizers", \.hostOptimizers)
+        words("hostMoments", \.hostMoments)
         tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
         outerSharding = can.flag("outerSharding") ?? outerSharding
         vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel

@@ -252,6 +252,8 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
+        if offload != nil || offloadsIfNeeded { plan.openDefaults.remove(.offload) }
+        if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
         // A real run computes in fp32, in the runtime.
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
         (plan.padding, plan.rampup) = (batches.padding, batches.rampup)

@@ -36,7 +36,9 @@ extension Plan {
         }
         if loss != LossComputation() { lines.append("loss: \(loss.yaml)") }
         if let gradients, layout == nil { lines.append("gradients: \(gradients.rawValue)") }
-        if layout == nil, let offload { lines.append("offload: \(offload.yaml)") }
+        if layout == nil, let offload {
+            lines.append("offload: \(offload.yaml(statesOverlap: !openDefaults.contains(.offloadOverlap)))")
+        }
         if layout == nil, offloadsIfNeeded { lines.append("offload: auto") }
         return lines
     }
@@ -146,7 +148,9 @@ extension Layout {
         if !open.contains(.expertOverlap) { hidden.append("expert: \(overlap.expert)") }
         if overlap.sharedExperts { hidden.append("sharedExperts: true") }
         lines.append("overlap: {\(hidden.joined(separator: ", "))}")
-        if let offload { lines.append("offload: \(offload.yaml)") }
+        if let offload {
+            lines.append("offload: \(offload.yaml(statesOverlap: !open.contains(.offloadOverlap)))")
+        }
         if let layersPerStage {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")
         }

@@ -254,9 +254,8 @@ package struct EstimateText {
             table.lines() + [
                 line(fullest.peak, of: capacity, fits: estimate.fitsDevice) + (GroupsText(estimate).tightest ?? "")
             ]
-        if let onHost = estimate.hostMemory, let host = plan.cluster.host {
-            lines.append(
-                line(onHost, of: host.memoryBytes, fits: estimate.fitsHost, " of a node's host memory"))
+        if let host = estimate.fullestHost {
+            lines.append(line(host.bytes, of: host.capacity, fits: host.fits, " of a node's host memory"))
         }
         return lines
     }
