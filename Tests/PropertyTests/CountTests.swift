@@ -188,7 +188,7 @@ import Testing
     /// Bytes that a block keeps for one micro-batch, by layer.
     static func kept(
         _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int, recomputed: Bool, all: Bool = false,
-        only: Set<RecomputeModules.Name>? = nil
+        only: Set<RecomputeModules.Name>? = nil, inSixteenBits: Bool = false
     ) -> Double {
         let w = elementBytes(plan)
         if layer < inventory.firstPassed { return 0 }
@@ -206,12 +206,12 @@ import Testing
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         let (shape, mixture) = (inventory.shape(layer), inventory.isMixture(layer))
+        let again = all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand
         let kept = CountedActivations.block(
-            plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer),
-            again: all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand,
+            plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer), again: again,
             dropout: !layout.flashAttention, elementBytes: w)
-        guard let recipe = CountedRecipe(plan) else { return kept }
-        return kept - recipe.saved(plan, layout, shape, mixture: mixture, elementBytes: w)
+        guard !inSixteenBits, let recipe = CountedRecipe(plan) else { return kept }
+        return kept - recipe.saved(plan, layout, shape, mixture: mixture, again: again, elementBytes: w)
     }
 
     /// Bytes that the ranks hold for their blocks at the fullest moment.
@@ -260,19 +260,32 @@ import Testing
                 // Tensors that one block, or a run of blocks, computes again and holds while its backward runs.
                 func again(_ layer: Int) -> Double {
                     let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
+                    // Results of modules, which are in 16 bits, and inputs of products inside modules, which are not.
+                    func modules(_ only: Set<RecomputeModules.Name>) -> Double {
+                        let whole = kept(
+                            plan, layout, inventory, layer, recomputed: false, all: true, inSixteenBits: true)
+                        return whole
+                            - kept(
+                                plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
+                    }
+                    func ofRecipe() -> Double {
+                        guard let recipe = CountedRecipe(plan) else { return 0 }
+                        func saved(_ again: Set<RecomputeModules.Name>) -> Double {
+                            recipe.saved(
+                                plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+                                again: layout.modulesByHand.intersection(again), keepsRead: false,
+                                elementBytes: elementBytes(plan))
+                        }
+                        return saved([]) - saved([.network, .mixture, .sharedExperts])
+                    }
                     return switch layout.recompute {
                     case .none: 0
                     case .selective:
                         // One half after the other, each with one norm.
-                        [
-                            [.coreAttention, .latentProjections],
-                            [.network, .mixture, .expertActivation, .sharedExperts],
-                        ]
-                        .map { all - kept(plan, layout, inventory, layer, recomputed: false, only: $0) }
-                        .reduce(0, max)
-                            + min(
-                                all - kept(plan, layout, inventory, layer, recomputed: false, only: [.norms]),
-                                kept(plan, layout, inventory, layer, recomputed: true))
+                        max(
+                            modules([.coreAttention, .latentProjections]),
+                            modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
+                            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
                     // Of a split backward it stays, and is counted where it does.
                     case .full where layout.schedule.splitsBackward:
                         max(0, all - later(plan, layout, inventory, layer))

@@ -157,11 +157,16 @@ struct ActivationExplanation {
             .norms, .fusibleNorms, .latentProjections, .network, .mixture, .expertActivation, .sharedExperts,
         ]
         let freed = sumOrNil([bytes(rows(all))] + coreBytes)
-        let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts]))
+        let saved = savedBytes(kind) { !$0.isKept(without: modules) }
+        let withProducts = modules.intersection([.network, .mixture, .sharedExperts])
+        let ofProducts = savedBytes(kind) { !$0.madeBy.isDisjoint(with: withProducts) }
+        let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts])).map { network in
+            network + (ofProducts.map { " − \($0)" } ?? "")
+        }
         let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
         let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
         return (
-            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + less + more,
+            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + (saved.map { " + \($0)" } ?? "") + less + more,
             sum(largest([network, attention].compactMap { $0 }), norm)
         )
     }
@@ -170,11 +175,24 @@ struct ActivationExplanation {
     private func addRecipe(to lines: inout Derivation, _ kind: KindWords) -> String {
         guard let recipe = rates.recipe else { return "" }
         lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
-        let norms = kind.block.normInputs
-        let numbers = [norms > 0 ? "\(norms)·h/σ" : nil] + kind.own(kind.feedForward.inputs).map { Optional($0) }
-        let saved = sumOrNil(numbers).map { " − T·(w − w_i)·(\($0))" } ?? ""
+        let saved = savedBytes(kind) { _ in true }.map { " − \($0)" } ?? ""
         let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended
         return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
+    }
+
+    /// Formula of the bytes that a recipe saves of inputs of products; nil: it saves none.
+    private func savedBytes(_ kind: KindWords, _ isSaved: (ProductInput) -> Bool) -> String? {
+        guard rates.recipe != nil else { return nil }
+        var terms: [(words: String, count: Int)] = []
+        for input in kind.block.productInputs where isSaved(input) {
+            if let same = terms.firstIndex(where: { $0.words == input.words }) {
+                terms[same].count += 1
+            } else {
+                terms.append((input.words, 1))
+            }
+        }
+        let numbers = terms.map { $0.count == 1 ? kind.own($0.words) : "\($0.count)·\(kind.own($0.words))" }
+        return numbers.isEmpty ? nil : "T·(w − w_i)·(\(sum(numbers)))"
     }
 
     /// Formula of a row's bytes of everything that a forward keeps outside the core attention.

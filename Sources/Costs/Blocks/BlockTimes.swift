@@ -129,7 +129,8 @@ struct BlockTimes {
         for work in works {
             for product in work.products {
                 let (rows, inputs, outputs) = measure.shape(product)
-                products += rates.product(rows, outputs, inputs)
+                let high = rates.recipe != nil && LowPrecision.isRouter(product, block)
+                products += rates.product(rows, outputs, inputs, high: high)
             }
             kernels += measure.seconds(work.work, rates)
             guard work.repeatsExperts, let mixture = block.mixture else { continue }
@@ -138,7 +139,8 @@ struct BlockTimes {
         }
         let sent = device.collectives(
             block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: w)
-        return (products + kernels, tensorExposedAgain(sent, products), repeated)
+        let casts = inputCasts { !$0.madeBy.isDisjoint(with: device.modules) }
+        return (products + kernels + casts, tensorExposedAgain(sent, products), repeated)
     }
 
     // MARK: Matrix products
@@ -201,15 +203,21 @@ struct BlockTimes {
     private func recipeCasts(_ pass: Pass) -> Double {
         guard let recipe = rates.recipe else { return 0 }
         var seconds = 0.0
-        if pass == .forward, !recipe.isFused {
-            for input in block.productInputs { seconds += rates.cast(measure.numbers([input])) }
-        }
+        if pass == .forward { seconds += inputCasts { _ in true } }
         if pass == .backward, !recipe.keepsAttended { seconds += rates.cast(measure.numbers(block.attended)) }
         if device.gathersWeights, !recipe.parameterGather {
             let weights = LowPrecision.parameters(block, device)
             seconds += rates.memory(LowPrecision.castBytes(rates) * (weights.dense + weights.experts))
         }
         return seconds
+    }
+
+    /// Seconds of casts of the results of norms and activations, which a recipe needs.
+    private func inputCasts(_ isCast: (ProductInput) -> Bool) -> Double {
+        guard let recipe = rates.recipe, !recipe.isFused else { return 0 }
+        return block.productInputs.reduce(0) {
+            isCast($1) ? $0 + rates.cast(measure.division.numbers($1.extent)) : $0
+        }
     }
 
     // MARK: Core attention

@@ -29,9 +29,7 @@ package final class Block: Sendable {
     /// The modules that a backward can compute again by themselves.
     package let recomputations: [Recomputation]
     /// Kept tensors that only products read, and the result of the core attention.
-    package let productInputs: [Extent]
-    /// Results of norms among `productInputs`.
-    package let normInputs: Int
+    package let productInputs: [ProductInput]
     package let attended: [Extent]
     package let forward: Elementwise
     package let backward: Elementwise
@@ -81,7 +79,6 @@ package final class Block: Sendable {
         }
         recomputations = parts.flatMap(\.recomputations)
         productInputs = parts.flatMap(\.inputs)
-        normInputs = norms.inputs.count
         attended = kept.filter { $0.role == .attended }.map(\.stored.extent)
         let kernels = adapters + expertAdapters
         let tensors = parts.flatMap(\.tensors) + adapters.flatMap(\.tensors)

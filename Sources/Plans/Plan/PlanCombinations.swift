@@ -26,13 +26,20 @@ extension Plan {
 
     private func recipeProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let layout, let recipe else { return [] }
-        let modules = modulesChoice(layout).map {
+        return delayedProblems(layout, recipe) + bf16BlockProblems(layout, recipe)
+    }
+
+    /// Problems of norms and activations that are recomputed by themselves. They give back results in 16 bits, which products
+    /// with delayed scaling do not keep (Megatron-Core, transformer_config.py; Transformer Engine, `save_original_input`).
+    private func delayedProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
+        let modules = layout.modulesAgain
+        guard recipe.scaling == .delayed, modules.has(.norms) || modules.has(.expertActivation) else { return [] }
+        return [
             PlanProblem(
-                field: $0.field, value: $0.value,
-                rule: "modules other than core_attn are not priced together with a recipe of 8 or 4 bits",
-                fix: "use [core_attn], or recompute full")
-        }
-        return [modules].compactMap(\.self) + bf16BlockProblems(layout, recipe)
+                field: "layout.recomputeModules", value: modules.written,
+                rule: "layernorm and moe_act cannot be recomputed with delayed scaling, whose products keep their inputs "
+                    + "in 8 bits alone", fix: "use another recipe, or remove them")
+        ]
     }
 
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
