@@ -51,6 +51,7 @@ import Testing
             // A fused loss computes its logits again (Wijmans et al. 2025, section 4.2).
             let logits =
                 2 * Double(plan.batch * plan.model.sequence) * Double(plan.model.vocab * plan.model.tableNumbers)
+                * Double(1 + (plan.model.mtp?.layers ?? 0))
             let right =
                 counted.hardware(layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
                 + (plan.loss.kind == .fused ? logits : 0)
@@ -192,6 +193,7 @@ import Testing
     ) -> Double {
         let w = elementBytes(plan)
         if layer < inventory.firstPassed { return 0 }
+        let again = all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand
         if recomputed {
             // The block's input alone, by rows with sequence parallelism.
             let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
@@ -200,13 +202,11 @@ import Testing
             return inputs * w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
         }
         if plan.model.tuning != nil {
-            return TunedActivations(plan, layout, inventory, layer)?.kept(
-                selective: !all && (only ?? layout.modulesByHand).contains(.coreAttention))
-                ?? .nan
+            guard let tuned = TunedActivations(plan, layout, inventory, layer) else { return .nan }
+            return tuned.kept(again: again) - (inSixteenBits ? 0 : tuned.saved(again: again))
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         let (shape, mixture) = (inventory.shape(layer), inventory.isMixture(layer))
-        let again = all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand
         let kept = CountedActivations.block(
             plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer), again: again,
             dropout: !layout.flashAttention, elementBytes: w)
@@ -269,12 +269,16 @@ import Testing
                                 plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
                     }
                     func ofRecipe() -> Double {
-                        guard let recipe = CountedRecipe(plan) else { return 0 }
+                        guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
                         func saved(_ again: Set<RecomputeModules.Name>) -> Double {
-                            recipe.saved(
+                            let again = layout.modulesByHand.intersection(again)
+                            if plan.model.tuning != nil {
+                                return TunedActivations(plan, layout, inventory, layer)?
+                                    .saved(again: again, keepsRead: false) ?? .nan
+                            }
+                            return recipe.saved(
                                 plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
-                                again: layout.modulesByHand.intersection(again), keepsRead: false,
-                                elementBytes: elementBytes(plan))
+                                again: again, keepsRead: false, elementBytes: elementBytes(plan))
                         }
                         return saved([]) - saved([.network, .mixture, .sharedExperts])
                     }

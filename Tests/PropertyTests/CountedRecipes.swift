@@ -90,7 +90,9 @@ struct CountedRecipe {
         where layer >= recipe.bf16LayersAtStart
             && (inventory.isModule(layer) || layer < layers - recipe.bf16LayersAtEnd)
         {
-            held.add(inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" }, layout)
+            held.add(
+                inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" && !$0.isAdapter }, layout
+            )
         }
         return held
     }

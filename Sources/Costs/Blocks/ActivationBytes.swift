@@ -87,7 +87,7 @@ package struct ActivationBytes: Hashable, Sendable {
             let norms = sum(madeBy: [.norms, .fusibleNorms])
             // Modules with products keep the inputs of these as a forward does. A norm or an activation by itself gives
             // back its result (Megatron-Core, CheckpointWithoutOutput), which the product casts then.
-            let withProducts = modules.intersection([.network, .mixture, .sharedExperts])
+            let withProducts = modules.intersection(.withProducts)
             recomputed =
                 max(
                     again + sum(madeBy: .latentProjections),

@@ -60,7 +60,7 @@ struct BlockTensors {
         (self.attended, remadeResults) = (attended, remade)
         all += core
         if let input = recipe?.input {
-            all -= (w - input) * measure.numbers(block.productInputs.map(\.extent))
+            all -= (w - input) * measure.numbers(block.productInputs.filter(\.isReadBack).map(\.extent))
             if recipe?.keepsAttended == true { all += input * measure.numbers(block.attended) }
         }
         whole = all
@@ -81,7 +81,7 @@ struct BlockTensors {
                     tokens: device.tokens, tensor: device.tensor, sequence: device.sequenceShare,
                     expertTensor: device.expertTensor, mixture: block.mixture,
                     reserve: framework.memory.rowReserve, shares: device.shares),
-                activation: rates.elementBytes, operand: rates.operandBytes, dropout: device.dropout),
+                activation: rates.elementBytes, operand: rates.operandBytes(of: block), dropout: device.dropout),
             sequence: sequence, flashAttention: device.flashAttention, keepsCombinedRows: framework.keepsCombinedRows,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) }, memory: framework.memory,
             exchanged: device.headRanks > 1
@@ -106,11 +106,13 @@ struct BlockTensors {
         }
     }
 
-    /// Bytes that a recipe saves of inputs of products which modules make or read.
+    /// Bytes that a recipe saves of some inputs of products.
     func saved(_ inputs: (ProductInput) -> Bool) -> Double {
         guard let recipe else { return 0 }
         return (measure.activation - recipe.input)
-            * block.productInputs.reduce(0) { inputs($1) ? $0 + measure.division.numbers($1.extent) : $0 }
+            * block.productInputs.reduce(0) {
+                $1.isReadBack && inputs($1) ? $0 + measure.division.numbers($1.extent) : $0
+            }
     }
 
     /// Bytes of the core attention: four for each row and head with flash attention, else all scores.

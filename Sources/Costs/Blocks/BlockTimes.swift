@@ -129,17 +129,21 @@ struct BlockTimes {
         for work in works {
             for product in work.products {
                 let (rows, inputs, outputs) = measure.shape(product)
-                let high = rates.recipe != nil && LowPrecision.isRouter(product, block)
-                products += rates.product(rows, outputs, inputs, high: high)
+                products += rates.product(rows, outputs, inputs, high: isHigh(product))
             }
+            products += adapters(again: work)
             kernels += measure.seconds(work.work, rates)
             guard work.repeatsExperts, let mixture = block.mixture else { continue }
-            products += expertProducts(mixture).forward
+            products += block.tuned.map { experts($0, mixture).forward } ?? expertProducts(mixture).forward
             repeated += exchange
         }
         let sent = device.collectives(
             block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: w)
-        let casts = inputCasts { !$0.madeBy.isDisjoint(with: device.modules) }
+        // Of a norm or an activation by itself, only the product that reads it back casts the result again.
+        let withProducts = device.modules.intersection(.withProducts)
+        let casts = inputCasts {
+            !$0.madeBy.isDisjoint(with: $0.isReadBack ? device.modules : withProducts)
+        }
         return (products + kernels + casts, tensorExposedAgain(sent, products), repeated)
     }
 
@@ -160,7 +164,7 @@ struct BlockTimes {
         var sum = Products()
         for product in block.products {
             let (rows, inputs, outputs) = measure.shape(product)
-            let high = rates.recipe != nil && LowPrecision.isRouter(product, block)
+            let high = isHigh(product)
             sum.forward += rates.product(rows, outputs, inputs, high: high)
             sum.input += rates.product(rows, inputs, outputs, high: high)
             sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: high)
@@ -168,6 +172,9 @@ struct BlockTimes {
         if let mixture = block.mixture { add(mixture, to: &sum) }
         return sum
     }
+
+    /// Whether a recipe leaves a product of the block in 16 bits.
+    func isHigh(_ product: Product) -> Bool { rates.recipe != nil && LowPrecision.isRouter(product, block) }
 
     /// Adds the products of all experts on a device. They run one after the other, each on an equal part of the rows
     /// that arrive. The gradients of all their weights are read and written once.

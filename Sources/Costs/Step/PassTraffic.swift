@@ -120,7 +120,9 @@ struct PassTraffic {
         work.parts.blocks.enumerated().compactMap { kind, block in
             block.mixture.map {
                 (
-                    passed.passes(kind) + (work.device.modules.contains(.mixture) ? passed.blocks[kind] : 0),
+                    passed.passes(kind)
+                        + (work.device.modules.contains(.mixture) && passed.hasBackward[kind]
+                            ? passed.blocks[kind] : 0),
                     ExpertWays(hidden: work.model.hidden, $0, rates: work.rates, device: work.device)
                 )
             }

@@ -106,17 +106,22 @@ extension Part {
     private static func normInputs(_ model: Model) -> [ProductInput] {
         let block = model.block
         guard block.norms != .post else { return [] }
-        func result(of norm: RecomputeModules, readBy network: RecomputeModules) -> ProductInput {
-            ProductInput(Extent(.scattered, whole: model.hidden), words: "h/σ", madeBy: norm, readBy: network)
+        let (ofAttention, ofNetwork) = (block.changes("self_attn.q_proj"), block.changes("mlp.up_proj"))
+        func result(
+            of norm: RecomputeModules, readBy network: RecomputeModules, _ isReadBack: Bool
+        ) -> ProductInput {
+            ProductInput(
+                Extent(.scattered, whole: model.hidden), words: "h/σ", madeBy: norm, readBy: network,
+                isReadBack: isReadBack)
         }
         let (hasAttention, hasNetwork) = (block.halves.hasAttention, block.halves.hasFeedForward)
         let routes = block.moe != nil && hasNetwork
         if block.parallel.sharesNorm, block.halves == .both {
-            return routes ? [] : [result(of: .norms, readBy: .network)]
+            return routes ? [] : [result(of: .norms, readBy: .network, ofAttention || ofNetwork)]
         }
         let isLatent = block.hasSoftmax && model.mla != nil
-        return (hasAttention ? [result(of: isLatent ? .norms : .fusibleNorms, readBy: [])] : [])
-            + (hasNetwork && !routes ? [result(of: .fusibleNorms, readBy: .network)] : [])
+        return (hasAttention ? [result(of: isLatent ? .norms : .fusibleNorms, readBy: [], ofAttention)] : [])
+            + (hasNetwork && !routes ? [result(of: .fusibleNorms, readBy: .network, ofNetwork)] : [])
     }
 
     /// Tensors of a block's norms, and its small tensors that no part describes.

@@ -15,7 +15,11 @@ extension FeedForwardSpec {
             Kept(Extent(.all, cut: network.inputs * model.ffn), madeBy: .network),
             Kept(Extent(.all, cut: model.ffn), role: .activationResult, madeBy: .network),
         ]
-        part.inputs = [ProductInput(Extent(.all, cut: model.ffn), words: "f/t", madeBy: .network)]
+        part.inputs = [
+            ProductInput(
+                Extent(.all, cut: model.ffn), words: "f/t", madeBy: .network,
+                isReadBack: model.block.changes("mlp.down_proj"))
+        ]
         part.operands = [Stored(Extent(.all, cut: network.matrices * model.ffn), .operand)]
         part.forward.kernels = [network.activation()]
         part.backward = Elementwise([network.activationBackward()], casts: [[Extent(.all, whole: model.hidden)]])

@@ -33,9 +33,12 @@ extension FeedForwardSpec {
             Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
         part.inputs = [
-            ProductInput(hidden, words: "ρ·\(moe.latentSize == nil ? "h" : "h_l")", madeBy: .mixture),
             ProductInput(
-                Extent(.routed, cut: moe.ffn), words: "ρ·f_e/e_t", madeBy: [.mixture, .expertActivation]),
+                hidden, words: "ρ·\(moe.latentSize == nil ? "h" : "h_l")", madeBy: .mixture,
+                isReadBack: model.block.changes("mlp.experts.up_proj")),
+            ProductInput(
+                Extent(.routed, cut: moe.ffn), words: "ρ·f_e/e_t", madeBy: [.mixture, .expertActivation],
+                isReadBack: model.block.changes("mlp.experts.down_proj")),
         ]
         // Rows at the experts, the gradients of the experts' results, and the router's gradients.
         part.operands = [
@@ -66,7 +69,8 @@ extension FeedForwardSpec {
             part.inputs.append(
                 ProductInput(
                     Extent(.all, cut: shared.size), words: isDense ? "f_b/t" : "n_s·f_s/t",
-                    madeBy: [.mixture, .sharedExperts]))
+                    madeBy: [.mixture, .sharedExperts],
+                    isReadBack: model.block.changes("mlp.shared_experts.down_proj")))
             part.kept.append(
                 Kept(
                     Extent(.all, cut: shared.kept(isDense ? "mlp.dense." : "mlp.shared_experts.")),

@@ -105,19 +105,24 @@ package struct ProductInput: Hashable, Sendable {
     package var madeBy: RecomputeModules
     /// The modules that begin with it. One that is recomputed keeps it in the activations' format, as its input.
     package var readBy: RecomputeModules
+    /// Whether a backward reads it for gradients of its products' own weights. Adapters read rows in the activations'
+    /// format.
+    package var isReadBack: Bool
 
     package init(
-        _ extent: Extent, words: String, madeBy: RecomputeModules = [], readBy: RecomputeModules = []
+        _ extent: Extent, words: String, madeBy: RecomputeModules = [], readBy: RecomputeModules = [],
+        isReadBack: Bool
     ) {
         self.extent = extent
         self.words = words
         self.madeBy = madeBy
         self.readBy = readBy
+        self.isReadBack = isReadBack
     }
 
     /// Whether it is kept in the format of its products while `modules` are recomputed by themselves.
     package func isKept(without modules: RecomputeModules) -> Bool {
-        madeBy.isDisjoint(with: modules) && readBy.isDisjoint(with: modules)
+        isReadBack && madeBy.isDisjoint(with: modules) && readBy.isDisjoint(with: modules)
     }
 }
 
