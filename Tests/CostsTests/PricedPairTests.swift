@@ -41,6 +41,8 @@ import Testing
     }
 
     private static let lora = "lora: {rank: 16}"
+    /// Bytes that the allocator takes for a byte of a buffer (`fragmentation` of megatron-core).
+    private static let loss = 1.05
     private static func recipe(_ recipe: String) -> String { "precision: {recipe: \(recipe)}" }
     /// Weights of the blocks' products: queries and results h · h, keys and values h · h/4 each, three h · f.
     private static let weights = 8.0 * (2.5 * 4096 * 4096 + 3 * 4096 * 14336)
@@ -86,7 +88,7 @@ import Testing
             try memory("\(lines)\nloss: {chunks: 8}").other - memory("\(lines)\nloss: standard").other
         }
         let table = try more("name: whole") - more(Self.lora)
-        #expect(abs(table - 2.0 * 32000 * 4096) < 1)
+        #expect(abs(table - Self.loss * 2 * 32000 * 4096) < 1)
         // It takes neither the gradient's products nor their sums.
         let times = try ["name: whole", Self.lora].map { try work("\($0)\nloss: {chunks: 8}").units.head.total }
         #expect(times[1] < 0.75 * times[0])
@@ -145,7 +147,7 @@ import Testing
         #expect(abs(ofSeveral - chunk) < 1e-3 * chunk)
         let tables = try other("{chunks: 8}", Self.predicting) - other("{chunks: 8}")
         let two: Double = 2 * 2 * 32000 * 4096
-        #expect(tables >= two && tables < 1.1 * two)
+        #expect(tables >= Self.loss * two && tables < 1.2 * two)
     }
 
     /// Modules see the keys of their documents alone, as blocks do.

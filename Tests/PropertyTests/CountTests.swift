@@ -84,7 +84,8 @@ import Testing
                     if isFSDP {
                         // Without an fp32 master the shards, and their gradients with them, are 16-bit.
                         let has32 = plan.optimizer.master == .fp32 || plan.precision == .fp32
-                        let weight = has32 ? 4 : 2 + CountedState.master(plan.optimizer)
+                        let weight: Double = has32 ? 4 : 2
+                        let master = has32 ? 0 : CountedState.master(plan.optimizer)
                         let gradient = layout.gradients.map(CountedState.bytes) ?? (has32 ? 4 : 2)
                         let shards =
                             held.trained.dense / Double(CountedState.denseGroup(layout))
@@ -96,8 +97,9 @@ import Testing
                                 held.trained.dense / Double(CountedState.denseGroup(outer))
                                 + held.trained.experts / Double(CountedState.expertGroup(outer))
                         }
-                        // The weight is the shard that is gathered; the moments may be spread further.
-                        let sharded = (weight + gradient) * shards + CountedState.moments(plan.optimizer) * owned
+                        // The weight is the shard that is gathered; moments and another master may be spread further.
+                        let state = CountedState.moments(plan.optimizer) + master
+                        let sharded = (weight + gradient) * shards + state * owned
                         let frozen = held.frozenBytes(plan, weight: elementBytes(plan))
                         let whole =
                             sharded + frozen.dense / Double(CountedState.denseGroup(layout))

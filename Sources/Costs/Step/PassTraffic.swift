@@ -81,7 +81,7 @@ struct PassTraffic {
     var contextHeads: Double {
         guard work.device.headRanks > 1 else { return 0 }
         return work.parts.blocks.enumerated().reduce(0) { sum, kind in
-            sum + (2 * passed.blocks[kind.offset] + passed.again[kind.offset]) * ways(kind.element).heads
+            sum + passed.passes(kind.offset) * ways(kind.element).heads
         }
     }
 
