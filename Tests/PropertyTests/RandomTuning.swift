@@ -23,6 +23,13 @@ struct RandomTuning {
         plan.model.tune(tuning(plan.model))
         // Parts of a vocabulary are priced with whole training alone.
         if plan.model.tuning != nil { plan.layout?.vocabularyParallel = nil }
+        // Frozen weights are not gathered after an update, and products of four bits have weights of their own.
+        if plan.model.tuning != nil, plan.statedRecipe != nil { plan.statedRecipe?.parameterGather = false }
+        if plan.recipe != nil, let tuning = plan.model.tuning {
+            var other = tuning
+            other.quantized = nil
+            plan.model.tune(other)
+        }
         if numbers.chance(0.4), !plan.model.hasIndexer { plan.model.documents = documents(plan.model) }
         if numbers.chance(0.3) { plan.padding = numbers.pick([0.02, 0.25, 0.5]) }
         if numbers.chance(0.3), let layout = plan.layout { rampUp(&plan, layout) }

@@ -145,7 +145,7 @@ struct ModelExplanation {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
         case .selective where !layout.recomputeModules.isEmpty:
             let modules = layout.recomputeModules
-            let weights = words.kinds.compactMap { kind in
+            let weights = words.kinds.filter { !$0.hasNoBackward }.compactMap { kind in
                 sumOrNil(kind.block.recomputations(of: modules).flatMap { kind.own($0.weights) }).map {
                     "L_\(kind.symbol)·(\($0))"
                 }
@@ -153,6 +153,7 @@ struct ModelExplanation {
             formula = sum(
                 "M", sumOrNil(weights).map { "2·B·s·(\($0))" },
                 modules.contains(.coreAttention) ? core("L").map { "12·B·s^2·\($0)" } : nil)
+            if work.model.tuning != nil, modules.contains(.coreAttention) { formula += " − 12·B·s·U_c" }
             note = "recomputed: \(modules.words)"
             source = "Megatron-Core's --recompute-modules; core attention as in Korthikanti et al. 2022, appendix A"
         case .selective where work.framework.selectiveOperations:
@@ -188,7 +189,8 @@ struct ModelExplanation {
         let beyond = beyondCapacity(&lines)
         let isFused = work.plan.loss.kind == .fused
         lines.derive(
-            "hardware FLOPs", as: "H", sum(formula, isFused ? "2·B·s·V·\(words.embedding.width)" : nil, beyond), "FLOP",
+            "hardware FLOPs", as: "H",
+            sum(formula, isFused ? "\(2 * words.head.losses)·B·s·V·\(words.embedding.width)" : nil, beyond), "FLOP",
             note: note + (isFused ? ", and the logits in the loss's backward" : "")
                 + (beyond == nil ? "" : "; experts compute as many rows as they have room for"), after: source)
     }

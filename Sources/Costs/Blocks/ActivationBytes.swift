@@ -80,13 +80,19 @@ package struct ActivationBytes: Hashable, Sendable {
             }
             let again =
                 modules.contains(.coreAttention) ? core + (memory.remakesAttention ? tensors.attended : 0) : 0
-            kept = whole - remade - again - sum(madeBy: modules) + halves
+            // Inputs of products that are not kept, or that modules keep as their input, are not in a recipe's format.
+            kept =
+                whole - remade - again - sum(madeBy: modules) + tensors.saved { !$0.isKept(without: modules) } + halves
             // The halves are recomputed one after the other, each with the norm before it.
             let norms = sum(madeBy: [.norms, .fusibleNorms])
+            // Modules with products keep the inputs of these as a forward does. A norm or an activation by itself gives
+            // back its result (Megatron-Core, CheckpointWithoutOutput), which the product casts then.
+            let withProducts = modules.intersection(.withProducts)
             recomputed =
                 max(
                     again + sum(madeBy: .latentProjections),
-                    sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])) + min(norms, stream)
+                    sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])
+                        - tensors.saved { !$0.madeBy.isDisjoint(with: withProducts) }) + min(norms, stream)
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             kept = tensors.input + tensors.attended + core + tensors.productResults / 2

@@ -95,7 +95,7 @@ package final class LayoutWork: Sendable {
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms,
             copies: Self.copies(layout, pricer.link, state, rates.framework, microbatches: shape.microbatches))
-        self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, known)
+        self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, layers, known)
         host = rates.framework.hostMicrobatch / 2
         if let algorithm = layout.vocabularyParallel {
             divided = DividedVocabulary(
@@ -128,7 +128,7 @@ package final class LayoutWork: Sendable {
 
     private static func units(
         _ pricer: Pricer, _ rates: DeviceRates, _ device: DeviceShare, _ gradientBytes: Double, _ layout: Layout,
-        _ known: KnownInsides?
+        _ layers: [Int], _ known: KnownInsides?
     ) -> BlockUnits {
         let plain = layout.recomputed.keepsSome
         let inside = known?.units(device, gradientBytes: gradientBytes, plain: plain) {
@@ -138,8 +138,18 @@ package final class LayoutWork: Sendable {
         }
         return BlockUnits(
             model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device, gradientBytes: gradientBytes,
-            plain: plain, inside: inside)
+            plain: plain, high: Self.highBlocks(pricer, rates, layout, layers), inside: inside)
     }
+
+    /// The blocks that the layout's recipe leaves in bf16; nil: none.
+    private static func highBlocks(
+        _ pricer: Pricer, _ rates: DeviceRates, _ layout: Layout, _ layers: [Int]
+    ) -> HighBlocks? {
+        guard let recipe = rates.recipe, rates.bf16Blocks != nil else { return nil }
+        return HighBlocks(recipe, pricer.parts, pricer.plan.model, layout, layers: layers)
+    }
+
+    var highBlocks: HighBlocks? { Self.highBlocks(pricer, rates, layout, layers) }
 
     /// The work `work` with another number of micro-batches.
     convenience init(_ work: LayoutWork, shape: PipelineShape) {

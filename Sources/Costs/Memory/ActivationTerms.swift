@@ -91,14 +91,16 @@ final class ActivationTerms: Sendable {
             ends.logitGradients = measure.bytes(head.part.operands)
             ends.headBuffers = (work.framework.logitBytes - 4) * logits
         case .fused:
-            // The fp32 logarithm of each row's sum of exponentials.
-            ends.logits = 4 * work.device.tokens
+            // The fp32 logarithm of each row's sum of exponentials, for every loss.
+            ends.logits = 4 * Double(head.losses) * work.device.tokens
         case .chunked:
-            // The logits of one chunk, and the gradient of the table that all chunks add to. The gradient of the inputs
-            // takes the place of the inputs.
+            // The logits of one chunk, and for every loss the gradient of the table that its chunks add to, kept until the
+            // backward (Liger Kernel, `fused_linear_cross_entropy.py`). The gradient of the inputs takes the place of the
+            // inputs.
             ends.headBuffers =
                 work.framework.logitBytes * logits / Double(work.plan.loss.chunks)
-                + work.state.weight * work.tableParameters
+                + (work.model.changesHeadTable
+                    ? Double(head.losses) * work.state.weight * work.tableParameters : 0)
         }
         ends.tiedBuffers = hasPipeline && work.model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
         ends.messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
@@ -108,21 +110,16 @@ final class ActivationTerms: Sendable {
     }
 
     private static func bf16Extra(_ work: LayoutWork, isSplit: Bool) -> (start: Double, end: Double) {
-        guard let recipe = work.rates.recipe, let high = work.rates.bf16Blocks else { return (0, 0) }
-        func extra(_ kinds: ArraySlice<Int>, _ recompute: Layout.Recompute) -> Double {
-            kinds.reduce(0) { sum, kind in
-                let block = work.parts.blocks[kind]
+        guard let blocks = work.highBlocks, let high = work.rates.bf16Blocks else { return (0, 0) }
+        func extra(_ blocks: [HighBlocks.One]) -> Double {
+            blocks.reduce(0) { sum, one in
+                let (block, recompute) = (work.parts.blocks[one.kind], one.isPlain ? .none : work.layout.recompute)
                 return sum
                     + ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit, rates: high).kept
                     - ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit).kept
             }
         }
-        // Modules of multi-token prediction are no layers.
-        let kinds = work.parts.kinds.kindOfBlock.prefix(work.model.layers)
-        return (
-            extra(kinds.prefix(recipe.bf16LayersAtStart), work.layout.recompute),
-            extra(kinds.suffix(recipe.bf16LayersAtEnd), work.layout.recompute)
-        )
+        return (extra(blocks.start), extra(blocks.end))
     }
 
     /// Bytes that blocks and embedding keep, with the layout's recomputation.

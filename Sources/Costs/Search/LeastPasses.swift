@@ -170,8 +170,9 @@ package struct LeastPasses: Sendable {
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
         let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
         let units = BlockUnits(
-            model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient, plain: false
-        )
+            model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
+            plain: false,
+            high: rates.recipe.map { HighBlocks($0, pricer.parts, model, layout, layers: []) })
         return LeastPass(
             blocks: units.blocks.map(\.total), embedding: units.embedding.total, head: units.head.total)
     }

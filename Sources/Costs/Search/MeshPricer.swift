@@ -192,7 +192,8 @@ package struct MeshPricer {
                     layout.recompute = recompute
                     layout.recomputeModules = modules
                     // Any number of recomputed blocks makes the work hold the times of both kinds of block.
-                    layout.recomputeLayers = recompute == .full ? 1 : nil
+                    // Blocks in bf16 are told apart by that number, so that a search recomputes all of them or none.
+                    layout.recomputeLayers = recompute == .full && plan.recipe?.keepsBlocks != true ? 1 : nil
                     let any = table.partitions[firstPartition]
                     func terms(_ hides: Layout.Overlap) -> PassTerms {
                         let work = LayoutWork(

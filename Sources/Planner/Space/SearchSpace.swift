@@ -92,7 +92,7 @@ package struct SearchSpace: Hashable, Sendable {
                 abilities.shardingWithPipeline.contains($0) && held.contains($0)
             },
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
-        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) && plan.prices($0) }
+        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
         choices.innerReach = plan.cluster.innerReach
         return choices
     }

@@ -71,10 +71,6 @@ extension SearchSpace {
                 return "recomputeModules \(problem.value): \(problem.rule)"
             }
         }
-        if context.fixed ?? 1 > 1, let exchange = contextExchanges.first, !contextExchanges.contains(where: plan.prices)
-        {
-            return "the plan is not priced with contextExchange \(exchange.rawValue): it needs ring"
-        }
         if let schedule = schedules?.first, schedules?.count == 1 {
             if pipeline.fixed == 1, schedule != .oneForwardOneBackward {
                 return "schedule \(schedule.rawValue) orders a pipeline, and pipeline is fixed at 1"
