@@ -162,11 +162,10 @@ struct AllMistakesTests {
             model: {name: gpt3-175b, heads: 7}
             \(plain)
             lora: {rank: 4}
-            loss: chunked
             optimizer: {name: muon, nesterov: yes}
             layout: auto
             """)
-        for key in ["model.heads", "loss", "optimizer.nesterov", "optimizer"] {
+        for key in ["model.heads", "optimizer.nesterov", "optimizer"] {
             #expect(found.contains { $0.hasSuffix(" \(key)") }, "\(key) of \(found)")
         }
     }

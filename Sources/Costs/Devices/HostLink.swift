@@ -31,6 +31,9 @@ struct HostLink: Sendable {
 /// the host has comes back, and the sums go there again; the last sums are also copied as the fp32 gradients that the host
 /// steps with. With sharded parameters the buffer is used by every micro-batch, else by steps of several.
 final class HostCopies: Sendable {
+    /// Bytes of a gradient in host memory.
+    static let sumBytes = 4.0
+
     let offload: Layout.Offload
     let link: HostLink
     /// Bytes of a sharded parameter as the host keeps it, in which it is fetched: PyTorch FSDP casts behind the copy.
@@ -45,25 +48,26 @@ final class HostCopies: Sendable {
     let summed: Double
 
     /// - Parameters:
-    ///   - state: bytes of a parameter's weight in the memory of the host, and of its reduced gradient.
+    ///   - weight: bytes of a parameter in the memory of the host.
+    ///   - reduced: bytes of a reduced gradient.
     ///   - addsOnDevice: whether the device adds gradients of later micro-batches.
     ///   - microbatches: micro-batches of a step.
     init(
-        _ offload: Layout.Offload, _ link: HostLink, _ state: StateBytes, sharding: Layout.Sharding,
+        _ offload: Layout.Offload, _ link: HostLink, weight: Double, reduced: Double, sharding: Layout.Sharding,
         addsOnDevice: Bool, microbatches: Int
     ) {
         (self.offload, self.link) = (offload, link)
-        weight = state.keptWeight
-        let gradient = offload.gradients ? state.gradient : 0
+        self.weight = weight
+        let gradient = offload.gradients ? reduced : 0
         let later = 1 - 1 / Double(max(1, microbatches))
         guard addsOnDevice, offload.gradients else {
             // Written by the copy; later ones are read, and the fp32 sum read and written.
             (handed, returned, summed) = (gradient, 0, 0)
-            added = offload.gradients ? gradient + later * (gradient + 2 * StateBytes.hostSum) : 0
+            added = offload.gradients ? gradient + later * (gradient + 2 * Self.sumBytes) : 0
             return
         }
         let isParked = sharding == .parameters || microbatches > 1
-        handed = (isParked ? gradient : 0) + (1 - later) * StateBytes.hostSum
+        handed = (isParked ? gradient : 0) + (1 - later) * Self.sumBytes
         returned = gradient * (sharding == .parameters ? 1 : later)
         added = handed + returned
         summed = isParked ? gradient : 0

@@ -122,8 +122,8 @@ package final class LayoutWork: Sendable {
     ) -> HostCopies? {
         guard let offload = layout.offload, let link else { return nil }
         return HostCopies(
-            offload, link, state, sharding: layout.sharding, addsOnDevice: framework.addsOffloadedGradients,
-            microbatches: layout.schedule.isBidirectional ? microbatches / 2 : microbatches)
+            offload, link, weight: state.keptWeight, reduced: state.gradient, sharding: layout.sharding,
+            addsOnDevice: framework.addsOffloadedGradients, microbatches: microbatches)
     }
 
     private static func units(

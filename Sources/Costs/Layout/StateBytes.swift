@@ -42,8 +42,6 @@ package struct StateBytes: Hashable, Sendable {
     package var hostGradient: Double
     /// Bytes of a weight beside the state of a parameter that the host steps, if the state has no master weight.
     package var hostWeight: Double
-    /// Bytes of a gradient in host memory.
-    static let hostSum = 4.0
     /// Bytes of master weights, and of an fp32 copy of the gradient, in the optimizer's state.
     private let masterState: Double
     /// Bytes of optimizer state that stay on the device where the host steps the parameter.
@@ -85,7 +83,7 @@ package struct StateBytes: Hashable, Sendable {
             choice.keepsFirst ? choice.firstMoment.bytes : 0, choice.keepsSecond ? choice.secondMoment.bytes : 0
         )
         optimizer = master + first + second
-        hostGradient = copiesGradient ? 0 : Self.hostSum
+        hostGradient = copiesGradient ? 0 : HostCopies.sumBytes
         hostWeight = stepsKeptWeight || choice.master == .none ? keptWeight : 0
         leastOptimizer = master + first
         moved = Self.moved(choice.master, stepsKeptWeight: stepsKeptWeight)

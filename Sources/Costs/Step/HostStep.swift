@@ -29,8 +29,8 @@ package struct HostStep {
         copiedOut = offload.gradients ? 0 : state.sentGradient * stepped
         copiedBack = offload.parameters ? 0 : state.returnedWeight * stepped
         // Gradients that are kept there are read for their norm and zeroed there.
-        let kept = offload.gradients ? 2 * StateBytes.hostSum * stepped : 0
-        let gradient = offload.gradients ? StateBytes.hostSum : state.sentGradient
+        let kept = offload.gradients ? 2 * HostCopies.sumBytes * stepped : 0
+        let gradient = offload.gradients ? HostCopies.sumBytes : state.sentGradient
         moved = (gradient + state.moved + state.hostCopy) * stepped + copiedOut + copiedBack + kept
         let castBytes = Self.castBytes(state, offload)
         cast = castBytes > 0 ? work.framework.optimizer * work.rates.memory(castBytes * stepped) : 0

@@ -1,10 +1,3 @@
-extension Plan {
-    /// Keys of a plan beside its layout whose default may decide much of the time.
-    package enum Default: String, Hashable, Codable, Sendable, CaseIterable {
-        case precision, framework
-    }
-}
-
 extension Layout {
     /// Keys of a layout whose default may decide much of the time or of the memory. Answers say so.
     package enum Default: String, Hashable, Codable, Sendable, CaseIterable {
