@@ -26,7 +26,7 @@ extension Estimate {
             let text: String
             if !fits, other.fits {
                 text = "the plan fits with \(value.words)"
-            } else if fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
+            } else if isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
                 let isTransfer = Layout.Default.transfers.contains(key)
                 text = "\(gain(other)) " + (isTransfer ? "if it were (\(value.words))" : "with \(value.words)")
             } else {
@@ -75,15 +75,23 @@ extension Estimate {
                 "\(nowWords), which are the defaults: the plan fits with \(words) together, and "
                     + (other.iteration.seconds < iteration.seconds ? gain(other) : "takes longer"))
         }
-        guard fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else { return nil }
+        guard isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else {
+            return nil
+        }
         return Remark(
             .defaultDecides, "\(nowWords), which are the defaults: \(gain(other)) with \(words) together")
+    }
+
+    /// Whether another answer is not further from fitting: both fit, or neither does and the other needs no more memory.
+    private func isNotFurther(_ other: Estimate) -> Bool {
+        fits == other.fits && (fits || other.peakMemory <= peakMemory)
     }
 
     /// Whether another answer is worth a change: it fits where this one does not, or is faster by more than a hundredth.
     private func mayBecome(_ other: Estimate) -> Bool {
         guard fits == other.fits else { return other.fits }
-        return other.iteration.seconds < 0.99 * iteration.seconds
+        // What does not fit is nearer to fitting with less memory, however long it takes.
+        return fits ? other.iteration.seconds < 0.99 * iteration.seconds : other.peakMemory < 0.99 * peakMemory
     }
 
     /// Remarks on the precision and the software, where the plan leaves them out. Each is priced with the plan's own layout.

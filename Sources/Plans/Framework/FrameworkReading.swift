@@ -155,6 +155,12 @@ extension Frameworks {
             error.problems.forEach(plan.collector.adopt)
             return nil
         }
+        if name == nil, plan.contains("framework") {
+            plan.report(
+                "framework", rule: "must be a name or the path of a framework file",
+                fix: "a file may say extends: NAME and what differs, e.g. framework: ./mine.yaml")
+            return nil
+        }
         guard let name, name != "auto" else { return frameworks }
         if Library.isPath(name) {
             guard let path = library.existing(name) else {

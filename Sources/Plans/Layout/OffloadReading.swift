@@ -35,6 +35,11 @@ enum OffloadReading {
         return offload
     }
 
+    /// Whether the plan's layout says what is offloaded, even if it says nothing is.
+    static func isInLayout(_ plan: FieldReader) -> Bool {
+        plan.entryMap("layout")?.contains("offload") ?? false
+    }
+
     /// Whether the map says how the host steps.
     static func statesOverlap(_ parent: FieldReader) -> Bool {
         parent.entryMap("offload")?.contains("overlap") ?? false

@@ -32,19 +32,19 @@ extension Plan {
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
         guard recipe.keepsBlocks else { return [] }
-        var problems: [PlanProblem] = []
-        let (field, value) = recipe.keyOfBlocks
         let sizes = StagePartition(layout, model: model).sizes
-        if let first = sizes.first, let last = sizes.last,
-            recipe.bf16LayersAtStart > first || recipe.bf16LayersAtEnd > last
-        {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: field, value: value,
-                    rule: "blocks in bf16 are priced on the first and the last stage, which hold \(first) and \(last)",
-                    fix: "lower it, or give these stages more blocks"))
+        guard sizes.allSatisfy({ $0 >= 0 }), layout.stages <= max(model.layers, sizes.count) else { return [] }
+        let ends = [
+            ("precision.bf16LayersAtStart", recipe.bf16LayersAtStart, "first", sizes.first),
+            ("precision.bf16LayersAtEnd", recipe.bf16LayersAtEnd, "last", sizes.last),
+        ]
+        return ends.compactMap { field, count, stage, held in
+            guard let held, count > held else { return nil }
+            return PlanProblem(
+                .misfit, field: field, value: "\(count)",
+                rule: "blocks in bf16 are priced on the \(stage) stage, which holds \(held)",
+                fix: "lower it, or give that stage more blocks")
         }
-        return problems
     }
 
     // MARK: - Adapters and frozen weights, pictures, documents

@@ -102,7 +102,7 @@ struct PlanReading {
                 "offload", value: "'auto'", rule: "offloads where no layout of a search fits, and the layout is stated",
                 fix: "say what is offloaded, e.g. {optimizer: true}")
         }
-        if reader.contains("offload"), layout?.layout.offload != nil {
+        if reader.contains("offload"), layout?.layout.offload != nil || OffloadReading.isInLayout(reader) {
             reader.report("offload", rule: "layout.offload says it too", fix: "remove one of the two")
         }
         if let offload { layout?.layout.offload = offload }
