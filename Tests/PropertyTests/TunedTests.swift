@@ -80,7 +80,7 @@ import Testing
                         ]
                     })
         },
-        Property(name: "weights in few bits take less memory and more time", share: 20) { plan, layout in
+        Property(name: "weights in few bits take less memory and more time", share: 15) { plan, layout in
             // Gathered in four bits, weights may come sooner.
             guard plan.model.tuning?.quantized != nil, layout.sharding != .parameters else { return .silent }
             var wide = plan

@@ -229,7 +229,8 @@ struct StateExplanation {
             bytes = "(\(bytes) − (b_r + \(moved) + b_c)·M_μ + (b_r + \(moved) + b_c − b_2)·M_f)"
             products = "T_μ"
         }
-        var update = "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))"
+        // A rank without trained weights only casts its frozen ones.
+        var update = owned > 0 ? "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))" : "0"
         if let host = HostStep(owned: owned, work) {
             update = sum(
                 hostUpdate(&lines, host, owned: owned, bytes: bytes),
