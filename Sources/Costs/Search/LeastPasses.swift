@@ -155,7 +155,15 @@ package struct LeastPasses: Sendable {
         (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
         (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
         // Whatever the exchange among context ranks of a layout is, none of its parts is shorter than with the best.
-        let passes = choices.exchanges(layout, pricer.plan.model).map { Self.pass($0, pricer: pricer) }
+        var layouts = choices.exchanges(layout, pricer.plan.model)
+        if choices.someHideExchange, !layout.overlap.expert, layout.expert * layout.expertTensor > 1 {
+            layouts += layouts.map { open in
+                var hiding = open
+                hiding.overlap.expert = true
+                return hiding
+            }
+        }
+        let passes = layouts.map { Self.pass($0, pricer: pricer) }
         let pass = passes.dropFirst().reduce(passes.first ?? LeastPass()) { $0.least($1) }
         here[key] = pass
         return pass

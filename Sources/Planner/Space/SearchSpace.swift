@@ -94,6 +94,7 @@ package struct SearchSpace: Hashable, Sendable {
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
         choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
         choices.innerReach = plan.cluster.innerReach
+        choices.someHideExchange = triedSchedules(plan).contains { Layout.Overlap.standard(with: $0).expert }
         return choices
     }
 
