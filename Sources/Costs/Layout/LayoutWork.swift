@@ -123,7 +123,8 @@ package final class LayoutWork: Sendable {
         guard let offload = layout.offload, let link else { return nil }
         return HostCopies(
             offload, link, weight: state.keptWeight, reduced: state.gradient, sharding: layout.sharding,
-            addsOnDevice: framework.addsOffloadedGradients, microbatches: microbatches)
+            addsOnDevice: framework.addsOffloadedGradients,
+            microbatches: layout.schedule.isBidirectional ? microbatches / 2 : microbatches)
     }
 
     private static func units(

@@ -346,6 +346,9 @@ package struct MeshPricer {
         into prices: inout ContiguousArray<QuickPrice>
     ) {
         let mayBePartial = layout.recompute == .full
+        // A rank of a bidirectional pipeline hands over the gradients of half as many micro-batches, in passes of other
+        // lengths. No software known here runs one and offloads, so that a search leaves them out.
+        let isOneWay = layout.offload?.gradients == true
         let count = shardings.count
         var price = QuickPrice(
             seconds: 0, peak: 0, pass: Int32(truncatingIfNeeded: passLayouts.count - 1), entry: 0,
@@ -364,6 +367,7 @@ package struct MeshPricer {
                                         for index in entries {
                                             let entry = allEntries[index]
                                             guard mayBePartial || !entry.isPartial else { continue }
+                                            guard !isOneWay || entry.passShare == 1 else { continue }
                                             let pipeline = pass.pipeline(
                                                 entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
                                                 passes: passes)
