@@ -45,13 +45,16 @@ package struct NothingFits: Hashable, Sendable, CustomStringConvertible {
     package var tried: Int
     /// The fewest devices on which some layout fits; nil when 64 times as many as the plan's are too few.
     package var enough: Int?
+    /// The least that the plan's software can offload with which some layout fits; nil if none does.
+    package var offload: Layout.Offload?
 
     package var description: String {
         let more =
             groups != nil
             ? " (as parts of the memory of \(device))"
-            : enough.map { "; it needs at least \(Figures.grouped($0)) devices" }
-                ?? "; even 64 times as many devices would not be enough"
+            : (enough.map { "; it needs at least \(Figures.grouped($0)) devices" }
+                ?? "; even 64 times as many devices would not be enough")
+                + (offload.map { "; a layout fits with offload: \($0.yaml)" } ?? "")
         let rare = [("context", layout.context), ("expert", layout.expert), ("expertTensor", layout.expertTensor)]
             .filter { $0.1 > 1 }.map { ", \($0.0) \($0.1)" }.joined()
         return

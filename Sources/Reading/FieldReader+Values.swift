@@ -88,6 +88,19 @@ extension FieldReader {
         }
     }
 
+    /// Reads a number of a device, a network or a program inside `range`. It carries its unit: without one, nobody can tell
+    /// microseconds from seconds.
+    package func quantity(_ key: String, _ unit: Quantity.Unit, in range: ClosedRange<Double>) -> Double? {
+        if let text = scalar(key)?.trimmed, !unit.words.isEmpty, let value = Double(text), value.isFinite, value != 0 {
+            _ = take(key)
+            report(
+                key, value: text, rule: "has no unit",
+                fix: "write \(Wording.alternatives(unit.words.map { "\(text) \($0)" }))")
+            return nil
+        }
+        return number(key, unit, in: range)
+    }
+
     /// Reads a whole number inside `range`; `4K`, `1e3` and `4,096` are whole numbers too.
     package func count(_ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let node = take(key) else { return nil }

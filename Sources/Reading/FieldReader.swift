@@ -9,7 +9,7 @@ package final class ProblemCollector {
     /// Remarks on what was read.
     package var remarks: [Remark] = []
     /// Places of all fields read so far, by dotted path.
-    private var places: [String: Mark] = [:]
+    private var places: [String: (line: Int, column: Int)] = [:]
 
     package init(file: String) { self.file = file }
 
@@ -20,7 +20,17 @@ package final class ProblemCollector {
         problems.contains { problem in keys.contains { problem.field == $0 || problem.field.hasPrefix($0 + ".") } }
     }
 
-    package func note(_ path: String, at mark: Mark?) { places[path] = mark }
+    package func note(_ path: String, at mark: Mark?) { places[path] = mark.map { ($0.line, $0.column) } }
+
+    package func note(_ path: String, line: Int, column: Int) { places[path] = (line, column) }
+
+    /// The shortest path of a field called `key` whose path begins with `prefix`; nil: there is none.
+    package func place(of key: String, in prefix: String) -> String? {
+        if places[prefix + key] != nil { return prefix + key }
+        return places.keys.filter { $0.hasPrefix(prefix) && $0.hasSuffix("." + key) }.min {
+            ($0.count, $0) < ($1.count, $1)
+        }
+    }
 
     package func report(
         _ path: String, at mark: Mark?, value: String = "", rule: String, fix: String = "",

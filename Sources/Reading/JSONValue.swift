@@ -86,8 +86,21 @@ package enum JSONFile {
             node = try YAMLFile.compose(path: path, files: &collector.files)
         } catch {
             // Escaped pairs of surrogates and repeated keys are JSON, and no YAML.
-            if let value = value(path), value.map != nil { return value }
-            throw error
+            guard let text = FileManager.default.contents(atPath: path), let value = JSONValue(text: text),
+                value.map != nil
+            else { throw error }
+            collector.note("", line: 1, column: 1)
+            for key in JSONKeys.all(in: Array(text)) {
+                guard let earlier = key.earlier else {
+                    collector.note(key.path, line: key.line, column: key.column)
+                    continue
+                }
+                collector.adopt(
+                    PlanProblem(
+                        file: collector.file, line: key.line, column: key.column, field: key.path,
+                        rule: "is given twice, first on line \(earlier)", fix: "keep one of them"))
+            }
+            return value
         }
         collector.note("", at: node.mark)
         note(node, path: "", collector)

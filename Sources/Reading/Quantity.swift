@@ -1,3 +1,5 @@
+internal import Numbers
+
 /// A number as people write it: `3e12`, `3T`, `100B`, `80 GiB`, `900 GB/s`, `989 TFLOP/s`, `90d`, `76 %`.
 package enum Quantity {
     /// The kind of quantity, which decides the units a number may carry.
@@ -22,6 +24,48 @@ package enum Quantity {
         /// A plain number without a unit.
         case plain
 
+        /// Units that a bare number is asked to carry; empty: none.
+        var words: [String] {
+            switch self {
+            case .bytes: ["MiB", "GiB"]
+            case .bytesPerSecond: ["GB/s", "Gb/s"]
+            case .flops: ["TFLOP/s"]
+            case .seconds: ["us", "ms", "s"]
+            case .watts: ["W"]
+            case .count, .gigabits, .share, .plain: []
+            }
+        }
+
+        /// The unit of the base as it is written; nil: a number alone.
+        fileprivate var base: String? {
+            switch self {
+            case .bytes: "B"
+            case .bytesPerSecond: "B/s"
+            case .flops: "FLOP/s"
+            case .seconds: "s"
+            case .watts: "W"
+            case .gigabits: "Gb/s"
+            case .count, .share, .plain: nil
+            }
+        }
+
+        /// Larger and smaller units that figures are written in, with their size in the base.
+        fileprivate var scales: [(word: String, size: Double)] {
+            switch self {
+            case .count: [("T", 1e12), ("B", 1e9), ("M", 1e6)]
+            case .bytes:
+                [
+                    ("TiB", 0x1p40), ("GiB", 0x1p30), ("MiB", 0x1p20), ("KiB", 0x1p10), ("TB", 1e12), ("GB", 1e9),
+                    ("MB", 1e6),
+                ]
+            case .bytesPerSecond: [("TB/s", 1e12), ("GB/s", 1e9), ("MB/s", 1e6)]
+            case .flops: [("PFLOP/s", 1e15), ("TFLOP/s", 1e12), ("GFLOP/s", 1e9)]
+            case .seconds: [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600)]
+            case .watts: [("kW", 1e3)]
+            case .gigabits, .share, .plain: []
+            }
+        }
+
         /// Example of such a quantity, for messages.
         package var example: String {
             switch self {
@@ -36,6 +80,22 @@ package enum Quantity {
             case .plain: "a number such as 0.5 or 3e-4"
             }
         }
+    }
+
+    /// `value`, which is in the base of `unit`, as people write it: `10B`, `19.9 us`. Reading the text gives the same value.
+    package static func written(_ value: Double, as unit: Unit) -> String {
+        let base = "\(Figures.plain(value))\(unit.base.map { " \($0)" } ?? "")"
+        let scaled = unit.scales.flatMap { word, size -> [String] in
+            let mantissa = value / size
+            guard (1..<1e6).contains(mantissa) else { return [] }
+            // Division may leave the last digits of a short number; nobody writes the tenth behind the point.
+            let short = (mantissa * 1e9).rounded() / 1e9
+            return [mantissa, short].map { "\(Figures.plain($0))\(unit == .count ? "" : " ")\(word)" }
+        }
+        let texts = [base] + scaled
+        return texts.filter { !$0.contains("e") || $0.contains("bytes") }
+            .filter { (try? parse($0, as: unit)) == value }
+            .enumerated().min { ($0.element.count, $0.offset) < ($1.element.count, $1.offset) }?.element ?? base
     }
 
     package enum Failure: Error, Hashable, Sendable {

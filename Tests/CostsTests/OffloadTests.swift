@@ -6,39 +6,7 @@ import Schedules
 import Testing
 
 /// Offload to the host, against published figures and DeepSpeed's own estimators.
-@Suite struct OffloadTests {
-    private static let plain = Framework(name: "test")
-
-    private func plan(
-        _ layout: Layout, layers: Int = 24, hidden: Int = 2048, precision: Precision = .bf16, microbatches: Int = 4,
-        cluster: Cluster? = nil, optimizer: Optimizer = Optimizer()
-    ) -> Plan {
-        var cluster = cluster ?? TestCluster.a100()
-        if cluster.host == nil { cluster.host = Host(memory: 2e12, bandwidth: 409.6e9, link: 32e9) }
-        var plan = Plan(
-            name: "offload",
-            model: Model(
-                family: .gpt, layers: layers, hidden: hidden, heads: hidden / 128, vocab: 51_200, sequence: 1024),
-            tokens: nil, cluster: cluster, devices: layout.devices,
-            batch: layout.data * layout.microbatch * microbatches, precision: precision, layout: layout,
-            frameworks: Frameworks([Self.plain], named: "test"))
-        plan.optimizer = optimizer
-        return plan
-    }
-
-    private func work(_ plan: Plan) throws -> LayoutWork { try Pricer(plan: plan).work(try #require(plan.layout)) }
-
-    private func memory(_ plan: Plan) throws -> RankMemory { LayoutMemory(try work(plan)).rank(0) }
-
-    private func layout(
-        data: Int = 1, sharding: Layout.Sharding = .none, recompute: Layout.Recompute = .none,
-        _ offload: Layout.Offload?
-    ) -> Layout {
-        var layout = Layout(data: data, recompute: recompute, sharding: sharding)
-        layout.offload = offload
-        return layout
-    }
-
+@Suite struct OffloadTests: OffloadCases {
     /// Bytes of a parameter on a device and in the host memory of a node, of `estimate_zero2_model_states_mem_needs` and
     /// `estimate_zero3_model_states_mem_needs` of DeepSpeed 0.19.8 for 10⁹ parameters and `additional_buffer_factor` 1, run
     /// as they are: devices of a node, nodes, whether parameters are offloaded (nil: ZeRO-2), host, device.
@@ -190,16 +158,36 @@ import Testing
         #expect(abs(inputs.host - 24 * 1024 * 2048 * 2) < 1)
     }
 
+    /// No more blocks are on the device than there are: one that is offloaded and held once stays as it was.
+    @Test func oneBlockNeedsOneBuffer() throws {
+        for recompute in [Layout.Recompute.none, .full] {
+            let none = try memory(plan(layout(recompute: recompute, nil)))
+            for (count, left) in [(1, 0.0), (2, 0), (3, 1)] {
+                let some = try memory(
+                    plan(layout(recompute: recompute, Layout.Offload(activations: .first(count)))))
+                let block = some.host / Double(count)
+                #expect(abs(none.activations - some.activations - left * block) <= 1e-9 * none.activations)
+            }
+        }
+    }
+
+    /// Blocks that are not offloaded are recomputed as before, beside the buffers of those that are.
+    @Test func theOthersAreRecomputedBesideTheBuffers() throws {
+        func memory(_ recompute: Layout.Recompute, _ offload: Layout.Offload?) throws -> RankMemory {
+            var plan = plan(layout(recompute: recompute, offload), layers: 4)
+            // The first block is narrow, the others have experts.
+            plan.model.block.moe = Model.Mixture(experts: 8, topK: 2, ffn: 16_384, firstDense: 1)
+            return try self.memory(plan)
+        }
+        let (none, one) = (try memory(.full, nil), try memory(.full, Layout.Offload(activations: .first(1))))
+        #expect(one.host > 0 && abs(none.activations - one.activations) <= 1e-9 * none.activations)
+    }
+
     // MARK: - Hosts
 
     /// Four stages of two devices, on nodes of eight, of four and of three.
     @Test func theFullestNode() throws {
-        let layout = Layout(data: 2, pipeline: 4)
-        func fullest(node: Int) -> Double {
-            var plan = plan(layout, cluster: TestCluster.a100(nodes: node))
-            plan.devices = 8
-            return HostMemory.fullestNode([1, 10, 100, 1000], layout, plan)
-        }
+        func fullest(node: Int) -> Double { HostMemory.fullestNode([1, 10, 100, 1000], stage: 2, sharers: node) }
         #expect(fullest(node: 8) == 2222 && fullest(node: 4) == 2200)
         // Nodes 0 0 1 | 1 2 2 | 3 3.
         #expect(fullest(node: 3) == 2000 && fullest(node: 1) == 1000)
@@ -214,6 +202,35 @@ import Testing
             #expect(answer.fits == fits && answer.fitsHost == fits && answer.fitsDevice)
             #expect(abs(try #require(answer.hostMemory) - 8 * answer.memoryByRank[0].host) < 1)
         }
+    }
+
+    /// Two groups, each with its own hosts: the fuller one counts, though it has less in it.
+    @Test func everyGroupHasItsHosts() throws {
+        var (first, second) = (TestCluster.a100(), TestCluster.a100())
+        first.host = Host(memory: 2e12, bandwidth: 409.6e9, link: 32e9)
+        var layout = Layout(data: 8, pipeline: 2)
+        layout.offload = Layout.Offload(optimizer: 1)
+        func answer(_ host: Host?) throws -> Estimate {
+            second.host = host
+            let link = GroupLink(
+                name: "between", bytesPerSecond: 25e9, latencySeconds: 1e-5, efficiency: 0.9, allReduceEfficiency: 0.9,
+                inNetworkReduction: false)
+            let cluster = Cluster(
+                name: "two",
+                groups: ClusterGroups(
+                    [.init(cluster: first, nodes: 1), .init(cluster: second, nodes: 1)], between: link))
+            var plan = plan(layout)
+            (plan.cluster, plan.devices) = (cluster, 16)
+            return try estimate(plan: plan, layout: layout)
+        }
+        let (fast, slow) = (
+            try answer(first.host), try answer(Host(memory: 1e12, bandwidth: 40e9, link: 32e9))
+        )
+        // The step ends with the slower host, which steps its own half alone.
+        #expect(slow.iteration.breakdown.optimizer > 5 * fast.iteration.breakdown.optimizer)
+        #expect(slow.fullestHost?.capacity == 1e12 && fast.fullestHost?.capacity == 2e12 && slow.fits)
+        #expect(try !answer(Host(memory: 20e9, bandwidth: 409.6e9, link: 32e9)).fitsHost)
+        #expect(throws: CostError.self) { try answer(nil) }
     }
 
     @Test func nothingOffloadedNothingSaid() throws {

@@ -24,9 +24,8 @@ import Testing
             "hidden_size": SIZE}
             """
         #expect(try problems(text.replacing("SIZE", with: "768")) == [])
-        #expect(
-            try problems(text.replacing("SIZE", with: "1024"))
-                == ["2: n_embd: hidden_size is the same size and says 1024"])
+        let found = try problems(text.replacing("SIZE", with: "1024"))
+        #expect(found == ["2: n_embd: hidden_size is the same size and says 1024"], "\(found)")
     }
 
     @Test func moreDenseLayersThanLayers() throws {
@@ -59,5 +58,101 @@ import Testing
             """)
         #expect(found.contains("3: hybrid_override_pattern: must be of the letters M, *, - and E, one a layer"))
         #expect(found.contains("3: hybrid_override_pattern: must have a letter for each of the 4 layers"))
+    }
+
+    private static let mixture = """
+        {"model_type": "qwen3_moe", "hidden_size": 256, "num_attention_heads": 4, "num_hidden_layers": 4,
+        "head_dim": 64, "intermediate_size": 512, "vocab_size": 1000, "moe_intermediate_size": 64,
+        "num_experts_per_tok": 2, "num_key_value_heads": 2, "decoder_sparse_step": 1,
+        "num_experts": 8, "mlp_only_layers": []}
+        """
+
+    private func mixture(_ old: String, _ new: String) throws -> [String] {
+        #expect(Self.mixture.contains(old))
+        return try problems(Self.mixture.replacing(old, with: new))
+    }
+
+    @Test(arguments: ["[4]", "[0, 9]"])
+    func denseLayersThatAreNotThere(_ list: String) throws {
+        #expect(try mixture("[]", "[3]") == [])
+        let found = try mixture("[]", list)
+        #expect(
+            found.count == 1 && found[0].hasPrefix("4: mlp_only_layers: names a layer that is not there"), "\(found)")
+    }
+
+    @Test(arguments: ["-1", "1.5", "NaN", "\"3\""])
+    func numbersOfLayersThatAreNone(_ value: String) throws {
+        #expect(try mixture("[]", "[\(value)]").first?.hasPrefix("4: mlp_only_layers: must be a list of whole") == true)
+    }
+
+    /// Of two spellings of the number of experts a type reads one; the other may say no other number.
+    @Test(arguments: ["num_local_experts", "n_routed_experts", "moe_num_experts"])
+    func twoNumbersOfExperts(_ key: String) throws {
+        #expect(try mixture("\"num_experts\": 8", "\"num_experts\": 8, \"\(key)\": 8") == [])
+        #expect(
+            try mixture("\"num_experts\": 8", "\"num_experts\": 8, \"\(key)\": 16")
+                == ["4: \(key): num_experts is the same size and says 8"])
+        for wrong in ["-8", "8.5", "NaN"] {
+            let found = try mixture("\"num_experts\": 8", "\"num_experts\": 8, \"\(key)\": \(wrong)")
+            #expect(found.count == 1 && found[0].hasPrefix("4: \(key): "), "\(found)")
+        }
+    }
+
+    private static let dense = """
+        {"model_type": "llama", "hidden_size": 256,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_hidden_layers": 4, "intermediate_size": 512, "vocab_size": 1000}
+        """
+
+    @Test func headsThatDoNotDivideTheHiddenSize() throws {
+        let odd = Self.dense.replacing("256", with: "250")
+        #expect(
+            try problems(odd)
+                == ["2: num_attention_heads: must divide the hidden size 250 where no head_dim is given"])
+        #expect(try problems(odd.replacing("1000}", with: "1000, \"head_dim\": 64}")) == [])
+    }
+
+    /// Each is named at its own key, all at once.
+    @Test func severalContradictions() throws {
+        let text = Self.mixture.replacing("\"num_key_value_heads\": 2", with: "\"num_key_value_heads\": 3")
+            .replacing("\"num_experts_per_tok\": 2", with: "\"num_experts_per_tok\": 9")
+            .replacing("[]", with: "[7]").replacing("\"vocab_size\": 1000", with: "\"vocab_size\": -1")
+        let found = try problems(text)
+        for said in [
+            "3: num_experts_per_tok: must be at most the 8 experts", "3: num_key_value_heads: must divide heads 4",
+            "4: mlp_only_layers: names a layer that is not there", "2: vocab_size: must be a whole number",
+        ] {
+            #expect(found.contains { $0.hasPrefix(said) }, "\(said) of \(found)")
+        }
+        #expect(found.count == 4, "\(found)")
+    }
+
+    @Test func stepsOfNoLayers() throws {
+        let text = """
+            {"model_type": "llama4_text", "hidden_size": 256, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "num_hidden_layers": 4, "intermediate_size": 512, "intermediate_size_mlp": 512, "vocab_size": 1000,
+            "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 64,
+            "interleave_moe_layer_step": 1}
+            """
+        #expect(try problems(text) == [])
+        for step in ["0", "-1", "1.5", "NaN"] {
+            let found = try problems(text.replacing("step\": 1", with: "step\": \(step)"))
+            #expect(
+                found.contains { $0.hasPrefix("4: interleave_moe_layer_step: must be a whole number from 1") },
+                "\(found)")
+        }
+    }
+
+    /// JSON lets a key stand twice; whoever reads it takes one of them.
+    @Test func repeatedKeys() throws {
+        let twice = Self.dense.replacing(
+            "\"num_hidden_layers\": 4", with: "\"hidden_size\": 512, \"num_hidden_layers\": 4")
+        #expect(try problems(twice) == ["4: hidden_size: is given twice, first on line 1"])
+        let deep = Self.dense.replacing(
+            "1000}", with: "1000, \"rope_scaling\": {\"a\": [{\"b\": 1, \"b\": 2}], \"c\": \"\\\"c\", \"c\": 2}}")
+        let found = try problems(deep)
+        #expect(
+            found.count == 2 && found.allSatisfy { $0.hasPrefix("4: ") && $0.contains("is given twice") }, "\(found)")
     }
 }

@@ -48,7 +48,9 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
                 + "remove it if it changes no shape"),
         BrokenConfiguration(
             key: "num_key_value_heads", value: "3",
-            message: ":1:1: kvHeads must divide heads 4 (found 3); every key/value head serves the same number of heads"
+            message:
+                ":6:26: num_key_value_heads: must divide heads 4 (found 3); every key/value head serves the same number of "
+                + "heads"
         ),
     ]
 }
@@ -126,10 +128,10 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
                 + "name a config.json, a directory with one, or a model in the local cache of the Hub")
     }
 
-    /// Escaped pairs of surrogates and repeated keys are JSON.
+    /// Escaped pairs of surrogates and slashes are JSON.
     @Test func jsonThatIsNoYAMLIsRead() throws {
         let folder = try TemporaryFolder()
-        let text = Self.text(nil).replacing("\n}", with: ",\n\"note\": \"\\ud83d\\ude00\", \"note\": \"\\/\"\n}")
+        let text = Self.text(nil).replacing("\n}", with: ",\n\"note\": \"\\ud83d\\ude00\", \"slash\": \"\\/\"\n}")
         #expect(Self.message(try folder.write(text, as: "config.json")) == "read")
     }
 }

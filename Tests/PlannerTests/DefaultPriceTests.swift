@@ -27,7 +27,9 @@ import Testing
         let plan = try read(text)
         let layout = try #require(plan.layout)
         let estimate = try price(plan: plan, layout: layout)
+        // `DefaultsTogetherTests` has remarks on several keys together.
         return try estimate.defaultRemarks().filter { $0.code == .defaultDecides }.map(\.text)
+            .filter { !$0.contains(" together") }
     }
 
     /// Remarks on transfers alone.
@@ -145,5 +147,63 @@ import Testing
             let chosen = try #require(plan.layout)
             #expect(try price(plan: plan, layout: chosen).fits)
         }
+    }
+
+    // MARK: - Offload
+
+    private func offloading(_ layout: String, model: String = "llama3-8b", batch: Int = 64, _ others: String = "")
+        -> String
+    {
+        """
+        model: \(model)
+        cluster: h100-80g-sxm
+        devices: 8
+        batch: \(batch)
+        precision: bf16
+        framework: megatron-core
+        \(others)
+        layout: {\(layout)}
+        """
+    }
+
+    /// The step that copies and steps one after the other is priced where the plan does not say which.
+    @Test func theDefaultOfOverlapIsPriced() throws {
+        func seconds(_ text: String) throws -> Double {
+            let plan = try read(text)
+            return try price(plan: plan, layout: try #require(plan.layout)).iteration.seconds
+        }
+        func said(_ text: String) throws -> [String] { try remarks(text).filter { $0.contains("overlap: false") } }
+        let shared = "tensor: 8, data: 1, sequenceParallel: true, recompute: full"
+        let open = offloading("\(shared), offload: {optimizer: true}", batch: 2)
+        let remark = try #require(try said(open).first)
+        let more =
+            try seconds(offloading("\(shared), offload: {optimizer: true, overlap: false}", batch: 2)) - seconds(open)
+        let named = try #require(remark.firstMatch(of: #/\+([0-9.]+) (m?)s a step/#))
+        let value = try #require(Double(named.1)) * (named.2 == "m" ? 1e-3 : 1)
+        #expect(abs(value / more - 1) < 0.02 && more > 0, "\(remark)")
+        for stated in ["overlap: true", "overlap: false"] {
+            #expect(try said(offloading("\(shared), offload: {optimizer: true, \(stated)}", batch: 2)).isEmpty)
+        }
+        #expect(try said(offloading("\(shared), offload: {activations: true}", batch: 2)).isEmpty)
+        // A long step hides it.
+        #expect(try said(offloading("\(shared), offload: {optimizer: true}", batch: 2048)).isEmpty)
+    }
+
+    /// A plan that does not fit is told of offload where that is what is missing, and of nothing that would not help.
+    @Test func whatOffloadWouldMakeFit() throws {
+        func said(_ text: String) throws -> [String] { try remarks(text).filter { $0.contains("to the host") } }
+        let tight = "data: 4, tensor: 2, sequenceParallel: true, recompute: none, sharding: none"
+        let found = try said(offloading(tight))
+        #expect(
+            found.count == 1 && found.first?.contains("the plan fits with layout.offload: {optimizer: true}") == true)
+        let plan = try read(offloading("\(tight), offload: {optimizer: true}"))
+        #expect(try price(plan: plan, layout: try #require(plan.layout)).fits)
+        // It fits, or does not even so; no host; software that does not offload, or steps another optimizer; a stated offload.
+        #expect(try said(offloading("data: 1, tensor: 8, sequenceParallel: true, recompute: full")).isEmpty)
+        #expect(try said(offloading(tight, model: "llama3-70b")).isEmpty)
+        #expect(try said(offloading(tight, "optimizer: lion")).isEmpty)
+        #expect(
+            try said(offloading(tight).replacing("framework: megatron-core", with: "framework: megatron-2021")).isEmpty)
+        #expect(try said(offloading("\(tight), offload: {activations: true}", model: "llama3-70b")).isEmpty)
     }
 }

@@ -44,6 +44,22 @@ import Testing
         }
     }
 
+    /// Each strategy takes the best order of the groups, and one without a pipeline says that groups need one.
+    @Test func comparisonsTakeTheBestOrderOfTheGroups() throws {
+        func rows(reversed: Bool) throws -> [ComparedStrategy] {
+            try compare(plan: try plan(reversed: reversed), strategies: Strategy.all)
+        }
+        let (one, other) = (try rows(reversed: false), try rows(reversed: true))
+        #expect(one.contains { $0.estimate != nil })
+        for (a, b) in zip(one, other) {
+            #expect(a.estimate?.iteration.seconds == b.estimate?.iteration.seconds, "\(a.strategy.name)")
+        }
+        let flat = one.filter { $0.strategy.space.pipeline.fixed == 1 && $0.estimate == nil }
+        #expect(!flat.isEmpty)
+        #expect(flat.contains { $0.verdict.contains("2 groups of unlike devices") })
+        #expect(!flat.contains { $0.verdict.contains("do not divide a batch") })
+    }
+
     /// Blocks that do not fit on their rank go to the others.
     @Test func memoryLimitsTheBlocksOfARank() throws {
         let layout = Layout(data: 2, tensor: 8, pipeline: 2, sequenceParallel: true)

@@ -67,10 +67,34 @@ import Testing
         small.offloadsIfNeeded = true
         #expect(try search(plan: small, settings: settings()).candidates == plain)
         var large = try plan("llama3-70b", devices: 8)
+        // Of Megatron-Core's optimizer too little leaves the device.
+        large.frameworks.named = "torch-fsdp"
         #expect(throws: PlannerError.self) { try search(plan: large, settings: settings()) }
         large.offloadsIfNeeded = true
         let found = try #require(try search(plan: large, settings: settings()).candidates.first)
         #expect(found.layout.offload?.optimizer == 1 && found.fits)
+    }
+
+    /// A search in vain says what would have to be offloaded, if the software can and something then fits.
+    @Test func whatToOffloadIsSaid() throws {
+        func said(_ change: (inout Plan) -> Void) throws -> NothingFits? {
+            var plan = try plan("llama3-70b", devices: 8)
+            plan.frameworks.named = "torch-fsdp"
+            change(&plan)
+            var settings = settings()
+            settings.explainsMisfit = true
+            do throws(PlannerError) { _ = try search(plan: plan, settings: settings) } catch {
+                if case .nothingFits(let reason) = error { return reason }
+            }
+            return nil
+        }
+        let reason = try #require(try said { _ in })
+        #expect(reason.offload == Layout.Offload(optimizer: 1))
+        #expect(reason.description.contains("a layout fits with offload: {optimizer: true}"))
+        #expect(try said { $0.cluster.host = nil }?.offload == nil)
+        #expect(try said { $0.frameworks.named = "megatron-2021" }?.offload == nil)
+        #expect(try #require(try said { $0.cluster.host?.memoryBytes = 1e9 }).offload == nil)
+        #expect(try #require(try said { $0.offload = Layout.Offload(activations: .all) }).offload == nil)
     }
 
     /// Layouts whose state no host holds do not come first.

@@ -75,6 +75,122 @@ struct AllMistakesTests {
                 """) == ["2:10 cluster", "3:12 framework", "6:18 layout.tensor", "6:18 layout.tensor"])
     }
 
+    private let plain = """
+        cluster: h100-80g-sxm
+        devices: 16
+        batch: 16
+        """
+
+    @Test(
+        "A configuration that is missing, no JSON or contradictory leaves the rules of the other keys",
+        arguments: [
+            "/no/such/config.json", "BROKEN", "CONTRADICTORY",
+        ])
+    func brokenConfiguration(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        var path = kind
+        if kind == "BROKEN" { path = try folder.write("{\"model_type\": ", as: "config.json") }
+        if kind == "CONTRADICTORY" {
+            path = try folder.write(
+                """
+                {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+                "num_key_value_heads": 3, "intermediate_size": 128, "vocab_size": 100}
+                """, as: "config.json")
+        }
+        let found = places(
+            """
+            model: {hf: \(path)}
+            \(plain)
+            lora: {rank: 0}
+            frozen: [embedding]
+            optimizer: {name: muon, nesterov: yes}
+            layout: {data: 4, pipeline: 4, pipelineLayout: "Et|t|L", sharding: parameters, offload: {parameters: true}}
+            """)
+        for key in [
+            "lora.rank", "6:9 frozen", "7:25 optimizer.nesterov", "layout.pipelineLayout", "layout.sharding",
+            "layout.offload",
+        ] {
+            #expect(found.contains { $0.contains(key) }, "\(key) of \(found)")
+        }
+    }
+
+    @Test("A target that the contradictory model does not have is named")
+    func targetsOfAContradictoryModel() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(
+            """
+            {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 3, "intermediate_size": 128, "vocab_size": 100}
+            """, as: "config.json")
+        let found = places("model: {hf: \(path)}\n\(plain)\nlora: {rank: 4, targetModules: [q_prj]}")
+        #expect(found.contains { $0.hasSuffix("lora.targetModules") } && found.count == 2, "\(found)")
+    }
+
+    @Test("Rules of a layout that read no wrong key are asked")
+    func insideALayout() {
+        #expect(
+            places(
+                """
+                model: {name: gpt3-175b}
+                \(plain)
+                layout: {data: many, tensor: 7, microbatch: 3, context: 3, sequenceParallel: true, layersPerStage: [1], schedule: zbv}
+                """) == [
+                    "5:9 layout.virtualStages", "5:16 layout.data", "5:30 layout.tensor", "5:30 layout.tensor",
+                    "5:57 layout.context", "5:78 layout.sequenceParallel", "5:100 layout.layersPerStage",
+                    "5:100 layout.layersPerStage",
+                ])
+    }
+
+    @Test("A batch that does not divide leaves the rules of the schedule")
+    func batchThatDoesNotDivide() {
+        let found = places(
+            """
+            model: {name: gpt3-175b}
+            cluster: a100-80g-sxm
+            devices: 12
+            batch: 7
+            layout: {data: 4, pipeline: 3, schedule: dualpipe}
+            """)
+        #expect(found == ["5:16 layout.microbatch", "5:42 layout.schedule"] || found.count == 2, "\(found)")
+        #expect(found.contains { $0.hasSuffix("layout.schedule") }, "\(found)")
+    }
+
+    @Test("Pairs that are not priced together are named beside a wrong model and a mistake in the optimizer")
+    func pairs() {
+        let found = places(
+            """
+            model: {name: gpt3-175b, heads: 7}
+            \(plain)
+            lora: {rank: 4}
+            optimizer: {name: muon, nesterov: yes}
+            layout: auto
+            """)
+        for key in ["model.heads", "optimizer.nesterov", "optimizer"] {
+            #expect(found.contains { $0.hasSuffix(" \(key)") }, "\(key) of \(found)")
+        }
+    }
+
+    @Test(
+        "A missing size leaves the rules that do not read it",
+        arguments: ["ffn", "heads", "hidden", "layers", "vocab", "sequence", "family"])
+    func missingSize(_ key: String) {
+        let sizes = [
+            "family: llama", "layers: 8", "hidden: 512", "heads: 8", "ffn: 1024", "vocab: 1000", "sequence: 256",
+        ].filter { !$0.hasPrefix("\(key):") }
+        let found = places(
+            """
+            model: {\(sizes.joined(separator: ", ")), window: 8, chunk: 8}
+            \(plain)
+            optimizer: adafactor
+            layout: {data: 16, shardGroup: 3, sharding: parameters}
+            """)
+        #expect(found.first == "1:8 model.\(key)", "\(found)")
+        for key in ["model.chunk", "layout.shardGroup", "layout.sharding"] {
+            #expect(found.contains { $0.hasSuffix(" \(key)") }, "\(key) of \(found)")
+        }
+        #expect(found.count == 4, "\(found)")
+    }
+
     @Test("A wrong batch is not followed by what a batch in its place would break")
     func wrongBatch() {
         #expect(

@@ -34,7 +34,6 @@ import Testing
         #expect(try read("{optimizer: true, gradients: true}") == Layout.Offload(optimizer: 1, gradients: true))
         // What offloads nothing is nothing.
         #expect(try read("{optimizer: false}") == nil)
-        #expect(try read("{overlap: false}") == nil)
     }
 
     @Test func theWholePlanMaySayIt() throws {
@@ -67,6 +66,8 @@ import Testing
         ("{optimizer: yes}", "layout.offload.optimizer"), ("{optimizers: true}", "did you mean 'optimizer'"),
         ("{activations: 0}", "layout.offload.activations: must be a whole number from 1"),
         ("{}", "names nothing to offload"),
+        ("{overlap: false}", "layout.offload.overlap: says how an optimizer on the host steps, and none is offloaded"),
+        ("auto", "layout.offload: auto is a key of the plan, beside layout: auto"),
         ("true", "layout.offload: must be a map"),
         ("{activations: 13}", "counts blocks of a stage, the model has 12"),
         ("{optimizer: 0.5, parameters: true}", "layout.offload.parameters: needs optimizer true"),
@@ -149,6 +150,69 @@ import Testing
         #expect(try remarks("megatron-2021").contains { $0.contains("does not offload the optimizer") })
     }
 
+    @Test(arguments: [
+        ("megatron-core", "lion", "megatron-core does not step lion on the host"),
+        ("megatron-core", "sgd", "megatron-core does not step sgd on the host"),
+        ("megatron-core", "{moments: bf16}", "megatron-core keeps no moments in bf16 on the host"),
+        ("torch-fsdp", "lion", "torch-fsdp does not step lion on the host"),
+        ("deepspeed-2021", "sgd", "deepspeed-2021 does not step sgd on the host"),
+        // Software without it is said to lack it once.
+        ("deepspeed-2021", "lion", "deepspeed-2021 has no optimizer lion"),
+        ("deepspeed-2021", "{moments: bf16}", "deepspeed-2021 keeps no moments in bf16"),
+        ("megatron-2021", "lion", "megatron-2021 does not offload the optimizer"),
+    ])
+    func softwareStepsSomeOptimizersOnAHost(_ framework: String, _ optimizer: String, _ said: String) throws {
+        func lacks(_ layout: String, _ others: String) throws -> [String] {
+            try PlanText.read(plan(layout, "framework: \(framework)\noptimizer: \(optimizer)\n" + others)).remarks
+                .filter { $0.code == .softwareLacks }.map(\.text)
+        }
+        let stated = try lacks("{data: 8, offload: {optimizer: true}}", "")
+        #expect(stated.count { $0.hasPrefix(said + ";") } == 1, "\(stated)")
+        #expect(stated.count { $0.contains("on the host") || $0.contains("offload") } <= 1, "\(stated)")
+        // Without offload nothing is stepped there.
+        #expect(try !lacks("{data: 8}", "").contains { $0.contains("on the host") })
+        // A search says it too, and `auto` does not try it.
+        #expect(try lacks("auto", "offload: {optimizer: true}").contains { $0.hasPrefix(said + ";") })
+        let open = try PlanText.read(
+            plan("auto", "framework: \(framework)\noptimizer: \(optimizer)\noffload: auto"))
+        if said.contains("on the host") {
+            #expect(open.offloadSteps(anySoftware: false).allSatisfy { $0.optimizer == 0 })
+            #expect(open.offloadSteps(anySoftware: true).contains { $0.optimizer == 1 })
+        }
+    }
+
+    @Test func abilitiesOfHostsAreRead() throws {
+        let folder = try TemporaryFolder()
+        let text =
+            "extends: megatron-core\nkeepsOffloadedMaster: false\ncan: {hostOptimizers: [adamw, lion], hostMoments: [bf16]}"
+        let path = try folder.write(text, as: "own.yaml")
+        let own = try Framework.read(path: path, library: Checkout.library)
+        #expect(own.abilities.hostOptimizers == [.adamw, .lion] && own.abilities.hostMoments == [.bf16])
+        #expect(!own.keepsOffloadedMaster && own.copiesFP32ToHost && !own.addsOffloadedGradients)
+        let known = try Frameworks.read(library: Checkout.library).known
+        #expect(known["megatron-core"]?.keepsOffloadedMaster == true)
+        for (name, copies, adds) in [
+            ("megatron-core", true, false), ("torch-fsdp", false, false), ("deepspeed-2021", false, true),
+        ] {
+            #expect(known[name]?.copiesFP32ToHost == copies && known[name]?.addsOffloadedGradients == adds, "\(name)")
+        }
+    }
+
+    /// A stated `overlap` stays stated, one that is left out stays open.
+    @Test(arguments: ["{data: 8, offload: {optimizer: true}}", "auto"]) func whoSaidOverlap(_ layout: String) throws {
+        for (stated, isOpen) in [("", true), (", overlap: true", false), (", overlap: false", false)] {
+            let map = "{optimizer: true\(stated)}"
+            let text =
+                layout == "auto"
+                ? plan("auto", "offload: \(map)") : plan("{data: 8, offload: \(map)}")
+            let one = try PlanText.read(text)
+            #expect(one.openDefaults.contains(.offloadOverlap) == isOpen && !one.openDefaults.contains(.offload))
+            let again = try PlanText.read(one.yaml(library: Checkout.library))
+            #expect(again.openDefaults.contains(.offloadOverlap) == isOpen)
+            #expect(again.offload == one.offload && again.layout?.offload == one.layout?.offload)
+        }
+    }
+
     @Test func whatASearchOffloadsInTurn() throws {
         let plan = try PlanText.read(plan("auto", "offload: auto\nframework: torch-fsdp"))
         let steps = plan.offloadSteps(anySoftware: false).map(\.words)
@@ -192,9 +256,11 @@ import Testing
 
     /// Gigabytes a second of a link in one direction, of its specification; GB of memory and GB/s of a node's host.
     @Test(arguments: [
-        ("v100-32g-sxm", 8.0, 512.0, 136.0), ("a100-40g-sxm", 32, 1000, 409.6), ("a100-80g-sxm", 32, 2000, 409.6),
+        ("v100-32g-sxm", 8.0, 512.0, 136.0), ("a100-40g-sxm", 16, 1000, 409.6), ("a100-80g-sxm", 16, 2000, 409.6),
         ("h100-80g-sxm", 64, 2000, 614.4), ("h200-141g-sxm", 64, 2000, 614.4), ("b200-sxm", 64, 2000, 716.8),
         ("gb200-nvl72", 225, 960, 768), ("gb300-nvl72", 225, 960, 768), ("mi300x", 64, 1986.4, 614.4),
+        ("gaudi2", 16, 1024, 409.6), ("mi325x", 64, 2304, 1152), ("mi350x", 64, 3072, 1152),
+        ("b300-sxm", 64, 2000, 819.2),
     ])
     func hostsOfTheirDatasheets(_ name: String, _ link: Double, _ memory: Double, _ bandwidth: Double) throws {
         let host = try #require(try Cluster.read(name, library: Checkout.library).host)

@@ -100,6 +100,29 @@ import Testing
     }
 
     /// Written and read, it is the same plan; what was remarked on is said again or not.
+    /// Figures are written as people write them, and read back to the last digit.
+    @Test(arguments: [
+        (10e9, Quantity.Unit.count, "10B"), (14.8e12, .count, "14.8T"), (1234567, .count, "1234567.0"),
+        (19.9 * 1e-6, .seconds, "19.9 us"), (0.0025, .seconds, "2.5 ms"), (12.5, .seconds, "12.5 s"),
+        (0, .seconds, "0 s"),
+        (80 * 0x1p30, .bytes, "80 GiB"), (80e9, .bytes, "80 GB"), (3e11, .bytesPerSecond, "300 GB/s"),
+        (989e12, .flops, "989 TFLOP/s"), (700, .watts, "700 W"), (0.1 + 0.2, .seconds, "0.30000000000000004 s"),
+    ])
+    func figuresAreWrittenAsPeopleWriteThem(_ value: Double, _ unit: Quantity.Unit, _ text: String) throws {
+        #expect(Quantity.written(value, as: unit) == text)
+        #expect(try Quantity.parse(text, as: unit) == value)
+    }
+
+    @Test func anyFigureReadsBackToTheLastDigit() throws {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            let value = Double.random(in: 1...10, using: &random) * (Int.random(in: -9...15, using: &random)).power
+            for unit in [Quantity.Unit.count, .seconds, .bytes, .bytesPerSecond, .flops, .watts, .gigabits] {
+                #expect(try Quantity.parse(Quantity.written(value, as: unit), as: unit) == value)
+            }
+        }
+    }
+
     private func check(_ plan: Plan, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let text = plan.yaml(library: Checkout.library)
         var read = try PlanText.read(text)
@@ -112,6 +135,14 @@ import Testing
             #expect(read.framework(for: layout) == plan.framework(for: layout), sourceLocation: sourceLocation)
             read.frameworks.named = plan.frameworks.named
         }
+        // Written plans state the precision, and the software of a layout.
+        #expect(!read.openKeys.contains(.precision), sourceLocation: sourceLocation)
+        read.openKeys = plan.openKeys
         #expect(read == plan, "\(text)", sourceLocation: sourceLocation)
     }
+}
+
+extension Int {
+    /// Ten to this power.
+    fileprivate var power: Double { Double("1e\(self)") ?? 1 }
 }

@@ -47,6 +47,26 @@ import Plans
         #expect(lines.count == 1 && lines[0].contains(said), "\(lines)")
     }
 
+    /// A bare number would be taken in seconds, bytes or watts.
+    @Test(arguments: [
+        ("extends: a100-80g-sxm, device: {power: 700}", "cluster.device.power: has no unit (found 700); write 700 W"),
+        ("extends: a100-80g-sxm, device: {launch: 5}", "cluster.device.launch: has no unit (found 5); write 5 us"),
+        ("extends: a100-80g-sxm, device: {memory: 80e9}", "cluster.device.memory: has no unit (found 80e9)"),
+        ("extends: a100-80g-sxm, meanTimeBetweenFailures: 50677", "write 50677 us, 50677 ms or 50677 s"),
+        (
+            "extends: a100-80g-sxm, networks: [{name: a, bandwidth: 300, latency: 5, efficiency: 0.8}]",
+            "cluster.networks[0].latency: has no unit (found 5); write 5 us"
+        ),
+    ])
+    func aBareNumberIsRefused(_ map: String, _ said: String) {
+        #expect(problems("{\(map)}").contains { $0.contains(said) }, "\(problems("{\(map)}"))")
+    }
+
+    /// Nothing takes no time in any unit.
+    @Test func zeroNeedsNoUnit() throws {
+        #expect(try cluster("{extends: a100-80g-sxm, device: {launch: 0}}").device.launchSeconds == 0)
+    }
+
     @Test func halfOfTheCardsIsRefused() {
         let lines = problems("{extends: laptop, device: {peak: {bf16: 1 TFLOP/s}}, nicGbps: 100}")
         #expect(lines.count == 1 && lines[0].contains("give nicsPerNode too"), "\(lines)")

@@ -51,6 +51,7 @@ import Testing
             // A fused loss computes its logits again (Wijmans et al. 2025, section 4.2).
             let logits =
                 2 * Double(plan.batch * plan.model.sequence) * Double(plan.model.vocab * plan.model.tableNumbers)
+                * Double(1 + (plan.model.mtp?.layers ?? 0))
             let right =
                 counted.hardware(layout, try PlacedBlocks(plan, layout), byOperation: isByOperation(plan, layout))
                 + (plan.loss.kind == .fused ? logits : 0)
@@ -83,7 +84,8 @@ import Testing
                     if isFSDP {
                         // Without an fp32 master the shards, and their gradients with them, are 16-bit.
                         let has32 = plan.optimizer.master == .fp32 || plan.precision == .fp32
-                        let weight = has32 ? 4 : 2 + CountedState.master(plan.optimizer)
+                        let weight: Double = has32 ? 4 : 2
+                        let master = has32 ? 0 : CountedState.master(plan.optimizer)
                         let gradient = layout.gradients.map(CountedState.bytes) ?? (has32 ? 4 : 2)
                         let shards =
                             held.trained.dense / Double(CountedState.denseGroup(layout))
@@ -95,8 +97,9 @@ import Testing
                                 held.trained.dense / Double(CountedState.denseGroup(outer))
                                 + held.trained.experts / Double(CountedState.expertGroup(outer))
                         }
-                        // The weight is the shard that is gathered; the moments may be spread further.
-                        let sharded = (weight + gradient) * shards + CountedState.moments(plan.optimizer) * owned
+                        // The weight is the shard that is gathered; moments and another master may be spread further.
+                        let state = CountedState.moments(plan.optimizer) + master
+                        let sharded = (weight + gradient) * shards + state * owned
                         let frozen = held.frozenBytes(plan, weight: elementBytes(plan))
                         let whole =
                             sharded + frozen.dense / Double(CountedState.denseGroup(layout))
@@ -188,10 +191,11 @@ import Testing
     /// Bytes that a block keeps for one micro-batch, by layer.
     static func kept(
         _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int, recomputed: Bool, all: Bool = false,
-        only: Set<RecomputeModules.Name>? = nil
+        only: Set<RecomputeModules.Name>? = nil, inSixteenBits: Bool = false
     ) -> Double {
         let w = elementBytes(plan)
         if layer < inventory.firstPassed { return 0 }
+        let again = all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand
         if recomputed {
             // The block's input alone, by rows with sequence parallelism.
             let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
@@ -200,18 +204,16 @@ import Testing
             return inputs * w * rows * Double(plan.model.hidden) / (layout.sequenceParallel ? Double(layout.tensor) : 1)
         }
         if plan.model.tuning != nil {
-            return TunedActivations(plan, layout, inventory, layer)?.kept(
-                selective: !all && (only ?? layout.modulesByHand).contains(.coreAttention))
-                ?? .nan
+            guard let tuned = TunedActivations(plan, layout, inventory, layer) else { return .nan }
+            return tuned.kept(again: again) - (inSixteenBits ? 0 : tuned.saved(again: again))
         }
         // Models of before flash attention drop activations at random, later ones do not (`CostOptions.dropout`).
         let (shape, mixture) = (inventory.shape(layer), inventory.isMixture(layer))
         let kept = CountedActivations.block(
-            plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer),
-            again: all ? [] : only.map(layout.modulesByHand.intersection) ?? layout.modulesByHand,
+            plan, layout, shape, mixture: mixture, isModule: inventory.isModule(layer), again: again,
             dropout: !layout.flashAttention, elementBytes: w)
-        guard let recipe = CountedRecipe(plan) else { return kept }
-        return kept - recipe.saved(plan, layout, shape, mixture: mixture, elementBytes: w)
+        guard !inSixteenBits, let recipe = CountedRecipe(plan) else { return kept }
+        return kept - recipe.saved(plan, layout, shape, mixture: mixture, again: again, elementBytes: w)
     }
 
     /// Bytes that the ranks hold for their blocks at the fullest moment.
@@ -260,19 +262,36 @@ import Testing
                 // Tensors that one block, or a run of blocks, computes again and holds while its backward runs.
                 func again(_ layer: Int) -> Double {
                     let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
+                    // Results of modules, which are in 16 bits, and inputs of products inside modules, which are not.
+                    func modules(_ only: Set<RecomputeModules.Name>) -> Double {
+                        let whole = kept(
+                            plan, layout, inventory, layer, recomputed: false, all: true, inSixteenBits: true)
+                        return whole
+                            - kept(
+                                plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
+                    }
+                    func ofRecipe() -> Double {
+                        guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
+                        func saved(_ again: Set<RecomputeModules.Name>) -> Double {
+                            let again = layout.modulesByHand.intersection(again)
+                            if plan.model.tuning != nil {
+                                return TunedActivations(plan, layout, inventory, layer)?
+                                    .saved(again: again, keepsRead: false) ?? .nan
+                            }
+                            return recipe.saved(
+                                plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+                                again: again, keepsRead: false, elementBytes: elementBytes(plan))
+                        }
+                        return saved([]) - saved([.network, .mixture, .sharedExperts])
+                    }
                     return switch layout.recompute {
                     case .none: 0
                     case .selective:
                         // One half after the other, each with one norm.
-                        [
-                            [.coreAttention, .latentProjections],
-                            [.network, .mixture, .expertActivation, .sharedExperts],
-                        ]
-                        .map { all - kept(plan, layout, inventory, layer, recomputed: false, only: $0) }
-                        .reduce(0, max)
-                            + min(
-                                all - kept(plan, layout, inventory, layer, recomputed: false, only: [.norms]),
-                                kept(plan, layout, inventory, layer, recomputed: true))
+                        max(
+                            modules([.coreAttention, .latentProjections]),
+                            modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
+                            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
                     // Of a split backward it stays, and is counted where it does.
                     case .full where layout.schedule.splitsBackward:
                         max(0, all - later(plan, layout, inventory, layer))

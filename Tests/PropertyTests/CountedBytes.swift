@@ -108,12 +108,16 @@ struct CountedBytes {
         let ring = { (ranks: Int) in Double(ranks - 1) / Double(ranks) }
         var (forward, backward) = Self.widths(shape, isMixture, model, layout)
         let isRecomputed = isRecomputed && hasBackward
+        var narrow = 0.0
         for a in adapters where a.name.hasPrefix("A of") && a.split != .expert {
             guard let b = adapters.first(where: { $0.name == "B of \(a.base)" }) else { continue }
             let rank = Double(a.shape[0])
             if a.split == .tensor {
                 // A's parts of the results are added up, scattered with sequence parallelism, whose gradient is gathered.
                 forward += layout.sequenceParallel ? rank : 2 * rank
+                if layout.modulesByHand.contains(where: { CountedFLOPs.makes($0, a.base) }) {
+                    narrow += layout.sequenceParallel ? rank : 2 * rank
+                }
                 backward += layout.sequenceParallel ? rank : 0
             } else if b.split == .tensor {
                 backward += 2 * rank
@@ -121,7 +125,8 @@ struct CountedBytes {
         }
         if !hasBackward { backward = 0 }
         let passes = hasBackward ? 1.0 : 0
-        let again = isRecomputed ? forward : Self.widthAgain(shape, isMixture, model, layout)
+        let modules = hasBackward ? Self.widthAgain(shape, isMixture, model, layout) + narrow : 0
+        let again = isRecomputed ? forward : modules
         tensor += (forward + backward + again) * w * rows * ring(layout.tensor)
         if shape.crossAttention != nil, let text = model.text, text.projection != .none {
             // The gradient of the text's rows, of which every rank has the part of its heads.
@@ -132,17 +137,18 @@ struct CountedBytes {
                 shape, model, layout, rows: w * rows, isRecomputed: isRecomputed, hasBackward: hasBackward)
         }
         guard shape.hasNetwork, isMixture, let moe = shape.moe else { return }
+        let repeatsExperts = hasBackward && layout.modulesByHand.contains(.mixture)
         if layout.dispatcher == .allgather {
             // Every rank of all the slices of all experts gets the rows of all, and scatters the sums of its results.
             let own = w * rows / Double(layout.tensor) * Double(moe.latentSize ?? model.hidden)
-            let passes: Double = isRecomputed || layout.modulesByHand.contains(.mixture) ? 6 : 4
+            let passes: Double = isRecomputed || repeatsExperts ? 6 : 2 + 2 * passes
             expert += passes * own * Double(layout.expert * layout.expertTensor - 1)
             return
         }
         // To the experts and back, forward and backward; all but the own part leaves. Each tensor rank its own rows.
         let sent = ExpertRows(moe, own: rows / Double(layout.tensor)).sent
         let routed = w * sent * Double(moe.latentSize ?? model.hidden)
-        let exchanges = 2 + 2 * passes + (isRecomputed || layout.modulesByHand.contains(.mixture) ? 2 : 0)
+        let exchanges = 2 + 2 * passes + (isRecomputed || repeatsExperts ? 2 : 0)
         expert += exchanges * routed * ring(layout.expert)
         // Ranks that share an expert gather each other's rows and scatter the sums of its results (Megatron-Core,
         // token_dispatcher.py: all-gather and reduce-scatter over the expert-tensor group).

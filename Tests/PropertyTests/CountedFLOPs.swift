@@ -39,7 +39,7 @@ struct CountedFLOPs {
             let products = inventory.tensors(ofBlock: layer).filter(\.isMatrix)
                 .map {
                     (
-                        name: $0.name,
+                        name: $0.isAdapter ? $0.base : $0.name,
                         work: 2 * Double($0.size) * Double($0.used) * inventory.rows($0.rows, samples)
                     )
                 }
@@ -74,7 +74,7 @@ struct CountedFLOPs {
     }
 
     /// Whether a module multiplies by a matrix of this name.
-    private static func makes(_ module: RecomputeModules.Name, _ matrix: String) -> Bool {
+    static func makes(_ module: RecomputeModules.Name, _ matrix: String) -> Bool {
         let beside = ["shared expert", "beside", "gate of shared experts"]
         func begins(_ names: [String]) -> Bool { names.contains { matrix.hasPrefix($0) } }
         switch module {
@@ -127,7 +127,7 @@ struct CountedFLOPs {
         case .none: return model
         case .selective where !layout.recomputeModules.isEmpty:
             let again = layout.modulesByHand
-            let matrices = products.joined().filter { product in
+            let matrices = products.dropFirst(first).joined().filter { product in
                 again.contains { Self.makes($0, product.name) }
             }
             return matrices.reduce(model) { $0 + $1.work } + (again.contains(.mixture) ? beyond.reduce(0, +) : 0)

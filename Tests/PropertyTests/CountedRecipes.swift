@@ -34,8 +34,12 @@ struct CountedRecipe {
         return CountedRecipe(plan)?.activation ?? (plan.precision == .fp8 ? 1 : elementBytes)
     }
 
-    /// Bytes that a block keeps less than in 16 bits: inputs of products that nothing else reads.
-    func saved(_ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, elementBytes w: Double) -> Double {
+    /// Bytes that a block keeps less than in 16 bits: inputs of products that nothing else reads, unless a module that is
+    /// computed again makes them, or begins with them and keeps them as they are (`keepsRead`).
+    func saved(
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, again: Set<RecomputeModules.Name> = [],
+        keepsRead: Bool = true, elementBytes w: Double
+    ) -> Double {
         let model = plan.model
         let t = Double(layout.tensor)
         let rows = Double(layout.microbatch * model.sequence) / Double(layout.context)
@@ -44,16 +48,29 @@ struct CountedRecipe {
         var elements = 0.0
         let routes = shape.hasNetwork && mixture
         if shape.norms != .post {
-            let attention = shape.hasCore && !(routes && shape.isJoined && shape.parallel == .oneNorm)
-            let network = shape.hasNetwork && !routes && !(shape.isJoined && shape.parallel == .oneNorm)
-            elements += ownRows * Double(model.hidden) * ((attention ? 1 : 0) + (network ? 1 : 0))
+            let runsInside = CountedActivations.softwareWithNormsInProducts.contains(plan.framework(for: layout).name)
+            let h = ownRows * Double(model.hidden)
+            let isRead = keepsRead && again.contains(.network)
+            if shape.isJoined, shape.parallel == .oneNorm {
+                // Both halves read it, the network also where it is computed again.
+                if !routes, !again.contains(.norms), !isRead { elements += h }
+            } else {
+                if shape.hasCore, !again.contains(.norms) || runsInside && shape.mla == nil { elements += h }
+                if shape.hasNetwork, !routes, !again.contains(.norms) || runsInside, !isRead { elements += h }
+            }
         }
         if routes, let moe = shape.moe {
             let gathered = ExpertRows(moe, own: rows / t).fullest * Double(layout.expertTensor)
-            elements += gathered * Double(moe.latentSize ?? model.hidden)
-            elements += gathered * Double(moe.ffn) / Double(layout.expertTensor)
-            elements += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
-        } else if shape.hasNetwork {
+            if !again.contains(.mixture) {
+                elements += gathered * Double(moe.latentSize ?? model.hidden)
+                if !again.contains(.expertActivation) {
+                    elements += gathered * Double(moe.ffn) / Double(layout.expertTensor)
+                }
+                if !again.contains(.sharedExperts) {
+                    elements += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
+                }
+            }
+        } else if shape.hasNetwork, !again.contains(.network) {
             elements += rows * Double(shape.ffn) / t
         }
         // With factors of earlier steps the result of attention is kept in 8 bits too, beside that which attention keeps.
@@ -73,7 +90,9 @@ struct CountedRecipe {
         where layer >= recipe.bf16LayersAtStart
             && (inventory.isModule(layer) || layer < layers - recipe.bf16LayersAtEnd)
         {
-            held.add(inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" }, layout)
+            held.add(
+                inventory.tensors(ofBlock: layer).filter { $0.isMatrix && $0.name != "router" && !$0.isAdapter }, layout
+            )
         }
         return held
     }

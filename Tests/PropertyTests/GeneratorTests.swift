@@ -79,6 +79,53 @@ import Testing
         often("imbalance") { plan, _ in (plan.model.moe?.imbalance ?? 1) > 1 }
     }
 
+    /// Choices that are priced together, each pair in a few plans of the corpus at least.
+    @Test func everyPairIsDrawn() {
+        func some(_ what: String, among plans: [Plan] = Corpus.plans, _ holds: (Plan, Layout) -> Bool) {
+            let count = plans.count { plan in plan.layout.map { holds(plan, $0) } ?? false }
+            #expect(count >= 3, "\(what): \(count) of \(plans.count) plans")
+        }
+        for scaling in Recipe.Scaling.allCases {
+            some("modules in \(scaling.rawValue)") { plan, layout in
+                plan.recipe?.scaling == scaling && layout.modulesByHand.contains { $0 != .coreAttention }
+            }
+        }
+        some("blocks in bf16 and some recomputed") { plan, layout in
+            plan.recipe?.keepsBlocks == true && layout.recompute == .full && layout.recomputed != .all
+        }
+        for exchange in Layout.ContextExchange.allCases {
+            some("pictures with \(exchange.rawValue)") { plan, layout in
+                plan.model.hasPicture && layout.context > 1 && layout.contextExchange == exchange
+            }
+            some("documents with \(exchange.rawValue)", among: Corpus.tuned) { plan, layout in
+                plan.model.documents != nil && layout.context > 1 && layout.contextExchange == exchange
+            }
+        }
+        for loss in [LossComputation.Kind.fused, .chunked] {
+            some("multi-token prediction, \(loss.rawValue)") { plan, _ in
+                plan.model.mtp != nil && plan.loss.kind == loss
+            }
+            some("adapters, \(loss.rawValue)", among: Corpus.tuned) { plan, _ in
+                plan.model.tuning?.lora != nil && plan.loss.kind == loss
+            }
+        }
+        some("documents of modules", among: Corpus.tuned) { plan, _ in
+            plan.model.documents != nil && plan.model.mtp != nil
+        }
+        some("adapters with a recipe", among: Corpus.tuned) { plan, _ in
+            plan.model.tuning?.lora != nil && plan.recipe != nil
+        }
+        some("frozen parts with a recipe", among: Corpus.tuned) { plan, _ in
+            plan.model.tuning?.frozen.isEmpty == false && plan.recipe != nil
+        }
+        some("adapters in modules", among: Corpus.tuned) { plan, layout in
+            plan.model.tuning?.lora != nil && layout.modulesByHand.contains { $0 != .coreAttention }
+        }
+        some("adapters with dispatchers", among: Corpus.tuned) { plan, layout in
+            plan.model.tuning?.lora != nil && layout.dispatcher?.sendsOnce == true
+        }
+    }
+
     /// Features that a model may have beside its sizes, each in at least one plan of two hundred and in at most one of three, with
     /// tensor, sequence and context parallelism too.
     @Test func everyFeatureIsDrawn() {

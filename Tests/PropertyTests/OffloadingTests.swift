@@ -16,6 +16,13 @@ import Testing
         property.expectToHold(Corpus.offloading)
     }
 
+    /// Each group of a cluster has hosts of its own.
+    @Test(arguments: GroupTests.equal + GroupTests.unlike) func holdsOnGroups(_ property: Property) {
+        var property = property
+        property.share = 0
+        property.expectToHold(Corpus.offloading)
+    }
+
     @Test(arguments: properties) func holds(_ property: Property) { property.expectToHold(Corpus.offloading) }
 
     @Test func everythingIsDrawn() {
@@ -39,6 +46,7 @@ import Testing
         often("inputs of recomputed blocks") { offload, layout in
             offload.activations != .none && layout.recompute == .full
         }
+        often("main weights that stay") { offload, layout in offload.optimizer > 0 && !offload.gradients }
         often("one after the other") { offload, _ in !offload.overlap && offload.optimizer > 0 }
     }
 
@@ -96,11 +104,34 @@ import Testing
             return .all(
                 now.memory.indices.map { rank in
                     let (one, all) = (now.memory[rank], then.memory[rank])
-                    // Two blocks stay, and a layer at work of which one rank has all.
                     let state = (
                         one.weights + one.gradients + one.optimizer, all.weights + all.gradients + all.optimizer
                     )
                     return Property.atMost("state of rank \(rank)", state.0, state.1)
+                })
+        },
+        Property(name: "a device that offloads needs no more memory", share: 90) { plan, layout in
+            // Memory that is never returned has room for what is between the halves of a backward, and no such software
+            // offloads.
+            guard !plan.framework(for: layout).memory.pools else { return .silent }
+            let (now, then) = (try Answer(plan), try Answer(plain(plan)))
+            return .all(
+                now.memory.indices.map { rank in
+                    let (one, all) = (now.memory[rank], then.memory[rank])
+                    return .all([
+                        Property.atMost("activations of rank \(rank)", one.activations, all.activations),
+                        Property.atMost("peak of rank \(rank)", one.peak, all.peak),
+                    ])
+                })
+        },
+        Property(name: "activations that leave the device are on the host", share: 30) { plan, layout in
+            guard layout.offload?.activations != Layout.Offload.Activations.none else { return .silent }
+            let (now, then) = (try Answer(plan), try Answer(plain(plan)))
+            return .all(
+                try now.memory.indices.map { rank in
+                    let left = then.memory[rank].activations - now.memory[rank].activations
+                    return Property.atMost(
+                        "activations that leave rank \(rank)", left, try activationsOnHost(plan, rank))
                 })
         },
     ]
@@ -117,6 +148,14 @@ import Testing
         let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         let hasCopy = hasMaster && plan.precision == .fp16 && format == .fp16
         let weight: Double = isFP32 || CountedState.isFSDP(plan) && plan.optimizer.master == .fp32 ? 4 : 2
+        let software = plan.framework(for: layout)
+        // Main weights that the host only copies, and fp16's fp32 gradients, stay where they are.
+        let stays: Double = software.keepsOffloadedMaster ? (hasMaster ? 4 : 0) + (hasCopy ? 4 : 0) : 0
+        // The device adds to a buffer of the reduced gradients' format.
+        let passes = try PlacedBlocks(plan, layout).schedule.microbatches / (layout.schedule.isBidirectional ? 2 : 1)
+        let isSummed =
+            software.addsOffloadedGradients && offload.gradients && (layout.sharding == .parameters || passes > 1)
+        let sum = isSummed ? CountedState.storesFP32(plan) ? 4 : CountedState.bytes(format) : 0
         return .all(
             try held.enumerated().flatMap { rank, held -> [Property.Outcome] in
                 let (one, all) = (now.memory[rank], then.memory[rank])
@@ -126,14 +165,15 @@ import Testing
                     : held.trained.dense / Double(CountedState.denseGroup(layout))
                         + held.trained.experts / Double(CountedState.expertGroup(layout))
                 let stepped = offload.optimizer * parameters
-                var host = offload.optimizer * all.optimizer + (hasCopy ? 0 : 4 * stepped)
+                var host = offload.optimizer * all.optimizer + (hasCopy ? 0 : 4 * stepped) + sum * stepped
                 if offload.parameters { host += all.weights } else if !hasMaster { host += weight * stepped }
                 // What blocks keep is counted by another property.
                 let counted = one.host - (offload.activations == .none ? 0 : try activationsOnHost(plan, rank))
                 return [
                     Property.equal("host's state of rank \(rank)", counted, host),
                     Property.equal(
-                        "optimizer of rank \(rank)", one.optimizer, (1 - offload.optimizer) * all.optimizer),
+                        "optimizer of rank \(rank)", one.optimizer,
+                        (1 - offload.optimizer) * all.optimizer + stays * stepped),
                     Property.equal("gradients of rank \(rank)", one.gradients, offload.gradients ? 0 : all.gradients),
                     Property.equal("weights of rank \(rank)", one.weights, offload.parameters ? 0 : all.weights),
                 ]
@@ -208,6 +248,10 @@ import Testing
         let format = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         let gradient = CountedState.storesFP32(plan) ? 4 : CountedState.bytes(format)
         let groups = (Double(CountedState.denseGroup(layout)), Double(CountedState.expertGroup(layout)))
+        let software = plan.framework(for: layout)
+        let count = placed.schedule.microbatches / (layout.schedule.isBidirectional ? 2 : 1)
+        // Passes of a rank's stage so far.
+        var passed: [Int: Int] = [:]
         var blocks = [Double](repeating: 0, count: layout.pipeline)
         var (out, back) = (
             [Double](repeating: 0, count: layout.pipeline), [Double](repeating: 0, count: layout.pipeline)
@@ -215,6 +259,9 @@ import Testing
         for microbatch in 0..<placed.schedule.microbatches {
             for (stage, layers) in placed.layers.enumerated() {
                 let rank = placed.schedule.placement.rank(stage: stage, microbatch: microbatch)
+                let place = rank * placed.layers.count + stage
+                passed[place, default: 0] += 1
+                let pass = passed[place, default: 0]
                 for (index, layer) in layers.enumerated() {
                     var copied = offload.activations != .none
                     if case .first(let count) = offload.activations {
@@ -228,8 +275,15 @@ import Testing
                     blocks[rank] += unit.dense
                     out[rank] += kept
                     back[rank] += kept
-                    if offload.gradients {
-                        out[rank] += gradient * (unit.trained.dense / groups.0 + unit.trained.experts / groups.1)
+                    let reduced = unit.trained.dense / groups.0 + unit.trained.experts / groups.1
+                    if offload.gradients, software.addsOffloadedGradients {
+                        // A buffer on the host comes back, is added to and goes again; the last sums also go in fp32.
+                        let isWhole = layout.sharding == .parameters
+                        if isWhole || count > 1 { out[rank] += gradient * reduced }
+                        if isWhole || pass > 1 { back[rank] += gradient * reduced }
+                        if pass == count { out[rank] += 4 * reduced }
+                    } else if offload.gradients {
+                        out[rank] += gradient * reduced
                     }
                     if offload.parameters {
                         back[rank] += 2 * weight * (unit.dense / groups.0 + unit.experts / groups.1)
@@ -246,12 +300,17 @@ import Testing
                     ? held.trained.dense + held.trained.experts
                     : held.trained.dense / groups.0 + held.trained.experts / groups.1
                 let step = offload.optimizer * parameters
-                let once = (offload.gradients ? 0 : gradient * step, offload.parameters ? 0 : weight * step)
+                let isFP32Copy = software.copiesFP32ToHost
+                let once = (
+                    offload.gradients ? 0 : (isFP32Copy ? 4 : gradient) * step,
+                    offload.parameters ? 0 : (isFP32Copy ? 4 : weight) * step
+                )
                 // Tables travel with the ends' passes, at most four times each; a rank without ends has none.
                 let isEnd = rank == 0 || rank == layout.pipeline - 1 || layout.schedule.isBidirectional
                 let ends = offload.gradients && isEnd
                 let passes = Double(placed.schedule.microbatches) * (layout.schedule.isBidirectional ? 0.5 : 1)
-                let most = 4 * weight * max(0, passes * held.dense - blocks[rank]) / groups.0
+                let table = max(0, passes * held.dense - blocks[rank]) / groups.0
+                let most = 4 * (weight + (offload.gradients ? gradient : 0)) * table
                 return [
                     ends
                         ? Property.atMost("to the host from rank \(rank)", out[rank] + once.0, found.toHost)

@@ -28,6 +28,8 @@ struct RandomTraining {
             var recipe = plan.recipe
                 ?? numbers.pick([nil] + [.delayed, .tensorwise, .blockwise].map { Optional(Recipe($0)) })
         else { return }
+        // Delayed scaling takes neither of these modules.
+        if recipe.scaling == .delayed { plan.layout?.recomputeModules.subtract([.norms, .expertActivation]) }
         recipe.parameterGather = numbers.chance(0.3)
         if numbers.chance(0.3) {
             recipe.bf16LayersAtStart = min(numbers.pick([0, 1, 2]), plan.model.layers)

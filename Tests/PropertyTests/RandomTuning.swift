@@ -20,10 +20,19 @@ struct RandomTuning {
 
     private mutating func tuned(_ plan: Plan) -> Plan {
         var plan = plan
-        plan.model.tune(tuning(plan.model))
+        // Modules of multi-token prediction are priced with whole training alone.
+        let tuning = tuning(plan.model)
+        plan.model.tune(plan.model.mtp == nil ? tuning : nil)
         // Parts of a vocabulary are priced with whole training alone.
         if plan.model.tuning != nil { plan.layout?.vocabularyParallel = nil }
-        if numbers.chance(0.4), !plan.model.hasIndexer { plan.model.documents = documents(plan.model) }
+        // Frozen weights are not gathered after an update, and products of four bits have weights of their own.
+        if plan.model.tuning != nil, plan.statedRecipe != nil { plan.statedRecipe?.parameterGather = false }
+        if plan.recipe != nil, var other = plan.model.tuning {
+            other.quantized = nil
+            plan.model.tune(other)
+        }
+        let isRare = plan.model.mtp != nil || plan.layout?.contextExchange == .headsAndRing
+        if numbers.chance(isRare ? 0.9 : 0.4), !plan.model.hasIndexer { plan.model.documents = documents(plan.model) }
         if numbers.chance(0.3) { plan.padding = numbers.pick([0.02, 0.25, 0.5]) }
         if numbers.chance(0.3), let layout = plan.layout { rampUp(&plan, layout) }
         return plan

@@ -80,19 +80,81 @@ struct TunedActivations {
         return a.split == .tensor ? ownRows : rows
     }
 
-    private var narrow: Double {
-        tensors.filter { $0.isAdapter && $0.name.hasPrefix("A of") }.reduce(0) { $0 + narrowRows($1) * rank }
+    private var narrow: Double { narrow { _ in true } }
+
+    /// - Parameter isHeld: whether an adapter's results are kept, by the name of the matrix beside it.
+    private func narrow(_ isHeld: (String) -> Bool) -> Double {
+        tensors.filter { $0.isAdapter && $0.name.hasPrefix("A of") && isHeld($0.base) }
+            .reduce(0) { $0 + narrowRows($1) * rank }
     }
 
-    func kept(selective: Bool) -> Double {
-        var elements = narrow
+    /// Whether the halves' inputs are results of norms that are computed again.
+    private func normsAgain(_ again: Set<RecomputeModules.Name>) -> (attention: Bool, network: Bool) {
+        guard again.contains(.norms) else { return (false, false) }
+        let joins = shape.isJoined && shape.parallel == .oneNorm
+        let runsInside = CountedActivations.softwareWithNormsInProducts.contains(plan.framework(for: layout).name)
+        return (joins || !runsInside, joins || !runsInside || isMixture)
+    }
+
+    /// Bytes that a recipe saves of inputs of products whose own weights are trained: adapters read 16 bits.
+    /// - Parameters:
+    ///   - again: modules that are computed again, whose products' inputs are not kept.
+    ///   - keepsRead: whether a module that begins with an input keeps it as it is.
+    func saved(again: Set<RecomputeModules.Name>, keepsRead: Bool = true) -> Double {
+        guard let recipe = CountedRecipe(plan), plan.model.tuning?.lora == nil else { return 0 }
+        var elements = 0.0
+        let norms = normsAgain(again)
+        let isRead = keepsRead && again.contains(.network)
+        if shape.norms != .post {
+            if shape.isJoined, shape.parallel == .oneNorm {
+                if moe == nil, readsOfAttention || readsOfNetwork, !norms.attention, !isRead { elements += ownRows * h }
+            } else {
+                if readsOfAttention, !norms.attention { elements += ownRows * h }
+                if readsOfNetwork, moe == nil, !norms.network, !isRead { elements += ownRows * h }
+            }
+        }
+        if let moe {
+            if !again.contains(.mixture) {
+                let gathered = routed(moe)
+                if learns("expert way") { elements += gathered * h }
+                if learns("expert down"), !again.contains(.expertActivation) {
+                    elements += gathered * Double(moe.ffn) / Double(layout.expertTensor)
+                }
+                if learns("shared expert down", "beside down"), !again.contains(.sharedExperts) {
+                    elements += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
+                }
+            }
+        } else if shape.hasNetwork, learns("feed-forward down"), !again.contains(.network) {
+            elements += rows * Double(shape.ffn) / t
+        }
+        var beside = 0.0
+        if recipe.recipe.scaling == .delayed, writesOfAttention {
+            beside = recipe.activation * rows * Double(shape.heads * shape.valueHead) / t
+        }
+        return (w - recipe.activation) * elements - beside
+    }
+
+    func kept(again: Set<RecomputeModules.Name>) -> Double {
+        let selective = again.contains(.coreAttention)
+        let norms = normsAgain(again)
+        let besideAgain = again.contains(.sharedExperts) || again.contains(.mixture)
+        var elements = narrow { base in
+            if base.hasPrefix("feed-forward") { return !again.contains(.network) }
+            if base.hasPrefix("shared expert") || base.hasPrefix("beside") { return !besideAgain }
+            if base.hasPrefix("expert") || base == "router" { return !again.contains(.mixture) }
+            return true
+        }
         var bytes = 0.0
         let halves: Double = shape.halves == .both ? 2 : 1
         let joinsNorm = shape.isJoined && shape.parallel == .oneNorm
         // Inputs of norms, or of halves without one before them; results of norms; results of halves with one behind.
         let inputs = shape.isJoined ? 1 : halves
         elements += ownRows * h * (shape.norms == .post ? min(inputs, reads) : inputs)
-        if shape.norms != .post { elements += ownRows * h * (joinsNorm ? min(1, reads) : reads) }
+        if shape.norms != .post {
+            let attention = readsOfAttention && !norms.attention ? 1.0 : 0
+            let network = readsOfNetwork && !norms.network ? 1.0 : 0
+            elements += ownRows * h * (joinsNorm ? min(1, attention + network) : attention + network)
+        }
         if shape.norms != .pre { elements += ownRows * h * halves }
         if shape.hasCore {
             let (d, v) = (Double(shape.headSize), Double(shape.valueHead))
@@ -105,6 +167,7 @@ struct TunedActivations {
                 if writesOfAttention { elements += rows * a * v }
             }
             if !selective {
+                elements += exchanged()
                 if layout.flashAttention {
                     bytes += 4 * rows * a
                 } else {
@@ -117,25 +180,42 @@ struct TunedActivations {
         func network(_ width: Double, _ rows: Double, down: Bool) -> Double {
             rows * width * (Double(shape.ways) + (down ? 1 : 0))
         }
-        if let moe {
+        if let moe, !again.contains(.mixture) {
             bytes += 8 * rows / t * Double(moe.experts)
             let gathered = routed(moe)
             if learns("expert way") { elements += gathered * h }
-            elements += network(Double(moe.ffn) / Double(layout.expertTensor), gathered, down: learns("expert down"))
+            elements += network(
+                Double(moe.ffn) / Double(layout.expertTensor), gathered,
+                down: learns("expert down") && !again.contains(.expertActivation))
             if plan.framework(for: layout).keepsCombinedRows { elements += rows / t * Double(moe.topK) * h }
-            elements += network(Double(moe.shared * moe.sharedFfn) / t, rows, down: learns("shared expert down"))
-            elements += network(Double(moe.denseFfn) / t, rows, down: learns("beside down"))
-        } else if shape.hasNetwork {
+            if !again.contains(.sharedExperts) {
+                elements += network(Double(moe.shared * moe.sharedFfn) / t, rows, down: learns("shared expert down"))
+                elements += network(Double(moe.denseFfn) / t, rows, down: learns("beside down"))
+            }
+        } else if shape.hasNetwork, !isMixture, !again.contains(.network) {
             elements += network(Double(shape.ffn) / t, rows, down: learns("feed-forward down"))
         }
         if dropout { bytes += halves * ownRows * h }
         return w * elements + bytes
     }
 
+    /// Numbers that exchanges of heads keep: results for whole sequences of some heads, and copies of keys and values for
+    /// the ranks that compute with them.
+    private func exchanged() -> Double {
+        let ranks = layout.contextExchange == .heads ? layout.context : layout.contextHeads ?? 1
+        guard layout.context > 1, ranks > 1 else { return 0 }
+        let own = shape.heads / layout.tensor / ranks
+        let keys = Set((0..<own).map { $0 * shape.kvHeads / shape.heads }).count
+        return rows * Double(shape.heads * shape.valueHead) / t
+            + rows * Double((ranks * keys - shape.kvHeads / layout.tensor) * (shape.headSize + shape.valueHead))
+    }
+
     /// Bytes between the halves of a split backward: for every matrix that is trained or has an adapter its input and the
     /// gradient of its result, each tensor once; twice the adapters' narrow rows.
     var betweenHalves: Double {
-        let isEight = plan.precision == .fp8 && !CountedState.storesFP32(plan)
+        let operand =
+            CountedRecipe(plan) != nil && plan.model.tuning?.lora != nil
+            ? w : CountedRecipe.operand(plan, elementBytes: w)
         var elements = 2 * narrow
         let joinsNorm = shape.isJoined && shape.parallel == .oneNorm
         let writes = (writesOfAttention ? 1.0 : 0) + (writesOfNetwork ? 1.0 : 0)
@@ -168,6 +248,6 @@ struct TunedActivations {
             elements += rows / t * width("feed-forward way")
             if learns("feed-forward down") { elements += rows / t * Double(shape.ffn) }
         }
-        return (isEight ? 1 : w) * elements + 4 * single
+        return operand * elements + 4 * single
     }
 }

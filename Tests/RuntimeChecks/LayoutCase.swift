@@ -377,26 +377,3 @@ struct LayoutCase {
         LayoutCase("bf16 tensor 2 sequence", .normed, Layout(tensor: 2, sequenceParallel: true), precision: .bf16),
     ]
 }
-
-extension Layout {
-    fileprivate func every(_ step: Int) -> Layout {
-        var layout = self
-        layout.recomputed = .every(step)
-        return layout
-    }
-
-    fileprivate func byStage(_ counts: [Int]) -> Layout {
-        var layout = self
-        layout.recomputed = .firstOfStage(counts)
-        return layout
-    }
-}
-
-extension Model {
-    /// The model with a norm for every head of queries and keys.
-    fileprivate var normingHeads: Model {
-        var model = self
-        model.block.qkNorm = .head
-        return model
-    }
-}

@@ -8,9 +8,9 @@ struct ActivationExplanation {
     let words: ModelWords
     var layout: Layout { work.layout }
     private var model: Model { work.model }
-    private var device: DeviceShare { work.device }
-    private var framework: Framework { work.framework }
-    private var rates: DeviceRates { work.rates }
+    var device: DeviceShare { work.device }
+    var framework: Framework { work.framework }
+    var rates: DeviceRates { work.rates }
 
     init(_ work: LayoutWork) {
         self.work = work
@@ -24,7 +24,7 @@ struct ActivationExplanation {
         for kind in words.attentionKinds {
             let exchanged = ExchangeExplanation(work: work).kept(kind, to: &lines)
             lines.derive(
-                "core attention of a block", as: kind.own("C"),
+                "core attention of a block\(kind.ofKind)", as: kind.own("C"),
                 kind.block.core.heads > 0 ? sum(kind.own(coreBytes(kind)), exchanged) : "0", "bytes",
                 note: layout.flashAttention ? "flash attention keeps two numbers a head and row" : "every score",
                 after: "Korthikanti et al. 2022, table 2")
@@ -35,12 +35,12 @@ struct ActivationExplanation {
                 if reserve != 1 { lines.define("x_r", reserve, "", "room for rows of experts over those that come") }
                 if kind.block.mixture?.capacityFactor != nil {
                     lines.derive(
-                        "rows an expert can take over the mean", as: kind.own("κ"),
+                        "rows an expert can take over the mean\(kind.ofKind)", as: kind.own("κ"),
                         kind.own("min(T/t, ceil(c_f·k·T/(t·E)))·t·E/(k·T)"), "",
                         after: "Lepikhin et al. 2021; Megatron-Core, get_capacity")
                 }
                 lines.derive(
-                    "rows of experts for one row", as: kind.own("ρ"),
+                    "rows of experts for one row\(kind.ofKind)", as: kind.own("ρ"),
                     kind.own("\(kind.feedForward.fullest)·e_t/t") + (reserve == 1 ? "" : "·x_r"), "")
             }
             addBlock(to: &lines, kind)
@@ -102,7 +102,8 @@ struct ActivationExplanation {
         }
         if isSplit {
             let halves = "between the halves of a split backward"
-            if rates.operandBytes != rates.elementBytes {
+            let operand = operand(kind)
+            if operand != "w" {
                 lines.define("w_8", rates.operandBytes, "bytes", "bytes of a number that a product reads")
             }
             let all =
@@ -127,69 +128,24 @@ struct ActivationExplanation {
             "T·w·\(kind.own(memory.sharesGradients ? shared : kind.feedForward.widest))", "bytes")
     }
 
-    /// Formulas of the bytes that a block keeps, and of those that it recomputes at once, if modules are recomputed by
-    /// themselves.
-    /// - Parameters:
-    ///   - core: formula of the core attention's bytes.
-    ///   - attended: formula of its result's bytes.
-    ///   - remakes: whether the outputs of norms and activations are made again anyway, which `less` takes away.
-    private func freed(
-        _ kind: KindWords, _ core: String, _ attended: String, remakes: Bool, less: String, more: String
-    ) -> (kept: String, again: String) {
-        let modules = device.modules
-        let hasCore = modules.contains(.coreAttention)
-        let coreBytes = hasCore ? [core] + (framework.memory.remakesAttention ? [attended] : []) : []
-        let combined = framework.keepsCombinedRows ? nil : kind.feedForward.combined
-        /// The bytes of a row that are freed by these modules.
-        func rows(_ some: RecomputeModules) -> [String] {
-            kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
-                guard let freed = work.freed else { return nil }
-                switch work.module {
-                case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
-                case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
-                case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
-                default: return kind.own(freed)
-                }
-            }
-        }
-        func bytes(_ rows: [String]) -> String? { rows.isEmpty ? nil : "T·(\(sum(rows)))" }
-        let all: RecomputeModules = [
-            .norms, .fusibleNorms, .latentProjections, .network, .mixture, .expertActivation, .sharedExperts,
-        ]
-        let freed = sumOrNil([bytes(rows(all))] + coreBytes)
-        let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts]))
-        let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
-        let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
-        return (
-            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + less + more,
-            sum(largest([network, attention].compactMap { $0 }), norm)
-        )
-    }
-
-    /// Terms of kept tensors that a recipe keeps in its own format.
-    private func addRecipe(to lines: inout Derivation, _ kind: KindWords) -> String {
-        guard let recipe = rates.recipe else { return "" }
-        lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
-        let norms = kind.block.normInputs
-        let numbers = [norms > 0 ? "\(norms)·h/σ" : nil] + kind.own(kind.feedForward.inputs).map { Optional($0) }
-        let saved = sumOrNil(numbers).map { " − T·(w − w_i)·(\($0))" } ?? ""
-        let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended
-        return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
-    }
-
     /// Formula of a row's bytes of everything that a forward keeps outside the core attention.
     private func allBytes(_ kind: KindWords) -> String {
         guard kind.isTuned else {
             return sum([rowBytes(kind), modulation(kind, "w"), attentionBytes(kind)] + keptBytes(kind))
         }
         let kept = kind.block.kept.filter { $0.role != .combined || framework.keepsCombinedRows }
-        return kind.rowBytes(kept.map(\.stored), operand: operand, hasMasks: device.dropout)
+        return rowBytes(kept, of: kind)
     }
 
     /// Formula of the bytes of results that a whole backward computes again.
     private func remadeBytes(_ kind: KindWords) -> String {
         let remade = kind.block.kept.filter { $0.role == .normResult || $0.role == .activationResult }
-        return "T·(\(kind.rowBytes(remade.map(\.stored), operand: operand, hasMasks: device.dropout)))"
+        return "T·(\(rowBytes(remade, of: kind)))"
+    }
+
+    /// Formula of a row's bytes of kept tensors.
+    func rowBytes(_ kept: [Kept], of kind: KindWords) -> String {
+        kind.rowBytes(kept.map(\.stored), operand: operand(kind), hasMasks: device.dropout)
     }
 
     /// Formula of a row's bytes of the inputs of norms and of column-parallel layers, and of dropout masks.
@@ -218,18 +174,20 @@ struct ActivationExplanation {
         return kind.own(words.kept + [combined].compactMap { $0 } + words.keptBehind)
     }
 
-    private var operand: String { rates.operandBytes == rates.elementBytes ? "w" : "w_8" }
+    private func operand(_ kind: KindWords) -> String {
+        rates.operandBytes(of: kind.block) == rates.elementBytes ? "w" : "w_8"
+    }
 
     /// Formula of a row's bytes that the attention keeps between the halves of a split backward.
     private func attentionLater(_ kind: KindWords) -> String {
-        let words = kind.attention
+        let (words, operand) = (kind.attention, operand(kind))
         return kind.own(
             sum("\(operand)·\(words.operands)/t", words.scatteredOperands.map { "\(operand)·\($0)/σ" }))
     }
 
     /// Formulas of a row's bytes that the feed-forward half keeps between the halves of a split backward.
     private func operands(_ kind: KindWords) -> [String] {
-        let words = kind.feedForward
+        let (words, operand) = (kind.feedForward, operand(kind))
         return kind.own(
             (words.operands + [kind.projected].compactMap { $0 }).map { "\(operand)·\($0)" }
                 + [words.singleOperands].compactMap { $0 })
@@ -265,10 +223,14 @@ struct ActivationExplanation {
                     "\(count)·(\(bytes) − \(set))"
                 }
             }
+            let buffered = moments.max { terms.bufferedBytes(at: $0) < terms.bufferedBytes(at: $1) }
+            sums += buffers(&lines, buffered ?? none, terms)
         } else {
-            let fullest = moments.max { terms.held.kept($0) < terms.held.kept($1) } ?? none
+            func bytes(_ moment: HeldBlocks) -> Double { terms.held.kept(moment) + terms.bufferedBytes(at: moment) }
+            let fullest = moments.max { bytes($0) < bytes($1) } ?? none
             sums = held(&lines, fullest, terms)
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
+            sums += buffers(&lines, fullest, terms)
         }
         sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
         if work.divided != nil {
@@ -361,13 +323,6 @@ struct ActivationExplanation {
     /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing
     /// is recomputed.
     private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
-        if layout.offload.map({ $0.activations != .none }) ?? false {
-            let terms = words.kinds.filter { share.blocks[$0.number] > 0 }.map { kind in
-                "R_\(kind.symbol)_1"
-                    + (isOffloaded(kind, share) ? " + 2·K_\(kind.symbol)" : "")
-            }
-            return terms.isEmpty ? nil : largest(terms)
-        }
         guard layout.recompute != .none else { return nil }
         if let runs = work.shares.runs?.ofRanks[rank] {
             let terms = runs.sorted { $0.lexicographicallyPrecedes($1) }.map { run in
@@ -375,7 +330,8 @@ struct ActivationExplanation {
             }
             return terms.isEmpty ? nil : largest(terms)
         }
-        let counts = isPartial ? share.recomputed : share.blocks
+        // Blocks that are told apart because they are offloaded are recomputed as the others are.
+        let counts = isPartial && layout.offloadedBlocks == nil ? share.recomputed : share.blocks
         let terms = words.kinds.filter { counts[$0.number] > 0 }.map { "R_\($0.symbol)_1" }
         return terms.isEmpty ? nil : largest(terms)
     }

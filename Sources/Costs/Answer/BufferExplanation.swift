@@ -54,7 +54,7 @@ struct BufferExplanation {
             "memory on the host", as: "hostMemory",
             sum(
                 offload.optimizer > 0 ? "hostState" : nil, offload.activations == .none ? nil : "hostActivations"),
-            "bytes", note: "of one device; a node of \(HostLink.sharers(work.plan)) devices has that of all of them")
+            "bytes", note: "of one device; its node has that of all its devices")
     }
 
     /// Formula of the bytes that a rank's part of a divided vocabulary keeps between S and T.
@@ -87,10 +87,12 @@ struct BufferExplanation {
             let losses = words.head.losses
             let pending = losses == 1 ? "4·y_p + w·y_w" : "\(losses)·(4·y_p + w·y_w)"
             return "(\(pending) + ℓ − 4)·\(numbers)"
-        case .fused: return "4·y_p·T"
+        case .fused: return "\(4 * words.head.losses)·y_p·T"
         case .chunked:
             lines.define("χ", loss.chunks, "chunks", "chunks of the rows whose logits exist at once")
-            return "ℓ·\(numbers)/χ + b_p·\(words.embedding.heldTable)"
+            let losses = words.head.losses == 1 ? "" : "\(words.head.losses)·"
+            return "ℓ·\(numbers)/χ"
+                + (work.model.changesHeadTable ? " + \(losses)b_p·\(words.embedding.heldTable)" : "")
         }
     }
 

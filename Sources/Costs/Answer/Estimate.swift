@@ -176,14 +176,14 @@ package struct Estimate: Hashable, Codable, Sendable {
     package var fits: Bool { fitsDevice && fitsHost }
     /// Whether the fullest rank takes at most this fraction of its device's memory.
     package func fits(within share: Double) -> Bool { peakMemory <= share * capacity }
+    /// The fullest host; nil if nothing is offloaded.
+    package var fullestHost: HostMemory? {
+        layout.offload == nil ? nil : HostMemory(memoryByRank.map(\.host), layout, plan)
+    }
     /// Bytes of host memory in the fullest node; nil if nothing is offloaded.
-    package var hostMemory: Double? {
-        layout.offload == nil ? nil : HostMemory.fullestNode(memoryByRank.map(\.host), layout, plan)
-    }
+    package var hostMemory: Double? { fullestHost?.bytes }
     /// Whether the hosts have room for what is offloaded.
-    package var fitsHost: Bool {
-        hostMemory.map { $0 <= Self.usableShare * (plan.cluster.host?.memoryBytes ?? 0) } ?? true
-    }
+    package var fitsHost: Bool { fullestHost?.fits ?? true }
     /// Fraction of a device's memory that can be filled.
     package static var usableShare: Double { CostConstants.usableShare }
     package var tokensPerSecond: Double { iteration.tokens / iteration.seconds }

@@ -63,9 +63,9 @@ struct ExchangeExplanation {
         }
         if ExchangeBuffers.experts(work) > 0 {
             let rows = work.parts.blocks.compactMap { $0.mixture.map { $0.latentSize ?? work.model.hidden } }
-            lines.define("H_e", rows.max() ?? 0, "", "numbers of a row at the experts")
+            lines.define("H_ρ", rows.max() ?? 0, "", "numbers of a row at the experts")
             lines.derive(
-                "rows gathered for experts", as: "X_e", "w·T·e·e_t·H_e/t", "bytes", note: "allgather",
+                "rows gathered for experts", as: "X_e", "w·T·e·e_t·H_ρ/t", "bytes", note: "allgather",
                 after: "Megatron-Core, token_dispatcher.py")
             symbols.append("X_e")
         }

@@ -55,10 +55,11 @@ extension Derivation {
         define("h", model.hidden, "", "hidden size")
         for kind in words.kinds {
             let shape = kind.block.shape
-            define(kind.own("a"), shape.heads, "", "attention heads")
-            define(kind.own("f"), shape.ffn, "", "feed-forward size")
+            define(kind.own("a"), shape.heads, "", "attention heads\(kind.ofKind)")
+            define(kind.own("f"), shape.ffn, "", "feed-forward size\(kind.ofKind)")
             define(
-                kind.own("n_m"), shape.mlp.matrices, "", "matrices of a feed-forward network (\(shape.mlp.rawValue))")
+                kind.own("n_m"), shape.mlp.matrices, "",
+                "matrices of a feed-forward network\(kind.ofKind) (\(shape.mlp.rawValue))")
         }
         if words.embedding.hasTable { define("V", model.vocab, "", "vocabulary") }
         define("s", model.sequence, "tokens", "tokens a sequence")
@@ -68,10 +69,11 @@ extension Derivation {
         }
         for kind in words.kinds {
             for size in kind.attention.sizes + kind.feedForward.sizes + kind.block.normWords.sizes {
-                define(kind.own(size.symbol), size.value, "", size.meaning)
+                define(kind.own(size.symbol), size.value, "", size.meaning + kind.ofKind)
             }
             if let moe = kind.block.mixture {
-                define(kind.own("i"), moe.imbalance, "", "rows of the fullest rank of experts over the mean")
+                define(
+                    kind.own("i"), moe.imbalance, "", "rows of the fullest rank of experts over the mean\(kind.ofKind)")
             }
         }
     }

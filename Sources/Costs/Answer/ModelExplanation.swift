@@ -16,13 +16,15 @@ struct ModelExplanation {
     func addParameters(to lines: inout Derivation) {
         for kind in words.attentionKinds {
             lines.derive(
-                "\(kind.attention.name) of a block", as: kind.own("A"), kind.own(kind.attention.parameters),
+                "\(kind.attention.name) of a block\(kind.ofKind)", as: kind.own("A"),
+                kind.own(kind.attention.parameters),
                 "parameters",
                 after: kind.attention.source)
         }
         for kind in words.kinds {
             lines.derive(
-                kind.isMixture ? "experts of a block, with their router" : "feed-forward of a block",
+                kind.isMixture
+                    ? "experts of a block\(kind.ofKind), with their router" : "feed-forward of a block\(kind.ofKind)",
                 as: kind.own(kind.isMixture ? "X" : "F"), kind.own(kind.feedForward.parameters), "parameters",
                 after: kind.isMixture ? "DeepSeek-AI 2024, section 2.1.2" : "Narayanan et al. 2021, equation 2")
         }
@@ -102,12 +104,13 @@ struct ModelExplanation {
     func addFLOPs(to lines: inout Derivation) {
         for kind in words.attentionKinds {
             lines.derive(
-                "\(kind.attention.name) weights a token multiplies", as: kind.own("W_a"),
+                "\(kind.attention.name) weights a token multiplies\(kind.ofKind)", as: kind.own("W_a"),
                 kind.own(kind.attention.weights), "weights"
             )
             if let scan = kind.attention.scan {
                 lines.derive(
-                    "multiply-adds of a token in the recurrence of a \(kind.attention.name)", as: kind.own("W_s"),
+                    "multiply-adds of a token in the recurrence of a \(kind.attention.name)\(kind.ofKind)",
+                    as: kind.own("W_s"),
                     kind.own(scan), "multiply-adds", after: kind.attention.source)
             }
         }
@@ -142,7 +145,7 @@ struct ModelExplanation {
         case .none: (formula, note, source) = ("M", "no recomputation", "")
         case .selective where !layout.recomputeModules.isEmpty:
             let modules = layout.recomputeModules
-            let weights = words.kinds.compactMap { kind in
+            let weights = words.kinds.filter { !$0.hasNoBackward }.compactMap { kind in
                 sumOrNil(kind.block.recomputations(of: modules).flatMap { kind.own($0.weights) }).map {
                     "L_\(kind.symbol)·(\($0))"
                 }
@@ -150,6 +153,7 @@ struct ModelExplanation {
             formula = sum(
                 "M", sumOrNil(weights).map { "2·B·s·(\($0))" },
                 modules.contains(.coreAttention) ? core("L").map { "12·B·s^2·\($0)" } : nil)
+            if work.model.tuning != nil, modules.contains(.coreAttention) { formula += " − 12·B·s·U_c" }
             note = "recomputed: \(modules.words)"
             source = "Megatron-Core's --recompute-modules; core attention as in Korthikanti et al. 2022, appendix A"
         case .selective where work.framework.selectiveOperations:
@@ -185,7 +189,8 @@ struct ModelExplanation {
         let beyond = beyondCapacity(&lines)
         let isFused = work.plan.loss.kind == .fused
         lines.derive(
-            "hardware FLOPs", as: "H", sum(formula, isFused ? "2·B·s·V·\(words.embedding.width)" : nil, beyond), "FLOP",
+            "hardware FLOPs", as: "H",
+            sum(formula, isFused ? "\(2 * words.head.losses)·B·s·V·\(words.embedding.width)" : nil, beyond), "FLOP",
             note: note + (isFused ? ", and the logits in the loss's backward" : "")
                 + (beyond == nil ? "" : "; experts compute as many rows as they have room for"), after: source)
     }
@@ -204,7 +209,9 @@ struct ModelExplanation {
             }
         let terms = words.kinds.compactMap { kind -> String? in
             guard let share = StepFLOPs.computedShare(kind.block, work) else { return nil }
-            lines.define(kind.own("q_c"), share, "", "rows that experts compute over those that are routed to them")
+            lines.define(
+                kind.own("q_c"), share, "", "rows that experts compute over those that are routed to them\(kind.ofKind)"
+            )
             let count = "\(passes)·L_\(kind.symbol)"
             return "(\(isPartial ? "\(count) + 2·R_\(kind.symbol)" : count))·"
                 + kind.own("(q_c − 1)·\(kind.feedForward.routedWeights)")

@@ -22,9 +22,12 @@ struct ModelWords {
                     && $0.normWords == parts.blocks[0].normWords
             }
         self.isPlain = isPlain
-        let counts = work.parts.kinds.counts
+        let (counts, model) = (work.parts.kinds.counts, work.model)
         kinds = work.parts.blocks.enumerated().map { number, block in
-            KindWords(number: number, block: block, count: counts[number], isPlain: isPlain)
+            let layer = work.parts.kinds.kindOfBlock.firstIndex(of: number) ?? 0
+            let named = model.pattern.indices.contains(layer) ? model.kinds[model.pattern[layer]].name : nil
+            return KindWords(
+                number: number, name: named, block: block, count: counts[number], isPlain: isPlain)
         }
     }
 
@@ -54,12 +57,15 @@ struct KindWords {
     let block: Block
     /// Number of such blocks in the model.
     let count: Int
+    /// The name that the plan gives the kind; nil: it has none.
+    private let given: String?
     private let isPlain: Bool
     /// The letters that mean something else in another kind.
     private let letters: Set<String>
 
-    init(number: Int, block: Block, count: Int, isPlain: Bool) {
+    init(number: Int, name: String?, block: Block, count: Int, isPlain: Bool) {
         self.number = number
+        given = name
         self.block = block
         self.count = count
         self.isPlain = isPlain
@@ -88,8 +94,12 @@ struct KindWords {
     var names: String {
         predicts ? "modules of multi-token prediction" : (isMixture ? "blocks with experts" : "dense blocks") + ofKind
     }
-    /// The kind's number as a phrase; empty if no number is needed.
-    var ofKind: String { isPlain ? "" : " of kind \(number + 1)" }
+    /// The kind's number, and its name in the plan, as a phrase; empty if no number is needed.
+    var ofKind: String {
+        // The modules of multi-token prediction have a name of their own.
+        if predicts { return isPlain ? "" : " of multi-token prediction" }
+        return isPlain ? "" : " of kind \(number + 1)" + (given.map { " (\($0))" } ?? "")
+    }
 
     /// `formula` with this kind's letters.
     func own(_ formula: String) -> String {

@@ -24,8 +24,13 @@ extension StateExplanation {
         lines.define(
             "b_hw", work.state.hostWeight, "bytes", "bytes of a weight on the host beside the state, without master")
         let kept = layout.offloadsParameters ? weights : "b_hw·f_o·(\(owned))"
+        var gradients = "b_hg"
+        if let summed = work.device.copies?.summed, summed > 0 {
+            lines.define("b_hs", summed, "bytes", "bytes of a gradient's sum on the host, to which the device adds")
+            gradients = "(b_hg + b_hs)"
+        }
         lines.derive(
-            "state on the host", as: "hostState", "f_o·\(state) + b_hg·f_o·(\(owned)) + \(kept)", "bytes",
+            "state on the host", as: "hostState", "f_o·\(state) + \(gradients)·f_o·(\(owned)) + \(kept)", "bytes",
             note: "of one device",
             after: "Ren et al. 2021, ZeRO-Offload; Megatron-LM, HybridDeviceOptimizer")
     }
@@ -43,11 +48,28 @@ extension StateExplanation {
             "b_h", stepped > 0 ? host.moved / stepped : 0, "bytes",
             "bytes of host memory that the step of a parameter moves, those of copies included")
         let own = layout.offloadedOptimizer < 1 ? "ω·max(λ, (1 − f_o)·\(bytes)/β)" : nil
-        let out = layout.offloadsGradients ? nil : "b_r·f_o·U/β_l"
-        let back = layout.offloadsParameters ? nil : "b_w·f_o·U/β_l"
+        var (out, back): (String?, String?) = (nil, nil)
+        if !layout.offloadsGradients {
+            lines.define("b_d", work.state.sentGradient, "bytes", "bytes of a gradient that is copied to the host")
+            out = "b_d·f_o·U/β_l"
+        }
+        if !layout.offloadsParameters {
+            lines.define("b_u", work.state.returnedWeight, "bytes", "bytes of a weight that is copied back")
+            back = "b_u·f_o·U/β_l"
+        }
+        var cast: String?
+        if let offload = layout.offload, host.cast > 0 {
+            lines.define(
+                "b_t", HostStep.castBytes(work.state, offload), "bytes",
+                "bytes that the device's casts of a parameter's copies move")
+            cast = "ω·max(λ, b_t·f_o·U/β)"
+        }
         let step = "b_h·f_o·U/β_h"
-        guard layout.offload?.overlap == false else { return largest([own, out, step, back].compactMap { $0 }) }
-        return sum(out, largest([own, step].compactMap { $0 }), back)
+        guard layout.offload?.overlap == false else {
+            let device = [own, cast].compactMap { $0 }
+            return largest([device.isEmpty ? nil : sum(device), out, step, back].compactMap { $0 })
+        }
+        return sum(out, largest([own, step].compactMap { $0 }), back, cast)
     }
 }
 
@@ -60,8 +82,7 @@ extension ActivationExplanation {
         guard let fullest = moments.max(by: { terms.onHost([$0]) < terms.onHost([$1]) }) else { return }
         var held: [String] = []
         for kind in words.kinds {
-            let marked = fullest.whole(kind.number, isRecomputed: true)
-            let count = terms.isPartial ? marked : marked + fullest.whole(kind.number)
+            let count = terms.offloaded(kind.number, at: fullest)
             guard count > 0 else { continue }
             lines.define("o_\(kind.symbol)", count, "blocks", "\(kind.names) on the host at once")
             held.append("o_\(kind.symbol)·K_\(kind.symbol)")
@@ -71,8 +92,18 @@ extension ActivationExplanation {
             note: "of one device", after: "Transformer Engine, CPU offloading; Rajbhandari et al. 2021, section 5")
     }
 
-    /// Whether blocks of a kind on a rank with this `share` are offloaded.
-    func isOffloaded(_ kind: KindWords, _ share: PipelineShares.Rank) -> Bool {
-        layout.offloadsAllActivations || layout.offloadedBlocks != nil && share.recomputed[kind.number] > 0
+    /// Defines the offloaded blocks that are on the device at `moment`.
+    /// - Returns: the terms of their bytes.
+    func buffers(_ lines: inout Derivation, _ moment: HeldBlocks, _ terms: ActivationTerms) -> [String?] {
+        guard terms.isOffloaded else { return [] }
+        let counts = terms.buffered(at: moment)
+        return words.kinds.map { kind in
+            let count = counts[kind.number]
+            guard count > 0 else { return nil }
+            lines.define(
+                "ν_\(kind.symbol)", count, "blocks",
+                "offloaded \(kind.names) on the device: one computed, one copied, no more than are held")
+            return "ν_\(kind.symbol)·K_\(kind.symbol)"
+        }
     }
 }

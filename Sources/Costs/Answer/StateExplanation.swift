@@ -55,7 +55,7 @@ struct StateExplanation {
                 "parameters")
             guard kind.isMixture else { continue }
             lines.derive(
-                "routed experts of a block on a device", as: kind.own("Q_x"),
+                "routed experts of a block\(kind.ofKind) on a device", as: kind.own("Q_x"),
                 kind.own("E·(\(kind.expertParameters))") + "/(e·e_t)",
                 "parameters")
         }
@@ -133,8 +133,13 @@ struct StateExplanation {
         let state = "b_o·(\(owned))" + addMatrixState(to: &lines, share)
         let isSplit = layout.offloadedOptimizer > 0
         if isSplit { Self.defineOffloaded(&lines, layout) }
+        var stays = ""
+        if isSplit, self.state.staying > 0 {
+            lines.define("b_m", self.state.staying, "bytes", "bytes of main weights that stay on the device as well")
+            stays = " + b_m·f_o·(\(owned))"
+        }
         lines.derive(
-            "optimizer state", as: "optimizerState", isSplit ? "(1 − f_o)·\(state)" : state,
+            "optimizer state", as: "optimizerState", isSplit ? "(1 − f_o)·\(state)\(stays)" : state,
             "bytes",
             after: "Megatron-LM distributed optimizer; Rajbhandari et al. 2020"
         )
@@ -224,7 +229,8 @@ struct StateExplanation {
             bytes = "(\(bytes) − (b_r + \(moved) + b_c)·M_μ + (b_r + \(moved) + b_c − b_2)·M_f)"
             products = "T_μ"
         }
-        var update = "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))"
+        // A rank without trained weights only casts its frozen ones.
+        var update = owned > 0 ? "ω·(max(λ, \(bytes)/β) + max(λ, b_r·U/β) + max(λ, b_r·Z/β))" : "0"
         if let host = HostStep(owned: owned, work) {
             update = sum(
                 hostUpdate(&lines, host, owned: owned, bytes: bytes),

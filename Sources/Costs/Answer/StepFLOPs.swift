@@ -18,7 +18,8 @@ struct StepFLOPs {
         let again = Self.recomputedBlocks(work)
         // A fused loss computes the logits again in its backward.
         var beyond =
-            work.plan.loss.kind == .fused ? 2 * tokens * Double(model.vocab) * Double(model.tableWidth) : 0
+            work.plan.loss.kind == .fused
+            ? 2 * tokens * Double(work.parts.head.losses) * Double(model.vocab) * Double(model.tableWidth) : 0
         // Rows that experts compute beyond those routed to them, or fewer: in a forward, in its backward and where it runs
         // again.
         for (kind, block) in work.parts.blocks.enumerated() {
@@ -64,7 +65,7 @@ struct StepFLOPs {
         let modules = work.layout.modulesAgain
         let tokens = Double(work.plan.batch) * Double(work.model.sequence)
         let weights = zip(work.parts.kinds.counts, work.parts.blocks).reduce(0) {
-            $0 + Double($1.0) * $1.1.weightsAgain(modules)
+            $1.1.tuned?.passesGradient == false ? $0 : $0 + Double($1.0) * $1.1.weightsAgain(modules)
         }
         let core = modules.contains(.coreAttention) ? flops.hardwareSelective - flops.required : 0
         return 2 * tokens * weights + core

@@ -80,13 +80,19 @@ package struct ActivationBytes: Hashable, Sendable {
             }
             let again =
                 modules.contains(.coreAttention) ? core + (memory.remakesAttention ? tensors.attended : 0) : 0
-            kept = whole - remade - again - sum(madeBy: modules) + halves
+            // Inputs of products that are not kept, or that modules keep as their input, are not in a recipe's format.
+            kept =
+                whole - remade - again - sum(madeBy: modules) + tensors.saved { !$0.isKept(without: modules) } + halves
             // The halves are recomputed one after the other, each with the norm before it.
             let norms = sum(madeBy: [.norms, .fusibleNorms])
+            // Modules with products keep the inputs of these as a forward does. A norm or an activation by itself gives
+            // back its result (Megatron-Core, CheckpointWithoutOutput), which the product casts then.
+            let withProducts = modules.intersection(.withProducts)
             recomputed =
                 max(
                     again + sum(madeBy: .latentProjections),
-                    sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])) + min(norms, stream)
+                    sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])
+                        - tensors.saved { !$0.madeBy.isDisjoint(with: withProducts) }) + min(norms, stream)
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             kept = tensors.input + tensors.attended + core + tensors.productResults / 2
@@ -116,16 +122,9 @@ package struct ActivationBytes: Hashable, Sendable {
             keepsOperations: rates.framework.selectiveOperations, splitsBackward: isSplit, modules: device.modules)
     }
 
-    /// Bytes of a block whose activations are on the host: while its backward runs, those of two blocks are on the device,
-    /// one that is computed and one that is copied (Transformer Engine: two buffers).
-    var offloaded: ActivationBytes {
-        var offloaded = insideRun
-        offloaded.recomputed = recomputed + 2 * kept
-        return offloaded
-    }
-
-    /// Bytes of a block inside a run of blocks that are recomputed together, of which the first alone keeps its input.
-    var insideRun: ActivationBytes {
+    /// Bytes of a block that keeps nothing on the device: its activations are on the host, or it is inside a run of blocks that
+    /// are recomputed together, of which the first alone keeps its input.
+    var withoutKept: ActivationBytes {
         var inside = self
         inside.kept = 0
         return inside

@@ -24,16 +24,18 @@ extension BlockTimes {
     }
 
     /// Adds the copies that no compute hides. The link carries both directions at once: in the forward parameters come and
-    /// activations go, in the backward parameters and activations come and gradients go. The longer direction counts.
+    /// activations go; in the backward parameters, activations and gradients to be added to come, and gradients go. The longer
+    /// direction counts.
     /// - Parameter passes: seconds of both passes without transfers of sharded parameters, which hide copies.
     func addCopies(to times: inout UnitTimes, behind passes: (forward: Double, backward: Double)) {
         guard let copies = device.copies else { return }
         let activations = copies.offload.activations == .all ? activationCopy : 0
         let fetch = copies.fetch(shards(device.held(of: block)))
         let gradients = copies.handOver(reducedShards)
+        let inbound = activations + copies.takeBack(reducedShards)
         times.forward.offload = max(times.forward.offload, activations - passes.forward, 0)
         times.backward.offload = max(
-            times.backward.offload + max(0, activations - max(0, passes.backward - fetch)),
+            times.backward.offload + max(0, inbound - max(0, passes.backward - fetch)),
             gradients - (device.overlap.data ? passes.backward : 0))
     }
 }

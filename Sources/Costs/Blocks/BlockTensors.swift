@@ -7,6 +7,8 @@ struct BlockTensors {
     private let block: Block
     private let measure: BlockMeasure
     private let keepsCombinedRows: Bool
+    /// Bytes of a kept number that only products read, and whether these keep the result of attention too; nil: no recipe.
+    private let recipe: (input: Double, keepsAttended: Bool)?
     let memory: Framework.Memory
     /// The residual stream.
     let stream: Double
@@ -36,6 +38,7 @@ struct BlockTensors {
         self.block = block
         self.measure = measure
         self.keepsCombinedRows = keepsCombinedRows
+        self.recipe = recipe
         self.memory = memory
         let w = measure.activation
         stream = w * measure.division.numbers(block.stream)
@@ -57,7 +60,7 @@ struct BlockTensors {
         (self.attended, remadeResults) = (attended, remade)
         all += core
         if let input = recipe?.input {
-            all -= (w - input) * measure.numbers(block.productInputs)
+            all -= (w - input) * measure.numbers(block.productInputs.filter(\.isReadBack).map(\.extent))
             if recipe?.keepsAttended == true { all += input * measure.numbers(block.attended) }
         }
         whole = all
@@ -78,7 +81,7 @@ struct BlockTensors {
                     tokens: device.tokens, tensor: device.tensor, sequence: device.sequenceShare,
                     expertTensor: device.expertTensor, mixture: block.mixture,
                     reserve: framework.memory.rowReserve, shares: device.shares),
-                activation: rates.elementBytes, operand: rates.operandBytes, dropout: device.dropout),
+                activation: rates.elementBytes, operand: rates.operandBytes(of: block), dropout: device.dropout),
             sequence: sequence, flashAttention: device.flashAttention, keepsCombinedRows: framework.keepsCombinedRows,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) }, memory: framework.memory,
             exchanged: device.headRanks > 1
@@ -101,6 +104,15 @@ struct BlockTensors {
                 return tensor.madeBy.isDisjoint(with: modules) ? sum : sum + measure.bytes(tensor.stored)
             }
         }
+    }
+
+    /// Bytes that a recipe saves of some inputs of products.
+    func saved(_ inputs: (ProductInput) -> Bool) -> Double {
+        guard let recipe else { return 0 }
+        return (measure.activation - recipe.input)
+            * block.productInputs.reduce(0) {
+                $1.isReadBack && inputs($1) ? $0 + measure.division.numbers($1.extent) : $0
+            }
     }
 
     /// Bytes of the core attention: four for each row and head with flash attention, else all scores.

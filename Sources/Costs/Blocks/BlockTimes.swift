@@ -129,16 +129,22 @@ struct BlockTimes {
         for work in works {
             for product in work.products {
                 let (rows, inputs, outputs) = measure.shape(product)
-                products += rates.product(rows, outputs, inputs)
+                products += rates.product(rows, outputs, inputs, high: isHigh(product))
             }
+            products += adapters(again: work)
             kernels += measure.seconds(work.work, rates)
             guard work.repeatsExperts, let mixture = block.mixture else { continue }
-            products += expertProducts(mixture).forward
+            products += block.tuned.map { experts($0, mixture).forward } ?? expertProducts(mixture).forward
             repeated += exchange
         }
         let sent = device.collectives(
             block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: w)
-        return (products + kernels, tensorExposedAgain(sent, products), repeated)
+        // Of a norm or an activation by itself, only the product that reads it back casts the result again.
+        let withProducts = device.modules.intersection(.withProducts)
+        let casts = inputCasts {
+            !$0.madeBy.isDisjoint(with: $0.isReadBack ? device.modules : withProducts)
+        }
+        return (products + kernels + casts, tensorExposedAgain(sent, products), repeated)
     }
 
     // MARK: Matrix products
@@ -158,7 +164,7 @@ struct BlockTimes {
         var sum = Products()
         for product in block.products {
             let (rows, inputs, outputs) = measure.shape(product)
-            let high = rates.recipe != nil && LowPrecision.isRouter(product, block)
+            let high = isHigh(product)
             sum.forward += rates.product(rows, outputs, inputs, high: high)
             sum.input += rates.product(rows, inputs, outputs, high: high)
             sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: high)
@@ -166,6 +172,9 @@ struct BlockTimes {
         if let mixture = block.mixture { add(mixture, to: &sum) }
         return sum
     }
+
+    /// Whether a recipe leaves a product of the block in 16 bits.
+    func isHigh(_ product: Product) -> Bool { rates.recipe != nil && LowPrecision.isRouter(product, block) }
 
     /// Adds the products of all experts on a device. They run one after the other, each on an equal part of the rows
     /// that arrive. The gradients of all their weights are read and written once.
@@ -201,15 +210,21 @@ struct BlockTimes {
     private func recipeCasts(_ pass: Pass) -> Double {
         guard let recipe = rates.recipe else { return 0 }
         var seconds = 0.0
-        if pass == .forward, !recipe.isFused {
-            for input in block.productInputs { seconds += rates.cast(measure.numbers([input])) }
-        }
+        if pass == .forward { seconds += inputCasts { _ in true } }
         if pass == .backward, !recipe.keepsAttended { seconds += rates.cast(measure.numbers(block.attended)) }
         if device.gathersWeights, !recipe.parameterGather {
             let weights = LowPrecision.parameters(block, device)
             seconds += rates.memory(LowPrecision.castBytes(rates) * (weights.dense + weights.experts))
         }
         return seconds
+    }
+
+    /// Seconds of casts of the results of norms and activations, which a recipe needs.
+    private func inputCasts(_ isCast: (ProductInput) -> Bool) -> Double {
+        guard let recipe = rates.recipe, !recipe.isFused else { return 0 }
+        return block.productInputs.reduce(0) {
+            isCast($1) ? $0 + rates.cast(measure.division.numbers($1.extent)) : $0
+        }
     }
 
     // MARK: Core attention

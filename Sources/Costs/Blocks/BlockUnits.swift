@@ -16,10 +16,11 @@ package struct BlockUnits: Hashable, Sendable {
 
     /// - Parameters:
     ///   - plain: whether some blocks keep all activations while others are recomputed.
+    ///   - high: the blocks that a recipe leaves in bf16; nil: none.
     ///   - inside: the part of the times that does not depend on sharding; nil: computed here.
     init(
         model: Model, parts: ModelParts, rates: DeviceRates, device: DeviceShare, gradientBytes: Double, plain: Bool,
-        inside: InsideUnits? = nil
+        high: HighBlocks? = nil, inside: InsideUnits? = nil
     ) {
         func times(_ device: DeviceShare, _ rates: DeviceRates, _ inside: [BlockTimes.Inside]?) -> [UnitTimes] {
             parts.blocks.indices.map { index in
@@ -43,10 +44,15 @@ package struct BlockUnits: Hashable, Sendable {
                 ).activationCopy
             }
         }
-        guard let recipe = rates.recipe, let high = rates.bf16Blocks else { return }
+        guard let high, let rates = rates.bf16Blocks else { return }
         // Blocks in bf16 take longer than others. They stand at the model's ends, and their stages have them in addition.
-        let (others, kinds) = (times(device, high, nil), parts.kinds.kindOfBlock.prefix(model.layers))
-        for kind in kinds.prefix(recipe.bf16LayersAtStart) { embedding = embedding + others[kind] + -1 * blocks[kind] }
-        for kind in kinds.suffix(recipe.bf16LayersAtEnd) { head = head + others[kind] + -1 * blocks[kind] }
+        let others = times(device, rates, nil)
+        let plainOthers = plain ? times(device.keepingEverything, rates, nil) : others
+        func more(_ block: HighBlocks.One) -> UnitTimes {
+            block.isPlain
+                ? plainOthers[block.kind] + -1 * plainBlocks[block.kind] : others[block.kind] + -1 * blocks[block.kind]
+        }
+        for block in high.start { embedding = embedding + more(block) }
+        for block in high.end { head = head + more(block) }
     }
 }

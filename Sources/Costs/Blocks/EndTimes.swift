@@ -83,24 +83,29 @@ struct EndTimes {
         var times = UnitTimes()
         var forward = measure.seconds(end.part.forward, rates)
         var (backward, weights) = (measure.seconds(end.part.backward, rates), 0.0)
-        for product in end.part.products {
+        for (index, product) in end.part.products.enumerated() {
             let (rows, inputs, outputs) = measure.shape(product)
+            let changes = end.changes(product: index)
             guard product.outputs == logits.width else {
                 forward += rates.product(rows, outputs, inputs, high: true)
                 backward += rates.product(rows, inputs, outputs, high: true)
+                guard changes else { continue }
                 weights += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: true)
                 continue
             }
             let part = max(1, rows / chunks)
             forward +=
                 chunks
-                * (rates.product(part, outputs, inputs, high: true) + rates.product(part, inputs, outputs, high: true)
-                    + rates.accumulate(
-                        inputs, outputs, part, accumulatorBytes: rates.elementBytes, high: true))
+                * (rates.product(part, outputs, inputs, high: true) + rates.product(part, inputs, outputs, high: true))
+            // A frozen table has no gradient (Liger Kernel, `fused_linear_cross_entropy.py`: `weight.requires_grad`).
+            guard changes else { continue }
+            forward +=
+                chunks
+                * rates.accumulate(inputs, outputs, part, accumulatorBytes: rates.elementBytes, high: true)
             // The gradient of the table is added to the accumulated one.
             weights += rates.memory((rates.elementBytes + 2 * gradientBytes) * inputs * outputs)
         }
-        let numbers = measure.division.numbers(logits)
+        let numbers = Double(end.losses) * measure.division.numbers(logits)
         forward += rates.elementwise((CostConstants.lossForwardBytes + CostConstants.lossBackwardBytes) * numbers)
         times.forward.compute = forward
         times.backward.compute = backward + weights
@@ -159,7 +164,9 @@ struct EndTimes {
         for held in Self.held(end, device) {
             let fetch = device.sharding == .parameters ? copies.fetch(held.parameters / shards) : 0
             times.forward.offload += fetch
-            times.backward.offload += max(held.isReadBack ? fetch : 0, copies.handOver(held.trained / shards))
+            times.backward.offload += max(
+                (held.isReadBack ? fetch : 0) + copies.takeBack(held.trained / shards),
+                copies.handOver(held.trained / shards))
         }
     }
 }

@@ -53,7 +53,9 @@ extension BlockTimes {
             block.messages(again: works, sequenceParallel: device.sequenceParallel), elementBytes: rates.elementBytes)
         let experts = Double(block.expertProducts.count) * Double(block.mixture?.experts ?? 0) / device.expert
         let all = Double(block.products.count) + experts
-        let again = works.reduce(0) { $0 + Double($1.products.count) + ($1.repeatsExperts ? experts : 0) }
+        let again = works.reduce(0) {
+            $0 + Double($1.products.count + $1.adapters.count) + ($1.repeatsExperts ? experts : 0)
+        }
         return (all > 0 ? again / all : 0) * rates.framework.hostForward + starting(sent.forward)
     }
 

@@ -10,13 +10,14 @@ enum LowPrecision {
     }
 
     /// Parameters of a block on one device that products in the low format read: those of routed experts, and all others.
+    /// Products of adapters are in 16 bits (Megatron-Bridge, `lora_layers.py`: `fp8_autocast(enabled=False)`).
     static func parameters(_ block: Block, _ device: DeviceShare) -> (dense: Double, experts: Double) {
-        let dense = block.products.reduce(0.0) { sum, product in
+        let dense = block.ownProducts.reduce(0.0) { sum, product in
             guard !isRouter(product, block) else { return sum }
             let isCut = product.inputs.cut > 0 || product.outputs.cut > 0
             return sum + product.weights / (isCut ? device.tensor : 1)
         }
-        let experts = Double(block.mixture?.experts ?? 0) * block.expertProducts.weights
+        let experts = Double(block.mixture?.experts ?? 0) * Array(block.ownExpertProducts).weights
         return (dense, experts / (device.expert * device.expertTensor))
     }
 

@@ -11,12 +11,14 @@ extension BlockTimes {
         let isQuantized = tuned.quantizedBytes != nil
         for (index, product) in block.products.enumerated() {
             let (rows, inputs, outputs) = measure.shape(product)
-            sum.forward += rates.product(rows, outputs, inputs)
-            sum.input += rates.product(rows, inputs, outputs)
-            // Adapters stand behind the block's own products.
-            let changes = index >= tuned.changes.count || tuned.changes[index]
+            // Adapters stand behind the block's own products. A recipe leaves them in 16 bits.
+            let isAdapter = index >= tuned.changes.count
+            let high = isAdapter ? rates.recipe != nil : isHigh(product)
+            sum.forward += rates.product(rows, outputs, inputs, high: high)
+            sum.input += rates.product(rows, inputs, outputs, high: high)
+            let changes = isAdapter || tuned.changes[index]
             if changes {
-                sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes)
+                sum.weight += rates.accumulate(inputs, outputs, rows, accumulatorBytes: gradientBytes, high: high)
             } else if isQuantized {
                 let seconds = dequantization(inputs * outputs, tuned)
                 sum.forward += seconds
@@ -24,14 +26,28 @@ extension BlockTimes {
             }
         }
         guard let mixture = block.mixture else { return sum }
+        let experts = experts(tuned, mixture)
+        sum.forward += experts.forward
+        sum.input += experts.input
+        sum.weight += experts.weight
+        return sum
+    }
+
+    /// Seconds of the products of all experts on a device.
+    func experts(_ tuned: TunedBlock, _ mixture: Model.Mixture) -> Products {
+        var sum = Products()
+        let isQuantized = tuned.quantizedBytes != nil
         let held = Double(mixture.experts) / device.expert
         var trained = 0.0
         for (index, product) in block.expertProducts.enumerated() {
             let (rows, inputs, outputs) = measure.shape(product)
-            let seconds = held * rates.product(max(1, rows / held), outputs, inputs) / rates.framework.experts
+            let isAdapter = index >= tuned.changesExperts.count
+            let seconds =
+                held * rates.product(max(1, rows / held), outputs, inputs, high: isAdapter && rates.recipe != nil)
+                / rates.framework.experts
             sum.forward += seconds
             sum.input += seconds
-            let changes = index >= tuned.changesExperts.count || tuned.changesExperts[index]
+            let changes = isAdapter || tuned.changesExperts[index]
             if changes {
                 sum.weight += seconds
                 trained += held * inputs * outputs
@@ -43,6 +59,21 @@ extension BlockTimes {
         }
         if trained > 0 { sum.weight += rates.memory(2 * gradientBytes * trained) }
         return sum
+    }
+
+    /// Seconds of the products of adapters in a module that runs again, and of making its matrices whole of their few bits.
+    func adapters(again work: Recomputation) -> Double {
+        guard let tuned = block.tuned else { return 0 }
+        var seconds = 0.0
+        for product in work.adapters {
+            let (rows, inputs, outputs) = measure.shape(product)
+            seconds += rates.product(rows, outputs, inputs, high: rates.recipe != nil)
+        }
+        for product in work.quantized {
+            let (_, inputs, outputs) = measure.shape(product)
+            seconds += dequantization(inputs * outputs, tuned)
+        }
+        return seconds
     }
 
     /// Seconds of reading `weights` in few bits and writing them in the format that products read.

@@ -81,6 +81,11 @@ package final class DeviceRates: Sendable {
         bf16Blocks = others
     }
 
+    /// Bytes of a number that the weight gradients of a block read: those of adapters are in 16 bits in a recipe.
+    func operandBytes(of block: Block) -> Double {
+        recipe != nil && block.tuned?.tuning.lora != nil ? elementBytes : operandBytes
+    }
+
     /// Seconds of an m×k by k×n product.
     func product(_ m: Double, _ n: Double, _ k: Double, high: Bool = false) -> Double {
         product(m, n, k, bytes: elementBytes * (m * k + k * n + m * n), high: high)

@@ -94,8 +94,8 @@ package final class LayoutWork: Sendable {
             groups: groups ?? LayoutGroups(layout, on: pricer.network),
             vocabulary: vocabulary,
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms,
-            copies: Self.copies(layout, pricer.link, state))
-        self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, known)
+            copies: Self.copies(layout, pricer.link, state, rates.framework, microbatches: shape.microbatches))
+        self.units = units ?? Self.units(pricer, rates, device, state.gradient, layout, layers, known)
         host = rates.framework.hostMicrobatch / 2
         if let algorithm = layout.vocabularyParallel {
             divided = DividedVocabulary(
@@ -117,14 +117,19 @@ package final class LayoutWork: Sendable {
         (transfer, scattersMessages) = Self.message(layout: layout, device: device, boundaryBytes: boundaryBytes)
     }
 
-    private static func copies(_ layout: Layout, _ link: HostLink?, _ state: StateBytes) -> HostCopies? {
+    private static func copies(
+        _ layout: Layout, _ link: HostLink?, _ state: StateBytes, _ framework: Framework, microbatches: Int
+    ) -> HostCopies? {
         guard let offload = layout.offload, let link else { return nil }
-        return HostCopies(offload, link, weight: state.keptWeight, gradient: state.gradient)
+        return HostCopies(
+            offload, link, weight: state.keptWeight, reduced: state.gradient, sharding: layout.sharding,
+            addsOnDevice: framework.addsOffloadedGradients,
+            microbatches: layout.schedule.isBidirectional ? microbatches / 2 : microbatches)
     }
 
     private static func units(
         _ pricer: Pricer, _ rates: DeviceRates, _ device: DeviceShare, _ gradientBytes: Double, _ layout: Layout,
-        _ known: KnownInsides?
+        _ layers: [Int], _ known: KnownInsides?
     ) -> BlockUnits {
         let plain = layout.recomputed.keepsSome
         let inside = known?.units(device, gradientBytes: gradientBytes, plain: plain) {
@@ -134,8 +139,18 @@ package final class LayoutWork: Sendable {
         }
         return BlockUnits(
             model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device, gradientBytes: gradientBytes,
-            plain: plain, inside: inside)
+            plain: plain, high: Self.highBlocks(pricer, rates, layout, layers), inside: inside)
     }
+
+    /// The blocks that the layout's recipe leaves in bf16; nil: none.
+    private static func highBlocks(
+        _ pricer: Pricer, _ rates: DeviceRates, _ layout: Layout, _ layers: [Int]
+    ) -> HighBlocks? {
+        guard let recipe = rates.recipe, rates.bf16Blocks != nil else { return nil }
+        return HighBlocks(recipe, pricer.parts, pricer.plan.model, layout, layers: layers)
+    }
+
+    var highBlocks: HighBlocks? { Self.highBlocks(pricer, rates, layout, layers) }
 
     /// The work `work` with another number of micro-batches.
     convenience init(_ work: LayoutWork, shape: PipelineShape) {

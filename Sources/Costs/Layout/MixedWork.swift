@@ -171,7 +171,7 @@ extension Pricer {
         }
         let shares = PipelineShares(
             schedule: layout.schedule, shape: shape, layers: layers, blocks: parts.kinds,
-            recomputed: layout.recomputed, places: placeOfRank)
+            recomputed: layout.marked, places: placeOfRank)
         let works = known.map { place in
             LayoutWork(first[place.group], shares: shares, place: place, isScattered: messages.isScattered)
         }

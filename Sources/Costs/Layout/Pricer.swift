@@ -10,6 +10,8 @@ package final class Pricer: Sendable {
     package let options: CostOptions
     /// The parts of the plan's model.
     let parts: ModelParts
+    /// `Model.headInBlocks` of the plan's model.
+    let head: Double
     /// Rates of the plan's devices, by the name of the software that layouts run on.
     let rates: [String: DeviceRates]
     /// The cluster's networks from the innermost to the outermost.
@@ -23,17 +25,32 @@ package final class Pricer: Sendable {
         try self.init(plan: plan, options: options, devices: plan.devices)
     }
 
-    /// - Parameter devices: devices that the plan's cluster has, which may be one group of several.
-    private init(plan: Plan, options: CostOptions, devices: Int) throws(CostError) {
+    /// The pricer of a plan that differs from that of `other` in nothing but its devices and its batch. What depends on the
+    /// model alone is taken over.
+    package convenience init(plan: Plan, like other: Pricer) throws(CostError) {
+        try self.init(plan: plan, options: other.options, devices: plan.devices, like: other)
+    }
+
+    /// - Parameters:
+    ///   - devices: devices that the plan's cluster has, which may be one group of several.
+    ///   - other: a pricer whose plan differs in devices and batch alone; nil: there is none.
+    private init(plan: Plan, options: CostOptions, devices: Int, like other: Pricer? = nil) throws(CostError) {
         let plan = plan.onOneFramework
         self.plan = plan
         self.options = options
-        parts = ModelParts(plan.model)
-        link = HostLink(plan)
+        parts = other?.parts ?? ModelParts(plan.model)
+        head = other?.head ?? plan.model.headInBlocks
+        link = HostLink(plan.cluster, devices: devices)
         network = NetworkLevel.levels(of: plan.cluster, devices: devices)
         groups = try Self.pricers(plan, options)
         var rates: [String: DeviceRates] = [:]
-        let device = plan.cluster.device.sharing(plan.cluster.coreShare(devices))
+        let share = plan.cluster.coreShare(devices)
+        if let other, other.plan.cluster.coreShare(other.plan.devices) == share {
+            self.rates = other.rates
+            try Self.check(plan)
+            return
+        }
+        let device = plan.cluster.device.sharing(share)
         let names =
             (plan.frameworks.named ?? plan.frameworks.assumed).map { [$0] } ?? Frameworks.automaticNames
         for name in names {
@@ -42,6 +59,10 @@ package final class Pricer: Sendable {
                 device: device, precision: plan.precision, framework: framework, recipe: plan.recipe)
         }
         self.rates = rates
+        try Self.check(plan)
+    }
+
+    private static func check(_ plan: Plan) throws(CostError) {
         guard plan.batch > 0, plan.devices > 0, plan.model.layers > 0, plan.model.sequence > 0 else {
             throw .badPlan("batch, devices, layers and sequence must be positive")
         }
@@ -115,7 +136,7 @@ package final class Pricer: Sendable {
             throw .badLayout(
                 "batch \(plan.batch) is not a multiple of data \(layout.data) × micro-batch \(layout.microbatch)")
         }
-        guard layout.offload == nil || link != nil else {
+        guard layout.offload == nil || (groups ?? [self]).allSatisfy({ $0.link != nil }) else {
             throw .badLayout("cluster \(plan.cluster.name) states no link to a host that could hold what is offloaded")
         }
         guard layout.devices == plan.devices else {
@@ -126,7 +147,7 @@ package final class Pricer: Sendable {
         }
         let shape = layout.pipelineShape(microbatches: plan.batch / sequences)
         if let rule = layout.schedule.problem(shape) { throw .badLayout(rule) }
-        let layers = StagePartition(layout, model: plan.model).sizes
+        let layers = StagePartition(layout, model: plan.model, head: head).sizes
         guard layers.count == layout.stages, layers.allSatisfy({ $0 >= 0 }), layers.reduce(0, +) == plan.model.layers
         else {
             throw .badLayout("the layers of the stages must be \(layout.stages) numbers, in all the model's layers")

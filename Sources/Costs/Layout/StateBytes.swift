@@ -42,8 +42,16 @@ package struct StateBytes: Hashable, Sendable {
     package var hostGradient: Double
     /// Bytes of a weight beside the state of a parameter that the host steps, if the state has no master weight.
     package var hostWeight: Double
-    /// Bytes of a gradient in host memory.
-    static let hostSum = 4.0
+    /// Bytes of master weights, and of an fp32 copy of the gradient, in the optimizer's state.
+    private let masterState: Double
+    /// Bytes of optimizer state that stay on the device where the host steps the parameter.
+    private(set) var staying = 0.0
+    /// Bytes of a gradient that is copied to the host for a step.
+    private(set) var sentGradient: Double
+    /// Bytes of a weight that comes back from a step on the host: the kept one, or the fp32 one.
+    private(set) var returnedWeight: Double
+    /// Bytes of a weight that a step on the host writes in addition to the fp32 values, in the format that is copied back.
+    private(set) var hostCopy: Double
 
     /// - Parameter shardsMaster: whether the fp32 weights are sharded and no other copy of the weights is kept.
     package init(
@@ -68,11 +76,14 @@ package struct StateBytes: Hashable, Sendable {
         let stepsKeptWeight = keptWeight == 4
         let copiesGradient = precision == .fp16 && format == .fp16 && !stepsKeptWeight && choice.master == .fp32
         let master = (stepsKeptWeight ? 0 : choice.master.bytes) + (copiesGradient ? 4 : 0)
+        masterState = master
+        (sentGradient, returnedWeight) = (gradient, keptWeight)
+        hostCopy = keptWeight == 4 ? 0 : weight
         let (first, second) = (
             choice.keepsFirst ? choice.firstMoment.bytes : 0, choice.keepsSecond ? choice.secondMoment.bytes : 0
         )
         optimizer = master + first + second
-        hostGradient = copiesGradient ? 0 : Self.hostSum
+        hostGradient = copiesGradient ? 0 : HostCopies.sumBytes
         hostWeight = stepsKeptWeight || choice.master == .none ? keptWeight : 0
         leastOptimizer = master + first
         moved = Self.moved(choice.master, stepsKeptWeight: stepsKeptWeight)
@@ -92,6 +103,15 @@ package struct StateBytes: Hashable, Sendable {
             gradients: framework.memory.storesFP32 ? nil : layout.gradients,
             shardsMaster: framework.shardsMasterWeights && layout.sharding == .parameters, optimizer: optimizer)
         if framework.reducesInHalf, layout.gradients == nil { gradient = min(gradient, weight) }
+        if framework.keepsOffloadedMaster { staying = masterState }
+        if framework.copiesFP32ToHost { (sentGradient, returnedWeight, hostCopy) = (4, 4, 0) }
+    }
+
+    /// Bytes that the casts of a gradient before its copy to the host, and of a weight behind its copy back, move on the
+    /// device: each number is read in one format and written in the other.
+    func castBytes(gradient sent: Bool, weight returned: Bool) -> Double {
+        (sent && sentGradient != gradient ? gradient + sentGradient : 0)
+            + (returned && returnedWeight != keptWeight ? returnedWeight + keptWeight : 0)
     }
 
     /// Bytes of a moment that an update reads and writes. Numbers with one scale for a tensor become fp32 in a buffer,
@@ -120,9 +140,6 @@ package struct StateBytes: Hashable, Sendable {
     /// Bytes of a weight that an optimizer step writes in addition to the fp32 values: the copy that products read, if
     /// one is kept.
     package var writtenCopy: Double { keptWeight == 4 ? 0 : weight }
-
-    /// Bytes of a weight that comes back from a step on the host: the kept one.
-    package var returnedWeight: Double { keptWeight }
 
     /// Bytes of weights, gradients and optimizer state for `parameters` on one of `group` data-parallel ranks.
     /// - Parameter optimizerGroup: ranks that shard the optimizer's state; nil: those of `group`.

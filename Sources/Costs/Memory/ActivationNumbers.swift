@@ -29,13 +29,20 @@ struct ActivationNumbers {
     private let kept: UnsafePointer<Double>
     private let pools: Bool
     private let ends: ActivationTerms.Ends
+    /// The blocks whose activations are on the host; nil: none.
+    let offloaded: OffloadedNumbers?
 
-    /// - Parameter numbers: the list of `ActivationTerms`.
-    init(kinds: Int, numbers: UnsafePointer<Double>, pools: Bool, ends: ActivationTerms.Ends) {
+    /// - Parameters:
+    ///   - numbers: the list of `ActivationTerms`.
+    ///   - offloads: whether activations of all blocks are offloaded, or of marked ones; nil: of none.
+    init(kinds: Int, numbers: UnsafePointer<Double>, pools: Bool, ends: ActivationTerms.Ends, offloads: Bool?) {
         self.kinds = kinds
         kept = numbers
         self.pools = pools
         self.ends = ends
+        offloaded = offloads.map {
+            OffloadedNumbers(kinds: kinds, numbers: numbers + 2 * (4 * kinds + 1) + 2 * kinds, isAll: $0)
+        }
     }
 
     private var recomputedBytes: UnsafePointer<Double> { kept + 2 * (4 * kinds + 1) }
@@ -45,6 +52,24 @@ struct ActivationNumbers {
     @inline(__always)
     func held(isPartial: Bool) -> HeldByteNumbers {
         HeldByteNumbers(kinds: kinds, bytes: isPartial ? kept : kept + 4 * kinds + 1, pools: pools)
+    }
+
+    /// Bytes that blocks and embedding keep on the device at the fullest of `moments`, and the buffers of offloaded blocks.
+    /// Memory that is never returned holds the most of either.
+    @inline(__always)
+    func fullest(_ held: UnsafePointer<Double>, moments: Int, isPartial: Bool) -> Double {
+        let bytes = self.held(isPartial: isPartial)
+        guard let offloaded else { return bytes.fullest(held, moments: moments) }
+        let stride = 4 * kinds + 1
+        var (most, mostBuffered) = (0.0, 0.0)
+        for moment in 0..<moments {
+            let numbers = held + moment * stride
+            let buffered = offloaded.bufferedBytes(numbers)
+            mostBuffered = max(mostBuffered, buffered)
+            let (whole, later) = bytes.blocks(numbers)
+            most = max(most, whole + later + numbers[stride - 1] * bytes.bytes[stride - 1] + buffered)
+        }
+        return pools ? bytes.fullest(held, moments: moments) + mostBuffered : most
     }
 
     /// Bytes that a rank's backward recomputes at once: those of the largest of its recomputed blocks.
@@ -97,5 +122,60 @@ struct ActivationNumbers {
         widestGradients(counts) + ends.buffers + (holdsEmbedding != holdsHead ? ends.tiedBuffers : 0)
             + ends.messages * Double(passes) + (isBidirectional ? ends.copiesBuffers : 0)
             + (holdsHead ? held.pending * ends.logits + held.deferred * ends.logitGradients + ends.headBuffers : 0)
+    }
+}
+
+/// The blocks whose activations are on the host, where an inner loop reads them.
+struct OffloadedNumbers {
+    /// Blocks that are on the device at once: one that is computed and one that is copied (Transformer Engine: two buffers).
+    static let buffers = 2.0
+
+    private let kinds: Int
+    /// Bytes of an offloaded block of each kind, and the kinds from the largest to the smallest.
+    private let kept: UnsafePointer<Double>
+    private let order: UnsafePointer<Double>
+    /// Whether all blocks are offloaded, or those that are told from the others.
+    private let isAll: Bool
+
+    init(kinds: Int, numbers: UnsafePointer<Double>, isAll: Bool) {
+        (self.kinds, self.isAll) = (kinds, isAll)
+        (kept, order) = (numbers, numbers + kinds)
+    }
+
+    /// The numbers of blocks of these bytes, in the order of the list that `init` reads.
+    static func list(_ kept: [Double]) -> [Double] {
+        kept + kept.indices.sorted { kept[$0] > kept[$1] }.map(Double.init)
+    }
+
+    /// Offloaded blocks of a kind at a moment.
+    @inline(__always)
+    func count(_ kind: Int, _ held: UnsafePointer<Double>) -> Double {
+        held[2 * kind + 1] + (isAll ? held[2 * kind] : 0)
+    }
+
+    /// Bytes on the host at a moment.
+    func hostBytes(_ held: UnsafePointer<Double>) -> Double {
+        (0..<kinds).reduce(0) { $0 + kept[$1] * count($1, held) }
+    }
+
+    /// Calls `body` with every kind of which offloaded blocks are on the device at a moment, and how many: the largest of those
+    /// that are held, and no more than there are.
+    @inline(__always)
+    func eachBuffered(_ held: UnsafePointer<Double>, _ body: (_ kind: Int, _ count: Double) -> Void) {
+        var left = Self.buffers
+        for place in 0..<kinds where left > 0 {
+            let kind = Int(order[place])
+            let count = min(left, count(kind, held))
+            left -= count
+            if count > 0 { body(kind, count) }
+        }
+    }
+
+    /// Bytes of offloaded blocks on the device at a moment.
+    @inline(__always)
+    func bufferedBytes(_ held: UnsafePointer<Double>) -> Double {
+        var bytes = 0.0
+        eachBuffered(held) { bytes += $1 * kept[$0] }
+        return bytes
     }
 }

@@ -12,11 +12,12 @@ final class ActivationTerms: Sendable {
     /// Whether some blocks are told from the others: recomputed ones, the first ones of runs, or offloaded ones.
     let isPartial: Bool
     /// Whether activations of blocks are offloaded: of all, or of those that are told from the others.
-    let isOffloaded: Bool
-    /// Bytes of an offloaded block of each kind on the host; empty if nothing is offloaded.
-    let keptBytes: [Double]
+    var isOffloaded: Bool { offloadsAll != nil }
+    /// Whether activations of all blocks are offloaded, or of those that are told from the others; nil: of none.
+    private let offloadsAll: Bool?
     /// One list of all figures that are one a kind of block: those of `held`, those of `held` if all blocks are
-    /// recomputed or none is, the bytes recomputed at once, and those of the widest gradients.
+    /// recomputed or none is, the bytes recomputed at once, and those of the widest gradients. If blocks are offloaded, the
+    /// figures of `OffloadedNumbers` follow.
     private let numbers: [Double]
     private let pools: Bool
     /// Figures that are the same for all kinds of block.
@@ -49,9 +50,8 @@ final class ActivationTerms: Sendable {
         }
         let own = bytes(layout.recompute)
         isPartial = layout.marked != .all
-        isOffloaded = layout.offload.map { $0.activations != .none } ?? false
-        keptBytes = isOffloaded ? own.map(\.kept) : []
-        blocks = isOffloaded ? own.map(\.offloaded) : own
+        offloadsAll = layout.offload.flatMap { $0.activations == .none ? nil : $0.activations == .all }
+        blocks = offloadsAll != nil ? own.map(\.withoutKept) : own
         // Buffers other than the gradients of a block's widest tensors: gathered inputs, messages.
         var ends = Ends()
         if work.device.sequenceParallel { ends.buffers += w * work.device.tokens * h }
@@ -76,11 +76,12 @@ final class ActivationTerms: Sendable {
         numbers.reserveCapacity(10 * blocks.count + 2)
         let plain =
             layout.offloadedBlocks != nil
-            ? own : layout.recomputed.keepsSome ? bytes(.none) : isPartial ? blocks.map(\.insideRun) : blocks
+            ? own : layout.recomputed.keepsSome ? bytes(.none) : isPartial ? blocks.map(\.withoutKept) : blocks
         HeldBytes.add(plain: plain, recomputed: blocks, mask: mask, to: &numbers)
         HeldBytes.add(plain: blocks, recomputed: blocks, mask: mask, to: &numbers)
         for block in blocks { numbers.append(block.recomputed) }
         for block in blocks { numbers.append(block.widestGradients) }
+        if offloadsAll != nil { numbers += OffloadedNumbers.list(own.map(\.kept)) }
         self.numbers = numbers
         ends.headInputs = kept(head) { $0 != .logits && !(remakesNorm && $0 == .normResult) } + extra.end
         let logits = head.logits.map(measure.division.numbers) ?? 0
@@ -90,14 +91,16 @@ final class ActivationTerms: Sendable {
             ends.logitGradients = measure.bytes(head.part.operands)
             ends.headBuffers = (work.framework.logitBytes - 4) * logits
         case .fused:
-            // The fp32 logarithm of each row's sum of exponentials.
-            ends.logits = 4 * work.device.tokens
+            // The fp32 logarithm of each row's sum of exponentials, for every loss.
+            ends.logits = 4 * Double(head.losses) * work.device.tokens
         case .chunked:
-            // The logits of one chunk, and the gradient of the table that all chunks add to. The gradient of the inputs
-            // takes the place of the inputs.
+            // The logits of one chunk, and for every loss the gradient of the table that its chunks add to, kept until the
+            // backward (Liger Kernel, `fused_linear_cross_entropy.py`). The gradient of the inputs takes the place of the
+            // inputs.
             ends.headBuffers =
                 work.framework.logitBytes * logits / Double(work.plan.loss.chunks)
-                + work.state.weight * work.tableParameters
+                + (work.model.changesHeadTable
+                    ? Double(head.losses) * work.state.weight * work.tableParameters : 0)
         }
         ends.tiedBuffers = hasPipeline && work.model.sharesTable ? 4 * (memory.sharedPiece ?? 0) : 0
         ends.messages = hasPipeline ? (memory.messages ?? 0) * work.boundaryBytes : 0
@@ -107,21 +110,16 @@ final class ActivationTerms: Sendable {
     }
 
     private static func bf16Extra(_ work: LayoutWork, isSplit: Bool) -> (start: Double, end: Double) {
-        guard let recipe = work.rates.recipe, let high = work.rates.bf16Blocks else { return (0, 0) }
-        func extra(_ kinds: ArraySlice<Int>, _ recompute: Layout.Recompute) -> Double {
-            kinds.reduce(0) { sum, kind in
-                let block = work.parts.blocks[kind]
+        guard let blocks = work.highBlocks, let high = work.rates.bf16Blocks else { return (0, 0) }
+        func extra(_ blocks: [HighBlocks.One]) -> Double {
+            blocks.reduce(0) { sum, one in
+                let (block, recompute) = (work.parts.blocks[one.kind], one.isPlain ? .none : work.layout.recompute)
                 return sum
                     + ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit, rates: high).kept
                     - ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit).kept
             }
         }
-        // Modules of multi-token prediction are no layers.
-        let kinds = work.parts.kinds.kindOfBlock.prefix(work.model.layers)
-        return (
-            extra(kinds.prefix(recipe.bf16LayersAtStart), work.layout.recompute),
-            extra(kinds.suffix(recipe.bf16LayersAtEnd), work.layout.recompute)
-        )
+        return (extra(blocks.start), extra(blocks.end))
     }
 
     /// Bytes that blocks and embedding keep, with the layout's recomputation.
@@ -131,32 +129,49 @@ final class ActivationTerms: Sendable {
 
     /// Calls `body` with the figures where they lie.
     func withNumbers<T>(_ body: (ActivationNumbers) -> T) -> T? {
-        let (kinds, pools, ends) = (blocks.count, pools, ends)
+        let (kinds, pools, ends, offloads) = (blocks.count, pools, ends, offloadsAll)
         return numbers.withUnsafeBufferPointer { numbers in
-            numbers.baseAddress.map { body(ActivationNumbers(kinds: kinds, numbers: $0, pools: pools, ends: ends)) }
+            numbers.baseAddress.map {
+                body(ActivationNumbers(kinds: kinds, numbers: $0, pools: pools, ends: ends, offloads: offloads))
+            }
         }
     }
 
     /// Bytes of activations on the host at the fullest of `moments`.
     func onHost(_ moments: [HeldBlocks]) -> Double {
-        moments.reduce(0) { most, held in
-            max(
-                most,
-                keptBytes.indices.reduce(0) { sum, kind in
-                    let marked = held.whole(kind, isRecomputed: true)
-                    return sum + keptBytes[kind] * (isPartial ? marked : marked + held.whole(kind))
-                })
-        }
+        moments.reduce(0) { most, moment in max(most, atMoment(moment) { $0.hostBytes($1) } ?? 0) }
     }
 
-    /// Bytes that a rank's backward has at once on the device beside what blocks keep, if some of its blocks are offloaded:
-    /// two offloaded blocks, and what the largest block recomputes.
-    private func besideOffloaded(_ share: PipelineShares.Rank) -> Double {
-        blocks.indices.reduce(0) { most, kind in
-            guard share.blocks[kind] > 0 else { return most }
-            let offloaded = isPartial && share.recomputed[kind] == 0 ? 2 * keptBytes[kind] : 0
-            return max(most, blocks[kind].recomputed - offloaded)
+    /// Calls `body` with the offloaded blocks and the numbers of `moment`; nil: nothing is offloaded.
+    private func atMoment<T>(
+        _ moment: HeldBlocks, _ body: (OffloadedNumbers, UnsafePointer<Double>) -> T
+    ) -> T? {
+        guard moment.kinds == blocks.count else { return nil }
+        let result = withNumbers { numbers in
+            moment.numbers.withUnsafeBufferPointer { held in
+                held.baseAddress.flatMap { held in numbers.offloaded.map { body($0, held) } }
+            }
         }
+        return result ?? nil
+    }
+
+    /// Blocks of a kind whose activations are on the host at `moment`. Copies of some may be on the device (`buffered`).
+    func offloaded(_ kind: Int, at moment: HeldBlocks) -> Double { atMoment(moment) { $0.count(kind, $1) } ?? 0 }
+
+    /// Offloaded blocks of each kind whose activations are on the device at `moment`.
+    func buffered(at moment: HeldBlocks) -> [Double] {
+        var counts = [Double](repeating: 0, count: blocks.count)
+        _ = atMoment(moment) { offloaded, held in offloaded.eachBuffered(held) { counts[$0] = $1 } }
+        return counts
+    }
+
+    /// Bytes of the buffers of offloaded blocks on the device at `moment`.
+    func bufferedBytes(at moment: HeldBlocks) -> Double { atMoment(moment) { $0.bufferedBytes($1) } ?? 0 }
+
+    /// Bytes that a rank's backward recomputes at once if each of its blocks is recomputed by itself: those of the largest
+    /// block, offloaded or not.
+    private func recomputedAtOnce(_ share: PipelineShares.Rank) -> Double {
+        blocks.indices.reduce(0) { share.blocks[$1] > 0 ? max($0, blocks[$1].recomputed) : $0 }
     }
 
     /// Bytes that a rank's backward recomputes at once if it recomputes `runs` of blocks together: those of the largest run.
@@ -174,11 +189,11 @@ final class ActivationTerms: Sendable {
         of share: PipelineShares.Rank, moments: [HeldBlocks], logits: HeldLogits, isBidirectional: Bool,
         runs: Set<[Int]>? = nil
     ) -> (activations: Double, buffers: Double) {
-        let moments = HeldMoments(moments)
+        let list = HeldMoments(moments)
         let bytes = withNumbers { numbers in
-            withUnsafePointers(HeldBlocks(of: share).numbers, moments.numbers) { counts, held in
-                let kept = numbers.held(isPartial: isPartial).fullest(held, moments: moments.count)
-                let atOnce = isOffloaded ? besideOffloaded(share) : runs.map(recomputed)
+            withUnsafePointers(HeldBlocks(of: share).numbers, list.numbers) { counts, held in
+                let kept = numbers.fullest(held, moments: list.count, isPartial: isPartial)
+                let atOnce = isOffloaded ? recomputedAtOnce(share) : runs.map(recomputed)
                 let activations =
                     atOnce.map {
                         numbers.activations(holdsHead: share.holdsHead, kept: kept, logits: logits, recomputed: $0)

@@ -1,13 +1,54 @@
 internal import Models
 package import Plans
 
-/// Bytes of host memory that what devices offload takes.
-package enum HostMemory {
+/// The host that is fullest of what devices offload.
+package struct HostMemory: Hashable, Sendable {
+    /// Bytes of a node's devices.
+    package let bytes: Double
+    /// Bytes of the node's host.
+    package let capacity: Double
+    /// Devices that share the host.
+    let sharers: Int
+
+    /// Share of the host that is taken.
+    private var share: Double { capacity > 0 ? bytes / capacity : bytes > 0 ? .infinity : 0 }
+    /// Whether the host has room for what is offloaded.
+    package var fits: Bool { bytes <= CostConstants.usableShare * capacity }
+
+    /// The fullest host of a layout whose devices of pipeline rank r offload `bytes[r]` each; in a cluster of several groups
+    /// the one with the largest share taken.
+    package init(_ bytes: [Double], _ layout: Layout, _ plan: Plan) {
+        let stage = max(1, layout.devices / max(1, layout.pipeline))
+        func host(_ bytes: ArraySlice<Double>, _ cluster: Cluster, _ devices: Int) -> HostMemory {
+            let sharers = HostLink.sharers(cluster, devices: devices)
+            return HostMemory(
+                bytes: Self.fullestNode(Array(bytes), stage: stage, sharers: sharers),
+                capacity: cluster.host?.memoryBytes ?? 0, sharers: sharers)
+        }
+        guard let groups = plan.cluster.groups, let stages = StageGroups(groups, layout), bytes.count == layout.pipeline
+        else {
+            self = host(bytes[...], plan.cluster, plan.devices)
+            return
+        }
+        var fullest = HostMemory(bytes: 0, capacity: 0, sharers: 1)
+        for (place, group) in groups.list.enumerated() {
+            let own = host(bytes[stages.ranks(of: place)], group.cluster, group.devices)
+            if fullest.capacity == 0 || own.share > fullest.share { fullest = own }
+        }
+        self = fullest
+    }
+
+    private init(bytes: Double, capacity: Double, sharers: Int) {
+        (self.bytes, self.capacity, self.sharers) = (bytes, capacity, sharers)
+    }
+
     /// Bytes of the fullest node, whose devices of pipeline rank r offload `bytes[r]` each. Ranks are numbered as
     /// `RankGrid` does: the devices of one pipeline rank are neighbours.
-    package static func fullestNode(_ bytes: [Double], _ layout: Layout, _ plan: Plan) -> Double {
-        let (stage, sharers) = (max(1, layout.devices / max(1, layout.pipeline)), HostLink.sharers(plan))
-        let devices = max(1, layout.devices)
+    /// - Parameters:
+    ///   - stage: devices of a pipeline rank.
+    ///   - sharers: devices of a node.
+    package static func fullestNode(_ bytes: [Double], stage: Int, sharers: Int) -> Double {
+        let devices = bytes.count * stage
         var most = 0.0
         // A node with more of one rank's devices than others begins with that rank, or behind the node in which it begins.
         for rank in bytes.indices {
@@ -27,11 +68,12 @@ package enum HostMemory {
     }
 
     /// Whether the state that a layout offloads fits into its hosts.
-    static func holdsState(_ work: LayoutWork) -> Bool {
-        guard work.layout.offload != nil, let host = work.plan.cluster.host else { return true }
-        let kinds = work.shares.kinds.map { StateMemory(of: $0.share, work).host }
-        let node = fullestNode(work.shares.kindOfRank.map { kinds[$0] }, work.layout, work.plan)
-        return node <= CostConstants.usableShare * host.memoryBytes
+    package static func holdsState(_ work: LayoutWork) -> Bool {
+        guard work.layout.offload != nil else { return true }
+        let kinds = work.shares.kinds.indices.map {
+            StateMemory(of: work.shares.kinds[$0].share, work.on(kind: $0)).host
+        }
+        return HostMemory(work.shares.kindOfRank.map { kinds[$0] }, work.layout, work.plan).fits
     }
 }
 
@@ -45,9 +87,13 @@ extension StateMemory {
         let stepped =
             offload.optimizer * max(0, work.owned(share) - Self.unseenParameters(of: share, work))
         let moved = offload.optimizer * optimizer
-        optimizer -= moved
+        // Main weights that stay on the device are copied to the host too.
+        optimizer -= moved - work.state.staying * stepped
         host = moved + work.state.hostGradient * stepped
-        if offload.gradients { gradients = 0 }
+        if offload.gradients {
+            gradients = 0
+            if let copies = work.device.copies { host += copies.summedBytes(stepped) }
+        }
         if offload.parameters {
             host += weights
             weights = 0

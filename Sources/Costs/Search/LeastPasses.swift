@@ -155,7 +155,15 @@ package struct LeastPasses: Sendable {
         (layout.microbatch, layout.sequenceParallel) = (microbatch, sequenceParallel)
         (layout.recompute, layout.recomputeLayers, layout.sharding) = (recomputes ? .full : .none, nil, .none)
         // Whatever the exchange among context ranks of a layout is, none of its parts is shorter than with the best.
-        let passes = choices.exchanges(layout, pricer.plan.model).map { Self.pass($0, pricer: pricer) }
+        var layouts = choices.exchanges(layout, pricer.plan.model)
+        if choices.someHideExchange, !layout.overlap.expert, layout.expert * layout.expertTensor > 1 {
+            layouts += layouts.map { open in
+                var hiding = open
+                hiding.overlap.expert = true
+                return hiding
+            }
+        }
+        let passes = layouts.map { Self.pass($0, pricer: pricer) }
         let pass = passes.dropFirst().reduce(passes.first ?? LeastPass()) { $0.least($1) }
         here[key] = pass
         return pass
@@ -170,8 +178,9 @@ package struct LeastPasses: Sendable {
             dropout: pricer.options.dropout ?? !layout.flashAttention, fusesNorms: rates.framework.fusesNorms)
         let state = StateBytes(precision: plan.precision, layout: layout, framework: rates.framework)
         let units = BlockUnits(
-            model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient, plain: false
-        )
+            model: model, parts: pricer.parts, rates: rates, device: device, gradientBytes: state.gradient,
+            plain: false,
+            high: rates.recipe.map { HighBlocks($0, pricer.parts, model, layout, layers: []) })
         return LeastPass(
             blocks: units.blocks.map(\.total), embedding: units.embedding.total, head: units.head.total)
     }

@@ -25,6 +25,8 @@ package struct MeshChoices: Hashable, Sendable {
     /// Largest number of neighbouring devices on the innermost network, within which heads are exchanged if rings join
     /// several such groups.
     package var innerReach = 1
+    /// Whether a schedule is tried that hides the experts' exchange unless a plan says otherwise.
+    package var someHideExchange = false
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],

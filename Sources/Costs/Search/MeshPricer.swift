@@ -133,11 +133,18 @@ package struct MeshPricer {
         return best?.layout ?? mesh
     }
 
+    /// Whether a layout of a search hides the experts' exchange behind another micro-batch because its schedule does so
+    /// unless a plan says otherwise.
+    private func hidesExchange(_ schedule: ScheduleName, _ layout: Layout) -> Bool {
+        Layout.Overlap.standard(with: schedule).expert && !layout.overlap.sharedExperts
+    }
+
     /// The layout of a price of the last mesh.
     package func layout(of price: QuickPrice) -> Layout {
         let entry = table.entries[Int(price.entry)]
         var layout = passLayouts[Int(price.pass)]
         layout.schedule = entry.schedule
+        if hidesExchange(entry.schedule, layout) { layout.overlap.expert = true }
         layout.virtualStages = entry.shape.virtualStages
         layout.recomputeLayers = entry.isPartial ? entry.recomputeLayers : nil
         let partition = table.partitions[entry.partition]
@@ -177,6 +184,10 @@ package struct MeshPricer {
                 ? limit.seconds
                     - leastBeside(partitions, shardings: shardings.count, microbatches: Double(count)) : .infinity
             guard left > 0 else { continue }
+            let exchanges = plan.model.mixtureLayers > 0 && mesh.expert * mesh.expertTensor > 1
+            let someHide =
+                exchanges && !layout.overlap.expert
+                && table.entries[entries].contains { hidesExchange($0.schedule, layout) }
             layout.microbatch = microbatch
             for sequenceParallel in choices.sequenceParallel {
                 guard choices.allows(sequenceParallel, mesh, plan.model) else { continue }
@@ -192,7 +203,8 @@ package struct MeshPricer {
                     layout.recompute = recompute
                     layout.recomputeModules = modules
                     // Any number of recomputed blocks makes the work hold the times of both kinds of block.
-                    layout.recomputeLayers = recompute == .full ? 1 : nil
+                    // Blocks in bf16 are told apart by that number, so that a search recomputes all of them or none.
+                    layout.recomputeLayers = recompute == .full && plan.recipe?.keepsBlocks != true ? 1 : nil
                     let any = table.partitions[firstPartition]
                     func terms(_ hides: Layout.Overlap) -> PassTerms {
                         let work = LayoutWork(
@@ -207,7 +219,7 @@ package struct MeshPricer {
                     let ways = layout.waysOfHiding(plan.model)
                     // With several ways, every layout is priced in each, since a layout that is too slow in one way may
                     // be fastest in another.
-                    let limit = ways.count > 1 ? .infinity : left
+                    let limit = ways.count > 1 || someHide ? .infinity : left
                     price(
                         terms(ways[0]), entries: entries, layout: layout, shardings: shardings, limit: limit,
                         into: &prices)
@@ -218,6 +230,18 @@ package struct MeshPricer {
                             terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
                             into: &others)
                         for (index, other) in others.enumerated() {
+                            prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
+                        }
+                    }
+                    guard someHide else { continue }
+                    var hiding = layout
+                    hiding.overlap.expert = true
+                    for hides in hiding.waysOfHiding(plan.model) where hides.expert {
+                        var others = ContiguousArray<QuickPrice>()
+                        price(
+                            terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
+                            into: &others)
+                        for (index, other) in others.enumerated() where hidesExchange(other.schedule, layout) {
                             prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
                         }
                     }
@@ -322,6 +346,9 @@ package struct MeshPricer {
         into prices: inout ContiguousArray<QuickPrice>
     ) {
         let mayBePartial = layout.recompute == .full
+        // A rank of a bidirectional pipeline hands over the gradients of half as many micro-batches, in passes of other
+        // lengths. No software known here runs one and offloads, so that a search leaves them out.
+        let isOneWay = layout.offload?.gradients == true
         let count = shardings.count
         var price = QuickPrice(
             seconds: 0, peak: 0, pass: Int32(truncatingIfNeeded: passLayouts.count - 1), entry: 0,
@@ -340,6 +367,7 @@ package struct MeshPricer {
                                         for index in entries {
                                             let entry = allEntries[index]
                                             guard mayBePartial || !entry.isPartial else { continue }
+                                            guard !isOneWay || entry.passShare == 1 else { continue }
                                             let pipeline = pass.pipeline(
                                                 entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
                                                 passes: passes)

@@ -201,7 +201,6 @@ struct PassNumbers {
         var (sum, most, pace, mostStill) = (0.0, -1.0, 0.0, 0.0)
         var (forward, backward, weight) = (0.0, 0.0, 0.0)
         let terms = entry.schedule.splitsBackward ? splitMemory : memory
-        let heldBytes = terms.held(isPartial: entry.isPartial)
         let stride = 2 * parts + 1
         for index in 0..<entry.kinds {
             let kind = kinds[entry.firstKind + index]
@@ -214,7 +213,7 @@ struct PassNumbers {
             mostStill = max(mostStill, still)
             if total > most { (most, forward, backward, weight) = (total, times.forward, times.backward, times.weight) }
             let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
-            let kept = heldBytes.fullest(held + first * stride, moments: end - first)
+            let kept = terms.fullest(held + first * stride, moments: end - first, isPartial: entry.isPartial)
             let whole = terms.activations(
                 counts, holdsHead: kind.holdsHead, kept: kept, logits: entry.logits, isPartial: entry.isPartial)
             let buffers = terms.buffers(

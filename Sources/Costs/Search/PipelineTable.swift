@@ -111,7 +111,7 @@ package final class PipelineTable: Sendable {
     /// Number of ways to run the pipeline that a rule of their schedule forbids, by size.
     let rejectedBySize: [Size: Int]
 
-    private struct Key: Hashable {
+    fileprivate struct Key: Hashable {
         var ranks: Int
         var stages: Int
         var isFolded: Bool
@@ -121,58 +121,98 @@ package final class PipelineTable: Sendable {
     }
 
     /// A partition under a schedule with a shortened run. Its fullest moments equal those of longer runs.
-    private struct Run: Hashable {
+    fileprivate struct Run: Hashable {
         var schedule: ScheduleName
-        var partition: Int
+        var partition: Key
         var shape: PipelineShape
     }
 
-    package init(_ model: Model, sizes: [Size], choice: Choice) {
+    /// What tables of one model and one choice share, whatever the sizes of their pipelines.
+    package struct Known: Sendable {
+        /// Divisions of the blocks; nil: the software cannot divide them so.
+        fileprivate var divisions: [Key: Division?] = [:]
+        fileprivate var moments: [Run: [HeldMoments]] = [:]
+        /// Fullest moments, counted in stages, by schedule and shortened run.
+        fileprivate var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
+        fileprivate var head: Double?
+        fileprivate var blocks: BlockKinds?
+
+        package init() {}
+    }
+
+    /// A division of the blocks among the ranks, and what the ranks hold.
+    fileprivate struct Division: Sendable {
+        var layers: [Int]
+        var shares: PipelineShares
+        var counts: [Double]
+    }
+
+    package convenience init(_ model: Model, sizes: [Size], choice: Choice) {
+        var none = Known()
+        self.init(model, sizes: sizes, choice: choice, known: &none)
+    }
+
+    /// - Parameter shared: what other tables of the same model and choice have computed.
+    package init(_ model: Model, sizes: [Size], choice: Choice, known shared: inout Known) {
         var partitions: [Partition] = []
         var byRanks: [Int: [Int]] = [:]
         var kinds: [KindNumbers] = []
         var counts: [Double] = []
-        let blocks = BlockKinds(model)
+        let blocks = shared.blocks ?? BlockKinds(model)
+        let head = shared.head ?? model.headInBlocks
+        (shared.blocks, shared.head) = (blocks, head)
         var known: [Key: Int?] = [:]
-        /// Index of the partition; nil if the software cannot divide the blocks so.
-        func partition(
-            _ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?, countsEnds: Bool
-        ) -> Int? {
-            let key = Key(
-                ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
-                isBidirectional: schedule.isBidirectional, recomputeLayers: recompute, countsEnds: countsEnds)
-            if let index = known[key] { return index }
+        func divide(_ schedule: ScheduleName, _ key: Key) -> Division? {
+            let (ranks, virtualStages, countsEnds) = (key.ranks, key.stages, key.countsEnds)
             let layout = Layout(pipeline: ranks, virtualStages: virtualStages, schedule: schedule)
-            let own = choice.stages.split(layout, model: model)
+            let own = choice.stages.split(layout, model: model, head: head)
             let counted =
                 countsEnds ? StagePartition.countingEnds(layers: model.layers, stages: layout.stages)?.sizes : own
             // Stages that the software makes anyway are tried once.
-            guard let layers = counted, !countsEnds || layers != own else {
-                known[key] = .some(nil)
-                return nil
-            }
+            guard let layers = counted, !countsEnds || layers != own else { return nil }
             let shape = PipelineShape(ranks: ranks, virtualStages: virtualStages, microbatches: 2 * ranks)
             let shares = PipelineShares(
                 schedule: schedule, shape: shape, layers: layers, blocks: blocks,
-                recomputed: recompute.map(RecomputedBlocks.first) ?? .all)
+                recomputed: key.recomputeLayers.map(RecomputedBlocks.first) ?? .all)
+            return Division(
+                layers: layers, shares: shares,
+                counts: shares.kinds.flatMap { HeldBlocks(of: $0.share).numbers })
+        }
+        /// Index of the partition; nil if the software cannot divide the blocks so.
+        func partition(
+            _ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?, countsEnds: Bool,
+            _ shared: inout Known
+        ) -> (index: Int, key: Key)? {
+            let key = Key(
+                ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
+                isBidirectional: schedule.isBidirectional, recomputeLayers: recompute, countsEnds: countsEnds)
+            if let index = known[key] { return index.map { ($0, key) } }
+            let found: Division?
+            if let division = shared.divisions[key] {
+                found = division
+            } else {
+                found = divide(schedule, key)
+                shared.divisions[key] = .some(found)
+            }
+            guard let found else {
+                known[key] = .some(nil)
+                return nil
+            }
             partitions.append(
                 Partition(
-                    layers: layers, shares: shares, schedule: schedule, virtualStages: virtualStages,
+                    layers: found.layers, shares: found.shares, schedule: schedule, virtualStages: virtualStages,
                     firstKind: kinds.count, countsEnds: countsEnds))
-            kinds += shares.kinds.map(KindNumbers.init)
-            counts += shares.kinds.flatMap { HeldBlocks(of: $0.share).numbers }
+            kinds += found.shares.kinds.map(KindNumbers.init)
+            counts += found.counts
             known[key] = partitions.count - 1
             byRanks[ranks, default: []].append(partitions.count - 1)
-            return partitions.count - 1
+            return (partitions.count - 1, key)
         }
 
         var entries: [Entry] = []
         var held: [Double] = []
         let stride = HeldBlocks(kinds: blocks.count).numbers.count
         var heldBounds: [Int] = []
-        var moments: [Run: [HeldMoments]] = [:]
-        // Fullest moments, counted in stages, by schedule and shortened run.
-        var stages: [ScheduleName: [PipelineShape: [[HeldStages]]]] = [:]
         var bySize: [Size: Range<Int>] = [:]
         var rejected: [Size: Int] = [:]
         for size in sizes where bySize[size] == nil {
@@ -190,21 +230,21 @@ package final class PipelineTable: Sendable {
                     guard
                         let whole = partition(
                             schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: nil,
-                            countsEnds: countsEnds)
+                            countsEnds: countsEnds, &shared)
                     else { continue }
                     let short = schedule.shortened(shape)
-                    var lists = ShortLists(schedule, shape, stages: stages[schedule]?[short])
-                    if schedule.splitsBackward { stages[schedule, default: [:]][short] = lists.stages }
-                    for recompute in Self.recomputeLayers(partitions[whole].layers, choice) {
+                    var lists = ShortLists(schedule, shape, stages: shared.stages[schedule]?[short])
+                    if schedule.splitsBackward { shared.stages[schedule, default: [:]][short] = lists.stages }
+                    for recompute in Self.recomputeLayers(partitions[whole.index].layers, choice) {
                         guard
-                            let index = partition(
+                            let (index, key) = partition(
                                 schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute,
-                                countsEnds: countsEnds)
+                                countsEnds: countsEnds, &shared)
                         else { continue }
                         let shares = partitions[index].shares
-                        let run = Run(schedule: schedule, partition: index, shape: short)
-                        let fullest = moments[run] ?? shares.fullestMoments(byKind: &lists)
-                        moments[run] = fullest
+                        let run = Run(schedule: schedule, partition: key, shape: short)
+                        let fullest = shared.moments[run] ?? shares.fullestMoments(byKind: &lists)
+                        shared.moments[run] = fullest
                         entries.append(
                             Entry(
                                 schedule: schedule, partition: index, firstKind: partitions[index].firstKind,

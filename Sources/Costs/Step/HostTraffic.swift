@@ -23,12 +23,14 @@ package struct HostTraffic: Hashable, Sendable {
                 }
             let activations = copied > 0 ? copied * times.copiedActivations : 0
             toHost += activations + count * copies.handedBytes(times.reducedShards)
-            fromHost += activations + 2 * count * copies.fetchedBytes(times.shards(device.held(of: block)))
+            fromHost += activations + count * copies.returnedBytes(times.reducedShards)
+            fromHost += 2 * count * copies.fetchedBytes(times.shards(device.held(of: block)))
         }
         func add(_ end: End) {
             for held in EndTimes.held(end, device) {
                 let shards = Double(device.shardGroup.size)
                 toHost += copies.handedBytes(held.trained / shards)
+                fromHost += copies.returnedBytes(held.trained / shards)
                 fromHost += (held.isReadBack ? 2 : 1) * copies.fetchedBytes(held.parameters / shards)
             }
         }

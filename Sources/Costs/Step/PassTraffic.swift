@@ -81,7 +81,7 @@ struct PassTraffic {
     var contextHeads: Double {
         guard work.device.headRanks > 1 else { return 0 }
         return work.parts.blocks.enumerated().reduce(0) { sum, kind in
-            sum + (2 * passed.blocks[kind.offset] + passed.again[kind.offset]) * ways(kind.element).heads
+            sum + passed.passes(kind.offset) * ways(kind.element).heads
         }
     }
 
@@ -120,7 +120,9 @@ struct PassTraffic {
         work.parts.blocks.enumerated().compactMap { kind, block in
             block.mixture.map {
                 (
-                    passed.passes(kind) + (work.device.modules.contains(.mixture) ? passed.blocks[kind] : 0),
+                    passed.passes(kind)
+                        + (work.device.modules.contains(.mixture) && passed.hasBackward[kind]
+                            ? passed.blocks[kind] : 0),
                     ExpertWays(hidden: work.model.hidden, $0, rates: work.rates, device: work.device)
                 )
             }

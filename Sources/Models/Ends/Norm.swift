@@ -74,7 +74,7 @@ extension Part {
             Kept(stream, .mask, times: Double(results)),
         ]
         if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
-        part.inputs = Array(repeating: stream, count: normInputs(model))
+        part.inputs = normInputs(model)
         // The inputs of the halves, and the gradients of their outputs.
         part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : results)))]
         let sum = [
@@ -102,13 +102,26 @@ extension Part {
         return part
     }
 
-    /// Number of results of norms that only products read. A router reads the rows of its half too.
-    static func normInputs(_ model: Model) -> Int {
+    /// Results of norms that only products read. A router reads the rows of its half too.
+    private static func normInputs(_ model: Model) -> [ProductInput] {
         let block = model.block
-        guard block.norms != .post else { return 0 }
-        let routes = block.moe != nil && block.halves.hasFeedForward
-        if block.parallel.sharesNorm, block.halves == .both { return routes ? 0 : 1 }
-        return block.halves.count - (routes ? 1 : 0)
+        guard block.norms != .post else { return [] }
+        let (ofAttention, ofNetwork) = (block.changes("self_attn.q_proj"), block.changes("mlp.up_proj"))
+        func result(
+            of norm: RecomputeModules, readBy network: RecomputeModules, _ isReadBack: Bool
+        ) -> ProductInput {
+            ProductInput(
+                Extent(.scattered, whole: model.hidden), words: "h/σ", madeBy: norm, readBy: network,
+                isReadBack: isReadBack)
+        }
+        let (hasAttention, hasNetwork) = (block.halves.hasAttention, block.halves.hasFeedForward)
+        let routes = block.moe != nil && hasNetwork
+        if block.parallel.sharesNorm, block.halves == .both {
+            return routes ? [] : [result(of: .norms, readBy: .network, ofAttention || ofNetwork)]
+        }
+        let isLatent = block.hasSoftmax && model.mla != nil
+        return (hasAttention ? [result(of: isLatent ? .norms : .fusibleNorms, readBy: [], ofAttention)] : [])
+            + (hasNetwork && !routes ? [result(of: .fusibleNorms, readBy: .network, ofNetwork)] : [])
     }
 
     /// Tensors of a block's norms, and its small tensors that no part describes.

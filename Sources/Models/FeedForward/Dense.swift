@@ -15,7 +15,11 @@ extension FeedForwardSpec {
             Kept(Extent(.all, cut: network.inputs * model.ffn), madeBy: .network),
             Kept(Extent(.all, cut: model.ffn), role: .activationResult, madeBy: .network),
         ]
-        part.inputs = [Extent(.all, cut: model.ffn)]
+        part.inputs = [
+            ProductInput(
+                Extent(.all, cut: model.ffn), words: "f/t", madeBy: .network,
+                isReadBack: model.block.changes("mlp.down_proj"))
+        ]
         part.operands = [Stored(Extent(.all, cut: network.matrices * model.ffn), .operand)]
         part.forward.kernels = [network.activation()]
         part.backward = Elementwise([network.activationBackward()], casts: [[Extent(.all, whole: model.hidden)]])
@@ -36,7 +40,7 @@ extension FeedForwardSpec {
         let words = FeedForwardWords(
             parameters: "n_m·h·f" + (isBiased ? " + (n_m − 1)·f + h" : ""), wholeParameters: isBiased ? "h" : nil,
             weights: ["n_m·h·f"],
-            kept: ["w·n_m·f/t"], inputs: ["f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"],
+            kept: ["w·n_m·f/t"], operands: ["n_m·f/t"], products: ["(n_m − 1)·f/t + h/σ"],
             widest: "(n_m·f/t + h)",
             inner: "(n_m − 1)·f")
         return FeedForwardSpec(

@@ -100,8 +100,6 @@ package struct FeedForwardWords: Hashable, Sendable {
     /// Terms of `keptBehind`, and of `weights`, that belong to the networks beside the experts.
     package var keptBeside: [String] = []
     package var weightsBeside: [String] = []
-    /// Numbers of a row that are kept and that only products read.
-    package var inputs: [String] = []
     /// Numbers of a row that are kept between the halves of a split backward, in the format that products read.
     package var operands: [String]
     /// Bytes of a row that are kept in fp32 between the halves of a split backward.

@@ -32,7 +32,14 @@ extension FeedForwardSpec {
             Kept(Extent(.chosen, whole: h), role: .combined, madeBy: .mixture),
             Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
-        part.inputs = [Extent(.routed, cut: moe.ffn, whole: h)] + beside.map { Extent(.all, cut: $0.size) }
+        part.inputs = [
+            ProductInput(
+                hidden, words: "ρ·\(moe.latentSize == nil ? "h" : "h_l")", madeBy: .mixture,
+                isReadBack: model.block.changes("mlp.experts.up_proj")),
+            ProductInput(
+                Extent(.routed, cut: moe.ffn), words: "ρ·f_e/e_t", madeBy: [.mixture, .expertActivation],
+                isReadBack: model.block.changes("mlp.experts.down_proj")),
+        ]
         // Rows at the experts, the gradients of the experts' results, and the router's gradients.
         part.operands = [
             Stored(Extent(.routed, cut: expert.matrices * moe.ffn, whole: 2 * h), .operand), Stored(scores, .single),
@@ -59,6 +66,11 @@ extension FeedForwardSpec {
         var widest = [[Extent(.routed, cut: expert.matrices * moe.ffn), hidden]]
         for (number, shared) in beside.enumerated() {
             let isDense = number > 0 || moe.sharedWidth == 0
+            part.inputs.append(
+                ProductInput(
+                    Extent(.all, cut: shared.size), words: isDense ? "f_b/t" : "n_s·f_s/t",
+                    madeBy: [.mixture, .sharedExperts],
+                    isReadBack: model.block.changes("mlp.shared_experts.down_proj")))
             part.kept.append(
                 Kept(
                     Extent(.all, cut: shared.kept(isDense ? "mlp.dense." : "mlp.shared_experts.")),
@@ -150,7 +162,6 @@ extension FeedForwardSpec {
             combined: "w·\(sent)·\(row)/t",
             keptBehind: ["8·E/t"] + (latents.isEmpty ? [] : ["w·h_l/t"]) + besideKept,
             keptBeside: besideKept, weightsBeside: shared { "n_m·h·\($0)" } + gate,
-            inputs: ["ρ·(\(row) + f_e/e_t)"] + shared { "\($0)/t" },
             operands: ["ρ·(2·\(row) + n_m·f_e/e_t)"] + (latents.isEmpty ? [] : ["2·h_l/t"])
                 + shared { "n_m·\($0)/t" } + (moe.sharedGate ? ["1/σ"] : []),
             singleOperands: "4·E/t",

@@ -36,9 +36,14 @@ final class Configuration {
 
     var keys: [String] { values.keys.sorted() }
 
-    func report(_ key: String, value: String = "", rule: String, fix: String = "") {
-        collector.adopt(PlanProblem(field: path + key, value: value, rule: rule, fix: fix))
+    func report(
+        _ key: String, value: String = "", rule: String, fix: String = "", kind: PlanProblem.Kind = .input
+    ) {
+        collector.adopt(PlanProblem(kind, field: path + key, value: value, rule: rule, fix: fix))
     }
+
+    /// Whether a value stands under `key`, whether or not the type asks for it.
+    func states(_ key: String) -> Bool { values[key].map { !$0.isNull } ?? false }
 
     /// Whether the configuration itself has a value for `key`.
     func has(_ key: String) -> Bool { stated(key).map { !$0.isNull } ?? false }
@@ -65,7 +70,7 @@ final class Configuration {
         guard let other = values[key], !other.isNull, !value.isNull, describe(other) != describe(value) else { return }
         report(
             key, value: describe(other), rule: "\(spelling) is the same size and says \(describe(value))",
-            fix: "remove one of the two")
+            fix: "remove one of the two", kind: .misfit)
     }
 
     /// The value of `key`: the configuration's, or the type's; nil if there is none.
@@ -139,15 +144,34 @@ final class Configuration {
         "deepseek_sparse_attention", "qwen_sparse_attention", "recurrent", "mlp",
     ]
 
+    /// The model's layers; the largest number if they have no valid value.
+    var layers: Int {
+        guard let layers = value("num_hidden_layers")?.count, layers > 0 else { return Self.largest }
+        return layers
+    }
+
     /// Layers at the start without experts, `first_k_dense_replace`: at most all.
     func denseLayers() -> Int? {
         let dense = optional("first_k_dense_replace")
         if let dense, let layers = value("num_hidden_layers")?.count, layers > 0, dense > layers {
             report(
                 "first_k_dense_replace", value: "\(dense)",
-                rule: "must be at most the \(layers) layers of num_hidden_layers")
+                rule: "must be at most the \(layers) layers of num_hidden_layers", kind: .misfit)
         }
         return dense
+    }
+
+    /// A list of numbers of layers, counted from `first`; nil if there is none. Layers that the model does not have are
+    /// reported.
+    func layerNumbers(_ key: String, of layers: Int, from first: Int = 0) -> Set<Int>? {
+        guard let numbers = counts(key) else { return nil }
+        if let odd = numbers.first(where: { !(first..<first + layers).contains($0) }) {
+            report(
+                key, value: "\(odd)",
+                rule: "names a layer that is not there: the \(layers) layers are numbered \(first) to "
+                    + "\(first + layers - 1)", kind: .misfit)
+        }
+        return Set(numbers)
     }
 
     /// A list of whole numbers from 0; nil if there is none.
@@ -180,7 +204,7 @@ final class Configuration {
     /// Counts `keys` as known, though they change no shape.
     func ignore(_ keys: String...) { asked.formUnion(keys) }
 
-    private func describe(_ value: JSONValue) -> String {
+    func describe(_ value: JSONValue) -> String {
         switch value {
         case .null: "null"
         case .flag(let flag): "\(flag)"

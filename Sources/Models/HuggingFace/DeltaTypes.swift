@@ -102,10 +102,10 @@ enum DeltaTypes {
         var mixer = kimiDelta(c, heads: draft.blocks[0].heads, size: 128)
         if own?.flag("use_full_rank_gate") ?? false { mixer.gateRank = nil }
         // Layers are counted from 1.
-        let listed = own?.counts("kda_layers").map(Set.init)
+        let listed = own?.layerNumbers("kda_layers", of: draft.blocks.count, from: 1)
         let types = c.words("layer_types")
         let first = c.denseLayers() ?? 1
-        let step = max(1, c.optional("moe_layer_freq") ?? 1)
+        let step = max(1, c.optional("moe_layer_freq", from: 1) ?? 1)
         draft.addExperts(
             c, "num_local_experts", shared: c.optional("n_shared_experts") ?? 0,
             where: draft.sparse(c) { $0 >= first && $0 % step == 0 })

@@ -114,6 +114,6 @@ extension Configuration {
         guard let list, list.count < layers else { return }
         report(
             key, value: "\(list.count) entries", rule: "must have an entry for each of the \(layers) layers",
-            fix: "or correct num_hidden_layers")
+            fix: "or correct num_hidden_layers", kind: .misfit)
     }
 }

@@ -32,6 +32,16 @@ package struct HuggingFaceModel: Sendable {
     package static func read(
         _ path: String, library: Library, files: inout ReadFiles
     ) throws(PlanProblems) -> HuggingFaceModel {
+        var none: Model?
+        return try read(path, library: library, files: &files, standIn: &none)
+    }
+
+    /// Reads the configuration at `path`.
+    /// - Parameter standIn: set where a configuration is refused for what its keys say together: a model that rules of a
+    ///   plan's other keys can be asked for.
+    static func read(
+        _ path: String, library: Library, files: inout ReadFiles, standIn: inout Model?
+    ) throws(PlanProblems) -> HuggingFaceModel {
         guard let file = ConfigurationPath.resolve(path, library: library) else {
             throw PlanProblems([
                 PlanProblem(
@@ -43,7 +53,7 @@ package struct HuggingFaceModel: Sendable {
         defer { files.formUnion(collector.files) }
         let root = try JSONFile.read(file, collector: collector)
         let table = try TypeFactsTable(library: library)
-        var reading = try read(root, file: file, table: table, collector: collector)
+        var reading = try read(root, file: file, table: table, collector: collector, standIn: &standIn)
         reading.stored = CheckpointCount.parameters(besides: file)
         return reading
     }
@@ -53,10 +63,19 @@ package struct HuggingFaceModel: Sendable {
     package static func read(
         _ root: JSONValue, file: String, table: TypeFactsTable, collector: ProblemCollector
     ) throws(PlanProblems) -> HuggingFaceModel {
+        var none: Model?
+        return try read(root, file: file, table: table, collector: collector, standIn: &none)
+    }
+
+    private static func read(
+        _ root: JSONValue, file: String, table: TypeFactsTable, collector: ProblemCollector, standIn: inout Model?
+    ) throws(PlanProblems) -> HuggingFaceModel {
         guard root.map != nil else {
             throw PlanProblems([PlanProblem(file: file, field: "", rule: "must be a map of keys and values")])
         }
-        guard let reading = model(root, file: file, table: table, collector: collector), collector.isEmpty else {
+        let reading = model(root, file: file, table: table, collector: collector)
+        guard let reading, collector.isEmpty else {
+            standIn = reading?.model.standIn
             throw collector.all
         }
         return reading
@@ -119,7 +138,11 @@ package struct HuggingFaceModel: Sendable {
         }
         var draft = (ModelTypes.all[type] ?? GenericType.read)(configuration)
         if let isTied = language.isTied, !configuration.facts.isNeverTied { draft.isTied = isTied }
+        // Values in place of wrong ones contradict others; a contradiction is reported only between valid ones.
+        let hasWrongValues = collector.problems.contains { $0.kind == .input }
+        configuration.checkSpellings(of: Configuration.expertCounts)
         let ignored = configuration.unasked(table: table) + language.ignored
+        draft.checkHeads(configuration)
         let kinds = Set(draft.blocks).count
         if kinds > mostKinds {
             collector.adopt(
@@ -127,13 +150,17 @@ package struct HuggingFaceModel: Sendable {
                     field: "", value: "\(kinds)", rule: "describes more than \(mostKinds) kinds of block",
                     fix: "give more layers the same sizes"))
         }
-        guard collector.isEmpty, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
-        for problem in model.problems {
+        guard kinds <= mostKinds, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
+        // Sizes out of their bounds hide no rule between other sizes.
+        let between = model.shapeProblems.map { key, problem in
             var problem = problem
-            problem.rule = "\(problem.field) \(problem.rule)"
-            problem.field = ""
-            collector.adopt(problem)
+            problem.field = key
+            return problem
         }
+        for problem in model.problems + between {
+            if let problem = configuration.placed(problem) { collector.adopt(problem) }
+        }
+        guard !hasWrongValues else { return nil }
         return HuggingFaceModel(
             model: model, path: file, modelType: type, longest: draft.longest,
             notes: draft.notes + language.notes + [draft.smallTensorsNote(in: model)].compactMap(\.self),

@@ -49,7 +49,7 @@ enum HybridTypes {
     private static func bamba(_ c: Configuration) -> Draft {
         var draft = Draft(c)
         let mixer = mamba2(c, hidden: draft.hidden)
-        let listed = Set(c.counts("attn_layer_indices") ?? [])
+        let listed = c.layerNumbers("attn_layer_indices", of: draft.blocks.count) ?? []
         let types = c.words("layer_types")
         draft.each { layer, block in
             let isFull = c.word(types, layer).map { $0.contains("attention") && $0 != "linear_attention" }
@@ -262,7 +262,7 @@ extension HybridTypes {
         }
         var draft = Draft(c, attentionBias: "", mlpBias: "", ffn: width)
         if let isTied = c.optionalFlag("tie_embedding") { draft.isTied = isTied }
-        let full = c.counts("full_attn_idxs").map(Set.init)
+        let full = c.layerNumbers("full_attn_idxs", of: draft.blocks.count)
         draft.setConvolutions(c) { layer in full.map { !$0.contains(layer) } ?? false }
         if isMixture {
             let first = c.optional("num_dense_layers") ?? 0

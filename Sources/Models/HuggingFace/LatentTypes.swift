@@ -141,7 +141,7 @@ enum LatentTypes {
         }
         let first = c.denseLayers() ?? 1
         let frequencies = c.value("moe_layer_freq")?.list?.map { $0.flag ?? false }
-        let step = max(1, frequencies == nil ? c.optional("moe_layer_freq") ?? 1 : 1)
+        let step = max(1, frequencies == nil ? c.optional("moe_layer_freq", from: 1) ?? 1 : 1)
         let shared =
             c.optional("moe_shared_expert_intermediate_size", from: 1)
             ?? c.optional("shared_experts_intermediate_size", from: 1)
@@ -297,7 +297,7 @@ extension Draft {
         case "glm5_next_text": first = c.denseLayers() ?? 3
         default: first = c.denseLayers() ?? 0
         }
-        let step = c.type == "axk1" ? max(1, c.optional("moe_layer_freq") ?? 1) : 1
+        let step = c.type == "axk1" ? max(1, c.optional("moe_layer_freq", from: 1) ?? 1) : 1
         addExperts(
             c, "n_routed_experts", shared: c.optional("n_shared_experts") ?? 0,
             where: sparse(c) { $0 >= first && $0 % step == 0 })

@@ -88,7 +88,7 @@ enum MixtureTypes {
 
     /// Blocks with experts are those outside `mlp_only_layers` at every `decoder_sparse_step`.
     static func isQwenMixture(_ c: Configuration) -> (Int) -> Bool {
-        let dense = Set(c.counts("mlp_only_layers") ?? [])
+        let dense = c.layerNumbers("mlp_only_layers", of: c.layers) ?? []
         let step = max(1, c.optional("decoder_sparse_step", from: 1) ?? 1)
         let hasExperts = c.optional("num_experts") ?? 1 > 0
         return { hasExperts && !dense.contains($0) && ($0 + 1) % step == 0 }
@@ -146,8 +146,8 @@ enum MixtureTypes {
         var draft = Draft(c, mlpBias: "")
         let size = c.count("intermediate_size")
         let dense = c.optional("intermediate_size_mlp", from: 1) ?? size
-        let step = max(1, c.optional("interleave_moe_layer_step") ?? 1)
-        let listed = c.counts("moe_layers").map(Set.init)
+        let step = max(1, c.optional("interleave_moe_layer_step", from: 1) ?? 1)
+        let listed = c.layerNumbers("moe_layers", of: draft.blocks.count)
         draft.each { $0.ffn = dense }
         draft.addExperts(c, "num_local_experts", size: "intermediate_size", shared: 1, sharedSize: size) { layer in
             listed?.contains(layer) ?? (layer % step == step - 1)
@@ -302,7 +302,7 @@ enum MixtureTypes {
             block.qkNorm = .head
             block.sinks = true
         }
-        let dense = Set(c.counts("mlp_only_layers") ?? [0, 1])
+        let dense = c.layerNumbers("mlp_only_layers", of: draft.blocks.count) ?? [0, 1]
         let step = max(1, c.optional("decoder_sparse_step", from: 1) ?? 1)
         let shared = c.optional("shared_expert_intermediate_size") ?? 0
         draft.addExperts(c, "num_experts", shared: shared > 0 ? 1 : 0, sharedSize: shared) { layer in

@@ -24,7 +24,7 @@ enum MultimodalTypes {
     /// Llama 3.2 with images: the attention of some layers sees the images in place of the text.
     private static func mllama(_ c: Configuration) -> Draft {
         var draft = Draft(c, attentionBias: "", mlpBias: "")
-        let crossing = Set(c.counts("cross_attention_layers") ?? [])
+        let crossing = c.layerNumbers("cross_attention_layers", of: draft.blocks.count) ?? []
         draft.each { layer, block in
             guard crossing.contains(layer) else { return }
             block.qkNorm = .head

@@ -30,6 +30,9 @@ extension BlockTuning {
 extension BlockShape {
     /// Whether a backward needs the inputs of any of these modules.
     package func learns(_ modules: String...) -> Bool { tuning.map { modules.contains(where: $0.learns) } ?? true }
+
+    /// Whether training changes the own weights of a module.
+    func changes(_ module: String) -> Bool { tuning.map { !$0.freezes(module) } ?? true }
 }
 
 extension LoRA {

@@ -9,7 +9,7 @@ package struct Part: Hashable, Sendable {
     package var kept: [Kept] = []
     /// Kept tensors, or parts of them, that only products read. They are kept in 8 or 4 bits if these products are in
     /// such a format and a recipe says so.
-    package var inputs: [Extent] = []
+    package var inputs: [ProductInput] = []
     /// Tensors that are kept between the two halves of a split backward: inputs of products and gradients of their
     /// outputs.
     package var operands: [Stored] = []
@@ -93,6 +93,36 @@ package struct Kept: Hashable, Sendable {
         stored = Stored(extent, format, times: times)
         self.role = role
         self.madeBy = madeBy
+    }
+}
+
+/// A kept tensor, or a part of one, that only products read.
+package struct ProductInput: Hashable, Sendable {
+    package var extent: Extent
+    /// Formula of its numbers in a row.
+    package var words: String
+    /// The modules that make it: it is not kept if one of them is recomputed.
+    package var madeBy: RecomputeModules
+    /// The modules that begin with it. One that is recomputed keeps it in the activations' format, as its input.
+    package var readBy: RecomputeModules
+    /// Whether a backward reads it for gradients of its products' own weights. Adapters read rows in the activations'
+    /// format.
+    package var isReadBack: Bool
+
+    package init(
+        _ extent: Extent, words: String, madeBy: RecomputeModules = [], readBy: RecomputeModules = [],
+        isReadBack: Bool
+    ) {
+        self.extent = extent
+        self.words = words
+        self.madeBy = madeBy
+        self.readBy = readBy
+        self.isReadBack = isReadBack
+    }
+
+    /// Whether it is kept in the format of its products while `modules` are recomputed by themselves.
+    package func isKept(without modules: RecomputeModules) -> Bool {
+        isReadBack && madeBy.isDisjoint(with: modules) && readBy.isDisjoint(with: modules)
     }
 }
 

@@ -58,6 +58,9 @@ package struct RecomputeModules: OptionSet, Hashable, Codable, Sendable {
     /// before halves.
     package static let fusibleNorms = RecomputeModules(rawValue: 128)
 
+    /// Modules whose products run again with them, and keep their inputs as a forward does.
+    package static let withProducts: RecomputeModules = [.network, .mixture, .sharedExperts]
+
     /// No module. A name, because a search asks for it often and an empty literal of a set is slow.
     package static let nothing: RecomputeModules = []
 
@@ -89,6 +92,12 @@ package struct Recomputation: Hashable, Sendable {
     package var module: RecomputeModules
     /// Products that every row passes through again.
     package var products: [Product] = []
+    /// Products of adapters that every row passes through again.
+    package var adapters: [Product] = []
+    /// Those of `products` whose weights are stored in few bits.
+    package var quantized: [Product] = []
+    /// Widths of the adapters' results that tensor ranks add up again.
+    package var narrow: [Int] = []
     /// Whether the products of the routed experts run again, and rows travel to them and back again.
     package var repeatsExperts = false
     /// Memory-bound kernels that run again.

@@ -50,6 +50,8 @@ package struct ModelFields {
     private let standsIn: Bool
     /// The kinds of block, in the order of the map.
     private var kinds: [(name: String, fields: BlockFields)] = []
+    /// The maps of these kinds.
+    private var kindReaders: [FieldReader] = []
     private let pattern: BlockPattern?
 
     /// - Parameter standsIn: whether fields that contradict each other are read as a shape all the same, besides the
@@ -71,10 +73,25 @@ package struct ModelFields {
                     continue
                 }
                 kinds.append((name, BlockFields(kind)))
+                kindReaders.append(kind)
                 kind.reportUnknownKeys()
             }
         }
         pattern = BlockPattern(reader)
+    }
+
+    /// Reports the keys that maps of `reader` leave out although the model `base` has none to go on from; nil: there is no
+    /// such model.
+    func reportMissing(_ reader: FieldReader, over base: Model?) {
+        let standard = Model(family: .llama, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
+        let model = base ?? standard
+        for key in Model.features { key.reportMissing(reader, over: model) }
+        for key in BlockShape.keys {
+            let owner = model.kinds.map(\.shape).first(where: key.hasMap)
+            key.reportMissing(reader, over: key.hasMap(in: model.block) ? model.block : owner ?? model.block)
+        }
+        // A kind of block states its maps as a whole.
+        for kind in kindReaders { for key in BlockShape.keys { key.reportMissing(kind, over: standard.block) } }
     }
 
     /// The keys that are given with a valid value.
@@ -99,6 +116,7 @@ package struct ModelFields {
 
     /// The shape of these fields alone. Missing fields and values that do not divide are reported.
     package func shape(name: String?, _ reader: FieldReader) -> Model? {
+        reportMissing(reader, over: nil)
         var required = [
             ("family", "gpt or llama"), ("layers", "e.g. layers: 32"), ("hidden", "e.g. hidden: 4096"),
             ("vocab", "e.g. vocab: 50304"), ("sequence", "tokens a sequence, e.g. 2048"),
@@ -115,24 +133,36 @@ package struct ModelFields {
         if family == .llama, needsWidth {
             reader.reportMissing("ffn", fix: "llama shapes have no rule for it, e.g. ffn: 11008")
         }
-        guard let family, required.dropFirst().map(\.0).allSatisfy(has), family != .llama || !needsWidth || has("ffn")
-        else { return nil }
-        var model = Model(family: family, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
+        var missing = Set(required.dropFirst().map(\.0).filter { !has($0) })
+        if family == nil { missing.insert("family") }
+        if family == .llama, needsWidth, !has("ffn") { missing.insert("ffn") }
+        guard missing.isEmpty || standsIn else { return nil }
+        var model = Model(family: family ?? .llama, layers: 1, hidden: 1, heads: 1, vocab: 2, sequence: 1)
+        if !missing.isEmpty {
+            // Rules of the other keys are asked of sizes that divide by all degrees in use.
+            let plain = Model.plain(layers: Bounds.layers.upperBound)
+            if missing.contains("layers") { model.layers = plain.layers }
+            if missing.contains("hidden") { model.hidden = plain.hidden }
+            if missing.contains("vocab") { model.vocab = plain.vocab }
+            if missing.contains("sequence") { model.sequence = plain.sequence }
+        }
         for (_, edit) in edits { edit(&model) }
         if model.hasPicture { model.block.causal = false }
         block.apply(to: &model.block)
+        if missing.contains("heads") { model.heads = has("kvHeads") ? model.kvHeads : model.hidden }
         let heads = model.heads
         if !has("kvHeads") { model.kvHeads = heads }
-        if !has("headSize") { model.headSize = has("heads") || needsHeads ? model.hidden / heads : 1 }
+        if !has("headSize") { model.headSize = has("heads") || needsHeads ? max(1, model.hidden / heads) : 1 }
         if !has("ffn") { model.ffn = needsWidth ? 4 * model.hidden : 1 }
         model.name = name
         setKinds(of: &model, reader)
         model.settlePicture()
-        return checked(model, reader)
+        return checked(model, reader, missing: missing)
     }
 
     /// The shape `base` with these fields replaced.
     package func shape(over base: Model, _ reader: FieldReader) -> Model? {
+        reportMissing(reader, over: base)
         var model = base
         model.family = family ?? base.family
         for (_, edit) in edits { edit(&model) }
@@ -149,7 +179,9 @@ package struct ModelFields {
         // A kind that has the base's value of a key gets the new one.
         for index in model.kinds.indices {
             let kind = base.kinds[index].shape
-            for (key, edit) in block.edits where key.isSame(kind, base.block) { edit(&model.kinds[index].shape) }
+            for (key, edit) in block.edits where key.isSame(kind, base.block) || key.hasMap(in: kind) {
+                edit(&model.kinds[index].shape)
+            }
             if model.kinds[index].shape.heads != kind.heads, kind.kvHeads == kind.heads, !has("kvHeads") {
                 model.kinds[index].shape.kvHeads = model.kinds[index].shape.heads
             }
@@ -169,6 +201,7 @@ package struct ModelFields {
         if !kinds.isEmpty {
             model.kinds = kinds.map { kind in
                 var shape = model.block
+                for (key, _) in kind.fields.edits { key.clear(&shape) }
                 kind.fields.apply(to: &shape)
                 if kind.fields.has("heads"), !kind.fields.has("kvHeads"), model.block.kvHeads == model.block.heads {
                     shape.kvHeads = shape.heads
@@ -187,10 +220,11 @@ package struct ModelFields {
     }
 
     /// Checks the rules between fields.
-    private func checked(_ model: Model, _ reader: FieldReader) -> Model? {
-        var sound = true
+    /// - Parameter missing: keys without a value, which other values stand for. They were reported.
+    private func checked(_ model: Model, _ reader: FieldReader, missing: Set<String> = []) -> Model? {
+        var sound = missing.isEmpty
         if !block.has("headSize"), model.mla == nil, model.block.hasSoftmax, has("hidden") || has("heads"),
-            model.hidden % model.heads != 0
+            missing.isDisjoint(with: ["hidden", "heads"]), model.hidden % model.heads != 0
         {
             let near = Divisors.of(model.hidden)
             let choices = [near.last { $0 <= model.heads }, near.first { $0 > model.heads }].compactMap(\.self)
@@ -211,7 +245,7 @@ package struct ModelFields {
             sound = false
         }
         if !model.kinds.isEmpty, model.pattern.count != model.layers {
-            if !model.pattern.isEmpty {
+            if !model.pattern.isEmpty, !missing.contains("layers") {
                 reader.report(
                     reader.contains("pattern") ? "pattern" : "layers",
                     value: "\(model.pattern.count) blocks",

@@ -51,15 +51,17 @@ package enum PlanModelReading {
     private static func huggingFace(
         _ path: String, _ reader: FieldReader, library: Library, remarks: inout [Remark]
     ) -> Model? {
+        var standIn: Model?
         do throws(PlanProblems) {
-            let reading = try HuggingFaceModel.read(path, library: library, files: &reader.collector.files)
+            let reading = try HuggingFaceModel.read(
+                path, library: library, files: &reader.collector.files, standIn: &standIn)
             remarks += reading.remarks(isSequenceStated: reader.contains("sequence"))
             return reading.model
         } catch {
             for problem in error.problems {
                 if problem.file == nil { reader.report("hf", problem) } else { reader.collector.adopt(problem) }
             }
-            return nil
+            return standIn
         }
     }
 
@@ -87,6 +89,7 @@ package enum PlanModelReading {
         }
         let clash = ModelFields.blockKeys.filter(reader.contains)
         guard clash.isEmpty else {
+            fields.reportMissing(reader, over: nil)
             for key in clash {
                 reader.report(
                     key, rule: "params chooses the blocks itself",

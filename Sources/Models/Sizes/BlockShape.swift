@@ -140,7 +140,11 @@ extension BlockShape {
     private static let ownFeatures: [ShapeKey<BlockShape>] = [
         .map(
             "moe", \.moe, keys: Model.Mixture.sizes, empty: Model.Mixture(experts: 0, topK: 0, ffn: 0),
-            finish: { if $0.sharedFfn == 0 { $0.sharedFfn = $0.ffn } }),
+            finish: { moe, before, stated in
+                // Shared experts as wide as routed ones stay so.
+                let follows = before.sharedFfn == before.ffn && !stated.contains("sharedFfn")
+                if follows || moe.sharedFfn == 0 { moe.sharedFfn = moe.ffn }
+            }),
         .map(
             "mla", \.mla, keys: Model.LatentAttention.sizes,
             empty: Model.LatentAttention(queryRank: 0, kvRank: 0, nopeSize: 0, ropeSize: 0, valueSize: 0)),

@@ -104,10 +104,10 @@ extension Model {
         .count("otherParameters", in: 0...Bounds.parameters.upperBound, \.otherParameters, standard: 0),
         .map("mtp", \.mtp, keys: MultiTokenPrediction.sizes, empty: MultiTokenPrediction(layers: 0)),
         .option("qkNormKind", \.qkNormKind),
-        .map("image", \.image, keys: Picture.imageKeys, over: Picture()),
-        .map("video", \.video, keys: Picture.videoKeys, over: Picture()),
+        .map("image", \.image, keys: Picture.imageKeys, empty: Picture()),
+        .map("video", \.video, keys: Picture.videoKeys, empty: Picture()),
         .map("text", \.text, keys: Text.keys, empty: Text(tokens: 0, width: 0)),
-        .map("diffusion", \.diffusion, keys: Diffusion.keys, over: Diffusion()),
+        .map("diffusion", \.diffusion, keys: Diffusion.keys, empty: Diffusion()),
         .limit("classes", in: Bounds.vocab, \.classes),
     ]
 

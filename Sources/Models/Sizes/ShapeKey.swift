@@ -16,6 +16,17 @@ package struct ShapeKey<Owner: Sendable>: Sendable {
     private let isStandard: @Sendable (Owner) -> Bool
     /// The problems of a value; their fields are relative to the key.
     private let broken: @Sendable (Owner) -> [PlanProblem]
+    /// The map of other keys under the key; nil: the key has a single value or a list.
+    private var nested: Nested?
+
+    /// A map of keys under a key.
+    private struct Nested: Sendable {
+        /// Whether an owner has such a map.
+        var isThere: @Sendable (Owner) -> Bool
+        var clear: Edit
+        /// Reports the keys that the map of a file leaves out, and that `owner` does not have either.
+        var reportMissing: @Sendable (FieldReader, _ owner: Owner, ProblemCollector) -> Void
+    }
 
     init(
         key: String, example: String? = nil, readEdit: @escaping @Sendable (FieldReader) -> Edit?,
@@ -50,6 +61,22 @@ package struct ShapeKey<Owner: Sendable>: Sendable {
             problem.field = path + key + problem.field
             return problem
         }
+    }
+
+    /// Whether `owner` has a map of keys under this key, some of which a file may state again.
+    func hasMap(in owner: Owner) -> Bool { nested?.isThere(owner) ?? false }
+
+    /// Takes the map of keys under this key away, so that a file states it as a whole.
+    func clear(_ owner: inout Owner) { nested?.clear(&owner) }
+
+    /// Reports the keys that the map under this key leaves out although `owner`, which it changes, lacks them.
+    func reportMissing(_ reader: FieldReader, over owner: Owner) {
+        reportMissing(reader, over: owner, reader.collector)
+    }
+
+    private func reportMissing(_ reader: FieldReader, over owner: Owner, _ collector: ProblemCollector) {
+        guard let nested, let map = reader.entryMap(key) else { return }
+        nested.reportMissing(map, owner, collector)
     }
 
     /// Whether two owners state the same value.
@@ -200,48 +227,40 @@ extension ShapeKey {
             }, broken: { _ in [] })
     }
 
-    /// A map with keys of its own, or none. `none` takes the map away.
+    /// A map with keys of its own, or none. `none` takes the map away. Of a map that the owner already has, a file states
+    /// the keys that differ.
     /// - Parameters:
-    ///   - empty: the value before its keys are read.
-    ///   - finish: completes a value whose keys are read.
+    ///   - empty: the value that keys change if the owner has none.
+    ///   - finish: completes a value whose stated keys are set, of the value before.
     static func map<Inner: Sendable>(
         _ key: String, _ path: any WritableKeyPath<Owner, Inner?> & Sendable, keys: [ShapeKey<Inner>], empty: Inner,
-        finish: @escaping @Sendable (inout Inner) -> Void = { _ in }
+        finish: @escaping @Sendable (inout Inner, _ before: Inner, _ stated: [String]) -> Void = { _, _, _ in }
     ) -> ShapeKey {
-        ShapeKey(
-            key: key,
-            readEdit: { reader in
-                if reader.word(ifAmong: ["none"], key) != nil { return set(path, nil) }
-                guard let map = reader.map(key), var inner = ShapeKey<Inner>.read(keys, map, into: empty) else {
-                    return nil
-                }
-                finish(&inner)
-                return set(path, inner)
-            },
-            stated: { owner in
-                owner[keyPath: path].map { inner in [""] + keys.flatMap { $0.lines(of: inner) } } ?? []
-            },
-            broken: { owner in
-                owner[keyPath: path].map { inner in keys.flatMap { $0.problems(of: inner, in: ".") } } ?? []
-            })
-    }
-
-    /// A map with keys of its own, or none, whose keys may be left out if the owner already has such a map: a file that
-    /// changes a named shape states what differs. `none` takes the map away.
-    /// - Parameter empty: the value that keys change if the owner has none.
-    static func map<Inner: Sendable>(
-        _ key: String, _ path: any WritableKeyPath<Owner, Inner?> & Sendable, keys: [ShapeKey<Inner>], over empty: Inner
-    ) -> ShapeKey {
-        ShapeKey(
+        var map = ShapeKey(
             key: key,
             readEdit: { reader in
                 if reader.word(ifAmong: ["none"], key) != nil { return set(path, nil) }
                 guard let map = reader.map(key) else { return nil }
-                let edits = keys.compactMap { $0.read(map) }
+                var edits: [(key: ShapeKey<Inner>, edit: ShapeKey<Inner>.Edit)] = []
+                var isValid = true
+                for key in keys {
+                    if let edit = key.read(map) {
+                        edits.append((key, edit))
+                    } else if key.example != nil, map.contains(key.key) {
+                        isValid = false
+                    }
+                }
                 map.reportUnknownKeys()
+                guard isValid else { return nil }
+                let (changes, stated) = (edits, edits.map(\.key.key))
+                let isComplete = keys.allSatisfy { $0.example == nil || stated.contains($0.key) }
                 return { owner in
-                    var inner = owner[keyPath: path] ?? empty
-                    for edit in edits { edit(&inner) }
+                    let before = owner[keyPath: path]
+                    // Keys that no owner has were reported.
+                    guard isComplete || before != nil else { return }
+                    var inner = before ?? empty
+                    for (_, edit) in changes { edit(&inner) }
+                    finish(&inner, before ?? empty, stated)
                     owner[keyPath: path] = inner
                 }
             },
@@ -251,6 +270,18 @@ extension ShapeKey {
             broken: { owner in
                 owner[keyPath: path].map { inner in keys.flatMap { $0.problems(of: inner, in: ".") } } ?? []
             })
+        map.nested = Nested(
+            isThere: { $0[keyPath: path] != nil }, clear: { $0[keyPath: path] = nil },
+            reportMissing: { map, owner, collector in
+                let before = owner[keyPath: path]
+                for key in keys {
+                    if before == nil, let example = key.example, !map.contains(key.key) {
+                        collector.report(map.join(key.key), at: map.mark, rule: "is missing", fix: example)
+                    }
+                    key.reportMissing(map, over: before ?? empty, collector)
+                }
+            })
+        return map
     }
 
     /// The key for owners without a property: those that have it neither state nor check the key.
@@ -281,17 +312,5 @@ extension ShapeKey {
                 return [owner[keyPath: path].count == 1 ? list : "[\(list)]"]
             },
             broken: { $0[keyPath: path].flatMap { outside(bounds, $0) } })
-    }
-
-    /// Reads all `keys` of a map, then reports those that are missing and those that are unknown.
-    /// - Returns: `owner` with the map's values; nil if a key that may not be left out has no valid value.
-    static func read(_ keys: [ShapeKey], _ reader: FieldReader, into owner: Owner) -> Owner? {
-        var (owner, isComplete) = (owner, true)
-        for key in keys {
-            if let edit = key.read(reader) { edit(&owner) } else if key.example != nil { isComplete = false }
-        }
-        for key in keys { if let example = key.example { reader.reportMissing(key.key, fix: example) } }
-        reader.reportUnknownKeys()
-        return isComplete ? owner : nil
     }
 }

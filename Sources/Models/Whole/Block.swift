@@ -28,10 +28,9 @@ package final class Block: Sendable {
     package let operands: [Stored]
     /// The modules that a backward can compute again by themselves.
     package let recomputations: [Recomputation]
-    /// Kept tensors that only products read, and the result of the core attention.
-    package let productInputs: [Extent]
-    /// Results of norms among `productInputs`.
-    package let normInputs: Int
+    /// Kept tensors that only products read, and the result of the core attention if a backward reads it for the gradient
+    /// of its product's own weights.
+    package let productInputs: [ProductInput]
     package let attended: [Extent]
     package let forward: Elementwise
     package let backward: Elementwise
@@ -79,10 +78,12 @@ package final class Block: Sendable {
             kept = parts.flatMap(\.kept)
             operands = parts.flatMap(\.operands)
         }
-        recomputations = parts.flatMap(\.recomputations)
+        let again = parts.flatMap(\.recomputations)
+        recomputations = tuned.map { tuned in again.map { tuned.completed($0, model) } } ?? again
         productInputs = parts.flatMap(\.inputs)
-        normInputs = norms.inputs.count
-        attended = kept.filter { $0.role == .attended }.map(\.stored.extent)
+        attended =
+            model.block.changes("self_attn.o_proj")
+            ? kept.filter { $0.role == .attended }.map(\.stored.extent) : []
         let kernels = adapters + expertAdapters
         let tensors = parts.flatMap(\.tensors) + adapters.flatMap(\.tensors)
         let ofExpert = (feedForward.experts?.tensors ?? []) + expertAdapters.flatMap(\.tensors)
@@ -107,6 +108,12 @@ package final class Block: Sendable {
         scatteredMessages = JoinedMessages(
             own.contains(where: \.staysScattered) ? own.filter { !$0.staysScattered } : all, narrow: sums)
         normWords = NormWords(model)
+    }
+
+    /// The products that every row passes through, and those of one routed expert, without adapters.
+    package var ownProducts: ArraySlice<Product> { products.prefix(tuned?.changes.count ?? products.count) }
+    package var ownExpertProducts: ArraySlice<Product> {
+        expertProducts.prefix(tuned?.changesExperts.count ?? expertProducts.count)
     }
 
     /// Exchanges among tensor ranks, with or without sequence parallelism.

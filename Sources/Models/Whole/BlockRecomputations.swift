@@ -14,7 +14,7 @@ extension Block {
     /// Multiply-adds of one token in the products that compute `modules` again, core attention aside.
     package func weightsAgain(_ modules: RecomputeModules) -> Double {
         recomputations(of: modules).reduce(0) { sum, work in
-            sum + work.products.weights
+            sum + work.products.weights + work.adapters.weights
                 + (work.repeatsExperts ? Double(mixture?.topK ?? 0) * expertProducts.weights : 0)
         }
     }
@@ -22,6 +22,8 @@ extension Block {
     /// Exchanges among tensor ranks that `works` repeat.
     package func messages(again works: [Recomputation], sequenceParallel: Bool) -> JoinedMessages {
         // Rows that sequence parallelism has scattered stay so on their way to experts.
-        JoinedMessages(works.map(\.messages).filter { !sequenceParallel || !$0.staysScattered })
+        JoinedMessages(
+            works.map(\.messages).filter { !sequenceParallel || !$0.staysScattered },
+            narrow: (works.flatMap(\.narrow), []))
     }
 }

@@ -116,15 +116,12 @@ package final class TunedBlock: Sendable {
         let halves = halves(model, modules)
         let block = model.block
         var kept: [Kept] = []
-        /// Results of norms that are still to be kept, one for each half that needs its input.
-        var norms = Double([halves.attention, halves.feedForward].filter(\.needsInput).count)
         for (number, part) in parts.enumerated() {
             for (place, one) in part.kept.enumerated() {
                 var one = one
                 switch one.role {
                 case .normResult:
-                    one.stored.times = min(one.stored.times, norms)
-                    norms -= one.stored.times
+                    one.stored.times = min(one.stored.times, norms(one.madeBy, halves, model))
                 case .activationResult where number == 2 && !halves.feedForward.needsResult: continue
                 case .productInput where number == 1 && !halves.attention.needsResult: continue
                 case .other where number == 0 && place == 0 && block.norms == .post:
@@ -136,7 +133,20 @@ package final class TunedBlock: Sendable {
                 if one.stored.times > 0 { kept.append(one) }
             }
         }
-        return kept + (adapters + expertAdapters).map { Kept($0.narrow) }
+        return kept + adapters.map { Kept($0.narrow, madeBy: Self.modules(of: $0, model)) }
+            + expertAdapters.map { Kept($0.narrow, madeBy: .mixture) }
+    }
+
+    /// Number of results of norms, those that `module` makes, which halves need as their inputs.
+    private func norms(_ module: RecomputeModules, _ halves: (attention: Half, feedForward: Half), _ model: Model)
+        -> Double
+    {
+        let block = model.block
+        let needed = (halves.attention.needsInput, halves.feedForward.needsInput)
+        if block.parallel.sharesNorm, block.halves == .both { return needed.0 || needed.1 ? 1 : 0 }
+        let ofAttention: RecomputeModules = block.hasSoftmax && model.mla != nil ? .norms : .fusibleNorms
+        let ofNetwork: RecomputeModules = block.moe != nil ? .norms : .fusibleNorms
+        return (needed.0 && ofAttention == module ? 1 : 0) + (needed.1 && ofNetwork == module ? 1 : 0)
     }
 
     private func halves(_ model: Model, _ modules: BlockModules) -> (attention: Half, feedForward: Half) {

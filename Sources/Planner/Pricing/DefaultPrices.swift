@@ -18,13 +18,15 @@ extension Estimate {
         do throws(CostError) { pricer = try Pricer(plan: plan) } catch { throw .cost(error) }
         var remarks: [Remark] = []
         for key in Layout.Default.allCases where plan.openDefaults.contains(key) {
+            // Offload costs time: it is worth a remark where nothing else is in the way of fitting.
+            guard key != .offload || !fits else { continue }
             let values = DefaultValue.others(of: key, layout, plan)
             guard let value = try best(of: values, pricer) else { continue }
             let other = try simulatedEstimate(value.layout, pricer)
             let text: String
             if !fits, other.fits {
                 text = "the plan fits with \(value.words)"
-            } else if fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
+            } else if isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
                 let isTransfer = Layout.Default.transfers.contains(key)
                 text = "\(gain(other)) " + (isTransfer ? "if it were (\(value.words))" : "with \(value.words)")
             } else {
@@ -32,8 +34,127 @@ extension Estimate {
             }
             remarks.append(Remark(.defaultDecides, "\(value.now), which is the default: " + text))
         }
+        if let remark = try remarkOnAll(pricer) { remarks.append(remark) }
         if let remark = try divisionRemark(pricer) { remarks.append(remark) }
+        if let remark = try overlapRemark(pricer) { remarks.append(remark) }
+        return remarks + otherPlanRemarks()
+    }
+
+    /// A remark on several defaults together: a schedule that hides an exchange may only fit where blocks are recomputed, so
+    /// that neither key alone shows what both decide. Of all changes the best is taken, then the best beside it, and so on.
+    private func remarkOnAll(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+        var (now, taken): (Estimate, [DefaultValue]) = (self, [])
+        // Offload makes room at a price, so it has a remark of its own.
+        var open = Layout.Default.allCases.filter { plan.openDefaults.contains($0) && $0 != .offload }
+        while !open.isEmpty {
+            var best: (key: Layout.Default, value: DefaultValue, estimate: Estimate)?
+            for key in open {
+                for value in DefaultValue.others(of: key, now.layout, plan) {
+                    guard let (value, other) = try price(value, pricer), now.mayBecome(other) else { continue }
+                    if let best, !best.estimate.mayBecome(other) { continue }
+                    best = (key, value, other)
+                }
+            }
+            guard let best else { break }
+            taken.append(best.value)
+            now = best.estimate
+            open.removeAll { $0 == best.key }
+        }
+        guard taken.count > 1 else { return nil }
+        let other = try simulatedEstimate(now.layout, pricer)
+        // One key alone is named by its own remark.
+        let first = try price(taken[0], pricer)?.estimate ?? self
+        let isNews =
+            other.fits != first.fits || 1 - other.iteration.seconds / first.iteration.seconds > Self.leastChange
+        guard isNews else { return nil }
+        let words = Wording.alternatives(taken.map(\.words), "and")
+        let nowWords = Wording.alternatives(taken.map(\.now), "and")
+        if !fits, other.fits {
+            return Remark(
+                .defaultDecides,
+                "\(nowWords), which are the defaults: the plan fits with \(words) together, and "
+                    + (other.iteration.seconds < iteration.seconds ? gain(other) : "takes longer"))
+        }
+        guard isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else {
+            return nil
+        }
+        return Remark(
+            .defaultDecides, "\(nowWords), which are the defaults: \(gain(other)) with \(words) together")
+    }
+
+    /// Whether another answer is not further from fitting: both fit, or neither does and the other needs no more memory.
+    private func isNotFurther(_ other: Estimate) -> Bool {
+        fits == other.fits && (fits || other.peakMemory <= peakMemory)
+    }
+
+    /// Whether another answer is worth a change: it fits where this one does not, or is faster by more than a hundredth.
+    private func mayBecome(_ other: Estimate) -> Bool {
+        guard fits == other.fits else { return other.fits }
+        // What does not fit is nearer to fitting with less memory, however long it takes.
+        return fits ? other.iteration.seconds < 0.99 * iteration.seconds : other.peakMemory < 0.99 * peakMemory
+    }
+
+    /// Remarks on the precision and the software, where the plan leaves them out. Each is priced with the plan's own layout.
+    private func otherPlanRemarks() -> [Remark] {
+        var remarks: [Remark] = []
+        func add(_ plans: [(words: String, plan: Plan)], now: String) {
+            let others = plans.compactMap { words, other -> (words: String, estimate: Estimate)? in
+                guard let layout = other.reading(layout), let pricer = try? Pricer(plan: other),
+                    let estimate = try? simulatedEstimate(layout, pricer), estimate.fits || !fits
+                else { return nil }
+                return (words, estimate)
+            }
+            let best = others.min { a, b in
+                a.estimate.fits == b.estimate.fits
+                    ? a.estimate.iteration.seconds < b.estimate.iteration.seconds : a.estimate.fits
+            }
+            guard let best else { return }
+            if best.estimate.fits, !fits {
+                remarks.append(Remark(.defaultDecides, "\(now): the plan fits with \(best.words)"))
+            } else if 1 - best.estimate.iteration.seconds / iteration.seconds > Self.leastChange {
+                remarks.append(Remark(.defaultDecides, "\(now): \(gain(best.estimate)) with \(best.words)"))
+            }
+        }
+        if plan.openKeys.contains(.precision) {
+            // Formats of whole runs; 4 bits and blocks of 32 need a recipe, which is more than a format.
+            let formats = [Precision.bf16, .fp8].filter { $0 != plan.precision && plan.cluster.hasRate($0) }
+            add(
+                formats.map { format in
+                    var other = plan
+                    other.precision = format
+                    return ("precision: \(format.rawValue)", other)
+                }, now: "the run computes in \(plan.precision.rawValue), which is the default")
+        }
+        if plan.openKeys.contains(.framework), plan.frameworks.named == nil {
+            let own = plan.framework(for: layout)
+            let names = plan.frameworks.known.keys.sorted().filter { name in
+                guard name != own.name, let software = plan.frameworks.known[name] else { return false }
+                return software.abilities.obstacles(to: layout, model: plan.model, name: name).isEmpty
+            }
+            add(
+                names.map { name in
+                    var other = plan
+                    other.frameworks.named = name
+                    return ("framework: \(name)", other)
+                }, now: "the run is priced on \(own.name), which is assumed")
+        }
         return remarks
+    }
+
+    /// A remark on a step on the host that is hidden behind its copies only where the software is told to (Megatron-LM's
+    /// `--overlap-cpu-optimizer-d2h-h2d`): the default that is priced is the faster one.
+    private func overlapRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+        guard pricer.plan.openDefaults.contains(.offloadOverlap), let offload = layout.offload, offload.overlap,
+            offload.optimizer > 0
+        else { return nil }
+        var serial = layout
+        serial.offload?.overlap = false
+        let other = try simulatedEstimate(serial, pricer)
+        guard other.iteration.seconds / iteration.seconds - 1 > Self.leastChange else { return nil }
+        return Remark(
+            .defaultDecides,
+            "the host steps while gradients and weights are copied, which is the default: \(gain(other)) if it did not "
+                + "(layout.offload: {overlap: false})")
     }
 
     /// A remark on blocks that are divided as on equal devices although the cluster's are not.
@@ -51,22 +172,29 @@ extension Estimate {
         return Remark(.defaultDecides, now + "\(gain(other)) with \(words)")
     }
 
+    /// A value as the plan would be read with it, priced by closed form; nil where it cannot be.
+    private func price(
+        _ value: DefaultValue, _ pricer: Pricer
+    ) throws(PlannerError) -> (value: DefaultValue, estimate: Estimate)? {
+        guard value.layout.problems(for: plan.model, batch: plan.batch, devices: plan.devices).isEmpty,
+            let layout = pricer.plan.reading(value.layout)
+        else { return nil }
+        var value = value
+        value.layout = layout
+        let works: [LayoutWork]
+        do throws(CostError) { works = try pricer.works(layout) } catch { return nil }
+        let estimates = works.map { Estimate($0, time: IterationTime($0)) }
+        return estimates.min { $0.iteration.seconds < $1.iteration.seconds }.map { (value, $0) }
+    }
+
     /// The fastest of these values by closed form, among those that fit if any does; nil if none is worth a remark.
     private func best(of values: [DefaultValue], _ pricer: Pricer) throws(PlannerError) -> DefaultValue? {
         var best: (value: DefaultValue, fits: Bool, seconds: Double)?
-        for var value in values
-        where value.layout.problems(for: plan.model, batch: plan.batch, devices: plan.devices).isEmpty {
-            guard let layout = pricer.plan.reading(value.layout) else { continue }
-            value.layout = layout
-            let works: [LayoutWork]
-            do throws(CostError) { works = try pricer.works(layout) } catch { continue }
-            for work in works {
-                let other = Estimate(work, time: IterationTime(work))
-                guard other.fits || !fits else { continue }
-                let seconds = other.iteration.seconds
-                if let best, best.fits == other.fits ? best.seconds <= seconds : best.fits { continue }
-                best = (value, other.fits, seconds)
-            }
+        for value in values {
+            guard let (value, other) = try price(value, pricer), other.fits || !fits else { continue }
+            let seconds = other.iteration.seconds
+            if let best, best.fits == other.fits ? best.seconds <= seconds : best.fits { continue }
+            best = (value, other.fits, seconds)
         }
         // The closed form is near the simulated time, so half of a remark's gain decides what is simulated.
         guard let best, best.fits != fits || best.seconds < (1 - Self.leastChange / 2) * iteration.seconds else {
@@ -77,91 +205,12 @@ extension Estimate {
 
     /// The difference of another answer: in days of the run, or in the time of a step.
     private func gain(_ other: Estimate) -> String {
+        func signed(_ difference: Double, _ words: (Double) -> String) -> String {
+            (difference < 0 ? "+" : "−") + words(abs(difference))
+        }
         if let days = run?.ended?.days, let less = other.run?.ended?.days {
-            return "−\(Figures.significant(days - less)) days"
+            return signed(days - less) { "\(Figures.significant($0)) days" }
         }
-        return "−\(Figures.seconds(iteration.seconds - other.iteration.seconds)) a step"
-    }
-}
-
-/// Another value of a key that a plan leaves to its default.
-private struct DefaultValue {
-    var layout: Layout
-    /// What the default means: `parameters are not sharded`.
-    var now: String
-    /// The key with the other value, as a plan states it.
-    var words: String
-
-    private init(_ layout: Layout, _ now: String, _ words: String, _ change: (inout Layout) -> Void) {
-        self.layout = layout
-        self.now = now
-        self.words = "layout.\(words)"
-        change(&self.layout)
-    }
-
-    /// The values of practice that a plan would state instead of the default.
-    static func others(of key: Layout.Default, _ layout: Layout, _ plan: Plan) -> [DefaultValue] {
-        switch key {
-        case .tensorOverlap:
-            guard !layout.overlap.tensor, layout.tensor > 1 else { return [] }
-            return [
-                DefaultValue(layout, "tensor collectives are not hidden", "overlap: {tensor: true}") {
-                    $0.overlap.tensor = true
-                }
-            ]
-        case .expertOverlap:
-            guard !layout.overlap.expert, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0 else {
-                return []
-            }
-            return [
-                DefaultValue(layout, "the experts' exchange is not hidden", "overlap: {expert: true}") {
-                    $0.overlap.expert = true
-                }
-            ]
-        case .dispatcher:
-            guard layout.dispatcher == nil, layout.expert * layout.expertTensor > 1, plan.model.mixtureLayers > 0 else {
-                return []
-            }
-            let known = plan.framework(for: layout).abilities.dispatchers
-            return [Layout.Dispatcher.deepep, .hybridep].filter(known.contains).map { way in
-                DefaultValue(
-                    layout, "rows go to their experts by the software's own exchange", "dispatcher: \(way.rawValue)"
-                ) { $0.dispatcher = way }
-            }
-        case .schedule:
-            guard layout.pipeline > 1, layout.schedule == .oneForwardOneBackward else { return [] }
-            let most = plan.model.layers / layout.pipeline
-            return [2, 3, 4, 6, 8].filter { $0 <= most }.map { stages in
-                DefaultValue(
-                    layout, "every pipeline rank holds one stage",
-                    "schedule: interleaved-1f1b with virtualStages: \(stages)"
-                ) {
-                    $0.schedule = .interleaved
-                    $0.virtualStages = stages
-                    $0.layersPerStage = nil
-                }
-            }
-        case .microbatch:
-            let share = plan.batch / max(1, layout.data)
-            return [2, 4, 8, 16].filter { $0 <= share && share % $0 == 0 }.map { size in
-                DefaultValue(layout, "a micro-batch is one sequence", "microbatch: \(size)") { $0.microbatch = size }
-            }
-        case .sequenceParallel:
-            guard layout.tensor > 1, !layout.sequenceParallel else { return [] }
-            return [
-                DefaultValue(layout, "norms and the residual stream are not split", "sequenceParallel: true") {
-                    $0.sequenceParallel = true
-                }
-            ]
-        case .recompute:
-            return [Layout.Recompute.selective, .full].map { value in
-                DefaultValue(layout, "nothing is recomputed", "recompute: \(value.rawValue)") { $0.recompute = value }
-            }
-        case .sharding:
-            guard layout.hasReplicas(plan.model) else { return [] }
-            return [Layout.Sharding.optimizer, .parameters].map { value in
-                DefaultValue(layout, "nothing is sharded", "sharding: \(value.rawValue)") { $0.sharding = value }
-            }
-        }
+        return signed(iteration.seconds - other.iteration.seconds) { "\(Figures.seconds($0)) a step" }
     }
 }

@@ -104,12 +104,14 @@ private struct MixedPrices: Sendable {
             found = (try? pricer.balancedWork(layout, usable: share)) ?? nil
         }
         guard let (work, memory) = found, let others = try? pricer.worksHidingLess(work.layout) else { return nil }
+        // What no host holds fits no device either.
+        let holdsState = HostMemory.holdsState(work)
         let seconds = others.reduce(IterationTime(work).seconds) { min($0, IterationTime($1).seconds) }
         // Memory in that of the first group's devices, so that one limit holds for all.
         let peak = memory.reduce(0) { most, memory in
             let own = work.memoryBytes(rank: memory.rank)
             return max(most, memory.peak * (plan.cluster.device.memoryBytes / own))
         }
-        return PricedLayout(layout: work.layout, seconds: seconds, peak: peak)
+        return PricedLayout(layout: work.layout, seconds: seconds, peak: holdsState ? peak : .infinity)
     }
 }

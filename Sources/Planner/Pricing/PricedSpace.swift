@@ -76,12 +76,16 @@ func priceSpace(
     limit.seconds = slowest
     let candidates = bounds?.candidates(of: meshes, space: space, choices: choices, pricer: pricer, limit: limit) ?? []
     var best = BestLayouts(request)
+    // Taken out, so that adding to it copies nothing.
+    var tables = bounds?.tables ?? PipelineTable.Known()
+    bounds?.tables = PipelineTable.Known()
+    defer { bounds?.tables = tables }
     var (start, size) = (0, 8)
     while start < candidates.count, candidates[start].least <= limit.seconds {
         let round = candidates[start..<min(start + size, candidates.count)].compactMap {
             bounds?.within(limit.seconds, $0, choices: choices, pricer: pricer)
         }
-        let (table, now) = (space.table(plan, candidates: round), limit)
+        let (table, now) = (space.table(plan, candidates: round, known: &tables), limit)
         let parts = price(round, request: request) {
             MeshPricer(pricer: pricer, table: table, choices: choices, limit: now)
         }

@@ -17,13 +17,29 @@ package struct ComparedStrategy: Sendable {
     /// One sentence: why the strategy loses, or that it wins.
     package var verdict: String
 
+    /// Takes the layout that another order of the cluster's groups gives, if it is better.
+    fileprivate mutating func take(_ other: ComparedStrategy) {
+        evaluated += other.evaluated
+        guard let theirs = other.estimate else { return }
+        if let own = estimate {
+            guard other.fits || !fits else { return }
+            let isBetter =
+                other.fits
+                ? !fits || theirs.iteration.seconds < own.iteration.seconds
+                : theirs.peakMemory / theirs.capacity < own.peakMemory / own.capacity
+            guard isBetter else { return }
+        }
+        (estimate, fits, verdict) = (theirs, other.fits, other.verdict)
+    }
+
     /// Fills in `traffic` and `limit`.
     fileprivate mutating func measure(_ estimate: Estimate, pricer: Pricer?, usable: Double) {
         if let work = try? pricer?.work(estimate.layout) {
             let rank = IterationTime(work).bottleneck
             traffic = NetworkTraffic.sent(work, rank: rank)
             if work.layout.offload != nil {
-                traffic.append(NetworkTraffic(network: "host", bytes: HostTraffic(work, rank: rank).toHost))
+                traffic.append(
+                    NetworkTraffic(network: "host", bytes: HostTraffic(work.on(rank: rank), rank: rank).toHost))
             }
         }
         limit = Verdict.limit(estimate, fits: fits, usable: usable)
@@ -45,9 +61,54 @@ package func compare(
         }
         return rows
     }
-    let pricer: Pricer
     let own = plan
-    let plan = plan.open
+    // Pipeline stages can fill the groups of a cluster in several orders; each strategy takes its best.
+    let orders = plan.cluster.groups?.orders ?? []
+    var found: [ComparedStrategy] = []
+    for order in orders.count > 1 ? orders.map(Optional.some) : [nil] {
+        var ordered = plan.open
+        if let order { ordered.cluster = plan.cluster.reordered(order) }
+        let rows = try candidates(plan: ordered, strategies: strategies, settings: settings, options: options)
+        guard !found.isEmpty else {
+            found = rows
+            continue
+        }
+        for (index, row) in rows.enumerated() { found[index].take(row) }
+    }
+    let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.iteration.seconds < $1.iteration.seconds }
+    var named: [Layout: String] = [:]
+    for index in found.indices {
+        guard let estimate = found[index].estimate else { continue }
+        let usable = settings.usableMemory * estimate.plan.cluster.device.memoryBytes
+        found[index].measure(estimate, pricer: try? Pricer(plan: estimate.plan, options: options), usable: usable)
+        let verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
+        // When two strategies share their best layout, the second refers to the first.
+        if verdict == Verdict.fastest, let other = named[estimate.layout] {
+            found[index].verdict = "the same layout as \(other)"
+        } else {
+            found[index].verdict = verdict
+            if verdict == Verdict.fastest { named[estimate.layout] = found[index].strategy.name }
+        }
+    }
+    if let stated = ownLayout(of: own, settings: settings, options: options, against: winner) {
+        let strategy = Strategy(name: Strategy.own, summary: "the layout of the plan", space: SearchSpace())
+        var row = ComparedStrategy(
+            strategy: strategy, estimate: stated.estimate, fits: stated.fits, evaluated: 1, verdict: stated.verdict)
+        let usable = settings.usableMemory * own.cluster.device.memoryBytes
+        row.measure(stated.estimate, pricer: try? Pricer(plan: own, options: options), usable: usable)
+        if row.verdict == Verdict.fastest, let other = named[stated.estimate.layout] {
+            row.verdict = "the same layout as \(other)"
+        }
+        found.append(row)
+    }
+    return found
+}
+
+/// The best layout of every strategy for an open plan, with the groups of its cluster in their order.
+private func candidates(
+    plan: Plan, strategies: [Strategy], settings: SearchSettings, options: CostOptions
+) throws(PlannerError) -> [ComparedStrategy] {
+    let pricer: Pricer
     do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     var request = PricingRequest()
@@ -74,30 +135,6 @@ package func compare(
         row.fits = priced.effort.feasible > 0
         row.evaluated = priced.effort.evaluated
         if row.estimate == nil { row.verdict = Verdict.impossible(strategy, space, plan) }
-        found.append(row)
-    }
-    let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.iteration.seconds < $1.iteration.seconds }
-    var named: [Layout: String] = [:]
-    for index in found.indices {
-        guard let estimate = found[index].estimate else { continue }
-        found[index].measure(estimate, pricer: pricer, usable: usable)
-        let verdict = Verdict.verdict(estimate, fits: found[index].fits, against: winner, usable: usable)
-        // When two strategies share their best layout, the second refers to the first.
-        if verdict == Verdict.fastest, let other = named[estimate.layout] {
-            found[index].verdict = "the same layout as \(other)"
-        } else {
-            found[index].verdict = verdict
-            if verdict == Verdict.fastest { named[estimate.layout] = found[index].strategy.name }
-        }
-    }
-    if let stated = ownLayout(of: own, settings: settings, options: options, against: winner) {
-        let strategy = Strategy(name: Strategy.own, summary: "the layout of the plan", space: SearchSpace())
-        var row = ComparedStrategy(
-            strategy: strategy, estimate: stated.estimate, fits: stated.fits, evaluated: 1, verdict: stated.verdict)
-        row.measure(stated.estimate, pricer: try? Pricer(plan: own, options: options), usable: usable)
-        if row.verdict == Verdict.fastest, let other = named[stated.estimate.layout] {
-            row.verdict = "the same layout as \(other)"
-        }
         found.append(row)
     }
     return found

@@ -42,7 +42,13 @@ func searchOneOrder(
     let pricer: Pricer
     let own = plan
     let plan = plan.open
-    do throws(CostError) { pricer = try Pricer(plan: plan, options: options) } catch { throw .cost(error) }
+    do throws(CostError) {
+        if let known = try bounds?.pricer(plan, options) {
+            pricer = known
+        } else {
+            pricer = try Pricer(plan: plan, options: options)
+        }
+    } catch { throw .cost(error) }
     if let rule = settings.space.contradiction(plan) { throw .contradiction(rule) }
     let usable = settings.usableMemory * plan.cluster.device.memoryBytes
     var request = PricingRequest()
@@ -167,17 +173,26 @@ private func nothingFits(
             devices: plan.devices, groups: plan.cluster.groups == nil ? nil : plan.cluster.deviceWords,
             tried: space.effort.evaluated,
             enough: settings.explainsMisfit
-                ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil))
+                ? fewestDevices(plan, above: plan.devices, settings: settings, options: options) : nil,
+            offload: settings.explainsMisfit ? leastOffload(plan, settings: settings, options: options) : nil))
 }
 
-/// The smallest of the `DeviceCounts` above `above` on which some layout of the space fits; nil when 64 times as many
-/// devices are too few.
-func fewestDevices(
-    _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
-) -> Int? {
-    // The groups of a cluster state their devices.
-    guard plan.cluster.groups == nil else { return nil }
-    // Only the layouts that need least memory matter here.
+/// The first of `Plan.offloadSteps` with which some layout fits; nil if none does, or if the plan says what is offloaded.
+private func leastOffload(_ plan: Plan, settings: SearchSettings, options: CostOptions) -> Layout.Offload? {
+    guard plan.offload == nil, settings.space.base(for: plan).offload == nil, plan.cluster.groups == nil else {
+        return nil
+    }
+    let (space, request) = sparing(plan, settings)
+    return plan.offloadSteps(anySoftware: settings.space.anySoftware).first { step in
+        var tried = plan
+        (tried.offload, tried.offloadsIfNeeded) = (step, false)
+        guard let pricer = try? Pricer(plan: tried, options: options) else { return false }
+        return priceSpace(space, pricer: pricer, request: request).effort.feasible > 0
+    }
+}
+
+/// The layouts of a space that need least memory, and a request for whether one fits.
+private func sparing(_ plan: Plan, _ settings: SearchSettings) -> (SearchSpace, PricingRequest) {
     var sparing = settings.space
     sparing.microbatch.most = 1
     sparing.partialRecompute = false
@@ -187,6 +202,17 @@ func fewestDevices(
     request.perSchedule = 0
     request.usable = settings.usableMemory * plan.cluster.device.memoryBytes
     request.threads = settings.threads
+    return (sparing, request)
+}
+
+/// The smallest of the `DeviceCounts` above `above` on which some layout of the space fits; nil when 64 times as many
+/// devices are too few.
+func fewestDevices(
+    _ plan: Plan, above: Int, settings: SearchSettings, options: CostOptions
+) -> Int? {
+    // The groups of a cluster state their devices.
+    guard plan.cluster.groups == nil else { return nil }
+    let (sparing, request) = sparing(plan, settings)
     let most = above.multipliedReportingOverflow(by: 64)
     let counts = DeviceCounts(plan, space: settings.space)
         .between(above + 1, most.overflow ? .max / 64 : most.partialValue)

@@ -71,7 +71,12 @@ enum Verdict {
         if strategy.space.context.least > 1 {
             return "sequences of \(plan.model.sequence) tokens are too short to cut over these devices"
         }
-        if strategy.space.pipeline.fixed == 1, strategy.space.tensor.fixed == 1 {
+        if strategy.space.pipeline.fixed == 1, let groups = plan.cluster.groups, groups.list.count > 1 {
+            return
+                "the cluster has \(groups.list.count) groups of unlike devices, and a stage lies in one: without a pipeline "
+                + "there is one stage"
+        }
+        if strategy.space.pipeline.fixed == 1, strategy.space.tensor.fixed == 1, plan.batch % plan.devices != 0 {
             return "\(plan.devices) data-parallel ranks do not divide a batch of \(plan.batch)"
         }
         return space.whyEmpty(plan, rejected: 0)

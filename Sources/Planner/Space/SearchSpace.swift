@@ -92,8 +92,9 @@ package struct SearchSpace: Hashable, Sendable {
                 abilities.shardingWithPipeline.contains($0) && held.contains($0)
             },
             expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
-        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) && plan.prices($0) }
+        choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
         choices.innerReach = plan.cluster.innerReach
+        choices.someHideExchange = triedSchedules(plan).contains { Layout.Overlap.standard(with: $0).expert }
         return choices
     }
 
@@ -147,6 +148,13 @@ package struct SearchSpace: Hashable, Sendable {
 
     /// The table of all ways to run the pipelines of `candidates`.
     func table(_ plan: Plan, candidates: [MeshCandidate]) -> PipelineTable {
+        var none = PipelineTable.Known()
+        return table(plan, candidates: candidates, known: &none)
+    }
+
+    /// The table of all ways to run the pipelines of `candidates`.
+    /// - Parameter known: what tables of the same plan with other devices and batches have computed.
+    func table(_ plan: Plan, candidates: [MeshCandidate], known: inout PipelineTable.Known) -> PipelineTable {
         var sizes: [PipelineTable.Size] = []
         var seen: Set<PipelineTable.Size> = []
         for item in candidates {
@@ -163,7 +171,8 @@ package struct SearchSpace: Hashable, Sendable {
                 schedules: triedSchedules(plan), virtualStages: stages,
                 partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true
                     && !base(for: plan).offloadsAllActivations,
-                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)))
+                recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)),
+            known: &known)
     }
 
     /// The layout as the plan's software runs it: its division of the blocks is stated where it is not the balanced

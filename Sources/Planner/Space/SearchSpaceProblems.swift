@@ -2,7 +2,7 @@ internal import Costs
 internal import Models
 internal import Numbers
 package import Plans
-internal import Reading
+package import Reading
 internal import Schedules
 
 extension SearchSpace {
@@ -22,6 +22,18 @@ extension SearchSpace {
             let isOwn = problem.field == "layout.vocabularyParallel"
             return "\(way.rawValue)" + (isOwn ? " " : " is not tried: \(problem.field) ") + problem.rule
         }
+    }
+
+    /// A remark on a divided vocabulary that is tried although the plan's software lacks it.
+    package func vocabularyRemark(_ plan: Plan) -> Remark? {
+        let framework = plan.framework(for: nil)
+        guard let way = vocabularyParallel.first, !anySoftware, !framework.abilities.vocabularyParallel else {
+            return nil
+        }
+        let name = framework.name + (plan.frameworks.named == nil ? ", which is assumed," : "")
+        return Remark(
+            .softwareLacks,
+            "\(name) does not divide the vocabulary over a pipeline (\(way.rawValue)); it is priced all the same")
     }
 
     /// The sentence that says which constraints exclude one another on any number of devices; nil where none do.
@@ -58,10 +70,6 @@ extension SearchSpace {
             if let problem = combinations.first(where: { $0.field == "layout.recomputeModules" }) {
                 return "recomputeModules \(problem.value): \(problem.rule)"
             }
-        }
-        if context.fixed ?? 1 > 1, let exchange = contextExchanges.first, !contextExchanges.contains(where: plan.prices)
-        {
-            return "the plan is not priced with contextExchange \(exchange.rawValue): it needs ring"
         }
         if let schedule = schedules?.first, schedules?.count == 1 {
             if pipeline.fixed == 1, schedule != .oneForwardOneBackward {

@@ -17,8 +17,21 @@ struct MeshCandidate: Sendable {
 /// pricing a layout, and show which meshes cannot be faster than a known layout or do not fit.
 package struct SpaceBounds: Sendable {
     private var passes = LeastPasses()
+    /// The pricer of the first number of devices, from which the others take what depends on the model alone.
+    private var first: Pricer?
+
+    /// What the tables of all numbers of devices share.
+    var tables = PipelineTable.Known()
 
     package init() {}
+
+    /// The pricer of `plan`, which is the same plan at every call but for its devices and its batch.
+    mutating func pricer(_ plan: Plan, _ options: CostOptions) throws(CostError) -> Pricer {
+        if let first { return try Pricer(plan: plan, like: first) }
+        let pricer = try Pricer(plan: plan, options: options)
+        first = pricer
+        return pricer
+    }
 
     /// The meshes that may have a layout within `limit`, lowest bound first.
     mutating func candidates(

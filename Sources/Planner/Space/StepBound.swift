@@ -33,14 +33,19 @@ struct StepBound: Sendable {
         let contexts =
             space.context.fixed
             ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
+        // What depends on the model alone is computed once.
+        var first: Pricer?
         for (layout, devices) in Self.shapes(plan, space) {
             var alone = plan
             alone.devices = devices
             alone.batch = layout.data * layout.microbatch
-            guard let priced = try? IterationTime(Pricer(plan: alone, options: options).work(layout)) else { continue }
-            let seconds = priced.breakdown.compute + priced.breakdown.tensorComm
+            let pricer =
+                first.map { try? Pricer(plan: alone, like: $0) } ?? (try? Pricer(plan: alone, options: options))
+            first = first ?? pricer
+            guard let pricer, let priced = try? IterationTime.passes(pricer.work(layout)) else { continue }
+            let seconds = priced.compute + priced.tensorComm
             work = min(work, seconds * Double(layout.tensor) / Double(layout.microbatch))
-            pass = min(pass, priced.breakdown.compute / Double(max(1, contexts)))
+            pass = min(pass, priced.compute / Double(max(1, contexts)))
         }
         self.work = work.isFinite ? Self.slack * work : 0
         self.pass = pass.isFinite ? Self.slack * pass : 0

@@ -47,10 +47,10 @@ extension ClusterConstant {
     ) -> ClusterConstant {
         ClusterConstant(
             key,
-            read: { reader in reader.number(key, unit, in: range).map { value in { $0[keyPath: path] = value } } },
+            read: { reader in reader.quantity(key, unit, in: range).map { value in { $0[keyPath: path] = value } } },
             lines: { owner in
                 let value = owner[keyPath: path]
-                return value == standard ? [] : ["\(key): \(value)\(unit.suffix)"]
+                return value == standard ? [] : ["\(key): \(Quantity.written(value, as: unit))"]
             })
     }
 
@@ -60,8 +60,8 @@ extension ClusterConstant {
     ) -> ClusterConstant {
         ClusterConstant(
             key,
-            read: { reader in reader.number(key, unit, in: range).map { value in { $0[keyPath: path] = value } } },
-            lines: { owner in owner[keyPath: path].map { ["\(key): \($0)\(unit.suffix)"] } ?? [] })
+            read: { reader in reader.quantity(key, unit, in: range).map { value in { $0[keyPath: path] = value } } },
+            lines: { owner in owner[keyPath: path].map { ["\(key): \(Quantity.written($0, as: unit))"] } ?? [] })
     }
 
     /// A constant that is an efficiency curve: a fraction by size.
@@ -157,19 +157,4 @@ struct StatedConstants<Owner> {
 
     /// Sets the stated values in `owner`.
     func apply(to owner: inout Owner) { for (_, change) in changes { change(&owner) } }
-}
-
-extension Quantity.Unit {
-    /// The unit's text after a number in the unit's base.
-    fileprivate var suffix: String {
-        switch self {
-        case .bytes: " B"
-        case .bytesPerSecond: " B/s"
-        case .flops: " FLOP/s"
-        case .seconds: " s"
-        case .watts: " W"
-        case .gigabits: " Gb/s"
-        case .count, .share, .plain: ""
-        }
-    }
 }

@@ -104,8 +104,8 @@ struct ClusterFields {
     static func level(_ reader: FieldReader) -> Level? {
         let name = reader.text("name")
         let devices = reader.count("devices", in: Bounds.devices)
-        let bandwidth = reader.number("bandwidth", .bytesPerSecond, in: 1...1e18)
-        let latency = reader.number("latency", .seconds, in: 0...10)
+        let bandwidth = reader.quantity("bandwidth", .bytesPerSecond, in: 1...1e18)
+        let latency = reader.quantity("latency", .seconds, in: 0...10)
         let efficiency = reader.shareOrCurve("efficiency")
         let reduces = reader.flag("inNetworkReduction") ?? false
         let allReduce = reader.number("allReduceEfficiency", .share, in: 1e-6...1)

@@ -1,5 +1,6 @@
 internal import Models
 internal import Numbers
+internal import Reading
 internal import Schedules
 
 extension Cluster {
@@ -26,7 +27,8 @@ extension Cluster {
             lines.append("  - name: \(quoted(network.name))")
             if index < networks.count - 1 { lines.append("    devices: \(network.devices)") }
             lines += [
-                "    bandwidth: \(network.bytesPerSecond) B/s", "    latency: \(network.latencySeconds) s",
+                "    bandwidth: \(Quantity.written(network.bytesPerSecond, as: .bytesPerSecond))",
+                "    latency: \(Quantity.written(network.latencySeconds, as: .seconds))",
                 "    efficiency: \(network.efficiency)",
             ]
             if network.allReduceEfficiency != network.efficiency {
@@ -51,10 +53,10 @@ extension GroupLink {
     /// The lines of a file that state the link.
     fileprivate var lines: [String] {
         var lines = ["name: \(quoted(name))"]
-        if let bytesPerSecond { lines.append("bandwidth: \(bytesPerSecond) B/s") }
+        if let bytesPerSecond { lines.append("bandwidth: \(Quantity.written(bytesPerSecond, as: .bytesPerSecond))") }
         if let nicGbps { lines.append("nicGbps: \(nicGbps)") }
         if let nicsPerNode { lines.append("nicsPerNode: \(nicsPerNode)") }
-        lines += ["latency: \(latencySeconds) s", "efficiency: \(efficiency)"]
+        lines += ["latency: \(Quantity.written(latencySeconds, as: .seconds))", "efficiency: \(efficiency)"]
         if allReduceEfficiency != efficiency { lines.append("allReduceEfficiency: \(allReduceEfficiency)") }
         if inNetworkReduction { lines.append("inNetworkReduction: true") }
         return lines

@@ -134,16 +134,18 @@ package struct Device: Hashable, Codable, Sendable {
                 guard let map = reader.map("peak") else { return nil }
                 var rates: [Precision: Double] = [:]
                 for precision in Precision.allCases {
-                    if let rate = map.number(precision.rawValue, .flops, in: 1e6...1e21) { rates[precision] = rate }
+                    if let rate = map.quantity(precision.rawValue, .flops, in: 1e6...1e21) { rates[precision] = rate }
                 }
-                for format in futureFormats { _ = map.number(format, .flops, in: 1e6...1e21) }
+                for format in futureFormats { _ = map.quantity(format, .flops, in: 1e6...1e21) }
                 map.reportUnknownKeys()
                 return rates.isEmpty ? nil : { $0.peakFLOPs.merge(rates) { _, stated in stated } }
             },
             lines: { device in
                 ["peak:"]
                     + Precision.allCases.compactMap { precision in
-                        device.peakFLOPs[precision].map { "  \(precision.rawValue): \($0) FLOP/s" }
+                        device.peakFLOPs[precision].map {
+                            "  \(precision.rawValue): \(Quantity.written($0, as: .flops))"
+                        }
                     }
             })
     }

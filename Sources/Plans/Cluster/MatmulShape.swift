@@ -37,7 +37,7 @@ extension MatmulShape {
         let sustained = reader.number("sustained", .share, in: 1e-6...1)
         let fill = reader.number("fill", .count, in: 0...1e6)
         let quantised = reader.number("quantised", .share, in: 0...1)
-        let overhead = reader.number("overhead", .seconds, in: 0...1)
+        let overhead = reader.quantity("overhead", .seconds, in: 0...1)
         for (key, fix) in [
             ("units", "multiprocessors, e.g. 108"), ("sustained", "e.g. 0.8"), ("fill", "e.g. 128"),
             ("quantised", "e.g. 0.5"), ("overhead", "e.g. 3 us"),

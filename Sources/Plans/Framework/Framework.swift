@@ -95,6 +95,14 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Whether gradients are added up among replicas in the weights' 16 bits if the plan states no format of them, though
     /// shards of fp32 weights keep fp32 sums (PyTorch FSDP, `MixedPrecision.reduce_dtype`).
     package var reducesInHalf = false
+    /// Whether gradients and weights of parameters that the host steps are copied in fp32, whatever their formats on the
+    /// device, which casts them.
+    package var copiesFP32ToHost = false
+    /// Whether fp32 main weights stay on the device beside the copies that the host steps.
+    package var keepsOffloadedMaster = false
+    /// Whether the device adds the gradients of later micro-batches to those on the host: they come back for it, and go
+    /// again. If not, the host adds.
+    package var addsOffloadedGradients = false
     /// Whether the experts' results are kept for the backward. They are needed if the router's weights multiply the
     /// results, and not if these weights multiply values inside the experts.
     package var keepsCombinedRows = true

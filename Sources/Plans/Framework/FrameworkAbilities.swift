@@ -83,6 +83,9 @@ extension Framework {
         package var dispatchers = Layout.Dispatcher.allCases
         /// Parts of a run that devices can keep in the memory of their host.
         package var offload = Layout.Offload.Part.allCases
+        /// Optimizers that the software can step on a host, and formats of the moments there.
+        package var hostOptimizers = Optimizer.Name.allCases
+        package var hostMoments = Optimizer.Moment.allCases
 
         package init() {}
     }
@@ -190,6 +193,19 @@ extension Framework.Abilities {
         }
     }
 
+    /// Reasons why the software `name` cannot step what is offloaded with this optimizer, one clause each.
+    package func obstacles(stepping optimizer: Optimizer, of offload: Layout.Offload?, name: String) -> [String] {
+        guard let offload, offload.optimizer > 0, self.offload.contains(.optimizer) else { return [] }
+        guard hostOptimizers.contains(optimizer.name) else {
+            // Software without the optimizer is said to have none.
+            return optimizers.contains(optimizer.name)
+                ? ["\(name) does not step \(optimizer.name.rawValue) on the host"] : []
+        }
+        return optimizer.keptMoments.filter { moments.contains($0) && !hostMoments.contains($0) }.map {
+            "\(name) keeps no moments in \($0.rawValue) on the host"
+        }
+    }
+
     /// Choices of a run beside its layout that the software `name` does not have, one clause each.
     package func obstacles(to optimizer: Optimizer, loss: LossComputation, recipe: Recipe?, name: String) -> [String] {
         var found: [String] = []
@@ -198,10 +214,7 @@ extension Framework.Abilities {
         }
         if !losses.contains(loss.kind) { found.append("\(name) has no loss \(loss.kind.rawValue)") }
         if !optimizers.contains(optimizer.name) { found.append("\(name) has no optimizer \(optimizer.name.rawValue)") }
-        let kept =
-            (optimizer.keepsFirst ? [optimizer.firstMoment] : [])
-            + (optimizer.keepsSecond ? [optimizer.secondMoment] : [])
-        for moment in Set(kept).sorted(by: { $0.rawValue < $1.rawValue }) where !moments.contains(moment) {
+        for moment in optimizer.keptMoments where !moments.contains(moment) {
             found.append("\(name) keeps no moments in \(moment.rawValue)")
         }
         if !masters.contains(optimizer.master) {
@@ -217,6 +230,14 @@ extension Framework.Abilities {
     private static func written(_ sizes: [Int]) -> String {
         let words = Figures.runs(sizes)
         return words.count <= 6 ? words.joined(separator: ", ") : words.prefix(5).joined(separator: ", ") + " …"
+    }
+}
+
+extension Optimizer {
+    /// Formats of the moments that are kept, each once.
+    fileprivate var keptMoments: [Moment] {
+        let kept = (keepsFirst ? [firstMoment] : []) + (keepsSecond ? [secondMoment] : [])
+        return Set(kept).sorted { $0.rawValue < $1.rawValue }
     }
 }
 
@@ -243,15 +264,17 @@ extension Framework.Abilities.Stages {
 
     /// Blocks of each of the layout's stages: the balanced division if it is allowed, else the allowed one whose
     /// heaviest rank is lightest. nil: no division is allowed.
-    package func split(_ layout: Layout, model: Model) -> [Int]? {
+    /// - Parameter head: `model.headInBlocks`, where it is known; nil: it is computed here.
+    package func split(_ layout: Layout, model: Model, head: Double? = nil) -> [Int]? {
         var open = layout
         open.layersPerStage = nil
         let stages = layout.stages
         guard stages > 0, stages <= model.layers else { return nil }
-        let balanced = StagePartition(open, model: model).sizes
+        let headInBlocks = head ?? model.headInBlocks
+        let balanced = StagePartition(open, model: model, head: headInBlocks).sizes
         if allow(balanced, ranks: layout.pipeline) { return balanced }
         guard layout.pipeline > 1 else { return nil }
-        let (ranks, layers, head) = (layout.pipeline, model.layers, model.headInBlocks)
+        let (ranks, layers, head) = (layout.pipeline, model.layers, headInBlocks)
         let virtualStages = stages / ranks
         guard virtualStages > 0, stages % ranks == 0 else { return nil }
         var splits: [[Int]] = []

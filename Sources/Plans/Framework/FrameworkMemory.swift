@@ -49,7 +49,7 @@ extension Framework.Memory {
         packedRows = reader.number("packedRows", .plain, in: 0...1e6) ?? packedRows
         rowReserve = reader.number("rowReserve", .plain, in: 1...10) ?? rowReserve
         lookedUp = reader.count("lookedUp", in: 1...1 << 40) ?? lookedUp
-        sharedPiece = reader.number("sharedPiece", .bytes, in: 0...1e12) ?? sharedPiece
+        sharedPiece = reader.quantity("sharedPiece", .bytes, in: 0...1e12) ?? sharedPiece
     }
 
     private static var switches: [(String, WritableKeyPath<Self, Bool>)] {

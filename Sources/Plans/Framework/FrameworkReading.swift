@@ -88,7 +88,7 @@ extension Framework {
             if let value = reader.flag(key) { framework[keyPath: path] = value }
         }
         framework.dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? framework.dispatcher
-        framework.reservedBytes = reader.number("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        framework.reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
         if let memory = reader.map("memory") {
             framework.memory.read(memory)
             memory.reportUnknownKeys()
@@ -111,6 +111,8 @@ extension Framework {
             ("dispatchOncePerNode", \.dispatchOncePerNode), ("eightBitDispatch", \.eightBitDispatch),
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
             ("fusesNorms", \.fusesNorms), ("reducesInHalf", \.reducesInHalf),
+            ("copiesFP32ToHost", \.copiesFP32ToHost), ("keepsOffloadedMaster", \.keepsOffloadedMaster),
+            ("addsOffloadedGradients", \.addsOffloadedGradients),
         ]
     }
 }
@@ -121,7 +123,7 @@ extension FieldReader {
         var values: [Framework.Constant: Double] = [:]
         for constant in Framework.Constant.allCases {
             let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
-            values[constant] = number(constant.rawValue, unit, in: constant.range)
+            values[constant] = quantity(constant.rawValue, unit, in: constant.range)
         }
         return values
     }
@@ -152,6 +154,8 @@ extension Framework.Abilities {
         words("recipes", \.recipes)
         words("dispatchers", \.dispatchers)
         words("offload", \.offload)
+        words("hostOptimizers", \.hostOptimizers)
+        words("hostMoments", \.hostMoments)
         tensorOverlap = can.choice("tensorOverlap", of: TensorOverlap.self) ?? tensorOverlap
         outerSharding = can.flag("outerSharding") ?? outerSharding
         vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel
@@ -187,6 +191,12 @@ extension Frameworks {
         var frameworks: Frameworks
         do throws(PlanProblems) { frameworks = try read(library: library, files: &plan.collector.files) } catch {
             error.problems.forEach(plan.collector.adopt)
+            return nil
+        }
+        if name == nil, plan.contains("framework") {
+            plan.report(
+                "framework", rule: "must be a name or the path of a framework file",
+                fix: "a file may say extends: NAME and what differs, e.g. framework: ./mine.yaml")
             return nil
         }
         guard let name, name != "auto" else { return frameworks }

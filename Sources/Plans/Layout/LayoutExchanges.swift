@@ -67,46 +67,49 @@ extension Layout {
         }
     }
 
-    /// Problems of the exchange among context ranks.
-    func contextExchangeProblems(_ model: Model) -> [PlanProblem] {
-        var problems: [PlanProblem] = []
-        func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String = "", fits: Bool = true) {
-            problems.append(
+    /// Problems of the exchange among context ranks that no model makes.
+    var contextExchangeProblems: [PlanProblem] {
+        func refuse(_ field: String, _ value: String, _ rule: String, _ fix: String, fits: Bool = true) -> [PlanProblem]
+        {
+            [
                 fits
                     ? PlanProblem(field: "layout.\(field)", value: value, rule: rule, fix: fix)
-                    : PlanProblem(.misfit, field: "layout.\(field)", value: value, rule: rule, fix: fix))
+                    : PlanProblem(.misfit, field: "layout.\(field)", value: value, rule: rule, fix: fix)
+            ]
         }
         if contextExchange != .ring, context == 1 {
-            refuse(
+            return refuse(
                 "contextExchange", contextExchange.rawValue, "needs context above 1: one rank has the whole sequence",
                 "remove it or raise layout.context", fits: false)
-            return problems
         }
         guard contextExchange == .headsAndRing else {
-            if let contextHeads {
-                refuse(
-                    "contextHeads", "\(contextHeads)", "belongs to contextExchange headsAndRing",
-                    "remove it, or set layout.contextExchange to headsAndRing")
-            }
-            return problems + headProblems(model)
+            guard let contextHeads else { return [] }
+            return refuse(
+                "contextHeads", "\(contextHeads)", "belongs to contextExchange headsAndRing",
+                "remove it, or set layout.contextExchange to headsAndRing")
         }
         guard let contextHeads else {
-            refuse(
+            return refuse(
                 "contextExchange", contextExchange.rawValue,
                 "needs contextHeads, the neighbouring ranks that exchange heads", "e.g. contextHeads: 2")
-            return problems
         }
         guard context % contextHeads == 0, contextHeads > 1, contextHeads < context else {
-            refuse(
+            return refuse(
                 "contextHeads", "\(contextHeads)",
                 "must divide context \(context) into several groups of several ranks",
                 "use heads for one group, or ring for none", fits: false)
-            return problems
         }
-        return headProblems(model)
+        return []
     }
 
-    private func headProblems(_ model: Model) -> [PlanProblem] {
+    /// Problems of heads that the ranks which exchange them do not divide.
+    func headProblems(_ model: Model) -> [PlanProblem] {
+        // A missing or wrong number of ranks is reported by itself.
+        guard contextExchange != .headsAndRing || contextExchangeProblems.isEmpty else { return [] }
+        return undividedHeads(model)
+    }
+
+    private func undividedHeads(_ model: Model) -> [PlanProblem] {
         headMisfits(model).map { name, value in
             let rule =
                 name == "heads"
@@ -136,33 +139,39 @@ extension Layout {
                     field: "layout.dispatcher", value: dispatcher.rawValue,
                     rule: "must be alltoall for experts with a capacity", fix: "remove it, or moe.capacityFactor"))
         }
-        if overlap.sharedExperts, !modulesAgain.isDisjoint(with: [.sharedExperts, .mixture]) {
+        return problems
+    }
+
+    /// Problems of exchanges behind the shared experts that no model makes.
+    var sharedExpertProblems: [PlanProblem] {
+        guard overlap.sharedExperts else { return [] }
+        var problems: [PlanProblem] = []
+        func refuse(_ rule: String, _ fix: String) {
+            problems.append(
+                PlanProblem(field: "layout.overlap.sharedExperts", value: "true", rule: rule, fix: fix))
+        }
+        if !modulesAgain.isDisjoint(with: [.sharedExperts, .mixture]) {
             // Megatron-Core, transformer_config.py.
-            problems.append(
-                PlanProblem(
-                    field: "layout.overlap.sharedExperts", value: "true",
-                    rule: "shared experts that are recomputed by themselves hide no exchange",
-                    fix: "remove it, or shared_experts and moe from recomputeModules"))
+            refuse(
+                "shared experts that are recomputed by themselves hide no exchange",
+                "remove it, or shared_experts and moe from recomputeModules")
         }
-        if overlap.sharedExperts, schedule.splitsBackward {
-            problems.append(
-                PlanProblem(
-                    field: "layout.overlap.sharedExperts", value: "true",
-                    rule: "is not priced in schedules that split backwards", fix: "remove it, or use schedule 1f1b"))
+        if schedule.splitsBackward {
+            refuse("is not priced in schedules that split backwards", "remove it, or use schedule 1f1b")
         }
-        if overlap.sharedExperts, overlap.expert {
-            problems.append(
-                PlanProblem(
-                    field: "layout.overlap.sharedExperts", value: "true",
-                    rule: "another micro-batch's compute hides the exchanges already (overlap.expert)",
-                    fix: "remove one of the two"))
-        }
-        if overlap.sharedExperts, !model.mixtures.contains(where: { $0.sharedWidth > 0 }) {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.overlap.sharedExperts", value: "true",
-                    rule: "the model has no shared experts whose compute could hide an exchange", fix: "remove it"))
+        if overlap.expert {
+            refuse(
+                "another micro-batch's compute hides the exchanges already (overlap.expert)", "remove one of the two")
         }
         return problems
+    }
+
+    func missingSharedExperts(_ model: Model) -> [PlanProblem] {
+        guard overlap.sharedExperts, !model.mixtures.contains(where: { $0.sharedWidth > 0 }) else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.overlap.sharedExperts", value: "true",
+                rule: "the model has no shared experts whose compute could hide an exchange", fix: "remove it")
+        ]
     }
 }

@@ -99,6 +99,7 @@ enum LayoutReading {
             overlap.reportUnknownKeys()
         }
         layout.offload = OffloadReading.read(reader)
+        if OffloadReading.statesOverlap(reader) { openDefaults.remove(.offloadOverlap) }
         let globalBatch = reader.count("globalBatch", in: Bounds.batch)
         let microbatches = reader.count("microbatches", in: Bounds.batch)
         reader.reportUnknownKeys()

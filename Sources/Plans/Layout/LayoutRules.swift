@@ -6,28 +6,76 @@ internal import Schedules
 extension Layout {
     /// All rules that this layout breaks for `model`, `batch` sequences a step and `devices` devices, in the order of
     /// the degrees. Fields are dotted paths of the plan file; the reader adds lines.
-    /// - Parameter dividesStages: whether blocks are divided among the stages; false: that is wrong already.
+    /// - Parameter unknown: keys without a valid value. A rule that reads one of them is not asked.
     package func problems(
-        for model: Model, batch: Int, devices: Int, dividesStages: Bool = true
+        for model: Model, batch: Int, devices: Int, unknown: UnknownKeys = UnknownKeys()
     ) -> [PlanProblem] {
+        var unknown = unknown
         var problems = degreeProblems()
-        // The following rules divide by the degrees, so the degrees must be valid.
-        guard problems.isEmpty else { return problems }
-        problems = sizeProblems()
-        // The following rules multiply the degrees, so their products must not overflow.
-        guard problems.isEmpty else { return problems }
-        problems += deviceProblems(devices)
-        problems += tensorProblems(model)
-        problems += contextProblems(model)
-        problems += streamProblems(model)
-        problems += shardProblems() + vocabularyProblems(model)
-        problems += expertProblems(model)
-        problems += dispatcherProblems(model)
-        problems += recomputeProblems(model) + moduleProblems(model)
-        problems += offloadProblems(model)
-        problems += stageProblems(model, dividesStages: dividesStages)
-        problems += batchProblems(batch)
+        // The rules divide by the degrees and multiply them, so those that read a wrong one are not asked.
+        unknown.formUnion(problems.map(\.field))
+        if problems.isEmpty {
+            problems = sizeProblems()
+            if !problems.isEmpty {
+                unknown.formUnion(
+                    ["data", "tensor", "pipeline", "context", "expert", "expertTensor"].map { "layout.\($0)" })
+            }
+        }
         return problems
+            + rules(model, batch: batch, devices: devices, unknown).flatMap { rule in
+                rule.reads.contains(where: unknown.touches) ? [] : rule.problems()
+            }
+    }
+
+    /// A rule between keys, and the keys that it reads.
+    private struct Rule {
+        var reads: [String]
+        var problems: () -> [PlanProblem]
+
+        init(_ reads: [String], _ problems: @escaping () -> [PlanProblem]) {
+            self.reads = reads.map {
+                $0.contains(".") || ["devices", "batch", "model"].contains($0) ? $0 : "layout.\($0)"
+            }
+            self.problems = problems
+        }
+    }
+
+    private func rules(_ model: Model, batch: Int, devices: Int, _ unknown: UnknownKeys) -> [Rule] {
+        let ranks = ["data", "context"]
+        return [
+            Rule(["devices", "tensor", "pipeline"] + ranks) { deviceProblems(devices) },
+            Rule(["tensor", "model"]) { tensorProblems(model, unknown) },
+            Rule(["sequenceParallel", "tensor"]) { sequenceParallelProblems },
+            Rule(["sequenceParallel", "tensor", "context", "model.sequence"]) { sequenceProblems(model) },
+            Rule(["context", "model.sequence", "model"]) { contextProblems(model) },
+            Rule(["contextExchange", "context", "contextHeads"]) { contextExchangeProblems },
+            Rule(["contextExchange", "context", "contextHeads", "tensor", "model.heads", "model.kvHeads", "model"]) {
+                headProblems(model)
+            },
+            Rule(["sequenceParallel", "tensor", "context", "model.text", "model"]) { streamProblems(model) },
+            Rule(["shardGroup"] + ranks) { shardProblems },
+            Rule(["shardGroup", "expert", "expertTensor", "tensor"] + ranks) { expertShardProblems },
+            Rule(["outerSharding", "sharding", "shardGroup"] + ranks) { outerShardingProblems },
+            Rule(["vocabularyParallel", "pipeline", "sharding"]) { vocabularyProblems(model) },
+            Rule(["expert", "expertTensor", "model.moe", "model"]) { expertProblems(model) },
+            Rule(["expert", "expertTensor", "tensor"] + ranks) { expertRankProblems },
+            Rule(["dispatcher", "model.moe", "model"]) { dispatcherProblems(model) },
+            Rule(["overlap", "schedule", "recomputeModules", "recompute"]) { sharedExpertProblems },
+            Rule(["overlap", "model.moe", "model"]) { missingSharedExperts(model) },
+            Rule(["recompute", "recomputeLayers", "recomputeEvery", "recomputeMethod"]) { recomputeProblems(model) },
+            Rule(["recomputeLayers", "pipeline", "virtualStages"]) { recomputedStageProblems },
+            Rule(["recompute", "recomputeModules", "model"]) { moduleProblems(model) },
+            Rule(["offload", "sharding", "outerSharding", "recompute"]) { offloadProblems(model) },
+            Rule(["virtualStages", "pipeline"]) { virtualStageProblems },
+            Rule(["virtualStages", "pipeline", "layersPerStage", "model.layers"]) { stageProblems(model) },
+            Rule(["virtualStages", "pipeline", "layersPerStage"]) { stageCountProblems },
+            Rule(["layersPerStage", "model.layers"]) { stageSumProblems(model) },
+            Rule(["batch", "microbatch", "data"]) { batchProblems(batch) },
+            Rule(["schedule", "virtualStages", "pipeline", "vocabularyParallel"]) {
+                let isKnown = !["batch", "layout.microbatch", "layout.data"].contains(where: unknown.covers)
+                return scheduleProblems(batch: isKnown ? batch : nil)
+            },
+        ]
     }
 
     /// Remarks on a layout that works but is probably not what was meant.
@@ -138,7 +186,7 @@ extension Layout {
         ]
     }
 
-    private func tensorProblems(_ model: Model) -> [PlanProblem] {
+    private func tensorProblems(_ model: Model, _ unknown: UnknownKeys) -> [PlanProblem] {
         var problems: [PlanProblem] = []
         func mustDivide(_ name: String, _ value: Int) {
             guard value % tensor != 0 else { return }
@@ -147,10 +195,10 @@ extension Layout {
                     .misfit, field: "layout.tensor", value: "\(tensor)", rule: "must divide \(name) \(value)",
                     fix: "use \(nearestDivisors(of: value, to: tensor))"))
         }
-        for width in model.widthsCutByTensor where width.name != "kvHeads" {
+        for width in model.widthsCutByTensor where width.name != "kvHeads" && !unknown.covers("model.\(width.name)") {
             mustDivide("model.\(width.name)", width.value)
         }
-        if let (heads, areCutWithNorms) = model.undividedKeyHeads(tensor) {
+        if !unknown.covers("model.kvHeads"), let (heads, areCutWithNorms) = model.undividedKeyHeads(tensor) {
             problems.append(
                 PlanProblem(
                     .misfit, field: "layout.tensor", value: "\(tensor)",
@@ -159,26 +207,31 @@ extension Layout {
                         : "must divide model.kvHeads \(heads), or be a multiple of it",
                     fix: "use \(nearestDivisors(of: heads, to: tensor))"))
         }
-        if sequenceParallel, tensor == 1 {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.sequenceParallel", value: "true",
-                    rule: "needs tensor above 1: it splits what tensor parallelism leaves whole",
-                    fix: "remove it or raise layout.tensor"))
-        }
-        if sequenceParallel, tensor > 1, model.sequence % (tensor * context) != 0 {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.sequenceParallel", value: "true",
-                    rule: "tensor · context \(tensor * context) must divide model.sequence \(model.sequence)"))
-        }
         return problems
+    }
+
+    private var sequenceParallelProblems: [PlanProblem] {
+        guard sequenceParallel, tensor == 1 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.sequenceParallel", value: "true",
+                rule: "needs tensor above 1: it splits what tensor parallelism leaves whole",
+                fix: "remove it or raise layout.tensor")
+        ]
+    }
+
+    private func sequenceProblems(_ model: Model) -> [PlanProblem] {
+        guard sequenceParallel, tensor > 1, model.sequence % (tensor * context) != 0 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.sequenceParallel", value: "true",
+                rule: "tensor · context \(tensor * context) must divide model.sequence \(model.sequence)")
+        ]
     }
 
     private func contextProblems(_ model: Model) -> [PlanProblem] {
         // Causal attention is balanced by giving every rank one early and one late piece of each sequence.
-        let exchange = contextExchangeProblems(model)
-        guard context > 1 else { return exchange }
+        guard context > 1 else { return [] }
         var problems: [PlanProblem] = []
         func refuse(_ rule: String, _ fix: String) {
             problems.append(
@@ -200,7 +253,7 @@ extension Layout {
                 "attention along frames and along places needs exchanges between them that are not priced",
                 "use context 1")
         }
-        return problems + exchange
+        return problems
     }
 
     /// Problems of ranks that divide image and text apart, which have weights of their own.
@@ -219,32 +272,34 @@ extension Layout {
         ]
     }
 
-    private func shardProblems() -> [PlanProblem] {
+    private var shardProblems: [PlanProblem] {
         let ranks = data * context
-        guard let shardGroup else { return outerShardingProblems() }
-        guard ranks % shardGroup == 0 else {
-            return [
-                PlanProblem(
-                    .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
-                    rule: "must divide data · context, \(ranks)",
-                    fix: "use \(nearestDivisors(of: ranks, to: shardGroup))")
-            ]
-        }
+        guard let shardGroup, ranks % shardGroup != 0 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
+                rule: "must divide data · context, \(ranks)",
+                fix: "use \(nearestDivisors(of: ranks, to: shardGroup))")
+        ]
+    }
+
+    private var expertShardProblems: [PlanProblem] {
+        let ranks = data * context
         let slices = Int.product(expert, expertTensor) ?? .max
-        guard slices > 1, shardGroup < ranks, (Int.product(tensor, shardGroup) ?? 1) % slices != 0 else {
-            return outerShardingProblems()
-        }
+        guard let shardGroup, ranks % shardGroup == 0, slices > 1, shardGroup < ranks,
+            (Int.product(tensor, shardGroup) ?? 1) % slices != 0
+        else { return [] }
         return [
             PlanProblem(
                 .misfit, field: "layout.shardGroup", value: "\(shardGroup)",
                 rule: "tensor · shardGroup, \(tensor) · \(shardGroup), must be a multiple of expert · expertTensor "
                     + "\(expert) · \(expertTensor), so that each group holds all experts",
                 fix: "use a larger group, or none")
-        ] + outerShardingProblems()
+        ]
     }
 
     /// Megatron-FSDP shards the optimizer among outer groups only where the inner ones shard parameters.
-    private func outerShardingProblems() -> [PlanProblem] {
+    private var outerShardingProblems: [PlanProblem] {
         guard outerSharding != .none, sharding != .parameters || shardRanks == data * context else { return [] }
         return [
             PlanProblem(
@@ -275,14 +330,6 @@ extension Layout {
                     rule: "must divide model.moe.experts \(experts)",
                     fix: "use \(nearestDivisors(of: experts, to: expert))"))
         }
-        let ranks = tensor * context * data
-        if expert > ranks || expertTensor > ranks || ranks % (expert * expertTensor) != 0 {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.expert", value: "\(expert)",
-                    rule: "expert · expertTensor \(expert) · \(expertTensor) must divide the \(ranks) ranks of a stage")
-            )
-        }
         for ffn in Set(mixtures.map(\.ffn)).sorted() where ffn % expertTensor != 0 {
             problems.append(
                 PlanProblem(
@@ -293,74 +340,15 @@ extension Layout {
         return problems
     }
 
-    private func stageProblems(_ model: Model, dividesStages: Bool) -> [PlanProblem] {
-        var problems: [PlanProblem] = []
-        if virtualStages > 1, pipeline == 1 {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.virtualStages", value: "\(virtualStages)",
-                    rule: "needs pipeline above 1", fix: "remove it"))
-        }
-        if stages > model.layers, layersPerStage == nil, dividesStages {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: virtualStages > 1 ? "layout.virtualStages" : "layout.pipeline",
-                    value: "\(virtualStages > 1 ? virtualStages : pipeline)",
-                    rule: "\(stages) stages need at least as many layers, the model has \(model.layers)",
-                    fix: stageFix(layers: model.layers)))
-        }
-        guard let sizes = layersPerStage else { return problems }
-        let written = Self.written(sizes)
-        if sizes.count != stages {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.layersPerStage", value: written,
-                    rule: "must name \(stages) stages (pipeline · virtualStages), it names \(sizes.count)"))
-        }
-        let sum = sizes.reduce(0) { $0.addingReportingOverflow($1).partialValue }
-        if sum != model.layers {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: "layout.layersPerStage", value: written,
-                    rule: "must sum to model.layers \(model.layers), it sums to \(sum)"))
-        }
-        if sizes.contains(where: { $0 < 0 }) {
-            problems.append(
-                PlanProblem(
-                    field: "layout.layersPerStage", value: written, rule: "no stage has fewer than 0 layers"))
-        }
-        return problems
-    }
-
-    static func written(_ counts: [Int]) -> String { "[\(counts.map(String.init).joined(separator: ", "))]" }
-
-    /// The advice for a layout with more stages than the model has layers: to count the ends as layers where the stages then
-    /// are equal.
-    private func stageFix(layers: Int) -> String {
-        guard StageDivision.withEnds(layers: layers, stages: stages, embedding: true, loss: true) != nil else {
-            return fewerStages(layers: layers)
-        }
-        return fewerStages(layers: layers)
-            + ", or set \(StageDivision.embeddingKey) and \(StageDivision.lossKey), which count both as layers"
-    }
-
-    /// The advice for a layout with more stages than the model has layers.
-    private func fewerStages(layers: Int) -> String {
-        // One rank needs no virtual stages, and some schedules need an even number of ranks. A bidirectional pipeline
-        // has as many stages as ranks.
-        let most = min(layers / max(1, stages / max(1, pipeline)), pipeline - 1)
-        let least = virtualStages > 1 ? 2 : 1
-        if let ranks = (max(most - 1, least)...max(most, least)).last(where: { ranks in
-            ranks <= most
-                && schedule.problem(ranks: ranks, virtualStages: virtualStages, microbatches: 4 * ranks) == nil
-        }) {
-            return "pipeline can be at most \(ranks)"
-        }
-        let chunks = layers / pipeline
-        if schedule.problem(ranks: pipeline, virtualStages: chunks, microbatches: 4 * pipeline) == nil, chunks > 0 {
-            return "virtualStages can be at most \(chunks)"
-        }
-        return "raise model.layers to \(stages), or take another schedule"
+    private var expertRankProblems: [PlanProblem] {
+        let ranks = tensor * context * data
+        guard expert > 1 || expertTensor > 1 else { return [] }
+        guard expert > ranks || expertTensor > ranks || ranks % (expert * expertTensor) != 0 else { return [] }
+        return [
+            PlanProblem(
+                .misfit, field: "layout.expert", value: "\(expert)",
+                rule: "expert · expertTensor \(expert) · \(expertTensor) must divide the \(ranks) ranks of a stage")
+        ]
     }
 
     private func batchProblems(_ batch: Int) -> [PlanProblem] {
@@ -376,7 +364,16 @@ extension Layout {
                     fix: "a batch of \(Wording.alternatives(batches)) would do")
             ]
         }
-        guard pipeline > 1 || vocabularyParallel == nil, let rule = scheduleProblem(microbatches: batch / slice) else {
+        return []
+    }
+
+    /// The rule of the schedule that the layout breaks, with whatever micro-batches where their number is not known.
+    private func scheduleProblems(batch: Int?) -> [PlanProblem] {
+        let slice = Int.product(microbatch, data) ?? .max
+        let known = batch.flatMap { $0 >= slice && $0 % slice == 0 ? $0 / slice : nil }
+        // Every schedule takes a multiple of its ranks, if enough.
+        let count = known ?? 4 * pipeline
+        guard pipeline > 1 || vocabularyParallel == nil, let rule = scheduleProblem(microbatches: count) else {
             return []
         }
         return [PlanProblem(.misfit, field: "layout.schedule", value: schedule.rawValue, rule: rule)]

@@ -68,7 +68,13 @@ extension Layout {
             return fields
         }
 
-        package var yaml: String { "{\(fields.map { "\($0.key): \($0.value)" }.joined(separator: ", "))}" }
+        package var yaml: String { yaml(statesOverlap: false) }
+
+        /// - Parameter statesOverlap: whether the default of `overlap` is written too.
+        func yaml(statesOverlap: Bool) -> String {
+            let stated = statesOverlap && overlap && optimizer > 0 ? [("overlap", "true")] : []
+            return "{\((fields + stated).map { "\($0.0): \($0.1)" }.joined(separator: ", "))}"
+        }
 
         /// The offloaded parts in words: `half of the optimizer, gradients, activations of 4 blocks a stage`.
         package var words: String {

@@ -5,7 +5,7 @@ internal import Reading
 enum OffloadReading {
     /// nil: nothing is offloaded, or a value is wrong and reported.
     static func read(_ parent: FieldReader) -> Layout.Offload? {
-        guard let reader = parent.map("offload") else { return nil }
+        guard !isAuto(parent), let reader = parent.map("offload") else { return nil }
         var offload = Layout.Offload()
         reader.expect("optimizer", "gradients", "parameters", "activations", "overlap")
         if reader.keys.isEmpty {
@@ -24,7 +24,34 @@ enum OffloadReading {
         }
         offload.overlap = reader.flag("overlap") ?? true
         reader.reportUnknownKeys()
-        return offload.isEmpty ? nil : offload
+        guard !offload.isEmpty else {
+            if reader.contains("overlap") {
+                reader.report(
+                    "overlap", rule: "says how an optimizer on the host steps, and none is offloaded",
+                    fix: "remove it, or add optimizer: true")
+            }
+            return nil
+        }
+        return offload
+    }
+
+    /// Whether the plan's layout says what is offloaded, even if it says nothing is.
+    static func isInLayout(_ plan: FieldReader) -> Bool {
+        plan.entryMap("layout")?.contains("offload") ?? false
+    }
+
+    /// Whether the map says how the host steps.
+    static func statesOverlap(_ parent: FieldReader) -> Bool {
+        parent.entryMap("offload")?.contains("overlap") ?? false
+    }
+
+    /// Reports `auto` in a layout, which a search alone can answer.
+    private static func isAuto(_ parent: FieldReader) -> Bool {
+        guard parent.word(ifAmong: ["auto"], "offload") != nil else { return false }
+        parent.report(
+            "offload", value: "'auto'", rule: "auto is a key of the plan, beside layout: auto, whose search it guides",
+            fix: "write offload: auto beside layout: auto, or say what is offloaded, e.g. {optimizer: true}")
+        return true
     }
 
     private static func isFlag(_ reader: FieldReader, _ key: String) -> Bool {

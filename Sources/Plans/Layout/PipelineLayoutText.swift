@@ -62,9 +62,10 @@ struct PipelineLayoutText: Hashable, Sendable {
 
     /// The rules that the layout breaks for a model and its pipeline.
     /// - Parameters:
-    ///   - predictors: the model's layers of multi-token prediction.
+    ///   - layers: the model's layers; nil: they are not known.
+    ///   - predictors: the model's layers of multi-token prediction; nil: they are not known.
     ///   - expected: stages of the pipeline.
-    func mistakes(layers: Int, predictors: Int, expected: Int, pipeline: Int, virtualStages: Int) -> [Mistake] {
+    func mistakes(layers: Int?, predictors: Int?, expected: Int, pipeline: Int, virtualStages: Int) -> [Mistake] {
         var found: [Mistake] = []
         let all = stages.flatMap(\.layers)
         func report(_ offset: Int, _ rule: String, _ fix: String) {
@@ -87,7 +88,7 @@ struct PipelineLayoutText: Hashable, Sendable {
         if predictors == 0, let extra = predicting.first {
             report(
                 extra.offset, "the model has no layers of multi-token prediction for m", "remove m, or state model.mtp")
-        } else if predicting.count != predictors {
+        } else if let predictors, predicting.count != predictors {
             report(
                 predicting.first?.offset ?? all.last?.offset ?? text.count,
                 "must name the model's \(predictors) layers of multi-token prediction with m, it names \(predicting.count)",
@@ -98,7 +99,7 @@ struct PipelineLayoutText: Hashable, Sendable {
             report(early.offset, "m, multi-token prediction, must stand on the last stage", "move it there")
         }
         let blocks = all.count { $0.letter == "t" }
-        if blocks != layers {
+        if let layers, blocks != layers {
             report(
                 all.first { $0.letter == "t" }?.offset ?? 0,
                 "must name the model's \(layers) layers with t, it names \(blocks)",

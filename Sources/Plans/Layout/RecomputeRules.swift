@@ -28,10 +28,15 @@ extension Layout {
                     fix: "use 1, or remove it")
             ]
         }
-        guard case .firstOfStage(let counts) = recomputed, counts.count != stages else { return [] }
+        return []
+    }
+
+    /// Problems of numbers of recomputed blocks for each stage.
+    var recomputedStageProblems: [PlanProblem] {
+        guard recompute == .full, case .firstOfStage(let counts) = recomputed, counts.count != stages else { return [] }
         return [
             PlanProblem(
-                .misfit, field: "layout.\(field)", value: value,
+                .misfit, field: "layout.recomputeLayers", value: Self.written(counts),
                 rule: "must name \(stages) stages (pipeline · virtualStages), it names \(counts.count)",
                 fix: "give a number for each stage, or one for all")
         ]

@@ -63,10 +63,13 @@ struct StageDivision {
     /// Blocks of each stage of `layout`, in stage order.
     ///
     /// - Parameters:
-    ///   - predictors: the model's layers of multi-token prediction.
+    ///   - layers: the model's layers; nil: they are not known, and rules that read them are not asked.
+    ///   - predictors: the model's layers of multi-token prediction; nil: they are not known.
     ///   - report: called with every broken rule, and with the characters before its place in the text of its key.
-    /// - Returns: nil after a report.
-    func sizes(_ layout: Layout, layers: Int, predictors: Int, report: (_ problem: PlanProblem, _ inside: Int?) -> Void)
+    /// - Returns: nil after a report, or without the model's layers.
+    func sizes(
+        _ layout: Layout, layers: Int?, predictors: Int?, report: (_ problem: PlanProblem, _ inside: Int?) -> Void
+    )
         -> [Int]?
     {
         let (stages, pipeline) = (layout.stages, layout.pipeline)
@@ -83,7 +86,7 @@ struct StageDivision {
             return mistakes.isEmpty ? text.sizes : nil
         }
         return countsEnds
-            ? sizesWithEnds(layers: layers, stages: stages, report: report)
+            ? layers.flatMap { sizesWithEnds(layers: $0, stages: stages, report: report) }
             : sizesOfRanks(layout, layers: layers, report: report)
     }
 
@@ -120,7 +123,7 @@ struct StageDivision {
     }
 
     private func sizesOfRanks(
-        _ layout: Layout, layers: Int, report: (PlanProblem, Int?) -> Void
+        _ layout: Layout, layers: Int?, report: (PlanProblem, Int?) -> Void
     ) -> [Int]? {
         let (stages, pipeline) = (layout.stages, layout.pipeline)
         let chunks = max(1, stages / max(1, pipeline))
@@ -141,6 +144,7 @@ struct StageDivision {
                 key, share, "the \(chunks) stages of a rank must divide it", "use \(share / chunks * chunks + chunks)")
         }
         let inner = pipeline - (first == nil ? 0 : 1) - (last == nil ? 0 : 1)
+        guard let layers else { return nil }
         let rest = layers - (first ?? 0) - (last ?? 0)
         guard rest >= 0, inner == 0 ? rest == 0 : rest % (inner * chunks) == 0 else {
             return fail(

@@ -35,13 +35,14 @@ package struct StagePartition: Hashable, Codable, Sendable {
     /// no work of the last stage.
     ///
     /// - Precondition: the layout has no `problems` for the model.
-    package init(_ layout: Layout, model: Model) {
+    /// - Parameter head: `model.headInBlocks`, where it is known; nil: it is computed here.
+    package init(_ layout: Layout, model: Model, head: Double? = nil) {
         if let sizes = layout.layersPerStage {
             self.init(sizes: sizes)
         } else {
             self.init(
                 balancing: model.layers, stages: layout.stages, ranks: layout.pipeline,
-                headInBlocks: layout.vocabularyParallel == nil ? model.headInBlocks : 0,
+                headInBlocks: layout.vocabularyParallel == nil ? head ?? model.headInBlocks : 0,
                 folded: layout.schedule.isFolded)
         }
     }

@@ -8,18 +8,11 @@ extension Plan {
         // A real run refuses it for another reason.
         guard stated.offload != nil || offloadsIfNeeded, train == nil else { return [] }
         let value = stated.offload?.yaml ?? "auto"
-        guard cluster.groups == nil else {
-            return [
-                PlanProblem(
-                    field: stated.field, value: value, rule: "is not priced on groups of unlike devices",
-                    fix: "remove it")
-            ]
-        }
-        guard cluster.host == nil else { return [] }
+        guard let bare = cluster.kinds.first(where: { $0.host == nil }) else { return [] }
         return [
             PlanProblem(
                 field: stated.field, value: value,
-                rule: "needs a link from the devices to their host, and the cluster \(cluster.name) states none",
+                rule: "needs a link from the devices to their host, and the cluster \(bare.name) states none",
                 fix: "add host: {memory: 2 TiB, bandwidth: 614 GB/s, link: 64 GB/s} to the cluster")
         ]
     }
@@ -106,22 +99,32 @@ extension Plan {
 
     /// The parts that a search offloads in turn, until some layout fits (`offload: auto`): the cheapest first. Only those that the plan's
     /// software has and what is priced with the plan's other choices.
-    /// - Parameter anySoftware: whether the abilities of the software do not matter.
-    package func offloadSteps(anySoftware: Bool) -> [Layout.Offload] {
-        let known = anySoftware ? Layout.Offload.Part.allCases : framework(for: nil).abilities.offload
+    /// - Parameters:
+    ///   - anySoftware: whether the abilities of the software do not matter.
+    ///   - layout: the layout that is to offload; nil: those of a search.
+    package func offloadSteps(anySoftware: Bool, for layout: Layout? = nil) -> [Layout.Offload] {
+        let software = framework(for: layout)
+        let known = anySoftware ? Layout.Offload.Part.allCases : software.abilities.offload
         let steps = [
             Layout.Offload(optimizer: 1), Layout.Offload(activations: .all),
             Layout.Offload(optimizer: 1, activations: .all),
             Layout.Offload(optimizer: 1, gradients: true, parameters: true),
             Layout.Offload(optimizer: 1, gradients: true, parameters: true, activations: .all),
         ]
-        let isAlone = !anySoftware && framework(for: nil).abilities.offloadsActivationsAlone
+        // A search tries pipelines and recomputation with everything.
+        let isPlain = layout.map { $0.pipeline == 1 && $0.recompute == .none } ?? false
+        let isAlone = !anySoftware && software.abilities.offloadsActivationsAlone && !isPlain
         return steps.filter { step in
-            // A search tries pipelines and recomputation with everything.
             guard !isAlone || step.activations == .none else { return false }
-            var plan = self
+            guard
+                anySoftware
+                    || software.abilities.obstacles(stepping: optimizer, of: step, name: software.name).isEmpty
+            else { return false }
+            var (plan, tried) = (self, layout)
+            tried?.offload = step
             (plan.layout, plan.offload, plan.offloadsIfNeeded) = (nil, step, false)
-            return step.parts.allSatisfy(known.contains) && (plan.hostProblems(nil) + plan.offloadProblems(nil)).isEmpty
+            return step.parts.allSatisfy(known.contains)
+                && (plan.hostProblems(tried) + plan.offloadProblems(tried)).isEmpty
         }
     }
 }

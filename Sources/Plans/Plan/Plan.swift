@@ -39,6 +39,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var train: TrainSettings?
     /// Keys that the stated layout leaves to their default. An open layout leaves transfers to it, and states no other.
     package var openDefaults = Layout.Default.transfers
+    /// Keys beside the layout that the plan leaves to their default.
+    package var openKeys: Set<Default> = []
     /// Assumptions and doubts of the reader.
     package var remarks: [Remark]
     /// Measured time and memory of the run, for comparison; the cost model never reads them.

@@ -4,62 +4,47 @@ package import Reading
 extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
     package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
-        lossProblems + recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout)
-            + packingProblems(layout) + dividedVocabularyProblems(layout) + offloadProblems(layout)
-    }
-
-    /// Whether the exchange among context ranks is priced together with the plan's other choices.
-    package func prices(_ exchange: Layout.ContextExchange) -> Bool {
-        exchange == .ring || !(model.tuning != nil || model.hasPicture || hasFreeAttention || model.documents != nil)
-    }
-
-    private var lossProblems: [PlanProblem] {
-        guard loss.kind != .standard, model.mtp != nil else { return [] }
-        return [
-            PlanProblem(
-                field: "loss", value: loss.kind.rawValue, rule: "is not priced together with model.mtp",
-                fix: "use loss: standard, or remove model.mtp")
-        ]
+        recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout) + dividedVocabularyProblems(layout)
+            + offloadProblems(layout)
     }
 
     // MARK: - Recipes
 
     private func recipeProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let layout, let recipe else { return [] }
-        let modules = modulesChoice(layout).map {
+        return delayedProblems(layout, recipe) + bf16BlockProblems(layout, recipe)
+    }
+
+    /// Problems of norms and activations that are recomputed by themselves. They give back results in 16 bits, which products
+    /// with delayed scaling do not keep (Megatron-Core, transformer_config.py; Transformer Engine, `save_original_input`).
+    private func delayedProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
+        let modules = layout.modulesAgain
+        guard recipe.scaling == .delayed, modules.has(.norms) || modules.has(.expertActivation) else { return [] }
+        return [
             PlanProblem(
-                field: $0.field, value: $0.value,
-                rule: "modules other than core_attn are not priced together with a recipe of 8 or 4 bits",
-                fix: "use [core_attn], or recompute full")
-        }
-        return [modules].compactMap(\.self) + bf16BlockProblems(layout, recipe)
+                field: "layout.recomputeModules", value: modules.written,
+                rule:
+                    "layernorm and moe_act cannot be recomputed with delayed scaling, whose products keep their inputs "
+                    + "in 8 bits alone", fix: "use another recipe, or remove them")
+        ]
     }
 
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
         guard recipe.keepsBlocks else { return [] }
-        var problems: [PlanProblem] = []
-        let (field, value) = recipe.keyOfBlocks
-        switch layout.recomputed {
-        case .all: break
-        case .first, .firstOfStage, .every, .runs:
-            problems.append(
-                PlanProblem(
-                    field: field, value: value,
-                    rule: "is not priced together with recomputing some blocks of a stage, or blocks in runs",
-                    fix: "recompute all blocks or none"))
-        }
         let sizes = StagePartition(layout, model: model).sizes
-        if let first = sizes.first, let last = sizes.last,
-            recipe.bf16LayersAtStart > first || recipe.bf16LayersAtEnd > last
-        {
-            problems.append(
-                PlanProblem(
-                    .misfit, field: field, value: value,
-                    rule: "blocks in bf16 are priced on the first and the last stage, which hold \(first) and \(last)",
-                    fix: "lower it, or give these stages more blocks"))
+        guard sizes.allSatisfy({ $0 >= 0 }), layout.stages <= max(model.layers, sizes.count) else { return [] }
+        let ends = [
+            ("precision.bf16LayersAtStart", recipe.bf16LayersAtStart, "first", sizes.first),
+            ("precision.bf16LayersAtEnd", recipe.bf16LayersAtEnd, "last", sizes.last),
+        ]
+        return ends.compactMap { field, count, stage, held in
+            guard let held, count > held else { return nil }
+            return PlanProblem(
+                .misfit, field: field, value: "\(count)",
+                rule: "blocks in bf16 are priced on the \(stage) stage, which holds \(held)",
+                fix: "lower it, or give that stage more blocks")
         }
-        return problems
     }
 
     // MARK: - Adapters and frozen weights, pictures, documents
@@ -67,30 +52,37 @@ extension Plan {
     private func tuningProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let tuning = model.tuning else { return [] }
         let choices: [Choice?] =
-            modelChoices + [lossChoice, recipeChoice, optimizerChoice]
-            + (layout.map {
-                [
-                    modulesChoice($0), exchangeChoice($0), dispatcherChoice($0), outerShardingChoice($0),
-                    keyHeadsChoice($0),
-                ]
-            } ?? [])
-        return problems(choices, beside: tuning.key)
+            modelChoices + [optimizerChoice]
+            + (layout.map { [outerShardingChoice($0), keyHeadsChoice($0)] } ?? [])
+        return problems(choices, beside: tuning.key) + lowTuningProblems(tuning)
+    }
+
+    /// Problems of frozen weights in a run of 8 or 4 bits.
+    private func lowTuningProblems(_ tuning: Tuning) -> [PlanProblem] {
+        guard let recipe else { return [] }
+        var problems: [PlanProblem] = []
+        if tuning.quantized != nil {
+            problems.append(
+                PlanProblem(
+                    field: "quantized", value: "(given)",
+                    rule: "weights in NF4 are made whole for products in 16 bits, not for a recipe's of 8 or 4",
+                    fix: "use precision: bf16, or remove it"))
+        }
+        if recipe.parameterGather {
+            problems.append(
+                PlanProblem(
+                    field: "precision.parameterGather", value: "true",
+                    rule: "gathers weights after their update, which frozen weights have not", fix: "remove it"))
+        }
+        return problems
     }
 
     private func pictureProblems(_ layout: Layout?) -> [PlanProblem] {
-        guard model.hasPicture else {
-            guard hasFreeAttention, let layout else { return [] }
-            return problems([exchangeChoice(layout)], beside: "attention without a causal mask")
-        }
+        guard model.hasPicture else { return [] }
         let choices: [Choice?] =
             modelChoices + [lossChoice, recipeChoice]
-            + (layout.map { [modulesChoice($0), exchangeChoice($0), keyHeadsChoice($0)] } ?? [])
+            + (layout.map { [modulesChoice($0), keyHeadsChoice($0)] } ?? [])
         return problems(choices, beside: model.image != nil ? "model.image" : "model.video")
-    }
-
-    private func packingProblems(_ layout: Layout?) -> [PlanProblem] {
-        guard model.documents != nil else { return [] }
-        return problems([predictionChoice] + (layout.map { [exchangeChoice($0)] } ?? []), beside: "packing")
     }
 
     /// The output layer in parts, beside other ways to compute it or to hold its tables.
@@ -118,11 +110,6 @@ extension Plan {
         model.tuning.map {
             Choice(field: $0.key, value: "(given)", fix: "remove it, or layout.vocabularyParallel")
         }
-    }
-
-    /// Whether a block's attention sees keys behind its query.
-    private var hasFreeAttention: Bool {
-        ([model.block] + model.kinds.map(\.shape)).contains { !$0.causal && $0.halves.hasAttention }
     }
 
     /// A choice of the plan that differs from the usual one.
@@ -180,13 +167,6 @@ extension Plan {
             fix: "use [core_attn], or recompute full")
     }
 
-    private func exchangeChoice(_ layout: Layout) -> Choice? {
-        layout.contextExchange == .ring
-            ? nil
-            : Choice(
-                field: "layout.contextExchange", value: layout.contextExchange.rawValue, fix: "use ring, or remove it")
-    }
-
     /// Tensor ranks that share heads of keys.
     private func keyHeadsChoice(_ layout: Layout) -> Choice? {
         let tensor = layout.tensor
@@ -196,11 +176,6 @@ extension Plan {
         return Choice(
             field: "layout.tensor", value: "\(tensor), of which several share a head of keys",
             fix: "use a divisor of model.kvHeads")
-    }
-
-    private func dispatcherChoice(_ layout: Layout) -> Choice? {
-        guard let dispatcher = layout.dispatcher, dispatcher != .alltoall else { return nil }
-        return Choice(field: "layout.dispatcher", value: dispatcher.rawValue, fix: "use alltoall, or remove it")
     }
 
     private func outerShardingChoice(_ layout: Layout) -> Choice? {

@@ -76,6 +76,7 @@ extension Plan {
             batch: batch ?? BatchChoice.batch(near: wanted, devices: gpus),
             precision: precision ?? cluster.trainingPrecision,
             layout: nil, remarks: remarks, frameworks: frameworks, wantedBatch: batch == nil ? wanted : nil)
+        plan.openKeys = precision == nil ? [.precision, .framework] : [.framework]
         if let batch, let remark = BatchSize.remark(batch, sequence: shape.sequence, tokens: tokens) {
             plan.remarks.append(remark)
         }

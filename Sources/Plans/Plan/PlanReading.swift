@@ -65,7 +65,7 @@ struct PlanReading {
         reader.expect("name", "model", "tokens", "samples", "cluster")
         let name = reader.text("name") ?? fileName
         var remarks: [Remark] = []
-        var model = PlanModelReading.read(reader, library: library, remarks: &remarks)
+        let stated = PlanModelReading.read(reader, library: library, remarks: &remarks)
         var tokens = reader.number("tokens", .count, in: Bounds.tokens)
         let samples = reader.number("samples", .count, in: Bounds.tokens)
         if samples != nil, reader.contains("tokens") {
@@ -102,7 +102,7 @@ struct PlanReading {
                 "offload", value: "'auto'", rule: "offloads where no layout of a search fits, and the layout is stated",
                 fix: "say what is offloaded, e.g. {optimizer: true}")
         }
-        if reader.contains("offload"), layout?.layout.offload != nil {
+        if reader.contains("offload"), layout?.layout.offload != nil || OffloadReading.isInLayout(reader) {
             reader.report("offload", rule: "layout.offload says it too", fix: "remove one of the two")
         }
         if let offload { layout?.layout.offload = offload }
@@ -119,12 +119,15 @@ struct PlanReading {
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.reportUnknownKeys()
 
-        if var tuned = model, UnpricedPairs.refuse(reader, tuned) {
-            tuning.apply(to: &tuned)
+        // Rules that read none of the model's keys are asked of a plain one where the plan's own cannot be read.
+        let isModelKnown = stated != nil
+        var tuned = stated ?? .plain(layers: layout?.layout.stages ?? 1)
+        if !isModelKnown || UnpricedPairs.refuse(reader, tuned) {
+            tuning.apply(to: &tuned, isKnown: isModelKnown)
             tuned.documents = batches.documents
-            batches.check(tuned)
-            model = tuned
+            if isModelKnown { batches.check(tuned) }
         }
+        let model = tuned
         if isTrained, statedBatch == nil, batches.accumulation == nil {
             reader.reportMissing("batch", fix: "sequences a step, e.g. batch: 32")
         }
@@ -133,19 +136,9 @@ struct PlanReading {
         {
             reader.reportMissing("devices", fix: "e.g. devices: 1024")
         }
-        // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
-        let isOptimizerValid = isValid("optimizer", "precision", "layout")
         // The runtime computes in fp32. A plan that is only priced means the usual training format of its device.
         let precision = statedPrecision ?? (isTrained ? .fp32 : known?.cluster.trainingPrecision ?? .bf16)
-        func checkOptimizer(_ optimizer: Optimizer, _ layout: Layout?) {
-            guard isOptimizerValid else { return }
-            optimizer.problems(precision: precision, layout: layout).forEach(reader.collector.adopt)
-        }
-        guard let model else {
-            checkOptimizer(optimizer ?? Optimizer(), layout?.layout)
-            return nil
-        }
-        if let samples {
+        if let samples, isModelKnown {
             // A sample is one sequence.
             let all = samples * Double(model.sequence)
             if !Bounds.tokens.contains(all) {
@@ -155,27 +148,34 @@ struct PlanReading {
             }
             tokens = all
         }
-        if let batchTokens {
+        if let batchTokens, isModelKnown {
             statedBatch = sequences(batchTokens, model, remarks: &remarks)
         }
-        let parameters = Double(model.parameters().total)
         let devices = resolveDevices(stated: statedDevices, layout: &layout)
         if statedBatch == nil { statedBatch = batches.batch(layout?.layout) }
+        let parameters = isModelKnown ? Double(model.parameters().total) : 1e9
         let wanted = Model.defaultBatch(parameters: parameters, sequence: model.sequence)
         let chosen =
             layout.map { BatchChoice.batch(near: wanted, layout: $0.layout) }
             ?? BatchChoice.batch(near: wanted, devices: devices)
         let batch = statedBatch ?? chosen
         if let statedBatch {
-            if let remark = BatchSize.remark(statedBatch, sequence: model.sequence, tokens: tokens) {
+            if isModelKnown, let remark = BatchSize.remark(statedBatch, sequence: model.sequence, tokens: tokens) {
                 remarks.append(remark)
             }
         } else {
             remarks.append(Remark(.batchAssumed, BatchChoice.remark(batch, wanted: wanted)))
         }
         let open = layout?.openSchedule
-        batches.checkAccumulation(layout?.layout, batch: batch)
-        batches.checkRampup(layout?.layout, batch: batch, isOpenSchedule: open != nil)
+        // A rule between keys is asked when the keys that it reads are valid, whatever is wrong elsewhere.
+        let unknown = unknownKeys(isModelKnown: isModelKnown, layout, isBatchStated: statedBatch != nil)
+        func areKnown(_ keys: String...) -> Bool { !keys.contains(where: unknown.touches) }
+        let isSliceKnown = areKnown("batch", "layout.microbatch", "layout.data")
+        if isSliceKnown || layout == nil { batches.checkAccumulation(layout?.layout, batch: batch) }
+        if isSliceKnown || layout == nil, areKnown("rampupBatchSize", "batch") {
+            batches.checkRampup(
+                layout?.layout, batch: batch, isOpenSchedule: open != nil || !areKnown("layout.schedule"))
+        }
         if open != nil, isTrained {
             reader.collector.adopt(
                 PlanProblem(
@@ -183,17 +183,18 @@ struct PlanReading {
                     rule: "a plan with train must name the schedule its ranks run", fix: "price it without train first")
             )
         }
-        let isOffloadValid = isValid("offload", "layout.offload", "cluster")
-        let isLayoutValid = isValid("layout", "offload", "devices", "batch", "accumulation", "rampupBatchSize")
-        let canCombine = isValid("model", "lora", "frozen", "quantized", "packing", "loss", "precision", "optimizer")
-        if let layout, isLayoutValid { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
-        let isDivided = isLayoutValid && divideStages(of: &layout, model)
-        if let layout = layout?.layout, isLayoutValid {
+        if let layout, isSliceKnown { layout.contradictions(batch: batch).forEach(reader.collector.adopt) }
+        var layoutUnknown = unknown
+        let canDivide = areKnown("layout.pipeline", "layout.virtualStages", "layout.schedule")
+        if !canDivide || !divideStages(of: &layout, model, isKnown: !unknown.touches("model.layers")) {
+            layoutUnknown.formUnion(["layout.layersPerStage"])
+        }
+        if let layout = layout?.layout {
             // With an open schedule, the planner finds out which schedules are legal.
-            layout.problems(for: model, batch: batch, devices: devices, dividesStages: isDivided)
+            layout.problems(for: model, batch: batch, devices: devices, unknown: layoutUnknown)
                 .filter { open == nil || $0.field != "layout.schedule" }.map { problem in
                     // A batch that does not divide may have been meant in tokens.
-                    var problem = placed(problem)
+                    var problem = problem.field == "devices" ? ofDevices(problem, known) : placed(problem)
                     if problem.field == "layout.microbatch", let odd = remarks.first(where: { $0.code == .batchLarge })
                     {
                         problem.fix += "; " + odd.text
@@ -201,12 +202,31 @@ struct PlanReading {
                     return problem
                 }.forEach(reader.collector.adopt)
             if let cluster = known?.cluster {
-                layout.groupProblems(cluster).forEach(reader.collector.adopt)
-                remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
+                if areKnown(
+                    "layout.tensor", "layout.context", "layout.data", "layout.pipeline", "layout.schedule", "devices")
+                {
+                    layout.groupProblems(cluster).forEach(reader.collector.adopt)
+                }
+                if reader.collector.isEmpty {
+                    remarks += layout.warnings(cluster: cluster, model: model, batch: batch)
+                }
             }
         }
-        checkOptimizer(optimizer ?? Optimizer(), layout?.layout)
-        guard var cluster = known?.cluster, let frameworks else { return nil }
+        if areKnown("precision") || statedPrecision != nil {
+            (optimizer ?? Optimizer()).problems(precision: precision, layout: layout?.layout)
+                .filter {
+                    !unknown.covers($0.field) && !unknown.covers("optimizer.name") && !unknown.covers("optimizer")
+                }
+                .forEach(reader.collector.adopt)
+        }
+        refusePairs(
+            Plan(
+                name: name, model: model, tokens: tokens, cluster: known?.cluster ?? .here, devices: devices,
+                batch: batch, precision: precision, layout: layout?.layout, train: train,
+                frameworks: frameworks ?? Frameworks()),
+            recipe: recipe, gradients: gradients, loss: loss, offload: (isAuto ? offload : nil, offloadsIfNeeded),
+            optimizer: optimizer, isClusterKnown: known != nil, unknown: unknown)
+        guard isModelKnown, var cluster = known?.cluster, let frameworks else { return nil }
         if isTrained, precision == .bf16, cluster.device.peakFLOPs[.bf16] == nil,
             let rate = cluster.device.peakFLOPs[.fp32]
         {
@@ -232,6 +252,10 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
+        if offload != nil || offloadsIfNeeded { plan.openDefaults.remove(.offload) }
+        if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
+        // A real run computes in fp32, in the runtime.
+        if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
         (plan.padding, plan.rampup) = (batches.padding, batches.rampup)
         plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
@@ -239,10 +263,6 @@ struct PlanReading {
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)
         plan.optimizer = optimizer ?? plan.optimizer
-        if isOffloadValid { plan.hostProblems(plan.layout).map(placed).forEach(reader.collector.adopt) }
-        if isLayoutValid, canCombine {
-            plan.combinationProblems(plan.layout).map(placed).forEach(reader.collector.adopt)
-        }
         if reader.collector.isEmpty, !isRun {
             plan.divideStages()
             plan.remarks +=
@@ -265,7 +285,7 @@ struct PlanReading {
     }
 
     /// A problem of what is offloaded, at the key that states it.
-    private func placed(_ problem: PlanProblem) -> PlanProblem {
+    func placed(_ problem: PlanProblem) -> PlanProblem {
         guard reader.contains("offload"), problem.field.hasPrefix("layout.offload") else { return problem }
         var placed = problem
         placed.field = String(problem.field.dropFirst("layout.".count))
@@ -292,9 +312,6 @@ struct PlanReading {
         return found
     }
 
-    /// Whether no problem was found in these keys or in the maps behind them.
-    private func isValid(_ keys: String...) -> Bool { !reader.collector.hasProblem(in: keys) }
-
     private func cluster(remarks: inout [Remark]) -> ClusterReading.Result? {
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
         if isRun { return ClusterReading.Result(cluster: .here) }
@@ -318,14 +335,16 @@ struct PlanReading {
     }
 
     /// Sets the blocks of each stage if the plan states them in another way than `layersPerStage`.
+    /// - Parameter isKnown: whether the model's layers are known.
     /// - Returns: false after a report.
-    private func divideStages(of result: inout LayoutReading.Result?, _ model: Model) -> Bool {
+    private func divideStages(of result: inout LayoutReading.Result?, _ model: Model, isKnown: Bool) -> Bool {
         guard let division = result?.division, let layout = result?.layout, let reader = reader.entryMap("layout")
         else {
             return true
         }
         let collector = self.reader.collector
-        let sizes = division.sizes(layout, layers: model.layers, predictors: model.predictors) { problem, inside in
+        let (layers, predictors) = (isKnown ? model.layers : nil, isKnown ? model.predictors : nil)
+        let sizes = division.sizes(layout, layers: layers, predictors: predictors) { problem, inside in
             var problem = problem
             let key = String(problem.field.dropFirst("layout.".count))
             if let inside, let place = reader.place(inside: key, offset: inside) {

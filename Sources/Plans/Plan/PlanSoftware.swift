@@ -47,6 +47,7 @@ extension Plan {
             let found =
                 framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: framework.name)
                 + framework.abilities.obstacles(to: offload, name: framework.name)
+                + framework.abilities.obstacles(stepping: optimizer, of: offload, name: framework.name)
             return found.map { Remark(.softwareLacks, "\($0); it is priced all the same") }
         }
         let framework = framework(for: layout)
@@ -56,6 +57,7 @@ extension Plan {
         let found =
             framework.abilities.obstacles(to: layout, model: model, name: name)
             + framework.abilities.obstacles(to: optimizer, loss: loss, recipe: recipe, name: name)
+            + framework.abilities.obstacles(stepping: optimizer, of: layout.offload, name: name)
         return found.map { Remark(.softwareLacks, "\($0); it is priced all the same") }
     }
 }

@@ -9,7 +9,7 @@ extension Plan {
     /// frameworks stay names if `library` holds them unchanged; else they are written out.
     package func yaml(library: Library) -> String {
         var lines = ["name: \(Self.quoted(name))"] + modelLines(library)
-        if let tokens { lines.append("tokens: \(Figures.plain(tokens))") }
+        if let tokens { lines.append("tokens: \(Quantity.written(tokens, as: .count))") }
         lines +=
             clusterLines(library) + [
                 "devices: \(devices)", "batch: \(batch)",
@@ -36,7 +36,9 @@ extension Plan {
         }
         if loss != LossComputation() { lines.append("loss: \(loss.yaml)") }
         if let gradients, layout == nil { lines.append("gradients: \(gradients.rawValue)") }
-        if layout == nil, let offload { lines.append("offload: \(offload.yaml)") }
+        if layout == nil, let offload {
+            lines.append("offload: \(offload.yaml(statesOverlap: !openDefaults.contains(.offloadOverlap)))")
+        }
         if layout == nil, offloadsIfNeeded { lines.append("offload: auto") }
         return lines
     }
@@ -148,7 +150,9 @@ extension Layout {
         if !open.contains(.expertOverlap) { hidden.append("expert: \(overlap.expert)") }
         if overlap.sharedExperts { hidden.append("sharedExperts: true") }
         lines.append("overlap: {\(hidden.joined(separator: ", "))}")
-        if let offload { lines.append("offload: \(offload.yaml)") }
+        if let offload {
+            lines.append("offload: \(offload.yaml(statesOverlap: !open.contains(.offloadOverlap)))")
+        }
         if let layersPerStage {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")
         }
@@ -158,8 +162,10 @@ extension Layout {
 
 extension Plan.Measured {
     fileprivate var yaml: [String] {
-        var lines = ["seconds: \(seconds)"]
-        if let memoryBytes { lines += ["memory: \(memoryBytes) B", "memoryKind: \(memoryKind.rawValue)"] }
+        var lines = ["seconds: \(Figures.plain(seconds))"]
+        if let memoryBytes {
+            lines += ["memory: \(Quantity.written(memoryBytes, as: .bytes))", "memoryKind: \(memoryKind.rawValue)"]
+        }
         if let source { lines.append("source: \(Plan.quoted(source))") }
         return lines
     }

@@ -23,7 +23,7 @@ enum TrainReading {
         settings.learningRate = rate ?? settings.learningRate
         let least = reader.number("minLearningRate", .plain, in: 0...1e3)
         settings.minLearningRate = least ?? settings.learningRate / 10
-        if let least, least > settings.learningRate {
+        if let least, least > settings.learningRate, rate != nil || !reader.contains("learningRate") {
             reader.report(
                 "minLearningRate", value: "\(least)", rule: "must not exceed learningRate \(settings.learningRate)")
         }

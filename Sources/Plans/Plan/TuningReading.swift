@@ -16,10 +16,9 @@ struct TuningReading {
             let targets = map.word("targetModules").map { [$0] } ?? map.words("targetModules")
             map.reportMissing("rank", fix: "numbers of a row between both matrices of an adapter, e.g. rank: 16")
             map.reportUnknownKeys()
-            if let rank {
-                tuning.lora = LoRA(
-                    rank: rank, alpha: alpha ?? Double(rank), targetModules: targets ?? [LoRA.allLinear])
-            }
+            // A wrong rank was reported; the other rules of adapters are asked all the same.
+            tuning.lora = LoRA(
+                rank: rank ?? 1, alpha: alpha ?? Double(rank ?? 1), targetModules: targets ?? [LoRA.allLinear])
         }
         let words = FrozenPart.words.map(\.word)
         tuning.frozen =
@@ -58,14 +57,18 @@ struct TuningReading {
     }
 
     /// Sets what training changes of `model`, after all rules are checked.
-    func apply(to model: inout Model) {
+    /// - Parameter isKnown: whether it is the plan's own model; else rules that read it are not asked.
+    func apply(to model: inout Model, isKnown: Bool) {
         guard !tuning.isEmpty else { return }
-        if let lora = tuning.lora { checkTargets(lora, model) }
+        if let lora = tuning.lora {
+            if isKnown { checkTargets(lora, model) }
+            checkList(lora)
+        }
         if tuning.lora != nil, !tuning.frozen.isEmpty {
             reader.report(
                 "frozen", rule: "adapters leave all other weights frozen", fix: "remove frozen, or lora")
         }
-        for part in tuning.frozen {
+        for part in tuning.frozen where isKnown {
             switch part {
             case .layers(_, let last) where last >= model.layers:
                 reader.report(
@@ -78,8 +81,9 @@ struct TuningReading {
             default: break
             }
         }
-        guard reader.collector.isEmpty else { return }
+        guard !reader.collector.hasProblem(in: ["lora.targetModules", "frozen", "quantized"]) else { return }
         model.tune(tuning)
+        guard isKnown else { return }
         if model.trainedParameters == 0 {
             reader.report("frozen", rule: "leaves nothing to train", fix: "name fewer parts")
         }
@@ -110,11 +114,18 @@ struct TuningReading {
             }
             for module in own { taken[module] = target }
         }
+    }
+
+    /// Reports what is wrong with the list of targets whatever the model's matrices are.
+    private func checkList(_ lora: LoRA) {
+        func report(_ rule: String, fix: String) {
+            reader.collector.adopt(PlanProblem(field: "lora.targetModules", rule: rule, fix: fix))
+        }
         if lora.targetModules.isEmpty {
-            report("", "names no matrix", fix: "e.g. targetModules: all-linear")
+            report("names no matrix", fix: "e.g. targetModules: all-linear")
         }
         if lora.targetModules.contains(LoRA.allLinear), lora.targetModules.count > 1 {
-            report("", "all-linear stands alone: it names every matrix", fix: "remove the others")
+            report("all-linear stands alone: it names every matrix", fix: "remove the others")
         }
     }
 }

@@ -288,7 +288,7 @@ package struct EstimateReport: Encodable, Sendable {
             fits: estimate.fits,
             byRank: estimate.memoryByRank.map { Self.rank($0, offloads: layout.offload != nil) },
             hostGiB: estimate.hostMemory.map(Figures.gib),
-            hostCapacityGiB: estimate.hostMemory.flatMap { _ in plan.cluster.host.map { Figures.gib($0.memoryBytes) } },
+            hostCapacityGiB: estimate.fullestHost.map { Figures.gib($0.capacity) },
             fullestRank: estimate.stageGroups.flatMap { _ in estimate.fullest?.rank },
             tightestGroup: estimate.tightestGroup)
         run = estimate.run.map { run in

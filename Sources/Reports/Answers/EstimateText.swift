@@ -33,7 +33,11 @@ package struct EstimateText {
     // MARK: - The answer
 
     private func headline() -> [String] {
-        let tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
+        var tokens = plan.tokens.map { ", \(Figures.words($0)) tokens" } ?? ""
+        // A sample of pictures is one sequence.
+        if plan.model.hasPicture, let all = plan.tokens {
+            tokens = ", \(Figures.words(all / Double(plan.model.sequence))) samples" + tokens
+        }
         var lines = [
             paint.strong(
                 "\(plan.name): \(Figures.words(estimate.parameters)) parameters\(tokens) on "
@@ -251,9 +255,8 @@ package struct EstimateText {
             table.lines() + [
                 line(fullest.peak, of: capacity, fits: estimate.fitsDevice) + (GroupsText(estimate).tightest ?? "")
             ]
-        if let onHost = estimate.hostMemory, let host = plan.cluster.host {
-            lines.append(
-                line(onHost, of: host.memoryBytes, fits: estimate.fitsHost, " of a node's host memory"))
+        if let host = estimate.fullestHost {
+            lines.append(line(host.bytes, of: host.capacity, fits: host.fits, " of a node's host memory"))
         }
         return lines
     }

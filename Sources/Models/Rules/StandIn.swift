@@ -1,3 +1,5 @@
+internal import Reading
+
 extension Model {
     /// A shape of the same sizes without what makes its fields contradict each other: the pattern goes on as it began, and
     /// a block that breaks a rule loses what its attention states, or all but its sizes. nil if that breaks a rule too.
@@ -16,6 +18,18 @@ extension Model {
             model.pattern = (0..<layers).map { begun[$0 % begun.count] }
         }
         return model.shapeProblems.isEmpty && model.countProblem == nil ? model : nil
+    }
+}
+
+extension Model {
+    /// A plain model, with which rules are asked that read none of its keys, where a plan's own cannot be read. Degrees in
+    /// use divide all its sizes.
+    package static func plain(layers: Int) -> Model {
+        let size = 256 * 3 * 5 * 7
+        return Model(
+            family: .llama, layers: min(max(1, layers), Bounds.layers.upperBound), hidden: size, heads: size,
+            vocab: size,
+            sequence: size, tiedEmbeddings: false)
     }
 }
 

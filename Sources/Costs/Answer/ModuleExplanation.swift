@@ -1,0 +1,81 @@
+internal import Models
+internal import Plans
+
+/// Formulas of what blocks keep without recomputed modules, and of what a recipe saves of it.
+extension ActivationExplanation {
+    /// Formulas of the bytes that a block keeps, and of those that it recomputes at once, if modules are recomputed by
+    /// themselves.
+    /// - Parameters:
+    ///   - core: formula of the core attention's bytes.
+    ///   - attended: formula of its result's bytes.
+    ///   - remakes: whether the outputs of norms and activations are made again anyway, which `less` takes away.
+    func freed(
+        _ kind: KindWords, _ core: String, _ attended: String, remakes: Bool, less: String, more: String
+    ) -> (kept: String, again: String) {
+        let modules = device.modules
+        let hasCore = modules.contains(.coreAttention)
+        let coreBytes = hasCore ? [core] + (framework.memory.remakesAttention ? [attended] : []) : []
+        let combined = framework.keepsCombinedRows ? nil : kind.feedForward.combined
+        /// The bytes of a row that are freed by these modules.
+        func rows(_ some: RecomputeModules) -> [String] {
+            if kind.isTuned {
+                let freed = kind.block.kept.filter { one in
+                    if one.role == .combined, !framework.keepsCombinedRows { return false }
+                    if remakes, one.role == .normResult || one.role == .activationResult { return false }
+                    return !one.madeBy.isDisjoint(with: modules.intersection(some))
+                }
+                return freed.isEmpty ? [] : [rowBytes(freed, of: kind)]
+            }
+            return kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
+                guard let freed = work.freed else { return nil }
+                switch work.module {
+                case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
+                case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
+                case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
+                default: return kind.own(freed)
+                }
+            }
+        }
+        func bytes(_ rows: [String]) -> String? { rows.isEmpty ? nil : "T·(\(sum(rows)))" }
+        let all: RecomputeModules = [
+            .norms, .fusibleNorms, .latentProjections, .network, .mixture, .expertActivation, .sharedExperts,
+        ]
+        let freed = sumOrNil([bytes(rows(all))] + coreBytes)
+        let saved = savedBytes(kind) { !$0.isKept(without: modules) }
+        let withProducts = modules.intersection(.withProducts)
+        let ofProducts = savedBytes(kind) { !$0.madeBy.isDisjoint(with: withProducts) }
+        let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts])).map { network in
+            network + (ofProducts.map { " − \($0)" } ?? "")
+        }
+        let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
+        let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
+        return (
+            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + (saved.map { " + \($0)" } ?? "") + less + more,
+            sum(largest([network, attention].compactMap { $0 }), norm)
+        )
+    }
+
+    /// Terms of kept tensors that a recipe keeps in its own format.
+    func addRecipe(to lines: inout Derivation, _ kind: KindWords) -> String {
+        guard let recipe = rates.recipe else { return "" }
+        lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
+        let saved = savedBytes(kind) { _ in true }.map { " − \($0)" } ?? ""
+        let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended
+        return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
+    }
+
+    /// Formula of the bytes that a recipe saves of inputs of products; nil: it saves none.
+    private func savedBytes(_ kind: KindWords, _ isSaved: (ProductInput) -> Bool) -> String? {
+        guard rates.recipe != nil else { return nil }
+        var terms: [(words: String, count: Int)] = []
+        for input in kind.block.productInputs where input.isReadBack && isSaved(input) {
+            if let same = terms.firstIndex(where: { $0.words == input.words }) {
+                terms[same].count += 1
+            } else {
+                terms.append((input.words, 1))
+            }
+        }
+        let numbers = terms.map { $0.count == 1 ? kind.own($0.words) : "\($0.count)·\(kind.own($0.words))" }
+        return numbers.isEmpty ? nil : "T·(w − w_i)·(\(sum(numbers)))"
+    }
+}
