@@ -31,7 +31,7 @@ import Testing
         LayoutMemory(try work(precision, modules, framework: framework)).blockActivationBytes(rank: 0)
     }
 
-    /// What a row of 4,096 keeps less in the 61 blocks of DeepSeek-V3, 58 of them with experts, in block-wise 8 bits
+    /// Bytes that a row of 4,096 keeps less in the 61 blocks of DeepSeek-V3, 58 of them with experts, in block-wise 8 bits
     /// (1 + 4/128 bytes): its norm before attention in 8 bits, that before experts in 16, as the router reads it; queries, keys
     /// and values of 128 heads of 192, 192 and 128 in 16 bits; the activations of 8 experts of 2,048 in 8 bits.
     @Test func deepSeeksOwnModules() throws {

@@ -87,7 +87,7 @@ import Training
         Row(
             "layout.offload", "parameters", "true", .refused("layout.offload.parameters: needs sharding parameters")),
         Row("layout.offload", "activations", "true", .refused("layout.offload: must be absent in a real run")),
-        Row("layout.offload", "overlap", "false", .done("OffloadRuleTests: says nothing alone")),
+        Row("layout.offload", "overlap", "false", .refused("says how an optimizer on the host steps")),
         Row("layout", "overlap", "{data: false}", .refused("layout.overlap.data: must be true in a real run")),
         Row("layout", "globalBatch", "4", .done("LayoutReadingTests")),
         Row("layout", "microbatches", "4", .done("LayoutReadingTests")),

@@ -184,10 +184,9 @@ package struct MeshPricer {
                 ? limit.seconds
                     - leastBeside(partitions, shardings: shardings.count, microbatches: Double(count)) : .infinity
             guard left > 0 else { continue }
-            let exchanges = plan.model.mixtureLayers > 0 && mesh.expert * mesh.expertTensor > 1
             let someHide =
-                exchanges && !layout.overlap.expert
-                && table.entries[entries].contains { hidesExchange($0.schedule, layout) }
+                choices.someHideExchange && plan.model.mixtureLayers > 0 && mesh.expert * mesh.expertTensor > 1
+                && !layout.overlap.expert && table.entries[entries].contains { hidesExchange($0.schedule, layout) }
             layout.microbatch = microbatch
             for sequenceParallel in choices.sequenceParallel {
                 guard choices.allows(sequenceParallel, mesh, plan.model) else { continue }
@@ -223,27 +222,22 @@ package struct MeshPricer {
                     price(
                         terms(ways[0]), entries: entries, layout: layout, shardings: shardings, limit: limit,
                         into: &prices)
-                    for hides in ways.dropFirst() {
-                        // The prices of the same layouts, in the same order.
+                    /// Lowers the prices of layouts, whose order is the same in each way, to those with `hides`.
+                    func lower(hiding hides: Layout.Overlap, where isMeant: (ScheduleName) -> Bool) {
                         var others = ContiguousArray<QuickPrice>()
                         price(
                             terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
                             into: &others)
-                        for (index, other) in others.enumerated() {
+                        for (index, other) in others.enumerated() where isMeant(other.schedule) {
                             prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
                         }
                     }
+                    for hides in ways.dropFirst() { lower(hiding: hides) { _ in true } }
                     guard someHide else { continue }
                     var hiding = layout
                     hiding.overlap.expert = true
                     for hides in hiding.waysOfHiding(plan.model) where hides.expert {
-                        var others = ContiguousArray<QuickPrice>()
-                        price(
-                            terms(hides), entries: entries, layout: layout, shardings: shardings, limit: limit,
-                            into: &others)
-                        for (index, other) in others.enumerated() where hidesExchange(other.schedule, layout) {
-                            prices[first + index].seconds = min(prices[first + index].seconds, other.seconds)
-                        }
+                        lower(hiding: hides) { hidesExchange($0, layout) }
                     }
                 }
             }
@@ -346,9 +340,6 @@ package struct MeshPricer {
         into prices: inout ContiguousArray<QuickPrice>
     ) {
         let mayBePartial = layout.recompute == .full
-        // A rank of a bidirectional pipeline hands over the gradients of half as many micro-batches, in passes of other
-        // lengths. No software known here runs one and offloads, so that a search leaves them out.
-        let isOneWay = layout.offload?.gradients == true
         let count = shardings.count
         var price = QuickPrice(
             seconds: 0, peak: 0, pass: Int32(truncatingIfNeeded: passLayouts.count - 1), entry: 0,
@@ -367,7 +358,6 @@ package struct MeshPricer {
                                         for index in entries {
                                             let entry = allEntries[index]
                                             guard mayBePartial || !entry.isPartial else { continue }
-                                            guard !isOneWay || entry.passShare == 1 else { continue }
                                             let pipeline = pass.pipeline(
                                                 entry, kinds: kinds, counts: counts, held: held, bounds: bounds,
                                                 passes: passes)

@@ -127,7 +127,7 @@ package final class PipelineTable: Sendable {
         var shape: PipelineShape
     }
 
-    /// What tables of one model and one choice share, whatever the sizes of their pipelines.
+    /// Divisions and moments that tables of one model and one choice share, whatever the sizes of their pipelines.
     package struct Known: Sendable {
         /// Divisions of the blocks; nil: the software cannot divide them so.
         fileprivate var divisions: [Key: Division?] = [:]

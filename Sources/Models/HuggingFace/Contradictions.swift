@@ -21,7 +21,7 @@ extension Configuration {
     }
 
     /// The keys of configurations for the keys of a plan, the usual ones first.
-    private static let keysOfSizes: [String: [String]] = [
+    fileprivate static let keysOfSizes: [String: [String]] = [
         "layers": ["num_hidden_layers", "n_layers", "n_layer", "num_layers"],
         "hidden": ["hidden_size", "d_model", "n_embd", "model_dim"],
         "vocab": ["vocab_size", "padded_vocab_size", "embedding_size"],
@@ -88,7 +88,7 @@ extension Draft {
     /// `LlamaConfig.validate_architecture`).
     func checkHeads(_ c: Configuration) {
         guard
-            !["head_dim", "kv_channels", "attention_head_dim", "d_kv", "attention_head_size"].contains(where: c.states),
+            !(Configuration.keysOfSizes["headSize"] ?? []).contains(where: c.states),
             c.facts.defaults["head_dim"].map(\.isNull) ?? true
         else { return }
         guard

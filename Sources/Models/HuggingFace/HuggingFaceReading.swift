@@ -152,12 +152,7 @@ package struct HuggingFaceModel: Sendable {
         }
         guard kinds <= mostKinds, let model = draft.model(name: nil, sequence: usualSequence) else { return nil }
         // Sizes out of their bounds hide no rule between other sizes.
-        let between = model.shapeProblems.map { key, problem in
-            var problem = problem
-            problem.field = key
-            return problem
-        }
-        for problem in model.problems + between {
+        for problem in model.problems + model.problemsBetweenSizes {
             if let problem = configuration.placed(problem) { collector.adopt(problem) }
         }
         guard !hasWrongValues else { return nil }

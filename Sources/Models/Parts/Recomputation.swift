@@ -94,7 +94,7 @@ package struct Recomputation: Hashable, Sendable {
     package var products: [Product] = []
     /// Products of adapters that every row passes through again.
     package var adapters: [Product] = []
-    /// Those of `products` whose weights are stored in few bits.
+    /// The part of `products` whose weights are stored in few bits.
     package var quantized: [Product] = []
     /// Widths of the adapters' results that tensor ranks add up again.
     package var narrow: [Int] = []

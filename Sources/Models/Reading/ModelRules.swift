@@ -10,11 +10,7 @@ extension Model {
             problems += BlockShape.keys.flatMap { $0.problems(of: kind.shape, in: "kinds.\(kind.name).") }
         }
         guard problems.isEmpty else { return problems }
-        problems = shapeProblems.map { key, problem in
-            var problem = problem
-            problem.field = key
-            return problem
-        }
+        problems = problemsBetweenSizes
         if let tokens = tokensOfPicture, tokens != sequence {
             problems.append(
                 PlanProblem(

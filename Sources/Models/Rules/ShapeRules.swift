@@ -13,6 +13,15 @@ extension Model {
             fix: "lower layers, hidden, ffn, vocab or the experts")
     }
 
+    /// The rules of `shapeProblems`, each with its key as the field.
+    var problemsBetweenSizes: [PlanProblem] {
+        shapeProblems.map { key, problem in
+            var problem = problem
+            problem.field = key
+            return problem
+        }
+    }
+
     /// The rules between the sizes of a block that a kind of block breaks, each once, with the key that it concerns.
     var shapeProblems: [(key: String, problem: PlanProblem)] {
         let own = block.problems

@@ -26,7 +26,7 @@ extension Estimate {
             let text: String
             if !fits, other.fits {
                 text = "the plan fits with \(value.words)"
-            } else if isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange {
+            } else if isNotFurther(other), isShortened(by: other) {
                 let isTransfer = Layout.Default.transfers.contains(key)
                 text = "\(gain(other)) " + (isTransfer ? "if it were (\(value.words))" : "with \(value.words)")
             } else {
@@ -43,7 +43,7 @@ extension Estimate {
     /// A remark on several defaults together: a schedule that hides an exchange may only fit where blocks are recomputed, so
     /// that neither key alone shows what both decide. Of all changes the best is taken, then the best beside it, and so on.
     private func remarkOnAll(_ pricer: Pricer) throws(PlannerError) -> Remark? {
-        var (now, taken): (Estimate, [DefaultValue]) = (self, [])
+        var (now, taken): (Estimate, [(value: DefaultValue, estimate: Estimate)]) = (self, [])
         // Offload makes room at a price, so it has a remark of its own.
         var open = Layout.Default.allCases.filter { plan.openDefaults.contains($0) && $0 != .offload }
         while !open.isEmpty {
@@ -56,30 +56,34 @@ extension Estimate {
                 }
             }
             guard let best else { break }
-            taken.append(best.value)
+            taken.append((best.value, best.estimate))
             now = best.estimate
             open.removeAll { $0 == best.key }
         }
-        guard taken.count > 1 else { return nil }
+        guard taken.count > 1, let first = taken.first?.estimate else { return nil }
         let other = try simulatedEstimate(now.layout, pricer)
         // One key alone is named by its own remark.
-        let first = try price(taken[0], pricer)?.estimate ?? self
         let isNews =
-            other.fits != first.fits || 1 - other.iteration.seconds / first.iteration.seconds > Self.leastChange
+            other.fits != first.fits || first.isShortened(by: other)
         guard isNews else { return nil }
-        let words = Wording.alternatives(taken.map(\.words), "and")
-        let nowWords = Wording.alternatives(taken.map(\.now), "and")
+        let words = Wording.alternatives(taken.map(\.value.words), "and")
+        let nowWords = Wording.alternatives(taken.map(\.value.now), "and")
         if !fits, other.fits {
             return Remark(
                 .defaultDecides,
                 "\(nowWords), which are the defaults: the plan fits with \(words) together, and "
                     + (other.iteration.seconds < iteration.seconds ? gain(other) : "takes longer"))
         }
-        guard isNotFurther(other), 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else {
+        guard isNotFurther(other), isShortened(by: other) else {
             return nil
         }
         return Remark(
             .defaultDecides, "\(nowWords), which are the defaults: \(gain(other)) with \(words) together")
+    }
+
+    /// Whether the step of another answer is shorter by as much as a remark is worth.
+    private func isShortened(by other: Estimate) -> Bool {
+        1 - other.iteration.seconds / iteration.seconds > Self.leastChange
     }
 
     /// Whether another answer is not further from fitting: both fit, or neither does and the other needs no more memory.
@@ -90,7 +94,7 @@ extension Estimate {
     /// Whether another answer is worth a change: it fits where this one does not, or is faster by more than a hundredth.
     private func mayBecome(_ other: Estimate) -> Bool {
         guard fits == other.fits else { return other.fits }
-        // What does not fit is nearer to fitting with less memory, however long it takes.
+        // An answer that does not fit is nearer to fitting with less memory, however long it takes.
         return fits ? other.iteration.seconds < 0.99 * iteration.seconds : other.peakMemory < 0.99 * peakMemory
     }
 
@@ -111,7 +115,7 @@ extension Estimate {
             guard let best else { return }
             if best.estimate.fits, !fits {
                 remarks.append(Remark(.defaultDecides, "\(now): the plan fits with \(best.words)"))
-            } else if 1 - best.estimate.iteration.seconds / iteration.seconds > Self.leastChange {
+            } else if isShortened(by: best.estimate) {
                 remarks.append(Remark(.defaultDecides, "\(now): \(gain(best.estimate)) with \(best.words)"))
             }
         }
@@ -168,7 +172,7 @@ extension Estimate {
         let words = "layout.layersPerStage: [\(sizes.map(String.init).joined(separator: ", "))]"
         let now = "blocks are divided as on equal devices, which is the default: "
         if !fits, other.fits { return Remark(.defaultDecides, now + "the plan fits with \(words)") }
-        guard fits == other.fits, 1 - other.iteration.seconds / iteration.seconds > Self.leastChange else { return nil }
+        guard fits == other.fits, isShortened(by: other) else { return nil }
         return Remark(.defaultDecides, now + "\(gain(other)) with \(words)")
     }
 

@@ -5,7 +5,7 @@ internal import Schedules
 /// Another value of a key that a plan leaves to its default.
 struct DefaultValue {
     var layout: Layout
-    /// What the default means: `parameters are not sharded`.
+    /// The meaning of the default in words: `parameters are not sharded`.
     var now: String
     /// The key with the other value, as a plan states it.
     var words: String

@@ -104,7 +104,7 @@ private struct MixedPrices: Sendable {
             found = (try? pricer.balancedWork(layout, usable: share)) ?? nil
         }
         guard let (work, memory) = found, let others = try? pricer.worksHidingLess(work.layout) else { return nil }
-        // What no host holds fits no device either.
+        // A state that no host holds fits no device either.
         let holdsState = HostMemory.holdsState(work)
         let seconds = others.reduce(IterationTime(work).seconds) { min($0, IterationTime($1).seconds) }
         // Memory in that of the first group's devices, so that one limit holds for all.

@@ -165,10 +165,13 @@ package struct SearchSpace: Hashable, Sendable {
             }
         }
         let stages = virtualStages.fixed.map { $0...$0 } ?? 1...max(1, virtualStages.most ?? 1)
+        // A rank of a bidirectional pipeline hands over the gradients of half as many micro-batches, in passes of other
+        // lengths. No software known here runs one and offloads, so that a search leaves them out.
+        let isOneWay = base(for: plan).offloadsGradients
         return PipelineTable(
             plan.model, sizes: sizes,
             choice: PipelineTable.Choice(
-                schedules: triedSchedules(plan), virtualStages: stages,
+                schedules: triedSchedules(plan).filter { !isOneWay || !$0.isBidirectional }, virtualStages: stages,
                 partialRecompute: partialRecompute && recompute.contains(.full) && plan.recipe?.keepsBlocks != true
                     && !base(for: plan).offloadsAllActivations,
                 recomputeLayers: recomputeLayers.fixed, stages: abilities(plan).stages, countsEnds: countsEnds(plan)),

@@ -20,7 +20,7 @@ package struct SpaceBounds: Sendable {
     /// The pricer of the first number of devices, from which the others take what depends on the model alone.
     private var first: Pricer?
 
-    /// What the tables of all numbers of devices share.
+    /// Divisions and moments that the tables of all numbers of devices share.
     var tables = PipelineTable.Known()
 
     package init() {}

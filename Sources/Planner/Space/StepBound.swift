@@ -33,7 +33,7 @@ struct StepBound: Sendable {
         let contexts =
             space.context.fixed
             ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
-        // What depends on the model alone is computed once.
+        // Sizes that depend on the model alone are computed once.
         var first: Pricer?
         for (layout, devices) in Self.shapes(plan, space) {
             var alone = plan
