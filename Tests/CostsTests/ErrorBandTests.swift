@@ -28,7 +28,7 @@ import Testing
         #expect(rows.count > 300)
         func covered(_ error: (Residual) -> Double, sources: (Residual) -> Int) -> Double {
             let inside = rows.map { row in
-                let width = ErrorBand.halfWidth(sources: sources(row), isNamed: true, isMixture: row.mixture)
+                let width = ErrorBand.halfWidth(sources: sources(row), isTheirs: true, isMixture: row.mixture)
                 return (source: row.source, isInside: ErrorBand(halfWidth: width, reason: "").holds(exp(error(row))))
             }
             let shares = Dictionary(grouping: inside, by: \.source).values.map { runs in

@@ -75,6 +75,9 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// The steps with smaller batches at the start; nil if the batch is the same from the first step on.
         package var rampup: Rampup?
 
+        /// The days by what they are spent on.
+        package var parts = Parts()
+
         /// Steps of a run before its batch has grown to the plan's.
         package struct Rampup: Hashable, Codable, Sendable {
             package var steps: Double

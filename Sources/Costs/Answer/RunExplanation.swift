@@ -31,10 +31,13 @@ struct RunExplanation {
         let band = ErrorBand(plan: plan, framework: work.framework)
         lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(band.reason))")
         lines.define("δ_h", band.high, "share", "share a step may be longer by (\(band.reason))")
+        addShares(to: &lines)
         lines.derive(
-            "days", as: "days",
-            rampup == nil
-                ? "steps·seconds/goodput/86400" : "(seconds_r + (steps − steps_r)·seconds)/goodput/86400", "days")
+            "days of the steps", as: "days_s",
+            rampup == nil ? "steps·seconds/86400" : "(seconds_r + (steps − steps_r)·seconds)/86400", "days")
+        lines.derive(
+            "days", as: "days", "days_s·φ_p·(1 + φ_e + φ_d + φ_i)/goodput", "days",
+            note: "steps, what teams take over the fastest layout, evaluation, data, stops, failures and checkpoints")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "holds nine in ten runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "holds nine in ten runs")
         // Idle devices are paid for, but their energy is not counted.
@@ -63,6 +66,28 @@ struct RunExplanation {
         }
         lines.define("PUE", totals.powerUsageEffectiveness, "", "energy of the site over that of its nodes")
         lines.derive("wall energy", as: "wall", "days·24·n·watts_node·PUE/10^6", "MWh", note: "nodes and cooling")
+    }
+
+    /// Defines what whole runs take beyond steps and failures.
+    private func addShares(to lines: inout Derivation) {
+        func meaning(_ text: String, _ isStated: Bool, _ source: String) -> String {
+            "\(text) (\(isStated ? "stated" : source))"
+        }
+        let run = plan.run
+        lines.define(
+            "φ_p", plan.practice, "",
+            "a step as teams ran it over the fastest layout that a search finds; 1 for a stated layout")
+        lines.define(
+            "φ_e", plan.evaluationShare, "share",
+            meaning("evaluation over steps", run.evaluation != nil, "BloombergGPT: 53 days for 52.4 of steps"))
+        lines.define(
+            "φ_d", plan.dataShare, "share",
+            meaning("waiting for data over steps", run.data != nil, "MegaScale: read ahead"))
+        lines.define(
+            "φ_i", plan.idleShare, "share",
+            meaning(
+                "stops and repeated steps over steps", run.idle != nil,
+                "nine whole runs: 90 % of the time trains in the median"))
     }
 
     private func addGoodput(to lines: inout Derivation) {

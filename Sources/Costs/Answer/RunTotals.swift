@@ -71,7 +71,8 @@ package struct RunTotals {
         let rampup = RampupTotals(work, tokens: tokens, seconds: seconds)
         let rest = ((tokens - (rampup?.tokens ?? 0)) / plan.tokensPerStep).rounded(.up)
         let steps = (rampup?.steps ?? 0) + rest
-        let days = ((rampup?.seconds ?? 0) + rest * seconds) / share / 86400
+        let stepping = ((rampup?.seconds ?? 0) + rest * seconds) / 86400
+        let days = stepping * plan.runOverSteps / share
         // Idle devices are paid for, but their energy is not counted.
         let gpuHours = days * 24 * Double(plan.paidDevices)
         let drawing = days * 24 * Double(plan.devices)
@@ -83,13 +84,16 @@ package struct RunTotals {
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
         run.bandReason = band.reason
+        run.parts = Estimate.Run.Parts(steps: stepping, goodput: share, plan: plan)
         if let groups = plan.cluster.groups {
             let hours = days * 24
             run.cost = groups.total(\.pricePerDeviceHour).map { $0 * hours }
             run.energyMWh = groups.total(\.device.watts).map { hours * $0 / 1e6 }
             run.wallEnergyMWh = groups.total(\.siteWatts).map { hours * $0 / 1e6 }
         }
-        run.rampup = rampup.map { Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds / share / 86400) }
+        run.rampup = rampup.map {
+            Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds * plan.runOverSteps / share / 86400)
+        }
         return run
     }
 }

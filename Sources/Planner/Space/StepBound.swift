@@ -98,7 +98,7 @@ struct StepBound: Sendable {
         let step = max(sequences * work / Double(devices), pass)
         guard let tokens = plan.tokens else { return step / sequences }
         let steps = tokens / (sequences * Double(plan.model.sequence))
-        return steps * step / 86_400
+        return steps * step * plan.runOverSteps / 86_400
             / Goodput.most(meanTimeBetweenFailures: plan.cluster.meanTimeBetweenFailures, devices: devices)
     }
 
@@ -106,7 +106,7 @@ struct StepBound: Sendable {
     func step(measure: Double, batch: Int) -> Double {
         let sequences = Double(max(1, batch))
         guard let tokens = plan.tokens else { return measure * sequences }
-        return measure * 86_400 / (tokens / (sequences * Double(plan.model.sequence))).rounded(.up)
+        return measure / plan.runOverSteps * 86_400 / (tokens / (sequences * Double(plan.model.sequence))).rounded(.up)
     }
 
     /// Whether weights and optimizer alone are more than `devices` hold.

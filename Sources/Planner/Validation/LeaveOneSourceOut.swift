@@ -26,13 +26,13 @@ package struct LeaveOneSourceOut: Sendable {
         package var coveredBySource: Double
     }
 
-    /// The coverage of all bands together, and of each kind. The software of every run is named.
+    /// The coverage of all bands together, and of each kind. Layout and software of every run are its own.
     package var coverage: [Coverage] {
         let marking = Set(runs.filter(\.run.isCore).map(\.run.source))
         let judged = zip(runs, evidence).filter { $0.0.run.isCore || !marking.contains($0.0.run.source) }
             .map { run, sources in
                 let isMixture = run.run.plan?.model.moe != nil
-                let width = ErrorBand.halfWidth(sources: sources, isNamed: true, isMixture: isMixture)
+                let width = ErrorBand.halfWidth(sources: sources, isTheirs: true, isMixture: isMixture)
                 return Judged(
                     source: run.run.source,
                     kind: (sources > 0 ? "software and device known" : "no other run of that software and device")

@@ -51,6 +51,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var padding = 0.0
     /// The growth of the batch at the start of the run; nil: it is the same from the first step on.
     package var rampup: BatchRampup?
+    /// What the whole run takes beyond its steps and beyond failures.
+    package var run = RunShares()
 
     /// The `measured:` section of a plan.
     package struct Measured: Hashable, Codable, Sendable {
@@ -124,14 +126,19 @@ extension Plan {
         frameworks.framework(for: layout, peak: cluster.device.peakFLOPs.values.max() ?? 0)
     }
 
-    /// The plan with an open layout. A search then prices all its layouts on one software.
+    /// The plan with an open layout. A search then prices all its layouts on one software, and its runs take what teams
+    /// took over the fastest layout.
     package var open: Plan {
         var plan = self
         plan.offload = plan.offload ?? layout?.offload
         plan.layout = nil
         plan.openSchedule = nil
         plan.openDefaults = Layout.Default.transfers
-        return plan.onOneFramework
+        plan = plan.onOneFramework
+        plan.run.practice =
+            plan.run.practice
+            ?? RunShares.practice(on: plan.framework(for: nil), isNamed: plan.frameworks.named != nil)
+        return plan
     }
 
     /// The plan with a single software assumed for all layouts, if the layout is open and no software is named or

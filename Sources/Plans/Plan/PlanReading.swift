@@ -116,6 +116,7 @@ struct PlanReading {
         let (tuning, batches) = (TuningReading(reader), BatchKeys(reader))
         let frameworks =
             isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
+        let shares = RunShares.read(reader)
         let measured = reader.map("measured").flatMap(Plan.Measured.init)
         reader.reportUnknownKeys()
 
@@ -256,7 +257,7 @@ struct PlanReading {
         if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
         // A real run computes in fp32, in the runtime.
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
-        (plan.padding, plan.rampup) = (batches.padding, batches.rampup)
+        (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
         plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
         if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }

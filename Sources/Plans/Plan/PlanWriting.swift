@@ -22,6 +22,7 @@ extension Plan {
             if let named = frameworks.named { lines.append("framework: \(reference(to: named))") }
             lines.append("layout: auto")
         }
+        if let shares = run.yaml { lines.append("run: \(shares)") }
         if let measured { lines += ["measured:"] + measured.yaml.map { "  " + $0 } }
         if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
         return lines.joined(separator: "\n") + "\n"

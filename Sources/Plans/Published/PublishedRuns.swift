@@ -29,6 +29,14 @@ package struct PublishedRun: Hashable, Sendable {
     package var seconds: Double?
     package var memory: Memory?
     package var notes: [String]
+    /// Who made the run; empty if the table does not say.
+    package var organisation = ""
+    /// The run as a plan with an open layout; nil if a table does not ask for it or leaves out what it needs.
+    package var open: Plan?
+    /// What the whole run took; nil if the source gives a step alone.
+    package var whole: PublishedWhole?
+    /// Fraction of the wall-clock time that trained, as the source states it.
+    package var trained: Double?
 
     package init(
         name: String, source: String, tier: Tier, isCore: Bool, device: String, plan: Plan?, obstacle: String = "",
@@ -45,6 +53,20 @@ package struct PublishedRun: Hashable, Sendable {
         self.memory = memory
         self.notes = notes
     }
+}
+
+/// The whole of a published run: its bill, or days on its devices.
+package struct PublishedWhole: Hashable, Sendable {
+    /// What the reported time counts.
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// The bill, or the days from the first step to the last.
+        case total
+        /// Steps alone: their number times the time of one.
+        case steps
+    }
+
+    package var kind: Kind
+    package var gpuHours: Double
 }
 
 extension PublishedRun {

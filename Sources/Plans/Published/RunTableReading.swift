@@ -12,7 +12,7 @@ struct RunTableReading {
         "stages", "context", "expert", "expertTensor", "data", "micro", "schedule", "recompute", "sharding",
         "shardGroup", "sequenceParallel", "flash", "gradients", "overlap", "layersPerStage", "seconds", "memory",
         "memoryKind", "gpuHours", "tokens", "confidence", "recomputeModules",
-        "recomputeLayers", "recipe", "dispatcher", "framework", "notes",
+        "recomputeLayers", "recipe", "dispatcher", "framework", "organisation", "kind", "trained", "notes",
     ]
 
     private let reader: FieldReader
@@ -114,6 +114,14 @@ struct RunTableReading {
             name: row["id"].map(String.init) ?? "", source: source, tier: tier, isCore: row.flag("core") ?? false,
             device: cluster?.base ?? "", plan: nil, seconds: row.number("seconds"), memory: memory,
             notes: (row["notes"] ?? "").split(separator: "+").compactMap { notes[String($0)] })
+        run.organisation = row["organisation"].map(String.init) ?? ""
+        run.trained = row.number("trained")
+        if let kind = row.choice("kind", of: PublishedWhole.Kind.self), let hours = row.number("gpuHours") {
+            run.whole = PublishedWhole(kind: kind, gpuHours: hours)
+        }
+        if run.whole != nil || run.trained != nil {
+            run.open = try? open(row, named: run.name, cluster: cluster)
+        }
         do throws(Obstacle) {
             run.plan = try plan(row, named: run.name, cluster: cluster)
         } catch {
@@ -129,18 +137,12 @@ struct RunTableReading {
         _ row: RunCells, named name: String, cluster entry: (base: String, cluster: Cluster?)?
     ) throws(Obstacle) -> Plan {
         guard row.hasLayout else { throw Obstacle(reason: "totals only, no layout") }
-        func need<Value>(_ column: String, _ value: Value?) throws(Obstacle) -> Value {
-            guard let value else { throw Obstacle(reason: "\(column) not stated") }
-            return value
-        }
         let tensor = try need("tensor", row.count("tensor"))
         let pipeline = try need("pipeline", row.count("pipeline"))
         let data = try need("data", row.count("data"))
         let microbatch = try need("micro-batch", row.count("micro"))
-        let batch = try need("batch", row.count("batch"))
-        let devices = try need("devices", row.count("devices"))
-        let model = try need("model shape", row["model"].flatMap { models[String($0)] })
-        let precision = row.choice("precision", of: Precision.self) ?? .bf16
+        var plan = try open(row, named: name, cluster: entry)
+        let model = plan.model
         let virtualStages = row.count("stages") ?? 1
         let word = row["schedule"].map(String.init) ?? ScheduleName.usual(virtualStages: virtualStages).rawValue
         guard let schedule = ScheduleName(rawValue: word) else {
@@ -165,18 +167,36 @@ struct RunTableReading {
             recomputeLayers: row.count("recomputeLayers"),
             recomputeModules: RecomputeModules(row.names("recomputeModules", of: RecomputeModules.Name.self)))
         layout.dispatcher = row.choice("dispatcher", of: Layout.Dispatcher.self)
+        if let problem = layout.problems(for: model, batch: plan.batch, devices: plan.devices).first {
+            throw Obstacle(reason: "\(problem.field) \(problem.rule)")
+        }
+        plan.layout = layout
+        return plan
+    }
+
+    /// `value`, if the row states it.
+    private func need<Value>(_ column: String, _ value: Value?) throws(Obstacle) -> Value {
+        guard let value else { throw Obstacle(reason: "\(column) not stated") }
+        return value
+    }
+
+    /// The plan of a row with an open layout.
+    private func open(
+        _ row: RunCells, named name: String, cluster entry: (base: String, cluster: Cluster?)?
+    ) throws(Obstacle) -> Plan {
+        let batch = try need("batch", row.count("batch"))
+        let devices = try need("devices", row.count("devices"))
+        let model = try need("model shape", row["model"].flatMap { models[String($0)] })
         guard let entry, let cluster = entry.cluster else {
             throw Obstacle(reason: "no cluster file for \(entry?.base ?? "its devices")")
         }
         var software = frameworks
         software.named = row.software(among: frameworks)
-        if let problem = layout.problems(for: model, batch: batch, devices: devices).first {
-            throw Obstacle(reason: "\(problem.field) \(problem.rule)")
-        }
         let recipe = row.choice("recipe", of: Recipe.Scaling.self).map(Recipe.init)
+        let precision = recipe?.precision ?? row.choice("precision", of: Precision.self) ?? .bf16
         var plan = Plan(
-            name: name, model: model, tokens: nil, cluster: cluster, devices: devices, batch: batch,
-            precision: recipe?.precision ?? precision, layout: layout, frameworks: software)
+            name: name, model: model, tokens: row.number("tokens"), cluster: cluster, devices: devices, batch: batch,
+            precision: precision, layout: nil, frameworks: software)
         plan.statedRecipe = recipe
         return plan
     }

@@ -148,13 +148,16 @@ package struct EstimateReport: Encodable, Sendable {
         /// Absent where the batch is the same from the first step on.
         var rampup: Rampup?
 
+        /// Days by what they are spent on; absent for a run that never ends.
+        var parts: Estimate.Run.Parts?
+
         struct Rampup: Encodable {
             var steps: Int
             var days: Double?
         }
 
         enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup, parts
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -170,6 +173,7 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encode(wallEnergyMWh, forKey: .wallEnergyMWh)
             try container.encode(band, forKey: .band)
             try container.encodeIfPresent(rampup, forKey: .rampup)
+            try container.encodeIfPresent(parts, forKey: .parts)
         }
     }
 
@@ -302,7 +306,7 @@ package struct EstimateReport: Encodable, Sendable {
                     reason: run.bandReason),
                 rampup: run.rampup.map {
                     Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
-                })
+                }, parts: run.ended?.parts)
         }
         explanation = explained ? estimate.explanation : nil
     }

@@ -155,13 +155,7 @@ package struct EstimateText {
                     + "\(Figures.words(tokens)) tokens, \(Figures.grouped(estimate.tokensPerSecond)) tokens/s"
             ))
         if let run = estimate.run {
-            rows.append(
-                (
-                    "Run",
-                    "\(Figures.grouped(run.steps.rounded(.up))) steps\(TrainedText.rampup(run)), "
-                        + "\(Figures.percent(run.goodput)) of the time trains "
-                        + "(the rest: failures and checkpoints)"
-                ))
+            rows += runRows(run)
         }
         if let prices = GroupsText(estimate).prices {
             rows.append(("Prices", prices))
@@ -169,6 +163,16 @@ package struct EstimateText {
             rows.append(("Prices", "\(Figures.fixed(price, 2)) dollars a GPU-hour (\(plan.cluster.name))"))
         }
         return rows.map { ("  " + $0.0.left(8) + $0.1) }
+    }
+
+    /// Steps of the run, and what it takes beyond them.
+    private func runRows(_ run: Estimate.Run) -> [(String, String)] {
+        let steps = "\(Figures.grouped(run.steps.rounded(.up))) steps\(TrainedText.rampup(run))"
+        guard run.ends, run.parts.total > 0 else { return [("Run", steps)] }
+        let share = Figures.percent(run.parts.steps / run.parts.total)
+        let added = run.parts.added.map { "\($0.name) \(Figures.percent($0.days / run.parts.total))" }
+        return [("Run", steps + ", \(share) of the time")]
+            + (added.isEmpty ? [] : [("", added.joined(separator: ", "))])
     }
 
     /// The software that an estimate is priced on, and whether the plan states it.

@@ -15,33 +15,15 @@ package struct ValidationReport: Sendable {
         self.heldOut = heldOut
     }
 
-    /// A table with a title, for text and Markdown.
-    private struct Section {
-        var title: String
-        var table: Table
-    }
+    private typealias Section = TitledTable
 
     /// All tables as text.
     /// - Parameter width: columns that they must fit in; nil: any number.
     package func text(width: Int? = nil) -> String {
-        ([summary, ""] + sections.flatMap { [$0.title] + $0.table.lines(shortening: width) + [""] }).dropLast()
-            .joined(separator: "\n")
+        summary + "\n\n" + TitledTable.text(sections, width: width)
     }
 
-    package func markdown() -> String {
-        var lines = [summary, ""]
-        for section in sections {
-            lines += ["### \(section.title)", "", Self.row(section.table.head)]
-            lines.append(
-                Self.row(section.table.head.indices.map { section.table.leftAligned.contains($0) ? "---" : "---:" }))
-            lines += section.table.rows.map(Self.row) + [""]
-        }
-        return lines.dropLast().joined(separator: "\n")
-    }
-
-    private static func row(_ cells: [String]) -> String {
-        "| " + cells.map { $0.replacing("|", with: "/") }.joined(separator: " | ") + " |"
-    }
+    package func markdown() -> String { summary + "\n\n" + TitledTable.markdown(sections) }
 
     private var summary: String {
         let priced = validation.runs.filter { $0.estimate != nil }.count

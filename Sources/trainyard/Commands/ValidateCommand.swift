@@ -18,6 +18,7 @@ struct ValidateCommand: ParsableCommand {
 
               trainyard validate
               trainyard validate --runs my-runs/ --json
+              trainyard validate --whole-runs
               trainyard validate --leave-one-source-out --markdown \\
                   --svg docs/images/validation.svg
             """)
@@ -40,12 +41,18 @@ struct ValidateCommand: ParsableCommand {
     @Flag(help: "Refit the fitted constants on all other devices for each device, and print the errors there.")
     var leaveOneDeviceOut = false
 
+    @Flag(help: "Predict whole runs, from the first step to the bill, each by figures of other organisations.")
+    var wholeRuns = false
+
     @Flag(help: "Print the constants that predict the runs best, and how far off they are.")
     var refit = false
 
     func validate() throws {
         if leaveOneSourceOut, leaveOneDeviceOut {
             throw ValidationError("--leave-one-source-out and --leave-one-device-out exclude one another.")
+        }
+        if wholeRuns, leaveOneSourceOut || leaveOneDeviceOut || refit || svg != nil {
+            throw ValidationError("--whole-runs stands alone, beside --runs, --json and --markdown.")
         }
         if json, markdown { throw ValidationError("--json and --markdown exclude one another.") }
     }
@@ -65,6 +72,7 @@ struct ValidateCommand: ParsableCommand {
                 path: file, measured: index[file], library: library, files: &sources)
         }
         try OutputFile.check(drawings, reading: [NamedPath("--runs", path)], sources)
+        if wholeRuns { return try printWholeRuns(published) }
         if refit { published = fitted(published) }
         let validation = Planner.validate(published)
         let report = ValidationReport(
@@ -79,6 +87,14 @@ struct ValidateCommand: ParsableCommand {
             try print(markdown ? report.markdown() : report.text(width: Console.width))
             Console.note(report.timing)
         }
+    }
+
+    private func printWholeRuns(_ published: [PublishedRun]) throws {
+        guard published.contains(where: { $0.whole != nil }) else {
+            throw Failure.input("no run states its `kind` and `gpuHours`, so there is no whole run to predict")
+        }
+        let report = WholeRunReport(WholeRuns(published))
+        try print(json ? report.json() : markdown ? report.markdown() : report.text(width: Console.width))
     }
 
     /// The runs with the constants that predict them best; prints the constants.
