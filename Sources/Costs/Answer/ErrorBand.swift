@@ -58,25 +58,28 @@ package struct ErrorBand: Hashable, Sendable {
                 low: framework.bandLow, high: framework.bandHigh, reason: "stated in the file of \(framework.name)")
             return
         }
-        let devices = plan.cluster.groups?.list.map(\.cluster.device) ?? [plan.cluster.device]
-        // Of unlike devices, the least known decides.
-        let least =
-            devices.map { (name: $0.family, sources: framework.sources[$0.family] ?? 0) }
-            .min { $0.sources < $1.sources } ?? (plan.cluster.device.family, 0)
         let (isNamed, isMixture) = (plan.frameworks.named != nil, plan.model.moe != nil)
         let isSearched = plan.practice != 1
-        let pair = "\(framework.name) on \(least.name.uppercased())"
+        let devices = plan.cluster.groups?.list.map(\.cluster.device) ?? [plan.cluster.device]
+        // Runs of any software tell of the device where the software is assumed.
+        let known = isNamed ? [framework] : Array(plan.frameworks.known.values) + [framework]
+        // Of unlike devices, the least known decides.
+        let least =
+            devices.map { device in
+                (name: device.family, sources: known.map { $0.sources[device.family] ?? 0 }.max() ?? 0)
+            }.min { $0.sources < $1.sources } ?? (plan.cluster.device.family, 0)
+        let pair = isNamed ? "of \(framework.name) on \(least.name.uppercased())" : "on \(least.name.uppercased())"
         let evidence =
             switch least.sources {
-            case 0: "no published run of \(pair)"
-            case 1: "one publication has runs of \(pair)"
-            default: "\(least.sources) publications have runs of \(pair)"
+            case 0: "no published run \(pair)"
+            case _ where !isNamed: "published runs \(pair) are of several"
+            case 1: "one publication has runs \(pair)"
+            default: "\(least.sources) publications have runs \(pair)"
             }
         let width = Self.halfWidth(
             sources: least.sources, isTheirs: isNamed && !isSearched, isMixture: isMixture)
         let stops = plan.run.idle == nil && plan.isOnAccelerators ? Self.stops : (below: 0, above: 0)
-        var reasons = [evidence]
-        if !isNamed { reasons.insert("the software is assumed", at: 0) }
+        var reasons = isNamed ? [evidence] : ["the software is assumed", evidence]
         if isMixture { reasons.append("mixtures of experts vary more") }
         if isSearched {
             reasons.append(

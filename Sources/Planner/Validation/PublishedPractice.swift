@@ -4,14 +4,16 @@ package import Plans
 
 /// What published whole runs and published steps say of the time beyond the fastest layout's steps.
 package struct PublishedPractice: Sendable {
-    /// The fastest published run of one model over the fastest layout that a search finds for it.
+    /// The fastest published run of one model over the fastest layout that a search finds for it: seconds of a step, or
+    /// hours of a whole run beyond its stops and failures.
     package struct Reached: Sendable {
         package var organisation: String
         package var source: String
         /// Whether the run's software has no fused attention.
         package var isUnfused: Bool
-        /// Measured seconds over those of a search on the run's own software, and on the one that is assumed.
-        package var named: Double
+        /// Over a search on the run's own software; nil if the source does not name it.
+        package var named: Double?
+        /// Over a search on the software that is assumed; nil where that has fused attention and the run's does not.
         package var assumed: Double?
     }
 
@@ -32,7 +34,7 @@ package struct PublishedPractice: Sendable {
         /// Over publications of older software.
         package var unfused: Double
         package var idle: Double
-        /// Publications with fused attention, those without, and texts that state a share.
+        /// Publications on named software with fused attention, on older software, and texts that state a share.
         package var counts: [Int]
 
         /// What teams took over the fastest layout on `framework`.
@@ -49,7 +51,7 @@ package struct PublishedPractice: Sendable {
 
     /// Searches for the layouts of published models, and prices the runs whose share of time that trains is stated.
     package init(_ runs: [PublishedRun], options: CostOptions = CostOptions()) {
-        reached = Dictionary(grouping: runs.filter { $0.plan != nil && $0.seconds != nil }, by: \.source)
+        reached = Dictionary(grouping: runs.filter { $0.open != nil && Self.measured($0) != nil }, by: \.source)
             .sorted { $0.key < $1.key }.flatMap { Self.fastest(of: $0.value) }
             .compactMap { Self.reached($0, options: options) }
         trained = runs.compactMap { run in
@@ -66,31 +68,42 @@ package struct PublishedPractice: Sendable {
         var best: [[String]: PublishedRun] = [:]
         var order: [[String]] = []
         for run in runs {
-            guard let plan = run.plan, let seconds = run.seconds else { continue }
+            guard let plan = run.open, let seconds = measured(run) else { continue }
             let key = [
                 plan.model.name ?? "", "\(plan.model.parameters().total)", "\(plan.model.sequence)", run.device,
-                "\(plan.devices)", "\(plan.batch)", plan.precision.rawValue, plan.framework(for: plan.layout).name,
+                "\(plan.devices)", "\(plan.batch)", plan.precision.rawValue, Self.framework(run)?.name ?? "",
             ]
             if best[key] == nil { order.append(key) }
-            if seconds < best[key]?.seconds ?? .infinity { best[key] = run }
+            if seconds < best[key].flatMap(measured) ?? .infinity { best[key] = run }
         }
         let count = min(modelsEach, order.count)
         return (0..<count).compactMap { best[order[$0 * order.count / count]] }
     }
 
+    /// The software of a run: the named one, or the one that is assumed for its layout.
+    private static func framework(_ run: PublishedRun) -> Framework? {
+        (run.plan ?? run.open).map { $0.framework(for: $0.layout) }
+    }
+
     private static func reached(_ run: PublishedRun, options: CostOptions) -> Reached? {
-        guard let measured = run.seconds, let plan = run.plan else { return nil }
-        let framework = plan.framework(for: plan.layout)
-        var open = plan
-        open.layout = nil
-        open.frameworks.named = framework.name
-        guard let named = fastestLayout(of: open, options: options)?.iteration.seconds else { return nil }
-        (open.frameworks.named, open.frameworks.product) = (nil, nil)
-        let assumed = framework.isUnfused ? nil : fastestLayout(of: open, options: options)?.iteration.seconds
+        guard let measured = measured(run), var open = run.open, let framework = framework(run) else { return nil }
+        if let whole = run.whole { open = open.counting(whole.kind) }
+        open.run.practice = 1
+        func ratio(_ name: String?) -> Double? {
+            var plan = open
+            (plan.frameworks.named, plan.frameworks.product) = (name, nil)
+            guard let estimate = fastestLayout(of: plan, options: options) else { return nil }
+            guard run.seconds == nil else { return measured / estimate.iteration.seconds }
+            return estimate.run?.ended.map { measured / $0.gpuHours }
+        }
+        let isNamed = run.seconds != nil || open.frameworks.named != nil
         return Reached(
             organisation: run.organisation, source: run.source, isUnfused: framework.isUnfused,
-            named: measured / named, assumed: assumed.map { measured / $0 })
+            named: isNamed ? ratio(framework.name) : nil, assumed: framework.isUnfused ? nil : ratio(nil))
     }
+
+    /// Seconds of a step, or else GPU-hours of the whole run.
+    private static func measured(_ run: PublishedRun) -> Double? { run.seconds ?? run.whole?.gpuHours }
 
     /// The medians over what other organisations published.
     package func medians(leavingOut organisation: String? = nil) -> Medians {
@@ -109,6 +122,17 @@ package struct PublishedPractice: Sendable {
             named: fused.median, assumed: median(others.filter { !$0.isUnfused }, \.assumed).median,
             unfused: unfused.median, idle: ErrorFigures.quantile(idle, 0.5),
             counts: [fused.count, unfused.count, idle.count])
+    }
+}
+
+extension Plan {
+    /// The plan with what a reported time counts: of steps alone, neither failures nor stops.
+    func counting(_ kind: PublishedWhole.Kind) -> Plan {
+        guard kind == .steps else { return self }
+        var plan = self
+        (plan.run.evaluation, plan.run.data, plan.run.idle) = (0, 0, 0)
+        plan.cluster.changeKinds { $0.meanTimeBetweenFailures = nil }
+        return plan
     }
 }
 

@@ -59,25 +59,16 @@ package struct WholeRuns: Sendable {
             guard let whole = run.whole, let plan = run.open else { return nil }
             let medians = practice.medians(leavingOut: run.organisation)
             var row = Row(run: run, whole: whole)
-            row.auto = fastestLayout(of: Self.counted(plan, whole.kind), options: options).flatMap {
+            row.auto = fastestLayout(of: plan.counting(whole.kind), options: options).flatMap {
                 Self.prediction($0, of: whole, by: medians)
             }
             if let plan = run.plan, let layout = plan.layout {
-                let estimate = try? price(plan: Self.counted(plan, whole.kind), layout: layout, options: options)
+                let estimate = try? price(plan: plan.counting(whole.kind), layout: layout, options: options)
                 row.stated = estimate.flatMap { Self.prediction($0, of: whole, by: medians) }
             }
             return row
         }
         self.practice = practice
-    }
-
-    /// The plan with what the reported time counts: of steps alone, neither failures nor stops.
-    private static func counted(_ plan: Plan, _ kind: PublishedWhole.Kind) -> Plan {
-        guard kind == .steps else { return plan }
-        var plan = plan
-        (plan.run.evaluation, plan.run.data, plan.run.idle) = (0, 0, 0)
-        plan.cluster.changeKinds { $0.meanTimeBetweenFailures = nil }
-        return plan
     }
 
     /// The prediction of an estimate with the medians of others in place of the constants.

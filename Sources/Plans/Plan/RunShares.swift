@@ -31,17 +31,17 @@ package struct RunShares: Hashable, Codable, Sendable {
     package static let usualData = 0.0
     /// The median of nine published shares of time that trains, 90 %, over what failures, checkpoints and evaluation
     /// explain (`trained` in plans/published/whole-runs.yaml).
-    package static let usualIdle = 0.06
+    package static let usualIdle = 0.05
 
     /// Medians over publications: the fastest run of a model that was published over the fastest layout that a search
     /// finds (`trainyard validate --whole-runs` prints them).
     package enum Practice {
         /// The plan names software with fused attention.
-        package static let named = 1.14
+        package static let named = 1.11
         /// The plan names no software: teams used others than the one assumed.
         package static let assumed = 1.18
         /// Software before fused attention, whose users knew neither that nor selective recomputation.
-        package static let unfused = 1.68
+        package static let unfused = 1.75
     }
 
     /// What teams took over the fastest layout on `framework`.

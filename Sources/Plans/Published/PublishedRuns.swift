@@ -31,7 +31,8 @@ package struct PublishedRun: Hashable, Sendable {
     package var notes: [String]
     /// Who made the run; empty if the table does not say.
     package var organisation = ""
-    /// The run as a plan with an open layout; nil if a table does not ask for it or leaves out what it needs.
+    /// The run as a plan with an open layout; nil if the source leaves out the model, the devices or the
+    /// batch.
     package var open: Plan?
     /// What the whole run took; nil if the source gives a step alone.
     package var whole: PublishedWhole?

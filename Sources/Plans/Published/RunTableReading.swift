@@ -119,9 +119,7 @@ struct RunTableReading {
         if let kind = row.choice("kind", of: PublishedWhole.Kind.self), let hours = row.number("gpuHours") {
             run.whole = PublishedWhole(kind: kind, gpuHours: hours)
         }
-        if run.whole != nil || run.trained != nil {
-            run.open = try? open(row, named: run.name, cluster: cluster)
-        }
+        run.open = try? open(row, named: run.name, cluster: cluster)
         do throws(Obstacle) {
             run.plan = try plan(row, named: run.name, cluster: cluster)
         } catch {

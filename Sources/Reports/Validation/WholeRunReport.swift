@@ -54,7 +54,7 @@ package struct WholeRunReport: Sendable {
         let medians = runs.practice.medians()
         let rows: [(String, Double, Int, Double)] = [
             (
-                "fastest published over fastest layout, on its software", medians.named, medians.counts[0],
+                "published over fastest layout, on its software", medians.named, medians.counts[0],
                 RunShares.Practice.named
             ),
             ("the same on the assumed software", medians.assumed, medians.counts[0], RunShares.Practice.assumed),
