@@ -162,6 +162,7 @@ extension Framework.Abilities {
         offloadsActivationsAlone = can.flag("offloadsActivationsAlone") ?? offloadsActivationsAlone
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
+        dividesEvenly = can.flag("dividesEvenly") ?? dividesEvenly
         experts = can.choice("experts", of: Experts.self) ?? experts
         expertsNeedSequenceParallel = can.flag("expertsNeedSequenceParallel") ?? expertsNeedSequenceParallel
     }

@@ -178,6 +178,7 @@ struct RunTableReading {
             name: name, model: model, tokens: nil, cluster: cluster, devices: devices, batch: batch,
             precision: recipe?.precision ?? precision, layout: layout, frameworks: software)
         plan.statedRecipe = recipe
+        plan.divideStages()
         return plan
     }
 
