@@ -1,6 +1,6 @@
 internal import Costs
 internal import Models
-package import Plans
+internal import Plans
 
 /// How well predictions order the published layouts of one model on the same devices: what choosing by them would cost.
 package struct Ranking: Sendable {
