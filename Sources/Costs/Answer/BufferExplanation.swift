@@ -22,7 +22,7 @@ struct BufferExplanation {
         let widest = words.kinds.filter { share.blocks[$0.number] > 0 }.map { "G_\($0.symbol)" }
         lines.define("φ", framework.fragmentation, "share", "the allocator's losses (\(framework.name))")
         lines.define(
-            "ℓ", framework.logitBytes(tensor: device.tensor), "bytes",
+            "ℓ", framework.logitBytes(tensor: layout.tensor), "bytes",
             framework.gathersLogits && device.tensor > 1
                 ? "bytes of a logit in all its copies, times the tensor ranks, each of which holds all logits"
                 : "bytes of a logit in all its copies")

@@ -1,4 +1,4 @@
-package import Reading
+internal import Reading
 
 extension Framework {
     /// What a generation of software has, in the field's words. A file or a plan that extends another and changes one of
@@ -60,20 +60,27 @@ extension Framework.Properties {
     static let graphLaunches = (forward: 0.0, backward: 0.0, microbatch: 0.1e-3)
 }
 
+extension FieldReader {
+    /// Reads yes or no, which properties are asked by, or true or false.
+    fileprivate func answer(_ key: String) -> Bool? {
+        word(ifAmong: ["yes", "no"], key).map { $0 == "yes" } ?? flag(key)
+    }
+}
+
 extension Framework {
     /// Reads the properties, and changes the constants that they stand for where the file does not state these.
     /// - Parameter extends: whether the file extends another, whose constants these are.
     mutating func readProperties(_ reader: FieldReader, stated: Set<Constant>, extends: Bool) {
         let base = properties
-        properties.fusedNorms = reader.flag("fusedNorms") ?? properties.fusedNorms
-        properties.compiled = reader.flag("compiled") ?? properties.compiled
-        properties.cudaGraphs = reader.flag("cudaGraphs") ?? properties.cudaGraphs
+        properties.fusedNorms = reader.answer("fusedNorms") ?? properties.fusedNorms
+        properties.compiled = reader.answer("compiled") ?? properties.compiled
+        properties.cudaGraphs = reader.answer("cudaGraphs") ?? properties.cudaGraphs
         properties.expertKernels =
             reader.choice("expertKernels", of: ExpertKernels.self) ?? properties.expertKernels
-        if let usesBuffers = reader.flag("userBuffers") {
+        if let usesBuffers = reader.answer("userBuffers") {
             abilities.tensorOverlap = usesBuffers ? .userBuffers : .chunks
         }
-        if let isFused = reader.flag("fusedLoss"), !stated.contains(.logitBytes) { set(.logitBytes, isFused ? 6 : 10) }
+        if let isFused = reader.answer("fusedLoss"), !stated.contains(.logitBytes) { set(.logitBytes, isFused ? 6 : 10) }
         guard extends else { return }
         // Traffic is counted at its minimum: what is fused already, another way of fusing does not lower.
         func change(_ constant: Constant, by factor: Double) {

@@ -266,7 +266,8 @@ struct RunCells {
 
     /// The generation of software that the row names; nil if it names none.
     func software(among frameworks: Frameworks) -> String? {
-        guard let cell = cells["framework"] else { return nil }
+        // Files that cannot be read were reported.
+        guard let cell = cells["framework"], !frameworks.known.isEmpty else { return nil }
         switch SoftwareName(String(cell)).map(frameworks.resolved) {
         case .found(let name), .olderThan(let name): return name
         case .unknown, nil:

@@ -41,17 +41,17 @@ package struct FrameworkListReport: Encodable, Sendable {
             run.plan.flatMap { plan in run.seconds.map { _ in (plan.framework(for: plan.layout), run.source) } }
         }
         self.frameworks = names.compactMap { frameworks.known[$0] }.map { framework in
-            let files = [Framework.Base(name: framework.name, own: framework.own)] + framework.bases
             let constants = Framework.Constant.allCases.compactMap { constant -> Constant? in
-                guard let file = files.first(where: { $0.own.contains(constant) }) else { return nil }
-                guard frameworks.known[file.name]?.fitted[constant] != nil else {
+                let base = framework.bases.first { $0.own.contains(constant) }?.name
+                guard let file = framework.own.contains(constant) ? framework.name : base else { return nil }
+                guard frameworks.known[file]?.fitted[constant] != nil else {
                     return Constant(
-                        key: constant.rawValue, value: framework[constant], from: file.name, kind: "stated")
+                        key: constant.rawValue, value: framework[constant], from: file, kind: "stated")
                 }
-                let behind = timed.filter { $0.0.takes(constant, from: file.name) }
+                let behind = timed.filter { $0.0.takes(constant, from: file) }
                 let sources = Set(behind.map(\.1)).count
                 return Constant(
-                    key: constant.rawValue, value: framework[constant], from: file.name,
+                    key: constant.rawValue, value: framework[constant], from: file,
                     kind: sources > 1 ? "fitted" : "assumed", rows: behind.count, sources: sources)
             }
             return Row(
