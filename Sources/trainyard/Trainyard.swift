@@ -43,6 +43,7 @@ struct Trainyard: ParsableCommand {
             CalibrateCommand.self,
             ValidateCommand.self,
             GpusCommand.self,
+            FrameworksCommand.self,
         ])
 
     /// The error about a first argument that is no command; nil when it is one.

@@ -45,7 +45,7 @@ import Testing
 
     private func band(_ change: (inout Plan) -> Void = { _ in }) throws -> ErrorBand {
         let text = """
-            model: llama-3-8b
+            model: llama3-8b
             tokens: 1e12
             cluster: h100-80g-sxm
             devices: 8

@@ -42,6 +42,7 @@ import Testing
         tokens: 1B
         cluster: b200-sxm
         devices: 16
+        framework: nemo@26.02
         precision: {recipe: mxfp8}
         layout: {tensor: 2, pipeline: 2, data: 4, expert: 2, expertTensor: 2, sequenceParallel: true, \
         recompute: full, recomputeLayers: 1, overlap: {data: false}, layersPerStage: [3, 5]}

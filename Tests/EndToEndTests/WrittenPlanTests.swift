@@ -11,10 +11,15 @@ import Testing
             URL(filePath: "/usr/bin/env"), ["COLUMNS=\(columns)", program.url.path] + arguments, in: BuiltProgram.root)
     }
 
-    /// The answer without what depends on how it was asked for.
+    /// The answer without what depends on how it was asked for. A written plan names the software that was assumed, so that
+    /// its band is narrower.
     private func answer(_ document: [String: Any]) -> NSDictionary {
         var answer = document
         for key in ["notes", "plan", "searched", "framework"] { answer[key] = nil }
+        if var run = answer["run"] as? [String: Any] {
+            run["band"] = nil
+            answer["run"] = run
+        }
         return answer as NSDictionary
     }
 

@@ -35,7 +35,7 @@ import Testing
         for (row, sources) in zip(bySource.runs, bySource.evidence) where row.run.device.hasPrefix("v100") {
             #expect(sources == 0)
         }
-        #expect(bySource.evidence.contains(1))
+        #expect(bySource.evidence.contains { $0 > 0 })
         let byDevice = leaveOneSourceOut(runs, by: { Device.family(of: $0.device) }, refit: refit)
         #expect(byDevice.evidence.allSatisfy { $0 == 0 })
         let all = try #require(bySource.coverage.first)

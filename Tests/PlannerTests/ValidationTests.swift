@@ -47,8 +47,14 @@ import Testing
                 published[index].seconds = predicted[index].map { 1e6 + sign * 1e3 * $0 }
             }
             let validation = validate(published)
-            let correlation = try #require(validation.rankCorrelation(of: validation.timed))
-            #expect(abs(correlation.mean - sign) < 1e-9)
+            let groups = validation.ranking.groups
+            #expect(!groups.isEmpty)
+            for group in groups {
+                #expect(abs(group.spearman - sign) < 1e-9)
+                // The pick is the best where the order is right; both names differ where it is turned round.
+                #expect(sign > 0 ? group.regret == 0 : group.regret > 0)
+                #expect((group.pick == group.best) == (sign > 0))
+            }
         }
     }
 
@@ -73,16 +79,19 @@ import Testing
             result.sources.first { $0.name == name }?.figures
         }
         let (before, after) = (try #require(figures(honest)), try #require(figures(other)))
-        #expect(abs((1 + after.bias) * 10 - (1 + before.bias)) < 1e-9)
+        // A fit begins where that of all runs ends, so it stops at a slightly different place.
+        #expect(abs((1 + after.bias) * 10 / (1 + before.bias) - 1) < 0.01)
     }
 
     /// Runs that took what other constants say are explained by those constants.
     @Test func aRefitFindsTheConstantsBehindTheTimes() throws {
         let published = try runs("megatron-sc21").filter { $0.plan?.layout?.sharding == Layout.Sharding.none }
-        let refit = Refit([
+        var refit = Refit([
             (.device("a100"), 0.95), (.framework(Frameworks.unfusedMegatron, .elementwise), 1.5),
             (.framework(Frameworks.megatron, .elementwise), 1.25),
         ])
+        // Drawn to nothing else, it finds what made the times.
+        refit.pull = 0
         let truth = [0.8, 2.5, 1.25]
         let made = try published.map { run in
             var run = run

@@ -80,6 +80,10 @@ import Testing
             }
             #expect(framework.hostStep == 1)
             (framework.name, framework.bases, framework.own) = (base.name, base.bases, base.own)
+            // A file that extends another is software of its own, without products, runs and dates.
+            #expect(framework.products.isEmpty && framework.sources.isEmpty && framework.since == nil)
+            (framework.products, framework.sources) = (base.products, base.sources)
+            (framework.since, framework.fitted) = (base.since, base.fitted)
             framework.hostStep = base.hostStep
             #expect(framework == base)
         }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct SoftwareNameTests {
     static func text(_ framework: String) -> String {
         """
-        model: llama-3-8b
+        model: llama3-8b
         tokens: 1e12
         cluster: h100-80g-sxm
         devices: 8

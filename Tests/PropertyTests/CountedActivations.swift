@@ -237,10 +237,14 @@ struct CountedActivations {
     /// Shipped software that does not keep the experts' results. Since Megatron-Core 0.12.1 the probabilities multiply
     /// inside the experts' activation (moe/experts.py, permuted_probs); DeepEP's combine adds unweighted rows up on their
     /// way (README).
-    static let softwareWithoutResults: Set = ["megatron-core", "megatron-core-graphs", "deepseek-2024"]
+    static let softwareWithoutResults: Set = [
+        "megatron-core", "megatron-core-graphs", "megatron-core-2026", "mindspeed", "maxtext", "deepseek-2024",
+    ]
 
     /// Software whose norms before dense products are part of them (Transformer Engine's LayerNormLinear).
-    static let softwareWithNormsInProducts: Set = ["megatron-core", "megatron-core-graphs"]
+    static let softwareWithNormsInProducts: Set = [
+        "megatron-core", "megatron-core-graphs", "megatron-core-2026", "mindspeed", "maxtext",
+    ]
 }
 
 /// Most bytes that the blocks of every rank keep at once, by walking the schedule's lists.

@@ -28,9 +28,7 @@ struct CountedReductions {
     init(_ plan: Plan, _ layout: Layout, elementBytes: Double) throws {
         let placed = try PlacedBlocks(plan, layout)
         let inventory = Inventory(plan.model)
-        let format =
-            CountedState.storesFP32(plan) ? .fp32 : layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
-        let gradient = CountedState.bytes(format)
+        let gradient = CountedState.bytes(CountedState.gradients(plan, layout))
         let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
         let dense = Group(ranks: layout.data * layout.context, shards: CountedState.denseGroup(layout))
         let experts = Group(ranks: copies, shards: CountedState.expertGroup(layout))

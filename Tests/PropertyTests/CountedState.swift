@@ -21,8 +21,7 @@ struct CountedState {
 
     init(_ held: HeldParameters, plan: Plan, layout: Layout) {
         let isFP32 = plan.precision == .fp32 || Self.storesFP32(plan)
-        let format =
-            Self.storesFP32(plan) ? .fp32 : layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+        let format = Self.gradients(plan, layout)
         let weight: Double = isFP32 ? 4 : 2
         let gradient = Self.bytes(format)
         let copies: Double =
@@ -84,7 +83,23 @@ struct CountedState {
 
     /// Whether PyTorch FSDP shards the parameters, which are then the fp32 ones.
     static func isFSDP(_ plan: Plan) -> Bool {
-        plan.layout.map { $0.sharding == .parameters && plan.framework(for: $0).name == "torch-fsdp" } ?? false
+        plan.layout.map { $0.sharding == .parameters && softwareOfShards.contains(plan.framework(for: $0).name) }
+            ?? false
+    }
+
+    /// Shipped software on PyTorch FSDP.
+    private static let softwareOfShards: Set = ["torch-fsdp", "torchtitan", "llm-foundry", "fms-fsdp", "nanotron"]
+
+    /// Shipped software whose FSDP is given a 16-bit `reduce_dtype`: Composer's PURE, fms-fsdp's bfSixteen.
+    private static let softwareThatReducesInHalf: Set = ["llm-foundry", "fms-fsdp"]
+
+    /// Format in which gradients are accumulated and added up.
+    static func gradients(_ plan: Plan, _ layout: Layout) -> Precision {
+        if storesFP32(plan) { return .fp32 }
+        if let stated = layout.gradients { return stated }
+        let reducesInHalf = softwareThatReducesInHalf.contains(plan.framework(for: layout).name)
+        if reducesInHalf, plan.precision != .fp32, !isFSDP(plan) { return .bf16 }
+        return plan.precision == .fp16 ? .fp16 : .fp32
     }
 
     /// Whether it runs on this project's runtime, which rounds the operands of products and keeps everything in fp32.

@@ -72,7 +72,7 @@ import Testing
             // Reductions hide behind backwards. Those of a faster rank are shorter and hide less, even where it then waits.
             return .all([
                 Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 2e-2),
-                Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 2e-2),
+                Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 3e-2),
             ])
         },
         Property(name: "ranks of each group take the times and the memory of its own devices", share: 3) {
@@ -200,8 +200,7 @@ private struct Halves {
         }
         let multiple = 128 * layout.tensor
         let rows = (model.vocab + multiple - 1) / multiple * multiple
-        let usual: Precision = plan.precision == .fp16 ? .fp16 : .fp32
-        let bytes = CountedState.bytes(CountedState.storesFP32(plan) ? .fp32 : layout.gradients ?? usual)
+        let bytes = CountedState.bytes(CountedState.gradients(plan, layout))
         return 2 * bytes * Double(rows) * Double(model.embeddingSize ?? model.hidden) / Double(layout.tensor)
     }
 }

@@ -21,7 +21,11 @@ struct BufferExplanation {
         let share = work.shares.ranks[rank]
         let widest = words.kinds.filter { share.blocks[$0.number] > 0 }.map { "G_\($0.symbol)" }
         lines.define("φ", framework.fragmentation, "share", "the allocator's losses (\(framework.name))")
-        lines.define("ℓ", framework.logitBytes, "bytes", "bytes of a logit in all its copies")
+        lines.define(
+            "ℓ", framework.logitBytes(tensor: layout.tensor), "bytes",
+            framework.gathersLogits && device.tensor > 1
+                ? "bytes of a logit in all its copies, times the tensor ranks, each of which holds all logits"
+                : "bytes of a logit in all its copies")
         let own = addOwnBuffers(to: &lines, share)
         let gathers = addGathered(to: &lines, share)
         let exchanged = ExchangeExplanation(work: work).addBuffers(to: &lines)

@@ -89,7 +89,7 @@ final class ActivationTerms: Sendable {
         case .standard:
             ends.logits = kept(head) { $0 == .logits }
             ends.logitGradients = measure.bytes(head.part.operands)
-            ends.headBuffers = (work.framework.logitBytes - 4) * logits
+            ends.headBuffers = (work.framework.logitBytes(tensor: layout.tensor) - 4) * logits
         case .fused:
             // The fp32 logarithm of each row's sum of exponentials, for every loss.
             ends.logits = 4 * Double(head.losses) * work.device.tokens
@@ -98,7 +98,7 @@ final class ActivationTerms: Sendable {
             // backward (Liger Kernel, `fused_linear_cross_entropy.py`). The gradient of the inputs takes the place of the
             // inputs.
             ends.headBuffers =
-                work.framework.logitBytes * logits / Double(work.plan.loss.chunks)
+                work.framework.logitBytes(tensor: layout.tensor) * logits / Double(work.plan.loss.chunks)
                 + (work.model.changesHeadTable
                     ? Double(head.losses) * work.state.weight * work.tableParameters : 0)
         }

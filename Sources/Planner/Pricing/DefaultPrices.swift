@@ -163,7 +163,7 @@ extension Estimate {
 
     /// A remark on blocks that are divided as on equal devices although the cluster's are not.
     private func divisionRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
-        let usual = pricer.plan.framework(for: layout).abilities.stages.split(layout, model: plan.model)
+        let usual = pricer.plan.framework(for: layout).abilities.usualStages(layout, model: plan.model)
         guard plan.cluster.groups != nil, layout.layersPerStage == nil || layout.layersPerStage == usual,
             let divided = try? pricer.balanced(layout, usable: Self.usableShare), let sizes = divided.layersPerStage,
             sizes != StagePartition(layout, model: plan.model).sizes

@@ -43,7 +43,7 @@ package struct Refit: Sendable {
 
     /// Strength of the pull of a constant towards its start, relative to one source's mean error. Sources scatter by about
     /// 0.1 and the expected constants by a factor of about 1.6; of 0.02 to 0.8, this predicts left-out sources best.
-    private static let pull = 0.2
+    package var pull = 0.2
     /// Error from which on a run counts in proportion, rather than by its square.
     private static let turn = 0.1
 
@@ -231,7 +231,7 @@ package struct Refit: Sendable {
             sum += row.weight * 2 * Self.turn * Self.turn * ((1 + scaled * scaled).squareRoot() - 1)
         }
         for (value, start) in zip(logs, start) {
-            let distance = Self.pull * (value - log(start))
+            let distance = pull * (value - log(start))
             sum += distance * distance
         }
         return sum
@@ -272,7 +272,7 @@ package struct Refit: Sendable {
                 (matrix[a][b], matrix[b][a]) = (sum, sum)
             }
             for (row, slope) in slopes[a] { right[a] -= weights[row] * slope * errors[row] }
-            let pull = Self.pull * Self.pull
+            let pull = pull * pull
             matrix[a][a] += pull
             right[a] -= pull * (logs[a] - log(start[a]))
             matrix[a][a] += damping * matrix[a][a]

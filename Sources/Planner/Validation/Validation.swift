@@ -45,40 +45,13 @@ package struct Validation: Sendable {
             .sorted { $0.0 < $1.0 }
     }
 
-    /// Mean rank correlation (Spearman) between predicted and measured time among the layouts of one model on the same
-    /// devices and batch, over groups of at least four; nil when there are none.
-    package func rankCorrelation(of runs: [ValidatedRun]) -> (mean: Double, groups: Int)? {
-        let groups = Dictionary(grouping: runs.filter { $0.error != nil }) { run in
-            let plan = run.run.plan
-            return [plan?.model.name ?? "", "\(plan?.devices ?? 0)", "\(plan?.batch ?? 0)"]
-        }
-        let correlations = groups.values.filter { $0.count >= 4 }.map { group in
-            Self.spearman(
-                group.map { $0.run.seconds ?? 0 }, group.map { $0.estimate?.iteration.seconds ?? 0 })
-        }
-        guard !correlations.isEmpty else { return nil }
-        return (correlations.reduce(0, +) / Double(correlations.count), correlations.count)
-    }
+    /// The order of the layouts of each model.
+    package var ranking: Ranking { Ranking(runs) }
 
-    private static func spearman(_ a: [Double], _ b: [Double]) -> Double {
-        let (x, y) = (ranks(a), ranks(b))
-        let mean = Double(a.count + 1) / 2
-        var (xy, xx, yy) = (0.0, 0.0, 0.0)
-        for (i, j) in zip(x, y) {
-            xy += (i - mean) * (j - mean)
-            xx += (i - mean) * (i - mean)
-            yy += (j - mean) * (j - mean)
-        }
-        return xx > 0 && yy > 0 ? xy / (xx * yy).squareRoot() : 0
-    }
-
-    /// The rank of every value in ascending order, from 1; equal values share their mean rank.
-    private static func ranks(_ values: [Double]) -> [Double] {
-        values.map { value in
-            let below = values.filter { $0 < value }.count
-            let equal = values.filter { $0 == value }.count
-            return Double(below) + Double(equal + 1) / 2
-        }
+    /// Runs that fitted against those predicted to, by source in alphabetical order.
+    package var fit: [(name: String, figures: FitFigures)] {
+        Dictionary(grouping: runs.filter { $0.estimate != nil }, by: \.run.source)
+            .map { ($0.key, FitFigures($0.value)) }.sorted { $0.0 < $1.0 }
     }
 }
 

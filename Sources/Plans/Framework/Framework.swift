@@ -115,6 +115,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Bytes per logit of the micro-batch whose loss is computed: the logit's copies in half and full precision, and
     /// its gradient.
     package var logitBytes = 6.0
+    /// Whether every tensor rank holds the logits of the whole vocabulary while it computes the loss. If not, each holds its
+    /// part.
+    package var gathersLogits = false
     /// Bytes that the software itself takes on a device: contexts, workspaces, buffers of communicators. nil: the
     /// device file's `reserved`.
     package var reservedBytes: Double?
@@ -128,8 +131,12 @@ package struct Framework: Hashable, Codable, Sendable {
     package var memory = Memory()
     /// Layouts that the software can run.
     package var abilities = Abilities()
+    package var properties = Properties()
 
     package init(name: String) { self.name = name }
+
+    /// Bytes of a rank's own logit in all copies of logits that the rank holds.
+    package func logitBytes(tensor ranks: Int) -> Double { logitBytes * (gathersLogits ? Double(ranks) : 1) }
 
     /// Parameters in one bucket if `replicas` ranks hold the same weights.
     package func bucket(replicas: Int) -> Double {
@@ -243,8 +250,16 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package var product: SoftwareName?
     /// The file of the framework that the plan names, if the plan gives a path.
     package var path: String?
+    /// What the plan changes of the software that it names, as it writes it.
+    package var changes: [Change] = []
     /// The framework that is assumed for every layout of a search if the plan names none. nil: chosen for each layout.
     package var assumed: String?
+
+    /// A property or a constant of software that a plan states.
+    package struct Change: Hashable, Codable, Sendable {
+        package var key: String
+        package var value: String
+    }
 
     package init(_ frameworks: [Framework] = [], named: String? = nil) {
         known = Dictionary(frameworks.map { ($0.name, $0) }) { _, last in last }

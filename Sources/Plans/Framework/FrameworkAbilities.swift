@@ -64,6 +64,9 @@ extension Framework {
         /// Whether activations are offloaded only without a pipeline and without recomputation.
         package var offloadsActivationsAlone = false
         package var stages = Stages.any
+        /// Whether stages have equal numbers of blocks unless a layout says otherwise. If not, or where stages do not divide
+        /// the blocks, the division that balances the ranks is taken.
+        package var dividesEvenly = false
         package var experts = Experts.any
         /// Whether tensor parallelism of a model with experts requires sequence parallelism.
         package var expertsNeedSequenceParallel = false
@@ -92,6 +95,15 @@ extension Framework {
 }
 
 extension Framework.Abilities {
+    /// Blocks of each stage of a layout that states no division. nil: no division is allowed.
+    package func usualStages(_ layout: Layout, model: Model) -> [Int]? {
+        let stages = layout.stages
+        if dividesEvenly, stages > 0, model.layers % stages == 0, layout.vocabularyParallel == nil {
+            return [Int](repeating: model.layers / stages, count: stages)
+        }
+        return self.stages.split(layout, model: model)
+    }
+
     /// The kinds of sharding that are allowed with a pipeline of this many ranks.
     package func sharding(pipeline: Int) -> [Layout.Sharding] { pipeline > 1 ? shardingWithPipeline : sharding }
 

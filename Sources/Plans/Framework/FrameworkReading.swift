@@ -46,20 +46,44 @@ extension Framework {
             framework = try read(
                 text: YAMLFile.text(path: path, files: &files), path: path, library: library, files: &files,
                 extending: line)
-            framework.bases.insert(Base(name: framework.name, own: framework.own), at: 0)
-            framework.name = name
-            framework.own = []
-            (framework.products, framework.since, framework.fitted, framework.sources) = ([], nil, [:], [:])
+            framework = framework.extended(as: name)
         }
+        framework.fill(reader, extends: !framework.bases.isEmpty)
+        reader.reportUnknownKeys()
+        guard collector.isEmpty else { throw collector.all }
+        return framework
+    }
+
+    /// Software of another name with the same constants, which it inherits: its products, runs and date are its own.
+    private func extended(as name: String) -> Framework {
+        var other = self
+        other.bases.insert(Base(name: self.name, own: own), at: 0)
+        other.name = name
+        (other.own, other.products, other.since, other.fitted, other.sources) = ([], [], nil, [:], [:])
+        return other
+    }
+
+    /// This software with what the map under `framework:` of a plan changes.
+    /// - Parameter name: the name that answers give it.
+    func changed(by map: FieldReader, as name: String) -> Framework {
+        var other = extended(as: name)
+        (other.since, other.fitted) = (since, [:])
+        other.fill(map, extends: true)
+        return other
+    }
+
+    /// Reads all keys of a file but its name and what it extends.
+    /// - Parameter extends: whether the file extends another, whose constants these are.
+    private mutating func fill(_ reader: FieldReader, extends: Bool) {
         _ = reader.text("source")
         if let since = reader.text("since") {
-            framework.since = SoftwareName.Release.month(since)
-            if framework.since == nil {
+            self.since = SoftwareName.Release.month(since)
+            if self.since == nil {
                 reader.report("since", value: "'\(since)'", rule: "must be a month", fix: "e.g. since: 2025-03")
             }
         }
         if let products = reader.map("products") {
-            framework.products = products.keys.compactMap { key in
+            self.products = products.keys.compactMap { key in
                 guard let text = products.text(key) else { return nil }
                 guard case .version(let first)? = SoftwareName.Release(text) else {
                     products.report(
@@ -71,35 +95,34 @@ extension Framework {
             }
         }
         if let sources = reader.map("sources") {
-            for family in sources.keys { framework.sources[family] = sources.count(family, in: 1...10_000) }
+            for family in sources.keys { self.sources[family] = sources.count(family, in: 1...10_000) }
         }
-        let constants = reader.constants()
-        for (constant, value) in constants { framework[constant] = value }
-        framework.own = Set(constants.keys)
+        let readsKernel = readAttentionKernel(reader)
+        let constants = reader.constants(but: readsKernel ? [.attention] : [])
+        for (constant, value) in constants { self[constant] = value }
+        own.formUnion(constants.keys)
+        readProperties(reader, stated: Set(constants.keys), extends: extends)
         if let fitted = reader.map("fitted") {
-            framework.fitted = fitted.constants()
-            for constant in framework.fitted.keys where !framework.own.contains(constant) {
+            self.fitted = fitted.constants()
+            for constant in self.fitted.keys where !own.contains(constant) {
                 fitted.report(
                     constant.rawValue, rule: "the file states no value of it", fix: "add \(constant.rawValue): …")
             }
             fitted.reportUnknownKeys()
         }
         for (key, path) in Self.switches {
-            if let value = reader.flag(key) { framework[keyPath: path] = value }
+            if let value = reader.flag(key) { self[keyPath: path] = value }
         }
-        framework.dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? framework.dispatcher
-        framework.reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? framework.reservedBytes
+        dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? dispatcher
+        reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? reservedBytes
         if let memory = reader.map("memory") {
-            framework.memory.read(memory)
+            self.memory.read(memory)
             memory.reportUnknownKeys()
         }
         if let can = reader.map("can") {
-            framework.abilities.read(can)
+            abilities.read(can)
             can.reportUnknownKeys()
         }
-        reader.reportUnknownKeys()
-        guard collector.isEmpty else { throw collector.all }
-        return framework
     }
 
     private static var switches: [(String, WritableKeyPath<Framework, Bool>)] {
@@ -112,16 +135,16 @@ extension Framework {
             ("shardsMasterWeights", \.shardsMasterWeights), ("keepsCombinedRows", \.keepsCombinedRows),
             ("fusesNorms", \.fusesNorms), ("reducesInHalf", \.reducesInHalf),
             ("copiesFP32ToHost", \.copiesFP32ToHost), ("keepsOffloadedMaster", \.keepsOffloadedMaster),
-            ("addsOffloadedGradients", \.addsOffloadedGradients),
+            ("addsOffloadedGradients", \.addsOffloadedGradients), ("gathersLogits", \.gathersLogits),
         ]
     }
 }
 
 extension FieldReader {
     /// The constants of a framework that the map states.
-    fileprivate func constants() -> [Framework.Constant: Double] {
+    fileprivate func constants(but left: Set<Framework.Constant> = []) -> [Framework.Constant: Double] {
         var values: [Framework.Constant: Double] = [:]
-        for constant in Framework.Constant.allCases {
+        for constant in Framework.Constant.allCases where !left.contains(constant) {
             let unit: Quantity.Unit = constant.isSeconds ? .seconds : constant.isCount ? .count : .plain
             values[constant] = quantity(constant.rawValue, unit, in: constant.range)
         }
@@ -162,6 +185,7 @@ extension Framework.Abilities {
         offloadsActivationsAlone = can.flag("offloadsActivationsAlone") ?? offloadsActivationsAlone
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
+        dividesEvenly = can.flag("dividesEvenly") ?? dividesEvenly
         experts = can.choice("experts", of: Experts.self) ?? experts
         expertsNeedSequenceParallel = can.flag("expertsNeedSequenceParallel") ?? expertsNeedSequenceParallel
     }
@@ -188,49 +212,94 @@ extension Frameworks {
     /// Reads `framework:` of a plan; a plan without that key means `auto`.
     static func read(_ plan: FieldReader, library: Library) -> Frameworks? {
         let name = plan.word("framework")
+        let map = name == nil && plan.entryMap("framework") != nil ? plan.map("framework") : nil
         var frameworks: Frameworks
         do throws(PlanProblems) { frameworks = try read(library: library, files: &plan.collector.files) } catch {
             error.problems.forEach(plan.collector.adopt)
             return nil
         }
+        if let map { return frameworks.read(map, library: library) ? frameworks : nil }
         if name == nil, plan.contains("framework") {
             plan.report(
-                "framework", rule: "must be a name or the path of a framework file",
-                fix: "a file may say extends: NAME and what differs, e.g. framework: ./mine.yaml")
+                "framework", rule: "must be a name, the path of a framework file or a map",
+                fix: "e.g. framework: {extends: nemo@25.04, attention: flash-2}")
             return nil
         }
         guard let name, name != "auto" else { return frameworks }
+        return frameworks.name(name, at: "framework", of: plan, library: library) ? frameworks : nil
+    }
+
+    /// Reads a map that changes software: what it extends, and properties and constants in one line each.
+    /// - Returns: whether the map names software. All problems are reported.
+    private mutating func read(_ map: FieldReader, library: Library) -> Bool {
+        guard let base = map.text("extends") else {
+            map.reportMissing("extends", fix: "the software that is changed, e.g. extends: nemo@25.04")
+            return false
+        }
+        guard base != "auto", name(base, at: "extends", of: map, library: library), let named,
+            let software = known[named]
+        else {
+            if base == "auto" {
+                map.report(
+                    "extends", value: "'auto'", rule: "must be a name or a file", fix: "trainyard frameworks lists them"
+                )
+            }
+            return false
+        }
+        for key in map.keys where map.scalar(key) == nil {
+            map.report(
+                key, rule: "must be a single value in a plan",
+                fix: "write a framework file that extends \(base), and name its path")
+        }
+        changes = map.keys.filter { $0 != "extends" }.compactMap { key in
+            map.scalar(key).map { Change(key: key, value: $0) }
+        }
+        for key in ["name", "since", "source"] where map.contains(key) {
+            map.report(key, rule: "is a key of framework files", fix: "leave it out of a plan")
+        }
+        let changed = software.changed(by: map, as: "\(named), changed")
+        map.reportUnknownKeys()
+        guard !changes.isEmpty else { return true }
+        known[changed.name] = changed
+        self.named = changed.name
+        product = product ?? SoftwareName(named)
+        return true
+    }
+
+    /// Takes the software that `name` means.
+    /// - Returns: whether there is any. A problem is reported at `key` of `plan`.
+    private mutating func name(_ name: String, at key: String, of plan: FieldReader, library: Library) -> Bool {
         if Library.isPath(name) {
             guard let path = library.existing(name) else {
-                plan.report("framework", value: "'\(name)'", rule: "no such file")
-                return nil
+                plan.report(key, value: "'\(name)'", rule: "no such file")
+                return false
             }
             do throws(PlanProblems) {
                 let framework = try Framework.read(path: path, library: library, files: &plan.collector.files)
-                frameworks.known[framework.name] = framework
-                (frameworks.named, frameworks.path) = (framework.name, path)
-                return frameworks
+                known[framework.name] = framework
+                (named, self.path) = (framework.name, path)
+                return true
             } catch {
                 error.problems.forEach(plan.collector.adopt)
-                return nil
+                return false
             }
         }
         guard let software = SoftwareName(name) else {
             plan.report(
-                "framework", value: "'\(name)'", rule: "must be a name, NAME@VERSION or NAME@YYYY-MM",
+                key, value: "'\(name)'", rule: "must be a name, NAME@VERSION or NAME@YYYY-MM",
                 fix: "e.g. nemo@25.04, torchtitan@2025-03")
-            return nil
+            return false
         }
-        switch frameworks.resolved(software) {
+        switch resolved(software) {
         case .found(let found), .olderThan(let found):
-            frameworks.named = found
-            if found != name { frameworks.product = software }
-            return frameworks
+            named = found
+            if found != name { product = software }
+            return true
         case .unknown:
             plan.report(
-                "framework", value: "'\(software.product)'", rule: "no software of that name in frameworks/",
-                fix: Library.suggestion(for: software.product, among: frameworks.allNames))
-            return nil
+                key, value: "'\(software.product)'", rule: "no software of that name in frameworks/",
+                fix: Library.suggestion(for: software.product, among: allNames))
+            return false
         }
     }
 }

@@ -95,6 +95,10 @@ extension Frameworks {
     /// `framework` in words: by the product and release that the plan names, if it names one.
     package func words(for framework: Framework) -> String {
         guard let product, framework.name == named else { return framework.name }
+        if !changes.isEmpty {
+            let said = changes.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+            return "\(product.text) with \(said)"
+        }
         return "\(product.text), constants of \(framework.name)"
     }
 

@@ -3,13 +3,13 @@ internal import Reading
 
 /// The software's part in a plan: its division of the blocks, and remarks on what it lacks.
 extension Plan {
-    /// Fills in `layersPerStage` with the software's own division of the blocks if the layout states none and the
-    /// balanced one is not possible in the software. A division that is heavier than the balanced one by more than a
+    /// Fills in `layersPerStage` with the software's own division of the blocks if the layout states none and it is not
+    /// the balanced one. A division that is heavier than the balanced one by more than a
     /// block is not used, since no run would use it: the balanced one is priced, and `obstacles` says that the software
     /// lacks it.
     mutating func divideStages() {
         guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
-        let sizes = framework(for: layout).abilities.stages.split(layout, model: model)
+        let sizes = framework(for: layout).abilities.usualStages(layout, model: model)
         let balanced = StagePartition(layout, model: model).sizes
         guard let sizes, sizes != balanced, (sizes.max() ?? 0) <= (balanced.max() ?? 0) + 1 else { return }
         layout.layersPerStage = sizes

@@ -96,6 +96,17 @@ extension Plan {
 
     private func reference(to name: String) -> String {
         guard name == frameworks.named else { return Self.quoted(name) }
+        if !frameworks.changes.isEmpty {
+            let base = frameworks.path.map(RunFolder.absolute) ?? frameworks.product?.text ?? name
+            // Numbers, units and words are written as they stand.
+            let changes = frameworks.changes.map { change in
+                let isPlain = change.value.allSatisfy {
+                    $0.isASCII && ($0.isLetter || $0.isNumber || ".- ".contains($0))
+                }
+                return "\(change.key): \(isPlain ? change.value : Self.quoted(change.value))"
+            }
+            return "{extends: \(Self.quoted(base)), \(changes.joined(separator: ", "))}"
+        }
         if let product = frameworks.product { return Self.quoted(product.text) }
         guard let path = frameworks.path else { return Self.quoted(name) }
         return Self.quoted(RunFolder.absolute(path))

@@ -196,6 +196,7 @@ struct RunTableReading {
             name: name, model: model, tokens: row.number("tokens"), cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: nil, frameworks: software)
         plan.statedRecipe = recipe
+        plan.divideStages()
         return plan
     }
 
@@ -283,7 +284,8 @@ struct RunCells {
 
     /// The generation of software that the row names; nil if it names none.
     func software(among frameworks: Frameworks) -> String? {
-        guard let cell = cells["framework"] else { return nil }
+        // Files that cannot be read were reported.
+        guard let cell = cells["framework"], !frameworks.known.isEmpty else { return nil }
         switch SoftwareName(String(cell)).map(frameworks.resolved) {
         case .found(let name), .olderThan(let name): return name
         case .unknown, nil:

@@ -59,7 +59,7 @@ package struct EstimateText {
             "  \(Figures.duration(days: run.days)), between \(Figures.duration(days: run.lowDays, like: run.days)) and "
                 + "\(Figures.duration(days: run.highDays, like: run.days)) with "
                 + "\(Figures.fixed(100 * run.confidence, 0)) % confidence")
-        lines.append("  band: \(run.bandReason)")
+        if !run.bandReason.isEmpty { lines.append("  band: \(run.bandReason)") }
         lines.append(
             "  \(Figures.words(run.gpuMonths)) GPU-months = \(Figures.words(run.gpuHours)) GPU-hours"
                 + (run.cost.map { ", \(Figures.words($0)) dollars" } ?? "")

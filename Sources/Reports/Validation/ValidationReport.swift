@@ -37,7 +37,7 @@ package struct ValidationReport: Sendable {
     private var sections: [Section] {
         var sections: [Section] = []
         if let heldOut { sections += [self.heldOut(heldOut), bands(heldOut)] }
-        guard !validation.timed.isEmpty else { return sections + [memory, obstacles].compactMap(\.self) }
+        guard !validation.timed.isEmpty else { return sections + [fit, memory, obstacles].compactMap(\.self) }
         let core = validation.timed.filter(\.run.isCore)
         var overall = [("all", ErrorFigures(validation.timed.compactMap(\.error)))]
         if !core.isEmpty, core.count < validation.timed.count {
@@ -50,7 +50,7 @@ package struct ValidationReport: Sendable {
         sections.append(
             Section(
                 title: "Iteration time by device", table: Self.errors("device", validation.figures(by: \.device))))
-        sections += [ranking, memory].compactMap(\.self)
+        sections += [ranking, fit, memory].compactMap(\.self)
         sections.append(worst)
         return sections + [obstacles].compactMap(\.self)
     }
@@ -95,16 +95,44 @@ package struct ValidationReport: Sendable {
                 }))
     }
 
-    /// Rank correlations among the layouts of one model, by source.
+    /// Order of the layouts of one model, by source: rank correlations, and what the predicted best costs.
     private var ranking: Section? {
-        let bySource = Dictionary(grouping: validation.timed) { $0.run.source }.sorted { $0.key < $1.key }
-        let rows = bySource.compactMap { source, runs in
-            validation.rankCorrelation(of: runs).map { [source, "\($0.groups)", Figures.fixed($0.mean, 3)] }
+        let groups = validation.ranking.groups
+        guard !groups.isEmpty else { return nil }
+        func row(_ name: String, _ groups: [Ranking.Group]) -> [String] {
+            let (regrets, count) = (groups.map(\.regret), Double(groups.count))
+            return [
+                name, "\(groups.count)", "\(groups.reduce(0) { $0 + $1.layouts })",
+                Figures.fixed(groups.reduce(0) { $0 + $1.spearman } / count, 3),
+                Figures.percent(regrets.reduce(0, +) / count), Figures.percent(regrets.max() ?? 0),
+            ]
         }
-        guard !rows.isEmpty else { return nil }
+        let bySource = Dictionary(grouping: groups, by: \.source).sorted { $0.key < $1.key }
         return Section(
-            title: "Ranking the layouts of one model (Spearman, groups of four and more)",
-            table: Table(head: ["source", "groups", "mean"], rows: rows))
+            title: "Choosing among the layouts of one model (groups of four and more)",
+            table: Table(
+                head: ["source", "groups", "layouts", "Spearman", "mean regret", "worst regret"],
+                rows: (bySource.count > 1 ? [row("all", groups)] : []) + bySource.map { row($0.key, $0.value) }))
+    }
+
+    /// Runs that fitted against those predicted to, by source.
+    private var fit: Section? {
+        let rows = validation.fit
+        guard !rows.isEmpty else { return nil }
+        func row(_ name: String, _ figures: FitFigures) -> [String] {
+            [
+                name, Figures.grouped(figures.ran), Figures.grouped(figures.ranButSaidNotToFit),
+                Figures.grouped(figures.outOfMemory), Figures.grouped(figures.outOfMemoryCaught),
+            ]
+        }
+        let all = row("all", FitFigures(validation.runs))
+        // Sources all of whose runs ran and fit add nothing to the first row.
+        let telling = rows.filter { $0.figures.outOfMemory + $0.figures.ranButSaidNotToFit > 0 }
+        return Section(
+            title: "Memory: runs that ran, and runs that did not fit",
+            table: Table(
+                head: ["source", "ran", "of these said not to fit", "out of memory", "of these caught"],
+                rows: [all] + telling.map { row($0.name, $0.figures) }))
     }
 
     private var memory: Section? {
@@ -112,13 +140,7 @@ package struct ValidationReport: Sendable {
         var rows = Dictionary(grouping: published) { $0.run.source }.sorted { $0.key < $1.key }
             .map { ($0.key, ErrorFigures($0.value.compactMap(\.memoryError))) }
         if rows.count > 1 { rows.insert(("all", ErrorFigures(published.compactMap(\.memoryError))), at: 0) }
-        var table = Self.errors("source", rows)
-        let failed = validation.runs.filter { $0.run.memory == .outOfMemory && $0.estimate != nil }
-        if !failed.isEmpty {
-            let caught = failed.filter { $0.estimate?.fits == false }.count
-            table.rows.append(
-                ["published out of memory, predicted not to fit", "\(caught) of \(failed.count)", "", "", "", "", ""])
-        }
+        let table = Self.errors("source", rows)
         return table.rows.isEmpty ? nil : Section(title: "Memory of the fullest device", table: table)
     }
 
@@ -216,8 +238,41 @@ extension ValidationReport: Encodable {
         }
     }
 
+    private struct Group: Encodable {
+        var source: String
+        var model: String
+        var device: String
+        var devices: Int
+        var batch: Int
+        var layouts: Int
+        var spearman: Double
+        var pick: String
+        var best: String
+        var regret: Double
+        var wouldPickOneOutOfMemory: Bool?
+
+        init(_ group: Ranking.Group) {
+            (source, model, device) = (group.source, group.model, group.device)
+            (devices, batch, layouts) = (group.devices, group.batch, group.layouts)
+            (spearman, pick, best, regret) = (group.spearman, group.pick, group.best, group.regret)
+            wouldPickOneOutOfMemory = group.wouldPickOneOutOfMemory ? true : nil
+        }
+    }
+
+    private struct Fit: Encodable {
+        var ran: Int
+        var ranButSaidNotToFit: Int
+        var outOfMemory: Int
+        var outOfMemoryCaught: Int
+
+        init(_ figures: FitFigures) {
+            (ran, ranButSaidNotToFit) = (figures.ran, figures.ranButSaidNotToFit)
+            (outOfMemory, outOfMemoryCaught) = (figures.outOfMemory, figures.outOfMemoryCaught)
+        }
+    }
+
     private enum CodingKeys: String, CodingKey {
-        case runs, overall, core, bySource, byDevice, leaveOneSourceOut, heldOutRuns, seconds
+        case runs, overall, core, bySource, byDevice, ranking, fit, leaveOneSourceOut, heldOutRuns, seconds
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -235,6 +290,10 @@ extension ValidationReport: Encodable {
         }
         try container.encode(named(validation.figures(by: \.source)), forKey: .bySource)
         try container.encode(named(validation.figures(by: \.device)), forKey: .byDevice)
+        try container.encode(validation.ranking.groups.map(Group.init), forKey: .ranking)
+        let fits = [("all", FitFigures(validation.runs))] + validation.fit
+        try container.encode(
+            Dictionary(uniqueKeysWithValues: fits.map { ($0.0, Fit($0.1)) }), forKey: .fit)
         if let heldOut {
             try container.encode(
                 named([("all", heldOut.overall)] + heldOut.sources), forKey: .leaveOneSourceOut)
