@@ -58,25 +58,41 @@ import Testing
         return ErrorBand(plan: plan, framework: plan.framework(for: plan.layout))
     }
 
+    /// Half-widths in logarithms of the run's band.
+    private func widths(_ band: ErrorBand) -> (below: Double, above: Double) {
+        (-log(1 - band.low), log(1 + band.high))
+    }
+
     @Test func theBandSaysWhy() throws {
         let known = try band()
         #expect(known.reason == "3 publications have runs of megatron-core on H100")
-        #expect(abs(log(1 + known.high) - ErrorBand.knownPair) < 1e-12)
-        #expect(abs(log(1 - known.low) + ErrorBand.knownPair) < 1e-12)
+        #expect(abs(widths(known).below - hypot(ErrorBand.knownPair, ErrorBand.stops.below)) < 1e-12)
+        #expect(abs(widths(known).above - hypot(ErrorBand.knownPair, ErrorBand.stops.above)) < 1e-12)
         let new = try band {
             $0.frameworks.named = "nanotron"
             $0.cluster.device.name = "AMD Instinct MI300X"
         }
         #expect(new.reason == "no published run of nanotron on MI300X")
-        #expect(abs(log(1 + new.high) - ErrorBand.newPair * ErrorBand.knownPair) < 1e-12)
+        #expect(widths(new).below > widths(known).below)
         let assumed = try band { $0.frameworks.named = nil }
-        #expect(assumed.reason == "the software is assumed; 3 publications have runs of megatron-core on H100")
-        #expect(abs(log(1 + assumed.high) - ErrorBand.unnamed) < 1e-12)
+        #expect(assumed.reason == "the software is assumed; published runs on H100 are of several")
+        let wide = hypot(ErrorBand.knownPair, ErrorBand.notTheirs)
+        #expect(abs(widths(assumed).above - hypot(wide, ErrorBand.stops.above)) < 1e-12)
         let stated = try band {
             $0.frameworks.known["megatron-core"]?.own.insert(.bandHigh)
             $0.frameworks.known["megatron-core"]?.bandHigh = 0.11
         }
         #expect(stated.high == 0.11 && stated.reason == "stated in the file of megatron-core")
+    }
+
+    /// Who says how much time stops take knows more, and whose layout a search chose knows less.
+    @Test func theBandIsThatOfTheRun() throws {
+        let own = try band { $0.run.idle = 0.02 }
+        #expect(abs(widths(own).below - ErrorBand.knownPair) < 1e-12)
+        #expect(abs(widths(own).above - ErrorBand.knownPair) < 1e-12)
+        let searched = try band { $0.run = RunShares(idle: 0, practice: RunShares.Practice.named) }
+        #expect(abs(widths(searched).above - hypot(ErrorBand.knownPair, ErrorBand.notTheirs)) < 1e-12)
+        #expect(searched.reason.contains("best known practice, of which teams reached 90 %"))
     }
 
     @Test(arguments: [

@@ -113,7 +113,7 @@ import Testing
             return try estimate(plan: small, layout: layout).iteration.seconds
         }
         let way = try 500 * seconds(16) + 250 * seconds(32) + 167 * seconds(48)
-        let days = try #require(run.rampup).days * 86400 * run.goodput
+        let days = try #require(run.rampup).days * 86400 * run.goodput / plan.runOverSteps
         #expect(abs(days / way - 1) < 1e-9)
         #expect(run.days > (try #require(whole.run)).days)
         // The smallest batch wastes most: 23 slots for 16 micro-batches, 71 for 64.

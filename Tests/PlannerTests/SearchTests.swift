@@ -15,7 +15,7 @@ import Testing
     static let big = Result { try search(plan: bigPlan()) }
 
     /// Published runs of this size on A100 reach 35 to 57 % MFU, four to six months; the best of all layouts a
-    /// little more.
+    /// little more, and a run as long as teams take with it.
     @Test func landsWherePracticeDoes() throws {
         let best = try #require(try Self.big.get().candidates.first)
         #expect(best.fits)

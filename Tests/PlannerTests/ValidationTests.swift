@@ -61,7 +61,9 @@ import Testing
     @Test func rowsThatCannotBePricedAreCounted() throws {
         let validation = validate(try runs("whole-runs"))
         #expect(validation.timed.isEmpty)
-        #expect(validation.obstacles.reduce(0) { $0 + $1.count } == validation.runs.count)
+        let priced = validation.runs.count { $0.estimate != nil }
+        #expect(priced > 15)
+        #expect(priced + validation.obstacles.reduce(0) { $0 + $1.count } == validation.runs.count)
     }
 
     /// A source whose times are what the model says with other constants is predicted by constants fitted elsewhere.

@@ -48,6 +48,10 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         BadPlan(
             "  tensor: 2", "  tensro: 2",
             "plan.yaml:14:3: layout.tensro: unknown key; did you mean 'tensor'?"),
+        BadPlan(
+            "batch: 64", "batch: 64\nrun: {idel: 3 %}", "plan.yaml:12:7: run.idel: unknown key; did you mean 'idle'?"),
+        BadPlan("batch: 64", "batch: 64\nrun: {idle: -1}", "run.idle: must be"),
+        BadPlan("batch: 64", "batch: 64\nrun: {practice: 0}", "run.practice: must be"),
         BadPlan("batch: 64", "btach: 64", "plan.yaml:11:1: btach: unknown key; did you mean 'batch'?"),
         BadPlan(
             "  layers: 12", "  layers: twelve",

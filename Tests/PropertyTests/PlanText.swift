@@ -41,6 +41,12 @@ extension Plan {
             lines.append("packing: {documents: {\(lengths)}}")
         }
         if padding > 0 { lines.append("padding: \(padding)") }
+        if run != RunShares() {
+            let shares = [
+                ("evaluation", run.evaluation), ("data", run.data), ("idle", run.idle), ("practice", run.practice),
+            ]
+            lines.append("run: " + map(shares.map { key, value in (key, value.map { "\($0)" }) }))
+        }
         if let rampup { lines.append("rampupBatchSize: [\(rampup.start), \(rampup.increment), \(rampup.samples)]") }
         return lines
     }

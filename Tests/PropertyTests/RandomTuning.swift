@@ -15,7 +15,20 @@ struct RandomTuning {
     /// Plans with some of it each, made of plans that have none.
     static func plans(_ plans: [Plan], seed: UInt64) -> [Plan] {
         var source = RandomTuning(seed: seed)
-        return plans.filter(\.model.isPricedTuned).map { source.tuned($0) }.filter(\.isLegal)
+        return plans.filter(\.model.isPricedTuned).enumerated().map { place, plan in
+            var plan = source.tuned(plan)
+            plan.run = shares(seed &+ UInt64(place))
+            return plan
+        }.filter(\.isLegal)
+    }
+
+    /// Shares of a run; many are left to their defaults.
+    private static func shares(_ seed: UInt64) -> RunShares {
+        var numbers = SplitMix64(seed: SplitMix64.mixed(seed))
+        func draw(_ values: [Double]) -> Double? { numbers.chance(0.4) ? numbers.pick(values) : nil }
+        return RunShares(
+            evaluation: draw([0, 0.01, 0.125]), data: draw([0, 0.02]), idle: draw([0, 0.25, 0.7]),
+            practice: draw([1, 1.18, 1.5]))
     }
 
     private mutating func tuned(_ plan: Plan) -> Plan {

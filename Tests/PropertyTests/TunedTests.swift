@@ -41,6 +41,7 @@ import Testing
         often("documents") { $0.model.documents != nil }
         often("padding") { $0.padding > 0 }
         often("a batch that grows") { $0.rampup != nil }
+        often("shares of a run") { $0.run != RunShares() }
     }
 
     /// The plan that trains everything, from the first step on with its batch.
@@ -54,6 +55,7 @@ import Testing
         Property(name: "a written plan reads as it was", share: 99) { plan, _ in
             let read = try Plan.reading(plan.yaml)
             return read.model == plan.model && read.padding == plan.padding && read.rampup == plan.rampup
+                && read.run == plan.run
                 ? .holds : .fails("\(read.model) \(read.padding) \(read.rampup as Any)")
         },
         Property(name: "frozen weights take no more memory, no more FLOPs and no more bytes of gradients", share: 30) {
@@ -113,6 +115,29 @@ import Testing
                 Property.atMost("steps", other.steps - 1, run.steps),
                 Property.atMost("days", 0.999 * other.days, run.days),
             ])
+        },
+        Property(name: "the parts of a run sum to it, and none is negative but by the plan's word", share: 60) {
+            plan, layout in
+            let answer = try estimate(plan: plan, layout: layout)
+            guard let run = answer.run, run.ends else { return .silent }
+            let parts = run.parts
+            return .all([
+                Property.equal("days", parts.total, run.days),
+                Property.atMost("steps", parts.steps, run.days * (1 + 1e-9)),
+                Property.atMost("nothing", 0, min(parts.practice, parts.evaluation, parts.data, parts.idle)),
+                Property.atMost("no restarts", 0, parts.restarts),
+                plan.rampup == nil
+                    ? Property.equal("days of the steps", parts.steps, run.steps * answer.iteration.seconds / 86_400)
+                    : .holds,
+            ])
+        },
+        Property(name: "a run of steps alone takes its steps over the goodput", share: 60) { plan, layout in
+            guard plan.rampup == nil, plan.tokens != nil else { return .silent }
+            var bare = plan
+            bare.run = .none
+            let answer = try estimate(plan: bare, layout: layout)
+            guard let run = answer.run, run.ends else { return .silent }
+            return Property.equal("days", run.days, run.steps * answer.iteration.seconds / run.goodput / 86_400)
         },
         Property(name: "padding makes a run longer by its share", share: 10) { plan, layout in
             guard plan.padding > 0, plan.rampup == nil, plan.tokens != nil else { return .silent }

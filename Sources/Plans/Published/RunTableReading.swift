@@ -119,11 +119,12 @@ struct RunTableReading {
         if let kind = row.choice("kind", of: PublishedWhole.Kind.self), let hours = row.number("gpuHours") {
             run.whole = PublishedWhole(kind: kind, gpuHours: hours)
         }
-        run.open = try? open(row, named: run.name, cluster: cluster)
         do throws(Obstacle) {
-            run.plan = try plan(row, named: run.name, cluster: cluster)
+            let open = try open(row, named: run.name, cluster: cluster)
+            run.open = open
+            run.plan = try plan(row, open)
         } catch {
-            run.obstacle = error.reason
+            run.obstacle = row.hasLayout ? error.reason : Self.noLayout
         }
         return run
     }
@@ -131,15 +132,16 @@ struct RunTableReading {
     /// The reason why a row cannot become a plan.
     private struct Obstacle: Error { var reason: String }
 
-    private func plan(
-        _ row: RunCells, named name: String, cluster entry: (base: String, cluster: Cluster?)?
-    ) throws(Obstacle) -> Plan {
-        guard row.hasLayout else { throw Obstacle(reason: "totals only, no layout") }
+    private static let noLayout = "totals only, no layout"
+
+    /// The plan of a row with the layout that it states.
+    private func plan(_ row: RunCells, _ open: Plan) throws(Obstacle) -> Plan {
+        guard row.hasLayout else { throw Obstacle(reason: Self.noLayout) }
         let tensor = try need("tensor", row.count("tensor"))
         let pipeline = try need("pipeline", row.count("pipeline"))
         let data = try need("data", row.count("data"))
         let microbatch = try need("micro-batch", row.count("micro"))
-        var plan = try open(row, named: name, cluster: entry)
+        var plan = open
         let model = plan.model
         let virtualStages = row.count("stages") ?? 1
         let word = row["schedule"].map(String.init) ?? ScheduleName.usual(virtualStages: virtualStages).rawValue
@@ -169,6 +171,7 @@ struct RunTableReading {
             throw Obstacle(reason: "\(problem.field) \(problem.rule)")
         }
         plan.layout = layout
+        plan.divideStages()
         return plan
     }
 
@@ -196,7 +199,6 @@ struct RunTableReading {
             name: name, model: model, tokens: row.number("tokens"), cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: nil, frameworks: software)
         plan.statedRecipe = recipe
-        plan.divideStages()
         return plan
     }
 
