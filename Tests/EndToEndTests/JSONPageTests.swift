@@ -163,7 +163,7 @@ import Testing
         ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
         ("devices", "gpus"), ("replayed-runs", "validate"),
-        ("replayed-runs", "validate --runs measured --leave-one-source-out"),
+        ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
     ]
 
     @Test func everyKeyOfACommandStandsOnThePage() throws {

@@ -79,6 +79,12 @@ import Testing
         #expect(read.run == best.plan.run)
         plan.frameworks.named = Frameworks.unfusedMegatron
         #expect(try search(plan: plan).candidates.first?.plan.run.practice == RunShares.Practice.unfused)
+        // A team that has a layout of its own runs another as well as its own.
+        plan.layout = best.layout
+        let beside = try search(plan: plan)
+        #expect(beside.candidates.first?.plan.run.practice == RunShares.Practice.picked)
+        #expect(beside.own?.estimate.run?.parts.practice == 0)
+        plan.layout = nil
         plan.run.practice = 1
         let own = try #require(try search(plan: plan).candidates.first)
         #expect(own.run?.parts.practice == 0)

@@ -25,8 +25,8 @@ package struct ErrorBand: Hashable, Sendable {
     /// Factor of mixtures of experts, whose routers and dispatchers differ more than dense blocks do.
     package static let mixture = 1.4
     /// Half-width, in logarithms, that is added in quadrature where the layout or the software is not the team's own: a
-    /// search chose the layout, or the plan names no software. The fastest published runs of a model scatter this much
-    /// more around the fastest layout, or around the price on assumed software, than around the price of their own.
+    /// search chose the layout, or the plan names no software. The fastest published runs scatter this much more around
+    /// the fastest layout, or around the price on assumed software, than around the price of their own.
     package static let notTheirs = 0.28
     /// Half-widths, in logarithms, that are added in quadrature where the plan does not say how much time stops take. A
     /// whole run may train 99 % of its time (BloombergGPT, Nemotron-4 15B) rather than the usual 90 %, or 68 % (Apertus).
@@ -59,7 +59,7 @@ package struct ErrorBand: Hashable, Sendable {
             return
         }
         let (isNamed, isMixture) = (plan.frameworks.named != nil, plan.model.moe != nil)
-        let isSearched = plan.practice != 1
+        let isSearched = plan.practice > RunShares.Practice.picked
         let devices = plan.cluster.groups?.list.map(\.cluster.device) ?? [plan.cluster.device]
         // Runs of any software tell of the device where the software is assumed.
         let known = isNamed ? [framework] : Array(plan.frameworks.known.values) + [framework]

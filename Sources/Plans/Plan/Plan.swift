@@ -127,7 +127,7 @@ extension Plan {
     }
 
     /// The plan with an open layout. A search then prices all its layouts on one software, and its runs take what teams
-    /// took over the fastest layout.
+    /// take over the fastest layout.
     package var open: Plan {
         var plan = self
         plan.offload = plan.offload ?? layout?.offload
@@ -137,7 +137,8 @@ extension Plan {
         plan = plan.onOneFramework
         plan.run.practice =
             plan.run.practice
-            ?? RunShares.practice(on: plan.framework(for: nil), isNamed: plan.frameworks.named != nil)
+            ?? RunShares.practice(
+                on: plan.framework(for: nil), isNamed: plan.frameworks.named != nil, ownsLayout: layout != nil)
         return plan
     }
 
