@@ -25,6 +25,10 @@ package struct Remark: Hashable, Codable, Sendable {
         case releaseOlder = "release-older"
         /// A default of the plan that costs or saves much time.
         case defaultDecides = "default-decides"
+        /// How measured steps shift the answer.
+        case anchored
+        /// The measurement that would narrow the band most.
+        case measureNext = "measure-next"
         case devicesIdle = "devices-idle"
         case coresShared = "cores-shared"
         case neverEnds = "never-ends"

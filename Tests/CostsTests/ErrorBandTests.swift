@@ -55,7 +55,8 @@ import Testing
             """
         var plan = try Plan.read(text: text, path: "plan.yaml", library: Checkout.library)
         change(&plan)
-        return ErrorBand(plan: plan, framework: plan.framework(for: plan.layout))
+        return ErrorBand(
+            plan: plan, layout: try #require(plan.layout), framework: plan.framework(for: plan.layout))
     }
 
     /// Half-widths in logarithms of the run's band.

@@ -133,6 +133,15 @@ import Testing
         rampupBatchSize: [16, 16, 1K]
         layout: {data: 8}
         """,
+        "anchored.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        tokens: 1B
+        cluster: a100-80g-sxm
+        devices: 64
+        batch: 512
+        measured: [{seconds: 1.2, devices: 8, batch: 64}, {seconds: 1, devices: 8, batch: 64, layout: {tensor: 2}}]
+        layout: {sharding: optimizer}
+        """,
         "open.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -149,7 +158,7 @@ import Testing
         ("one-estimate", "plan every.yaml"), ("one-estimate", "plan runs.yaml"),
         ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
         ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
-        ("one-estimate", "plan vocabulary.yaml"),
+        ("one-estimate", "plan vocabulary.yaml"), ("one-estimate", "plan anchored.yaml"),
         ("one-estimate", "plan offload.yaml"), ("one-estimate", "plan offload-part.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),

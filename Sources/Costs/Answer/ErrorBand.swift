@@ -14,6 +14,8 @@ package struct ErrorBand: Hashable, Sendable {
     package var high: Double
     /// The evidence behind the width, as a short phrase.
     package var reason: String
+    /// Logarithm of the step that measurements make expected over its prediction.
+    package var shift = 0.0
 
     /// Fraction of runs inside the band.
     package static let confidence = 0.9
@@ -41,6 +43,9 @@ package struct ErrorBand: Hashable, Sendable {
         return isTheirs ? width : hypot(width, notTheirs)
     }
 
+    /// Half-width of a normal distribution's middle nine tenths, in standard deviations.
+    package static let deviations = 1.645
+
     package init(halfWidth: Double, reason: String) { self.init(below: halfWidth, above: halfWidth, reason: reason) }
 
     private init(below: Double, above: Double, reason: String) {
@@ -51,11 +56,18 @@ package struct ErrorBand: Hashable, Sendable {
         (self.low, self.high, self.reason) = (low, high, reason)
     }
 
-    /// The band of the run of `plan` on `framework`. A framework file that states its band overrides the evidence.
-    package init(plan: Plan, framework: Framework) {
+    /// The band of the run of `plan` with `layout` on `framework`. A framework file that states its band overrides the
+    /// evidence, and measured steps narrow either.
+    package init(plan: Plan, layout: Layout, framework: Framework) {
+        let stops = plan.run.idle == nil && plan.isOnAccelerators ? Self.stops : (below: 0, above: 0)
         guard !framework.states(.bandLow), !framework.states(.bandHigh) else {
-            self.init(
-                low: framework.bandLow, high: framework.bandHigh, reason: "stated in the file of \(framework.name)")
+            let reason = "stated in the file of \(framework.name)"
+            guard let anchor = plan.anchor else {
+                self.init(low: framework.bandLow, high: framework.bandHigh, reason: reason)
+                return
+            }
+            let width = log1p(framework.bandHigh)
+            self.init(anchor, plan, layout, width: width, unknown: 0, stops: stops)
             return
         }
         let (isNamed, isMixture) = (plan.frameworks.named != nil, plan.model.moe != nil)
@@ -76,9 +88,13 @@ package struct ErrorBand: Hashable, Sendable {
             case 1: "one publication has runs \(pair)"
             default: "\(least.sources) publications have runs \(pair)"
             }
-        let width = Self.halfWidth(
-            sources: least.sources, isTheirs: isNamed && !isSearched, isMixture: isMixture)
-        let stops = plan.run.idle == nil && plan.isOnAccelerators ? Self.stops : (below: 0, above: 0)
+        let isTheirs = isNamed && !isSearched
+        if let anchor = plan.anchor {
+            let width = Self.halfWidth(sources: least.sources, isTheirs: true, isMixture: isMixture)
+            self.init(anchor, plan, layout, width: width, unknown: isTheirs ? 0 : Self.notTheirs, stops: stops)
+            return
+        }
+        let width = Self.halfWidth(sources: least.sources, isTheirs: isTheirs, isMixture: isMixture)
         var reasons = isNamed ? [evidence] : ["the software is assumed", evidence]
         if isMixture { reasons.append("mixtures of experts vary more") }
         if isSearched {
@@ -88,6 +104,22 @@ package struct ErrorBand: Hashable, Sendable {
         }
         self.init(
             below: hypot(width, stops.below), above: hypot(width, stops.above), reason: reasons.joined(separator: "; "))
+    }
+
+    /// The band that measured steps leave.
+    /// - Parameters:
+    ///   - width: half-width without measurements, of known software and a known layout.
+    ///   - unknown: half-width of what is added where these are not known.
+    private init(
+        _ anchor: Anchor, _ plan: Plan, _ layout: Layout, width: Double, unknown: Double,
+        stops: (below: Double, above: Double)
+    ) {
+        let expected = anchor.expectation(
+            layout, devices: plan.devices, batch: plan.batch, deviation: width / Self.deviations,
+            unknown: unknown / Self.deviations)
+        let left = Self.deviations * expected.deviation
+        self.init(below: hypot(left, stops.below), above: hypot(left, stops.above), reason: anchor.words(layout))
+        shift = expected.shift
     }
 
     /// Whether a step of `ratio` times its prediction is inside the band.

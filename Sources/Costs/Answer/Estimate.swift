@@ -75,6 +75,9 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// The steps with smaller batches at the start; nil if the batch is the same from the first step on.
         package var rampup: Rampup?
 
+        /// A step as measurements make it expected, over its prediction; nil without measurements.
+        package var measuredFactor: Double?
+
         /// The days by what they are spent on.
         package var parts = Parts()
 

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Models
 internal import Plans
 
@@ -28,15 +29,18 @@ struct RunExplanation {
             "steps", as: "steps", rampup == nil ? "ceil(D/(\(perStep)))" : "steps_r + ceil((D − D_r)/(\(perStep)))",
             "steps", after: rampup == nil ? "" : "Megatron-LM, --rampup-batch-size")
         addGoodput(to: &lines)
-        let band = ErrorBand(plan: plan, framework: work.framework)
+        let band = ErrorBand(plan: plan, layout: work.layout, framework: work.framework)
         lines.define("δ_l", band.low, "share", "share a step may be shorter by (\(band.reason))")
         lines.define("δ_h", band.high, "share", "share a step may be longer by (\(band.reason))")
         addShares(to: &lines)
+        if plan.anchor != nil {
+            lines.define("φ_m", exp(band.shift), "", "a step as measurements make it expected over its prediction")
+        }
         lines.derive(
             "days of the steps", as: "days_s",
             rampup == nil ? "steps·seconds/86400" : "(seconds_r + (steps − steps_r)·seconds)/86400", "days")
         lines.derive(
-            "days", as: "days", "days_s·φ_p·(1 + φ_e + φ_d + φ_i)/goodput", "days",
+            "days", as: "days", "days_s\(plan.anchor == nil ? "" : "·φ_m")·φ_p·(1 + φ_e + φ_d + φ_i)/goodput", "days",
             note: "steps, what teams take over the fastest layout, evaluation, data, stops, failures and checkpoints")
         lines.derive("fewest days", as: "days_low", "days·(1 − δ_l)", "days", note: "holds nine in ten runs")
         lines.derive("most days", as: "days_high", "days·(1 + δ_h)", "days", note: "holds nine in ten runs")

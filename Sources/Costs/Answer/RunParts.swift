@@ -5,6 +5,8 @@ extension Estimate.Run {
     package struct Parts: Hashable, Codable, Sendable {
         /// The steps, each as long as it is priced.
         package var steps = 0.0
+        /// What measured steps take over their predictions, less than nothing if these are too slow.
+        package var measured = 0.0
         /// What teams' layouts and software take over the fastest layout.
         package var practice = 0.0
         package var evaluation = 0.0
@@ -19,21 +21,25 @@ extension Estimate.Run {
 
         /// - Parameters:
         ///   - steps: days of the steps alone.
+        ///   - measured: a step as measurements make it expected, over its prediction.
         ///   - goodput: fraction of the time that is not lost to failures and checkpoints.
-        package init(steps: Double, goodput: Double, plan: Plan) {
+        package init(steps: Double, measured: Double, goodput: Double, plan: Plan) {
             self.steps = steps
-            let ran = steps * plan.practice
-            practice = ran - steps
+            let taken = steps * measured
+            self.measured = taken - steps
+            let ran = taken * plan.practice
+            practice = ran - taken
             (evaluation, data, idle) = (ran * plan.evaluationShare, ran * plan.dataShare, ran * plan.idleShare)
-            restarts = steps * plan.runOverSteps * (1 - goodput) / goodput
+            restarts = taken * plan.runOverSteps * (1 - goodput) / goodput
         }
 
-        package var total: Double { steps + practice + evaluation + data + idle + restarts }
+        package var total: Double { steps + measured + practice + evaluation + data + idle + restarts }
 
         /// The parts beside the steps, in words, with their days; those of no time are left out.
         package var added: [(name: String, days: Double)] {
             [
-                ("teams' layouts and software", practice), ("evaluation", evaluation), ("waiting for data", data),
+                ("steps as measured", measured), ("teams' layouts and software", practice), ("evaluation", evaluation),
+                ("waiting for data", data),
                 ("stops and repeated steps", idle), ("failures and checkpoints", restarts),
             ].filter { $0.1 != 0 }
         }

@@ -72,11 +72,12 @@ package struct RunTotals {
         let rest = ((tokens - (rampup?.tokens ?? 0)) / plan.tokensPerStep).rounded(.up)
         let steps = (rampup?.steps ?? 0) + rest
         let stepping = ((rampup?.seconds ?? 0) + rest * seconds) / 86400
-        let days = stepping * plan.runOverSteps / share
+        let band = ErrorBand(plan: plan, layout: work.layout, framework: work.framework)
+        let measured = exp(band.shift)
+        let days = stepping * measured * plan.runOverSteps / share
         // Idle devices are paid for, but their energy is not counted.
         let gpuHours = days * 24 * Double(plan.paidDevices)
         let drawing = days * 24 * Double(plan.devices)
-        let band = ErrorBand(plan: plan, framework: work.framework)
         var run = Estimate.Run(
             steps: steps, days: days, gpuHours: gpuHours, goodput: share,
             cost: plan.cluster.pricePerDeviceHour.map { $0 * gpuHours },
@@ -84,7 +85,9 @@ package struct RunTotals {
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
         run.bandReason = band.reason
-        run.parts = Estimate.Run.Parts(steps: stepping, goodput: share, plan: plan)
+        run.measuredFactor = plan.anchor == nil ? nil : measured
+        run.parts = Estimate.Run.Parts(
+            steps: stepping, measured: measured, goodput: share, plan: plan)
         if let groups = plan.cluster.groups {
             let hours = days * 24
             run.cost = groups.total(\.pricePerDeviceHour).map { $0 * hours }
@@ -92,7 +95,7 @@ package struct RunTotals {
             run.wallEnergyMWh = groups.total(\.siteWatts).map { hours * $0 / 1e6 }
         }
         run.rampup = rampup.map {
-            Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds * plan.runOverSteps / share / 86400)
+            Estimate.Run.Rampup(steps: $0.steps, days: $0.seconds * measured * plan.runOverSteps / share / 86400)
         }
         return run
     }

@@ -45,6 +45,10 @@ package struct Plan: Hashable, Codable, Sendable {
     package var remarks: [Remark]
     /// Measured time and memory of the run, for comparison; the cost model never reads them.
     package var measured: Measured?
+    /// Measured steps, of the plan itself and of others that differ in layout, batch or devices.
+    package var measurements: [Measurement] = []
+    /// The measured steps beside their predictions; nil until these are made, and without measurements.
+    package var anchor: Anchor?
     /// The known generations of training software, with their costs, and the choice among them.
     package var frameworks: Frameworks
     /// Share of the tokens of a step that only fill up its sequences: they are computed and do not count.
@@ -138,7 +142,8 @@ extension Plan {
         plan.run.practice =
             plan.run.practice
             ?? RunShares.practice(
-                on: plan.framework(for: nil), isNamed: plan.frameworks.named != nil, ownsLayout: layout != nil)
+                on: plan.framework(for: nil), isNamed: plan.frameworks.named != nil,
+                ownsLayout: layout != nil || !measurements.isEmpty)
         return plan
     }
 

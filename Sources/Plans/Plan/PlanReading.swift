@@ -1,6 +1,7 @@
 internal import Models
 internal import Numbers
 package import Reading
+internal import Yams
 
 extension Plan {
     /// Reads and checks the plan file at `path`.
@@ -46,7 +47,8 @@ extension Plan {
         let reader = FieldReader(root, path: "", collector: collector)
         guard collector.isEmpty else { throw collector.all }
         let reading = PlanReading(
-            reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices, isRun: isRun)
+            root: root, reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices,
+            isRun: isRun)
         guard let plan = reading.plan(fileName: Library.stem(path)), collector.isEmpty else {
             throw collector.all
         }
@@ -56,9 +58,11 @@ extension Plan {
 
 /// The reading of one plan file.
 struct PlanReading {
-    let reader: FieldReader
+    /// The node that is read, for readings that change some of its keys.
+    let root: Node
+    var reader: FieldReader
     let library: Library
-    let devicesOverride: Int?
+    var devicesOverride: Int?
     let isRun: Bool
 
     func plan(fileName: String) -> Plan? {
@@ -117,7 +121,7 @@ struct PlanReading {
         let frameworks =
             isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
         let shares = RunShares.read(reader)
-        let measured = reader.map("measured").flatMap(Plan.Measured.init)
+        let measured = MeasurementReading(reader)
         reader.reportUnknownKeys()
 
         // Rules that read none of the model's keys are asked of a plain one where the plan's own cannot be read.
@@ -251,7 +255,7 @@ struct PlanReading {
         var plan = Plan(
             name: name, model: model, tokens: tokens, cluster: cluster, devices: devices, batch: batch,
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
-            measured: measured, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
+            measured: measured.own, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
         if offload != nil || offloadsIfNeeded { plan.openDefaults.remove(.offload) }
         if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
@@ -268,6 +272,18 @@ struct PlanReading {
             plan.divideStages()
             plan.remarks +=
                 [plan.frameworks.remarkOnRelease].compactMap(\.self) + plan.obstacles + plan.idleModules
+            plan.measurements = measured.measurements(root, of: plan, isScaled: devicesOverride != nil) {
+                var other = self
+                (other.reader, other.devicesOverride) = (FieldReader($0, path: "", collector: $1), nil)
+                return other.plan(fileName: fileName)
+            }
+            if plan.measurements.isEmpty, measured.own != nil {
+                plan.remarks.append(
+                    Remark(
+                        .keyUnused,
+                        "measured says nothing of the answer: the plan's layout is auto; say which one was measured "
+                            + "(measured: {seconds: …, layout: {…}})"))
+            }
         }
         return plan
     }

@@ -23,9 +23,25 @@ extension Plan {
             lines.append("layout: auto")
         }
         if let shares = run.yaml { lines.append("run: \(shares)") }
-        if let measured { lines += ["measured:"] + measured.yaml.map { "  " + $0 } }
+        lines += measuredLines
         if let train { lines += ["train:"] + train.yaml.map { "  " + $0 } }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The measured steps. Those that differ from the plan state their whole layout.
+    private var measuredLines: [String] {
+        let own = measured.map { $0.yaml }
+        let others = measurements.filter { measurement in
+            measured == nil || measurement.seconds != measured?.seconds || measurement.layout != layout
+                || measurement.devices != devices
+        }
+        guard !others.isEmpty else { return own.map { ["measured:"] + $0.map { "  " + $0 } } ?? [] }
+        return ["measured:"] + (own.map { ["  - {\($0.joined(separator: ", "))}"] } ?? [])
+            + others.map { measurement in
+                let layout = measurement.layout.yaml(leavingOut: []).joined(separator: ", ")
+                return "  - {seconds: \(Figures.plain(measurement.seconds)), devices: \(measurement.devices), "
+                    + "batch: \(measurement.batch), layout: {\(layout)}}"
+            }
     }
 
     /// The optimizer, and the gradients' format where the layout is open.

@@ -150,6 +150,7 @@ package struct EstimateReport: Encodable, Sendable {
 
         /// Days by what they are spent on; absent for a run that never ends.
         var parts: Estimate.Run.Parts?
+        var measuredFactor: Double?
 
         struct Rampup: Encodable {
             var steps: Int
@@ -157,7 +158,8 @@ package struct EstimateReport: Encodable, Sendable {
         }
 
         enum CodingKeys: String, CodingKey {
-            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup, parts
+            case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup, parts,
+                measuredFactor
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -174,6 +176,7 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encode(band, forKey: .band)
             try container.encodeIfPresent(rampup, forKey: .rampup)
             try container.encodeIfPresent(parts, forKey: .parts)
+            try container.encodeIfPresent(measuredFactor, forKey: .measuredFactor)
         }
     }
 
@@ -306,7 +309,7 @@ package struct EstimateReport: Encodable, Sendable {
                     reason: run.bandReason),
                 rampup: run.rampup.map {
                     Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
-                }, parts: run.ended?.parts)
+                }, parts: run.ended?.parts, measuredFactor: run.measuredFactor)
         }
         explanation = explained ? estimate.explanation : nil
     }

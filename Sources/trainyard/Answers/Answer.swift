@@ -20,12 +20,13 @@ struct Answer {
 
     /// Prices the plan's layout, or searches for one.
     init(plan: Plan, searching: Bool, settings: SearchSettings) throws {
+        let plan = try plan.anchored()
         let choice = try ChosenLayout(plan: plan, searching: searching, settings: settings)
         seen = plan.firmRemarks
         searched = choice.searched
         found = choice.found
         var estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
-        estimate.plan.remarks += try estimate.defaultRemarks()
+        estimate.plan.remarks += try estimate.defaultRemarks() + estimate.anchorRemarks()
         self.estimate = estimate
     }
 

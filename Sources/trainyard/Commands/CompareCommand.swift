@@ -68,7 +68,7 @@ struct CompareCommand: ParsableCommand {
         var notes: [Remark] = []
         for file in files {
             var sources = ReadFiles()
-            let plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+            let plan = try Plan.read(path: file, devices: devices?.value, files: &sources).anchored()
             Console.notes(plan.firmRemarks)
             var known = plan
             var estimates: [Estimate] = []
@@ -125,6 +125,8 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
         }
         var moved = plan
         moved.cluster = cluster
+        // Steps were measured on the plan's own cluster.
+        (moved.measurements, moved.anchor) = ([], nil)
         Console.notes(remarks)
         moved.remarks += remarks
         if let groups = cluster.groups, groups.devices != plan.devices {

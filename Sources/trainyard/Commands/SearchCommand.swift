@@ -81,6 +81,7 @@ struct SearchCommand: ParsableCommand {
         try OutputFile.check(files, reading: [NamedPath("the plan", file)], sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
+        plan = try plan.anchored()
         if let remark = settings.space.vocabularyRemark(plan.open) { plan.remarks.append(remark) }
         Console.notes(plan.firmRemarks)
         let progress = SearchProgress()

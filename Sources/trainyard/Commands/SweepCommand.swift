@@ -96,7 +96,7 @@ struct SweepCommand: ParsableCommand {
         var plan = try Plan.read(path: file, files: &sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
-        plan = plan.open
+        plan = try plan.anchored().open
         Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
@@ -190,6 +190,8 @@ struct SweepCommand: ParsableCommand {
             try values(text, option, whole: whole).map { value in
                 var changed = plan
                 change(&changed, value)
+                // Measured steps are of the plan's own model and cluster.
+                if !["--devices", "--batch"].contains(option) { changed.anchor = nil }
                 let isCount = whole && option != "--params"
                 let label = isCount ? Figures.grouped(Int(saturating: value)) : Figures.magnitude(value)
                 return SweepPoint(label: label, value: value, plan: changed)

@@ -1,0 +1,92 @@
+package import Costs
+internal import Foundation
+internal import Numbers
+package import Plans
+package import Reading
+
+extension Plan {
+    /// The plan with its measured steps beside their predictions, which then shift the days of its answers.
+    /// - Throws: why a measured step cannot be priced.
+    package func anchored() throws(PlannerError) -> Plan {
+        guard !measurements.isEmpty else { return self }
+        // Layouts of an open plan are all priced on one software, and so are the measured ones.
+        var plan = onOneFramework
+        plan.anchor = nil
+        var points: [Anchor.Point] = []
+        for measured in measurements {
+            var other = plan
+            (other.devices, other.batch, other.layout) = (measured.devices, measured.batch, measured.layout)
+            (other.tokens, other.idleDevices) = (nil, 0)
+            let predicted = try price(plan: other, layout: measured.layout).iteration.seconds
+            points.append(
+                Anchor.Point(
+                    layout: measured.layout, devices: measured.devices, batch: measured.batch,
+                    residual: log(measured.seconds / predicted)))
+        }
+        plan.anchor = Anchor(points: points)
+        return plan
+    }
+}
+
+extension Estimate {
+    /// How measured steps shift the answer, and which further measurement would narrow its band most. Empty without
+    /// measurements.
+    package func anchorRemarks() -> [Remark] {
+        guard let anchor = plan.anchor else { return [] }
+        let framework = plan.framework(for: layout)
+        let band = ErrorBand(plan: plan, layout: layout, framework: framework)
+        let took = anchor.points.map { point in
+            "\(Self.signed(exp(point.residual) - 1)) on \(Figures.grouped(point.devices)) devices"
+        }
+        let words = "\(anchor.words(layout)) against the prediction: \(took.joined(separator: ", ")). "
+        var remarks = [
+            Remark(.anchored, words + "Steps of this layout are expected to take \(Self.signed(exp(band.shift) - 1))")
+        ]
+        let (now, candidates) = (Self.width(band), nextMeasurements(anchor))
+        let next = candidates.map { point -> (point: Anchor.Point, band: ErrorBand) in
+            var more = plan
+            more.anchor = Anchor(points: anchor.points + [point])
+            return (point, ErrorBand(plan: more, layout: layout, framework: framework))
+        }.min { Self.width($0.band) < Self.width($1.band) }
+        if let next, Self.width(next.band) < 0.97 * now {
+            remarks.append(
+                Remark(
+                    .measureNext,
+                    "some minutes of this layout on \(Figures.grouped(next.point.devices)) devices with a batch of "
+                        + "\(Figures.grouped(next.point.batch)) would narrow the band from \(Self.words(band)) to "
+                        + "\(Self.words(next.band)) (measured: {seconds: …, devices: \(next.point.devices), "
+                        + "batch: \(next.point.batch), layout: …})"))
+        }
+        return remarks
+    }
+
+    /// Steps of the answer's own layout that can be measured: on the fewest devices that hold it, with the same micro-batches
+    /// in every pipeline, and on all.
+    private func nextMeasurements(_ anchor: Anchor) -> [Anchor.Point] {
+        var points = [Anchor.Point(layout: layout, devices: plan.devices, batch: plan.batch, residual: 0)]
+        for data in Divisors.of(layout.data) where data < layout.data && plan.batch % (layout.data / data) == 0 {
+            var fewer = plan
+            (fewer.devices, fewer.batch) = (plan.devices / (layout.data / data), plan.batch / (layout.data / data))
+            (fewer.tokens, fewer.anchor, fewer.idleDevices) = (nil, nil, 0)
+            var own = layout
+            own.data = data
+            guard own.problems(for: plan.model, batch: fewer.batch, devices: fewer.devices).isEmpty,
+                let pricer = try? Pricer(plan: fewer), let work = try? pricer.works(own).first,
+                Estimate(work, time: IterationTime(work)).fits
+            else { continue }
+            points.append(Anchor.Point(layout: own, devices: fewer.devices, batch: fewer.batch, residual: 0))
+            break
+        }
+        return points
+    }
+
+    private static func width(_ band: ErrorBand) -> Double { band.low + band.high }
+
+    private static func words(_ band: ErrorBand) -> String {
+        "\(signed(-band.low))/\(signed(band.high))"
+    }
+
+    private static func signed(_ share: Double) -> String {
+        (share < 0 ? "−" : "+") + Figures.percent(abs(share))
+    }
+}

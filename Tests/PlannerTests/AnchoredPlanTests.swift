@@ -1,0 +1,148 @@
+import Foundation
+import Planner
+import Plans
+import Reading
+import TestSupport
+import Testing
+
+/// Plans with measured steps.
+@Suite struct AnchoredPlanTests {
+    private func plan(_ measured: String, layout: String = "{tensor: 2, sharding: optimizer}") throws -> Plan {
+        try Plan.read(
+            text: """
+                model: llama3-8b
+                tokens: 1T
+                cluster: h100-80g-sxm
+                devices: 512
+                batch: 1024
+                precision: bf16
+                framework: nemo
+                run: {idle: 0}
+                layout: \(layout)
+                measured: \(measured)
+
+                """, path: "plan.yaml", library: Checkout.library)
+    }
+
+    private func run(_ plan: Plan) throws -> (days: Double, low: Double, high: Double, reason: String, seconds: Double)
+    {
+        let anchored = try plan.anchored()
+        let estimate = try price(plan: anchored, layout: try #require(plan.layout))
+        let run = try #require(estimate.run)
+        #expect(abs(run.parts.total / run.days - 1) < 1e-9)
+        return (run.days, run.lowDays, run.highDays, run.bandReason, estimate.iteration.seconds)
+    }
+
+    /// The plan's own step, a tenth slower than predicted: the days follow, the step stays, the band is narrow.
+    @Test func theOwnStepShiftsTheDays() throws {
+        let open = try run(plan("{seconds: 1}"))
+        let known = try plan("{seconds: \(1.1 * open.seconds)}")
+        let (free, measured) = (try run(plan("[]")), try run(known))
+        #expect(measured.seconds == free.seconds)
+        #expect((1.09...1.1).contains(measured.days / free.days))
+        #expect(measured.high / measured.days < 1.04 && free.high / free.days > 1.2)
+        #expect(measured.reason == "one measured step of this layout")
+    }
+
+    /// A step on an eighth of the devices, and one of another layout, say less.
+    @Test func fewerDevicesAndOtherLayoutsSayLess() throws {
+        let free = try run(plan("[]"))
+        func shifted(_ keys: String) throws -> (days: Double, width: Double) {
+            let own = try plan("{seconds: 1, \(keys)}")
+            let measurement = try #require(own.measurements.first)
+            var alone = own
+            (alone.devices, alone.batch, alone.layout) = (measurement.devices, measurement.batch, measurement.layout)
+            (alone.measurements, alone.measured) = ([], nil)
+            let seconds = try price(plan: alone, layout: measurement.layout).iteration.seconds
+            let found = try run(plan("{seconds: \(1.1 * seconds), \(keys)}"))
+            return (found.days / free.days, found.high / found.days)
+        }
+        let fewer = try shifted("devices: 64, batch: 128")
+        let other = try shifted("devices: 64, batch: 128, layout: {tensor: 4, sharding: optimizer}")
+        #expect((1.07...1.09).contains(fewer.days) && (1.04...1.05).contains(other.days))
+        #expect(fewer.width < other.width && other.width < free.high / free.days)
+        // A layout that is searched for takes what measured layouts say.
+        let searched = try plan("{seconds: 3, devices: 64, batch: 128, layout: {tensor: 4}}", layout: "auto").anchored()
+        #expect(searched.anchor?.points.count == 1)
+    }
+
+    /// The answer names the shift and the measurement that narrows the band most.
+    @Test func theNextMeasurementIsNamed() throws {
+        let anchored = try plan("{seconds: 3, devices: 64, batch: 128, layout: {tensor: 4, sharding: optimizer}}")
+            .anchored()
+        let estimate = try price(plan: anchored, layout: try #require(anchored.layout))
+        let remarks = estimate.anchorRemarks()
+        #expect(remarks.map(\.code) == [.anchored, .measureNext])
+        #expect(remarks[1].text.contains("some minutes of this layout on"))
+        let exact = try plan("{seconds: 3}").anchored()
+        let own = try price(plan: exact, layout: try #require(exact.layout)).anchorRemarks()
+        #expect(own.map(\.code) == [.anchored])
+    }
+
+    /// A written plan keeps its measured steps.
+    @Test func measuredStepsAreWritten() throws {
+        let text = "[{seconds: 9}, {seconds: 3, devices: 64, batch: 128, layout: {tensor: 4, sharding: optimizer}}]"
+        let plan = try plan(text)
+        let again = try Plan.read(
+            text: plan.yaml(library: Checkout.library), path: "plan.yaml", library: Checkout.library)
+        #expect(again.measurements == plan.measurements && plan.measurements.count == 2)
+        #expect(try run(again).days == run(plan).days)
+    }
+
+    @Test(arguments: [
+        ("7", "measured: must be a map, or a list of maps"), ("[7]", "measured[0]: must be a map of keys and values"),
+        ("{devices: 64}", "measured.seconds: is missing"),
+        ("{seconds: 3, device: 64}", "measured.device: unknown key; did you mean 'devices'?"),
+        ("[{seconds: 3}, {seconds: 4}]", "measured[1].seconds: is a second step of the plan itself"),
+        (
+            "[{seconds: 3, devices: 63}]",
+            "measured[0].devices: a plan with these keys is wrong, devices"
+        ),
+        ("{seconds: 3, layout: {tensor: 5}}", "measured.layout: a plan with these keys is wrong, layout.tensor"),
+    ])
+    func saysWhatIsWrong(_ measured: String, _ said: String) throws {
+        let problems = #expect(throws: PlanProblems.self) { try plan(measured) }
+        #expect(problems?.description.contains(said) == true, "\(problems?.description ?? "")")
+    }
+
+    @Test func anOpenPlanSaysWhichLayoutWasMeasured() throws {
+        let problems = #expect(throws: PlanProblems.self) { try plan("{seconds: 3, devices: 64}", layout: "auto") }
+        #expect(problems?.description.contains("must say which layout was measured") == true)
+        #expect(
+            try plan("{seconds: 3}", layout: "auto").remarks.contains { $0.text.hasPrefix("measured says nothing") })
+    }
+
+    /// Published runs of one layout on other devices are predicted better once one of them is measured: in the median of
+    /// every source that has such runs.
+    @Test func oneRowOfASourceAnchorsTheOthers() throws {
+        var (before, after): ([Double], [Double]) = ([], [])
+        for file in ["dgx-cloud-h100", "llm-foundry-scales", "vtrain-multi-node"] {
+            let runs = try PublishedRun.read(
+                path: "\(Checkout.root)/plans/published/\(file).yaml", library: Checkout.library)
+            let rows = validate(runs).timed.compactMap { row -> (plan: Plan, layout: Layout, residual: Double)? in
+                guard let plan = row.run.plan, let layout = plan.layout, let error = row.error else { return nil }
+                return (plan, layout, -log(1 + error))
+            }
+            for group in Dictionary(grouping: rows, by: { [$0.plan.model.name ?? "", $0.plan.precision.rawValue] })
+                .values
+            {
+                guard let first = group.first else { continue }
+                let anchor = Anchor(points: [
+                    Anchor.Point(
+                        layout: first.layout, devices: first.plan.devices, batch: first.plan.batch,
+                        residual: first.residual)
+                ])
+                for row in group.dropFirst() {
+                    let shift = anchor.expectation(
+                        row.layout, devices: row.plan.devices, batch: row.plan.batch, deviation: 0.14
+                    ).shift
+                    before.append(abs(row.residual))
+                    after.append(abs(row.residual - shift))
+                }
+            }
+        }
+        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+        #expect(before.count > 100)
+        #expect(median(after) < median(before), "\(median(before)) \(median(after))")
+    }
+}
