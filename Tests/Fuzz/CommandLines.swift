@@ -20,7 +20,7 @@ struct CommandLines {
         "sweep PLAN --network-speed 0.5,2", "sweep PLAN --deadline 90d --most-devices 64",
         "sweep PLAN --cost 5M --most-devices 32",
         "sweep PLAN --devices 8..32 --svg OUT", "sweep PLAN --params 1B,2B",
-        "sweep PLAN --clusters a100-80g-sxm,h100-80g-sxm", "gpus", "gpus --json",
+        "sweep PLAN --clusters a100-80g-sxm,h100-80g-sxm", "gpus", "gpus --json", "frameworks", "frameworks nemo@25.04 --json",
         "estimate --params 7B --tokens 1T --gpu A100 --gpus 64",
         "schedule NAME --ranks 4 --microbatches 8",
         "schedule NAME --ranks 4 --virtual-stages 2 --microbatches 8 --json",
