@@ -191,7 +191,7 @@ import Testing
         seen.finish(
             Set(Self.commands.map(\.0)).union([
                 "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
-            "layouts-of-one-model", "runs-that-fit",
+                "layouts-of-one-model", "runs-that-fit",
             ]))
     }
 

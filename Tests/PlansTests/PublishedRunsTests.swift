@@ -71,7 +71,7 @@ import Plans
                 precision: fp8, recompute: full, recomputeLayers: 2, recipe: mxfp8, dispatcher: hybridep, framework: nemo@25.04
                 """
         ).replacing("a100-80g-sxm", with: "b200-sxm")
-        .replacing("sequence: 128}", with: "sequence: 128, moe: {experts: 4, topK: 2, ffn: 512}}")
+            .replacing("sequence: 128}", with: "sequence: 128, moe: {experts: 4, topK: 2, ffn: 512}}")
         let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
         let plan = try #require(runs[0].plan, "\(runs[0].obstacle)")
         #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .fp8)
