@@ -144,7 +144,7 @@ import Plans
         #expect(try device("extends: h100-80g-sxm\nnicGbps: 100\n").device.runs == .published)
         #expect(try device("extends: h100-80g-sxm\ndevice: {name: My H100}\n").device.runs == .none)
         let mi325x = try device("extends: mi325x\nprice: 1\n")
-        #expect(mi325x.device.efficiencySource?.contains("0.51 of the peak") == true)
+        #expect(mi325x.device.efficiencySource?.contains("0.60 of the peak") == true)
         #expect(mi325x.remarkWithoutRuns?.text.contains("no run on AMD Instinct MI325X has been compared") == true)
         let measured = try device("extends: mi325x\ndevice: {matmulEfficiency: {1G: 0.3, 64G: 0.6}}\n")
         #expect(measured.device.efficiencySource == nil)
