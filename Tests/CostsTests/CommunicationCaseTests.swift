@@ -53,7 +53,8 @@ import Testing
         let layout = Layout(data: 4, tensor: 6)
         let work = try work(try plan(wide, "h100-80g-sxm", 24, batch: 4, layout))
         let bytes = 2.0 * 4096 * 6144
-        let efficiency = Checkout.frameworks.known[Frameworks.megatron]?.tensorEfficiency ?? 1
+        let software = try Frameworks.read(library: Checkout.library).known
+        let efficiency = try #require(software[Frameworks.megatron]).tensorEfficiency
         let ring = 2 * (4 * near + 2 * far - far) + 2 * bytes * 5 / 6 / (2 * card) / efficiency
         // Four all-reduces a block, one each of embedding and head; the loss's three small ones on top.
         let tensor = IterationTime(work).breakdown.tensorComm

@@ -171,7 +171,7 @@ import Testing
         ("a-timelines-figures", "simulate --ranks 2 --microbatches 4"), ("a-timelines-figures", "simulate mixed.yaml"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b"),
         ("compared-timelines", "simulate experts.yaml --compare 1f1b,dualpipe --microbatches 5"),
-        ("devices", "gpus"), ("replayed-runs", "validate"),
+        ("devices", "gpus"), ("software", "frameworks"), ("replayed-runs", "validate"),
         ("replayed-runs", "validate --runs measured --leave-one-source-out"), ("whole-runs", "validate --whole-runs"),
     ]
 
@@ -200,6 +200,7 @@ import Testing
         seen.finish(
             Set(Self.commands.map(\.0)).union([
                 "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
+                "layouts-of-one-model", "runs-that-fit",
             ]))
     }
 
@@ -269,6 +270,7 @@ import Testing
         ]
         let shared = [
             "layout", "parts-of-a-step", "what-was-searched", "notes", "a-replayed-run", "errors-of-several-runs",
+            "layouts-of-one-model", "runs-that-fit",
         ]
         #expect(Set(try #require(Self.page).keys.keys) == Set(Self.commands.map(\.0) + files + shared))
     }

@@ -14,10 +14,17 @@ import Testing
 
     @Test func thePublishedRunsAreReplayed() throws {
         let result = try document(["validate", "--json"])
-        #expect((result["runs"] as? [Any])?.count == 1272)
+        #expect((result["runs"] as? [Any])?.count == 2222)
         let core = try #require(result["core"] as? [String: Any])
         #expect(core["rows"] as? Int ?? 0 > 140)
         #expect(core["medianError"] as? Double ?? 1 < 0.1)
+        let groups = try #require(result["ranking"] as? [[String: Any]])
+        let regrets = groups.compactMap { $0["regret"] as? Double }
+        #expect(regrets.count > 80 && regrets.allSatisfy { $0 >= 0 })
+        #expect(regrets.reduce(0, +) / Double(regrets.count) < 0.06)
+        let fit = try #require((result["fit"] as? [String: Any])?["all"] as? [String: Int])
+        #expect(fit["ranButSaidNotToFit"] ?? .max < (fit["ran"] ?? 0) * 3 / 100)
+        #expect(fit["outOfMemoryCaught"] ?? 0 > (fit["outOfMemory"] ?? .max) * 8 / 10)
     }
 
     @Test func runsOfOnesOwnAreRead() throws {

@@ -159,7 +159,7 @@ import Testing
     /// The examples of every help, whole at any width.
     @Test(arguments: [
         [], ["plan"], ["estimate"], ["search"], ["compare"], ["sweep"], ["simulate"], ["train"], ["calibrate"],
-        ["validate"], ["generate"], ["gpus"],
+        ["validate"], ["generate"], ["gpus"], ["frameworks"],
     ])
     func examplesAreNotFolded(_ command: [String]) throws {
         func examples(_ columns: Int) throws -> [String] {

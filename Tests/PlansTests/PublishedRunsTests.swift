@@ -71,7 +71,7 @@ import Plans
                 precision: fp8, recompute: full, recomputeLayers: 2, recipe: mxfp8, dispatcher: hybridep, framework: nemo@25.04
                 """
         ).replacing("a100-80g-sxm", with: "b200-sxm")
-            .replacing("sequence: 128}", with: "sequence: 128, moe: {experts: 4, topK: 2}}")
+            .replacing("sequence: 128}", with: "sequence: 128, moe: {experts: 4, topK: 2, ffn: 512}}")
         let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
         let plan = try #require(runs[0].plan, "\(runs[0].obstacle)")
         #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .fp8)
@@ -150,8 +150,8 @@ import Plans
             runs += try PublishedRun.read(
                 path: Self.folder.appending(path: file).path, library: Checkout.library)
         }
-        #expect(runs.count == 1272)
-        #expect(runs.filter(\.isCore).count == 202)
+        #expect(runs.count == 2222)
+        #expect(runs.filter(\.isCore).count == 414)
         #expect(runs.filter { $0.plan != nil }.count > 1150)
         #expect(Set(runs.map(\.name)).count == runs.count)
         #expect(runs.allSatisfy { ($0.plan == nil) == !$0.obstacle.isEmpty && !$0.source.isEmpty })

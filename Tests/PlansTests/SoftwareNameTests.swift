@@ -53,8 +53,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("nmeo@25.04", "no software of that name in frameworks/; did you mean 'nemo'?"),
-        ("torchtitn", "no software of that name in frameworks/; did you mean 'torchtitan'?"),
+        ("nmeo@25.04", "(found 'nmeo'); did you mean 'nemo'?"),
+        ("torchtitn", "(found 'torchtitn'); did you mean 'torchtitan'?"),
         ("nemo@latest", "must be a name, NAME@VERSION or NAME@YYYY-MM"),
         ("nemo@2025-13", "must be a name, NAME@VERSION or NAME@YYYY-MM"),
         ("nemo@", "must be a name, NAME@VERSION or NAME@YYYY-MM"),

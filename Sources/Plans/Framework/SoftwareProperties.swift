@@ -80,7 +80,9 @@ extension Framework {
         if let usesBuffers = reader.answer("userBuffers") {
             abilities.tensorOverlap = usesBuffers ? .userBuffers : .chunks
         }
-        if let isFused = reader.answer("fusedLoss"), !stated.contains(.logitBytes) { set(.logitBytes, isFused ? 6 : 10) }
+        if let isFused = reader.answer("fusedLoss"), !stated.contains(.logitBytes) {
+            set(.logitBytes, isFused ? 6 : 10)
+        }
         guard extends else { return }
         // Traffic is counted at its minimum: what is fused already, another way of fusing does not lower.
         func change(_ constant: Constant, by factor: Double) {
