@@ -93,7 +93,7 @@ import Testing
         #expect(abs(widths(own).above - ErrorBand.knownPair) < 1e-12)
         let searched = try band { $0.run = RunShares(idle: 0, practice: RunShares.Practice.named) }
         #expect(abs(widths(searched).above - hypot(ErrorBand.knownPair, ErrorBand.notTheirs)) < 1e-12)
-        #expect(searched.reason.contains("best known practice, of which teams reached 90 %"))
+        #expect(searched.reason.contains("best known practice, of which teams reached 91 %"))
     }
 
     @Test(arguments: [

@@ -40,7 +40,7 @@ import Testing
 
     /// Answers of the search equal those of `price` for the same layout.
     @Test func candidatesArePriced() throws {
-        let plan = try Self.bigPlan()
+        let plan = try Self.bigPlan().open
         for candidate in try Self.big.get().candidates.prefix(2) {
             #expect(try price(plan: plan, layout: candidate.layout) == candidate)
         }

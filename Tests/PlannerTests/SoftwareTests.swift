@@ -19,7 +19,7 @@ import Testing
         let result = try search(plan: plan)
         for candidate in result.candidates {
             #expect(candidate.plan.framework(for: candidate.layout).name == named ?? "megatron-core")
-            #expect(try price(plan: plan, layout: candidate.layout) == candidate)
+            #expect(try price(plan: plan.open, layout: candidate.layout) == candidate)
         }
         let space = try #require(result.searched)
         #expect(space.framework == named ?? "megatron-core" && space.isStated == (named != nil))

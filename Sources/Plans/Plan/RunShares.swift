@@ -40,11 +40,11 @@ package struct RunShares: Hashable, Codable, Sendable {
         /// many predictions is too low by 0.45 of the spread between layouts of one model on one machine, 0.105.
         package static let picked = 1.05
         /// The plan names software with fused attention.
-        package static let named = 1.11
+        package static let named = 1.10
         /// The plan names no software: teams used others than the one assumed.
-        package static let assumed = 1.18
+        package static let assumed = 1.16
         /// Software before fused attention, whose users knew neither that nor selective recomputation.
-        package static let unfused = 1.75
+        package static let unfused = 1.72
     }
 
     /// What a team takes over the fastest layout on `framework`.
