@@ -67,6 +67,13 @@ struct TunedActivations {
             ? learns("shared expert down", "beside down", "expert ") : learns("feed-forward down")
     }
 
+    /// Whether the block's input is among what a forward keeps: a norm reads it again, products only for their own weights.
+    var keepsInput: Bool {
+        guard shape.norms == .post else { return true }
+        if shape.isJoined { return readsOfAttention || readsOfNetwork }
+        return shape.halves == .feedForward ? readsOfNetwork : readsOfAttention
+    }
+
     private var reads: Double { (readsOfAttention ? 1 : 0) + (readsOfNetwork ? 1 : 0) }
     /// Rows at a device's experts.
     private func routed(_ moe: Model.Mixture) -> Double {

@@ -16,6 +16,8 @@ struct BlockTensors {
     var input: Double { Double(block.inputs) * stream }
     /// The core attention, with what exchanges of heads keep.
     let core: Double
+    /// The inputs of the block among `whole`.
+    var inputInWhole: Double { block.keepsInput ? input : 0 }
     /// The result of the core attention.
     let attended: Double
     /// Results of norms and activations, which are cheap to make again.
