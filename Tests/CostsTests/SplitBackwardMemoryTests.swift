@@ -44,14 +44,33 @@ import Testing
         #expect(split.bytes > 10 * plain.bytes)
     }
 
+    /// A network that is recomputed by itself exists once: between the halves its inputs and the gradients of its products'
+    /// results lie where it was computed. Beyond them a backward holds the log-sum-exp of flash attention alone, 4 bytes a head.
+    @Test func recomputedTensorsExistOnce() {
+        let model = MemoryCaseTests.llama(layers: 8)
+        let (split, whole) = (
+            block(model, recompute: .selective, modules: .network),
+            block(model, recompute: .selective, split: false, modules: .network)
+        )
+        let network = 2.0 * 1024 * 3 * 14336
+        #expect(whole.recomputed == network)
+        #expect(split.kept + whole.recomputed == split.later + 4 * 32 * 1024)
+        #expect(split.recomputed == 4 * 32 * 1024)
+        // A block's input is kept already while all of the block is computed again.
+        let (all, again) = (block(model, recompute: .none, split: false), block(model, recompute: .full, split: false))
+        #expect(again.kept == 2 * 1024 * 4096)
+        #expect(again.kept + again.recomputed == all.kept)
+    }
+
     private func block(
         _ model: Model, recompute: Layout.Recompute, flash: Bool = true, dropout: Bool = false,
-        memory: Framework.Memory = Framework.Memory(), split: Bool = true
+        memory: Framework.Memory = Framework.Memory(), split: Bool = true, modules: RecomputeModules = []
     ) -> ActivationBytes {
         ActivationBytes(
             ModelParts(model).blocks[0], sequence: model.sequence, tokens: 1024, tensor: 1, sequenceParallel: false,
             recompute: recompute,
-            flashAttention: flash, dropout: dropout, elementBytes: 2, splitsBackward: split, memory: memory)
+            flashAttention: flash, dropout: dropout, elementBytes: 2, splitsBackward: split, memory: memory,
+            modules: modules)
     }
 
     /// By the runtime's own list (`Sources/Training/Activations/SavedBlock.swift`), in numbers a row: stream, queries, keys and

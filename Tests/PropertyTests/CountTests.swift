@@ -256,63 +256,83 @@ import Testing
         let work = try Pricer(plan: plan).work(layout)
         let placed = try PlacedBlocks(plan, layout)
         let counted = peaks(plan, layout, placed)
+        let isSplit = layout.schedule.splitsBackward
+        let stages = placed.layers.indices.map { blocksAtOnce(plan, layout, inventory, placed, stage: $0) }
+        let during = CountedPeaks.duringBackwards(placed, stages)
+        let mixesBackwards = placed.schedule.actions.joined().contains { $0.kind == .backward || $0.kind == .fused }
         return .all(
             work.memorySpan.map { rank, found in
-                let least = counted.blocks[rank]
-                // Tensors that one block, or a run of blocks, computes again and holds while its backward runs.
-                func again(_ layer: Int) -> Double {
-                    let all = kept(plan, layout, inventory, layer, recomputed: false, all: true)
-                    // Results of modules, which are in 16 bits, and inputs of products inside modules, which are not.
-                    func modules(_ only: Set<RecomputeModules.Name>) -> Double {
-                        let whole = kept(
-                            plan, layout, inventory, layer, recomputed: false, all: true, inSixteenBits: true)
-                        return whole
-                            - kept(
-                                plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
-                    }
-                    func ofRecipe() -> Double {
-                        guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
-                        func saved(_ again: Set<RecomputeModules.Name>) -> Double {
-                            let again = layout.modulesByHand.intersection(again)
-                            if plan.model.tuning != nil {
-                                return TunedActivations(plan, layout, inventory, layer)?
-                                    .saved(again: again, keepsRead: false) ?? .nan
-                            }
-                            return recipe.saved(
-                                plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
-                                again: again, keepsRead: false, elementBytes: elementBytes(plan))
-                        }
-                        return saved([]) - saved([.network, .mixture, .sharedExperts])
-                    }
-                    return switch layout.recompute {
-                    case .none: 0
-                    case .selective:
-                        // One half after the other, each with one norm.
-                        max(
-                            modules([.coreAttention, .latentProjections]),
-                            modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
-                            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
-                    // Of a split backward it stays, and is counted where it does.
-                    case .full where layout.schedule.splitsBackward:
-                        max(0, all - later(plan, layout, inventory, layer))
-                    case .full: all
-                    }
-                }
-                let whole =
-                    placed.stages(of: rank).flatMap { stage in
-                        let layers = Array(placed.layers[stage])
-                        return placed.againTogether(ofStage: stage, layout).map { together in
-                            together.reduce(0) { $0 + again(layers[$1]) }
-                        }
-                    }.max() ?? 0
-                let input = layout.recompute == .full ? kept(plan, layout, inventory, 0, recomputed: true) : 0
+                let sets = placed.stages(of: rank).flatMap { stages[$0] }
+                let beyond = sets.map { $0.beyond(isSplit: isSplit) }.max() ?? 0
                 let ends =
                     LayoutMemory(work).embeddingMaskBytes(rank: rank) + LayoutMemory(work).headInputBytes(rank: rank)
+                // Where a first half frees bytes in some blocks and takes more in others, the sum inside a stage may be larger
+                // than at both of its ends, which the planner looks at. It takes all backwards for split ones where some are.
+                let isOneWay =
+                    sets.allSatisfy { $0.later >= $0.kept } || sets.allSatisfy { $0.later <= $0.kept }
+                let isSeen = !isSplit || isOneWay && !mixesBackwards
                 return .all([
-                    Property.atMost("activations of rank \(rank)", least + max(0, whole - input), found),
-                    Property.atMost("activations of rank \(rank)", found, least + whole + ends),
+                    Property.atMost("activations of rank \(rank)", isSeen ? during[rank] : counted.blocks[rank], found),
+                    Property.atMost("activations of rank \(rank)", found, counted.blocks[rank] + beyond + ends),
                 ])
             })
+    }
+
+    /// The blocks of a stage whose tensors a backward has at once, in their order.
+    private static func blocksAtOnce(
+        _ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ placed: PlacedBlocks, stage: Int
+    ) -> [BlocksAtOnce] {
+        let layers = Array(placed.layers[stage])
+        let together = placed.againTogether(ofStage: stage, layout)
+        let alone = layers.indices.filter { place in !together.contains { $0.contains(place) } }.map { [$0] }
+        return (together + alone).sorted { $0[0] < $1[0] }.map { places in
+            let isAgain = layout.recompute == .full && placed.computesAgain(places[0], ofStage: stage, layout)
+            // Of blocks that are recomputed together the first keeps its input.
+            let before = isAgain ? [places[0]] : places
+            let bytes = before.reduce(0) {
+                $0 + kept(plan, layout, inventory, layers[$1], recomputed: isAgain)
+            }
+            var during = bytes
+            if isAgain {
+                during = places.reduce(0) {
+                    $0 + kept(plan, layout, inventory, layers[$1], recomputed: false, all: true)
+                }
+                if TunedActivations(plan, layout, inventory, layers[places[0]])?.keepsInput == false { during += bytes }
+            } else if layout.recompute == .selective {
+                during += places.reduce(0) { $0 + modulesAgain(plan, layout, inventory, layers[$1]) }
+            }
+            let between = places.reduce(0) { $0 + later(plan, layout, inventory, layers[$1]) }
+            return BlocksAtOnce(
+                kept: bytes, during: during, later: layout.schedule.splitsBackward ? between : 0)
+        }
+    }
+
+    /// Tensors that the modules of one block compute again and hold while its backward runs: one half after the other, each
+    /// with one norm.
+    private static func modulesAgain(_ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int) -> Double {
+        // Results of modules, which are in 16 bits, and inputs of products inside modules, which are not.
+        func modules(_ only: Set<RecomputeModules.Name>) -> Double {
+            kept(plan, layout, inventory, layer, recomputed: false, all: true, inSixteenBits: true)
+                - kept(plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
+        }
+        func ofRecipe() -> Double {
+            guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
+            func saved(_ again: Set<RecomputeModules.Name>) -> Double {
+                let again = layout.modulesByHand.intersection(again)
+                if plan.model.tuning != nil {
+                    return TunedActivations(plan, layout, inventory, layer)?
+                        .saved(again: again, keepsRead: false) ?? .nan
+                }
+                return recipe.saved(
+                    plan, layout, inventory.shape(layer), mixture: inventory.isMixture(layer),
+                    again: again, keepsRead: false, elementBytes: elementBytes(plan))
+            }
+            return saved([]) - saved([.network, .mixture, .sharedExperts])
+        }
+        return max(
+            modules([.coreAttention, .latentProjections]),
+            modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
+            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
     }
 
     private static func bytes(

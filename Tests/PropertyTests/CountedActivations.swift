@@ -247,10 +247,52 @@ struct CountedActivations {
     ]
 }
 
+/// Blocks whose tensors a backward has at once: one block, or a run of blocks that are recomputed together.
+struct BlocksAtOnce {
+    /// Bytes before their backward, during it, and between the halves of a split one.
+    var kept: Double
+    var during: Double
+    var later: Double
+
+    /// Bytes during the backward beyond the larger of what is there before it and behind its first half.
+    func beyond(isSplit: Bool) -> Double { max(0, during - (isSplit ? max(kept, later) : kept)) }
+}
+
 /// Most bytes that the blocks of every rank keep at once, by walking the schedule's lists.
 struct CountedPeaks {
     /// Bytes of the blocks' kept tensors alone.
     private(set) var blocks: [Double] = []
+
+    /// Most bytes of every rank's blocks while one backward after the other passes through them, from the last block of its
+    /// stage to the first.
+    static func duringBackwards(_ placed: PlacedBlocks, _ stages: [[BlocksAtOnce]]) -> [Double] {
+        let kept = stages.map { $0.reduce(0) { $0 + $1.kept } }
+        let later = stages.map { $0.reduce(0) { $0 + $1.later } }
+        return placed.schedule.actions.map { actions in
+            var (now, peak) = (0.0, 0.0)
+            func pass(_ stage: Int, _ left: (BlocksAtOnce) -> Double) {
+                for blocks in stages[stage].reversed() {
+                    peak = max(peak, now + blocks.during - blocks.kept)
+                    now += left(blocks) - blocks.kept
+                    peak = max(peak, now)
+                }
+            }
+            for action in actions {
+                switch action.kind {
+                case .forward: now += kept[Int(action.stage)]
+                case .backward: pass(Int(action.stage)) { _ in 0 }
+                case .backwardInput: pass(Int(action.stage), \.later)
+                case .backwardWeight: now -= later[Int(action.stage)]
+                case .fused:
+                    now += kept[Int(action.stage)]
+                    pass(Int(action.partnerStage)) { _ in 0 }
+                case .softmax, .outputGradient: break
+                }
+                peak = max(peak, now)
+            }
+            return peak
+        }
+    }
 
     /// - Parameters:
     ///   - kept: bytes a block keeps of one micro-batch, by layer and by whether it is recomputed. A recomputed block

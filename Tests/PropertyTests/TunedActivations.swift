@@ -67,6 +67,13 @@ struct TunedActivations {
             ? learns("shared expert down", "beside down", "expert ") : learns("feed-forward down")
     }
 
+    /// Whether the block's input is among what a forward keeps: a norm reads it again, products only for their own weights.
+    var keepsInput: Bool {
+        guard shape.norms == .post else { return true }
+        if shape.isJoined { return readsOfAttention || readsOfNetwork }
+        return shape.halves == .feedForward ? readsOfNetwork : readsOfAttention
+    }
+
     private var reads: Double { (readsOfAttention ? 1 : 0) + (readsOfNetwork ? 1 : 0) }
     /// Rows at a device's experts.
     private func routed(_ moe: Model.Mixture) -> Double {
@@ -101,7 +108,9 @@ struct TunedActivations {
     ///   - again: modules that are computed again, whose products' inputs are not kept.
     ///   - keepsRead: whether a module that begins with an input keeps it as it is.
     func saved(again: Set<RecomputeModules.Name>, keepsRead: Bool = true) -> Double {
-        guard let recipe = CountedRecipe(plan), plan.model.tuning?.lora == nil else { return 0 }
+        guard let recipe = CountedRecipe(plan) else { return 0 }
+        let inputs = recipe.savedInputs(plan, layout, shape, mixture: isMixture, again: again, elementBytes: w)
+        guard plan.model.tuning?.lora == nil else { return inputs }
         var elements = 0.0
         let norms = normsAgain(again)
         let isRead = keepsRead && again.contains(.network)
@@ -131,7 +140,7 @@ struct TunedActivations {
         if recipe.recipe.scaling == .delayed, writesOfAttention {
             beside = recipe.activation * rows * Double(shape.heads * shape.valueHead) / t
         }
-        return (w - recipe.activation) * elements - beside
+        return (w - recipe.activation) * elements - beside + inputs
     }
 
     func kept(again: Set<RecomputeModules.Name>) -> Double {

@@ -76,6 +76,8 @@ struct ActivationExplanation {
         let less = remakes ? " − \(remade)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + T·w·h/σ" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
+        let inputInWhole = kind.block.keepsInput ? input : nil
+        func minus(_ terms: [String?]) -> String { terms.compactMap { $0.map { " − \($0)" } }.joined() }
         let (kept, again): (String, String) =
             switch layout.recompute {
             case _ where kind.hasNoBackward: ("0", "0")
@@ -85,12 +87,12 @@ struct ActivationExplanation {
             case .selective where framework.selectiveOperations:
                 (
                     "T·(\(kind.block.inputs == 1 ? "" : "\(kind.block.inputs)·")w·h/σ + w·\(kind.own(kind.attention.attended))/t + w·(\(productWidth(kind)))/2) + \(core)",
-                    "Z_\(x)"
+                    "Z_\(x)" + minus([inputInWhole, attended, core])
                 )
             case .selective where memory.remakesAttention:
                 ("Z_\(x) − \(core) − \(attended)" + less + more, "\(core) + \(attended)")
             case .selective: ("Z_\(x) − \(core)" + less + more, core)
-            case .full: (input, "Z_\(x)")
+            case .full: (input, "Z_\(x)" + minus([inputInWhole]) + (memory.pools ? more : ""))
             }
         lines.derive(
             "activations a \(name)", as: "K_\(x)", kept, "bytes", note: "recompute \(layout.recomputeWords)",
@@ -120,9 +122,23 @@ struct ActivationExplanation {
         }
         let shared = SharedGradients.formula(
             kind.block, isExpertShared: layout.expertTensor > 1, reserve: memory.rowReserve)
-        let stays = isSplit && layout.recompute == .full && !memory.pools
+        // Behind the first half of a split backward, tensors of the second half lie where recomputed ones were.
+        let stays = isSplit && !memory.pools && again != "0"
         lines.derive(
-            "recomputed at once of a \(name)", as: "R_\(x)_1", stays ? "max(0, \(again) − J_\(x))" : again, "bytes")
+            "recomputed at once of a \(name)", as: "R_\(x)_1",
+            stays ? "max(0, \(again) − max(0, J_\(x) − K_\(x)))" : again, "bytes",
+            note: layout.recompute == .none ? "" : "beside what is kept")
+        if work.shares.runs != nil {
+            lines.derive(
+                "recomputed of a \(name) inside a run", as: "I_\(x)",
+                kind.hasNoBackward ? "0" : stays ? "Z_\(x) − J_\(x)" : "Z_\(x)" + (memory.pools ? more : ""), "bytes",
+                note: "with its input")
+            let own = inputInWhole ?? "0"
+            lines.derive(
+                "less of a \(name) at the start of a run", as: "I_\(x)_1",
+                kind.hasNoBackward ? "0" : stays ? "\(own) + max(0, J_\(x) − K_\(x)) − J_\(x)" : own, "bytes",
+                note: "keeps its input")
+        }
         lines.derive(
             "gradients of the widest tensors of a \(name)", as: "G_\(x)",
             "T·w·\(kind.own(memory.sharesGradients ? shared : kind.feedForward.widest))", "bytes")
@@ -325,10 +341,14 @@ struct ActivationExplanation {
     private func recomputedAtOnce(_ share: PipelineShares.Rank, rank: Int, isPartial: Bool) -> String? {
         guard layout.recompute != .none else { return nil }
         if let runs = work.shares.runs?.ofRanks[rank] {
+            // The first block of a run keeps its input.
             let terms = runs.sorted { $0.lexicographicallyPrecedes($1) }.map { run in
-                sum(zip(words.kinds, run).filter { $0.1 > 0 }.map { "\($0.1)·R_\($0.0.symbol)_1" })
+                let some = zip(words.kinds, run).filter { $0.1 > 0 }
+                let inputs = some.map { "I_\($0.0.symbol)_1" }
+                return sum(some.map { "\($0.1)·I_\($0.0.symbol)" }) + " − "
+                    + (inputs.count == 1 ? inputs[0] : "min(\(inputs.joined(separator: ", ")))")
             }
-            return terms.isEmpty ? nil : largest(terms)
+            return terms.isEmpty ? nil : largest(["0"] + terms)
         }
         // Blocks that are told apart because they are offloaded are recomputed as the others are.
         let counts = isPartial && layout.offloadedBlocks == nil ? share.recomputed : share.blocks

@@ -17,8 +17,18 @@ package struct ActivationBytes: Hashable, Sendable {
     /// products read fp8 operands (DeepSeek-V3, section 3.3.1; Transformer Engine), independently of the format of the
     /// residual stream between them.
     package var later: Double
-    /// Bytes held during the backward of one block after recomputation; 0 without recomputation.
+    /// Bytes held during the backward of one block after recomputation, in addition to what the block is counted with at the
+    /// fullest moment; 0 without recomputation.
+    ///
+    /// A backward reads what was kept and what was computed again, K + R bytes. The block is counted with its K there. Behind
+    /// the first half of a split backward it is counted with `later`, J bytes, which lie in the same buffers: where J is the
+    /// larger, R is less by J − K.
     package var recomputed: Double
+    /// `recomputed` of a block inside a run of blocks that are recomputed together, whose own input is computed again too. Below
+    /// 0: other blocks of the run may take its place.
+    package var recomputedInside: Double
+    /// Bytes by which a run's first block, which keeps its input, is below `recomputedInside`.
+    package var keptOfRun: Double
     /// Bytes of the gradients of the block's widest tensors during its backward.
     package var widestGradients: Double
 
@@ -96,20 +106,26 @@ package struct ActivationBytes: Hashable, Sendable {
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             kept = tensors.input + tensors.attended + core + tensors.productResults / 2
-            recomputed = whole
+            recomputed = whole - tensors.inputInWhole - tensors.attended - core
         case .selective:
             // The core attention of one block exists again during that block's backward.
             let again = core + (memory.remakesAttention ? tensors.attended : 0)
             kept = whole - again - remade + halves
             recomputed = again
         case .full:
+            // The input is there already.
             kept = tensors.input
-            recomputed = whole
+            recomputed = whole - tensors.inputInWhole + (memory.pools ? halves : 0)
         }
+        keptOfRun = recompute == .full ? tensors.inputInWhole : 0
+        recomputedInside = recomputed + keptOfRun
         if memory.keepsHalvesWhole { later = recompute == .full ? whole + halves : kept }
-        if !tensors.passesGradient { (kept, later, recomputed) = (0, 0, 0) }
-        // Recomputed tensors are already in the buffers that keep them for the second half of the backward.
-        if splitsBackward, recompute == .full, !memory.pools { recomputed = max(0, recomputed - later) }
+        if !tensors.passesGradient { (kept, later, recomputed, recomputedInside, keptOfRun) = (0, 0, 0, 0, 0) }
+        guard splitsBackward, !memory.pools else { return }
+        let more = max(0, later - kept)
+        recomputed = max(0, recomputed - more)
+        recomputedInside -= later
+        keptOfRun += more - later
     }
 
     /// Bytes that one block keeps for one micro-batch on `device`.

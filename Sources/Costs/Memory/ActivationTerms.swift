@@ -175,9 +175,15 @@ final class ActivationTerms: Sendable {
     }
 
     /// Bytes that a rank's backward recomputes at once if it recomputes `runs` of blocks together: those of the largest run.
+    /// The first block of a run keeps its input.
     private func recomputed(_ runs: Set<[Int]>) -> Double {
         runs.reduce(0) { most, run in
-            max(most, zip(run, blocks).reduce(0) { $0 + Double($1.0) * $1.1.recomputed })
+            var (all, input) = (0.0, Double.infinity)
+            for (count, block) in zip(run, blocks) where count > 0 {
+                all += Double(count) * block.recomputedInside
+                input = min(input, block.keptOfRun)
+            }
+            return input.isFinite ? max(most, all - input) : most
         }
     }
 

@@ -16,6 +16,8 @@ package final class Block: Sendable {
     package let stream: Extent
     /// Rows of the residual stream, as `stream`, that enter the block: two in a module of multi-token prediction.
     package let inputs: Int
+    /// Whether the rows that enter the block are among `kept`.
+    package let keepsInput: Bool
     package let parameters: BlockParameters
 
     // Lists of all parts, joined.
@@ -73,9 +75,11 @@ package final class Block: Sendable {
         sharedProducts = feedForward.experts?.shared ?? []
         if let tuned, let modules {
             kept = tuned.kept(parts, model, modules)
+            keepsInput = tuned.keepsInput(model, modules)
             operands = tuned.operands(model, modules)
         } else {
             kept = parts.flatMap(\.kept)
+            keepsInput = true
             operands = parts.flatMap(\.operands)
         }
         let again = parts.flatMap(\.recomputations)

@@ -137,6 +137,18 @@ package final class TunedBlock: Sendable {
             + expertAdapters.map { Kept($0.narrow, madeBy: .mixture) }
     }
 
+    /// Whether the rows that enter the block are among `kept`: norms read their inputs again, products only where their weights
+    /// are trained.
+    func keepsInput(_ model: Model, _ modules: BlockModules) -> Bool {
+        let block = model.block
+        guard passesGradient else { return false }
+        guard block.norms == .post else { return true }
+        let halves = halves(model, modules)
+        let isJoined = block.parallel != .none && block.halves == .both
+        return block.halves.hasAttention && halves.attention.needsInput
+            || (isJoined || !block.halves.hasAttention) && halves.feedForward.needsInput
+    }
+
     /// Number of results of norms, those that `module` makes, which halves need as their inputs.
     private func norms(_ module: RecomputeModules, _ halves: (attention: Half, feedForward: Half), _ model: Model)
         -> Double

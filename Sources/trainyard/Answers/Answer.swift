@@ -26,7 +26,8 @@ struct Answer {
         searched = choice.searched
         found = choice.found
         var estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
-        estimate.plan.remarks += try estimate.defaultRemarks() + estimate.anchorRemarks()
+        estimate.plan.remarks +=
+            try estimate.defaultRemarks(isSearched: searching || plan.layout == nil) + estimate.anchorRemarks()
         self.estimate = estimate
     }
 
