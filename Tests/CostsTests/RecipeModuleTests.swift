@@ -54,6 +54,32 @@ import Testing
         #expect(abs(others[0] - others[1] - 4096 * alone) < 1)
     }
 
+    /// Inputs of SwiGLU in 8 bits: gate and input of 8 routed experts and a shared one of 2,048, of three dense networks of
+    /// 18,432, a byte less each. A network that is computed again keeps none.
+    @Test func inputsOfSwiGLU() throws {
+        let stored = "{recipe: blockwise, activationFuncFP8InputStore: true}"
+        let networks: Double = 3 * 2 * 18432
+        let experts: Double = 58 * 2 * 9 * 2048
+        for (modules, freed) in [
+            ("", networks + experts), ("layernorm, mla_up_proj, moe_act", networks + experts), ("mlp", experts),
+            ("moe", networks),
+        ] {
+            let less = try kept("{recipe: blockwise}", modules) - kept(stored, modules)
+            #expect(abs(less - 4096 * freed) < 1, "\(modules)")
+        }
+        let problems = #expect(throws: PlanProblems.self) {
+            try Plan.read(
+                text: """
+                    model: gpt3-175b
+                    cluster: h800-80g-sxm
+                    devices: 64
+                    batch: 64
+                    precision: \(stored)
+                    """, path: "plan.yaml", library: Checkout.library)
+        }
+        #expect(problems?.problems.map(\.field) == ["precision.activationFuncFP8InputStore"])
+    }
+
     /// A dense network that is computed again keeps its input of 7,168 numbers in 16 bits, and none of its 18,432 gates and
     /// inputs in 16 bits and results in 8.
     @Test func aNetworkKeepsItsInputWhole() throws {

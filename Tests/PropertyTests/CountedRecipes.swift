@@ -79,6 +79,30 @@ struct CountedRecipe {
             beside = activation * rows * Double(shape.heads * (shape.mla?.valueSize ?? shape.valueHead)) / t
         }
         return (w - activation) * elements - beside
+            + savedInputs(plan, layout, shape, mixture: mixture, again: again, elementBytes: w)
+    }
+
+    /// Bytes that inputs of SwiGLU take less: one a number, gate and input, where they are kept at all.
+    func savedInputs(
+        _ plan: Plan, _ layout: Layout, _ shape: BlockShape, mixture: Bool, again: Set<RecomputeModules.Name>,
+        elementBytes w: Double
+    ) -> Double {
+        guard recipe.activationFuncFP8InputStore, shape.hasNetwork else { return 0 }
+        let t = Double(layout.tensor)
+        let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
+        var columns = 0.0
+        if mixture, let moe = shape.moe {
+            if again.contains(.mixture) { return 0 }
+            columns +=
+                ExpertRows(moe, own: rows / t).fullest * Double(layout.expertTensor) * Double(moe.ffn)
+                / Double(layout.expertTensor)
+            if !again.contains(.sharedExperts) {
+                columns += rows * Double(moe.shared * moe.sharedFfn + moe.denseFfn) / t
+            }
+        } else if !again.contains(.network) {
+            columns += rows * Double(shape.ffn) / t
+        }
+        return (w - 1) * 2 * columns
     }
 
     /// Parameters of the rank's matrices whose products are in the low format: all of blocks but routers', without the

@@ -31,6 +31,11 @@ struct RandomTraining {
         // Delayed scaling takes neither of these modules.
         if recipe.scaling == .delayed { plan.layout?.recomputeModules.subtract([.norms, .expertActivation]) }
         recipe.parameterGather = numbers.chance(0.3)
+        let shapes = plan.model.kinds.isEmpty ? [plan.model.block] : plan.model.kinds.map(\.shape)
+        if shapes.allSatisfy({ $0.mlp == .swiglu || !$0.halves.hasFeedForward }) {
+            // No draw of its own, so that the other choices of a plan stay as they are.
+            recipe.activationFuncFP8InputStore = plan.batch.isMultiple(of: 2)
+        }
         if numbers.chance(0.3) {
             recipe.bf16LayersAtStart = min(numbers.pick([0, 1, 2]), plan.model.layers)
             recipe.bf16LayersAtEnd = min(numbers.pick([0, 1, 4]), plan.model.layers - recipe.bf16LayersAtStart)

@@ -31,6 +31,7 @@ enum Shrinker {
     private static func choices(_ plan: Plan) -> [Plan] {
         let changes: [(inout Plan) -> Void] = [
             { $0.statedRecipe = nil }, { $0.statedRecipe?.parameterGather = false },
+            { $0.statedRecipe?.activationFuncFP8InputStore = false },
             { $0.statedRecipe?.bf16LayersAtStart = 0 }, { $0.statedRecipe?.bf16LayersAtEnd = 0 },
             { $0.loss = LossComputation() }, { $0.loss.chunks = 8 }, { $0.optimizer = Optimizer() },
             { $0.optimizer = Optimizer($0.optimizer.name) },

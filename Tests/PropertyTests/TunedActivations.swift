@@ -108,7 +108,9 @@ struct TunedActivations {
     ///   - again: modules that are computed again, whose products' inputs are not kept.
     ///   - keepsRead: whether a module that begins with an input keeps it as it is.
     func saved(again: Set<RecomputeModules.Name>, keepsRead: Bool = true) -> Double {
-        guard let recipe = CountedRecipe(plan), plan.model.tuning?.lora == nil else { return 0 }
+        guard let recipe = CountedRecipe(plan) else { return 0 }
+        let inputs = recipe.savedInputs(plan, layout, shape, mixture: isMixture, again: again, elementBytes: w)
+        guard plan.model.tuning?.lora == nil else { return inputs }
         var elements = 0.0
         let norms = normsAgain(again)
         let isRead = keepsRead && again.contains(.network)
@@ -138,7 +140,7 @@ struct TunedActivations {
         if recipe.recipe.scaling == .delayed, writesOfAttention {
             beside = recipe.activation * rows * Double(shape.heads * shape.valueHead) / t
         }
-        return (w - recipe.activation) * elements - beside
+        return (w - recipe.activation) * elements - beside + inputs
     }
 
     func kept(again: Set<RecomputeModules.Name>) -> Double {

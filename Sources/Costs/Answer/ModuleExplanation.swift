@@ -44,13 +44,16 @@ extension ActivationExplanation {
         let saved = savedBytes(kind) { !$0.isKept(without: modules) }
         let withProducts = modules.intersection(.withProducts)
         let ofProducts = savedBytes(kind) { !$0.madeBy.isDisjoint(with: withProducts) }
+        let stored = storedInputs(kind) { !$0.isDisjoint(with: modules) }
         let network = bytes(rows([.network, .mixture, .expertActivation, .sharedExperts])).map { network in
-            network + (ofProducts.map { " − \($0)" } ?? "")
+            network + [ofProducts, stored].compactMap { $0.map { " − \($0)" } }.joined()
         }
         let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
         let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
         return (
-            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "") + (saved.map { " + \($0)" } ?? "") + less + more,
+            "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "")
+                + [saved, stored].compactMap { $0.map { " + \($0)" } }.joined()
+                + less + more,
             sum(largest([network, attention].compactMap { $0 }), norm)
         )
     }
@@ -61,7 +64,18 @@ extension ActivationExplanation {
         lines.define("w_i", rates.inputBytes, "bytes", "bytes of a kept number that only products read")
         let saved = savedBytes(kind) { _ in true }.map { " − \($0)" } ?? ""
         let hasCore = !kind.block.attended.isEmpty && recipe.keepsAttended
-        return saved + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
+        let stored = storedInputs(kind) { _ in true }.map { " − \($0)" } ?? ""
+        if let bytes = recipe.activationInputBytes {
+            lines.define("w_a", bytes, "bytes", "bytes of a kept number that SwiGLU reads")
+        }
+        return saved + stored + (hasCore ? " + T·w_i·\(kind.own(kind.attention.attended))/t" : "")
+    }
+
+    /// Formula of the bytes that a recipe saves of inputs of SwiGLU, by the modules that make them; nil: it saves none.
+    private func storedInputs(_ kind: KindWords, _ isCounted: (RecomputeModules) -> Bool) -> String? {
+        guard rates.recipe?.activationInputBytes != nil else { return nil }
+        let inputs = kind.block.kept.filter { $0.role == .activationInput && isCounted($0.madeBy) }
+        return inputs.isEmpty ? nil : "T·(w − w_a)·(\(sum(inputs.map { kind.rowNumbers($0.stored.extent) })))"
     }
 
     /// Formula of the bytes that a recipe saves of inputs of products; nil: it saves none.

@@ -9,15 +9,17 @@ struct BlockTensors {
     private let keepsCombinedRows: Bool
     /// Bytes of a kept number that only products read, and whether these keep the result of attention too; nil: no recipe.
     private let recipe: (input: Double, keepsAttended: Bool)?
+    /// Bytes of a number that the activation of a network reads; nil: those of other activations.
+    private let activationInput: Double?
     let memory: Framework.Memory
     /// The residual stream.
     let stream: Double
     /// The inputs of the block.
     var input: Double { Double(block.inputs) * stream }
-    /// The core attention, with what exchanges of heads keep.
-    let core: Double
     /// The inputs of the block among `whole`.
     var inputInWhole: Double { block.keepsInput ? input : 0 }
+    /// The core attention, with what exchanges of heads keep.
+    let core: Double
     /// The result of the core attention.
     let attended: Double
     /// Results of norms and activations, which are cheap to make again.
@@ -35,12 +37,14 @@ struct BlockTensors {
     /// Parameters are those of `ActivationBytes`.
     init(
         _ block: Block, _ measure: BlockMeasure, sequence: Int, flashAttention: Bool, keepsCombinedRows: Bool,
-        recipe: (input: Double, keepsAttended: Bool)?, memory: Framework.Memory, exchanged: Double
+        recipe: (input: Double, keepsAttended: Bool)?, activationInput: Double? = nil, memory: Framework.Memory,
+        exchanged: Double
     ) {
         self.block = block
         self.measure = measure
         self.keepsCombinedRows = keepsCombinedRows
         self.recipe = recipe
+        self.activationInput = activationInput
         self.memory = memory
         let w = measure.activation
         stream = w * measure.division.numbers(block.stream)
@@ -50,12 +54,12 @@ struct BlockTensors {
                 numberBytes: measure.dropout ? 2 * w + 1 : w) + exchanged
         var (all, attended, remade) = (0.0, 0.0, 0.0)
         for tensor in block.kept {
-            let bytes = measure.bytes(tensor.stored)
+            let bytes = Self.bytes(tensor, measure, activationInput)
             switch tensor.role {
             case .attended: attended += bytes
             case .normResult, .activationResult: remade += bytes
             case .combined where !keepsCombinedRows: continue
-            case .combined, .productInput, .logits, .other: break
+            case .combined, .productInput, .activationInput, .logits, .other: break
             }
             all += bytes
         }
@@ -85,9 +89,17 @@ struct BlockTensors {
                     reserve: framework.memory.rowReserve, shares: device.shares),
                 activation: rates.elementBytes, operand: rates.operandBytes(of: block), dropout: device.dropout),
             sequence: sequence, flashAttention: device.flashAttention, keepsCombinedRows: framework.keepsCombinedRows,
-            recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) }, memory: framework.memory,
+            recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
+            activationInput: rates.recipe?.activationInputBytes, memory: framework.memory,
             exchanged: device.headRanks > 1
                 ? ContextWays(block, device, sequence: sequence, elementBytes: rates.elementBytes).kept : 0)
+    }
+
+    /// Bytes of a kept tensor.
+    @inline(__always)
+    private static func bytes(_ tensor: Kept, _ measure: BlockMeasure, _ activationInput: Double?) -> Double {
+        guard tensor.role == .activationInput, let activationInput else { return measure.bytes(tensor.stored) }
+        return activationInput * tensor.stored.times * measure.division.numbers(tensor.stored.extent)
     }
 
     /// Results of all products.
@@ -102,8 +114,9 @@ struct BlockTensors {
             switch tensor.role {
             case .combined where !keepsCombinedRows: return sum
             case .normResult where withoutRemade, .activationResult where withoutRemade: return sum
-            case .normResult, .activationResult, .attended, .combined, .productInput, .logits, .other:
-                return tensor.madeBy.isDisjoint(with: modules) ? sum : sum + measure.bytes(tensor.stored)
+            case .normResult, .activationInput, .activationResult, .attended, .combined, .productInput, .logits, .other:
+                return tensor.madeBy.isDisjoint(with: modules)
+                    ? sum : sum + Self.bytes(tensor, measure, activationInput)
             }
         }
     }

@@ -12,7 +12,7 @@ extension FeedForwardSpec {
         part.tensors = denseTensors(model)
         part.products = denseProducts(model)
         part.kept = [
-            Kept(Extent(.all, cut: network.inputs * model.ffn), madeBy: .network),
+            Kept(Extent(.all, cut: network.inputs * model.ffn), role: .activationInput, madeBy: .network),
             Kept(Extent(.all, cut: model.ffn), role: .activationResult, madeBy: .network),
         ]
         part.inputs = [
@@ -84,10 +84,10 @@ struct Network {
     /// Inputs of the activation, in units of the network's size: 2 with a gate, else 1.
     var inputs: Int { model.mlp.isGated ? 2 : 1 }
     var matrices: Int { model.mlp.matrices }
-    /// Numbers of a row that are kept for the backward: inputs of the activation, and its results if the last matrix, whose
-    /// name begins with `prefix`, needs its inputs.
-    func kept(_ prefix: String) -> Int {
-        (model.block.learns(prefix + "down_proj") ? matrices : inputs) * size
+    /// Numbers of a row of the activation's results that are kept for the backward: all if the last matrix, whose name begins
+    /// with `prefix`, needs its inputs.
+    func keptResults(_ prefix: String) -> Int {
+        model.block.learns(prefix + "down_proj") ? size : 0
     }
 
     var products: [Product] {

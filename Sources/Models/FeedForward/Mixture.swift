@@ -23,12 +23,10 @@ extension FeedForwardSpec {
         part.kept = [
             Kept(
                 Extent(
-                    .routed, cut: expert.inputs * moe.ffn,
-                    whole: model.block.learns("mlp.experts.gate_proj", "mlp.experts.up_proj") ? h : 0),
+                    .routed, whole: model.block.learns("mlp.experts.gate_proj", "mlp.experts.up_proj") ? h : 0),
                 madeBy: .mixture),
-            Kept(
-                Extent(.routed, cut: expert.kept("mlp.experts.") - expert.inputs * moe.ffn),
-                madeBy: [.mixture, .expertActivation]),
+            Kept(Extent(.routed, cut: expert.inputs * moe.ffn), role: .activationInput, madeBy: .mixture),
+            Kept(Extent(.routed, cut: expert.keptResults("mlp.experts.")), madeBy: [.mixture, .expertActivation]),
             Kept(Extent(.chosen, whole: h), role: .combined, madeBy: .mixture),
             Kept(scores, .single, times: 2, madeBy: .mixture),
         ]
@@ -71,10 +69,14 @@ extension FeedForwardSpec {
                     Extent(.all, cut: shared.size), words: isDense ? "f_b/t" : "n_s·f_s/t",
                     madeBy: [.mixture, .sharedExperts],
                     isReadBack: model.block.changes("mlp.shared_experts.down_proj")))
-            part.kept.append(
+            part.kept += [
                 Kept(
-                    Extent(.all, cut: shared.kept(isDense ? "mlp.dense." : "mlp.shared_experts.")),
-                    madeBy: [.mixture, .sharedExperts]))
+                    Extent(.all, cut: shared.inputs * shared.size), role: .activationInput,
+                    madeBy: [.mixture, .sharedExperts]),
+                Kept(
+                    Extent(.all, cut: shared.keptResults(isDense ? "mlp.dense." : "mlp.shared_experts.")),
+                    madeBy: [.mixture, .sharedExperts]),
+            ]
             part.operands.append(Stored(Extent(.all, cut: shared.matrices * shared.size), .operand))
             part.forward.kernels.append(shared.activation())
             part.backward.kernels.append(shared.activationBackward())
@@ -90,6 +92,7 @@ extension FeedForwardSpec {
             part.backward.kernels.append([Stored(Extent(.scattered, whole: stream), times: 4)])
             part.otherKernels += 1
         }
+        part.kept.removeAll { $0.stored.extent.width.total == 0 }
         let words = words(model, moe, hasDense: denseWidth > 0)
         part.recomputations = [
             Recomputation(

@@ -70,6 +70,8 @@ package struct Kept: Hashable, Sendable {
     package enum Role: Hashable, Sendable {
         /// The result of a norm, or of the activation of a dense network: cheap to recompute.
         case normResult, activationResult
+        /// Rows that the activation of a network reads.
+        case activationInput
         /// The result of the core attention.
         case attended
         /// Results of experts before the router's weights multiply them.

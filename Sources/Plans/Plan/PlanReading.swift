@@ -259,7 +259,7 @@ struct PlanReading {
         (plan.padding, plan.rampup) = (batches.padding, batches.rampup)
         plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
-        if let recipe, let rule = recipe.problem(layers: model.layers) { reader.collector.adopt(rule) }
+        for rule in recipe?.problems(of: model) ?? [] { reader.collector.adopt(rule) }
         (plan.gradients, plan.loss) = (gradients, loss ?? plan.loss)
         (plan.offload, plan.offloadsIfNeeded) = (isAuto ? offload : nil, offloadsIfNeeded)
         plan.optimizer = optimizer ?? plan.optimizer

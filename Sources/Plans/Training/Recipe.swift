@@ -25,6 +25,9 @@ package struct Recipe: Hashable, Codable, Sendable {
     package var scaling: Scaling
     /// Whether no bf16 weights are kept, and the low-precision ones are gathered (`--fp8-param-gather`).
     package var parameterGather = false
+    /// Whether the inputs of SwiGLU are kept in 8 bits, and made 16-bit ones again for the backward (Megatron-Core,
+    /// `activation_func_fp8_input_store`; DeepSeek-AI 2024, DeepSeek-V3, section 3.3.3).
+    package var activationFuncFP8InputStore = false
     /// First and last blocks that are computed in bf16 (`--first-last-layers-bf16`).
     package var bf16LayersAtStart = 0
     package var bf16LayersAtEnd = 0
@@ -49,6 +52,10 @@ package struct Recipe: Hashable, Codable, Sendable {
         case .fp32, .fp16, .bf16, .fp8: return nil
         }
     }
+
+    /// Bytes of a kept number that SwiGLU reads, if it is kept in 8 bits; nil: it is not. Megatron-Core casts without scaling
+    /// factors (`fused_bias_swiglu.py`: `input.to(torch.float8_e4m3fn)`).
+    package var activationInputBytes: Double? { activationFuncFP8InputStore ? 1 : nil }
 
     /// The format of the products.
     package var precision: Precision {
@@ -108,14 +115,21 @@ extension Recipe {
         reader.reportMissing("recipe", fix: "e.g. recipe: mxfp8")
         var recipe = Recipe(scaling ?? .mxfp8)
         recipe.parameterGather = reader.flag("parameterGather") ?? false
+        recipe.activationFuncFP8InputStore = reader.flag("activationFuncFP8InputStore") ?? false
         recipe.bf16LayersAtStart = reader.count("bf16LayersAtStart", in: 0...Bounds.layers.upperBound) ?? 0
         recipe.bf16LayersAtEnd = reader.count("bf16LayersAtEnd", in: 0...Bounds.layers.upperBound) ?? 0
         reader.reportUnknownKeys()
         return scaling == nil ? nil : (recipe.precision, recipe)
     }
 
+    /// The rules that the recipe breaks in a model.
+    func problems(of model: Model) -> [PlanProblem] {
+        let shapes = (model.kinds.isEmpty ? [model.block] : model.kinds.map(\.shape)).filter(\.halves.hasFeedForward)
+        return [problem(layers: model.layers), problem(mlps: shapes.map(\.mlp))].compactMap(\.self)
+    }
+
     /// The rule that blocks in bf16 break in a model with this many layers.
-    func problem(layers: Int) -> PlanProblem? {
+    private func problem(layers: Int) -> PlanProblem? {
         guard bf16LayersAtStart + bf16LayersAtEnd > layers else { return nil }
         return PlanProblem(
             .misfit, field: keyOfBlocks.field, value: keyOfBlocks.value,
@@ -123,10 +137,20 @@ extension Recipe {
                 + "the model has \(layers)", fix: "lower one of them")
     }
 
+    /// The rule that inputs of an activation in 8 bits break in a model whose feed-forward networks have another.
+    private func problem(mlps: [Model.MLP]) -> PlanProblem? {
+        guard activationFuncFP8InputStore, let other = mlps.first(where: { $0 != .swiglu }) else { return nil }
+        return PlanProblem(
+            field: "precision.activationFuncFP8InputStore", value: "true",
+            rule: "keeps the inputs of swiglu in 8 bits, and the model's activation is \(other.rawValue)",
+            fix: "remove it")
+    }
+
     /// The recipe as the value of a plan's `precision`.
     package var yaml: String {
         var fields = ["recipe: \(scaling.rawValue)"]
         if parameterGather { fields.append("parameterGather: true") }
+        if activationFuncFP8InputStore { fields.append("activationFuncFP8InputStore: true") }
         if bf16LayersAtStart > 0 { fields.append("bf16LayersAtStart: \(bf16LayersAtStart)") }
         if bf16LayersAtEnd > 0 { fields.append("bf16LayersAtEnd: \(bf16LayersAtEnd)") }
         return "{\(fields.joined(separator: ", "))}"

@@ -171,7 +171,7 @@ package struct EstimateReport: Encodable, Sendable {
 
     struct Recipe: Encodable {
         var scaling: String
-        var parameterGather: Bool
+        var parameterGather, activationFuncFP8InputStore: Bool
         var bf16LayersAtStart, bf16LayersAtEnd: Int
     }
 
@@ -257,6 +257,7 @@ package struct EstimateReport: Encodable, Sendable {
         recipe = plan.recipe.map {
             Recipe(
                 scaling: $0.scaling.rawValue, parameterGather: $0.parameterGather,
+                activationFuncFP8InputStore: $0.activationFuncFP8InputStore,
                 bf16LayersAtStart: $0.bf16LayersAtStart, bf16LayersAtEnd: $0.bf16LayersAtEnd)
         }
         optimizer =
