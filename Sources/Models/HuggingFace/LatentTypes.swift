@@ -259,6 +259,21 @@ enum LatentTypes {
             case .sliding: break
             }
         }
+        let kinds = draft.blocks.indices.map { kind($0, types: c.word(types, $0), ratios: ratios) }
+        func layers(_ wanted: KindV4) -> String? {
+            let count = kinds.count { $0 == wanted }
+            return count == 0 ? nil : count == 1 ? "1 layer is" : "\(count) layers are"
+        }
+        if let layers = layers(.compressedSparse) {
+            draft.notes.append(
+                "\(layers) priced with the \(window ?? 0) nearest and \(topK) compressed keys of every "
+                    + "query, and without the indexer that chooses these")
+        }
+        if let layers = layers(.heavilyCompressed) {
+            draft.notes.append(
+                "\(layers) priced with the \(window ?? 0) nearest keys of every query, and without "
+                    + "their compressed keys, one of 128 tokens")
+        }
         draft.addExperts(c, "n_routed_experts", shared: 1)
         draft.otherParameters = product(streams, streams, h) + streams + 1
         return draft

@@ -251,6 +251,16 @@ enum MixtureTypes {
             // Queries and one key of the indexer, with their norms.
             if has { block.extraParameters = product(heads + 1, size, hidden) + 2 * size }
         }
+        let chosen = draft.blocks.count { $0.extraParameters > 0 }
+        if chosen > 0 {
+            let blocks = sparse?.optional("sparse_topk_blocks", from: 1).map { count in
+                " (\(count) blocks" + (sparse?.optional("sparse_block_size", from: 1).map { " of \($0) keys" } ?? "")
+                    + " a query)"
+            }
+            draft.notes.append(
+                "block-sparse attention\(blocks ?? "") of \(chosen) layers is priced as attention to all keys, and their indexer "
+                    + "as parameters alone")
+        }
         draft.addExperts(
             c, "num_local_experts", size: "intermediate_size", shared: shared > 0 ? 1 : 0, sharedSize: shared,
             where: draft.sparse(c) { layer in isSparse.map { layer < $0.count && $0[layer] != 0 } ?? true })
