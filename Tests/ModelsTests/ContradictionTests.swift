@@ -113,6 +113,39 @@ import Testing
         #expect(try problems(odd.replacing("1000}", with: "1000, \"head_dim\": 64}")) == [])
     }
 
+    /// A Llama reads no types of layers, and yet states a contradiction. Entries for modules of multi-token prediction may follow.
+    @Test(arguments: [("llama", 2), ("llama", 5), ("qwen3", 5), ("olmo3", 3), ("gemma3_text", 6)])
+    func typesOfMoreOrFewerLayers(_ type: String, _ entries: Int) throws {
+        func found(_ entries: Int, _ more: String = "") throws -> [String] {
+            let types = Array(repeating: "\"full_attention\"", count: entries).joined(separator: ", ")
+            return try problems(
+                Self.dense.replacing("\"llama\"", with: "\"\(type)\"")
+                    .replacing("1000}", with: "1000,\n\"layer_types\": [\(types)]\(more)}"))
+        }
+        #expect(try found(4) == [])
+        #expect(try found(entries) == ["5: layer_types: must have an entry for each of the 4 layers"])
+        #expect(try found(5, ", \"num_nextn_predict_layers\": 1") == [])
+    }
+
+    /// Scores of experts are taken by groups.
+    @Test func groupsThatDoNotDivideTheExperts() throws {
+        let text = """
+            {"model_type": "deepseek_v3", "hidden_size": 256, "num_attention_heads": 4, "num_hidden_layers": 4,
+            "intermediate_size": 512, "vocab_size": 1000, "moe_intermediate_size": 64, "num_experts_per_tok": 2,
+            "n_routed_experts": 8, "n_shared_experts": 1, "q_lora_rank": 64, "kv_lora_rank": 32,
+            "qk_nope_head_dim": 32, "qk_rope_head_dim": 16, "v_head_dim": 32, "first_k_dense_replace": 1,
+            "n_group": GROUPS,
+            "topk_group": REACHED}
+            """
+        func found(_ groups: String, _ reached: String) throws -> [String] {
+            try problems(text.replacing("GROUPS", with: groups).replacing("REACHED", with: reached))
+        }
+        #expect(try found("4", "2") == [])
+        #expect(try found("3", "2") == ["5: n_group: must divide the 8 experts of n_routed_experts"])
+        #expect(try found("4", "5") == ["6: topk_group: must be at most the 4 groups of n_group"])
+        #expect(try found("3", "4").count == 2)
+    }
+
     /// Each is named at its own key, all at once.
     @Test func severalContradictions() throws {
         let text = Self.mixture.replacing("\"num_key_value_heads\": 2", with: "\"num_key_value_heads\": 3")

@@ -20,6 +20,44 @@ extension Configuration {
         }
     }
 
+    /// Reports lists of layers' types that have more or fewer entries than there are layers (transformers 5.24,
+    /// `layer_type_validation`), also where the type reads no such list. Entries for modules of multi-token prediction may
+    /// follow those of the layers: as many as there are modules, or any number where the type takes them off
+    /// (`Step3p7TextConfig`, `mtp_layer_types`).
+    func checkLayerTypes(_ layers: Int) {
+        let layers = written("num_hidden_layers")?.count ?? layers
+        let modules = max(0, written("num_nextn_predict_layers")?.count ?? 0)
+        for key in ["layer_types", "mlp_layer_types"] {
+            guard let entries = written(key)?.list?.count,
+                entries < layers || entries - modules > layers && !facts.knows("mtp_layer_types"),
+                !collector.hasProblem(in: [path + key])
+            else { continue }
+            report(
+                key, value: "\(entries) entries", rule: "must have an entry for each of the \(layers) layers",
+                fix: "or correct num_hidden_layers", kind: .misfit)
+        }
+    }
+
+    /// Reports groups of experts that the experts cannot be divided into (transformers 5.24, `DeepseekV3TopkRouter`: scores are
+    /// viewed as n_group rows), and more groups for a token than there are.
+    func checkExpertGroups() {
+        // DeepSeek-V2's greedy choice knows no groups.
+        guard let groups = written("n_group")?.count, groups > 0, written("topk_method")?.text != "greedy" else {
+            return
+        }
+        let named = Self.expertCounts.lazy.compactMap { key in self.written(key)?.count.map { (key, $0) } }.first
+        if let (key, experts) = named, experts > 0, experts % groups != 0 {
+            report(
+                "n_group", value: "\(groups)", rule: "must divide the \(experts) experts of \(key)",
+                fix: "correct one of the two", kind: .misfit)
+        }
+        if let reached = written("topk_group")?.count, reached > groups {
+            report(
+                "topk_group", value: "\(reached)", rule: "must be at most the \(groups) groups of n_group",
+                fix: "correct one of the two", kind: .misfit)
+        }
+    }
+
     /// The keys of configurations for the keys of a plan, the usual ones first.
     fileprivate static let keysOfSizes: [String: [String]] = [
         "layers": ["num_hidden_layers", "n_layers", "n_layer", "num_layers"],

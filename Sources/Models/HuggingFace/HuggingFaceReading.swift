@@ -141,6 +141,8 @@ package struct HuggingFaceModel: Sendable {
         // Values in place of wrong ones contradict others; a contradiction is reported only between valid ones.
         let hasWrongValues = collector.problems.contains { $0.kind == .input }
         configuration.checkSpellings(of: Configuration.expertCounts)
+        configuration.checkLayerTypes(draft.blocks.count)
+        configuration.checkExpertGroups()
         let ignored = configuration.unasked(table: table) + language.ignored
         draft.checkHeads(configuration)
         let kinds = Set(draft.blocks).count
