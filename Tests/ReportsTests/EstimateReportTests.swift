@@ -5,6 +5,7 @@ import Numbers
 import Plans
 import Reading
 import Schedules
+import TestSupport
 import Testing
 
 import Reports
@@ -140,6 +141,21 @@ enum SampleEstimate {
 }
 
 @Suite struct EstimateTextTests {
+    /// The keys that a query sees, sinks and gates: of all blocks, or beside the kinds that have them.
+    @Test(arguments: [
+        ("gpt-oss-120b", ["attention: sinks", "blocks: 18 local (window 128), 18 global"]),
+        ("mistral-7b-v0.1", ["attention: window 4,096"]),
+        ("deepseek-v3.2", ["attention: the best 2,048 keys"]),
+        ("gemma-2-27b", ["23 local (window 4,096)"]),
+    ])
+    func attentionIsNamed(_ name: String, _ words: [String]) throws {
+        var estimate = SampleEstimate.make()
+        estimate.plan.model = try Model.read(name, library: Checkout.library)
+        let text = EstimateText(estimate, found: [], width: 120).text()
+        for words in words { #expect(text.contains(words), "\(text.prefix(1200))") }
+        #expect(!EstimateText(SampleEstimate.make(), found: [], width: 120).text().contains("attention:"))
+    }
+
     @Test func theWholeAnswerReadsWell() {
         let text = EstimateText(
             SampleEstimate.make(), found: ["fastest of 12", "searched: layouts that megatron-core runs"], width: 82

@@ -131,9 +131,11 @@ package struct EstimateText {
             rows.append(
                 ("", "\(mtp.layers) module\(mtp.layers == 1 ? "" : "s") of multi-token prediction on the last stage"))
         }
+        let attention = AttentionText(model)
+        if !attention.shared.isEmpty { rows.append(("", "attention: \(attention.shared.joined(separator: ", "))")) }
         if !model.kinds.isEmpty {
             let counts = model.kinds.indices.map { kind in
-                "\(model.pattern.count { $0 == kind }) \(model.kinds[kind].name)"
+                "\(model.pattern.count { $0 == kind }) \(model.kinds[kind].name)\(attention.words(ofKind: kind))"
             }
             rows.append(("", "blocks: \(counts.joined(separator: ", "))"))
         }

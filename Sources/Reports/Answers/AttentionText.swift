@@ -1,0 +1,40 @@
+internal import Models
+internal import Numbers
+
+/// What sets the attention of a model's blocks apart: the keys that a query sees, sinks and gates.
+struct AttentionText {
+    /// What all blocks with attention have.
+    let shared: [String]
+    /// What some kinds of block have beyond it, by kind.
+    let ofKinds: [[String]]
+
+    init(_ model: Model) {
+        let kinds = model.kinds.map(\.shape)
+        let features = (kinds.isEmpty ? [model.block] : kinds).map { $0.hasSoftmax ? Self.features($0) : nil }
+        let first = features.lazy.compactMap(\.self).first ?? []
+        let shared = first.filter { feature in features.allSatisfy { $0?.contains(feature) ?? true } }
+        self.shared = shared
+        ofKinds = kinds.isEmpty ? [] : features.map { ($0 ?? []).filter { !shared.contains($0) } }
+    }
+
+    /// In the order of the keys of a plan.
+    private static func features(_ shape: BlockShape) -> [String] {
+        var found: [String] = []
+        if let indexer = shape.mla?.indexer { found.append("the best \(Figures.grouped(indexer.topK)) keys") }
+        if let window = shape.window { found.append("window \(Figures.grouped(window))") }
+        if let chunk = shape.chunk { found.append("chunks of \(Figures.grouped(chunk))") }
+        switch shape.outputGate {
+        case .none: break
+        case .elementwise: found.append("output gate")
+        case .head: found.append("output gate of each head")
+        }
+        if shape.sinks { found.append("sinks") }
+        return found
+    }
+
+    /// What a kind of block has beyond the others, in brackets; empty: nothing.
+    func words(ofKind kind: Int) -> String {
+        let words = ofKinds.indices.contains(kind) ? ofKinds[kind] : []
+        return words.isEmpty ? "" : " (\(words.joined(separator: ", ")))"
+    }
+}
