@@ -42,9 +42,42 @@ struct AllMistakesTests {
                 layout: {tensor: 1, pipeline: 2, data: 3, sharding: parameters, pipelineLayout: "Et*4|t*3|tL"}
                 """) == [
                     "11:77 model.kinds.m.window", "12:12 model.pattern", "14:10 devices",
-                    "16:32 lora.targetModules", "18:12 precision", "19:9 layout.microbatch",
+                    "16:32 lora.targetModules", "17:12 optimizer", "18:12 precision", "19:9 layout.microbatch",
                     "19:53 layout.sharding", "19:90 layout.pipelineLayout",
                 ])
+    }
+
+    @Test("A wrong key of what is offloaded, and of adapters, leaves the rules of the other keys of its map")
+    func mapsOfSeveralKeys() {
+        func found(_ offload: String) -> [String] {
+            places(
+                """
+                model: llama3-8b
+                cluster: h100-80g-sxm
+                devices: 16
+                batch: 16
+                lora: {rank: 8, targetModules: [q_prj]}
+                precision: {recipe: delayed, parameterGather: true}
+                layout: {data: 16, sharding: none, offload: {\(offload)}}
+                """)
+        }
+        /// Whether all of these are among the mistakes that are named, beside those of the adapters and of the recipe.
+        func names(_ keys: [String], _ offload: String) -> Bool {
+            let found = found(offload)
+            return Set(keys + ["5:32 lora.targetModules", "6:47 precision.parameterGather"]).isSubset(of: found)
+        }
+        // Parameters need shards, and 99 blocks are more than the model has.
+        #expect(
+            names(
+                ["7:58 layout.offload.parameters", "7:77 layout.offload.activations", "7:90 layout.offload.overlap"],
+                "parameters: true, activations: 99, overlap: maybe"))
+        #expect(
+            names(
+                ["7:58 layout.offload.parameters", "7:64 layout.offload.optimizr"], "parameters: true, optimizr: true"))
+        #expect(
+            names(
+                ["7:59 layout.offload.activations", "7:74 layout.offload.parameters"],
+                "activations: x, parameters: true, optimizer: true"))
     }
 
     @Test("A model that is not known leaves the rules of optimizer and sharding")

@@ -65,7 +65,7 @@ extension Layout {
             Rule(["recompute", "recomputeLayers", "recomputeEvery", "recomputeMethod"]) { recomputeProblems(model) },
             Rule(["recomputeLayers", "pipeline", "virtualStages"]) { recomputedStageProblems },
             Rule(["recompute", "recomputeModules", "model"]) { moduleProblems(model) },
-            Rule(["offload", "sharding", "outerSharding", "recompute"]) { offloadProblems(model) },
+            Rule(["sharding", "outerSharding", "recompute"]) { offloadProblems(model, unknown) },
             Rule(["virtualStages", "pipeline"]) { virtualStageProblems },
             Rule(["virtualStages", "pipeline", "layersPerStage", "model.layers"]) { stageProblems(model) },
             Rule(["virtualStages", "pipeline", "layersPerStage"]) { stageCountProblems },

@@ -3,65 +3,74 @@ internal import Reading
 
 extension Layout {
     /// Problems of what is offloaded with the rest of the layout.
-    func offloadProblems(_ model: Model) -> [PlanProblem] {
-        guard let offload else { return [] }
+    /// - Parameter unknown: keys without a valid value. A rule that reads one of them is not asked.
+    func offloadProblems(_ model: Model, _ unknown: UnknownKeys = UnknownKeys()) -> [PlanProblem] {
+        guard let offload, !unknown.covers("layout.offload") else { return [] }
         var problems: [PlanProblem] = []
-        func refuse(_ key: String, _ value: String, _ rule: String, _ fix: String) {
+        func isKnown(_ keys: [String]) -> Bool { !keys.contains { unknown.touches("layout.offload.\($0)") } }
+        func refuse(_ key: String, beside others: String..., value: String, _ rule: String, _ fix: String) {
+            guard isKnown([key] + others) else { return }
             problems.append(
                 PlanProblem(.misfit, field: "layout.offload.\(key)", value: value, rule: rule, fix: fix))
         }
         if offload.parameters {
             if sharding != .parameters {
                 refuse(
-                    "parameters", "true", "needs sharding parameters: shards are what the host keeps",
+                    "parameters", value: "true", "needs sharding parameters: shards are what the host keeps",
                     "set layout.sharding to parameters, or remove it")
             }
             if offload.optimizer < 1 {
                 refuse(
-                    "parameters", "true", "needs optimizer true: the host steps the parameters that it keeps",
+                    "parameters", beside: "optimizer", value: "true",
+                    "needs optimizer true: the host steps the parameters that it keeps",
                     "set layout.offload.optimizer to true")
             }
             if !offload.gradients {
                 refuse(
-                    "gradients", "false", "the gradients of parameters that the host keeps and steps are there too",
+                    "gradients", beside: "parameters", value: "false",
+                    "the gradients of parameters that the host keeps and steps are there too",
                     "remove it")
             }
         } else if offload.gradients {
             if sharding != .gradients, sharding != .parameters {
                 refuse(
-                    "gradients", "true", "needs sharding gradients or parameters: shards are what the host keeps",
+                    "gradients", beside: "parameters", value: "true",
+                    "needs sharding gradients or parameters: shards are what the host keeps",
                     "set layout.sharding to gradients, or remove it")
             }
             if offload.optimizer < 1 {
                 refuse(
-                    "gradients", "true", "needs optimizer true: the host steps with the gradients that it keeps",
+                    "gradients", beside: "parameters", "optimizer", value: "true",
+                    "needs optimizer true: the host steps with the gradients that it keeps",
                     "set layout.offload.optimizer to true")
             }
         }
         if outerSharding != .none, offload.optimizer > 0 {
             refuse(
-                "optimizer", "true", "is not priced together with layout.outerSharding", "remove one of the two")
+                "optimizer", value: "true", "is not priced together with layout.outerSharding", "remove one of the two")
         }
         guard offload.activations != .none else { return problems }
         if recompute == .full, recomputed != .all {
             refuse(
-                "activations", Self.written(offload.activations),
+                "activations", value: Self.written(offload.activations),
                 "is not priced together with recomputing some blocks of a stage, or blocks in runs",
                 "recompute all blocks or none")
         }
         if let count = offloadedBlocks {
             if count > model.layers {
                 refuse(
-                    "activations", "\(count)", "counts blocks of a stage, the model has \(model.layers)",
+                    "activations", value: "\(count)", "counts blocks of a stage, the model has \(model.layers)",
                     "use true for all blocks")
             }
             if model.mtp != nil {
                 refuse(
-                    "activations", "\(count)", "is not priced together with model.mtp", "use true for all blocks")
+                    "activations", value: "\(count)", "is not priced together with model.mtp", "use true for all blocks"
+                )
             }
             if offload.parameters {
                 refuse(
-                    "activations", "\(count)", "is not priced together with layout.offload.parameters",
+                    "activations", beside: "parameters", value: "\(count)",
+                    "is not priced together with layout.offload.parameters",
                     "use true for all blocks")
             }
         }

@@ -7,6 +7,12 @@ package struct UnknownKeys: Hashable, Sendable {
 
     package mutating func formUnion(_ more: [String]) { paths.formUnion(more) }
 
+    /// Makes the keys of the map `other` unknown that are unknown in `map`, from which it takes its values.
+    mutating func follow(_ map: String, as other: String) {
+        paths.formUnion(
+            paths.filter { $0 == map || $0.hasPrefix(map + ".") }.map { other + $0.dropFirst(map.count) })
+    }
+
     /// Whether `key` has no valid value, or a map that holds it.
     package func covers(_ key: String) -> Bool {
         !paths.isEmpty && (paths.contains(key) || paths.contains { key.hasPrefix($0 + ".") })

@@ -28,7 +28,7 @@ extension PlanReading {
                 "layout.\(StageDivision.firstKey)", "layout.\(StageDivision.lastKey)",
             ])
         follow("layout.virtualStages", ["layout.pipelineLayout"])
-        follow("layout.offload", ["offload"])
+        unknown.follow("offload", as: "layout.offload")
         if let layout, !layout.dataIsGiven {
             follow("layout.data", ["devices", "layout.tensor", "layout.pipeline", "layout.context"])
         }

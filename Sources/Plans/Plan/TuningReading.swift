@@ -81,9 +81,15 @@ struct TuningReading {
             default: break
             }
         }
-        guard !reader.collector.hasProblem(in: ["lora.targetModules", "frozen", "quantized"]) else { return }
+        // What is wrong in one key hides no rule of the others.
+        func isWrong(_ key: String) -> Bool { reader.collector.hasProblem(in: [key]) }
+        var tuning = tuning
+        if isWrong("lora.targetModules") { tuning.lora?.targetModules = [LoRA.allLinear] }
+        if isWrong("frozen") { tuning.frozen = [] }
+        if isWrong("quantized") { tuning.quantized = nil }
+        guard !tuning.isEmpty else { return }
         model.tune(tuning)
-        guard isKnown else { return }
+        guard isKnown, tuning == self.tuning else { return }
         if model.trainedParameters == 0 {
             reader.report("frozen", rule: "leaves nothing to train", fix: "name fewer parts")
         }
