@@ -32,6 +32,57 @@ import Testing
             .filter { !$0.contains(" together") }
     }
 
+    /// Another software divides the blocks in its own way where the plan does not say how, as it does when the plan names it.
+    @Test func aLayoutIsReadAsItsSoftwareDividesIt() throws {
+        func text(_ more: String) -> String {
+            """
+            model: llama3-405b
+            cluster: h100-80g-sxm
+            devices: 2048
+            batch: 2048
+            layout: {tensor: 8, pipeline: 16, virtualStages: 4, data: 16, recompute: full, sharding: optimizer\(more)}
+            """
+        }
+        let plan = try read(text("") + "\nframework: megatron-core\n")
+        let layout = try #require(plan.layout)
+        #expect(layout.layersPerStage != nil)
+        var divisions: Set<[Int]?> = []
+        for name in plan.frameworks.known.keys.sorted() {
+            var other = plan
+            other.frameworks.named = name
+            guard let back = try? read(text("") + "\nframework: \(name)\n"),
+                let found = other.reading(layout, insteadOf: layout)
+            else { continue }
+            #expect(found == back.layout, "\(name)")
+            divisions.insert(found.layersPerStage)
+        }
+        #expect(divisions.count > 1)
+        let sizes = Array(repeating: 2, count: 62) + [1, 1]
+        var stated = try read(text(", layersPerStage: \(sizes)") + "\nframework: megatron-core\n")
+        let own = try #require(stated.layout)
+        stated.frameworks.named = "deepseek-2024"
+        #expect(stated.reading(own, insteadOf: own)?.layersPerStage == sizes)
+    }
+
+    /// A plan that leaves its layout open has no place for a key of it: remarks say where it can stand.
+    @Test func keysOfAnOpenLayoutHaveAPlace() throws {
+        let plan = try read(
+            """
+            model: gpt-oss-120b
+            tokens: 1T
+            cluster: h100-80g-sxm
+            devices: 512
+            batch: 1536
+            layout: auto
+            """)
+        var settings = SearchSettings()
+        settings.top = 1
+        let found = try #require(try search(plan: plan, settings: settings).candidates.first)
+        let said = try found.defaultRemarks(isSearched: true).map(\.text).filter { $0.contains("layout.") }
+        #expect(!said.isEmpty)
+        for text in said { #expect(text.contains("in the plan that --write-plan writes"), "\(text)") }
+    }
+
     /// Remarks on transfers alone.
     private func transfers(_ text: String) throws -> [String] {
         try remarks(text).filter { $0.contains("layout.overlap") }

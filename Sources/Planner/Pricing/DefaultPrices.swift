@@ -11,7 +11,9 @@ extension Estimate {
 
     /// Remarks on the defaults that decide much of the time, or whether the plan fits: the keys that the plan leaves to
     /// their default, with the time if another value were stated. All are priced on the same software.
-    package func defaultRemarks() throws(PlannerError) -> [Remark] {
+    /// - Parameter isSearched: whether a search found the layout, so that the plan has no place for its keys.
+    package func defaultRemarks(isSearched: Bool = false) throws(PlannerError) -> [Remark] {
+        let place = isSearched ? " in the plan that --write-plan writes" : ""
         var plan = plan
         if plan.frameworks.named == nil { plan.frameworks.assumed = plan.framework(for: layout).name }
         let pricer: Pricer
@@ -25,24 +27,26 @@ extension Estimate {
             let other = try simulatedEstimate(value.layout, pricer)
             let text: String
             if !fits, other.fits {
-                text = "the plan fits with \(value.words)"
+                text = "the plan fits with \(value.words)\(place)"
             } else if isNotFurther(other), isShortened(by: other) {
                 let isTransfer = Layout.Default.transfers.contains(key)
-                text = "\(gain(other)) " + (isTransfer ? "if it were (\(value.words))" : "with \(value.words)")
+                text =
+                    "\(gain(other)) "
+                    + (isTransfer ? "if it were (\(value.words)\(place))" : "with \(value.words)\(place)")
             } else {
                 continue
             }
             remarks.append(Remark(.defaultDecides, "\(value.now), which is the default: " + text))
         }
-        if let remark = try remarkOnAll(pricer) { remarks.append(remark) }
-        if let remark = try divisionRemark(pricer) { remarks.append(remark) }
-        if let remark = try overlapRemark(pricer) { remarks.append(remark) }
-        return remarks + otherPlanRemarks()
+        if let remark = try remarkOnAll(pricer, place) { remarks.append(remark) }
+        if let remark = try divisionRemark(pricer, place) { remarks.append(remark) }
+        if let remark = try overlapRemark(pricer, place) { remarks.append(remark) }
+        return remarks + otherPlanRemarks(isSearched: isSearched)
     }
 
     /// A remark on several defaults together: a schedule that hides an exchange may only fit where blocks are recomputed, so
     /// that neither key alone shows what both decide. Of all changes the best is taken, then the best beside it, and so on.
-    private func remarkOnAll(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+    private func remarkOnAll(_ pricer: Pricer, _ place: String) throws(PlannerError) -> Remark? {
         var (now, taken): (Estimate, [(value: DefaultValue, estimate: Estimate)]) = (self, [])
         // Offload makes room at a price, so it has a remark of its own.
         var open = Layout.Default.allCases.filter { plan.openDefaults.contains($0) && $0 != .offload }
@@ -66,7 +70,7 @@ extension Estimate {
         let isNews =
             other.fits != first.fits || first.isShortened(by: other)
         guard isNews else { return nil }
-        let words = Wording.alternatives(taken.map(\.value.words), "and")
+        let words = Wording.alternatives(taken.map(\.value.words), "and") + place
         let nowWords = Wording.alternatives(taken.map(\.value.now), "and")
         if !fits, other.fits {
             return Remark(
@@ -99,11 +103,12 @@ extension Estimate {
     }
 
     /// Remarks on the precision and the software, where the plan leaves them out. Each is priced with the plan's own layout.
-    private func otherPlanRemarks() -> [Remark] {
+    private func otherPlanRemarks(isSearched: Bool) -> [Remark] {
         var remarks: [Remark] = []
         func add(_ plans: [(words: String, plan: Plan)], now: String) {
             let others = plans.compactMap { words, other -> (words: String, estimate: Estimate)? in
-                guard let layout = other.reading(layout), let pricer = try? Pricer(plan: other),
+                guard let layout = other.reading(layout, insteadOf: layout, isSearched: isSearched),
+                    let pricer = try? Pricer(plan: other),
                     let estimate = try? simulatedEstimate(layout, pricer), estimate.fits || !fits
                 else { return nil }
                 return (words, estimate)
@@ -147,7 +152,7 @@ extension Estimate {
 
     /// A remark on a step on the host that is hidden behind its copies only where the software is told to (Megatron-LM's
     /// `--overlap-cpu-optimizer-d2h-h2d`): the default that is priced is the faster one.
-    private func overlapRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+    private func overlapRemark(_ pricer: Pricer, _ place: String) throws(PlannerError) -> Remark? {
         guard pricer.plan.openDefaults.contains(.offloadOverlap), let offload = layout.offload, offload.overlap,
             offload.optimizer > 0
         else { return nil }
@@ -158,18 +163,18 @@ extension Estimate {
         return Remark(
             .defaultDecides,
             "the host steps while gradients and weights are copied, which is the default: \(gain(other)) if it did not "
-                + "(layout.offload: {overlap: false})")
+                + "(layout.offload: {overlap: false}\(place))")
     }
 
     /// A remark on blocks that are divided as on equal devices although the cluster's are not.
-    private func divisionRemark(_ pricer: Pricer) throws(PlannerError) -> Remark? {
+    private func divisionRemark(_ pricer: Pricer, _ place: String) throws(PlannerError) -> Remark? {
         let usual = pricer.plan.framework(for: layout).abilities.stages.split(layout, model: plan.model)
         guard plan.cluster.groups != nil, layout.layersPerStage == nil || layout.layersPerStage == usual,
             let divided = try? pricer.balanced(layout, usable: Self.usableShare), let sizes = divided.layersPerStage,
             sizes != StagePartition(layout, model: plan.model).sizes
         else { return nil }
         let other = try simulatedEstimate(divided, pricer)
-        let words = "layout.layersPerStage: [\(sizes.map(String.init).joined(separator: ", "))]"
+        let words = "layout.layersPerStage: [\(sizes.map(String.init).joined(separator: ", "))]\(place)"
         let now = "blocks are divided as on equal devices, which is the default: "
         if !fits, other.fits { return Remark(.defaultDecides, now + "the plan fits with \(words)") }
         guard fits == other.fits, isShortened(by: other) else { return nil }
@@ -181,7 +186,7 @@ extension Estimate {
         _ value: DefaultValue, _ pricer: Pricer
     ) throws(PlannerError) -> (value: DefaultValue, estimate: Estimate)? {
         guard value.layout.problems(for: plan.model, batch: plan.batch, devices: plan.devices).isEmpty,
-            let layout = pricer.plan.reading(value.layout)
+            let layout = pricer.plan.reading(value.layout, insteadOf: layout)
         else { return nil }
         var value = value
         value.layout = layout

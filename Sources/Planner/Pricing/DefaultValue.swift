@@ -80,7 +80,7 @@ struct DefaultValue {
             return plan.offloadSteps(anySoftware: false, for: layout).map { step in
                 DefaultValue(layout, "nothing is offloaded to the host", "offload: \(step.yaml)") { $0.offload = step }
             }
-        case .offloadOverlap: return []
+        case .offloadOverlap, .layersPerStage: return []
         case .sharding:
             guard layout.hasReplicas(plan.model) else { return [] }
             return [Layout.Sharding.optimizer, .parameters].map { value in

@@ -5,6 +5,8 @@ extension Layout {
         case expertOverlap = "overlap.expert"
         case dispatcher, schedule, microbatch, sequenceParallel, recompute, sharding, offload
         case offloadOverlap = "offload.overlap"
+        /// The division of the blocks, which is the software's own.
+        case layersPerStage
 
         /// Transfers that compute hides, or that a faster way carries, only in software that is told to. An open layout leaves
         /// them to their default too, since no search chooses them.

@@ -86,6 +86,7 @@ enum LayoutReading {
         layout.layersPerStage = reader.counts("layersPerStage", in: 0...Bounds.layers.upperBound)
         var openDefaults = Set(Layout.Default.allCases).filter { !reader.contains($0.rawValue) }
         if reader.contains("virtualStages") || reader.contains("pipelineLayout") { openDefaults.remove(.schedule) }
+        if division != nil { openDefaults.remove(.layersPerStage) }
         if !isTrained { layout.overlap = .standard(with: layout.schedule) }
         if let overlap = reader.map("overlap") {
             let standard = layout.overlap

@@ -16,11 +16,17 @@ extension Plan {
         self.layout = layout
     }
 
-    /// Another layout as the plan would be read with it: its stages divided as the software does. nil if the software
-    /// runs less of it than of the plan's own.
-    package func reading(_ other: Layout) -> Layout? {
+    /// Another layout as the plan would be read with it: its stages divided as the software does, where the plan does not say
+    /// how. nil if the software runs less of it than of the plan's own.
+    /// - Parameters:
+    ///   - own: the plan's layout as it is priced on its own software.
+    ///   - isSearched: whether a search found that layout.
+    package func reading(_ other: Layout, insteadOf own: Layout, isSearched: Bool = false) -> Layout? {
         var plan = self
         plan.layout = other
+        // A search divides the blocks as its software does; groups of unlike devices are divided by their speed.
+        let isOpen = isSearched ? cluster.groups == nil : openDefaults.contains(.layersPerStage)
+        if isOpen, other.layersPerStage == own.layersPerStage { plan.layout?.layersPerStage = nil }
         plan.divideStages()
         return plan.obstacles.count <= obstacles.count ? plan.layout : nil
     }

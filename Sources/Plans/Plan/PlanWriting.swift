@@ -151,7 +151,7 @@ extension Layout {
         if let offload {
             lines.append("offload: \(offload.yaml(statesOverlap: !open.contains(.offloadOverlap)))")
         }
-        if let layersPerStage {
+        if let layersPerStage, !open.contains(.layersPerStage) {
             lines.append("layersPerStage: [\(layersPerStage.map(String.init).joined(separator: ", "))]")
         }
         return lines

@@ -25,7 +25,7 @@ struct Answer {
         searched = choice.searched
         found = choice.found
         var estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
-        estimate.plan.remarks += try estimate.defaultRemarks()
+        estimate.plan.remarks += try estimate.defaultRemarks(isSearched: searching || plan.layout == nil)
         self.estimate = estimate
     }
 
