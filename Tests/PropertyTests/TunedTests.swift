@@ -116,7 +116,7 @@ import Testing
                 Property.atMost("days", 0.999 * other.days, run.days),
             ])
         },
-        Property(name: "the parts of a run sum to it, and none is negative but by the plan's word", share: 60) {
+        Property(name: "the parts of a run sum to it, and none is negative but by the plan's word", share: 40) {
             plan, layout in
             let answer = try estimate(plan: plan, layout: layout)
             guard let run = answer.run, run.ends else { return .silent }
@@ -131,7 +131,7 @@ import Testing
                     : .holds,
             ])
         },
-        Property(name: "a run of steps alone takes its steps over the goodput", share: 60) { plan, layout in
+        Property(name: "a run of steps alone takes its steps over the goodput", share: 40) { plan, layout in
             guard plan.rampup == nil, plan.tokens != nil else { return .silent }
             var bare = plan
             bare.run = .none
