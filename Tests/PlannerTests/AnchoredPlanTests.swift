@@ -1,5 +1,6 @@
 import Costs
 import Foundation
+import Models
 import Planner
 import Plans
 import Reading
