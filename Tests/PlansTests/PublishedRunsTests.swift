@@ -74,7 +74,7 @@ import Plans
             .replacing("sequence: 128}", with: "sequence: 128, moe: {experts: 4, topK: 2, ffn: 512}}")
         let runs = try PublishedRun.read(path: write(table), library: Checkout.library)
         let plan = try #require(runs[0].plan, "\(runs[0].obstacle)")
-        #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .fp8)
+        #expect(plan.recipe?.scaling == .mxfp8 && plan.precision == .mxfp8)
         #expect(plan.layout?.recomputed == .first(2))
         #expect(plan.layout?.dispatcher == .hybridep)
         #expect(plan.frameworks.named == "megatron-core")

@@ -28,7 +28,7 @@ struct CountedReductions {
     init(_ plan: Plan, _ layout: Layout, elementBytes: Double) throws {
         let placed = try PlacedBlocks(plan, layout)
         let inventory = Inventory(plan.model)
-        let gradient = CountedState.bytes(CountedState.gradients(plan, layout))
+        let gradient = CountedState.bytes(CountedState.reduced(plan, layout))
         let copies = layout.tensor * layout.context * layout.data / (layout.expert * layout.expertTensor)
         let dense = Group(ranks: layout.data * layout.context, shards: CountedState.denseGroup(layout))
         let experts = Group(ranks: copies, shards: CountedState.expertGroup(layout))

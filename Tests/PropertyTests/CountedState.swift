@@ -93,13 +93,20 @@ struct CountedState {
     /// Shipped software whose FSDP is given a 16-bit `reduce_dtype`: Composer's PURE, fms-fsdp's bfSixteen.
     private static let softwareThatReducesInHalf: Set = ["llm-foundry", "fms-fsdp"]
 
-    /// Format in which gradients are accumulated and added up.
+    /// Format in which gradients are accumulated.
     static func gradients(_ plan: Plan, _ layout: Layout) -> Precision {
         if storesFP32(plan) { return .fp32 }
-        if let stated = layout.gradients { return stated }
-        let reducesInHalf = softwareThatReducesInHalf.contains(plan.framework(for: layout).name)
-        if reducesInHalf, plan.precision != .fp32, !isFSDP(plan) { return .bf16 }
-        return plan.precision == .fp16 ? .fp16 : .fp32
+        return layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
+    }
+
+    /// Format in which gradients are added up among ranks.
+    static func reduced(_ plan: Plan, _ layout: Layout) -> Precision {
+        reducesInHalf(plan, layout) && plan.precision != .fp32 ? .bf16 : gradients(plan, layout)
+    }
+
+    /// Whether gradients are added up in fewer bits than they are accumulated in.
+    static func reducesInHalf(_ plan: Plan, _ layout: Layout) -> Bool {
+        layout.gradients == nil && softwareThatReducesInHalf.contains(plan.framework(for: layout).name)
     }
 
     /// Whether it runs on this project's runtime, which rounds the operands of products and keeps everything in fp32.

@@ -71,7 +71,7 @@ import Testing
             }
             // Reductions hide behind backwards. Those of a faster rank are shorter and hide less, even where it then waits.
             return .all([
-                Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 2e-2),
+                Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 3e-2),
                 Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 3e-2),
             ])
         },
@@ -200,7 +200,7 @@ private struct Halves {
         }
         let multiple = 128 * layout.tensor
         let rows = (model.vocab + multiple - 1) / multiple * multiple
-        let bytes = CountedState.bytes(CountedState.gradients(plan, layout))
+        let bytes = CountedState.bytes(CountedState.reduced(plan, layout))
         return 2 * bytes * Double(rows) * Double(model.embeddingSize ?? model.hidden) / Double(layout.tensor)
     }
 }
