@@ -15,6 +15,7 @@ struct MeasurementReading {
     private static let differing = ["devices", "batch", "layout"]
 
     init(_ plan: FieldReader) {
+        plan.expect("measured")
         guard plan.contains("measured") else { return }
         if plan.isList("measured") {
             _ = plan.list("measured") { reader, node, place -> Bool? in
