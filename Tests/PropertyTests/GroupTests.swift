@@ -71,8 +71,8 @@ import Testing
             }
             // Reductions hide behind backwards. Those of a faster rank are shorter and hide less, even where it then waits.
             return .all([
-                Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 3e-2),
-                Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 3e-2),
+                Property.atMost("seconds of the same devices", seconds[1], seconds[0], tolerance: 5e-2),
+                Property.atMost("seconds of faster devices", seconds[2], seconds[1], tolerance: 5e-2),
             ])
         },
         Property(name: "ranks of each group take the times and the memory of its own devices", share: 3) {

@@ -122,7 +122,7 @@ package final class LayoutWork: Sendable {
     ) -> HostCopies? {
         guard let offload = layout.offload, let link else { return nil }
         return HostCopies(
-            offload, link, weight: state.keptWeight, reduced: state.gradient, sharding: layout.sharding,
+            offload, link, weight: state.keptWeight, reduced: state.accumulatedGradient, sharding: layout.sharding,
             addsOnDevice: framework.addsOffloadedGradients,
             microbatches: layout.schedule.isBidirectional ? microbatches / 2 : microbatches)
     }

@@ -48,6 +48,8 @@ package struct StateBytes: Hashable, Sendable {
     private(set) var staying = 0.0
     /// Bytes of a gradient that is copied to the host for a step.
     private(set) var sentGradient: Double
+    /// Of a gradient as it is accumulated, and handed to the host piece by piece; ranks may add it up in fewer bits.
+    private(set) var accumulatedGradient: Double
     /// Bytes of a weight that comes back from a step on the host: the kept one, or the fp32 one.
     private(set) var returnedWeight: Double
     /// Bytes of a weight that a step on the host writes in addition to the fp32 values, in the format that is copied back.
@@ -77,7 +79,7 @@ package struct StateBytes: Hashable, Sendable {
         let copiesGradient = precision == .fp16 && format == .fp16 && !stepsKeptWeight && choice.master == .fp32
         let master = (stepsKeptWeight ? 0 : choice.master.bytes) + (copiesGradient ? 4 : 0)
         masterState = master
-        (sentGradient, returnedWeight) = (gradient, keptWeight)
+        (sentGradient, returnedWeight, accumulatedGradient) = (gradient, keptWeight, gradient)
         hostCopy = keptWeight == 4 ? 0 : weight
         let (first, second) = (
             choice.keepsFirst ? choice.firstMoment.bytes : 0, choice.keepsSecond ? choice.secondMoment.bytes : 0
