@@ -36,11 +36,13 @@ extension Estimate {
         let framework = plan.framework(for: layout)
         let band = ErrorBand(plan: plan, layout: layout, framework: framework)
         let took = anchor.points.map { point in
-            "\(Self.signed(exp(point.residual) - 1)) on \(Figures.grouped(point.devices)) devices"
+            "\(Self.longer(exp(point.residual) - 1)) than predicted on \(Figures.grouped(point.devices)) devices"
         }
-        let words = "\(anchor.words(layout)) against the prediction: \(took.joined(separator: ", ")). "
         var remarks = [
-            Remark(.anchored, words + "Steps of this layout are expected to take \(Self.signed(exp(band.shift) - 1))")
+            Remark(
+                .anchored,
+                "\(anchor.words(layout)): \(took.joined(separator: ", ")); the days are those of steps that are "
+                    + "\(Self.longer(exp(band.shift) - 1)) than predicted")
         ]
         let (now, candidates) = (Self.width(band), nextMeasurements(anchor))
         let next = candidates.map { point -> (point: Anchor.Point, band: ErrorBand) in
@@ -84,6 +86,10 @@ extension Estimate {
 
     private static func words(_ band: ErrorBand) -> String {
         "\(signed(-band.low))/\(signed(band.high))"
+    }
+
+    private static func longer(_ share: Double) -> String {
+        Figures.percent(abs(share)) + (share < 0 ? " shorter" : " longer")
     }
 
     private static func signed(_ share: Double) -> String {
