@@ -91,6 +91,53 @@ import Testing
         #expect(try run(again).days == run(plan).days)
     }
 
+    /// A plan whose devices follow from its degrees, and a step of it that differs in its batch alone.
+    @Test func devicesFollowFromTheDegrees() throws {
+        func measured(_ devices: String, _ text: String) throws -> Plan.Measurement? {
+            try Plan.read(
+                text: """
+                    model: llama3-8b
+                    cluster: h100-80g-sxm
+                    batch: 512
+                    \(devices)
+                    layout: {tensor: 2, data: 32, sharding: optimizer}
+                    measured: \(text)
+
+                    """, path: "plan.yaml", library: Checkout.library
+            ).measurements.first
+        }
+        for text in ["{seconds: 9, batch: 256}", "{seconds: 9}", "{seconds: 9, layout: {tensor: 4, data: 16}}"] {
+            let (open, stated) = (try measured("", text), try measured("devices: 64", text))
+            #expect(open == stated && open?.devices == 64, "\(text)")
+        }
+        #expect(try measured("", "{seconds: 9, layout: {tensor: 4}}")?.devices == 64)
+        #expect(try measured("", "{seconds: 9, devices: 16}")?.layout.data == 8)
+    }
+
+    /// A written plan of another layout, or of other devices, keeps the step as one of the layout that was measured.
+    @Test func theOwnStepStaysWithItsLayout() throws {
+        let plan = try plan("{seconds: 9, memory: 40 GiB}")
+        var (other, scaled) = (plan, plan)
+        other.layout = Layout(data: 128, tensor: 4, sharding: .optimizer)
+        scaled.devices = 256
+        scaled.layout?.data = 128
+        for changed in [other, scaled] {
+            let again = try Plan.read(
+                text: changed.yaml(library: Checkout.library), path: "plan.yaml", library: Checkout.library)
+            #expect(again.measurements.map(\.layout) == plan.measurements.map(\.layout))
+            #expect(again.measurements.map(\.devices) == [512] && again.measured == nil)
+        }
+        var found = try self.plan("{seconds: 3}", layout: "auto")
+        found.layout = other.layout
+        #expect(!found.yaml(library: Checkout.library).contains("measured"))
+    }
+
+    /// A step that nobody measured is an error rather than an answer.
+    @Test(arguments: [1e-9, 1e9]) func absurdStepsAreRefused(_ seconds: Double) throws {
+        let plan = try plan("{seconds: \(seconds)}")
+        #expect(throws: PlannerError.self) { try plan.anchored() }
+    }
+
     @Test(arguments: [
         ("7", "measured: must be a map, or a list of maps"), ("[7]", "measured[0]: must be a map of keys and values"),
         ("{devices: 64}", "measured.seconds: is missing"),

@@ -55,6 +55,7 @@ import Testing
     @Test(arguments: [
         ("nmeo@25.04", "(found 'nmeo'); did you mean 'nemo'?"),
         ("torchtitn", "(found 'torchtitn'); did you mean 'torchtitan'?"),
+        ("megatron-core-2026@3", "megatron-core-2026 is one generation, which has no releases"),
         ("nemo@latest", "must be a name, NAME@VERSION or NAME@YYYY-MM"),
         ("nemo@2025-13", "must be a name, NAME@VERSION or NAME@YYYY-MM"),
         ("nemo@", "must be a name, NAME@VERSION or NAME@YYYY-MM"),

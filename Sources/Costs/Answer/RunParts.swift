@@ -38,7 +38,7 @@ extension Estimate.Run {
         /// The parts beside the steps, in words, with their days; those of no time are left out.
         package var added: [(name: String, days: Double)] {
             [
-                ("steps as measured", measured), ("teams' layouts and software", practice), ("evaluation", evaluation),
+                ("teams' layouts and software", practice), ("evaluation", evaluation),
                 ("waiting for data", data),
                 ("stops and repeated steps", idle), ("failures and checkpoints", restarts),
             ].filter { $0.1 != 0 }

@@ -18,6 +18,12 @@ extension Plan {
             (other.devices, other.batch, other.layout) = (measured.devices, measured.batch, measured.layout)
             (other.tokens, other.idleDevices) = (nil, 0)
             let predicted = try price(plan: other, layout: measured.layout).iteration.seconds
+            guard abs(log(measured.seconds / predicted)) <= log(Self.mostTimesOff) else {
+                throw .contradiction(
+                    "measured: \(Figures.seconds(measured.seconds)) is not of this step, which is predicted to take "
+                        + "\(Figures.seconds(predicted)) on \(Figures.grouped(measured.devices)) devices; check seconds, "
+                        + "devices, batch and layout")
+            }
             points.append(
                 Anchor.Point(
                     layout: measured.layout, devices: measured.devices, batch: measured.batch,
@@ -25,6 +31,23 @@ extension Plan {
         }
         plan.anchor = Anchor(points: points)
         return plan
+    }
+
+    /// A measured step that is so many times longer or shorter than its prediction was not of that step.
+    private static let mostTimesOff = 20.0
+
+    /// The plan without its measured steps, which are not of it any more.
+    package var withoutMeasurements: Plan {
+        var plan = self
+        (plan.measured, plan.measurements, plan.anchor) = (nil, [], nil)
+        return plan
+    }
+
+    /// The remark that the days of all answers follow measured steps. Empty where they do not.
+    package var anchoredRemarks: [Remark] {
+        guard let anchor else { return [] }
+        let count = anchor.points.count == 1 ? "one measured step" : "\(anchor.points.count) measured steps"
+        return [Remark(.anchored, "days and their bands follow \(count)")]
     }
 }
 

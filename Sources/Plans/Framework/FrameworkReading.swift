@@ -249,7 +249,7 @@ extension Frameworks {
         for key in map.keys where map.scalar(key) == nil {
             map.report(
                 key, rule: "must be a single value in a plan",
-                fix: "write a framework file that extends \(base), and name its path")
+                fix: "write a framework file that extends \(software.name), and name its path")
         }
         changes = map.keys.filter { $0 != "extends" }.compactMap { key in
             map.scalar(key).map { Change(key: key, value: $0) }
@@ -295,6 +295,11 @@ extension Frameworks {
             named = found
             if found != name { product = software }
             return true
+        case .unknown where known[software.product] != nil:
+            plan.report(
+                key, value: "'\(name)'", rule: "\(software.product) is one generation, which has no releases",
+                fix: "use \(software.product), or a product such as nemo@25.04")
+            return false
         case .unknown:
             plan.report(
                 key, value: "'\(software.product)'", rule: "no software of that name in frameworks/",

@@ -125,9 +125,12 @@ extension Plan {
         /// Sequences of the step.
         package var batch: Int
         package var layout: Layout
+        /// Whether it is the step of the plan itself, as its file states it.
+        package var isOwn: Bool
 
-        package init(seconds: Double, devices: Int, batch: Int, layout: Layout) {
+        package init(seconds: Double, devices: Int, batch: Int, layout: Layout, isOwn: Bool = false) {
             (self.seconds, self.devices, self.batch, self.layout) = (seconds, devices, batch, layout)
+            self.isOwn = isOwn
         }
     }
 }

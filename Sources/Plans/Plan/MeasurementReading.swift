@@ -67,15 +67,21 @@ struct MeasurementReading {
         if let own, !isScaled, let layout = plan.layout {
             found.append(
                 Plan.Measurement(
-                    seconds: own.seconds, devices: plan.devices, batch: plan.batch, layout: layout))
+                    seconds: own.seconds, devices: plan.devices, batch: plan.batch, layout: layout, isOwn: true))
         }
         for (reader, mapping, seconds) in others {
             guard case .mapping(var all) = root else { continue }
             all["measured"] = nil
             all["train"] = nil
-            all["devices"] = mapping["devices"] ?? all["devices"]
             all["batch"] = mapping["batch"] ?? all["batch"]
-            all["layout"] = mapping["layout"] ?? Self.open(all["layout"])
+            if let devices = mapping["devices"] {
+                all["devices"] = devices
+                all["layout"] = mapping["layout"] ?? Self.open(all["layout"])
+            } else if let layout = mapping["layout"] {
+                // Devices that no key states are those of the plan's own layout.
+                all["layout"] = layout
+                if all["devices"] == nil, !isScaled { all["devices"] = Node("\(plan.devices)") }
+            }
             let collector = ProblemCollector(file: reader.collector.file)
             let other = read(.mapping(all), collector)
             guard let other, collector.isEmpty, let layout = other.layout else {

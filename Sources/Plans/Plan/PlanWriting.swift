@@ -28,19 +28,22 @@ extension Plan {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The measured steps. Those that differ from the plan state their whole layout.
+    /// The measured steps. Those that differ from the plan as it is written state their whole layout.
     private var measuredLines: [String] {
-        let own = measured.map { $0.yaml }
-        let others = measurements.filter { measurement in
-            measured == nil || measurement.seconds != measured?.seconds || measurement.layout != layout
-                || measurement.devices != devices
+        func holds(_ step: Measurement) -> Bool {
+            step.isOwn && step.layout == layout && step.devices == devices && step.batch == batch
         }
+        // A step of the plan itself, whose layout was open, is of no layout that is written.
+        let isNowhere = layout != nil && train == nil && !measurements.contains(where: \.isOwn)
+        let others = measurements.filter { !holds($0) }
+        let own = isNowhere || others.contains(where: \.isOwn) ? nil : measured?.yaml
         guard !others.isEmpty else { return own.map { ["measured:"] + $0.map { "  " + $0 } } ?? [] }
         return ["measured:"] + (own.map { ["  - {\($0.joined(separator: ", "))}"] } ?? [])
-            + others.map { measurement in
-                let layout = measurement.layout.yaml(leavingOut: []).joined(separator: ", ")
-                return "  - {seconds: \(Figures.plain(measurement.seconds)), devices: \(measurement.devices), "
-                    + "batch: \(measurement.batch), layout: {\(layout)}}"
+            + others.map { step in
+                let layout = step.layout.yaml(leavingOut: []).joined(separator: ", ")
+                let fields = step.isOwn ? measured?.yaml ?? [] : ["seconds: \(Figures.plain(step.seconds))"]
+                return "  - {\(fields.joined(separator: ", ")), devices: \(step.devices), batch: \(step.batch), "
+                    + "layout: {\(layout)}}"
             }
     }
 

@@ -69,7 +69,7 @@ struct CompareCommand: ParsableCommand {
         for file in files {
             var sources = ReadFiles()
             let plan = try Plan.read(path: file, devices: devices?.value, files: &sources).anchored()
-            Console.notes(plan.firmRemarks)
+            Console.notes(plan.firmRemarks + (clusters == nil ? plan.anchoredRemarks : []))
             var known = plan
             var estimates: [Estimate] = []
             for var variant in try onClusters(plan, clusters, file: file, sources: &sources) {

@@ -42,6 +42,8 @@ struct FrameworksCommand: ParsableCommand {
             }
             switch frameworks.resolved(name) {
             case .found(let found), .olderThan(let found): return found
+            case .unknown where frameworks.known[name.product] != nil:
+                throw Failure.input("\(name.product) is one generation, which has no releases; use \(name.product)")
             case .unknown:
                 throw Failure.input(
                     "no software of the name '\(name.product)'; "

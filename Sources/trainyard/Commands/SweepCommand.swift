@@ -94,9 +94,13 @@ struct SweepCommand: ParsableCommand {
         let settings = try space.settings()
         var sources = ReadFiles()
         var plan = try Plan.read(path: file, files: &sources)
+        let stated = plan.precision
         try space.apply(to: &plan)
+        // Steps were measured in the plan's own format.
+        if plan.precision != stated { plan = plan.withoutMeasurements }
         try price.apply(to: &plan)
         plan = try plan.anchored().open
+        Console.notes(plan.anchoredRemarks)
         Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
