@@ -169,8 +169,11 @@ package struct Framework: Hashable, Codable, Sendable {
     }
 
     /// Whether the framework's own file or one that it extends states `constant`.
-    package func states(_ constant: Constant) -> Bool {
-        own.contains(constant) || bases.contains { $0.own.contains(constant) }
+    package func states(_ constant: Constant) -> Bool { origin(of: constant) != nil }
+
+    /// Name of the framework whose file states the value of `constant`: this one or one of its bases; nil if none does.
+    package func origin(of constant: Constant) -> String? {
+        own.contains(constant) ? name : bases.first { $0.own.contains(constant) }?.name
     }
 
     package subscript(constant: Constant) -> Double {
@@ -250,7 +253,7 @@ package struct Frameworks: Hashable, Codable, Sendable {
     package var product: SoftwareName?
     /// The file of the framework that the plan names, if the plan gives a path.
     package var path: String?
-    /// What the plan changes of the software that it names, as it writes it.
+    /// Changes of the plan to the software that it names, as it writes them.
     package var changes: [Change] = []
     /// The framework that is assumed for every layout of a search if the plan names none. nil: chosen for each layout.
     package var assumed: String?

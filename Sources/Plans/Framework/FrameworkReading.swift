@@ -295,10 +295,10 @@ extension Frameworks {
             named = found
             if found != name { product = software }
             return true
-        case .unknown where known[software.product] != nil:
+        case .withoutReleases(let generation):
             plan.report(
-                key, value: "'\(name)'", rule: "\(software.product) is one generation, which has no releases",
-                fix: "use \(software.product), or a product such as nemo@25.04")
+                key, value: "'\(name)'", rule: "\(generation) is one generation, which has no releases",
+                fix: "use \(generation), or a product such as nemo@25.04")
             return false
         case .unknown:
             plan.report(

@@ -107,6 +107,8 @@ extension Frameworks {
         case found(String)
         /// The release is older than every generation of the product that is described; the oldest is the nearest.
         case olderThan(String)
+        /// A generation, which has no releases, is named with one.
+        case withoutReleases(String)
         case unknown
     }
 
@@ -125,7 +127,9 @@ extension Frameworks {
             if known[name.product] != nil { return .found(name.product) }
             return generations.last.map { .found($0.framework.name) } ?? .unknown
         }
-        guard let oldest = generations.first else { return .unknown }
+        guard let oldest = generations.first else {
+            return known[name.product] == nil ? .unknown : .withoutReleases(name.product)
+        }
         let reached = generations.last { generation in
             switch release {
             case .version(let version): SoftwareName.Release.isAtLeast(version, generation.first)

@@ -290,7 +290,7 @@ struct RunCells {
         guard let cell = cells["framework"], !frameworks.known.isEmpty else { return nil }
         switch SoftwareName(String(cell)).map(frameworks.resolved) {
         case .found(let name), .olderThan(let name): return name
-        case .unknown, nil:
+        case .withoutReleases, .unknown, nil:
             report("framework", "'\(cell)'", "no software of that name in frameworks/")
             return nil
         }

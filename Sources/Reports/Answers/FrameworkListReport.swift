@@ -42,8 +42,7 @@ package struct FrameworkListReport: Encodable, Sendable {
         }
         self.frameworks = names.compactMap { frameworks.known[$0] }.map { framework in
             let constants = Framework.Constant.allCases.compactMap { constant -> Constant? in
-                let base = framework.bases.first { $0.own.contains(constant) }?.name
-                guard let file = framework.own.contains(constant) ? framework.name : base else { return nil }
+                guard let file = framework.origin(of: constant) else { return nil }
                 guard frameworks.known[file]?.fitted[constant] != nil else {
                     return Constant(
                         key: constant.rawValue, value: framework[constant], from: file, kind: "stated")

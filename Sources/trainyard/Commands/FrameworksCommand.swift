@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
 internal import Options
 internal import Plans
 internal import Reading
@@ -42,8 +41,8 @@ struct FrameworksCommand: ParsableCommand {
             }
             switch frameworks.resolved(name) {
             case .found(let found), .olderThan(let found): return found
-            case .unknown where frameworks.known[name.product] != nil:
-                throw Failure.input("\(name.product) is one generation, which has no releases; use \(name.product)")
+            case .withoutReleases(let generation):
+                throw Failure.input("\(generation) is one generation, which has no releases; use \(generation)")
             case .unknown:
                 throw Failure.input(
                     "no software of the name '\(name.product)'; "
@@ -58,7 +57,6 @@ struct FrameworksCommand: ParsableCommand {
     /// The published runs of the library; none where it has no tables.
     private func published(_ library: Library) throws -> [PublishedRun] {
         guard json || names.count == 1, let folder = library.existing("plans/published") else { return [] }
-        let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
-        return try files.sorted().flatMap { try PublishedRun.read(path: "\(folder)/\($0)", library: library) }
+        return try runFiles(in: folder).flatMap { try PublishedRun.read(path: $0, library: library) }
     }
 }

@@ -113,9 +113,14 @@ struct ValidateCommand: ParsableCommand {
             throw Failure.input("\(path): no such file or folder")
         }
         guard isFolder.boolValue else { return [path] }
-        let names = try FileManager.default.contentsOfDirectory(atPath: path)
-            .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
-        guard !names.isEmpty else { throw Failure.input("\(path): no .yaml files in this folder") }
-        return names.map { "\(path)/\($0)" }
+        let files = try runFiles(in: path)
+        guard !files.isEmpty else { throw Failure.input("\(path): no .yaml files in this folder") }
+        return files
     }
+}
+
+/// The files of runs in a folder, in alphabetical order.
+func runFiles(in folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder)
+        .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map { "\(folder)/\($0)" }
 }
