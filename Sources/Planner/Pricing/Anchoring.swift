@@ -36,18 +36,10 @@ extension Plan {
     /// A measured step that is so many times longer or shorter than its prediction was not of that step.
     private static let mostTimesOff = 20.0
 
-    /// The plan without its measured steps, which are not of it any more.
-    package var withoutMeasurements: Plan {
-        var plan = self
-        (plan.measured, plan.measurements, plan.anchor) = (nil, [], nil)
-        return plan
-    }
-
     /// The remark that the days of all answers follow measured steps. Empty where they do not.
     package var anchoredRemarks: [Remark] {
         guard let anchor else { return [] }
-        let count = anchor.points.count == 1 ? "one measured step" : "\(anchor.points.count) measured steps"
-        return [Remark(.anchored, "days and their bands follow \(count)")]
+        return [Remark(.anchored, "days and their bands follow \(anchor.count)")]
     }
 }
 

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// Measured steps of a plan, against which its predictions are set: what they say of another layout and another number of
+/// Measured steps of a plan, against which its predictions are set, for other layouts and other numbers of
 /// devices.
 ///
 /// The logarithm of measured over predicted seconds is a sum of three independent parts: one of the software, the machine and
@@ -37,7 +37,7 @@ package struct Anchor: Hashable, Codable, Sendable {
         package var deviation: Double
     }
 
-    /// What the measurements say of a step of `layout`: the mean and the deviation of a normal distribution, given them.
+    /// Mean and deviation of the normal distribution of a step of `layout`, given the measurements.
     /// - Parameters:
     ///   - deviation: standard deviation of the logarithm without measurements, for a layout and software that are known.
     ///   - unknown: standard deviation of what is added where they are not; measurements are of the same software.
@@ -95,11 +95,13 @@ package struct Anchor: Hashable, Codable, Sendable {
         return values
     }
 
+    /// The number of measurements in words.
+    package var count: String { points.count == 1 ? "one measured step" : "\(points.count) measured steps" }
+
     /// The measurements in words, as they concern a step of `layout`.
     package func words(_ layout: Layout) -> String {
         let target = Point(layout: layout, devices: 0, batch: 0, residual: 0)
         let same = points.count { $0.degrees == target.degrees }
-        let count = points.count == 1 ? "one measured step" : "\(points.count) measured steps"
         switch same {
         case points.count: return "\(count) of this layout"
         case 0: return "\(count) of \(points.count == 1 ? "another layout" : "other layouts")"
@@ -118,6 +120,13 @@ extension Anchor.Point {
 }
 
 extension Plan {
+    /// The plan without its measured steps, where these are not of its model, cluster or format any more.
+    package var withoutMeasurements: Plan {
+        var plan = self
+        (plan.measured, plan.measurements, plan.anchor) = (nil, [], nil)
+        return plan
+    }
+
     /// A measured step of the plan's model, on the plan's cluster and software.
     package struct Measurement: Hashable, Codable, Sendable {
         package var seconds: Double

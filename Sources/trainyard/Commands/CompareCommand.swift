@@ -123,10 +123,9 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
                     return named
                 })
         }
-        var moved = plan
-        moved.cluster = cluster
         // Steps were measured on the plan's own cluster.
-        (moved.measurements, moved.anchor) = ([], nil)
+        var moved = plan.withoutMeasurements
+        moved.cluster = cluster
         Console.notes(remarks)
         moved.remarks += remarks
         if let groups = cluster.groups, groups.devices != plan.devices {

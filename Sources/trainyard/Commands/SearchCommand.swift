@@ -79,15 +79,11 @@ struct SearchCommand: ParsableCommand {
         var sources = ReadFiles()
         var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
         try OutputFile.check(files, reading: [NamedPath("the plan", file)], sources)
-        let stated = plan.precision
         try space.apply(to: &plan)
-        // Steps were measured in the plan's own format.
-        if plan.precision != stated { plan = plan.withoutMeasurements }
         try price.apply(to: &plan)
         plan = try plan.anchored()
-        Console.notes(plan.anchoredRemarks)
         if let remark = settings.space.vocabularyRemark(plan.open) { plan.remarks.append(remark) }
-        Console.notes(plan.firmRemarks)
+        Console.notes(plan.anchoredRemarks + plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }

@@ -94,14 +94,10 @@ struct SweepCommand: ParsableCommand {
         let settings = try space.settings()
         var sources = ReadFiles()
         var plan = try Plan.read(path: file, files: &sources)
-        let stated = plan.precision
         try space.apply(to: &plan)
-        // Steps were measured in the plan's own format.
-        if plan.precision != stated { plan = plan.withoutMeasurements }
         try price.apply(to: &plan)
         plan = try plan.anchored().open
-        Console.notes(plan.anchoredRemarks)
-        Console.notes(plan.firmRemarks)
+        Console.notes(plan.anchoredRemarks + plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         if !limits.isOpen {
@@ -195,7 +191,7 @@ struct SweepCommand: ParsableCommand {
                 var changed = plan
                 change(&changed, value)
                 // Measured steps are of the plan's own model and cluster.
-                if !["--devices", "--batch"].contains(option) { changed.anchor = nil }
+                if !["--devices", "--batch"].contains(option) { changed = changed.withoutMeasurements }
                 let isCount = whole && option != "--params"
                 let label = isCount ? Figures.grouped(Int(saturating: value)) : Figures.magnitude(value)
                 return SweepPoint(label: label, value: value, plan: changed)

@@ -141,6 +141,8 @@ struct SearchSpaceOptions: ParsableArguments {
         guard plan.cluster.device.peakFLOPs[precision] != nil else {
             throw Failure.input("--precision: \(plan.cluster.device.name) has no rate for \(precision.rawValue)")
         }
+        // Steps were measured in the plan's own format.
+        if precision != plan.precision { plan = plan.withoutMeasurements }
         plan.precision = precision
     }
 }
