@@ -15,7 +15,7 @@ import Testing
         let document = try trainyard(["frameworks", "--json"]).document()
         let listed = try #require(document["frameworks"] as? [[String: Any]])
         #expect(listed.compactMap { $0["name"] as? String } == names)
-        // What is fitted has runs of two publications or more behind it, and what fewer fix is assumed.
+        // Fitted constants have runs of two publications or more behind them; those that fewer fix are assumed.
         for framework in listed {
             for constant in try #require(framework["constants"] as? [[String: Any]]) {
                 let kind = try #require(constant["kind"] as? String)

@@ -37,7 +37,7 @@ import Testing
         #expect(abs(medians.idle - RunShares.usualIdle) < 0.015, "\(medians.idle)")
     }
 
-    /// What an organisation reports has no part in its own predictions, and a part in those of others.
+    /// Reports of an organisation have no part in its own predictions, and a part in those of others.
     @Test func noOrganisationPredictsItself() throws {
         let honest = try Self.runs(["whole-runs", "llm-foundry", "bloom-tuning", "torchtitan"])
         var slower = honest

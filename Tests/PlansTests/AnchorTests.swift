@@ -3,7 +3,7 @@ import Numbers
 import Plans
 import Testing
 
-/// What measured steps say of other layouts and devices.
+/// Measured steps, and other layouts and devices.
 @Suite struct AnchorTests {
     private static let deviation = 0.14
 
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    /// The same step measured many times is known, but no better than one measurement's own noise.
+    /// A step measured many times is known, but no better than one measurement's own noise.
     @Test func noiseRemains() {
         let found = expected((0..<50).map { _ in point(0.1) }, of: point(0))
         #expect(abs(found.shift - 0.1) < 1e-3 && found.deviation == Anchor.noise)

@@ -43,7 +43,7 @@ import Testing
     @Test func constantsAreStatedOneByOne() throws {
         let changed = try software("{extends: torch-fsdp, hostStep: 3 ms, elementwise: 1.7, compiled: true}")
         #expect(changed.hostStep == 3e-3)
-        // What is stated is not changed by a property.
+        // A stated constant is not changed by a property.
         #expect(changed.elementwise == 1.7)
         let compiled = try software("{extends: torch-fsdp, compiled: true}")
         let eager = try software("torch-fsdp")

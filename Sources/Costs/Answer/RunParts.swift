@@ -5,9 +5,9 @@ extension Estimate.Run {
     package struct Parts: Hashable, Codable, Sendable {
         /// The steps, each as long as it is priced.
         package var steps = 0.0
-        /// What measured steps take over their predictions, less than nothing if these are too slow.
+        /// Days that measured steps take over their predictions, below 0 if these are too slow.
         package var measured = 0.0
-        /// What teams' layouts and software take over the fastest layout.
+        /// Days that teams' layouts and software take over the fastest layout.
         package var practice = 0.0
         package var evaluation = 0.0
         /// Steps that wait for their data.

@@ -56,7 +56,7 @@ package final class End: Sendable {
     }
 }
 
-/// What of an end training changes.
+/// Parts of an end that training changes.
 package struct TunedEnd: Hashable, Sendable {
     package var changesTable: Bool
     /// Whether training changes the tensors beside the table.

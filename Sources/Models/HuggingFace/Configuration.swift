@@ -45,7 +45,7 @@ final class Configuration {
     /// Whether a value stands under `key`, whether or not the type asks for it.
     func states(_ key: String) -> Bool { values[key].map { !$0.isNull } ?? false }
 
-    /// What stands under `key`, whether or not the type asks for it.
+    /// The value under `key`, whether or not the type asks for it.
     func written(_ key: String) -> JSONValue? { values[key] }
 
     /// Whether the configuration itself has a value for `key`.

@@ -109,7 +109,7 @@ package struct BlockTuning: Hashable, Codable, Sendable {
 }
 
 extension Model {
-    /// What of block `layer` training changes; nil: all of it.
+    /// Parameters of block `layer` that training changes; nil: all of them.
     func tuning(ofBlock layer: Int) -> BlockTuning? {
         guard let tuning else { return nil }
         let isFrozen = tuning.frozen.contains {

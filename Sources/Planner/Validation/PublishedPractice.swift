@@ -2,7 +2,7 @@ package import Costs
 internal import Models
 package import Plans
 
-/// What published whole runs and published steps say of the time beyond the fastest layout's steps.
+/// Time beyond the fastest layout's steps, by published whole runs and published steps.
 package struct PublishedPractice: Sendable {
     /// The fastest published run of one model over the fastest layout that a search finds for it: seconds of a step, or
     /// hours of a whole run beyond its stops and failures.
@@ -37,7 +37,7 @@ package struct PublishedPractice: Sendable {
         /// Publications on named software with fused attention, on older software, and texts that state a share.
         package var counts: [Int]
 
-        /// What teams took over the fastest layout on `framework`.
+        /// Time of teams' steps on `framework` over that of the fastest layout.
         package func practice(on framework: Framework, isNamed: Bool) -> Double {
             framework.isUnfused ? unfused : isNamed ? named : assumed
         }

@@ -45,7 +45,7 @@ package struct WholeRuns: Sendable {
     }
 
     package var rows: [Row]
-    /// What all publications say, from which every row leaves its organisation out.
+    /// Figures of all publications, from which every row leaves its organisation out.
     package var practice: PublishedPractice
 
     /// Figures of the core runs.

@@ -1,7 +1,7 @@
 internal import Reading
 
 extension Framework {
-    /// What a generation of software has, in the field's words. A file or a plan that extends another and changes one of
+    /// Properties of a generation of software, in the field's words. A file or a plan that extends another and changes one of
     /// them changes the constants that it stands for, unless it states these itself.
     package struct Properties: Hashable, Codable, Sendable {
         /// Whether norms are one kernel each.

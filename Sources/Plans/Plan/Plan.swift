@@ -55,7 +55,7 @@ package struct Plan: Hashable, Codable, Sendable {
     package var padding = 0.0
     /// The growth of the batch at the start of the run; nil: it is the same from the first step on.
     package var rampup: BatchRampup?
-    /// What the whole run takes beyond its steps and beyond failures.
+    /// Time of the whole run beyond its steps and beyond failures.
     package var run = RunShares()
 
     /// The `measured:` section of a plan.

@@ -1,7 +1,7 @@
 internal import Numbers
 internal import Reading
 
-/// What a whole run takes beyond its steps and beyond failures, as a plan states it in `run:`. nil leaves a part to its
+/// Time of a whole run beyond its steps and beyond failures, as a plan states it in `run:`. nil leaves a part to its
 /// default.
 package struct RunShares: Hashable, Codable, Sendable {
     /// Time of evaluations over that of the steps.
@@ -47,7 +47,7 @@ package struct RunShares: Hashable, Codable, Sendable {
         package static let unfused = 1.72
     }
 
-    /// What a team takes over the fastest layout on `framework`.
+    /// Time of a team's step on `framework` over that of the fastest layout.
     /// - Parameter ownsLayout: whether the team has a layout of its own to set it against.
     package static func practice(on framework: Framework, isNamed: Bool, ownsLayout: Bool) -> Double {
         guard framework.name != Frameworks.processes else { return 1 }

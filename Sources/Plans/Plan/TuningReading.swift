@@ -81,7 +81,7 @@ struct TuningReading {
             default: break
             }
         }
-        // What is wrong in one key hides no rule of the others.
+        // A wrong key hides no rule of the others.
         func isWrong(_ key: String) -> Bool { reader.collector.hasProblem(in: [key]) }
         var tuning = tuning
         if isWrong("lora.targetModules") { tuning.lora?.targetModules = [LoRA.allLinear] }

@@ -34,7 +34,7 @@ package struct PublishedRun: Hashable, Sendable {
     /// The run as a plan with an open layout; nil if the source leaves out the model, the devices or the
     /// batch.
     package var open: Plan?
-    /// What the whole run took; nil if the source gives a step alone.
+    /// The bill of the whole run; nil if the source gives a step alone.
     package var whole: PublishedWhole?
     /// Fraction of the wall-clock time that trained, as the source states it.
     package var trained: Double?
@@ -58,7 +58,7 @@ package struct PublishedRun: Hashable, Sendable {
 
 /// The whole of a published run: its bill, or days on its devices.
 package struct PublishedWhole: Hashable, Sendable {
-    /// What the reported time counts.
+    /// The time that a source reports.
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The bill, or the days from the first step to the last.
         case total

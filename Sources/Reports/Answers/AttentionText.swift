@@ -1,11 +1,11 @@
 internal import Models
 internal import Numbers
 
-/// What sets the attention of a model's blocks apart: the keys that a query sees, sinks and gates.
+/// Keys that a query sees, sinks and gates, where the attention of a model's blocks has others than usual.
 struct AttentionText {
-    /// What all blocks with attention have.
+    /// Properties of all blocks with attention.
     let shared: [String]
-    /// What some kinds of block have beyond it, by kind.
+    /// Further properties of some kinds of block, by kind.
     let ofKinds: [[String]]
 
     init(_ model: Model) {
@@ -32,7 +32,7 @@ struct AttentionText {
         return found
     }
 
-    /// What a kind of block has beyond the others, in brackets; empty: nothing.
+    /// Further properties of a kind of block, in brackets; empty: it has none.
     func words(ofKind kind: Int) -> String {
         let words = ofKinds.indices.contains(kind) ? ofKinds[kind] : []
         return words.isEmpty ? "" : " (\(words.joined(separator: ", ")))"

@@ -171,7 +171,7 @@ package struct EstimateText {
     private func runRows(_ run: Estimate.Run) -> [(String, String)] {
         let steps = "\(Figures.grouped(run.steps.rounded(.up))) steps\(TrainedText.rampup(run))"
         guard run.ends, run.parts.total > 0 else { return [("Run", steps)] }
-        // What measurements or the plan take off the steps is no part of its own.
+        // Time that measurements or the plan take off the steps is no part of its own.
         let stepping = run.parts.steps + run.parts.measured + min(0, run.parts.practice)
         let share = Figures.percent(stepping / run.parts.total)
         let added = run.parts.added.filter { $0.days > 0 }.map {
