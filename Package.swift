@@ -48,6 +48,10 @@ let package = Package(
         .target(name: "Simulator", dependencies: ["Numbers", "Schedules"], swiftSettings: strict),
         .target(
             name: "Planner", dependencies: planning + ["Costs", "Simulator"], swiftSettings: strict),
+        // Other tools' files in and out.
+        .target(
+            name: "Interchange", dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams"],
+            swiftSettings: strict),
         .target(name: "Reports", dependencies: planning + ["Costs", "Planner"], swiftSettings: strict),
 
         // The runtime.
@@ -71,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "trainyard",
             dependencies: [
-                "Output", "Costs", "Simulator", "Planner", "Reports", "Options", "Version", argumentParser,
+                "Output", "Costs", "Simulator", "Planner", "Reports", "Interchange", "Options", "Version",
+                argumentParser,
             ] + planning,
             swiftSettings: strict),
         .executableTarget(

@@ -35,6 +35,8 @@ struct Trainyard: ParsableCommand {
             SearchCommand.self,
             CompareCommand.self,
             SweepCommand.self,
+            ImportCommand.self,
+            ExportCommand.self,
             ModelsCommand.self,
             ScheduleCommand.self,
             SimulateCommand.self,

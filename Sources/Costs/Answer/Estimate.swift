@@ -78,6 +78,10 @@ package struct Estimate: Hashable, Codable, Sendable {
         /// A step as measurements make it expected, over its prediction; nil without measurements.
         package var measuredFactor: Double?
 
+        /// Seconds of training between checkpoints that lose the least time to checkpoints and failures (Daly 2006); nil if no
+        /// failures are known.
+        package var checkpointInterval: Double?
+
         /// The days by what they are spent on.
         package var parts = Parts()
 

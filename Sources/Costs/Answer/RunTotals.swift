@@ -85,6 +85,7 @@ package struct RunTotals {
             wallEnergyMWh: nodeWatts.map { drawing * $0 * powerUsageEffectiveness / 1e6 },
             lowDays: days * (1 - band.low), highDays: days * (1 + band.high), confidence: ErrorBand.confidence)
         run.bandReason = band.reason
+        run.checkpointInterval = goodput?.interval
         run.measuredFactor = plan.anchor == nil ? nil : measured
         run.parts = Estimate.Run.Parts(
             steps: stepping, measured: measured, goodput: share, plan: plan)

@@ -151,6 +151,8 @@ package struct EstimateReport: Encodable, Sendable {
         /// Days by what they are spent on; absent for a run that never ends.
         var parts: Estimate.Run.Parts?
         var measuredFactor: Double?
+        /// Seconds; absent where no failures are known.
+        var checkpointInterval: Double?
 
         struct Rampup: Encodable {
             var steps: Int
@@ -159,7 +161,7 @@ package struct EstimateReport: Encodable, Sendable {
 
         enum CodingKeys: String, CodingKey {
             case tokens, steps, days, gpuHours, gpuMonths, goodput, cost, energyMWh, wallEnergyMWh, band, rampup, parts,
-                measuredFactor
+                measuredFactor, checkpointInterval
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -177,6 +179,7 @@ package struct EstimateReport: Encodable, Sendable {
             try container.encodeIfPresent(rampup, forKey: .rampup)
             try container.encodeIfPresent(parts, forKey: .parts)
             try container.encodeIfPresent(measuredFactor, forKey: .measuredFactor)
+            try container.encodeIfPresent(checkpointInterval, forKey: .checkpointInterval)
         }
     }
 
@@ -310,7 +313,8 @@ package struct EstimateReport: Encodable, Sendable {
                     reason: run.bandReason),
                 rampup: run.rampup.map {
                     Run.Rampup(steps: Int(saturating: min($0.steps, 9e18)), days: run.ends ? $0.days : nil)
-                }, parts: run.ended?.parts, measuredFactor: run.measuredFactor)
+                }, parts: run.ended?.parts, measuredFactor: run.measuredFactor,
+                checkpointInterval: run.checkpointInterval)
         }
         explanation = explained ? estimate.explanation : nil
     }

@@ -1,8 +1,8 @@
 internal import Foundation
 
 /// The JSON encoding of all documents: sorted keys, so that equal answers have equal bytes.
-enum JSONDocument {
-    static func text(_ value: some Encodable) throws -> String {
+package enum JSONDocument {
+    package static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         // A run that never finishes takes infinite days, for which JSON has no number.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -12,4 +12,11 @@ enum Failure {
         Console.error(message)
         return ExitCode(badInput)
     }
+
+    /// Prints on standard error why the plan does not fit.
+    /// - Returns: the exit code to throw.
+    static func misfit(_ message: String) -> ExitCode {
+        Console.error(message)
+        return ExitCode(doesNotFit)
+    }
 }

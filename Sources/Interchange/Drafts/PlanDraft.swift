@@ -1,0 +1,118 @@
+/// A plan that is being written from another tool's file: keys, values, and which settings each came from.
+package struct PlanDraft: Sendable {
+    /// A value of a plan's key as YAML writes it.
+    package enum Value: Hashable, Sendable {
+        case count(Int)
+        case number(Double)
+        case flag(Bool)
+        case word(String)
+        case list([String])
+
+        var yaml: String {
+            switch self {
+            case .count(let count): "\(count)"
+            case .number(let number): Int(exactly: number).map(String.init) ?? "\(number)"
+            case .flag(let flag): "\(flag)"
+            case .word(let word): PlanDraft.quoted(word)
+            case .list(let words): "[\(words.map(PlanDraft.quoted).joined(separator: ", "))]"
+            }
+        }
+    }
+
+    private struct Entry: Sendable {
+        var path: [String]
+        var value: Value
+        var origin: String?
+    }
+
+    private var entries: [Entry] = []
+    /// The setting that a key of the plan came from, by the key's dotted path.
+    package private(set) var origins: [String: Setting] = [:]
+    /// What the file does not state and was concluded, a sentence each.
+    package private(set) var inferred: [String] = []
+    /// What the plan cannot say, a sentence each.
+    package private(set) var left: [String] = []
+
+    package init() {}
+
+    /// Sets a key, once.
+    /// - Parameters:
+    ///   - path: dotted, `layout.tensor`.
+    ///   - origin: the setting that says it.
+    package mutating func set(_ path: String, _ value: Value, from origin: Setting?) {
+        entries.removeAll { $0.path.joined(separator: ".") == path }
+        entries.append(
+            Entry(path: path.split(separator: ".").map(String.init), value: value, origin: origin?.written))
+        origins[path] = origin
+    }
+
+    package func has(_ path: String) -> Bool { entries.contains { $0.path.joined(separator: ".") == path } }
+
+    /// Sets a key that no setting states, and says why.
+    package mutating func infer(_ path: String, _ value: Value, because reason: String) {
+        set(path, value, from: nil)
+        inferred.append("\(path) \(value.yaml): \(reason)")
+    }
+
+    /// Notes something that is concluded without a key.
+    package mutating func note(_ text: String) { inferred.append(text) }
+
+    /// Notes a setting that no key of a plan holds.
+    package mutating func leave(_ text: String) { left.append(text) }
+
+    /// The plan file. Keys stand in the order of `sections`, with their origin behind them.
+    /// - Parameter header: lines of comment above it.
+    package func yaml(header: [String]) -> String {
+        var lines = header.map { $0.isEmpty ? "#" : "# \($0)" }
+        let order = Self.sections
+        let sorted = entries.enumerated().sorted { a, b in
+            let left = order.firstIndex(of: a.element.path[0]) ?? order.count
+            let right = order.firstIndex(of: b.element.path[0]) ?? order.count
+            return (left, a.offset) < (right, b.offset)
+        }.map(\.element)
+        Self.render(sorted[...].map { $0 }, depth: 0, into: &lines)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static let sections = [
+        "name", "model", "tokens", "samples", "cluster", "devices", "batch", "precision", "optimizer", "gradients",
+        "loss",
+        "lora", "packing", "rampupBatchSize", "framework", "layout", "run", "measured", "train",
+    ]
+
+    private static func render(_ entries: [Entry], depth: Int, into lines: inout [String]) {
+        let indent = String(repeating: "  ", count: depth)
+        var done: Set<String> = []
+        for entry in entries {
+            let key = entry.path[depth]
+            guard done.insert(key).inserted else { continue }
+            let inner = entries.filter { $0.path.count > depth + 1 && $0.path[depth] == key }
+            if inner.isEmpty {
+                let line = "\(indent)\(key): \(entry.value.yaml)"
+                guard let origin = entry.origin else {
+                    lines.append(line)
+                    continue
+                }
+                lines.append(line.padding(to: 36) + " # " + origin)
+            } else {
+                lines.append("\(indent)\(key):")
+                render(inner, depth: depth + 1, into: &lines)
+            }
+        }
+    }
+
+    static func quoted(_ text: String) -> String {
+        let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_@ ".contains($0)) }
+        let isOther = ["null", "true", "false", "yes", "no", "on", "off", "~"].contains(text.lowercased())
+        if isPlain, !isOther, text.first?.isLetter == true || text.first == "/", text.last?.isWhitespace == false {
+            return text
+        }
+        return "'" + text.replacing("'", with: "''") + "'"
+    }
+}
+
+extension String {
+    fileprivate func padding(to width: Int) -> String {
+        count < width ? self + String(repeating: " ", count: width - count) : self
+    }
+}

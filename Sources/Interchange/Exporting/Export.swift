@@ -1,0 +1,111 @@
+package import Plans
+
+/// A file of an export.
+package struct ExportedFile: Hashable, Sendable {
+    package var name: String
+    package var text: String
+    package var isExecutable: Bool
+
+    package init(_ name: String, _ text: String, isExecutable: Bool = false) {
+        (self.name, self.text, self.isExecutable) = (name, text, isExecutable)
+    }
+}
+
+/// Something that a plan says and a target cannot.
+package struct ExportGap: Hashable, Sendable {
+    /// The key of the plan.
+    package var field: String
+    /// Its value, as a plan writes it.
+    package var value: String
+    /// Why the target cannot say it.
+    package var reason: String
+    /// What the nearest plan has in its place; nil: there is no near plan.
+    package var nearest: String?
+
+    package init(_ field: String, _ value: String, _ reason: String, nearest: String? = nil) {
+        (self.field, self.value, self.reason, self.nearest) = (field, value, reason, nearest)
+    }
+}
+
+/// A plan as the files of a target.
+package struct Export: Sendable {
+    package var files: [ExportedFile]
+    /// What the plan says and the files do not.
+    package var gaps: [ExportGap]
+    /// The plan that the files say. Without gaps it is the plan itself.
+    package var plan: Plan
+
+    /// What could not be said, with nothing written.
+    package var withoutFiles: Export { Export(files: [], gaps: gaps, plan: plan) }
+}
+
+/// What is known of a plan beyond the plan: its price, and what it is called.
+package struct ExportContext: Sendable {
+    /// The plan's file as the user named it.
+    package var source: String
+    /// Our own release.
+    package var version: String
+    /// Predicted seconds of a step.
+    package var stepSeconds: Double
+    /// Predicted memory of the fullest device, and what a device has.
+    package var peakGiB: Double
+    package var capacityGiB: Double
+    /// Steps of the run; nil: the plan does not say how long it is.
+    package var steps: Int?
+    /// Steps between checkpoints that cost the least together with the failures to expect; nil: not known.
+    package var saveEvery: Int?
+    /// Predicted days of the run.
+    package var days: Double?
+    /// The written-out plan, for launchers of our own runtime.
+    package var planText: String
+
+    package init(
+        source: String, version: String, stepSeconds: Double, peakGiB: Double, capacityGiB: Double, steps: Int?,
+        saveEvery: Int?, days: Double?, planText: String
+    ) {
+        (self.source, self.version, self.stepSeconds) = (source, version, stepSeconds)
+        (self.peakGiB, self.capacityGiB, self.steps) = (peakGiB, capacityGiB, steps)
+        (self.saveEvery, self.days, self.planText) = (saveEvery, days, planText)
+    }
+
+    /// Lines that say where a file comes from and what to expect of it, without comment marks.
+    func header(_ target: ExportTarget, plan: Plan, gaps: [ExportGap]) -> [String] {
+        var lines = [
+            "Plan \(plan.name) (\(source)), written by trainyard \(version) for \(target.version).",
+            "Predicted: \(Self.rounded(stepSeconds)) s a step, \(Self.rounded(peakGiB)) of \(Self.rounded(capacityGiB)) GiB on the fullest device"
+                + (days.map { ", \(Self.rounded($0)) days" } ?? "") + ".",
+        ]
+        for gap in gaps {
+            lines.append("Nearest: \(gap.field) \(gap.value) became \(gap.nearest ?? "nothing"), since \(gap.reason).")
+        }
+        return lines
+    }
+
+    private static func rounded(_ number: Double) -> String {
+        guard number.isFinite, abs(number) < 1e15 else { return "\(number)" }
+        let places = number < 1 ? 10_000.0 : number < 100 ? 100.0 : 10.0
+        let value = (number * places).rounded() / places
+        return value == value.rounded() ? "\(Int(value))" : "\(value)"
+    }
+}
+
+/// Writes the files of one target.
+protocol Exporter {
+    static var target: ExportTarget { get }
+    /// Changes `plan`, which has a layout, to the nearest that the target can say, and notes every change.
+    static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap])
+    /// The files of a plan that fits.
+    static func files(_ plan: Plan, layout: Layout, header: [String], context: ExportContext) -> [ExportedFile]
+}
+
+extension Exporter {
+    static func export(_ plan: Plan, context: ExportContext) -> Export {
+        var (fitted, gaps): (Plan, [ExportGap]) = (plan, [])
+        fit(&fitted, &gaps)
+        guard let layout = fitted.layout, gaps.allSatisfy({ $0.nearest != nil }) else {
+            return Export(files: [], gaps: gaps, plan: fitted)
+        }
+        let header = context.header(target, plan: fitted, gaps: gaps)
+        return Export(files: files(fitted, layout: layout, header: header, context: context), gaps: gaps, plan: fitted)
+    }
+}

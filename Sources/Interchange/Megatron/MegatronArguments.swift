@@ -1,0 +1,215 @@
+package import Reading
+
+/// The arguments of a run of Megatron-LM, from a script, a list of arguments, or a log.
+package struct MegatronArguments {
+    /// Settings by the names of the parsed object.
+    package var settings: [Setting] = []
+    /// What kind of file it is, for people.
+    package var kind = ""
+    /// Devices of the run, as the launcher's options or the log say.
+    package var devices: Setting?
+    /// Seconds of the steps that a log prints, in order.
+    package var stepSeconds: [Double] = []
+
+    /// Reads the arguments of `text`. Flags that are unknown are reported with the nearest known.
+    package init(text: String, table: MegatronTable, collector: ProblemCollector) {
+        if text.contains("- arguments -") {
+            kind = "a log of Megatron-LM"
+            readLog(text, table: table, collector: collector)
+            return
+        }
+        let first = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.first {
+            !$0.isEmpty && !$0.hasPrefix("#")
+        }
+        if first?.hasPrefix("--") == true {
+            kind = "a list of Megatron-LM's arguments"
+            // A list has one command on many lines.
+            let words = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+                let cut = line.hasSuffix("\\") ? line.dropLast() : line
+                return "\(cut) \\"
+            }
+            let plain = ShellScript(Self.withoutComments(words.joined(separator: "\n")))
+            read(plain.commands.flatMap { $0 }, table: table, collector: collector)
+            return
+        }
+        kind = "a script that starts Megatron-LM"
+        let script = ShellScript(text)
+        let ranked = script.commands.map { command in (command, Self.known(command, table: table)) }
+        guard let best = ranked.last(where: { $0.1 >= 3 })?.0 ?? ranked.max(by: { $0.1 < $1.1 })?.0,
+            Self.known(best, table: table) > 0
+        else {
+            collector.adopt(
+                PlanProblem(
+                    file: collector.file, field: "", rule: "has no command with arguments of Megatron-LM",
+                    fix: "give a script that calls pretrain_gpt.py, a list of its arguments, or its log"))
+            return
+        }
+        read(best, table: table, collector: collector)
+    }
+
+    /// Comments of a list end with their line.
+    private static func withoutComments(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+            var isQuoted: Character?
+            var before: Character = " "
+            var kept = ""
+            for character in line {
+                if let quote = isQuoted {
+                    if character == quote { isQuoted = nil }
+                } else if character == "'" || character == "\"" {
+                    isQuoted = character
+                } else if character == "#", before.isWhitespace {
+                    return kept + "\\"
+                }
+                kept.append(character)
+                before = character
+            }
+            return kept
+        }.joined(separator: "\n")
+    }
+
+    private static func known(_ command: [PlacedText], table: MegatronTable) -> Int {
+        split(command).count { table.arguments[name($0.string).flag] != nil }
+    }
+
+    /// The words of a command. A word that itself holds arguments, as those of `bash -c "…"`, is cut.
+    private static func split(_ command: [PlacedText]) -> [PlacedText] {
+        command.flatMap { word in
+            word.string.contains("--") && word.string.contains(where: \.isWhitespace) ? word.words : [word]
+        }
+    }
+
+    /// The flag of a word, and its value if they are joined by `=`.
+    private static func name(_ word: String) -> (flag: String, value: String?) {
+        guard word.hasPrefix("--"), let equals = word.firstIndex(of: "=") else { return (word, nil) }
+        return (String(word[..<equals]), String(word[word.index(after: equals)...]))
+    }
+
+    /// Options of launchers, which stand before the program.
+    private static let launcher: Set<String> = [
+        "--nproc_per_node", "--nproc-per-node", "--nnodes", "--node_rank", "--node-rank", "--master_addr",
+        "--master-addr", "--master_port", "--master-port", "--rdzv_backend", "--rdzv-backend", "--rdzv_endpoint",
+        "--rdzv-endpoint", "--rdzv_id", "--rdzv-id", "--max_restarts", "--max-restarts", "--tee", "--log_dir",
+        "--log-dir",
+        "--standalone", "--no-python", "--num_nodes", "--num_gpus", "--hostfile", "--ntasks", "--nodes", "--gpus",
+    ]
+
+    private mutating func read(_ command: [PlacedText], table: MegatronTable, collector: ProblemCollector) {
+        let words = Self.split(command)
+        // Where a program is named, what stands before it belongs to the launcher.
+        let program = words.firstIndex { $0.string.hasSuffix(".py") }
+        readLauncher(words)
+        var index = program.map { $0 + 1 } ?? 0
+        while index < words.count {
+            let word = words[index]
+            index += 1
+            let (flag, joined) = Self.name(word.string)
+            guard flag.hasPrefix("--") else {
+                if program != nil || index == 1 { continue }
+                collector.report(
+                    word.string, line: word.place.line, column: word.place.column, rule: "belongs to no argument",
+                    fix: "remove it")
+                continue
+            }
+            guard let argument = table.arguments[flag] else {
+                let isLauncher = program == nil && Self.launcher.contains(flag)
+                if !isLauncher {
+                    let near = Spelling.nearest(to: flag, among: Array(table.arguments.keys).sorted())
+                    collector.report(
+                        flag, line: word.place.line, column: word.place.column, rule: "unknown argument",
+                        fix: near.map { "did you mean \($0)?" } ?? "no release of Megatron-LM has it; remove it")
+                }
+                while index < words.count, !words[index].string.hasPrefix("--") { index += 1 }
+                continue
+            }
+            var values = joined.map { [$0] } ?? []
+            if joined == nil, argument.arity != .none {
+                while index < words.count, !Self.isFlag(words[index].string) {
+                    if values.count == 1, argument.arity != .several { break }
+                    values.append(words[index].string)
+                    index += 1
+                }
+            }
+            let value: Setting.Value
+            switch argument.arity {
+            case .none: value = argument.constant.map(Setting.Value.word) ?? .nothing
+            // A value that only the environment holds is not known, which matters only where it is asked for.
+            case .one: value = values.first.map(Setting.Value.word) ?? .nothing
+            case .optional, .several: value = values.isEmpty ? .nothing : .list(values)
+            }
+            settings.append(
+                Setting(
+                    name: argument.destination, written: flag, value: value, line: word.place.line,
+                    column: word.place.column))
+        }
+    }
+
+    private static func isFlag(_ word: String) -> Bool { word.hasPrefix("--") && word.count > 2 }
+
+    /// Devices from `--nproc_per_node` and `--nnodes`.
+    private mutating func readLauncher(_ words: [PlacedText]) {
+        func value(_ names: [String]) -> (PlacedText, Int)? {
+            for (index, word) in words.enumerated() {
+                let (flag, joined) = Self.name(word.string)
+                guard names.contains(flag) else { continue }
+                let text = joined ?? (index + 1 < words.count ? words[index + 1].string : "")
+                if let count = Int(text) { return (word, count) }
+            }
+            return nil
+        }
+        guard let local = value(["--nproc_per_node", "--nproc-per-node", "--num_gpus"]) else { return }
+        let nodes = value(["--nnodes", "--num_nodes"])?.1 ?? 1
+        let (count, overflow) = local.1.multipliedReportingOverflow(by: nodes)
+        guard !overflow, count > 0 else { return }
+        devices = Setting(
+            name: "world_size", written: "--nproc_per_node", value: .word("\(count)"), line: local.0.place.line,
+            column: local.0.place.column)
+    }
+
+    private mutating func readLog(_ text: String, table: MegatronTable, collector: ProblemCollector) {
+        var isInside = false
+        let destinations = table.destinations
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            if let range = line.firstRange(of: "elapsed time per iteration (ms): ") {
+                let figure = line[range.upperBound...].prefix { $0.isNumber || $0 == "." || $0 == "e" || $0 == "+" }
+                if let milliseconds = Double(figure), milliseconds > 0 { stepSeconds.append(milliseconds / 1000) }
+            }
+            if line.contains("- end of arguments -") {
+                isInside = false
+            } else if line.contains("- arguments -") {
+                // A second block is that of a run that was started again.
+                if !settings.isEmpty { settings = [] }
+                isInside = true
+            } else if isInside, let dots = line.firstRange(of: " ..") {
+                let name = line[..<dots.lowerBound].split(separator: " ").last.map(String.init) ?? ""
+                let value = line[dots.upperBound...].drop { $0 == "." }.drop { $0 == " " }
+                let column = line.distance(from: line.startIndex, to: dots.lowerBound) - name.count + 1
+                guard !name.isEmpty else { continue }
+                let setting = Setting(
+                    name: name, value: Self.logged(String(value)), line: index + 1, column: max(1, column))
+                if name == "world_size" {
+                    devices = setting
+                } else if destinations.contains(name) || name == "padded_vocab_size" {
+                    settings.append(setting)
+                }
+            }
+        }
+        if settings.isEmpty {
+            collector.adopt(
+                PlanProblem(file: collector.file, field: "", rule: "has no arguments between its two 'arguments' lines")
+            )
+        }
+    }
+
+    /// A value as Python prints it.
+    private static func logged(_ text: String) -> Setting.Value {
+        let trimmed: String = text.trimmed
+        if trimmed.hasPrefix("["), trimmed.hasSuffix("]"), !trimmed.contains("(") {
+            let items = trimmed.dropFirst().dropLast().split(separator: ",").map {
+                String($0).trimmed.filter { $0 != "'" && $0 != "\"" }
+            }
+            return .list(items)
+        }
+        return .word(trimmed)
+    }
+}

@@ -1,0 +1,310 @@
+package import Reading
+
+/// Reads a run of Megatron-LM as a plan.
+package enum MegatronImport {
+    /// - Parameters:
+    ///   - text: a script, a list of arguments, or a log that prints its `arguments` block.
+    ///   - name: the file, for problems.
+    /// - Throws: every problem of the file at once.
+    package static func read(
+        text: String, name: String, request: ImportRequest, library: Library
+    ) throws(PlanProblems) -> ImportedPlan {
+        let collector = ProblemCollector(file: name)
+        let arguments = MegatronArguments(text: text, table: try MegatronTable.read(library), collector: collector)
+        guard !arguments.settings.isEmpty else { throw collector.all }
+        let reader = SettingsReader(arguments.settings, collector: collector)
+        var draft = PlanDraft()
+        var reading = MegatronReading(reader: reader, devices: request.devices ?? Self.devices(arguments))
+        reading.readModel(into: &draft)
+        reading.readTraining(into: &draft)
+        reading.readLayout(into: &draft)
+        reading.readBatch(into: &draft)
+        if let devices = arguments.devices, let count = Self.devices(arguments) {
+            draft.set("devices", .count(count), from: devices)
+        }
+        if let seconds = Self.steady(arguments.stepSeconds) {
+            draft.infer(
+                "measured.seconds", .number(seconds),
+                because: "the median of the later half of the \(arguments.stepSeconds.count) steps that the log prints")
+        }
+        reader.expect(MegatronReading.silent)
+        return try draft.finished(
+            reader, request: request, source: arguments.kind, framework: "megatron-core", library: library)
+    }
+
+    private static func devices(_ arguments: MegatronArguments) -> Int? {
+        guard case .word(let word)? = arguments.devices?.value, let count = Int(word), count > 0 else { return nil }
+        return count
+    }
+
+    /// The median of the later half of the steps: the first ones also compile and warm up.
+    static func steady(_ seconds: [Double]) -> Double? {
+        guard seconds.count >= 4 else { return nil }
+        let later = seconds[(seconds.count / 2)...].sorted()
+        return (later[later.count / 2] * 1e6).rounded() / 1e6
+    }
+}
+
+/// The reading of one list of arguments.
+struct MegatronReading {
+    let reader: SettingsReader
+    /// Devices of the run; nil: not known.
+    let devices: Int?
+
+    private(set) var layers = 0
+    private(set) var sequence = 0
+    private(set) var hasExperts = false
+    private(set) var hasLatent = false
+
+    /// Arguments that say where data and logs are: no part of a plan, and not worth a line.
+    static let silent = [
+        "data_path", "split", "save", "load", "tensorboard_dir", "log_interval", "eval_interval", "eval_iters",
+        "tokenizer_type", "tokenizer_model", "vocab_file", "merge_file", "wandb_project", "wandb_exp_name",
+        "distributed_backend", "use_mcore_models", "seed",
+    ]
+
+    mutating func readModel(into draft: inout PlanDraft) {
+        func take(_ key: String, _ name: String, in range: ClosedRange<Int> = 1...1_000_000_000) -> Int? {
+            guard let value = reader.count(name, in: range) else { return nil }
+            draft.set("model.\(key)", .count(value), from: reader.place(name))
+            return value
+        }
+        let isRMS = reader.word("normalization") == "RMSNorm"
+        draft.set("model.family", .word(isRMS ? "llama" : "gpt"), from: reader.place("normalization"))
+        let layersKey = reader.has("num_layers") ? "num_layers" : "encoder_num_layers"
+        layers = take("layers", layersKey) ?? 0
+        if layers == 0, !reader.has(layersKey) { reader.missing("--num-layers", "blocks of the model") }
+        let hidden = take("hidden", "hidden_size") ?? 0
+        if hidden == 0, !reader.has("hidden_size") { reader.missing("--hidden-size", "width of the residual stream") }
+        let heads = take("heads", "num_attention_heads") ?? 0
+        if heads == 0, !reader.has("num_attention_heads") {
+            reader.missing("--num-attention-heads", "heads of the attention")
+        }
+        readAttention(into: &draft, hidden: hidden, heads: heads)
+        readNetwork(into: &draft, hidden: hidden)
+        readVocabulary(into: &draft)
+        let sequenceKey = reader.has("seq_length") ? "seq_length" : "encoder_seq_length"
+        sequence = take("sequence", sequenceKey) ?? 0
+        if sequence == 0, !reader.has(sequenceKey) { reader.missing("--seq-length", "tokens of a sequence") }
+        readPositions(into: &draft, isRMS: isRMS)
+        let unties = reader.flag("untie_embeddings_and_output_weights") ?? false
+        draft.set(
+            "model.tiedEmbeddings", .flag(!unties), from: reader.place("untie_embeddings_and_output_weights"))
+        readBiases(into: &draft, isRMS: isRMS)
+        if let predictors = reader.count("mtp_num_layers", in: 1...64) {
+            draft.set("model.mtp.layers", .count(predictors), from: reader.place("mtp_num_layers"))
+        }
+        for name in ["hybrid_override_pattern", "hybrid_layer_pattern", "heterogeneous_layers_config_path"]
+        where reader.word(name) != nil {
+            reader.fail(
+                name, "describes blocks of several kinds, which this import does not read",
+                fix: "write the plan's model.kinds by hand")
+        }
+    }
+
+    private mutating func readAttention(into draft: inout PlanDraft, hidden: Int, heads: Int) {
+        let sharesKeys = reader.flag("group_query_attention") ?? false
+        let groups = reader.count("num_query_groups", in: 1...1_000_000)
+        if sharesKeys {
+            draft.set("model.kvHeads", .count(groups ?? 1), from: reader.place("num_query_groups"))
+        }
+        hasLatent = reader.flag("multi_latent_attention") ?? false
+        if let size = reader.count("kv_channels", in: 1...1_000_000), !hasLatent {
+            if heads == 0 || size * heads != hidden {
+                draft.set("model.headSize", .count(size), from: reader.place("kv_channels"))
+            }
+        }
+        let normalises = reader.flag("qk_layernorm") ?? false
+        if hasLatent {
+            // Defaults of Megatron-Core's MLATransformerConfig.
+            for (key, name, standard) in [
+                ("queryRank", "q_lora_rank", 0), ("kvRank", "kv_lora_rank", 512), ("nopeSize", "qk_head_dim", 128),
+                ("ropeSize", "qk_pos_emb_head_dim", 64), ("valueSize", "v_head_dim", 128),
+            ] {
+                let stated = reader.count(name, in: 0...1_000_000)
+                draft.set("model.mla.\(key)", .count(stated ?? standard), from: reader.place(name))
+            }
+        } else if normalises {
+            draft.set("model.qkNorm", .word("head"), from: reader.place("qk_layernorm"))
+        }
+        if let window = reader.words("window_size") {
+            let sizes = window.joined(separator: ",").split { !$0.isNumber && $0 != "-" }.compactMap { Int($0) }
+            if let left = sizes.first, left >= 0, left < 1_000_000_000 {
+                draft.set("model.window", .count(left + 1), from: reader.place("window_size"))
+            }
+            if reader.words("window_attn_skip_freq") != nil {
+                reader.fail(
+                    "window_attn_skip_freq", "mixes blocks with and without a window, which this import does not read",
+                    fix: "write the plan's model.kinds by hand")
+            }
+        }
+        if reader.word("softmax_type") ?? "vanilla" == "learnable" {
+            draft.set("model.sinks", .flag(true), from: reader.place("softmax_type"))
+        }
+    }
+
+    private mutating func readNetwork(into draft: inout PlanDraft, hidden: Int) {
+        let isGated = reader.flag("swiglu") ?? false
+        if isGated {
+            draft.set("model.mlp", .word("swiglu"), from: reader.place("swiglu"))
+        } else if reader.flag("quick_geglu") ?? false {
+            draft.set("model.mlp", .word("geglu"), from: reader.place("quick_geglu"))
+        } else if reader.flag("squared_relu") ?? false {
+            draft.set("model.mlp", .word("squaredRelu"), from: reader.place("squared_relu"))
+        } else {
+            draft.set("model.mlp", .word("gelu"), from: nil)
+        }
+        let stated = reader.count("ffn_hidden_size", in: 1...1_000_000_000)
+        // Megatron-LM's validate_args: two thirds of four times the width, in steps of 64.
+        let standard = isGated ? Int(Double(4 * hidden) * 2 / 3) / 64 * 64 : 4 * hidden
+        let ffn = stated ?? standard
+        if let stated {
+            draft.set("model.ffn", .count(stated), from: reader.place("ffn_hidden_size"))
+        } else if standard > 0 {
+            draft.infer("model.ffn", .count(standard), because: "Megatron-LM's default for this hidden size")
+        }
+        readExperts(into: &draft, ffn: ffn)
+    }
+
+    private mutating func readExperts(into draft: inout PlanDraft, ffn: Int) {
+        guard let experts = reader.count("num_experts", in: 1...1_000_000) else { return }
+        hasExperts = true
+        draft.set("model.moe.experts", .count(experts), from: reader.place("num_experts"))
+        let top = reader.count("moe_router_topk", in: 1...1_000_000)
+        draft.set("model.moe.topK", .count(top ?? 2), from: reader.place("moe_router_topk"))
+        let width = reader.count("moe_ffn_hidden_size", in: 1...1_000_000_000)
+        draft.set("model.moe.ffn", .count(width ?? ffn), from: reader.place("moe_ffn_hidden_size"))
+        if let shared = reader.count("moe_shared_expert_intermediate_size", in: 1...1_000_000_000) {
+            let place = reader.place("moe_shared_expert_intermediate_size")
+            draft.set("model.moe.shared", .count(1), from: place)
+            draft.set("model.moe.sharedFfn", .count(shared), from: place)
+        }
+        for (key, name) in [
+            ("sharedGate", "moe_shared_expert_gate"), ("routerCorrection", "moe_router_enable_expert_bias"),
+            ("padToCapacity", "moe_pad_expert_input_to_capacity"),
+        ] where reader.flag(name) ?? false {
+            draft.set("model.moe.\(key)", .flag(true), from: reader.place(name))
+        }
+        if let factor = reader.number("moe_expert_capacity_factor", in: 0.01...100) {
+            draft.set("model.moe.capacityFactor", .number(factor), from: reader.place("moe_expert_capacity_factor"))
+            if let policy: String = reader.choice(
+                "moe_token_drop_policy", [("probs", "probs"), ("position", "position")])
+            {
+                draft.set("model.moe.tokenDropPolicy", .word(policy), from: reader.place("moe_token_drop_policy"))
+            }
+        }
+        if let latent = reader.count("moe_latent_size", in: 1...1_000_000) {
+            draft.set("model.moe.latentSize", .count(latent), from: reader.place("moe_latent_size"))
+        }
+        readExpertPattern(into: &draft)
+        reader.expect([
+            "moe_router_load_balancing_type", "moe_aux_loss_coeff", "moe_grouped_gemm", "moe_permute_fusion",
+            "moe_router_dtype", "moe_router_score_function",
+        ])
+    }
+
+    /// `--moe-layer-freq`: the first block of every n has experts, or a list of ones and zeros.
+    private func readExpertPattern(into draft: inout PlanDraft) {
+        guard let words = reader.words("moe_layer_freq"), layers > 0, layers <= 10_000 else { return }
+        let text = words.joined(separator: ",")
+        let place = reader.place("moe_layer_freq")
+        guard let pattern = MegatronPattern.blocks(text, isList: words.count > 1, layers: layers) else {
+            reader.fail(
+                "moe_layer_freq",
+                "must be a number of blocks, or a list of \(layers) ones and zeros such as [0]*3+[1]*58")
+            return
+        }
+        let dense = pattern.prefix { !$0 }.count
+        if pattern.dropFirst(dense).allSatisfy({ $0 }) {
+            if dense > 0 { draft.set("model.moe.firstDense", .count(dense), from: place) }
+            return
+        }
+        draft.set("model.kinds.dense.moe", .word("none"), from: place)
+        draft.set("model.kinds.mixture", .list([]), from: place)
+        draft.set("model.pattern", .list(pattern.map { $0 ? "mixture" : "dense" }), from: place)
+    }
+
+    private func readVocabulary(into draft: inout PlanDraft) {
+        let key = reader.has("vocab_size") ? "vocab_size" : "padded_vocab_size"
+        if let vocab = reader.count(key, in: 2...100_000_000) {
+            draft.set("model.vocab", .count(vocab), from: reader.place(key))
+            return
+        }
+        let known = [
+            "GPT2BPETokenizer": 50257, "Llama2Tokenizer": 32000, "BertWordPieceLowerCase": 30522,
+            "BertWordPieceCase": 28996,
+        ]
+        if let tokenizer = reader.word("tokenizer_type"), let vocab = known[tokenizer] {
+            draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(tokenizer)")
+        } else if !reader.has(key) {
+            reader.missing("--vocab-size", "entries of the tokenizer, which the file does not hold")
+        }
+    }
+
+    private func readPositions(into draft: inout PlanDraft, isRMS: Bool) {
+        let stated = reader.word("position_embedding_type")
+        let isRotary =
+            (reader.flag("use_rotary_position_embeddings") ?? false) || ["rope", "mrope", "yarn"].contains(stated)
+        let hasTable = reader.flag("add_position_embedding") ?? true
+        let entries = reader.count("max_position_embeddings", in: 1...1_000_000_000)
+        let kind: String
+        switch stated {
+        case _ where isRotary: kind = "rotary"
+        case nil, "learned_absolute": kind = hasTable ? "learned" : "none"
+        case "none": kind = "none"
+        default:
+            reader.fail(
+                "position_embedding_type", "is not known here", fix: "learned_absolute, rope, mrope, yarn or none")
+            return
+        }
+        if kind != (isRMS ? "rotary" : "learned") {
+            draft.set(
+                "model.positions", .word(kind),
+                from: reader.place("position_embedding_type") ?? reader.place("use_rotary_position_embeddings"))
+        }
+        if kind == "learned", let entries, entries != sequence {
+            draft.set("model.positionEntries", .count(entries), from: reader.place("max_position_embeddings"))
+        }
+    }
+
+    private func readBiases(into draft: inout PlanDraft, isRMS: Bool) {
+        let isLinear = reader.flag("add_bias_linear") ?? true
+        let isQuery = reader.flag("add_qkv_bias") ?? false
+        let place = reader.place("add_bias_linear") ?? reader.place("add_qkv_bias")
+        if isLinear, isRMS {
+            draft.set("model.biases", .word("all"), from: place)
+        } else if !isLinear, isQuery {
+            draft.set("model.biases", .list(["attentionInput"]), from: reader.place("add_qkv_bias"))
+        } else if !isLinear, !isRMS {
+            draft.set("model.biases", .word("none"), from: place)
+        }
+    }
+}
+
+/// Which blocks have experts.
+enum MegatronPattern {
+    /// - Parameters:
+    ///   - text: a number n (the first of every n blocks), or a sum of lists such as `[0]*3+[1]*58`.
+    ///   - isList: whether the text is a list without brackets.
+    /// - Returns: nil: it is neither, or another number of blocks.
+    static func blocks(_ text: String, isList: Bool, layers: Int) -> [Bool]? {
+        if !isList, let step = Int(text) {
+            return step > 0 ? (0..<layers).map { $0 % step == 0 } : nil
+        }
+        let plain = text.filter { !$0.isWhitespace && !"()'\"".contains($0) }
+        var pattern: [Bool] = []
+        for term in (isList && !plain.contains("[") ? "[\(plain)]" : plain).split(separator: "+") {
+            let parts = term.split(separator: "*")
+            guard let list = parts.first, list.hasPrefix("["), list.hasSuffix("]"), parts.count <= 2 else { return nil }
+            let ones = list.dropFirst().dropLast().split(separator: ",").map {
+                $0 == "1" ? true : $0 == "0" ? false : nil
+            }
+            let times = parts.count == 2 ? Int(parts[1]) : 1
+            guard let times, times >= 0, times <= layers, !ones.contains(nil),
+                pattern.count + ones.count * times <= layers
+            else { return nil }
+            for _ in 0..<times { pattern += ones.compactMap { $0 } }
+        }
+        return pattern.count == layers ? pattern : nil
+    }
+}

@@ -1,0 +1,101 @@
+internal import Models
+internal import Plans
+
+/// Precision, optimizer, batch and run as arguments.
+extension MegatronExport {
+    static func addPrecision(_ plan: Plan, to list: inout List) {
+        switch plan.precision {
+        case .fp32: return
+        case .fp16: list.add("--fp16")
+        case .bf16, .fp8, .mxfp8, .nvfp4: list.add("--bf16")
+        }
+        guard plan.precision != .fp16, plan.precision != .bf16 else { return }
+        let recipe = plan.recipe ?? Recipe(.delayed)
+        switch recipe.scaling {
+        case .nvfp4:
+            list.add("--fp4-format", "e2m1")
+            list.add("--fp4-recipe", "nvfp4")
+            list.add("--fp4-param-gather", if: recipe.parameterGather)
+        case .delayed, .tensorwise, .blockwise, .mxfp8:
+            list.add("--fp8-format", recipe.scaling == .blockwise || recipe.scaling == .mxfp8 ? "e4m3" : "hybrid")
+            list.add("--fp8-recipe", recipe.scaling.rawValue)
+            list.add("--fp8-param-gather", if: recipe.parameterGather)
+        }
+        if recipe.keepsBlocks {
+            list.add("--first-last-layers-bf16")
+            list.add("--num-layers-at-start-in-bf16", recipe.bf16LayersAtStart)
+            list.add("--num-layers-at-end-in-bf16", recipe.bf16LayersAtEnd)
+        }
+    }
+
+    static func addOptimizer(_ plan: Plan, _ layout: Layout, to list: inout List) {
+        let optimizer = plan.optimizer
+        switch optimizer.name {
+        case .adamw, .adafactor: list.add("--optimizer", "adam")
+        case .sgd: list.add("--optimizer", "sgd")
+        case .lion: list.add("--optimizer", "lion")
+        case .muon:
+            list.add("--optimizer", "muon")
+            list.add("--muon-num-ns-steps", optimizer.newtonSchulzSteps)
+            list.add("--muon-tp-mode", optimizer.tensorMode.rawValue)
+        }
+        let share = layout.offload?.optimizer ?? 0
+        let isAware =
+            share > 0 || optimizer.master == .fp16 || (optimizer.keepsFirst && optimizer.firstMoment != .fp32)
+            || (optimizer.keepsSecond && optimizer.secondMoment != .fp32)
+        if isAware {
+            list.add("--use-precision-aware-optimizer")
+            list.add("--exp-avg-dtype", optimizer.firstMoment.rawValue)
+            list.add("--exp-avg-sq-dtype", optimizer.secondMoment.rawValue)
+            list.add("--main-params-dtype", optimizer.master.rawValue)
+        }
+        if share > 0 {
+            list.add("--optimizer-cpu-offload")
+            list.add("--optimizer-offload-fraction", share)
+            list.add("--overlap-cpu-optimizer-d2h-h2d", if: layout.offload?.overlap ?? true)
+        }
+        let gradients = layout.gradients
+        if gradients == .bf16 { list.add("--grad-reduce-in-bf16") }
+        if plan.precision == .fp16, gradients == .fp32 { list.add("--accumulate-allreduce-grads-in-fp32") }
+        if plan.loss.kind == .fused {
+            list.add("--cross-entropy-loss-fusion")
+            list.add("--cross-entropy-fusion-impl", "linear")
+        }
+    }
+
+    static func addBatch(_ plan: Plan, _ layout: Layout, _ context: ExportContext, to list: inout List) {
+        list.add("--micro-batch-size", layout.microbatch)
+        list.add("--global-batch-size", plan.batch)
+        if let rampup = plan.rampup {
+            list.add("--rampup-batch-size", rampup.start, rampup.increment, rampup.samples)
+        }
+    }
+
+    static func addRun(_ plan: Plan, _ context: ExportContext, to list: inout List) {
+        if let train = plan.train {
+            list.add("--train-iters", train.steps)
+            list.add("--lr", train.learningRate)
+            list.add("--min-lr", train.minLearningRate)
+            list.add("--lr-warmup-iters", train.warmup)
+            list.add("--lr-decay-style", train.schedule.rawValue)
+            if plan.optimizer.name == .adamw || plan.optimizer.name == .lion, train.betas.count == 2 {
+                list.add("--adam-beta1", train.betas[0])
+                list.add("--adam-beta2", train.betas[1])
+                list.add("--adam-eps", train.epsilon)
+            }
+            list.add("--weight-decay", train.weightDecay)
+            list.add("--clip-grad", train.clip ?? 0)
+            list.add("--seed", train.seed)
+        } else if let tokens = plan.tokens {
+            let sequences = tokens / max(1, plan.tokensPerStep) * Double(plan.batch)
+            list.add("--train-samples", Int(exactly: sequences.rounded(.up)) ?? Int.max)
+        } else {
+            list.add("--train-iters", 100)
+        }
+        list.add("--mock-data")
+        if let every = context.saveEvery {
+            list.add("--save", "checkpoints")
+            list.add("--save-interval", every)
+        }
+    }
+}

@@ -1,0 +1,275 @@
+/// Runs the assignments of a shell script that starts training, and gives the commands with their words filled in.
+///
+/// Known are assignments of words and lists, `export`, `+=`, defaults such as `${1:-8}`, whole-number arithmetic, and `if` with
+/// tests of words and numbers. Outputs of commands, files and the environment are empty.
+struct ShellScript {
+    /// A command: its words.
+    typealias Command = [PlacedText]
+
+    private(set) var commands: [Command] = []
+    private var variables: [String: [PlacedText]] = [:]
+    private var tokens: [ShellLexer.Token]
+    private var next = 0
+    private var depth = 0
+    /// Expansions nest no deeper.
+    private static let deepest = 64
+    /// Letters that all expansions together may make.
+    private var budget = 4_000_000
+
+    init(_ text: String) {
+        tokens = ShellLexer(text).tokens
+        while next < tokens.count { statement(isTaken: true) }
+    }
+
+    private var current: ShellLexer.Token? { next < tokens.count ? tokens[next] : nil }
+
+    private static let separators: Set<String> = [";", ";;", "&", "&&", "||", "|"]
+
+    private mutating func statement(isTaken: Bool) {
+        guard let token = current else { return }
+        switch token {
+        case .newline, .symbol:
+            next += 1
+        case .word:
+            switch token.text {
+            case "if": condition(isTaken: isTaken)
+            case "then", "do", "else", "{", "}", "fi", "done": next += 1
+            default: command(isTaken: isTaken)
+            }
+        }
+    }
+
+    private mutating func condition(isTaken: Bool) {
+        guard depth < Self.deepest else {
+            next += 1
+            return
+        }
+        depth += 1
+        defer { depth -= 1 }
+        var isDone = false
+        var isOpen = isTaken
+        next += 1
+        isOpen = test() && isTaken
+        isDone = isOpen
+        while let token = current {
+            switch token.text {
+            case "fi":
+                next += 1
+                return
+            case "elif":
+                next += 1
+                isOpen = test() && isTaken && !isDone
+                isDone = isDone || isOpen
+            case "else":
+                next += 1
+                isOpen = isTaken && !isDone
+            default: statement(isTaken: isOpen)
+            }
+        }
+    }
+
+    /// Reads the condition up to `then`.
+    private mutating func test() -> Bool {
+        var (result, operation, words): (Bool?, String, [String]) = (nil, "", [])
+        func add(_ value: Bool) {
+            result =
+                operation == "||" ? (result ?? false) || value : operation == "&&" ? (result ?? true) && value : value
+        }
+        while let token = current {
+            next += 1
+            switch token {
+            case .newline: continue
+            case .symbol(let symbol):
+                if symbol == "&&" || symbol == "||" {
+                    if !words.isEmpty { add(Self.holds(words)) }
+                    (operation, words) = (symbol, [])
+                }
+            case .word(let fragments, _, _, _):
+                if token.text == "then" {
+                    if !words.isEmpty { add(Self.holds(words)) }
+                    return result ?? false
+                }
+                words.append(expand(fragments).map(\.string).joined(separator: " "))
+            }
+        }
+        return false
+    }
+
+    /// Whether a test such as `[ A == B ]` holds. Other tests do not.
+    private static func holds(_ words: [String]) -> Bool {
+        let inner = words.filter { !["[", "]", "[[", "]]", "test"].contains($0) }
+        if inner.first == "!" { return !holds(Array(inner.dropFirst())) }
+        switch inner.count {
+        case 1: return !inner[0].isEmpty && inner[0] != "false"
+        case 2: return inner[0] == "-n" ? !inner[1].isEmpty : inner[0] == "-z" ? inner[1].isEmpty : false
+        case 3:
+            let (a, b) = (Int(inner[0]), Int(inner[2]))
+            switch inner[1] {
+            case "=", "==": return inner[0] == inner[2]
+            case "!=": return inner[0] != inner[2]
+            case "-eq": return a != nil && a == b
+            case "-ne": return a != b
+            case "-gt": return (a ?? 0) > (b ?? 0)
+            case "-ge": return (a ?? 0) >= (b ?? 0)
+            case "-lt": return (a ?? 0) < (b ?? 0)
+            case "-le": return (a ?? 0) <= (b ?? 0)
+            default: return false
+            }
+        default: return false
+        }
+    }
+
+    private mutating func command(isTaken: Bool) {
+        var words: Command = []
+        loop: while let token = current {
+            switch token {
+            case .newline: break loop
+            case .symbol(let symbol):
+                if Self.separators.contains(symbol) { break loop }
+                next += 1
+                // The file of a redirection is no argument.
+                if symbol.hasPrefix("<") || symbol.hasPrefix(">"), case .word? = current { next += 1 }
+            case .word(let fragments, let isQuoted, let line, let column):
+                next += 1
+                if words.isEmpty, token.text == "export" || token.text == "local" || token.text == "declare" {
+                    continue
+                }
+                if words.isEmpty, assign(fragments, line: line, column: column, isTaken: isTaken) { continue }
+                guard isTaken else {
+                    words.append(PlacedText("-", at: (line, column)))
+                    continue
+                }
+                let expanded = expand(fragments)
+                words += isQuoted && expanded.isEmpty ? [PlacedText()] : expanded
+            }
+        }
+        if isTaken, !words.isEmpty { commands.append(words) }
+    }
+
+    /// Assigns if the word begins with `NAME=` or `NAME+=`.
+    private mutating func assign(
+        _ fragments: [ShellLexer.Fragment], line: Int, column: Int, isTaken: Bool
+    ) -> Bool {
+        guard case .text(let first)? = fragments.first,
+            let equals = first.letters.firstIndex(where: { $0.character == "=" })
+        else { return false }
+        var name = String(first.letters[..<equals].map(\.character))
+        let adds = name.hasSuffix("+")
+        if adds { name.removeLast() }
+        guard let initial = name.first, initial.isLetter || initial == "_",
+            name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" })
+        else { return false }
+        var rest = PlacedText()
+        rest.letters = Array(first.letters[(equals + 1)...])
+        var values: [PlacedText]
+        if rest.isEmpty, fragments.count == 1, case .symbol("(")? = current {
+            next += 1
+            values = list()
+        } else {
+            var whole = PlacedText()
+            for part in [ShellLexer.Fragment.text(rest)] + fragments.dropFirst() { whole += joined(part) }
+            values = [whole]
+        }
+        guard isTaken else { return true }
+        if adds, let old = variables[name] {
+            if values.count == 1, old.count == 1, !tokens.isEmpty, rest.isEmpty == false || fragments.count > 1 {
+                values = [concatenated(old[0], values[0])]
+            } else {
+                values = old + values
+            }
+        }
+        variables[name] = values
+        return true
+    }
+
+    private func concatenated(_ a: PlacedText, _ b: PlacedText) -> PlacedText {
+        var text = a
+        text += b
+        return text
+    }
+
+    /// The words of a list up to its closing bracket.
+    private mutating func list() -> [PlacedText] {
+        var words: [PlacedText] = []
+        while let token = current {
+            next += 1
+            switch token {
+            case .symbol(")"): return words
+            case .word(let fragments, _, _, _): words += expand(fragments)
+            case .symbol, .newline: continue
+            }
+        }
+        return words
+    }
+
+    /// A fragment as one text.
+    private mutating func joined(_ fragment: ShellLexer.Fragment) -> PlacedText {
+        var text = PlacedText()
+        for (index, value) in values(fragment).enumerated() {
+            if index > 0 { text += PlacedText(" ", at: value.place) }
+            text += value
+        }
+        return text
+    }
+
+    /// A word with its parameters filled in: the words that it makes.
+    private mutating func expand(_ fragments: [ShellLexer.Fragment]) -> [PlacedText] {
+        var words: [PlacedText] = []
+        var open: PlacedText?
+        for fragment in fragments {
+            let values = values(fragment)
+            var splits = false
+            if case .parameter(_, let isQuoted, _, _) = fragment { splits = !isQuoted }
+            let parts = splits ? values.flatMap(\.words) : values
+            for (index, part) in parts.enumerated() {
+                if index > 0, let word = open {
+                    words.append(word)
+                    open = nil
+                }
+                open = open.map { concatenated($0, part) } ?? part
+            }
+        }
+        if let open { words.append(open) }
+        return words
+    }
+
+    private mutating func values(_ fragment: ShellLexer.Fragment) -> [PlacedText] {
+        switch fragment {
+        case .text(let text): return [text]
+        case .command: return []
+        case .arithmetic(let text, let line, let column):
+            let known = variables
+            let value = ShellArithmetic.value(of: text) { name in
+                known[name].flatMap { $0.count == 1 ? Int($0[0].string) : nil }
+            }
+            return value.map { [PlacedText("\($0)", at: (line, column))] } ?? []
+        case .parameter(let text, _, let line, let column): return parameter(text, at: (line, column))
+        }
+    }
+
+    private mutating func parameter(_ text: String, at place: (line: Int, column: Int)) -> [PlacedText] {
+        var name = String(text.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
+        if name.isEmpty, let first = text.first { name = String(first) }
+        var rest = text.dropFirst(name.count)
+        for suffix in ["[@]", "[*]"] where rest.hasPrefix(suffix) { rest = rest.dropFirst(suffix.count) }
+        let value = variables[name]
+        let isSet = value.map { !$0.allSatisfy(\.isEmpty) } ?? false
+        if !isSet, rest.hasPrefix(":-") || rest.hasPrefix("-") || rest.hasPrefix(":=") || rest.hasPrefix("=") {
+            let word = rest.drop { ":-=".contains($0) }
+            guard depth < Self.deepest else { return [] }
+            depth += 1
+            defer { depth -= 1 }
+            guard case .word(let fragments, _, _, _)? = ShellLexer(String(word)).tokens.first else { return [] }
+            return fragments.flatMap { fragment -> [PlacedText] in
+                switch fragment {
+                case .text(let text): return [PlacedText(text.string, at: place)]
+                case .parameter(let inner, _, _, _): return parameter(inner, at: place)
+                default: return values(fragment)
+                }
+            }
+        }
+        guard let value else { return [] }
+        budget -= value.reduce(0) { $0 + $1.letters.count }
+        return budget > 0 ? value : []
+    }
+}

@@ -1,0 +1,108 @@
+internal import Costs
+internal import Interchange
+internal import Planner
+internal import Plans
+internal import Reading
+internal import Version
+
+/// The export of a plan to one target, with the price of what the files do not say.
+struct ExportResult {
+    let target: ExportTarget
+    let export: Export
+    private let original: Estimate
+    /// The price of the nearest plan, where it is another.
+    private let changed: Estimate?
+
+    init(_ target: ExportTarget, estimate: Estimate, source: String, nearest: Bool) throws {
+        self.target = target
+        original = estimate
+        var plan = estimate.plan
+        plan.layout = estimate.layout
+        let draft = target.export(plan, context: Self.context(estimate, source: source))
+        guard !draft.gaps.isEmpty else {
+            (export, changed) = (draft, nil)
+            return
+        }
+        guard nearest, !draft.files.isEmpty, let layout = draft.plan.layout else {
+            (export, changed) = (draft.withoutFiles, nil)
+            return
+        }
+        // The files state the price of the plan that they hold.
+        let repriced = try price(plan: draft.plan, layout: layout)
+        let again = target.export(plan, context: Self.context(repriced, source: source))
+        (export, changed) = (again, repriced)
+    }
+
+    private static func context(_ estimate: Estimate, source: String) -> ExportContext {
+        var plan = estimate.plan
+        plan.layout = estimate.layout
+        let step = estimate.iteration.seconds
+        let stated = plan.train?.checkpoint?.every
+        let interval = estimate.run?.checkpointInterval.flatMap { $0 / step > 0 ? max(1, ($0 / step).rounded()) : nil }
+        return ExportContext(
+            source: source, version: ProgramVersion.text, stepSeconds: step,
+            peakGiB: estimate.peakMemory / 1_073_741_824,
+            capacityGiB: estimate.capacity / 1_073_741_824,
+            steps: plan.train?.steps ?? estimate.run.flatMap { Int(exactly: $0.steps.rounded(.up)) },
+            saveEvery: stated ?? interval.flatMap { Int(exactly: $0) }, days: estimate.run?.ended?.days,
+            planText: plan.yaml(library: .standard(besides: source)))
+    }
+
+    /// Reports why there are no files.
+    func report(as line: (String) -> Void, file: String, nearest: Bool) {
+        for gap in export.gaps where !nearest || gap.nearest == nil {
+            let advice = gap.nearest.map { "; --nearest writes \(gap.field) \($0)" } ?? ""
+            line("\(file): \(target.rawValue) cannot say \(gap.field) \(gap.value): \(gap.reason)\(advice)")
+        }
+    }
+
+    /// Says what the files say instead of the plan, and what that costs.
+    func noteGaps() {
+        guard !export.gaps.isEmpty else { return }
+        for gap in export.gaps {
+            Console.note(
+                "\(target.rawValue): \(gap.field) \(gap.value) became \(gap.nearest ?? "nothing"), since \(gap.reason)")
+        }
+        if let words = difference { Console.note("\(target.rawValue): \(words)") }
+    }
+
+    /// The price of the difference in words.
+    private var difference: String? {
+        guard let changed else { return nil }
+        let (before, after) = (original.iteration.seconds, changed.iteration.seconds)
+        let share = (after / before - 1) * 100
+        let sign = share < 0 ? "" : "+"
+        let fits = changed.fits ? "" : ", which does not fit"
+        return "a step of the nearest plan takes \(figure(after)) s, of the plan \(figure(before)) s "
+            + "(\(sign)\(figure(share)) %); memory \(figure(changed.peakMemory / 1_073_741_824)) instead of "
+            + "\(figure(original.peakMemory / 1_073_741_824)) GiB\(fits)"
+    }
+
+    private func figure(_ number: Double) -> String {
+        guard number.isFinite, abs(number) < 1e12 else { return "\(number)" }
+        let places = abs(number) < 1 ? 1000.0 : 10.0
+        return "\((number * places).rounded() / places)"
+    }
+
+    struct Document: Encodable {
+        struct Gap: Encodable {
+            var field, value, reason: String
+            var nearest: String?
+        }
+        var target, version: String
+        var files: [String]
+        var gaps: [Gap]
+        var stepSeconds, peakGiB: Double
+        var nearestStepSeconds, nearestPeakGiB: Double?
+    }
+
+    var document: Document {
+        Document(
+            target: target.rawValue, version: target.version, files: export.files.map(\.name),
+            gaps: export.gaps.map {
+                Document.Gap(field: $0.field, value: $0.value, reason: $0.reason, nearest: $0.nearest)
+            }, stepSeconds: original.iteration.seconds, peakGiB: original.peakMemory / 1_073_741_824,
+            nearestStepSeconds: changed?.iteration.seconds,
+            nearestPeakGiB: changed.map { $0.peakMemory / 1_073_741_824 })
+    }
+}
