@@ -48,6 +48,17 @@ enum MegatronExport: Exporter {
         if plan.optimizer.master == .remainders || plan.optimizer.master == .none {
             plan.drop(.otherMaster, because: "its optimizer keeps master weights in fp32 or fp16", &gaps)
         }
+        let formats: [Precision] =
+            plan.precision == .fp32 ? [.fp32] : plan.precision == .fp16 ? [.fp16, .fp32] : [.fp32, .bf16]
+        if let gradients = plan.layout?.gradients, !formats.contains(gradients) {
+            plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
+        }
+        if plan.precision == .fp8, plan.recipe == nil {
+            // A plan may leave the scaling open; Transformer Engine's own is delayed, which some recomputation excludes.
+            let modules = plan.layout?.modulesAgain ?? .nothing
+            let needsInputs = modules.has(.norms) || modules.has(.expertActivation)
+            plan.statedRecipe = Recipe(needsInputs ? .tensorwise : .delayed)
+        }
         if var recipe = plan.recipe {
             if recipe.activationFuncFP8InputStore {
                 recipe.activationFuncFP8InputStore = false
