@@ -38,7 +38,8 @@ import Testing
             "--untie-embeddings-and-output-weights", "--vocab-size 1000", "--tensor-model-parallel-size 2",
             "--sequence-parallel", "--pipeline-model-parallel-size 2", "--num-virtual-stages-per-pipeline-rank 3",
             "--context-parallel-size 2", "--cp-comm-type p2p", "--use-distributed-optimizer", "--overlap-grad-reduce",
-            "--overlap-param-gather", "--recompute-granularity selective", "--recompute-modules core_attn mlp", "--bf16",
+            "--overlap-param-gather", "--recompute-granularity selective", "--recompute-modules core_attn mlp",
+            "--bf16",
             "--grad-reduce-in-bf16", "--micro-batch-size 2", "--global-batch-size 64", "--train-samples 976563",
             "--save-interval 77",
         ] {

@@ -9,7 +9,8 @@ import Testing
 @Suite struct MegatronImportTests {
     private func read(_ text: String, devices: Int? = nil, vocab: Int? = nil) throws(PlanProblems) -> ImportedPlan {
         try ImportFormat.megatronLM.read(
-            text: text, path: "run.sh", request: ImportRequest(devices: devices, vocab: vocab), library: Checkout.library)
+            text: text, path: "run.sh", request: ImportRequest(devices: devices, vocab: vocab),
+            library: Checkout.library)
     }
 
     private func problems(_ text: String, devices: Int? = nil) -> [String] {
@@ -42,7 +43,7 @@ import Testing
         #expect((layout.data, layout.tensor, layout.pipeline, layout.virtualStages) == (4, 2, 2, 2))
         #expect(layout.sequenceParallel && layout.overlap.data)
         #expect(layout.sharding == .optimizer && layout.recompute == .selective)
-        #expect(plan.tokens == 1000 * 64 * 1024)
+        #expect(plan.tokens == 65_536_000)
         #expect(plan.precision == .bf16)
     }
 
@@ -149,7 +150,8 @@ import Testing
         #expect((0..<4).map(second.hasExperts) == [true, false, true, false])
         let list = try read(base + "--moe-layer-freq [0,1,1,0]", devices: 4).plan.model
         #expect((0..<4).map(list.hasExperts) == [false, true, true, false])
-        #expect(problems(base + "--moe-layer-freq [0,1]", devices: 4).first?.contains("list of 4 ones and zeros") == true)
+        #expect(
+            problems(base + "--moe-layer-freq [0,1]", devices: 4).first?.contains("list of 4 ones and zeros") == true)
     }
 
     /// The expert tensor degree follows the tensor degree unless it is stated, as in Megatron-Core.
@@ -216,7 +218,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "#!/bin/bash\necho hello\n", "$((((((", "A=(\n", "if [ x", "\"", "${A", "--", "a: b\n", "<<EOF\nx"])
+    @Test(arguments: [
+        "", "#!/bin/bash\necho hello\n", "$((((((", "A=(\n", "if [ x", "\"", "${A", "--", "a: b\n", "<<EOF\nx",
+    ])
     func otherTextsAreRefused(_ text: String) {
         #expect(!problems(text, devices: 4).isEmpty)
     }
@@ -224,6 +228,7 @@ import Testing
     /// A mistake that only the plan's own rules know is told at the argument it came from.
     @Test func rulesOfThePlanPointAtTheFile() {
         let found = problems(Self.small + "\n--pipeline-model-parallel-size 8", devices: 16)
-        #expect(found.contains { $0.hasPrefix("run.sh:3:1: --pipeline-model-parallel-size (layout.pipeline)") }, "\(found)")
+        #expect(
+            found.contains { $0.hasPrefix("run.sh:3:1: --pipeline-model-parallel-size (layout.pipeline)") }, "\(found)")
     }
 }

@@ -106,7 +106,8 @@ struct RoundTrip {
         let export = target.export(
             plan,
             context: ExportContext(
-                source: "plan.yaml", version: "test", stepSeconds: 1, peakGiB: 1, capacityGiB: 80, steps: 10, saveEvery: 100,
+                source: "plan.yaml", version: "test", stepSeconds: 1, peakGiB: 1, capacityGiB: 80, steps: 10,
+                saveEvery: 100,
                 days: 1, planText: ""))
         guard let text = export.files.first(where: { $0.name == file })?.text, let layout = export.plan.layout,
             layout.problems(for: export.plan.model, batch: plan.batch, devices: plan.devices).isEmpty

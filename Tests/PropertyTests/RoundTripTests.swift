@@ -28,6 +28,8 @@ import Testing
         }
         // Models of every kind are drawn, most of which the tool does not have.
         #expect(made >= Corpus.drawn.legal.count / 50, "\(made) trips")
-        #expect(failures.isEmpty, "\(failures.keys.sorted().joined(separator: "\n"))\nOne of them:\n\(failures.values.first ?? "")")
+        #expect(
+            failures.isEmpty,
+            "\(failures.keys.sorted().joined(separator: "\n"))\nOne of them:\n\(failures.values.first ?? "")")
     }
 }

@@ -91,6 +91,17 @@ enum MegatronExport: Exporter {
 
     private static func fitLayout(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         guard let layout = plan.layout else { return }
+        if let moe = plan.model.moe, let limit = moe.nodeLimit {
+            let nodes = expertNodes(plan, layout)
+            if limit >= nodes || moe.experts % nodes != 0 || layout.expert % nodes != 0 {
+                plan.model.moe?.nodeLimit = nil
+                gaps.append(
+                    ExportGap(
+                        "model.moe.nodeLimit", "\(limit)",
+                        "Megatron-LM limits groups of experts, and those of a block lie on \(nodes) nodes",
+                        nearest: "none"))
+            }
+        }
         let hasExperts = plan.model.mixtureLayers > 0
         if hasExperts, layout.tensor > 1, !layout.sequenceParallel {
             plan.drop(

@@ -128,6 +128,11 @@ struct MegatronReading {
         let normalises = reader.flag("qk_layernorm") ?? false
         if hasLatent {
             // Defaults of Megatron-Core's MLATransformerConfig.
+            if !normalises {
+                draft.note(
+                    "norms of the latents: a plan has them with model.mla, and this run has none without --qk-layernorm"
+                )
+            }
             for (key, name, standard) in [
                 ("queryRank", "q_lora_rank", 0), ("kvRank", "kv_lora_rank", 512), ("nopeSize", "qk_head_dim", 128),
                 ("ropeSize", "qk_pos_emb_head_dim", 64), ("valueSize", "v_head_dim", 128),
@@ -219,6 +224,10 @@ struct MegatronReading {
             {
                 draft.set("model.moe.tokenDropPolicy", .word(policy), from: reader.place("moe_token_drop_policy"))
             }
+        }
+        if let limit = reader.count("moe_router_group_topk", in: 1...1_000_000) {
+            draft.set("model.moe.nodeLimit", .count(limit), from: reader.place("moe_router_group_topk"))
+            reader.expect(["moe_router_num_groups"])
         }
         if let latent = reader.count("moe_latent_size", in: 1...1_000_000) {
             draft.set("model.moe.latentSize", .count(latent), from: reader.place("moe_latent_size"))

@@ -60,7 +60,8 @@ extension MegatronReading {
 
     /// The software: scripts with arguments that only Megatron-LM 2 has are priced on it, without fused attention.
     func framework(_ draft: inout PlanDraft) -> String {
-        let old = ["DDP_impl", "checkpoint_activations", "activations_checkpoint_method", "data_impl"].filter(reader.has)
+        let old = ["DDP_impl", "checkpoint_activations", "activations_checkpoint_method", "data_impl"].filter(
+            reader.has)
         reader.expect(["DDP_impl", "data_impl"])
         guard let name = old.first, let setting = reader.place(name), setting.written.hasPrefix("--"),
             !(reader.flag("use_flash_attn") ?? false), !(reader.flag("use_mcore_models") ?? false)
@@ -69,7 +70,8 @@ extension MegatronReading {
             return "megatron-core"
         }
         draft.infer(
-            "layout.flashAttention", .flag(false), because: "\(setting.written) is an argument of Megatron-LM 2, which has no fused attention")
+            "layout.flashAttention", .flag(false),
+            because: "\(setting.written) is an argument of Megatron-LM 2, which has no fused attention")
         return "megatron-2021"
     }
 
@@ -181,7 +183,8 @@ extension MegatronReading {
             place = reader.place("activations_checkpoint_method")
             let blocks = degree("activations_checkpoint_num_layers")
             if method == "block", let blocks {
-                draft.set("layout.recomputeLayers", .count(blocks), from: reader.place("activations_checkpoint_num_layers"))
+                draft.set(
+                    "layout.recomputeLayers", .count(blocks), from: reader.place("activations_checkpoint_num_layers"))
             }
         }
         guard let granularity else {
