@@ -11,7 +11,7 @@ A Slurm cluster on this machine: hosts h1, h2, … (emulate.sh) with slurmctld, 
                                          N hosts with K processors each (1) on links of RATE (none); --gpus: hosts that
                                          say they have K GPUs, for job scripts that ask for some; --install: apt-get
                                          installs what is missing
-  slurm.sh [--state DIR] run JOB ARGUMENTS…     submits a job script and waits for its end (sbatch --wait)
+  slurm.sh [--state DIR] run JOB ARGUMENTS…     submits a job script and waits for its end
   slurm.sh [--state DIR] exec COMMAND…          a command on h1: sbatch, squeue, scontrol, srun …
   slurm.sh [--state DIR] kill HOST              the host dies; Slurm notices within half a minute
   slurm.sh [--state DIR] revive HOST            the host is there again, and takes jobs
@@ -21,7 +21,7 @@ A Slurm cluster on this machine: hosts h1, h2, … (emulate.sh) with slurmctld, 
 Examples
   slurm.sh up 2 1gbit
   slurm.sh exec sinfo
-  slurm.sh run Examples/slurm/mpi.sbatch
+  slurm.sh run cluster/jobs/mpi.sbatch
   slurm.sh down
 
 Everything is in one folder: --state, or TRAINYARD_STATE, or trainyard-emulation-USER in TMPDIR (/tmp). No file of a Slurm
@@ -54,8 +54,9 @@ folder=$state/slurm
 [ "$(id -u)" = 0 ] || fail "the hosts need root: sudo $0 $command …"
 
 emulate() { "$here/emulate.sh" --state "$state" "$@"; }
-# Slurm's and munge's folders of this cluster alone; the machine's own stay as they are.
-on() { emulate exec "$1" env "SLURM_CONF=$folder/slurm.conf" "${@:2}"; }
+# This cluster's configuration, never the machine's. BIND_TO is for job scripts: all hosts share the machine's cores, so an
+# mpirun must not bind each host's ranks to the first of them.
+on() { emulate exec "$1" env "SLURM_CONF=$folder/slurm.conf" "BIND_TO=${BIND_TO:-none}" "${@:2}"; }
 need_up() { [ -e "$folder/ready" ] || fail "no Slurm in $state; start one: slurm.sh up 2"; }
 is_host() { [[ $1 =~ ^h[1-9][0-9]{0,2}$ ]] || misuse "'$1' is no host: h2, h3 …"; }
 # The daemons of Debian are in /usr/sbin, which the path of a user may lack.
@@ -79,7 +80,7 @@ need_packages() {
 }
 
 write_configuration() {
-    local hosts=$1 slots=$2 gpus=$3
+    local hosts=$1 slots=$2 gpus=$3 number
     {
         cat << CONFIGURATION
 ClusterName=trainyard
@@ -118,7 +119,12 @@ CONFIGURATION
             [ "$gpus" = 0 ] || echo " Gres=gpu:$gpus") State=UNKNOWN"
         echo "PartitionName=all Nodes=h[1-$hosts] Default=YES MaxTime=INFINITE State=UP"
     } > "$folder/slurm.conf"
-    if [ "$gpus" != 0 ]; then echo "NodeName=h[1-$hosts] Name=gpu Count=$gpus" > "$folder/gres.conf"; fi
+    if [ "$gpus" != 0 ]; then
+        # Slurm counts a GPU for each device file, and opens none as long as it does not guard devices.
+        mkdir "$folder/gpus"
+        for ((number = 0; number < gpus; number++)); do touch "$folder/gpus/gpu$number"; done
+        echo "NodeName=h[1-$hosts] Name=gpu File=$folder/gpus/gpu[0-$((gpus - 1))]" > "$folder/gres.conf"
+    fi
     # Tasks take over the submitting host's environment; each host has a TMPDIR of its own.
     # shellcheck disable=SC2016 # the task's variable
     printf '#!/bin/sh\necho "export TMPDIR=%s/$SLURMD_NODENAME/tmp"\n' "$state" > "$folder/task-prolog"
@@ -178,7 +184,7 @@ up() {
         fi
         sleep 0.5
     done
-    fail "the hosts are not ready after 30 s: $(tail -n 1 "$folder/log/slurmctld.log")"
+    fail "the hosts are not ready after 30 s: $(on h1 sinfo -h -N -o '%N %T, %E' 2>&1 | head -n 1)"
 }
 
 start_daemon() {
@@ -186,17 +192,47 @@ start_daemon() {
         fail "slurmd does not start on $1: $(tail -n 1 "$folder/log/slurmd-$1.errors")"
 }
 
+# Submits a job, says where it is, and ends as it does. `sbatch --wait` would look every ten seconds only.
+run() {
+    local job record code line='' last=''
+    job=$(on h1 sbatch --parsable "$@") || exit $?
+    job=${job%%;*}
+    trap 'on h1 scancel "$job"; exit 130' INT
+    trap 'on h1 scancel "$job"; exit 143' TERM HUP
+    while sleep 0.5; do
+        record=$(on h1 scontrol --oneliner show job "$job" 2> /dev/null) || continue
+        [[ $record =~ \ JobState=([A-Z_]+) ]] || continue
+        line="job $job: ${BASH_REMATCH[1]}"
+        if [[ $line == *RUNNING && $record =~ \ NodeList=([^ ]+) ]]; then line+=" on ${BASH_REMATCH[1]}"; fi
+        [ "$line" = "$last" ] || printf '%s\n' "$line" >&2
+        last=$line
+        case $line in
+            *NODE_FAIL) [[ $record == *" Requeue=1 "* ]] || break ;;
+            *COMPLETED | *FAILED | *CANCELLED | *TIMEOUT | *DEADLINE | *BOOT_FAIL | *OUT_OF_MEMORY) break ;;
+        esac
+    done
+    if [[ $line == *FAILED && $record =~ \ StdOut=([^ ]+) ]] && [ ! -d "$(dirname -- "${BASH_REMATCH[1]}")" ]; then
+        printf 'slurm: the folder of the log %s is missing; Slurm makes none\n' "${BASH_REMATCH[1]}" >&2
+    fi
+    # The exit code, and the signal where one ended the job.
+    [[ $record =~ \ ExitCode=([0-9]+):([0-9]+) ]] || exit 1
+    code=${BASH_REMATCH[1]}
+    if [ "${BASH_REMATCH[2]}" != 0 ]; then code=$((128 + BASH_REMATCH[2])); fi
+    # A job that was cancelled or out of time may have no code of its own.
+    [[ $line == *COMPLETED ]] || [ "$code" != 0 ] || code=1
+    exit "$code"
+}
+
 case $command in
     up) up "$@" ;;
     run)
         need_up
         [ $# -ge 1 ] || misuse "run takes a job script: slurm.sh run job.sbatch"
-        # Ranks of all hosts share the machine's cores: mpirun of one host must not bind them to the first ones.
-        on h1 env "BIND_TO=${BIND_TO:-none}" sbatch --wait "$@" ;;
+        run "$@" ;;
     exec)
         need_up
         [ $# -ge 1 ] || misuse "exec takes a command: slurm.sh exec squeue"
-        on h1 env "BIND_TO=${BIND_TO:-none}" "$@" ;;
+        on h1 "$@" ;;
     kill)
         need_up
         [ $# = 1 ] || misuse "kill takes a host: slurm.sh kill h2"
