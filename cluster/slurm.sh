@@ -167,9 +167,10 @@ up() {
     write_configuration "$hosts" "$slots" "$gpus"
 
     # A munged of its own; it is on h1 and ends with it. Hosts share files, so its socket serves them all.
+    # --force: a folder that is closed to other users (mktemp) is no mistake, all of this cluster is root's.
     head -c 128 /dev/urandom > "$folder/munge/key"
     chmod 400 "$folder/munge/key"
-    on h1 munged --socket="$folder/munge/socket" --key-file="$folder/munge/key" --pid-file="$folder/munge/pid" \
+    on h1 munged --force --socket="$folder/munge/socket" --key-file="$folder/munge/key" --pid-file="$folder/munge/pid" \
         --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" 2> "$folder/log/munged.errors" ||
         fail "munged does not start: $(tail -n 1 "$folder/log/munged.errors")"
     on h1 slurmctld -c -f "$folder/slurm.conf" 2> "$folder/log/slurmctld.errors" ||

@@ -104,7 +104,7 @@ slurm run --job-name=long --output=logs/%x.out long.sbatch > run.log 2>&1 &
 waiting=$!
 # The log of the run's steps says that it is training.
 for ((tries = 0; tries < 120; tries++)); do
-    [ "$(wc -l < long/log.jsonl 2> /dev/null || echo 0)" -ge 50 ] && break
+    [ -e long/log.jsonl ] && [ "$(wc -l < long/log.jsonl)" -ge 50 ] && break
     sleep 0.5
 done
 [ "$tries" -lt 120 ] || failed "the job does not train" logs/long.out
