@@ -72,7 +72,7 @@ need_packages() {
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "$1" = yes ]; then
         # Their services are for the machine; this cluster starts its own.
-        apt-get install -y --no-install-recommends "${missing[@]}" > "$2" 2>&1 ||
+        { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } > "$2" 2>&1 ||
             fail "apt-get could not install ${missing[*]}: $(tail -n 1 "$2")"
     else
         fail "missing: ${missing[*]}; add --install, or: apt-get install --no-install-recommends ${missing[*]}"
