@@ -120,7 +120,7 @@ def engine(config, values):
     stage = int(config.zero_optimization_stage)
     words = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
     model = torch.float16 if config.float16_config.enabled else torch.bfloat16 if config.bfloat16_config.enabled else torch.float32
-    from deepspeed.runtime.config_utils import DtypeEnum
+    from deepspeed.runtime.config import DtypeEnum
     gradients = model if config.grad_accum_dtype is None else DtypeEnum(config.grad_accum_dtype).value
     if not stage and model != gradients:
         raise Refused(f"unsupported mix of model_dtype={model} and grad_accum_dtype={gradients}")
