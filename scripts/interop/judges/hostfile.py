@@ -24,7 +24,7 @@ def version():
 
 def judge(rep, folder, plan):
     report.read(folder, "hostfile")
-    words = ["mpirun", "--hostfile", os.path.join(os.path.abspath(folder), "hostfile"), "--novm", "--do-not-launch", "--display-map", "--map-by", "slot", "-n", str(plan.devices), "true"]
+    words = ["mpirun", "--hostfile", os.path.join(os.path.abspath(folder), "hostfile"), "--novm", "--do-not-launch", "--display-map", "--map-by", "slot", "--bind-to", "none", "-n", str(plan.devices), "true"]
     if os.geteuid() == 0:
         words.insert(1, "--allow-run-as-root")
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
