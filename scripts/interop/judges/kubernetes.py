@@ -17,6 +17,7 @@ from report import NotJudged, Refused
 
 warnings.simplefilter("ignore")
 KINDS = {"mpijob.yaml": "MPIJob", "jobset.yaml": "JobSet", "trainjob.yaml": "TrainJob"}
+DEVICES = {"nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "aws.amazon.com/neuron", "aws.amazon.com/neuroncore", "habana.ai/gaudi", "huawei.com/Ascend910"}
 MPI_SPEC = {"slotsPerWorker", "runLauncherAsWorker", "runPolicy", "sshAuthMountPath", "launcherCreationPolicy", "mpiImplementation", "mpiReplicaSpecs"}
 RUN_POLICY = {"cleanPodPolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit", "schedulingPolicy", "suspend", "managedBy"}
 REPLICA = {"replicas", "restartPolicy", "template"}
@@ -61,7 +62,7 @@ def devices(container):
     resources = container.get("resources") or {}
     for part in ("limits", "requests"):
         for key, value in (resources.get(part) or {}).items():
-            if key.endswith(("/gpu", "/tpu", "/neuron", "/Ascend910", "/gaudi")):
+            if key in DEVICES:
                 return int(value)
     return None
 
