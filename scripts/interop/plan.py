@@ -33,7 +33,7 @@ def count(value):
     if not found:
         raise PlanError(f"'{value}' is no number")
     number = float(found.group(1)) * SUFFIX[found.group(2)]
-    return int(round(number)) if abs(number - round(number)) < 1e-6 * max(1, abs(number)) else number
+    return int(round(number)) if abs(number) >= 1 and abs(number - round(number)) < 1e-9 * abs(number) or number == 0 else number
 
 
 def load(path):

@@ -50,14 +50,21 @@ def sizes(folder):
 
 
 def export(program, plan, targets, out, more):
-    """Exports a plan to each target: what was written, and what the program said where it refused."""
+    """Exports a plan to all targets at once; of each target that was not written, what the program said."""
+    done = subprocess.run([program, "export", plan, "--to", "all", "--out", out, "--json", *more], capture_output=True, text=True, cwd=ROOT, timeout=600)
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("note: ", "error: "))]
     said = {}
-    for target in ("trainyard", *targets):
-        done = subprocess.run([program, "export", plan, "--to", target, "--out", out, *more], capture_output=True, text=True, cwd=ROOT, timeout=300)
-        if done.returncode:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.startswith("error")] or (done.stderr or done.stdout).splitlines()
-            said[target] = (done.returncode, lines[0] if lines else f"exit {done.returncode}")
-            shutil.rmtree(os.path.join(out, target), ignore_errors=True)
+    try:
+        entries = {entry["target"]: entry for entry in json.loads(done.stdout)}
+    except (json.JSONDecodeError, TypeError):
+        entries = {}
+    for target in targets:
+        entry = entries.get(target, {})
+        if entry.get("files"):
+            continue
+        gaps = "; ".join(f"{gap.get('field')} {gap.get('value')}: {gap.get('reason')}" for gap in entry.get("gaps", []))
+        mine = next((line for line in lines if f" {target} cannot say " in line or f" {target}: " in line), None)
+        said[target] = gaps or mine or next((line for line in lines if line.startswith("error: ")), f"nothing was written (exit {done.returncode})")
     return said
 
 
@@ -70,14 +77,11 @@ def exported(options, place, targets):
         whole = os.path.join(out, "trainyard", "plan.yaml")
         for target in targets:
             folder = os.path.join(out, target)
-            if target in said or not os.path.isdir(folder):
-                refusals[target][name(plan)] = said.get(target, (1, "nothing was written"))[1]
-                continue
-            # A target that carries a plan near the given one writes that plan beside its files.
+            # A target that says a plan near the given one has that plan beside its files.
             own = os.path.join(folder, "plan.yaml")
             truth = own if os.path.exists(own) else whole
-            if not os.path.exists(truth):
-                refusals[target][name(plan)] = said.get("trainyard", (1, "plan.yaml was not written"))[1]
+            if target in said or not os.path.isdir(folder) or not os.path.exists(truth):
+                refusals[target][name(plan)] = said.get(target, "nothing was written")
                 continue
             hashes[target][name(plan)] = sizes(folder)
             pairs[target].append((name(plan), folder, truth))
@@ -134,7 +138,7 @@ def main():
     results = {}
     for target in targets:
         found = judging.verdicts(target, [(folder, truth) for _, folder, truth in pairs[target]], python)
-        results[target] = dict(zip((plan for plan, _, _ in pairs[target]), found))
+        results[target] = dict(zip((plan for plan, *_ in pairs[target]), found))
         if not options.json:
             print(f"{target}: {len(found)} judged", file=sys.stderr)
     if not options.keep:

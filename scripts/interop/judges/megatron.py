@@ -4,6 +4,7 @@
 MEGATRON_LM names a checkout of Megatron-LM. Its parse_args, validate_args and core_transformer_config_from_args read the flags as
 its pretrain_gpt.py does; the model is then built on the meta device and its weights are counted.
 """
+import math
 import os
 import shlex
 import subprocess
@@ -75,10 +76,10 @@ def parse(words, environment, world):
         from megatron.training.argument_utils import core_transformer_config_from_args
     except ImportError:
         from megatron.training.arguments import core_transformer_config_from_args
-    for name in ("CUDA_DEVICE_MAX_CONNECTIONS", "NVTE_CPU_OFFLOAD_V1", "CUDA_GRAPHS_USE_NODE_PRIORITY"):
-        os.environ.pop(name, None)
-        if name in environment:
-            os.environ[name] = environment[name]
+    # The parser reads these, and sets some itself: of a run before, none may be left.
+    for name in [name for name in os.environ if name.startswith(("CUDA_", "NVTE_", "NCCL_"))]:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in environment.items() if name.startswith(("CUDA_", "NVTE_", "NCCL_"))})
     os.environ.update(RANK="0", WORLD_SIZE=str(world), LOCAL_RANK="0")
     before, sys.argv = sys.argv, ["pretrain_gpt.py", *words]
     try:
@@ -453,7 +454,7 @@ def run(rep, plan, args, asked):
     same = rep.compare
     if plan.steps is not None or plan.run_samples is not None:
         if args.train_samples is not None:
-            same("samples" if plan.samples is not None else "tokens", "args.train_samples", plan.run_samples if plan.run_samples is None else round(plan.run_samples), args.train_samples)
+            same("samples" if plan.samples is not None else "tokens", "args.train_samples", math.ceil(plan.run_samples), args.train_samples)
         else:
             same("tokens", "args.train_iters", plan.steps, args.train_iters)
     rep.moot("tokens", "samples", "train.steps")
