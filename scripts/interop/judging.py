@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -22,27 +23,39 @@ def environment(folder=None):
     return python
 
 
+def lines(process, patience):
+    """The lines that a process prints, as they come; ends where it ends or is silent for too long."""
+    held = b""
+    while True:
+        while b"\n" in held:
+            line, held = held.split(b"\n", 1)
+            yield line
+        ready, _, _ = select.select([process.stdout], [], [], patience)
+        more = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
+        if not more:
+            return
+        held += more
+
+
 def verdicts(target, pairs, python, patience=900):
     """A verdict for each pair of folder and plan. A judge that dies over a file has refused it."""
     results, left = [], list(pairs)
     while left:
-        process = subprocess.Popen([python, os.path.join(HERE, "judges", JUDGES[target] + ".py"), "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE if not os.environ.get("INTEROP_TRACE") else None, text=True)
-        process.stdin.write("".join(json.dumps([str(folder), str(plan)]) + "\n" for folder, plan in left))
-        process.stdin.close()
-        errors = process.stderr
-        while left:
-            ready, _, _ = select.select([process.stdout], [], [], patience)
-            line = process.stdout.readline() if ready else ""
-            if not line:
+        with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as errors:
+            asked.write("".join(json.dumps([str(folder), str(plan)]) + "\n" for folder, plan in left).encode())
+            asked.seek(0)
+            process = subprocess.Popen([python, os.path.join(HERE, "judges", JUDGES[target] + ".py"), "--batch"], stdin=asked, stdout=subprocess.PIPE,
+                                       stderr=None if os.environ.get("INTEROP_TRACE") else errors)
+            for line in lines(process, patience):
+                results.append({**json.loads(line), "target": target})
+                left.pop(0)
+                if not left:
+                    break
+            if left:
                 process.kill()
-                break
-            verdict = json.loads(line)
-            verdict["target"] = target
-            results.append(verdict)
-            left.pop(0)
-        code = process.wait()
-        said = " ".join((errors.read() if errors else "").split())[-300:]
+            code = process.wait()
+            errors.seek(0)
+            said = " ".join(errors.read().decode(errors="replace").split())[-300:]
         if left:
             results.append({"target": target, "version": None, "accepted": False, "fields": [], "refusal": f"the judge ended with {code}: {said}"})
             left.pop(0)

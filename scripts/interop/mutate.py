@@ -35,7 +35,10 @@ FREE = {
     "torchtitan": {"--module *": "", "--parallelism.data_parallel_replicate_degree removed": "1 is the default", "--parallelism.data_parallel_shard_degree removed": "the rest of the devices is the default",
                    "--parallelism.tensor_parallel_degree removed": "1 is the default", "--parallelism.pipeline_parallel_microbatch_size removed": "1 is the default",
                    "--training.dtype removed": "float32 is the default", "--training.mixed_precision_param removed": "bfloat16 is the default", "--training.disable_cuda_graphs *": "set in the module too",
-                   "--training.seq_len removed": "set in the module too", "--checkpoint.interval removed": "500 is the default", "activation-checkpoint:selective removed": "selective is the default"},
+                   "--training.seq_len removed": "set in the module too", "--checkpoint.interval removed": "500 is the default", "activation-checkpoint:selective removed": "selective is the default",
+                   "--parallelism.fsdp_reshard_after_forward removed": "the default follows from the pipeline", "--training.global_batch_size removed": "local batch times data-parallel ranks is the default",
+                   "module sequence value": "a longer table of rotary positions changes nothing", "module first value": "a model without experts does not read it", "module every value": "a model without experts does not read it",
+                   "module STAGES value": "a model without a pipeline does not read it"},
     "deepspeed": {"activation_checkpointing.partition_activations*": "how inputs of blocks are kept over tensor ranks", "optimizer.params.lr *": "the plan of this sample has no train",
                   "zero_optimization.overlap_comm removed": "the default of the stage", "gradient_clipping removed": "1 is the default",
                   "train_batch_size removed": "it follows from the two others", "train_micro_batch_size_per_gpu removed": "it follows from the two others",
@@ -48,15 +51,16 @@ FREE = {
                      "training_args.yaml fsdp_config.reshard_after_forward removed": "true is the default", "config.json head_dim removed": "hidden / heads is the default",
                      "training_args.yaml optim*": "both are AdamW", "training_args.yaml max_grad_norm removed": "1 is the default", "training_args.yaml gradient_accumulation_steps *": "",
                      "config.json hidden_act removed": "silu is the default", "config.json tie_word_embeddings removed": "false is the default", "config.json n_group*": "", "deepspeed.json bf16*": "training_args.yaml says it too",
-                     "config.json num_attention_heads removed": "", "training_args.yaml fsdp_config.version value": "FSDP 1 and 2 shard alike"},
+                     "config.json num_attention_heads removed": "", "training_args.yaml fsdp_config.version value": "FSDP 1 and 2 shard alike",
+                     "config.json * removed": "the class's default is this model's value", "training_args.yaml adam_beta1 removed": "0.9 is the default", "training_args.yaml save_strategy removed": "steps is the default"},
     "slurm": {"--cpus-per-task*": "cores of a task", "--time*": "how long the job may take", "--exclusive*": "how nodes are shared", "--requeue*": "what follows a failure", "--signal*": "how a job is ended",
-              "--output*": "a file", "--partition*": "where", "--job-name removed": ""},
+              "--output*": "a file", "--partition*": "where", "--job-name removed": "", "--ntasks-per-node removed": "one task a node is the default"},
     "mpijob": {"*image*": "where the program is", "*cleanPodPolicy*": "what follows the job", "*sshAuthMountPath*": "where", "*containers[[]0].name*": "a name", "*command[[]3]*": "the program", "*command[[]4]*": "its plan",
                "*Launcher.replicas removed": "1 is the default", "*command[[]0] *": ""},
     "jobset": {"*image*": "where the program is", "*name*": "a name", "*backoffLimit*": "what follows a failure", "*restartPolicy*": "what follows a failure", "*command[[]6]*": "how ranks meet", "*command[[]8]*": "how ranks meet",
                "*command[[]5]*": "how ranks meet", "*command[[]7]*": "how ranks meet", "*command[[]9]*": "the program", "*replicas removed": "1 is the default", "*completions removed": ""},
     "trainjob": {"*image*": "where the program is", "*command*": "the program", "*runtimeRef*": "the runtime of the user's cluster"},
-    "skypilot": {"run lines*": ""},
+    "skypilot": {"run value": "words of the script beside torchrun's"},
     "torch-schedule": {}, "hostfile": {"* name*": "a name"},
 }
 OTHER = {"true": "false", "false": "true", "bf16": "fp16", "fp16": "bf16", "no": "bf16"}
@@ -78,7 +82,7 @@ def other(value):
             return repr(float(text) * 2)
         except ValueError:
             pass
-    found = re.search(r"\d+", text)
+    found = re.search(r"(?<=:)\d+$", text) or re.search(r"\d+", text)
     return text[:found.start()] + str(int(found.group()) * 2 or 1) + text[found.end():] if found else text + "x"
 
 

@@ -59,3 +59,46 @@ def words(actions, full=True):
         else:
             joined.append(word)
     return joined
+
+
+def peaks(order):
+    """Of each rank the most micro-batches whose forward has run and whose backward for the inputs has not."""
+    result = []
+    for rank in sorted(order):
+        held = most = 0
+        for word in words(order[rank], full=False):
+            held += 1 if "F" in word else -1 if "I" in word or "B" in word else 0
+            most = max(most, held)
+        result.append(most)
+    return result
+
+
+def waits(order, stages):
+    """Of each rank the units of time in which it waits between its first and its last action, if every action takes one and a
+    full backward two, and nothing is spent on the way."""
+    import re
+    ends, clock, place, first = {}, {rank: 0 for rank in order}, {rank: 0 for rank in order}, {}
+    lists = {rank: [re.fullmatch(r"(\d+)([FIBW])(\d+)", word).groups() for word in words(order[rank], full=False)] for rank in order}
+    moved = True
+    while moved:
+        moved = False
+        for rank, actions in lists.items():
+            while place[rank] < len(actions):
+                stage, kind, index = actions[place[rank]]
+                stage = int(stage)
+                if kind == "F":
+                    wanted = [(stage - 1, "F", index)] if stage else []
+                elif kind == "W":
+                    wanted = [(stage, "I", index)]
+                else:
+                    wanted = [(stage, "F", index)] + ([(stage + 1, "I", index)] if stage < stages - 1 else [])
+                if any(need not in ends for need in wanted):
+                    break
+                begin = max([clock[rank], *(ends[need] for need in wanted)])
+                first.setdefault(rank, begin)
+                clock[rank] = begin + (2 if kind == "B" else 1)
+                ends[(stage, "I" if kind == "B" else kind, index)] = clock[rank]
+                place[rank] += 1
+                moved = True
+    busy = {rank: sum(2 if kind == "B" else 1 for _, kind, _ in actions) for rank, actions in lists.items()}
+    return [clock[rank] - first[rank] - busy[rank] for rank in sorted(order)]

@@ -172,6 +172,7 @@ def jobset(rep, document, plan, nodes, here):
     rep.compare("devices", "replicatedJobs.replicas · parallelism", nodes, total)
     rep.compare("devices", "container limits", here, each)
     count_nodes, number, program = found
+    rep.compare("devices", "torchrun or mpirun in the command", True, program is not None)
     if program == "torchrun":
         rep.compare("devices", "torchrun --nnodes", nodes, count_nodes)
         rep.compare("devices", "torchrun --nproc-per-node", here, number)

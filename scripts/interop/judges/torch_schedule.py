@@ -37,6 +37,19 @@ def home(order):
     return [ranks.get(stage) for stage in range(1 + max(ranks))]
 
 
+def ascending(words):
+    """Whether every kind of action of every stage takes the micro-batches one after the other."""
+    import re
+    last = {}
+    for word in words:
+        stage, kind, index = re.fullmatch(r"(\d+)([FIBW])(\d+)", word).groups()
+        key = (stage, "I" if kind == "B" else kind)
+        if int(index) <= last.get(key, -1):
+            return False
+        last[key] = int(index)
+    return True
+
+
 def judge(rep, folder, plan):
     from torch.distributed.pipelining import schedules
     report.read(folder, "schedule.csv")
@@ -70,6 +83,19 @@ def judge(rep, folder, plan):
                 # PyTorch's printed list of the last rank is not the order that it runs: one forward, one backward.
                 want = [f"{rank}{kind}{index}" for index in range(microbatches) for kind in "FB"]
             rep.compare("layout.schedule", f"actions of rank {rank} of PyTorch's {pipelines.NAMES[plan.schedule]}", " ".join(want), " ".join(got))
+    ordered = {rank: pipelines.words(actions, full=False) for rank, actions in order.items()}
+    rep.compare("layout.schedule", "micro-batches of a stage in their order", True, all(ascending(words) for words in ordered.values()))
+    ranks = range(len(order))
+    if plan.schedule in ("zb-h1", "zb-h2"):
+        # Qi et al. 2024: H1 holds as many micro-batches as 1F1B and waits for a third as long; H2 holds up to 2p - 1 and never waits.
+        first = plan.schedule == "zb-h1"
+        rep.compare("layout.schedule", "micro-batches held by each rank", [min(microbatches, len(order) - rank if first else 2 * (len(order) - rank) - 1) for rank in ranks], pipelines.peaks(order))
+        if microbatches >= 2 * len(order) - 1:
+            rep.compare("layout.schedule", "units in which each rank waits", [len(order) - 1 - rank if first else 0 for rank in ranks], pipelines.waits(order, stages))
+    elif plan.schedule in ("v-half", "v-min"):
+        # Qi et al. 2024b: about a half and a third of the 2p that 1F1B with two stages a rank holds.
+        bound = len(order) + 2 if plan.schedule == "v-half" else len(order)
+        rep.compare("layout.schedule", "micro-batches held by the fullest rank are few", True, max(pipelines.peaks(order)) <= bound)
     rep.compare("batch", "micro-batches", plan.batch, microbatches * plan.microbatch * plan.data)
     rep.moot(*(key for key in plan.keys if key not in ("layout", "batch")))
     rep.moot(*(f"layout.{key}" for key in plan.layout))

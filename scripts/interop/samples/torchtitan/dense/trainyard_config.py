@@ -22,7 +22,7 @@ from torchtitan.trainer import Trainer
 
 SHAPE = {
     "layers": 32, "hidden": 4096, "heads": 32, "kvHeads": 8, "headSize": 128, "ffn": 14336, "vocab": 128256, "sequence": 8192,
-    "tied": False, "qkNorm": False, "queryBias": False, "moe": None, "first": 0, "every": 1,
+    "tied": False, "qkNorm": False, "moe": None, "first": 0, "every": 1,
 }
 STAGES = [4, 4, 4, 4, 4, 4, 4, 4]
 CHUNKS = None  # of the loss

@@ -22,7 +22,7 @@ from torchtitan.trainer import Trainer
 
 SHAPE = {
     "layers": 6, "hidden": 1024, "heads": 16, "kvHeads": 4, "headSize": 64, "ffn": 2816, "vocab": 32000, "sequence": 4096,
-    "tied": False, "qkNorm": True, "queryBias": False, "first": 1, "every": 1,
+    "tied": False, "qkNorm": True, "first": 1, "every": 1,
     "moe": {"experts": 16, "topK": 4, "ffn": 512, "shared": 2, "sharedFfn": 512, "dispatcher": "standard"},
 }
 STAGES = [6]
