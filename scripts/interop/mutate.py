@@ -61,7 +61,7 @@ FREE = {
                "*command[[]5]*": "how ranks meet", "*command[[]7]*": "how ranks meet", "*command[[]9]*": "the program", "*replicas removed": "1 is the default", "*completions removed": ""},
     "trainjob": {"*image*": "where the program is", "*command*": "the program", "*runtimeRef*": "the runtime of the user's cluster"},
     "skypilot": {"run value": "words of the script beside torchrun's"},
-    "torch-schedule": {}, "hostfile": {"* name*": "a name"},
+    "torch-schedule": {"row * cells * (*W*) exchanged": "the schedule is the same whenever the weights' part runs, as long as no rank waits or holds more"}, "hostfile": {"* name*": "a name"},
 }
 OTHER = {"true": "false", "false": "true", "bf16": "fp16", "fp16": "bf16", "no": "bf16"}
 

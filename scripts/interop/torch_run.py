@@ -27,6 +27,9 @@ warnings.simplefilter("ignore")
 ALL = ("gpipe", "1f1b", "interleaved-1f1b", "looped-bfs", "zb-h1", "zb-h2", "interleaved-zb", "zbv", "v-half", "v-min", "dualpipev", "dualpipe", "chimera")
 
 
+LOOPED = ("interleaved-1f1b", "looped-bfs", "interleaved-zb")
+
+
 def written(program, name, ranks, virtual, microbatches, folder):
     """The schedule as a file of actions, or why it cannot be one."""
     words = [program, "schedule", name, "--ranks", str(ranks), "--microbatches", str(microbatches), "--json"]
@@ -159,7 +162,7 @@ def main():
     options = parser.parse_args()
     results, failed = [], False
     with tempfile.TemporaryDirectory(prefix="schedules-") as folder:
-        jobs = [(os.path.basename(path), path, None) for path in options.csv] or [(name, *written(options.trainyard, name, options.ranks, None, options.microbatches, folder)) for name in options.schedules.split(",")]
+        jobs = [(os.path.basename(path), path, None) for path in options.csv] or [(name, *written(options.trainyard, name, options.ranks, 2 if name in LOOPED else None, options.microbatches, folder)) for name in options.schedules.split(",")]
         for name, path, why in jobs:
             if path is None:
                 results.append({"schedule": name, "refused": why})

@@ -460,7 +460,7 @@ def run(rep, plan, args, asked):
     rep.moot("tokens", "samples", "train.steps")
     train = plan.train
     if plan.checkpoint_every is not None:
-        same("train.checkpoint.every", "args.save_interval", plan.checkpoint_every, args.save_interval)
+        same("train.checkpoint.every", "args.save, args.save_interval", plan.checkpoint_every, args.save_interval if args.save else None)
     names = (("learningRate", "lr"), ("minLearningRate", "min_lr"), ("warmup", "lr_warmup_iters"), ("eps", "adam_eps"), ("weightDecay", "weight_decay"), ("seed", "seed"))
     for key, name in names:
         if key in train:
