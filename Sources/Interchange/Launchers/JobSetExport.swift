@@ -22,15 +22,8 @@ enum JobSetExport: Launcher {
     }
 
     private static func text(_ job: LaunchedJob, _ run: MegatronJob, _ name: String) -> String {
-        let start = #"""
-            # exec: SIGTERM reaches torchrun, not a shell. --numa-binding is an option of PyTorch after 2.6: leave it out before.
-            exec torchrun --nnodes=\#(job.nodes) --nproc-per-node=\#(job.perNode) --node-rank="$JOB_COMPLETION_INDEX" \
-                --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" --numa-binding=node \
-                --log-dir="\#(PodText.shared)/logs/\#(name)" --tee=3 pretrain_gpt.py "$@"
-            """#
         let environment =
-            [("MASTER_ADDR", "\(name)-node-0-0.\(name)"), ("MASTER_PORT", "29500")] + run.environment
-            + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
+            run.environment + [("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "800"), ("PYTHONUNBUFFERED", "1")]
         return """
             \(BatchText.comments(job.comments))#
             # JobSet (kubernetes-sigs/jobset, v1alpha2): \(job.words("pod", "GPU")), a torchrun in each.
@@ -55,7 +48,7 @@ enum JobSetExport: Launcher {
                     spec:
                       parallelism: \(job.nodes)
                       completions: \(job.nodes)
-                      completionMode: Indexed # gives each pod JOB_COMPLETION_INDEX
+                      completionMode: Indexed # gives each pod its index
                       backoffLimit: 0 # no pod starts again alone
                       template:
                         spec:
@@ -66,17 +59,25 @@ enum JobSetExport: Launcher {
                               image: megatron-lm:latest
                               workingDir: /opt/megatron-lm
                               env:
+                                - name: PET_NODE_RANK # torchrun's --node-rank
+                                  valueFrom:
+                                    fieldRef: {fieldPath: "metadata.annotations['batch.kubernetes.io/job-completion-index']"}
                                 # PyTorch 2.12 and later wait so long for a checkpoint; 30 s before.
             \(PodText.environment(environment, depth: 20))
                                 # - {name: NCCL_SOCKET_IFNAME, value: eth0}
                               ports:
                                 - {containerPort: 29500}
-                              command: [/bin/bash, -c]
-                              # The script's arguments follow it.
-                              args:
-                                - |
-            \(YAMLText.indented(start, 22))
+                              command:
                                 - torchrun
+                                - --nnodes=\(job.nodes)
+                                - --nproc-per-node=\(job.perNode)
+                                - --master-addr=\(name)-node-0-0.\(name)
+                                - --master-port=29500
+                                - --numa-binding=node # an option of PyTorch after 2.6: leave it out before
+                                - --log-dir=\(PodText.shared)/logs/\(name)
+                                - --tee=3
+                                - pretrain_gpt.py
+                              args:
             \(PodText.arguments(job, run, depth: 20, leading: [], signal: true))
                               resources:
                                 limits: {\(run.resource): \(job.perNode)}

@@ -37,7 +37,7 @@ enum LSFExport: Launcher {
         folder=\#(BatchText.word(run.folder ?? "runs/\(job.folder)"))
         export OMP_NUM_THREADS=1
 
-        # A job that starts again has the number that it had. It replaces its own run, never another's.
+        # A job that starts again has the number that it had. It replaces its own run alone.
         started=logs/$LSB_JOBID.started
         again=()
         [ -e "$started" ] && again=(--overwrite)

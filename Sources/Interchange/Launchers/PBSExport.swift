@@ -51,7 +51,7 @@ enum PBSExport: Launcher {
             attempt=${ATTEMPT:-0}
             export OMP_NUM_THREADS=1
 
-            # A job that starts again replaces its own run, never another's. PBS does not say how often it has started a job.
+            # A job that starts again replaces its own run alone. PBS does not say how often it has started a job.
             started=logs/$PBS_JOBID.started
             again=()
             if [ "$attempt" -gt 0 ] || [ -e "$started" ]; then again=(--overwrite); fi

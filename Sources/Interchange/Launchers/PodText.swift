@@ -40,7 +40,7 @@ enum PodText {
     /// A command that trains the plan, over the variables FOLDER, DATA and JOB_UID of the pod.
     static func trainyard(_ job: LaunchedJob) -> String {
         #"""
-        # A job that starts again replaces its own run, never another's.
+        # A job that starts again replaces its own run alone.
         mkdir -p runs; again=
         if [ -n "$JOB_UID" ] && [ "$(cat "runs/$JOB_UID" 2> /dev/null)" = started ]; then again=--overwrite; fi
         [ -z "$JOB_UID" ] || echo started > "runs/$JOB_UID"

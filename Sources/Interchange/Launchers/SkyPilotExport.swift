@@ -48,7 +48,7 @@ enum SkyPilotExport: Launcher {
             [ "$SKYPILOT_NODE_RANK" = 0 ] || exit 0
             export OMP_NUM_THREADS=1
             echo "$SKYPILOT_NODE_IPS" | sed 's/$/ slots=\#(job.perNode)/' > hostfile
-            # A task that is recovered has the number that it had. It replaces its own run, never another's.
+            # A task that is recovered has the number that it had. It replaces its own run alone.
             mkdir -p runs; again=()
             [ -e "runs/$SKYPILOT_TASK_ID.started" ] && again=(--overwrite)
             touch "runs/$SKYPILOT_TASK_ID.started"

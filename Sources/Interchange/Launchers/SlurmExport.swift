@@ -121,12 +121,13 @@ enum SlurmExport: Launcher {
         trap 'stopping=yes; scancel --signal=TERM "$SLURM_JOB_ID"' TERM
 
         # A step gets one core a task unless it asks for more. Its processes are bound by NUMA node (torchrun; an option of
-        # PyTorch after 2.6, leave it out before), not by Slurm.
+        # PyTorch after 2.6, leave it out before), not by Slurm. torchrun reads the node's number from PET_NODE_RANK.
         # shellcheck disable=SC2016 # SLURM_NODEID is the node's own
-        srun --ntasks-per-node=1 --cpus-per-task="$SLURM_CPUS_ON_NODE" --cpu-bind=none --kill-on-bad-exit=1 \
-            bash -c 'exec torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc-per-node=\#(job.perNode) --node-rank="$SLURM_NODEID" \
-                --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" --numa-binding=node \
-                --log-dir="logs/$SLURM_JOB_NAME-$SLURM_JOB_ID" --tee=3 "$@"' torchrun \
+        srun --ntasks-per-node=1 --cpus-per-task="${SLURM_CPUS_ON_NODE:-$(nproc)}" --cpu-bind=none --kill-on-bad-exit=1 \
+            bash -c 'export PET_NODE_RANK=$SLURM_NODEID; exec "$@"' node \
+            torchrun --nnodes=\#(job.nodes) --nproc-per-node=\#(job.perNode) --numa-binding=node \
+            --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" \
+            --log-dir="logs/${SLURM_JOB_NAME:-job}-$SLURM_JOB_ID" --tee=3 \
             "$megatron/pretrain_gpt.py" "${arguments[@]}" "${others[@]}" "${saving[@]}" --exit-duration-in-mins "$ending" &
         step=$!
         # A signal ends `wait` before the step ends.

@@ -51,7 +51,8 @@ enum LauncherPlans {
     }
 
     static func export(_ target: ExportTarget, _ plan: Plan) -> Export {
-        target.export(plan, context: context(plan, days: plan.train == nil ? 20 : nil, highDays: plan.train == nil ? 24.2 : nil))
+        target.export(
+            plan, context: context(plan, days: plan.train == nil ? 20 : nil, highDays: plan.train == nil ? 24.2 : nil))
     }
 
     static let targets: [ExportTarget] = [.slurm, .pbs, .lsf, .mpijob, .jobset, .trainjob, .skypilot, .hostfile]

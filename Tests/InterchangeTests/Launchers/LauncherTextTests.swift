@@ -10,7 +10,8 @@ import Testing
         (
             .slurm,
             [
-                "#SBATCH --job-name=gpt-7b", "#SBATCH --nodes=4", "#SBATCH --gpus-per-node=8", "#SBATCH --ntasks-per-node=1",
+                "#SBATCH --job-name=gpt-7b", "#SBATCH --nodes=4", "#SBATCH --gpus-per-node=8",
+                "#SBATCH --ntasks-per-node=1",
                 "#SBATCH --time=24-06:00:00", "interval=137", "ending=34890", "export CUDA_DEVICE_MAX_CONNECTIONS=1",
             ]
         ),
@@ -24,14 +25,16 @@ import Testing
         (
             .lsf,
             [
-                "#BSUB -J gpt-7b", "#BSUB -n 4", "#BSUB -R \"span[ptile=1]\"", "#BSUB -gpu \"num=8/host:j_exclusive=yes\"",
+                "#BSUB -J gpt-7b", "#BSUB -n 4", "#BSUB -R \"span[ptile=1]\"",
+                "#BSUB -gpu \"num=8/host:j_exclusive=yes\"",
                 "#BSUB -W 582:00", "interval=137",
             ]
         ),
         (
             .mpijob,
             [
-                "  name: gpt-7b", "  slotsPerWorker: 8", "      replicas: 4", "                limits: {nvidia.com/gpu: 8}",
+                "  name: gpt-7b", "  slotsPerWorker: 8", "      replicas: 4",
+                "                limits: {nvidia.com/gpu: 8}",
                 "                - --save-interval=137",
             ]
         ),
@@ -80,7 +83,10 @@ import Testing
                 "#SBATCH --time=0-01:10:00", "plan=plan.yaml", "folder=runs/tiny-gpt-4",
             ]
         ),
-        (.pbs, ["#PBS -N tiny-gpt-4", "#PBS -l select=2:ncpus=2:mpiprocs=2", "#PBS -l walltime=01:10:00", "mpirun -n 4 "]),
+        (
+            .pbs,
+            ["#PBS -N tiny-gpt-4", "#PBS -l select=2:ncpus=2:mpiprocs=2", "#PBS -l walltime=01:10:00", "mpirun -n 4 "]
+        ),
         (
             .lsf,
             [
@@ -169,7 +175,8 @@ import Testing
     /// 12 GPUs on nodes of 8.
     private static func uneven() throws -> Plan {
         try replacing(
-            LauncherPlans.megatron.replacing("devices: 32", with: "devices: 12").replacing("batch: 256", with: "batch: 252"),
+            LauncherPlans.megatron.replacing("devices: 32", with: "devices: 12").replacing(
+                "batch: 256", with: "batch: 252"),
             "{tensor: 8, sequenceParallel: true, pipeline: 2, sharding: optimizer}",
             "{tensor: 2, sequenceParallel: true, data: 6, sharding: optimizer}")
     }
@@ -189,7 +196,8 @@ import Testing
 
     @Test func ranksThatDoNotFillTheirNodesHaveALineOfTheirOwn() throws {
         let plan = try Self.replacing(
-            LauncherPlans.trainyard.replacing("devices: 4\n", with: "devices: 5\n").replacing("batch: 8", with: "batch: 10"),
+            LauncherPlans.trainyard.replacing("devices: 4\n", with: "devices: 5\n").replacing(
+                "batch: 8", with: "batch: 10"),
             "{pipeline: 4}", "{data: 5}")
         let expected: [(ExportTarget, [String])] = [
             (.slurm, ["#SBATCH --nodes=3\n", "#SBATCH --ntasks=5\n", "#SBATCH --ntasks-per-node=2\n"]),
@@ -201,7 +209,8 @@ import Testing
             let export = LauncherPlans.export(target, plan)
             let text = try #require(export.files.first?.text)
             for piece in pieces { #expect(text.contains(piece), "\(target) \(piece)") }
-            #expect(text.contains("2 nodes of 2 ranks and one of 1") || text.contains("2 hosts of 2 ranks and one of 1"))
+            #expect(
+                text.contains("2 nodes of 2 ranks and one of 1") || text.contains("2 hosts of 2 ranks and one of 1"))
         }
         for target in [ExportTarget.mpijob, .trainjob, .skypilot] {
             #expect(LauncherPlans.export(target, plan).gaps.map(\.field) == ["devices"])
@@ -213,7 +222,8 @@ import Testing
         for target in LauncherPlans.targets {
             let export = LauncherPlans.export(target, try LauncherPlans.plan(cores))
             #expect(export.files.isEmpty && export.gaps.contains { $0.reason.contains("processor cores") })
-            let others = LauncherPlans.export(target, try Self.replacing(LauncherPlans.megatron, "h100-80g-sxm", "gaudi3"))
+            let others = LauncherPlans.export(
+                target, try Self.replacing(LauncherPlans.megatron, "h100-80g-sxm", "gaudi3"))
             #expect(others.files.isEmpty && others.gaps.contains { $0.reason.contains("Intel") })
         }
     }
@@ -235,14 +245,16 @@ import Testing
             LauncherPlans.megatron.replacing("pipeline: 2", with: "pipeline: 2, schedule: zb-h1")
                 + "\nframework: torchtitan")
         let gap = try #require(LauncherPlans.export(.slurm, refused).gaps.first)
-        #expect(gap.field == "layout.schedule" && gap.reason.hasPrefix("the job runs Megatron-LM in place of torchtitan: "))
+        #expect(
+            gap.field == "layout.schedule" && gap.reason.hasPrefix("the job runs Megatron-LM in place of torchtitan: "))
         let named = try LauncherPlans.plan(LauncherPlans.megatron + "\nframework: megatron-lm")
         #expect(LauncherPlans.export(.slurm, named).files.first?.text.contains("The plan names") == false)
     }
 
     @Test func acceleratorsHaveTheirOwnNames() throws {
         let expected = [
-            ("a100-80g-sxm", "A100-80GB"), ("a100-40g-sxm", "A100"), ("a100-80g-pcie", "A100-80GB"), ("b200-sxm", "B200"),
+            ("a100-80g-sxm", "A100-80GB"), ("a100-40g-sxm", "A100"), ("a100-80g-pcie", "A100-80GB"),
+            ("b200-sxm", "B200"),
             ("h200-141g-sxm", "H200"), ("l40s", "L40S"), ("mi300x", "MI300X"), ("v100-32g-sxm", "V100-32GB"),
             ("rtx-a6000", "A6000"), ("rtx-6000-ada", "RTX6000-Ada"),
         ]
