@@ -63,7 +63,7 @@ enum LauncherPlans {
         let export = ExportTarget.megatronLM.export(plan, context: context(plan))
         let text = export.files.first { $0.name == "megatron-lm.args" }?.text ?? ""
         return text.split(separator: "\n").filter { $0.hasPrefix("--") }.map { line in
-            line.split(separator: " ").map { $0.replacing("'", with: "") }
+            line.split(separator: " ").map { String($0).replacing("'", with: "") }
         }
     }
 }
@@ -96,8 +96,14 @@ struct LauncherShell {
     @discardableResult
     func run(_ arguments: [String], environment: [String: String] = [:]) throws -> (status: Int32, output: String) {
         let process = Process()
-        process.executableURL = URL(filePath: "/bin/bash")
-        process.arguments = arguments
+        #if os(Linux)
+            // The threads of tests block signals, and a process inherits that.
+            process.executableURL = URL(filePath: "/usr/bin/env")
+            process.arguments = ["--default-signal=TERM", "/bin/bash"] + arguments
+        #else
+            process.executableURL = URL(filePath: "/bin/bash")
+            process.arguments = arguments
+        #endif
         process.currentDirectoryURL = folder.url
         var variables = ["PATH": folder["bin"] + ":/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder.path]
         variables.merge(environment) { _, new in new }

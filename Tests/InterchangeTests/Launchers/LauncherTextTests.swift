@@ -146,8 +146,6 @@ import Testing
         let expected: [(days: Double?, high: Double?, time: String)] = [
             (1, 1.5, "1-13:00:00"), (1, nil, "1-01:00:00"), (0.5, 0.51, "0-13:20:00"), (0, 0, "0-01:10:00"),
             (3, 5_000, "5000-01:00:00"), (1e9, 2e9, "9999-00:00:00"), (.infinity, .nan, "9999-00:00:00"),
-            // 100 steps of 2 seconds, where the plan does not say how many.
-            (nil, nil, "0-01:10:00"),
         ]
         for (days, high, time) in expected {
             var context = LauncherPlans.context(plan, days: days.flatMap { $0.isFinite ? $0 : nil }, highDays: high)
@@ -155,6 +153,14 @@ import Testing
             let text = try #require(ExportTarget.slurm.export(plan, context: context).files.first?.text)
             #expect(text.contains("#SBATCH --time=\(time)\n"), "\(days ?? -1) \(high ?? -1)")
         }
+    }
+
+    @Test func aPlanWithoutTokensHasTheTimeOfItsSteps() throws {
+        let plan = try LauncherPlans.plan(LauncherPlans.megatron.replacing("tokens: 100B\n", with: ""))
+        let context = LauncherPlans.context(plan, days: nil, highDays: nil, stepSeconds: 90)
+        let text = try #require(ExportTarget.slurm.export(plan, context: context).files.first?.text)
+        // Megatron-LM's export runs 100 steps then: 150 minutes, and an hour.
+        #expect(text.contains("    --train-iters 100\n") && text.contains("#SBATCH --time=0-03:30:00\n"))
     }
 
     @Test func checkpointsOfAPlanWithoutFailuresAreHalfAnHourApart() throws {
