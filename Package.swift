@@ -133,6 +133,9 @@ let package = Package(
             dependencies: planning + ["Planner", "Costs", "Simulator", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport", "Yams"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ReportsTests",
             dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
             swiftSettings: strict),

@@ -7,6 +7,14 @@ extension ExportTarget {
         case .megatronLM: MegatronExport.self
         case .torchSchedule: TorchScheduleExport.self
         case .trainyard: TrainyardExport.self
+        case .slurm: SlurmExport.self
+        case .pbs: PBSExport.self
+        case .lsf: LSFExport.self
+        case .mpijob: MPIJobExport.self
+        case .jobset: JobSetExport.self
+        case .trainjob: TrainJobExport.self
+        case .skypilot: SkyPilotExport.self
+        case .hostfile: HostfileExport.self
         default: nil
         }
     }
