@@ -80,7 +80,8 @@ import Testing
         let offload = layout.offload.map { "\($0.fields)" } ?? "none"
         var words = [
             "devices \(plan.devices)", "data \(layout.data)", "tensor \(layout.tensor)", "pipeline \(layout.pipeline)",
-            "context \(layout.context)", "sharding \(layout.sharding)", "group \(layout.shardRanks)",
+            "context \(layout.context)", "sharding \(layout.data * layout.context > 1 ? layout.sharding : .none)",
+            "group \(layout.shardRanks)",
             "exchange \(layout.context > 1 ? layout.contextExchange.rawValue : "")",
             "sequence \(layout.tensor > 1 && layout.sequenceParallel)", "virtual \(layout.virtualStages)",
             "schedule \(layout.pipeline > 1 ? layout.schedule.rawValue : "")", "precision \(plan.precision)",
@@ -112,7 +113,7 @@ import Testing
             ][target] ?? ""
         let format = try #require(ImportFormat(rawValue: target.rawValue))
         var (read, compared, exact) = (0, 0, 0)
-        for _ in 0..<400 {
+        for _ in 0..<200 {
             let text = Self.text(&random)
             guard let plan = try? Plan.read(text: text, path: "random.yaml", library: Checkout.library) else {
                 continue
@@ -146,14 +147,14 @@ import Testing
             compared += 1
         }
         #expect(
-            read > 100 && compared > 50 && exact > 3, "\(target): \(read) read, \(compared) compared, \(exact) exact")
+            read > 50 && compared > 30 && exact > 2, "\(target): \(read) read, \(compared) compared, \(exact) exact")
     }
 
     /// A configuration that transformers' class reads is one that our own reader counts alike.
     @Test func configurationsCountAlike() throws {
         var random = SplitMix64(seed: 11)
         var compared = 0
-        for _ in 0..<300 {
+        for _ in 0..<150 {
             let text = Self.text(&random)
             guard let plan = try? Plan.read(text: text, path: "random.yaml", library: Checkout.library) else {
                 continue
@@ -170,6 +171,6 @@ import Testing
             #expect(read.layers == plan.model.layers && read.moe?.experts == plan.model.moe?.experts)
             compared += 1
         }
-        #expect(compared > 30)
+        #expect(compared > 20)
     }
 }

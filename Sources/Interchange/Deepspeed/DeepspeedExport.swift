@@ -78,6 +78,13 @@ enum DeepspeedExport: Exporter {
             offload.activations = .all
         }
         let shards = layout.sharding == .gradients || layout.sharding == .parameters
+        if !shards, offload.parameters || offload.gradients {
+            note(
+                offload.parameters ? "parameters" : "gradients", "true",
+                "only ZeRO-2 and ZeRO-3 have shards to hand over",
+                "false")
+            (offload.parameters, offload.gradients) = (false, false)
+        }
         if offload.optimizer < 1 {
             note(
                 "optimizer", "\(offload.optimizer)", "only ZeRO-3 has a ratio, and hands all gradients to the host",

@@ -99,6 +99,12 @@ extension PlanDraft {
             }
             path = path.lastIndex(of: ".").map { path[..<$0] } ?? ""
         }
+        // A map as a whole stands where the first of its keys came from.
+        let inner = origins.filter { $0.key.hasPrefix(problem.field + ".") }.values
+        if let origin = inner.min(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
+            (placed.line, placed.column) = (origin.line, origin.column)
+            placed.field = "\(origin.written) (\(problem.field))"
+        }
         return placed
     }
 }

@@ -15,13 +15,13 @@ extension PlanDraft {
 }
 
 extension ImportRequest {
-    /// Blocks of a model that the user names; nil: it is not found, which reading the plan reports.
-    static func layers(of reference: String, library: Library) -> Int? {
+    /// The model that the user names; nil: it is not found, which reading the plan reports.
+    static func model(_ reference: String, library: Library) -> Model? {
         var files = ReadFiles()
         if HuggingFaceModel.isConfiguration(reference, library: library) {
-            return (try? HuggingFaceModel.read(reference, library: library, files: &files))?.model.layers
+            return (try? HuggingFaceModel.read(reference, library: library, files: &files))?.model
         }
-        return (try? Model.read(reference, library: library, files: &files))?.layers
+        return try? Model.read(reference, library: library, files: &files)
     }
 }
 

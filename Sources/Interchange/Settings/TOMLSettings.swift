@@ -68,7 +68,7 @@ struct TOMLPlaces {
         var section: [String] = []
         var open: Substring?
         var depth = 0
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let isInside = open != nil || depth > 0
             let start = line.prefix { $0.isWhitespace }.count
             let body = line.dropFirst(start)

@@ -33,10 +33,7 @@ package struct TorchtitanArguments {
         let first = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.first {
             !$0.isEmpty && !$0.hasPrefix("#")
         }
-        if first?.hasPrefix("[") == true
-            || first?.contains("=") == true && first?.hasPrefix("--") == false
-                && !text.contains("--training.") && !text.contains("--parallelism.")
-        {
+        if first?.hasPrefix("--") != true, text.split(whereSeparator: \.isNewline).contains(where: Self.isSection) {
             kind = "a TOML file of torchtitan"
             settings = try TOMLSettings.read(text: text, name: collector.file)
             return
@@ -44,7 +41,8 @@ package struct TorchtitanArguments {
         isFlags = true
         if first?.hasPrefix("--") == true {
             kind = "a list of torchtitan's arguments"
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+            let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map {
+                line -> String in
                 let cut = line.hasSuffix("\\") ? line.dropLast() : line
                 return "\(cut.drop(while: \.isWhitespace).hasPrefix("#") ? "" : cut) \\"
             }
@@ -61,6 +59,14 @@ package struct TorchtitanArguments {
             return
         }
         read(best.0, isList: false, collector: collector)
+    }
+
+    /// Whether a line opens a section of a TOML file; tests of a shell have blanks behind their bracket.
+    private static func isSection(_ line: Substring) -> Bool {
+        let plain = line.drop(while: \.isWhitespace)
+        guard plain.hasPrefix("["), let end = plain.firstIndex(of: "]") else { return false }
+        let name = plain[plain.index(after: plain.startIndex)..<end]
+        return !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "_.-".contains($0) }
     }
 
     private static let sections = [

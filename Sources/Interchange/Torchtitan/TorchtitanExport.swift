@@ -76,7 +76,12 @@ enum TorchtitanExport: Exporter {
             if !areHalf { plan.drop(.otherMoments, because: "torchtitan keeps both moments in fp32 or in bf16", &gaps) }
             plan.drop(.halfGradients, because: "torchtitan reduces gradients in fp32", &gaps)
         }
-        if let offload = plan.layout?.offload, !(offload.parameters && offload.gradients && offload.optimizer == 1) {
+        if let layout = plan.layout, layout.data * layout.context == 1 {
+            plan.drop(
+                .stateOffload, because: "torchtitan offloads what FSDP shards, and one rank shards nothing", &gaps)
+        } else if let offload = plan.layout?.offload,
+            !(offload.parameters && offload.gradients && offload.optimizer == 1)
+        {
             plan.drop(
                 .stateOffload,
                 because: "--training.enable_cpu_offload moves parameters, gradients and optimizer together",

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Models
 package import Reading
 
 /// Reads a run of torchtitan as a plan.
@@ -21,10 +21,11 @@ package enum TorchtitanImport {
         if let shape { draft.setShape(shape.value, from: shape.origin) }
         if let model = request.model { draft.setModel(model) }
         guard collector.isEmpty else { throw collector.all }
-        let layers = try layers(shape?.value, request: request, library: library)
+        let named = request.model.flatMap { ImportRequest.model($0, library: library) }
         var reading = TorchtitanReading(
-            reader: reader, isFlags: arguments.isFlags, devices: request.devices, layers: layers)
-        reading.hasExperts = draft.has("model.moe.experts") || shape?.value.holds("experts") == true
+            reader: reader, isFlags: arguments.isFlags, devices: request.devices,
+            layers: shape?.value.map?["layers"]?.count ?? named?.layers)
+        reading.hasExperts = shape?.value.holds("experts") ?? ((named?.mixtureLayers ?? 0) > 0)
         reading.stages = own?.stages
         reading.read(into: &draft)
         if let own { draft.setOwn(own) }
@@ -121,14 +122,6 @@ package enum TorchtitanImport {
                 + Wording.alternatives(known.keys.sorted(), "and"),
             "name one of them, or say the model with --model")
         return nil
-    }
-
-    /// Blocks of the model, which default stages follow from; nil: not known.
-    private static func layers(
-        _ shape: JSONValue?, request: ImportRequest, library: Library
-    ) throws(PlanProblems) -> Int? {
-        if let shape { return shape.map?["layers"]?.count }
-        return request.model.flatMap { ImportRequest.layers(of: $0, library: library) }
     }
 }
 

@@ -279,6 +279,9 @@ struct TorchtitanReading {
             draft.set("layout.contextExchange", .word(isRing ? "ring" : "gather"), from: place(rotation))
         }
         if flag(["training.enable_cpu_offload", "experimental.enable_cpu_offload"]) ?? false {
+            guard degrees.shards > 1 || degrees.context > 1 else {
+                return draft.leave("enable_cpu_offload: torchtitan offloads what FSDP shards, and nothing is sharded")
+            }
             let place = place(["training.enable_cpu_offload", "experimental.enable_cpu_offload"])
             for key in ["optimizer", "gradients", "parameters"] {
                 draft.set("layout.offload.\(key)", .flag(true), from: place)

@@ -33,7 +33,10 @@ extension TorchtitanReading {
         let place = place(Self.schedule)
         draft.set("layout.schedule", .word(schedule), from: place)
         let isLooped = schedule != "gpipe" && schedule != "1f1b"
-        guard let layers else { return }
+        guard let layers else {
+            if isLooped { draft.set("layout.virtualStages", .count(2), from: place) }
+            return
+        }
         let sizes = stages ?? statedStages(layers: layers)
         let first = reader.count(keys.first, in: 0...10_000) ?? 1
         let last = reader.count(keys.last, in: 0...10_000) ?? 1
