@@ -39,14 +39,15 @@ enum DeepspeedExport: Exporter {
     private static func fitNumbers(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         let optimizer = plan.optimizer
         let isHalf = optimizer.firstMoment == .bf16 && (optimizer.secondMoment == .bf16 || !optimizer.keepsSecond)
-        if !isHalf || plan.precision != .bf16 {
-            plan.drop(
-                .otherMoments, because: "DeepSpeed keeps both moments in fp32, or in bf16 beside bf16 weights", &gaps)
-        }
-        if plan.optimizer.master != .none {
+        if optimizer.master != .none {
             plan.drop(.otherMaster, because: "DeepSpeed steps fp32 weights, or the 16-bit weights themselves", &gaps)
         } else if plan.precision == .bf16, plan.layout?.gradients != .bf16 {
             plan.drop(.otherMaster, because: "without fp32 weights DeepSpeed has no fp32 gradients", &gaps)
+        }
+        if !isHalf || plan.precision != .bf16 || plan.optimizer.master != .none {
+            plan.drop(
+                .otherMoments, because: "DeepSpeed keeps moments in fp32, or in bf16 where it steps the bf16 weights",
+                &gaps)
         }
         guard var layout = plan.layout else { return }
         let own = plan.precision

@@ -19,6 +19,7 @@ enum TransformersExport: Exporter {
                     "transformers has no class with exactly these parameters among \(TransformersConfiguration.words)"))
         }
         fitOptimizer(&plan, &gaps)
+        fitGradients(&plan, &gaps)
         fitOffload(&plan, &gaps)
     }
 
@@ -45,6 +46,19 @@ enum TransformersExport: Exporter {
                 ExportGap("loss.chunks", "\(plan.loss.chunks)", "Liger Kernel chooses the pieces itself", nearest: "8"))
             plan.loss.chunks = 8
         }
+    }
+
+    private static func fitGradients(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
+        guard var layout = plan.layout, plan.precision == .fp16, layout.sharding != .optimizer else { return }
+        let gradients = layout.gradients ?? .fp16
+        guard gradients != .fp32 else { return }
+        layout.gradients = .fp32
+        plan.layout = layout
+        gaps.append(
+            ExportGap(
+                "layout.gradients", gradients.rawValue,
+                "the Trainer keeps weights and gradients in fp32 under autocast",
+                nearest: "fp32"))
     }
 
     private static func fitOffload(_ plan: inout Plan, _ gaps: inout [ExportGap]) {

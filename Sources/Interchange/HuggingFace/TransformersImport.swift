@@ -72,6 +72,14 @@ struct TransformersReading {
         readOptimizer(into: &draft)
         readBatch(into: &draft)
         let framework = readSharding(into: &draft)
+        if is16, framework != "deepspeed" {
+            draft.infer(
+                "layout.gradients", .word("fp32"),
+                because: "the Trainer keeps weights and gradients in fp32 under autocast")
+        } else if isHalf, framework == "deepspeed", !draft.has("layout.gradients") {
+            draft.infer(
+                "layout.gradients", .word("bf16"), because: "DeepSpeed accumulates gradients in the model's format")
+        }
         let key = reader.has("activation_checkpointing") ? "activation_checkpointing" : "gradient_checkpointing"
         reader.expect(["activation_checkpointing", "gradient_checkpointing"])
         if reader.flag(key) ?? false {
