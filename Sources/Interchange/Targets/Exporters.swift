@@ -5,6 +5,10 @@ extension ExportTarget {
     private var exporter: (any Exporter.Type)? {
         switch self {
         case .megatronLM: MegatronExport.self
+        case .torchtitan: TorchtitanExport.self
+        case .deepspeed: DeepspeedExport.self
+        case .accelerate: AccelerateExport.self
+        case .transformers: TransformersExport.self
         case .torchSchedule: TorchScheduleExport.self
         case .trainyard: TrainyardExport.self
         case .slurm: SlurmExport.self
