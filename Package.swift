@@ -142,8 +142,6 @@ let package = Package(
             dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport"], swiftSettings: strict),
-        .testTarget(
             name: "PropertyTests",
             dependencies: planning + [
                 "Planner", "Costs", "Simulator", "Reports", "Interchange", "PricingSupport", "TestSupport",
