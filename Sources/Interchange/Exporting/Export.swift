@@ -109,9 +109,6 @@ extension Exporter {
             return Export(files: [], gaps: gaps, plan: fitted)
         }
         let header = context.header(target, plan: fitted, gaps: gaps)
-        var files = files(fitted, layout: layout, header: header, context: context)
-        // The plan that the files say, where it is another than the one that was asked for.
-        if !gaps.isEmpty { files.append(ExportedFile("plan.yaml", context.planText)) }
-        return Export(files: files, gaps: gaps, plan: fitted)
+        return Export(files: files(fitted, layout: layout, header: header, context: context), gaps: gaps, plan: fitted)
     }
 }
