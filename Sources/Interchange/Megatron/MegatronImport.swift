@@ -14,27 +14,34 @@ package enum MegatronImport {
         guard !arguments.settings.isEmpty else { throw collector.all }
         let reader = SettingsReader(arguments.settings, collector: collector)
         var draft = PlanDraft()
-        var reading = MegatronReading(reader: reader, devices: request.devices ?? Self.devices(arguments))
-        reading.readModel(into: &draft)
-        reading.readTraining(into: &draft)
-        reading.readLayout(into: &draft)
-        reading.readBatch(into: &draft)
-        if let devices = arguments.devices, let count = Self.devices(arguments) {
-            draft.set("devices", .count(count), from: devices)
-        }
+        Self.read(reader, devices: arguments.devices, request: request, into: &draft)
         if let seconds = Self.steady(arguments.stepSeconds) {
             draft.infer(
                 "measured.seconds", .number(seconds),
                 because: "the median of the later half of the \(arguments.stepSeconds.count) steps that the log prints")
         }
-        reader.expect(MegatronReading.silent)
         return try draft.finished(
             reader, request: request, source: arguments.kind, framework: "megatron-core", library: library)
     }
 
-    private static func devices(_ arguments: MegatronArguments) -> Int? {
-        guard case .word(let word)? = arguments.devices?.value, let count = Int(word), count > 0 else { return nil }
-        return count
+    /// Reads arguments, or settings of another tool under the names of arguments, into a draft.
+    /// - Parameters:
+    ///   - devices: the setting that says how many devices there are.
+    ///   - dialect: how the tool spells arguments.
+    static func read(
+        _ reader: SettingsReader, devices: Setting?, dialect: MegatronDialect = MegatronDialect(),
+        request: ImportRequest,
+        into draft: inout PlanDraft
+    ) {
+        var stated: Int?
+        if case .word(let word)? = devices?.value, let count = Int(word), count > 0 { stated = count }
+        var reading = MegatronReading(reader: reader, devices: request.devices ?? stated, dialect: dialect)
+        reading.readModel(into: &draft)
+        reading.readTraining(into: &draft)
+        reading.readLayout(into: &draft)
+        reading.readBatch(into: &draft)
+        if let devices, let stated { draft.set("devices", .count(stated), from: devices) }
+        reader.expect(MegatronReading.silent)
     }
 
     /// The median of the later half of the steps: the first ones also compile and warm up.
@@ -45,11 +52,21 @@ package enum MegatronImport {
     }
 }
 
+/// How a tool that trains with Megatron-Core spells the arguments of Megatron-LM.
+struct MegatronDialect: Sendable {
+    /// Settings by the names of the parsed arguments; others are flags.
+    var spelled: [String: String] = [:]
+    var tool = "Megatron-LM"
+
+    func spelling(_ name: String) -> String { spelled[name] ?? "--" + name.replacing("_", with: "-") }
+}
+
 /// The reading of one list of arguments.
 struct MegatronReading {
     let reader: SettingsReader
     /// Devices of the run; nil: not known.
     let devices: Int?
+    let dialect: MegatronDialect
 
     private(set) var layers = 0
     private(set) var sequence = 0
@@ -63,6 +80,9 @@ struct MegatronReading {
         "distributed_backend", "use_mcore_models", "seed",
     ]
 
+    /// Reports an argument that the file lacks, as the tool spells it.
+    func missing(_ name: String, _ fix: String) { reader.missing(dialect.spelling(name), fix) }
+
     mutating func readModel(into draft: inout PlanDraft) {
         func take(_ key: String, _ name: String, in range: ClosedRange<Int> = 1...1_000_000_000) -> Int? {
             guard let value = reader.count(name, in: range) else { return nil }
@@ -73,19 +93,19 @@ struct MegatronReading {
         draft.set("model.family", .word(isRMS ? "llama" : "gpt"), from: reader.place("normalization"))
         let layersKey = reader.has("num_layers") ? "num_layers" : "encoder_num_layers"
         layers = take("layers", layersKey) ?? 0
-        if layers == 0, !reader.has(layersKey) { reader.missing("--num-layers", "blocks of the model") }
+        if layers == 0, !reader.has(layersKey) { missing("num_layers", "blocks of the model") }
         let hidden = take("hidden", "hidden_size") ?? 0
-        if hidden == 0, !reader.has("hidden_size") { reader.missing("--hidden-size", "width of the residual stream") }
+        if hidden == 0, !reader.has("hidden_size") { missing("hidden_size", "width of the residual stream") }
         let heads = take("heads", "num_attention_heads") ?? 0
         if heads == 0, !reader.has("num_attention_heads") {
-            reader.missing("--num-attention-heads", "heads of the attention")
+            missing("num_attention_heads", "heads of the attention")
         }
         readAttention(into: &draft, hidden: hidden, heads: heads)
         readNetwork(into: &draft, hidden: hidden)
         readVocabulary(into: &draft)
         let sequenceKey = reader.has("seq_length") ? "seq_length" : "encoder_seq_length"
         sequence = take("sequence", sequenceKey) ?? 0
-        if sequence == 0, !reader.has(sequenceKey) { reader.missing("--seq-length", "tokens of a sequence") }
+        if sequence == 0, !reader.has(sequenceKey) { missing("seq_length", "tokens of a sequence") }
         readPositions(into: &draft, isRMS: isRMS)
         let unties = reader.flag("untie_embeddings_and_output_weights") ?? false
         draft.set(
@@ -161,7 +181,7 @@ struct MegatronReading {
         if let stated {
             draft.set("model.ffn", .count(stated), from: reader.place("ffn_hidden_size"))
         } else if standard > 0 {
-            draft.infer("model.ffn", .count(standard), because: "Megatron-LM's default for this hidden size")
+            draft.infer("model.ffn", .count(standard), because: "\(dialect.tool)'s default for this hidden size")
         }
         readExperts(into: &draft, ffn: ffn)
     }
@@ -234,10 +254,16 @@ struct MegatronReading {
             "GPT2BPETokenizer": 50257, "Llama2Tokenizer": 32000, "BertWordPieceLowerCase": 30522,
             "BertWordPieceCase": 28996,
         ]
-        if let tokenizer = reader.word("tokenizer_type"), let vocab = known[tokenizer] {
-            draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(tokenizer)")
+        let kind = reader.word("tokenizer_type")
+        let model = reader.word("tokenizer_model")
+        if let kind, let vocab = known[kind] {
+            draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(kind)")
+        } else if let name = [model, kind].compactMap(\.self).first(where: { TokenizerVocabulary.entries($0) != nil }),
+            let vocab = TokenizerVocabulary.entries(name)
+        {
+            draft.infer("model.vocab", .count(vocab), because: "models with the tokenizer \(name) have so many entries")
         } else if !reader.has(key) {
-            reader.missing("--vocab-size", "entries of the tokenizer, which the file does not hold")
+            missing("vocab_size", "entries of the tokenizer, which the file does not hold")
         }
     }
 

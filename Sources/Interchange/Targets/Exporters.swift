@@ -5,6 +5,10 @@ extension ExportTarget {
     private var exporter: (any Exporter.Type)? {
         switch self {
         case .megatronLM: MegatronExport.self
+        case .megatronBridge: BridgeExport.self
+        case .nemo: NeMoExport.self
+        case .nanotron: NanotronExport.self
+        case .gptNeoX: NeoXExport.self
         case .torchSchedule: TorchScheduleExport.self
         case .trainyard: TrainyardExport.self
         default: nil
