@@ -28,10 +28,11 @@ FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefi
 SUITES := $(patsubst Tests/%,%,$(filter Tests/%,$(FOLDERS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check fuzz lint format demo docs bench clean
+.PHONY: help setup build test check fuzz lint format demo slurm-demo docs bench clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
+	@echo "make slurm-demo    train by a real Slurm on four emulated hosts of this machine, one of which dies (as root)"
 	@echo "make build    build .build/release/trainyard and trainyard-train for this machine"
 	@echo "make test     lint, build and run every test"
 	@echo "make check ROOM=Costs    lint, build and test one room and what it needs, nothing else"
@@ -79,6 +80,11 @@ demo: setup
 	@scripts/fetch-shakespeare.sh
 	@swift build $(RELEASE)
 	@scripts/demo.sh
+
+# INSTALL=--install also installs Slurm and munge (apt-get) where they are missing.
+slurm-demo: setup
+	@swift build $(RELEASE)
+	@scripts/slurm-demo.sh $(INSTALL)
 
 bench: build
 	@bench/schedules.py

@@ -137,8 +137,12 @@ let package = Package(
             dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport"], swiftSettings: strict),
+        .testTarget(
             name: "PropertyTests",
-            dependencies: planning + ["Planner", "Costs", "Simulator", "Reports", "PricingSupport", "TestSupport"],
+            dependencies: planning + [
+                "Planner", "Costs", "Simulator", "Reports", "Interchange", "PricingSupport", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(name: "TensorsTests", dependencies: ["Numbers", "Tensors"], swiftSettings: strict),
         .testTarget(

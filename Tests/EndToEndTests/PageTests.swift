@@ -35,13 +35,13 @@ import Testing
     /// Makefile targets that the pages tell people to run.
     @Test func everyMakeTargetIsThere() throws {
         let makefile = try String(contentsOf: BuiltProgram.root.appending(path: "Makefile"), encoding: .utf8)
-        let targets = makefile.matches(of: #/(?m)^([a-z]+):/#).map { String($0.1) }
+        let targets = makefile.matches(of: #/(?m)^([a-z-]+):/#).map { String($0.1) }
         var named = 0
         for page in Self.pages {
             let page = try DocumentationPage(page)
             let commands = page.blocks.filter { $0.kind == "sh" }.flatMap { page.lines[$0.lines] }
-            let inline = page.lines.flatMap { $0.matches(of: #/`(make [a-z]+)/#).map { String($0.1) } }
-            for word in (commands + inline).compactMap({ $0.firstMatch(of: #/^make ([a-z]+)/#) }) {
+            let inline = page.lines.flatMap { $0.matches(of: #/`(make [a-z-]+)/#).map { String($0.1) } }
+            for word in (commands + inline).compactMap({ $0.firstMatch(of: #/^make ([a-z-]+)/#) }) {
                 named += 1
                 #expect(targets.contains(String(word.1)), "\(page.path): make \(word.1)")
             }

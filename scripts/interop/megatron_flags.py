@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""megatron_flags.py CHECKOUT [VERSION…]: every argument of Megatron-LM's pretraining programs, as interchange/megatron-lm.json.
+"""megatron_flags.py CHECKOUT [HISTORY]: every argument of Megatron-LM's pretraining programs, as interchange/megatron-lm.json.
 
-CHECKOUT is a git clone of Megatron-LM with its tags. For each VERSION (branches such as core_r0.12.0) the literal
-`add_argument` calls are read from megatron/training/arguments.py; the working tree's parser, which makes most arguments from
-dataclasses, is built and asked (needs torch, triton, einops; left out with a line on standard error where it cannot be built).
+CHECKOUT is a working tree of Megatron-LM, HISTORY a git clone with its release branches (CHECKOUT if left out). For each
+release the literal `add_argument` calls are read from megatron/training/arguments.py; the working tree's parser, which makes
+most arguments from dataclasses, is built and asked (needs torch, triton, einops; left out with a line on standard error where
+it cannot be built).
 
 An entry is `flag: [destination, values, constant]`: values are 0, 1, "?", "+" or "*"; the constant is what a flag without a
 value stores. Destinations are the names that a log's `arguments` block prints.
@@ -15,8 +16,8 @@ import os
 import subprocess
 import sys
 
-OLD = ["core_r0.4.0", "core_r0.5.0", "core_r0.6.0", "core_r0.7.0", "core_r0.8.0", "core_r0.9.0", "core_r0.10.0", "core_r0.11.0",
-       "core_r0.12.0", "core_r0.13.0", "core_r0.14.0", "core_r0.15.0", "core_r0.16.0", "v2.5"]
+OLD = ["v2.5", "v2.6", "23.04", "core_r0.4.0", "core_r0.5.0", "core_r0.6.0", "core_r0.7.0", "core_r0.8.0", "core_r0.9.0", "core_r0.10.0", "core_r0.11.0",
+       "core_r0.12.0", "core_r0.13.0", "core_r0.14.0", "core_r0.15.0", "core_r0.16.0"]
 
 
 def literal(node):
@@ -78,15 +79,20 @@ def from_parser(checkout):
 
 
 def main():
-    checkout, versions = sys.argv[1], sys.argv[2:] or OLD
+    checkout = sys.argv[1]
+    history = sys.argv[2] if len(sys.argv) > 2 else checkout
     flags, read = {}, []
-    for version in versions:
+    for version in OLD:
         for path in ("megatron/training/arguments.py", "megatron/arguments.py"):
-            shown = subprocess.run(["git", "-C", checkout, "show", f"{version}:{path}"], capture_output=True, text=True)
+            shown = subprocess.run(["git", "-C", history, "show", f"{version}:{path}"], capture_output=True, text=True)
             if shown.returncode == 0:
                 flags.update(from_source(shown.stdout))
                 read.append(version)
                 break
+    # Arguments that pretrain_gpt.py adds to the parser's own.
+    for path in ("megatron/post_training/arguments.py", "megatron/elastification/arguments.py"):
+        if os.path.exists(os.path.join(checkout, path)):
+            flags.update(from_source(open(os.path.join(checkout, path)).read()))
     commit = subprocess.run(["git", "-C", checkout, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True)
     try:
         flags.update(from_parser(checkout))

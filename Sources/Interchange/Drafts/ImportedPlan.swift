@@ -26,9 +26,14 @@ package struct ImportRequest: Sendable {
     package var tokens: Double?
     /// The software; nil: that of the file's tool.
     package var framework: String?
+    /// Entries of the tokenizer, for files that name it alone; nil: the file's.
+    package var vocab: Int?
 
-    package init(devices: Int? = nil, cluster: String? = nil, tokens: Double? = nil, framework: String? = nil) {
+    package init(
+        devices: Int? = nil, cluster: String? = nil, tokens: Double? = nil, framework: String? = nil, vocab: Int? = nil
+    ) {
         (self.devices, self.cluster, self.tokens, self.framework) = (devices, cluster, tokens, framework)
+        self.vocab = vocab
     }
 
     /// The cluster that is assumed where neither the file nor the user names one.
@@ -59,6 +64,7 @@ extension PlanDraft {
         if let tokens = request.tokens { draft.set("tokens", .number(tokens), from: nil) }
         if let framework = request.framework ?? framework { draft.set("framework", .word(framework), from: nil) }
         guard reader.collector.isEmpty else { throw reader.collector.all }
+        for line in reader.repeated { draft.note(line) }
 
         let ignored = reader.ignored.map(\.written)
         let text = draft.yaml(

@@ -7,6 +7,8 @@ package struct PlanDraft: Sendable {
         case flag(Bool)
         case word(String)
         case list([String])
+        /// A map without keys.
+        case emptyMap
 
         var yaml: String {
             switch self {
@@ -15,6 +17,7 @@ package struct PlanDraft: Sendable {
             case .flag(let flag): "\(flag)"
             case .word(let word): PlanDraft.quoted(word)
             case .list(let words): "[\(words.map(PlanDraft.quoted).joined(separator: ", "))]"
+            case .emptyMap: "{}"
             }
         }
     }
@@ -103,6 +106,7 @@ package struct PlanDraft: Sendable {
 
     static func quoted(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-./_@ ".contains($0)) }
+        if Double(text) != nil, text.first != "0" || text.count == 1 { return text }
         let isOther = ["null", "true", "false", "yes", "no", "on", "off", "~"].contains(text.lowercased())
         if isPlain, !isOther, text.first?.isLetter == true || text.first == "/", text.last?.isWhitespace == false {
             return text

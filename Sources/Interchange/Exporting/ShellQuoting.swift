@@ -1,7 +1,7 @@
 /// Words of a shell.
-enum ShellQuoting {
+package enum ShellQuoting {
     /// A word that the shell reads back as `text`.
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         let isPlain = text.unicodeScalars.allSatisfy {
             $0.isASCII
                 && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./:,+=@%".unicodeScalars.contains($0))

@@ -280,11 +280,12 @@ struct MaxTextReading {
         case "none": set(&draft, "layout.recompute", .word("none"), place)
         case "full": set(&draft, "layout.recompute", .word("full"), place)
         case "minimal", "minimal_with_quantization":
+            // Results of products are kept; norms, activations and core attention are computed again.
             set(&draft, "layout.recompute", .word("selective"), place)
+            set(&draft, "layout.recomputeModules", .list(["core_attn", "layernorm"]), place)
         case "minimal_with_context", "minimal_flash", "minimal_with_context_and_quantization":
-            set(&draft, "layout.recompute", .word("none"), place)
-            draft.leave(
-                "remat_policy \(policy): what lies between the products is computed again, which the plan keeps")
+            set(&draft, "layout.recompute", .word("selective"), place)
+            set(&draft, "layout.recomputeModules", .list(["layernorm"]), place)
         case "save_dot_except_mlp", "save_dot_except_mlpwi":
             set(&draft, "layout.recompute", .word("selective"), place)
             set(&draft, "layout.recomputeModules", .list(["core_attn", "mlp"]), place)

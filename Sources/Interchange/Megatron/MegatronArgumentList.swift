@@ -25,7 +25,7 @@ extension MegatronExport {
         var list = List()
         list.add("--use-mcore-models")
         addModel(plan.model, to: &list)
-        addExperts(plan.model, layout, to: &list)
+        addExperts(plan, layout, to: &list)
         addLayout(plan, layout, to: &list)
         addSharding(plan, layout, to: &list)
         addPrecision(plan, to: &list)
@@ -55,7 +55,8 @@ extension MegatronExport {
             }
             list.add("--kv-channels", model.headSize)
         }
-        list.add("--qk-layernorm", if: model.block.qkNorm == .head && model.mla == nil)
+        // Latents have norms of their own, which Megatron-Core makes only with this.
+        list.add("--qk-layernorm", if: model.block.qkNorm == .head || model.mla != nil)
         if let window = model.block.window { list.add("--window-size", "\(window - 1),0") }
         if model.block.sinks { list.add("--softmax-type", "learnable") }
         list.add("--seq-length", model.sequence)
@@ -79,7 +80,8 @@ extension MegatronExport {
         list.add("--hidden-dropout", "0.0")
     }
 
-    private static func addExperts(_ model: Model, _ layout: Layout, to list: inout List) {
+    private static func addExperts(_ plan: Plan, _ layout: Layout, to list: inout List) {
+        let model = plan.model
         guard let moe = model.moe else { return }
         list.add("--num-experts", moe.experts)
         list.add("--moe-router-topk", moe.topK)
@@ -94,6 +96,10 @@ extension MegatronExport {
         if moe.routerCorrection {
             list.add("--moe-router-enable-expert-bias")
             list.add("--moe-router-score-function", "sigmoid")
+        }
+        if let limit = moe.nodeLimit {
+            list.add("--moe-router-num-groups", expertNodes(plan, layout))
+            list.add("--moe-router-group-topk", limit)
         }
         if let latent = moe.latentSize { list.add("--moe-latent-size", latent) }
         if let factor = moe.capacityFactor {
@@ -112,6 +118,12 @@ extension MegatronExport {
         list.add("--expert-tensor-parallel-size", layout.expertTensor)
         list.add("--overlap-moe-expert-parallel-comm", if: layout.overlap.expert && layout.expert > 1)
         list.add("--moe-shared-expert-overlap", if: layout.overlap.sharedExperts)
+    }
+
+    /// Nodes among which the experts of a block are divided.
+    static func expertNodes(_ plan: Plan, _ layout: Layout) -> Int {
+        let (ranks, overflow) = layout.expert.multipliedReportingOverflow(by: layout.expertTensor)
+        return overflow ? 1 : max(1, ranks / max(1, plan.cluster.devicesPerNode))
     }
 
     private static func addLayout(_ plan: Plan, _ layout: Layout, to list: inout List) {

@@ -34,17 +34,20 @@ package struct MegatronArguments {
         }
         kind = "a script that starts Megatron-LM"
         let script = ShellScript(text)
-        let ranked = script.commands.map { command in (command, Self.known(command, table: table)) }
-        guard let best = ranked.last(where: { $0.1 >= 3 })?.0 ?? ranked.max(by: { $0.1 < $1.1 })?.0,
-            Self.known(best, table: table) > 0
-        else {
+        // A script that hands its command to a scheduler as text holds it in a variable.
+        let held = script.variables.sorted { $0.key < $1.key }.map(\.value)
+        func most(_ candidates: [[PlacedText]]) -> (words: [PlacedText], known: Int)? {
+            candidates.map { ($0, Self.known($0, table: table)) }.max { $0.1 < $1.1 }
+        }
+        let started = most(script.commands)
+        guard let best = started.map({ $0.known >= 3 ? $0 : most(held) ?? $0 }) ?? most(held), best.known > 0 else {
             collector.adopt(
                 PlanProblem(
                     file: collector.file, field: "", rule: "has no command with arguments of Megatron-LM",
                     fix: "give a script that calls pretrain_gpt.py, a list of its arguments, or its log"))
             return
         }
-        read(best, table: table, collector: collector)
+        read(best.words, table: table, collector: collector)
     }
 
     /// Comments of a list end with their line.
@@ -140,7 +143,7 @@ package struct MegatronArguments {
             settings.append(
                 Setting(
                     name: argument.destination, written: flag, value: value, line: word.place.line,
-                    column: word.place.column))
+                    column: word.place.column, isSwitch: argument.arity == .none))
         }
     }
 

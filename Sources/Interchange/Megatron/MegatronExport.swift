@@ -48,6 +48,17 @@ enum MegatronExport: Exporter {
         if plan.optimizer.master == .remainders || plan.optimizer.master == .none {
             plan.drop(.otherMaster, because: "its optimizer keeps master weights in fp32 or fp16", &gaps)
         }
+        let formats: [Precision] =
+            plan.precision == .fp32 ? [.fp32] : plan.precision == .fp16 ? [.fp16, .fp32] : [.fp32, .bf16]
+        if let gradients = plan.layout?.gradients, !formats.contains(gradients) {
+            plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
+        }
+        if plan.precision == .fp8, plan.recipe == nil {
+            // A plan may leave the scaling open; Transformer Engine's own is delayed, which some recomputation excludes.
+            let modules = plan.layout?.modulesAgain ?? .nothing
+            let needsInputs = modules.has(.norms) || modules.has(.expertActivation)
+            plan.statedRecipe = Recipe(needsInputs ? .tensorwise : .delayed)
+        }
         if var recipe = plan.recipe {
             if recipe.activationFuncFP8InputStore {
                 recipe.activationFuncFP8InputStore = false
@@ -80,6 +91,17 @@ enum MegatronExport: Exporter {
 
     private static func fitLayout(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
         guard let layout = plan.layout else { return }
+        if let moe = plan.model.moe, let limit = moe.nodeLimit {
+            let nodes = expertNodes(plan, layout)
+            if limit >= nodes || moe.experts % nodes != 0 || layout.expert % nodes != 0 {
+                plan.model.moe?.nodeLimit = nil
+                gaps.append(
+                    ExportGap(
+                        "model.moe.nodeLimit", "\(limit)",
+                        "Megatron-LM limits groups of experts, and those of a block lie on \(nodes) nodes",
+                        nearest: "none"))
+            }
+        }
         let hasExperts = plan.model.mixtureLayers > 0
         if hasExperts, layout.tensor > 1, !layout.sequenceParallel {
             plan.drop(

@@ -14,34 +14,38 @@ package enum MegatronImport {
         guard !arguments.settings.isEmpty else { throw collector.all }
         let reader = SettingsReader(arguments.settings, collector: collector)
         var draft = PlanDraft()
-        Self.read(reader, devices: arguments.devices, request: request, into: &draft)
+        let framework = Self.read(reader, devices: arguments.devices, request: request, into: &draft)
         if let seconds = Self.steady(arguments.stepSeconds) {
             draft.infer(
                 "measured.seconds", .number(seconds),
                 because: "the median of the later half of the \(arguments.stepSeconds.count) steps that the log prints")
         }
         return try draft.finished(
-            reader, request: request, source: arguments.kind, framework: "megatron-core", library: library)
+            reader, request: request, source: arguments.kind, framework: framework, library: library)
     }
 
     /// Reads arguments, or settings of another tool under the names of arguments, into a draft.
     /// - Parameters:
     ///   - devices: the setting that says how many devices there are.
     ///   - dialect: how the tool spells arguments.
+    /// - Returns: the software.
+    @discardableResult
     static func read(
         _ reader: SettingsReader, devices: Setting?, dialect: MegatronDialect = MegatronDialect(),
         request: ImportRequest,
         into draft: inout PlanDraft
-    ) {
+    ) -> String {
         var stated: Int?
         if case .word(let word)? = devices?.value, let count = Int(word), count > 0 { stated = count }
-        var reading = MegatronReading(reader: reader, devices: request.devices ?? stated, dialect: dialect)
+        var reading = MegatronReading(
+            reader: reader, devices: request.devices ?? stated, vocab: request.vocab, dialect: dialect)
         reading.readModel(into: &draft)
         reading.readTraining(into: &draft)
         reading.readLayout(into: &draft)
         reading.readBatch(into: &draft)
         if let devices, let stated { draft.set("devices", .count(stated), from: devices) }
         reader.expect(MegatronReading.silent)
+        return reading.framework(&draft)
     }
 
     /// The median of the later half of the steps: the first ones also compile and warm up.
@@ -66,12 +70,15 @@ struct MegatronReading {
     let reader: SettingsReader
     /// Devices of the run; nil: not known.
     let devices: Int?
+    /// Entries of the vocabulary as the user says them.
+    let vocab: Int?
     let dialect: MegatronDialect
 
     private(set) var layers = 0
     private(set) var sequence = 0
     private(set) var hasExperts = false
     private(set) var hasLatent = false
+    private(set) var hybrid: MegatronHybrid?
 
     /// Arguments that say where data and logs are: no part of a plan, and not worth a line.
     static let silent = [
@@ -93,7 +100,12 @@ struct MegatronReading {
         draft.set("model.family", .word(isRMS ? "llama" : "gpt"), from: reader.place("normalization"))
         let layersKey = reader.has("num_layers") ? "num_layers" : "encoder_num_layers"
         layers = take("layers", layersKey) ?? 0
-        if layers == 0, !reader.has(layersKey) { missing("num_layers", "blocks of the model") }
+        if let pattern = MegatronHybrid.read(reader) {
+            layers = pattern.letters.count
+            draft.set("model.layers", .count(layers), from: pattern.setting)
+            hybrid = pattern
+        }
+        if layers == 0, !reader.has(layersKey), hybrid == nil { missing("num_layers", "blocks of the model") }
         let hidden = take("hidden", "hidden_size") ?? 0
         if hidden == 0, !reader.has("hidden_size") { missing("hidden_size", "width of the residual stream") }
         let heads = take("heads", "num_attention_heads") ?? 0
@@ -114,12 +126,13 @@ struct MegatronReading {
         if let predictors = reader.count("mtp_num_layers", in: 1...64) {
             draft.set("model.mtp.layers", .count(predictors), from: reader.place("mtp_num_layers"))
         }
-        for name in ["hybrid_override_pattern", "hybrid_layer_pattern", "heterogeneous_layers_config_path"]
-        where reader.word(name) != nil {
+        let name = "heterogeneous_layers_config_path"
+        if reader.word(name) != nil {
             reader.fail(
-                name, "describes blocks of several kinds, which this import does not read",
+                name, "is a file of blocks of several kinds, which this import does not read",
                 fix: "write the plan's model.kinds by hand")
         }
+        hybrid?.write(to: &draft, reader: reader, hidden: hidden)
     }
 
     private mutating func readAttention(into draft: inout PlanDraft, hidden: Int, heads: Int) {
@@ -137,6 +150,11 @@ struct MegatronReading {
         let normalises = reader.flag("qk_layernorm") ?? false
         if hasLatent {
             // Defaults of Megatron-Core's MLATransformerConfig.
+            if !normalises {
+                draft.note(
+                    "norms of the latents: a plan has them with model.mla, and this run has none without --qk-layernorm"
+                )
+            }
             for (key, name, standard) in [
                 ("queryRank", "q_lora_rank", 0), ("kvRank", "kv_lora_rank", 512), ("nopeSize", "qk_head_dim", 128),
                 ("ropeSize", "qk_pos_emb_head_dim", 64), ("valueSize", "v_head_dim", 128),
@@ -149,18 +167,34 @@ struct MegatronReading {
         }
         if let window = reader.words("window_size") {
             let sizes = window.joined(separator: ",").split { !$0.isNumber && $0 != "-" }.compactMap { Int($0) }
-            if let left = sizes.first, left >= 0, left < 1_000_000_000 {
-                draft.set("model.window", .count(left + 1), from: reader.place("window_size"))
-            }
-            if reader.words("window_attn_skip_freq") != nil {
-                reader.fail(
-                    "window_attn_skip_freq", "mixes blocks with and without a window, which this import does not read",
-                    fix: "write the plan's model.kinds by hand")
-            }
+            if let left = sizes.first, left >= 0, left < 1_000_000_000 { readWindow(left + 1, into: &draft) }
         }
         if reader.word("softmax_type") ?? "vanilla" == "learnable" {
             draft.set("model.sinks", .flag(true), from: reader.place("softmax_type"))
         }
+    }
+
+    /// Windows of some blocks or of all: `--window-attn-skip-freq` n leaves every n-th block without one.
+    private func readWindow(_ window: Int, into draft: inout PlanDraft) {
+        let place = reader.place("window_size")
+        guard let words = reader.words("window_attn_skip_freq"), layers > 0, layers <= 10_000 else {
+            draft.set("model.window", .count(window), from: place)
+            return
+        }
+        let text = words.joined(separator: ",")
+        let pattern =
+            words.count == 1
+            ? Int(text).map { step in (0..<layers).map { step > 0 && ($0 + 1) % step != 0 } }
+                ?? MegatronPattern.blocks(text, isList: false, layers: layers)
+            : MegatronPattern.blocks(text, isList: true, layers: layers)
+        guard let pattern else {
+            reader.fail("window_attn_skip_freq", "must be a number of blocks, or a list of \(layers) ones and zeros")
+            return
+        }
+        let origin = reader.place("window_attn_skip_freq")
+        draft.set("model.kinds.local.window", .count(window), from: place)
+        draft.set("model.kinds.global", .emptyMap, from: origin)
+        draft.set("model.pattern", .list(pattern.map { $0 ? "local" : "global" }), from: origin)
     }
 
     private mutating func readNetwork(into draft: inout PlanDraft, hidden: Int) {
@@ -213,6 +247,10 @@ struct MegatronReading {
                 draft.set("model.moe.tokenDropPolicy", .word(policy), from: reader.place("moe_token_drop_policy"))
             }
         }
+        if let limit = reader.count("moe_router_group_topk", in: 1...1_000_000) {
+            draft.set("model.moe.nodeLimit", .count(limit), from: reader.place("moe_router_group_topk"))
+            reader.expect(["moe_router_num_groups"])
+        }
         if let latent = reader.count("moe_latent_size", in: 1...1_000_000) {
             draft.set("model.moe.latentSize", .count(latent), from: reader.place("moe_latent_size"))
         }
@@ -240,11 +278,16 @@ struct MegatronReading {
             return
         }
         draft.set("model.kinds.dense.moe", .word("none"), from: place)
-        draft.set("model.kinds.mixture", .list([]), from: place)
+        draft.set("model.kinds.mixture", .emptyMap, from: place)
         draft.set("model.pattern", .list(pattern.map { $0 ? "mixture" : "dense" }), from: place)
     }
 
     private func readVocabulary(into draft: inout PlanDraft) {
+        if let vocab {
+            reader.expect(["vocab_size", "padded_vocab_size"])
+            draft.set("model.vocab", .count(vocab), from: nil)
+            return
+        }
         let key = reader.has("vocab_size") ? "vocab_size" : "padded_vocab_size"
         if let vocab = reader.count(key, in: 2...100_000_000) {
             draft.set("model.vocab", .count(vocab), from: reader.place(key))
@@ -263,7 +306,7 @@ struct MegatronReading {
         {
             draft.infer("model.vocab", .count(vocab), because: "models with the tokenizer \(name) have so many entries")
         } else if !reader.has(key) {
-            missing("vocab_size", "entries of the tokenizer, which the file does not hold")
+            missing("vocab_size", "the file names a tokenizer alone; say how many entries it has with --vocab")
         }
     }
 

@@ -58,6 +58,23 @@ extension MegatronReading {
         }
     }
 
+    /// The software: scripts with arguments that only Megatron-LM 2 has are priced on it, without fused attention.
+    func framework(_ draft: inout PlanDraft) -> String {
+        let old = ["DDP_impl", "checkpoint_activations", "activations_checkpoint_method", "data_impl"].filter(
+            reader.has)
+        reader.expect(["DDP_impl", "data_impl"])
+        guard let name = old.first, let setting = reader.place(name), setting.written.hasPrefix("--"),
+            !(reader.flag("use_flash_attn") ?? false), !(reader.flag("use_mcore_models") ?? false)
+        else {
+            reader.expect(["use_flash_attn"])
+            return "megatron-core"
+        }
+        draft.infer(
+            "layout.flashAttention", .flag(false),
+            because: "\(setting.written) is an argument of Megatron-LM 2, which has no fused attention")
+        return "megatron-2021"
+    }
+
     private func readStages(pipeline: Int, into draft: inout PlanDraft) {
         func set(_ key: String, _ value: PlanDraft.Value, _ name: String) {
             draft.set("layout.\(key)", value, from: reader.place(name))
@@ -158,9 +175,19 @@ extension MegatronReading {
             granularity = "selective"
             place = reader.place("recompute_activations")
         }
+        // Megatron-LM 2 checkpointed whole blocks.
         if reader.flag("checkpoint_activations") ?? false {
             granularity = "full"
             place = reader.place("checkpoint_activations")
+        }
+        if let method = reader.word("activations_checkpoint_method") {
+            granularity = "full"
+            place = reader.place("activations_checkpoint_method")
+            let blocks = degree("activations_checkpoint_num_layers")
+            if method == "block", let blocks {
+                draft.set(
+                    "layout.recomputeLayers", .count(blocks), from: reader.place("activations_checkpoint_num_layers"))
+            }
         }
         guard let granularity else {
             reader.expect(["recompute_method", "recompute_num_layers", "recompute_modules"])
@@ -173,8 +200,7 @@ extension MegatronReading {
         draft.set("layout.recompute", .word(granularity), from: place)
         if granularity == "selective" {
             let modules = reader.words("recompute_modules") ?? []
-            // Core attention alone is what a plan recomputes if it names nothing.
-            if !modules.isEmpty, modules != ["core_attn"] {
+            if !modules.isEmpty {
                 draft.set("layout.recomputeModules", .list(modules), from: reader.place("recompute_modules"))
             }
             reader.expect(["recompute_method", "recompute_num_layers"])
@@ -252,9 +278,10 @@ extension MegatronReading {
         reader.expect(["overlap_param_gather"])
         let tensor = reader.flag("tp_comm_overlap") ?? false
         draft.set("layout.overlap.tensor", .flag(tensor), from: reader.place("tp_comm_overlap"))
-        // Without virtual stages Megatron-LM itself prints false, whatever the run says.
+        // A log prints false wherever there are no virtual stages, whatever the run says.
         let pipeline = reader.flag("overlap_p2p_comm") ?? true
-        if !pipeline, draft.has("layout.virtualStages") {
+        let isStated = reader.place("overlap_p2p_comm")?.isSwitch ?? false
+        if !pipeline, isStated || draft.has("layout.virtualStages") {
             draft.set("layout.overlap.pipeline", .flag(false), from: reader.place("overlap_p2p_comm"))
         }
         if reader.flag("overlap_moe_expert_parallel_comm") ?? false {

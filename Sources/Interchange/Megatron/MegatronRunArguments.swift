@@ -32,7 +32,9 @@ extension MegatronExport {
         let optimizer = plan.optimizer
         switch optimizer.name {
         case .adamw, .adafactor: list.add("--optimizer", "adam")
-        case .sgd: list.add("--optimizer", "sgd")
+        case .sgd:
+            list.add("--optimizer", "sgd")
+            if !optimizer.momentum { list.add("--sgd-momentum", "0.0") }
         case .lion: list.add("--optimizer", "lion")
         case .muon:
             list.add("--optimizer", "muon")

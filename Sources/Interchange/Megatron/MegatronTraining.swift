@@ -13,6 +13,11 @@ extension MegatronReading {
             draft.set("layout.gradients", .word("fp32"), from: reader.place("accumulate_allreduce_grads_in_fp32"))
         }
         reader.expect(["accumulate_allreduce_grads_in_fp32"])
+        // `native` and `te` fuse the loss of logits that are in memory; `linear` keeps none.
+        let fused = reader.flag("cross_entropy_loss_fusion") ?? false
+        if reader.word("cross_entropy_fusion_impl") == "linear", fused {
+            draft.set("loss", .word("fused"), from: reader.place("cross_entropy_fusion_impl"))
+        }
     }
 
     private func readPrecision(word: String, into draft: inout PlanDraft) {
@@ -63,6 +68,9 @@ extension MegatronReading {
         ]
         let name: String = reader.has("optimizer") ? reader.choice("optimizer", names) ?? "adamw" : "adamw"
         if name != "adamw" { draft.set("optimizer.name", .word(name), from: reader.place("optimizer")) }
+        if name == "sgd", let momentum = reader.number("sgd_momentum", in: 0...1), momentum == 0 {
+            draft.set("optimizer.momentum", .flag(false), from: reader.place("sgd_momentum"))
+        }
         if name == "muon" {
             if let mode = reader.word("muon_tp_mode") {
                 draft.set("optimizer.tensorMode", .word(mode), from: reader.place("muon_tp_mode"))

@@ -59,7 +59,9 @@ package enum PrimusImport {
         }
         for setting in shape { translation.say(setting.name, setting.value, at: setting) }
         // The trainer's own default, of which Megatron-LM has another.
-        if let place = settings.first(where: { $0.name.hasPrefix(section) }) {
+        if let place = settings.first(where: { $0.name == section + "config" })
+            ?? settings.first(where: { $0.name.hasPrefix(section) })
+        {
             if !translation.isArgumentTrue("fp16") { translation.say("bf16", "true", at: place) }
             translation.say("micro_batch_size", "2", at: place)
             translation.say("global_batch_size", "128", at: place)

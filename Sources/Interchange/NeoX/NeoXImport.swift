@@ -17,7 +17,7 @@ package enum NeoXImport {
         }
         let reader = SettingsReader(settings, collector: collector)
         var draft = PlanDraft()
-        var reading = NeoXReading(reader: reader, devices: request.devices)
+        var reading = NeoXReading(reader: reader, request: request)
         reading.readModel(into: &draft)
         reading.readLayout(into: &draft)
         reading.readBatch(into: &draft)
@@ -32,11 +32,13 @@ package enum NeoXImport {
 /// The reading of one configuration of GPT-NeoX.
 struct NeoXReading {
     let reader: SettingsReader
-    let devices: Int?
+    let request: ImportRequest
     private var sequence = 0
     private var dataRanks: Int?
 
-    init(reader: SettingsReader, devices: Int?) { (self.reader, self.devices) = (reader, devices) }
+    init(reader: SettingsReader, request: ImportRequest) { (self.reader, self.request) = (reader, request) }
+
+    private var devices: Int? { request.devices }
 
     /// Beginnings of settings that say nothing of a plan.
     static let silent = [
@@ -209,6 +211,11 @@ struct NeoXReading {
             return
         }
         let kind = reader.word("tokenizer_type") ?? "GPT2BPETokenizer"
+        if let vocab = request.vocab {
+            draft.set("model.vocab", .count(vocab), from: nil)
+            reader.expect(["vocab_file"])
+            return
+        }
         let file = reader.word("vocab_file")
         if let file, let entries = TokenizerVocabulary.entries(file) {
             draft.infer(
@@ -222,7 +229,8 @@ struct NeoXReading {
         } else if kind == "CharLevelTokenizer" {
             draft.infer("model.vocab", .count(512), because: "the vocabulary of \(kind)")
         } else {
-            reader.missing("padded_vocab_size", "entries of \(kind), which the file does not hold")
+            reader.missing(
+                "padded_vocab_size", "the file names \(kind) alone; say how many entries it has with --vocab")
         }
     }
 

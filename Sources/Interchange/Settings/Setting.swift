@@ -15,8 +15,13 @@ package struct Setting: Hashable, Sendable {
     /// Line and column, counted from 1.
     package var line: Int
     package var column: Int
+    /// Whether it is a flag without a value, which says the same however often it stands there.
+    package var isSwitch = false
 
-    package init(name: String, written: String? = nil, value: Value, line: Int, column: Int) {
+    package init(
+        name: String, written: String? = nil, value: Value, line: Int, column: Int, isSwitch: Bool = false
+    ) {
+        self.isSwitch = isSwitch
         self.name = name
         self.written = written ?? name
         self.value = value

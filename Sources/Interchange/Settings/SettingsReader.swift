@@ -8,17 +8,22 @@ package final class SettingsReader {
     private let settings: [String: Setting]
     /// Names in the order of the file.
     private let order: [String]
+    /// Switches that are given twice, which changes nothing.
+    package private(set) var repeated: [String] = []
     private var asked: [String] = []
     private var askedNames: Set<String> = []
 
-    /// - Parameter settings: settings of one file. A name that comes twice with the same value counts once; with another
-    ///   value it is reported.
+    /// - Parameter settings: settings of one file. A name that comes twice is reported, unless it is a switch.
     package init(_ settings: [Setting], collector: ProblemCollector) {
         self.collector = collector
         var known: [String: Setting] = [:]
         var order: [String] = []
         for setting in settings {
             if let first = known[setting.name] {
+                if setting.isSwitch, first.value == setting.value {
+                    repeated.append("\(setting.written) is given twice, on lines \(first.line) and \(setting.line)")
+                    continue
+                }
                 collector.report(
                     setting.written, line: setting.line, column: setting.column,
                     rule: first.value == setting.value

@@ -7,7 +7,8 @@ struct ShellScript {
     typealias Command = [PlacedText]
 
     private(set) var commands: [Command] = []
-    private var variables: [String: [PlacedText]] = [:]
+    /// Values of variables at the end of the script.
+    private(set) var variables: [String: [PlacedText]] = [:]
     private var tokens: [ShellLexer.Token]
     private var next = 0
     private var depth = 0

@@ -32,7 +32,8 @@ struct Answer {
     }
 
     /// Prints the answer; throws the exit code of a plan that does not fit.
-    func print(_ output: OutputOptions) throws {
+    /// - Parameter hint: the line behind an answer that fits, for people.
+    func print(_ output: OutputOptions, hint: ((Estimate) -> String)? = nil) throws {
         let priced = estimate
         Console.notes(priced.notes.filter { !seen.contains($0) })
         if let path = output.writePlan { try PlanFile.write(priced, to: path) }
@@ -49,6 +50,7 @@ struct Answer {
                 try Console.print("\n" + drawing, terminator: "")
             }
             if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
+            if let hint, estimate.fits { try Console.print("\n" + hint(estimate)) }
         }
         guard estimate.fits else {
             let cluster = estimate.plan.cluster

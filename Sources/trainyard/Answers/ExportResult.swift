@@ -29,13 +29,17 @@ struct ExportResult {
         }
         // The files state the price of the plan that they hold.
         let repriced = try price(plan: draft.plan, layout: layout)
-        let again = target.export(plan, context: Self.context(repriced, source: source))
+        let context = Self.context(repriced, source: source)
+        var again = target.export(plan, context: context)
+        // The files say another plan than the given one; here it is.
+        if !again.files.contains(where: { $0.name == "plan.yaml" }) {
+            again.files.append(ExportedFile("plan.yaml", context.planText))
+        }
         (export, changed) = (again, repriced)
     }
 
     private static func context(_ estimate: Estimate, source: String) -> ExportContext {
-        var plan = estimate.plan
-        plan.layout = estimate.layout
+        let plan = Self.writtenOut(estimate)
         let step = estimate.iteration.seconds
         let stated = plan.train?.checkpoint?.every
         let interval = estimate.run?.checkpointInterval.flatMap { $0 / step > 0 ? max(1, ($0 / step).rounded()) : nil }
@@ -46,6 +50,17 @@ struct ExportResult {
             steps: plan.train?.steps ?? estimate.run.flatMap { Int(exactly: $0.steps.rounded(.up)) },
             saveEvery: stated ?? interval.flatMap { Int(exactly: $0) }, days: estimate.run?.ended?.days,
             planText: plan.yaml(library: .standard(besides: source)))
+    }
+
+    /// The plan with every value that was chosen or left to a default.
+    private static func writtenOut(_ estimate: Estimate) -> Plan {
+        var plan = estimate.plan
+        plan.layout = estimate.layout
+        if estimate.layout.pipeline > 1 {
+            plan.layout?.layersPerStage = StagePartition(estimate.layout, model: plan.model).sizes
+        }
+        plan.openDefaults = []
+        return plan
     }
 
     /// Reports why there are no files.

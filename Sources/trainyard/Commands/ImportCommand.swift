@@ -41,6 +41,9 @@ struct ImportCommand: ParsableCommand {
     @Option(help: "Tokens of the whole run, instead of the file's.")
     var tokens: Amount?
 
+    @Option(help: "Entries of the vocabulary, where the file names a tokenizer alone.")
+    var vocab: Count?
+
     @Option(help: "The software, instead of that of the file's tool.")
     var framework: String?
 
@@ -62,7 +65,8 @@ struct ImportCommand: ParsableCommand {
                     + Wording.alternatives(ImportFormat.allCases.map(\.rawValue)))
         }
         let request = ImportRequest(
-            devices: devices?.value, cluster: cluster, tokens: tokens?.value, framework: framework)
+            devices: devices?.value, cluster: cluster, tokens: tokens?.value, framework: framework,
+            vocab: vocab?.value)
         let imported = try format.read(text: text, path: file, request: request, library: .standard(besides: file))
         for line in imported.inferred { Console.note("concluded: \(line)") }
         for line in imported.left { Console.note("left out: \(line)") }

@@ -42,6 +42,9 @@ struct PlanCommand: ParsableCommand {
         try OutputFile.check(output.files, reading: [NamedPath("the plan", file)], sources)
         try output.price.apply(to: &plan)
         Console.notes(plan.firmRemarks)
-        try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output)
+        let answer = output.writePlan ?? (search || devices != nil ? nil : file)
+        try Answer(plan: plan, searching: search || plan.layout == nil, settings: chooser.settings()).print(output) {
+            ExportHint.line($0, file: answer)
+        }
     }
 }

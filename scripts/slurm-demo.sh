@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# A real Slurm on four emulated hosts: trains a small plan on 2 and on 4 ranks, by srun and by mpirun, compares the losses
+# with mpirun's on this machine, and takes a host away from a running job. Removes all of it again.
+#   make slurm-demo                            as root; about three minutes on two cores
+#   scripts/slurm-demo.sh --install            also installs Slurm and munge where they are missing (apt-get)
+#   TRAINYARD_BUILD=DIR scripts/slurm-demo.sh  programs that were built elsewhere
+# Exit codes: 0 all is right, 1 something is not, 2 bad usage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD
+
+install=()
+case ${1:-} in
+    '') ;;
+    --install) install=(--install) ;;
+    *) echo "slurm-demo: '$1' is no option: --install or nothing" >&2; exit 2 ;;
+esac
+if [ "$(id -u)" != 0 ]; then
+    echo "slurm-demo: the emulated hosts need root: sudo make slurm-demo" >&2
+    exit 1
+fi
+build=$(readlink -f "${TRAINYARD_BUILD:-.build/release}")
+train=$build/trainyard-train
+[ -x "$train" ] || { echo "slurm-demo: $train is not built; run make build" >&2; exit 1; }
+
+# The job script of a plan: `job PLAN NODES RANKS-A-NODE FOLDER OUT`.
+job() {
+    sed -e "s|^#SBATCH --nodes=.*|#SBATCH --nodes=$2|; s|^#SBATCH --ntasks-per-node=.*|#SBATCH --ntasks-per-node=$3|" \
+        -e "s|^plan=.*|plan=$1|; s|^folder=.*|folder=$4|" "$top/cluster/jobs/mpi.sbatch" > "$5"
+}
+
+scratch=$(mktemp -d)
+slurm() { "$top/cluster/slurm.sh" --state "$scratch/cluster" "$@"; }
+# shellcheck disable=SC2317 # the trap calls it
+clean() {
+    trap '' INT TERM HUP
+    slurm down
+    rm -rf "$scratch"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM HUP
+export TRAINYARD_TRAIN=$train OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+failed() { echo "slurm-demo: $1" >&2; [ -z "${2:-}" ] || tail -n 20 "$2" >&2; exit 1; }
+say() { printf '\n── %s\n' "$1"; }
+# The losses of a run, one a line.
+losses() { grep -o '"loss":[-+0-9.e]*' "$1/log.jsonl"; }
+# The median time of a run's steps in milliseconds.
+step_time() {
+    grep -o '"seconds":[-+0-9.e]*' "$1/log.jsonl" | cut -d : -f 2 | sort -g |
+        awk '{ time[NR] = $1 } END { printf "%.1f ms", time[int((NR + 1) / 2)] * 1000 }'
+}
+
+say "The hosts themselves"
+scripts/tests/emulate.sh > "$scratch/checks" 2>&1 || failed "scripts/tests/emulate.sh finds:" "$scratch/checks"
+tail -n 1 "$scratch/checks"
+
+# Any text will do to learn from.
+cat docs/*.md > "$scratch/text"
+cd "$scratch"
+mkdir logs
+plan() {
+    cat << PLAN
+name: $1
+model: {family: gpt, layers: 2, hidden: 64, heads: 2, vocab: 256, sequence: 64}
+batch: 8
+precision: fp32
+layout: {$2, microbatch: 2}
+train: {data: $scratch/text, order: shuffled, steps: $3, learningRate: 1e-3, warmup: 5, seed: 1}
+PLAN
+}
+plan two 'data: 2' 20 > two.yaml
+plan four 'data: 2, pipeline: 2' 20 > four.yaml
+plan long 'data: 2' 800 > long.yaml
+
+say "Four hosts with links of 1 Gbit/s, and Slurm on them"
+slurm up 4 1gbit --slots 2 "${install[@]}"
+
+say "Training by Slurm and on this machine: the same losses?"
+compare() {
+    local plan=$1 ranks=$2 nodes=$3 each=$4 launch folder
+    if [ ! -e "$plan-here" ]; then
+        mpirun -n "$ranks" --oversubscribe --bind-to none "$train" "$plan.yaml" --folder "$plan-here" --quiet > here.log 2>&1 ||
+            failed "mpirun on this machine ends with $?" here.log
+        printf '%-44s last loss %s, a step %s\n' "$ranks ranks, mpirun on this machine" \
+            "$(losses "$plan-here" | tail -n 1 | cut -d : -f 2)" "$(step_time "$plan-here")"
+    fi
+    for launch in srun mpirun; do
+        folder=$plan-$nodes-$launch
+        job "$plan.yaml" "$nodes" "$each" "$folder" "$folder.sbatch"
+        LAUNCH=$launch slurm run --job-name="$folder" --output=logs/%x.out "$folder.sbatch" > run.log 2>&1 ||
+            failed "$folder ends with $?" "logs/$folder.out"
+        cmp -s <(losses "$plan-here") <(losses "$folder") ||
+            failed "$folder has other losses than mpirun on this machine: $(diff <(losses "$plan-here") <(losses "$folder") | head -n 4)"
+        printf '%-44s the same losses,             a step %s\n' "$ranks ranks, $launch on $nodes hosts" "$(step_time "$folder")"
+    done
+}
+compare two 2 2 1
+compare four 4 2 2
+compare four 4 4 1
+
+say "A host dies under a job"
+job long.yaml 2 1 long long.sbatch
+slurm run --job-name=long --output=logs/%x.out long.sbatch > run.log 2>&1 &
+waiting=$!
+# The log of the run's steps says that it is training.
+for ((tries = 0; tries < 120; tries++)); do
+    [ -e long/log.jsonl ] && [ "$(wc -l < long/log.jsonl)" -ge 50 ] && break
+    sleep 0.5
+done
+[ "$tries" -lt 120 ] || failed "the job does not train" logs/long.out
+began=$SECONDS
+slurm kill h2
+echo "h2 is dead after $(wc -l < long/log.jsonl) of 800 steps"
+wait "$waiting" || failed "the job ends with $?" logs/long.out
+cat run.log
+[ "$(grep -c RUNNING run.log)" = 2 ] || failed "the job did not start again" logs/long.out
+[ "$(losses long | wc -l)" = 800 ] || failed "the job has not all 800 steps" logs/long.out
+echo "all 800 steps done $((SECONDS - began)) s after that, from the first on"
+
+say "Nothing is left"
+slurm down
+if pgrep -f "$scratch" > "$scratch/left"; then failed "processes are left:" "$scratch/left"; fi
+[ ! -e "$scratch/cluster" ] || failed "$scratch/cluster is left"
+echo "slurm-demo: all is right"
