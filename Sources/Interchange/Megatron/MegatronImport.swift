@@ -297,8 +297,12 @@ struct MegatronReading {
             "GPT2BPETokenizer": 50257, "Llama2Tokenizer": 32000, "BertWordPieceLowerCase": 30522,
             "BertWordPieceCase": 28996,
         ]
-        let kind = reader.word("tokenizer_type")
-        let model = reader.word("tokenizer_model")
+        // A path that only the environment holds says nothing.
+        func name(_ key: String) -> String? {
+            if case .word(let word)? = reader.setting(key)?.value { word } else { nil }
+        }
+        let kind = name("tokenizer_type")
+        let model = name("tokenizer_model")
         if let kind, let vocab = known[kind] {
             draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(kind)")
         } else if let name = [model, kind].compactMap(\.self).first(where: { TokenizerVocabulary.entries($0) != nil }),

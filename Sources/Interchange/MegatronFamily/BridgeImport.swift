@@ -64,6 +64,7 @@ package enum BridgeImport {
         translation.drop(["dataset", "tokenizer", "scheduler", "dist"])
         let reader = SettingsReader(translation.all, collector: collector)
         MegatronImport.read(reader, devices: nil, dialect: dialect, request: request, into: &draft)
+        MegatronTranslation.expectIdle(reader)
         return try draft.finished(
             reader, request: request, source: "a configuration of Megatron-Bridge", framework: "megatron-bridge",
             library: library)

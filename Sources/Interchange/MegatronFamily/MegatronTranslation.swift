@@ -162,6 +162,17 @@ struct MegatronTranslation {
 }
 
 extension MegatronTranslation {
+    /// Takes settings of a whole configuration that act only beside others which the run does not have.
+    static func expectIdle(_ reader: SettingsReader) {
+        let hasExperts = reader.has("num_experts")
+        let latent = ["q_lora_rank", "kv_lora_rank", "qk_head_dim", "qk_pos_emb_head_dim", "v_head_dim"]
+        reader.expect(
+            reader.ignored.map(\.name).filter { name in
+                name.hasPrefix("moe_") && !hasExperts || latent.contains(name) || name.hasPrefix("fp8")
+                    || name.hasPrefix("fp4") || name.hasPrefix("muon_") || name.hasPrefix("mamba_")
+            })
+    }
+
     /// The shape as fields of Megatron-Core's `TransformerConfig` and of the tools' model classes.
     /// - Parameters:
     ///   - section: what stands before the fields, with its dot.

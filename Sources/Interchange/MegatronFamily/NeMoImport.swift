@@ -20,6 +20,7 @@ package enum NeMoImport {
         let source: [Setting]
         if isSecond {
             source = try expanded(settings, library, collector)
+            guard collector.isEmpty else { throw collector.all }
         } else {
             source = settings
         }
@@ -47,6 +48,7 @@ package enum NeMoImport {
                 key, "belongs to blocks of several kinds, which this import does not read",
                 fix: "write the plan's model.kinds by hand")
         }
+        MegatronTranslation.expectIdle(reader)
         return try draft.finished(
             reader, request: request, source: isSecond ? "a configuration of NeMo 2" : "a configuration of NeMo 1",
             framework: "nemo", library: library)
@@ -77,6 +79,12 @@ package enum NeMoImport {
         return devices
     }
 
+    /// Classes whose blocks are made by code, and not by their fields alone.
+    private static let others = [
+        "Gemma2", "Gemma3", "Llama4", "GPTOSS", "Hyena", "SSM", "BaseMamba", "NemotronH", "NemotronNano",
+        "Baichuan2Config13B", "Llama33NemotronSuper", "Llama31NemotronUltra", "Qwen3Next",
+    ]
+
     /// The settings with those of the configuration class beneath them, which a file states only where it changes them.
     private static func expanded(
         _ settings: [Setting], _ library: Library, _ collector: ProblemCollector
@@ -86,6 +94,13 @@ package enum NeMoImport {
             case .word(let path) = target.value
         else { return settings }
         let name = path.split(separator: ".").last.map(String.init) ?? path
+        if let kind = others.first(where: name.hasPrefix) {
+            collector.report(
+                target.written, line: target.line, column: target.column, value: "'\(path)'",
+                rule: "has blocks of \(kind), which this import does not read",
+                fix: "give a plan whose model is the shape's name in plans/models, or write its model.kinds")
+            return settings
+        }
         guard table.shapes[name] != nil else {
             collector.report(
                 target.written, line: target.line, column: target.column, value: "'\(path)'",

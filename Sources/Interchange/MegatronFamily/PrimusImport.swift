@@ -46,6 +46,7 @@ package enum PrimusImport {
         }
         var draft = PlanDraft()
         var shape = try shape(&translation, section, table, library, collector, &draft)
+        guard collector.isEmpty else { throw collector.all }
         let overrides = section + "overrides."
         let stated = Set(
             settings.filter { $0.name.hasPrefix(overrides) }.map { String($0.name.dropFirst(overrides.count)) })
@@ -86,6 +87,7 @@ package enum PrimusImport {
                 "cluster", .word(device),
                 because: "Primus runs on AMD's devices, of which the file names none; say which with --cluster")
         }
+        MegatronTranslation.expectIdle(reader)
         return try draft.finished(
             reader, request: request, source: "an experiment of Primus", framework: "megatron-core", library: library)
     }

@@ -28,7 +28,8 @@ package enum NanotronImport {
 struct NanotronReading {
     let reader: SettingsReader
     private var sequence = 0
-    private var data: Int?
+    /// Degrees by their names; those that are missing or wrong are not there.
+    private var degrees: [String: Int] = [:]
 
     init(reader: SettingsReader) { self.reader = reader }
 
@@ -194,13 +195,13 @@ struct NanotronReading {
                 if isRequired, !reader.has(path) { reader.missing(path, "ranks of that kind") }
                 continue
             }
-            if key == "data" { data = degree }
+            degrees[name] = degree
             if isRequired || degree > 1 { set(&draft, "layout.\(key)", .count(degree), path) }
             let (next, overflow) = product.multipliedReportingOverflow(by: degree)
             product = overflow ? product : next
         }
         set(&draft, "devices", .count(product), "parallelism.dp")
-        let tensor = reader.count("parallelism.tp") ?? 1
+        let tensor = degrees["tp"] ?? 1
         let mode: Bool =
             reader.choice("parallelism.tp_mode", [("ALL_REDUCE", false), ("REDUCE_SCATTER", true)]) ?? false
         if tensor > 1 {
@@ -214,14 +215,14 @@ struct NanotronReading {
             set(&draft, "layout.expert", .count(expert), "parallelism.expert_parallel_size")
         }
         let engine: String = reader.choice("parallelism.pp_engine", [("1f1b", "1f1b"), ("afab", "gpipe")]) ?? "gpipe"
-        if reader.count("parallelism.pp") ?? 1 > 1 {
+        if degrees["pp"] ?? 1 > 1 {
             set(&draft, "layout.schedule", .word(engine), "parallelism.pp_engine")
         }
         if reader.flag("parallelism.recompute_layer") ?? false {
             set(&draft, "layout.recompute", .word("full"), "parallelism.recompute_layer")
         }
         let attention = "model.model_config._attn_implementation"
-        if reader.count("parallelism.context_parallel_size") ?? 1 > 1,
+        if degrees["context_parallel_size"] ?? 1 > 1,
             let word = reader.word(attention), word == "llama3_ring_attention"
         {
             // It gathers keys and values of some heads at a time.
@@ -240,13 +241,13 @@ struct NanotronReading {
             reader.missing("tokens.\(name)", "sequences of a step follow from it")
         }
         let length = reader.count("tokens.train_steps", in: 1...Int(1e12))
-        guard let micro, let steps, let data else { return }
+        guard let micro, let steps, let data = degrees["dp"] else { return }
         set(&draft, "layout.microbatch", .count(micro), "tokens.micro_batch_size")
         var ranks = data
         if let devices = request.devices {
             // A run on other devices keeps its degrees but for the data-parallel one.
             let used = ["tp", "pp", "context_parallel_size"].reduce(1) { product, name in
-                let (next, overflow) = product.multipliedReportingOverflow(by: reader.count("parallelism.\(name)") ?? 1)
+                let (next, overflow) = product.multipliedReportingOverflow(by: degrees[name] ?? 1)
                 return overflow ? product : next
             }
             if devices % used == 0 { ranks = max(1, devices / used) }
