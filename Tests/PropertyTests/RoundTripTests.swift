@@ -7,6 +7,8 @@ import Testing
 @Suite struct RoundTripTests {
     static let trips: [(target: ExportTarget, format: ImportFormat, file: String)] = [
         (.megatronLM, .megatronLM, "megatron-lm.args"), (.megatronLM, .megatronLM, "megatron-lm.sh"),
+        (.megatronBridge, .megatronBridge, "megatron-bridge.yaml"), (.nemo, .nemo, "nemo.yaml"),
+        (.nanotron, .nanotron, "nanotron.yaml"), (.gptNeoX, .gptNeoX, "gpt-neox.yml"),
     ]
 
     @Test(arguments: trips.indices) func plansComeBack(_ index: Int) throws {

@@ -4,6 +4,10 @@ package import Reading
 package enum ImportFormat: String, CaseIterable, Sendable {
     case megatronLM = "megatron-lm"
     case torchtitan, deepspeed, accelerate, transformers
+    case megatronBridge = "megatron-bridge"
+    case nemo, primus, nanotron
+    case gptNeoX = "gpt-neox"
+    case maxText = "maxtext"
 
     /// The tool and its files, for people.
     package var words: String {
@@ -14,20 +18,28 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         case .accelerate: "accelerate: a YAML configuration of FSDP, DeepSpeed or Megatron-LM (needs --model)"
         case .transformers:
             "transformers: TrainingArguments in YAML or JSON (needs --model), or a model's config.json (needs --devices)"
+        case .megatronBridge: "Megatron-Bridge: the YAML of a whole ConfigContainer (run_config.yaml)"
+        case .nemo: "NeMo: the YAML of NeMo 1 (model, trainer), or of NeMo 2 as NeMo-Run writes it"
+        case .primus: "Primus: an experiment whose trainer is Megatron-LM"
+        case .nanotron: "nanotron: its YAML"
+        case .gptNeoX: "GPT-NeoX: its YAML, with hyphens or underscores"
+        case .maxText: "MaxText: its YAML, with a shape of its own or a model_name"
         }
     }
 
     /// The format of a file; nil: it looks like none.
     package static func detect(text: String, name: String) -> ImportFormat? {
         if TorchtitanArguments.looks(text) { return .torchtitan }
-        if let settings = try? TreeSettings.read(text: text, name: name) {
-            let keys = Set(settings.map(\.name))
-            if TransformersImport.looks(keys) { return .transformers }
-            if AccelerateImport.looks(keys) { return .accelerate }
-            if DeepspeedImport.looks(keys) { return .deepspeed }
-            return nil
+        guard let settings = try? TreeSettings.read(text: text, name: name) else {
+            return TreeDetection.format(text: text, name: name)
+                ?? (TreeDetection.isTree(text, name: name) ? nil : .megatronLM)
         }
-        return .megatronLM
+        let keys = Set(settings.map(\.name))
+        if let format = TreeDetection.format(text: text, name: name) { return format }
+        if TransformersImport.looks(keys) { return .transformers }
+        if AccelerateImport.looks(keys) { return .accelerate }
+        if DeepspeedImport.looks(keys) { return .deepspeed }
+        return nil
     }
 
     /// Reads a file of this format.
@@ -45,6 +57,12 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         case .accelerate: try AccelerateImport.read(text: text, name: path, request: request, library: library)
         case .transformers: try TransformersImport.read(text: text, name: path, request: request, library: library)
         case .megatronLM: try MegatronImport.read(text: text, name: path, request: request, library: library)
+        case .megatronBridge: try BridgeImport.read(text: text, name: path, request: request, library: library)
+        case .nemo: try NeMoImport.read(text: text, name: path, request: request, library: library)
+        case .primus: try PrimusImport.read(text: text, name: path, request: request, library: library)
+        case .nanotron: try NanotronImport.read(text: text, name: path, request: request, library: library)
+        case .gptNeoX: try NeoXImport.read(text: text, name: path, request: request, library: library)
+        case .maxText: try MaxTextImport.read(text: text, name: path, request: request, library: library)
         }
     }
 }

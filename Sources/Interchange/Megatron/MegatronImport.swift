@@ -14,29 +14,38 @@ package enum MegatronImport {
         guard !arguments.settings.isEmpty else { throw collector.all }
         let reader = SettingsReader(arguments.settings, collector: collector)
         var draft = PlanDraft()
-        var reading = MegatronReading(
-            reader: reader, devices: request.devices ?? Self.devices(arguments), vocab: request.vocab)
-        reading.readModel(into: &draft)
-        reading.readTraining(into: &draft)
-        reading.readLayout(into: &draft)
-        reading.readBatch(into: &draft)
-        if let devices = arguments.devices, let count = Self.devices(arguments) {
-            draft.set("devices", .count(count), from: devices)
-        }
+        let framework = Self.read(reader, devices: arguments.devices, request: request, into: &draft)
         if let seconds = Self.steady(arguments.stepSeconds) {
             draft.infer(
                 "measured.seconds", .number(seconds),
                 because: "the median of the later half of the \(arguments.stepSeconds.count) steps that the log prints")
         }
-        reader.expect(MegatronReading.silent)
-        let framework = reading.framework(&draft)
         return try draft.finished(
             reader, request: request, source: arguments.kind, framework: framework, library: library)
     }
 
-    private static func devices(_ arguments: MegatronArguments) -> Int? {
-        guard case .word(let word)? = arguments.devices?.value, let count = Int(word), count > 0 else { return nil }
-        return count
+    /// Reads arguments, or settings of another tool under the names of arguments, into a draft.
+    /// - Parameters:
+    ///   - devices: the setting that says how many devices there are.
+    ///   - dialect: how the tool spells arguments.
+    /// - Returns: the software.
+    @discardableResult
+    static func read(
+        _ reader: SettingsReader, devices: Setting?, dialect: MegatronDialect = MegatronDialect(),
+        request: ImportRequest,
+        into draft: inout PlanDraft
+    ) -> String {
+        var stated: Int?
+        if case .word(let word)? = devices?.value, let count = Int(word), count > 0 { stated = count }
+        var reading = MegatronReading(
+            reader: reader, devices: request.devices ?? stated, vocab: request.vocab, dialect: dialect)
+        reading.readModel(into: &draft)
+        reading.readTraining(into: &draft)
+        reading.readLayout(into: &draft)
+        reading.readBatch(into: &draft)
+        if let devices, let stated { draft.set("devices", .count(stated), from: devices) }
+        reader.expect(MegatronReading.silent)
+        return reading.framework(&draft)
     }
 
     /// The median of the later half of the steps: the first ones also compile and warm up.
@@ -47,6 +56,15 @@ package enum MegatronImport {
     }
 }
 
+/// How a tool that trains with Megatron-Core spells the arguments of Megatron-LM.
+struct MegatronDialect: Sendable {
+    /// Settings by the names of the parsed arguments; others are flags.
+    var spelled: [String: String] = [:]
+    var tool = "Megatron-LM"
+
+    func spelling(_ name: String) -> String { spelled[name] ?? "--" + name.replacing("_", with: "-") }
+}
+
 /// The reading of one list of arguments.
 struct MegatronReading {
     let reader: SettingsReader
@@ -54,6 +72,7 @@ struct MegatronReading {
     let devices: Int?
     /// Entries of the vocabulary as the user says them.
     let vocab: Int?
+    let dialect: MegatronDialect
 
     private(set) var layers = 0
     private(set) var sequence = 0
@@ -67,6 +86,9 @@ struct MegatronReading {
         "tokenizer_type", "tokenizer_model", "vocab_file", "merge_file", "wandb_project", "wandb_exp_name",
         "distributed_backend", "use_mcore_models", "seed",
     ]
+
+    /// Reports an argument that the file lacks, as the tool spells it.
+    func missing(_ name: String, _ fix: String) { reader.missing(dialect.spelling(name), fix) }
 
     mutating func readModel(into draft: inout PlanDraft) {
         func take(_ key: String, _ name: String, in range: ClosedRange<Int> = 1...1_000_000_000) -> Int? {
@@ -83,19 +105,19 @@ struct MegatronReading {
             draft.set("model.layers", .count(layers), from: pattern.setting)
             hybrid = pattern
         }
-        if layers == 0, !reader.has(layersKey), hybrid == nil { reader.missing("--num-layers", "blocks of the model") }
+        if layers == 0, !reader.has(layersKey), hybrid == nil { missing("num_layers", "blocks of the model") }
         let hidden = take("hidden", "hidden_size") ?? 0
-        if hidden == 0, !reader.has("hidden_size") { reader.missing("--hidden-size", "width of the residual stream") }
+        if hidden == 0, !reader.has("hidden_size") { missing("hidden_size", "width of the residual stream") }
         let heads = take("heads", "num_attention_heads") ?? 0
         if heads == 0, !reader.has("num_attention_heads") {
-            reader.missing("--num-attention-heads", "heads of the attention")
+            missing("num_attention_heads", "heads of the attention")
         }
         readAttention(into: &draft, hidden: hidden, heads: heads)
         readNetwork(into: &draft, hidden: hidden)
         readVocabulary(into: &draft)
         let sequenceKey = reader.has("seq_length") ? "seq_length" : "encoder_seq_length"
         sequence = take("sequence", sequenceKey) ?? 0
-        if sequence == 0, !reader.has(sequenceKey) { reader.missing("--seq-length", "tokens of a sequence") }
+        if sequence == 0, !reader.has(sequenceKey) { missing("seq_length", "tokens of a sequence") }
         readPositions(into: &draft, isRMS: isRMS)
         let unties = reader.flag("untie_embeddings_and_output_weights") ?? false
         draft.set(
@@ -193,7 +215,7 @@ struct MegatronReading {
         if let stated {
             draft.set("model.ffn", .count(stated), from: reader.place("ffn_hidden_size"))
         } else if standard > 0 {
-            draft.infer("model.ffn", .count(standard), because: "Megatron-LM's default for this hidden size")
+            draft.infer("model.ffn", .count(standard), because: "\(dialect.tool)'s default for this hidden size")
         }
         readExperts(into: &draft, ffn: ffn)
     }
@@ -277,10 +299,20 @@ struct MegatronReading {
             "GPT2BPETokenizer": 50257, "Llama2Tokenizer": 32000, "BertWordPieceLowerCase": 30522,
             "BertWordPieceCase": 28996,
         ]
-        if let tokenizer = reader.word("tokenizer_type"), let vocab = known[tokenizer] {
-            draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(tokenizer)")
+        // A path that only the environment holds says nothing.
+        func name(_ key: String) -> String? {
+            if case .word(let word)? = reader.setting(key)?.value { word } else { nil }
+        }
+        let kind = name("tokenizer_type")
+        let model = name("tokenizer_model")
+        if let kind, let vocab = known[kind] {
+            draft.infer("model.vocab", .count(vocab), because: "the vocabulary of \(kind)")
+        } else if let name = [model, kind].compactMap(\.self).first(where: { TokenizerVocabulary.entries($0) != nil }),
+            let vocab = TokenizerVocabulary.entries(name)
+        {
+            draft.infer("model.vocab", .count(vocab), because: "models with the tokenizer \(name) have so many entries")
         } else if !reader.has("vocab_size") || reader.has("padded_vocab_size") {
-            reader.missing("--vocab-size", "the file names a tokenizer alone; say how many entries it has with --vocab")
+            missing("vocab_size", "the file names a tokenizer alone; say how many entries it has with --vocab")
         }
     }
 

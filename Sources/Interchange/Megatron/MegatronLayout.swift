@@ -88,7 +88,9 @@ extension MegatronReading {
         if let each = degree("num_layers_per_virtual_pipeline_stage") {
             origin = "num_layers_per_virtual_pipeline_stage"
             if virtual != nil {
-                reader.fail(origin, "contradicts --num-virtual-stages-per-pipeline-rank", fix: "keep one of them")
+                reader.fail(
+                    origin, "contradicts \(dialect.spelling("num_virtual_stages_per_pipeline_rank"))",
+                    fix: "keep one of them")
             }
             let ends =
                 ((reader.flag("account_for_embedding_in_pipeline_split") ?? false) ? 1 : 0)
@@ -99,7 +101,7 @@ extension MegatronReading {
             } else if layers > 0 {
                 reader.fail(
                     origin, "does not divide the \(layers) blocks of \(pipeline) pipeline ranks",
-                    fix: "change it or --pipeline-model-parallel-size")
+                    fix: "change it or \(dialect.spelling("pipeline_model_parallel_size"))")
             }
         }
         if let virtual, virtual > 1 { set("virtualStages", .count(virtual), origin) }
@@ -223,7 +225,8 @@ extension MegatronReading {
         reader.expect(["recompute_modules"])
         if reader.flag("distribute_saved_activations") ?? false {
             draft.leave(
-                "--distribute-saved-activations: a plan cannot cut the inputs of recomputed blocks among tensor ranks")
+                "\(dialect.spelling("distribute_saved_activations")): a plan cannot cut the inputs of recomputed blocks among tensor ranks"
+            )
         }
     }
 

@@ -3,7 +3,7 @@ extension MegatronReading {
     mutating func readTraining(into draft: inout PlanDraft) {
         let isBF16 = reader.flag("bf16") ?? false
         let isFP16 = reader.flag("fp16") ?? false
-        if isBF16, isFP16 { reader.fail("fp16", "contradicts --bf16", fix: "keep one of them") }
+        if isBF16, isFP16 { reader.fail("fp16", "contradicts \(dialect.spelling("bf16"))", fix: "keep one of them") }
         readPrecision(word: isBF16 ? "bf16" : isFP16 ? "fp16" : "fp32", into: &draft)
         readOptimizer(into: &draft)
         let isReduced = reader.flag("grad_reduce_in_bf16") ?? false
@@ -123,7 +123,7 @@ extension MegatronReading {
     mutating func readBatch(into draft: inout PlanDraft) {
         let micro = reader.count("micro_batch_size", in: 1...100_000_000)
         if micro == nil, !reader.has("micro_batch_size") {
-            reader.missing("--micro-batch-size", "sequences of a micro-batch")
+            missing("micro_batch_size", "sequences of a micro-batch")
         }
         if let micro { draft.set("layout.microbatch", .count(micro), from: reader.place("micro_batch_size")) }
         var batch = reader.count("global_batch_size", in: 1...100_000_000)
@@ -135,10 +135,10 @@ extension MegatronReading {
                 batch = product
                 draft.infer(
                     "batch", .count(product),
-                    because: "Megatron-LM's default: one micro-batch on each data-parallel rank")
+                    because: "\(dialect.tool)'s default: one micro-batch on each data-parallel rank")
             }
         } else if !reader.has("global_batch_size") {
-            reader.missing("--global-batch-size", "sequences of a step; or say --devices")
+            missing("global_batch_size", "sequences of a step; or say --devices")
         }
         if let growth = reader.words("rampup_batch_size") {
             draft.set("rampupBatchSize", .list(growth), from: reader.place("rampup_batch_size"))
@@ -146,7 +146,7 @@ extension MegatronReading {
         let steps = reader.count("train_iters", in: 1...Int(1e12))
         let samples = reader.count("train_samples", in: 1...Int(1e15))
         if steps != nil, samples != nil {
-            reader.fail("train_samples", "contradicts --train-iters", fix: "keep one of them")
+            reader.fail("train_samples", "contradicts \(dialect.spelling("train_iters"))", fix: "keep one of them")
         }
         if let steps, let batch, reader.place("rampup_batch_size") == nil {
             draft.set(

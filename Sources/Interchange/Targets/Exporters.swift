@@ -9,6 +9,10 @@ extension ExportTarget {
         case .deepspeed: DeepspeedExport.self
         case .accelerate: AccelerateExport.self
         case .transformers: TransformersExport.self
+        case .megatronBridge: BridgeExport.self
+        case .nemo: NeMoExport.self
+        case .nanotron: NanotronExport.self
+        case .gptNeoX: NeoXExport.self
         case .torchSchedule: TorchScheduleExport.self
         case .trainyard: TrainyardExport.self
         case .slurm: SlurmExport.self

@@ -66,6 +66,8 @@ struct ImportCommand: ParsableCommand {
         let text = try YAMLFile.text(path: file, files: &sources)
         try OutputFile.check(outputs, reading: [NamedPath("the file", file)], sources)
         guard let format = from ?? ImportFormat.detect(text: text, name: file) else {
+            // A mistake in the syntax hides what the file is.
+            _ = try TreeSettings.read(text: text, name: file)
             throw Failure.input(
                 "\(file): is no configuration that is known here; say what it is with --from "
                     + Wording.alternatives(ImportFormat.allCases.map(\.rawValue)))

@@ -1,0 +1,57 @@
+import Reading
+
+/// Tells configurations that are trees of keys by the keys that only one tool has.
+enum TreeDetection {
+    private static func isNamedTree(_ name: String) -> Bool {
+        [".yaml", ".yml", ".json"].contains { name.lowercased().hasSuffix($0) }
+    }
+
+    /// Whether a text is a tree of keys, or a file that is called so. Scripts, lists of arguments and logs are none.
+    static func isTree(_ text: String, name: String) -> Bool {
+        isNamedTree(name) || (try? TreeSettings.read(text: text, name: name)) != nil
+    }
+
+    /// The format of a tree with a mistake in its syntax, which the reading of the format then reports.
+    private static func damaged(_ text: String) -> ImportFormat? {
+        let marks: [(String, ImportFormat)] = [
+            ("_target_: megatron.bridge", .megatronBridge), ("_target_: nemo.", .nemo), ("pre_trainer:", .primus),
+            ("pp_engine:", .nanotron), ("is_llama_config:", .nanotron), ("pipe_parallel_size", .gptNeoX),
+            ("pipe-parallel-size", .gptNeoX), ("base_emb_dim:", .maxText), ("per_device_batch_size:", .maxText),
+            ("tensor_model_parallel_size:", .nemo),
+        ]
+        return marks.first { text.contains($0.0) }?.1
+    }
+
+    /// The format of a YAML or JSON text; nil: it is none, or looks like none that is told here.
+    static func format(text: String, name: String) -> ImportFormat? {
+        guard let settings = try? TreeSettings.read(text: text, name: name) else {
+            return isNamedTree(name) ? damaged(text) : nil
+        }
+        let names = Set(settings.map { $0.name.replacing("-", with: "_") })
+        func has(_ keys: String...) -> Bool { keys.allSatisfy(names.contains) }
+        func hasSection(_ section: String) -> Bool { names.contains { $0.hasPrefix(section + ".") } }
+        let targets = settings.filter { $0.name.hasSuffix("_target_") }.compactMap { setting -> String? in
+            guard case .word(let word) = setting.value else { return nil }
+            return word
+        }
+        if targets.contains(where: { $0.hasPrefix("megatron.bridge.") }) { return .megatronBridge }
+        if targets.contains(where: { $0.hasPrefix("nemo.") }) { return .nemo }
+        if names.contains(where: { $0.hasPrefix("modules.") && $0.contains(".framework") }) { return .primus }
+        if has("parallelism.dp", "parallelism.tp") || hasSection("model.model_config") { return .nanotron }
+        if has("pipe_parallel_size") || has("model_parallel_size")
+            || has("train_micro_batch_size_per_gpu", "num_layers")
+        {
+            return .gptNeoX
+        }
+        let isMaxText = [
+            "base_emb_dim", "base_num_decoder_layers", "per_device_batch_size", "ici_fsdp_parallelism", "remat_policy",
+            "dcn_data_parallelism",
+        ].contains(where: names.contains)
+        if isMaxText || has("base_config", "model_name") { return .maxText }
+        if hasSection("trainer"), hasSection("model") { return .nemo }
+        if hasSection("model"), hasSection("train") || has("mixed_precision") || hasSection("ddp") {
+            return .megatronBridge
+        }
+        return nil
+    }
+}

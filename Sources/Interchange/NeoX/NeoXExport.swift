@@ -1,0 +1,184 @@
+internal import Models
+internal import Plans
+internal import Schedules
+
+/// Writes a plan as the YAML that GPT-NeoX's `deepy.py train.py` reads.
+enum NeoXExport: Exporter {
+    static let target = ExportTarget.gptNeoX
+
+    private static let model: Set<ModelFeature.Kind> = [
+        .layerNorm, .nonParametric, .learnedPositions, .positionEntries, .alibi, .sinusoidal, .noPositions, .allBiases,
+        .otherBiases, .tied, .gelu, .relu, .silu, .geglu, .reglu, .parallelHalves, .window, .qkNormOther,
+    ]
+    private static let plan: Set<PlanFeature> = [
+        .tensor, .noSequenceParallel, .sequenceParallel, .pipeline, .recomputeFull, .recomputeRuns, .optimizerSharding,
+        .gradientSharding, .parameterSharding, .plainAttention, .halfGradients, .noDataOverlap, .noPipelineOverlap,
+        .optimizerOffload, .stateOffload, .activationOffload, .fp32, .fp16, .otherOptimizer, .unevenStages,
+    ]
+
+    static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
+        plan.fit(allowing: self.plan, model: model, "GPT-NeoX", &gaps)
+        fitModel(plan.model, &gaps)
+        guard let layout = plan.layout else { return }
+        if layout.layersPerStage != nil, layout.pipeline > 1 {
+            plan.drop(.unevenStages, because: "GPT-NeoX divides the blocks itself", &gaps)
+        }
+        if layout.sharding == .gradients || layout.sharding == .parameters, layout.pipeline > 1 {
+            plan.drop(
+                layout.sharding == .gradients ? .gradientSharding : .parameterSharding,
+                because: "DeepSpeed's pipeline engine takes stages 0 and 1 alone", allowing: [.optimizerSharding], &gaps
+            )
+        }
+        if layout.pipeline > 1, !layout.overlap.pipeline {
+            plan.drop(.noPipelineOverlap, because: "GPT-NeoX has no such setting", &gaps)
+        }
+        if let share = layout.offload?.optimizer, share > 0, share < 1 {
+            plan.drop(.optimizerOffload, because: "GPT-NeoX offloads the whole optimizer or nothing of it", &gaps)
+        }
+        if layout.offload?.activations ?? .none != .none, layout.recompute != .full {
+            plan.drop(
+                .activationOffload, because: "checkpoint_in_cpu moves the inputs of recomputed blocks alone", &gaps)
+        }
+        switch plan.optimizer.name {
+        case .adamw, .lion, .sgd: break
+        default: plan.drop(.otherOptimizer, because: "GPT-NeoX has Adam, Lion and SGD", &gaps)
+        }
+        if plan.precision == .fp16, layout.gradients == .bf16 {
+            plan.drop(.halfGradients, because: "fp16 training adds fp16 gradients up", &gaps)
+        }
+        if plan.model.kvHeads != plan.model.heads, plan.model.kvHeads % max(1, layout.tensor) != 0 {
+            gaps.append(
+                ExportGap(
+                    "layout.tensor", "\(layout.tensor)",
+                    "GPT-NeoX wants equal numbers of key/value heads on tensor ranks, and the model has \(plan.model.kvHeads)"
+                ))
+        }
+    }
+
+    private static func fitModel(_ shape: Model, _ gaps: inout [ExportGap]) {
+        if shape.headSize * shape.heads != shape.hidden {
+            gaps.append(
+                ExportGap("model.headSize", "\(shape.headSize)", "GPT-NeoX's heads have hidden / heads numbers each"))
+        }
+        if shape.block.qkNorm == .whole {
+            gaps.append(ExportGap("model.qkNorm", "whole", "GPT-NeoX norms every head by itself"))
+        }
+        if shape.block.parallel == .fused {
+            gaps.append(ExportGap("model.parallel", "fused", "GPT-NeoX has no such block or layer"))
+        }
+        let biases = shape.conventions.biases
+        let attention: Set<Bias> = [.attentionInput, .attentionOutput]
+        let isHalf = !attention.isDisjoint(with: biases) && !attention.isSubset(of: biases)
+        if isHalf || !biases.isSubset(of: Bias.ofGPT) {
+            gaps.append(
+                ExportGap(
+                    "model.biases", "[\(biases.sorted().map(\.rawValue).joined(separator: ", "))]",
+                    "GPT-NeoX switches the biases of attention and those of the network, each as a whole"))
+        }
+    }
+
+    static func files(
+        _ plan: Plan, layout: Layout, header: [String], context: ExportContext
+    ) -> [ExportedFile] {
+        var text = ConfigurationText()
+        text.set("pipe_parallel_size", .count(layout.pipeline))
+        text.set("model_parallel_size", .count(layout.tensor))
+        if layout.tensor > 1 { text.set("sequence_parallel", .flag(layout.sequenceParallel)) }
+        addModel(plan.model, layout, &text)
+        addTraining(plan, layout, context, &text)
+        let comment = [
+            "\(plan.devices) devices, as the launcher's hostfile says. Start it with deepy.py train.py gpt-neox.yml;",
+            "say data_path and your tokenizer.",
+        ]
+        return [ExportedFile("gpt-neox.yml", text.yaml(header: header + comment))]
+    }
+
+    private static func addModel(_ shape: Model, _ layout: Layout, _ text: inout ConfigurationText) {
+        let own = shape.conventions
+        text.set("num_layers", .count(shape.layers))
+        text.set("hidden_size", .count(shape.hidden))
+        text.set("num_attention_heads", .count(shape.heads))
+        if shape.kvHeads != shape.heads { text.set("num_kv_heads", .count(shape.kvHeads)) }
+        text.set("seq_length", .count(shape.sequence))
+        text.set("max_position_embeddings", .count(shape.positionEntries ?? shape.sequence))
+        switch own.norm {
+        case .rmsNorm: text.set("norm", .word("rmsnorm"))
+        case .nonParametric: text.set("norm", .word("non_parametric_layernorm"))
+        default: text.set("norm", .word("layernorm"))
+        }
+        text.set("pos_emb", .word(own.positions.rawValue))
+        text.set("no_weight_tying", .flag(!shape.tiedEmbeddings))
+        text.set("activation", .word(shape.mlp.rawValue))
+        // Of a gated activation's width GPT-NeoX takes a third.
+        let isGated = shape.mlp == .swiglu || shape.mlp == .geglu || shape.mlp == .reglu
+        let (width, overflow) = shape.ffn.multipliedReportingOverflow(by: isGated ? 3 : 1)
+        text.set("intermediate_size", .count(overflow ? shape.ffn : width))
+        text.set("use_bias_in_attn_linear", .flag(own.biases.contains(.attentionInput)))
+        text.set("use_bias_in_mlp", .flag(own.biases.contains(.feedForward)))
+        if shape.block.qkNorm == .heads { text.set("use_qk_layernorm", .flag(true)) }
+        text.set("gpt_j_residual", .flag(shape.block.parallel != .none))
+        if shape.block.parallel == .oneNorm { text.set("gpt_j_tied", .flag(true)) }
+        if let window = shape.block.window { text.set("sliding_window_width", .count(max(0, window - 1))) }
+        text.set("attention_config", .repeated([layout.flashAttention ? "flash" : "global"], shape.layers))
+        text.set("output_layer_parallelism", .word("column"))
+        text.set("make_vocab_size_divisible_by", .count(128))
+        text.set("padded_vocab_size", .count(shape.vocab))
+        text.set("hidden_dropout", .number(0))
+        text.set("attention_dropout", .number(0))
+    }
+
+    private static func addTraining(
+        _ plan: Plan, _ layout: Layout, _ context: ExportContext, _ text: inout ConfigurationText
+    ) {
+        let train = plan.train
+        let slice = max(1, layout.data * layout.microbatch)
+        text.set("train_micro_batch_size_per_gpu", .count(layout.microbatch))
+        text.set("gradient_accumulation_steps", .count(max(1, plan.batch / slice)))
+        text.set("train_iters", .count(MegatronFields.steps(plan, context)))
+        text.set("lr_decay_iters", .count(MegatronFields.steps(plan, context)))
+        text.set("lr_decay_style", .word(train?.schedule.rawValue ?? "cosine"))
+        text.set("warmup", .number(train.map { Double($0.warmup) / Double(max(1, $0.steps)) } ?? 0.01))
+        text.set("min_lr", .number(train?.minLearningRate ?? 3e-5))
+        let offload = layout.offload ?? Layout.Offload()
+        let kinds: [Optimizer.Name: String] = [.adamw: "Adam", .lion: "Lion", .sgd: "SGD"]
+        text.set("optimizer.type", .word(kinds[plan.optimizer.name] ?? "Adam"))
+        text.set("optimizer.params.lr", .number(train?.learningRate ?? 3e-4))
+        if plan.optimizer.name != .sgd {
+            text.set("optimizer.params.betas", .numbers(train.map(\.betas) ?? [0.9, 0.95]))
+        }
+        if plan.optimizer.name == .adamw { text.set("optimizer.params.eps", .number(train?.epsilon ?? 1e-8)) }
+        text.set("weight_decay", .number(train?.weightDecay ?? 0.1))
+        text.set("gradient_clipping", .number(train?.clip ?? 1))
+        switch plan.precision {
+        case .fp16: text.set("fp16.enabled", .flag(true))
+        case .fp32: text.set("precision", .word("fp32"))
+        default:
+            text.set("precision", .word("bfloat16"))
+            text.set("bf16.enabled", .flag(true))
+        }
+        if plan.precision != .fp32 {
+            let usual: Precision = plan.precision == .fp16 ? .fp16 : .fp32
+            text.set("data_types.grad_accum_dtype", .word((layout.gradients ?? usual).rawValue))
+        }
+        let stages: [Layout.Sharding: Int] = [.none: 0, .optimizer: 1, .gradients: 2, .parameters: 3]
+        text.set("zero_optimization.stage", .count(stages[layout.sharding] ?? 0))
+        text.set("zero_optimization.overlap_comm", .flag(layout.overlap.data))
+        text.set("zero_optimization.reduce_scatter", .flag(true))
+        text.set("zero_optimization.contiguous_gradients", .flag(true))
+        if offload.optimizer > 0 { text.set("zero_optimization.offload_optimizer.device", .word("cpu")) }
+        if offload.parameters { text.set("zero_optimization.offload_param.device", .word("cpu")) }
+        if layout.recompute == .full {
+            text.set("checkpoint_activations", .flag(true))
+            if case .runs(let length) = layout.recomputed {
+                text.set("checkpoint_num_layers", .count(length))
+            } else {
+                text.set("checkpoint_num_layers", .count(1))
+            }
+            if offload.activations != .none { text.set("checkpoint_in_cpu", .flag(true)) }
+        }
+        if let every = context.saveEvery {
+            text.set("save", .word("checkpoints"))
+            text.set("checkpoint_factor", .count(every))
+        }
+    }
+}
