@@ -113,14 +113,7 @@ struct MegatronJob {
         let ofCheckpoints = ["--save", "--load", "--save-interval"]
         arguments = all.filter { !ofData.contains($0.flag) && !ofCheckpoints.contains($0.flag) }
         data = all.filter { ofData.contains($0.flag) }
-        // What a plan with `train:` takes if it says nothing else.
-        let usual = TrainSettings(data: "", steps: 1)
-        let stated = Set(all.map(\.flag))
-        training = [
-            ("--lr", "\(usual.learningRate)"), ("--min-lr", "\(usual.minLearningRate)"),
-            ("--lr-decay-style", usual.schedule.rawValue), ("--weight-decay", "\(usual.weightDecay)"),
-            ("--clip-grad", "\(usual.clip ?? 0)"),
-        ].filter { !stated.contains($0.0) }.map { MegatronExport.Argument(flag: $0.0, values: [$0.1]) }
+        training = MegatronExport.usualTraining(beside: all)
         if let every = context.saveEvery {
             (saveEvery, saveWords) = (every, "Steps between checkpoints: what failures and saving cost the least with.")
         } else {

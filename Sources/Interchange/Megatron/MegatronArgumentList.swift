@@ -30,7 +30,7 @@ extension MegatronExport {
         addSharding(plan, layout, to: &list)
         addPrecision(plan, to: &list)
         addOptimizer(plan, layout, to: &list)
-        addBatch(plan, layout, context, to: &list)
+        addBatch(plan, layout, to: &list)
         addRun(plan, context, to: &list)
         return list.arguments
     }

@@ -21,10 +21,11 @@ enum MegatronExport: Exporter {
         .parameterSharding, .shardGroup, .outerSharding, .plainAttention, .halfGradients, .noDataOverlap,
         .tensorOverlap,
         .noPipelineOverlap, .expertOverlap, .sharedExpertOverlap, .optimizerOffload, .activationOffload, .fp32, .fp16,
-        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster, .rampup, .fusedLoss,
+        .eightBits, .fourBits, .recipeDetails, .otherOptimizer, .otherMoments, .otherMaster, .fusedLoss,
     ]
 
     static func fit(_ plan: inout Plan, _ gaps: inout [ExportGap]) {
+        plan.drop(.rampup, because: "Megatron-LM of today reads --rampup-batch-size and ignores it", &gaps)
         plan.fit(allowing: self.plan, model: model, "Megatron-LM", &gaps)
         fitTraining(&plan, &gaps)
         fitLayout(&plan, &gaps)
@@ -140,11 +141,16 @@ enum MegatronExport: Exporter {
     static func files(
         _ plan: Plan, layout: Layout, header: [String], context: ExportContext
     ) -> [ExportedFile] {
-        let arguments = arguments(plan, layout: layout, context: context)
-        let comments =
+        let stated = arguments(plan, layout: layout, context: context)
+        let usual = usualTraining(beside: stated)
+        let arguments = stated + usual
+        var comments =
             header.map { "# \($0)" } + [
-                "# Stated here because every run needs one: say --data-path and your tokenizer in place of --mock-data and NullTokenizer."
+                "# Every run needs data: say --data-path and your tokenizer in place of --mock-data and NullTokenizer."
             ]
+        if !usual.isEmpty {
+            comments.append("# Not in the plan, and usual: \(usual.map(\.line).joined(separator: " ")).")
+        }
         let list = comments + arguments.map(\.line)
         return [
             ExportedFile("megatron-lm.args", list.joined(separator: "\n") + "\n"),

@@ -65,12 +65,21 @@ extension MegatronExport {
         }
     }
 
-    static func addBatch(_ plan: Plan, _ layout: Layout, _ context: ExportContext, to list: inout List) {
+    static func addBatch(_ plan: Plan, _ layout: Layout, to list: inout List) {
         list.add("--micro-batch-size", layout.microbatch)
         list.add("--global-batch-size", plan.batch)
-        if let rampup = plan.rampup {
-            list.add("--rampup-batch-size", rampup.start, rampup.increment, rampup.samples)
-        }
+    }
+
+    /// Arguments without which no run starts, as a plan with `train:` takes them if it says nothing else.
+    /// - Parameter stated: arguments that the plan gives.
+    static func usualTraining(beside stated: [Argument]) -> [Argument] {
+        let usual = TrainSettings(data: "", steps: 1)
+        let flags = Set(stated.map(\.flag))
+        return [
+            ("--lr", "\(usual.learningRate)"), ("--min-lr", "\(usual.minLearningRate)"),
+            ("--lr-decay-style", usual.schedule.rawValue), ("--weight-decay", "\(usual.weightDecay)"),
+            ("--clip-grad", "\(usual.clip ?? 0)"),
+        ].filter { !flags.contains($0.0) }.map { Argument(flag: $0.0, values: [$0.1]) }
     }
 
     static func addRun(_ plan: Plan, _ context: ExportContext, to list: inout List) {

@@ -1,8 +1,8 @@
 package import Plans
 
 extension ExportTarget {
-    /// What writes the target's files; nil: nothing does yet.
-    private var exporter: (any Exporter.Type)? {
+    /// What writes the target's files.
+    private var exporter: any Exporter.Type {
         switch self {
         case .megatronLM: MegatronExport.self
         case .torchtitan: TorchtitanExport.self
@@ -23,15 +23,11 @@ extension ExportTarget {
         case .trainjob: TrainJobExport.self
         case .skypilot: SkyPilotExport.self
         case .hostfile: HostfileExport.self
-        default: nil
         }
     }
 
-    /// The targets that can be written.
-    package static var written: [ExportTarget] { allCases.filter { $0.exporter != nil } }
-
     /// The files of a plan with a layout.
     package func export(_ plan: Plan, context: ExportContext) -> Export {
-        exporter?.export(plan, context: context) ?? Export(files: [], gaps: [], plan: plan)
+        exporter.export(plan, context: context)
     }
 }

@@ -16,7 +16,7 @@ enum ExportHint {
     /// The target of the plan's software.
     static func target(_ estimate: Estimate) -> ExportTarget {
         let plan = estimate.plan
-        if plan.train != nil { return first([.slurm, .trainyard]) }
+        if plan.train != nil { return .slurm }
         let names = [plan.frameworks.product?.text ?? "", plan.framework(for: estimate.layout).name]
         let targets: [(String, ExportTarget)] = [
             ("torchtitan", .torchtitan), ("torch-fsdp", .torchtitan), ("fms-fsdp", .torchtitan),
@@ -24,10 +24,6 @@ enum ExportHint {
             ("nanotron", .nanotron), ("gpt-neox", .gptNeoX), ("megatron-bridge", .megatronBridge), ("nemo", .nemo),
         ]
         let match = targets.first { prefix, _ in names.contains { $0.hasPrefix(prefix) } }?.1
-        return first([match, .megatronLM].compactMap(\.self))
-    }
-
-    private static func first(_ targets: [ExportTarget]) -> ExportTarget {
-        targets.first { ExportTarget.written.contains($0) } ?? .trainyard
+        return match ?? .megatronLM
     }
 }

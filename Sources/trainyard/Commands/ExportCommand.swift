@@ -15,7 +15,7 @@ struct ExportCommand: ParsableCommand {
         commandName: "export",
         abstract: "Write a plan as the configuration or the launch script of another tool.",
         discussion: """
-            Targets: \(ExportTarget.written.map(\.rawValue).joined(separator: ", ")); all writes every one that can say the \
+            Targets: \(ExportTarget.allCases.map(\.rawValue).joined(separator: ", ")); all writes every one that can say the \
             plan. Where the plan leaves its layout open, the fastest one that fits is searched for.
 
               trainyard export plans/gpt3-175b-1024-a100.yaml --to megatron-lm --out run
@@ -89,9 +89,9 @@ struct ExportCommand: ParsableCommand {
     }
 
     private static func targets(_ text: String) throws -> [ExportTarget] {
-        if text == "all" { return ExportTarget.written }
-        return try words(text, "--to", ExportTarget.written.map(\.rawValue)) { word in
-            ExportTarget(rawValue: word).flatMap { ExportTarget.written.contains($0) ? $0 : nil }
+        if text == "all" { return ExportTarget.allCases }
+        return try words(text, "--to", ExportTarget.allCases.map(\.rawValue)) { word in
+            ExportTarget(rawValue: word)
         }
     }
 }
