@@ -297,7 +297,12 @@ import Testing
                 during = places.reduce(0) {
                     $0 + kept(plan, layout, inventory, layers[$1], recomputed: false, all: true)
                 }
-                if TunedActivations(plan, layout, inventory, layers[places[0]])?.keepsInput == false { during += bytes }
+                let first = layers[places[0]]
+                let keepsInput =
+                    TunedActivations(plan, layout, inventory, first)?.keepsInput
+                    ?? (CountedNorms(plan, layout, elementBytes: elementBytes(plan))?.casts != true
+                        || inventory.shape(first).norms == .post && !inventory.isModule(first))
+                if !keepsInput { during += bytes }
             } else if layout.recompute == .selective {
                 during += places.reduce(0) { $0 + modulesAgain(plan, layout, inventory, layers[$1]) }
             }
@@ -329,10 +334,15 @@ import Testing
             }
             return saved([]) - saved([.network, .mixture, .sharedExperts])
         }
+        var norm = min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
+        if modules([.norms]) > 0, let counted = CountedNorms(plan, layout, elementBytes: elementBytes(plan)) {
+            let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
+            norm = counted.ofOne(rows: layout.sequenceParallel ? rows / Double(layout.tensor) : rows)
+        }
         return max(
             modules([.coreAttention, .latentProjections]),
             modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
-            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
+            + norm
     }
 
     private static func bytes(

@@ -62,9 +62,11 @@ final class ActivationTerms: Sendable {
         ends.buffers += shared + runtime.packedOperands + ExchangeBuffers.bytes(work)
         let measure = BlockMeasure(
             division: work.device.division(nil), activation: w, operand: work.rates.operandBytes,
-            dropout: work.device.dropout)
+            dropout: work.device.dropout, norms: work.rates.normKernels)
         func kept(_ end: End, _ isCounted: (Kept.Role) -> Bool) -> Double {
-            end.part.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
+            end.part.kept.reduce(0) {
+                measure.norms.keeps($1.role) && isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0
+            }
         }
         let (embedding, head) = (work.parts.embedding, work.parts.head)
         let remakesNorm = memory.remakesOutputs && !isSplit
