@@ -295,7 +295,10 @@ import Testing
             var during = bytes
             if isAgain {
                 during = places.reduce(0) {
-                    $0 + kept(plan, layout, inventory, layers[$1], recomputed: false, all: true)
+                    $0
+                        + kept(
+                            plan, layout, inventory, layers[$1], recomputed: false, all: true,
+                            inSixteenBits: isHigh(plan, inventory, layers[$1]))
                 }
                 let first = layers[places[0]]
                 let keepsInput =
@@ -312,6 +315,12 @@ import Testing
         }
     }
 
+    /// Whether the plan's recipe leaves a block in bf16.
+    private static func isHigh(_ plan: Plan, _ inventory: Inventory, _ layer: Int) -> Bool {
+        guard let recipe = plan.recipe, !inventory.isModule(layer) else { return false }
+        return layer < recipe.bf16LayersAtStart || layer >= plan.model.layers - recipe.bf16LayersAtEnd
+    }
+
     /// Tensors that the modules of one block compute again and hold while its backward runs: one half after the other, each
     /// with one norm.
     private static func modulesAgain(_ plan: Plan, _ layout: Layout, _ inventory: Inventory, _ layer: Int) -> Double {
@@ -321,7 +330,9 @@ import Testing
                 - kept(plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
         }
         func ofRecipe() -> Double {
-            guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
+            guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed,
+                !isHigh(plan, inventory, layer)
+            else { return 0 }
             func saved(_ again: Set<RecomputeModules.Name>) -> Double {
                 let again = layout.modulesByHand.intersection(again)
                 if plan.model.tuning != nil {

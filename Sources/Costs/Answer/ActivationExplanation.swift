@@ -249,7 +249,12 @@ struct ActivationExplanation {
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
             sums += buffers(&lines, fullest, terms)
         }
-        sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
+        let atOnce = [
+            recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial),
+            highAtOnce(&lines, "D_sr", "first", share.holdsEmbedding ? terms.ends.highAtStart : 0),
+            highAtOnce(&lines, "D_er", "last", share.holdsHead ? terms.ends.highAtEnd : 0),
+        ].compactMap { $0 }
+        sums.append(atOnce.isEmpty ? nil : largest(atOnce))
         if work.divided != nil {
             sums += BufferExplanation.vocabularyInputs(work, rank: rank, &lines)
         } else if share.holdsHead {
@@ -337,6 +342,14 @@ struct ActivationExplanation {
             lines.define(symbol, count, "blocks", "\(meaning) between the halves of their backward")
             return (symbol, bytes, set)
         }
+    }
+
+    /// Defines the bytes that a backward recomputes at once of blocks in bf16.
+    /// - Returns: their symbol; nil if there are none.
+    private func highAtOnce(_ lines: inout Derivation, _ symbol: String, _ which: String, _ bytes: Double) -> String? {
+        guard bytes > 0 else { return nil }
+        lines.define(symbol, bytes, "bytes", "bytes recomputed at once of the \(which) blocks in bf16")
+        return symbol
     }
 
     /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing
