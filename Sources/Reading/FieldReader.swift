@@ -109,6 +109,19 @@ package final class FieldReader {
         }
     }
 
+    /// A reader of the same map without some of its keys.
+    package func without(_ keys: [String]) -> FieldReader {
+        FieldReader(
+            path: path, collector: collector, mark: mark, entries: entries.filter { !keys.contains($0.key) }, known)
+    }
+
+    private init(
+        path: String, collector: ProblemCollector, mark: Mark?, entries: [(key: String, keyMark: Mark?, value: Node)],
+        _ known: [String]
+    ) {
+        (self.path, self.collector, self.mark, self.entries, self.known) = (path, collector, mark, entries, known)
+    }
+
     package func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     package var keys: [String] { entries.map(\.key) }

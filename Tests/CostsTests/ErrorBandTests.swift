@@ -79,6 +79,22 @@ import Testing
         #expect(assumed.reason == "the software is assumed; published runs on H100 are of several")
         let wide = hypot(ErrorBand.knownPair, ErrorBand.notTheirs)
         #expect(abs(widths(assumed).above - hypot(wide, ErrorBand.stops.above)) < 1e-12)
+        // One publication alone fixes nanotron's constants.
+        let thin = try band { $0.frameworks.named = "nanotron" }
+        #expect(
+            thin.reason
+                == "one publication has runs of nanotron on H100; fewer than two publications fix constants of nanotron"
+        )
+        #expect(abs(widths(thin).below - hypot(1.5 * ErrorBand.knownPair, ErrorBand.stops.below)) < 1e-12)
+        let spanning = try band {
+            $0.frameworks.named = nil
+            $0.otherSoftware = [
+                Plan.OtherSoftware(name: "a", seconds: 1, ratio: 0.4),
+                Plan.OtherSoftware(name: "b", seconds: 5, ratio: 2.5),
+            ]
+        }
+        #expect(abs(spanning.low - 0.6) < 1e-12 && abs(spanning.high - 1.5) < 1e-12)
+        #expect(spanning.reason.hasSuffix("it spans the prices on other software"))
         let stated = try band {
             $0.frameworks.known["megatron-core"]?.own.insert(.bandHigh)
             $0.frameworks.known["megatron-core"]?.bandHigh = 0.11

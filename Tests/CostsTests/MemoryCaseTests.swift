@@ -225,6 +225,44 @@ import Testing
         #expect(abs(again / results - 1) < 1e-9)
     }
 
+    /// An RMS norm in eager PyTorch keeps an fp32 copy of its rows in place of them and the normalised rows, 4 + 2 − 2 bytes a
+    /// number (Hugging Face, `LlamaRMSNorm`); a block has two. Sequence parallelism cuts these rows over the tensor ranks.
+    @Test(arguments: [
+        (Layout(data: 8), 4096.0, Precision.bf16, 4.0), (Layout(data: 4, tensor: 2), 4096, .bf16, 4),
+        (Layout(data: 4, tensor: 2, sequenceParallel: true), 2048, .bf16, 4),
+        // Rows in fp32 need no copy.
+        (Layout(data: 8), 4096, .fp32, 4),
+    ])
+    func eagerNormsKeepTheirSteps(_ layout: Layout, _ rows: Double, _ precision: Precision, _ bytes: Double) throws {
+        func kept(_ framework: String, _ model: Model) throws -> Double {
+            let work = try Self.work(model, layout, framework: framework, batch: 8, precision: precision)
+            return LayoutMemory(work).blockActivationBytes(rank: 0)
+        }
+        let model = Self.llama(layers: 2)
+        let more = try kept("torch-ddp", model) - kept("aleph-alpha", model)
+        #expect(abs(more / (2 * 2 * rows * 4096 * bytes) - 1) < 1e-9)
+        // torch.nn.LayerNorm is one kernel, which reads half precision.
+        var gpt = model
+        gpt.norm = .layerNorm
+        #expect(try kept("torch-ddp", gpt) == kept("aleph-alpha", gpt))
+        // A compiler fuses the steps.
+        #expect(try kept("torchtitan", model) == kept("aleph-alpha", model))
+    }
+
+    /// With full recomputation a block keeps its input in half precision, and the steps of one block's norms exist at a time.
+    @Test func recomputedEagerNorms() throws {
+        func activations(_ framework: String) throws -> Double {
+            let work = try Self.work(
+                Self.llama(layers: 4), Layout(data: 8, recompute: .full), framework: framework, batch: 8)
+            return LayoutMemory(work).rank(0).activations
+        }
+        // Of one block: two fp32 copies and two rows before their scale, in place of the input of the second norm; the input
+        // of the first is kept. Of the final norm: a copy and its rows in place of its input.
+        let numbers = 4096.0 * 4096
+        let more = try activations("torch-ddp") - activations("aleph-alpha")
+        #expect(abs(more / (numbers * (2 * (4 + 2) - 2 + (4 + 2 - 2))) - 1) < 1e-9)
+    }
+
     /// llm.c on four A100 of 40 GB (a public report): 35,975 MiB without a sharded optimizer, 22,601 MiB with it.
     @Test func aPublicReport() throws {
         let model = Model(family: .gpt, layers: 48, hidden: 1600, heads: 25, vocab: 50304, sequence: 1024)

@@ -50,6 +50,80 @@ import Testing
         #expect(costs.count == 5 && costs == costs.sorted())
     }
 
+    /// What is assumed of the software stands in the answer: constants that few runs fix, or prices on other software.
+    @Test func assumptionsOnTheSoftwareAreSaid() throws {
+        let folder = try TemporaryFolder()
+        func plan(_ framework: String) throws -> (text: String, document: [String: Any]) {
+            let file = try folder.write(
+                """
+                model: llama3-8b
+                tokens: 1T
+                cluster: h100-80g-sxm
+                devices: 64
+                batch: 128
+                \(framework)
+                layout: {sharding: parameters}
+
+                """, as: "plan.yaml")
+            return (try trainyard(["plan", file]).output, try document(["plan", file]))
+        }
+        let few = try plan("framework: nanotron")
+        #expect(few.text.contains("assumed, since fewer than two publications fix them: elementwise, "))
+        let software = try #require(few.document["framework"] as? [String: Any])
+        #expect((software["assumedConstants"] as? [String])?.contains("hostStep") == true && software["others"] == nil)
+        let open = try plan("")
+        let others = try #require((open.document["framework"] as? [String: Any])?["others"] as? [[String: Any]])
+        #expect(others.contains { $0["name"] as? String == "megatron-core" } && others.count > 2)
+        #expect(open.text.contains("a generation of 2023-03; ") && open.text.contains(" a step, and "))
+        let own = try #require((open.document["iteration"] as? [String: Any])?["seconds"] as? Double)
+        let run = try #require(open.document["run"] as? [String: Any])
+        let (days, band) = (try #require(run["days"] as? Double), try #require(run["band"] as? [String: Any]))
+        let (low, high) = (try #require(band["lowDays"] as? Double), try #require(band["highDays"] as? Double))
+        for other in others {
+            let ratio = try #require(other["seconds"] as? Double) / own
+            #expect(ratio >= low / days - 1e-9 && ratio <= high / days + 1e-9, "\(other)")
+        }
+        let stated = try plan("framework: torchtitan").document["framework"] as? [String: Any]
+        #expect(stated?["assumedConstants"] == nil && stated?["others"] == nil)
+    }
+
+    /// Every document says that measured steps shift its days, or that they do not apply.
+    @Test func measuredStepsAreSaidInEveryDocument() throws {
+        let folder = try TemporaryFolder()
+        let plan = try folder.write(
+            """
+            model: llama3-8b
+            tokens: 1T
+            cluster: h100-80g-sxm
+            devices: 64
+            batch: 128
+            framework: nemo
+            layout: {tensor: 2, sharding: optimizer}
+            measured: {seconds: 3}
+
+            """, as: "plan.yaml")
+        func codes(_ arguments: [String]) throws -> [String] {
+            let outcome = try trainyard(arguments + ["--json"])
+            let notes = try #require(try outcome.document()["notes"] as? [[String: Any]])
+            return notes.compactMap { note in
+                let text = note["text"] as? String ?? ""
+                if text.hasPrefix("measured does not apply") { #expect(outcome.errors.contains(text)) }
+                return text.hasPrefix("measured") || text.hasPrefix("days and their bands")
+                    ? note["code"] as? String : nil
+            }
+        }
+        for arguments in [
+            ["search", plan, "--top", "2"], ["compare", plan, "--strategies", "data"],
+            ["sweep", plan, "--devices", "32,64"], ["sweep", plan, "--batch", "128"],
+        ] { #expect(try codes(arguments) == ["anchored"], "\(arguments)") }
+        for arguments in [
+            ["sweep", plan, "--network-speed", "1,2"], ["sweep", plan, "--sequence", "4096"],
+            ["sweep", plan, "--clusters", "a100-80g-sxm"], ["sweep", plan, "--params", "7B"],
+            ["compare", plan, "--strategies", "data", "--clusters", "a100-80g-sxm"],
+            ["search", plan, "--precision", "fp8", "--top", "1"],
+        ] { #expect(try codes(arguments) == ["key-unused"], "\(arguments)") }
+    }
+
     @Test func everyStrategyHasAVerdict() throws {
         let found = try document(["compare", "plans/gpt3-175b-1024-a100.yaml"])
         let comparison = try #require((found["comparisons"] as? [[String: Any]])?.first)

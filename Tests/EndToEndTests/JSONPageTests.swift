@@ -142,6 +142,14 @@ import Testing
         measured: [{seconds: 1.2, devices: 8, batch: 64}, {seconds: 1, devices: 8, batch: 64, layout: {tensor: 2}}]
         layout: {sharding: optimizer}
         """,
+        "few.yaml": """
+        model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
+        cluster: h100-80g-sxm
+        devices: 16
+        batch: 64
+        framework: nanotron
+        layout: {sharding: optimizer}
+        """,
         "open.yaml": """
         model: {family: gpt, layers: 8, hidden: 1024, heads: 16, vocab: 50257, sequence: 1024}
         tokens: 1B
@@ -159,7 +167,8 @@ import Testing
         ("one-estimate", "plan stages.yaml"), ("one-estimate", "plan modules.yaml"),
         ("one-estimate", "plan exchanges.yaml"), ("one-estimate", "plan tuned.yaml"),
         ("one-estimate", "plan vocabulary.yaml"), ("one-estimate", "plan anchored.yaml"),
-        ("one-estimate", "plan offload.yaml"), ("one-estimate", "plan offload-part.yaml"),
+        ("one-estimate", "plan offload.yaml"), ("one-estimate", "plan few.yaml"),
+        ("one-estimate", "plan offload-part.yaml"),
         ("one-estimate", "estimate --params 1B --tokens 20B --gpu h100-80g-sxm --gpus 8"),
         ("one-estimate", "sweep open.yaml --gpu-months 2 --most-devices 64"),
         ("a-search", "search groups.yaml --pareto --top 2"),

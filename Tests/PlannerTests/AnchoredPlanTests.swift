@@ -132,6 +132,74 @@ import Testing
         #expect(!found.yaml(library: Checkout.library).contains("measured"))
     }
 
+    /// Steps of other batches, hundreds of them, are read without reading the files of models, clusters and software again.
+    @Test func manyStepsAreReadFast() throws {
+        let steps = (1...1_500).map { "{seconds: 3, devices: 512, batch: \(256 * $0)}" }.joined(separator: ", ")
+        let clock = ContinuousClock()
+        let began = clock.now
+        let plan = try plan("[\(steps)]")
+        #expect(plan.measurements.count == 1_500)
+        // A minute when every step read them.
+        #expect(clock.now - began < .seconds(10))
+        let anchor = Anchor(
+            points: plan.measurements.map {
+                Anchor.Point(layout: $0.layout, devices: $0.devices, batch: $0.batch, residual: 0.1)
+            })
+        let layout = try #require(plan.layout)
+        let found = anchor.expectation(layout, devices: 512, batch: 1, deviation: 0.14)
+        #expect((0.09...0.1).contains(found.shift) && clock.now - began < .seconds(12))
+    }
+
+    /// A layout that was measured is ranked by its step, whatever its price, and a remark names both.
+    @Test func measuredLayoutsAreRankedByTheirSteps() throws {
+        let open = try plan("[]").open
+        var settings = SearchSettings()
+        settings.top = 5
+        let best = try #require(try search(plan: open, settings: settings).candidates.first)
+        let layout = "{tensor: 4, sharding: optimizer}"
+        let own = try price(plan: plan("[]", layout: layout), layout: try #require(plan("[]", layout: layout).layout))
+        #expect(own.iteration.seconds > 1.05 * best.iteration.seconds)
+        // Another measured layout keeps what is expected of the others near their prices.
+        let other = "{seconds: \(best.iteration.seconds), layout: {\(Self.degrees(best.layout))}}"
+        let measured = "[{seconds: \(0.8 * best.iteration.seconds)}, \(other)]"
+        let anchored = try plan(measured, layout: layout).anchored()
+        let found = try search(plan: anchored, settings: settings)
+        #expect(found.candidates.first?.layout == own.layout)
+        #expect(found.candidates.first?.measuredSeconds.map { abs($0 / best.iteration.seconds - 0.8) < 1e-9 } == true)
+        #expect(found.remarks.count == 1)
+        #expect(found.remarks[0].text.contains("the layout tensor 4") && found.remarks[0].code == .anchored)
+        #expect(found.own?.verdict == "the fastest")
+        // Restrictions hold for measured layouts too; the plan's own stands beside them, and is said to be faster.
+        settings.space.tensor.fixed = 2
+        let narrow = try search(plan: anchored, settings: settings)
+        #expect(narrow.candidates.allSatisfy { $0.layout.tensor == 2 } && narrow.remarks.count == 1)
+        #expect(narrow.own?.verdict.contains("faster than the best found") == true)
+        // A comparison's answer is that of the search.
+        settings.space.tensor.fixed = nil
+        let rows = try compare(plan: anchored, strategies: Strategy.named("auto"), settings: settings)
+        #expect(rows.first?.estimate?.layout == own.layout)
+    }
+
+    private static func degrees(_ layout: Layout) -> String {
+        "tensor: \(layout.tensor), pipeline: \(layout.pipeline), microbatch: \(layout.microbatch), "
+            + "recompute: \(layout.recompute.rawValue), sharding: \(layout.sharding.rawValue)"
+    }
+
+    /// A table of runs takes the steps of a plan that differ from it.
+    @Test func stepsThatDifferAreRuns() throws {
+        let folder = try TemporaryFolder()
+        let head = "model: llama3-8b\ncluster: h100-80g-sxm\ndevices: 64\nbatch: 128\nlayout: {sharding: optimizer}\n"
+        func runs(_ measured: String) throws -> [PublishedRun] {
+            let path = try folder.write(head + "measured: \(measured)\n", as: "plan.yaml")
+            return try PublishedRun.read(path: path, library: Checkout.library)
+        }
+        let others = try runs("[{seconds: 3, devices: 32, batch: 64}, {seconds: 2, layout: {tensor: 4}}]")
+        #expect(others.map(\.seconds) == [3, 2] && others.map { $0.plan?.devices } == [32, 64])
+        #expect(others[1].plan?.layout?.tensor == 4)
+        #expect(others[0].name == "plan: 32 devices, batch 64, t1 p1 d32")
+        #expect(try runs("[{seconds: 3, devices: 32, batch: 64}, {seconds: 5}]").map(\.seconds) == [5, 3])
+    }
+
     /// A step that nobody measured is an error rather than an answer.
     @Test(arguments: [1e-9, 1e9]) func absurdStepsAreRefused(_ seconds: Double) throws {
         let plan = try plan("{seconds: \(seconds)}")
@@ -143,11 +211,11 @@ import Testing
         ("{devices: 64}", "measured.seconds: is missing"),
         ("{seconds: 3, device: 64}", "measured.device: unknown key; did you mean 'devices'?"),
         ("[{seconds: 3}, {seconds: 4}]", "measured[1].seconds: is a second step of the plan itself"),
-        (
-            "[{seconds: 3, devices: 63}]",
-            "measured[0].devices: a plan with these keys is wrong, devices"
-        ),
-        ("{seconds: 3, layout: {tensor: 5}}", "measured.layout: a plan with these keys is wrong, layout.tensor"),
+        ("[{seconds: 3, devices: 63}]", "plan.yaml:10:34: measured[0].devices: "),
+        ("{seconds: 3, layout: {tensor: 5}}", "plan.yaml:10:41: measured.layout.tensor: "),
+        ("{seconds: 3, layout: {tensr: 4}}", "plan.yaml:10:33: measured.layout.tensr: unknown key"),
+        ("{seconds: 3, batch: 100}", "plan.yaml:10:32: measured.batch: a plan with it is wrong, layout.microbatch: "),
+        ("[{seconds: 3}, {seconds: 3, batch: 0}]", "plan.yaml:10:47: measured[1].batch: must be a whole number"),
     ])
     func saysWhatIsWrong(_ measured: String, _ said: String) throws {
         let problems = #expect(throws: PlanProblems.self) { try plan(measured) }

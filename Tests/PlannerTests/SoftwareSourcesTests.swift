@@ -1,6 +1,7 @@
 import Foundation
 import Planner
 import Plans
+import Reading
 import TestSupport
 import Testing
 
@@ -22,6 +23,33 @@ import Testing
             let counted = found[framework.name, default: [:]].mapValues(\.count)
             #expect(framework.sources == counted, "\(framework.name)")
         }
+    }
+
+    /// `assumed` of every framework file lists its fitted constants that the runs of fewer than two publications fix, as
+    /// `trainyard frameworks` counts them.
+    @Test func filesNameWhatFewRunsFix() throws {
+        let folder = URL(filePath: Checkout.root).appending(path: "plans/published")
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+        let frameworks = try Frameworks.read(library: Checkout.library)
+        var read = ReadFiles()
+        var timed: [(framework: Framework, source: String)] = []
+        for file in files.sorted() {
+            let runs = try PublishedRun.read(
+                path: folder.appending(path: file).path, measured: nil, library: Checkout.library,
+                frameworks: frameworks, files: &read)
+            for run in runs {
+                guard let plan = run.plan, run.seconds != nil else { continue }
+                timed.append((plan.framework(for: plan.layout), run.source))
+            }
+        }
+        for framework in frameworks.known.values {
+            let few = framework.fitted.keys.filter { constant in
+                Set(timed.filter { $0.framework.takes(constant, from: framework.name) }.map(\.source)).count < 2
+            }
+            #expect(framework.assumed == Set(few), "\(framework.name)")
+        }
+        #expect(frameworks.known["aleph-alpha-eager"]?.assumedConstants.contains(.hostStep) == true)
+        #expect(frameworks.known["megatron-core"]?.assumedConstants.isEmpty == true)
     }
 
     /// Evidence for a run is what is left when its source, or its device, is left out.

@@ -45,6 +45,48 @@ import Testing
         #expect(frameworks.framework(for: Layout(tensor: 8), peak: 1e15).name == "torch-ddp")
     }
 
+    /// What `extends` of a file takes: generations, products with and without a release, and paths.
+    @Test(arguments: [
+        ("megatron-core", "megatron-core"), ("nemo@25.04", "megatron-core"), ("torchtitan@2025-03", "torchtitan"),
+        ("internevo", "torch-ddp"), ("./base.yaml", "mine"),
+    ])
+    func extendsTakesWhatFrameworkTakes(_ base: String, _ name: String) throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write("name: mine\nhostStep: 7 ms\n", as: "base.yaml")
+        let path = try folder.write("extends: \(base)\nhostForward: 1 ms\n", as: "framework.yaml")
+        let library = Library.standard(besides: path)
+        let framework = try Framework.read(path: path, library: library)
+        #expect(framework.bases.first?.name == name && framework.hostForward == 1e-3)
+    }
+
+    @Test(arguments: [
+        ("nemo@", "must be a name, NAME@VERSION or NAME@YYYY-MM"), ("nemoo", "did you mean 'nemo'?"),
+        ("torch-fsdp@2.1", "is one generation, which has no releases"), ("./nowhere.yaml", "no such file"),
+        ("[]", "must be text"), ("{}", "must be text"),
+    ])
+    func wrongBasesAreOneProblem(_ base: String, _ said: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("extends: \(base)\n", as: "framework.yaml")
+        let problems = #expect(throws: PlanProblems.self) { try Framework.read(path: path, library: Checkout.library) }
+        #expect(problems?.problems.count == 1 && "\(problems?.problems.first?.description ?? "")".contains(said))
+    }
+
+    /// A map or a list where a word or a number stands is one problem.
+    @Test(arguments: [
+        "name", "source", "since", "attention", "elementwise", "fusedNorms", "dispatcher", "expertKernels", "reserved",
+        "userBuffers", "portableAttention",
+    ])
+    func aListInPlaceOfAWordIsOneProblem(_ key: String) throws {
+        let folder = try TemporaryFolder()
+        for value in ["[]", "{}"] {
+            let path = try folder.write("\(key): \(value)\n", as: "framework.yaml")
+            let problems = #expect(throws: PlanProblems.self) {
+                try Framework.read(path: path, library: Checkout.library)
+            }
+            #expect(problems?.problems.count == 1, "\(key): \(value): \(problems?.description ?? "")")
+        }
+    }
+
     @Test func everythingWrongIsSaidAtOnce() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write(

@@ -33,6 +33,30 @@ import Testing
         #expect(changed.tensorEfficiency == base.tensorEfficiency && changed.hostStep == base.hostStep)
     }
 
+    /// A map or a list where a word or a number stands is one problem, at its own place.
+    @Test(arguments: ["fusedNorms", "attention", "elementwise", "dispatcher", "extends", "memory", "assumed"])
+    func aListInPlaceOfAWordIsOneProblem(_ key: String) throws {
+        for value in ["[]", "{}"] {
+            let text = key == "extends" ? "{extends: \(value)}" : "{extends: nemo, \(key): \(value)}"
+            let problems = #expect(throws: PlanProblems.self) { try plan(text) }
+            #expect(problems?.problems.count == 1, "\(text): \(problems?.description ?? "")")
+        }
+    }
+
+    /// Software that a written plan was priced on, without being the plan's choice.
+    @Test func assumedSoftwareStaysAssumed() throws {
+        let plan = try plan("{assumed: torch-fsdp}")
+        #expect(plan.frameworks.named == nil && plan.framework(for: plan.layout).name == "torch-fsdp")
+        #expect(plan.openKeys.contains(.framework))
+        let again = try Plan.read(
+            text: plan.yaml(library: Checkout.library), path: "plan.yaml", library: Checkout.library)
+        #expect(again.frameworks == plan.frameworks)
+        for wrong in ["{assumed: torch-fsdpp}", "{assumed: torch-fsdp, attention: flash-2}", "{assumed: []}"] {
+            let problems = #expect(throws: PlanProblems.self) { try self.plan(wrong) }
+            #expect(problems?.problems.count == 1, "\(problems?.description ?? "")")
+        }
+    }
+
     /// A property that is what it was changes nothing, and one turned round twice comes back.
     @Test(arguments: ["fusedNorms: yes", "cudaGraphs: no", "compiled: no", "expertKernels: grouped"])
     func whatItHasAlreadyChangesNothing(_ property: String) throws {

@@ -295,9 +295,17 @@ import Testing
             var during = bytes
             if isAgain {
                 during = places.reduce(0) {
-                    $0 + kept(plan, layout, inventory, layers[$1], recomputed: false, all: true)
+                    $0
+                        + kept(
+                            plan, layout, inventory, layers[$1], recomputed: false, all: true,
+                            inSixteenBits: isHigh(plan, inventory, layers[$1]))
                 }
-                if TunedActivations(plan, layout, inventory, layers[places[0]])?.keepsInput == false { during += bytes }
+                let first = layers[places[0]]
+                let keepsInput =
+                    TunedActivations(plan, layout, inventory, first)?.keepsInput
+                    ?? (CountedNorms(plan, layout, elementBytes: elementBytes(plan))?.casts != true
+                        || inventory.shape(first).norms == .post && !inventory.isModule(first))
+                if !keepsInput { during += bytes }
             } else if layout.recompute == .selective {
                 during += places.reduce(0) { $0 + modulesAgain(plan, layout, inventory, layers[$1]) }
             }
@@ -305,6 +313,12 @@ import Testing
             return BlocksAtOnce(
                 kept: bytes, during: during, later: layout.schedule.splitsBackward ? between : 0)
         }
+    }
+
+    /// Whether the plan's recipe leaves a block in bf16.
+    private static func isHigh(_ plan: Plan, _ inventory: Inventory, _ layer: Int) -> Bool {
+        guard let recipe = plan.recipe, !inventory.isModule(layer) else { return false }
+        return layer < recipe.bf16LayersAtStart || layer >= plan.model.layers - recipe.bf16LayersAtEnd
     }
 
     /// Tensors that the modules of one block compute again and hold while its backward runs: one half after the other, each
@@ -316,7 +330,9 @@ import Testing
                 - kept(plan, layout, inventory, layer, recomputed: false, only: only, inSixteenBits: true)
         }
         func ofRecipe() -> Double {
-            guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed else { return 0 }
+            guard let recipe = CountedRecipe(plan), layer >= inventory.firstPassed,
+                !isHigh(plan, inventory, layer)
+            else { return 0 }
             func saved(_ again: Set<RecomputeModules.Name>) -> Double {
                 let again = layout.modulesByHand.intersection(again)
                 if plan.model.tuning != nil {
@@ -329,10 +345,15 @@ import Testing
             }
             return saved([]) - saved([.network, .mixture, .sharedExperts])
         }
+        var norm = min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
+        if modules([.norms]) > 0, let counted = CountedNorms(plan, layout, elementBytes: elementBytes(plan)) {
+            let rows = Double(layout.microbatch * plan.model.sequence) / Double(layout.context)
+            norm = counted.ofOne(rows: layout.sequenceParallel ? rows / Double(layout.tensor) : rows)
+        }
         return max(
             modules([.coreAttention, .latentProjections]),
             modules([.network, .mixture, .expertActivation, .sharedExperts]) - ofRecipe())
-            + min(modules([.norms]), kept(plan, layout, inventory, layer, recomputed: true))
+            + norm
     }
 
     private static func bytes(

@@ -47,7 +47,17 @@ struct CountedActivations {
         if shape.stream == .lastDouble {
             kept.addLastStreams(
                 model, shape, layout, rows: rows, ownRows: ownRows, selective: selective, dropout: dropout)
+            if let norms = CountedNorms(plan, layout, elementBytes: w) {
+                let text = Double(layout.microbatch * (model.text?.tokens ?? 0)) / Double(layout.context)
+                let ownText = layout.sequenceParallel ? text / t : text
+                let each = shape.norms == .both ? 2.0 : 1
+                kept.bytes += norms.more(2 * each, inputs: 2 * each, rows: ownRows - ownText)
+                kept.bytes += norms.more(each, inputs: each, rows: ownText)
+            }
             return w * kept.elements + kept.bytes
+        }
+        if let norms = CountedNorms(plan, layout, elementBytes: w) {
+            kept.bytes += norms.more(shape, isModule: isModule, rows: ownRows, again: again.contains(.norms))
         }
         if shape.isJoined {
             kept.elements += ownRows * h  // the stream that both halves read

@@ -67,9 +67,16 @@ struct TunedActivations {
             ? learns("shared expert down", "beside down", "expert ") : learns("feed-forward down")
     }
 
+    /// Norms of several kernels; nil: they are one each.
+    private var counted: CountedNorms? {
+        CountedNorms(
+            plan, layout, elementBytes: w,
+            scalesAreTrained: tensors.contains { $0.name.hasPrefix("norm ") && !$0.isMatrix && $0.fate == .trained })
+    }
+
     /// Whether the block's input is among what a forward keeps: a norm reads it again, products only for their own weights.
     var keepsInput: Bool {
-        guard shape.norms == .post else { return true }
+        guard shape.norms == .post else { return counted?.casts != true }
         if shape.isJoined { return readsOfAttention || readsOfNetwork }
         return shape.halves == .feedForward ? readsOfNetwork : readsOfAttention
     }
@@ -205,6 +212,9 @@ struct TunedActivations {
             elements += network(Double(shape.ffn) / t, rows, down: learns("feed-forward down"))
         }
         if dropout { bytes += halves * ownRows * h }
+        if let counted = counted {
+            bytes += counted.more(shape, isModule: false, rows: ownRows, again: again.contains(.norms))
+        }
         return w * elements + bytes
     }
 

@@ -60,9 +60,10 @@ struct ActivationExplanation {
         let core = kind.own("C")
         let activation = kind.block.shape.halves.hasFeedForward ? kind.own(kind.feedForward.activation) : "0"
         let attended = "T·w·\(kind.own(kind.attention.attended))/t"
+        let steps = addSteps(to: &lines, kind)
         lines.derive(
             "all activations of a \(name)", as: "Z_\(x)",
-            kind.hasNoBackward ? "0" : "T·(\(allBytes(kind))) + \(core)" + addRecipe(to: &lines, kind), "bytes",
+            kind.hasNoBackward ? "0" : "T·(\(allBytes(kind))) + \(core)" + addRecipe(to: &lines, kind) + steps, "bytes",
             note: device.dropout ? "dropout masks" : "no dropout", after: "Korthikanti et al. 2022, table 2")
         let memory = framework.memory
         let isSplit = layout.schedule.splitsBackward
@@ -76,7 +77,7 @@ struct ActivationExplanation {
         let less = remakes ? " − \(remade)" : ""
         let more = memory.keepsHalvesWhole && isSplit ? " + T·w·h/σ" : ""
         let source = "Korthikanti et al. 2022, section 4.2.3"
-        let inputInWhole = kind.block.keepsInput ? input : nil
+        let inputInWhole = kind.block.keepsInput && !(rates.normKernels.cast && kind.block.normsReadInput) ? input : nil
         func minus(_ terms: [String?]) -> String { terms.compactMap { $0.map { " − \($0)" } }.joined() }
         let (kept, again): (String, String) =
             switch layout.recompute {
@@ -150,7 +151,7 @@ struct ActivationExplanation {
             return sum([rowBytes(kind), modulation(kind, "w"), attentionBytes(kind)] + keptBytes(kind))
         }
         let kept = kind.block.kept.filter { $0.role != .combined || framework.keepsCombinedRows }
-        return rowBytes(kept, of: kind)
+        return rowBytes(kept.filter { rates.normKernels.keeps($0.role) }, of: kind)
     }
 
     /// Formula of the bytes of results that a whole backward computes again.
@@ -248,7 +249,12 @@ struct ActivationExplanation {
             sums += later(&lines, fullest, isPartial: terms.isPartial).map { count, bytes, _ in "\(count)·\(bytes)" }
             sums += buffers(&lines, fullest, terms)
         }
-        sums.append(recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial))
+        let atOnce = [
+            recomputedAtOnce(share, rank: rank, isPartial: terms.isPartial),
+            highAtOnce(&lines, "D_sr", "first", share.holdsEmbedding ? terms.ends.highAtStart : 0),
+            highAtOnce(&lines, "D_er", "last", share.holdsHead ? terms.ends.highAtEnd : 0),
+        ].compactMap { $0 }
+        sums.append(atOnce.isEmpty ? nil : largest(atOnce))
         if work.divided != nil {
             sums += BufferExplanation.vocabularyInputs(work, rank: rank, &lines)
         } else if share.holdsHead {
@@ -258,7 +264,8 @@ struct ActivationExplanation {
             let remakesNorm = framework.memory.remakesOutputs && !layout.schedule.splitsBackward
             let masks = device.dropout ? words.head.masks : nil
             let kept = remakesNorm ? words.head.keptWithoutNorm : words.head.kept
-            sums.append("(y_p + y_w)·" + (masks.map { "(\(sum(kept, $0)))" } ?? kept ?? "0"))
+            let ofHead = [kept, masks, stepsOfNorm(words.head)].compactMap { $0 }
+            sums.append("(y_p + y_w)·" + (ofHead.count > 1 ? "(\(sum(ofHead)))" : ofHead.first ?? "0"))
             if terms.bf16Extra.end != 0 {
                 lines.define("D_e", terms.bf16Extra.end, "bytes", "bytes that the last blocks keep more in bf16")
                 sums.append("(y_p + y_w)·D_e")
@@ -297,7 +304,8 @@ struct ActivationExplanation {
         }
         if extra != 0 { lines.define("D_s", extra, "bytes", "bytes that the first blocks keep more in bf16") }
         let embedding = [
-            device.dropout ? words.embedding.masks : nil, words.embedding.kept, extra != 0 ? "D_s" : nil,
+            device.dropout ? words.embedding.masks : nil, words.embedding.kept, stepsOfNorm(words.embedding),
+            extra != 0 ? "D_s" : nil,
         ].compactMap { $0 }
         if !embedding.isEmpty, moment.first > 0 {
             lines.define("y_in", moment.first, "", "micro-batches held of the first stage")
@@ -334,6 +342,14 @@ struct ActivationExplanation {
             lines.define(symbol, count, "blocks", "\(meaning) between the halves of their backward")
             return (symbol, bytes, set)
         }
+    }
+
+    /// Defines the bytes that a backward recomputes at once of blocks in bf16.
+    /// - Returns: their symbol; nil if there are none.
+    private func highAtOnce(_ lines: inout Derivation, _ symbol: String, _ which: String, _ bytes: Double) -> String? {
+        guard bytes > 0 else { return nil }
+        lines.define(symbol, bytes, "bytes", "bytes recomputed at once of the \(which) blocks in bf16")
+        return symbol
     }
 
     /// Formula of the bytes that the backward of the largest recomputed block, or run of blocks, recomputes; nil if nothing

@@ -36,7 +36,8 @@ package struct ErrorBand: Hashable, Sendable {
 
     /// Half-width, in logarithms, of the band of a step.
     /// - Parameters:
-    ///   - sources: publications with runs of the software on the device.
+    ///   - sources: publications with runs of the software on the device; 0 where fewer than two publications fix the
+    ///     software's constants.
     ///   - isTheirs: whether software and layout are those of the team that trains.
     package static func halfWidth(sources: Int, isTheirs: Bool, isMixture: Bool) -> Double {
         let width = knownPair * (sources > 0 ? 1 : newPair) * (isMixture ? mixture : 1)
@@ -89,13 +90,17 @@ package struct ErrorBand: Hashable, Sendable {
             default: "\(least.sources) publications have runs \(pair)"
             }
         let isTheirs = isNamed && !isSearched
+        // Constants that one publication fixes predict the runs of others no better than those of another device.
+        let isThin = isNamed && !framework.assumedConstants.isEmpty
+        let sources = isThin ? 0 : least.sources
         if let anchor = plan.anchor {
-            let width = Self.halfWidth(sources: least.sources, isTheirs: true, isMixture: isMixture)
+            let width = Self.halfWidth(sources: sources, isTheirs: true, isMixture: isMixture)
             self.init(anchor, plan, layout, width: width, unknown: isTheirs ? 0 : Self.notTheirs, stops: stops)
             return
         }
-        let width = Self.halfWidth(sources: least.sources, isTheirs: isTheirs, isMixture: isMixture)
+        let width = Self.halfWidth(sources: sources, isTheirs: isTheirs, isMixture: isMixture)
         var reasons = isNamed ? [evidence] : ["the software is assumed", evidence]
+        if isThin { reasons.append("fewer than two publications fix constants of \(framework.name)") }
         if isMixture { reasons.append("mixtures of experts vary more") }
         if isSearched {
             reasons.append(
@@ -104,6 +109,16 @@ package struct ErrorBand: Hashable, Sendable {
         }
         self.init(
             below: hypot(width, stops.below), above: hypot(width, stops.above), reason: reasons.joined(separator: "; "))
+        span(plan.otherSoftware)
+    }
+
+    /// Widens the band to hold the prices on other software that may be meant.
+    private mutating func span(_ others: [Plan.OtherSoftware]) {
+        let (low, high) = (self.low, self.high)
+        for other in others {
+            (self.low, self.high) = (max(self.low, 1 - other.ratio), max(self.high, other.ratio - 1))
+        }
+        if self.low > low || self.high > high { reason += "; it spans the prices on other software" }
     }
 
     /// The band that measured steps leave.

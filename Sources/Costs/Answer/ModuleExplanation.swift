@@ -20,21 +20,27 @@ extension ActivationExplanation {
         func rows(_ some: RecomputeModules) -> [String] {
             if kind.isTuned {
                 let freed = kind.block.kept.filter { one in
+                    guard rates.normKernels.keeps(one.role) else { return false }
                     if one.role == .combined, !framework.keepsCombinedRows { return false }
                     if remakes, one.role == .normResult || one.role == .activationResult { return false }
                     return !one.madeBy.isDisjoint(with: modules.intersection(some))
                 }
                 return freed.isEmpty ? [] : [rowBytes(freed, of: kind)]
             }
-            return kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
-                guard let freed = work.freed else { return nil }
-                switch work.module {
-                case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
-                case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
-                case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
-                default: return kind.own(freed)
-                }
+            let steps = kind.block.kept.filter {
+                ($0.role == .castNormInput || $0.role == .normalised) && rates.normKernels.keeps($0.role)
+                    && !$0.madeBy.isDisjoint(with: modules.intersection(some))
             }
+            return (steps.isEmpty ? [] : [rowBytes(steps, of: kind)])
+                + kind.block.recomputations(of: modules).filter { some.contains($0.module) }.compactMap { work in
+                    guard let freed = work.freed else { return nil }
+                    switch work.module {
+                    case .norms, .fusibleNorms: return remakes ? nil : kind.own(freed)
+                    case .network: return kind.own(remakes ? "w·(n_m − 1)·f/t" : freed)
+                    case .mixture: return kind.own(combined.map { "\(freed) − \($0)" } ?? freed)
+                    default: return kind.own(freed)
+                    }
+                }
         }
         func bytes(_ rows: [String]) -> String? { rows.isEmpty ? nil : "T·(\(sum(rows)))" }
         let all: RecomputeModules = [
@@ -49,9 +55,17 @@ extension ActivationExplanation {
             network + [ofProducts, stored].compactMap { $0.map { " − \($0)" } }.joined()
         }
         let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
-        let norm = rows([.norms, .fusibleNorms]).isEmpty ? nil : "T·w·h/σ"
+        let isScaled = kind.block.kept.contains { $0.role == .normalised && rates.normKernels.keeps(.normalised) }
+        let ofNorm = [isScaled ? "2·w" : "w", rates.normKernels.cast ? "4" : nil].compactMap { $0 }
+        let norm =
+            rows([.norms, .fusibleNorms]).isEmpty
+            ? nil : "T·" + (ofNorm.count > 1 ? "(\(sum(ofNorm)))" : ofNorm[0]) + "·h/σ"
+        let inputs = kind.block.kept.filter {
+            $0.role == .normInput && rates.normKernels.cast && !$0.readBy.isDisjoint(with: modules)
+        }
         return (
             "Z_\(kind.symbol)" + (freed.map { " − (\($0))" } ?? "")
+                + (inputs.isEmpty ? "" : " + T·(\(rowBytes(inputs, of: kind)))")
                 + [saved, stored].compactMap { $0.map { " + \($0)" } }.joined()
                 + less + more,
             sum(largest([network, attention].compactMap { $0 }), norm)

@@ -47,13 +47,14 @@ package struct ActivationBytes: Hashable, Sendable {
     ///   - modules: the modules that are recomputed by themselves, with selective recomputation.
     ///   - exchanged: bytes that the core attention keeps because context ranks exchange heads (`ContextWays.kept`).
     ///   - shares: samples and rows of a text, for each row.
+    ///   - normsInSteps: whether the software runs norms as several kernels (`Framework.runsNormsInSteps`).
     package init(
         _ block: Block, sequence: Int, tokens: Double, tensor: Int, sequenceParallel: Bool,
         recompute: Layout.Recompute, flashAttention: Bool, dropout: Bool, elementBytes w: Double,
         keepsOperations: Bool = false, expertTensor: Int = 1, keepsCombinedRows: Bool = true,
         operandBytes: Double? = nil, recipe: (input: Double, keepsAttended: Bool)? = nil, splitsBackward: Bool = false,
         memory: Framework.Memory = Framework.Memory(), modules: RecomputeModules = [], exchanged: Double = 0,
-        shares: RowShares = .tokens
+        shares: RowShares = .tokens, normsInSteps: Bool = false
     ) {
         self.init(
             BlockTensors(
@@ -63,7 +64,8 @@ package struct ActivationBytes: Hashable, Sendable {
                         tokens: tokens, tensor: Double(tensor), sequence: sequenceParallel ? Double(tensor) : 1,
                         expertTensor: Double(expertTensor), mixture: block.mixture,
                         reserve: memory.rowReserve, shares: shares),
-                    activation: w, operand: operandBytes ?? w, dropout: dropout),
+                    activation: w, operand: operandBytes ?? w, dropout: dropout,
+                    norms: NormKernels(areSeveral: normsInSteps, elementBytes: w)),
                 sequence: sequence, flashAttention: flashAttention, keepsCombinedRows: keepsCombinedRows,
                 recipe: recipe, memory: memory, exchanged: exchanged),
             recompute: recompute, keepsOperations: keepsOperations, splitsBackward: splitsBackward, modules: modules)
@@ -92,7 +94,8 @@ package struct ActivationBytes: Hashable, Sendable {
                 modules.contains(.coreAttention) ? core + (memory.remakesAttention ? tensors.attended : 0) : 0
             // Inputs of products that are not kept, or that modules keep as their input, are not in a recipe's format.
             kept =
-                whole - remade - again - sum(madeBy: modules) + tensors.saved { !$0.isKept(without: modules) } + halves
+                whole - remade - again - sum(madeBy: modules) + tensors.inputs(of: modules)
+                + tensors.saved { !$0.isKept(without: modules) } + halves
             // The halves are recomputed one after the other, each with the norm before it.
             let norms = sum(madeBy: [.norms, .fusibleNorms])
             // Modules with products keep the inputs of these as a forward does. A norm or an activation by itself gives
@@ -102,7 +105,7 @@ package struct ActivationBytes: Hashable, Sendable {
                 max(
                     again + sum(madeBy: .latentProjections),
                     sum(madeBy: [.network, .mixture, .expertActivation, .sharedExperts])
-                        - tensors.saved { !$0.madeBy.isDisjoint(with: withProducts) }) + min(norms, stream)
+                        - tensors.saved { !$0.madeBy.isDisjoint(with: withProducts) }) + min(norms, tensors.oneNorm)
         case .selective where keepsOperations:
             // The block's input, the result of attention and the results of every second product.
             kept = tensors.input + tensors.attended + core + tensors.productResults / 2

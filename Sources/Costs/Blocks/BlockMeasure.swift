@@ -11,6 +11,8 @@ struct BlockMeasure: Sendable {
     let dropout: Bool
     /// Bytes of a number in the gradients of weights, which only kernels read and write.
     var gradient = 0.0
+    /// How the software runs norms.
+    var norms = NormKernels()
 
     func bytes(_ stored: Stored) -> Double {
         let number: Double =

@@ -17,7 +17,9 @@ struct BlockTensors {
     /// The inputs of the block.
     var input: Double { Double(block.inputs) * stream }
     /// The inputs of the block among `whole`.
-    var inputInWhole: Double { block.keepsInput ? input : 0 }
+    var inputInWhole: Double {
+        block.keepsInput && !(measure.norms.cast && block.normsReadInput) ? input : 0
+    }
     /// The core attention, with what exchanges of heads keep.
     let core: Double
     /// The result of the core attention.
@@ -54,12 +56,14 @@ struct BlockTensors {
                 numberBytes: measure.dropout ? 2 * w + 1 : w) + exchanged
         var (all, attended, remade) = (0.0, 0.0, 0.0)
         for tensor in block.kept {
+            guard measure.norms.keeps(tensor.role) else { continue }
             let bytes = Self.bytes(tensor, measure, activationInput)
             switch tensor.role {
             case .attended: attended += bytes
             case .normResult, .activationResult: remade += bytes
             case .combined where !keepsCombinedRows: continue
-            case .combined, .productInput, .activationInput, .logits, .other: break
+            case .combined, .productInput, .activationInput, .logits, .normInput, .castNormInput, .normalised, .other:
+                break
             }
             all += bytes
         }
@@ -87,7 +91,8 @@ struct BlockTensors {
                     tokens: device.tokens, tensor: device.tensor, sequence: device.sequenceShare,
                     expertTensor: device.expertTensor, mixture: block.mixture,
                     reserve: framework.memory.rowReserve, shares: device.shares),
-                activation: rates.elementBytes, operand: rates.operandBytes(of: block), dropout: device.dropout),
+                activation: rates.elementBytes, operand: rates.operandBytes(of: block), dropout: device.dropout,
+                norms: rates.normKernels),
             sequence: sequence, flashAttention: device.flashAttention, keepsCombinedRows: framework.keepsCombinedRows,
             recipe: rates.recipe.map { (rates.inputBytes, $0.keepsAttended) },
             activationInput: rates.recipe?.activationInputBytes, memory: framework.memory,
@@ -111,14 +116,31 @@ struct BlockTensors {
     /// - Parameter withoutRemade: leaves out the results that are made again anyway.
     func bytes(madeBy modules: RecomputeModules, withoutRemade: Bool) -> Double {
         block.kept.reduce(0) { sum, tensor in
+            guard measure.norms.keeps(tensor.role) else { return sum }
             switch tensor.role {
             case .combined where !keepsCombinedRows: return sum
             case .normResult where withoutRemade, .activationResult where withoutRemade: return sum
-            case .normResult, .activationInput, .activationResult, .attended, .combined, .productInput, .logits, .other:
+            case .normResult, .activationInput, .activationResult, .attended, .combined, .productInput, .logits,
+                .normInput, .castNormInput, .normalised, .other:
                 return tensor.madeBy.isDisjoint(with: modules)
                     ? sum : sum + Self.bytes(tensor, measure, activationInput)
             }
         }
+    }
+
+    /// Bytes of the rows that norms among `modules` read: recomputed, a norm keeps these rather than what it casts.
+    func inputs(of modules: RecomputeModules) -> Double {
+        guard measure.norms.cast else { return 0 }
+        return block.kept.reduce(0) {
+            $1.role == .normInput && !$1.readBy.isDisjoint(with: modules) ? $0 + measure.bytes($1.stored) : $0
+        }
+    }
+
+    /// What one norm before a half keeps, with its result.
+    var oneNorm: Double {
+        let numbers = measure.division.numbers(block.stream)
+        let isScaled = measure.norms.areSeveral && block.kept.contains { $0.role == .normalised }
+        return (isScaled ? 2 : 1) * stream + (measure.norms.cast ? 4 * numbers : 0)
     }
 
     /// Bytes that a recipe saves of some inputs of products.

@@ -19,6 +19,9 @@ extension ActivationTerms {
         var messages = 0.0
         /// Bytes of memory shared by the two copies of a stage in a bidirectional pipeline.
         var copiesBuffers = 0.0
+        /// Bytes that a backward recomputes at once of blocks in bf16 at the start and at the end of the model.
+        var highAtStart = 0.0
+        var highAtEnd = 0.0
     }
 }
 
@@ -101,16 +104,21 @@ struct ActivationNumbers {
     ///   - isPartial: whether only some blocks are recomputed.
     @inline(__always)
     func activations(
-        _ counts: UnsafePointer<Double>, holdsHead: Bool, kept: Double, logits held: HeldLogits, isPartial: Bool
+        _ counts: UnsafePointer<Double>, holdsEmbedding: Bool, holdsHead: Bool, kept: Double, logits held: HeldLogits,
+        isPartial: Bool
     ) -> Double {
         activations(
-            holdsHead: holdsHead, kept: kept, logits: held, recomputed: recomputed(counts, isPartial: isPartial))
+            holdsEmbedding: holdsEmbedding, holdsHead: holdsHead, kept: kept, logits: held,
+            recomputed: recomputed(counts, isPartial: isPartial))
     }
 
     /// - Parameter recomputed: bytes that the rank's backward recomputes at once.
     @inline(__always)
-    func activations(holdsHead: Bool, kept: Double, logits held: HeldLogits, recomputed: Double) -> Double {
-        kept + recomputed + (holdsHead ? (held.pending + held.deferred) * ends.headInputs : 0)
+    func activations(
+        holdsEmbedding: Bool, holdsHead: Bool, kept: Double, logits held: HeldLogits, recomputed: Double
+    ) -> Double {
+        let atOnce = max(recomputed, holdsEmbedding ? ends.highAtStart : 0, holdsHead ? ends.highAtEnd : 0)
+        return kept + atOnce + (holdsHead ? (held.pending + held.deferred) * ends.headInputs : 0)
     }
 
     /// Bytes of a rank's temporary buffers: gradients of the widest tensors of one block, and all other buffers.

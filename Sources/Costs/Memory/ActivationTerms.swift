@@ -62,15 +62,19 @@ final class ActivationTerms: Sendable {
         ends.buffers += shared + runtime.packedOperands + ExchangeBuffers.bytes(work)
         let measure = BlockMeasure(
             division: work.device.division(nil), activation: w, operand: work.rates.operandBytes,
-            dropout: work.device.dropout)
+            dropout: work.device.dropout, norms: work.rates.normKernels)
         func kept(_ end: End, _ isCounted: (Kept.Role) -> Bool) -> Double {
-            end.part.kept.reduce(0) { isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0 }
+            end.part.kept.reduce(0) {
+                measure.norms.keeps($1.role) && isCounted($1.role) ? $0 + measure.bytes($1.stored) : $0
+            }
         }
         let (embedding, head) = (work.parts.embedding, work.parts.head)
         let remakesNorm = memory.remakesOutputs && !isSplit
         // The embedding keeps the masks of its dropout (Korthikanti et al. 2022, section 4.3).
-        let extra = Self.bf16Extra(work, isSplit: isSplit)
+        let high = HighBytes(work, isSplit: isSplit)
+        let extra = high.kept
         bf16Extra = extra
+        (ends.highAtStart, ends.highAtEnd) = high.atOnce
         let mask = kept(embedding) { _ in true } + extra.start
         var numbers: [Double] = []
         numbers.reserveCapacity(10 * blocks.count + 2)
@@ -107,19 +111,6 @@ final class ActivationTerms: Sendable {
         ends.copiesBuffers = copies
         self.ends = ends
         pools = memory.pools
-    }
-
-    private static func bf16Extra(_ work: LayoutWork, isSplit: Bool) -> (start: Double, end: Double) {
-        guard let blocks = work.highBlocks, let high = work.rates.bf16Blocks else { return (0, 0) }
-        func extra(_ blocks: [HighBlocks.One]) -> Double {
-            blocks.reduce(0) { sum, one in
-                let (block, recompute) = (work.parts.blocks[one.kind], one.isPlain ? .none : work.layout.recompute)
-                return sum
-                    + ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit, rates: high).kept
-                    - ActivationBytes(work, block: block, recompute: recompute, isSplit: isSplit).kept
-            }
-        }
-        return (extra(blocks.start), extra(blocks.end))
     }
 
     /// Bytes that blocks and embedding keep, with the layout's recomputation.
@@ -202,10 +193,13 @@ final class ActivationTerms: Sendable {
                 let atOnce = isOffloaded ? recomputedAtOnce(share) : runs.map(recomputed)
                 let activations =
                     atOnce.map {
-                        numbers.activations(holdsHead: share.holdsHead, kept: kept, logits: logits, recomputed: $0)
+                        numbers.activations(
+                            holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead, kept: kept,
+                            logits: logits, recomputed: $0)
                     }
                     ?? numbers.activations(
-                        counts, holdsHead: share.holdsHead, kept: kept, logits: logits, isPartial: isPartial)
+                        counts, holdsEmbedding: share.holdsEmbedding, holdsHead: share.holdsHead, kept: kept,
+                        logits: logits, isPartial: isPartial)
                 return (
                     activations,
                     numbers.buffers(

@@ -215,7 +215,8 @@ struct PassNumbers {
             let (first, end) = (bounds[entry.firstBound + index], bounds[entry.firstBound + index + 1])
             let kept = terms.fullest(held + first * stride, moments: end - first, isPartial: entry.isPartial)
             let whole = terms.activations(
-                counts, holdsHead: kind.holdsHead, kept: kept, logits: entry.logits, isPartial: entry.isPartial)
+                counts, holdsEmbedding: kind.holdsEmbedding, holdsHead: kind.holdsHead, kept: kept,
+                logits: entry.logits, isPartial: entry.isPartial)
             let buffers = terms.buffers(
                 counts, holdsEmbedding: kind.holdsEmbedding, holdsHead: kind.holdsHead, passes: kind.passes,
                 logits: entry.logits, isBidirectional: entry.passShare < 1)

@@ -23,7 +23,9 @@ extension End {
         part.messages = TensorMessages(results: [model.tableWidth])
         var whole = positions == nil ? [] : [model.positionEntries == nil ? "s·h" : "s_p·h"]
         if model.embeddingNorm {
-            part.kept.append(Kept(stream))
+            part.kept.append(Kept(stream, role: model.roleOfNormInputs))
+            part.kept += model.stepsOfNorms(
+                stream, count: 1, isTrained: model.changesEmbedding && model.changesNorms)
             part.forward.kernels.append([Stored(stream, times: 2)])
             part.backward.kernels.append([Stored(stream, times: 3)])
             whole += [model.normWords(count: 1)].compactMap { $0 }
@@ -38,7 +40,7 @@ extension End {
             part: part, looksUp: true, width: model.tableWidth,
             words: EndWords(
                 model, whole: whole, kept: EndWords.kept(norms: model.embeddingNorm ? 1 : 0, model),
-                masks: "T·h/σ"),
+                masks: "T·h/σ", stepsOfNorm: part.stepsOfNorm),
             tuned: TunedEnd(
                 model, changesTable: model.changesTable, changesOthers: model.changesEmbedding,
                 whole: part.tensors.wholeParameters,

@@ -102,13 +102,23 @@ package struct EndWords: Hashable, Sendable {
     package var logits: String?
     /// Losses of a head.
     package var losses = 1
+    /// Formula of a number's bytes that the norm keeps beyond `kept` in software that runs it as several kernels; nil
+    /// without a norm.
+    package var stepsOfNorm: StepsOfNorm?
+
+    /// Formulas for activations of 16 bits, whose norms cast them, and for fp32; nil: nothing more is kept.
+    package struct StepsOfNorm: Hashable, Sendable {
+        package var cast: String
+        package var single: String?
+    }
 
     /// - Parameter whole: formulas of the parameters that every tensor rank holds whole.
     init(
         _ model: Model, whole: [String], kept: String?, keptWithoutNorm: String? = nil, masks: String? = nil,
-        logits: String? = nil, losses: Int = 1
+        logits: String? = nil, losses: Int = 1, stepsOfNorm: StepsOfNorm? = nil
     ) {
         self.losses = losses
+        self.stepsOfNorm = stepsOfNorm
         wholeParameters = sumOrNil(whole)
         self.kept = kept
         self.keptWithoutNorm = keptWithoutNorm
@@ -127,9 +137,10 @@ package struct EndWords: Hashable, Sendable {
     /// - Parameter weights: formulas of the multiply-adds of a token, by layer.
     init(
         pictures sizes: [SizeSymbol], whole: [String], weights: [String], kept: String?,
-        keptWithoutNorm: String? = nil, masks: String? = nil, logits: String? = nil
+        keptWithoutNorm: String? = nil, masks: String? = nil, logits: String? = nil, stepsOfNorm: StepsOfNorm? = nil
     ) {
         hasTable = false
+        self.stepsOfNorm = stepsOfNorm
         wholeParameters = sumOrNil(whole)
         self.weights = sum(weights.isEmpty ? ["0"] : weights)
         self.sizes = sizes

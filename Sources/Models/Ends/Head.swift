@@ -22,10 +22,12 @@ extension End {
         let (modules, losses) = (model.predictors, model.predictors + 1)
         part.products = Array(repeating: headProducts(model), count: losses).flatMap(\.self)
         part.kept = [
-            Kept(stream, times: norms),
+            Kept(stream, times: norms, role: model.roleOfNormInputs),
             Kept(stream, times: Double(losses), role: model.hasFinalNorm ? .normResult : .other),
             Kept(logits, .single, times: Double(losses), role: .logits),
         ]
+        part.kept += model.stepsOfNorms(
+            stream, count: model.hasFinalNorm ? 1 : 0, isTrained: model.changesHead && model.changesNorms)
         if let size = model.embeddingSize { part.kept.append(Kept(Extent(.scattered, whole: size))) }
         // The kept inputs stay. In addition: the logits' gradients, in the format of activations.
         part.operands = [Stored(logits, times: Double(losses))]
@@ -49,7 +51,7 @@ extension End {
                 model, whole: whole, kept: EndWords.kept(norms: (model.hasFinalNorm ? 2 : 1) + modules, model),
                 keptWithoutNorm: EndWords.kept(norms: model.hasFinalNorm ? 1 : losses, model),
                 masks: modules == 0 ? nil : modules == 1 ? "T·h/σ" : "\(modules)·T·h/σ", logits: "T·V_p/t",
-                losses: losses),
+                losses: losses, stepsOfNorm: part.stepsOfNorm),
             tuned: TunedEnd(
                 model, changesTable: model.changesHeadTable, changesOthers: model.changesHead,
                 whole: part.tensors.wholeParameters, norms: model.finalNorm.parameters))

@@ -29,6 +29,28 @@ extension Model {
     }
 }
 
+extension Model {
+    /// Whether a norm of the model is several kernels in eager PyTorch. LayerNorm is one, which reads half precision.
+    var hasNormsInSteps: Bool { conventions.norm == .rmsNorm }
+
+    /// The role of rows that norms read.
+    var roleOfNormInputs: Kept.Role { hasNormsInSteps ? .normInput : .other }
+
+    /// What norms of `stream` keep in software that runs them as several kernels: each casts its rows to fp32 and keeps the
+    /// copy, which its square and its product with the inverse root read back, and keeps the normalised rows in the
+    /// activations' format, for the gradient of its scale (Hugging Face, `LlamaRMSNorm.forward`; Aleph-Alpha/scaling,
+    /// `RMSNorm.forward` with optimization_type torch).
+    /// - Parameter isTrained: whether their scales are trained.
+    func stepsOfNorms(
+        _ stream: Extent, count: Int, isTrained: Bool = true, madeBy: RecomputeModules = []
+    ) -> [Kept] {
+        guard count > 0, hasNormsInSteps else { return [] }
+        let normalised = Kept(stream, times: Double(count), role: .normalised, madeBy: madeBy)
+        return [Kept(stream, .single, times: Double(count), role: .castNormInput, madeBy: madeBy)]
+            + (isTrained ? [normalised] : [])
+    }
+}
+
 extension Part {
     /// The norms of a block and its additions to the residual stream.
     ///
@@ -68,12 +90,19 @@ extension Part {
         var part = Part()
         part.tensors = normTensors(ofStream: model)
         part.kept = [
-            Kept(stream, times: Double(isJoined ? 1 : count)),
+            Kept(
+                stream, times: Double(isJoined ? 1 : count), role: before > 0 ? model.roleOfNormInputs : .other,
+                readBy: [.norms, .fusibleNorms]),
             Kept(stream, times: Double(alone), role: .normResult, madeBy: .norms),
             Kept(stream, times: Double(before - alone), role: .normResult, madeBy: .fusibleNorms),
             Kept(stream, .mask, times: Double(results)),
         ]
-        if behind > 0 { part.kept.append(Kept(stream, times: Double(behind))) }
+        part.kept += model.stepsOfNorms(stream, count: alone, madeBy: .norms)
+        part.kept += model.stepsOfNorms(stream, count: before - alone, madeBy: .fusibleNorms)
+        if behind > 0 {
+            part.kept.append(Kept(stream, times: Double(behind), role: model.roleOfNormInputs))
+            part.kept += model.stepsOfNorms(stream, count: behind)
+        }
         part.inputs = normInputs(model)
         // The inputs of the halves, and the gradients of their outputs.
         part.operands = [Stored(stream, .operand, times: Double(inputs + (isJoined ? 1 : results)))]
@@ -158,6 +187,15 @@ extension Model {
     }
 }
 
+extension Part {
+    /// What the norm of an end keeps in steps of its own.
+    var stepsOfNorm: EndWords.StepsOfNorm? {
+        guard kept.contains(where: { $0.role == .castNormInput }) else { return nil }
+        let isScaled = kept.contains { $0.role == .normalised }
+        return EndWords.StepsOfNorm(cast: isScaled ? "(4 + w − w)" : "(4 − w)", single: isScaled ? "w" : nil)
+    }
+}
+
 /// Terms of a block's norms and residual additions in formulas. Letter: h hidden.
 package struct NormWords: Hashable, Sendable {
     /// Formula of the parameters of the norms and of small tensors; nil if there are none.
@@ -167,6 +205,11 @@ package struct NormWords: Hashable, Sendable {
     package var kept: String
     package var results: String
     package var operands: String
+    /// Among those that are kept: inputs of norms. In norms of several kernels in addition: cast inputs, and rows before the
+    /// scale.
+    package var inputs: String
+    package var castInputs: String
+    package var normalised: String
     /// Halves of the block, each with a mask of dropout.
     package var halves: String
     /// Formula of the parameters of a projection to the block's rows; nil if there is none. A token multiplies as many
@@ -203,6 +246,9 @@ package struct NormWords: Hashable, Sendable {
         kept = mean(\.kept)
         results = mean(\.results)
         operands = mean(\.operands)
+        inputs = mean(\.inputs)
+        castInputs = mean(\.castInputs)
+        normalised = mean(\.normalised)
         halves = mean(\.halves)
         projection = block.predicts ? "2·h^2" : nil
         projected = block.predicts ? "h/t" : nil
@@ -225,6 +271,9 @@ package struct NormWords: Hashable, Sendable {
         var kept: Int
         var results: Int
         var operands: Int
+        var inputs: Int
+        var castInputs: Int
+        var normalised: Int
         var halves: Int
 
         init(_ model: Model) {
@@ -242,8 +291,10 @@ package struct NormWords: Hashable, Sendable {
                 kept.reduce(0) { $0 + ($1.extent.rows == .samples ? 0 : Int($1.times)) }
             }
             let all = part.kept + prediction.kept
-            kept = count(all.map(\.stored).filter { $0.format == .activation })
-            results = count(all.filter { $0.role == .normResult }.map(\.stored))
+            func count(_ role: Kept.Role) -> Int { count(all.filter { $0.role == role }.map(\.stored)) }
+            (inputs, castInputs, normalised) = (count(.normInput), count(.castNormInput), count(.normalised))
+            kept = count(all.map(\.stored).filter { $0.format == .activation }) - normalised
+            results = count(.normResult)
             operands = count(part.operands + prediction.operands.filter { $0.extent.width.cut == 0 })
             halves = count(part.kept.map(\.stored).filter { $0.format == .mask })
         }

@@ -23,7 +23,8 @@ extension End {
         part.forward.kernels = [[Stored(stream, times: addsPositions ? 3 : 1)]]
         part.backward.kernels = [[Stored(stream)]]
         if model.embeddingNorm {
-            part.kept.append(Kept(stream))
+            part.kept.append(Kept(stream, role: model.roleOfNormInputs))
+            part.kept += model.stepsOfNorms(stream, count: 1)
             part.forward.kernels.append([Stored(stream, times: 2)])
             part.backward.kernels.append([Stored(stream, times: 3)])
         }
@@ -52,8 +53,10 @@ extension End {
         part.tensors = model.finalNorm + last.tensors
         part.products = last.products
         part.kept = [
-            Kept(stream, times: Double(norms)), Kept(stream, role: model.hasFinalNorm ? .normResult : .other),
+            Kept(stream, times: Double(norms), role: model.roleOfNormInputs),
+            Kept(stream, role: model.hasFinalNorm ? .normResult : .other),
         ]
+        part.kept += model.stepsOfNorms(stream, count: norms)
         let isModulated = model.diffusion != nil && model.hasFinalNorm
         if isModulated { part.kept.append(Kept(stream)) }
         if last.outputs > 0 {
@@ -70,7 +73,8 @@ extension End {
             part: part, logits: output, losses: 1, width: model.hidden,
             words: EndWords(
                 pictures: last.sizes, whole: whole, weights: last.weights, kept: kept(rows),
-                keptWithoutNorm: kept(rows - norms), logits: last.outputs > 0 ? last.outputWords : "0"))
+                keptWithoutNorm: kept(rows - norms), logits: last.outputs > 0 ? last.outputWords : "0",
+                stepsOfNorm: part.stepsOfNorm))
     }
 
     /// Multiply-adds of a token in the products of both ends.

@@ -14,7 +14,9 @@ extension Part {
         var part = Part()
         part.tensors = model.predictionNorms + [model.predictionProjection]
         part.products = [Product(inputs: Width(whole: 2 * h), outputs: Width(cut: h))]
-        part.kept = [Kept(stream, times: 3), Kept(stream, times: 2, role: .normResult)]
+        part.kept =
+            [Kept(stream, times: 3, role: model.roleOfNormInputs), Kept(stream, times: 2, role: .normResult)]
+            + model.stepsOfNorms(stream, count: 3)
         part.operands = [Stored(stream, .operand, times: 2), Stored(projected, .operand)]
         // Three norms, and both rows joined.
         part.forward = Elementwise(

@@ -80,6 +80,12 @@ package struct Kept: Hashable, Sendable {
         case productInput
         /// The results of a head, which only the loss reads.
         case logits
+        /// Rows that a norm reads, in the activations' format. Software that casts them first keeps the cast copy instead.
+        case normInput
+        /// Rows that a norm reads, cast to fp32.
+        case castNormInput
+        /// Rows of an RMS norm before its scale, which a norm of several kernels keeps for the gradient of the scale.
+        case normalised
         case other
     }
 
@@ -87,14 +93,17 @@ package struct Kept: Hashable, Sendable {
     package var role: Role
     /// The modules that make the tensor: it is not kept if one of them is recomputed.
     package var madeBy: RecomputeModules
+    /// The modules that begin with it. One that is recomputed keeps it in the activations' format, as its input.
+    package var readBy: RecomputeModules
 
     package init(
         _ extent: Extent, _ format: Stored.Format = .activation, times: Double = 1, role: Role = .other,
-        madeBy: RecomputeModules = []
+        madeBy: RecomputeModules = [], readBy: RecomputeModules = []
     ) {
         stored = Stored(extent, format, times: times)
         self.role = role
         self.madeBy = madeBy
+        self.readBy = readBy
     }
 }
 

@@ -106,6 +106,9 @@ package struct BlockTuning: Hashable, Codable, Sendable {
     package var quantized: Quantization?
     /// Whether a backward passes the block: it, or something before it, has weights that training changes.
     package var passesGradient = true
+
+    /// Whether training changes the scales of the block's norms.
+    var changesNorms: Bool { !isFrozen && !frozen.contains(.norms) }
 }
 
 extension Model {

@@ -18,6 +18,8 @@ package final class Block: Sendable {
     package let inputs: Int
     /// Whether the rows that enter the block are among `kept`.
     package let keepsInput: Bool
+    /// Whether the first to read these rows are norms of several kernels, where software has such.
+    package let normsReadInput: Bool
     package let parameters: BlockParameters
 
     // Lists of all parts, joined.
@@ -62,6 +64,7 @@ package final class Block: Sendable {
         mixture = feedForward.experts?.mixture
         stream = Extent(.scattered, whole: model.hidden)
         inputs = model.block.predicts ? 2 : 1
+        normsReadInput = model.hasNormsInSteps && (model.block.norms != .post || model.block.predicts)
         // The parts in the order of their tensors in memory.
         prediction = model.block.predicts ? .prediction(model) : Part()
         let parts = [norms, attention.part, feedForward.part] + (model.block.predicts ? [prediction] : [])

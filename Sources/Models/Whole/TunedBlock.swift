@@ -124,6 +124,7 @@ package final class TunedBlock: Sendable {
                     one.stored.times = min(one.stored.times, norms(one.madeBy, halves, model))
                 case .activationResult where number == 2 && !halves.feedForward.needsResult: continue
                 case .productInput where number == 1 && !halves.attention.needsResult: continue
+                case .normalised where !tuning.changesNorms: continue
                 case .other where number == 0 && place == 0 && block.norms == .post:
                     // Without a norm before a half, the stream is kept as the input of the half's products.
                     let needed = [halves.attention, halves.feedForward].filter(\.needsInput).count

@@ -10,27 +10,49 @@ extension Plan {
     package func anchored() throws(PlannerError) -> Plan {
         guard !measurements.isEmpty else { return self }
         // Layouts of an open plan are all priced on one software, and so are the measured ones.
-        var plan = onOneFramework
-        plan.anchor = nil
-        var points: [Anchor.Point] = []
-        for measured in measurements {
+        var open = onOneFramework
+        open.anchor = nil
+        let plan = open
+        // Steps that were measured several times are priced once.
+        var place: [Measurement: Int] = [:]
+        var distinct: [Measurement] = []
+        let steps = measurements.map { measured -> Int in
+            var step = measured
+            (step.seconds, step.isOwn) = (0, false)
+            if let known = place[step] { return known }
+            place[step] = distinct.count
+            distinct.append(step)
+            return distinct.count - 1
+        }
+        let different = distinct
+        let predicted = map(different.count, threads: nil) { index -> Result<Double, PlannerError> in
             var other = plan
-            (other.devices, other.batch, other.layout) = (measured.devices, measured.batch, measured.layout)
-            (other.tokens, other.idleDevices) = (nil, 0)
-            let predicted = try price(plan: other, layout: measured.layout).iteration.seconds
-            guard abs(log(measured.seconds / predicted)) <= log(Self.mostTimesOff) else {
+            (other.devices, other.batch, other.layout) = (
+                different[index].devices, different[index].batch, different[index].layout
+            )
+            (other.tokens, other.idleDevices, other.measurements) = (nil, 0, [])
+            do throws(PlannerError) {
+                return .success(try price(plan: other, layout: different[index].layout).iteration.seconds)
+            } catch { return .failure(error) }
+        }
+        var points: [Anchor.Point] = []
+        for (measured, step) in zip(measurements, steps) {
+            let seconds = try predicted[step].get()
+            guard abs(log(measured.seconds / seconds)) <= log(Self.mostTimesOff) else {
                 throw .contradiction(
-                    "measured: \(Figures.seconds(measured.seconds)) is not of this step, which is predicted to take "
-                        + "\(Figures.seconds(predicted)) on \(Figures.grouped(measured.devices)) devices; check seconds, "
-                        + "devices, batch and layout")
+                    "measured.seconds: \(Figures.seconds(measured.seconds)) is not of the step of "
+                        + "\(Figures.grouped(measured.devices)) devices, batch \(Figures.grouped(measured.batch)), tensor "
+                        + "\(measured.layout.tensor), pipeline \(measured.layout.pipeline), which is predicted to take "
+                        + "\(Figures.seconds(seconds)); check seconds, devices, batch and layout")
             }
             points.append(
                 Anchor.Point(
                     layout: measured.layout, devices: measured.devices, batch: measured.batch,
-                    residual: log(measured.seconds / predicted)))
+                    residual: log(measured.seconds / seconds)))
         }
-        plan.anchor = Anchor(points: points)
-        return plan
+        var anchored = plan
+        anchored.anchor = Anchor(points: points)
+        return anchored
     }
 
     /// A measured step that is so many times longer or shorter than its prediction was not of that step.
@@ -50,13 +72,15 @@ extension Estimate {
         guard let anchor = plan.anchor else { return [] }
         let framework = plan.framework(for: layout)
         let band = ErrorBand(plan: plan, layout: layout, framework: framework)
-        let took = anchor.points.map { point in
+        let shown = 5
+        let rest = anchor.points.count - shown
+        let took = anchor.points.prefix(shown).map { point in
             "\(Self.longer(exp(point.residual) - 1)) than predicted on \(Figures.grouped(point.devices)) devices"
         }
         var remarks = [
             Remark(
                 .anchored,
-                "\(anchor.words(layout)): \(took.joined(separator: ", ")); the days are those of steps that are "
+                "\(anchor.words(layout)): \(took.joined(separator: ", "))\(rest > 0 ? " and \(Figures.grouped(rest)) more" : ""); the days are those of steps that are "
                     + "\(Self.longer(exp(band.shift) - 1)) than predicted")
         ]
         let (now, candidates) = (Self.width(band), nextMeasurements(anchor))

@@ -25,7 +25,7 @@ package struct ComparedStrategy: Sendable {
             guard other.fits || !fits else { return }
             let isBetter =
                 other.fits
-                ? !fits || theirs.iteration.seconds < own.iteration.seconds
+                ? !fits || theirs.rankingSeconds < own.rankingSeconds
                 : theirs.peakMemory / theirs.capacity < own.peakMemory / own.capacity
             guard isBetter else { return }
         }
@@ -75,7 +75,7 @@ package func compare(
         }
         for (index, row) in rows.enumerated() { found[index].take(row) }
     }
-    let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.iteration.seconds < $1.iteration.seconds }
+    let winner = found.compactMap { $0.fits ? $0.estimate : nil }.min { $0.rankingSeconds < $1.rankingSeconds }
     var named: [Layout: String] = [:]
     for index in found.indices {
         guard let estimate = found[index].estimate else { continue }
@@ -127,10 +127,18 @@ private func candidates(
         // The `auto` row is the answer of a search, so it is chosen from as many leaders.
         request.leaders = strategy.name == Strategy.auto ? PricingRequest.fewestLeaders : 8
         let priced = priceSpace(space, pricer: pricer, request: request)
-        let timed = estimates(
+        var timed = estimates(
             of: priced.effort.feasible > 0 ? priced.leaders : priced.smallest.map { [$0] } ?? [], pricer: pricer,
             settings: settings)
-        let best = timed.indices.min { (timed[$0].iteration.seconds, $0) < (timed[$1].iteration.seconds, $1) }
+        if strategy.name == Strategy.auto, priced.effort.feasible > 0 {
+            let known = Set(timed.map(\.layout))
+            let measured = space.measuredLayouts(plan).filter { !known.contains($0) }
+            timed += estimates(
+                of: measured.map { PricedLayout(layout: $0, seconds: 0, peak: 0) }, pricer: pricer, settings: settings
+            ).filter { $0.peakMemory <= usable && $0.fitsHost }
+        }
+        let ranking = timed.map(\.rankingSeconds)
+        let best = timed.indices.min { (ranking[$0], $0) < (ranking[$1], $1) }
         row.estimate = best.map { timed[$0] }
         row.fits = priced.effort.feasible > 0
         row.evaluated = priced.effort.evaluated

@@ -39,7 +39,7 @@ func searchOrders(
         if settings.objective == .memory, one.memoryShare != other.memoryShare {
             return one.memoryShare < other.memoryShare
         }
-        return (one.iteration.seconds, a.offset) < (other.iteration.seconds, b.offset)
+        return (one.rankingSeconds, a.offset) < (other.rankingSeconds, b.offset)
     }
     all.candidates = ranked.prefix(settings.top).map(\.element)
     if settings.wantsFront { all.front = Estimate.front(all.front) }

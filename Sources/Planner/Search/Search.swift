@@ -81,19 +81,29 @@ func searchOneOrder(
         let divided = settings.space.withDividedVocabulary(space.leaders, plan)
         timed += estimates(of: divided, pricer: pricer, settings: settings).filter { $0.peakMemory <= usable }
     }
+    let known = Set(timed.map(\.layout))
+    let measured = settings.space.measuredLayouts(plan).filter { !known.contains($0) }
+    timed += estimates(
+        of: measured.map { PricedLayout(layout: $0, seconds: 0, peak: 0) }, pricer: pricer, settings: settings
+    )
+    .filter { $0.peakMemory <= usable && $0.fitsHost }
     if timed.isEmpty, !all.isEmpty {
         throw .noLayout("every layout that fits its devices offloads more activations than its hosts hold")
     }
+    let ranking = timed.map(\.rankingSeconds)
     // Equal layouts keep the order of the space, so the answer does not depend on which thread was first.
     let order = timed.indices.sorted { one, other in
         let (a, b) = (timed[one], timed[other])
         if settings.objective == .memory, a.peakMemory != b.peakMemory { return a.peakMemory < b.peakMemory }
-        return (a.iteration.seconds, one) < (b.iteration.seconds, other)
+        return (ranking[one], one) < (ranking[other], other)
     }
     var result = SearchResult(
         candidates: order.prefix(settings.top).map { timed[$0] }, effort: space.effort)
     result.searched = SearchedSpace(settings.space, plan)
     result.own = ownLayout(of: own, settings: settings, options: options, against: result.candidates.first)
+    if plan.anchor != nil {
+        result.remarks = SearchResult.remarksOnMeasured(timed + [result.own?.estimate].compactMap(\.self))
+    }
     if settings.wantsFront {
         let points = estimates(of: thinned(space.front, to: 48), pricer: pricer, settings: settings)
         result.front = Estimate.front(points + timed)

@@ -1,5 +1,6 @@
 package import Costs
 package import Plans
+package import Reading
 package import Schedules
 
 /// Ranked layouts of one plan.
@@ -15,6 +16,8 @@ package struct SearchResult: Hashable, Sendable {
     package var searched: SearchedSpace?
     /// The plan's own layout, for comparison; nil where it has none.
     package var own: OwnLayout?
+    /// Remarks on the ranking.
+    package var remarks: [Remark] = []
 }
 
 /// The layouts that a search tried, in words. Every command that chooses a layout prints them.

@@ -94,7 +94,7 @@ enum Verdict {
                 + "of them \(share.name)"
         }
         guard let winner, winner.layout != estimate.layout else { return fastest }
-        let slower = estimate.iteration.seconds / winner.iteration.seconds - 1
+        let slower = estimate.rankingSeconds / winner.rankingSeconds - 1
         if isOwn, slower < -0.005 {
             let software = winner.plan.framework(for: winner.layout)
             let why = software.abilities.obstacles(to: estimate.layout, model: estimate.plan.model, name: software.name)
@@ -103,6 +103,9 @@ enum Verdict {
                 + (why.first.map { ": \($0)" } ?? "")
         }
         guard slower > 0.005 else { return "as fast as the fastest" }
+        if estimate.measuredSeconds != nil || winner.measuredSeconds != nil {
+            return "\(Figures.wholePercent(slower)) slower by measured steps"
+        }
         // The part whose time exceeds the winner's most.
         let excess = zip(parts(estimate), parts(winner)).map { (name: $0.name, seconds: $0.seconds - $1.seconds) }
         guard let most = excess.max(by: { $0.seconds < $1.seconds }), most.seconds > 0 else {

@@ -15,6 +15,8 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Constants of the framework's own file that are fitted to published runs, with the values at which a fit starts: what
     /// is expected without any run.
     package var fitted: [Constant: Double] = [:]
+    /// Constants of the framework's own file that the runs of fewer than two publications fix.
+    package var assumed: Set<Constant> = []
     /// The products that run this generation. A file inherits none from the one it extends.
     package var products: [Product] = []
     /// Publications with runs of this generation in `plans/published`, by the family of their devices. A file inherits
@@ -146,8 +148,9 @@ package struct Framework: Hashable, Codable, Sendable {
     /// A framework from which another one inherits constants.
     package struct Base: Hashable, Codable, Sendable {
         package var name: String
-        /// Constants that the base's own file states.
+        /// Constants that the base's own file states, and those among them that fewer than two publications fix.
         package var own: Set<Constant>
+        package var assumed: Set<Constant> = []
     }
 
     /// The constants of a framework that are numbers, by their keys in files.
@@ -174,6 +177,14 @@ package struct Framework: Hashable, Codable, Sendable {
     /// Name of the framework whose file states the value of `constant`: this one or one of its bases; nil if none does.
     package func origin(of constant: Constant) -> String? {
         own.contains(constant) ? name : bases.first { $0.own.contains(constant) }?.name
+    }
+
+    /// Constants, own or inherited, that the runs of fewer than two publications fix, in the order of `Constant`.
+    package var assumedConstants: [Constant] {
+        Constant.allCases.filter { constant in
+            if own.contains(constant) { return assumed.contains(constant) }
+            return bases.first { $0.own.contains(constant) }?.assumed.contains(constant) == true
+        }
     }
 
     package subscript(constant: Constant) -> Double {

@@ -31,16 +31,13 @@ extension Framework {
         let name = reader.text("name") ?? Library.stem(path)
         var framework = Framework(name: name)
         if let base = reader.text("extends") {
-            let found = Library.isPath(base) ? library.existing(base) : library.frameworkFile(base)
             let line = extending + [path]
-            guard base != name, !(found.map(line.contains) ?? false) else {
-                reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
+            guard base != name, let path = file(of: base, reader, library: library, files: &files) else {
+                if base == name { reportCircle(base, reader) }
                 throw collector.all
             }
-            guard let path = found else {
-                reader.report(
-                    "extends", value: "'\(base)'", rule: "no other framework of that name in frameworks/",
-                    fix: Library.suggestion(for: base, among: library.frameworkNames))
+            guard !line.contains(path) else {
+                reportCircle(base, reader)
                 throw collector.all
             }
             framework = try read(
@@ -54,12 +51,33 @@ extension Framework {
         return framework
     }
 
+    private static func reportCircle(_ base: String, _ reader: FieldReader) {
+        reader.report("extends", value: "'\(base)'", rule: "these files extend one another in a circle")
+    }
+
+    /// The file of the software that `extends:` of a framework file names, as a plan does under `framework:`: by a path, a
+    /// generation, or a product with or without a release. nil, after a report: there is none.
+    private static func file(
+        of base: String, _ reader: FieldReader, library: Library, files: inout ReadFiles
+    ) -> String? {
+        if Library.isPath(base) {
+            let found = library.existing(base)
+            if found == nil { reader.report("extends", value: "'\(base)'", rule: "no such file") }
+            return found
+        }
+        if let found = library.frameworkFile(base) { return found }
+        let known = Frameworks.generations(library: library, files: &files)
+        guard let name = Frameworks(known.map(\.framework)).resolve(base, at: "extends", of: reader) else { return nil }
+        return known.first { $0.framework.name == name.generation }?.path
+    }
+
     /// Software of another name with the same constants, which it inherits: its products, runs and date are its own.
     private func extended(as name: String) -> Framework {
         var other = self
-        other.bases.insert(Base(name: self.name, own: own), at: 0)
+        other.bases.insert(Base(name: self.name, own: own, assumed: assumed), at: 0)
         other.name = name
         (other.own, other.products, other.since, other.fitted, other.sources) = ([], [], nil, [:], [:])
+        other.assumed = []
         return other
     }
 
@@ -76,6 +94,48 @@ extension Framework {
     /// - Parameter extends: whether the file extends another, whose constants these are.
     private mutating func fill(_ reader: FieldReader, extends: Bool) {
         _ = reader.text("source")
+        fillReleases(reader)
+        if let sources = reader.map("sources") {
+            for family in sources.keys { self.sources[family] = sources.count(family, in: 1...10_000) }
+        }
+        let readsKernel = readAttentionKernel(reader)
+        let constants = reader.constants(but: readsKernel ? [.attention] : [])
+        for (constant, value) in constants { self[constant] = value }
+        own.formUnion(constants.keys)
+        readProperties(reader, stated: Set(constants.keys), extends: extends)
+        if let fitted = reader.map("fitted") {
+            self.fitted = fitted.constants()
+            for constant in self.fitted.keys where !own.contains(constant) {
+                fitted.report(
+                    constant.rawValue, rule: "the file states no value of it", fix: "add \(constant.rawValue): …")
+            }
+            fitted.reportUnknownKeys()
+        }
+        if let assumed = reader.choices("assumed", of: Constant.self) {
+            self.assumed = Set(assumed)
+            for constant in assumed where !own.contains(constant) {
+                reader.report(
+                    "assumed", value: "'\(constant.rawValue)'", rule: "the file states no value of it",
+                    fix: "add \(constant.rawValue): …")
+            }
+        }
+        for (key, path) in Self.switches {
+            if let value = reader.flag(key) { self[keyPath: path] = value }
+        }
+        dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? dispatcher
+        reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? reservedBytes
+        if let memory = reader.map("memory") {
+            self.memory.read(memory)
+            memory.reportUnknownKeys()
+        }
+        if let can = reader.map("can") {
+            abilities.read(can)
+            can.reportUnknownKeys()
+        }
+    }
+
+    /// Reads the month of the generation and its products.
+    fileprivate mutating func fillReleases(_ reader: FieldReader) {
         if let since = reader.text("since") {
             self.since = SoftwareName.Release.month(since)
             if self.since == nil {
@@ -93,35 +153,6 @@ extension Framework {
                 }
                 return Product(name: key, first: first, text: text)
             }
-        }
-        if let sources = reader.map("sources") {
-            for family in sources.keys { self.sources[family] = sources.count(family, in: 1...10_000) }
-        }
-        let readsKernel = readAttentionKernel(reader)
-        let constants = reader.constants(but: readsKernel ? [.attention] : [])
-        for (constant, value) in constants { self[constant] = value }
-        own.formUnion(constants.keys)
-        readProperties(reader, stated: Set(constants.keys), extends: extends)
-        if let fitted = reader.map("fitted") {
-            self.fitted = fitted.constants()
-            for constant in self.fitted.keys where !own.contains(constant) {
-                fitted.report(
-                    constant.rawValue, rule: "the file states no value of it", fix: "add \(constant.rawValue): …")
-            }
-            fitted.reportUnknownKeys()
-        }
-        for (key, path) in Self.switches {
-            if let value = reader.flag(key) { self[keyPath: path] = value }
-        }
-        dispatcher = reader.choice("dispatcher", of: Layout.Dispatcher.self) ?? dispatcher
-        reservedBytes = reader.quantity("reserved", .bytes, in: 0...1e15) ?? reservedBytes
-        if let memory = reader.map("memory") {
-            self.memory.read(memory)
-            memory.reportUnknownKeys()
-        }
-        if let can = reader.map("can") {
-            abilities.read(can)
-            can.reportUnknownKeys()
         }
     }
 
@@ -232,6 +263,7 @@ extension Frameworks {
     /// Reads a map that changes software: what it extends, and properties and constants in one line each.
     /// - Returns: whether the map names software. All problems are reported.
     private mutating func read(_ map: FieldReader, library: Library) -> Bool {
+        if map.contains("assumed"), !map.contains("extends") { return readAssumed(map) }
         guard let base = map.text("extends") else {
             map.reportMissing("extends", fix: "the software that is changed, e.g. extends: nemo@25.04")
             return false
@@ -246,15 +278,18 @@ extension Frameworks {
             }
             return false
         }
-        for key in map.keys where map.scalar(key) == nil {
+        let lists = map.keys.filter { map.scalar($0) == nil }
+        for key in lists {
             map.report(
                 key, rule: "must be a single value in a plan",
                 fix: "write a framework file that extends \(software.name), and name its path")
         }
+        // One problem of a value is enough.
+        let map = map.without(lists)
         changes = map.keys.filter { $0 != "extends" }.compactMap { key in
             map.scalar(key).map { Change(key: key, value: $0) }
         }
-        for key in ["name", "since", "source"] where map.contains(key) {
+        for key in ["name", "since", "source", "assumed"] where map.contains(key) {
             map.report(key, rule: "is a key of framework files", fix: "leave it out of a plan")
         }
         let changed = software.changed(by: map, as: "\(named), changed")
@@ -263,6 +298,15 @@ extension Frameworks {
         known[changed.name] = changed
         self.named = changed.name
         product = product ?? SoftwareName(named)
+        return true
+    }
+
+    /// Reads software that is not the plan's own choice: one that a written plan was priced on because it names none.
+    private mutating func readAssumed(_ map: FieldReader) -> Bool {
+        guard let name = map.text("assumed") else { return false }
+        map.reportUnknownKeys()
+        guard let found = resolve(name, at: "assumed", of: map) else { return false }
+        assumed = found.generation
         return true
     }
 
@@ -284,27 +328,50 @@ extension Frameworks {
                 return false
             }
         }
+        guard let found = resolve(name, at: key, of: plan) else { return false }
+        named = found.generation
+        if found.generation != name { product = found.software }
+        return true
+    }
+
+    /// The generation that `name` means, by its own name or by a product with or without a release. nil, after a report at
+    /// `key` of `map`: there is none.
+    fileprivate func resolve(
+        _ name: String, at key: String, of map: FieldReader
+    ) -> (generation: String, software: SoftwareName)? {
         guard let software = SoftwareName(name) else {
-            plan.report(
+            map.report(
                 key, value: "'\(name)'", rule: "must be a name, NAME@VERSION or NAME@YYYY-MM",
                 fix: "e.g. nemo@25.04, torchtitan@2025-03")
-            return false
+            return nil
         }
         switch resolved(software) {
-        case .found(let found), .olderThan(let found):
-            named = found
-            if found != name { product = software }
-            return true
+        case .found(let found), .olderThan(let found): return (found, software)
         case .withoutReleases(let generation):
-            plan.report(
+            map.report(
                 key, value: "'\(name)'", rule: "\(generation) is one generation, which has no releases",
                 fix: "use \(generation), or a product such as nemo@25.04")
-            return false
+            return nil
         case .unknown:
-            plan.report(
+            map.report(
                 key, value: "'\(software.product)'", rule: "no software of that name in frameworks/",
                 fix: Library.suggestion(for: software.product, among: allNames))
-            return false
+            return nil
+        }
+    }
+
+    /// The generations of `library` with their products and dates alone, which names are looked up by, and their files. Files
+    /// that cannot be read are left to those who read them whole.
+    fileprivate static func generations(
+        library: Library, files: inout ReadFiles
+    ) -> [(framework: Framework, path: String)] {
+        library.frameworkNames.compactMap { name in
+            guard let path = library.frameworkFile(name), let node = try? YAMLFile.compose(path: path, files: &files)
+            else { return nil }
+            let reader = FieldReader(node, path: "", collector: ProblemCollector(file: path))
+            var framework = Framework(name: reader.text("name") ?? name)
+            framework.fillReleases(reader)
+            return (framework, path)
         }
     }
 }

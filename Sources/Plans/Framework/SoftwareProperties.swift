@@ -45,6 +45,12 @@ extension Framework {
     }
 }
 
+extension Framework {
+    /// Whether a norm is several kernels, each of which keeps what its own backward reads. A compiler fuses them, and norms
+    /// inside products are one kernel with these.
+    package var runsNormsInSteps: Bool { !properties.fusedNorms && !properties.compiled && !fusesNorms }
+}
+
 extension Framework.Properties {
     /// Elementwise traffic with norms in eager PyTorch over that with one kernel a norm: layouts of one model on one machine
     /// with both (Hagemann et al. 2023; `frameworks/aleph-alpha-eager.yaml` over `frameworks/aleph-alpha.yaml`).

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Reading
 
 /// Measured steps of a plan, against which its predictions are set, for other layouts and other numbers of
 /// devices.
@@ -38,61 +38,83 @@ package struct Anchor: Hashable, Codable, Sendable {
     }
 
     /// Mean and deviation of the normal distribution of a step of `layout`, given the measurements.
+    ///
+    /// The three parts lie one inside the other: steps of one number of devices and batch, in those of one layout, in all. So
+    /// the conditional distribution follows from sums over these, without a matrix of all measurements.
     /// - Parameters:
     ///   - deviation: standard deviation of the logarithm without measurements, for a layout and software that are known.
     ///   - unknown: standard deviation of what is added where they are not; measurements are of the same software.
     package func expectation(
         _ layout: Layout, devices: Int, batch: Int, deviation: Double, unknown: Double = 0
     ) -> Expectation {
+        let known = deviation * deviation
+        let parts = (
+            common: Self.shares.common * known + unknown * unknown, layout: Self.shares.layout * known,
+            devices: Self.shares.devices * known
+        )
+        let noise = Self.noise * Self.noise
         let target = Point(layout: layout, devices: devices, batch: batch, residual: 0)
-        let (known, extra) = (deviation * deviation, unknown * unknown)
-        func covariance(_ a: Point, _ b: Point) -> Double {
-            var sum = Self.shares.common * known + extra
-            guard a.degrees == b.degrees else { return sum }
-            sum += Self.shares.layout * known
-            if a.devices == b.devices, a.batch == b.batch { sum += Self.shares.devices * known }
-            return sum
+        // Of every layout: its measurements by devices and batch.
+        var cells: [Layout: [Cell: Mean]] = [:]
+        for point in points { cells[point.degrees, default: [:]][Cell(point), default: Mean()].add(point.residual) }
+        // A mean of n measurements has a variance of noise / n around the step that it measures.
+        func layoutMean(_ cells: [Cell: Mean]) -> Weighted {
+            Weighted(of: cells.values.map { ($0.mean, $0.count / (noise + parts.devices * $0.count)) })
         }
-        let whole = known + extra
-        var matrix = points.map { row in points.map { covariance(row, $0) } }
-        for index in points.indices { matrix[index][index] += Self.noise * Self.noise }
-        let towards = points.map { covariance($0, target) }
-        guard let weights = Self.solved(matrix, towards) else {
-            return Expectation(shift: 0, deviation: whole.squareRoot())
-        }
-        let shift = zip(weights, points).reduce(0) { $0 + $1.0 * $1.1.residual }
-        let explained = zip(weights, towards).reduce(0) { $0 + $1.0 * $1.1 }
+        let layouts = cells.mapValues(layoutMean)
+        let all = Weighted(of: layouts.values.map { ($0.mean, $0.weight / (1 + parts.layout * $0.weight)) })
+        // From the part that all share to the layout's, and from there to the step's own.
+        let common = all.posterior(mean: 0, variance: 0, own: parts.common)
+        let ofLayout = (layouts[target.degrees] ?? Weighted()).posterior(
+            mean: common.mean, variance: common.variance, own: parts.layout)
+        let measured = cells[target.degrees]?[Cell(target)]
+        let step = Weighted(mean: measured?.mean ?? 0, weight: (measured?.count ?? 0) / noise).posterior(
+            mean: ofLayout.mean, variance: ofLayout.variance, own: parts.devices)
         // A run of days meets what a measurement of minutes does not: no less than its noise remains.
-        return Expectation(
-            shift: shift, deviation: max(whole - explained, Self.noise * Self.noise).squareRoot())
+        return Expectation(shift: step.mean, deviation: max(step.variance, noise).squareRoot())
     }
 
-    /// The solution of a symmetric, positive system, by Cholesky's decomposition; nil if it is singular.
-    private static func solved(_ matrix: [[Double]], _ right: [Double]) -> [Double]? {
-        let count = right.count
-        var lower = [[Double]](repeating: [Double](repeating: 0, count: count), count: count)
-        for row in 0..<count {
-            for column in 0...row {
-                var sum = matrix[row][column]
-                for index in 0..<column { sum -= lower[row][index] * lower[column][index] }
-                if row == column {
-                    guard sum > 0 else { return nil }
-                    lower[row][row] = sum.squareRoot()
-                } else {
-                    lower[row][column] = sum / lower[column][column]
-                }
-            }
+    /// Devices and batch of a step.
+    private struct Cell: Hashable {
+        var devices, batch: Int
+
+        init(_ point: Point) { (devices, batch) = (point.devices, point.batch) }
+    }
+
+    private struct Mean {
+        var count = 0.0
+        var sum = 0.0
+        var mean: Double { sum / count }
+
+        mutating func add(_ value: Double) { (count, sum) = (count + 1, sum + value) }
+    }
+
+    /// The mean of some values and its weight, the inverse of its variance.
+    private struct Weighted {
+        var mean = 0.0
+        var weight = 0.0
+
+        init(mean: Double = 0, weight: Double = 0) { (self.mean, self.weight) = (mean, weight) }
+
+        init(of values: [(value: Double, weight: Double)]) {
+            // A fixed order, so that every run of the program adds up alike.
+            let sorted = values.sorted { ($0.value, $0.weight) < ($1.value, $1.weight) }
+            weight = sorted.reduce(0) { $0 + $1.weight }
+            mean = weight > 0 ? sorted.reduce(0) { $0 + $1.value * $1.weight } / weight : 0
         }
-        var values = right
-        for row in 0..<count {
-            for index in 0..<row { values[row] -= lower[row][index] * values[index] }
-            values[row] /= lower[row][row]
+
+        /// The distribution of a part that adds a variance of `own` to one of this mean and variance, given these values.
+        func posterior(mean prior: Double, variance: Double, own: Double) -> (mean: Double, variance: Double) {
+            let share = 1 / (1 + own * weight)
+            return (share * (prior + own * weight * mean), own * share + variance * share * share)
         }
-        for row in (0..<count).reversed() {
-            for index in (row + 1)..<max(count, row + 1) { values[row] -= lower[index][row] * values[index] }
-            values[row] /= lower[row][row]
-        }
-        return values
+    }
+
+    /// The measured seconds over the predicted ones of this very step: the mean of its measurements, in logarithms; nil: it was
+    /// not measured.
+    package func measured(_ layout: Layout, devices: Int, batch: Int) -> Double? {
+        let own = points.filter { $0.layout == layout && $0.devices == devices && $0.batch == batch }
+        return own.isEmpty ? nil : own.reduce(0) { $0 + $1.residual } / Double(own.count)
     }
 
     /// The number of measurements in words.
@@ -120,10 +142,18 @@ extension Anchor.Point {
 }
 
 extension Plan {
-    /// The plan without its measured steps, where these are not of its model, cluster or format any more.
-    package var withoutMeasurements: Plan {
+    /// The plan without its measured steps, where these are not of its model, cluster or format any more, with a remark that
+    /// says so.
+    /// - Parameter option: what changes them, as a command line names it.
+    package func withoutMeasurements(because option: String) -> Plan {
+        guard measured != nil || !measurements.isEmpty else { return self }
         var plan = self
         (plan.measured, plan.measurements, plan.anchor) = (nil, [], nil)
+        plan.remarks.append(
+            Remark(
+                .keyUnused,
+                "measured does not apply: its steps are of the plan's own model, cluster and precision, and \(option) changes "
+                    + "one of these"))
         return plan
     }
 

@@ -102,10 +102,24 @@ struct MeasurementReading {
                 fix: "e.g. layout: {tensor: 8, pipeline: 2}")
         }
         for problem in collector.all.problems {
-            let key = Self.differing.first { problem.field.hasPrefix($0) } ?? "seconds"
+            let key = problem.field.prefix { $0 != "." && $0 != "[" }
+            if reader.contains(String(key)) {
+                // The step states the field itself, at the place that its own node has in the file.
+                var own = problem
+                (own.field, own.kind) = (reader.join(problem.field), .input)
+                if own.line == nil { own.file = nil }
+                reader.collector.adopt(own)
+                continue
+            }
+            let isOfBatch = problem.field == "batch" || problem.field == "layout.microbatch"
+            let keys = isOfBatch ? ["batch", "devices", "layout"] : ["devices", "layout", "batch"]
+            guard let changed = keys.first(where: reader.contains) else {
+                reader.collector.adopt(problem)
+                continue
+            }
             reader.report(
-                reader.contains(key) ? key : "seconds", value: problem.value,
-                rule: "a plan with these keys is wrong, \(problem.field): \(problem.rule)", fix: problem.fix)
+                changed, value: reader.scalar(changed) ?? "",
+                rule: "a plan with it is wrong, \(problem.field): \(problem.rule)", fix: problem.fix)
         }
     }
 
@@ -114,5 +128,18 @@ struct MeasurementReading {
         guard case .mapping(var map)? = layout else { return layout }
         for key in ["data", "globalBatch", "microbatches"] { map[key] = nil }
         return .mapping(map)
+    }
+}
+
+extension Plan.Measured {
+    init?(_ reader: FieldReader) {
+        let seconds = reader.number("seconds", .seconds, in: Bounds.positive)
+        let memory = reader.number("memory", .bytes, in: Bounds.positive)
+        let kind = reader.choice("memoryKind", of: MemoryKind.self)
+        let source = reader.text("source")
+        reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
+        reader.reportUnknownKeys()
+        guard let seconds else { return nil }
+        self.init(seconds: seconds, memoryBytes: memory, memoryKind: kind ?? .device, source: source)
     }
 }

@@ -51,12 +51,26 @@ package struct Plan: Hashable, Codable, Sendable {
     package var anchor: Anchor?
     /// The known generations of training software, with their costs, and the choice among them.
     package var frameworks: Frameworks
+    /// Steps of the layout on other software that may be meant where the plan names none; empty until they are priced.
+    package var otherSoftware: [OtherSoftware] = []
     /// Share of the tokens of a step that only fill up its sequences: they are computed and do not count.
     package var padding = 0.0
     /// The growth of the batch at the start of the run; nil: it is the same from the first step on.
     package var rampup: BatchRampup?
     /// Time of the whole run beyond its steps and beyond failures.
     package var run = RunShares()
+
+    /// A step on other software than the one that is assumed.
+    package struct OtherSoftware: Hashable, Codable, Sendable {
+        package var name: String
+        package var seconds: Double
+        /// These seconds over those on the assumed software.
+        package var ratio: Double
+
+        package init(name: String, seconds: Double, ratio: Double) {
+            (self.name, self.seconds, self.ratio) = (name, seconds, ratio)
+        }
+    }
 
     /// The `measured:` section of a plan.
     package struct Measured: Hashable, Codable, Sendable {

@@ -32,7 +32,11 @@ extension Plan {
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
         guard recipe.keepsBlocks else { return [] }
-        let sizes = StagePartition(layout, model: model).sizes
+        // The division that is priced: the software's own where the layout states none.
+        var divided = self
+        divided.layout = layout
+        divided.divideStages()
+        let sizes = StagePartition(divided.layout ?? layout, model: model).sizes
         guard sizes.allSatisfy({ $0 >= 0 }), layout.stages <= max(model.layers, sizes.count) else { return [] }
         let ends = [
             ("precision.bf16LayersAtStart", recipe.bf16LayersAtStart, "first", sizes.first),

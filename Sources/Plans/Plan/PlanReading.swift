@@ -64,12 +64,21 @@ struct PlanReading {
     let library: Library
     var devicesOverride: Int?
     let isRun: Bool
+    /// What another reading of the same file has read, for one that changes neither; nil: nothing.
+    var given: Given?
+
+    /// The parts of a plan that lie in other files.
+    struct Given {
+        var model: Model?
+        var cluster: ClusterReading.Result?
+        var frameworks: Frameworks?
+    }
 
     func plan(fileName: String) -> Plan? {
         reader.expect("name", "model", "tokens", "samples", "cluster")
         let name = reader.text("name") ?? fileName
         var remarks: [Remark] = []
-        let stated = PlanModelReading.read(reader, library: library, remarks: &remarks)
+        let stated = given?.model ?? PlanModelReading.read(reader, library: library, remarks: &remarks)
         var tokens = reader.number("tokens", .count, in: Bounds.tokens)
         let samples = reader.number("samples", .count, in: Bounds.tokens)
         if samples != nil, reader.contains("tokens") {
@@ -119,10 +128,11 @@ struct PlanReading {
         reader.expect("framework")
         let (tuning, batches) = (TuningReading(reader), BatchKeys(reader))
         let frameworks =
-            isRun && !reader.contains("framework") ? Frameworks() : Frameworks.read(reader, library: library)
+            isRun && !reader.contains("framework")
+            ? Frameworks() : given?.frameworks ?? Frameworks.read(reader, library: library)
         let shares = RunShares.read(reader)
         let measured = MeasurementReading(reader)
-        reader.reportUnknownKeys()
+        if given == nil { reader.reportUnknownKeys() }
 
         // Rules that read none of the model's keys are asked of a plain one where the plan's own cannot be read.
         let isModelKnown = stated != nil
@@ -261,6 +271,7 @@ struct PlanReading {
         if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
         // A real run computes in fp32, in the runtime.
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }
+        if !isTrained, frameworks.named == nil, frameworks.assumed != nil { plan.openKeys.insert(.framework) }
         (plan.padding, plan.rampup, plan.run) = (batches.padding, batches.rampup, shares)
         plan.train?.endOfDocument = batches.endOfDocument
         plan.statedRecipe = recipe
@@ -275,6 +286,7 @@ struct PlanReading {
             plan.measurements = measured.measurements(root, of: plan, isScaled: devicesOverride != nil) {
                 var other = self
                 (other.reader, other.devicesOverride) = (FieldReader($0, path: "", collector: $1), nil)
+                other.given = Given(model: stated, cluster: known, frameworks: frameworks)
                 return other.plan(fileName: fileName)
             }
             if plan.measurements.isEmpty, measured.own != nil {
@@ -330,6 +342,7 @@ struct PlanReading {
     }
 
     private func cluster(remarks: inout [Remark]) -> ClusterReading.Result? {
+        if let cluster = given?.cluster { return cluster }
         if reader.contains("cluster") { return ClusterReading.read(reader, library: library) }
         if isRun { return ClusterReading.Result(cluster: .here) }
         guard let (cluster, remark) = ClusterReading.standard(reader, library: library) else { return nil }
@@ -382,18 +395,5 @@ struct PlanReading {
         guard let devices = devicesOverride ?? stated else { return result.layout.devices }
         if !result.dataIsGiven || devicesOverride != nil { result.layout.data = max(1, devices / inner) }
         return devices
-    }
-}
-
-extension Plan.Measured {
-    init?(_ reader: FieldReader) {
-        let seconds = reader.number("seconds", .seconds, in: Bounds.positive)
-        let memory = reader.number("memory", .bytes, in: Bounds.positive)
-        let kind = reader.choice("memoryKind", of: MemoryKind.self)
-        let source = reader.text("source")
-        reader.reportMissing("seconds", fix: "of one iteration, e.g. seconds: 12.5")
-        reader.reportUnknownKeys()
-        guard let seconds else { return nil }
-        self.init(seconds: seconds, memoryBytes: memory, memoryKind: kind ?? .device, source: source)
     }
 }

@@ -108,9 +108,11 @@ extension Plan {
     }
 
     /// The software that the layout runs on, stated so that another version reads the file to the same answer.
+    /// Software that is assumed stays so.
     private func frameworkReference(_ layout: Layout) -> String {
         let name = framework(for: layout).name
-        return frameworks.known[name] == nil ? "auto" : reference(to: name)
+        guard frameworks.known[name] != nil else { return "auto" }
+        return frameworks.named == nil ? "{assumed: \(Self.quoted(name))}" : reference(to: name)
     }
 
     private func reference(to name: String) -> String {

@@ -83,8 +83,9 @@ extension PublishedRun {
     }
 
     /// Reads all runs of the file at `path`. The file and those it refers to are added to `files`.
+    /// - Parameter frameworks: the frameworks of `library`, for those who read many tables; nil: they are read.
     package static func read(
-        path: String, measured: Plan.Measured?, library: Library, files: inout ReadFiles
+        path: String, measured: Plan.Measured?, library: Library, frameworks: Frameworks? = nil, files: inout ReadFiles
     ) throws(PlanProblems) -> [PublishedRun] {
         let collector = ProblemCollector(file: path)
         defer { files.formUnion(collector.files) }
@@ -94,11 +95,26 @@ extension PublishedRun {
         guard reader.contains("runs") else {
             var plan = try Plan.read(path: path, library: library, files: &files)
             plan.measured = plan.measured ?? measured
-            return [try PublishedRun(plan: plan, path: path)]
+            let others = plan.measurements.filter { !$0.isOwn }.map { PublishedRun(plan, step: $0) }
+            guard plan.measured != nil || others.isEmpty else { return others }
+            return [try PublishedRun(plan: plan, path: path)] + others
         }
-        let runs = RunTableReading(reader, library: library).runs()
+        let runs = RunTableReading(reader, library: library, frameworks: frameworks).runs()
         guard collector.isEmpty else { throw collector.all }
         return runs
+    }
+
+    /// A step of a plan file that differs from the plan in layout, batch or devices.
+    private init(_ plan: Plan, step: Plan.Measurement) {
+        var own = plan
+        (own.layout, own.devices, own.batch) = (step.layout, step.devices, step.batch)
+        (own.measured, own.measurements, own.openSchedule, own.wantedBatch) = (nil, [], nil, nil)
+        self.init(
+            name:
+                "\(plan.name): \(step.devices) devices, batch \(step.batch), t\(step.layout.tensor) p\(step.layout.pipeline) "
+                + "d\(step.layout.data)",
+            source: plan.measured?.source ?? "plan files", tier: .A, isCore: true, device: plan.cluster.name, plan: own,
+            seconds: step.seconds)
     }
 
     /// The run of a plan file that states its measurement.

@@ -27,10 +27,15 @@ struct RunTableReading {
     /// Line of the file on which the text of `runs` begins.
     private var firstLine = 1
 
-    init(_ reader: FieldReader, library: Library) {
+    /// - Parameter known: the frameworks of `library`; nil: they are read.
+    init(_ reader: FieldReader, library: Library, frameworks known: Frameworks? = nil) {
         self.reader = reader
         do throws(PlanProblems) {
-            frameworks = try Frameworks.read(library: library, files: &reader.collector.files)
+            if let known {
+                frameworks = known
+            } else {
+                frameworks = try Frameworks.read(library: library, files: &reader.collector.files)
+            }
         } catch {
             error.problems.forEach(reader.collector.adopt)
         }

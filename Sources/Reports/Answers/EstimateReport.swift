@@ -202,6 +202,15 @@ package struct EstimateReport: Encodable, Sendable {
         var stated: Bool
         /// The product and release that the plan names; absent where it names the framework itself or none.
         var product: String?
+        /// Its constants that the runs of fewer than two publications fix; absent where there are none.
+        var assumedConstants: [String]?
+        /// Prices on other software that may be meant; absent where the plan names its own.
+        var others: [Other]?
+
+        struct Other: Encodable {
+            var name: String
+            var seconds: Double
+        }
     }
 
     var plan: String
@@ -237,6 +246,11 @@ package struct EstimateReport: Encodable, Sendable {
         framework = Framework(
             name: plan.framework(for: layout).name, stated: plan.frameworks.named != nil,
             product: plan.frameworks.product?.text)
+        let assumed = plan.framework(for: layout).assumedConstants.map(\.rawValue)
+        if !assumed.isEmpty { framework.assumedConstants = assumed }
+        if !plan.otherSoftware.isEmpty {
+            framework.others = plan.otherSoftware.map { Framework.Other(name: $0.name, seconds: $0.seconds) }
+        }
         self.searched = searched
         self.plan = plan.name
         model = Model(

@@ -149,6 +149,7 @@ package struct EstimateText {
         }
         rows += found.map { ("", $0) }
         rows.append(("Runs on", Self.software(estimate)))
+        rows += softwareRows.map { ("", $0) }
         let tokens = estimate.iteration.tokens
         rows.append(
             (
@@ -186,6 +187,25 @@ package struct EstimateText {
         let name = estimate.plan.frameworks.words(for: estimate.plan.framework(for: estimate.layout))
         return estimate.plan.frameworks.named == nil
             ? "\(name) (assumed; framework: names another)" : "\(name) (stated)"
+    }
+
+    /// What is assumed of the software: its generation beside prices on others, and constants that few runs fix.
+    private var softwareRows: [String] {
+        let software = plan.framework(for: layout)
+        var rows: [String] = []
+        if let slowest = plan.otherSoftware.last {
+            // The fastest and the slowest say how far the software matters.
+            let shown = plan.otherSoftware.count <= 3 ? plan.otherSoftware.dropLast() : plan.otherSoftware.prefix(2)
+            let prices = (shown + [slowest]).map { "\($0.name): \(Figures.seconds($0.seconds)) a step" }
+            let since = software.sinceText.map { "a generation of \($0); " } ?? ""
+            let rest = plan.otherSoftware.count - prices.count
+            rows.append(since + prices.joined(separator: ", ") + (rest > 0 ? ", and \(rest) between" : ""))
+        }
+        let assumed = software.assumedConstants.map(\.rawValue)
+        if !assumed.isEmpty {
+            rows.append("assumed, since fewer than two publications fix them: \(assumed.joined(separator: ", "))")
+        }
+        return rows
     }
 
     private func degrees() -> String {

@@ -25,9 +25,10 @@ struct Answer {
         seen = plan.firmRemarks
         searched = choice.searched
         found = choice.found
-        var estimate = try choice.estimate ?? price(plan: plan, layout: choice.layout)
+        var estimate = try (choice.estimate ?? price(plan: plan, layout: choice.layout)).besideOtherSoftware()
         estimate.plan.remarks +=
             try estimate.defaultRemarks(isSearched: searching || plan.layout == nil) + estimate.anchorRemarks()
+            + choice.remarks
         self.estimate = estimate
     }
 

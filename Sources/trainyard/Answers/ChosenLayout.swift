@@ -1,6 +1,7 @@
 internal import Costs
 internal import Planner
 internal import Plans
+internal import Reading
 internal import Reports
 
 /// The layout that a command uses: the plan's own, or the fastest where the plan leaves the layout or its schedule
@@ -13,6 +14,8 @@ struct ChosenLayout {
     let found: [String]
     /// The layouts that a search tried; nil where the plan states the layout.
     let searched: SearchedSpace?
+    /// Remarks on the ranking of the layouts that a search tried.
+    private(set) var remarks: [Remark] = []
 
     init(plan: Plan, searching: Bool = false, settings: SearchSettings) throws {
         guard let given = plan.layout, !searching else {
@@ -24,6 +27,7 @@ struct ChosenLayout {
                 throw PlannerError.noLayout("no layout of \(plan.name) could be timed")
             }
             best.plan.remarks = plan.remarks
+            remarks = result.remarks
             (layout, estimate, searched) = (best.layout, best, result.searched)
             found = SearchReport(result).summaryLines
             return

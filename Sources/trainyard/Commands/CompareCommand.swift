@@ -68,8 +68,12 @@ struct CompareCommand: ParsableCommand {
         var notes: [Remark] = []
         for file in files {
             var sources = ReadFiles()
-            let plan = try Plan.read(path: file, devices: devices?.value, files: &sources).anchored()
-            Console.notes(plan.firmRemarks + (clusters == nil ? plan.anchoredRemarks : []))
+            var plan = try Plan.read(path: file, devices: devices?.value, files: &sources)
+            // Steps were measured on the plan's own cluster.
+            if clusters != nil { plan = plan.withoutMeasurements(because: "--clusters") }
+            plan = try plan.anchored()
+            plan.remarks += plan.anchoredRemarks
+            Console.notes(plan.firmRemarks)
             var known = plan
             var estimates: [Estimate] = []
             for var variant in try onClusters(plan, clusters, file: file, sources: &sources) {
@@ -123,8 +127,7 @@ func onClusters(_ plan: Plan, _ list: String?, file: String, sources: inout Read
                     return named
                 })
         }
-        // Steps were measured on the plan's own cluster.
-        var moved = plan.withoutMeasurements
+        var moved = plan
         moved.cluster = cluster
         Console.notes(remarks)
         moved.remarks += remarks

@@ -50,13 +50,17 @@ struct FrameworksCommand: ParsableCommand {
             }
         }
         let report = FrameworkListReport(
-            frameworks, names: listed.isEmpty ? frameworks.known.keys.sorted() : listed, runs: try published(library))
+            frameworks, names: listed.isEmpty ? frameworks.known.keys.sorted() : listed,
+            runs: try published(library, frameworks))
         try print(json ? report.json() : report.text(width: width.columns))
     }
 
     /// The published runs of the library; none where it has no tables.
-    private func published(_ library: Library) throws -> [PublishedRun] {
+    private func published(_ library: Library, _ frameworks: Frameworks) throws -> [PublishedRun] {
         guard json || names.count == 1, let folder = library.existing("plans/published") else { return [] }
-        return try runFiles(in: folder).flatMap { try PublishedRun.read(path: $0, library: library) }
+        var files = ReadFiles()
+        return try runFiles(in: folder).flatMap {
+            try PublishedRun.read(path: $0, measured: nil, library: library, frameworks: frameworks, files: &files)
+        }
     }
 }

@@ -82,8 +82,9 @@ struct SearchCommand: ParsableCommand {
         try space.apply(to: &plan)
         try price.apply(to: &plan)
         plan = try plan.anchored()
+        plan.remarks += plan.anchoredRemarks
         if let remark = settings.space.vocabularyRemark(plan.open) { plan.remarks.append(remark) }
-        Console.notes(plan.anchoredRemarks + plan.firmRemarks)
+        Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         let shown: @Sendable (Double) -> Void = { progress.show("pricing layouts: \(Int(saturating: 100 * $0)) %") }
@@ -93,7 +94,7 @@ struct SearchCommand: ParsableCommand {
                 plan: plan, settings: settings, progress: { progress.show("trying \($0) devices") })
             : try searchBestDeviceCount(plan: plan, settings: settings, progress: shown)
         progress.clear()
-        let notes = plan.notes(with: result.candidates)
+        let notes = plan.notes(with: result.candidates) + result.remarks
         Console.notes(notes.filter { !plan.firmRemarks.contains($0) })
         if let writePlan {
             let row = row?.value ?? 1

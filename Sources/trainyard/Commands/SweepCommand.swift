@@ -96,8 +96,15 @@ struct SweepCommand: ParsableCommand {
         var plan = try Plan.read(path: file, files: &sources)
         try space.apply(to: &plan)
         try price.apply(to: &plan)
+        // Measured steps are of the plan's own model and cluster.
+        let others = [
+            ("--sequence", sequence), ("--params", params), ("--clusters", clusters), ("--network-speed", networkSpeed),
+        ]
+        if let other = others.first(where: { $0.1 != nil }) { plan = plan.withoutMeasurements(because: other.0) }
+        if largest { plan = plan.withoutMeasurements(because: "--largest") }
         plan = try plan.anchored().open
-        Console.notes(plan.anchoredRemarks + plan.firmRemarks)
+        plan.remarks += plan.anchoredRemarks
+        Console.notes(plan.firmRemarks)
         let progress = SearchProgress()
         defer { progress.clear() }
         if !limits.isOpen {
@@ -190,8 +197,6 @@ struct SweepCommand: ParsableCommand {
             try values(text, option, whole: whole).map { value in
                 var changed = plan
                 change(&changed, value)
-                // Measured steps are of the plan's own model and cluster.
-                if !["--devices", "--batch"].contains(option) { changed = changed.withoutMeasurements }
                 let isCount = whole && option != "--params"
                 let label = isCount ? Figures.grouped(Int(saturating: value)) : Figures.magnitude(value)
                 return SweepPoint(label: label, value: value, plan: changed)

@@ -67,9 +67,10 @@ struct ValidateCommand: ParsableCommand {
         var published: [PublishedRun] = []
         var sources = ReadFiles()
         let index = try MeasurementIndex.beside(path)
+        let frameworks = try Frameworks.read(library: library, files: &sources)
         for file in try files(path) {
             published += try PublishedRun.read(
-                path: file, measured: index[file], library: library, files: &sources)
+                path: file, measured: index[file], library: library, frameworks: frameworks, files: &sources)
         }
         try OutputFile.check(drawings, reading: [NamedPath("--runs", path)], sources)
         if wholeRuns { return try printWholeRuns(published) }

@@ -142,7 +142,7 @@ struct SearchSpaceOptions: ParsableArguments {
             throw Failure.input("--precision: \(plan.cluster.device.name) has no rate for \(precision.rawValue)")
         }
         // Steps were measured in the plan's own format.
-        if precision != plan.precision { plan = plan.withoutMeasurements }
+        if precision != plan.precision { plan = plan.withoutMeasurements(because: "--precision") }
         plan.precision = precision
     }
 }
