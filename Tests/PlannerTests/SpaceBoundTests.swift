@@ -46,7 +46,13 @@ import Testing
                 (mesh.data, mesh.expert, mesh.expertTensor) = (layout.data, layout.expert, layout.expertTensor)
                 let step = passes.step(mesh, microbatch: layout.microbatch, choices: choices, pricer: pricer)
                 isBelow = isBelow && step.least <= price.seconds
-                isBelow = isBelow && passes.stateBytes(mesh, choices: choices) <= price.peak
+                let state = passes.stateBytes(mesh, choices: choices)
+                isBelow = isBelow && state <= price.peak
+                // A layout is never ruled out where its own memory and time are the limits.
+                let fitting = passes.step(
+                    mesh, microbatch: layout.microbatch, choices: choices, pricer: pricer,
+                    within: price.peak - state, below: price.seconds)
+                isBelow = isBelow && fitting.least <= price.seconds
                 closest = min(closest, price.seconds / step.least)
             }
             #expect(isBelow)

@@ -57,11 +57,36 @@ struct BlockTimes {
         return times
     }
 
-    func inside() -> Inside {
-        let (attention, scan) = (attention(), scan())
-        // Both are sums over products and kernels, so each is computed only once.
-        let saved = block.mixture.map(sortingSaved) ?? 0
-        let (products, elementwiseForward) = (products, elementwise(.forward) - saved)
+    /// Seconds of the work of a block on the device itself, without messages. They depend neither on what is recomputed nor
+    /// on the place of the ranks, so that a search computes them once for all layouts with the same degrees.
+    struct Work: Sendable {
+        fileprivate var attention: (forward: Double, backward: Double)
+        fileprivate var scan: (forward: Double, backward: Double)
+        fileprivate var products: Products
+        fileprivate var elementwise: (forward: Double, backward: Double)
+        /// Seconds that the exchange of rows saves in each pass.
+        fileprivate var saved: Double
+
+        /// Seconds of a forward and a backward without recomputation.
+        var seconds: Double {
+            products.forward + products.input + products.weight + elementwise.forward + elementwise.backward
+                + attention.forward + attention.backward + scan.forward + scan.backward - 2 * saved
+        }
+    }
+
+    /// The work of one micro-batch on the device itself.
+    var work: Work {
+        Work(
+            attention: attention(), scan: scan(), products: products,
+            elementwise: (elementwise(.forward), elementwise(.backward)),
+            saved: block.mixture.map(sortingSaved) ?? 0)
+    }
+
+    /// - Parameter known: the work on the device; nil: computed here.
+    func inside(_ known: Work? = nil) -> Inside {
+        let work = known ?? self.work
+        let (attention, scan, products, saved) = (work.attention, work.scan, work.products, work.saved)
+        let elementwiseForward = work.elementwise.forward - saved
         let exchange = block.mixture.map(exchange) ?? 0
         let forwardCompute = products.forward + elementwiseForward + attention.forward + scan.forward
         var times = UnitTimes()
@@ -74,7 +99,7 @@ struct BlockTimes {
         times.forward.context = contexts.forward.seconds + states
         times.weightGradient = products.weight
         let gradients = products.input + times.weightGradient
-        times.backward.compute = gradients + elementwise(.backward) - saved + attention.backward + scan.backward
+        times.backward.compute = gradients + work.elementwise.backward - saved + attention.backward + scan.backward
         times.backward.context = contexts.backward.seconds + states
         times.forward.expert = exchange
         times.backward.expert = exchange
@@ -89,13 +114,14 @@ struct BlockTimes {
         switch device.recompute {
         case .none: break
         case .selective where !device.modules.isEmpty:
-            var work = self.again(exchange: exchange)
+            var repeated = self.again(exchange: exchange)
             // Modules never wait longer for their ranks than the whole block would.
-            if work.tensor.seconds > collectives.forward.seconds { work.tensor = collectives.forward }
-            times.backward.recompute = work.compute + (device.modules.contains(.coreAttention) ? attention.forward : 0)
-            times.backward.tensor += work.tensor.seconds
-            times.backward.expert += work.exchange
-            taken += work.tensor.hidden
+            if repeated.tensor.seconds > collectives.forward.seconds { repeated.tensor = collectives.forward }
+            times.backward.recompute =
+                repeated.compute + (device.modules.contains(.coreAttention) ? attention.forward : 0)
+            times.backward.tensor += repeated.tensor.seconds
+            times.backward.expert += repeated.exchange
+            taken += repeated.tensor.hidden
         case .selective:
             times.backward.recompute =
                 rates.framework.selectiveOperations

@@ -35,7 +35,15 @@ struct EndTimes {
     }
 
     /// Times without transfers of sharded tables and copies to the host. They do not depend on sharding.
-    func inside() -> UnitTimes {
+    /// - Parameter known: what `work` is; nil: computed here.
+    func inside(_ known: UnitTimes? = nil) -> UnitTimes {
+        var times = known ?? work
+        addCollectives(to: &times)
+        return times
+    }
+
+    /// Times of the work on the device itself, without messages.
+    var work: UnitTimes {
         var times = UnitTimes()
         var (forward, backward, weights) = (
             measure.seconds(end.part.forward, rates), measure.seconds(end.part.backward, rates), 0.0
@@ -63,7 +71,6 @@ struct EndTimes {
         times.backward.compute = backward
         // The whole backward of a lookup is the gradient of its table.
         times.weightGradient = end.looksUp ? backward : weights
-        addCollectives(to: &times)
         return times
     }
 
@@ -110,7 +117,6 @@ struct EndTimes {
         times.forward.compute = forward
         times.backward.compute = backward + weights
         times.weightGradient = weights
-        addCollectives(to: &times)
         return times
     }
 

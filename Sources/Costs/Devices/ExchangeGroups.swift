@@ -17,9 +17,4 @@ final class ExchangeGroups: Sendable {
         contextRing = group(ranks.contextRing)
         dispatch = group(ranks.dispatch)
     }
-
-    /// The first group of each kind. nil: the layout has no such groups.
-    convenience init?(firstOf layout: Layout, on network: [NetworkLevel]) {
-        self.init(layout) { DeviceGroup(RankGroups(size: $0.size, stride: $0.stride), on: network) }
-    }
 }

@@ -81,6 +81,9 @@ final class LayoutGroups: Sendable {
     /// Groups that only some layouts have.
     let exchanges: ExchangeGroups?
 
+    /// The groups of a layout of one device.
+    static let alone = LayoutGroups(Layout(), on: [])
+
     convenience init(_ layout: Layout, on network: [NetworkLevel]) {
         var places = DeviceGroups(network)
         self.init(layout, places: &places)
@@ -88,18 +91,15 @@ final class LayoutGroups: Sendable {
 
     /// The first group of each kind that works together on one micro-batch in one block. All other groups are single
     /// devices.
-    init(firstOf layout: Layout, on network: [NetworkLevel]) {
-        func group(_ size: Int, _ stride: Int) -> DeviceGroup {
-            DeviceGroup(RankGroups(size: size, stride: stride), on: network)
-        }
+    init(firstOf layout: Layout, places: inout DeviceGroups) {
         let experts = ExpertGrid(layout)
-        tensor = group(layout.tensor, 1)
-        context = group(layout.context, layout.tensor)
-        expertTensor = group(experts.tensor, experts.tensorStride)
-        expert = group(experts.expert, experts.expertStride)
+        tensor = places[RankGroups(size: layout.tensor, stride: 1)]
+        context = places[RankGroups(size: layout.context, stride: layout.tensor)]
+        expertTensor = places[RankGroups(size: experts.tensor, stride: experts.tensorStride)]
+        expert = places[RankGroups(size: experts.expert, stride: experts.expertStride)]
         (data, shard, replica, expertShard, expertReplica) = (.alone, .alone, .alone, .alone, .alone)
         (pipeline, ends, all) = (.alone, .alone, .alone)
-        exchanges = ExchangeGroups(firstOf: layout, on: network)
+        exchanges = ExchangeGroups(layout) { places[RankGroups(size: $0.size, stride: $0.stride)] }
     }
 
     convenience init(_ layout: Layout, places: inout DeviceGroups) {

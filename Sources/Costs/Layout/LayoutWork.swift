@@ -132,11 +132,7 @@ package final class LayoutWork: Sendable {
         _ layers: [Int], _ known: KnownInsides?
     ) -> BlockUnits {
         let plain = layout.recomputed.keepsSome
-        let inside = known?.units(device, gradientBytes: gradientBytes, plain: plain) {
-            InsideUnits(
-                model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device,
-                gradientBytes: gradientBytes, plain: plain)
-        }
+        let inside = known?.units(device, pricer: pricer, rates: rates, gradientBytes: gradientBytes, plain: plain)
         return BlockUnits(
             model: pricer.plan.model, parts: pricer.parts, rates: rates, device: device, gradientBytes: gradientBytes,
             plain: plain, high: Self.highBlocks(pricer, rates, layout, layers), inside: inside)

@@ -16,7 +16,7 @@ package struct MeshChoices: Hashable, Sendable {
     /// Sizes of shard groups that are tried in addition to the group of all data-parallel ranks.
     package var shardGroups: [Int]
     package var sequenceParallel: [Bool]
-    /// Whether tensor parallelism of blocks with experts requires sequence parallelism.
+    /// Whether tensor parallelism requires sequence parallelism, since the model has blocks with experts.
     package var expertsNeedSequenceParallel: Bool
     /// Whether fully sharded parameters are also tried with one shard group of all data-parallel ranks.
     package var wholeSharding: Bool
@@ -27,6 +27,8 @@ package struct MeshChoices: Hashable, Sendable {
     package var innerReach = 1
     /// Whether a schedule is tried that hides the experts' exchange unless a plan says otherwise.
     package var someHideExchange = false
+    /// Whether every pipeline rank of a layout has a block, and with full recomputation one that is recomputed.
+    package var allRanksRecompute = true
 
     package init(
         base: Layout, recompute: [Layout.Recompute], sharding: [Layout.Sharding], shardGroups: [Int],
@@ -48,7 +50,7 @@ package struct MeshChoices: Hashable, Sendable {
     package func allows(_ isSequenceParallel: Bool, _ mesh: Layout, _ model: Model) -> Bool {
         guard sequenceParallel.contains(isSequenceParallel) else { return false }
         guard isSequenceParallel else {
-            return mesh.tensor == 1 || !expertsNeedSequenceParallel || model.mixtureLayers == 0
+            return mesh.tensor == 1 || !expertsNeedSequenceParallel
         }
         let ranks = mesh.tensor * mesh.context
         return mesh.tensor > 1 && model.sequence % ranks == 0 && model.streamsAreDivided(by: ranks)

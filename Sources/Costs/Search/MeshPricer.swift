@@ -42,7 +42,7 @@ package struct MeshPricer {
     /// The exchanges that were chosen for context ranks, by the degrees that decide.
     private var exchanges: [ExchangeKey: Layout] = [:]
 
-    private var known = KnownPasses()
+    private var known: KnownPasses
 
     private struct ExchangeKey: Hashable {
         var tensor: Int
@@ -58,8 +58,13 @@ package struct MeshPricer {
         package init() {}
     }
 
-    package init(pricer: Pricer, table: PipelineTable, choices: MeshChoices, limit: Limit = Limit()) {
+    /// - Parameter work: work on the devices themselves that is known already.
+    package init(
+        pricer: Pricer, table: PipelineTable, choices: MeshChoices, limit: Limit = Limit(),
+        work: KnownWork = KnownWork()
+    ) {
         self.limit = limit
+        known = KnownPasses(insides: KnownInsides(work: work))
         self.pricer = pricer
         self.table = table
         self.choices = choices
@@ -194,10 +199,12 @@ package struct MeshPricer {
                 for recompute in choices.recompute {
                     guard let modules = choices.modules(recompute, on: rates.framework) else { continue }
                     if index < least.count {
-                        let shortest = table.least(
-                            entries, least[index][sequenceParallel], recompute: recompute,
-                            host: rates.framework.hostMicrobatch)
-                        guard shortest <= left else { continue }
+                        let side = least[index][sequenceParallel]
+                        guard recompute != .none || side.fitsWhole,
+                            mayWin(
+                                entries, side, recompute: recompute, within: left, shardings: shardings.count,
+                                host: rates.framework.hostMicrobatch)
+                        else { continue }
                     }
                     layout.recompute = recompute
                     layout.recomputeModules = modules
@@ -243,6 +250,36 @@ package struct MeshPricer {
             }
         }
         return rejected
+    }
+
+    /// Whether some way to run the pipeline of `entries` may take no more than `seconds` in its passes and fit.
+    private func mayWin(
+        _ entries: Range<Int>, _ side: LeastStep.Side, recompute: Layout.Recompute, within seconds: Double,
+        shardings: Int, host: Double
+    ) -> Bool {
+        table.entries[entries].contains { entry in
+            (recompute == .full || !entry.isPartial) && wanted[entry.partition]
+                && table.least(entry, side, recompute: recompute, host: host) <= seconds
+                && mayFit(entry, side, recompute: recompute, shardings: shardings)
+        }
+    }
+
+    /// Whether a way to run the pipeline may fit with some sharding.
+    private func mayFit(
+        _ entry: PipelineTable.Entry, _ side: LeastStep.Side, recompute: Layout.Recompute, shardings: Int
+    ) -> Bool {
+        guard limit.bytes < .infinity, recompute != .selective else { return true }
+        let whole = side.kept
+        let again = recompute == .full ? side.recomputed ?? LeastPass() : whole
+        return (0..<shardings).contains { sharding in
+            let first = states[entry.partition * shardings + sharding].firstKind
+            return (0..<entry.kinds).allSatisfy { kind in
+                let bytes =
+                    kindStates[first + kind].bytes
+                    + table.leastKept(entry, kind: kind, whole: whole, recomputed: again)
+                return LeastPasses.slack * bytes <= limit.bytes
+            }
+        }
     }
 
     /// The `partitions` with which some way to run the pipelines of `mesh` may stay within the limit. They are marked

@@ -70,11 +70,13 @@ struct KnownPasses {
         var recompute: Layout.Recompute
     }
 
-    let insides = KnownInsides()
+    let insides: KnownInsides
     private var activations: [Key: PassActivations] = [:]
     private var software = ""
     /// `SlowestNode.slowest` of 0, 1, … ranks.
     private(set) var slowest: [Double] = []
+
+    init(insides: KnownInsides) { self.insides = insides }
 
     /// Forgets everything: another mesh begins.
     mutating func removeAll() {

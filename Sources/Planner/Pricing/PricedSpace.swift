@@ -86,8 +86,9 @@ func priceSpace(
             bounds?.within(limit.seconds, $0, choices: choices, pricer: pricer)
         }
         let (table, now) = (space.table(plan, candidates: round, known: &tables), limit)
+        let work = bounds?.work ?? KnownWork()
         let parts = price(round, request: request) {
-            MeshPricer(pricer: pricer, table: table, choices: choices, limit: now)
+            MeshPricer(pricer: pricer, table: table, choices: choices, limit: now, work: work)
         }
         best = BestLayouts.merged([best] + parts, request)
         if let best = best.leaders.first {

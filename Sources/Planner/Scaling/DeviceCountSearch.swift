@@ -18,7 +18,7 @@ struct DeviceCountSearch {
     private let usable: Double
     private var known: [Int: Found?] = [:]
     /// Lower bounds that the searches of all numbers share.
-    private var bounds: SpaceBounds? = SpaceBounds()
+    private var bounds: SpaceBounds?
     private(set) var effort = SearchEffort()
     /// Called with every number of devices before it is searched.
     var progress: ((Int) -> Void)?
@@ -36,6 +36,7 @@ struct DeviceCountSearch {
         self.settings = settings
         self.options = options
         bound = StepBound(plan, space: settings.space, options: options)
+        bounds = SpaceBounds(work: bound.known)
         usable = settings.usableMemory * plan.cluster.device.memoryBytes
     }
 

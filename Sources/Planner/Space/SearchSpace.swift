@@ -91,9 +91,10 @@ package struct SearchSpace: Hashable, Sendable {
             shardingWithPipeline: sharding.filter {
                 abilities.shardingWithPipeline.contains($0) && held.contains($0)
             },
-            expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel)
+            expertsNeedSequenceParallel: abilities.expertsNeedSequenceParallel && plan.model.mixtureLayers > 0)
         choices.contextExchanges = contextExchanges.filter { abilities.allows($0) }
         choices.innerReach = plan.cluster.innerReach
+        choices.allRanksRecompute = recomputeLayers.fixed == nil && !countsEnds(plan)
         choices.someHideExchange = triedSchedules(plan).contains { Layout.Overlap.standard(with: $0).expert }
         return choices
     }

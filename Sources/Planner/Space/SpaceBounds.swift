@@ -16,14 +16,20 @@ struct MeshCandidate: Sendable {
 /// Lower bounds of time and memory for the meshes of a space. They come from the passes of one micro-batch, without
 /// pricing a layout, and show which meshes cannot be faster than a known layout or do not fit.
 package struct SpaceBounds: Sendable {
-    private var passes = LeastPasses()
+    private var passes: LeastPasses
     /// The pricer of the first number of devices, from which the others take what depends on the model alone.
     private var first: Pricer?
+
+    /// Work on the devices themselves that is known already.
+    var work: KnownWork { passes.work }
 
     /// Divisions and moments that the tables of all numbers of devices share.
     var tables = PipelineTable.Known()
 
-    package init() {}
+    package init() { self.init(work: KnownWork()) }
+
+    /// - Parameter work: work on the devices themselves that is known already.
+    init(work: KnownWork) { passes = LeastPasses(work: work) }
 
     /// The pricer of `plan`, which is the same plan at every call but for its devices and its batch.
     mutating func pricer(_ plan: Plan, _ options: CostOptions) throws(CostError) -> Pricer {
@@ -41,11 +47,14 @@ package struct SpaceBounds: Sendable {
         passes.turn(to: pricer, choices: choices)
         var candidates: [MeshCandidate] = []
         for (place, mesh) in meshes.enumerated() {
-            guard passes.stateBytes(mesh, choices: choices) <= limit.bytes else { continue }
+            let state = passes.stateBytes(mesh, choices: choices)
+            guard state <= limit.bytes else { continue }
             var item = MeshCandidate(mesh: mesh, microbatches: [], least: .infinity, place: place)
             for microbatch in space.microbatches(mesh, plan) {
-                let step = passes.step(mesh, microbatch: microbatch, choices: choices, pricer: pricer)
-                guard step.least <= limit.seconds else { continue }
+                let step = passes.step(
+                    mesh, microbatch: microbatch, choices: choices, pricer: pricer, within: limit.bytes - state,
+                    below: limit.seconds)
+                guard step.least < .infinity, step.least <= limit.seconds else { continue }
                 item.microbatches.append(microbatch)
                 item.leastSteps.append(step)
                 item.least = min(item.least, step.least)

@@ -16,6 +16,8 @@ struct StepBound: Sendable {
     let pass: Double
     /// Bytes of weights and optimizer, which the devices together must hold.
     let state: Double
+    /// Work on the devices themselves that was computed for the bound.
+    let known: KnownWork
     private let plan: Plan
     /// The bounds are taken times this: a layout may cut the model in ways that the bounds do not price.
     private static let slack = 0.98
@@ -35,6 +37,7 @@ struct StepBound: Sendable {
             ?? max(1, space.fewestContextTokens > 0 ? plan.model.sequence / space.fewestContextTokens : 1)
         // Sizes that depend on the model alone are computed once.
         var first: Pricer?
+        let shared = SharedWork()
         for (layout, devices) in Self.shapes(plan, space) {
             var alone = plan
             alone.devices = devices
@@ -42,11 +45,14 @@ struct StepBound: Sendable {
             let pricer =
                 first.map { try? Pricer(plan: alone, like: $0) } ?? (try? Pricer(plan: alone, options: options))
             first = first ?? pricer
-            guard let pricer, let priced = try? IterationTime.passes(pricer.work(layout)) else { continue }
+            guard let pricer, let priced = try? IterationTime.passes(pricer.work(layout, sharing: shared)) else {
+                continue
+            }
             let seconds = priced.compute + priced.tensorComm
             work = min(work, seconds * Double(layout.tensor) / Double(layout.microbatch))
             pass = min(pass, priced.compute / Double(max(1, contexts)))
         }
+        known = shared.work
         self.work = work.isFinite ? Self.slack * work : 0
         self.pass = pass.isFinite ? Self.slack * pass : 0
     }
