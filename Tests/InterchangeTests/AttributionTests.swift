@@ -54,7 +54,7 @@ import Testing
         #expect(found.stepNumber == 2 && found.steps == 3)
         #expect(abs(found.difference) < 1e-9)
         for row in found.rows { #expect(abs(row.difference) < 1e-9, "\(row)") }
-        #expect(found.findings == ["step 2 took 1000 µs, 1000 µs priced: as priced"])
+        #expect(found.findings == ["step 2 took 1.00 ms, 1.00 ms priced: as priced"])
         #expect(
             found.rows.map(\.title) == [
                 "compute and recompute", "data-parallel communication", "idle, host and rest", "optimizer",

@@ -14,7 +14,7 @@ import Testing
                 model: {family: llama, layers: 8, hidden: 1024, heads: 16, ffn: 2816, vocab: 32000, sequence: 2048\(moe)}
                 cluster: h100-80g-sxm
                 devices: \(devices)
-                batch: 64
+                batch: 192
                 layout: \(layout)
                 """, path: "plan.yaml", library: Checkout.library)
         return (try #require(plan.layout), plan.model)
@@ -34,7 +34,7 @@ import Testing
             _ = try body()
             return []
         } catch let problems as PlanProblems {
-            return problems.problems.map { $0.description.replacing(#/^.*\/trainyard-[^\/]*\//#, with: "") }
+            return problems.problems.map { $0.description.replacing(#/\/[^ ]*\/trainyard-[^\/]*\//#, with: "") }
         }
     }
 

@@ -110,7 +110,8 @@ extension Attribution {
         let expectations = run.ranks.map(baseline.parts)
         rows = Self.rows(run.ranks, chosen.steps, expectations)
         let computing = rows.first { $0.parts.contains(StepParts(.compute)) }?.parts ?? .computing
-        ranks = Self.figures(run.ranks, chosen.steps, expectations, computing, devicesPerNode: devicesPerNode)
+        ranks = Self.figures(
+            run.ranks, chosen.steps, expectations, computing, devicesPerNode: run.isByStage ? nil : devicesPerNode)
         let all = Set(chosen.steps.flatMap(\.kernels.keys))
         kernels = all.map { kind in
             (kind: kind, seconds: Statistics.median(chosen.steps.map { $0.kernels[kind] ?? 0 }))
@@ -118,6 +119,13 @@ extension Attribution {
         groups = [:]
         for (rank, step) in zip(run.ranks, chosen.steps) {
             for (group, seconds) in step.groups { groups[group, default: [:]][rank.rank] = seconds }
+        }
+        let strange = chosen.steps.map { step in step.groups.reduce(0) { $1.key.parts == .outside ? $0 + $1.value : $0 }
+        }
+        if Statistics.median(strange) > 0.01 * measured {
+            notes.append(
+                "the plan prices no communication of some groups of ranks, such as those over stages; theirs counts as rest "
+                    + "of the step")
         }
         if run.ranks.count < run.expectedRanks {
             notes.insert(

@@ -145,13 +145,12 @@ struct ProfilerTrace {
     private func operationPieces() -> ([StepSweep.Work], [StepSweep.Piece]) {
         var table = WorkTable()
         var pieces: [StepSweep.Piece] = []
-        let isCommunication = events.names.map(KernelKind.isCommunication)
         let kinds = events.names.map(KernelKind.init(operation:))
         let isUpdate = events.names.map { $0.hasPrefix("Optimizer.step#") }
         var threads: [Int: [TraceEvents.Event]] = [:]
         for event in events.events where event.category == .operation || event.category == .hostRange {
             let name = Int(event.name)
-            if isCommunication[name] {
+            if events.isCommunication[name] {
                 let collective =
                     event.collective >= 0 ? events.collectives[Int(event.collective)] : TraceEvents.Collective()
                 let group = guide.group(of: collective, kernel: events.names[name], groups: events.groups)

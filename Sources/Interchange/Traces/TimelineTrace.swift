@@ -50,15 +50,11 @@ struct TimelineTrace {
         }
         let start = spans.lazy.map(\.start).min() ?? 0
         let end = spans.lazy.map(\.end).max() ?? 0
-        let grid = RankGrid(layout)
         // All passes end here; what comes behind them is no pipeline's.
         let passesEnd = spans.lazy.filter { self.isPass($0) }.map(\.end).max() ?? start
-        let size = layout.tensor * layout.context * layout.data
         return byRank.keys.sorted().map { rank in
             let step = step(byRank[rank] ?? [], from: start, passesEnd: passesEnd, to: end)
-            return TracedRank(
-                rank: isMeasured ? grid.rank(at: RankGrid.Coordinates(pipeline: rank)) : rank * size, stage: rank,
-                steps: [step])
+            return TracedRank(rank: rank, stage: rank, steps: [step])
         }
     }
 

@@ -52,7 +52,9 @@ struct TraceEvents {
     }
 
     var events: [Event] = []
-    var names: [String] = []
+    private(set) var names: [String] = []
+    /// Whether each name is of a collective or of a message. Names are few, and events are many.
+    private(set) var isCommunication: [Bool] = []
     var collectives: [Collective] = []
     /// Seconds at which the host launched the work with this correlation.
     var launches: [Int: Double] = [:]
@@ -74,6 +76,7 @@ struct TraceEvents {
         if let place = places[name] { return place }
         let place = Int32(names.count)
         names.append(name)
+        isCommunication.append(KernelKind.isCommunication(name))
         places[name] = place
         return place
     }
@@ -178,7 +181,11 @@ extension TraceEvents {
         var event = Event(
             category: category, name: place(of: word), process: process, thread: thread, start: start * 1e-6,
             duration: duration * 1e-6)
-        if let arguments { try readArguments(scanner.at(arguments), &event, name: word) }
+        // Operators are many, and nothing of them but their time is asked for.
+        let isRecord = isCommunication[Int(event.name)]
+        if let arguments, isRecord || category == .device || category == .timeline {
+            try readArguments(scanner.at(arguments), &event, wantsGroup: isRecord)
+        }
         events.append(event)
     }
 
@@ -241,14 +248,13 @@ extension TraceEvents {
     }
 
     private mutating func readArguments(
-        _ scanner: JSONScanner, _ event: inout Event, name: String
+        _ scanner: JSONScanner, _ event: inout Event, wantsGroup: Bool
     ) throws(JSONScanner.Fault) {
         var scanner = scanner
         guard try scanner.peek() == UInt8(ascii: "{") else { return }
         var collective = Collective()
         var correlation = -1
         var hasAction = false
-        let wantsGroup = KernelKind.isCommunication(name)
         try scanner.map { (scanner: inout JSONScanner, key) throws(JSONScanner.Fault) in
             if key.matches("correlation") {
                 correlation = try scanner.number().flatMap { Int(exactly: $0) } ?? -1

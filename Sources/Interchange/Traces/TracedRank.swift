@@ -3,6 +3,11 @@ package struct TracedGroup: Hashable, Sendable {
     package var parts: StepParts
     /// Empty where the trace does not name them.
     package var ranks: [Int]
+
+    package init(parts: StepParts, ranks: [Int]) {
+        self.parts = parts
+        self.ranks = ranks
+    }
 }
 
 /// Seconds of one step on one rank, by what they were spent on.
@@ -24,7 +29,7 @@ package struct TracedStep: Hashable, Sendable {
 
 /// The steps of one rank.
 package struct TracedRank: Hashable, Sendable {
-    /// Number of the rank in the whole run; of a timeline the first rank of its stage.
+    /// Number of the rank in the whole run; of a timeline its number in the pipeline.
     package var rank: Int
     /// Its pipeline rank.
     package var stage: Int

@@ -16,8 +16,10 @@ struct AttributeCommand: ParsableCommand {
             rank, as many ranks as there are; or the one file that `trainyard train --trace` or `simulate --trace` wrote.
 
             A profiler that marks its steps is needed:
-              with torch.profiler.profile(schedule=torch.profiler.schedule(wait=2, warmup=1, active=3),
-                      on_trace_ready=lambda p: p.export_chrome_trace(f"rank{rank}.json")) as p:
+              from torch.profiler import profile, schedule
+              with profile(schedule=schedule(wait=2, warmup=1, active=3),
+                           on_trace_ready=lambda p: p.export_chrome_trace(
+                               f"rank{rank}.json")) as p:
                   for batch in data:
                       train(batch)
                       p.step()
