@@ -40,6 +40,7 @@ struct Trainyard: ParsableCommand {
             ModelsCommand.self,
             ScheduleCommand.self,
             SimulateCommand.self,
+            AttributeCommand.self,
             TrainCommand.self,
             GenerateCommand.self,
             CalibrateCommand.self,
