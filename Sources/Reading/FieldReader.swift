@@ -99,13 +99,30 @@ package final class FieldReader {
                 fix: path.isEmpty ? "start with 'model:'" : "")
             return
         }
+        var repeated: [String: [Mark?]] = [:]
         for (key, value) in mapping {
             guard case .scalar(let scalar) = key else {
                 collector.report(path, at: key.mark, rule: "every key must be a plain word")
                 continue
             }
+            if let name = RepeatedKeys.original(scalar.string) {
+                repeated[name, default: []].append(scalar.mark)
+                continue
+            }
             entries.append((scalar.string, scalar.mark, value))
             collector.note(join(scalar.string), at: value.mark ?? scalar.mark)
+        }
+        for (name, earlier) in repeated { reportRepeated(name, earlier) }
+    }
+
+    /// Reports a key that is written more than once, at every place but the first. The last one is read.
+    /// - Parameter earlier: the places of all but the last.
+    private func reportRepeated(_ name: String, _ earlier: [Mark?]) {
+        let first = earlier.first ?? nil
+        let place = first.map { " (first in line \($0.line), column \($0.column))" } ?? ""
+        for mark in earlier.dropFirst() + entries.filter({ $0.key == name }).map(\.keyMark) {
+            collector.report(
+                join(name), at: mark, rule: "the same key twice in one map\(place)", fix: "keep one of them")
         }
     }
 
@@ -156,6 +173,15 @@ package final class FieldReader {
     package func entryMap(_ key: String) -> FieldReader? {
         guard let node = entries.first(where: { $0.key == key })?.value, case .mapping = node else { return nil }
         return FieldReader(node, path: join(key), collector: ProblemCollector(file: collector.file))
+    }
+
+    /// Takes away those of `keys` whose value is the word `none`, as if they were not written.
+    /// - Returns: the keys that were taken away.
+    @discardableResult
+    package func takeAwayNone(_ keys: [String]) -> Set<String> {
+        let none = Set(keys.filter { scalar($0) == "none" })
+        entries.removeAll { none.contains($0.key) }
+        return none
     }
 
     /// Makes `keys` known before they are taken. The message about an unknown key lists known keys in this order.

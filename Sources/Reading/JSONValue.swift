@@ -83,7 +83,7 @@ package enum JSONFile {
     package static func read(_ path: String, collector: ProblemCollector) throws(PlanProblems) -> JSONValue {
         let node: Node
         do {
-            node = try YAMLFile.compose(path: path, files: &collector.files)
+            node = try YAMLFile.compose(path: path, files: &collector.files, refusesRepeats: true)
         } catch {
             // Escaped pairs of surrogates and repeated keys are JSON, and no YAML.
             guard let text = FileManager.default.contents(atPath: path), let value = JSONValue(text: text),

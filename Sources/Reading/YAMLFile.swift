@@ -8,8 +8,10 @@ package enum YAMLFile {
 
     /// Reads the root node of the file at `path`, which is added to `files`.
     /// - Throws: the one problem that stops the reading.
-    package static func compose(path: String, files: inout ReadFiles) throws(PlanProblems) -> Node {
-        try compose(text: try text(path: path, files: &files), name: path)
+    package static func compose(
+        path: String, files: inout ReadFiles, refusesRepeats: Bool = false
+    ) throws(PlanProblems) -> Node {
+        try compose(text: try text(path: path, files: &files), name: path, refusesRepeats: refusesRepeats)
     }
 
     /// Reads the text of the file at `path`, which is added to `files`.
@@ -44,7 +46,11 @@ package enum YAMLFile {
         return text
     }
 
-    package static func compose(text: String, name: String) throws(PlanProblems) -> Node {
+    /// Reads the root node of `text`. Keys that a map has twice are among its nodes (`RepeatedKeys`), unless they are
+    /// refused, or cannot be read otherwise.
+    package static func compose(
+        text: String, name: String, refusesRepeats: Bool = false
+    ) throws(PlanProblems) -> Node {
         let empty = one(name, "is empty", "see docs/plan-format.md for an example")
         do {
             // The basic resolver does not guess types, since every value is read from its text.
@@ -54,6 +60,13 @@ package enum YAMLFile {
         } catch let problems as PlanProblems {
             throw problems
         } catch let error as YamlError {
+            if !refusesRepeats, case .duplicatedKeysInMapping = error {
+                do {
+                    if let node = try RepeatedKeys.compose(text) { return node }
+                } catch let other as YamlError {
+                    throw PlanProblems([worded(error, name: name), worded(other, name: name)])
+                } catch {}
+            }
             throw PlanProblems([worded(error, name: name)])
         } catch {
             throw one(name, "is not YAML")

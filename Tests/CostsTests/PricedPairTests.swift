@@ -75,11 +75,35 @@ import Testing
     @Test(arguments: [
         ("quantized: nf4\nlora: {rank: 16}\nprecision: {recipe: mxfp8}", "quantized"),
         ("lora: {rank: 16}\nprecision: {recipe: mxfp8, parameterGather: true}", "precision.parameterGather"),
-        ("lora: {rank: 16}\noptimizer: muon", "optimizer"),
     ])
     func refusedBesideAdapters(_ lines: String, _ field: String) {
         let problems = #expect(throws: PlanProblems.self) { try plan(lines) }
         #expect(problems?.problems.map(\.field) == [field])
+    }
+
+    /// Adapters of all seven products of eight blocks: 16 numbers for each of their inputs and results.
+    private static let adapters = 8.0 * 16 * Double(4 * 4096 + 2 * (4096 + 1024) + 3 * (4096 + 14336))
+
+    /// Muon keeps an fp32 moment and fp32 weights of the adapters' matrices, and nothing of frozen ones; Adafactor a number
+    /// for each of their rows and columns.
+    @Test func adaptersUnderMatrixOptimizers() throws {
+        #expect(Self.adapters == 10_485_760)
+        func optimizer(_ name: String) throws -> Double { try memory("\(Self.lora)\noptimizer: \(name)").optimizer }
+        #expect(try optimizer("adamw") == 12 * Self.adapters)
+        #expect(try optimizer("muon") == 8 * Self.adapters)
+        let sides = 8.0 * Double(4 * 4096 + 2 * (4096 + 1024) + 3 * (4096 + 14336) + 14 * 16)
+        #expect(try optimizer("adafactor") == 4 * Self.adapters + 4 * sides)
+        func step(_ lines: String) throws -> Double { IterationTime(try work(lines)).breakdown.optimizer }
+        let (ofAdapters, ofAll) = (try step("\(Self.lora)\noptimizer: muon"), try step("optimizer: muon"))
+        #expect(ofAdapters < ofAll / 10)
+        #expect(try step("\(Self.lora)\noptimizer: adamw") < ofAdapters)
+    }
+
+    /// Frozen attention leaves Muon the matrices of the networks.
+    @Test func frozenPartsUnderMuon() throws {
+        func optimizer(_ lines: String) throws -> Double { try memory("\(lines)\noptimizer: muon").optimizer }
+        let attention = 8.0 * 2.5 * 4096 * 4096
+        #expect(try optimizer("name: whole") - optimizer("frozen: [attention]") == 8 * attention)
     }
 
     /// A frozen table has no gradient that all chunks add to: 2 bytes for each of its 32,000 · 4,096 numbers, padded.

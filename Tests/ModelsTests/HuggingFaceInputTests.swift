@@ -57,36 +57,38 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
 
 @Suite struct HuggingFaceInputTests {
     /// Attention that is priced with other keys than queries read is said to be.
-    @Test func sparseAttentionIsRemarked() throws {
+    /// The blocks of keys of MiniMax-M3, and the compressed keys of DeepSeek-V4, with the indexers that choose them.
+    @Test func sparseAttentionIsRead() throws {
         let folder = try TemporaryFolder()
-        func notes(_ json: String) throws -> [String] {
+        func shapes(_ json: String) throws -> [BlockShape] {
             var files = ReadFiles()
             let path = try folder.write(json, as: "config.json")
-            return try HuggingFaceModel.read(path, library: Checkout.library, files: &files).notes
+            let read = try HuggingFaceModel.read(path, library: Checkout.library, files: &files)
+            #expect(!read.notes.contains { $0.contains("keys of every query") || $0.contains("attention") })
+            return (0..<4).map { read.model.shape(ofBlock: $0) }
         }
         let sizes = """
             "hidden_size": 256, "num_attention_heads": 4, "num_key_value_heads": KV, "num_hidden_layers": 4, "head_dim": 64,
             "vocab_size": 1000, "num_experts_per_tok": 2
             """
-        let blocks = try notes(
+        let blocks = try shapes(
             """
             {"model_type": "minimax_m3", \(sizes.replacing("KV", with: "2")), "intermediate_size": 64, "num_local_experts": 8,
              "sparse_attention_config": {"sparse_attention_freq": [0, 1, 1, 1], "sparse_num_index_heads": 4,
               "sparse_index_dim": 32, "sparse_topk_blocks": 16, "sparse_block_size": 128}}
             """)
-        #expect(
-            blocks.contains {
-                $0.hasPrefix(
-                    "block-sparse attention (16 blocks of 128 keys a query) of 3 layers is priced as attention to all")
-            }, "\(blocks)")
-        let compressed = try notes(
+        let chosen = Model.KeyBlocks(size: 128, topK: 16, heads: 4, headSize: 32)
+        #expect(blocks.map(\.keyBlocks) == [nil, chosen, chosen, chosen])
+        let compressed = try shapes(
             """
             {"model_type": "deepseek_v4", \(sizes.replacing("KV", with: "1")), "moe_intermediate_size": 64,
              "n_routed_experts": 8, "q_lora_rank": 64, "o_groups": 2, "o_lora_rank": 32, "hc_mult": 2, "index_n_heads": 4,
              "index_head_dim": 32, "index_topk": 512, "sliding_window": 128, "compress_ratios": [0, 4, 128, 4]}
             """)
-        #expect(compressed.contains { $0.hasPrefix("2 layers are priced with the 128 nearest and 512 compressed") })
-        #expect(compressed.contains { $0.hasPrefix("1 layer is priced with the 128 nearest keys") })
+        let best = Model.KeyCompression(
+            ratio: 4, overlap: true, indexer: Model.Indexer(heads: 4, headSize: 32, topK: 512))
+        #expect(compressed.map(\.keyCompression) == [nil, best, Model.KeyCompression(ratio: 128), best])
+        #expect(compressed.allSatisfy { $0.window == 128 })
     }
 
     private static func text(_ broken: BrokenConfiguration?) -> String {

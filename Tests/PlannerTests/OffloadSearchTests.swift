@@ -89,8 +89,8 @@ import Testing
             return nil
         }
         let reason = try #require(try said { _ in })
-        #expect(reason.offload == Layout.Offload(optimizer: 1))
-        #expect(reason.description.contains("a layout fits with offload: {optimizer: true}"))
+        #expect(reason.offload == Layout.Offload(optimizer: 1, gradients: true, parameters: true))
+        #expect(reason.description.contains("a layout fits with offload: {optimizer: true, parameters: true}"))
         #expect(try said { $0.cluster.host = nil }?.offload == nil)
         #expect(try said { $0.frameworks.named = "megatron-2021" }?.offload == nil)
         #expect(try #require(try said { $0.cluster.host?.memoryBytes = 1e9 }).offload == nil)

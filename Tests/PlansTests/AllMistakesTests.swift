@@ -42,7 +42,7 @@ struct AllMistakesTests {
                 layout: {tensor: 1, pipeline: 2, data: 3, sharding: parameters, pipelineLayout: "Et*4|t*3|tL"}
                 """) == [
                     "11:77 model.kinds.m.window", "12:12 model.pattern", "14:10 devices",
-                    "16:32 lora.targetModules", "17:12 optimizer", "18:12 precision", "19:9 layout.microbatch",
+                    "16:32 lora.targetModules", "18:12 precision", "19:9 layout.microbatch",
                     "19:53 layout.sharding", "19:90 layout.pipelineLayout",
                 ])
     }
@@ -195,10 +195,11 @@ struct AllMistakesTests {
             model: {name: gpt3-175b, heads: 7}
             \(plain)
             lora: {rank: 4}
+            precision: {recipe: mxfp8, parameterGather: true}
             optimizer: {name: muon, nesterov: yes}
             layout: auto
             """)
-        for key in ["model.heads", "optimizer.nesterov", "optimizer"] {
+        for key in ["model.heads", "optimizer.nesterov", "precision.parameterGather"] {
             #expect(found.contains { $0.hasSuffix(" \(key)") }, "\(key) of \(found)")
         }
     }

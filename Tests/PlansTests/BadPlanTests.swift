@@ -98,7 +98,7 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         BadPlan(
             "cluster: a100-80g-sxm", "cluster: v100-32g-sxm", "has no rate for it (found 'bf16'); use fp32 or fp16"),
         BadPlan("layout:\n", "layout: best\nlayuot:\n", "layout: must be auto or a map of degrees (found 'best')"),
-        BadPlan("tokens: 10B", "tokens: 10B\ntokens: 20B", "the same key twice in one map: 'tokens'"),
+        BadPlan("tokens: 10B", "tokens: 10B\ntokens: 20B", "tokens: the same key twice in one map (first in line "),
         BadPlan("tokens: 10B", "tokens: [10B", "plan.yaml:"),
         BadPlan("tokens: 10B", "tokens: 10B\n---\na: 1", "is not YAML"),
     ])
@@ -106,6 +106,37 @@ struct BadPlan: Sendable, CustomTestStringConvertible {
         #expect(BadPlan.good.contains(bad.replace))
         let lines = PlanText.problems(BadPlan.good.replacing(bad.replace, with: bad.with))
         #expect(lines.contains { $0.contains(bad.said) }, "\(lines)")
+    }
+
+    /// A key that is written twice is reported with both places, and so is everything else that is wrong.
+    @Test func repeatedKeysHideNothing() {
+        let text = """
+            model: {params: 7B, "params": 8B}
+            cluster: a100-80g-sxm
+            devices: 0
+            batch: 8
+            layuot: auto
+            batch: 9
+            batch: -1
+            """
+        #expect(
+            PlanText.problems(text) == [
+                "plan.yaml:1:21: model.params: the same key twice in one map (first in line 1, column 9); keep one of them",
+                "plan.yaml:3:10: devices: must be a whole number from 1 to 10,000,000 (found '0')",
+                "plan.yaml:5:1: layuot: unknown key; did you mean 'layout'?",
+                "plan.yaml:6:1: batch: the same key twice in one map (first in line 4, column 1); keep one of them",
+                "plan.yaml:7:1: batch: the same key twice in one map (first in line 4, column 1); keep one of them",
+                "plan.yaml:7:8: batch: must be a whole number from 1 to 100,000,000 (found '-1')",
+            ])
+    }
+
+    /// Text that is no YAML after a repeated key gets both lines.
+    @Test func repeatedKeysBesideOtherErrors() {
+        #expect(PlanText.problems("a: 1\na: 2\nb: [1\n").count == 1)
+        let curve = PlanText.problems(
+            "model: {params: 7B}\ncluster: {extends: a100-80g-sxm, device: {attentionEfficiency: {512: 0.2, 512: 0.3}}}\n"
+                + "devices: 8\nbatch: 8\n")
+        #expect(curve.contains { $0.contains("the same size twice in one map (found '512')") }, "\(curve)")
     }
 
     @Test(arguments: [

@@ -168,7 +168,8 @@ import Testing
         }
         let stated = try lacks("{data: 8, offload: {optimizer: true}}", "")
         #expect(stated.count { $0.hasPrefix(said + ";") } == 1, "\(stated)")
-        #expect(stated.count { $0.contains("on the host") || $0.contains("offload") } <= 1, "\(stated)")
+        let ofHost = stated.filter { $0.contains("on the host") || $0.contains("offload") }
+        #expect(ofHost.count { !$0.contains("together") } <= 1, "\(stated)")
         // Without offload nothing is stepped there.
         #expect(try !lacks("{data: 8}", "").contains { $0.contains("on the host") })
         // A search says it too, and `auto` does not try it.
@@ -179,6 +180,25 @@ import Testing
             #expect(open.offloadSteps(anySoftware: false).allSatisfy { $0.optimizer == 0 })
             #expect(open.offloadSteps(anySoftware: true).contains { $0.optimizer == 1 })
         }
+    }
+
+    /// PyTorch's CPUOffloadPolicy moves parameters, gradients and optimizer, not one of them alone.
+    @Test(arguments: [
+        ("gradients", "{optimizer: true, gradients: true}", true), ("parameters", "{optimizer: true}", true),
+        ("parameters", "{optimizer: 0.5, activations: true}", true),
+        ("parameters", "{optimizer: true, parameters: true}", false), ("none", "{activations: true}", false),
+    ])
+    func softwareMayOffloadTheStateWhole(_ sharding: String, _ offload: String, _ lacks: Bool) throws {
+        func said(_ framework: String) throws -> Bool {
+            try PlanText.read(
+                plan("{data: 8, sharding: \(sharding), offload: \(offload)}", "framework: \(framework)")
+            ).remarks.contains {
+                $0.code == .softwareLacks
+                    && $0.text.contains("offloads parameters, gradients and the whole optimizer together")
+            }
+        }
+        #expect(try said("torch-fsdp") == lacks)
+        #expect(try !said("deepspeed-2021"))
     }
 
     @Test func abilitiesOfHostsAreRead() throws {
@@ -218,8 +238,7 @@ import Testing
         let steps = plan.offloadSteps(anySoftware: false).map(\.words)
         #expect(
             steps == [
-                "optimizer", "activations", "optimizer, activations", "optimizer, gradients, parameters",
-                "optimizer, gradients, parameters, activations",
+                "activations", "optimizer, gradients, parameters", "optimizer, gradients, parameters, activations",
             ])
         let core = try PlanText.read(self.plan("auto", "offload: auto\nframework: megatron-core"))
         // It offloads activations only without a pipeline and without recomputation, which a search tries.

@@ -227,4 +227,32 @@ import Plans
             #expect(try Cluster.read(name, library: Checkout.library).name == name)
         }
     }
+
+    /// `none` takes every key away that a plan or a layout may leave out.
+    @Test func noneTakesAway() throws {
+        let plan = """
+            model: {params: 7B}
+            cluster: h100-80g-sxm
+            devices: 8
+            batch: 64
+            """
+        let keys = [
+            "tokens", "samples", "offload", "train", "lora", "frozen", "quantized", "packing", "padding",
+            "rampupBatchSize", "accumulation", "measured",
+        ]
+        let all = plan + "\n" + keys.map { "\($0): none" }.joined(separator: "\n") + "\n"
+        let (without, with) = (try PlanText.read(plan), try PlanText.read(all))
+        #expect(with.yaml(library: Checkout.library) == without.yaml(library: Checkout.library))
+        let ofLayout = [
+            "contextHeads", "dispatcher", "vocabularyParallel", "recomputeModules", "recomputeLayers", "recomputeEvery",
+            "shardGroup", "layersPerStage", "pipelineLayout", "decoderFirstPipelineNumLayers",
+            "decoderLastPipelineNumLayers", "offload",
+        ]
+        let layout = "{data: 8, " + ofLayout.map { "\($0): none" }.joined(separator: ", ") + "}"
+        let own = try PlanText.read(plan + "\nlayout: \(layout)\n")
+        let plain = try PlanText.read(plan + "\nlayout: {data: 8}\n")
+        #expect(own.layout == plain.layout)
+        // What is stated to be none is no default.
+        #expect(!own.openDefaults.contains(.offload) && !own.openDefaults.contains(.dispatcher))
+    }
 }

@@ -189,5 +189,5 @@ import Testing
 
 extension Property.Outcome {
     /// What fails, in words; nil: nothing.
-    fileprivate var failure: String? { if case .fails(let words) = self { words } else { nil } }
+    var failure: String? { if case .fails(let words) = self { words } else { nil } }
 }

@@ -43,12 +43,17 @@ final class MatrixUpdate: Sendable {
         self.state = state
         let isMuon = optimizer.name == .muon
         let (tensor, expertTensor) = (Double(layout.tensor), Double(layout.expertTensor))
+        // Frozen tensors have neither state nor update; those of adapters have both.
         func tensors(_ block: Block) -> [TensorSpec] {
-            [block.norms, block.attention.part, block.feedForward.part, block.prediction].flatMap(\.tensors)
+            let own = [block.norms, block.attention.part, block.feedForward.part, block.prediction].flatMap(\.tensors)
+            return block.tuned?.changed(own) ?? own
         }
         func experts(_ block: Block) -> (tensors: [TensorSpec], count: Int) {
             guard let experts = block.feedForward.experts else { return ([], 0) }
-            return (experts.tensors, max(1, experts.mixture.experts / max(1, layout.expert)))
+            return (
+                block.tuned?.changedOfExpert(experts.tensors) ?? experts.tensors,
+                max(1, experts.mixture.experts / max(1, layout.expert))
+            )
         }
         blocks =
             isMuon
@@ -68,7 +73,10 @@ final class MatrixUpdate: Sendable {
                 return factors(tensors(block), tensor)
                     + Double(routed.count) * factors(routed.tensors, expertTensor)
             }
-        func whole(_ end: End) -> Double { factors(end.part.tensors.filter { $0.split == .whole }, 1) }
+        func whole(_ end: End) -> Double {
+            guard end.tuned?.changesOthers ?? true else { return 0 }
+            return factors(end.part.tensors.filter { $0.split == .whole }, 1)
+        }
         ends = (whole(parts.embedding), whole(parts.head))
     }
 
@@ -165,9 +173,11 @@ final class MatrixUpdate: Sendable {
         var numbers = 0.0
         for kind in factors.indices { numbers += Double(share.blocks[kind]) * factors[kind] }
         let table = Double(work.vocabulary) / work.device.tensor + Double(work.model.tableWidth)
-        if share.holdsEmbedding { numbers += ends.embedding + table }
+        if share.holdsEmbedding { numbers += ends.embedding + (work.model.changesTable ? table : 0) }
         if share.holdsHead {
-            numbers += ends.head + (work.model.hasHeadTable(holdsEmbedding: share.holdsEmbedding) ? table : 0)
+            let hasTable =
+                work.model.hasHeadTable(holdsEmbedding: share.holdsEmbedding) && work.model.changesHeadTable
+            numbers += ends.head + (hasTable ? table : 0)
         }
         return numbers
     }
@@ -188,7 +198,9 @@ final class MatrixUpdate: Sendable {
         guard optimizer.name == .muon else {
             let table = Double(model.vocab + model.tableWidth)
             let blocks = zip(whole.factors, share.blocks).reduce(0) { $0 + $1.0 * Double($1.1) }
-            return 4 * (blocks + whole.ends.embedding + whole.ends.head + (model.tiedEmbeddings ? 1 : 2) * table)
+            let tables =
+                (model.changesTable ? 1.0 : 0) + (!model.tiedEmbeddings && model.changesHeadTable ? 1 : 0)
+            return 4 * (blocks + whole.ends.embedding + whole.ends.head + tables * table)
         }
         let held = whole.held(share)
         return (state.leastOptimizer - state.optimizer) * (held.others + held.experts)

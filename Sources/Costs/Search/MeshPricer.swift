@@ -17,6 +17,17 @@ package struct QuickPrice: Sendable {
     fileprivate var sharding: Layout.Sharding
 }
 
+extension PipelineTable.Partition {
+    /// Whether ranks hold the same blocks under a schedule of the same kind, so that their state is the same.
+    fileprivate func hasState(of other: Self) -> Bool {
+        schedule == other.schedule && virtualStages == other.virtualStages && layers == other.layers
+            && shares.kinds.count == other.shares.kinds.count
+            && zip(shares.kinds, other.shares.kinds).allSatisfy {
+                $0.count == $1.count && $0.share.blocks == $1.share.blocks
+            }
+    }
+}
+
 /// Prices every layout of a mesh from terms that are computed once for all layouts that share them.
 ///
 /// Terms that depend on parameter sharding (memory of the state, reductions, optimizer) are computed for each partition
@@ -319,8 +330,17 @@ package struct MeshPricer {
             layout.sharding = sharding
             return LayoutGroups(layout, places: &places)
         }
+        // How many blocks are recomputed changes no state.
+        var prepared = [Int?](repeating: nil, count: table.partitions.count)
         for index in partitions {
             let partition = table.partitions[index]
+            if let other = prepared[partition.division], table.partitions[other].hasState(of: partition) {
+                for place in shardings.indices {
+                    states[index * shardings.count + place] = states[other * shardings.count + place]
+                }
+                continue
+            }
+            prepared[partition.division] = index
             layout.schedule = partition.schedule
             layout.virtualStages = partition.virtualStages
             for (place, sharding) in shardings.enumerated() {

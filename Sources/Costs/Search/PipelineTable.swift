@@ -55,6 +55,8 @@ package final class PipelineTable: Sendable {
         var firstKind: Int
         /// Whether the ends count as blocks, which a layout must state.
         var countsEnds: Bool
+        /// Index of the partition of the same blocks of which all are recomputed, or none. Their state is the same.
+        var division: Int
     }
 
     /// One way to run the pipeline.
@@ -181,7 +183,7 @@ package final class PipelineTable: Sendable {
         /// Index of the partition; nil if the software cannot divide the blocks so.
         func partition(
             _ schedule: ScheduleName, ranks: Int, virtualStages: Int, recompute: Int?, countsEnds: Bool,
-            _ shared: inout Known
+            division: Int? = nil, _ shared: inout Known
         ) -> (index: Int, key: Key)? {
             let key = Key(
                 ranks: ranks, stages: virtualStages, isFolded: schedule.isFolded,
@@ -201,7 +203,7 @@ package final class PipelineTable: Sendable {
             partitions.append(
                 Partition(
                     layers: found.layers, shares: found.shares, schedule: schedule, virtualStages: virtualStages,
-                    firstKind: kinds.count, countsEnds: countsEnds))
+                    firstKind: kinds.count, countsEnds: countsEnds, division: division ?? partitions.count))
             kinds += found.shares.kinds.map(KindNumbers.init)
             counts += found.counts
             known[key] = partitions.count - 1
@@ -239,7 +241,7 @@ package final class PipelineTable: Sendable {
                         guard
                             let (index, key) = partition(
                                 schedule, ranks: size.ranks, virtualStages: virtualStages, recompute: recompute,
-                                countsEnds: countsEnds, &shared)
+                                countsEnds: countsEnds, division: whole.index, &shared)
                         else { continue }
                         let shares = partitions[index].shares
                         let run = Run(schedule: schedule, partition: key, shape: short)

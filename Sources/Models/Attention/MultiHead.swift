@@ -56,6 +56,7 @@ extension AttentionSpec {
                     width: widths.projected - (block.queryRank == nil ? 0 : widths.queries), ranks: widths.keyHeads)
             ]
         }
+        if let chosen = ChosenKeys(model) { chosen.add(to: &part) }
         return AttentionSpec(
             part: part, core: model.coreAttention, results: widths.projected, words: widths.words(model))
     }
@@ -82,7 +83,7 @@ extension AttentionSpec {
         } else {
             products.append(Product(inputs: Width(cut: widths.attended), outputs: h))
         }
-        return products
+        return products + (ChosenKeys(model)?.products ?? [])
     }
 
     static func multiHeadTensors(_ model: Model) -> [TensorSpec] {
@@ -150,7 +151,7 @@ extension AttentionSpec {
         if block.sinks {
             tensors.append(TensorSpec(name: "\(prefix)sinks", shape: [block.heads], start: .zeros, split: .rows))
         }
-        return tensors
+        return tensors + (ChosenKeys(model)?.tensors ?? [])
     }
 }
 
@@ -229,27 +230,36 @@ private struct AttentionWidths {
             sizes.append(SizeSymbol("n_g", groups, "groups of heads before the output projection"))
             sizes.append(SizeSymbol("r_o", rank, "numbers of a group's result"))
         }
-        sizes += model.seenSizes
+        let chosen = ChosenKeys(model)
+        sizes += (chosen?.allSizes ?? []) + model.seenSizes
+        let core = (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.seenWords
+        let scattered = sumOrNil(block.queryRank == nil ? nil : "2·r_q", chosen == nil ? nil : "u_i")
+        let ofChosen = chosen == nil ? "" : " + w·(u_i + k_i)/σ + 4·p_i"
         return AttentionWords(
             parameters: sum(
                 (isPlain ? ["2·h·a·d + 2·h·g·d"] : [before, behind])
-                    + [inputBias, outputBias, norm, latentNorm, block.sinks ? "a" : nil]),
+                    + [
+                        inputBias, outputBias, norm, latentNorm, block.sinks ? "a" : nil, chosen?.weights,
+                        chosen == nil ? nil : "o_i",
+                    ]),
             source: "Narayanan et al. 2021, equation 2",
-            wholeParameters: sumOrNil(outputBias, latents, block.qkNorm == .head ? norm : nil),
-            weights: isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)",
-            core: (block.valueSize == nil ? "a·d" : "a·(d + d_v)/2") + model.seenWords,
+            wholeParameters: sumOrNil(
+                outputBias, latents, block.qkNorm == .head ? norm : nil, chosen?.weights, chosen == nil ? nil : "o_i"),
+            weights: sum(isPlain ? "h·d·(2·a + 2·g)" : "\(before) + \(behind)", chosen?.weights),
+            core: chosen.map { $0.index == "0" ? core : "(\(core) + \($0.index))" } ?? core,
             attended: attended, results: results,
             keysAndValues: block.valueSize == nil ? "2·g·d" : "g·(d + d_v)",
             kept: (isPlain ? "w·(2·a + 2·g)·d/t" : "w·(\(results) + \(attended))/t")
-                + (kept == "0" ? "" : " + w·(\(kept))/t") + keptElsewhere,
+                + (kept == "0" ? "" : " + w·(\(kept))/t") + keptElsewhere + ofChosen,
             keptBeyondHeads: keyHeads > 0 && keyHeads < block.heads
                 ? "w·((\(sum("a·d", gateWords, attended)))/t + \(sum("d", values > 0 ? v : nil)))"
                     + (block.qkNorm == .none ? "" : " + w·(a·d/t + d)") + (gate > 0 ? " + w·\(attended)/t" : "")
-                    + keptElsewhere : nil,
+                    + keptElsewhere + ofChosen : nil,
             operands: isPlain
                 ? "(2·a + 2·g)·d" : "(\(results) + \(attended)" + (inner > 0 ? " + n_g·r_o)" : ")"),
-            scatteredOperands: block.queryRank == nil ? nil : "2·r_q",
-            projected: results + "/t" + (inner > 0 ? " + n_g·r_o/t" : "") + (block.queryRank == nil ? "" : " + r_q/σ"),
+            scatteredOperands: scattered.map { chosen == nil ? $0 : "(\($0))" },
+            projected: results + "/t" + (inner > 0 ? " + n_g·r_o/t" : "") + (block.queryRank == nil ? "" : " + r_q/σ")
+                + (chosen == nil ? "" : " + u_i/σ"),
             sizes: sizes)
     }
 }
@@ -259,9 +269,11 @@ extension CoreAttention {
         let block = model.block
         let valueSize = block.valueSize ?? block.headSize
         let attended = block.heads * valueSize
-        return CoreAttention(
+        var core = CoreAttention(
             heads: block.heads, queries: block.heads * block.headSize, keys: block.kvHeads * block.headSize,
             values: block.kvHeads * valueSize, attended: attended, keyHeads: block.kvHeads, span: Span(block))
+        core.indexWidth = ChosenKeys(model)?.indexWidth ?? 0
+        return core
     }
 }
 

@@ -250,29 +250,14 @@ enum LatentTypes {
             // The norm of the keys, and the mixing of the residual streams before and behind both halves.
             block.extraParameters = size + 2 * streamsOfHalf
             switch kind(layer, types: c.word(types, layer), ratios: ratios) {
-            case .heavilyCompressed: block.extraParameters += product(128, size) + product(2, size, h) + size
+            case .heavilyCompressed: block.keyCompression = Model.KeyCompression(ratio: 128)
             case .compressedSparse:
-                block.extraParameters += product(4, 2 * size) + product(4, size, h) + size
-                block.extraParameters += product(4, 2 * indexSize) + product(4, indexSize, h) + indexSize
-                block.extraParameters += product(heads, indexSize, rank) + product(heads, h)
-                block.window = (window ?? 0) + topK
+                block.keyCompression = Model.KeyCompression(
+                    ratio: 4, overlap: true,
+                    indexer: heads > 0 && indexSize > 0
+                        ? Model.Indexer(heads: heads, headSize: indexSize, topK: topK) : nil)
             case .sliding: break
             }
-        }
-        let kinds = draft.blocks.indices.map { kind($0, types: c.word(types, $0), ratios: ratios) }
-        func layers(_ wanted: KindV4) -> String? {
-            let count = kinds.count { $0 == wanted }
-            return count == 0 ? nil : count == 1 ? "1 layer is" : "\(count) layers are"
-        }
-        if let layers = layers(.compressedSparse) {
-            draft.notes.append(
-                "\(layers) priced with the \(window ?? 0) nearest and \(topK) compressed keys of every "
-                    + "query, and without the indexer that chooses these")
-        }
-        if let layers = layers(.heavilyCompressed) {
-            draft.notes.append(
-                "\(layers) priced with the \(window ?? 0) nearest keys of every query, and without "
-                    + "their compressed keys, one of 128 tokens")
         }
         draft.addExperts(c, "n_routed_experts", shared: 1)
         draft.otherParameters = product(streams, streams, h) + streams + 1

@@ -238,28 +238,20 @@ enum MixtureTypes {
         let isIndexed = (sparse?.counts("sparse_attention_freq")) ?? []
         let heads = sparse?.optional("sparse_num_index_heads") ?? c.optional("index_n_heads") ?? 0
         let size = sparse?.optional("sparse_index_dim") ?? c.optional("index_head_dim") ?? 0
+        let keys = sparse?.optional("sparse_block_size", from: 1) ?? c.optional("index_block_size", from: 1) ?? 128
+        let chosen = sparse?.optional("sparse_topk_blocks", from: 1) ?? c.optional("index_topk_blocks", from: 1) ?? 16
         let isSparse = c.counts("moe_layer_freq")
         let dense = c.optional("dense_intermediate_size", from: 1)
         let shared = c.optional("shared_intermediate_size") ?? 0
         let types = c.words("layer_types")
-        let hidden = draft.hidden
         draft.each { layer, block in
             block.qkNorm = .head
             if let dense { block.ffn = dense }
             let word = c.word(types, layer)
             let has = word.map { $0 != "full_attention" } ?? (layer < isIndexed.count && isIndexed[layer] == 1)
-            // Queries and one key of the indexer, with their norms.
-            if has { block.extraParameters = product(heads + 1, size, hidden) + 2 * size }
-        }
-        let chosen = draft.blocks.count { $0.extraParameters > 0 }
-        if chosen > 0 {
-            let blocks = sparse?.optional("sparse_topk_blocks", from: 1).map { count in
-                " (\(count) blocks" + (sparse?.optional("sparse_block_size", from: 1).map { " of \($0) keys" } ?? "")
-                    + " a query)"
+            if has, heads > 0, size > 0 {
+                block.keyBlocks = Model.KeyBlocks(size: keys, topK: chosen, heads: heads, headSize: size)
             }
-            draft.notes.append(
-                "block-sparse attention\(blocks ?? "") of \(chosen) layers is priced as attention to all keys, and their indexer "
-                    + "as parameters alone")
         }
         draft.addExperts(
             c, "num_local_experts", size: "intermediate_size", shared: shared > 0 ? 1 : 0, sharedSize: shared,

@@ -51,7 +51,9 @@ extension BlockShape {
             (outputGate != .none, "outputGate", outputGate.rawValue),
             (keyValues != .own, "keyValues", keyValues.rawValue),
             (valueSize != nil, "valueSize", "\(valueSize ?? 0)"), (queryRank != nil, "queryRank", "\(queryRank ?? 0)"),
-            (outputGroups != nil, "outputGroups", "\(outputGroups ?? 0)"), (mla != nil, "mla", "(given)"),
+            (outputGroups != nil, "outputGroups", "\(outputGroups ?? 0)"),
+            (keyBlocks != nil, "keyBlocks", "(given)"), (keyCompression != nil, "keyCompression", "(given)"),
+            (mla != nil, "mla", "(given)"),
         ]
     }
 }

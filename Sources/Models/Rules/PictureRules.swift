@@ -185,6 +185,11 @@ extension BlockShape {
             !causal && mla?.indexer != nil, "mla.indexer", "(given)",
             "an indexer chooses among the keys before a query",
             fix: "remove it or causal")
+        for (isGiven, key) in [(keyBlocks != nil, "keyBlocks"), (keyCompression != nil, "keyCompression")] {
+            refuse(
+                isGiven && !causal, key, "(given)", "a query takes its keys from those before it",
+                fix: "remove it or causal")
+        }
         refuse(
             parallel == .fused && (moe != nil || mla != nil || outputGroups != nil), "parallel", "fused",
             "joins the projections of an ordinary attention and a dense network", fix: "use oneNorm")

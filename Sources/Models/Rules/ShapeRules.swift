@@ -76,6 +76,19 @@ extension BlockShape {
         need(
             window != nil && mla?.indexer != nil, "window", "\(window ?? 0)", "an indexer chooses the keys",
             fix: "remove window, or mla.indexer")
+        for (isOther, other) in [
+            (window != nil, "window"), (chunk != nil, "chunk"), (keyCompression != nil, "keyCompression"),
+        ] {
+            need(
+                keyBlocks != nil && isOther, "keyBlocks", "(given)", "an indexer chooses the keys",
+                fix: "remove it, or \(other)")
+        }
+        need(
+            keyCompression != nil && chunk != nil, "keyCompression", "(given)",
+            "compressed keys are seen beside a window, not beside chunks", fix: "remove it, or chunk")
+        need(
+            keyCompression != nil && keyValues != .keysAreValues, "keyCompression", "(given)",
+            "a compressed key is its own value", fix: "give keyValues: keysAreValues")
         need(window != nil && chunk != nil, "chunk", "\(chunk ?? 0)", "a block has a window or chunks, not both")
         need(
             keyValues == .keysAreValues && valueSize.map { $0 != headSize } ?? false, "valueSize", "\(valueSize ?? 0)",

@@ -40,7 +40,7 @@ extension BlockShape {
         var block = self
         (block.window, block.chunk, block.sinks, block.qkNorm) = (nil, nil, false, .none)
         (block.outputGate, block.keyValues, block.valueSize, block.queryRank) = (.none, .own, nil, nil)
-        (block.outputGroups, block.outputRank) = (nil, nil)
+        (block.outputGroups, block.outputRank, block.keyBlocks, block.keyCompression) = (nil, nil, nil, nil)
         if block.problems.isEmpty { return block }
         let keyHeads = kvHeads > 0 && heads % kvHeads == 0 ? kvHeads : heads
         block = BlockShape(

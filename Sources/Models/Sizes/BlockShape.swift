@@ -23,6 +23,10 @@ package struct BlockShape: Hashable, Codable, Sendable {
     package var window: Int?
     /// Tokens of a chunk, if a query sees only the tokens of its own chunk before it.
     package var chunk: Int?
+    /// The blocks of keys that an indexer chooses for a query; nil: it sees all keys, or those of `window` or `chunk`.
+    package var keyBlocks: Model.KeyBlocks?
+    /// Keys for several tokens each, beside those of `window`; nil: none.
+    package var keyCompression: Model.KeyCompression?
     package var qkNorm = QKNorm.none
     package var outputGate = OutputGate.none
     /// Whether each head has a learned score that takes part in the softmax without a value (attention sink).
@@ -151,7 +155,14 @@ extension BlockShape {
         .limit("valueSize", in: Bounds.headSize, \.valueSize), .limit("queryRank", in: Bounds.hidden, \.queryRank),
         .limit("outputGroups", in: Bounds.heads, \.outputGroups),
         .limit("outputRank", in: Bounds.hidden, \.outputRank), .limit("window", in: Bounds.sequence, \.window),
-        .limit("chunk", in: Bounds.sequence, \.chunk), .choice("qkNorm", \.qkNorm, standard: QKNorm.none),
+        .limit("chunk", in: Bounds.sequence, \.chunk),
+        .map(
+            "keyBlocks", \.keyBlocks, keys: Model.KeyBlocks.sizes,
+            empty: Model.KeyBlocks(size: 0, topK: 0, heads: 0, headSize: 0)),
+        .map(
+            "keyCompression", \.keyCompression, keys: Model.KeyCompression.sizes,
+            empty: Model.KeyCompression(ratio: 0)),
+        .choice("qkNorm", \.qkNorm, standard: QKNorm.none),
         .choice("outputGate", \.outputGate, standard: OutputGate.none), .flag("sinks", \.sinks),
         .choice("keyValues", \.keyValues, standard: .own), .choice("halves", \.halves, standard: .both),
         .choice("norms", \.norms, standard: .pre), .choice("parallel", \.parallel, standard: Parallel.none),

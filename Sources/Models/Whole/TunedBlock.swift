@@ -57,6 +57,16 @@ package final class TunedBlock: Sendable {
                 zip(modules.experts, changesExperts).flatMap { $1 ? [] : $0 })
     }
 
+    /// Those of the block's `own` tensors that training changes, and those of its adapters.
+    package func changed(_ own: [TensorSpec]) -> [TensorSpec] {
+        own.filter { !tuning.freezes($0.module) } + adapters.flatMap(\.tensors)
+    }
+
+    /// Those of a routed expert's `own` tensors that training changes, and those of its adapters.
+    package func changedOfExpert(_ own: [TensorSpec]) -> [TensorSpec] {
+        own.filter { !tuning.freezes(RoutedExperts.path + $0.module) } + expertAdapters.flatMap(\.tensors)
+    }
+
     /// The products that every row passes through, without adapters, in the order of `Block.products`.
     static func products(_ model: Model) -> [Product] {
         let attention = model.block.halves.hasAttention ? AttentionSpec.products(model) : []

@@ -21,6 +21,12 @@ extension FieldReader {
             let fail = { (node: Node, rule: String, fix: String) in
                 self.collector.report(self.join(key), at: node.mark, value: Self.shown(node), rule: rule, fix: fix)
             }
+            if let size = sizeNode.scalar.flatMap({ RepeatedKeys.original($0.string) }) {
+                collector.report(
+                    join(key), at: sizeNode.mark, value: "'\(size)'", rule: "the same size twice in one map",
+                    fix: "keep one of them")
+                continue
+            }
             let size = number(sizeNode, unit: .count, range: 1...1e24) { fail(sizeNode, $0, $1) }
             let share = number(shareNode, unit: .share, range: 1e-6...1) { fail(shareNode, $0, $1) }
             if let size, let share { points.append(EfficiencyCurve.Point(size: size, share: share)) }

@@ -63,6 +63,8 @@ extension Framework {
         package var vocabularyParallel = true
         /// Whether activations are offloaded only without a pipeline and without recomputation.
         package var offloadsActivationsAlone = false
+        /// Whether parameters, gradients and the whole optimizer are offloaded together or not at all.
+        package var offloadsStateWhole = false
         package var stages = Stages.any
         /// Whether stages have equal numbers of blocks unless a layout says otherwise. If not, or where stages do not divide
         /// the blocks, the division that balances the ranks is taken.
@@ -200,9 +202,11 @@ extension Framework.Abilities {
 
     /// Parts that the software `name` does not offload, one clause each.
     package func obstacles(to offload: Layout.Offload?, name: String) -> [String] {
-        (offload?.parts ?? []).filter { !self.offload.contains($0) }.map {
+        let lacking = (offload?.parts ?? []).filter { !self.offload.contains($0) }.map {
             "\(name) does not offload \($0 == .optimizer ? "the optimizer" : $0.rawValue)"
         }
+        guard lacking.isEmpty, offloadsStateWhole, let offload, !offload.hasStateWhole else { return lacking }
+        return ["\(name) offloads parameters, gradients and the whole optimizer together or not at all"]
     }
 
     /// Reasons why the software `name` cannot step what is offloaded with this optimizer, one clause each.

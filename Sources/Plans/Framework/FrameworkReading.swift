@@ -214,6 +214,7 @@ extension Framework.Abilities {
         outerSharding = can.flag("outerSharding") ?? outerSharding
         vocabularyParallel = can.flag("vocabularyParallel") ?? vocabularyParallel
         offloadsActivationsAlone = can.flag("offloadsActivationsAlone") ?? offloadsActivationsAlone
+        offloadsStateWhole = can.flag("offloadsStateWhole") ?? offloadsStateWhole
         shardGroups = can.flag("shardGroups") ?? shardGroups
         stages = can.choice("stages", of: Stages.self) ?? stages
         dividesEvenly = can.flag("dividesEvenly") ?? dividesEvenly

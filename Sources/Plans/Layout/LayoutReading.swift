@@ -41,6 +41,13 @@ enum LayoutReading {
     }
 
     /// Reads `layout:`. nil: `auto`, or a layout that cannot be read, which was then reported.
+    /// Keys that `none` takes away: a layout without them says nothing in their place.
+    private static let optionalKeys = [
+        "contextHeads", "dispatcher", "vocabularyParallel", "recomputeModules", "recomputeLayers", "recomputeEvery",
+        "shardGroup", "layersPerStage", "pipelineLayout", "decoderFirstPipelineNumLayers",
+        "decoderLastPipelineNumLayers", "offload",
+    ]
+
     /// - Parameter isTrained: whether the plan is one of a real run, whose runtime hides what it always hides.
     static func read(_ plan: FieldReader, isTrained: Bool) -> Result? {
         if let word = plan.word("layout") {
@@ -50,6 +57,7 @@ enum LayoutReading {
             return nil
         }
         guard let reader = plan.map("layout") else { return nil }
+        let none = reader.takeAwayNone(optionalKeys)
         var layout = Layout()
         let data = reader.count("data", in: Bounds.degree)
         layout.data = data ?? 1
@@ -84,7 +92,9 @@ enum LayoutReading {
         layout.flashAttention = reader.flag("flashAttention") ?? true
         layout.gradients = GradientFormat.read(reader)
         layout.layersPerStage = reader.counts("layersPerStage", in: 0...Bounds.layers.upperBound)
-        var openDefaults = Set(Layout.Default.allCases).filter { !reader.contains($0.rawValue) }
+        var openDefaults = Set(Layout.Default.allCases).filter {
+            !reader.contains($0.rawValue) && !none.contains($0.rawValue)
+        }
         if reader.contains("virtualStages") || reader.contains("pipelineLayout") { openDefaults.remove(.schedule) }
         if division != nil { openDefaults.remove(.layersPerStage) }
         if !isTrained { layout.overlap = .standard(with: layout.schedule) }

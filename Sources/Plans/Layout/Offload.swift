@@ -43,6 +43,9 @@ extension Layout {
         /// Whether the host keeps shards of gradients or parameters.
         package var needsShards: Bool { gradients || parameters }
 
+        /// Whether parameters, gradients and the whole optimizer are offloaded together, or none of them.
+        package var hasStateWhole: Bool { gradients == parameters && optimizer == (parameters ? 1 : 0) }
+
         /// The parts that are offloaded, in the order of the keys.
         package var parts: [Part] {
             var parts: [Part] = []

@@ -68,7 +68,8 @@ struct BatchKeys {
     func check(_ model: Model) {
         guard documents != nil else { return }
         let shapes = [model.block] + model.kinds.map(\.shape)
-        if shapes.contains(where: { $0.mla?.indexer != nil }) {
+        let indexed = shapes.contains { $0.mla?.indexer != nil || $0.keyBlocks != nil || $0.keyCompression != nil }
+        if indexed {
             reader.report(
                 "packing", rule: "documents of a sequence are not priced with an indexer",
                 fix: "remove it, or mla.indexer",

@@ -104,7 +104,6 @@ extension Plan {
     ///   - layout: the layout that is to offload; nil: those of a search.
     package func offloadSteps(anySoftware: Bool, for layout: Layout? = nil) -> [Layout.Offload] {
         let software = framework(for: layout)
-        let known = anySoftware ? Layout.Offload.Part.allCases : software.abilities.offload
         let steps = [
             Layout.Offload(optimizer: 1), Layout.Offload(activations: .all),
             Layout.Offload(optimizer: 1, activations: .all),
@@ -116,15 +115,16 @@ extension Plan {
         let isAlone = !anySoftware && software.abilities.offloadsActivationsAlone && !isPlain
         return steps.filter { step in
             guard !isAlone || step.activations == .none else { return false }
+            let abilities = software.abilities
             guard
                 anySoftware
-                    || software.abilities.obstacles(stepping: optimizer, of: step, name: software.name).isEmpty
+                    || (abilities.obstacles(to: step, name: software.name)
+                        + abilities.obstacles(stepping: optimizer, of: step, name: software.name)).isEmpty
             else { return false }
             var (plan, tried) = (self, layout)
             tried?.offload = step
             (plan.layout, plan.offload, plan.offloadsIfNeeded) = (nil, step, false)
-            return step.parts.allSatisfy(known.contains)
-                && (plan.hostProblems(tried) + plan.offloadProblems(tried)).isEmpty
+            return (plan.hostProblems(tried) + plan.offloadProblems(tried)).isEmpty
         }
     }
 }

@@ -55,7 +55,7 @@ extension Plan {
     private func tuningProblems(_ layout: Layout?) -> [PlanProblem] {
         guard let tuning = model.tuning else { return [] }
         let choices: [Choice?] =
-            modelChoices + [optimizerChoice]
+            modelChoices
             + (layout.map { [outerShardingChoice($0), keyHeadsChoice($0)] } ?? [])
         return problems(choices, beside: tuning.key) + lowTuningProblems(tuning)
     }

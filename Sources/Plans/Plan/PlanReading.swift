@@ -45,7 +45,7 @@ extension Plan {
         let collector = ProblemCollector(file: path)
         defer { files.formUnion(collector.files) }
         let reader = FieldReader(root, path: "", collector: collector)
-        guard collector.isEmpty else { throw collector.all }
+        guard case .mapping = root else { throw collector.all }
         let reading = PlanReading(
             root: root, reader: reader, library: library ?? .standard(besides: path), devicesOverride: devices,
             isRun: isRun)
@@ -74,7 +74,14 @@ struct PlanReading {
         var frameworks: Frameworks?
     }
 
+    /// Keys that `none` takes away: a plan without them says nothing in their place.
+    static let optionalKeys = [
+        "tokens", "samples", "offload", "train", "lora", "frozen", "quantized", "packing", "padding", "rampupBatchSize",
+        "accumulation", "measured",
+    ]
+
     func plan(fileName: String) -> Plan? {
+        let none = reader.takeAwayNone(Self.optionalKeys)
         reader.expect("name", "model", "tokens", "samples", "cluster")
         let name = reader.text("name") ?? fileName
         var remarks: [Remark] = []
@@ -267,7 +274,7 @@ struct PlanReading {
             precision: precision, layout: layout?.layout, train: train, remarks: remarks, openSchedule: open,
             measured: measured.own, frameworks: frameworks, wantedBatch: statedBatch == nil ? wanted : nil)
         if let layout { plan.openDefaults = layout.openDefaults }
-        if offload != nil || offloadsIfNeeded { plan.openDefaults.remove(.offload) }
+        if offload != nil || offloadsIfNeeded || none.contains("offload") { plan.openDefaults.remove(.offload) }
         if OffloadReading.statesOverlap(reader) { plan.openDefaults.remove(.offloadOverlap) }
         // A real run computes in fp32, in the runtime.
         if !isTrained { plan.openKeys = Set(Plan.Default.allCases.filter { !reader.contains($0.rawValue) }) }

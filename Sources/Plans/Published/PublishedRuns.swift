@@ -1,4 +1,5 @@
 package import Reading
+internal import Yams
 
 /// One training run as a publication reports it.
 package struct PublishedRun: Hashable, Sendable {
@@ -91,7 +92,7 @@ extension PublishedRun {
         defer { files.formUnion(collector.files) }
         let node = try YAMLFile.compose(path: path, files: &files)
         let reader = FieldReader(node, path: "", collector: collector)
-        guard collector.isEmpty else { throw collector.all }
+        guard case .mapping = node else { throw collector.all }
         guard reader.contains("runs") else {
             var plan = try Plan.read(path: path, library: library, files: &files)
             plan.measured = plan.measured ?? measured

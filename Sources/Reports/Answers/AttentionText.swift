@@ -21,6 +21,13 @@ struct AttentionText {
     private static func features(_ shape: BlockShape) -> [String] {
         var found: [String] = []
         if let indexer = shape.mla?.indexer { found.append("the best \(Figures.grouped(indexer.topK)) keys") }
+        if let blocks = shape.keyBlocks {
+            found.append("the best \(blocks.topK) blocks of \(blocks.size) keys")
+        }
+        if let compression = shape.keyCompression {
+            let chosen = compression.indexer.map { "the best \(Figures.grouped($0.topK))" } ?? "all"
+            found.append("\(chosen) keys of \(compression.ratio) tokens")
+        }
         if let window = shape.window { found.append("window \(Figures.grouped(window))") }
         if let chunk = shape.chunk { found.append("chunks of \(Figures.grouped(chunk))") }
         switch shape.outputGate {
