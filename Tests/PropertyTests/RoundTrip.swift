@@ -74,7 +74,7 @@ struct HeldPlan: Hashable {
         facts["attention"] = "\(layout.flashAttention)"
         let gradients = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         facts["gradients"] = "\(gradients)"
-        facts["overlap.data"] = "\(layout.overlap.data)"
+        if layout.data * layout.context > 1 { facts["overlap.data"] = "\(layout.overlap.data)" }
         facts["offload"] = layout.offload.map { "\($0)" } ?? ""
     }
 
