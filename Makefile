@@ -28,7 +28,7 @@ FOLDERS := $(wildcard $(addprefix Sources/,$(ROOM)) $(addsuffix Tests,$(addprefi
 SUITES := $(patsubst Tests/%,%,$(filter Tests/%,$(FOLDERS)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check fuzz lint format demo slurm-demo docs bench clean
+.PHONY: help setup build test check fuzz lint format demo slurm-demo docs bench interop clean
 
 help:
 	@echo "make demo     price a 100-billion-parameter run, then train a small model on two MPI processes"
@@ -38,6 +38,7 @@ help:
 	@echo "make check ROOM=Costs    lint, build and test one room and what it needs, nothing else"
 	@echo "make fuzz     read a million mutated inputs and run ten thousand mutated command lines"
 	@echo "make bench    speed of the simulator and the search, and of training beside PyTorch's where that is installed"
+	@echo "make interop  export fifty plans and let the owners' own readers judge the files, value by value"
 	@echo "make docs     write what the commands print today into the documents, and draw their pictures again"
 	@echo "make lint     check the format of the sources"
 	@echo "make format   format the sources"
@@ -90,6 +91,11 @@ bench: build
 	@bench/schedules.py
 	@.build/release/search-bench
 	@bench/compare.py $(BENCH)
+
+# INTEROP="--targets deepspeed,slurm" for some; MEGATRON_LM=FOLDER names a checkout of Megatron-LM, without which it is not judged.
+interop: build
+	@scripts/interop/setup.sh
+	@scripts/interop/run.py $(INTEROP)
 
 format:
 	@swift format format --in-place --parallel --recursive $(SOURCES)

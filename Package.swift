@@ -28,6 +28,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ],
     targets: [
         // Counts that cannot overflow, and what several rooms work out with numbers.
@@ -50,7 +51,8 @@ let package = Package(
             name: "Planner", dependencies: planning + ["Costs", "Simulator"], swiftSettings: strict),
         // Other tools' files in and out.
         .target(
-            name: "Interchange", dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams"],
+            name: "Interchange",
+            dependencies: ["Numbers", "Reading", "Models", "Plans", "Schedules", "Yams", "TOMLKit"],
             swiftSettings: strict),
         .target(name: "Reports", dependencies: planning + ["Costs", "Planner"], swiftSettings: strict),
 
@@ -133,11 +135,12 @@ let package = Package(
             dependencies: planning + ["Planner", "Costs", "Simulator", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport", "Yams"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ReportsTests",
             dependencies: planning + ["Reports", "Costs", "Planner", "PricingSupport", "TestSupport"],
             swiftSettings: strict),
-        .testTarget(
-            name: "InterchangeTests", dependencies: planning + ["Interchange", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PropertyTests",
             dependencies: planning + [

@@ -20,13 +20,20 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 build=$(readlink -f "${TRAINYARD_BUILD:-.build/release}")
+program=$build/trainyard
 train=$build/trainyard-train
-[ -x "$train" ] || { echo "slurm-demo: $train is not built; run make build" >&2; exit 1; }
+[ -x "$train" ] && [ -x "$program" ] || { echo "slurm-demo: $build has no programs; run make build" >&2; exit 1; }
 
-# The job script of a plan: `job PLAN NODES RANKS-A-NODE FOLDER OUT`.
+# A folder with the job of a plan as `trainyard export` writes it: `job PLAN NODES RANKS-A-NODE FOLDER`. The run's folder is
+# FOLDER/run.
 job() {
-    sed -e "s|^#SBATCH --nodes=.*|#SBATCH --nodes=$2|; s|^#SBATCH --ntasks-per-node=.*|#SBATCH --ntasks-per-node=$3|" \
-        -e "s|^plan=.*|plan=$1|; s|^folder=.*|folder=$4|" "$top/cluster/jobs/mpi.sbatch" > "$5"
+    {
+        sed "s|^train: {|train: {folder: run, |" "$1"
+        echo "cluster: {extends: laptop, name: emulated, devicesPerNode: $3}"
+        echo "devices: $(($2 * $3))"
+    } > "$4.yaml"
+    "$program" export "$4.yaml" --to slurm --out "$4" > "$4.log" 2>&1 || failed "trainyard export ends with $?" "$4.log"
+    mkdir -p "$4/logs"
 }
 
 scratch=$(mktemp -d)
@@ -57,7 +64,6 @@ tail -n 1 "$scratch/checks"
 # Any text will do to learn from.
 cat docs/*.md > "$scratch/text"
 cd "$scratch"
-mkdir logs
 plan() {
     cat << PLAN
 name: $1
@@ -86,12 +92,12 @@ compare() {
     fi
     for launch in srun mpirun; do
         folder=$plan-$nodes-$launch
-        job "$plan.yaml" "$nodes" "$each" "$folder" "$folder.sbatch"
-        LAUNCH=$launch slurm run --job-name="$folder" --output=logs/%x.out "$folder.sbatch" > run.log 2>&1 ||
-            failed "$folder ends with $?" "logs/$folder.out"
-        cmp -s <(losses "$plan-here") <(losses "$folder") ||
-            failed "$folder has other losses than mpirun on this machine: $(diff <(losses "$plan-here") <(losses "$folder") | head -n 4)"
-        printf '%-44s the same losses,             a step %s\n' "$ranks ranks, $launch on $nodes hosts" "$(step_time "$folder")"
+        job "$plan.yaml" "$nodes" "$each" "$folder"
+        (cd "$folder" && LAUNCH=$launch slurm run --job-name="$folder" --output=logs/%x.out job.sbatch) > run.log 2>&1 ||
+            failed "$folder ends with $?" "$folder/logs/$folder.out"
+        cmp -s <(losses "$plan-here") <(losses "$folder/run") ||
+            failed "$folder has other losses than mpirun on this machine: $(diff <(losses "$plan-here") <(losses "$folder/run") | head -n 4)"
+        printf '%-44s the same losses,             a step %s\n' "$ranks ranks, $launch on $nodes hosts" "$(step_time "$folder/run")"
     done
 }
 compare two 2 2 1
@@ -99,22 +105,22 @@ compare four 4 2 2
 compare four 4 4 1
 
 say "A host dies under a job"
-job long.yaml 2 1 long long.sbatch
-slurm run --job-name=long --output=logs/%x.out long.sbatch > run.log 2>&1 &
+job long.yaml 2 1 dying
+(cd dying && slurm run --job-name=long --output=logs/%x.out job.sbatch) > run.log 2>&1 &
 waiting=$!
 # The log of the run's steps says that it is training.
 for ((tries = 0; tries < 120; tries++)); do
-    [ -e long/log.jsonl ] && [ "$(wc -l < long/log.jsonl)" -ge 50 ] && break
+    [ -e dying/run/log.jsonl ] && [ "$(wc -l < dying/run/log.jsonl)" -ge 50 ] && break
     sleep 0.5
 done
-[ "$tries" -lt 120 ] || failed "the job does not train" logs/long.out
+[ "$tries" -lt 120 ] || failed "the job does not train" dying/logs/long.out
 began=$SECONDS
 slurm kill h2
-echo "h2 is dead after $(wc -l < long/log.jsonl) of 800 steps"
-wait "$waiting" || failed "the job ends with $?" logs/long.out
+echo "h2 is dead after $(wc -l < dying/run/log.jsonl) of 800 steps"
+wait "$waiting" || failed "the job ends with $?" dying/logs/long.out
 cat run.log
-[ "$(grep -c RUNNING run.log)" = 2 ] || failed "the job did not start again" logs/long.out
-[ "$(losses long | wc -l)" = 800 ] || failed "the job has not all 800 steps" logs/long.out
+[ "$(grep -c RUNNING run.log)" = 2 ] || failed "the job did not start again" dying/logs/long.out
+[ "$(losses dying/run | wc -l)" = 800 ] || failed "the job has not all 800 steps" dying/logs/long.out
 echo "all 800 steps done $((SECONDS - began)) s after that, from the first on"
 
 say "Nothing is left"

@@ -28,12 +28,15 @@ package struct ImportRequest: Sendable {
     package var framework: String?
     /// Entries of the tokenizer, for files that name it alone; nil: the file's.
     package var vocab: Int?
+    /// The model, for files that hold none: a shape's name, a Hugging Face configuration, or a number of parameters.
+    package var model: String?
 
     package init(
-        devices: Int? = nil, cluster: String? = nil, tokens: Double? = nil, framework: String? = nil, vocab: Int? = nil
+        devices: Int? = nil, cluster: String? = nil, tokens: Double? = nil, framework: String? = nil,
+        vocab: Int? = nil, model: String? = nil
     ) {
         (self.devices, self.cluster, self.tokens, self.framework) = (devices, cluster, tokens, framework)
-        self.vocab = vocab
+        (self.vocab, self.model) = (vocab, model)
     }
 
     /// The cluster that is assumed where neither the file nor the user names one.
@@ -95,6 +98,12 @@ extension PlanDraft {
                 return placed
             }
             path = path.lastIndex(of: ".").map { path[..<$0] } ?? ""
+        }
+        // A map as a whole stands where the first of its keys came from.
+        let inner = origins.filter { $0.key.hasPrefix(problem.field + ".") }.values
+        if let origin = inner.min(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
+            (placed.line, placed.column) = (origin.line, origin.column)
+            placed.field = "\(origin.written) (\(problem.field))"
         }
         return placed
     }

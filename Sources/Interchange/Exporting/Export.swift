@@ -56,19 +56,22 @@ package struct ExportContext: Sendable {
     package var saveEvery: Int?
     /// Predicted days of the run.
     package var days: Double?
+    /// The most days that the run takes with the prediction's confidence.
+    package var highDays: Double?
     /// The written-out plan, for launchers of our own runtime.
     package var planText: String
 
     package init(
         source: String, version: String, stepSeconds: Double, peakGiB: Double, capacityGiB: Double, steps: Int?,
-        saveEvery: Int?, days: Double?, planText: String
+        saveEvery: Int?, days: Double?, highDays: Double? = nil, planText: String
     ) {
         (self.source, self.version, self.stepSeconds) = (source, version, stepSeconds)
         (self.peakGiB, self.capacityGiB, self.steps) = (peakGiB, capacityGiB, steps)
-        (self.saveEvery, self.days, self.planText) = (saveEvery, days, planText)
+        (self.saveEvery, self.days, self.highDays, self.planText) = (saveEvery, days, highDays, planText)
     }
 
-    /// Lines that say where a file comes from and what to expect of it, without comment marks.
+    /// Lines that say where a file comes from and what to expect of it, without comment marks. No name, path or value in them
+    /// ends a line: what follows would be outside the comment.
     func header(_ target: ExportTarget, plan: Plan, gaps: [ExportGap]) -> [String] {
         var lines = [
             "Plan \(plan.name) (\(source)), written by trainyard \(version) for \(target.version).",
@@ -78,7 +81,7 @@ package struct ExportContext: Sendable {
         for gap in gaps {
             lines.append("Nearest: \(gap.field) \(gap.value) became \(gap.nearest ?? "nothing"), since \(gap.reason).")
         }
-        return lines
+        return lines.map(PlainComment.line)
     }
 
     private static func rounded(_ number: Double) -> String {

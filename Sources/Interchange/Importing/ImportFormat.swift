@@ -3,6 +3,7 @@ package import Reading
 /// The kinds of files that an import reads.
 package enum ImportFormat: String, CaseIterable, Sendable {
     case megatronLM = "megatron-lm"
+    case torchtitan, deepspeed, accelerate, transformers
     case megatronBridge = "megatron-bridge"
     case nemo, primus, nanotron
     case gptNeoX = "gpt-neox"
@@ -12,6 +13,11 @@ package enum ImportFormat: String, CaseIterable, Sendable {
     package var words: String {
         switch self {
         case .megatronLM: "Megatron-LM: a script, a list of arguments, or a log"
+        case .torchtitan: "torchtitan: a TOML file, a list of arguments, or a script"
+        case .deepspeed: "DeepSpeed: a JSON configuration (needs --model and --world)"
+        case .accelerate: "accelerate: a YAML configuration of FSDP, DeepSpeed or Megatron-LM (needs --model)"
+        case .transformers:
+            "transformers: TrainingArguments in YAML or JSON (needs --model), or a model's config.json (needs --devices)"
         case .megatronBridge: "Megatron-Bridge: the YAML of a whole ConfigContainer (run_config.yaml)"
         case .nemo: "NeMo: the YAML of NeMo 1 (model, trainer), or of NeMo 2 as NeMo-Run writes it"
         case .primus: "Primus: an experiment whose trainer is Megatron-LM"
@@ -23,7 +29,17 @@ package enum ImportFormat: String, CaseIterable, Sendable {
 
     /// The format of a file; nil: it looks like none.
     package static func detect(text: String, name: String) -> ImportFormat? {
-        TreeDetection.format(text: text, name: name) ?? (TreeDetection.isTree(text, name: name) ? nil : .megatronLM)
+        if TorchtitanArguments.looks(text) { return .torchtitan }
+        guard let settings = try? TreeSettings.read(text: text, name: name) else {
+            return TreeDetection.format(text: text, name: name)
+                ?? (TreeDetection.isTree(text, name: name) ? nil : .megatronLM)
+        }
+        let keys = Set(settings.map(\.name))
+        if let format = TreeDetection.format(text: text, name: name) { return format }
+        if TransformersImport.looks(keys) { return .transformers }
+        if AccelerateImport.looks(keys) { return .accelerate }
+        if DeepspeedImport.looks(keys) { return .deepspeed }
+        return nil
     }
 
     /// Reads a file of this format.
@@ -36,6 +52,10 @@ package enum ImportFormat: String, CaseIterable, Sendable {
         text: String, path: String, request: ImportRequest, library: Library
     ) throws(PlanProblems) -> ImportedPlan {
         switch self {
+        case .torchtitan: try TorchtitanImport.read(text: text, name: path, request: request, library: library)
+        case .deepspeed: try DeepspeedImport.read(text: text, name: path, request: request, library: library)
+        case .accelerate: try AccelerateImport.read(text: text, name: path, request: request, library: library)
+        case .transformers: try TransformersImport.read(text: text, name: path, request: request, library: library)
         case .megatronLM: try MegatronImport.read(text: text, name: path, request: request, library: library)
         case .megatronBridge: try BridgeImport.read(text: text, name: path, request: request, library: library)
         case .nemo: try NeMoImport.read(text: text, name: path, request: request, library: library)

@@ -288,9 +288,11 @@ struct MegatronReading {
             draft.set("model.vocab", .count(vocab), from: nil)
             return
         }
-        let key = reader.has("vocab_size") ? "vocab_size" : "padded_vocab_size"
-        if let vocab = reader.count(key, in: 2...100_000_000) {
+        // A log prints both, the first as None where the tokenizer knows it.
+        for key in ["vocab_size", "padded_vocab_size"] {
+            guard let vocab = reader.count(key, in: 2...100_000_000) else { continue }
             draft.set("model.vocab", .count(vocab), from: reader.place(key))
+            reader.expect(["padded_vocab_size"])
             return
         }
         let known = [
@@ -309,7 +311,7 @@ struct MegatronReading {
             let vocab = TokenizerVocabulary.entries(name)
         {
             draft.infer("model.vocab", .count(vocab), because: "models with the tokenizer \(name) have so many entries")
-        } else if !reader.has(key) {
+        } else if !reader.has("vocab_size") || reader.has("padded_vocab_size") {
             missing("vocab_size", "the file names a tokenizer alone; say how many entries it has with --vocab")
         }
     }

@@ -51,6 +51,10 @@ extension MegatronReading {
         let isUnfused =
             reader.word("attention_backend").map { $0.hasSuffix("unfused") || $0.hasSuffix("local") } ?? false
         if isUnfused { set("flashAttention", .flag(false), "attention_backend") }
+        // Megatron-LM's own layers compute scores in memory unless they are told otherwise.
+        if reader.word("transformer_impl") == "local", !(reader.flag("use_flash_attn") ?? false), !isUnfused {
+            set("flashAttention", .flag(false), "transformer_impl")
+        }
         readOverlap(into: &draft)
         if reader.flag("cpu_offloading") ?? false {
             let blocks = reader.count("cpu_offloading_num_layers", in: 1...10_000)

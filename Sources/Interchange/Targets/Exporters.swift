@@ -5,12 +5,24 @@ extension ExportTarget {
     private var exporter: (any Exporter.Type)? {
         switch self {
         case .megatronLM: MegatronExport.self
+        case .torchtitan: TorchtitanExport.self
+        case .deepspeed: DeepspeedExport.self
+        case .accelerate: AccelerateExport.self
+        case .transformers: TransformersExport.self
         case .megatronBridge: BridgeExport.self
         case .nemo: NeMoExport.self
         case .nanotron: NanotronExport.self
         case .gptNeoX: NeoXExport.self
         case .torchSchedule: TorchScheduleExport.self
         case .trainyard: TrainyardExport.self
+        case .slurm: SlurmExport.self
+        case .pbs: PBSExport.self
+        case .lsf: LSFExport.self
+        case .mpijob: MPIJobExport.self
+        case .jobset: JobSetExport.self
+        case .trainjob: TrainJobExport.self
+        case .skypilot: SkyPilotExport.self
+        case .hostfile: HostfileExport.self
         default: nil
         }
     }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Interchange
 internal import Reports
 internal import Schedules
 
@@ -18,6 +19,16 @@ enum ActionFile {
             return try ActionListReader.read(text, name: name)
         } catch {
             throw Failure.input("\(path): \(error)")
+        }
+    }
+
+    /// The lists as PyTorch's pipeline runtime reads them, which `read` reads too.
+    /// - Throws: the exit code of bad input, after a line that says what PyTorch does not know.
+    static func csv(_ schedule: Schedule) throws -> String {
+        do throws(ScheduleCSV.Reason) {
+            return try ScheduleCSV.text(schedule)
+        } catch {
+            throw Failure.input("\(schedule.title) has no CSV: \(error.words)")
         }
     }
 }

@@ -49,7 +49,7 @@ struct ExportResult {
             capacityGiB: estimate.capacity / 1_073_741_824,
             steps: plan.train?.steps ?? estimate.run.flatMap { Int(exactly: $0.steps.rounded(.up)) },
             saveEvery: stated ?? interval.flatMap { Int(exactly: $0) }, days: estimate.run?.ended?.days,
-            planText: plan.yaml(library: .standard(besides: source)))
+            highDays: estimate.run?.ended?.highDays, planText: plan.yaml(library: .standard(besides: source)))
     }
 
     /// The plan with every value that was chosen or left to a default.

@@ -35,6 +35,12 @@ struct ImportCommand: ParsableCommand {
         help: "Devices of the run, where the file does not say it.")
     var devices: Count?
 
+    @Option(
+        help: ArgumentHelp(
+            "The model, where the file holds none: a named shape, a Hugging Face configuration, or a number of parameters.",
+            valueName: "name|config.json|count"))
+    var model: String?
+
     @Option(help: "The cluster: a device such as H100, a name in cluster/, or a cluster file.")
     var cluster: String?
 
@@ -60,13 +66,15 @@ struct ImportCommand: ParsableCommand {
         let text = try YAMLFile.text(path: file, files: &sources)
         try OutputFile.check(outputs, reading: [NamedPath("the file", file)], sources)
         guard let format = from ?? ImportFormat.detect(text: text, name: file) else {
+            // A mistake in the syntax hides what the file is.
+            _ = try TreeSettings.read(text: text, name: file)
             throw Failure.input(
                 "\(file): is no configuration that is known here; say what it is with --from "
                     + Wording.alternatives(ImportFormat.allCases.map(\.rawValue)))
         }
         let request = ImportRequest(
             devices: devices?.value, cluster: cluster, tokens: tokens?.value, framework: framework,
-            vocab: vocab?.value)
+            vocab: vocab?.value, model: model)
         let imported = try format.read(text: text, path: file, request: request, library: .standard(besides: file))
         for line in imported.inferred { Console.note("concluded: \(line)") }
         for line in imported.left { Console.note("left out: \(line)") }

@@ -26,8 +26,19 @@ struct ScheduleCommand: ParsableCommand {
     @Flag(help: "Print one JSON document.")
     var json = false
 
+    @Flag(help: "Print the CSV that PyTorch's pipeline runtime runs (torch.distributed.pipelining).")
+    var csv = false
+
+    func validate() throws {
+        if csv, json { throw ValidationError("Give --csv or --json, not both.") }
+    }
+
     mutating func run() throws {
         let schedule = try shape.schedule(named: name)
+        if csv {
+            try print(ActionFile.csv(schedule), terminator: "")
+            return
+        }
         let report = ScheduleReport(schedule)
         try print(json ? report.json : report.text)
     }

@@ -79,6 +79,12 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write a drawing.", valueName: "out.svg"))
     var svg: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the lists as the CSV that PyTorch's pipeline runtime runs and --actions reads.", valueName: "out.csv"
+        ))
+    var writeActions: String?
+
     @Flag(help: "Print the figures as one JSON document instead of the drawing.")
     var json = false
 
@@ -143,7 +149,8 @@ struct SimulateCommand: ParsableCommand {
 
     /// Refuses output files that cannot be written, that are one another, or that were read.
     private func checkFiles(_ sources: ReadFiles = ReadFiles()) throws(OutputError) {
-        let files = [NamedPath("--trace", trace), NamedPath("--svg", svg)].compactMap(\.self)
+        let files = [NamedPath("--trace", trace), NamedPath("--svg", svg), NamedPath("--write-actions", writeActions)]
+            .compactMap(\.self)
         try OutputFile.check(files)
         let inputs = [NamedPath("the plan", plan), NamedPath("--actions", actions)].compactMap(\.self)
         try OutputFile.check(files, reading: inputs, sources)
@@ -155,6 +162,9 @@ struct SimulateCommand: ParsableCommand {
             throw Failure.input("\(option) is for a pipeline without a plan; \(plan) says it itself")
         }
         let ways = [("--schedule", schedule != nil), ("--compare", compare != nil), ("--actions", actions != nil)]
+        if compare != nil, writeActions != nil {
+            throw Failure.input("--write-actions writes one schedule, --compare draws several; give --schedule")
+        }
         let given = ways.filter(\.1).map(\.0)
         if given.count > 1 { throw Failure.input("give \(given[0]) or \(given[1]), not both") }
         if actions != nil {
@@ -326,6 +336,7 @@ struct SimulateCommand: ParsableCommand {
     /// Writes the output files and prints the result.
     private func show(_ pipeline: SimulatedPipeline, notes: [Remark]? = nil) throws {
         try write([pipeline.timeline], unit: pipeline.unit)
+        if let writeActions { try OutputFile.write(try ActionFile.csv(pipeline.schedule), to: writeActions) }
         if json {
             let report = TimelineReport(
                 pipeline.timeline, of: pipeline.schedule, unit: pipeline.unit, stepTimes: pipeline.stepTimes,

@@ -1,0 +1,15 @@
+/// Text that stays one line of a comment.
+enum PlainComment {
+    /// The text without line breaks and control characters: what follows such a character would be outside the comment.
+    static func line(_ text: String) -> String {
+        var made = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
+                made.append(" ")
+            default: made.append(scalar)
+            }
+        }
+        return String(made)
+    }
+}
