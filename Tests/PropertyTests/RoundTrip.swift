@@ -74,7 +74,7 @@ struct HeldPlan: Hashable {
         facts["attention"] = "\(layout.flashAttention)"
         let gradients = layout.gradients ?? (plan.precision == .fp16 ? .fp16 : .fp32)
         facts["gradients"] = "\(gradients)"
-        facts["overlap.data"] = "\(layout.overlap.data)"
+        if layout.data * layout.context > 1 { facts["overlap.data"] = "\(layout.overlap.data)" }
         facts["offload"] = layout.offload.map { "\($0)" } ?? ""
     }
 
@@ -121,6 +121,10 @@ struct RoundTrip {
         }
         guard let back = imported.plan.layout else { return nil }
         (sent, received) = (HeldPlan(export.plan, layout), HeldPlan(imported.plan, back))
+        if target == .nanotron || target == .gptNeoX {
+            // These leave it to the software to divide the blocks among stages, which is another one here.
+            (sent.facts["stages"], received.facts["stages"]) = (nil, nil)
+        }
         self.text = text
     }
 

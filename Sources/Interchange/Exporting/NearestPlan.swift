@@ -63,6 +63,10 @@ extension PlanFeature {
         case .vocabularyParallel:
             layout.vocabularyParallel = nil
             return "none"
+        case .fp32, .fp16, .eightBits, .fourBits:
+            // Gradients of another precision have its usual format.
+            layout.gradients = nil
+            return dropPrecision(from: &plan, allowing: allowed)
         default: return dropBesideLayout(from: &plan)
         }
     }
@@ -151,11 +155,20 @@ extension PlanFeature {
         return nearest.rawValue
     }
 
+    /// The nearest precision that the target can say and the device has a rate for.
+    private func dropPrecision(from plan: inout Plan, allowing allowed: Set<PlanFeature>) -> String? {
+        let kinds: [(feature: PlanFeature?, precision: Precision)] = [(nil, .bf16), (.fp16, .fp16), (.fp32, .fp32)]
+        let rates = plan.cluster.device.peakFLOPs
+        let near = kinds.first { kind in
+            kind.feature != self && kind.feature.map(allowed.contains) ?? true && rates[kind.precision] != nil
+        }
+        guard let precision = near?.precision else { return nil }
+        (plan.precision, plan.statedRecipe) = (precision, nil)
+        return precision.rawValue
+    }
+
     private func dropBesideLayout(from plan: inout Plan) -> String? {
         switch self {
-        case .fp32, .fp16, .eightBits, .fourBits:
-            (plan.precision, plan.statedRecipe) = (.bf16, nil)
-            return "bf16"
         case .recipeDetails:
             guard let recipe = plan.recipe else { return nil }
             plan.statedRecipe = Recipe(recipe.scaling)

@@ -65,8 +65,6 @@ struct MegatronFields {
         case "exp_avg_dtype", "exp_avg_sq_dtype", "main_params_dtype":
             let types = ["fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "uint8"]
             return .object("torch.\(types[values.first ?? ""] ?? "float32")")
-        // Megatron-Core's ModelParallelConfig has `native` and `te`.
-        case "cross_entropy_fusion_impl": return .word("te")
         default: break
         }
         guard let first = values.first else { return .flag(true) }
@@ -115,6 +113,10 @@ extension MegatronExport {
         _ plan: inout Plan, without features: Set<ModelFeature.Kind>, _ tool: String, _ gaps: inout [ExportGap]
     ) {
         fit(&plan, &gaps)
+        plan.drop(.fusedLoss, because: "its fused cross-entropy keeps the logits in memory", &gaps)
+        if let layout = plan.layout, layout.virtualStages == 1 {
+            plan.drop(.noPipelineOverlap, because: "it overlaps the messages of virtual stages alone", &gaps)
+        }
         let lacking = model.subtracting(features)
         // What neither has is noted by the first.
         gaps += plan.model.gaps(allowing: lacking.union(Set(ModelFeature.Kind.allCases).subtracting(model)), tool)

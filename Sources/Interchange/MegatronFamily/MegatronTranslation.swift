@@ -83,7 +83,10 @@ struct MegatronTranslation {
     mutating func say(_ destination: String, _ value: Setting.Value, at place: Setting) {
         guard given.insert(destination).inserted else { return }
         arguments.append(
-            Setting(name: destination, written: place.written, value: value, line: place.line, column: place.column))
+            // A field states what it says, unlike a log, which prints what the program has made of it.
+            Setting(
+                name: destination, written: place.written, value: value, line: place.line, column: place.column,
+                isSwitch: destination == "overlap_p2p_comm"))
     }
 
     mutating func say(_ destination: String, _ word: String, at place: Setting) {
@@ -197,6 +200,12 @@ extension MegatronTranslation {
         pass(
             "num_virtual_stages_per_pipeline_rank", section + "virtual_pipeline_model_parallel_size",
             "trainer.strategy.virtual_pipeline_model_parallel_size")
+        // It acts with virtual stages alone, and is false by default.
+        if argument("num_virtual_stages_per_pipeline_rank") == nil, argument("pipeline_model_parallel_layout") == nil,
+            peek(section + "pipeline_model_parallel_layout") == nil
+        {
+            _ = take(section + "overlap_p2p_comm")
+        }
         pass("decoder_first_pipeline_num_layers", section + "num_layers_in_first_pipeline_stage")
         pass("decoder_last_pipeline_num_layers", section + "num_layers_in_last_pipeline_stage")
         if isTrue(section + "moe_enable_deepep"), word(section + "moe_token_dispatcher_type") == "flex",

@@ -81,6 +81,13 @@ enum NeMoExport: Exporter {
             [("seq_length", .count(plan.model.sequence))]
                 + fields.take(["micro_batch_size", "global_batch_size", "rampup_batch_size"]))
         let isLatent = plan.model.mla != nil
+        // DeepSeek's class has defaults of its own.
+        let standard: [(name: String, value: ConfigurationText.Value)] =
+            [
+                ("gated_linear_unit", .flag(false)), ("activation_func", .object("torch.nn.functional.gelu")),
+                ("add_bias_linear", .flag(true)), ("share_embeddings_and_output_weights", .flag(true)),
+                ("moe_shared_expert_overlap", .flag(false)), ("q_lora_rank", .nothing),
+            ].filter { field in isLatent && !fields.has(field.name) }
         let overlap = fields.take(["tp_comm_overlap"])
         add(
             "model",
@@ -99,7 +106,7 @@ enum NeMoExport: Exporter {
                     return (
                         field.name, .enumeration("megatron.core.transformer.enums.AttnBackend", isUnfused ? 3 : 5)
                     )
-                } + overlap)
+                } + overlap + standard)
         if let every = interval.first {
             add("log", "nemo.lightning.nemo_logger.NeMoLogger", [("log_dir", .word("checkpoints"))])
             add(

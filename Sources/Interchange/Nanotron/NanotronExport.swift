@@ -32,8 +32,12 @@ enum NanotronExport: Exporter {
                 plan.drop(.otherSchedule, because: "nanotron runs 1f1b, and all forwards before all backwards", &gaps)
             }
         }
-        if layout.layersPerStage != nil, layout.pipeline > 1 {
-            plan.drop(.unevenStages, because: "nanotron divides the blocks itself", &gaps)
+        if let sizes = layout.layersPerStage, layout.pipeline > 1 {
+            plan.layout?.layersPerStage = nil
+            gaps.append(
+                ExportGap(
+                    "layout.layersPerStage", "[\(sizes.map(String.init).joined(separator: ", "))]",
+                    "nanotron divides the blocks itself", nearest: "as the software divides them"))
         }
         if shape.kvHeads < layout.tensor {
             gaps.append(
@@ -41,8 +45,9 @@ enum NanotronExport: Exporter {
                     "layout.tensor", "\(layout.tensor)",
                     "nanotron wants a key/value head on each tensor rank, and the model has \(shape.kvHeads)"))
         }
-        if plan.optimizer.name != .adamw, plan.optimizer.name != .sgd {
-            plan.drop(.otherOptimizer, because: "nanotron has AdamW and SGD", &gaps)
+        let optimizer = plan.optimizer
+        if optimizer.name != .adamw, optimizer.name != .sgd || optimizer.momentum {
+            plan.drop(.otherOptimizer, because: "nanotron has AdamW, and SGD without momentum", &gaps)
         }
         if layout.context > 1, shape.block.window != nil {
             gaps.append(

@@ -180,7 +180,7 @@ struct NanotronReading {
             return
         }
         draft.set("model.kinds.dense.moe", .word("none"), from: place)
-        draft.set("model.kinds.mixture", .list([]), from: place)
+        draft.set("model.kinds.mixture", .emptyMap, from: place)
         draft.set("model.pattern", .list(has.map { $0 ? "mixture" : "dense" }), from: place)
     }
 
@@ -277,6 +277,8 @@ struct NanotronReading {
         }
         if reader.word("optimizer.optimizer_factory.name") == "sgd" {
             set(&draft, "optimizer.name", .word("sgd"), "optimizer.optimizer_factory.name")
+            // torch.optim.SGD as nanotron makes it.
+            set(&draft, "optimizer.momentum", .flag(false), "optimizer.optimizer_factory.name")
         }
         let isWide = reader.flag("optimizer.accumulate_grad_in_fp32") ?? true
         if !isWide, precision == "bf16" {

@@ -20,8 +20,9 @@ enum NeoXExport: Exporter {
         plan.fit(allowing: self.plan, model: model, "GPT-NeoX", &gaps)
         fitModel(plan.model, &gaps)
         guard let layout = plan.layout else { return }
-        if layout.layersPerStage != nil, layout.pipeline > 1 {
-            plan.drop(.unevenStages, because: "GPT-NeoX divides the blocks itself", &gaps)
+        let isEven = plan.model.layers % max(1, layout.pipeline) == 0
+        if layout.pipeline > 1, isEven || layout.layersPerStage != nil {
+            plan.drop(.unevenStages, because: "GPT-NeoX gives its stages equal numbers of blocks", &gaps)
         }
         if layout.sharding == .gradients || layout.sharding == .parameters, layout.pipeline > 1 {
             plan.drop(
@@ -40,11 +41,12 @@ enum NeoXExport: Exporter {
                 .activationOffload, because: "checkpoint_in_cpu moves the inputs of recomputed blocks alone", &gaps)
         }
         switch plan.optimizer.name {
-        case .adamw, .lion, .sgd: break
-        default: plan.drop(.otherOptimizer, because: "GPT-NeoX has Adam, Lion and SGD", &gaps)
+        case .adamw, .lion: break
+        default: plan.drop(.otherOptimizer, because: "GPT-NeoX has Adam, Lion, and SGD with Mup alone", &gaps)
         }
-        if plan.precision == .fp16, layout.gradients == .bf16 {
-            plan.drop(.halfGradients, because: "fp16 training adds fp16 gradients up", &gaps)
+        let formats: [Precision] = plan.precision == .fp32 ? [.fp32] : [.fp32, plan.precision]
+        if let gradients = plan.layout?.gradients, !formats.contains(gradients) {
+            plan.drop(.halfGradients, because: "its gradients are fp32, or those of the weights", &gaps)
         }
         if plan.model.kvHeads != plan.model.heads, plan.model.kvHeads % max(1, layout.tensor) != 0 {
             gaps.append(
@@ -140,12 +142,9 @@ enum NeoXExport: Exporter {
         text.set("warmup", .number(train.map { Double($0.warmup) / Double(max(1, $0.steps)) } ?? 0.01))
         text.set("min_lr", .number(train?.minLearningRate ?? 3e-5))
         let offload = layout.offload ?? Layout.Offload()
-        let kinds: [Optimizer.Name: String] = [.adamw: "Adam", .lion: "Lion", .sgd: "SGD"]
-        text.set("optimizer.type", .word(kinds[plan.optimizer.name] ?? "Adam"))
+        text.set("optimizer.type", .word(plan.optimizer.name == .lion ? "Lion" : "Adam"))
         text.set("optimizer.params.lr", .number(train?.learningRate ?? 3e-4))
-        if plan.optimizer.name != .sgd {
-            text.set("optimizer.params.betas", .numbers(train.map(\.betas) ?? [0.9, 0.95]))
-        }
+        text.set("optimizer.params.betas", .numbers(train.map(\.betas) ?? [0.9, 0.95]))
         if plan.optimizer.name == .adamw { text.set("optimizer.params.eps", .number(train?.epsilon ?? 1e-8)) }
         text.set("weight_decay", .number(train?.weightDecay ?? 0.1))
         text.set("gradient_clipping", .number(train?.clip ?? 1))

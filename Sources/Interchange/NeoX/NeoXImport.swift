@@ -34,6 +34,7 @@ struct NeoXReading {
     let reader: SettingsReader
     let request: ImportRequest
     private var sequence = 0
+    private var layers = 0
     private var dataRanks: Int?
 
     init(reader: SettingsReader, request: ImportRequest) { (self.reader, self.request) = (reader, request) }
@@ -69,14 +70,14 @@ struct NeoXReading {
             return value
         }
         draft.set("model.family", .word("gpt"), from: nil)
-        let layers = count("layers", "num_layers", "blocks of the model") ?? 0
+        layers = count("layers", "num_layers", "blocks of the model") ?? 0
         let hidden = count("hidden", "hidden_size", "width of the residual stream") ?? 0
         let heads = count("heads", "num_attention_heads", "heads of the attention")
         if let groups = reader.count("num_kv_heads"), groups != heads {
             set(&draft, "model.kvHeads", .count(groups), "num_kv_heads")
         }
         sequence = count("sequence", "seq_length", "tokens of a sequence") ?? 0
-        if let window = reader.count("sliding_window_width") {
+        if let window = reader.count("sliding_window_width", in: 0...1_000_000_000) {
             // The width goes to flash attention as the tokens on the left of one's own.
             set(&draft, "model.window", .count(window + 1), "sliding_window_width")
         }
@@ -166,7 +167,7 @@ struct NeoXReading {
         guard interval > 1, layers > 0, layers <= 10_000 else { return }
         let place = reader.place("moe_expert_interval")
         draft.set("model.kinds.dense.moe", .word("none"), from: place)
-        draft.set("model.kinds.mixture", .list([]), from: place)
+        draft.set("model.kinds.mixture", .emptyMap, from: place)
         // Blocks are counted from 0, and the first has experts.
         let pattern = (0..<layers).map { $0 % interval == 0 ? "mixture" : "dense" }
         draft.set("model.pattern", .list(pattern), from: place)
@@ -257,6 +258,10 @@ struct NeoXReading {
             dataRanks = 1
             draft.note("layout.data: 1, since the file does not say how many devices there are; say it with --devices")
             draft.set("layout.data", .count(1), from: nil)
+        }
+        if pipeline > 1, layers % pipeline == 0, layers <= 10_000 {
+            let sizes = [String](repeating: "\(layers / pipeline)", count: pipeline)
+            if pipeline <= layers { set(&draft, "layout.layersPerStage", .list(sizes), "pipe_parallel_size") }
         }
         if let method = reader.word("pipe_partition_method"), !method.hasPrefix("type:"), pipeline > 1 {
             draft.leave("pipe_partition_method \(method): the plan's stages have equal numbers of blocks")
@@ -380,7 +385,10 @@ struct NeoXReading {
         switch kind.lowercased() {
         case "adam", "adamw", "onebitadam", "cpu_torch_adam": break
         case "cpu_adam": set(&draft, "layout.offload.optimizer", .flag(true), "optimizer.type")
-        case "sgd": set(&draft, "optimizer.name", .word("sgd"), "optimizer.type")
+        case "sgd":
+            set(&draft, "optimizer.name", .word("sgd"), "optimizer.type")
+            let momentum = reader.number("optimizer.params.momentum", in: 0...1) ?? 0
+            set(&draft, "optimizer.momentum", .flag(momentum > 0), "optimizer.params.momentum")
         case "lion": set(&draft, "optimizer.name", .word("lion"), "optimizer.type")
         default:
             reader.fail("optimizer.type", "is no optimizer that a plan can say", fix: "Adam, SGD or Lion")
