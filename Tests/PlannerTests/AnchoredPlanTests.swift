@@ -214,8 +214,8 @@ import Testing
         ("[{seconds: 3, devices: 63}]", "plan.yaml:10:34: measured[0].devices: "),
         ("{seconds: 3, layout: {tensor: 5}}", "plan.yaml:10:41: measured.layout.tensor: "),
         ("{seconds: 3, layout: {tensr: 4}}", "plan.yaml:10:33: measured.layout.tensr: unknown key"),
-        ("{seconds: 3, batch: 100}", "plan.yaml:10:32: measured.batch: a plan with it is wrong, layout.microbatch: "),
-        ("[{seconds: 3}, {seconds: 3, batch: 0}]", "plan.yaml:10:47: measured[1].batch: must be a whole number"),
+        ("{seconds: 3, batch: 100}", "plan.yaml:10:31: measured.batch: a plan with it is wrong, layout.microbatch: "),
+        ("[{seconds: 3}, {seconds: 3, batch: 0}]", "plan.yaml:10:46: measured[1].batch: must be a whole number"),
     ])
     func saysWhatIsWrong(_ measured: String, _ said: String) throws {
         let problems = #expect(throws: PlanProblems.self) { try plan(measured) }

@@ -126,6 +126,8 @@ import Testing
             #expect(framework.products.isEmpty && framework.sources.isEmpty && framework.since == nil)
             (framework.products, framework.sources) = (base.products, base.sources)
             (framework.since, framework.fitted) = (base.since, base.fitted)
+            #expect(framework.assumedConstants == base.assumedConstants.filter { $0 != .hostStep })
+            framework.assumed = base.assumed
             framework.hostStep = base.hostStep
             #expect(framework == base)
         }

@@ -131,9 +131,10 @@ import Testing
         // A text that exists is named from the root.
         if let data = plan.train?.data, read.train?.data.hasSuffix("/" + data) == true { read.train?.data = data }
         if let layout = plan.layout {
-            // The software is named, which the plan may have left to the layout.
+            // The software is stated, which the plan may have left to the layout, and is assumed then as before.
             #expect(read.framework(for: layout) == plan.framework(for: layout), sourceLocation: sourceLocation)
-            read.frameworks.named = plan.frameworks.named
+            #expect(read.frameworks.named == plan.frameworks.named, sourceLocation: sourceLocation)
+            read.frameworks.assumed = plan.frameworks.assumed
         }
         // Written plans state the precision, and the software of a layout.
         #expect(!read.openKeys.contains(.precision), sourceLocation: sourceLocation)

@@ -100,7 +100,9 @@ package struct ErrorBand: Hashable, Sendable {
         }
         let width = Self.halfWidth(sources: sources, isTheirs: isTheirs, isMixture: isMixture)
         var reasons = isNamed ? [evidence] : ["the software is assumed", evidence]
-        if isThin { reasons.append("fewer than two publications fix constants of \(framework.name)") }
+        if isThin, least.sources > 0 {
+            reasons.append("fewer than two publications fix constants of \(framework.name)")
+        }
         if isMixture { reasons.append("mixtures of experts vary more") }
         if isSearched {
             reasons.append(

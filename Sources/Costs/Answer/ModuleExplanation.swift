@@ -56,7 +56,8 @@ extension ActivationExplanation {
         }
         let attention = sumOrNil(coreBytes + [bytes(rows(.latentProjections))])
         let isScaled = kind.block.kept.contains { $0.role == .normalised && rates.normKernels.keeps(.normalised) }
-        let ofNorm = [isScaled ? "2·w" : "w", rates.normKernels.cast ? "4" : nil].compactMap { $0 }
+        let isCast = rates.normKernels.cast && kind.block.kept.contains { $0.role == .castNormInput }
+        let ofNorm = [isScaled ? "2·w" : "w", isCast ? "4" : nil].compactMap { $0 }
         let norm =
             rows([.norms, .fusibleNorms]).isEmpty
             ? nil : "T·" + (ofNorm.count > 1 ? "(\(sum(ofNorm)))" : ofNorm[0]) + "·h/σ"

@@ -16,10 +16,10 @@ extension ActivationExplanation {
         guard !more.isEmpty else { return "" }
         let less = rates.normKernels.cast ? term(words.inputs, "w").map { " − \($0)" } ?? "" : ""
         lines.derive(
-            "steps of the norms of a \(kind.name)", as: "H_\(kind.symbol)", "T·h/σ·(\(sum(more))\(less))", "bytes",
+            "steps of the norms of a \(kind.name)", as: "B_\(kind.symbol)", "T·h/σ·(\(sum(more))\(less))", "bytes",
             note: rates.normKernels.cast ? "fp32 copies in place of inputs; rows before scales" : "rows before scales",
             after: "PyTorch's eager norms")
-        return " + H_\(kind.symbol)"
+        return " + B_\(kind.symbol)"
     }
 
     /// Formula of the bytes that the norm of an end keeps in steps of its own; nil if there are none.

@@ -139,8 +139,10 @@ struct BlockTensors {
     /// What one norm before a half keeps, with its result.
     var oneNorm: Double {
         let numbers = measure.division.numbers(block.stream)
-        let isScaled = measure.norms.areSeveral && block.kept.contains { $0.role == .normalised }
-        return (isScaled ? 2 : 1) * stream + (measure.norms.cast ? 4 * numbers : 0)
+        func keeps(_ role: Kept.Role) -> Bool {
+            measure.norms.keeps(role) && block.kept.contains { $0.role == role }
+        }
+        return (keeps(.normalised) ? 2 : 1) * stream + (keeps(.castNormInput) ? 4 * numbers : 0)
     }
 
     /// Bytes that a recipe saves of some inputs of products.

@@ -11,38 +11,47 @@ struct HighBytes {
     /// - Parameter isSplit: whether backwards are split.
     init(_ work: LayoutWork, isSplit: Bool) {
         guard let blocks = work.highBlocks, let high = work.rates.bf16Blocks else { return }
-        func bytes(_ kind: Int, isPlain: Bool, rates: DeviceRates? = nil) -> ActivationBytes {
+        /// - Parameter isWhole: whether the backward is taken to be whole though the schedule splits it.
+        func bytes(_ one: HighBlocks.One, rates: DeviceRates? = nil, isWhole: Bool = false) -> ActivationBytes {
             ActivationBytes(
-                work, block: work.parts.blocks[kind],
-                recompute: isPlain ? Layout.Recompute.none : work.layout.recompute,
-                isSplit: isSplit, rates: rates)
+                work, block: work.parts.blocks[one.kind], recompute: one.isPlain ? Layout.Recompute.none : nil,
+                isSplit: isSplit && !isWhole, rates: rates)
         }
         func extra(_ blocks: [HighBlocks.One]) -> Double {
-            blocks.reduce(0) { sum, one in
-                sum + bytes(one.kind, isPlain: one.isPlain, rates: high).kept
-                    - bytes(one.kind, isPlain: one.isPlain).kept
-            }
+            blocks.reduce(0) { $0 + bytes($1, rates: high).kept - bytes($1).kept }
         }
         kept = (extra(blocks.start), extra(blocks.end))
         guard work.layout.recompute != .none else { return }
+        // Between the halves of a split backward all blocks are counted alike, J bytes of which lie where tensors are
+        // recomputed (`ActivationBytes.recomputed`).
+        let isReduced = isSplit && !work.framework.memory.pools
         guard case .runs(let length) = work.layout.recomputed, work.layout.recompute == .full, length > 0 else {
             func largest(_ blocks: [HighBlocks.One]) -> Double {
-                blocks.reduce(0) { $1.isPlain ? $0 : max($0, bytes($1.kind, isPlain: false, rates: high).recomputed) }
+                blocks.filter { !$0.isPlain }.reduce(0) { most, one in
+                    let whole = bytes(one, rates: high, isWhole: true)
+                    let there = isReduced ? max(0, bytes(one).later - whole.kept) : 0
+                    return max(most, whole.recomputed - there)
+                }
             }
             atOnce = (largest(blocks.start), largest(blocks.end))
             return
         }
         /// The largest run of a stage with blocks in bf16: what all its blocks recompute, without an input that is kept.
         func largestRun(_ kinds: ArraySlice<Int>, isHigh: (_ place: Int) -> Bool) -> Double {
-            let kinds = Array(kinds)
+            let kinds = kinds.map { HighBlocks.One(kind: $0, isPlain: false) }
             return stride(from: 0, to: kinds.count, by: length).reduce(0.0) { most, first in
                 let run = first..<min(kinds.count, first + length)
                 guard run.contains(where: isHigh) else { return most }
                 var (all, input) = (0.0, Double.infinity)
                 for place in run {
-                    let block = bytes(kinds[place], isPlain: false, rates: isHigh(place) ? high : nil)
-                    all += block.recomputedInside
-                    input = min(input, block.keptOfRun)
+                    let own = bytes(kinds[place])
+                    let inside =
+                        isHigh(place)
+                        ? bytes(kinds[place], rates: high, isWhole: true).recomputedInside
+                            - (isReduced ? own.later : 0)
+                        : own.recomputedInside
+                    all += inside
+                    input = min(input, own.keptOfRun)
                 }
                 return max(most, all - input)
             }

@@ -3,16 +3,19 @@ package import Reading
 
 extension Plan {
     /// Choices that are priced by themselves and not together: no formula holds for both at once.
-    package func combinationProblems(_ layout: Layout?) -> [PlanProblem] {
-        recipeProblems(layout) + tuningProblems(layout) + pictureProblems(layout) + dividedVocabularyProblems(layout)
+    /// - Parameter divided: the layout with the division of the blocks that is priced, where the plan does not state it; nil:
+    ///   `layout` has it.
+    package func combinationProblems(_ layout: Layout?, divided: Layout? = nil) -> [PlanProblem] {
+        recipeProblems(layout, divided: divided) + tuningProblems(layout) + pictureProblems(layout)
+            + dividedVocabularyProblems(layout)
             + offloadProblems(layout)
     }
 
     // MARK: - Recipes
 
-    private func recipeProblems(_ layout: Layout?) -> [PlanProblem] {
+    private func recipeProblems(_ layout: Layout?, divided: Layout?) -> [PlanProblem] {
         guard let layout, let recipe else { return [] }
-        return delayedProblems(layout, recipe) + bf16BlockProblems(layout, recipe)
+        return delayedProblems(layout, recipe) + bf16BlockProblems(divided ?? layout, recipe)
     }
 
     /// Problems of norms and activations that are recomputed by themselves. They give back results in 16 bits, which products
@@ -32,11 +35,7 @@ extension Plan {
     /// Problems of blocks at the ends of the model that a recipe leaves in bf16.
     private func bf16BlockProblems(_ layout: Layout, _ recipe: Recipe) -> [PlanProblem] {
         guard recipe.keepsBlocks else { return [] }
-        // The division that is priced: the software's own where the layout states none.
-        var divided = self
-        divided.layout = layout
-        divided.divideStages()
-        let sizes = StagePartition(divided.layout ?? layout, model: model).sizes
+        let sizes = StagePartition(layout, model: model).sizes
         guard sizes.allSatisfy({ $0 >= 0 }), layout.stages <= max(model.layers, sizes.count) else { return [] }
         let ends = [
             ("precision.bf16LayersAtStart", recipe.bf16LayersAtStart, "first", sizes.first),

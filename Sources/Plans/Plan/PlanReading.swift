@@ -237,7 +237,7 @@ struct PlanReading {
         refusePairs(
             Plan(
                 name: name, model: model, tokens: tokens, cluster: known?.cluster ?? .here, devices: devices,
-                batch: batch, precision: precision, layout: layout?.layout, train: train,
+                batch: batch, precision: precision, layout: layout?.layout, train: train, openSchedule: open,
                 frameworks: frameworks ?? Frameworks()),
             recipe: recipe, gradients: gradients, loss: loss, offload: (isAuto ? offload : nil, offloadsIfNeeded),
             optimizer: optimizer, isClusterKnown: known != nil, unknown: unknown)

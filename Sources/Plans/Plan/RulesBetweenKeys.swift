@@ -52,7 +52,9 @@ extension PlanReading {
         let ofHost =
             isClusterKnown && !unknown.covers("offload") && !unknown.covers("layout.offload")
             ? plan.hostProblems(plan.layout) : []
-        let pairs = plan.combinationProblems(plan.layout).filter { problem in
+        var divided = plan
+        divided.divideStages()
+        let pairs = plan.combinationProblems(plan.layout, divided: divided.layout).filter { problem in
             !unknown.covers(problem.field) && (problem.field != "layout.tensor" || !unknown.touches("model.kvHeads"))
         }
         (ofHost + pairs).map(placed).forEach(reader.collector.adopt)
