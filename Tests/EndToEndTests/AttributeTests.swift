@@ -56,16 +56,12 @@ import Testing
 
     @Test(arguments: [0, 1, 2, 3]) func theSlowRankIsNamed(rank: Int) throws {
         let found = try document(["--slow-rank", "\(rank)=1.3"])
-        #expect(found.measuredSeconds > 1.15 * found.expectedSeconds)
+        #expect(found.measuredSeconds > 1.05 * found.expectedSeconds)
+        // The cause stands before its effects: the other ranks wait.
         #expect(
-            found.findings.contains { $0.hasPrefix("rank \(rank) of the pipeline takes 30 % longer for its passes") },
-            "\(found.findings)")
+            found.findings.dropFirst().first?.hasPrefix("rank \(rank) of the pipeline takes 30 % longer for its passes")
+                == true, "\(found.findings)")
         #expect(found.ranks.filter { $0.slowness > 1.05 }.map(\.stage) == [rank])
-        // The other ranks lose the time in waiting.
-        let longest = found.parts.max {
-            $0.measuredSeconds - $0.expectedSeconds < $1.measuredSeconds - $1.expectedSeconds
-        }
-        #expect(longest?.title == "pipeline waiting and messages")
     }
 
     @Test func asText() throws {

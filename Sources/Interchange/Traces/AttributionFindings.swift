@@ -16,10 +16,13 @@ extension Attribution {
     private var headline: String {
         let step = stepNumber.map { "step \($0)" } ?? "the step"
         guard expected > 0 else { return "\(step) took \(Figures.seconds(measured))" }
-        let share = Figures.percent(abs(difference) / expected)
-        let longer = difference >= 0 ? "longer" : "shorter"
-        return "\(step) took \(Figures.seconds(measured)), \(Figures.seconds(expected)) \(expectedWord): "
-            + (abs(difference) < 0.0005 * expected ? "as \(expectedWord)" : "\(share) \(longer)")
+        return "\(step) took \(Figures.seconds(measured)), \(Figures.seconds(expected)) \(expectedWord): \(comparison)"
+    }
+
+    private var comparison: String {
+        if abs(difference) < 0.0005 * expected { return "as \(expectedWord)" }
+        if measured > 2 * expected { return "\(Figures.fixed(measured / expected, 1)) times as long" }
+        return "\(Figures.percent(abs(difference) / expected)) \(difference > 0 ? "longer" : "shorter")"
     }
 
     /// A difference of seconds with its sign.

@@ -67,7 +67,7 @@ struct AttributionText {
         return "\(slowest.rank): \(Figures.seconds(slowest.seconds))"
     }
 
-    private static func ratio(_ ratio: Double?) -> String { ratio.map { Figures.fixed($0, 2) } ?? "" }
+    private static func ratio(_ ratio: Double?) -> String { ratio.map { Figures.fixed($0, $0 < 100 ? 2 : 0) } ?? "" }
 
     /// The part of the step's difference; empty where the step took what it should.
     private func share(_ difference: Double) -> String {
