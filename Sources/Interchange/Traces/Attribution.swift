@@ -124,8 +124,8 @@ extension Attribution {
         }
         if Statistics.median(strange) > 0.01 * measured {
             notes.append(
-                "the plan prices no communication of some groups of ranks, such as those over stages; theirs counts as rest "
-                    + "of the step")
+                "some communication is of no group that the plan's layout has, or of several stages: it counts as rest of the "
+                    + "step")
         }
         if run.ranks.count < run.expectedRanks {
             notes.insert(

@@ -67,10 +67,18 @@ struct TraceEvents {
     /// Number of events of any kind.
     var count = 0
 
+    /// Time of the first event, in microseconds. Times are counted from it: since 1970 they would lose their digits.
+    private var origin: Double?
     private var places: [String: Int32] = [:]
     private var collectivePlaces: [Collective: Int32] = [:]
 
     init() {}
+
+    private mutating func seconds(_ microseconds: Double) -> Double {
+        let first = origin ?? microseconds
+        origin = first
+        return (microseconds - first) * 1e-6
+    }
 
     private mutating func place(of name: String) -> Int32 {
         if let place = places[name] { return place }
@@ -168,7 +176,7 @@ extension TraceEvents {
         guard phase == UInt8(ascii: "X") else { return }
         if isLaunch {
             if let arguments, start.isFinite, let correlation = try Self.correlation(scanner.at(arguments)) {
-                launches[correlation] = start * 1e-6
+                launches[correlation] = seconds(start)
             }
             return
         }
@@ -179,7 +187,7 @@ extension TraceEvents {
         var reader = scanner.at(name ?? first)
         let word = name == nil ? "" : try reader.text() ?? ""
         var event = Event(
-            category: category, name: place(of: word), process: process, thread: thread, start: start * 1e-6,
+            category: category, name: place(of: word), process: process, thread: thread, start: seconds(start),
             duration: duration * 1e-6)
         // Operators are many, and nothing of them but their time is asked for.
         let isRecord = isCommunication[Int(event.name)]
