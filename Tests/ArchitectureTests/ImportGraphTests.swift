@@ -96,9 +96,10 @@ import Testing
 
     /// Modules that a source file imports. The C libraries, one on each system, do not count.
     static func imports(in source: String) -> Set<String> {
-        Set(
-            source.matches(of: #/(?m)^ *(?:[a-z]+ )?import (?:struct |enum |class |func )?(\w+)/#)
-                .map { String($0.1) }
+        // Texts of several lines may hold another language's imports.
+        let code = source.replacing(#/"""(?:.|\n)*?"""/#, with: "")
+        return Set(
+            code.matches(of: #/(?m)^ *(?:[a-z]+ )?import (?:struct |enum |class |func )?(\w+)/#).map { String($0.1) }
         ).subtracting(["Darwin", "Glibc", "Musl"])
     }
 

@@ -16,7 +16,8 @@ import Testing
         var made = 0
         // One failure of each kind, by the facts that differ.
         var failures: [String: String] = [:]
-        for plan in Corpus.drawn.legal {
+        // A third of the plans, which are hundreds of trips.
+        for (number, plan) in Corpus.drawn.legal.enumerated() where number % 3 == 0 {
             do {
                 guard let trip = try RoundTrip(plan, target: target, format: format, file: file) else { continue }
                 made += 1
@@ -29,7 +30,7 @@ import Testing
             }
         }
         // Models of every kind are drawn, most of which the tool does not have.
-        #expect(made >= Corpus.drawn.legal.count / 50, "\(made) trips")
+        #expect(made >= Corpus.drawn.legal.count / 150, "\(made) trips")
         #expect(
             failures.isEmpty,
             "\(failures.keys.sorted().joined(separator: "\n"))\nOne of them:\n\(failures.values.first ?? "")")

@@ -8,7 +8,10 @@ extension Plan {
     /// block is not used, since no run would use it: the balanced one is priced, and `obstacles` says that the software
     /// lacks it.
     mutating func divideStages() {
-        guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1 else { return }
+        guard var layout, openSchedule == nil, layout.layersPerStage == nil, layout.pipeline > 1,
+            // More stages than blocks divide nothing, whatever the rules will say of them.
+            layout.stages <= model.layers
+        else { return }
         let sizes = framework(for: layout).abilities.usualStages(layout, model: model)
         let balanced = StagePartition(layout, model: model).sizes
         guard let sizes, sizes != balanced, (sizes.max() ?? 0) <= (balanced.max() ?? 0) + 1 else { return }
