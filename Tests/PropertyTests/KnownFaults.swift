@@ -1,3 +1,4 @@
+import Models
 import Plans
 import Schedules
 
@@ -21,6 +22,6 @@ let knownFaults: [KnownFault] =
             reason:
                 "blocks in bf16 beside modules that run again keep 62 bytes too many between the halves of a split backward",
             plans: { plan, layout in
-                plan.recipe?.keepsBlocks == true && layout.schedule == .zbv && layout.modulesAgain != .nothing
+                plan.recipe?.keepsBlocks == true && layout.schedule.rawValue == "zbv" && layout.modulesAgain != .nothing
             })
     ]
