@@ -107,7 +107,10 @@ import Testing
             let padded = model.paddedVocab(tensor: 4)
             let division = Division(tokens: 64, tensor: 4, sequence: 4, vocabulary: padded)
             #expect(parts.head.logits.map(division.numbers) == Double(64 * padded / 4), "\(model)")
-            let stored = parts.head.part.kept.map(\.stored.extent).filter { $0.rows == .scattered }
+            let stored = parts.head.part.kept.filter { $0.role != .castNormInput && $0.role != .normalised }.map(
+                \.stored.extent
+            )
+            .filter { $0.rows == .scattered }
             let widths = [model.hidden, model.hidden] + [model.embeddingSize].compactMap(\.self)
             #expect(stored.map(division.numbers) == widths.map { Double(16 * $0) }, "\(model)")
         }

@@ -37,7 +37,9 @@ enum TreeDetection {
         if targets.contains(where: { $0.hasPrefix("megatron.bridge.") }) { return .megatronBridge }
         if targets.contains(where: { $0.hasPrefix("nemo.") }) { return .nemo }
         if names.contains(where: { $0.hasPrefix("modules.") && $0.contains(".framework") }) { return .primus }
-        if has("parallelism.dp", "parallelism.tp") || hasSection("model.model_config") { return .nanotron }
+        if has("parallelism.dp", "parallelism.tp") || has("parallelism.pp_engine") || hasSection("model.model_config") {
+            return .nanotron
+        }
         if has("pipe_parallel_size") || has("model_parallel_size")
             || has("train_micro_batch_size_per_gpu", "num_layers")
         {

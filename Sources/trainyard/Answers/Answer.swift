@@ -51,7 +51,9 @@ struct Answer {
                 try Console.print("\n" + drawing, terminator: "")
             }
             if output.explain { try Console.print("\n" + ExplanationText(estimate, width: output.columns).text()) }
-            if let hint, estimate.fits { try Console.print("\n" + hint(estimate)) }
+            if let hint, estimate.fits {
+                try Console.print("\n" + Wrapped.fitted(hint(estimate), width: output.lineWidth))
+            }
         }
         guard estimate.fits else {
             let cluster = estimate.plan.cluster

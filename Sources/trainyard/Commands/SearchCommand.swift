@@ -105,7 +105,9 @@ struct SearchCommand: ParsableCommand {
         }
         let report = SearchReport(result, notes: notes)
         try print(json ? report.json() : report.text(width: width.columns))
-        if !json, let best = result.candidates.first { try print("\n" + ExportHint.line(best, file: writePlan)) }
+        if !json, let best = result.candidates.first {
+            try print("\n" + Wrapped.fitted(ExportHint.line(best, file: writePlan), width: width.columns))
+        }
     }
 }
 
