@@ -149,6 +149,12 @@ import Training
             "model", "outputRank", "4", .refused("model.outputGroups: 2 cannot be run"), beside: ["outputGroups: 2"]),
         Row("model", "window", "8", stages),
         Row("model", "chunk", "8", .refused("model.chunk: 8 cannot be run")),
+        Row(
+            "model", "keyBlocks", "{size: 4, topK: 2, heads: 2, headSize: 8}",
+            .refused("model.keyBlocks: (given) cannot be run")),
+        Row(
+            "model", "keyCompression", "{ratio: 4}", .refused("model.keyCompression: (given) cannot be run"),
+            beside: ["window: 8", "kvHeads: 1", "keyValues: keysAreValues"]),
         Row("model", "qkNorm", "head", stages),
         Row("model", "qkNorm", "whole", .refused("model.qkNorm: whole cannot be run")),
         Row("model", "outputGate", "head", .refused("model.outputGate: head cannot be run")),
